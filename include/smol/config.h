@@ -1,0 +1,120 @@
+/* The configuration of a model: its shape, its seed, and how each tensor comes
+ * about. It mirrors the section CONF (SPEC.md 3.1). Plain data; all functions
+ * are pure and thread-safe.
+ *
+ * Letters used for shapes: L layers, C width, F feed-forward width, H heads,
+ * T context, V vocabulary, d bases, r rank; a matrix is R x K, outputs x inputs. */
+#ifndef SMOL_CONFIG_H
+#define SMOL_CONFIG_H
+
+#include <smol/status.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Limits (SPEC.md 3.1). */
+#define SMOL_MAX_LAYERS 256u
+#define SMOL_MAX_HEADS 1024u
+#define SMOL_MAX_WIDTH 65536u
+#define SMOL_MAX_FF 262144u
+#define SMOL_MAX_CONTEXT 1048576u
+#define SMOL_MAX_VOCAB 16777216u
+#define SMOL_MAX_BASES 64u
+#define SMOL_MAX_RANK 4096u
+#define SMOL_MAX_SCHEMES 32u
+#define SMOL_MAX_CARD_BYTES 65536u
+
+enum smol_number { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2 };
+enum smol_dist { SMOL_SIGN = 0, SMOL_GAUSS = 1 };
+enum smol_tokenizer_kind { SMOL_TOKENIZER_BYTES = 0 };
+
+enum smol_kind { SMOL_MATRIX = 1, SMOL_NORM = 2 };
+
+/* Where a scheme's coefficients come from. */
+enum smol_source {
+	SMOL_MATRIX_UNIT = 0,   /* alpha = (1): one frozen basis, nothing learned */
+	SMOL_MATRIX_OWN = 1,    /* d alphas for each tensor */
+	SMOL_MATRIX_SHARED = 2, /* one vector of d alphas for the file */
+	SMOL_NORM_FROZEN = 0,   /* gain 1, bias 0 */
+	SMOL_NORM_OWN = 1,      /* d alphas for the gain, d for the bias */
+	SMOL_NORM_STORED = 2,   /* C gains and C biases */
+};
+
+/* The places of a layer that have a scheme, in file order. */
+enum smol_slot {
+	SMOL_LN_1 = 0,
+	SMOL_ATTN_C_ATTN = 1,
+	SMOL_ATTN_C_PROJ = 2,
+	SMOL_LN_2 = 3,
+	SMOL_MLP_C_FC = 4,
+	SMOL_MLP_C_PROJ = 5,
+	SMOL_N_SLOTS = 6,
+	SMOL_LN_F = 6, /* once, after the last layer */
+};
+
+struct smol_scheme {
+	uint8_t kind;       /* enum smol_kind */
+	uint8_t source;     /* enum smol_source */
+	uint8_t dist;       /* enum smol_dist */
+	uint8_t d;          /* bases */
+	uint16_t rank;      /* of the low-rank factors, 0 = none */
+	uint8_t alpha_type; /* enum smol_number: F32 or F16 */
+	uint8_t value_type; /* of the factors or vectors: F32 or F16 */
+	float sigma;
+};
+
+struct smol_run {
+	uint16_t n_layers;
+	uint8_t scheme[SMOL_N_SLOTS];
+};
+
+struct smol_config {
+	uint32_t n_layers;  /* L */
+	uint32_t n_heads;   /* H */
+	uint32_t width;     /* C */
+	uint32_t n_ff;      /* F */
+	uint32_t context;   /* T */
+	uint32_t vocab;     /* V */
+	float ln_epsilon;
+	float logit_scale;
+	uint64_t seed;
+	uint8_t wte_type;   /* enum smol_number */
+	uint8_t wpe_type;   /* enum smol_number */
+	uint8_t tokenizer;  /* enum smol_tokenizer_kind */
+	uint8_t ln_f;       /* scheme of the last LayerNorm */
+	uint32_t n_schemes;
+	uint32_t n_runs;
+	struct smol_scheme schemes[SMOL_MAX_SCHEMES];
+	struct smol_run runs[SMOL_MAX_LAYERS];
+};
+
+/* Whether a configuration keeps every rule of SPEC.md 3.1, the canonical ones
+ * included. The error's offset counts from the start of CONF. */
+enum smol_status smol_config_check(const struct smol_config *config, struct smol_error *error);
+
+/* Brings the schemes and runs of an otherwise valid configuration into their
+ * canonical encoding: merges runs, drops unused and equal schemes, renumbers. */
+void smol_config_canonicalise(struct smol_config *config);
+
+/* The scheme of a slot of a layer. layer < L; for SMOL_LN_F it is ignored. */
+const struct smol_scheme *smol_config_scheme(const struct smol_config *config, uint32_t layer,
+                                             enum smol_slot slot);
+
+/* Rows (outputs R) and columns (inputs K) of a matrix slot; for a norm slot
+ * 1 and C. */
+void smol_config_shape(const struct smol_config *config, enum smol_slot slot, uint32_t *rows,
+                       uint32_t *cols);
+
+/* "embed", "alpha", "alpha-global", "lora", or "mixed" for anything else. */
+const char *smol_config_method(const struct smol_config *config);
+
+/* Learned numbers outside wte and wpe. */
+uint64_t smol_config_learned_numbers(const struct smol_config *config);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,130 @@
+/* The .smol container: bytes in, a checked view out; parts in, bytes out.
+ * SPEC.md sections 2 to 4. Nothing here opens a file or allocates. All functions
+ * are thread-safe; a view is constant once parsed and must not outlive its bytes. */
+#ifndef SMOL_FILE_H
+#define SMOL_FILE_H
+
+#include <smol/config.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SMOL_HASH_BYTES 64u
+#define SMOL_PIECE_BYTES 1048576u /* of the body, hashed one by one */
+#define SMOL_PUBLIC_KEY_BYTES 32u
+#define SMOL_KEY_NUMBER_BYTES 8u
+#define SMOL_SIGNATURE_BYTES 64u
+
+/* A span of the file. A section that is absent has data NULL and size 0. */
+struct smol_span {
+	const uint8_t *data;
+	size_t size_bytes;
+};
+
+/* One embedding table: rows x C numbers, rows packed; scales only for q8. */
+struct smol_table_view {
+	enum smol_number type;
+	uint32_t rows;
+	uint32_t cols;
+	const uint8_t *data;   /* (rows, cols) of type */
+	const uint8_t *scales; /* (rows) f32, little-endian, NULL unless q8 */
+};
+
+struct smol_signature {
+	uint8_t key_number[SMOL_KEY_NUMBER_BYTES];
+	uint8_t public_key[SMOL_PUBLIC_KEY_BYTES];
+	uint8_t signature[SMOL_SIGNATURE_BYTES];
+};
+
+struct smol_file {
+	struct smol_span bytes; /* the whole file */
+	uint64_t body_bytes;
+	uint16_t minor_version;
+	uint16_t hints; /* ignorable bits, kept when rewriting */
+	struct smol_config config;
+	struct smol_span learned;   /* LRND, packed as in SPEC.md 3.2 */
+	struct smol_span tokenizer; /* TOKN */
+	struct smol_span card;      /* CARD, valid UTF-8 */
+	struct smol_span embeddings; /* EMBD */
+	struct smol_table_view wte; /* (V, C) */
+	struct smol_table_view wpe; /* (T, C) */
+	uint8_t hash[SMOL_HASH_BYTES]; /* as stated; see smol_file_check_hash */
+	bool is_signed;
+	struct smol_signature signature;
+};
+
+/* Parses and checks everything but the hash and the signature: structure, limits,
+ * checksums, finite numbers, text. bytes must stay alive and unchanged. */
+enum smol_status smol_file_parse(struct smol_file *file, const uint8_t *bytes, size_t size_bytes,
+                                 struct smol_error *error);
+
+/* The hash in steps that threads can share: leaf i of n, then the root. */
+uint64_t smol_hash_pieces(uint64_t body_bytes);
+void smol_hash_leaf(uint8_t leaf[SMOL_HASH_BYTES], const uint8_t *body, uint64_t body_bytes,
+                    uint64_t piece);
+/* leaves: (n_pieces, 64) bytes. */
+void smol_hash_root(uint8_t hash[SMOL_HASH_BYTES], const uint8_t *leaves, uint64_t body_bytes);
+
+/* Recomputes the hash and compares: SMOL_E_HASH if it differs. One thread. */
+enum smol_status smol_file_check_hash(const struct smol_file *file, struct smol_error *error);
+
+/* Verifies the signature in the file under the key beside it. SMOL_OK if it
+ * verifies, SMOL_E_SIGNATURE if not, SMOL_E_UNTRUSTED if the file is unsigned.
+ * Call after smol_file_check_hash. */
+enum smol_status smol_file_check_signature(const struct smol_file *file, struct smol_error *error);
+
+/* The bytes a signature covers (SPEC.md 4). */
+#define SMOL_SIGNED_MESSAGE_BYTES 120u
+void smol_signed_message(uint8_t message[SMOL_SIGNED_MESSAGE_BYTES],
+                         const uint8_t hash[SMOL_HASH_BYTES],
+                         const uint8_t key_number[SMOL_KEY_NUMBER_BYTES],
+                         const uint8_t public_key[SMOL_PUBLIC_KEY_BYTES]);
+
+/* What a new file is made of. Spans are in their file encoding. */
+struct smol_parts {
+	struct smol_config config; /* canonical */
+	uint16_t minor_version;    /* 0 for a new file */
+	uint16_t hints;            /* 0 for a new file */
+	struct smol_span learned;
+	struct smol_span tokenizer;
+	struct smol_span card;
+	struct smol_span embeddings;
+};
+
+/* The sizes that a configuration demands. */
+enum smol_status smol_learned_bytes(uint64_t *size_bytes, const struct smol_config *config);
+enum smol_status smol_embedding_bytes(uint64_t *size_bytes, const struct smol_config *config);
+/* Where in EMBD the rows and scales of wte and wpe begin (scales: 0 unless q8). */
+struct smol_embedding_layout {
+	uint64_t wte, wte_scales, wpe, wpe_scales, size_bytes;
+};
+enum smol_status smol_embedding_layout(struct smol_embedding_layout *layout,
+                                       const struct smol_config *config);
+
+/* The parts of a parsed file, so that parse, then write gives the same bytes. */
+void smol_parts_of(struct smol_parts *parts, const struct smol_file *file);
+
+/* Size of the unsigned file made of parts, and the file itself with its hash.
+ * dest holds at least that many bytes (and 104 more if it is to be signed). */
+enum smol_status smol_file_size(uint64_t *size_bytes, const struct smol_parts *parts,
+                                struct smol_error *error);
+enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes, const struct smol_parts *parts,
+                                 struct smol_error *error);
+
+/* The trailer of a signed file: appended after the hash. */
+#define SMOL_SIGNATURE_BLOCK_BYTES 104u
+void smol_signature_encode(uint8_t dest[SMOL_SIGNATURE_BLOCK_BYTES], const struct smol_signature *sig);
+
+/* Bytes by what they serve; they add up to the file. */
+struct smol_size_report {
+	uint64_t file, embeddings, tokenizer, card, non_embedding;
+	uint64_t header, directory, config, learned, padding, hash, signature;
+};
+void smol_file_sizes(struct smol_size_report *report, const struct smol_file *file);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

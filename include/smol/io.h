@@ -1,0 +1,45 @@
+/* The one place of the library that touches the file system. */
+#ifndef SMOL_IO_H
+#define SMOL_IO_H
+
+#include <smol/file.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A file's bytes, mapped read-only. */
+struct smol_mapping {
+	struct smol_span bytes;
+	int fd;
+};
+
+/* Maps a regular file of at least one byte. Errors: IO. */
+enum smol_status smol_map(struct smol_mapping *mapping, const char *path, struct smol_error *error);
+void smol_unmap(struct smol_mapping *mapping);
+
+/* CHANGED if the file behind a mapping is no longer the size or of the time it was when mapped. */
+enum smol_status smol_map_check(const struct smol_mapping *mapping, struct smol_error *error);
+
+/* Opens a model: maps it, parses it, checks the hash over n_threads threads and the signature
+ * if there is one. file->bytes points into the mapping. On failure nothing stays mapped. */
+enum smol_status smol_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
+                           uint32_t n_threads, struct smol_error *error);
+
+/* Writes a file that appears whole or not at all: a temporary sibling is written, synced and
+ * renamed. mode: permission bits, e.g. 0644. Errors: IO; then path is as it was. */
+struct smol_writer;
+enum smol_status smol_write_file(const char *path, const void *bytes, size_t size_bytes, unsigned mode,
+                                 struct smol_error *error);
+/* The same in pieces, for output larger than memory. Every writer ends in commit or abort. */
+enum smol_status smol_writer_open(struct smol_writer **writer, const char *path, unsigned mode,
+                                  struct smol_error *error);
+enum smol_status smol_writer_append(struct smol_writer *writer, const void *bytes, size_t size_bytes,
+                                    struct smol_error *error);
+enum smol_status smol_writer_commit(struct smol_writer *writer, struct smol_error *error);
+void smol_writer_abort(struct smol_writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

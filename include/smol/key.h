@@ -1,0 +1,60 @@
+/* Keys and signatures, in minisign's file formats, and signing .smol files.
+ * SPEC.md 4. Bytes in, bytes out. Thread-safe once any of these has returned. */
+#ifndef SMOL_KEY_H
+#define SMOL_KEY_H
+
+#include <smol/file.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct smol_public_key {
+	uint8_t key_number[SMOL_KEY_NUMBER_BYTES];
+	uint8_t key[SMOL_PUBLIC_KEY_BYTES];
+};
+
+/* Wipe with smol_secret_key_wipe when done. */
+struct smol_secret_key {
+	uint8_t key_number[SMOL_KEY_NUMBER_BYTES];
+	uint8_t key[64]; /* seed, public key */
+};
+
+#define SMOL_KEY_FILE_BYTES 1024u /* room for either key file's text */
+
+/* A new pair from the system's random numbers. */
+enum smol_status smol_key_generate(struct smol_secret_key *secret, struct smol_error *error);
+void smol_key_public(struct smol_public_key *public_key, const struct smol_secret_key *secret);
+void smol_secret_key_wipe(struct smol_secret_key *secret);
+
+/* The text of a minisign key file. A public key may also be given as its base64 line alone. KEY if it is malformed. */
+enum smol_status smol_public_key_parse(struct smol_public_key *key, const uint8_t *text,
+                                       size_t size_bytes, struct smol_error *error);
+/* dest: SMOL_KEY_FILE_BYTES; *size_bytes is what was used. */
+void smol_public_key_format(uint8_t *dest, size_t *size_bytes, const struct smol_public_key *key);
+
+/* Whether a secret key file needs a password. KEY if it is malformed. */
+enum smol_status smol_secret_key_is_encrypted(bool *encrypted, const uint8_t *text, size_t size_bytes,
+                                              struct smol_error *error);
+/* password NULL: none. PASSWORD if it is wrong or missing; MEMORY if scrypt cannot have its memory. */
+enum smol_status smol_secret_key_parse(struct smol_secret_key *key, const uint8_t *text,
+                                       size_t size_bytes, const char *password,
+                                       struct smol_error *error);
+/* Encrypted with scrypt if password is not NULL. */
+enum smol_status smol_secret_key_format(uint8_t *dest, size_t *size_bytes,
+                                        const struct smol_secret_key *key, const char *password,
+                                        struct smol_error *error);
+
+/* Signs a file's hash. */
+void smol_sign_hash(struct smol_signature *signature, const uint8_t hash[SMOL_HASH_BYTES],
+                    const struct smol_secret_key *key);
+
+/* UNTRUSTED unless the file is signed by this very key; SIGNATURE if the
+ * signature does not verify. Call after smol_file_check_hash. */
+enum smol_status smol_file_check_signer(const struct smol_file *file, const struct smol_public_key *key,
+                                        struct smol_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,48 @@
+/* Choosing the next token from logits. SPEC.md 10. Lives in memory of the
+ * caller's and allocates nothing. One sampler may be used by one thread at a time. */
+#ifndef SMOL_SAMPLER_H
+#define SMOL_SAMPLER_H
+
+#include <smol/status.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct smol_sampler;
+
+struct smol_sampler_options {
+	uint64_t seed;
+	float temperature;     /* <= 0: greedy */
+	uint32_t top_k;        /* 0 = off */
+	double top_p;          /* 1 = off */
+	float min_p;           /* 0 = off */
+	float repeat_penalty;  /* > 0; 1 = off */
+	int32_t repeat_last_n; /* 0 = off, -1 = every token so far */
+};
+
+/* llama.cpp's: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1 over 64; seed 0. */
+void smol_sampler_defaults(struct smol_sampler_options *options);
+
+/* Bytes that smol_sampler_create needs. ARGUMENT if an option is out of range. */
+enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
+                                   const struct smol_sampler_options *options,
+                                   struct smol_error *error);
+
+/* memory: 64-byte aligned; it stays the caller's. There is nothing to destroy. */
+enum smol_status smol_sampler_create(struct smol_sampler **sampler, uint32_t vocab,
+                                     const struct smol_sampler_options *options, void *memory,
+                                     size_t size_bytes, struct smol_error *error);
+
+/* Tells it of a token of the prompt or of the text so far, for the penalty. token < V. */
+void smol_sampler_accept(struct smol_sampler *sampler, uint32_t token);
+
+/* Picks a token and accepts it. logits: (V). NUMERIC if a logit is not finite. */
+enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *sampler, const float *logits,
+                                   struct smol_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,65 @@
+/* Running a model: tokens in, logits out, with a KV cache. SPEC.md 7 and 8.
+ * A session lives in memory that the caller gives it once and allocates nothing
+ * afterwards. The logits of a file and its tokens are the same bits whatever the
+ * thread count, the batch size and the split of the tokens over calls.
+ * One session may be used by one thread at a time; sessions are independent. */
+#ifndef SMOL_SESSION_H
+#define SMOL_SESSION_H
+
+#include <smol/file.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SMOL_MAX_THREADS 256u
+
+struct smol_session;
+
+struct smol_session_options {
+	uint32_t context;   /* positions held, 1..T; 0 = T */
+	uint32_t n_threads; /* 1..SMOL_MAX_THREADS; 0 = 1 */
+	uint32_t batch;     /* positions computed side by side; 0 = a sensible number */
+};
+
+/* How many bytes smol_session_create needs. */
+enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,
+                                   const struct smol_session_options *options,
+                                   struct smol_error *error);
+
+/* Builds a session in memory (64-byte aligned, at least the stated size; pages that are
+ * never used are never touched) and starts its threads. The file's bytes must outlive it. The
+ * memory stays the caller's. Errors: ARGUMENT, MEMORY (a thread could not be started). */
+enum smol_status smol_session_create(struct smol_session **session, const struct smol_file *file,
+                                     const struct smol_session_options *options, void *memory,
+                                     size_t size_bytes, struct smol_error *error);
+
+/* Stops the threads. Accepts NULL. */
+void smol_session_destroy(struct smol_session *session);
+
+/* Appends n tokens at the next positions; then the logits are those after the last.
+ * Errors: CONTEXT (does not fit; nothing is done), TOKEN (past the vocabulary; nothing is done),
+ * NUMERIC (the model's numbers overflow; the session is rewound to where it was). */
+enum smol_status smol_session_feed(struct smol_session *session, const uint32_t *tokens, size_t n,
+                                   struct smol_error *error);
+
+/* The same, and nats[i] is the loss (SPEC.md 11) of predicting targets[i] after
+ * tokens[i]. nats: (n). */
+enum smol_status smol_session_score(struct smol_session *session, double *nats, const uint32_t *tokens,
+                                    const uint32_t *targets, size_t n, struct smol_error *error);
+
+/* (V) logits after the last token fed; valid until the next call. NULL before the
+ * first token and after a rewind. */
+const float *smol_session_logits(const struct smol_session *session);
+
+/* Tokens held so far, and the most that can be held. */
+uint32_t smol_session_position(const struct smol_session *session);
+uint32_t smol_session_context(const struct smol_session *session);
+
+/* Forgets the tokens from position on. position <= smol_session_position(). */
+void smol_session_rewind(struct smol_session *session, uint32_t position);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,72 @@
+/* Seed to weights: keys, streams, tables and integer weights. SPEC.md 5.
+ * Nothing here fails or allocates; arguments are preconditions. */
+#ifndef SMOL_FROZEN_H
+#define SMOL_FROZEN_H
+
+#include <smol/config.h>
+
+#define SMOL_ROW_BLOCK 64u     /* rows that share a stream */
+#define SMOL_STEP_BYTES 64u    /* bytes a step of a stream emits */
+#define SMOL_TABLE_ENTRIES 256u
+#define SMOL_MAX_PLANES 64u
+
+/* What a stream serves (SPEC.md 6). */
+enum smol_purpose {
+	SMOL_PURPOSE_MATRIX = 0,
+	SMOL_PURPOSE_VECTOR = 1,
+	SMOL_PURPOSE_EMBEDDING = 2,
+	SMOL_PURPOSE_FACTOR = 3,
+};
+
+struct smol_frozen_key {
+	uint8_t bytes[32];
+};
+
+/* 16 lanes of JSF32: word[0..15] a, word[16..31] b, word[32..47] c, word[48..63] d. */
+struct smol_stream {
+	_Alignas(64) uint32_t word[64];
+};
+
+/* One frozen tensor: where its bytes come from and what they mean. */
+struct smol_frozen {
+	const struct smol_frozen_key *key;
+	uint32_t tensor; /* its number */
+	enum smol_purpose purpose;
+	uint32_t rows, cols;
+	uint32_t n_planes;
+	const int16_t *table; /* (n_planes, 256) Q_p[u] */
+	double scale;         /* sigma x s: a weight is scale x its integer */
+};
+
+/* The normal table of SPEC.md appendix A. */
+extern const double smol_gauss_table[SMOL_TABLE_ENTRIES];
+
+void smol_frozen_key_init(struct smol_frozen_key *key, uint64_t seed);
+
+void smol_stream_init(struct smol_stream *stream, const struct smol_frozen_key *key, uint32_t tensor,
+                      uint32_t plane, enum smol_purpose purpose, uint32_t row_block);
+void smol_stream_step(struct smol_stream *stream, uint8_t bytes[SMOL_STEP_BYTES]);
+
+/* Planes that d bases take: ceil(d / 8) for sign, d for gauss. */
+uint32_t smol_frozen_planes(enum smol_dist dist, uint32_t d);
+
+/* Fills table (n_planes, 256) from alpha (d) and returns s. */
+double smol_frozen_table(int16_t *table, enum smol_dist dist, const double *alpha, uint32_t d);
+
+/* The number of a matrix slot, or of a norm slot's gain (bias: one more), in its layer. */
+uint32_t smol_frozen_number(const struct smol_config *config, uint32_t layer, enum smol_slot slot);
+
+/* Integer weights of rows row_begin..row_begin + n_rows - 1; weights: (n_rows, cols). */
+void smol_frozen_weights(int16_t *weights, const struct smol_frozen *tensor, uint32_t row_begin,
+                         uint32_t n_rows);
+
+/* The raw bytes of one plane of the same rows; bytes: (n_rows, cols). For a tensor's
+ * initial values and for trainers; the tensor's table is not used. */
+void smol_frozen_bytes(uint8_t *bytes, const struct smol_frozen *tensor, uint32_t plane,
+                       uint32_t row_begin, uint32_t n_rows);
+
+/* Initial numbers (SPEC.md 12): (float)(std x g[u]) of plane 0; values: (n_rows, cols). */
+void smol_frozen_gauss_rows(float *values, const struct smol_frozen *tensor, double std, uint32_t row_begin,
+                            uint32_t n_rows);
+
+#endif
