@@ -8,10 +8,13 @@
 extern "C" {
 #endif
 
-/* A file's bytes, mapped read-only. */
+/* A file's bytes, mapped read-only. Bytes that another program writes into the file meanwhile may show through;
+ * smol_map_check tells. A file that is cut shorter while it is mapped ends the process by a signal
+ * when the lost bytes are touched: replace files by renaming, as the writers below do. */
 struct smol_mapping {
 	struct smol_span bytes;
-	int fd;
+	int fd;               /* -1: nothing mapped */
+	uint64_t identity[5]; /* size and times when mapped */
 };
 
 /* Maps a regular file of at least one byte. Errors: IO. */
@@ -25,6 +28,10 @@ enum smol_status smol_map_check(const struct smol_mapping *mapping, struct smol_
  * if there is one. file->bytes points into the mapping. On failure nothing stays mapped. */
 enum smol_status smol_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
                            uint32_t n_threads, struct smol_error *error);
+
+/* smol_file_check_hash shared by n_threads threads that live for this call. */
+enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint32_t n_threads,
+                                              struct smol_error *error);
 
 /* Writes a file that appears whole or not at all: a temporary sibling is written, synced and
  * renamed. mode: permission bits, e.g. 0644. Errors: IO; then path is as it was. */

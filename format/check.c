@@ -1,0 +1,257 @@
+/* The rules of a configuration, the canonical ones included. SPEC.md 3.1. Offsets count from the start of CONF. */
+#include "base/bytes.h"
+#include "base/error.h"
+#include "format/format.h"
+
+#define SCALE_MIN 0x1p-60f
+#define SCALE_MAX 0x1p60f
+
+/* Comparisons so written that not-a-number fails them. */
+static bool is_scale(float f, float max)
+{
+	return f >= SCALE_MIN && f <= max;
+}
+
+static enum smol_status range(uint64_t value, uint64_t max, uint64_t offset, const char *what,
+                              struct smol_error *error)
+{
+	if (value >= 1 && value <= max)
+		return SMOL_OK;
+	return smol_fail(error, SMOL_E_RANGE, offset, "%s is %llu, allowed is 1..%llu", what,
+	                 (unsigned long long)value, (unsigned long long)max);
+}
+
+static enum smol_status check_shape(const struct smol_config *c, struct smol_error *error)
+{
+	enum smol_status status;
+
+	if ((status = range(c->n_layers, SMOL_MAX_LAYERS, 4, "the number of layers", error)) ||
+	    (status = range(c->n_heads, SMOL_MAX_HEADS, 8, "the number of heads", error)) ||
+	    (status = range(c->width, SMOL_MAX_WIDTH, 12, "the width", error)) ||
+	    (status = range(c->n_ff, SMOL_MAX_FF, 16, "the feed-forward width", error)) ||
+	    (status = range(c->context, SMOL_MAX_CONTEXT, 20, "the context", error)) ||
+	    (status = range(c->vocab, SMOL_MAX_VOCAB, 24, "the vocabulary", error)))
+		return status;
+	if (c->width % c->n_heads != 0)
+		return smol_fail(error, SMOL_E_RANGE, 8, "%u heads do not divide the width %u", c->n_heads, c->width);
+	if (!is_scale(c->ln_epsilon, 1.0f))
+		return smol_fail(error, SMOL_E_RANGE, 28, "the epsilon of LayerNorm is not in 2^-60..1");
+	if (!is_scale(c->logit_scale, SCALE_MAX))
+		return smol_fail(error, SMOL_E_RANGE, 48, "the logit scale is not in 2^-60..2^60");
+	if (c->wte_type > SMOL_Q8)
+		return smol_fail(error, SMOL_E_ENUM, 40, "number type %u of wte is unknown", c->wte_type);
+	if (c->wpe_type > SMOL_Q8)
+		return smol_fail(error, SMOL_E_ENUM, 41, "number type %u of wpe is unknown", c->wpe_type);
+	if (c->tokenizer != SMOL_TOKENIZER_BYTES)
+		return smol_fail(error, SMOL_E_ENUM, 42, "tokenizer %u is unknown", c->tokenizer);
+	return SMOL_OK;
+}
+
+/* A field of a scheme that must be zero since nothing uses it. */
+static enum smol_status unused(unsigned value, uint64_t offset, unsigned index, const char *what,
+                               struct smol_error *error)
+{
+	if (value == 0)
+		return SMOL_OK;
+	return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u has a %s that nothing uses", index, what);
+}
+
+/* Distribution, bases, type and sigma of a scheme that has alphas or a unit basis. */
+static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uint64_t at, struct smol_error *error)
+{
+	if (s->dist > SMOL_GAUSS)
+		return smol_fail(error, SMOL_E_ENUM, at + 2, "scheme %u: distribution %u is unknown", i, s->dist);
+	if (s->d < 1 || s->d > SMOL_MAX_BASES)
+		return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, allowed is 1..64", i, s->d);
+	if (s->alpha_type > SMOL_F16)
+		return smol_fail(error, SMOL_E_ENUM, at + 6, "scheme %u: number type %u cannot hold alphas", i,
+		                 s->alpha_type);
+	if (!is_scale(s->sigma, SCALE_MAX))
+		return smol_fail(error, SMOL_E_RANGE, at + 8, "scheme %u: sigma is not in 2^-60..2^60", i);
+	return SMOL_OK;
+}
+
+static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, uint64_t at,
+                                     struct smol_error *error)
+{
+	enum smol_status status = check_bases(s, i, at, error);
+
+	if (status)
+		return status;
+	if (s->source > SMOL_MATRIX_SHARED)
+		return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a matrix is unknown", i, s->source);
+	if (s->source == SMOL_MATRIX_UNIT && s->d != 1)
+		return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, a unit basis has 1", i, s->d);
+	if (s->source == SMOL_MATRIX_UNIT && (status = unused(s->alpha_type, at + 6, i, "type of alphas", error)))
+		return status;
+	if (s->rank > SMOL_MAX_RANK)
+		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: rank %u is over %u", i, s->rank, SMOL_MAX_RANK);
+	if (s->rank == 0)
+		return unused(s->value_type, at + 7, i, "type of factors", error);
+	if (s->value_type > SMOL_F16)
+		return smol_fail(error, SMOL_E_ENUM, at + 7, "scheme %u: number type %u cannot hold factors", i,
+		                 s->value_type);
+	return SMOL_OK;
+}
+
+static enum smol_status check_norm(const struct smol_scheme *s, unsigned i, uint64_t at, struct smol_error *error)
+{
+	enum smol_status status;
+
+	if (s->source > SMOL_NORM_STORED)
+		return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a norm is unknown", i, s->source);
+	if ((status = unused(s->rank, at + 4, i, "rank", error)))
+		return status;
+	if (s->source == SMOL_NORM_STORED) {
+		if (s->value_type > SMOL_F16)
+			return smol_fail(error, SMOL_E_ENUM, at + 7, "scheme %u: number type %u cannot hold vectors", i,
+			                 s->value_type);
+	} else if ((status = unused(s->value_type, at + 7, i, "type of vectors", error))) {
+		return status;
+	}
+	if (s->source == SMOL_NORM_OWN)
+		return check_bases(s, i, at, error);
+	if ((status = unused(s->dist, at + 2, i, "distribution", error)) ||
+	    (status = unused(s->d, at + 3, i, "d", error)) ||
+	    (status = unused(s->alpha_type, at + 6, i, "type of alphas", error)) ||
+	    (status = unused(smol_f32_bits(s->sigma), at + 8, i, "sigma", error)))
+		return status;
+	return SMOL_OK;
+}
+
+static bool same_scheme(const struct smol_scheme *a, const struct smol_scheme *b)
+{
+	return a->kind == b->kind && a->source == b->source && a->dist == b->dist && a->d == b->d &&
+	       a->rank == b->rank && a->alpha_type == b->alpha_type && a->value_type == b->value_type &&
+	       smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma);
+}
+
+/* Scheme i against the ones before it: different from each, and one vector of shared alphas. */
+static enum smol_status check_against(const struct smol_config *c, uint32_t i, uint64_t at,
+                                      struct smol_error *error)
+{
+	const struct smol_scheme *s = &c->schemes[i];
+
+	for (uint32_t j = 0; j < i; j++) {
+		const struct smol_scheme *o = &c->schemes[j];
+		if (same_scheme(s, o))
+			return smol_fail(error, SMOL_E_CANONICAL, at, "schemes %u and %u are equal", j, i);
+		if (s->kind == SMOL_MATRIX && o->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_SHARED &&
+		    o->source == SMOL_MATRIX_SHARED && (s->d != o->d || s->alpha_type != o->alpha_type))
+			return smol_fail(error, SMOL_E_RANGE, at, "schemes %u and %u disagree on the shared alphas", j, i);
+	}
+	return SMOL_OK;
+}
+
+static enum smol_status check_schemes(const struct smol_config *c, struct smol_error *error)
+{
+	for (uint32_t i = 0; i < c->n_schemes; i++) {
+		const struct smol_scheme *s = &c->schemes[i];
+		const uint64_t at = CONF_FIXED_BYTES + SCHEME_BYTES * i;
+		enum smol_status status;
+
+		if (s->kind == SMOL_MATRIX)
+			status = check_matrix(s, i, at, error);
+		else if (s->kind == SMOL_NORM)
+			status = check_norm(s, i, at, error);
+		else
+			return smol_fail(error, SMOL_E_ENUM, at, "scheme %u: kind %u is unknown", i, s->kind);
+		if (status || (status = check_against(c, i, at, error)))
+			return status;
+	}
+	return SMOL_OK;
+}
+
+/* One use of a scheme: it exists, is of the right kind, and new ones come in order. */
+static enum smol_status check_use(const struct smol_config *c, uint8_t index, enum smol_slot slot,
+                                  uint32_t *n_used, uint64_t offset, struct smol_error *error)
+{
+	const bool norm = slot == SMOL_LN_1 || slot == SMOL_LN_2 || slot == SMOL_LN_F;
+
+	if (index >= c->n_schemes)
+		return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u does not exist, there are %u", index, c->n_schemes);
+	if (c->schemes[index].kind != (norm ? SMOL_NORM : SMOL_MATRIX))
+		return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u is not one for a %s", index,
+		                 norm ? "norm" : "matrix");
+	if (index > *n_used)
+		return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u is used before scheme %u", index, *n_used);
+	if (index == *n_used)
+		++*n_used;
+	return SMOL_OK;
+}
+
+static enum smol_status check_runs(const struct smol_config *c, struct smol_error *error)
+{
+	const uint64_t runs_at = CONF_FIXED_BYTES + SCHEME_BYTES * (uint64_t)c->n_schemes;
+	uint32_t n_used = 0, n_layers = 0;
+	enum smol_status status;
+
+	for (uint32_t i = 0; i < c->n_runs; i++) {
+		const struct smol_run *run = &c->runs[i];
+		const uint64_t at = runs_at + RUN_BYTES * (uint64_t)i;
+		if (run->n_layers < 1)
+			return smol_fail(error, SMOL_E_RANGE, at, "run %u has no layers", i);
+		n_layers += run->n_layers;
+		for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
+			if ((status = check_use(c, run->scheme[s], (enum smol_slot)s, &n_used, at + 2 + s, error)))
+				return status;
+		if (i > 0 && memcmp(run->scheme, c->runs[i - 1].scheme, SMOL_N_SLOTS) == 0)
+			return smol_fail(error, SMOL_E_CANONICAL, at, "runs %u and %u are alike, they are one", i - 1, i);
+	}
+	if (n_layers != c->n_layers)
+		return smol_fail(error, SMOL_E_RANGE, 4, "the runs have %u layers, the model %u", n_layers, c->n_layers);
+	if ((status = check_use(c, c->ln_f, SMOL_LN_F, &n_used, 46, error)))
+		return status;
+	if (n_used != c->n_schemes)
+		return smol_fail(error, SMOL_E_CANONICAL, 43, "scheme %u is not used", n_used);
+	return SMOL_OK;
+}
+
+enum smol_status smol_config_check(const struct smol_config *config, struct smol_error *error)
+{
+	enum smol_status status = check_shape(config, error);
+
+	if (status)
+		return status;
+	if (config->n_schemes < 2 || config->n_schemes > SMOL_MAX_SCHEMES)
+		return smol_fail(error, SMOL_E_RANGE, 43, "%u schemes, allowed are 2..32", config->n_schemes);
+	if (config->n_runs < 1 || config->n_runs > config->n_layers)
+		return smol_fail(error, SMOL_E_RANGE, 44, "%u runs, allowed are 1 to the number of layers", config->n_runs);
+	if ((status = check_schemes(config, error)))
+		return status;
+	return check_runs(config, error);
+}
+
+/* Where a scheme is among the new ones, adding it if need be. */
+static uint8_t renumber(struct smol_scheme *schemes, uint32_t *n, const struct smol_scheme *s)
+{
+	uint32_t i = 0;
+
+	while (i < *n && !same_scheme(&schemes[i], s))
+		i++;
+	if (i == *n)
+		schemes[(*n)++] = *s;
+	return (uint8_t)i;
+}
+
+void smol_config_canonicalise(struct smol_config *config)
+{
+	struct smol_scheme schemes[SMOL_MAX_SCHEMES];
+	uint32_t n_schemes = 0, n_runs = 0;
+
+	for (uint32_t i = 0; i < config->n_runs; i++) {
+		struct smol_run run = config->runs[i];
+		for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
+			run.scheme[s] = renumber(schemes, &n_schemes, &config->schemes[run.scheme[s]]);
+		if (n_runs > 0 && memcmp(run.scheme, config->runs[n_runs - 1].scheme, SMOL_N_SLOTS) == 0)
+			config->runs[n_runs - 1].n_layers = (uint16_t)(config->runs[n_runs - 1].n_layers + run.n_layers);
+		else
+			config->runs[n_runs++] = run;
+	}
+	config->ln_f = renumber(schemes, &n_schemes, &config->schemes[config->ln_f]);
+	memcpy(config->schemes, schemes, n_schemes * sizeof *schemes);
+	memset(config->schemes + n_schemes, 0, (SMOL_MAX_SCHEMES - n_schemes) * sizeof *schemes);
+	memset(config->runs + n_runs, 0, (SMOL_MAX_LAYERS - n_runs) * sizeof *config->runs);
+	config->n_schemes = n_schemes;
+	config->n_runs = n_runs;
+}

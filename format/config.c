@@ -1,0 +1,92 @@
+/* What a configuration says of its tensors. SPEC.md 3.1. */
+#include <smol/config.h>
+
+const struct smol_scheme *smol_config_scheme(const struct smol_config *config, uint32_t layer,
+                                             enum smol_slot slot)
+{
+	uint32_t run = 0;
+
+	if (slot == SMOL_LN_F)
+		return &config->schemes[config->ln_f];
+	while (layer >= config->runs[run].n_layers) {
+		layer -= config->runs[run].n_layers;
+		run++;
+	}
+	return &config->schemes[config->runs[run].scheme[slot]];
+}
+
+void smol_config_shape(const struct smol_config *config, enum smol_slot slot, uint32_t *rows, uint32_t *cols)
+{
+	*rows = 1;
+	*cols = config->width;
+	switch (slot) {
+	case SMOL_ATTN_C_ATTN:
+		*rows = 3 * config->width;
+		break;
+	case SMOL_ATTN_C_PROJ:
+		*rows = config->width;
+		break;
+	case SMOL_MLP_C_FC:
+		*rows = config->n_ff;
+		break;
+	case SMOL_MLP_C_PROJ:
+		*rows = config->width;
+		*cols = config->n_ff;
+		break;
+	case SMOL_LN_1:
+	case SMOL_LN_2:
+	case SMOL_LN_F:
+		break;
+	}
+}
+
+/* The method of one matrix scheme; NULL for a mixture that has no name. */
+static const char *scheme_method(const struct smol_scheme *s)
+{
+	if (s->rank)
+		return s->source == SMOL_MATRIX_UNIT ? "lora" : NULL;
+	if (s->source == SMOL_MATRIX_UNIT)
+		return "embed";
+	return s->source == SMOL_MATRIX_OWN ? "alpha" : "alpha-global";
+}
+
+const char *smol_config_method(const struct smol_config *config)
+{
+	const char *method = NULL;
+
+	for (uint32_t i = 0; i < config->n_schemes; i++) {
+		if (config->schemes[i].kind != SMOL_MATRIX)
+			continue;
+		const char *m = scheme_method(&config->schemes[i]);
+		if (!m || (method && m != method))
+			return "mixed";
+		method = m;
+	}
+	return method ? method : "mixed";
+}
+
+static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, enum smol_slot slot)
+{
+	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+	uint32_t rows, cols;
+
+	smol_config_shape(config, slot, &rows, &cols);
+	if (s->kind == SMOL_NORM)
+		return s->source == SMOL_NORM_OWN ? 2u * s->d : s->source == SMOL_NORM_STORED ? 2u * cols : 0u;
+	return (s->source == SMOL_MATRIX_OWN ? s->d : 0u) + (uint64_t)s->rank * (rows + cols);
+}
+
+uint64_t smol_config_learned_numbers(const struct smol_config *config)
+{
+	uint64_t n = slot_numbers(config, 0, SMOL_LN_F);
+
+	for (uint32_t i = 0; i < config->n_schemes; i++)
+		if (config->schemes[i].kind == SMOL_MATRIX && config->schemes[i].source == SMOL_MATRIX_SHARED) {
+			n += config->schemes[i].d;
+			break;
+		}
+	for (uint32_t layer = 0; layer < config->n_layers; layer++)
+		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+			n += slot_numbers(config, layer, (enum smol_slot)slot);
+	return n;
+}

@@ -1,0 +1,130 @@
+/* Stored numbers are finite and within their limits. SPEC.md 3.2 and 3.3. */
+#include "base/bytes.h"
+#include "base/error.h"
+#include "format/format.h"
+
+#include <smol/learned.h>
+
+#define ALPHA_MAX 65504.0f
+#define ANY_FINITE 0x1.fffffep127f
+#define SCALE_MAX 0x1p60f
+
+enum smol_status smol_numbers_check(const uint8_t *data, uint8_t type, uint64_t n, float max, const char *what,
+                                    struct smol_error *error)
+{
+	const uint32_t size = smol_number_bytes(type);
+
+	for (uint64_t i = 0; i < n; i++) {
+		const float f = type == SMOL_F32 ? smol_load_f32(data + 4 * i) : smol_load_f16(data + 2 * i);
+		if (f >= -max && f <= max) /* false for not-a-number */
+			continue;
+		if (f - f == 0)
+			return smol_fail(error, SMOL_E_RANGE, size * i, "%s: a number beyond its limit", what);
+		return smol_fail(error, SMOL_E_NONFINITE, size * i, "%s: a number that is not finite", what);
+	}
+	return SMOL_OK;
+}
+
+/* Moves an error's offset from a section or array to the file. */
+static enum smol_status moved(enum smol_status status, uint64_t by, struct smol_error *error)
+{
+	if (status && error)
+		error->offset += by;
+	return status;
+}
+
+/* The numbers of one slot: up to three arrays in their order. */
+static enum smol_status check_slot(const struct smol_config *config, uint32_t layer, enum smol_slot slot,
+                                   const uint8_t *learned, uint64_t file_offset, struct smol_error *error)
+{
+	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+	struct smol_learned_place at;
+	enum smol_status status;
+	uint32_t rows, cols;
+	uint64_t n;
+
+	smol_learned_at(&at, config, layer, slot);
+	smol_config_shape(config, slot, &rows, &cols);
+	if (s->kind == SMOL_NORM && s->source == SMOL_NORM_STORED)
+		return moved(smol_numbers_check(learned + at.gain, s->value_type, 2 * (uint64_t)cols, ANY_FINITE,
+		                                "stored norm", error), file_offset + at.gain, error);
+	n = s->source == 0 ? 0 : s->kind == SMOL_NORM ? 2u * s->d : s->d;
+	status = smol_numbers_check(learned + at.alphas, s->alpha_type, n, ALPHA_MAX, "alpha", error);
+	if (status)
+		return moved(status, file_offset + at.alphas, error);
+	if (s->rank == 0)
+		return SMOL_OK;
+	n = (uint64_t)s->rank * ((uint64_t)rows + cols);
+	return moved(smol_numbers_check(learned + at.factor_a, s->value_type, n, ANY_FINITE, "low-rank factor", error),
+	             file_offset + at.factor_a, error);
+}
+
+enum smol_status smol_learned_check(const struct smol_config *config, const struct smol_span *learned,
+                                    uint64_t file_offset, struct smol_error *error)
+{
+	enum smol_status status;
+
+	if (learned->size_bytes == 0)
+		return SMOL_OK;
+	for (uint32_t layer = 0; layer < config->n_layers; layer++)
+		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
+			status = check_slot(config, layer, (enum smol_slot)slot, learned->data, file_offset, error);
+			if (status)
+				return status;
+		}
+	return check_slot(config, 0, SMOL_LN_F, learned->data, file_offset, error);
+}
+
+/* One embedding table at offset at of EMBD: finite numbers, sane scales, zero padding. */
+static enum smol_status check_table(const struct smol_table_view *t, uint64_t data_at, uint64_t scales_at,
+                                    struct smol_error *error)
+{
+	const uint64_t n = (uint64_t)t->rows * t->cols;
+	enum smol_status status;
+
+	if (t->type != SMOL_Q8) {
+		status = smol_numbers_check(t->data, (uint8_t)t->type, n, ANY_FINITE, "embedding", error);
+		return moved(status, data_at, error);
+	}
+	for (uint32_t i = 0; i < t->rows; i++) {
+		const uint32_t bits = smol_le32(t->scales + 4 * (uint64_t)i);
+		const uint64_t at = scales_at + 4 * (uint64_t)i;
+		if ((bits & 0x7f800000u) == 0x7f800000u)
+			return smol_fail(error, SMOL_E_NONFINITE, at, "the scale of an embedding row is not finite");
+		if (bits > smol_f32_bits(SCALE_MAX))
+			return smol_fail(error, SMOL_E_RANGE, at, "the scale of an embedding row is not in 0..2^60");
+	}
+	return SMOL_OK;
+}
+
+enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t to, struct smol_error *error)
+{
+	for (uint64_t i = from; i < to; i++)
+		if (bytes[i] != 0)
+			return smol_fail(error, SMOL_E_PADDING, i, "a padding byte is not zero");
+	return SMOL_OK;
+}
+
+enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t embd_at, struct smol_error *error)
+{
+	const struct smol_table_view *tables[2] = {&file->wte, &file->wpe};
+	const uint8_t *bytes = file->bytes.data;
+	enum smol_status status;
+
+	for (int i = 0; i < 2; i++) {
+		const struct smol_table_view *t = tables[i];
+		const uint64_t at = (uint64_t)(t->data - bytes);
+		const uint64_t end = at + (uint64_t)t->rows * t->cols * smol_number_bytes((uint8_t)t->type);
+		const uint64_t scales_at = t->scales ? (uint64_t)(t->scales - bytes) : 0;
+		const uint64_t scales_end = scales_at + 4 * (uint64_t)t->rows;
+
+		/* Tables are padded to 64 bytes from the start of EMBD, which is itself a multiple of 64. */
+		if ((status = check_table(t, at, scales_at, error)) ||
+		    (status = smol_zeros_check(bytes, end, embd_at + smol_round_up(end - embd_at, 64), error)))
+			return status;
+		if (t->scales && (status = smol_zeros_check(bytes, scales_end,
+		                                            embd_at + smol_round_up(scales_end - embd_at, 64), error)))
+			return status;
+	}
+	return SMOL_OK;
+}

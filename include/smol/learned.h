@@ -1,0 +1,35 @@
+/* Where the learned numbers of each tensor lie in the section LRND. SPEC.md 3.2.
+ * Pure functions, thread-safe. */
+#ifndef SMOL_LEARNED_H
+#define SMOL_LEARNED_H
+
+#include <smol/config.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Byte offsets into LRND; meaningful only where the scheme of the slot has such numbers. */
+struct smol_learned_place {
+	uint64_t alphas;      /* d: of a matrix (own or shared), or of a norm's gain */
+	uint64_t bias_alphas; /* d: of a norm's bias */
+	uint64_t factor_a;    /* (r, K) */
+	uint64_t factor_b;    /* (R, r) */
+	uint64_t gain;        /* (C), stored */
+	uint64_t bias;        /* (C), stored */
+};
+
+/* The place of a slot of a layer; for SMOL_LN_F the layer is ignored. config is valid. */
+void smol_learned_at(struct smol_learned_place *place, const struct smol_config *config, uint32_t layer,
+                     enum smol_slot slot);
+
+/* Bytes of a learned number of type F32 or F16. */
+static inline uint32_t smol_number_bytes(uint8_t type)
+{
+	return type == SMOL_F32 ? 4u : type == SMOL_F16 ? 2u : 1u;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

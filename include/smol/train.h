@@ -1,0 +1,120 @@
+/* Training: text in, a model out. A library of its own, smol_train, that needs OpenMP and OpenBLAS;
+ * the runtime does not. A trainer belongs to one thread at a time and uses several inside. Its
+ * numbers depend on the options and the data alone, not on the number of threads. */
+#ifndef SMOL_TRAIN_H
+#define SMOL_TRAIN_H
+
+#include <smol/config.h>
+#include <smol/file.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What trains and how. Filled in by smol_train_defaults(). */
+struct smol_train_options {
+	/* The model. */
+	enum smol_source matrices; /* SMOL_MATRIX_UNIT, _OWN or _SHARED */
+	enum smol_source norms;    /* SMOL_NORM_FROZEN, _OWN or _STORED */
+	enum smol_dist dist;
+	enum smol_number embedding_type; /* of wte and wpe in the file */
+	bool full;                       /* every matrix trains; such a model has no .smol form */
+	bool uniform_alphas;             /* start at 1 / sqrt(d) each, not at (1, 0, ...) */
+	uint32_t d;                      /* bases, if there are alphas */
+	uint32_t rank;                   /* of the low-rank factors, 0 = none */
+	uint32_t n_layers, n_heads, width, n_ff, context; /* n_ff 0: 4 x width */
+	double gain;          /* multiplies every default sigma (SPEC.md 12) */
+	double residual_gain; /* and once more that of the two c_proj */
+	double embedding_std, logit_scale, ln_epsilon;
+	uint64_t seed; /* of the frozen weights, the start and the batches */
+
+	/* The recipe. */
+	uint32_t batch, n_steps, warmup;
+	uint32_t alpha_start; /* alphas stay as they are before this step, and warm up from it */
+	double lr, alpha_lr;
+	double min_lr_fraction; /* the cosine ends here */
+	double beta1, beta2, weight_decay, clip; /* weight_decay: of `full`'s matrices; clip 0: none */
+	double val_fraction;
+	bool keep_best; /* finish with the best validated numbers, not the last */
+	uint32_t n_threads;
+};
+
+/* warmup: a tenth of the steps, at most 100. */
+#define SMOL_WARMUP_DEFAULT UINT32_MAX
+
+/* The defaults of a method by name: embed, alpha, alpha-global, lora, full. False for other names. */
+bool smol_train_defaults(struct smol_train_options *options, const char *method);
+
+/* The name of what options train: one of those, or "mixed". */
+const char *smol_train_method(const struct smol_train_options *options);
+
+struct smol_trainer;
+
+/* A trainer over text, which must outlive it. ARGUMENT if the options contradict each other or the text
+ * is too short; MEMORY. */
+enum smol_status smol_trainer_create(struct smol_trainer **trainer, const struct smol_train_options *options,
+                                     const uint8_t *text, size_t size_bytes, struct smol_error *error);
+void smol_trainer_destroy(struct smol_trainer *trainer);
+
+const struct smol_config *smol_trainer_config(const struct smol_trainer *trainer);
+/* Steps done, bytes to train on and, after them, to validate with, learned numbers in all. */
+uint32_t smol_trainer_steps(const struct smol_trainer *trainer);
+size_t smol_trainer_train_bytes(const struct smol_trainer *trainer);
+size_t smol_trainer_val_bytes(const struct smol_trainer *trainer);
+uint64_t smol_trainer_learned_numbers(const struct smol_trainer *trainer);
+
+/* One step of AdamW: its loss in nats before the step, the norm of its gradient before clipping, the learning rates used.
+ * NUMERIC if the loss or the gradient is not finite; the step is then not taken. */
+struct smol_train_step {
+	double loss, gradient_norm, lr, alpha_lr;
+};
+enum smol_status smol_trainer_step(struct smol_trainer *trainer, struct smol_train_step *step,
+                                   struct smol_error *error);
+
+/* Validation as in SPEC.md 11 with windows of the context. If keep_best is set, the numbers are kept when
+ * they are the best so far. */
+struct smol_train_score {
+	double nats_per_token, bits_per_byte;
+	uint64_t n_tokens; /* predicted */
+};
+enum smol_status smol_trainer_evaluate(struct smol_trainer *trainer, struct smol_train_score *score,
+                                       struct smol_error *error);
+
+/* Rounds every number to what a file will hold; with keep_best, of the best numbers. No steps after that.
+ * NUMERIC if a number is beyond its type's range. */
+enum smol_status smol_trainer_finish(struct smol_trainer *trainer, struct smol_error *error);
+
+/* The unsigned .smol file of a finished trainer, with a card if card_bytes > 0; not for `full`. *bytes is for
+ * free(), and has room for SMOL_SIGNATURE_BLOCK_BYTES more. */
+enum smol_status smol_trainer_model(uint8_t **bytes, size_t *size_bytes, const struct smol_trainer *trainer,
+                                    const char *card, size_t card_bytes, struct smol_error *error);
+
+/* Its weights as safetensors with Hugging Face's names and shapes and zero biases; for `full` only. card: put into
+ * the metadata as "smol.card" if not NULL. *bytes is for free(). */
+enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes, const struct smol_trainer *trainer,
+                                          const char *card, struct smol_error *error);
+
+/* All that a trainer needs to go on as if it had never stopped, as a safetensors file. *bytes is for free(). */
+enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes, const struct smol_trainer *trainer,
+                                   struct smol_error *error);
+/* Takes such a state. ARGUMENT if it is of other options or another text; otherwise the errors of a file that is
+ * not what it should be. On failure the trainer is of no further use. */
+enum smol_status smol_trainer_load(struct smol_trainer *trainer, const uint8_t *bytes, size_t size_bytes,
+                                   struct smol_error *error);
+/* The options that a state was made with; n_threads is 1. */
+enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
+                                         size_t size_bytes, struct smol_error *error);
+
+/* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads, which changes no
+ * number, is left out; warmup is resolved. */
+char *smol_train_options_json(const struct smol_train_options *options);
+
+/* OpenBLAS chooses its kernels by a list of processors and takes the oldest for one it does not know. If that has
+ * happened, the value that the environment variable OPENBLAS_CORETYPE should have at the start; else NULL. */
+const char *smol_train_blas_override(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

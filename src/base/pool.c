@@ -1,0 +1,107 @@
+/* See pool.h. A piece of work is announced by a new generation; sleepers are woken under the lock. */
+#include "base/pool.h"
+
+#include <sched.h>
+
+/* Looks at a change this often before sleeping; every 64th look gives the processor away, so
+ * that more threads than cores do no harm. */
+#define LOOKS 20000u
+
+
+/* Waits for a generation other than seen, and returns it. */
+static unsigned await_work(struct smol_pool *pool, unsigned seen)
+{
+	unsigned now;
+
+	for (unsigned i = 0; i < LOOKS; i++) {
+		now = atomic_load_explicit(&pool->generation, memory_order_acquire);
+		if (now != seen)
+			return now;
+		if (i % 64 == 63)
+			sched_yield();
+	}
+	pthread_mutex_lock(&pool->lock);
+	atomic_fetch_add(&pool->n_asleep, 1);
+	while ((now = atomic_load(&pool->generation)) == seen)
+		pthread_cond_wait(&pool->wake, &pool->lock);
+	atomic_fetch_sub(&pool->n_asleep, 1);
+	pthread_mutex_unlock(&pool->lock);
+	return now;
+}
+
+/* A thread takes its number from n_running, which is free for that before the first piece of work. */
+static void *worker_main(void *arg)
+{
+	struct smol_pool *pool = arg;
+	const uint32_t worker = atomic_fetch_add(&pool->n_running, 1) + 1;
+	unsigned seen = 0;
+
+	for (;;) {
+		seen = await_work(pool, seen);
+		if (atomic_load(&pool->stopping))
+			return NULL;
+		pool->work(pool->arg, worker, pool->n_workers);
+		atomic_fetch_sub_explicit(&pool->n_running, 1, memory_order_release);
+	}
+}
+
+static void announce(struct smol_pool *pool)
+{
+	atomic_fetch_add(&pool->generation, 1);
+	if (atomic_load(&pool->n_asleep) == 0)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	pthread_cond_broadcast(&pool->wake);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void stop(struct smol_pool *pool, uint32_t n_started)
+{
+	atomic_store(&pool->stopping, true);
+	announce(pool);
+	for (uint32_t i = 1; i < n_started; i++)
+		pthread_join(pool->threads[i], NULL);
+	pthread_cond_destroy(&pool->wake);
+	pthread_mutex_destroy(&pool->lock);
+}
+
+bool smol_pool_start(struct smol_pool *pool, uint32_t n_workers)
+{
+	pool->n_workers = n_workers;
+	atomic_init(&pool->generation, 0);
+	atomic_init(&pool->n_running, 0);
+	atomic_init(&pool->n_asleep, 0);
+	atomic_init(&pool->stopping, false);
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->wake, NULL);
+	for (uint32_t i = 1; i < n_workers; i++)
+		if (pthread_create(&pool->threads[i], NULL, worker_main, pool) != 0) {
+			stop(pool, i);
+			return false;
+		}
+	/* Each has taken its number before the first piece of work counts on n_running. */
+	while (atomic_load(&pool->n_running) != n_workers - 1)
+		sched_yield();
+	return true;
+}
+
+void smol_pool_stop(struct smol_pool *pool)
+{
+	stop(pool, pool->n_workers);
+}
+
+void smol_pool_run(struct smol_pool *pool, smol_work *work, void *arg)
+{
+	if (pool->n_workers == 1) {
+		work(arg, 0, 1);
+		return;
+	}
+	pool->work = work;
+	pool->arg = arg;
+	atomic_store_explicit(&pool->n_running, pool->n_workers - 1, memory_order_relaxed);
+	announce(pool);
+	work(arg, 0, pool->n_workers);
+	for (unsigned i = 1; atomic_load_explicit(&pool->n_running, memory_order_acquire) != 0; i++)
+		if (i % 64 == 0)
+			sched_yield();
+}

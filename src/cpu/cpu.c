@@ -1,0 +1,66 @@
+/* Detection: the instructions must exist and the operating system must save their registers. */
+#include "cpu/cpu.h"
+
+#include <stdint.h>
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+
+/* Bits of XCR0: which register files the operating system saves. */
+#define XCR0_YMM 0x06u
+#define XCR0_ZMM 0xe6u
+
+#define LEAF1_ECX_FMA (1u << 12)
+#define LEAF1_ECX_OSXSAVE (1u << 27)
+#define LEAF1_ECX_AVX (1u << 28)
+#define LEAF1_ECX_F16C (1u << 29)
+#define LEAF7_EBX_AVX2 (1u << 5)
+#define LEAF7_EBX_AVX512 (1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) /* F, DQ, BW, VL */
+#define LEAF7_ECX_AVX512 (1u << 1 | 1u << 11)                        /* VBMI, VNNI */
+
+static bool has(uint32_t word, uint32_t bits)
+{
+	return (word & bits) == bits;
+}
+
+static uint32_t xcr0(void)
+{
+	uint32_t low, high;
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return low;
+}
+
+struct smol_cpu smol_cpu_detect(void)
+{
+	struct smol_cpu cpu = {0};
+	uint32_t eax, ebx, ecx, edx;
+
+	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
+		return cpu;
+	if (!has(ecx, LEAF1_ECX_OSXSAVE | LEAF1_ECX_AVX | LEAF1_ECX_FMA | LEAF1_ECX_F16C))
+		return cpu;
+	if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx))
+		return cpu;
+	cpu.avx2 = has(xcr0(), XCR0_YMM) && has(ebx, LEAF7_EBX_AVX2);
+	cpu.avx512 = cpu.avx2 && has(xcr0(), XCR0_ZMM) && has(ebx, LEAF7_EBX_AVX512) &&
+	             has(ecx, LEAF7_ECX_AVX512);
+	return cpu;
+}
+
+#elif defined(__aarch64__)
+
+/* Advanced SIMD is part of the architecture. */
+struct smol_cpu smol_cpu_detect(void)
+{
+	return (struct smol_cpu){.neon = true};
+}
+
+#else
+
+struct smol_cpu smol_cpu_detect(void)
+{
+	return (struct smol_cpu){0};
+}
+
+#endif

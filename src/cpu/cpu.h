@@ -1,0 +1,17 @@
+/* What this processor and its operating system can do. */
+#ifndef SMOL_CPU_H
+#define SMOL_CPU_H
+
+#include <stdbool.h>
+
+/* Each is a bundle that is used as a whole or not at all. */
+struct smol_cpu {
+	bool avx2;   /* AVX2, FMA, F16C; the system saves ymm */
+	bool avx512; /* F, BW, VL, DQ, VBMI, VNNI and the above; the system saves zmm */
+	bool neon;   /* Advanced SIMD of AArch64 */
+};
+
+/* Asked of the machine each time; cheap, thread-safe. */
+struct smol_cpu smol_cpu_detect(void);
+
+#endif

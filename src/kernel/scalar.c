@@ -1,0 +1,243 @@
+/* The kernels in plain C: the definition that every other instruction set must match bit for bit.
+ * SPEC.md 7. Every fmaf is one fused operation; nothing else is contracted. */
+#include "base/bytes.h"
+#include "kernel/kernel.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LANES 16u
+
+/* The halving tree of lanes16. */
+static float reduce_tree(float lane[LANES])
+{
+	for (unsigned h = LANES / 2; h > 0; h /= 2)
+		for (unsigned j = 0; j < h; j++)
+			lane[j] += lane[j + h];
+	return lane[0];
+}
+
+static float sum16(const float *x, size_t n)
+{
+	float lane[LANES] = {0};
+
+	for (size_t i = 0; i < n; i++)
+		lane[i % LANES] += x[i];
+	return reduce_tree(lane);
+}
+
+/* Half to even: adding 1.5 x 2^23 leaves no room for a fraction. |x| < 2^22. */
+static float round_half_even(float x)
+{
+	const float magic = 0x1.8p23f;
+	const float sum = x + magic;
+
+	return sum - magic;
+}
+
+static float max_magnitude(const float *x, size_t n)
+{
+	float m = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const float a = fabsf(x[i]);
+		m = a > m ? a : m;
+	}
+	return m;
+}
+
+/* The comparison keeps a quotient that is not a number (of an input that is not finite, which the
+ * forward pass reports later) out of the conversion, where it would be undefined. */
+static int16_t to_int16(float quotient)
+{
+	const float q = round_half_even(quotient);
+
+	return q >= -32512.0f && q <= 32512.0f ? (int16_t)q : 0;
+}
+
+static float quantise(int16_t *X, const float *x, size_t n)
+{
+	const float t = max_magnitude(x, n) / 32512.0f;
+
+	if (!(t >= 0x1p-126f)) {
+		memset(X, 0, n * sizeof *X);
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		X[i] = to_int16(x[i] / t);
+	return t;
+}
+
+/* Exact: |w X| < 2^30, so that two terms fit 32 bits and the rest is summed in 64. */
+static int64_t dot_int16(const int16_t *w, const int16_t *X, size_t n)
+{
+	int64_t sum = 0;
+	size_t i = 0;
+
+	for (; i + 2 <= n; i += 2)
+		sum += (int32_t)w[i] * X[i] + (int32_t)w[i + 1] * X[i + 1];
+	if (i < n)
+		sum += (int32_t)w[i] * X[i];
+	return sum;
+}
+
+/* One row of integer weights from the streams of its planes. */
+static void next_row(int16_t *row, const struct smol_frozen *t, struct smol_stream *streams)
+{
+	uint8_t bytes[SMOL_STEP_BYTES];
+
+	for (uint32_t p = 0; p < t->n_planes; p++) {
+		const int16_t *table = t->table + p * SMOL_TABLE_ENTRIES;
+		for (uint32_t col = 0; col < t->cols; col += SMOL_STEP_BYTES) {
+			const uint32_t n = t->cols - col < SMOL_STEP_BYTES ? t->cols - col : SMOL_STEP_BYTES;
+			smol_stream_step(&streams[p], bytes);
+			for (uint32_t j = 0; j < n; j++) {
+				const int16_t q = table[bytes[j]];
+				row[col + j] = p == 0 ? q : (int16_t)(row[col + j] + q);
+			}
+		}
+	}
+}
+
+static void frozen_block(int64_t *sums, const struct smol_frozen *tensor, uint32_t row_block, const int16_t *X,
+                         size_t x_stride, size_t n_x, int16_t *row)
+{
+	const uint32_t first = row_block * SMOL_ROW_BLOCK;
+	const uint32_t rows = tensor->rows - first < SMOL_ROW_BLOCK ? tensor->rows - first : SMOL_ROW_BLOCK;
+	struct smol_stream streams[SMOL_MAX_PLANES];
+
+	for (uint32_t p = 0; p < tensor->n_planes; p++)
+		smol_stream_init(&streams[p], tensor->key, tensor->tensor, p, tensor->purpose, row_block);
+	for (uint32_t r = 0; r < rows; r++) {
+		next_row(row, tensor, streams);
+		for (size_t i = 0; i < n_x; i++)
+			sums[i * SMOL_ROW_BLOCK + r] = dot_int16(row, X + i * x_stride, tensor->cols);
+	}
+}
+
+static float dot_floats(const float *a, const float *b, size_t n)
+{
+	float lane[LANES] = {0};
+
+	for (size_t i = 0; i < n; i++)
+		lane[i % LANES] = fmaf(a[i], b[i], lane[i % LANES]);
+	return reduce_tree(lane);
+}
+
+static float dot_f32(const uint8_t *row, const float *x, size_t n)
+{
+	float lane[LANES] = {0};
+
+	for (size_t i = 0; i < n; i++)
+		lane[i % LANES] = fmaf(smol_load_f32(row + 4 * i), x[i], lane[i % LANES]);
+	return reduce_tree(lane);
+}
+
+static float dot_f16(const uint8_t *row, const float *x, size_t n)
+{
+	float lane[LANES] = {0};
+
+	for (size_t i = 0; i < n; i++)
+		lane[i % LANES] = fmaf(smol_load_f16(row + 2 * i), x[i], lane[i % LANES]);
+	return reduce_tree(lane);
+}
+
+/* |q X| < 2^22: 256 terms fit 32 bits. */
+static int64_t dot_q8(const uint8_t *row, const int16_t *X, size_t n)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < n; i += 256) {
+		const size_t end = n - i < 256 ? n : i + 256;
+		int32_t part = 0;
+		for (size_t j = i; j < end; j++)
+			part += (int32_t)(int8_t)row[j] * X[j];
+		sum += part;
+	}
+	return sum;
+}
+
+static void layernorm(float *y, const float *x, const float *gain, const float *bias, float epsilon, size_t n)
+{
+	const float mean = sum16(x, n) / (float)n;
+	float lane[LANES] = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		const float c = x[i] - mean;
+		lane[i % LANES] = fmaf(c, c, lane[i % LANES]);
+	}
+	const float var = reduce_tree(lane) / (float)n;
+	const float rs = 1.0f / sqrtf(var + epsilon);
+	for (size_t i = 0; i < n; i++) {
+		const float z = (x[i] - mean) * rs;
+		y[i] = gain ? fmaf(z, gain[i], bias[i]) : z;
+	}
+}
+
+static float exp_one(float x)
+{
+	x = x > 88.0f ? 88.0f : x;
+	x = x > -87.0f ? x : -87.0f; /* so written, not-a-number becomes -87 */
+	const float n = round_half_even(x * 0x1.715476p+0f);
+	float r = fmaf(n, -0x1.63p-1f, x);
+	r = fmaf(n, 0x1.bd0106p-13f, r);
+	float p = 0x1.a0d2cep-13f;
+	p = fmaf(p, r, 0x1.6e879cp-10f);
+	p = fmaf(p, r, 0x1.11121p-7f);
+	p = fmaf(p, r, 0x1.555382p-5f);
+	p = fmaf(p, r, 0x1.555554p-3f);
+	p = fmaf(p, r, 0x1p-1f);
+	p = fmaf(p, r * r, r);
+	p = p + 1.0f;
+	return p * smol_bits_f32((uint32_t)((int32_t)n + 127) << 23);
+}
+
+static void exp_all(float *y, const float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] = exp_one(x[i]);
+}
+
+static void gelu(float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		float v = x[i] * x[i];
+		v = fmaf(v, -0x1.2444f2p-4f, -0x1.988454p+0f);
+		v = v * x[i];
+		x[i] = x[i] / (1.0f + exp_one(v));
+	}
+}
+
+static void attention(float *o, const float *q, const float *K, const float *V, size_t stride, size_t n_keys,
+                      size_t D, float *scores)
+{
+	const float scale = 1.0f / sqrtf((float)D);
+	float max = -INFINITY;
+
+	for (size_t j = 0; j < n_keys; j++) {
+		scores[j] = dot_floats(q, K + j * stride, D) * scale;
+		max = scores[j] > max ? scores[j] : max;
+	}
+	for (size_t j = 0; j < n_keys; j++)
+		scores[j] = exp_one(scores[j] - max);
+	const float inverse = 1.0f / sum16(scores, n_keys);
+	memset(o, 0, D * sizeof *o);
+	for (size_t j = 0; j < n_keys; j++)
+		for (size_t i = 0; i < D; i++)
+			o[i] = fmaf(scores[j], V[j * stride + i], o[i]);
+	for (size_t i = 0; i < D; i++)
+		o[i] *= inverse;
+}
+
+const struct smol_kernels smol_kernels_scalar = {
+	.name = "scalar",
+	.quantise = quantise,
+	.frozen_block = frozen_block,
+	.dot_f32 = dot_f32,
+	.dot_f16 = dot_f16,
+	.dot_q8 = dot_q8,
+	.layernorm = layernorm,
+	.gelu = gelu,
+	.attention = attention,
+	.exp = exp_all,
+};

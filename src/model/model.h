@@ -1,0 +1,85 @@
+/* What a session is made of: the tensors of a file made ready to multiply with, the KV cache and the
+ * buffers of a batch, all carved from one piece of memory. SPEC.md 7 and 8. */
+#ifndef SMOL_MODEL_H
+#define SMOL_MODEL_H
+
+#include "base/pool.h"
+#include "frozen/frozen.h"
+#include "kernel/kernel.h"
+
+#include <smol/session.h>
+
+/* One dense matrix: frozen part and, if rank > 0, the factors in file encoding. */
+struct matrix {
+	struct smol_frozen frozen;
+	uint32_t rank;
+	enum smol_number type;
+	const uint8_t *a; /* (r, K) */
+	const uint8_t *b; /* (R, r) */
+};
+
+/* Gain and bias (C) of a LayerNorm; both NULL for 1 and 0. */
+struct norm {
+	const float *gain, *bias;
+};
+
+struct layer {
+	struct norm ln_1, ln_2;
+	struct matrix c_attn, attn_proj, c_fc, mlp_proj;
+};
+
+/* What each worker has for itself. */
+struct worker {
+	int16_t *row;   /* (max(C, F)) one row of integer weights */
+	int64_t *sums;  /* (P, 64) */
+	float *scores;  /* (T') */
+	bool overflow;  /* a value left the range of SPEC.md 8 */
+};
+
+struct smol_session {
+	const struct smol_file *file;
+	const struct smol_config *config;
+	const struct smol_kernels *kernels;
+	uint32_t context;  /* T' */
+	uint32_t batch;    /* P, positions side by side */
+	uint32_t position; /* tokens held */
+	bool has_logits;
+	struct smol_frozen_key key;
+	struct layer *layers; /* (L) */
+	struct norm ln_f;
+	float *keys, *values; /* (L, T', C) */
+	float *x;             /* (P, C) the residual stream */
+	float *h;             /* (P, C) normalised, or an attention's or projection's output */
+	float *qkv;           /* (P, 3C) */
+	float *ff;            /* (P, F) */
+	float *z;             /* (P, max r) */
+	int16_t *X;           /* (P, x_stride) quantised inputs of a matrix */
+	size_t x_stride;      /* max(C, F) */
+	float *t;             /* (P) their steps */
+	float *logits;        /* (V) */
+	struct worker *workers; /* (n_workers) */
+	struct smol_pool pool;
+};
+
+/* Memory that is handed out in turn; with base NULL it only counts. */
+struct carve {
+	uint8_t *base;
+	uint64_t used;
+};
+
+/* count x size bytes, 64-byte aligned; NULL when only counting. The limits keep sums far below 2^64. */
+void *smol_carve(struct carve *carve, uint64_t count, uint64_t size);
+
+/* Tables, vectors and factors of every tensor; when counting, nothing is written. */
+void smol_tensors_set_up(struct smol_session *session, struct carve *carve);
+
+/* Appends n <= P tokens at the session's position; x of them is left after the last layer. */
+void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t n);
+
+/* Logits (V) of position p of the batch that smol_forward left. */
+void smol_head(struct smol_session *session, float *logits, uint32_t p);
+
+/* Whether a value has left the range of SPEC.md 8 since the last call. */
+bool smol_overflowed(struct smol_session *session);
+
+#endif

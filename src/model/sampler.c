@@ -1,0 +1,261 @@
+/* Choosing a token from logits. SPEC.md 10: every step in its order, all ties broken by the token's number. */
+#include "base/bytes.h"
+#include "base/error.h"
+#include "kernel/kernel.h"
+
+#include <smol/sampler.h>
+
+#include <math.h>
+#include <sodium.h>
+
+struct candidate {
+	float logit;
+	uint32_t token;
+};
+
+struct smol_sampler {
+	struct smol_sampler_options options;
+	uint32_t vocab;
+	uint32_t *counts;            /* (V) times each token is among the recent ones */
+	uint32_t *recent;            /* (repeat_last_n) ring */
+	uint64_t n_accepted;
+	struct candidate *candidates; /* (V) */
+	uint8_t key[32];
+	uint8_t block[64]; /* eight draws of the key stream */
+	uint64_t n_draws;
+};
+
+void smol_sampler_defaults(struct smol_sampler_options *options)
+{
+	*options = (struct smol_sampler_options){
+		.temperature = 0.8f,
+		.top_k = 40,
+		.top_p = 0.95,
+		.min_p = 0.05f,
+		.repeat_penalty = 1.0f,
+		.repeat_last_n = 64,
+	};
+}
+
+static uint64_t ring_size(const struct smol_sampler_options *o)
+{
+	return o->repeat_last_n > 0 ? (uint64_t)o->repeat_last_n : 0;
+}
+
+static uint64_t counts_at(void)
+{
+	return smol_round_up(sizeof(struct smol_sampler), 64);
+}
+
+static uint64_t recent_at(uint32_t vocab)
+{
+	return counts_at() + smol_round_up((uint64_t)vocab * sizeof(uint32_t), 64);
+}
+
+static uint64_t candidates_at(uint32_t vocab, const struct smol_sampler_options *o)
+{
+	return recent_at(vocab) + smol_round_up(ring_size(o) * sizeof(uint32_t), 64);
+}
+
+/* Written so that not-a-number is out of range. */
+static const char *option_error(const struct smol_sampler_options *o)
+{
+	if (!isfinite(o->temperature))
+		return "the temperature is not a finite number";
+	if (!(o->top_p >= 0 && o->top_p <= 1))
+		return "top-p is not in 0..1";
+	if (!(o->min_p >= 0 && o->min_p <= 1))
+		return "min-p is not in 0..1";
+	if (!(o->repeat_penalty > 0 && isfinite(o->repeat_penalty)))
+		return "the repeat penalty is not a number over 0";
+	if (o->repeat_last_n < -1)
+		return "repeat-last-n is below -1";
+	return NULL;
+}
+
+enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab, const struct smol_sampler_options *options,
+                                   struct smol_error *error)
+{
+	const char *wrong = option_error(options);
+
+	if (wrong)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
+	*size_bytes = (size_t)(candidates_at(vocab, options) + (uint64_t)vocab * sizeof(struct candidate));
+	return SMOL_OK;
+}
+
+enum smol_status smol_sampler_create(struct smol_sampler **sampler, uint32_t vocab,
+                                     const struct smol_sampler_options *options, void *memory, size_t size_bytes,
+                                     struct smol_error *error)
+{
+	uint8_t *base = memory;
+	struct smol_sampler *s = memory;
+	uint8_t message[22] = "smol/1 sampler";
+	size_t needed;
+	const enum smol_status status = smol_sampler_size(&needed, vocab, options, error);
+
+	if (status)
+		return status;
+	if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "a sampler takes %zu bytes at a multiple of 64", needed);
+	*s = (struct smol_sampler){.options = *options, .vocab = vocab};
+	s->counts = (uint32_t *)(void *)(base + counts_at());
+	s->recent = (uint32_t *)(void *)(base + recent_at(vocab));
+	s->candidates = (struct candidate *)(void *)(base + candidates_at(vocab, options));
+	memset(s->counts, 0, (size_t)vocab * sizeof *s->counts);
+	smol_put64(message + 14, options->seed);
+	crypto_generichash(s->key, sizeof s->key, message, sizeof message, NULL, 0);
+	*sampler = s;
+	return SMOL_OK;
+}
+
+void smol_sampler_accept(struct smol_sampler *s, uint32_t token)
+{
+	const uint64_t n = ring_size(&s->options);
+
+	if (s->options.repeat_last_n < 0)
+		s->counts[token] = 1;
+	if (n > 0) {
+		uint32_t *place = &s->recent[s->n_accepted % n];
+		if (s->n_accepted >= n)
+			s->counts[*place]--;
+		*place = token;
+		s->counts[token]++;
+	}
+	s->n_accepted++;
+}
+
+/* Draw i of the key stream: 53 bits as a number in 0..1. */
+static double draw(struct smol_sampler *s)
+{
+	static const uint8_t nonce[12], zeros[64];
+	const uint64_t i = s->n_draws++;
+
+	if (i % 8 == 0)
+		crypto_stream_chacha20_ietf_xor_ic(s->block, zeros, sizeof zeros, nonce, (uint32_t)(i / 8), s->key);
+	return (double)(smol_le64(s->block + i % 8 * 8) >> 11) * 0x1p-53;
+}
+
+/* The order of candidates: higher logit first, then lower token. */
+static bool before(const struct candidate *a, const struct candidate *b)
+{
+	return a->logit > b->logit || (a->logit == b->logit && a->token < b->token);
+}
+
+/* Moves element i of a heap, whose root is the last in order, down to its place. */
+static void sift(struct candidate *heap, size_t n, size_t i)
+{
+	const struct candidate moving = heap[i];
+
+	for (size_t child; (child = 2 * i + 1) < n; i = child) {
+		if (child + 1 < n && before(&heap[child], &heap[child + 1]))
+			child++;
+		if (!before(&moving, &heap[child]))
+			break;
+		heap[i] = heap[child];
+	}
+	heap[i] = moving;
+}
+
+/* The first k of n candidates, in order, at the front: a heap of the best k so far, then sorted. */
+static void select_first(struct candidate *c, size_t n, size_t k)
+{
+	for (size_t i = k / 2; i-- > 0;)
+		sift(c, k, i);
+	for (size_t i = k; i < n; i++)
+		if (before(&c[i], &c[0])) {
+			c[0] = c[i];
+			sift(c, k, 0);
+		}
+	for (size_t m = k; m-- > 1;) {
+		const struct candidate last = c[0];
+		c[0] = c[m];
+		c[m] = last;
+		sift(c, m, 0);
+	}
+}
+
+static float penalised(const struct smol_sampler *s, const float *logits, uint32_t token)
+{
+	const float l = logits[token], r = s->options.repeat_penalty;
+
+	if (r == 1.0f || s->options.repeat_last_n == 0 || s->counts[token] == 0)
+		return l;
+	return l > 0 ? l / r : l * r;
+}
+
+static uint32_t pick_greedy(const struct smol_sampler *s, const float *logits)
+{
+	struct candidate best = {penalised(s, logits, 0), 0};
+
+	for (uint32_t v = 1; v < s->vocab; v++) {
+		const struct candidate c = {penalised(s, logits, v), v};
+		if (before(&c, &best))
+			best = c;
+	}
+	return best.token;
+}
+
+static float exp_of(float x)
+{
+	float y;
+
+	smol_kernels_scalar.exp(&y, &x, 1);
+	return y;
+}
+
+/* How many of n candidates in order top-p and min-p leave. */
+static size_t cut(const struct smol_sampler *s, size_t n)
+{
+	const struct candidate *c = s->candidates;
+	double total = 0, running = 0;
+
+	if (s->options.top_p < 1) {
+		size_t kept = 0;
+		for (size_t i = 0; i < n; i++)
+			total += (double)exp_of(c[i].logit - c[0].logit);
+		do
+			running += (double)exp_of(c[kept++].logit - c[0].logit);
+		while (kept < n && running < s->options.top_p * total);
+		n = kept;
+	}
+	while (n > 1 && exp_of(c[n - 1].logit - c[0].logit) < s->options.min_p)
+		n--;
+	return n;
+}
+
+static uint32_t pick_at_random(struct smol_sampler *s, size_t n)
+{
+	const struct candidate *c = s->candidates;
+	double total = 0, running = 0, threshold;
+
+	for (size_t i = 0; i < n; i++)
+		total += (double)exp_of((c[i].logit - c[0].logit) / s->options.temperature);
+	threshold = draw(s) * total;
+	for (size_t i = 0; i < n; i++) {
+		running += (double)exp_of((c[i].logit - c[0].logit) / s->options.temperature);
+		if (running > threshold)
+			return c[i].token;
+	}
+	return c[n - 1].token;
+}
+
+enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *s, const float *logits,
+                                   struct smol_error *error)
+{
+	size_t k = s->options.top_k && s->options.top_k < s->vocab ? s->options.top_k : s->vocab;
+
+	for (uint32_t v = 0; v < s->vocab; v++)
+		if (!isfinite(logits[v]))
+			return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the logit of token %u is not finite", v);
+	if (s->options.temperature <= 0) {
+		*token = pick_greedy(s, logits);
+	} else {
+		for (uint32_t v = 0; v < s->vocab; v++)
+			s->candidates[v] = (struct candidate){penalised(s, logits, v), v};
+		select_first(s->candidates, s->vocab, k);
+		*token = pick_at_random(s, cut(s, k));
+	}
+	smol_sampler_accept(s, *token);
+	return SMOL_OK;
+}

@@ -1,0 +1,236 @@
+/* A session: how much memory it takes, its creation in that memory, and feeding it tokens. */
+#include "base/error.h"
+#include "base/bytes.h"
+#include "model/model.h"
+
+#include <math.h>
+
+#define DEFAULT_BATCH 32u
+#define MAX_BATCH 1024u
+
+static uint32_t max_u32(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint32_t max_rank(const struct smol_config *c)
+{
+	uint32_t rank = 0;
+
+	for (uint32_t i = 0; i < c->n_schemes; i++)
+		rank = max_u32(rank, c->schemes[i].rank);
+	return rank;
+}
+
+static enum smol_status resolve_options(struct smol_session_options *o, const struct smol_file *file,
+                                        const struct smol_session_options *asked, struct smol_error *error)
+{
+	*o = asked ? *asked : (struct smol_session_options){0};
+	if (o->context > file->config.context)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "context %u is over the model's %u", o->context,
+		                 file->config.context);
+	if (o->n_threads > SMOL_MAX_THREADS)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%u threads, allowed are 1..%u", o->n_threads,
+		                 SMOL_MAX_THREADS);
+	if (o->batch > MAX_BATCH)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "batch %u, allowed are 1..%u", o->batch, MAX_BATCH);
+	o->context = o->context ? o->context : file->config.context;
+	o->n_threads = o->n_threads ? o->n_threads : 1;
+	o->batch = o->batch ? o->batch : DEFAULT_BATCH;
+	o->batch = o->batch < o->context ? o->batch : o->context;
+	return SMOL_OK;
+}
+
+/* Buffers of one worker. */
+static void carve_worker(struct worker *w, struct carve *carve, uint32_t max_cols, uint32_t batch, uint32_t context)
+{
+	int16_t *row = smol_carve(carve, max_cols, sizeof *row);
+	int64_t *sums = smol_carve(carve, (uint64_t)batch * SMOL_ROW_BLOCK, sizeof *sums);
+	float *scores = smol_carve(carve, context, sizeof *scores);
+
+	if (carve->base)
+		*w = (struct worker){.row = row, .sums = sums, .scores = scores};
+}
+
+static void carve_buffers(struct smol_session *s, struct carve *carve)
+{
+	const struct smol_config *c = s->config;
+	const uint64_t P = s->batch, cache = (uint64_t)c->n_layers * s->context * c->width;
+
+	s->x = smol_carve(carve, P * c->width, sizeof *s->x);
+	s->h = smol_carve(carve, P * c->width, sizeof *s->h);
+	s->qkv = smol_carve(carve, P * 3 * c->width, sizeof *s->qkv);
+	s->ff = smol_carve(carve, P * c->n_ff, sizeof *s->ff);
+	s->z = smol_carve(carve, P * max_rank(c), sizeof *s->z);
+	s->x_stride = max_u32(c->width, c->n_ff);
+	s->X = smol_carve(carve, P * s->x_stride, sizeof *s->X);
+	s->t = smol_carve(carve, P, sizeof *s->t);
+	s->logits = smol_carve(carve, c->vocab, sizeof *s->logits);
+	s->keys = smol_carve(carve, cache, sizeof *s->keys);
+	s->values = smol_carve(carve, cache, sizeof *s->values);
+}
+
+/* Lays a session out in the carve; with no memory behind it, only counts. */
+static void build(struct smol_session *session, const struct smol_file *file,
+                  const struct smol_session_options *o, struct carve *carve)
+{
+	struct smol_session *kept = smol_carve(carve, 1, sizeof *kept);
+	struct worker none, *w = &none;
+
+	*session = (struct smol_session){.file = file, .config = &file->config, .kernels = &smol_kernels_scalar,
+	                                 .context = o->context, .batch = o->batch};
+	smol_frozen_key_init(&session->key, file->config.seed);
+	session->layers = smol_carve(carve, file->config.n_layers, sizeof *session->layers);
+	session->workers = smol_carve(carve, o->n_threads, sizeof *session->workers);
+	for (uint32_t i = 0; i < o->n_threads; i++) {
+		if (carve->base)
+			w = &session->workers[i];
+		carve_worker(w, carve, max_u32(file->config.width, file->config.n_ff), o->batch, o->context);
+	}
+	carve_buffers(session, carve);
+	smol_tensors_set_up(session, carve);
+}
+
+enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,
+                                   const struct smol_session_options *options, struct smol_error *error)
+{
+	struct smol_session_options o;
+	struct smol_session counting;
+	struct carve carve = {NULL, 0};
+	const enum smol_status status = resolve_options(&o, file, options, error);
+
+	if (status)
+		return status;
+	build(&counting, file, &o, &carve);
+	if (carve.used > SIZE_MAX / 2)
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "a session of this model does not fit this machine");
+	*size_bytes = (size_t)carve.used;
+	return SMOL_OK;
+}
+
+enum smol_status smol_session_create(struct smol_session **session, const struct smol_file *file,
+                                     const struct smol_session_options *options, void *memory, size_t size_bytes,
+                                     struct smol_error *error)
+{
+	struct carve carve = {memory, 0};
+	struct smol_session *s = memory;
+	struct smol_session_options o;
+	enum smol_status status;
+	size_t needed;
+
+	if ((status = smol_session_size(&needed, file, options, error)) ||
+	    (status = resolve_options(&o, file, options, error)))
+		return status;
+	if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+		                 "a session takes %zu bytes at a multiple of 64, given are %zu", needed, size_bytes);
+	build(s, file, &o, &carve);
+	if (!smol_pool_start(&s->pool, o.n_threads))
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %u threads", o.n_threads);
+	*session = s;
+	return SMOL_OK;
+}
+
+void smol_session_destroy(struct smol_session *session)
+{
+	if (session)
+		smol_pool_stop(&session->pool);
+}
+
+static enum smol_status check_tokens(const struct smol_session *s, const uint32_t *tokens, size_t n,
+                                     struct smol_error *error)
+{
+	if (n > s->context - s->position)
+		return smol_fail(error, SMOL_E_CONTEXT, SMOL_NO_OFFSET,
+		                 "%zu tokens after %u do not fit the context of %u", n, s->position, s->context);
+	for (size_t i = 0; i < n; i++)
+		if (tokens[i] >= s->config->vocab)
+			return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET, "token %u is past the vocabulary of %u",
+			                 tokens[i], s->config->vocab);
+	return SMOL_OK;
+}
+
+/* The loss of predicting target from logits (V). SPEC.md 11. The float exp and the logarithm are the
+ * only places where a score is not bound to a bit. */
+static double loss(const struct smol_session *s, const float *logits, uint32_t target)
+{
+	const size_t V = s->config->vocab;
+	float max = logits[0], e;
+	double sum = 0;
+
+	for (size_t v = 1; v < V; v++)
+		max = logits[v] > max ? logits[v] : max;
+	for (size_t v = 0; v < V; v++) {
+		const float d = logits[v] - max;
+		s->kernels->exp(&e, &d, 1);
+		sum += (double)e;
+	}
+	return log(sum) + (double)max - (double)logits[target];
+}
+
+/* One batch; nats and targets may be NULL. */
+static enum smol_status feed_batch(struct smol_session *s, double *nats, const uint32_t *tokens,
+                                   const uint32_t *targets, uint32_t n, bool is_last)
+{
+	smol_forward(s, tokens, n);
+	for (uint32_t p = 0; p < n; p++) {
+		if (!targets && !(is_last && p + 1 == n))
+			continue;
+		smol_head(s, s->logits, p);
+		if (targets)
+			nats[p] = loss(s, s->logits, targets[p]);
+	}
+	s->position += n;
+	return smol_overflowed(s) ? SMOL_E_NUMERIC : SMOL_OK;
+}
+
+enum smol_status smol_session_score(struct smol_session *session, double *nats, const uint32_t *tokens,
+                                    const uint32_t *targets, size_t n, struct smol_error *error)
+{
+	const enum smol_status status = check_tokens(session, tokens, n, error);
+	const uint32_t start = session->position;
+
+	if (status)
+		return status;
+	for (size_t i = 0; targets && i < n; i++)
+		if (targets[i] >= session->config->vocab)
+			return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET, "target %u is past the vocabulary of %u",
+			                 targets[i], session->config->vocab);
+	for (size_t i = 0; i < n; i += session->batch) {
+		const uint32_t m = n - i < session->batch ? (uint32_t)(n - i) : session->batch;
+		if (feed_batch(session, nats ? nats + i : NULL, tokens + i, targets ? targets + i : NULL, m, i + m == n)) {
+			smol_session_rewind(session, start);
+			return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's numbers overflow");
+		}
+	}
+	if (n > 0)
+		session->has_logits = true;
+	return SMOL_OK;
+}
+
+enum smol_status smol_session_feed(struct smol_session *session, const uint32_t *tokens, size_t n,
+                                   struct smol_error *error)
+{
+	return smol_session_score(session, NULL, tokens, NULL, n, error);
+}
+
+const float *smol_session_logits(const struct smol_session *session)
+{
+	return session->has_logits ? session->logits : NULL;
+}
+
+uint32_t smol_session_position(const struct smol_session *session)
+{
+	return session->position;
+}
+
+uint32_t smol_session_context(const struct smol_session *session)
+{
+	return session->context;
+}
+
+void smol_session_rewind(struct smol_session *session, uint32_t position)
+{
+	session->position = position;
+	session->has_logits = false;
+}

@@ -1,0 +1,125 @@
+/* From a file's schemes and learned numbers to tensors ready to multiply with. SPEC.md 5 and 6. */
+#include "base/bytes.h"
+#include "model/model.h"
+
+#include <smol/learned.h>
+
+void *smol_carve(struct carve *carve, uint64_t count, uint64_t size)
+{
+	void *p = carve->base ? carve->base + carve->used : NULL;
+
+	carve->used += smol_round_up(count * size, 64);
+	return p;
+}
+
+/* d learned numbers as doubles. */
+static void load_alphas(double *alpha, const struct smol_file *file, const struct smol_scheme *s, uint64_t offset)
+{
+	float f[SMOL_MAX_BASES];
+
+	smol_numbers_to_f32(f, (enum smol_number)s->alpha_type, file->learned.data + offset, 0, s->d);
+	for (uint32_t k = 0; k < s->d; k++)
+		alpha[k] = (double)f[k];
+}
+
+/* The table of one vector of alphas, in memory of the carve's. */
+static void make_table(struct smol_frozen *f, const struct smol_scheme *s, const double *alpha, struct carve *carve)
+{
+	int16_t *table;
+
+	f->n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d);
+	table = smol_carve(carve, f->n_planes * SMOL_TABLE_ENTRIES, sizeof *table);
+	f->table = table;
+	if (table)
+		f->scale = (double)s->sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, s->d);
+}
+
+static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32_t layer, enum smol_slot slot,
+                          struct carve *carve)
+{
+	const struct smol_scheme *s = smol_config_scheme(session->config, layer, slot);
+	const uint8_t *learned = session->file->learned.data;
+	struct matrix made = {.rank = s->rank, .type = (enum smol_number)s->value_type};
+	double alpha[SMOL_MAX_BASES] = {1.0};
+	struct smol_learned_place at;
+
+	smol_learned_at(&at, session->config, layer, slot);
+	if (s->source != SMOL_MATRIX_UNIT)
+		load_alphas(alpha, session->file, s, at.alphas);
+	made.frozen.key = &session->key;
+	made.frozen.tensor = smol_frozen_number(session->config, layer, slot);
+	made.frozen.purpose = SMOL_PURPOSE_MATRIX;
+	smol_config_shape(session->config, slot, &made.frozen.rows, &made.frozen.cols);
+	make_table(&made.frozen, s, alpha, carve);
+	if (s->rank) {
+		made.a = learned + at.factor_a;
+		made.b = learned + at.factor_b;
+	}
+	if (carve->base)
+		*m = made;
+}
+
+/* A vector that is a combination of frozen bases, plus a constant. */
+static void frozen_vector(float *v, struct smol_session *session, const struct smol_scheme *s, uint64_t alphas_at,
+                          uint32_t number, float constant)
+{
+	int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
+	double alpha[SMOL_MAX_BASES];
+	struct smol_frozen f = {.key = &session->key, .tensor = number, .purpose = SMOL_PURPOSE_VECTOR, .rows = 1};
+	int16_t *w = session->workers[0].row;
+
+	load_alphas(alpha, session->file, s, alphas_at);
+	f.cols = session->config->width;
+	f.n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d);
+	f.table = table;
+	f.scale = (double)s->sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, s->d);
+	smol_frozen_weights(w, &f, 0, 1);
+	for (uint32_t c = 0; c < f.cols; c++)
+		v[c] = constant + (float)(f.scale * (double)w[c]);
+}
+
+static void set_up_norm(struct smol_session *session, struct norm *norm, uint32_t layer, enum smol_slot slot,
+                        struct carve *carve)
+{
+	const struct smol_scheme *s = smol_config_scheme(session->config, layer, slot);
+	const uint32_t C = session->config->width;
+	struct smol_learned_place at;
+	float *gain, *bias;
+
+	if (s->source == SMOL_NORM_FROZEN) {
+		if (carve->base)
+			*norm = (struct norm){NULL, NULL};
+		return;
+	}
+	gain = smol_carve(carve, C, sizeof *gain);
+	bias = smol_carve(carve, C, sizeof *bias);
+	if (!carve->base)
+		return;
+	smol_learned_at(&at, session->config, layer, slot);
+	if (s->source == SMOL_NORM_STORED) {
+		smol_numbers_to_f32(gain, (enum smol_number)s->value_type, session->file->learned.data + at.gain, 0, C);
+		smol_numbers_to_f32(bias, (enum smol_number)s->value_type, session->file->learned.data + at.bias, 0, C);
+	} else {
+		const uint32_t number = smol_frozen_number(session->config, layer, slot);
+		frozen_vector(gain, session, s, at.alphas, number, 1.0f);
+		frozen_vector(bias, session, s, at.bias_alphas, number + 1, 0.0f);
+	}
+	*norm = (struct norm){gain, bias};
+}
+
+void smol_tensors_set_up(struct smol_session *session, struct carve *carve)
+{
+	struct layer none, *layer = &none;
+
+	for (uint32_t l = 0; l < session->config->n_layers; l++) {
+		if (carve->base)
+			layer = &session->layers[l];
+		set_up_norm(session, &layer->ln_1, l, SMOL_LN_1, carve);
+		set_up_matrix(session, &layer->c_attn, l, SMOL_ATTN_C_ATTN, carve);
+		set_up_matrix(session, &layer->attn_proj, l, SMOL_ATTN_C_PROJ, carve);
+		set_up_norm(session, &layer->ln_2, l, SMOL_LN_2, carve);
+		set_up_matrix(session, &layer->c_fc, l, SMOL_MLP_C_FC, carve);
+		set_up_matrix(session, &layer->mlp_proj, l, SMOL_MLP_C_PROJ, carve);
+	}
+	set_up_norm(session, &session->ln_f, 0, SMOL_LN_F, carve);
+}

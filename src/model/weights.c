@@ -1,0 +1,162 @@
+/* The exact weights as doubles. SPEC.md 5.6 and 5.7. */
+#include "base/bytes.h"
+#include "base/error.h"
+#include "model/model.h"
+
+#include <smol/learned.h>
+#include <smol/weights.h>
+
+enum { PART_WEIGHT, PART_BIAS, PART_WTE, PART_WPE };
+
+/* Scratch: a table of every plane, then the integers of a row block, then floats of one row of A, B or an embedding. */
+struct scratch {
+	int16_t *table, *integers;
+	float *floats;
+};
+
+static void lay_out(struct scratch *s, struct carve *carve, uint32_t cols)
+{
+	s->table = smol_carve(carve, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table);
+	s->integers = smol_carve(carve, (uint64_t)SMOL_ROW_BLOCK * cols, sizeof *s->integers);
+	s->floats = smol_carve(carve, (uint64_t)cols + SMOL_MAX_RANK, sizeof *s->floats);
+}
+
+size_t smol_tensor_scratch_bytes(const struct smol_file *file, const struct smol_tensor *tensor)
+{
+	struct carve carve = {NULL, 0};
+	struct scratch s;
+
+	(void)file;
+	lay_out(&s, &carve, tensor->cols);
+	return (size_t)carve.used;
+}
+
+static void read_embedding(double *values, const struct smol_table_view *t, uint32_t row, float *floats)
+{
+	const uint64_t number = smol_number_bytes((uint8_t)t->type);
+
+	smol_numbers_to_f32(floats, t->type, t->data + (uint64_t)row * t->cols * number,
+	                    t->scales ? smol_load_f32(t->scales + 4 * (uint64_t)row) : 0, t->cols);
+	for (uint32_t c = 0; c < t->cols; c++)
+		values[c] = (double)floats[c];
+}
+
+/* A frozen tensor with its table filled from the learned alphas at offset. */
+static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key, const struct smol_file *file,
+                        const struct smol_tensor *t, const struct smol_scheme *s, uint64_t alphas_at,
+                        struct scratch *scratch)
+{
+	const bool is_norm = s->kind == SMOL_NORM;
+	double alpha[SMOL_MAX_BASES] = {1.0};
+	float stored[SMOL_MAX_BASES];
+
+	if (s->source != SMOL_MATRIX_UNIT) {
+		smol_numbers_to_f32(stored, (enum smol_number)s->alpha_type, file->learned.data + alphas_at, 0, s->d);
+		for (uint32_t k = 0; k < s->d; k++)
+			alpha[k] = (double)stored[k];
+	}
+	*f = (struct smol_frozen){
+		.key = key,
+		.tensor = smol_frozen_number(&file->config, t->layer, t->slot) + (is_norm && t->part == PART_BIAS),
+		.purpose = is_norm ? SMOL_PURPOSE_VECTOR : SMOL_PURPOSE_MATRIX,
+		.rows = t->rows,
+		.cols = t->cols,
+		.n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d),
+		.table = scratch->table,
+	};
+	f->scale = (double)s->sigma * smol_frozen_table(scratch->table, (enum smol_dist)s->dist, alpha, s->d);
+}
+
+/* values (K) += row of B A, terms in the order of the rank. */
+static void add_factors(double *values, const struct smol_file *file, const struct smol_scheme *s,
+                        const struct smol_learned_place *at, uint32_t row, uint32_t cols, float *floats)
+{
+	const uint64_t number = smol_number_bytes(s->value_type);
+	const uint8_t *a = file->learned.data + at->factor_a;
+	float *b = floats + cols;
+
+	smol_numbers_to_f32(b, (enum smol_number)s->value_type,
+	                    file->learned.data + at->factor_b + (uint64_t)row * s->rank * number, 0, s->rank);
+	for (uint32_t j = 0; j < s->rank; j++) {
+		smol_numbers_to_f32(floats, (enum smol_number)s->value_type, a + (uint64_t)j * cols * number, 0, cols);
+		for (uint32_t c = 0; c < cols; c++)
+			values[c] += (double)b[j] * (double)floats[c];
+	}
+}
+
+/* Rows come a row block at a time, since a row is reached through those before it in its block. */
+static void read_matrix(double *values, const struct smol_file *file, const struct smol_tensor *t, uint32_t row_begin,
+                        uint32_t n_rows, struct scratch *scratch)
+{
+	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
+	const uint32_t end = row_begin + n_rows;
+	struct smol_learned_place at;
+	struct smol_frozen_key key;
+	struct smol_frozen f;
+
+	smol_frozen_key_init(&key, file->config.seed);
+	smol_learned_at(&at, &file->config, t->layer, t->slot);
+	make_frozen(&f, &key, file, t, s, at.alphas, scratch);
+	for (uint32_t row = row_begin, n; row < end; row += n) {
+		const uint32_t left = SMOL_ROW_BLOCK - row % SMOL_ROW_BLOCK;
+		n = end - row < left ? end - row : left;
+		smol_frozen_weights(scratch->integers, &f, row, n);
+		for (size_t i = 0; i < (size_t)n * t->cols; i++)
+			values[i] = f.scale * (double)scratch->integers[i];
+		for (uint32_t r = 0; s->rank && r < n; r++)
+			add_factors(values + (size_t)r * t->cols, file, s, &at, row + r, t->cols, scratch->floats);
+		values += (size_t)n * t->cols;
+	}
+}
+
+static void read_norm(double *values, const struct smol_file *file, const struct smol_tensor *t,
+                      struct scratch *scratch)
+{
+	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
+	const float constant = t->part == PART_WEIGHT ? 1.0f : 0.0f;
+	struct smol_learned_place at;
+	struct smol_frozen_key key;
+	struct smol_frozen f;
+
+	smol_learned_at(&at, &file->config, t->layer, t->slot);
+	if (s->source == SMOL_NORM_STORED) {
+		smol_numbers_to_f32(scratch->floats, (enum smol_number)s->value_type,
+		                    file->learned.data + (t->part == PART_WEIGHT ? at.gain : at.bias), 0, t->cols);
+		for (uint32_t c = 0; c < t->cols; c++)
+			values[c] = (double)scratch->floats[c];
+		return;
+	}
+	if (s->source == SMOL_NORM_FROZEN) {
+		for (uint32_t c = 0; c < t->cols; c++)
+			values[c] = (double)constant;
+		return;
+	}
+	smol_frozen_key_init(&key, file->config.seed);
+	make_frozen(&f, &key, file, t, s, t->part == PART_WEIGHT ? at.alphas : at.bias_alphas, scratch);
+	smol_frozen_weights(scratch->integers, &f, 0, 1);
+	for (uint32_t c = 0; c < t->cols; c++)
+		values[c] = (double)(constant + (float)(f.scale * (double)scratch->integers[c]));
+}
+
+enum smol_status smol_tensor_read(double *values, const struct smol_file *file, const struct smol_tensor *tensor,
+                                  uint32_t row_begin, uint32_t n_rows, void *scratch, struct smol_error *error)
+{
+	struct carve carve = {scratch, 0};
+	struct scratch s;
+
+	if (row_begin > tensor->rows || n_rows > tensor->rows - row_begin)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "rows %u to %llu of a tensor of %u", row_begin,
+		                 (unsigned long long)row_begin + n_rows, tensor->rows);
+	lay_out(&s, &carve, tensor->cols);
+	if (tensor->part == PART_WTE || tensor->part == PART_WPE) {
+		const struct smol_table_view *t = tensor->part == PART_WTE ? &file->wte : &file->wpe;
+		for (uint32_t r = 0; r < n_rows; r++)
+			read_embedding(values + (size_t)r * t->cols, t, row_begin + r, s.floats);
+	} else if (smol_config_scheme(&file->config, tensor->layer, tensor->slot)->kind == SMOL_NORM) {
+		if (n_rows)
+			read_norm(values, file, tensor, &s);
+	} else {
+		read_matrix(values, file, tensor, row_begin, n_rows, &s);
+	}
+	return SMOL_OK;
+}
