@@ -49,6 +49,9 @@ bool smol_train_defaults(struct smol_train_options *options, const char *method)
 /* The name of what options train: one of those, or "mixed". */
 const char *smol_train_method(const struct smol_train_options *options);
 
+/* ARGUMENT, with the rule, if options are out of range or contradict each other. */
+enum smol_status smol_train_options_check(const struct smol_train_options *options, struct smol_error *error);
+
 struct smol_trainer;
 
 /* A trainer over text, which must outlive it. ARGUMENT if the options contradict each other or the text

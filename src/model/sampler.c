@@ -2,11 +2,11 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "kernel/kernel.h"
+#include "model/rng.h"
 
 #include <smol/sampler.h>
 
 #include <math.h>
-#include <sodium.h>
 
 struct candidate {
 	float logit;
@@ -20,9 +20,7 @@ struct smol_sampler {
 	uint32_t *recent;            /* (repeat_last_n) ring */
 	uint64_t n_accepted;
 	struct candidate *candidates; /* (V) */
-	uint8_t key[32];
-	uint8_t block[64]; /* eight draws of the key stream */
-	uint64_t n_draws;
+	struct smol_rng rng;
 };
 
 void smol_sampler_defaults(struct smol_sampler_options *options)
@@ -90,7 +88,6 @@ enum smol_status smol_sampler_create(struct smol_sampler **sampler, uint32_t voc
 {
 	uint8_t *base = memory;
 	struct smol_sampler *s = memory;
-	uint8_t message[22] = "smol/1 sampler";
 	size_t needed;
 	const enum smol_status status = smol_sampler_size(&needed, vocab, options, error);
 
@@ -103,8 +100,7 @@ enum smol_status smol_sampler_create(struct smol_sampler **sampler, uint32_t voc
 	s->recent = (uint32_t *)(void *)(base + recent_at(vocab));
 	s->candidates = (struct candidate *)(void *)(base + candidates_at(vocab, options));
 	memset(s->counts, 0, (size_t)vocab * sizeof *s->counts);
-	smol_put64(message + 14, options->seed);
-	crypto_generichash(s->key, sizeof s->key, message, sizeof message, NULL, 0);
+	smol_rng_init(&s->rng, options->seed);
 	*sampler = s;
 	return SMOL_OK;
 }
@@ -123,17 +119,6 @@ void smol_sampler_accept(struct smol_sampler *s, uint32_t token)
 		s->counts[token]++;
 	}
 	s->n_accepted++;
-}
-
-/* Draw i of the key stream: 53 bits as a number in 0..1. */
-static double draw(struct smol_sampler *s)
-{
-	static const uint8_t nonce[12], zeros[64];
-	const uint64_t i = s->n_draws++;
-
-	if (i % 8 == 0)
-		crypto_stream_chacha20_ietf_xor_ic(s->block, zeros, sizeof zeros, nonce, (uint32_t)(i / 8), s->key);
-	return (double)(smol_le64(s->block + i % 8 * 8) >> 11) * 0x1p-53;
 }
 
 /* The order of candidates: higher logit first, then lower token. */
@@ -231,7 +216,7 @@ static uint32_t pick_at_random(struct smol_sampler *s, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		total += (double)exp_of((c[i].logit - c[0].logit) / s->options.temperature);
-	threshold = draw(s) * total;
+	threshold = smol_rng_draw(&s->rng) * total;
 	for (size_t i = 0; i < n; i++) {
 		running += (double)exp_of((c[i].logit - c[0].logit) / s->options.temperature);
 		if (running > threshold)

@@ -1,0 +1,113 @@
+/* The numbers that a new model starts with. SPEC.md 12. */
+#include "base/bytes.h"
+#include "frozen/frozen.h"
+
+#include <smol/initial.h>
+
+#include <math.h>
+
+static const float default_epsilon = 1e-5f;
+
+static double default_sigma(const struct smol_config *c, enum smol_slot slot)
+{
+	const bool residual = slot == SMOL_ATTN_C_PROJ || slot == SMOL_MLP_C_PROJ;
+	uint32_t rows, cols;
+
+	smol_config_shape(c, slot, &rows, &cols);
+	return 1.0 / sqrt((residual ? 2.0 * c->n_layers : 1.0) * cols);
+}
+
+void smol_config_fill(struct smol_config *config, const struct smol_scheme *matrix, const struct smol_scheme *norm,
+                      double gain)
+{
+	struct smol_run run = {.n_layers = (uint16_t)config->n_layers};
+
+	config->ln_epsilon = default_epsilon;
+	config->logit_scale = 1.0f;
+	for (uint8_t slot = 0; slot < SMOL_N_SLOTS; slot++) {
+		const bool is_norm = slot == SMOL_LN_1 || slot == SMOL_LN_2;
+		config->schemes[slot] = is_norm ? *norm : *matrix;
+		if (!is_norm)
+			config->schemes[slot].sigma = (float)(gain * default_sigma(config, (enum smol_slot)slot));
+		else if (norm->source == SMOL_NORM_OWN)
+			config->schemes[slot].sigma = 1.0f;
+		run.scheme[slot] = slot;
+	}
+	config->runs[0] = run;
+	config->n_runs = 1;
+	config->n_schemes = SMOL_N_SLOTS;
+	config->ln_f = SMOL_LN_1;
+	smol_config_canonicalise(config);
+}
+
+static void gauss_rows(float *values, const struct smol_config *c, enum smol_purpose purpose, uint32_t number,
+                       uint32_t rows, uint32_t cols, double std, uint32_t row_begin, uint32_t n_rows)
+{
+	struct smol_frozen_key key;
+	const struct smol_frozen f = {.key = &key, .tensor = number, .purpose = purpose, .rows = rows, .cols = cols};
+
+	smol_frozen_key_init(&key, c->seed);
+	smol_frozen_gauss_rows(values, &f, std, row_begin, n_rows);
+}
+
+void smol_initial_wte(float *values, const struct smol_config *config, double std, uint32_t row_begin, uint32_t n_rows)
+{
+	gauss_rows(values, config, SMOL_PURPOSE_EMBEDDING, 0, config->vocab, config->width, std, row_begin, n_rows);
+}
+
+void smol_initial_wpe(float *values, const struct smol_config *config, double std, uint32_t row_begin, uint32_t n_rows)
+{
+	gauss_rows(values, config, SMOL_PURPOSE_EMBEDDING, 1, config->context, config->width, std, row_begin, n_rows);
+}
+
+void smol_initial_factor(float *values, const struct smol_config *config, uint32_t layer, enum smol_slot slot,
+                         uint32_t rank)
+{
+	uint32_t rows, cols;
+	struct smol_frozen_key key;
+
+	smol_config_shape(config, slot, &rows, &cols);
+	const struct smol_frozen f = {.key = &key,
+	                              .tensor = smol_frozen_number(config, layer, slot),
+	                              .purpose = SMOL_PURPOSE_FACTOR,
+	                              .rows = rank,
+	                              .cols = cols};
+	smol_frozen_key_init(&key, config->seed);
+	smol_frozen_gauss_rows(values, &f, 1.0 / sqrt((double)cols), 0, rank);
+}
+
+void smol_encode_numbers(uint8_t *dest, enum smol_number type, const float *values, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (type == SMOL_F32)
+			smol_put32(dest + 4 * i, smol_f32_bits(values[i]));
+		else
+			smol_put16(dest + 2 * i, smol_f32_to_f16(values[i]));
+}
+
+void smol_decode_numbers(float *values, enum smol_number type, const uint8_t *data, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		values[i] = type == SMOL_F32 ? smol_load_f32(data + 4 * i) : smol_load_f16(data + 2 * i);
+}
+
+/* Half to even for |x| < 2^22. A subnormal scale is too coarse to keep the quotient in range by itself. */
+static int32_t round_q8(float x)
+{
+	const float magic = 0x1.8p23f;
+	const float sum = x + magic, q = sum - magic;
+
+	return q > 127 ? 127 : q < -127 ? -127 : (int32_t)q;
+}
+
+float smol_encode_q8(uint8_t *dest, const float *values, size_t n)
+{
+	float largest = 0, scale;
+
+	for (size_t i = 0; i < n; i++)
+		largest = fabsf(values[i]) > largest ? fabsf(values[i]) : largest;
+	scale = largest / 127.0f;
+	for (size_t i = 0; i < n; i++)
+		dest[i] = (uint8_t)(scale > 0 ? round_q8(values[i] / scale) : 0);
+	return scale;
+}

@@ -1,0 +1,195 @@
+/* The state of a training as safetensors: values, AdamW's moments and the best values as tensors, the rest as
+ * metadata. The batches need none: they follow from the seed and the step. */
+#include "base/error.h"
+#include "train/safetensors.h"
+#include "train/trainer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#define FORM "smol checkpoint 1"
+
+/* The flat arrays that make up the state, by the prefix of their tensors' names. */
+struct array {
+	const char *prefix;
+	real *data;
+};
+
+static size_t arrays_of(struct array arrays[4], const struct smol_trainer *t)
+{
+	size_t n = 0;
+
+	arrays[n++] = (struct array){"value.", t->net->value};
+	arrays[n++] = (struct array){"m.", t->m};
+	arrays[n++] = (struct array){"v.", t->v};
+	if (t->best != NULL)
+		arrays[n++] = (struct array){"best.", t->best};
+	return n;
+}
+
+static void text_hash(char hex[17], const struct smol_trainer *t)
+{
+	snprintf(hex, 17, "%016" PRIx64, (uint64_t)XXH3_64bits(t->text, t->text_bytes));
+}
+
+static json_t *metadata_of(const struct smol_trainer *t)
+{
+	char *options = smol_train_options_json(&t->options);
+	char step[16], bytes[24], hash[17], best[40];
+	json_t *metadata = NULL;
+
+	snprintf(step, sizeof step, "%" PRIu32, t->step);
+	snprintf(bytes, sizeof bytes, "%zu", t->text_bytes);
+	snprintf(best, sizeof best, "%a", t->best_nats);
+	text_hash(hash, t);
+	if (options != NULL)
+		metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "format", FORM, "options", options, "step", step,
+		                     "text_bytes", bytes, "text_xxh3", hash, "best_nats", best);
+	free(options);
+	return metadata;
+}
+
+enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes, const struct smol_trainer *t,
+                                   struct smol_error *error)
+{
+	struct array arrays[4];
+	const size_t n_arrays = arrays_of(arrays, t), n_params = t->net->n_params;
+	struct smol_tensor_source *sources;
+	json_t *metadata;
+	enum smol_status status;
+
+	if (t->finished)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
+	sources = calloc(n_arrays * n_params, sizeof *sources);
+	metadata = metadata_of(t);
+	if (sources == NULL || metadata == NULL) {
+		free(sources);
+		json_decref(metadata);
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a checkpoint");
+	}
+	for (size_t i = 0; i < n_arrays * n_params; i++) {
+		const struct smol_param *p = t->net->params + i % n_params;
+		struct smol_tensor_source *s = sources + i;
+
+		snprintf(s->name, sizeof s->name, "%s%s", arrays[i / n_params].prefix, p->name);
+		s->rows = p->rows;
+		s->cols = p->cols;
+		s->values = arrays[i / n_params].data + p->offset;
+		s->scale = 1;
+	}
+	status = smol_tensor_file_write(bytes, size_bytes, sources, n_arrays * n_params, metadata, error);
+	free(sources);
+	json_decref(metadata);
+	return status;
+}
+
+static enum smol_status open_checkpoint(struct smol_tensor_file *file, struct smol_train_options *options,
+                                        const uint8_t *bytes, size_t size_bytes, struct smol_error *error)
+{
+	enum smol_status status = smol_tensor_file_parse(file, bytes, size_bytes, error);
+	const char *form, *text;
+	json_t *json = NULL;
+
+	if (status != SMOL_OK)
+		return status;
+	form = smol_tensor_file_text(file, "format");
+	text = smol_tensor_file_text(file, "options");
+	if (form != NULL && strcmp(form, FORM) == 0 && text != NULL)
+		json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	if (json == NULL)
+		status = smol_fail(error, SMOL_E_MAGIC, SMOL_NO_OFFSET, "not a checkpoint of this trainer");
+	else
+		status = smol_options_from_json(options, json, error);
+	json_decref(json);
+	if (status != SMOL_OK)
+		smol_tensor_file_free(file);
+	return status;
+}
+
+enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
+                                         size_t size_bytes, struct smol_error *error)
+{
+	struct smol_tensor_file file;
+	enum smol_status status = open_checkpoint(&file, options, bytes, size_bytes, error);
+
+	if (status == SMOL_OK)
+		smol_tensor_file_free(&file);
+	return status;
+}
+
+static enum smol_status check_same(const struct smol_trainer *t, const struct smol_tensor_file *file,
+                                   const struct smol_train_options *options, struct smol_error *error)
+{
+	const char *difference = smol_options_difference(options, &t->options);
+	const char *hash = smol_tensor_file_text(file, "text_xxh3");
+	char expected[17];
+
+	text_hash(expected, t);
+	if (difference != NULL)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the checkpoint was made with another %s", difference);
+	if (hash == NULL || strcmp(hash, expected) != 0)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the checkpoint was made with another text");
+	return SMOL_OK;
+}
+
+static enum smol_status load_state(struct smol_trainer *t, const struct smol_tensor_file *file, struct smol_error *error)
+{
+	const char *step = smol_tensor_file_text(file, "step"), *best = smol_tensor_file_text(file, "best_nats");
+	char *step_end = NULL, *best_end = NULL;
+	unsigned long long steps;
+
+	if (step == NULL || best == NULL || *step < '0' || *step > '9')
+		return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "the checkpoint does not say its step");
+	errno = 0;
+	steps = strtoull(step, &step_end, 10);
+	t->best_nats = strtod(best, &best_end);
+	if (errno == ERANGE || *step_end != '\0' || *best_end != '\0' || best_end == best || isnan(t->best_nats))
+		return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "the checkpoint's step or best loss is not a number");
+	if (steps > t->options.n_steps)
+		return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET, "the checkpoint is past the last step");
+	t->step = (uint32_t)steps;
+	return SMOL_OK;
+}
+
+static enum smol_status load_array(struct smol_trainer *t, const struct smol_tensor_file *file,
+                                   const struct array *array, struct smol_error *error)
+{
+	enum smol_status status = SMOL_OK;
+
+	for (uint32_t i = 0; i < t->net->n_params && status == SMOL_OK; i++) {
+		const struct smol_param *p = t->net->params + i;
+		char name[80];
+
+		snprintf(name, sizeof name, "%s%s", array->prefix, p->name);
+		status = smol_tensor_file_read(array->data + p->offset, file, name, p->rows, p->cols, error);
+	}
+	for (size_t i = 0; i < t->net->n_values && status == SMOL_OK; i++)
+		if (!isfinite(array->data[i]))
+			status = smol_fail(error, SMOL_E_NONFINITE, SMOL_NO_OFFSET, "the checkpoint holds a number that is not finite");
+	return status;
+}
+
+enum smol_status smol_trainer_load(struct smol_trainer *t, const uint8_t *bytes, size_t size_bytes,
+                                   struct smol_error *error)
+{
+	struct smol_train_options options;
+	struct smol_tensor_file file;
+	struct array arrays[4];
+	const size_t n_arrays = arrays_of(arrays, t);
+	enum smol_status status = open_checkpoint(&file, &options, bytes, size_bytes, error);
+
+	if (status != SMOL_OK)
+		return status;
+	status = check_same(t, &file, &options, error);
+	if (status == SMOL_OK)
+		status = load_state(t, &file, error);
+	for (size_t i = 0; i < n_arrays && status == SMOL_OK; i++)
+		status = load_array(t, &file, arrays + i, error);
+	smol_tensor_file_free(&file);
+	if (status == SMOL_OK)
+		smol_net_materialise(t->net, true);
+	return status;
+}

@@ -1,0 +1,158 @@
+/* The network forward and backward over one batch. SPEC.md 8, in float and by matrix products. */
+#include "train/net.h"
+
+static void embed(struct smol_net *net, const uint8_t *tokens)
+{
+	const size_t C = net->config.width, T = net->config.context;
+	const real *wte = smol_net_value(net, net->wte), *wpe = smol_net_value(net, net->wpe);
+
+#pragma omp parallel for schedule(static)
+	for (size_t i = 0; i < net->n_tokens; i++) {
+		const real *token = wte + tokens[i] * C, *position = wpe + i % T * C;
+
+		for (size_t c = 0; c < C; c++)
+			net->x[i * C + c] = token[c] + position[c];
+	}
+}
+
+/* y (n, rows) = x (n, cols) W^T + keep x y. */
+static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix *m, const real *x, real keep)
+{
+	smol_gemm(y, m->rows, (struct smol_operand){x, m->cols, false},
+	          (struct smol_operand){m->weight, m->cols, true}, net->n_tokens, m->rows, m->cols, 1, keep);
+}
+
+/* d_x (n, cols) = d_y (n, rows) W. */
+static void multiply_back(struct smol_net *net, real *d_x, const struct smol_net_matrix *m, const real *d_y)
+{
+	smol_gemm(d_x, m->cols, (struct smol_operand){d_y, m->rows, false},
+	          (struct smol_operand){m->weight, m->cols, false}, net->n_tokens, m->cols, m->rows, 1, 0);
+}
+
+static void normalise(struct smol_net *net, const struct smol_net_norm *norm, real *z, real *a, real *rstd)
+{
+	smol_layernorm(z, rstd, a, net->x, norm->gain_data, norm->bias_data, net->n_tokens, net->config.width,
+	               (real)net->config.ln_epsilon);
+}
+
+static void normalise_back(struct smol_net *net, const struct smol_net_norm *norm, const real *z,
+                           const real *rstd)
+{
+	const size_t C = net->config.width;
+	real *d_gain = net->partial, *d_bias = d_gain + C;
+
+	smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, z, rstd, norm->gain_data,
+	                        net->n_tokens, C);
+	if (norm->gain_data != NULL)
+		smol_net_norm_gradient(net, norm, d_gain, d_bias);
+}
+
+static struct smol_attention attention_shape(const struct smol_net *net)
+{
+	return (struct smol_attention){
+		.batch = net->batch,
+		.heads = net->config.n_heads,
+		.context = net->config.context,
+		.width = net->config.width,
+	};
+}
+
+static void layer_forward(struct smol_net *net, struct smol_net_layer *l)
+{
+	const struct smol_attention shape = attention_shape(net);
+
+	normalise(net, &l->ln_1, l->z_1, l->a_1, l->rstd_1);
+	multiply(net, l->qkv, &l->c_attn, l->a_1, 0);
+	smol_attention(l->heads, l->attention, l->qkv, &shape);
+	multiply(net, net->x, &l->attn_proj, l->heads, 1);
+	normalise(net, &l->ln_2, l->z_2, l->a_2, l->rstd_2);
+	multiply(net, l->slope, &l->c_fc, l->a_2, 0);
+	smol_gelu(l->hidden, l->slope, net->n_tokens * net->config.n_ff);
+	multiply(net, net->x, &l->mlp_proj, l->hidden, 1);
+}
+
+/* net->x holds the gradient of the layer's output, and then that of its input. */
+static void layer_backward(struct smol_net *net, struct smol_net_layer *l)
+{
+	const struct smol_attention shape = attention_shape(net);
+	const size_t n_hidden = net->n_tokens * net->config.n_ff;
+
+	multiply_back(net, net->d_hidden, &l->mlp_proj, net->x);
+	smol_net_matrix_gradient(net, &l->mlp_proj, l->hidden, net->x);
+#pragma omp parallel for simd schedule(static)
+	for (size_t i = 0; i < n_hidden; i++)
+		net->d_hidden[i] *= l->slope[i];
+	multiply_back(net, net->d_width, &l->c_fc, net->d_hidden);
+	smol_net_matrix_gradient(net, &l->c_fc, l->a_2, net->d_hidden);
+	normalise_back(net, &l->ln_2, l->z_2, l->rstd_2);
+
+	multiply_back(net, net->d_width, &l->attn_proj, net->x);
+	smol_net_matrix_gradient(net, &l->attn_proj, l->heads, net->x);
+	smol_attention_backward(net->d_qkv, net->d_attention, net->d_width, l->attention, l->qkv, &shape);
+	multiply_back(net, net->d_width, &l->c_attn, net->d_qkv);
+	smol_net_matrix_gradient(net, &l->c_attn, l->a_1, net->d_qkv);
+	normalise_back(net, &l->ln_1, l->z_1, l->rstd_1);
+}
+
+double smol_net_forward(struct smol_net *net, const uint8_t *tokens, const int32_t *targets, bool gradient,
+                        double *total)
+{
+	const size_t C = net->config.width, V = net->config.vocab, n = net->n_tokens;
+	size_t n_targets = 0;
+	double sum = 0;
+
+	embed(net, tokens);
+	for (uint32_t l = 0; l < net->config.n_layers; l++)
+		layer_forward(net, net->layers + l);
+	normalise(net, &net->ln_f, net->z_f, net->a_f, net->rstd_f);
+	smol_gemm(net->logits, V, (struct smol_operand){net->a_f, C, false},
+	          (struct smol_operand){smol_net_value(net, net->wte), C, true}, n, V, C,
+	          (real)net->config.logit_scale, 0);
+	for (size_t i = 0; i < n; i++)
+		n_targets += targets[i] >= 0;
+	smol_cross_entropy(net->losses, net->logits, targets, n, V, gradient, 1 / (real)(n_targets > 0 ? n_targets : 1));
+	for (size_t i = 0; i < n; i++)
+		sum += net->losses[i];
+	if (total != NULL)
+		*total = sum;
+	return sum / (double)(n_targets > 0 ? n_targets : 1);
+}
+
+/* The tied output matrix's gradient, and net->x becomes that of the residual stream. */
+static void output_backward(struct smol_net *net)
+{
+	const size_t C = net->config.width, V = net->config.vocab, n = net->n_tokens;
+	const real scale = (real)net->config.logit_scale;
+
+	smol_gemm(smol_net_grad(net, net->wte), C, (struct smol_operand){net->logits, V, true},
+	          (struct smol_operand){net->a_f, C, false}, V, C, n, scale, 0);
+	smol_gemm(net->d_width, C, (struct smol_operand){net->logits, V, false},
+	          (struct smol_operand){smol_net_value(net, net->wte), C, false}, n, C, V, scale, 0);
+	memset(net->x, 0, n * C * sizeof *net->x);
+	normalise_back(net, &net->ln_f, net->z_f, net->rstd_f);
+}
+
+static void embed_backward(struct smol_net *net, const uint8_t *tokens)
+{
+	const size_t C = net->config.width, T = net->config.context;
+	real *d_wte = smol_net_grad(net, net->wte), *d_wpe = smol_net_grad(net, net->wpe);
+
+	for (size_t i = 0; i < net->n_tokens; i++) {
+		const real *d_x = net->x + i * C;
+		real *token = d_wte + tokens[i] * C, *position = d_wpe + i % T * C;
+
+		for (size_t c = 0; c < C; c++) {
+			token[c] += d_x[c];
+			position[c] += d_x[c];
+		}
+	}
+}
+
+void smol_net_backward(struct smol_net *net, const uint8_t *tokens)
+{
+	memset(net->grad, 0, net->n_values * sizeof *net->grad);
+	output_backward(net);
+	for (uint32_t l = net->config.n_layers; l-- > 0;)
+		layer_backward(net, net->layers + l);
+	embed_backward(net, tokens);
+}

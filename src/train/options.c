@@ -1,0 +1,218 @@
+/* Options: their defaults, and the configuration that they describe. */
+#include "base/error.h"
+#include "train/trainer.h"
+
+static const struct smol_train_options defaults = {
+	.matrices = SMOL_MATRIX_UNIT,
+	.norms = SMOL_NORM_FROZEN,
+	.dist = SMOL_SIGN,
+	.embedding_type = SMOL_Q8,
+	.d = 5,
+	.n_layers = 4,
+	.n_heads = 4,
+	.width = 128,
+	.context = 64,
+	.gain = 1,
+	.residual_gain = 1,
+	.embedding_std = 0.02,
+	.logit_scale = 1,
+	.ln_epsilon = 1e-5,
+	.seed = 1,
+	.batch = 16,
+	.n_steps = 1000,
+	.warmup = SMOL_WARMUP_DEFAULT,
+	.lr = 1e-2,
+	.alpha_lr = 3e-2,
+	.min_lr_fraction = 0.1,
+	.beta1 = 0.9,
+	.beta2 = 0.99,
+	.clip = 1,
+	.val_fraction = 0.1,
+	.n_threads = 1,
+};
+
+bool smol_train_defaults(struct smol_train_options *out, const char *method)
+{
+	struct smol_train_options o = defaults;
+
+	if (strcmp(method, "alpha") == 0) {
+		o.matrices = SMOL_MATRIX_OWN;
+	} else if (strcmp(method, "alpha-global") == 0) {
+		o.matrices = SMOL_MATRIX_SHARED;
+	} else if (strcmp(method, "lora") == 0) {
+		o.rank = 4;
+	} else if (strcmp(method, "full") == 0) {
+		o.full = true;
+		o.norms = SMOL_NORM_STORED;
+		o.lr = 3e-3;
+		o.weight_decay = 0.1;
+	} else if (strcmp(method, "embed") != 0) {
+		return false;
+	}
+	*out = o;
+	return true;
+}
+
+const char *smol_train_method(const struct smol_train_options *o)
+{
+	if (o->full)
+		return "full";
+	if (o->rank > 0)
+		return o->matrices == SMOL_MATRIX_UNIT ? "lora" : "mixed";
+	if (o->matrices == SMOL_MATRIX_UNIT)
+		return "embed";
+	return o->matrices == SMOL_MATRIX_OWN ? "alpha" : "alpha-global";
+}
+
+void smol_train_resolve(struct smol_train_options *o)
+{
+	if (o->warmup == SMOL_WARMUP_DEFAULT)
+		o->warmup = o->n_steps / 10 < 100 ? o->n_steps / 10 : 100;
+	if (o->n_ff == 0)
+		o->n_ff = 4 * o->width;
+}
+
+static struct smol_scheme norm_scheme(const struct smol_train_options *o)
+{
+	struct smol_scheme s = {.kind = SMOL_NORM, .source = (uint8_t)o->norms};
+
+	if (o->norms == SMOL_NORM_OWN) {
+		s.dist = (uint8_t)o->dist;
+		s.d = (uint8_t)o->d;
+		s.alpha_type = SMOL_F16;
+		s.sigma = 1;
+	} else if (o->norms == SMOL_NORM_STORED) {
+		s.value_type = SMOL_F16;
+	}
+	return s;
+}
+
+static struct smol_scheme matrix_scheme(const struct smol_train_options *o, const struct smol_config *config,
+                                        enum smol_slot slot)
+{
+	const bool residual = slot == SMOL_ATTN_C_PROJ || slot == SMOL_MLP_C_PROJ;
+	const double gain = residual ? o->gain * o->residual_gain / sqrt(2.0 * o->n_layers) : o->gain;
+	uint32_t rows, cols;
+	struct smol_scheme s = {.kind = SMOL_MATRIX,
+	                        .source = (uint8_t)o->matrices,
+	                        .dist = (uint8_t)o->dist,
+	                        .d = 1,
+	                        .rank = (uint16_t)o->rank};
+
+	smol_config_shape(config, slot, &rows, &cols);
+	s.sigma = (float)(gain / sqrt((double)cols));
+	if (o->matrices != SMOL_MATRIX_UNIT) {
+		s.d = (uint8_t)o->d;
+		s.alpha_type = SMOL_F16;
+	}
+	if (o->rank > 0)
+		s.value_type = SMOL_F16;
+	return s;
+}
+
+static enum smol_status check_model(const struct smol_train_options *o, struct smol_error *error)
+{
+	const char *wrong = NULL;
+
+	if (o->n_layers < 1 || o->n_layers > SMOL_MAX_LAYERS)
+		wrong = "layers must be 1..256";
+	else if (o->width < 1 || o->width > SMOL_MAX_WIDTH)
+		wrong = "width must be 1..65536";
+	else if (o->n_heads < 1 || o->n_heads > SMOL_MAX_HEADS || o->width % o->n_heads != 0)
+		wrong = "heads must be 1..1024 and divide the width";
+	else if (o->context < 1 || o->context > 65536)
+		wrong = "context must be 1..65536";
+	else if (o->n_ff > SMOL_MAX_FF)
+		wrong = "the feed-forward width must be 1..262144";
+	else if (o->d < 1 || o->d > SMOL_MAX_BASES)
+		wrong = "d must be 1..64";
+	else if (o->rank > SMOL_MAX_RANK)
+		wrong = "rank must be 0..4096";
+	else if (o->full && (o->rank > 0 || o->matrices != SMOL_MATRIX_UNIT))
+		wrong = "full has neither alphas nor factors";
+	else if (o->full && o->norms != SMOL_NORM_STORED)
+		wrong = "full has stored norms";
+	else if (!(o->gain > 0 && o->residual_gain > 0 && o->gain < 1e6 && o->residual_gain < 1e6))
+		wrong = "gains must be over 0";
+	else if (!(o->embedding_std > 0 && o->embedding_std < 1e6))
+		wrong = "the standard deviation of the embeddings must be over 0";
+	if (wrong != NULL)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
+	return SMOL_OK;
+}
+
+static enum smol_status check_recipe(const struct smol_train_options *o, struct smol_error *error)
+{
+	const char *wrong = NULL;
+
+	if (o->batch < 1 || (uint64_t)o->batch * o->context > 1u << 24)
+		wrong = "batch must be at least 1, and batch x context at most 16777216";
+	else if (o->n_steps > 1000000000)
+		wrong = "steps must be at most 1000000000";
+	else if (o->warmup > 1000000000 && o->warmup != SMOL_WARMUP_DEFAULT)
+		wrong = "warm-up must be at most 1000000000 steps";
+	else if (o->alpha_start > 1000000000)
+		wrong = "the step that starts the alphas must be at most 1000000000";
+	else if (!(o->lr >= 0 && o->lr < 1e3 && o->alpha_lr >= 0 && o->alpha_lr < 1e3))
+		wrong = "learning rates must be 0..1000";
+	else if (!(o->min_lr_fraction >= 0 && o->min_lr_fraction <= 1))
+		wrong = "the least fraction of the learning rate must be 0..1";
+	else if (!(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1))
+		wrong = "beta1 and beta2 must be at least 0 and under 1";
+	else if (!(o->weight_decay >= 0 && o->weight_decay < 1e3 && o->clip >= 0))
+		wrong = "decay and clip must not be negative";
+	else if (!(o->val_fraction > 0 && o->val_fraction < 1))
+		wrong = "the validation fraction must be over 0 and under 1";
+	else if (o->n_threads < 1 || o->n_threads > 1024)
+		wrong = "threads must be 1..1024";
+	if (wrong != NULL)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
+	return SMOL_OK;
+}
+
+enum smol_status smol_train_config(struct smol_config *out, const struct smol_train_options *o,
+                                   struct smol_error *error)
+{
+	struct smol_config c = {.n_layers = o->n_layers,
+	                        .n_heads = o->n_heads,
+	                        .width = o->width,
+	                        .n_ff = o->n_ff,
+	                        .context = o->context,
+	                        .vocab = 256,
+	                        .ln_epsilon = (float)o->ln_epsilon,
+	                        .logit_scale = (float)o->logit_scale,
+	                        .seed = o->seed,
+	                        .wte_type = (uint8_t)o->embedding_type,
+	                        .wpe_type = (uint8_t)o->embedding_type,
+	                        .ln_f = 0,
+	                        .n_schemes = 1 + SMOL_N_SLOTS,
+	                        .n_runs = 1};
+	enum smol_status status = check_model(o, error);
+
+	if (status == SMOL_OK)
+		status = check_recipe(o, error);
+	if (status != SMOL_OK)
+		return status;
+	c.runs[0].n_layers = (uint16_t)o->n_layers;
+	for (int slot = 0; slot < SMOL_N_SLOTS; slot++) {
+		const bool norm = slot == SMOL_LN_1 || slot == SMOL_LN_2;
+
+		c.runs[0].scheme[slot] = (uint8_t)(slot + 1);
+		c.schemes[slot + 1] = norm ? norm_scheme(o) : matrix_scheme(o, &c, (enum smol_slot)slot);
+	}
+	c.schemes[0] = norm_scheme(o);
+	smol_config_canonicalise(&c);
+	status = smol_config_check(&c, error);
+	if (status == SMOL_OK)
+		*out = c;
+	return status;
+}
+
+enum smol_status smol_train_options_check(const struct smol_train_options *options, struct smol_error *error)
+{
+	struct smol_train_options o = *options;
+	struct smol_config config;
+
+	smol_train_resolve(&o);
+	return smol_train_config(&config, &o, error);
+}

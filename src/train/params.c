@@ -1,0 +1,190 @@
+/* The register of learned numbers, and their values at the start (SPEC.md 12). */
+#include "base/error.h"
+#include "train/net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const slot_name[SMOL_N_SLOTS] = {"ln_1",       "attn.c_attn", "attn.c_proj",
+                                                    "ln_2",       "mlp.c_fc",    "mlp.c_proj"};
+
+static uint32_t add(struct smol_net *net, const char *owner, const char *part, enum smol_group group,
+                    enum smol_number type, size_t rows, size_t cols)
+{
+	struct smol_param *p = net->params + net->n_params;
+
+	snprintf(p->name, sizeof p->name, "%s%s%s", owner, *owner != '\0' ? "." : "", part);
+	p->group = group;
+	p->type = type;
+	p->rows = rows;
+	p->cols = cols;
+	p->offset = net->n_values;
+	net->n_values += rows * cols;
+	return net->n_params++;
+}
+
+static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const char *owner, uint32_t layer,
+                       enum smol_slot slot)
+{
+	const struct smol_scheme *s = smol_config_scheme(&net->config, layer, slot);
+	const enum smol_number alpha_type = (enum smol_number)s->alpha_type;
+	const enum smol_number value_type = (enum smol_number)s->value_type;
+	uint32_t rows, cols;
+
+	smol_config_shape(&net->config, slot, &rows, &cols);
+	*m = (struct smol_net_matrix){.scheme = s,
+	                              .rows = rows,
+	                              .cols = cols,
+	                              .tensor = smol_frozen_number(&net->config, layer, slot),
+	                              .alpha = SMOL_NO_PARAM,
+	                              .factor_a = SMOL_NO_PARAM,
+	                              .factor_b = SMOL_NO_PARAM,
+	                              .full = SMOL_NO_PARAM};
+	if (net->full) {
+		m->full = add(net, owner, "weight", SMOL_GROUP_MATRIX, SMOL_F32, rows, cols);
+		return;
+	}
+	if (s->source == SMOL_MATRIX_OWN)
+		m->alpha = add(net, owner, "alpha", SMOL_GROUP_ALPHA, alpha_type, 1, s->d);
+	else if (s->source == SMOL_MATRIX_SHARED)
+		m->alpha = net->shared;
+	if (s->rank > 0) {
+		m->factor_a = add(net, owner, "factor_a", SMOL_GROUP_FACTOR, value_type, s->rank, cols);
+		m->factor_b = add(net, owner, "factor_b", SMOL_GROUP_FACTOR, value_type, rows, s->rank);
+	}
+}
+
+static void add_norm(struct smol_net *net, struct smol_net_norm *norm, const char *owner, uint32_t layer,
+                     enum smol_slot slot)
+{
+	const struct smol_scheme *s = smol_config_scheme(&net->config, layer, slot);
+	const size_t C = net->config.width;
+
+	*norm = (struct smol_net_norm){.scheme = s,
+	                               .tensor = smol_frozen_number(&net->config, layer, slot),
+	                               .gain = SMOL_NO_PARAM,
+	                               .bias = SMOL_NO_PARAM};
+	if (s->source == SMOL_NORM_STORED) {
+		norm->gain = add(net, owner, "weight", SMOL_GROUP_NORM, (enum smol_number)s->value_type, 1, C);
+		norm->bias = add(net, owner, "bias", SMOL_GROUP_NORM, (enum smol_number)s->value_type, 1, C);
+	} else if (s->source == SMOL_NORM_OWN) {
+		norm->gain = add(net, owner, "weight.alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, s->d);
+		norm->bias = add(net, owner, "bias.alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, s->d);
+	}
+}
+
+static void add_layer(struct smol_net *net, uint32_t layer)
+{
+	struct smol_net_layer *l = net->layers + layer;
+	struct smol_net_norm *const norms[SMOL_N_SLOTS] = {[SMOL_LN_1] = &l->ln_1, [SMOL_LN_2] = &l->ln_2};
+	struct smol_net_matrix *const matrices[SMOL_N_SLOTS] = {[SMOL_ATTN_C_ATTN] = &l->c_attn,
+	                                                        [SMOL_ATTN_C_PROJ] = &l->attn_proj,
+	                                                        [SMOL_MLP_C_FC] = &l->c_fc,
+	                                                        [SMOL_MLP_C_PROJ] = &l->mlp_proj};
+
+	for (int slot = 0; slot < SMOL_N_SLOTS; slot++) {
+		char owner[32];
+
+		snprintf(owner, sizeof owner, "h.%u.%s", (unsigned)layer, slot_name[slot]);
+		if (norms[slot] != NULL)
+			add_norm(net, norms[slot], owner, layer, (enum smol_slot)slot);
+		else
+			add_matrix(net, matrices[slot], owner, layer, (enum smol_slot)slot);
+	}
+}
+
+static const struct smol_scheme *shared_scheme(const struct smol_config *config)
+{
+	for (uint32_t i = 0; i < config->n_schemes; i++)
+		if (config->schemes[i].kind == SMOL_MATRIX && config->schemes[i].source == SMOL_MATRIX_SHARED)
+			return config->schemes + i;
+	return NULL;
+}
+
+enum smol_status smol_net_register(struct smol_net *net, struct smol_error *error)
+{
+	const struct smol_config *c = &net->config;
+	const struct smol_scheme *shared = shared_scheme(c);
+
+	/* wte, wpe, shared and ln_f; a layer has at most 2 x 2 for norms and 4 x 3 for matrices. */
+	net->params = smol_train_alloc(5 + (size_t)c->n_layers * 16, sizeof *net->params);
+	if (net->params == NULL)
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the list of parameters");
+	net->wte = add(net, "wte", "weight", SMOL_GROUP_EMBEDDING, (enum smol_number)c->wte_type, c->vocab, c->width);
+	net->wpe = add(net, "wpe", "weight", SMOL_GROUP_EMBEDDING, (enum smol_number)c->wpe_type, c->context, c->width);
+	net->shared = SMOL_NO_PARAM;
+	if (shared != NULL)
+		net->shared = add(net, "", "alpha", SMOL_GROUP_ALPHA, (enum smol_number)shared->alpha_type, 1, shared->d);
+	for (uint32_t l = 0; l < c->n_layers; l++)
+		add_layer(net, l);
+	add_norm(net, &net->ln_f, "ln_f", 0, SMOL_LN_F);
+	return SMOL_OK;
+}
+
+/* The trainer's gaussian start, row by row so that no float copy of a table is needed in a double build. */
+static void gauss_rows(real *dest, const struct smol_net *net, uint32_t tensor, enum smol_purpose purpose,
+                       size_t rows, size_t cols, double std)
+{
+	const struct smol_frozen frozen = {.key = &net->key,
+	                                   .tensor = tensor,
+	                                   .purpose = purpose,
+	                                   .rows = (uint32_t)rows,
+	                                   .cols = (uint32_t)cols};
+	float *block = net->scratch;
+
+	for (size_t row = 0; row < rows; row += SMOL_ROW_BLOCK) {
+		const size_t n = rows - row < SMOL_ROW_BLOCK ? rows - row : SMOL_ROW_BLOCK;
+
+		smol_frozen_gauss_rows(block, &frozen, std, (uint32_t)row, (uint32_t)n);
+		for (size_t i = 0; i < n * cols; i++)
+			dest[row * cols + i] = (real)block[i];
+	}
+}
+
+static void start_alphas(const struct smol_net *net, uint32_t param, bool uniform)
+{
+	real *alpha = smol_net_value(net, param);
+	const size_t d = net->params[param].cols;
+
+	for (size_t k = 0; k < d; k++)
+		alpha[k] = uniform ? (real)(1 / sqrt((double)d)) : k == 0;
+}
+
+static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, bool uniform)
+{
+	if (m->full != SMOL_NO_PARAM)
+		smol_net_regenerate(net, m);
+	if (m->alpha != SMOL_NO_PARAM)
+		start_alphas(net, m->alpha, uniform);
+	if (m->factor_a != SMOL_NO_PARAM)
+		gauss_rows(smol_net_value(net, m->factor_a), net, m->tensor, SMOL_PURPOSE_FACTOR, m->scheme->rank,
+		           m->cols, 1 / sqrt((double)m->cols));
+}
+
+static void start_norm(struct smol_net *net, const struct smol_net_norm *norm)
+{
+	if (norm->scheme->source == SMOL_NORM_STORED)
+		for (size_t c = 0; c < net->config.width; c++)
+			smol_net_value(net, norm->gain)[c] = 1;
+}
+
+void smol_net_initialise(struct smol_net *net, const struct smol_net_options *options)
+{
+	const struct smol_config *c = &net->config;
+
+	gauss_rows(smol_net_value(net, net->wte), net, 0, SMOL_PURPOSE_EMBEDDING, c->vocab, c->width,
+	           options->embedding_std);
+	gauss_rows(smol_net_value(net, net->wpe), net, 1, SMOL_PURPOSE_EMBEDDING, c->context, c->width,
+	           options->embedding_std);
+	for (uint32_t l = 0; l < c->n_layers; l++) {
+		const struct smol_net_layer *layer = net->layers + l;
+
+		start_norm(net, &layer->ln_1);
+		start_norm(net, &layer->ln_2);
+		start_matrix(net, &layer->c_attn, options->uniform_alphas);
+		start_matrix(net, &layer->attn_proj, options->uniform_alphas);
+		start_matrix(net, &layer->c_fc, options->uniform_alphas);
+		start_matrix(net, &layer->mlp_proj, options->uniform_alphas);
+	}
+	start_norm(net, &net->ln_f);
+}

@@ -1,0 +1,54 @@
+/* Inside a trainer: what a step reads and changes. */
+#ifndef SMOL_TRAIN_TRAINER_H
+#define SMOL_TRAIN_TRAINER_H
+
+#include "train/net.h"
+
+#include <jansson.h>
+#include <smol/train.h>
+
+struct smol_trainer {
+	struct smol_train_options options;
+	const uint8_t *text;
+	size_t text_bytes, train_bytes;
+	struct smol_net *net;
+	real *m, *v; /* (n_values): AdamW's moments */
+	uint32_t step; /* steps done */
+	uint8_t batch_key[32];
+	uint8_t *tokens;  /* (batch x context) */
+	int32_t *targets; /* (batch x context) */
+	real *best;       /* (n_values), NULL unless keep_best */
+	double best_nats; /* infinite before the first evaluation */
+	bool finished;
+	uint8_t *learned, *embeddings; /* sections of the file, once finished; NULL with `full` */
+	uint64_t learned_bytes, embedding_bytes;
+};
+
+/* The factors of lr and alpha_lr at a step, counted from 0. */
+double smol_schedule(const struct smol_train_options *options, uint32_t step);
+double smol_alpha_schedule(const struct smol_train_options *options, uint32_t step);
+
+/* Puts the numbers in that "default" stands for. */
+void smol_train_resolve(struct smol_train_options *options);
+
+/* Options to and from a JSON object; NULL if there is no memory. TEXT if something is missing or malformed. */
+json_t *smol_options_to_json(const struct smol_train_options *options);
+enum smol_status smol_options_from_json(struct smol_train_options *options, const json_t *json,
+                                        struct smol_error *error);
+/* The name of an option, n_threads apart, in which two sets differ; NULL if there is none. */
+const char *smol_options_difference(const struct smol_train_options *a, const struct smol_train_options *b);
+
+/* The configuration that resolved options describe, canonical and checked. */
+enum smol_status smol_train_config(struct smol_config *config, const struct smol_train_options *options,
+                                   struct smol_error *error);
+
+/* Batches: windows whose starts are a function of the seed, the step and their index alone. */
+void smol_batch_key(uint8_t key[32], uint64_t seed);
+uint64_t smol_batch_start(const uint8_t key[32], uint32_t step, uint32_t window, uint64_t n_starts);
+
+/* One step of AdamW from net->grad, already scaled. lr: by group. */
+void smol_adamw(struct smol_trainer *trainer, const double *lr, double grad_scale);
+/* The Euclidean norm of net->grad. */
+double smol_gradient_norm(const struct smol_net *net);
+
+#endif

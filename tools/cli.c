@@ -1,0 +1,194 @@
+#define _GNU_SOURCE /* CPU_SET and sched_getaffinity */
+/* See cli.h. */
+#include "cli.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+const char *cli_program = "smol";
+
+/* Names come from the command line, so they may hold anything. */
+static void put_escaped(const char *text)
+{
+	for (; *text; text++) {
+		const unsigned char c = (unsigned char)*text;
+		if (c < 0x20 || c == 0x7f)
+			fprintf(stderr, "\\x%02x", c);
+		else
+			fputc(c, stderr);
+	}
+}
+
+int cli_complain(const char *path, const struct smol_error *error)
+{
+	fprintf(stderr, "%s: ", cli_program);
+	if (path) {
+		put_escaped(path);
+		fputs(": ", stderr);
+	}
+	if (error->offset != SMOL_NO_OFFSET)
+		fprintf(stderr, "byte %llu: ", (unsigned long long)error->offset);
+	put_escaped(error->text);
+	fputc('\n', stderr);
+	return CLI_FAILED;
+}
+
+int cli_usage_error(const char *what, const char *why)
+{
+	fprintf(stderr, "%s: ", cli_program);
+	put_escaped(what);
+	fprintf(stderr, ": %s\nTry '%s --help'.\n", why, cli_program);
+	return CLI_USAGE;
+}
+
+int cli_parse(poptContext context)
+{
+	const int code = poptGetNextOpt(context);
+
+	if (code >= -1)
+		return 0;
+	return cli_usage_error(poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(code));
+}
+
+const char *cli_one_argument(poptContext context, const char *what)
+{
+	const char *argument = poptGetArg(context);
+
+	if (!argument)
+		cli_usage_error(what, "is missing");
+	else if (poptPeekArg(context)) {
+		cli_usage_error(poptPeekArg(context), "one argument too many");
+		argument = NULL;
+	}
+	return argument;
+}
+
+bool cli_parse_u64(uint64_t *value, const char *text)
+{
+	const int base = text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10;
+	char *end;
+	unsigned long long v;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	v = strtoull(text, &end, base);
+	if (errno != 0 || *end != '\0')
+		return false;
+	*value = v;
+	return true;
+}
+
+bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd)
+{
+	size_t n = 0, capacity = 4096;
+	uint8_t *buffer = malloc(capacity);
+
+	while (buffer) {
+		const ssize_t got = read(fd, buffer + n, capacity - n);
+		if (got == 0) {
+			*bytes = buffer;
+			*size_bytes = n;
+			return true;
+		}
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			break;
+		n += (size_t)got;
+		if (n < capacity)
+			continue;
+		uint8_t *larger = capacity > SIZE_MAX / 2 ? NULL : realloc(buffer, capacity *= 2);
+		if (!larger)
+			break;
+		buffer = larger;
+	}
+	free(buffer);
+	return false;
+}
+
+void *cli_memory(size_t size_bytes)
+{
+	void *p = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void cli_memory_free(void *memory, size_t size_bytes)
+{
+	if (memory)
+		munmap(memory, size_bytes);
+}
+
+double cli_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+uint64_t cli_peak_bytes(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (uint64_t)usage.ru_maxrss * 1024;
+}
+
+uint32_t cli_cores(void)
+{
+	cpu_set_t set;
+	int n;
+
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof set, &set) != 0)
+		return 1;
+	n = CPU_COUNT(&set);
+	return n < 1 ? 1 : (uint32_t)n;
+}
+
+const char *cli_size(char text[32], uint64_t bytes)
+{
+	static const char *const units[] = {"kB", "MB", "GB", "TB"};
+	double value = (double)bytes;
+	int unit = -1;
+
+	if (bytes < 1000) {
+		snprintf(text, 32, "%u bytes", (unsigned)bytes);
+		return text;
+	}
+	while (value >= 999.95 && unit < 3) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(text, 32, "%.1f %s", value, units[unit]);
+	return text;
+}
+
+const char *cli_decimal(char text[24], uint64_t value)
+{
+	snprintf(text, 24, "%llu", (unsigned long long)value);
+	return text;
+}
+
+void cli_hex(char *text, const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+bool cli_close_output(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout) && fclose(stdout) == 0)
+		return true;
+	fprintf(stderr, "%s: standard output: %s\n", cli_program, strerror(errno));
+	return false;
+}

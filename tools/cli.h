@@ -1,0 +1,51 @@
+/* What the programs share: messages, whole files, memory, time. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <smol/io.h>
+
+#include <popt.h>
+
+#define CLI_FAILED 1
+#define CLI_USAGE 2
+
+/* The name in front of every message; set first thing in main. */
+extern const char *cli_program;
+
+/* "program: path: byte 132: text", one line on stderr, control characters escaped; path may be NULL. Returns CLI_FAILED. */
+int cli_complain(const char *path, const struct smol_error *error);
+/* "program: what: why" and a hint at --help. Returns CLI_USAGE. */
+int cli_usage_error(const char *what, const char *why);
+
+/* Reads options with popt, which keeps what is left over. 0, or CLI_USAGE after a message. */
+int cli_parse(poptContext context);
+/* The one argument that is left, owned by popt; NULL after a message if there is none or more. */
+const char *cli_one_argument(poptContext context, const char *what);
+
+/* A whole number of 0..2^64 - 1, decimal or 0x...; false if it is anything else. */
+bool cli_parse_u64(uint64_t *value, const char *text);
+
+/* All of a stream, to the end. false if it cannot be read or memory is out. Free *bytes. */
+bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd);
+
+/* Memory at a page, of which only touched pages exist; NULL if there is none. */
+void *cli_memory(size_t size_bytes);
+void cli_memory_free(void *memory, size_t size_bytes);
+
+/* Seconds of a steady clock; the largest resident size so far in bytes. */
+double cli_seconds(void);
+uint64_t cli_peak_bytes(void);
+
+/* Processors that this process may use. */
+uint32_t cli_cores(void);
+
+/* "39.4 MB"; the buffer is the caller's. */
+const char *cli_size(char text[32], uint64_t bytes);
+/* A number that JSON's integers may not hold; the buffer is the caller's. */
+const char *cli_decimal(char text[24], uint64_t value);
+void cli_hex(char *text, const uint8_t *bytes, size_t n);
+
+/* Ends the standard output: false, after a message, if something could not be written. */
+bool cli_close_output(void);
+
+#endif

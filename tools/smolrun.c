@@ -1,0 +1,163 @@
+/* smolrun: text from a .smol model. */
+#include "cli.h"
+#include "smolrun.h"
+
+#include <smol/key.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int complain_errno(const char *path)
+{
+	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
+
+	snprintf(error.text, sizeof error.text, "%s", strerror(errno));
+	return cli_complain(path, &error);
+}
+
+/* Whether the model is signed by the key that is demanded. */
+static int check_trust(const struct run *run)
+{
+	struct smol_public_key key;
+	struct smol_mapping text;
+	struct smol_error error;
+	enum smol_status status = smol_map(&text, run->args->trust_file, &error);
+
+	if (status)
+		return cli_complain(run->args->trust_file, &error);
+	status = smol_public_key_parse(&key, text.bytes.data, text.bytes.size_bytes, &error);
+	smol_unmap(&text);
+	if (status)
+		return cli_complain(run->args->trust_file, &error);
+	if (smol_file_check_signer(&run->file, &key, &error))
+		return cli_complain(run->args->model, &error);
+	return 0;
+}
+
+/* The one block that a session lives in. */
+static int create_session(struct run *run)
+{
+	const struct smol_session_options *options = &run->args->session;
+	struct smol_error error;
+
+	if (smol_session_size(&run->memory_bytes, &run->file, options, &error))
+		return cli_complain(run->args->model, &error);
+	run->memory = cli_memory(run->memory_bytes);
+	if (!run->memory)
+		return complain_errno(run->args->model);
+	if (smol_session_create(&run->session, &run->file, options, run->memory, run->memory_bytes, &error))
+		return cli_complain(run->args->model, &error);
+	return 0;
+}
+
+/* The file that was verified is the one that was used: nobody wrote into it meanwhile. */
+static int check_unchanged(const struct run *run)
+{
+	struct smol_error error;
+
+	return smol_map_check(&run->mapping, &error) ? cli_complain(run->args->model, &error) : 0;
+}
+
+static int measure(struct run *run)
+{
+	struct run_perplexity result;
+	struct smol_mapping text;
+	struct smol_error error;
+	enum smol_status status = smol_map(&text, run->args->perplexity_file, &error);
+
+	if (status)
+		return cli_complain(run->args->perplexity_file, &error);
+	status = run_perplexity(&result, run, text.bytes, &error);
+	smol_unmap(&text);
+	if (status)
+		return cli_complain(status == SMOL_E_NUMERIC ? run->args->model : run->args->perplexity_file, &error);
+	run_print_perplexity(run, &result);
+	return check_unchanged(run);
+}
+
+/* What an error of a generation is about. */
+static const char *blamed(const struct run *run, enum smol_status code)
+{
+	if (code == SMOL_E_NUMERIC)
+		return run->args->model;
+	return code == SMOL_E_CONTEXT || code == SMOL_E_TOKEN ? "prompt" : NULL;
+}
+
+static int continue_prompt(struct run *run, const uint8_t *prompt, size_t prompt_bytes)
+{
+	struct run_result result = {0};
+	struct smol_error error;
+	int code = 0;
+
+	if (run_generate(&result, run, prompt, prompt_bytes, &error))
+		code = cli_complain(blamed(run, error.code), &error);
+	else if (!run->args->json)
+		run_print_statistics(run, &result);
+	else if (!run_print_json(run, &result))
+		code = complain_errno(NULL);
+	free(result.tokens);
+	return code ? code : check_unchanged(run);
+}
+
+/* The prompt from -p, -f or standard input. */
+static int generate(struct run *run)
+{
+	const struct run_args *args = run->args;
+	uint8_t *prompt = NULL;
+	size_t n;
+	int fd = STDIN_FILENO, code;
+	bool got;
+
+	if (args->prompt)
+		return continue_prompt(run, (const uint8_t *)args->prompt, strlen(args->prompt));
+	if (!args->prompt_file && isatty(STDIN_FILENO) == 1)
+		return continue_prompt(run, NULL, 0);
+	if (args->prompt_file && (fd = open(args->prompt_file, O_RDONLY | O_CLOEXEC)) < 0)
+		return complain_errno(args->prompt_file);
+	got = cli_read_all(&prompt, &n, fd);
+	code = got ? 0 : complain_errno(args->prompt_file ? args->prompt_file : "standard input");
+	if (fd != STDIN_FILENO)
+		close(fd);
+	if (got)
+		code = continue_prompt(run, prompt, n);
+	free(prompt);
+	return code;
+}
+
+static int run_model(struct run *run)
+{
+	struct smol_error error;
+	const double start = cli_seconds();
+	int code;
+
+	if (smol_open(&run->mapping, &run->file, run->args->model, run->args->session.n_threads, &error))
+		return cli_complain(run->args->model, &error);
+	run->open_seconds = cli_seconds() - start;
+	code = run->args->trust_file ? check_trust(run) : 0;
+	if (code == 0)
+		code = create_session(run);
+	if (code == 0)
+		code = run->args->perplexity_file ? measure(run) : generate(run);
+	smol_session_destroy(run->session);
+	cli_memory_free(run->memory, run->memory_bytes);
+	smol_unmap(&run->mapping);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct run_args args;
+	struct run run = {.args = &args};
+	int code;
+
+	cli_program = "smolrun";
+	if (run_args_parse(&args, argc, (const char **)argv, &code) == 0) {
+		code = run_model(&run);
+		run_args_free(&args);
+	}
+	return cli_close_output() ? code : CLI_FAILED;
+}

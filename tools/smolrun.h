@@ -1,0 +1,58 @@
+/* What smolrun was asked to do, and what it found out. */
+#ifndef SMOLRUN_H
+#define SMOLRUN_H
+
+#include <smol/io.h>
+#include <smol/sampler.h>
+#include <smol/session.h>
+
+struct run_args {
+	char *model;            /* owned, like the other strings */
+	char *prompt, *prompt_file, *perplexity_file, *trust_file;
+	int n_predict;          /* -1: until the context is full */
+	struct smol_session_options session;
+	struct smol_sampler_options sampler;
+	int no_display_prompt, json;
+};
+
+/* 0: go on. Else the program ends with *exit_code. */
+int run_args_parse(struct run_args *args, int argc, const char **argv, int *exit_code);
+void run_args_free(struct run_args *args);
+
+/* A model that is open and trusted, and a session of it. */
+struct run {
+	const struct run_args *args;
+	struct smol_mapping mapping;
+	struct smol_file file;
+	struct smol_session *session;
+	void *memory;
+	size_t memory_bytes;
+	double open_seconds;
+};
+
+/* What a generation took and gave. */
+struct run_result {
+	uint32_t *tokens; /* prompt, then what was generated */
+	size_t n_prompt, n_tokens;
+	double prompt_seconds, generate_seconds;
+	const char *finish; /* "length", "context" or "interrupted" */
+};
+
+/* Continues the prompt, streaming unless the result is wanted as JSON. */
+enum smol_status run_generate(struct run_result *result, struct run *run, const uint8_t *prompt, size_t prompt_bytes,
+                              struct smol_error *error);
+
+/* Mean loss of a text under the model (SPEC.md 11). */
+struct run_perplexity {
+	size_t n_predicted;
+	double nats, nats_per_token, bits_per_byte;
+};
+enum smol_status run_perplexity(struct run_perplexity *result, struct run *run, struct smol_span text,
+                                struct smol_error *error);
+
+void run_print_statistics(const struct run *run, const struct run_result *result);
+/* false if memory is out */
+bool run_print_json(const struct run *run, const struct run_result *result);
+void run_print_perplexity(const struct run *run, const struct run_perplexity *result);
+
+#endif

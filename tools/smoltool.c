@@ -1,0 +1,61 @@
+/* smoltool: inspects, verifies, signs and makes .smol files. */
+#include "cli.h"
+#include "smoltool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, const char **argv);
+	const char *program; /* for messages */
+	const char *what;
+} commands[] = {
+	{"inspect", tool_inspect, "smoltool inspect", "show what a model is made of"},
+	{"verify", tool_verify, "smoltool verify", "check checksums, hash and signature"},
+	{"keygen", tool_keygen, "smoltool keygen", "make a key pair (minisign's format)"},
+	{"sign", tool_sign, "smoltool sign", "put a signature into a model"},
+	{"new", tool_new, "smoltool new", "make an untrained model of any shape"},
+	{"weights", tool_weights, "smoltool weights", "write the exact weights of a tensor as .npy"},
+	{"generate-vectors", tool_generate_vectors, "smoltool generate-vectors", "print test vectors for implementers"},
+};
+#define N_COMMANDS (sizeof commands / sizeof commands[0])
+
+static void help(FILE *stream)
+{
+	fputs("Usage: smoltool COMMAND [OPTION...]\n\n", stream);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(stream, "  %-18s%s\n", commands[i].name, commands[i].what);
+	fputs("\n'smoltool COMMAND --help' tells more; 'smoltool --version' tells the version.\n", stream);
+}
+
+static int run(int argc, const char **argv)
+{
+	if (argc < 2) {
+		help(stderr);
+		return CLI_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		help(stdout);
+		return 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("smoltool " SMOL_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (strcmp(argv[1], commands[i].name) == 0) {
+			cli_program = commands[i].program;
+			return commands[i].run(argc - 1, argv + 1);
+		}
+	return cli_usage_error(argv[1], "no such command");
+}
+
+int main(int argc, char **argv)
+{
+	int code;
+
+	cli_program = "smoltool";
+	code = run(argc, (const char **)argv);
+	return cli_close_output() ? code : CLI_FAILED;
+}

@@ -1,0 +1,16 @@
+/* The sub-commands of smoltool: each has its own file and its own --help. */
+#ifndef SMOLTOOL_H
+#define SMOLTOOL_H
+
+#include <smol/key.h>
+
+/* argv[0] is the sub-command's name; each returns an exit code. */
+int tool_inspect(int argc, const char **argv);
+int tool_verify(int argc, const char **argv);
+int tool_keygen(int argc, const char **argv);
+int tool_sign(int argc, const char **argv);
+int tool_new(int argc, const char **argv);
+int tool_weights(int argc, const char **argv);
+int tool_generate_vectors(int argc, const char **argv);
+
+#endif

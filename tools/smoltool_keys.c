@@ -1,0 +1,190 @@
+/* smoltool keygen and sign: minisign keys, and signatures in the file. SPEC.md 4. */
+#include "cli.h"
+#include "smoltool.h"
+#include "key_file.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct key_options {
+	char *public_path, *secret_path, *password_file;
+	int no_password, force;
+};
+
+static void free_options(struct key_options *o)
+{
+	free(o->public_path);
+	free(o->secret_path);
+	free(o->password_file);
+}
+
+static int new_password(char password[KEY_FILE_MAX_PASSWORD], const struct key_options *o)
+{
+	char again[KEY_FILE_MAX_PASSWORD];
+	struct smol_error error = {.code = SMOL_E_PASSWORD, .offset = SMOL_NO_OFFSET, .text = "the two passwords differ"};
+	int code = key_file_password(password, "Password for the new key", o->password_file);
+
+	if (code != 0 || o->password_file || isatty(STDIN_FILENO) != 1)
+		return code;
+	code = key_file_password(again, "The same again", NULL);
+	if (code == 0 && strcmp(password, again) != 0)
+		code = cli_complain(NULL, &error);
+	sodium_memzero(again, sizeof again);
+	return code;
+}
+
+static int write_keys(const struct key_options *o, const struct smol_secret_key *secret, const char *password)
+{
+	uint8_t text[SMOL_KEY_FILE_BYTES], public_text[SMOL_KEY_FILE_BYTES];
+	struct smol_public_key public_key;
+	struct smol_error error;
+	size_t n, public_n;
+	int code = 0;
+
+	if (smol_secret_key_format(text, &n, secret, password, &error))
+		return cli_complain(NULL, &error);
+	smol_key_public(&public_key, secret);
+	smol_public_key_format(public_text, &public_n, &public_key);
+	if (smol_write_file(o->secret_path, text, n, 0600, &error))
+		code = cli_complain(o->secret_path, &error);
+	else if (smol_write_file(o->public_path, public_text, public_n, 0644, &error))
+		code = cli_complain(o->public_path, &error);
+	else
+		printf("secret key: %s (keep it to yourself)\npublic key: %s\n%s", o->secret_path, o->public_path,
+		       memchr(public_text, '\n', public_n) ? (const char *)memchr(public_text, '\n', public_n) + 1 : "");
+	sodium_memzero(text, sizeof text);
+	return code;
+}
+
+static int refuse_existing(const struct key_options *o)
+{
+	const char *paths[2] = {o->secret_path, o->public_path};
+	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET, .text = "exists; --force replaces it"};
+
+	for (int i = 0; i < 2 && !o->force; i++)
+		if (access(paths[i], F_OK) == 0)
+			return cli_complain(paths[i], &error);
+	return 0;
+}
+
+static int keygen(const struct key_options *o)
+{
+	char password[KEY_FILE_MAX_PASSWORD];
+	struct smol_secret_key secret;
+	struct smol_error error;
+	int code = refuse_existing(o);
+
+	if (code == 0 && !o->no_password)
+		code = new_password(password, o);
+	if (code != 0)
+		return code;
+	if (smol_key_generate(&secret, &error))
+		code = cli_complain(NULL, &error);
+	else
+		code = write_keys(o, &secret, o->no_password ? NULL : password);
+	smol_secret_key_wipe(&secret);
+	sodium_memzero(password, sizeof password);
+	return code;
+}
+
+int tool_keygen(int argc, const char **argv)
+{
+	struct key_options o = {0};
+	const struct poptOption options[] = {
+		{"public", 'p', POPT_ARG_STRING, &o.public_path, 0, "where the public key goes (smol.pub)", "FILE"},
+		{"secret", 's', POPT_ARG_STRING, &o.secret_path, 0, "where the secret key goes (smol.key)", "FILE"},
+		{"no-password", 'W', POPT_ARG_NONE, &o.no_password, 0, "do not encrypt the secret key", NULL},
+		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0, "take the password from a file's first line", "FILE"},
+		{"force", 'f', POPT_ARG_NONE, &o.force, 0, "replace keys that exist", NULL},
+		POPT_AUTOHELP POPT_TABLEEND,
+	};
+	poptContext context = poptGetContext("smoltool keygen", argc, argv, options, 0);
+	int code = cli_parse(context);
+
+	if (code == 0 && poptPeekArg(context))
+		code = cli_usage_error(poptPeekArg(context), "one argument too many");
+	if (code == 0 && o.no_password && o.password_file)
+		code = cli_usage_error("--no-password, --password-file", "exclude each other");
+	if (!o.public_path)
+		o.public_path = strdup("smol.pub");
+	if (!o.secret_path)
+		o.secret_path = strdup("smol.key");
+	if (code == 0 && (!o.public_path || !o.secret_path))
+		code = CLI_FAILED;
+	if (code == 0)
+		code = keygen(&o);
+	free_options(&o);
+	poptFreeContext(context);
+	return code;
+}
+
+/* The body and hash as they are, with a new signature behind them. */
+static int write_signed(const char *output, const struct smol_file *file, const struct smol_secret_key *key)
+{
+	uint8_t block[SMOL_SIGNATURE_BLOCK_BYTES];
+	struct smol_signature signature;
+	struct smol_writer *writer;
+	struct smol_error error;
+
+	smol_sign_hash(&signature, file->hash, key);
+	smol_signature_encode(block, &signature);
+	if (smol_writer_open(&writer, output, 0644, &error))
+		return cli_complain(output, &error);
+	if (smol_writer_append(writer, file->bytes.data, file->body_bytes + SMOL_HASH_BYTES, &error) ||
+	    smol_writer_append(writer, block, sizeof block, &error)) {
+		smol_writer_abort(writer);
+		return cli_complain(output, &error);
+	}
+	return smol_writer_commit(writer, &error) ? cli_complain(output, &error) : 0;
+}
+
+static int sign(const char *path, const char *output, const struct key_options *o)
+{
+	struct smol_secret_key key;
+	struct smol_mapping mapping;
+	struct smol_file file;
+	struct smol_error error;
+	int code;
+
+	if (smol_open(&mapping, &file, path, cli_cores(), &error))
+		return cli_complain(path, &error);
+	code = key_file_secret(&key, o->secret_path, o->password_file);
+	if (code == 0) {
+		code = write_signed(output ? output : path, &file, &key);
+		smol_secret_key_wipe(&key);
+	}
+	smol_unmap(&mapping);
+	return code;
+}
+
+int tool_sign(int argc, const char **argv)
+{
+	struct key_options o = {0};
+	char *output = NULL;
+	const struct poptOption options[] = {
+		{"key", 'k', POPT_ARG_STRING, &o.secret_path, 0, "the minisign secret key to sign with", "FILE"},
+		{"output", 'o', POPT_ARG_STRING, &output, 0, "where the signed model goes (in place)", "FILE"},
+		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0, "take the password from a file's first line", "FILE"},
+		POPT_AUTOHELP POPT_TABLEEND,
+	};
+	poptContext context = poptGetContext("smoltool sign", argc, argv, options, 0);
+	const char *path;
+	int code;
+
+	poptSetOtherOptionHelp(context, "--key FILE [OPTION...] MODEL.smol");
+	code = cli_parse(context);
+	if (code == 0) {
+		path = cli_one_argument(context, "MODEL.smol");
+		if (!path)
+			code = CLI_USAGE;
+		else
+			code = o.secret_path ? sign(path, output, &o) : cli_usage_error("--key", "is missing");
+	}
+	free_options(&o);
+	free(output);
+	poptFreeContext(context);
+	return code;
+}

@@ -1,0 +1,152 @@
+/* smoltrain: a text in, a model out. */
+#include "cli.h"
+#include "smoltrain_args.h"
+#include "smoltrain_card.h"
+#include "smoltrain_output.h"
+#include "smoltrain_report.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop_asked;
+
+/* The first signal asks for an orderly end; a second one ends the program at once. */
+static void on_signal(int number)
+{
+	stop_asked = 1;
+	signal(number, SIG_DFL);
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	sigemptyset(&action.sa_mask);
+	action.sa_flags = SA_RESTART;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+/* Both libraries read the environment before main(), so what has to be different there takes a new start: the
+ * kernels, if OpenBLAS has chosen those of another age for this processor; and threads that sleep while they
+ * wait, for spinning ones take the core from whoever shares the machine. */
+static void prepare_environment(char *const *argv)
+{
+	const char *core = getenv("OPENBLAS_CORETYPE") == NULL ? smol_train_blas_override() : NULL;
+	const bool spins = getenv("OMP_WAIT_POLICY") == NULL;
+
+	if (core == NULL && !spins)
+		return;
+	if ((core == NULL || setenv("OPENBLAS_CORETYPE", core, 1) == 0) &&
+	    (!spins || setenv("OMP_WAIT_POLICY", "passive", 1) == 0))
+		execv("/proc/self/exe", argv);
+}
+
+static bool due(unsigned every, unsigned step)
+{
+	return every > 0 && step % every == 0;
+}
+
+/* Steps, validations and checkpoints up to the last step or a signal. */
+static enum smol_status train(struct smol_trainer *t, const struct train_args *args, struct train_output *output,
+                              struct train_report *report, struct smol_error *error)
+{
+	enum smol_status status = SMOL_OK;
+
+	while (status == SMOL_OK && smol_trainer_steps(t) < args->options.n_steps && !stop_asked) {
+		struct smol_train_step step;
+		struct smol_train_score score;
+		unsigned done;
+
+		status = smol_trainer_step(t, &step, error);
+		if (status != SMOL_OK)
+			break;
+		done = smol_trainer_steps(t);
+		train_report_step(report, t, &step);
+		if (due(args->eval_every, done) || done == args->options.n_steps) {
+			status = smol_trainer_evaluate(t, &score, error);
+			if (status == SMOL_OK)
+				train_report_score(report, t, &score, false);
+		}
+		if (status == SMOL_OK && due(args->save_every, done) && done < args->options.n_steps)
+			status = train_output_save(output, t, error);
+	}
+	if (status == SMOL_OK && smol_trainer_steps(t) < args->options.n_steps)
+		status = train_output_save(output, t, error);
+	return status;
+}
+
+/* Rounds, validates what is rounded, writes. */
+static enum smol_status finish(struct smol_trainer *t, const struct train_args *args, struct train_output *output,
+                               struct train_report *report, struct smol_span text, struct smol_error *error)
+{
+	struct smol_train_score score;
+	enum smol_status status = smol_trainer_finish(t, error);
+
+	if (status == SMOL_OK)
+		status = smol_trainer_evaluate(t, &score, error);
+	if (status != SMOL_OK)
+		return status;
+	train_report_score(report, t, &score, true);
+	return train_output_write(output, args, t, text, &score, error);
+}
+
+static int run(const struct train_args *args, struct smol_span text, struct train_output *output)
+{
+	struct smol_trainer *trainer = NULL;
+	struct train_report report = {0};
+	struct smol_error error = {0};
+	enum smol_status status;
+	bool stopped = false, logged = true;
+
+	status = smol_trainer_create(&trainer, &args->options, text.data, text.size_bytes, &error);
+	if (status == SMOL_OK && args->resume)
+		status = train_output_load(output, trainer, &error);
+	if (status == SMOL_OK) {
+		if (!train_report_open(&report, args, trainer)) {
+			smol_trainer_destroy(trainer);
+			return CLI_FAILED;
+		}
+		catch_signals();
+		status = train(trainer, args, output, &report, &error);
+		stopped = status == SMOL_OK && smol_trainer_steps(trainer) < args->options.n_steps;
+		if (status == SMOL_OK)
+			status = finish(trainer, args, output, &report, text, &error);
+		logged = train_report_close(&report);
+	}
+	if (status != SMOL_OK)
+		train_output_complain(output, &error);
+	else if (stopped)
+		fprintf(stderr, "stopped after step %u of %u; the same command with --resume goes on\n",
+		        (unsigned)smol_trainer_steps(trainer), (unsigned)args->options.n_steps);
+	smol_trainer_destroy(trainer);
+	return status == SMOL_OK && !stopped && logged ? 0 : CLI_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	struct train_args args;
+	struct train_output output;
+	struct smol_mapping data;
+	struct smol_error error;
+	int code;
+
+	cli_program = "smoltrain";
+	prepare_environment(argv);
+	if (train_args_parse(&args, argc, (const char **)(uintptr_t)argv, &code) != 0)
+		return code;
+	if (!train_output_open(&output, &args)) {
+		train_args_free(&args);
+		return CLI_FAILED;
+	}
+	if (smol_map(&data, args.data, &error) != SMOL_OK) {
+		code = cli_complain(args.data, &error);
+	} else {
+		code = run(&args, data.bytes, &output);
+		smol_unmap(&data);
+	}
+	train_output_close(&output);
+	train_args_free(&args);
+	return cli_close_output() ? code : CLI_FAILED;
+}

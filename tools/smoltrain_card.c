@@ -1,0 +1,72 @@
+/* Writing a model's card. */
+#include "smoltrain_card.h"
+
+#include <jansson.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+static json_t *data_json(const struct train_args *args, const struct smol_trainer *t, struct smol_span text)
+{
+	uint8_t hash[32];
+	char hex[65];
+
+	crypto_generichash(hash, sizeof hash, text.data, text.size_bytes, NULL, 0);
+	sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
+	return json_pack("{s:o*, s:I, s:s, s:I, s:I}", "name", json_string(base_name(args->data)), "bytes",
+	                 (json_int_t)text.size_bytes, "blake2b_256", hex, "train_bytes",
+	                 (json_int_t)smol_trainer_train_bytes(t), "validation_bytes",
+	                 (json_int_t)smol_trainer_val_bytes(t));
+}
+
+static json_t *options_json(const struct train_args *args)
+{
+	char *text = smol_train_options_json(&args->options);
+	json_t *json = text != NULL ? json_loads(text, 0, NULL) : NULL;
+
+	free(text);
+	return json;
+}
+
+/* SOURCE_DATE_EPOCH as an ISO date, or NULL. */
+static const char *date(char dest[32])
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	char *end;
+	long long seconds;
+	time_t when;
+	struct tm utc;
+
+	if (text == NULL || *text == '\0')
+		return NULL;
+	seconds = strtoll(text, &end, 10);
+	when = (time_t)seconds;
+	if (*end != '\0' || seconds < 0 || gmtime_r(&when, &utc) == NULL ||
+	    strftime(dest, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+		return NULL;
+	return dest;
+}
+
+char *train_card(const struct train_args *args, const struct smol_trainer *t, struct smol_span text,
+                 const struct smol_train_score *score)
+{
+	char when[32];
+	json_t *validation = json_pack("{s:f, s:f, s:I}", "nats_per_token", score->nats_per_token, "bits_per_byte",
+	                               score->bits_per_byte, "tokens", (json_int_t)score->n_tokens);
+	json_t *card = json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*}", "made_by", "smoltrain", "method",
+	                         smol_train_method(&args->options),
+	                         "data", data_json(args, t, text), "recipe", options_json(args), "steps",
+	                         (json_int_t)smol_trainer_steps(t), "validation", validation, "date", date(when));
+	char *dump = json_dumps(card, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
+
+	json_decref(card);
+	return dump;
+}

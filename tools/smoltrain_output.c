@@ -1,0 +1,188 @@
+/* Writing models and checkpoints, and reading the latter. */
+#include "cli.h"
+#include "key_file.h"
+#include "smoltrain_card.h"
+#include "smoltrain_output.h"
+
+#include <errno.h>
+#include <smol/io.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool ends_with(const char *text, const char *end)
+{
+	const size_t n = strlen(text), m = strlen(end);
+
+	return n > m && strcmp(text + n - m, end) == 0;
+}
+
+char *train_checkpoint_path(const char *model)
+{
+	const size_t cut = ends_with(model, ".smol") ? 5 : ends_with(model, ".safetensors") ? 12 : 0;
+	const size_t n = strlen(model) - cut;
+	char *path = malloc(n + sizeof ".ckpt");
+
+	if (path != NULL) {
+		memcpy(path, model, n);
+		memcpy(path + n, ".ckpt", sizeof ".ckpt");
+	}
+	return path;
+}
+
+static bool complain(const char *path, const char *what)
+{
+	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
+
+	snprintf(error.text, sizeof error.text, "%s", what);
+	cli_complain(path, &error);
+	return false;
+}
+
+static bool check_folder(const char *path)
+{
+	char *folder = strdup(path);
+	char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
+	bool good;
+
+	if (folder == NULL)
+		return complain(path, "no memory");
+	if (slash != NULL)
+		slash[slash == folder ? 1 : 0] = '\0';
+	good = access(slash != NULL ? folder : ".", W_OK | X_OK) == 0;
+	if (!good)
+		complain(slash != NULL ? folder : ".", strerror(errno));
+	free(folder);
+	return good;
+}
+
+bool train_output_open(struct train_output *output, const struct train_args *args)
+{
+	const bool tensors = ends_with(args->output, ".safetensors");
+	struct train_output o = {.path = args->output};
+
+	if (args->options.full != tensors)
+		return complain(args->output, tensors ? "safetensors are for --method full; give the model a name in .smol"
+		                                      : "--method full has no .smol form; give it a name in .safetensors");
+	if (args->options.full && args->sign_key != NULL)
+		return complain(args->output, "safetensors hold no signature");
+	if (!check_folder(args->output))
+		return false;
+	o.checkpoint = train_checkpoint_path(args->output);
+	if (o.checkpoint == NULL)
+		return complain(args->output, "no memory");
+	if (!args->resume && access(o.checkpoint, F_OK) == 0) {
+		complain(o.checkpoint, "a stopped training left it; go on with --resume, or delete it");
+		free(o.checkpoint);
+		return false;
+	}
+	if (args->sign_key != NULL && key_file_secret(&o.key, args->sign_key, args->password_file) != 0) {
+		free(o.checkpoint);
+		return false;
+	}
+	o.is_signed = args->sign_key != NULL;
+	*output = o;
+	return true;
+}
+
+void train_output_close(struct train_output *o)
+{
+	if (o->is_signed)
+		smol_secret_key_wipe(&o->key);
+	free(o->checkpoint);
+}
+
+enum smol_status train_output_save(struct train_output *o, const struct smol_trainer *trainer,
+                                   struct smol_error *error)
+{
+	uint8_t *bytes;
+	size_t size;
+	enum smol_status status = smol_trainer_save(&bytes, &size, trainer, error);
+
+	if (status != SMOL_OK)
+		return status;
+	status = smol_write_file(o->checkpoint, bytes, size, 0644, error);
+	free(bytes);
+	if (status != SMOL_OK)
+		o->trouble = o->checkpoint;
+	return status;
+}
+
+enum smol_status train_output_load(struct train_output *o, struct smol_trainer *trainer, struct smol_error *error)
+{
+	struct smol_mapping mapping;
+	enum smol_status status = smol_map(&mapping, o->checkpoint, error);
+
+	if (status == SMOL_OK) {
+		status = smol_trainer_load(trainer, mapping.bytes.data, mapping.bytes.size_bytes, error);
+		smol_unmap(&mapping);
+	}
+	if (status != SMOL_OK)
+		o->trouble = o->checkpoint;
+	return status;
+}
+
+/* Adds the signature behind the hash, for which smol_trainer_model() has left room. */
+static void sign(const struct train_output *o, uint8_t *bytes, size_t *size)
+{
+	struct smol_signature signature;
+
+	smol_sign_hash(&signature, bytes + *size - SMOL_HASH_BYTES, &o->key);
+	smol_signature_encode(bytes + *size, &signature);
+	*size += SMOL_SIGNATURE_BLOCK_BYTES;
+}
+
+static enum smol_status make(uint8_t **bytes, size_t *size, const struct train_output *o,
+                             const struct train_args *args, const struct smol_trainer *trainer, const char *card,
+                             struct smol_error *error)
+{
+	enum smol_status status;
+
+	if (args->options.full)
+		return smol_trainer_safetensors(bytes, size, trainer, card, error);
+	status = smol_trainer_model(bytes, size, trainer, card, strlen(card), error);
+	if (status == SMOL_OK && o->is_signed)
+		sign(o, *bytes, size);
+	return status;
+}
+
+/* Asked for: on the standard output. */
+static void summarise(const struct train_output *o, const struct train_args *args, size_t size,
+                      const struct smol_train_score *score)
+{
+	printf("%s: %s, %zu bytes; validation loss as stored %.5f nats per token, %.5f bits per byte\n", o->path,
+	       smol_train_method(&args->options), size, score->nats_per_token, score->bits_per_byte);
+}
+
+enum smol_status train_output_write(struct train_output *o, const struct train_args *args,
+                                    const struct smol_trainer *trainer, struct smol_span text,
+                                    const struct smol_train_score *score, struct smol_error *error)
+{
+	char *card = train_card(args, trainer, text, score);
+	uint8_t *bytes = NULL;
+	size_t size;
+	enum smol_status status;
+
+	o->trouble = o->path;
+	if (card == NULL) {
+		*error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the card"};
+		return SMOL_E_MEMORY;
+	}
+	status = make(&bytes, &size, o, args, trainer, card, error);
+	free(card);
+	if (status == SMOL_OK)
+		status = smol_write_file(o->path, bytes, size, 0644, error);
+	free(bytes);
+	if (status != SMOL_OK)
+		return status;
+	if (smol_trainer_steps(trainer) == args->options.n_steps)
+		unlink(o->checkpoint);
+	summarise(o, args, size, score);
+	return SMOL_OK;
+}
+
+void train_output_complain(const struct train_output *o, const struct smol_error *error)
+{
+	cli_complain(o->trouble, error);
+}

@@ -1,0 +1,37 @@
+/* The files that smoltrain writes: the model, and the checkpoint beside it. */
+#ifndef SMOLTRAIN_OUTPUT_H
+#define SMOLTRAIN_OUTPUT_H
+
+#include "smoltrain_args.h"
+
+#include <smol/key.h>
+#include <stdbool.h>
+
+struct train_output {
+	const char *path;       /* the model */
+	char *checkpoint;       /* its path */
+	const char *trouble;    /* the file that an error is about, NULL if none */
+	bool is_signed;
+	struct smol_secret_key key;
+};
+
+/* Finds out before training whether it can end well: the folder, the checkpoint, the key. False after a message. */
+bool train_output_open(struct train_output *output, const struct train_args *args);
+void train_output_close(struct train_output *output);
+
+enum smol_status train_output_save(struct train_output *output, const struct smol_trainer *trainer,
+                                   struct smol_error *error);
+enum smol_status train_output_load(struct train_output *output, struct smol_trainer *trainer,
+                                   struct smol_error *error);
+/* Writes the model of a finished trainer; after its last step the checkpoint goes. */
+enum smol_status train_output_write(struct train_output *output, const struct train_args *args,
+                                    const struct smol_trainer *trainer, struct smol_span text,
+                                    const struct smol_train_score *score, struct smol_error *error);
+
+/* Says what went wrong, and with which file. */
+void train_output_complain(const struct train_output *output, const struct smol_error *error);
+
+/* The checkpoint's path for a model's, for free(); NULL if there is no memory. */
+char *train_checkpoint_path(const char *model);
+
+#endif

@@ -1,0 +1,35 @@
+/* What smoltrain says while it trains: a line on the terminal, a log of JSON lines. */
+#ifndef SMOLTRAIN_REPORT_H
+#define SMOLTRAIN_REPORT_H
+
+#include "smoltrain_args.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+struct train_report {
+	const struct train_args *args;
+	FILE *log; /* NULL: none */
+	bool terminal;
+	double began, shown; /* seconds of the monotonic clock */
+	unsigned first_step; /* steps done before this run */
+	double loss, val;    /* smoothed training loss, last validation; negative: none yet */
+};
+
+/* Opens the log, if one is asked for; a resumed run adds to it. False, with a message, if it cannot be written. */
+bool train_report_open(struct train_report *report, const struct train_args *args,
+                       const struct smol_trainer *trainer);
+void train_report_step(struct train_report *report, const struct smol_trainer *trainer,
+                       const struct smol_train_step *step);
+/* stored: of the numbers as the file holds them. */
+void train_report_score(struct train_report *report, const struct smol_trainer *trainer,
+                        const struct smol_train_score *score, bool stored);
+/* False if the log could not be written whole. */
+bool train_report_close(struct train_report *report);
+
+/* A message to stderr, on a line of its own. */
+void train_report_say(struct train_report *report, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif
