@@ -1,0 +1,16 @@
+/* Damage to .smol files, with or without repaired checksums, so that it reaches the rules behind them. */
+#ifndef MUTATE_H
+#define MUTATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Damages bytes (size, room for capacity) by a few random changes; returns the new size. */
+size_t mutate(uint8_t *bytes, size_t size, size_t capacity, uint64_t *random);
+
+/* Makes body size, section checksums, directory checksum and hash fit what is there, as far as there is room. */
+void repair(uint8_t *bytes, size_t size);
+
+uint32_t mutate_random(uint64_t *state);
+
+#endif

@@ -1,0 +1,32 @@
+/* Small models in memory for tests: random learned numbers and embeddings of a given configuration. */
+#ifndef MAKE_MODEL_H
+#define MAKE_MODEL_H
+
+#include <smol/file.h>
+
+/* What to vary; zeros are small defaults. */
+struct model_recipe {
+	uint32_t n_layers, n_heads, width, n_ff, context, vocab;
+	uint8_t source; /* of the matrices */
+	uint8_t norms;  /* source of the norms */
+	uint8_t dist, d, alpha_type, value_type, wte_type, wpe_type;
+	uint16_t rank;
+	uint64_t seed;
+	const char *card; /* NULL: none */
+	float factor_scale; /* of random factors and stored norms; 0: 0.1 */
+};
+
+/* Fills a valid, canonical configuration. */
+void model_config(struct smol_config *config, const struct model_recipe *recipe);
+
+/* A whole unsigned file, for free(), with room for a signature behind it. Fails the test on error. */
+uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe);
+
+/* The same, parsed; file->bytes.data is for free(). */
+void model_open(struct smol_file *file, const struct model_recipe *recipe);
+
+/* A small generator of the tests' own (xorshift), so that they depend on nothing that they test. */
+uint32_t test_random(uint64_t *state);
+float test_uniform(uint64_t *state); /* -1..1 */
+
+#endif

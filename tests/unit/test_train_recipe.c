@@ -1,0 +1,145 @@
+/* Schedules, batches, AdamW and options. The batches' expected values were computed with another ChaCha20 and
+ * BLAKE2b, AdamW's by its paper's formulas, both in Python. */
+#include "train/trainer.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+Test(recipe, learning_rates)
+{
+	const struct smol_train_options o = {.n_steps = 110, .warmup = 10, .min_lr_fraction = 0.1, .alpha_start = 60};
+
+	cr_assert_float_eq(smol_schedule(&o, 0), 0.1, 1e-12);
+	cr_assert_float_eq(smol_schedule(&o, 4), 0.5, 1e-12);
+	cr_assert_float_eq(smol_schedule(&o, 9), 1.0, 1e-12);
+	cr_assert_float_eq(smol_schedule(&o, 10), 1.0, 1e-12);
+	cr_assert_float_eq(smol_schedule(&o, 60), 0.55, 1e-12);
+	cr_assert_float_eq(smol_schedule(&o, 110), 0.1, 1e-12);
+	cr_assert_eq(smol_alpha_schedule(&o, 59), 0);
+	cr_assert_float_eq(smol_alpha_schedule(&o, 60), 0.055, 1e-12);
+	cr_assert_float_eq(smol_alpha_schedule(&o, 69), smol_schedule(&o, 69), 1e-12);
+}
+
+Test(recipe, no_warmup_and_no_decay)
+{
+	const struct smol_train_options o = {.n_steps = 10, .min_lr_fraction = 1};
+
+	for (uint32_t i = 0; i < 10; i++)
+		cr_assert_float_eq(smol_schedule(&o, i), 1, 1e-12);
+}
+
+Test(recipe, batches)
+{
+	const struct {
+		uint64_t seed;
+		uint32_t step, window;
+		uint64_t n, start;
+	} cases[] = {
+		{1, 0, 0, 1000000, 215049},
+		{1, 0, 1, 1000000, 64095},
+		{1, 7, 3, 1000000, 839488},
+		{1, 123456, 15, 12, 4},
+		{9223372036854775813u, 0, 0, 1000000, 86316},
+		{9223372036854775813u, 0, 1, 1000000, 464612},
+		{9223372036854775813u, 7, 3, 1000000, 691489},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint8_t key[32];
+
+		smol_batch_key(key, cases[i].seed);
+		cr_assert_eq(smol_batch_start(key, cases[i].step, cases[i].window, cases[i].n), cases[i].start, "case %zu", i);
+	}
+}
+
+Test(recipe, adamw)
+{
+	const double expected[3][2] = {{0.3900000033333332, -0.8800000014285714},
+	                               {0.2949354610773073, -0.8183424481064803},
+	                               {0.2974234200059437, -0.7678414883970394}};
+	const real grads[3][2] = {{(real)0.3, (real)-0.7}, {(real)0.1, (real)0.2}, {(real)-0.4, 0}};
+	real value[2] = {(real)0.5, -1}, grad[2], m[2] = {0}, v[2] = {0};
+	struct smol_param param = {.group = SMOL_GROUP_MATRIX, .rows = 1, .cols = 2};
+	struct smol_net net = {.n_params = 1, .params = &param, .n_values = 2, .value = value, .grad = grad};
+	struct smol_trainer t = {.net = &net, .m = m, .v = v};
+
+	t.options.beta1 = 0.9;
+	t.options.beta2 = 0.99;
+	t.options.weight_decay = 0.2;
+	for (t.step = 0; t.step < 3; t.step++) {
+		const double lr[5] = {[SMOL_GROUP_MATRIX] = 0.1};
+
+		grad[0] = grads[t.step][0] * 2;
+		grad[1] = grads[t.step][1] * 2;
+		smol_adamw(&t, lr, 0.5);
+		cr_assert_float_eq((double)value[0], expected[t.step][0], 3e-7);
+		cr_assert_float_eq((double)value[1], expected[t.step][1], 3e-7);
+	}
+}
+
+Test(recipe, gradient_norm)
+{
+	static real grad[10000];
+	struct smol_net net = {.n_values = 10000, .grad = grad};
+
+	grad[3] = 3;
+	grad[9999] = -4;
+	cr_assert_float_eq(smol_gradient_norm(&net), 5, 1e-12);
+}
+
+Test(recipe, options_survive_json)
+{
+	struct smol_train_options a, b;
+	json_t *json;
+
+	cr_assert(smol_train_defaults(&a, "alpha"));
+	a.seed = UINT64_MAX;
+	a.lr = 0.1 + 0.2;
+	a.keep_best = true;
+	a.norms = SMOL_NORM_STORED;
+	json = smol_options_to_json(&a);
+	cr_assert_eq(smol_options_from_json(&b, json, NULL), SMOL_OK);
+	cr_assert_null(smol_options_difference(&a, &b));
+	cr_assert(b.lr == a.lr && b.seed == a.seed && b.keep_best && b.norms == SMOL_NORM_STORED);
+	b.lr = nextafter(a.lr, 1);
+	cr_assert_str_eq(smol_options_difference(&a, &b), "lr");
+	json_object_del(json, "d");
+	cr_assert_eq(smol_options_from_json(&b, json, NULL), SMOL_E_TEXT);
+	json_object_set_new(json, "d", json_integer(-1));
+	cr_assert_eq(smol_options_from_json(&b, json, NULL), SMOL_E_TEXT);
+	json_decref(json);
+}
+
+Test(recipe, methods_have_names)
+{
+	const char *const names[] = {"embed", "alpha", "alpha-global", "lora", "full"};
+	struct smol_train_options o;
+
+	for (size_t i = 0; i < 5; i++) {
+		struct smol_config config;
+
+		cr_assert(smol_train_defaults(&o, names[i]));
+		cr_assert_str_eq(smol_train_method(&o), names[i]);
+		smol_train_resolve(&o);
+		cr_assert_eq(smol_train_config(&config, &o, NULL), SMOL_OK);
+		if (!o.full)
+			cr_assert_str_eq(smol_config_method(&config), names[i]);
+	}
+	cr_assert_not(smol_train_defaults(&o, "Alpha"));
+}
+
+/* SPEC.md 12: 1 / sqrt(K), and 1 / sqrt(2 L K) for the two that feed the residual stream. */
+Test(recipe, scales)
+{
+	struct smol_train_options o;
+	struct smol_config c;
+
+	smol_train_defaults(&o, "embed");
+	smol_train_resolve(&o);
+	o.gain = 3;
+	cr_assert_eq(smol_train_config(&c, &o, NULL), SMOL_OK);
+	cr_assert(smol_config_scheme(&c, 0, SMOL_ATTN_C_ATTN)->sigma == (float)(3 / sqrt(128)));
+	cr_assert(smol_config_scheme(&c, 3, SMOL_MLP_C_FC)->sigma == (float)(3 / sqrt(128)));
+	cr_assert_float_eq(smol_config_scheme(&c, 0, SMOL_ATTN_C_PROJ)->sigma, 3 / sqrt(8 * 128), 1e-7);
+	cr_assert_float_eq(smol_config_scheme(&c, 0, SMOL_MLP_C_PROJ)->sigma, 3 / sqrt(8 * 512), 1e-7);
+}
