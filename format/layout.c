@@ -4,7 +4,7 @@
 
 #include <xxhash.h>
 
-const uint8_t smol_magic[8] = {0x89, 's', 'm', 'o', 'l', '\r', '\n', 0x1a};
+const uint8_t smol_magic[8] = {0x89, 'S', 'M', 'O', 'L', '\r', '\n', 0x1a};
 const char smol_section_name[N_SECTIONS][5] = {"CONF", "LRND", "TOKN", "CARD", "EMBD"};
 const uint8_t smol_section_alignment[N_SECTIONS] = {8, 8, 8, 8, 64};
 
