@@ -1,5 +1,5 @@
-#define _GNU_SOURCE /* CPU_SET and sched_getaffinity */
 /* See cli.h. */
+#define _GNU_SOURCE /* CPU_SET and sched_getaffinity */
 #include "cli.h"
 
 #include <errno.h>

@@ -35,12 +35,17 @@ static void prepare_environment(char *const *argv)
 {
 	const char *core = getenv("OPENBLAS_CORETYPE") == NULL ? smol_train_blas_override() : NULL;
 	const bool spins = getenv("OMP_WAIT_POLICY") == NULL;
+	char self[4096];
+	ssize_t n;
 
 	if (core == NULL && !spins)
 		return;
-	if ((core == NULL || setenv("OPENBLAS_CORETYPE", core, 1) == 0) &&
-	    (!spins || setenv("OMP_WAIT_POLICY", "passive", 1) == 0))
-		execv("/proc/self/exe", argv);
+	n = readlink("/proc/self/exe", self, sizeof self - 1);
+	if (n <= 0 || (core != NULL && setenv("OPENBLAS_CORETYPE", core, 1) != 0) ||
+	    (spins && setenv("OMP_WAIT_POLICY", "passive", 1) != 0))
+		return;
+	self[n] = '\0';
+	execv(self, argv); /* if it fails, things are slower, not wrong */
 }
 
 static bool due(unsigned every, unsigned step)

@@ -1,5 +1,5 @@
-#define _DEFAULT_SOURCE /* usleep */
 /* Bytes, halves, checked arithmetic, errors, threads, and files that appear whole or not at all. */
+#define _DEFAULT_SOURCE /* usleep */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/pool.h"

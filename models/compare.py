@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+"""Compares the training methods at equal width, data and steps, each at its own best learning rates.
+
+Usage: models/compare.py SMOLTRAIN TEXT WORK_DIR [-o REPORT.md] [--jobs N] [--steps N]
+
+Every run is one smoltrain process on one thread. A finished run is kept in WORK_DIR, so an interrupted
+comparison goes on where it stopped. Learning rates are chosen on seed 1 by validation loss; then the
+chosen pair is run with the other seeds. The report is a Markdown table of all of it.
+"""
+import argparse
+import concurrent.futures
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+SHAPE = ["--layers", "4", "--width", "128", "--heads", "4", "--context", "64", "--batch", "16"]
+SEEDS = [1, 2, 3]
+
+# method -> (fixed options, learning rates, learning rates of the alphas)
+METHODS = {
+    "embed": (["--method", "embed"], [3e-3, 1e-2, 2e-2, 3e-2], [None]),
+    "alpha-global": (["--method", "alpha-global", "--d", "5"], [1e-2, 2e-2], [1e-2, 3e-2, 1e-1, 3e-1]),
+    "alpha": (["--method", "alpha", "--d", "5"], [1e-2, 2e-2], [1e-2, 3e-2, 1e-1]),
+    "lora": (["--method", "lora", "--rank", "4"], [3e-3, 1e-2, 2e-2], [None]),
+    "full": (["--method", "full"], [1e-3, 3e-3, 6e-3], [None]),
+}
+
+
+def run_name(method, lr, alpha_lr, seed):
+    return f"{method}-lr{lr:g}" + (f"-alr{alpha_lr:g}" if alpha_lr else "") + f"-s{seed}"
+
+
+def run(args, method, lr, alpha_lr, seed):
+    """Trains once, unless the log of a finished run is there. Returns (final record, records of the log)."""
+    name = run_name(method, lr, alpha_lr, seed)
+    log = os.path.join(args.work, name + ".jsonl")
+    done = os.path.join(args.work, name + ".done")
+    if not os.path.exists(done):
+        out = os.path.join(args.work, name + (".safetensors" if method == "full" else ".smol"))
+        command = [args.smoltrain, "--data", args.text, *METHODS[method][0], *SHAPE, *args.extra,
+                   "--steps", str(args.steps), "--lr", f"{lr:g}", "--seed", str(seed), "--threads", "1",
+                   "--eval-every", str(max(1, args.steps // 4)), "--log", log, "-o", out]
+        if alpha_lr:
+            command += ["--alpha-lr", f"{alpha_lr:g}"]
+        environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+        result = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+        if result.returncode != 0:
+            raise RuntimeError(name + ": " + result.stderr.decode(errors="replace").strip())
+        os.replace(log, done)
+    with open(done) as f:
+        records = [json.loads(line) for line in f]
+    final = [r for r in records if r.get("event") == "final"]
+    if not final:
+        raise RuntimeError(name + ": the log has no final record")
+    print(f"{name}: {final[-1]['val_loss']:.4f}", file=sys.stderr, flush=True)
+    return final[-1]
+
+
+def best_rates(args, pool, method):
+    """The learning rates with the lowest validation loss on the first seed, and all that were tried."""
+    pairs = list(itertools.product(METHODS[method][1], METHODS[method][2]))
+    futures = [pool.submit(run, args, method, lr, alpha_lr, SEEDS[0]) for lr, alpha_lr in pairs]
+    return pairs, futures
+
+
+def table(args, rows):
+    lines = [f"| method | non-embedding numbers | learning rate | of alphas | validation loss, mean of {len(SEEDS)} seeds "
+             "| each seed | bits per byte | below `embed` |", "|---|---|---|---|---|---|---|---|"]
+    embed = statistics.mean(rows["embed"]["losses"]) if "embed" in rows else None
+    for method, row in rows.items():
+        mean = statistics.mean(row["losses"])
+        lines.append(f"| `{method}` | {row['numbers']:,} | {row['lr']:g} | {row['alpha_lr'] or '-'} | {mean:.4f} | "
+                     + ", ".join(f"{x:.4f}" for x in row["losses"])
+                     + f" | {mean / 0.6931471805599453:.4f} | "
+                     + (f"{embed - mean:+.4f}" if embed is not None else "-") + " |")
+    return lines
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("smoltrain")
+    parser.add_argument("text")
+    parser.add_argument("work")
+    parser.add_argument("-o", "--output")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--extra", default="", help="further smoltrain options for every run")
+    args = parser.parse_args()
+    args.extra = args.extra.split()
+    os.makedirs(args.work, exist_ok=True)
+    methods = args.methods.split(",")
+    rows, tried = {}, []
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        sweeps = {m: best_rates(args, pool, m) for m in methods}
+        seeds = {}
+        for m in methods:
+            pairs, futures = sweeps[m]
+            losses = [f.result()["val_loss"] for f in futures]
+            tried.append((m, list(zip(pairs, losses))))
+            best = pairs[losses.index(min(losses))]
+            seeds[m] = (best, [pool.submit(run, args, m, *best, s) for s in SEEDS])
+        for m in methods:
+            (lr, alpha_lr), futures = seeds[m]
+            finals = [f.result() for f in futures]
+            rows[m] = {"lr": lr, "alpha_lr": alpha_lr, "losses": [f["val_loss"] for f in finals],
+                       "numbers": finals[0]["non_embedding_params"]}
+    lines = table(args, rows) + ["", "Learning rates tried on seed 1 (rate / rate of alphas: validation loss):", ""]
+    for m, results in tried:
+        lines.append(f"- `{m}`: " + "; ".join(
+            f"{lr:g}" + (f" / {alr:g}" if alr else "") + f": {loss:.4f}" for (lr, alr), loss in results))
+    text = "\n".join(lines) + "\n"
+    if args.output:
+        with open(args.output + ".tmp", "w") as f:
+            f.write(text)
+        os.replace(args.output + ".tmp", args.output)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

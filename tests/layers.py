@@ -1,0 +1,242 @@
+#!/usr/bin/python3
+"""Checks the rules of the house that a script can check, over every source file of the checkout:
+
+- a layer includes only itself and those above it (src/README.md has the list); tools include
+  <smol/...> alone; the public headers include nothing but each other and the C library;
+- only src/base/io.c opens files, and nothing in the libraries prints, exits or aborts;
+- no assert in format/, where all there is are a file's contents;
+- compiler extensions only in src/cpu and the files of one instruction set;
+- a file says in a comment at its top what it does, and is under 500 lines (generated ones apart).
+
+A file is a case; so is each planted violation that shows that the check can fail.
+Usage: layers.py [ROOT]; the last line is "N passed, M failed".
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+LAYERS = ["include/smol", "src/base", "format", "src/cpu", "src/frozen", "src/kernel",
+          "src/model", "src/token", "src/train", "tools", "tests"]
+TOOLS = LAYERS.index("tools")
+TESTS = LAYERS.index("tests")
+MAX_LINES = 500
+OPENS_FILES = "src/base/io.c"
+# The one extension outside src/cpu: it lets the compiler check messages against their arguments.
+PRINTF_FORMAT = "__attribute__((format(printf,"
+ISA_FILE = re.compile(r"_(avx\w*|sse\w*|neon\w*|sve\w*|amx\w*|vnni)\.[ch]$")
+
+C_STANDARD = {f"{name}.h" for name in
+              "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal "
+              "stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath "
+              "threads time uchar wchar wctype".split()}
+
+CODE_RULES = [
+    # (what it finds, the message, whether it holds for a path of a layer)
+    (re.compile(r"\b(f?open|freopen|fdopen|open64|openat|creat|opendir|tmpfile|mkstemp)\s*\("),
+     "opens a file; only src/base/io.c and the tools may",
+     lambda path, layer: layer < TOOLS and path != OPENS_FILES),
+    (re.compile(r"\b(v?f?printf|f?puts|f?putc|putchar|perror|_?exit|_Exit|quick_exit|abort)\s*\("),
+     "prints or exits; a library returns an error",
+     lambda path, layer: layer < TOOLS and path != "src/base/error.h"),
+    (re.compile(r"\b(static_)?assert\s*\(|[<\"]assert\.h"),
+     "assert where there are only a file's contents",
+     lambda path, layer: LAYERS[layer] == "format"),
+    (re.compile(r"__attribute__|__builtin_|__asm|\basm\b|\btypeof\b|__typeof|__extension__|"
+                r"#\s*pragma\s+(GCC|clang)|\b__(u?int128|int128_t)\b"),
+     "compiler extension outside src/cpu and the files of one instruction set",
+     lambda path, layer: layer < TESTS and LAYERS[layer] != "src/cpu" and not ISA_FILE.search(path)),
+]
+
+TOKEN = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
+INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*([<\"])([^>\"\n]+)[>\"]", re.M)
+
+
+def layer_of(path):
+    """The index of the layer a path belongs to, or None for files outside all of them."""
+    for index, layer in enumerate(LAYERS):
+        if path.startswith(layer + "/"):
+            return index
+    return None
+
+
+def without_comments(text, keep_strings):
+    """C text with comments blanked, and strings too unless they are wanted; lines keep their numbers."""
+    def blank(match):
+        token = match.group()
+        if token[0] == "/":
+            return re.sub(r"[^\n]", " ", token)
+        return token if keep_strings else token[0] * 2
+    return TOKEN.sub(blank, text)
+
+
+def include_target(path, quote, name, exists):
+    """Where an include leads: a path in the checkout, or None for a header of the system."""
+    if quote == "<":
+        return f"include/{name}" if name.startswith("smol/") else None
+    candidates = [os.path.normpath(os.path.join(os.path.dirname(path), name)), f"src/{name}",
+                  f"include/{name}", name]
+    for candidate in candidates:
+        if exists(candidate):
+            return candidate
+    return f"(nowhere)/{name}"
+
+
+def include_violation(path, layer, quote, name, exists):
+    """Why an include is not allowed, or None."""
+    target = include_target(path, quote, name, exists)
+    if layer == TESTS:
+        return None
+    if target is None:
+        if layer == 0 and name not in C_STANDARD:
+            return "a public header needs more than the C library"
+        return None
+    if quote == "<" and not exists(target):
+        return "there is no such public header"
+    if quote == '"' and target.startswith("(nowhere)"):
+        return "found in no layer"
+    of_target = layer_of(target)
+    if of_target is None or of_target == TESTS:
+        return "outside the layers"
+    if of_target > layer:
+        return f"{LAYERS[layer]} may not include {LAYERS[of_target]}, which is below it"
+    if layer == TOOLS and of_target not in (0, TOOLS):
+        return "tools include <smol/...> alone"
+    if of_target == 0 and quote == '"':
+        return "public headers are included as <smol/...>"
+    return None
+
+
+def check_c(path, text, exists):
+    """All violations in one C file, as (line, message)."""
+    found = []
+    layer = layer_of(path)
+    if layer is None:
+        return [(1, "a C file outside the layers")]
+    with_strings = without_comments(text, True)
+    for match in INCLUDE.finditer(with_strings):
+        why = include_violation(path, layer, match.group(1), match.group(2), exists)
+        if why:
+            line = with_strings.count("\n", 0, match.start()) + 1
+            found.append((line, f"includes {match.group(2)}: {why}"))
+    code = without_comments(text, False)
+    for rule, message, holds in CODE_RULES:
+        if not holds(path, layer):
+            continue
+        for match in rule.finditer(code):
+            if code.startswith(PRINTF_FORMAT, match.start()):
+                continue
+            found.append((code.count("\n", 0, match.start()) + 1, f"{match.group().strip()}: {message}"))
+    return found
+
+
+def check_any(path, text):
+    """What holds for every source file: a comment first, and not too long."""
+    found = []
+    body = text.split("\n", 1)[1] if text.startswith("#!") and "\n" in text else text
+    starts = ("/*", "//") if path.endswith((".c", ".h")) else ("#", '"""')
+    if not body.lstrip("\n").startswith(starts):
+        found.append((1, "does not start with a comment that says what it does"))
+    n_lines = text.count("\n")
+    if n_lines >= MAX_LINES and not re.search(r"generated", text[:600], re.I):
+        found.append((n_lines, f"{n_lines} lines; a file stays under {MAX_LINES}"))
+    return found
+
+
+def check(path, text, exists):
+    found = check_any(path, text)
+    if path.endswith((".c", ".h")):
+        found += check_c(path, text, exists)
+    return sorted(found)
+
+
+PLANTED = [
+    # (path, text, a piece of the message that must come; None: there must be none)
+    ("format/x.c", '/* x */\n#include "model/y.h"\n', "below it"),
+    ("format/x.c", '/* x */\n#include "base/y.h"\n', None),
+    ("format/x.c", '/* x */\n/* #include "model/y.h" */\n', None),
+    ("src/base/x.c", '/* x */\n  #  include "../train/y.h"\n', "below it"),
+    ("tools/x.c", '/* x */\n#include "base/y.h"\n', "alone"),
+    ("tools/x.c", '/* x */\n#include <smol/y.h>\n#include <popt.h>\n', None),
+    ("tools/x.c", '/* x */\n#include <smol/missing.h>\n', "no such"),
+    ("tests/unit/x.c", '/* x */\n#include "train/y.h"\n', None),
+    ("src/cpu/x.c", '/* x */\n#include "gone.h"\n', "no layer"),
+    ("include/smol/x.h", "/* x */\n#include <pthread.h>\n", "C library"),
+    ("src/token/x.c", '/* x */\nFILE *f = fopen("a", "r");\n', "opens a file"),
+    ("src/train/x.c", "/* x */\nint fd = open(path, 0);\n", "opens a file"),
+    ("src/train/x.c", '/* x */\ns = "open("; reopen(1); /* open(2) */\n', None),
+    ("src/base/io.c", "/* x */\nint fd = open(path, 0);\n", None),
+    ("tools/x.c", '/* x */\nFILE *f = fopen("a", "r");\n', None),
+    ("src/model/x.c", '/* x */\nprintf("hello");\n', "prints"),
+    ("src/model/x.c", '/* x */\nsnprintf(a, 1, "hello");\n', None),
+    ("src/kernel/x.c", "/* x */\nabort();\n", "exits"),
+    ("format/x.c", "/* x */\nassert(n < 3);\n", "assert"),
+    ("src/kernel/x.c", "/* x */\nassert(n < 3);\n", None),
+    ("src/kernel/x.c", "/* x */\n__builtin_expect(a, 1);\n", "extension"),
+    ("src/kernel/x_avx2.c", "/* x */\n__builtin_expect(a, 1);\n", None),
+    ("src/base/error.h", "/* x */\nvoid f() __attribute__((format(printf, 1, 2)));\n", None),
+    ("src/base/error.h", "/* x */\nvoid f() __attribute__((noreturn));\n", "extension"),
+    ("src/base/x.c", "int x;\n", "start with a comment"),
+    ("src/base/x.c", "/* x */\n" + "\n" * 500, "under 500"),
+    ("src/base/x.c", "/* Generated by y. */\n" + "\n" * 500, None),
+    ("tests/cli/x.py", "#!/usr/bin/python3\nimport sys\n", "start with a comment"),
+    ("elsewhere/x.c", "/* x */\n", "outside the layers"),
+]
+PLANTED_FILES = {"src/model/y.h", "src/base/y.h", "src/train/y.h", "include/smol/y.h"}
+
+
+def self_test():
+    """Whether each planted file is judged as it must be; prints those that are not."""
+    failed = 0
+    for number, (path, text, message) in enumerate(PLANTED):
+        found = " ".join(why for _, why in check(path, text, PLANTED_FILES.__contains__))
+        good = message in found if message else not found
+        if not good:
+            print(f"layers.py: planted case {number} ({path}): wanted {message!r}, got {found!r}")
+            failed += 1
+    return len(PLANTED) - failed, failed
+
+
+def source_files(root):
+    """Paths of all sources: what git tracks or would; every file if this is not a git checkout."""
+    listing = subprocess.run(["git", "-c", f"safe.directory={root}", "-C", root, "ls-files", "-z", "-co",
+                              "--exclude-standard"], capture_output=True, check=False)
+    paths = listing.stdout.decode().split("\0") if listing.returncode == 0 else []
+    if not paths:
+        for folder, folders, names in os.walk(root):
+            folders[:] = [f for f in folders if f not in (".git", "__pycache__") and not f.startswith("build")]
+            paths += [os.path.relpath(os.path.join(folder, name), root) for name in names]
+    return sorted(p for p in paths if is_source(os.path.join(root, p)))
+
+
+def is_source(path):
+    if path.endswith((".c", ".h", ".py", ".sh")):
+        return os.path.isfile(path)
+    if "." in os.path.basename(path) or not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(2) == b"#!"
+
+
+def main():
+    root = os.path.realpath(sys.argv[1] if len(sys.argv) > 1
+                            else os.path.join(os.path.dirname(__file__), ".."))
+    passed, failed = self_test()
+    paths = source_files(root)
+    for path in paths:
+        with open(os.path.join(root, path), encoding="utf-8") as file:
+            found = check(path, file.read(), lambda p: os.path.isfile(os.path.join(root, p)))
+        for line, message in found:
+            print(f"{path}:{line}: {message}")
+        passed += not found
+        failed += bool(found)
+    if not any(p.endswith(".c") for p in paths):
+        print("layers.py: no C file found")
+        failed += 1
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
