@@ -1,0 +1,196 @@
+#!/usr/bin/python3
+"""smolrun from outside: text, streams, limits, trust, memory, wrong input.
+
+Usage: test_smolrun.py BUILD_DIR
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import traceback
+
+build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
+smolrun = str((build / 'tools/smolrun').resolve())
+smoltool = str((build / 'tools/smoltool').resolve())
+sanitized = 'SMOL_SANITIZED' in os.environ
+
+
+def run(*arguments, code=0, **more):
+    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
+    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
+        arguments, done.returncode, code, done.stdout, done.stderr)
+    return done
+
+
+def model(folder, *arguments, name='m.smol'):
+    run(smoltool, 'new', '--layers', '2', '--width', '40', '--heads', '4', '--context', '24', '-o', folder / name,
+        *arguments)
+    return folder / name
+
+
+def complaint(done, *parts):
+    """One clear line on stderr, nothing on stdout; a usage error has a hint besides."""
+    lines = done.stderr.decode().splitlines()
+    assert done.stdout == b'', done.stdout
+    assert len(lines) == (2 if done.returncode == 2 else 1), lines
+    assert lines[0].startswith('smolrun: ') and all(str(p) in lines[0] for p in parts), (lines, parts)
+    return True
+
+
+def test_usage(folder):
+    m = model(folder)
+    assert run(smolrun, '--help').stdout.decode().count('\n') < 40
+    assert run(smolrun, '--version').stdout.startswith(b'smolrun ')
+    for bad in (['--nonsense'], ['-n', 'x'], ['-n', '-2'], ['-c', '-1'], ['-t', '257'], ['-t', '-1'], ['--top-k', '-1'],
+                ['--temp', 'nan'], ['--top-p', '2'], ['--min-p', '-1'], ['--repeat-penalty', '0'], ['-s', 'x'],
+                ['-s', '-2'], ['-s', '18446744073709551616'], ['-p', 'a', '-f', 'b'], ['--repeat-last-n', '-2']):
+        complaint(run(smolrun, m, *bad, code=2, stdin=subprocess.DEVNULL))
+    complaint(run(smolrun, code=2), 'MODEL.smol')
+    complaint(run(smolrun, m, 'more', code=2), 'more')
+
+
+def test_failures(folder):
+    m = model(folder)
+    complaint(run(smolrun, folder / 'none', '-p', 'a', code=1), folder / 'none')
+    complaint(run(smolrun, folder, '-p', 'a', code=1), folder)
+    (folder / 'empty').write_bytes(b'')
+    complaint(run(smolrun, folder / 'empty', '-p', 'a', code=1), 'empty')
+    (folder / 'noise').write_bytes(bytes(range(256)) * 9)
+    complaint(run(smolrun, folder / 'noise', '-p', 'a', code=1), 'noise', 'not a .smol file')
+    complaint(run(smolrun, m, '-f', folder / 'none', code=1), folder / 'none')
+    complaint(run(smolrun, m, '--perplexity', folder / 'none', code=1), folder / 'none')
+    complaint(run(smolrun, m, '--perplexity', folder / 'empty', code=1), 'empty')
+    complaint(run(smolrun, m, '-c', '25', '-p', 'a', code=1), m, '25')
+    complaint(run(smolrun, m, '--no-display-prompt', '-p', 'x' * 25, code=1), 'prompt', 'context')
+    (folder / 'one').write_bytes(b'x')
+    complaint(run(smolrun, m, '--perplexity', folder / 'one', code=1), 'one')
+    small = model(folder, '--vocab', '100', name='small.smol')
+    complaint(run(smolrun, small, '--no-display-prompt', '-p', 'aaz', code=1), 'prompt', 'byte 2')
+    with open('/dev/full', 'wb') as full:
+        done = subprocess.run([smolrun, m, '-p', 'a', '-n', '5'], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        assert done.returncode == 1 and b'standard output' in done.stderr
+
+
+def test_prompts(folder):
+    """The same continuation from -p, -f and standard input; shown after the prompt, or without it."""
+    m = model(folder)
+    (folder / 'prompt').write_bytes(b'Hello')
+    expected = run(smolrun, m, '-p', 'Hello', '-n', '9', '-s', '3').stdout
+    assert expected.startswith(b'Hello') and len(expected) == 14
+    assert run(smolrun, m, '-f', folder / 'prompt', '-n', '9', '-s', '3').stdout == expected
+    assert run(smolrun, m, '-n', '9', '-s', '3', input=b'Hello').stdout == expected
+    assert run(smolrun, m, '-p', 'Hello', '-n', '9', '-s', '3', '--no-display-prompt').stdout == expected[5:]
+    assert run(smolrun, m, '-p', 'Hello', '-n', '0').stdout == b'Hello'
+    assert len(run(smolrun, m, '-n', '4', input=b'').stdout) == 4
+
+
+def test_seeds(folder):
+    m = model(folder)
+    texts = {run(smolrun, m, '-p', 'a', '-n', '12', '-s', seed, '-t', t).stdout
+             for seed in ('1', '2') for t in ('1', '2', '3')}
+    assert len(texts) == 2
+    told = run(smolrun, m, '-p', 'a', '-n', '12').stderr.decode().split('seed ')[1].split()[0]
+    again = run(smolrun, m, '-p', 'a', '-n', '12', '-s', told)
+    assert ('seed %s' % told) in again.stderr.decode()
+    greedy = {run(smolrun, m, '-p', 'a', '-n', '12', '--temp', '0', '-s', s).stdout for s in '12'}
+    assert len(greedy) == 1
+
+
+def test_context(folder):
+    """-n -1 ends with the context; more than it goes on from its last half."""
+    m = model(folder)
+    done = json.loads(run(smolrun, m, '-p', 'abcd', '--json').stdout)
+    # Tokens 4..24 are generated: the last one is predicted by the full context and needs no place in it.
+    assert done['finish_reason'] == 'context' and len(done['tokens']) == 21
+    done = json.loads(run(smolrun, m, '-p', 'abcd', '-n', '100', '--temp', '0', '--json').stdout)
+    assert done['finish_reason'] == 'length' and len(done['tokens']) == 100
+    # By hand: the 25th token of the text follows positions 12..23 fed again as 0..11.
+    text = done['prompt_tokens'] + done['tokens']
+    half = bytes(text[13:25])
+    (folder / 'half').write_bytes(half)
+    redone = json.loads(run(smolrun, m, '-f', folder / 'half', '-n', '1', '--temp', '0', '--json').stdout)
+    assert redone['tokens'][0] == text[25], (redone['tokens'], text[20:30])
+
+
+def test_json(folder):
+    m = model(folder)
+    done = json.loads(run(smolrun, m, '-p', 'h\u00e9', '-n', '30', '-s', '5', '--json').stdout)
+    assert done['prompt'] == 'h\u00e9' and done['prompt_tokens'] == list('h\u00e9'.encode())
+    assert done['text'] == bytes(done['tokens']).decode(errors='replace') or '\ufffd' in done['text']
+    assert done['seed'] == '5' and len(done['model']['hash']) == 128
+    assert done['stats']['peak_memory_bytes'] > 10000
+
+
+def test_utf8_is_not_cut(folder):
+    """Every write to standard output ends with a whole character, whatever the model says."""
+    m = model(folder)
+    trace = folder / 'trace'
+    read, write = os.pipe()
+    prompt = '\u20ac\U0001f600\u00e9'
+    process = subprocess.Popen([smolrun, str(m), '-p', prompt, '-n', '12', '-s', '4'], stdout=write,
+                               stderr=subprocess.DEVNULL)
+    os.close(write)
+    text = b''
+    while chunk := os.read(read, 65536):
+        text += chunk
+    os.close(read)
+    assert process.wait() == 0 and text.startswith(prompt.encode()) and not trace.exists()
+
+
+def test_trust(folder):
+    m, other = model(folder), folder / 'other'
+    for name in ('a', 'b'):
+        run(smoltool, 'keygen', '-W', '-p', folder / (name + '.pub'), '-s', folder / (name + '.key'))
+    complaint(run(smolrun, m, '-p', 'a', '--trust', folder / 'a.pub', code=1), 'not signed')
+    run(smoltool, 'sign', '--key', folder / 'a.key', m, '-o', other)
+    assert len(run(smolrun, other, '-p', 'a', '-n', '2', '--trust', folder / 'a.pub').stdout) == 3
+    complaint(run(smolrun, other, '-p', 'a', '--trust', folder / 'b.pub', code=1), 'signed by key')
+    complaint(run(smolrun, other, '-p', 'a', '--trust', folder / 'none', code=1), 'none')
+    complaint(run(smolrun, other, '-p', 'a', '--trust', m, code=1), 'key')
+    spoilt = bytearray(other.read_bytes())
+    spoilt[-1] ^= 1
+    other.write_bytes(spoilt)
+    complaint(run(smolrun, other, '-p', 'a', code=1), other, 'signature')
+
+
+def test_perplexity(folder):
+    """A new model knows nothing: its small logits give little more or less than log V nats. bits and nats agree."""
+    m = model(folder)
+    (folder / 'text').write_bytes(b'To be, or not to be, that is the question' * 3)
+    p = json.loads(run(smolrun, m, '--perplexity', folder / 'text', '--json').stdout)
+    assert p['tokens'] == 122 and p['context'] == 24 and abs(p['nats_per_token'] - 5.545) < 0.1
+    assert abs(p['bits_per_byte'] - p['nats_per_token'] / 0.6931471805599453) < 1e-9
+    line = run(smolrun, m, '--perplexity', folder / 'text').stdout.decode()
+    assert line.startswith('%.6f nats a token, %.6f bits per byte' % (p['nats_per_token'], p['bits_per_byte']))
+
+
+def test_memory(folder):
+    """A gpt2-shaped model runs in its file, its KV cache and 8 MB."""
+    m = folder / 'gpt2.smol'
+    run(smoltool, 'new', '--shape', 'gpt2', '-o', m)
+    done = json.loads(run(smolrun, m, '-c', '64', '-p', 'a', '-n', '2', '--temp', '0', '--json').stdout)
+    cache = 2 * 12 * 64 * 768 * 4
+    assert len(done['tokens']) == 2
+    assert sanitized or done['stats']['peak_memory_bytes'] < m.stat().st_size + cache + 8e6, done['stats']
+
+
+def main():
+    passed = failed = 0
+    for name, test in sorted(globals().items()):
+        if not name.startswith('test_'):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                test(pathlib.Path(folder))
+                passed += 1
+            except Exception:
+                failed += 1
+                print('FAILED: ' + name)
+                traceback.print_exc(file=sys.stdout)
+    print('%d passed, %d failed' % (passed, failed))
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())

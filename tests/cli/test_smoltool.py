@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+"""smoltool from outside: models of any shape, the page and its JSON, keys that minisign shares, exact weights.
+
+Usage: test_smoltool.py BUILD_DIR
+"""
+import hashlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+
+import numpy as np
+
+build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
+smoltool = str((build / 'tools/smoltool').resolve())
+commands = ('inspect', 'verify', 'keygen', 'sign', 'new', 'weights', 'generate-vectors')
+
+
+def run(*arguments, code=0, **more):
+    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
+    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
+        arguments, done.returncode, code, done.stdout, done.stderr)
+    return done
+
+
+def tool(*arguments, **more):
+    return run(smoltool, *arguments, **more)
+
+
+def new(path, *arguments):
+    tool('new', '--layers', '2', '--width', '40', '--heads', '4', '--context', '24', *arguments, '-o', path)
+    return path
+
+
+def inspect(path):
+    return json.loads(tool('inspect', '--json', path).stdout)
+
+
+def test_usage(folder):
+    assert all(c.encode() in tool('--help').stdout for c in commands)
+    assert tool('--version').stdout.startswith(b'smoltool ')
+    tool(code=2)
+    tool('nonsense', code=2)
+    for command in commands:
+        page = tool(command, '--help').stdout.decode()
+        assert 0 < page.count('\n') < 40
+        assert tool(command, '--nonsense', code=2).stderr.startswith(b'smoltool ' + command.encode())
+    m = new(folder / 'm')
+    for bad in (['inspect'], ['inspect', m, m], ['verify'], ['sign', m], ['weights'], ['weights', m],
+                ['weights', m, 'wte.weight'], ['weights', m, 'wte.weight', '-o', folder / 'x', '--rows', '9'],
+                ['weights', m, 'wte.weight', '-o', folder / 'x', '--rows', '3:2'],
+                ['weights', m, 'wte.weight', '-o', folder / 'x', '--rows', '0:257']):
+        tool(*bad, code=2)
+    for bad in (['--method', 'full'], ['--dist', 'flat'], ['--norms', 'x'], ['--d', '0'], ['--d', '65'], ['--rank', '0'],
+                ['--width', '-1'], ['--heads', '3'], ['--layers', '257'], ['--seed', '-1'], ['--shape', 'gpt9'],
+                ['--vocab', '16777217'], ['--gain', '0'], ['--gain', 'nan'], ['stray']):
+        tool('new', *bad, '-o', folder / 'x', code=2)
+    tool('new', code=2)
+    assert not (folder / 'x').exists() and sorted(p.name for p in folder.iterdir()) == ['m']
+
+
+def test_failures(folder):
+    m = new(folder / 'm')
+    for command in (['inspect'], ['verify']):
+        assert b'none' in tool(*command, folder / 'none', code=1).stderr
+    tool('weights', m, 'h.2.ln_1.weight', '-o', folder / 'x', code=1)
+    tool('new', '-o', folder / 'no/such/place', code=1)
+    tool('new', '-o', folder, code=1)
+    tool('weights', m, 'wte.weight', '-o', folder / 'no/such/place', code=1)
+    with open('/dev/full', 'wb') as full:
+        for command in (['inspect', m], ['generate-vectors'], ['weights', m, 'wte.weight', '-o', '-']):
+            done = subprocess.run([smoltool, *map(str, command)], stdout=full, stderr=subprocess.PIPE, timeout=60)
+            assert done.returncode == 1 and done.stderr, command
+    assert sorted(p.name for p in folder.iterdir()) == ['m']
+
+
+def test_new(folder):
+    """Names and numbers of every method; a gpt2 shape signed is under a kilobyte besides its embeddings."""
+    for method, numbers in (('embed', 0), ('alpha', 8 * 5), ('alpha-global', 5),
+                            ('lora', 2 * 4 * (160 + 80 + 200 + 200))):
+        i = inspect(new(folder / method, '--method', method, '--d', '5', '--rank', '4', '--seed', '7'))
+        assert i['method'] == method and i['non_embedding_params'] == numbers and i['seed'] == 7, i
+        assert i['file_bytes'] == (folder / method).stat().st_size
+        assert i['embedding_bytes'] + i['non_embedding_bytes'] + i['card_bytes'] == i['file_bytes']
+    i = inspect(new(folder / 'n', '--norms', 'stored'))
+    assert i['non_embedding_params'] == 8 * 5 + 5 * 2 * 40
+    assert inspect(new(folder / 's', '--seed', '0xffffffffffffffff'))['seed'] == '18446744073709551615'
+    tool('new', '--shape', 'gpt2', '-o', folder / 'g')
+    tool('keygen', '-W', '-p', folder / 'p', '-s', folder / 'k')
+    tool('sign', '--key', folder / 'k', folder / 'g')
+    i = inspect(folder / 'g')
+    assert (i['layers'], i['width'], i['heads'], i['context'], i['vocab'], i['d']) == (12, 768, 12, 1024, 50257, 5)
+    assert i['non_embedding_bytes'] < 1024 and i['signed'] and i['non_embedding_params'] == 240
+
+
+def test_page(folder):
+    """The page names the bytes first, and says everything in words."""
+    page = tool('inspect', new(folder / 'm')).stdout.decode()
+    assert page.startswith('non-embedding bytes')
+    for word in ('shape', 'method', 'alphas', 'hash', 'not signed', 'h.1.mlp.c_proj.weight', 'sigma'):
+        assert word in page, word
+
+
+def test_weights(folder):
+    m = new(folder / 'm', '--method', 'alpha', '--d', '3', '--dist', 'gauss')
+    tool('weights', m, 'h.0.attn.c_attn.weight', '-o', folder / 'w.npy')
+    w = np.load(folder / 'w.npy')
+    assert w.shape == (120, 40) and w.dtype == np.float64 and w.flags.c_contiguous
+    # Unit variance times 1 / sqrt(40), within five standard deviations of 4,800 weights.
+    assert abs(w.std() * 40 ** 0.5 - 1) < 5 / (2 * 4800) ** 0.5
+    tool('weights', m, 'transformer.h.0.attn.c_attn.weight', '--rows', '63:66', '-o', folder / 'r.npy')
+    assert np.array_equal(np.load(folder / 'r.npy'), w[63:66])
+    out = tool('weights', m, 'h.0.attn.c_attn.weight', '--rows', ':2', '-o', '-').stdout
+    assert np.array_equal(np.load(io.BytesIO(out)), w[:2])
+    names = [line.split()[0] for line in tool('weights', m, '--list').stdout.decode().splitlines()]
+    assert names[:3] == ['wte.weight', 'wpe.weight', 'h.0.ln_1.weight'] and names[-1] == 'ln_f.bias' and len(names) == 20
+    for name in names:
+        tool('weights', m, name, '-o', folder / 'x.npy')
+        assert np.isfinite(np.load(folder / 'x.npy')).all()
+
+
+def test_hash(folder):
+    """The hash by hashlib, from SPEC.md section 4."""
+    m = new(folder / 'm', '--vocab', '30000')
+    data = m.read_bytes()
+    body = data[:-64]
+    leaves = b''.join(hashlib.blake2b(body[i:i + 2**20]).digest() for i in range(0, len(body), 2**20))
+    root = hashlib.blake2b(b'smol/1 file hash' + len(body).to_bytes(8, 'little') + leaves).digest()
+    assert len(leaves) == 128 and root == data[-64:]
+    assert root.hex() in tool('verify', m).stdout.decode()
+    for at in (40, len(data) // 2, len(data) - 1):
+        spoilt = bytearray(data)
+        spoilt[at] ^= 1
+        (folder / 's').write_bytes(spoilt)
+        tool('verify', folder / 's', code=1)
+
+
+def test_signing(folder):
+    m, signed = new(folder / 'm'), folder / 'signed'
+    before = m.read_bytes()
+    tool('keygen', '-W', '-p', folder / 'p', '-s', folder / 'k')
+    assert (folder / 'k').stat().st_mode & 0o777 == 0o600
+    tool('keygen', '-W', '-p', folder / 'p', '-s', folder / 'k', code=1)
+    tool('keygen', '-W', '-p', folder / 'p2', '-s', folder / 'k2')
+    tool('sign', '--key', folder / 'k', m, '-o', signed)
+    assert m.read_bytes() == before and signed.read_bytes()[:len(before)] == before
+    assert b'signature  ok' in tool('verify', signed, '--pubkey', folder / 'p').stdout
+    base64 = (folder / 'p').read_text().splitlines()[1]
+    tool('verify', signed, '--pubkey', base64)
+    tool('verify', signed)
+    tool('verify', signed, '--pubkey', folder / 'p2', code=1)
+    tool('verify', m, '--pubkey', folder / 'p', code=1)
+    tool('sign', '--key', folder / 'k2', signed)
+    tool('verify', signed, '--pubkey', folder / 'p2')
+    assert inspect(signed)['hash'] == inspect(m)['hash']
+    tool('sign', '--key', folder / 'p', m, code=1)
+    assert len(signed.read_bytes()) == len(before) + 104
+
+
+def test_minisign(folder):
+    """Keys go both ways between smoltool and minisign."""
+    if not shutil.which('minisign'):
+        print('skipped: test_minisign, no minisign here')
+        return
+    m, text = new(folder / 'm'), folder / 'text'
+    text.write_bytes(b'some text')
+    run('minisign', '-G', '-W', '-p', folder / 'p', '-s', folder / 'k')
+    tool('sign', '--key', folder / 'k', m)
+    tool('verify', m, '--pubkey', folder / 'p')
+    tool('keygen', '-W', '-p', folder / 'p2', '-s', folder / 'k2')
+    run('minisign', '-S', '-s', folder / 'k2', '-m', text)
+    run('minisign', '-V', '-p', folder / 'p2', '-m', text)
+    if 'SMOL_SANITIZED' in os.environ:
+        return
+    (folder / 'password').write_text('secret\n')
+    (folder / 'wrong').write_text('other\n')
+    tool('keygen', '--password-file', folder / 'password', '-p', folder / 'p3', '-s', folder / 'k3')
+    run('minisign', '-S', '-s', folder / 'k3', '-m', text, input=b'secret\n')
+    run('minisign', '-V', '-p', folder / 'p3', '-m', text)
+    tool('sign', '--key', folder / 'k3', '--password-file', folder / 'password', m)
+    tool('verify', m, '--pubkey', folder / 'p3')
+    tool('sign', '--key', folder / 'k3', '--password-file', folder / 'wrong', m, code=1)
+
+
+def test_vectors(folder):
+    v = json.loads(tool('generate-vectors').stdout)
+    tool('generate-vectors', '-o', folder / 'v')
+    assert json.loads((folder / 'v').read_text()) == v
+    # BLAKE2b by hashlib.
+    for key in v['keys']:
+        message = b'smol/1 frozen' + int(key['seed']).to_bytes(8, 'little')
+        assert hashlib.blake2b(message, digest_size=32).hexdigest() == key['key']
+
+
+def main():
+    passed = failed = 0
+    for name, test in sorted(globals().items()):
+        if not name.startswith('test_'):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                test(pathlib.Path(folder))
+                passed += 1
+            except Exception:
+                failed += 1
+                print('FAILED: ' + name)
+                traceback.print_exc(file=sys.stdout)
+    print('%d passed, %d failed' % (passed, failed))
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())

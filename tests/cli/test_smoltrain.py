@@ -1,0 +1,314 @@
+#!/usr/bin/python3
+"""smoltrain from outside: what it writes, what it refuses, how it stops and goes on.
+
+The losses it states are computed again by other programs: GPT-2 in NumPy for safetensors, smolrun for .smol files.
+"""
+import base64
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+import nacl.signing
+import numpy as np
+
+build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
+root = pathlib.Path(__file__).resolve().parents[2]
+smoltrain = str(build / 'tools/smoltrain')
+smolrun = str(build / 'tools/smolrun')
+small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '2',
+         '--eval-every', '10']
+
+
+def run(*arguments, code=0, **more):
+    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=250, **more)
+    assert done.returncode == code, (f'{arguments}: exit code {done.returncode}, expected {code}\n'
+                                     f'{done.stdout}{done.stderr}')
+    return done
+
+
+def train(folder, *arguments, code=0, **more):
+    return run(smoltrain, '--data', folder / 'text', *small, *arguments, code=code, **more)
+
+
+def stored_loss(log):
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    last = records[-1]
+    assert last['event'] == 'validation' and last['stored'] is True
+    return last['nats_per_token']
+
+
+def validation_text(folder):
+    text = (folder / 'text').read_bytes()
+    return text[int(len(text) * (1 - 0.1)):]
+
+
+# Each test gets an empty folder with a text.
+
+def test_usage(folder):
+    assert '--alpha-lr' in run(smoltrain, '--help').stdout
+    out = folder / 'x.smol'
+    for bad in (['--nonsense'], ['--method', 'other'], ['--steps', 'many'], ['--dist', 'flat'], ['--heads', '5'],
+                ['--seed', '-1'], ['--seed', '18446744073709551616'], ['--d', '65'], ['--d', '-1'], ['--lr', '-1'],
+                ['--val-fraction', '1'], ['--batch', '0'], ['--method', 'full', '--rank', '3'], ['stray']):
+        done = train(folder, '-o', out, *bad, code=2)
+        assert done.stderr.startswith('smoltrain: ') and done.stdout == '', (bad, done.stderr)
+    run(smoltrain, '-o', out, code=2)
+    run(smoltrain, '--data', folder / 'text', code=2)
+    assert not out.exists()
+
+
+def test_failures(folder):
+    out = folder / 'x.smol'
+    (folder / 'short').write_bytes(b'too short a text')
+    (folder / 'empty').write_bytes(b'')
+    (folder / 'locked').write_bytes(b'not a key')
+    for bad in (['--data', folder / 'missing', '-o', out], ['--data', folder / 'empty', '-o', out],
+                ['--data', folder / 'short', '-o', out], ['--data', folder, '-o', out],
+                ['--data', folder / 'text', '-o', folder / 'no/such/folder/x.smol'],
+                ['--data', folder / 'text', '-o', out, '--sign', folder / 'missing'],
+                ['--data', folder / 'text', '-o', out, '--sign', folder / 'locked'],
+                ['--data', folder / 'text', '-o', out, '--method', 'full'],
+                ['--data', folder / 'text', '-o', folder / 'x.safetensors'],
+                ['--data', folder / 'text', '-o', out, '--resume'],
+                ['--data', folder / 'text', '-o', out, '--log', folder / 'no/log']):
+        done = run(smoltrain, *small, '--steps', '2', *bad, code=1)
+        assert done.stderr.splitlines()[-1].startswith('smoltrain: '), (bad, done.stderr)
+        assert not out.exists() and not out.with_suffix('.ckpt').exists(), bad
+
+
+def test_names_with_control_characters_are_escaped(folder):
+    done = run(smoltrain, '--data', folder / 'a\x1b[31mb', '-o', folder / 'x.smol', code=1)
+    assert '\x1b' not in done.stderr
+
+
+def agree(folder, *arguments):
+    """A model of these options; smolrun must find the loss that smoltrain states."""
+    log = folder / 'log'
+    train(folder, '-o', folder / 'm.smol', '--steps', '25', '--lr', '2e-2', '--log', log, *arguments)
+    (folder / 'val').write_bytes(validation_text(folder))
+    done = run(smolrun, folder / 'm.smol', '--perplexity', folder / 'val', '--json')
+    found, stated = json.loads(done.stdout)['nats_per_token'], stored_loss(log)
+    assert abs(found - stated) < 1e-3, f'{arguments}: smolrun {found}, smoltrain {stated}'
+    assert stated < 5.2, f'{arguments}: learned nothing: {stated}'
+
+
+def test_smolrun_agrees_embed(folder):
+    agree(folder, '--method', 'embed')
+
+
+def test_smolrun_agrees_alpha_sign(folder):
+    agree(folder, '--method', 'alpha', '--d', '9', '--norms', 'alpha')
+
+
+def test_smolrun_agrees_alpha_gauss(folder):
+    agree(folder, '--method', 'alpha', '--d', '3', '--dist', 'gauss', '--embedding-type', 'f16')
+
+
+def test_smolrun_agrees_alpha_global(folder):
+    agree(folder, '--method', 'alpha-global', '--norms', 'stored', '--embedding-type', 'f32')
+
+
+def test_smolrun_agrees_lora(folder):
+    agree(folder, '--method', 'lora', '--rank', '3', '--logit-scale', '0.7', '--gain', '1.5')
+
+
+def test_smolrun_agrees_mixed(folder):
+    agree(folder, '--method', 'alpha', '--d', '5', '--rank', '2', '--width', '33', '--heads', '3', '--ff', '70')
+
+
+def read_safetensors(path):
+    data = path.read_bytes()
+    n, = struct.unpack('<Q', data[:8])
+    header = json.loads(data[8:8 + n])
+    metadata = header.pop('__metadata__')
+    assert n % 8 == 0
+    at, tensors = 0, {}
+    for name, entry in sorted(header.items(), key=lambda item: item[1]['data_offsets']):
+        begin, end = entry['data_offsets']
+        assert begin == at and entry['dtype'] == 'F32'
+        at = end
+        tensors[name] = np.frombuffer(data[8 + n + begin:8 + n + end], '<f4').reshape(entry['shape']).astype(float)
+    assert 8 + n + at == len(data)
+    return tensors, metadata
+
+
+def gpt2_loss(w, text, n_layers, n_heads, context):
+    """Mean nats of each byte but the first, in windows of the context: GPT-2 as published, with Conv1D's x W + b."""
+    def norm(x, name):
+        x = x - x.mean(-1, keepdims=True)
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * w[name + '.weight'] + w[name + '.bias']
+
+    def linear(x, name):
+        return x @ w[name + '.weight'] + w[name + '.bias']
+
+    total = 0
+    for begin in range(0, len(text) - 1, context):
+        ids = np.frombuffer(text[begin:begin + context + 1], np.uint8)
+        x = w['wte.weight'][ids[:-1]] + w['wpe.weight'][:len(ids) - 1]
+        n, width = x.shape
+        for layer in range(n_layers):
+            h = f'h.{layer}.'
+            q, k, v = (part.reshape(n, n_heads, -1).transpose(1, 0, 2)
+                       for part in np.split(linear(norm(x, h + 'ln_1'), h + 'attn.c_attn'), 3, 1))
+            e = q @ k.transpose(0, 2, 1) / np.sqrt(width / n_heads)
+            e = np.where(np.tri(n, dtype=bool), e, -np.inf)
+            e = np.exp(e - e.max(-1, keepdims=True))
+            o = (e / e.sum(-1, keepdims=True)) @ v
+            x = x + linear(o.transpose(1, 0, 2).reshape(n, width), h + 'attn.c_proj')
+            f = linear(norm(x, h + 'ln_2'), h + 'mlp.c_fc')
+            f = 0.5 * f * (1 + np.tanh(np.sqrt(2 / np.pi) * (f + 0.044715 * f ** 3)))
+            x = x + linear(f, h + 'mlp.c_proj')
+        logits = norm(x, 'ln_f') @ w['wte.weight'].T
+        logits -= logits.max(-1, keepdims=True)
+        total += (np.log(np.exp(logits).sum(-1)) - logits[np.arange(n), ids[1:]]).sum()
+    return total / (len(text) - 1)
+
+
+def test_full_is_gpt2(folder):
+    log, out = folder / 'log', folder / 'm.safetensors'
+    train(folder, '-o', out, '--method', 'full', '--steps', '60', '--lr', '1e-2', '--logit-scale', '0.8', '--log', log)
+    tensors, metadata = read_safetensors(out)
+    config = json.loads(metadata['smol.config'])
+    assert metadata['format'] == 'pt' and config['n_head'] == 2 and config['n_layer'] == 2 and config['n_embd'] == 32
+    assert tensors['h.1.attn.c_attn.weight'].shape == (32, 96)
+    assert tensors['h.1.mlp.c_proj.weight'].shape == (128, 32)
+    assert len(tensors) == 2 + 2 * 12 + 2
+    found, stated = gpt2_loss(tensors, validation_text(folder), 2, 2, 16), stored_loss(log)
+    assert abs(found - stated) < 1e-4, f'NumPy {found}, smoltrain {stated}'
+    assert stated < 5.2
+
+
+def test_the_same_command_gives_the_same_file(folder):
+    for name, threads in (('a', '1'), ('b', '2'), ('c', '2')):
+        train(folder, '-o', folder / f'{name}.smol', '--steps', '12', '--threads', threads)
+    a = (folder / 'a.smol').read_bytes()
+    assert a == (folder / 'b.smol').read_bytes() == (folder / 'c.smol').read_bytes()
+    train(folder, '-o', folder / 'd.smol', '--steps', '12', '--seed', '2')
+    assert a != (folder / 'd.smol').read_bytes()
+
+
+def interrupt(folder, out, *arguments):
+    """Starts a training, waits for a few steps and presses Ctrl-C."""
+    log = folder / f'{out.name}.log'
+    process = subprocess.Popen([smoltrain, '--data', str(folder / 'text'), *small, '-o', str(out), '--log', str(log),
+                                *arguments], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (not log.exists() or log.read_text().count('"train"') < 3):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    message = process.communicate(timeout=60)[1]
+    return process.returncode, message
+
+
+def test_interrupted_and_resumed(folder):
+    for method, end in (('alpha', 'smol'), ('full', 'safetensors')):
+        whole, parts = folder / f'whole.{end}', folder / f'parts.{end}'
+        options = ['--method', method, '--steps', '300', '--keep', 'best', '--save-every', '0']
+        train(folder, '-o', whole, *options)
+        code, message = interrupt(folder, parts, *options)
+        assert code == 1 and '--resume' in message, (code, message)
+        assert parts.exists() and parts.with_suffix('.ckpt').exists()
+        assert parts.read_bytes() != whole.read_bytes()
+        train(folder, '-o', parts, *options, code=1)  # without --resume: the checkpoint is not lost
+        run(smoltrain, '--data', folder / 'text', '-o', parts, '--resume', '--method', method, '--lr', '0.5', code=1)
+        run(smoltrain, '--data', folder / 'text', '-o', parts, '--resume', '--eval-every', '10')
+        assert parts.read_bytes() == whole.read_bytes(), method
+        assert not parts.with_suffix('.ckpt').exists()
+
+
+def test_damaged_checkpoint(folder):
+    out = folder / 'm.smol'
+    code, _ = interrupt(folder, out, '--steps', '100000')
+    assert code == 1
+    good = out.with_suffix('.ckpt').read_bytes()
+    for bad in (b'', good[:7], good[:100], good[:-1], good + b'\0', b'\xff' * 8 + good[8:],
+                good.replace(b'"F32"', b'"F64"', 1), good.replace(b'[0,', b'[4,', 1),
+                good.replace(b'checkpoint 1', b'checkpoint 9'), good[:-4] + b'\0\0\x80\x7f'):
+        out.with_suffix('.ckpt').write_bytes(bad)
+        done = run(smoltrain, '--data', folder / 'text', '-o', out, '--resume', code=1)
+        assert 'm.ckpt' in done.stderr, done.stderr
+
+
+def test_log_and_card(folder):
+    log, out = folder / 'log', folder / 'm.smol'
+    done = train(folder, '-o', out, '--steps', '20', '--log', log, '--method', 'lora')
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [r['event'] for r in records[:2]] == ['start', 'train']
+    assert records[0]['options']['rank'] == 4
+    assert sum(r['event'] == 'train' for r in records) == 20
+    assert sum(r['event'] == 'validation' for r in records) == 3
+    data = out.read_bytes()
+    card = json.loads(data[data.index(b'{\n "made_by"'):data.index(b'\n}') + 2])
+    text = (folder / 'text').read_bytes()
+    assert card['data']['blake2b_256'] == hashlib.blake2b(text, digest_size=32).hexdigest()
+    assert card['data']['bytes'] == len(text) and card['steps'] == 20 and card['method'] == 'lora'
+    assert 'date' not in card
+    assert abs(card['validation']['nats_per_token'] - stored_loss(log)) < 1e-6
+    assert f'{stored_loss(log):.5f}' in done.stdout
+    train(folder, '-o', out, '--steps', '2', env={**os.environ, 'SOURCE_DATE_EPOCH': '86400'})
+    assert b'"date": "1970-01-02T00:00:00Z"' in out.read_bytes()
+
+
+def secret_key_file(path):
+    """An unencrypted minisign key, by its layout."""
+    key = nacl.signing.SigningKey(bytes(range(32)))
+    number = b'numbered'
+    public = bytes(key.verify_key)
+    check = hashlib.blake2b(b'Ed' + number + bytes(key) + public, digest_size=32).digest()
+    raw = b'Ed' + b'\0\0' + b'B2' + bytes(48) + number + bytes(key) + public + check
+    path.write_text('untrusted comment: test\n' + base64.b64encode(raw).decode() + '\n')
+    return number, key.verify_key
+
+
+def test_signed(folder):
+    out, key = folder / 'm.smol', folder / 'key'
+    number, public = secret_key_file(key)
+    train(folder, '-o', folder / 'plain.smol', '--steps', '3')
+    train(folder, '-o', out, '--steps', '3', '--sign', key)
+    data, plain = out.read_bytes(), (folder / 'plain.smol').read_bytes()
+    assert len(data) == len(plain) + 104 and data.startswith(plain)
+    body = plain[:-64]
+    leaves = b''.join(hashlib.blake2b(body[i:i + 1048576]).digest() for i in range(0, len(body), 1048576))
+    digest = hashlib.blake2b(b'smol/1 file hash' + struct.pack('<Q', len(body)) + leaves).digest()
+    assert digest == plain[-64:]
+    assert data[-104:-96] == number and data[-96:-64] == bytes(public)
+    public.verify(b'smol/1 signature' + digest + number + bytes(public), data[-64:])
+
+
+def test_runaway(folder):
+    out = folder / 'm.safetensors'
+    done = train(folder, '-o', out, '--method', 'full', '--logit-scale', '1e18', '--embedding-std', '9e5',
+                 '--steps', '9', code=1)
+    assert 'step ' in done.stderr and 'not finite' in done.stderr, done.stderr
+    assert not out.exists()
+
+
+def main():
+    text = (root / 'SPEC.md').read_bytes()[:20000]
+    passed = failed = 0
+    for name, test in list(globals().items()):
+        if not name.startswith('test_'):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / 'text').write_bytes(text)
+            try:
+                test(pathlib.Path(folder))
+                passed += 1
+            except Exception:
+                failed += 1
+                print(f'FAILED: {name}')
+                traceback.print_exc(file=sys.stdout)
+    print(f'{passed} passed, {failed} failed')
+    return failed > 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
