@@ -9,7 +9,7 @@
 
 /* Options that are checked after popt has read them. */
 struct words {
-	char *seed;
+	char *seed, *isa;
 	int context, threads, top_k, show_version;
 	float temperature, min_p, repeat_penalty;
 	double top_p;
@@ -60,6 +60,18 @@ static int check_words(struct run_args *a, const struct words *w)
 	return 0;
 }
 
+static int check_isa(struct run_args *a, const char *isa)
+{
+	static const char *const names[] = {"best", "scalar", "avx512"};
+
+	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (!isa || strcmp(isa, names[i]) == 0) {
+			a->session.isa = (enum smol_isa)i;
+			return 0;
+		}
+	return cli_usage_error("--isa", "takes best, scalar or avx512");
+}
+
 static int check_sampler(const struct run_args *a)
 {
 	struct smol_error error;
@@ -80,6 +92,7 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 		{"n-predict", 0, POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &a->n_predict, 0, NULL, NULL},
 		{"ctx-size", 'c', POPT_ARG_INT, &w->context, 0, "tokens held at once; 0: as many as the model can", "N"},
 		{"threads", 't', POPT_ARG_INT, &w->threads, 0, "threads; 0: one for each core", "N"},
+		{"isa", 0, POPT_ARG_STRING, &w->isa, 0, "instructions to use: best, scalar or avx512; the text is the same", "NAME"},
 		{"seed", 's', POPT_ARG_STRING, &w->seed, 0, "seed of the sampling; -1: random", "N"},
 		{"temp", 0, POPT_ARG_FLOAT, &w->temperature, 0, "temperature, 0: greedy (0.8)", "X"},
 		{"top-k", 0, POPT_ARG_INT, &w->top_k, 0, "sample among the best K, 0: off (40)", "K"},
@@ -106,6 +119,7 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 		const char *model = cli_one_argument(context, "MODEL.smol");
 		a->model = model ? strdup(model) : NULL;
 		code = a->model ? check_words(a, w) : CLI_USAGE;
+		code = code ? code : check_isa(a, w->isa);
 		code = code ? code : check_sampler(a);
 	}
 	poptFreeContext(context);
@@ -121,6 +135,7 @@ int run_args_parse(struct run_args *args, int argc, const char **argv, int *exit
 	*args = (struct run_args){.n_predict = -1};
 	code = parse(args, &w, argc, argv);
 	free(w.seed);
+	free(w.isa);
 	if (code != 0)
 		run_args_free(args);
 	*exit_code = code > 0 ? code : 0;

@@ -5,8 +5,12 @@
 #include "smoltrain_output.h"
 #include "smoltrain_report.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t stop_asked;
@@ -28,9 +32,9 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
-/* Both libraries read the environment before main(), so what has to be different there takes a new start: the
- * kernels, if OpenBLAS has chosen those of another age for this processor; and threads that sleep while they
- * wait, for spinning ones take the core from whoever shares the machine. */
+/* Both libraries read the environment before main(), so what has to be different there takes a new
+ * start: the kernels, if OpenBLAS has chosen those of another age for this processor; and threads that
+ * sleep while they wait, for spinning ones take the core from whoever shares the machine. */
 static void prepare_environment(char *const *argv)
 {
 	const char *core = getenv("OPENBLAS_CORETYPE") == NULL ? smol_train_blas_override() : NULL;
@@ -54,8 +58,9 @@ static bool due(unsigned every, unsigned step)
 }
 
 /* Steps, validations and checkpoints up to the last step or a signal. */
-static enum smol_status train(struct smol_trainer *t, const struct train_args *args, struct train_output *output,
-                              struct train_report *report, struct smol_error *error)
+static enum smol_status train(struct smol_trainer *t, const struct train_args *args,
+                              struct train_output *output, struct train_report *report,
+                              struct smol_error *error)
 {
 	enum smol_status status = SMOL_OK;
 
@@ -83,8 +88,9 @@ static enum smol_status train(struct smol_trainer *t, const struct train_args *a
 }
 
 /* Rounds, validates what is rounded, writes. */
-static enum smol_status finish(struct smol_trainer *t, const struct train_args *args, struct train_output *output,
-                               struct train_report *report, struct smol_span text, struct smol_error *error)
+static enum smol_status finish(struct smol_trainer *t, const struct train_args *args,
+                               struct train_output *output, struct train_report *report,
+                               struct smol_span text, struct smol_error *error)
 {
 	struct smol_train_score score;
 	enum smol_status status = smol_trainer_finish(t, error);
@@ -129,29 +135,46 @@ static int run(const struct train_args *args, struct smol_span text, struct trai
 	return status == SMOL_OK && !stopped && logged ? 0 : CLI_FAILED;
 }
 
+/* The whole text. It is not mapped: a file that shrinks during hours of training would end them. */
+static bool read_text(struct smol_span *text, const char *path)
+{
+	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t *bytes;
+	size_t size;
+	bool good;
+
+	good = fd >= 0 && cli_read_all(&bytes, &size, fd);
+	if (!good) {
+		snprintf(error.text, sizeof error.text, "cannot read: %s", strerror(errno));
+		cli_complain(path, &error);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (good)
+		*text = (struct smol_span){bytes, size};
+	return good;
+}
+
 int main(int argc, char **argv)
 {
 	struct train_args args;
 	struct train_output output;
-	struct smol_mapping data;
-	struct smol_error error;
+	struct smol_span text;
 	int code;
 
 	cli_program = "smoltrain";
 	prepare_environment(argv);
 	if (train_args_parse(&args, argc, (const char **)(uintptr_t)argv, &code) != 0)
 		return code;
-	if (!train_output_open(&output, &args)) {
-		train_args_free(&args);
-		return CLI_FAILED;
+	code = CLI_FAILED;
+	if (train_output_open(&output, &args)) {
+		if (read_text(&text, args.data)) {
+			code = run(&args, text, &output);
+			free((uint8_t *)(uintptr_t)text.data);
+		}
+		train_output_close(&output);
 	}
-	if (smol_map(&data, args.data, &error) != SMOL_OK) {
-		code = cli_complain(args.data, &error);
-	} else {
-		code = run(&args, data.bytes, &output);
-		smol_unmap(&data);
-	}
-	train_output_close(&output);
 	train_args_free(&args);
 	return cli_close_output() ? code : CLI_FAILED;
 }

@@ -1,6 +1,6 @@
 /* smoltrain's command line. */
-#include "cli.h"
 #include "smoltrain_args.h"
+#include "cli.h"
 #include "smoltrain_output.h"
 
 #include <stdio.h>
@@ -29,9 +29,12 @@ struct choice {
 };
 
 static const struct choice dists[] = {{"sign", SMOL_SIGN}, {"gauss", SMOL_GAUSS}, {NULL, 0}};
-static const struct choice norms[] = {
-	{"frozen", SMOL_NORM_FROZEN}, {"alpha", SMOL_NORM_OWN}, {"stored", SMOL_NORM_STORED}, {NULL, 0}};
-static const struct choice numbers[] = {{"q8", SMOL_Q8}, {"f16", SMOL_F16}, {"f32", SMOL_F32}, {NULL, 0}};
+static const struct choice norms[] = {{"frozen", SMOL_NORM_FROZEN},
+                                      {"alpha", SMOL_NORM_OWN},
+                                      {"stored", SMOL_NORM_STORED},
+                                      {NULL, 0}};
+static const struct choice numbers[] = {
+	{"q8", SMOL_Q8}, {"f16", SMOL_F16}, {"f32", SMOL_F32}, {NULL, 0}};
 static const struct choice keeps[] = {{"last", 0}, {"best", 1}, {NULL, 0}};
 static const struct choice starts[] = {{"e1", 0}, {"uniform", 1}, {NULL, 0}};
 
@@ -56,7 +59,8 @@ static int apply_words(struct train_args *args, const struct words *w)
 	struct smol_error error;
 
 	if (choose(&dist, "--dist", w->dist, dists) || choose(&norm, "--norms", w->norms, norms) ||
-	    choose(&type, "--embedding-type", w->embedding_type, numbers) || choose(&keep, "--keep", w->keep, keeps) ||
+	    choose(&type, "--embedding-type", w->embedding_type, numbers) ||
+	    choose(&keep, "--keep", w->keep, keeps) ||
 	    choose(&start, "--init-alpha", w->init_alpha, starts))
 		return CLI_USAGE;
 	if (w->seed != NULL && !cli_parse_u64(&o->seed, w->seed))
@@ -78,49 +82,70 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 {
 	struct smol_train_options *o = &a->options;
 	const struct poptOption model[] = {
-		{"method", 0, POPT_ARG_STRING, &w->method, 0, "what is learned (default alpha)", "embed|alpha|alpha-global|lora|full"},
+		{"method", 0, POPT_ARG_STRING, &w->method, 0, "what is learned (default alpha)",
+		 "embed|alpha|alpha-global|lora|full"},
 		{"d", 0, POPT_ARG_INT, &o->d, 0, "bases of each alpha vector, 1..64", "N"},
 		{"rank", 0, POPT_ARG_INT, &o->rank, 0, "rank of the LoRA factors, 0 = none", "N"},
-		{"dist", 0, POPT_ARG_STRING, &w->dist, 0, "distribution of the frozen weights", "sign|gauss"},
-		{"norms", 0, POPT_ARG_STRING, &w->norms, 0, "gains and biases of LayerNorm", "frozen|alpha|stored"},
+		{"dist", 0, POPT_ARG_STRING, &w->dist, 0, "distribution of the frozen weights",
+		 "sign|gauss"},
+		{"norms", 0, POPT_ARG_STRING, &w->norms, 0, "gains and biases of LayerNorm",
+		 "frozen|alpha|stored"},
 		{"layers", 0, POPT_ARG_INT, &o->n_layers, 0, "layers", "N"},
 		{"width", 0, POPT_ARG_INT, &o->width, 0, "width of the residual stream", "N"},
-		{"heads", 0, POPT_ARG_INT, &o->n_heads, 0, "attention heads; they divide the width", "N"},
+		{"heads", 0, POPT_ARG_INT, &o->n_heads, 0, "attention heads; they divide the width",
+		 "N"},
 		{"ff", 0, POPT_ARG_INT, &o->n_ff, 0, "feed-forward width, 0 = 4 x width", "N"},
 		{"context", 0, POPT_ARG_INT, &o->context, 0, "tokens that the model sees at once", "N"},
-		{"gain", 0, POPT_ARG_DOUBLE, &o->gain, 0, "factor of every frozen matrix's default scale", "X"},
-		{"residual-gain", 0, POPT_ARG_DOUBLE, &o->residual_gain, 0, "a further factor for the two c_proj", "X"},
-		{"init-alpha", 0, POPT_ARG_STRING, &w->init_alpha, 0, "alphas at the start: (1, 0, ...), or 1/sqrt(d) each", "e1|uniform"},
-		{"embedding-type", 0, POPT_ARG_STRING, &w->embedding_type, 0, "numbers of the embeddings in the file", "q8|f16|f32"},
-		{"embedding-std", 0, POPT_ARG_DOUBLE, &o->embedding_std, 0, "standard deviation of the embeddings at the start", "X"},
+		{"gain", 0, POPT_ARG_DOUBLE, &o->gain, 0,
+		 "factor of every frozen matrix's default scale", "X"},
+		{"residual-gain", 0, POPT_ARG_DOUBLE, &o->residual_gain, 0,
+		 "a further factor for the two c_proj", "X"},
+		{"init-alpha", 0, POPT_ARG_STRING, &w->init_alpha, 0,
+		 "alphas at the start: (1, 0, ...), or 1/sqrt(d) each", "e1|uniform"},
+		{"embedding-type", 0, POPT_ARG_STRING, &w->embedding_type, 0,
+		 "numbers of the embeddings in the file", "q8|f16|f32"},
+		{"embedding-std", 0, POPT_ARG_DOUBLE, &o->embedding_std, 0,
+		 "standard deviation of the embeddings at the start", "X"},
 		{"logit-scale", 0, POPT_ARG_DOUBLE, &o->logit_scale, 0, "factor of the logits", "X"},
-		{"seed", 0, POPT_ARG_STRING, &w->seed, 0, "seed of the frozen weights and of the training", "N"},
+		{"seed", 0, POPT_ARG_STRING, &w->seed, 0,
+		 "seed of the frozen weights and of the training", "N"},
 		POPT_TABLEEND};
 	const struct poptOption recipe[] = {
 		{"steps", 0, POPT_ARG_INT, &o->n_steps, 0, "steps", "N"},
 		{"batch", 0, POPT_ARG_INT, &o->batch, 0, "windows a step", "N"},
 		{"lr", 0, POPT_ARG_DOUBLE, &o->lr, 0, "learning rate", "X"},
 		{"alpha-lr", 0, POPT_ARG_DOUBLE, &o->alpha_lr, 0, "learning rate of the alphas", "X"},
-		{"warmup", 0, POPT_ARG_INT, &o->warmup, 0, "steps of linear warm-up (default: a tenth, at most 100)", "N"},
-		{"alpha-start", 0, POPT_ARG_INT, &o->alpha_start, 0, "first step that moves the alphas", "N"},
-		{"min-lr-fraction", 0, POPT_ARG_DOUBLE, &o->min_lr_fraction, 0, "where the cosine ends", "X"},
-		{"weight-decay", 0, POPT_ARG_DOUBLE, &o->weight_decay, 0, "decay of the matrices of 'full'", "X"},
+		{"warmup", 0, POPT_ARG_INT, &o->warmup, 0,
+		 "steps of linear warm-up (default: a tenth, at most 100)", "N"},
+		{"alpha-start", 0, POPT_ARG_INT, &o->alpha_start, 0, "first step that moves the alphas",
+		 "N"},
+		{"min-lr-fraction", 0, POPT_ARG_DOUBLE, &o->min_lr_fraction, 0, "where the cosine ends",
+		 "X"},
+		{"weight-decay", 0, POPT_ARG_DOUBLE, &o->weight_decay, 0,
+		 "decay of the matrices of 'full'", "X"},
 		{"clip", 0, POPT_ARG_DOUBLE, &o->clip, 0, "largest norm of a gradient, 0 = any", "X"},
 		{"beta1", 0, POPT_ARG_DOUBLE, &o->beta1, 0, "AdamW's beta1", "X"},
 		{"beta2", 0, POPT_ARG_DOUBLE, &o->beta2, 0, "AdamW's beta2", "X"},
-		{"val-fraction", 0, POPT_ARG_DOUBLE, &o->val_fraction, 0, "last part of the text, for validation", "X"},
+		{"val-fraction", 0, POPT_ARG_DOUBLE, &o->val_fraction, 0,
+		 "last part of the text, for validation", "X"},
 		{"keep", 0, POPT_ARG_STRING, &w->keep, 0, "which numbers the model gets", "last|best"},
 		POPT_TABLEEND};
 	const struct poptOption run[] = {
 		{"data", 0, POPT_ARG_STRING, &a->data, 0, "text to train on", "TEXT"},
-		{"output", 'o', POPT_ARG_STRING, &a->output, 0, "the model; OUT.smol, or OUT.safetensors with 'full'", "OUT"},
-		{"sign", 0, POPT_ARG_STRING, &a->sign_key, 0, "minisign secret key to sign the model with", "KEY"},
-		{"password-file", 0, POPT_ARG_STRING, &a->password_file, 0, "its first line is that key's password", "FILE"},
+		{"output", 'o', POPT_ARG_STRING, &a->output, 0,
+		 "the model; OUT.smol, or OUT.safetensors with 'full'", "OUT"},
+		{"sign", 0, POPT_ARG_STRING, &a->sign_key, 0,
+		 "minisign secret key to sign the model with", "KEY"},
+		{"password-file", 0, POPT_ARG_STRING, &a->password_file, 0,
+		 "its first line is that key's password", "FILE"},
 		{"resume", 0, POPT_ARG_NONE, &a->resume, 0, "go on from OUT.ckpt", NULL},
 		{"threads", 't', POPT_ARG_INT, &o->n_threads, 0, "threads, 0 = one for each core", "N"},
-		{"eval-every", 0, POPT_ARG_INT, &a->eval_every, 0, "steps between validations, 0 = only at the end", "N"},
-		{"save-every", 0, POPT_ARG_INT, &a->save_every, 0, "steps between checkpoints, 0 = only when stopped", "N"},
-		{"print-every", 0, POPT_ARG_INT, &a->print_every, 0, "steps between lines if not on a terminal", "N"},
+		{"eval-every", 0, POPT_ARG_INT, &a->eval_every, 0,
+		 "steps between validations, 0 = only at the end", "N"},
+		{"save-every", 0, POPT_ARG_INT, &a->save_every, 0,
+		 "steps between checkpoints, 0 = only when stopped", "N"},
+		{"print-every", 0, POPT_ARG_INT, &a->print_every, 0,
+		 "steps between lines if not on a terminal", "N"},
 		{"log", 0, POPT_ARG_STRING, &a->log, 0, "also write a JSON-lines log", "FILE"},
 		POPT_TABLEEND};
 	const struct poptOption all[] = {
@@ -149,7 +174,8 @@ static int checkpoint_options(struct smol_train_options *options, const char *ou
 		return CLI_FAILED;
 	status = smol_map(&mapping, path, &error);
 	if (status == SMOL_OK) {
-		status = smol_checkpoint_options(options, mapping.bytes.data, mapping.bytes.size_bytes, &error);
+		status = smol_checkpoint_options(options, mapping.bytes.data, mapping.bytes.size_bytes,
+		                                 &error);
 		smol_unmap(&mapping);
 	}
 	if (status != SMOL_OK)
@@ -159,7 +185,8 @@ static int checkpoint_options(struct smol_train_options *options, const char *ou
 }
 
 /* What the command line does not say: the method's defaults, or what the checkpoint was made with. */
-static int base_options(struct smol_train_options *options, const char *method, const struct train_args *args)
+static int base_options(struct smol_train_options *options, const char *method,
+                        const struct train_args *args)
 {
 	struct smol_train_options o, saved;
 
@@ -199,7 +226,8 @@ int train_args_parse(struct train_args *out, int argc, const char **argv, int *e
 
 	if (run_popt(&first, &words, argc, argv, exit_code) == 0) {
 		if (first.data == NULL || first.output == NULL)
-			*exit_code = cli_usage_error(first.data == NULL ? "--data" : "--output", "is needed");
+			*exit_code = cli_usage_error(first.data == NULL ? "--data" : "--output",
+			                             "is needed");
 		else
 			*exit_code = base_options(&args.options, words.method, &first);
 	}

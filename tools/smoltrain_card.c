@@ -14,15 +14,16 @@ static const char *base_name(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-static json_t *data_json(const struct train_args *args, const struct smol_trainer *t, struct smol_span text)
+static json_t *data_json(const struct train_args *args, const struct smol_trainer *t,
+                         struct smol_span text)
 {
 	uint8_t hash[32];
 	char hex[65];
 
 	crypto_generichash(hash, sizeof hash, text.data, text.size_bytes, NULL, 0);
 	sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
-	return json_pack("{s:o*, s:I, s:s, s:I, s:I}", "name", json_string(base_name(args->data)), "bytes",
-	                 (json_int_t)text.size_bytes, "blake2b_256", hex, "train_bytes",
+	return json_pack("{s:o*, s:I, s:s, s:I, s:I}", "name", json_string(base_name(args->data)),
+	                 "bytes", (json_int_t)text.size_bytes, "blake2b_256", hex, "train_bytes",
 	                 (json_int_t)smol_trainer_train_bytes(t), "validation_bytes",
 	                 (json_int_t)smol_trainer_val_bytes(t));
 }
@@ -59,12 +60,14 @@ char *train_card(const struct train_args *args, const struct smol_trainer *t, st
                  const struct smol_train_score *score)
 {
 	char when[32];
-	json_t *validation = json_pack("{s:f, s:f, s:I}", "nats_per_token", score->nats_per_token, "bits_per_byte",
-	                               score->bits_per_byte, "tokens", (json_int_t)score->n_tokens);
-	json_t *card = json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*}", "made_by", "smoltrain", "method",
-	                         smol_train_method(&args->options),
-	                         "data", data_json(args, t, text), "recipe", options_json(args), "steps",
-	                         (json_int_t)smol_trainer_steps(t), "validation", validation, "date", date(when));
+	json_t *validation =
+		json_pack("{s:f, s:f, s:I}", "nats_per_token", score->nats_per_token, "bits_per_byte",
+	                  score->bits_per_byte, "tokens", (json_int_t)score->n_tokens);
+	json_t *card =
+		json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*}", "made_by", "smoltrain", "method",
+	                  smol_train_method(&args->options), "data", data_json(args, t, text), "recipe",
+	                  options_json(args), "steps", (json_int_t)smol_trainer_steps(t), "validation",
+	                  validation, "date", date(when));
 	char *dump = json_dumps(card, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
 
 	json_decref(card);

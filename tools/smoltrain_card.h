@@ -4,9 +4,9 @@
 
 #include "smoltrain_args.h"
 
-/* JSON text for free(), or NULL if there is no memory. text: the data that args->data names. It says no date, so that the same run
- * gives the same file, unless SOURCE_DATE_EPOCH does. */
-char *train_card(const struct train_args *args, const struct smol_trainer *trainer, struct smol_span text,
-                 const struct smol_train_score *score);
+/* JSON text for free(), or NULL if there is no memory. text: the data that args->data names. It
+ * says no date, so that the same run gives the same file, unless SOURCE_DATE_EPOCH does. */
+char *train_card(const struct train_args *args, const struct smol_trainer *trainer,
+                 struct smol_span text, const struct smol_train_score *score);
 
 #endif

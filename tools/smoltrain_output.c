@@ -1,8 +1,8 @@
 /* Writing models and checkpoints, and reading the latter. */
+#include "smoltrain_output.h"
 #include "cli.h"
 #include "key_file.h"
 #include "smoltrain_card.h"
-#include "smoltrain_output.h"
 
 #include <errno.h>
 #include <smol/io.h>
@@ -63,8 +63,10 @@ bool train_output_open(struct train_output *output, const struct train_args *arg
 	struct train_output o = {.path = args->output};
 
 	if (args->options.full != tensors)
-		return complain(args->output, tensors ? "safetensors are for --method full; give the model a name in .smol"
-		                                      : "--method full has no .smol form; give it a name in .safetensors");
+		return complain(
+			args->output,
+			tensors ? "safetensors are for --method full; give the model a name in .smol"
+				: "--method full has no .smol form; give it a name in .safetensors");
 	if (args->options.full && args->sign_key != NULL)
 		return complain(args->output, "safetensors hold no signature");
 	if (!check_folder(args->output))
@@ -77,7 +79,8 @@ bool train_output_open(struct train_output *output, const struct train_args *arg
 		free(o.checkpoint);
 		return false;
 	}
-	if (args->sign_key != NULL && key_file_secret(&o.key, args->sign_key, args->password_file) != 0) {
+	if (args->sign_key != NULL &&
+	    key_file_secret(&o.key, args->sign_key, args->password_file) != 0) {
 		free(o.checkpoint);
 		return false;
 	}
@@ -109,13 +112,15 @@ enum smol_status train_output_save(struct train_output *o, const struct smol_tra
 	return status;
 }
 
-enum smol_status train_output_load(struct train_output *o, struct smol_trainer *trainer, struct smol_error *error)
+enum smol_status train_output_load(struct train_output *o, struct smol_trainer *trainer,
+                                   struct smol_error *error)
 {
 	struct smol_mapping mapping;
 	enum smol_status status = smol_map(&mapping, o->checkpoint, error);
 
 	if (status == SMOL_OK) {
-		status = smol_trainer_load(trainer, mapping.bytes.data, mapping.bytes.size_bytes, error);
+		status =
+			smol_trainer_load(trainer, mapping.bytes.data, mapping.bytes.size_bytes, error);
 		smol_unmap(&mapping);
 	}
 	if (status != SMOL_OK)
@@ -134,8 +139,8 @@ static void sign(const struct train_output *o, uint8_t *bytes, size_t *size)
 }
 
 static enum smol_status make(uint8_t **bytes, size_t *size, const struct train_output *o,
-                             const struct train_args *args, const struct smol_trainer *trainer, const char *card,
-                             struct smol_error *error)
+                             const struct train_args *args, const struct smol_trainer *trainer,
+                             const char *card, struct smol_error *error)
 {
 	enum smol_status status;
 
@@ -151,8 +156,9 @@ static enum smol_status make(uint8_t **bytes, size_t *size, const struct train_o
 static void summarise(const struct train_output *o, const struct train_args *args, size_t size,
                       const struct smol_train_score *score)
 {
-	printf("%s: %s, %zu bytes; validation loss as stored %.5f nats per token, %.5f bits per byte\n", o->path,
-	       smol_train_method(&args->options), size, score->nats_per_token, score->bits_per_byte);
+	printf("%s: %s, %zu bytes; validation loss as stored %.5f nats per token, %.5f bits per byte\n",
+	       o->path, smol_train_method(&args->options), size, score->nats_per_token,
+	       score->bits_per_byte);
 }
 
 enum smol_status train_output_write(struct train_output *o, const struct train_args *args,

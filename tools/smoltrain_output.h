@@ -8,14 +8,15 @@
 #include <stdbool.h>
 
 struct train_output {
-	const char *path;       /* the model */
-	char *checkpoint;       /* its path */
-	const char *trouble;    /* the file that an error is about, NULL if none */
+	const char *path;    /* the model */
+	char *checkpoint;    /* its path */
+	const char *trouble; /* the file that an error is about, NULL if none */
 	bool is_signed;
 	struct smol_secret_key key;
 };
 
-/* Finds out before training whether it can end well: the folder, the checkpoint, the key. False after a message. */
+/* Finds out before training whether it can end well: the folder, the checkpoint, the key. False
+ * after a message. */
 bool train_output_open(struct train_output *output, const struct train_args *args);
 void train_output_close(struct train_output *output);
 

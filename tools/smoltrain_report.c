@@ -1,6 +1,6 @@
 /* Progress on stderr, and the log. */
-#include "cli.h"
 #include "smoltrain_report.h"
+#include "cli.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -23,15 +23,18 @@ static void record_start(struct train_report *r, const struct smol_trainer *t)
 	char *text = smol_train_options_json(&r->args->options);
 	json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
 
-	record(r, json_pack("{s:s, s:s*, s:o*, s:I, s:I, s:I, s:I, s:I}", "event", "start", "data", r->args->data,
-	                    "options", options, "threads", (json_int_t)r->args->options.n_threads, "train_bytes",
-	                    (json_int_t)smol_trainer_train_bytes(t), "val_bytes", (json_int_t)smol_trainer_val_bytes(t),
-	                    "learned_numbers", (json_int_t)smol_trainer_learned_numbers(t), "step",
+	record(r, json_pack("{s:s, s:s*, s:o*, s:I, s:I, s:I, s:I, s:I}", "event", "start", "data",
+	                    r->args->data, "options", options, "threads",
+	                    (json_int_t)r->args->options.n_threads, "train_bytes",
+	                    (json_int_t)smol_trainer_train_bytes(t), "val_bytes",
+	                    (json_int_t)smol_trainer_val_bytes(t), "learned_numbers",
+	                    (json_int_t)smol_trainer_learned_numbers(t), "step",
 	                    (json_int_t)smol_trainer_steps(t)));
 	free(text);
 }
 
-bool train_report_open(struct train_report *r, const struct train_args *args, const struct smol_trainer *t)
+bool train_report_open(struct train_report *r, const struct train_args *args,
+                       const struct smol_trainer *t)
 {
 	*r = (struct train_report){.args = args, .loss = -1, .val = -1};
 	if (args->log != NULL) {
@@ -55,39 +58,42 @@ static void show(struct train_report *r, unsigned step)
 	const double speed = seconds > 0 ? done / seconds : 0;
 	const long left = speed > 0 ? (long)((double)(o->n_steps - step) / speed) : 0;
 
-	fprintf(stderr, "%sstep %u/%u  loss %.4f", r->terminal ? "\r" : "", step, (unsigned)o->n_steps, r->loss);
+	fprintf(stderr, "%sstep %u/%u  loss %.4f", r->terminal ? "\r" : "", step, (unsigned)o->n_steps,
+	        r->loss);
 	if (r->val >= 0)
 		fprintf(stderr, "  val %.4f", r->val);
-	fprintf(stderr, "  %.0f tokens/s  %ld:%02ld:%02ld left%s", speed * o->batch * o->context, left / 3600,
-	        left / 60 % 60, left % 60, r->terminal ? "\x1b[K" : "\n");
+	fprintf(stderr, "  %.0f tokens/s  %ld:%02ld:%02ld left%s", speed * o->batch * o->context,
+	        left / 3600, left / 60 % 60, left % 60, r->terminal ? "\x1b[K" : "\n");
 	fflush(stderr);
 	r->shown = cli_seconds();
 }
 
-void train_report_step(struct train_report *r, const struct smol_trainer *t, const struct smol_train_step *s)
+void train_report_step(struct train_report *r, const struct smol_trainer *t,
+                       const struct smol_train_step *s)
 {
 	const unsigned step = smol_trainer_steps(t);
 	const bool last = step == r->args->options.n_steps;
 
 	r->loss = r->loss < 0 ? s->loss : 0.95 * r->loss + 0.05 * s->loss;
-	record(r, json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f}", "event", "train", "step", (json_int_t)step, "loss",
-	                    s->loss, "gradient_norm", s->gradient_norm, "lr", s->lr, "alpha_lr", s->alpha_lr, "seconds",
-	                    cli_seconds() - r->began));
+	record(r, json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f}", "event", "train", "step",
+	                    (json_int_t)step, "loss", s->loss, "gradient_norm", s->gradient_norm, "lr",
+	                    s->lr, "alpha_lr", s->alpha_lr, "seconds", cli_seconds() - r->began));
 	if (r->terminal ? last || cli_seconds() - r->shown > 0.1
 	                : last || (r->args->print_every > 0 && step % r->args->print_every == 0))
 		show(r, step);
 }
 
-void train_report_score(struct train_report *r, const struct smol_trainer *t, const struct smol_train_score *s,
-                        bool stored)
+void train_report_score(struct train_report *r, const struct smol_trainer *t,
+                        const struct smol_train_score *s, bool stored)
 {
 	r->val = s->nats_per_token;
 	record(r, json_pack("{s:s, s:I, s:b, s:f, s:f, s:I, s:f}", "event", "validation", "step",
-	                    (json_int_t)smol_trainer_steps(t), "stored", (int)stored, "nats_per_token", s->nats_per_token,
-	                    "bits_per_byte", s->bits_per_byte, "tokens", (json_int_t)s->n_tokens, "seconds",
-	                    cli_seconds() - r->began));
-	train_report_say(r, "step %u: validation loss%s %.5f nats per token, %.5f bits per byte", smol_trainer_steps(t),
-	                 stored ? " as stored" : "", s->nats_per_token, s->bits_per_byte);
+	                    (json_int_t)smol_trainer_steps(t), "stored", (int)stored, "nats_per_token",
+	                    s->nats_per_token, "bits_per_byte", s->bits_per_byte, "tokens",
+	                    (json_int_t)s->n_tokens, "seconds", cli_seconds() - r->began));
+	train_report_say(r, "step %u: validation loss%s %.5f nats per token, %.5f bits per byte",
+	                 smol_trainer_steps(t), stored ? " as stored" : "", s->nats_per_token,
+	                 s->bits_per_byte);
 }
 
 void train_report_say(struct train_report *r, const char *format, ...)

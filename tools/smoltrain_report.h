@@ -17,7 +17,8 @@ struct train_report {
 	double loss, val;    /* smoothed training loss, last validation; negative: none yet */
 };
 
-/* Opens the log, if one is asked for; a resumed run adds to it. False, with a message, if it cannot be written. */
+/* Opens the log, if one is asked for; a resumed run adds to it. False, with a message, if it cannot
+ * be written. */
 bool train_report_open(struct train_report *report, const struct train_args *args,
                        const struct smol_trainer *trainer);
 void train_report_step(struct train_report *report, const struct smol_trainer *trainer,

@@ -1,6 +1,7 @@
 /* Training: text in, a model out. A library of its own, smol_train, that needs OpenMP and OpenBLAS;
  * the runtime does not. A trainer belongs to one thread at a time and uses several inside. Its
- * numbers depend on the options and the data alone, not on the number of threads. */
+ * numbers depend on the options and the data alone, not on the number of threads. It sets OpenMP's and
+ * OpenBLAS's numbers of threads as it needs them. */
 #ifndef SMOL_TRAIN_H
 #define SMOL_TRAIN_H
 
@@ -33,7 +34,7 @@ struct smol_train_options {
 	uint32_t batch, n_steps, warmup;
 	uint32_t alpha_start; /* alphas stay as they are before this step, and warm up from it */
 	double lr, alpha_lr;
-	double min_lr_fraction; /* the cosine ends here */
+	double min_lr_fraction;                  /* the cosine ends here */
 	double beta1, beta2, weight_decay, clip; /* weight_decay: of `full`'s matrices; clip 0: none */
 	double val_fraction;
 	bool keep_best; /* finish with the best validated numbers, not the last */
@@ -50,14 +51,16 @@ bool smol_train_defaults(struct smol_train_options *options, const char *method)
 const char *smol_train_method(const struct smol_train_options *options);
 
 /* ARGUMENT, with the rule, if options are out of range or contradict each other. */
-enum smol_status smol_train_options_check(const struct smol_train_options *options, struct smol_error *error);
+enum smol_status smol_train_options_check(const struct smol_train_options *options,
+                                          struct smol_error *error);
 
 struct smol_trainer;
 
 /* A trainer over text, which must outlive it. ARGUMENT if the options contradict each other or the text
  * is too short; MEMORY. */
-enum smol_status smol_trainer_create(struct smol_trainer **trainer, const struct smol_train_options *options,
-                                     const uint8_t *text, size_t size_bytes, struct smol_error *error);
+enum smol_status smol_trainer_create(struct smol_trainer **trainer,
+                                     const struct smol_train_options *options, const uint8_t *text,
+                                     size_t size_bytes, struct smol_error *error);
 void smol_trainer_destroy(struct smol_trainer *trainer);
 
 const struct smol_config *smol_trainer_config(const struct smol_trainer *trainer);
@@ -67,16 +70,17 @@ size_t smol_trainer_train_bytes(const struct smol_trainer *trainer);
 size_t smol_trainer_val_bytes(const struct smol_trainer *trainer);
 uint64_t smol_trainer_learned_numbers(const struct smol_trainer *trainer);
 
-/* One step of AdamW: its loss in nats before the step, the norm of its gradient before clipping, the learning rates used.
- * NUMERIC if the loss or the gradient is not finite; the step is then not taken. */
+/* One step of AdamW: its loss in nats before the step, the norm of its gradient before clipping,
+ * the learning rates used. NUMERIC if the loss or the gradient is not finite; the step is then not
+ * taken. */
 struct smol_train_step {
 	double loss, gradient_norm, lr, alpha_lr;
 };
 enum smol_status smol_trainer_step(struct smol_trainer *trainer, struct smol_train_step *step,
                                    struct smol_error *error);
 
-/* Validation as in SPEC.md 11 with windows of the context. If keep_best is set, the numbers are kept when
- * they are the best so far. */
+/* Validation as in SPEC.md 11 with windows of the context. If keep_best is set, the numbers are
+ * kept when they are the best so far. */
 struct smol_train_score {
 	double nats_per_token, bits_per_byte;
 	uint64_t n_tokens; /* predicted */
@@ -84,37 +88,41 @@ struct smol_train_score {
 enum smol_status smol_trainer_evaluate(struct smol_trainer *trainer, struct smol_train_score *score,
                                        struct smol_error *error);
 
-/* Rounds every number to what a file will hold; with keep_best, of the best numbers. No steps after that.
- * NUMERIC if a number is beyond its type's range. */
+/* Rounds every number to what a file will hold; with keep_best, of the best numbers. No steps after
+ * that. NUMERIC if a number is beyond its type's range. */
 enum smol_status smol_trainer_finish(struct smol_trainer *trainer, struct smol_error *error);
 
-/* The unsigned .smol file of a finished trainer, with a card if card_bytes > 0; not for `full`. *bytes is for
- * free(), and has room for SMOL_SIGNATURE_BLOCK_BYTES more. */
-enum smol_status smol_trainer_model(uint8_t **bytes, size_t *size_bytes, const struct smol_trainer *trainer,
-                                    const char *card, size_t card_bytes, struct smol_error *error);
+/* The unsigned .smol file of a finished trainer, with a card if card_bytes > 0; not for `full`.
+ * *bytes is for free(), and has room for SMOL_SIGNATURE_BLOCK_BYTES more. */
+enum smol_status smol_trainer_model(uint8_t **bytes, size_t *size_bytes,
+                                    const struct smol_trainer *trainer, const char *card,
+                                    size_t card_bytes, struct smol_error *error);
 
-/* Its weights as safetensors with Hugging Face's names and shapes and zero biases; for `full` only. card: put into
- * the metadata as "smol.card" if not NULL. *bytes is for free(). */
-enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes, const struct smol_trainer *trainer,
-                                          const char *card, struct smol_error *error);
+/* Its weights as safetensors with Hugging Face's names and shapes and zero biases; for `full` only.
+ * card: put into the metadata as "smol.card" if not NULL. *bytes is for free(). */
+enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
+                                          const struct smol_trainer *trainer, const char *card,
+                                          struct smol_error *error);
 
-/* All that a trainer needs to go on as if it had never stopped, as a safetensors file. *bytes is for free(). */
-enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes, const struct smol_trainer *trainer,
-                                   struct smol_error *error);
-/* Takes such a state. ARGUMENT if it is of other options or another text; otherwise the errors of a file that is
- * not what it should be. On failure the trainer is of no further use. */
-enum smol_status smol_trainer_load(struct smol_trainer *trainer, const uint8_t *bytes, size_t size_bytes,
-                                   struct smol_error *error);
+/* All that a trainer needs to go on as if it had never stopped, as a safetensors file. *bytes is
+ * for free(). */
+enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes,
+                                   const struct smol_trainer *trainer, struct smol_error *error);
+/* Takes such a state. ARGUMENT if it is of other options or another text; otherwise the errors of a
+ * file that is not what it should be. On failure the trainer is of no further use. */
+enum smol_status smol_trainer_load(struct smol_trainer *trainer, const uint8_t *bytes,
+                                   size_t size_bytes, struct smol_error *error);
 /* The options that a state was made with; n_threads is 1. */
 enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
                                          size_t size_bytes, struct smol_error *error);
 
-/* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads, which changes no
- * number, is left out; warmup is resolved. */
+/* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads, which
+ * changes no number, is left out; warmup is resolved. */
 char *smol_train_options_json(const struct smol_train_options *options);
 
-/* OpenBLAS chooses its kernels by a list of processors and takes the oldest for one it does not know. If that has
- * happened, the value that the environment variable OPENBLAS_CORETYPE should have at the start; else NULL. */
+/* OpenBLAS chooses its kernels by a list of processors and takes the oldest for one it does not
+ * know. If that has happened, the value that the environment variable OPENBLAS_CORETYPE should have at
+ * the start; else NULL. */
 const char *smol_train_blas_override(void);
 
 #ifdef __cplusplus

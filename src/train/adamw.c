@@ -8,7 +8,8 @@ double smol_gradient_norm(const struct smol_net *net)
 	double sum = 0;
 
 	for (size_t begin = 0; begin < net->n_values; begin += SUM_BLOCK) {
-		const size_t end = begin + SUM_BLOCK < net->n_values ? begin + SUM_BLOCK : net->n_values;
+		const size_t end =
+			begin + SUM_BLOCK < net->n_values ? begin + SUM_BLOCK : net->n_values;
 		real part = 0;
 
 #pragma omp simd reduction(+ : part)
@@ -34,8 +35,8 @@ static void update(real *value, real *m, real *v, const real *grad, size_t n, co
 
 		m[i] = s.beta1 * m[i] + (1 - s.beta1) * g;
 		v[i] = s.beta2 * v[i] + (1 - s.beta2) * g * g;
-		value[i] = s.keep * value[i] -
-		           s.rate * (m[i] * s.correction1) / (SMOL_REAL_SQRT(v[i] * s.correction2) + epsilon);
+		value[i] = s.keep * value[i] - s.rate * (m[i] * s.correction1) /
+		                                       (SMOL_REAL_SQRT(v[i] * s.correction2) + epsilon);
 	}
 }
 
@@ -56,7 +57,7 @@ void smol_adamw(struct smol_trainer *t, const double *lr, double grad_scale)
 		a.rate = (real)lr[p->group];
 		a.keep = (real)(1 - lr[p->group] * decay);
 		if (lr[p->group] > 0)
-			update(t->net->value + p->offset, t->m + p->offset, t->v + p->offset, t->net->grad + p->offset,
-			       smol_param_size(p), &a);
+			update(t->net->value + p->offset, t->m + p->offset, t->v + p->offset,
+			       t->net->grad + p->offset, smol_param_size(p), &a);
 	}
 }

@@ -55,7 +55,8 @@ void smol_attention(real *out, real *weights, const real *qkv, const struct smol
 	for (size_t i = 0; i < s->batch * s->heads; i++) {
 		const size_t b = i / s->heads, h = i % s->heads;
 
-		head_forward(out + b * T * C + h * D, weights + i * T * T, qkv + b * T * 3 * C + h * D, s);
+		head_forward(out + b * T * C + h * D, weights + i * T * T, qkv + b * T * 3 * C + h * D,
+		             s);
 	}
 }
 
@@ -90,15 +91,18 @@ static void head_backward(real *d_q, real *d, const real *d_out, const real *wei
 		const real *w = weights + begin * T;
 		const struct smol_operand d_block = {d_out + begin * C, C, false};
 
-		smol_gemm_small(d_v, 3 * C, (struct smol_operand){w, T, true}, d_block, n_keys, D, n, 1, 1);
-		smol_gemm_small(d, T, d_block, (struct smol_operand){v, 3 * C, true}, n, n_keys, D, 1, 0);
+		smol_gemm_small(d_v, 3 * C, (struct smol_operand){w, T, true}, d_block, n_keys, D, n, 1,
+		                1);
+		smol_gemm_small(d, T, d_block, (struct smol_operand){v, 3 * C, true}, n, n_keys, D, 1,
+		                0);
 		for (size_t i = 0; i < n; i++)
 			softmax_row_backward(d + i * T, w + i * T, n_keys);
 		smol_gemm_small(d_q + begin * 3 * C, 3 * C, (struct smol_operand){d, T, false},
-		                (struct smol_operand){k, 3 * C, false}, n, D, n_keys, query_scale(s), 0);
+		                (struct smol_operand){k, 3 * C, false}, n, D, n_keys, query_scale(s),
+		                0);
 		smol_gemm_small(d_k, 3 * C, (struct smol_operand){d, T, true},
-		                (struct smol_operand){q + begin * 3 * C, 3 * C, false}, n_keys, D, n, query_scale(s),
-		                1);
+		                (struct smol_operand){q + begin * 3 * C, 3 * C, false}, n_keys, D, n,
+		                query_scale(s), 1);
 	}
 }
 
@@ -107,7 +111,7 @@ void smol_attention_backward(real *d_qkv, real *scratch, const real *d_out, cons
 {
 	const size_t T = s->context, C = s->width, D = C / s->heads;
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) num_threads((int)s->n_threads)
 	for (size_t i = 0; i < s->batch * s->heads; i++) {
 		const size_t b = i / s->heads, h = i % s->heads, at = b * T * 3 * C + h * D;
 

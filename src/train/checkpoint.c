@@ -1,5 +1,5 @@
-/* The state of a training as safetensors: values, AdamW's moments and the best values as tensors, the rest as
- * metadata. The batches need none: they follow from the seed and the step. */
+/* The state of a training as safetensors: values, AdamW's moments and the best values as tensors,
+ * the rest as metadata. The batches need none: they follow from the seed and the step. */
 #include "base/error.h"
 #include "train/safetensors.h"
 #include "train/trainer.h"
@@ -46,8 +46,9 @@ static json_t *metadata_of(const struct smol_trainer *t)
 	snprintf(best, sizeof best, "%a", t->best_nats);
 	text_hash(hash, t);
 	if (options != NULL)
-		metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "format", FORM, "options", options, "step", step,
-		                     "text_bytes", bytes, "text_xxh3", hash, "best_nats", best);
+		metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "format", FORM, "options",
+		                     options, "step", step, "text_bytes", bytes, "text_xxh3", hash,
+		                     "best_nats", best);
 	free(options);
 	return metadata;
 }
@@ -80,14 +81,16 @@ enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes, const st
 		s->values = arrays[i / n_params].data + p->offset;
 		s->scale = 1;
 	}
-	status = smol_tensor_file_write(bytes, size_bytes, sources, n_arrays * n_params, metadata, error);
+	status = smol_tensor_file_write(bytes, size_bytes, sources, n_arrays * n_params, metadata,
+	                                error);
 	free(sources);
 	json_decref(metadata);
 	return status;
 }
 
-static enum smol_status open_checkpoint(struct smol_tensor_file *file, struct smol_train_options *options,
-                                        const uint8_t *bytes, size_t size_bytes, struct smol_error *error)
+static enum smol_status open_checkpoint(struct smol_tensor_file *file,
+                                        struct smol_train_options *options, const uint8_t *bytes,
+                                        size_t size_bytes, struct smol_error *error)
 {
 	enum smol_status status = smol_tensor_file_parse(file, bytes, size_bytes, error);
 	const char *form, *text;
@@ -100,7 +103,8 @@ static enum smol_status open_checkpoint(struct smol_tensor_file *file, struct sm
 	if (form != NULL && strcmp(form, FORM) == 0 && text != NULL)
 		json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	if (json == NULL)
-		status = smol_fail(error, SMOL_E_MAGIC, SMOL_NO_OFFSET, "not a checkpoint of this trainer");
+		status = smol_fail(error, SMOL_E_MAGIC, SMOL_NO_OFFSET,
+		                   "not a checkpoint of this trainer");
 	else
 		status = smol_options_from_json(options, json, error);
 	json_decref(json);
@@ -129,27 +133,35 @@ static enum smol_status check_same(const struct smol_trainer *t, const struct sm
 
 	text_hash(expected, t);
 	if (difference != NULL)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the checkpoint was made with another %s", difference);
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+		                 "the checkpoint was made with another %s", difference);
 	if (hash == NULL || strcmp(hash, expected) != 0)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the checkpoint was made with another text");
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+		                 "the checkpoint was made with another text");
 	return SMOL_OK;
 }
 
-static enum smol_status load_state(struct smol_trainer *t, const struct smol_tensor_file *file, struct smol_error *error)
+static enum smol_status load_state(struct smol_trainer *t, const struct smol_tensor_file *file,
+                                   struct smol_error *error)
 {
-	const char *step = smol_tensor_file_text(file, "step"), *best = smol_tensor_file_text(file, "best_nats");
+	const char *step = smol_tensor_file_text(file, "step"),
+		   *best = smol_tensor_file_text(file, "best_nats");
 	char *step_end = NULL, *best_end = NULL;
 	unsigned long long steps;
 
 	if (step == NULL || best == NULL || *step < '0' || *step > '9')
-		return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "the checkpoint does not say its step");
+		return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
+		                 "the checkpoint does not say its step");
 	errno = 0;
 	steps = strtoull(step, &step_end, 10);
 	t->best_nats = strtod(best, &best_end);
-	if (errno == ERANGE || *step_end != '\0' || *best_end != '\0' || best_end == best || isnan(t->best_nats))
-		return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "the checkpoint's step or best loss is not a number");
+	if (errno == ERANGE || *step_end != '\0' || *best_end != '\0' || best_end == best ||
+	    isnan(t->best_nats))
+		return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
+		                 "the checkpoint's step or best loss is not a number");
 	if (steps > t->options.n_steps)
-		return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET, "the checkpoint is past the last step");
+		return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
+		                 "the checkpoint is past the last step");
 	t->step = (uint32_t)steps;
 	return SMOL_OK;
 }
@@ -164,11 +176,13 @@ static enum smol_status load_array(struct smol_trainer *t, const struct smol_ten
 		char name[80];
 
 		snprintf(name, sizeof name, "%s%s", array->prefix, p->name);
-		status = smol_tensor_file_read(array->data + p->offset, file, name, p->rows, p->cols, error);
+		status = smol_tensor_file_read(array->data + p->offset, file, name, p->rows, p->cols,
+		                               error);
 	}
 	for (size_t i = 0; i < t->net->n_values && status == SMOL_OK; i++)
 		if (!isfinite(array->data[i]))
-			status = smol_fail(error, SMOL_E_NONFINITE, SMOL_NO_OFFSET, "the checkpoint holds a number that is not finite");
+			status = smol_fail(error, SMOL_E_NONFINITE, SMOL_NO_OFFSET,
+			                   "the checkpoint holds a number that is not finite");
 	return status;
 }
 

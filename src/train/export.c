@@ -1,5 +1,5 @@
-/* A fully trained network as safetensors, as Hugging Face's GPT-2 wants it: Conv1D weights stored inputs x outputs,
- * and biases, which this network does not have, as zeros. */
+/* A fully trained network as safetensors, as Hugging Face's GPT-2 wants it: Conv1D weights stored
+ * inputs x outputs, and biases, which this network does not have, as zeros. */
 #include "base/error.h"
 #include "train/safetensors.h"
 #include "train/trainer.h"
@@ -12,8 +12,8 @@ struct list {
 	size_t n;
 };
 
-static void add(struct list *list, const char *owner, const char *part, size_t rows, size_t cols, const real *values,
-                double scale)
+static void add(struct list *list, const char *owner, const char *part, size_t rows, size_t cols,
+                const real *values, double scale)
 {
 	struct smol_tensor_source *s = list->items + list->n++;
 
@@ -41,8 +41,10 @@ static void add_matrix(struct list *list, const struct smol_net_matrix *m, const
 static void add_layer(struct list *list, const struct smol_net *net, uint32_t layer)
 {
 	const struct smol_net_layer *l = net->layers + layer;
-	const struct smol_net_matrix *const matrices[] = {&l->c_attn, &l->attn_proj, &l->c_fc, &l->mlp_proj};
-	static const char *const matrix_names[] = {"attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"};
+	const struct smol_net_matrix *const matrices[] = {&l->c_attn, &l->attn_proj, &l->c_fc,
+	                                                  &l->mlp_proj};
+	static const char *const matrix_names[] = {"attn.c_attn", "attn.c_proj", "mlp.c_fc",
+	                                           "mlp.c_proj"};
 	char owner[40];
 
 	snprintf(owner, sizeof owner, "h.%u.ln_1", (unsigned)layer);
@@ -58,12 +60,13 @@ static void add_layer(struct list *list, const struct smol_net *net, uint32_t la
 /* What config.json would say. */
 static char *config_text(const struct smol_config *c)
 {
-	json_t *json = json_pack("{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:b, s:b, s:s}",
-	                         "architectures", "GPT2LMHeadModel", "model_type", "gpt2", "vocab_size", (int)c->vocab,
-	                         "n_positions", (int)c->context, "n_ctx", (int)c->context, "n_embd", (int)c->width,
-	                         "n_layer", (int)c->n_layers, "n_head", (int)c->n_heads, "n_inner", (int)c->n_ff,
-	                         "activation_function", "gelu_new", "layer_norm_epsilon", (double)c->ln_epsilon,
-	                         "tie_word_embeddings", 1, "scale_attn_weights", 1, "torch_dtype", "float32");
+	json_t *json = json_pack(
+		"{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:b, s:b, s:s}",
+		"architectures", "GPT2LMHeadModel", "model_type", "gpt2", "vocab_size", (int)c->vocab,
+		"n_positions", (int)c->context, "n_ctx", (int)c->context, "n_embd", (int)c->width,
+		"n_layer", (int)c->n_layers, "n_head", (int)c->n_heads, "n_inner", (int)c->n_ff,
+		"activation_function", "gelu_new", "layer_norm_epsilon", (double)c->ln_epsilon,
+		"tie_word_embeddings", 1, "scale_attn_weights", 1, "torch_dtype", "float32");
 	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
 
 	json_decref(json);
@@ -73,14 +76,16 @@ static char *config_text(const struct smol_config *c)
 static json_t *metadata_of(const struct smol_config *config, const char *card)
 {
 	char *text = config_text(config);
-	json_t *metadata = json_pack("{s:s, s:s*, s:s*}", "format", "pt", "smol.config", text, "smol.card", card);
+	json_t *metadata =
+		json_pack("{s:s, s:s*, s:s*}", "format", "pt", "smol.config", text, "smol.card", card);
 
 	free(text);
 	return metadata;
 }
 
-enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes, const struct smol_trainer *t,
-                                          const char *card, struct smol_error *error)
+enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
+                                          const struct smol_trainer *t, const char *card,
+                                          struct smol_error *error)
 {
 	const struct smol_net *net = t->net;
 	const struct smol_config *c = &net->config;

@@ -16,23 +16,28 @@ static void embed(struct smol_net *net, const uint8_t *tokens)
 }
 
 /* y (n, rows) = x (n, cols) W^T + keep x y. */
-static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix *m, const real *x, real keep)
+static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix *m, const real *x,
+                     real keep)
 {
 	smol_gemm(y, m->rows, (struct smol_operand){x, m->cols, false},
-	          (struct smol_operand){m->weight, m->cols, true}, net->n_tokens, m->rows, m->cols, 1, keep);
+	          (struct smol_operand){m->weight, m->cols, true}, net->n_tokens, m->rows, m->cols, 1,
+	          keep);
 }
 
 /* d_x (n, cols) = d_y (n, rows) W. */
-static void multiply_back(struct smol_net *net, real *d_x, const struct smol_net_matrix *m, const real *d_y)
+static void multiply_back(struct smol_net *net, real *d_x, const struct smol_net_matrix *m,
+                          const real *d_y)
 {
 	smol_gemm(d_x, m->cols, (struct smol_operand){d_y, m->rows, false},
-	          (struct smol_operand){m->weight, m->cols, false}, net->n_tokens, m->cols, m->rows, 1, 0);
+	          (struct smol_operand){m->weight, m->cols, false}, net->n_tokens, m->cols, m->rows, 1,
+	          0);
 }
 
-static void normalise(struct smol_net *net, const struct smol_net_norm *norm, real *z, real *a, real *rstd)
+static void normalise(struct smol_net *net, const struct smol_net_norm *norm, real *z, real *a,
+                      real *rstd)
 {
-	smol_layernorm(z, rstd, a, net->x, norm->gain_data, norm->bias_data, net->n_tokens, net->config.width,
-	               (real)net->config.ln_epsilon);
+	smol_layernorm(z, rstd, a, net->x, norm->gain_data, norm->bias_data, net->n_tokens,
+	               net->config.width, (real)net->config.ln_epsilon);
 }
 
 static void normalise_back(struct smol_net *net, const struct smol_net_norm *norm, const real *z,
@@ -41,8 +46,8 @@ static void normalise_back(struct smol_net *net, const struct smol_net_norm *nor
 	const size_t C = net->config.width;
 	real *d_gain = net->partial, *d_bias = d_gain + C;
 
-	smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, z, rstd, norm->gain_data,
-	                        net->n_tokens, C);
+	smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, z, rstd,
+	                        norm->gain_data, net->n_tokens, C);
 	if (norm->gain_data != NULL)
 		smol_net_norm_gradient(net, norm, d_gain, d_bias);
 }
@@ -54,6 +59,7 @@ static struct smol_attention attention_shape(const struct smol_net *net)
 		.heads = net->config.n_heads,
 		.context = net->config.context,
 		.width = net->config.width,
+		.n_threads = net->n_threads,
 	};
 }
 
@@ -88,14 +94,15 @@ static void layer_backward(struct smol_net *net, struct smol_net_layer *l)
 
 	multiply_back(net, net->d_width, &l->attn_proj, net->x);
 	smol_net_matrix_gradient(net, &l->attn_proj, l->heads, net->x);
-	smol_attention_backward(net->d_qkv, net->d_attention, net->d_width, l->attention, l->qkv, &shape);
+	smol_attention_backward(net->d_qkv, net->d_attention, net->d_width, l->attention, l->qkv,
+	                        &shape);
 	multiply_back(net, net->d_width, &l->c_attn, net->d_qkv);
 	smol_net_matrix_gradient(net, &l->c_attn, l->a_1, net->d_qkv);
 	normalise_back(net, &l->ln_1, l->z_1, l->rstd_1);
 }
 
-double smol_net_forward(struct smol_net *net, const uint8_t *tokens, const int32_t *targets, bool gradient,
-                        double *total)
+double smol_net_forward(struct smol_net *net, const uint8_t *tokens, const int32_t *targets,
+                        bool gradient, double *total)
 {
 	const size_t C = net->config.width, V = net->config.vocab, n = net->n_tokens;
 	size_t n_targets = 0;
@@ -110,7 +117,8 @@ double smol_net_forward(struct smol_net *net, const uint8_t *tokens, const int32
 	          (real)net->config.logit_scale, 0);
 	for (size_t i = 0; i < n; i++)
 		n_targets += targets[i] >= 0;
-	smol_cross_entropy(net->losses, net->logits, targets, n, V, gradient, 1 / (real)(n_targets > 0 ? n_targets : 1));
+	smol_cross_entropy(net->losses, net->logits, targets, n, V, gradient,
+	                   1 / (real)(n_targets > 0 ? n_targets : 1));
 	for (size_t i = 0; i < n; i++)
 		sum += net->losses[i];
 	if (total != NULL)

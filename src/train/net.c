@@ -43,8 +43,8 @@ static bool take_norm(struct smol_net *net, struct smol_net_norm *norm)
 }
 
 /* A frozen norm's output is its normalised input: one buffer serves for both. */
-static bool take_normalised(const struct smol_net *net, const struct smol_net_norm *norm, real **z, real **a,
-                            real **rstd)
+static bool take_normalised(const struct smol_net *net, const struct smol_net_norm *norm, real **z,
+                            real **a, real **rstd)
 {
 	const size_t size = net->n_tokens * net->config.width;
 
@@ -61,12 +61,14 @@ static bool take_layer(struct smol_net *net, struct smol_net_layer *l)
 	const struct smol_config *c = &net->config;
 	const size_t n = net->n_tokens, T = c->context;
 
-	return take_matrix(net, &l->c_attn) && take_matrix(net, &l->attn_proj) && take_matrix(net, &l->c_fc) &&
-	       take_matrix(net, &l->mlp_proj) && take_norm(net, &l->ln_1) && take_norm(net, &l->ln_2) &&
+	return take_matrix(net, &l->c_attn) && take_matrix(net, &l->attn_proj) &&
+	       take_matrix(net, &l->c_fc) && take_matrix(net, &l->mlp_proj) &&
+	       take_norm(net, &l->ln_1) && take_norm(net, &l->ln_2) &&
 	       take_normalised(net, &l->ln_1, &l->z_1, &l->a_1, &l->rstd_1) &&
 	       take_normalised(net, &l->ln_2, &l->z_2, &l->a_2, &l->rstd_2) &&
-	       take(&l->qkv, n * 3 * c->width) && take(&l->attention, net->batch * c->n_heads * T * T) &&
-	       take(&l->heads, n * c->width) && take(&l->slope, n * c->n_ff) && take(&l->hidden, n * c->n_ff);
+	       take(&l->qkv, n * 3 * c->width) &&
+	       take(&l->attention, net->batch * c->n_heads * T * T) && take(&l->heads, n * c->width) &&
+	       take(&l->slope, n * c->n_ff) && take(&l->hidden, n * c->n_ff);
 }
 
 struct extent {
@@ -81,7 +83,8 @@ static struct extent extent_of(const struct smol_net *net)
 
 	for (uint32_t l = 0; l < net->config.n_layers; l++) {
 		const struct smol_net_layer *y = net->layers + l;
-		const struct smol_net_matrix *const all[] = {&y->c_attn, &y->attn_proj, &y->c_fc, &y->mlp_proj};
+		const struct smol_net_matrix *const all[] = {&y->c_attn, &y->attn_proj, &y->c_fc,
+		                                             &y->mlp_proj};
 
 		for (size_t i = 0; i < 4; i++) {
 			const size_t size = all[i]->rows * all[i]->cols;
@@ -103,13 +106,14 @@ static bool take_shared(struct smol_net *net)
 	const size_t n = net->n_tokens;
 
 	net->losses = smol_train_alloc(n, sizeof *net->losses);
-	net->d_alpha = smol_train_alloc((e.rows / SMOL_ROW_BLOCK + 1) * SMOL_MAX_BASES, sizeof *net->d_alpha);
+	net->d_alpha =
+		smol_train_alloc((e.rows / SMOL_ROW_BLOCK + 1) * SMOL_MAX_BASES, sizeof *net->d_alpha);
 	return net->losses != NULL && net->d_alpha != NULL && take_norm(net, &net->ln_f) &&
-	       take_normalised(net, &net->ln_f, &net->z_f, &net->a_f, &net->rstd_f) && take(&net->x, n * c->width) &&
-	       take(&net->logits, n * c->vocab) && take(&net->d_width, n * c->width) &&
-	       take(&net->d_qkv, n * 3 * c->width) && take(&net->d_hidden, n * c->n_ff) &&
-	       (!e.alphas || take(&net->d_weight, e.matrix)) && take(&net->z_factor, n * e.rank) &&
-	       take(&net->d_factor, n * e.rank) &&
+	       take_normalised(net, &net->ln_f, &net->z_f, &net->a_f, &net->rstd_f) &&
+	       take(&net->x, n * c->width) && take(&net->logits, n * c->vocab) &&
+	       take(&net->d_width, n * c->width) && take(&net->d_qkv, n * 3 * c->width) &&
+	       take(&net->d_hidden, n * c->n_ff) && (!e.alphas || take(&net->d_weight, e.matrix)) &&
+	       take(&net->z_factor, n * e.rank) && take(&net->d_factor, n * e.rank) &&
 	       take(&net->partial, 2 * c->width + smol_layernorm_partials(n, c->width)) &&
 	       take(&net->d_attention, (size_t)net->n_threads * 64 * c->context);
 }
@@ -117,7 +121,8 @@ static bool take_shared(struct smol_net *net)
 /* Rows of a block as floats are the most that a thread regenerates at a time. */
 static bool take_scratch(struct smol_net *net)
 {
-	const size_t widest = net->config.n_ff > net->config.width ? net->config.n_ff : net->config.width;
+	const size_t widest =
+		net->config.n_ff > net->config.width ? net->config.n_ff : net->config.width;
 
 	net->scratch_bytes = SMOL_ROW_BLOCK * smol_round_up(widest, 64) * sizeof(float);
 	net->scratch = smol_train_alloc(net->n_threads, net->scratch_bytes);
@@ -155,8 +160,8 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
 	if (status == SMOL_OK)
 		status = smol_net_register(net, error);
 	if (status == SMOL_OK && !take_all(net))
-		status = smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a batch of %zu tokens",
-		                   net->n_tokens);
+		status = smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+		                   "no memory for a batch of %zu tokens", net->n_tokens);
 	if (status != SMOL_OK) {
 		smol_net_destroy(net);
 		return status;
@@ -212,8 +217,9 @@ void smol_net_destroy(struct smol_net *net)
 		free_layer(net->layers + l);
 	free_norm(&net->ln_f);
 	free_normalised(net->z_f, net->a_f, net->rstd_f);
-	real *const buffers[] = {net->value,    net->grad,     net->x,        net->logits,  net->d_width,  net->d_qkv,
-	                         net->d_hidden, net->d_weight, net->z_factor, net->d_factor, net->partial, net->d_attention};
+	real *const buffers[] = {net->value,    net->grad,     net->x,        net->logits,
+	                         net->d_width,  net->d_qkv,    net->d_hidden, net->d_weight,
+	                         net->z_factor, net->d_factor, net->partial,  net->d_attention};
 	for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
 		free(buffers[i]);
 	free(net->layers);

@@ -33,7 +33,7 @@ struct smol_net_matrix {
 	size_t rows, cols;
 	uint32_t tensor;
 	uint32_t alpha, factor_a, factor_b, full; /* parameters, or SMOL_NO_PARAM */
-	real *weight;                             /* (rows, cols), factors included; borrowed from value if full */
+	real *weight; /* (rows, cols), factors included; borrowed from value if full */
 };
 
 struct smol_net_norm {
@@ -71,35 +71,38 @@ struct smol_net {
 
 	struct smol_net_layer *layers; /* (L) */
 	struct smol_net_norm ln_f;
-	real *x;                       /* (n, C): the residual stream; on the way back its gradient */
+	real *x; /* (n, C): the residual stream; on the way back its gradient */
 	real *z_f, *a_f, *rstd_f;
-	real *logits; /* (n, V) */
+	real *logits;   /* (n, V) */
 	double *losses; /* (n) */
 
-	real *d_width;  /* (n, C) */
-	real *d_qkv;    /* (n, 3 C) */
-	real *d_hidden; /* (n, F) */
-	real *d_weight; /* the largest matrix; NULL if none has alphas */
+	real *d_width;             /* (n, C) */
+	real *d_qkv;               /* (n, 3 C) */
+	real *d_hidden;            /* (n, F) */
+	real *d_weight;            /* the largest matrix; NULL if none has alphas */
 	real *z_factor, *d_factor; /* (n, largest rank) */
-	real *partial;  /* of vector gradients */
-	real *d_attention; /* (threads, 64, T) */
-	double *d_alpha; /* (largest number of row blocks, 64) */
-	void *scratch;  /* threads x scratch_bytes, for rows being regenerated */
+	real *partial;             /* of vector gradients */
+	real *d_attention;         /* (threads, 64, T) */
+	double *d_alpha;           /* (largest number of row blocks, 64) */
+	void *scratch;             /* threads x scratch_bytes, for rows being regenerated */
 	size_t scratch_bytes;
 };
 
-/* Allocates everything and sets the initial values of SPEC.md 12. config: canonical. MEMORY if it cannot be had. */
 struct smol_net_options {
 	uint32_t batch, n_threads;
 	bool full, smooth;
 	bool uniform_alphas; /* 1 / sqrt(d) each, not (1, 0, ...) */
 	double embedding_std;
 };
+
+/* Allocates everything and sets the initial values of SPEC.md 12. config: canonical. MEMORY if it
+ * cannot be had. */
 enum smol_status smol_net_create(struct smol_net **net, const struct smol_config *config,
                                  const struct smol_net_options *options, struct smol_error *error);
 void smol_net_destroy(struct smol_net *net);
 
-/* Lists the parameters in the order of SPEC.md 3.2 after wte and wpe, and fills in the tensors' references to them. */
+/* Lists the parameters in the order of SPEC.md 3.2 after wte and wpe, and fills in the tensors'
+ * references to them. */
 enum smol_status smol_net_register(struct smol_net *net, struct smol_error *error);
 void smol_net_initialise(struct smol_net *net, const struct smol_net_options *options);
 
@@ -109,10 +112,11 @@ void smol_net_materialise(struct smol_net *net, bool everything);
 /* m's weights from the seed and its alphas alone, without its factors. */
 void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m);
 
-/* Mean loss over the targets that are not -1, in nats. tokens, targets: (n_tokens). *total gets the sum, if not
- * NULL. smol_net_forward leaves logits' gradient if gradient is true; then smol_net_backward sets grad. */
-double smol_net_forward(struct smol_net *net, const uint8_t *tokens, const int32_t *targets, bool gradient,
-                        double *total);
+/* Mean loss over the targets that are not -1, in nats. tokens, targets: (n_tokens). *total gets the
+ * sum, if not NULL. smol_net_forward leaves logits' gradient if gradient is true; then
+ * smol_net_backward sets grad. */
+double smol_net_forward(struct smol_net *net, const uint8_t *tokens, const int32_t *targets,
+                        bool gradient, double *total);
 void smol_net_backward(struct smol_net *net, const uint8_t *tokens);
 
 /* A matrix's gradients from its input x (n, cols) and d_y (n, rows). */
@@ -137,7 +141,8 @@ static inline real *smol_net_grad(const struct smol_net *net, uint32_t param)
 	return net->grad + net->params[param].offset;
 }
 
-/* count x size_bytes zeroed bytes at a 64-byte boundary, for free(); NULL if there are none to be had. */
+/* count x size_bytes zeroed bytes at a 64-byte boundary, for free(); NULL if there are none to be
+ * had. */
 void *smol_train_alloc(size_t count, size_t size_bytes);
 
 #endif

@@ -41,9 +41,10 @@ size_t smol_layernorm_partials(size_t n, size_t width)
 	return (n + ROWS_A_PARTIAL - 1) / ROWS_A_PARTIAL * 2 * width;
 }
 
-/* d_gain_c = sum over rows of d_out z, d_bias_c = sum of d_out: by blocks of rows, then the blocks in order. */
-static void vector_gradients(real *d_gain, real *d_bias, real *partial, const real *d_out, const real *z,
-                             size_t n, size_t width)
+/* d_gain_c = sum over rows of d_out z, d_bias_c = sum of d_out: by blocks of rows, then the blocks
+ * in order. */
+static void vector_gradients(real *d_gain, real *d_bias, real *partial, const real *d_out,
+                             const real *z, size_t n, size_t width)
 {
 	const size_t n_blocks = (n + ROWS_A_PARTIAL - 1) / ROWS_A_PARTIAL;
 
@@ -124,7 +125,8 @@ void smol_gelu(real *out, real *x, size_t n)
 		gelu_block(out + begin, x + begin, n - begin < BLOCK ? n - begin : BLOCK);
 }
 
-static double cross_entropy_row(real *logits, int32_t target, size_t vocab, bool gradient, real inverse_count)
+static double cross_entropy_row(real *logits, int32_t target, size_t vocab, bool gradient,
+                                real inverse_count)
 {
 	const real at_target = logits[target];
 	const real max = smol_real_max(logits, vocab);

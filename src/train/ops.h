@@ -14,10 +14,10 @@ struct smol_operand {
 	bool transposed;
 };
 
-/* c (m, n) = scale x op(a) (m, k) x op(b) (k, n) + keep x c. The first spreads its rows over the
+/* c (m, n) = scale x op(a) (m, k) x op(b) (k, n) + keep x c. The first is spread over the
  * threads, in pieces that depend on the shape alone; the second stays in the calling thread. */
-void smol_gemm(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b, size_t m, size_t n,
-               size_t k, real scale, real keep);
+void smol_gemm(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b, size_t m,
+               size_t n, size_t k, real scale, real keep);
 void smol_gemm_small(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b, size_t m,
                      size_t n, size_t k, real scale, real keep);
 
@@ -26,8 +26,8 @@ void smol_gemm_small(real *c, size_t c_stride, struct smol_operand a, struct smo
 void smol_layernorm(real *z, real *rstd, real *out, const real *x, const real *gain, const real *bias,
                     size_t n, size_t width, real epsilon);
 
-/* d_x += the gradient through LayerNorm of d_out, which is overwritten. If gain is not NULL, d_gain and d_bias (width)
- * are set, with partial as scratch: smol_layernorm_partials() numbers. */
+/* d_x += the gradient through LayerNorm of d_out, which is overwritten. If gain is not NULL, d_gain
+ * and d_bias (width) are set, with partial as scratch: smol_layernorm_partials() numbers. */
 void smol_layernorm_backward(real *d_x, real *d_gain, real *d_bias, real *partial, real *d_out,
                              const real *z, const real *rstd, const real *gain, size_t n, size_t width);
 size_t smol_layernorm_partials(size_t n, size_t width);
@@ -39,6 +39,7 @@ void smol_gelu(real *out, real *x, size_t n);
  * weights: (batch, heads, context, context), kept for the way back; scratch: (threads, 64, context). */
 struct smol_attention {
 	size_t batch, heads, context, width;
+	uint32_t n_threads; /* at most, because of scratch */
 };
 void smol_attention(real *out, real *weights, const real *qkv, const struct smol_attention *shape);
 void smol_attention_backward(real *d_qkv, real *scratch, const real *d_out, const real *weights,

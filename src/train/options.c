@@ -87,8 +87,8 @@ static struct smol_scheme norm_scheme(const struct smol_train_options *o)
 	return s;
 }
 
-static struct smol_scheme matrix_scheme(const struct smol_train_options *o, const struct smol_config *config,
-                                        enum smol_slot slot)
+static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
+                                        const struct smol_config *config, enum smol_slot slot)
 {
 	const bool residual = slot == SMOL_ATTN_C_PROJ || slot == SMOL_MLP_C_PROJ;
 	const double gain = residual ? o->gain * o->residual_gain / sqrt(2.0 * o->n_layers) : o->gain;
@@ -198,7 +198,8 @@ enum smol_status smol_train_config(struct smol_config *out, const struct smol_tr
 		const bool norm = slot == SMOL_LN_1 || slot == SMOL_LN_2;
 
 		c.runs[0].scheme[slot] = (uint8_t)(slot + 1);
-		c.schemes[slot + 1] = norm ? norm_scheme(o) : matrix_scheme(o, &c, (enum smol_slot)slot);
+		c.schemes[slot + 1] =
+			norm ? norm_scheme(o) : matrix_scheme(o, &c, (enum smol_slot)slot);
 	}
 	c.schemes[0] = norm_scheme(o);
 	smol_config_canonicalise(&c);
@@ -208,7 +209,8 @@ enum smol_status smol_train_config(struct smol_config *out, const struct smol_tr
 	return status;
 }
 
-enum smol_status smol_train_options_check(const struct smol_train_options *options, struct smol_error *error)
+enum smol_status smol_train_options_check(const struct smol_train_options *options,
+                                          struct smol_error *error)
 {
 	struct smol_train_options o = *options;
 	struct smol_config config;

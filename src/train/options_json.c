@@ -131,7 +131,8 @@ static bool decode(struct smol_train_options *o, const struct field *f, const js
 
 	switch (f->form) {
 	case COUNT:
-		if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > UINT32_MAX)
+		if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+		    json_integer_value(value) > UINT32_MAX)
 			return false;
 		*(uint32_t *)place = (uint32_t)json_integer_value(value);
 		return true;
@@ -163,18 +164,21 @@ json_t *smol_options_to_json(const struct smol_train_options *options)
 	return object;
 }
 
-enum smol_status smol_options_from_json(struct smol_train_options *out, const json_t *json, struct smol_error *error)
+enum smol_status smol_options_from_json(struct smol_train_options *out, const json_t *json,
+                                        struct smol_error *error)
 {
 	struct smol_train_options o = {.n_threads = 1};
 
 	for (size_t i = 0; i < N_FIELDS; i++)
 		if (!decode(&o, fields + i, json_object_get(json, fields[i].name)))
-			return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "option %s is missing or malformed", fields[i].name);
+			return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
+			                 "option %s is missing or malformed", fields[i].name);
 	*out = o;
 	return SMOL_OK;
 }
 
-const char *smol_options_difference(const struct smol_train_options *a, const struct smol_train_options *b)
+const char *smol_options_difference(const struct smol_train_options *a,
+                                    const struct smol_train_options *b)
 {
 	json_t *x = smol_options_to_json(a), *y = smol_options_to_json(b);
 	const char *name = NULL;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const slot_name[SMOL_N_SLOTS] = {"ln_1",       "attn.c_attn", "attn.c_proj",
-                                                    "ln_2",       "mlp.c_fc",    "mlp.c_proj"};
+static const char *const slot_name[SMOL_N_SLOTS] = {"ln_1", "attn.c_attn", "attn.c_proj",
+                                                    "ln_2", "mlp.c_fc",    "mlp.c_proj"};
 
 static uint32_t add(struct smol_net *net, const char *owner, const char *part, enum smol_group group,
                     enum smol_number type, size_t rows, size_t cols)
@@ -23,8 +23,8 @@ static uint32_t add(struct smol_net *net, const char *owner, const char *part, e
 	return net->n_params++;
 }
 
-static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const char *owner, uint32_t layer,
-                       enum smol_slot slot)
+static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const char *owner,
+                       uint32_t layer, enum smol_slot slot)
 {
 	const struct smol_scheme *s = smol_config_scheme(&net->config, layer, slot);
 	const enum smol_number alpha_type = (enum smol_number)s->alpha_type;
@@ -54,8 +54,8 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
 	}
 }
 
-static void add_norm(struct smol_net *net, struct smol_net_norm *norm, const char *owner, uint32_t layer,
-                     enum smol_slot slot)
+static void add_norm(struct smol_net *net, struct smol_net_norm *norm, const char *owner,
+                     uint32_t layer, enum smol_slot slot)
 {
 	const struct smol_scheme *s = smol_config_scheme(&net->config, layer, slot);
 	const size_t C = net->config.width;
@@ -65,18 +65,23 @@ static void add_norm(struct smol_net *net, struct smol_net_norm *norm, const cha
 	                               .gain = SMOL_NO_PARAM,
 	                               .bias = SMOL_NO_PARAM};
 	if (s->source == SMOL_NORM_STORED) {
-		norm->gain = add(net, owner, "weight", SMOL_GROUP_NORM, (enum smol_number)s->value_type, 1, C);
-		norm->bias = add(net, owner, "bias", SMOL_GROUP_NORM, (enum smol_number)s->value_type, 1, C);
+		norm->gain = add(net, owner, "weight", SMOL_GROUP_NORM, (enum smol_number)s->value_type,
+		                 1, C);
+		norm->bias =
+			add(net, owner, "bias", SMOL_GROUP_NORM, (enum smol_number)s->value_type, 1, C);
 	} else if (s->source == SMOL_NORM_OWN) {
-		norm->gain = add(net, owner, "weight.alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, s->d);
-		norm->bias = add(net, owner, "bias.alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, s->d);
+		norm->gain = add(net, owner, "weight.alpha", SMOL_GROUP_ALPHA,
+		                 (enum smol_number)s->alpha_type, 1, s->d);
+		norm->bias = add(net, owner, "bias.alpha", SMOL_GROUP_ALPHA,
+		                 (enum smol_number)s->alpha_type, 1, s->d);
 	}
 }
 
 static void add_layer(struct smol_net *net, uint32_t layer)
 {
 	struct smol_net_layer *l = net->layers + layer;
-	struct smol_net_norm *const norms[SMOL_N_SLOTS] = {[SMOL_LN_1] = &l->ln_1, [SMOL_LN_2] = &l->ln_2};
+	struct smol_net_norm *const norms[SMOL_N_SLOTS] = {
+		[SMOL_LN_1] = &l->ln_1, [SMOL_LN_2] = &l->ln_2};
 	struct smol_net_matrix *const matrices[SMOL_N_SLOTS] = {[SMOL_ATTN_C_ATTN] = &l->c_attn,
 	                                                        [SMOL_ATTN_C_PROJ] = &l->attn_proj,
 	                                                        [SMOL_MLP_C_FC] = &l->c_fc,
@@ -96,7 +101,8 @@ static void add_layer(struct smol_net *net, uint32_t layer)
 static const struct smol_scheme *shared_scheme(const struct smol_config *config)
 {
 	for (uint32_t i = 0; i < config->n_schemes; i++)
-		if (config->schemes[i].kind == SMOL_MATRIX && config->schemes[i].source == SMOL_MATRIX_SHARED)
+		if (config->schemes[i].kind == SMOL_MATRIX &&
+		    config->schemes[i].source == SMOL_MATRIX_SHARED)
 			return config->schemes + i;
 	return NULL;
 }
@@ -109,21 +115,26 @@ enum smol_status smol_net_register(struct smol_net *net, struct smol_error *erro
 	/* wte, wpe, shared and ln_f; a layer has at most 2 x 2 for norms and 4 x 3 for matrices. */
 	net->params = smol_train_alloc(5 + (size_t)c->n_layers * 16, sizeof *net->params);
 	if (net->params == NULL)
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the list of parameters");
-	net->wte = add(net, "wte", "weight", SMOL_GROUP_EMBEDDING, (enum smol_number)c->wte_type, c->vocab, c->width);
-	net->wpe = add(net, "wpe", "weight", SMOL_GROUP_EMBEDDING, (enum smol_number)c->wpe_type, c->context, c->width);
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+		                 "no memory for the list of parameters");
+	net->wte = add(net, "wte", "weight", SMOL_GROUP_EMBEDDING, (enum smol_number)c->wte_type,
+	               c->vocab, c->width);
+	net->wpe = add(net, "wpe", "weight", SMOL_GROUP_EMBEDDING, (enum smol_number)c->wpe_type,
+	               c->context, c->width);
 	net->shared = SMOL_NO_PARAM;
 	if (shared != NULL)
-		net->shared = add(net, "", "alpha", SMOL_GROUP_ALPHA, (enum smol_number)shared->alpha_type, 1, shared->d);
+		net->shared = add(net, "", "alpha", SMOL_GROUP_ALPHA,
+		                  (enum smol_number)shared->alpha_type, 1, shared->d);
 	for (uint32_t l = 0; l < c->n_layers; l++)
 		add_layer(net, l);
 	add_norm(net, &net->ln_f, "ln_f", 0, SMOL_LN_F);
 	return SMOL_OK;
 }
 
-/* The trainer's gaussian start, row by row so that no float copy of a table is needed in a double build. */
-static void gauss_rows(real *dest, const struct smol_net *net, uint32_t tensor, enum smol_purpose purpose,
-                       size_t rows, size_t cols, double std)
+/* The trainer's gaussian start, row by row so that no float copy of a table is needed in a double
+ * build. */
+static void gauss_rows(real *dest, const struct smol_net *net, uint32_t tensor,
+                       enum smol_purpose purpose, size_t rows, size_t cols, double std)
 {
 	const struct smol_frozen frozen = {.key = &net->key,
 	                                   .tensor = tensor,
@@ -157,8 +168,8 @@ static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, 
 	if (m->alpha != SMOL_NO_PARAM)
 		start_alphas(net, m->alpha, uniform);
 	if (m->factor_a != SMOL_NO_PARAM)
-		gauss_rows(smol_net_value(net, m->factor_a), net, m->tensor, SMOL_PURPOSE_FACTOR, m->scheme->rank,
-		           m->cols, 1 / sqrt((double)m->cols));
+		gauss_rows(smol_net_value(net, m->factor_a), net, m->tensor, SMOL_PURPOSE_FACTOR,
+		           m->scheme->rank, m->cols, 1 / sqrt((double)m->cols));
 }
 
 static void start_norm(struct smol_net *net, const struct smol_net_norm *norm)

@@ -10,8 +10,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* e^x for x within SMOL_EXP_LEAST..SMOL_EXP_MOST, by range reduction and a polynomial, in operations that a compiler can put into vectors: a
- * call of expf in the inner loops would cost more than the matrix products. */
+/* e^x for x within SMOL_EXP_LEAST..SMOL_EXP_MOST, by range reduction and a polynomial, in
+ * operations that a compiler can put into vectors: a call of expf in the inner loops would cost more
+ * than the matrix products. The quotient by log 2 is rounded by the number format itself: after adding
+ * 1.5 x 2^23 (2^52) no bit is left for a fraction, and the integer stands in the lowest bits. */
 #ifdef SMOL_REAL_DOUBLE
 
 typedef double real;
@@ -26,11 +28,14 @@ static inline double smol_real_exp(double x)
 		1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
 		1.0 / 720,       1.0 / 120,      1.0 / 24,      1.0 / 6,      1.0 / 2,     1.0,
 	};
-	const double n = floor(x * 0x1.71547652b82fep+0 + 0.5);
+	const double shifted = x * 0x1.71547652b82fep+0 + 0x1.8p+52;
+	const double n = shifted - 0x1.8p+52;
 	const double r = (x - n * 0x1.62e42fefa3800p-1) - n * 0x1.ef35793c76730p-45;
-	const uint64_t bits = (uint64_t)(int64_t)(n + 1023) << 52;
 	double p = 1.0 / 6227020800, power;
+	uint64_t bits;
 
+	memcpy(&bits, &shifted, sizeof bits);
+	bits = (bits + 1023) << 52;
 	for (int i = 0; i < 12; i++)
 		p = p * r + inverse_factorial[i];
 	p = p * r + 1;
@@ -48,12 +53,14 @@ typedef float real;
 
 static inline float smol_real_exp(float x)
 {
-	/* To nearest by the float format itself: 1.5 x 2^23 leaves no bits for a fraction. */
-	const float n = (x * 0x1.715476p+0f + 0x1.8p+23f) - 0x1.8p+23f;
+	const float shifted = x * 0x1.715476p+0f + 0x1.8p+23f;
+	const float n = shifted - 0x1.8p+23f;
 	const float r = (x - n * 0x1.63p-1f) + n * 0x1.bd0106p-13f;
-	const int32_t bits = ((int32_t)n + 127) * 0x800000;
 	float p = 0x1.a0d2cep-13f, power;
+	uint32_t bits;
 
+	memcpy(&bits, &shifted, sizeof bits);
+	bits = (bits + 127) << 23;
 	p = p * r + 0x1.6e879cp-10f;
 	p = p * r + 0x1.11121p-7f;
 	p = p * r + 0x1.555382p-5f;
@@ -66,7 +73,8 @@ static inline float smol_real_exp(float x)
 
 #endif
 
-/* The largest of x (n), n > 0. Eight at a time: compilers do not reorder a comparison of floats on their own. */
+/* The largest of x (n), n > 0. Eight at a time: compilers do not reorder a comparison of floats on
+ * their own. */
 static inline real smol_real_max(const real *x, size_t n)
 {
 	real lane[8], max = x[0];

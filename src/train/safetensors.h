@@ -1,5 +1,5 @@
-/* safetensors: u64 length of the header, the header as JSON, the tensors' bytes. Bytes in, a checked view
- * out; tensors in, bytes out. Of the number types only F32 is used here. */
+/* safetensors: u64 length of the header, the header as JSON, the tensors' bytes. Bytes in, a
+ * checked view out; tensors in, bytes out. Of the number types only F32 is used here. */
 #ifndef SMOL_TRAIN_SAFETENSORS_H
 #define SMOL_TRAIN_SAFETENSORS_H
 
@@ -28,11 +28,11 @@ struct smol_tensor_file {
 	size_t n_entries;
 };
 
-/* Parses and checks: every tensor is F32 of one or two dimensions, its size is that of its shape, and the data
- * is covered from the first byte to the last without holes or overlaps. Errors: TRUNCATED, SIZE, RANGE, TEXT,
- * ENUM, SECTION, MEMORY. bytes must outlive the view. */
-enum smol_status smol_tensor_file_parse(struct smol_tensor_file *file, const uint8_t *bytes, size_t size_bytes,
-                                        struct smol_error *error);
+/* Parses and checks: every tensor is F32 of one or two dimensions, its size is that of its shape,
+ * and the data is covered from the first byte to the last without holes or overlaps. Errors:
+ * TRUNCATED, SIZE, RANGE, TEXT, ENUM, SECTION, MEMORY. bytes must outlive the view. */
+enum smol_status smol_tensor_file_parse(struct smol_tensor_file *file, const uint8_t *bytes,
+                                        size_t size_bytes, struct smol_error *error);
 void smol_tensor_file_free(struct smol_tensor_file *file);
 
 /* A string of the metadata, or NULL. */
@@ -40,10 +40,12 @@ const char *smol_tensor_file_text(const struct smol_tensor_file *file, const cha
 
 /* values (rows, cols) from the tensor of that name and shape; a shape (n) counts as (1, n). TENSOR if
  * there is none, SIZE if its shape differs. */
-enum smol_status smol_tensor_file_read(real *values, const struct smol_tensor_file *file, const char *name,
-                                       size_t rows, size_t cols, struct smol_error *error);
+enum smol_status smol_tensor_file_read(real *values, const struct smol_tensor_file *file,
+                                       const char *name, size_t rows, size_t cols,
+                                       struct smol_error *error);
 
-/* What is to be written: rows x cols numbers, or zeros if values is NULL, times scale; one dimension if rows is 0. */
+/* What is to be written: rows x cols numbers, or zeros if values is NULL, times scale; one
+ * dimension if rows is 0. */
 struct smol_tensor_source {
 	char name[80];
 	size_t rows, cols;

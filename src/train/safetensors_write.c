@@ -16,13 +16,16 @@ static json_t *describe(const struct smol_tensor_source *s, uint64_t begin)
 	const json_int_t rows = (json_int_t)s->rows, cols = (json_int_t)s->cols;
 
 	if (s->rows == 0)
-		return json_pack("{s:s, s:[I], s:[I, I]}", "dtype", "F32", "shape", cols, "data_offsets", from, to);
-	return json_pack("{s:s, s:[I, I], s:[I, I]}", "dtype", "F32", "shape", s->transposed ? cols : rows,
-	                 s->transposed ? rows : cols, "data_offsets", from, to);
+		return json_pack("{s:s, s:[I], s:[I, I]}", "dtype", "F32", "shape", cols,
+		                 "data_offsets", from, to);
+	return json_pack("{s:s, s:[I, I], s:[I, I]}", "dtype", "F32", "shape",
+	                 s->transposed ? cols : rows, s->transposed ? rows : cols, "data_offsets", from,
+	                 to);
 }
 
 /* The header's text, or NULL; *data_bytes is the size of all tensors. */
-static char *header_text(uint64_t *data_bytes, const struct smol_tensor_source *sources, size_t n, json_t *metadata)
+static char *header_text(uint64_t *data_bytes, const struct smol_tensor_source *sources, size_t n,
+                         json_t *metadata)
 {
 	json_t *header = json_object();
 	char *text = NULL;
@@ -67,7 +70,8 @@ enum smol_status smol_tensor_file_write(uint8_t **out, size_t *size_bytes,
 	}
 	if (bytes == NULL) {
 		free(header);
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the tensors' file");
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+		                 "no memory for the tensors' file");
 	}
 	smol_put64(bytes, header_bytes);
 	memset(bytes + 8, ' ', (size_t)header_bytes);

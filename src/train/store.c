@@ -17,8 +17,8 @@ static int32_t round_even(float x)
 
 static enum smol_status too_large(const struct smol_param *p, struct smol_error *error)
 {
-	return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "%s: a number beyond the range of its type in the file",
-	                 p->name);
+	return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
+	                 "%s: a number beyond the range of its type in the file", p->name);
 }
 
 /* Packs n numbers as f32 or f16 and takes back what was packed. */
@@ -61,7 +61,8 @@ static enum smol_status pack_q8(uint8_t *dest, uint8_t *dest_scale, real *values
 	scale = largest / 127.0f;
 	for (size_t i = 0; i < n; i++) {
 		const int32_t rounded = scale > 0 ? round_even((float)values[i] / scale) : 0;
-		/* A subnormal scale is rounded too coarsely for the quotient to stay in range by itself. */
+		/* A subnormal scale is rounded too coarsely for the quotient to stay in range by
+		 * itself. */
 		const int32_t q = rounded > 127 ? 127 : rounded < -127 ? -127 : rounded;
 
 		dest[i] = (uint8_t)q;
@@ -71,8 +72,8 @@ static enum smol_status pack_q8(uint8_t *dest, uint8_t *dest_scale, real *values
 	return SMOL_OK;
 }
 
-static enum smol_status pack_table(struct smol_trainer *t, uint32_t param, uint64_t at, uint64_t scales_at,
-                                   struct smol_error *error)
+static enum smol_status pack_table(struct smol_trainer *t, uint32_t param, uint64_t at,
+                                   uint64_t scales_at, struct smol_error *error)
 {
 	const struct smol_param *p = t->net->params + param;
 	real *values = smol_net_value(t->net, param);
@@ -81,8 +82,9 @@ static enum smol_status pack_table(struct smol_trainer *t, uint32_t param, uint6
 	if (p->type != SMOL_Q8)
 		return pack(t->embeddings + at, values, smol_param_size(p), p, error);
 	for (size_t row = 0; row < p->rows && status == SMOL_OK; row++)
-		status = pack_q8(t->embeddings + at + row * p->cols, t->embeddings + scales_at + 4 * row,
-		                 values + row * p->cols, p->cols, p, error);
+		status =
+			pack_q8(t->embeddings + at + row * p->cols, t->embeddings + scales_at + 4 * row,
+		                values + row * p->cols, p->cols, p, error);
 	return status;
 }
 
@@ -97,7 +99,8 @@ static enum smol_status pack_learned(struct smol_trainer *t, struct smol_error *
 		enum smol_status status = SMOL_E_SIZE;
 
 		if (size <= t->learned_bytes - at)
-			status = pack(t->learned + at, smol_net_value(t->net, i), smol_param_size(p), p, error);
+			status = pack(t->learned + at, smol_net_value(t->net, i), smol_param_size(p), p,
+			              error);
 		if (status != SMOL_OK)
 			return status;
 		at += size;
@@ -118,7 +121,8 @@ static enum smol_status pack_all(struct smol_trainer *t, struct smol_error *erro
 	t->embeddings = smol_train_alloc((size_t)layout.size_bytes, 1);
 	t->learned = smol_train_alloc((size_t)t->learned_bytes, 1);
 	if (t->embeddings == NULL || t->learned == NULL)
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the file's sections");
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+		                 "no memory for the file's sections");
 	status = pack_table(t, t->net->wte, layout.wte, layout.wte_scales, error);
 	if (status == SMOL_OK)
 		status = pack_table(t, t->net->wpe, layout.wpe, layout.wpe_scales, error);
@@ -152,7 +156,8 @@ enum smol_status smol_trainer_model(uint8_t **out, size_t *size_bytes, const str
 	uint64_t size;
 
 	if (!t->finished || t->options.full)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "only a finished training of a frozen network has a "
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+		                 "only a finished training of a frozen network has a "
 		                 "model file");
 	if (t->learned_bytes > 0)
 		parts.learned = (struct smol_span){t->learned, (size_t)t->learned_bytes};

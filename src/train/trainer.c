@@ -21,6 +21,14 @@ static bool take_all(struct smol_trainer *t)
 	       (t->best != NULL || !t->options.keep_best);
 }
 
+/* Both settings are the process's, and another trainer may have changed them. Work is spread over
+ * the threads here, so the BLAS must not do it again inside. */
+static void set_threads(const struct smol_trainer *t)
+{
+	openblas_set_num_threads(1);
+	omp_set_num_threads((int)t->options.n_threads);
+}
+
 static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
 {
 	const struct smol_train_options *o = &t->options;
@@ -37,16 +45,19 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
 	t->train_bytes = (size_t)((double)t->text_bytes * (1 - o->val_fraction));
 	if (t->train_bytes <= o->context || t->text_bytes - t->train_bytes < 2)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "the text has %zu bytes to train on and %zu to validate with; a context of %u needs more",
+		                 "the text has %zu bytes to train on and %zu to validate with; a "
+		                 "context of %u needs more",
 		                 t->train_bytes, t->text_bytes - t->train_bytes, (unsigned)o->context);
+	set_threads(t);
 	status = smol_net_create(&t->net, &config, &net_options, error);
 	if (status == SMOL_OK && !take_all(t))
 		status = smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the optimiser");
 	return status;
 }
 
-enum smol_status smol_trainer_create(struct smol_trainer **out, const struct smol_train_options *options,
-                                     const uint8_t *text, size_t size_bytes, struct smol_error *error)
+enum smol_status smol_trainer_create(struct smol_trainer **out,
+                                     const struct smol_train_options *options, const uint8_t *text,
+                                     size_t size_bytes, struct smol_error *error)
 {
 	struct smol_trainer *t;
 	enum smol_status status;
@@ -62,10 +73,6 @@ enum smol_status smol_trainer_create(struct smol_trainer **out, const struct smo
 	t->text_bytes = size_bytes;
 	t->best_nats = (double)INFINITY;
 	smol_batch_key(t->batch_key, options->seed);
-	/* Rows are spread over the threads here, so the BLAS must not do it again inside. */
-	openblas_set_num_threads(1);
-	if (options->n_threads >= 1 && options->n_threads <= 1024)
-		omp_set_num_threads((int)options->n_threads);
 	status = build(t, error);
 	if (status != SMOL_OK) {
 		smol_trainer_destroy(t);
@@ -129,13 +136,15 @@ static void load_batch(struct smol_trainer *t)
 	}
 }
 
-enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_step *out, struct smol_error *error)
+enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_step *out,
+                                   struct smol_error *error)
 {
 	const struct smol_train_options *o = &t->options;
 	struct smol_train_step s;
 
 	if (t->finished)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
+	set_threads(t);
 	load_batch(t);
 	s.lr = o->lr * smol_schedule(o, t->step);
 	s.alpha_lr = o->alpha_lr * smol_alpha_schedule(o, t->step);
@@ -144,13 +153,15 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
 	s.gradient_norm = smol_gradient_norm(t->net);
 	if (!isfinite(s.loss) || !isfinite(s.gradient_norm))
 		return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
-		                 "step %u: the loss or its gradient is not finite; a lower learning rate may help",
+		                 "step %u: the loss or its gradient is not finite; a lower learning "
+		                 "rate may help",
 		                 (unsigned)(t->step + 1));
-	smol_adamw(t, (const double[]){[SMOL_GROUP_EMBEDDING] = s.lr,
-	                               [SMOL_GROUP_ALPHA] = s.alpha_lr,
-	                               [SMOL_GROUP_FACTOR] = s.lr,
-	                               [SMOL_GROUP_NORM] = s.lr,
-	                               [SMOL_GROUP_MATRIX] = s.lr},
+	smol_adamw(t,
+	           (const double[]){[SMOL_GROUP_EMBEDDING] = s.lr,
+	                            [SMOL_GROUP_ALPHA] = s.alpha_lr,
+	                            [SMOL_GROUP_FACTOR] = s.lr,
+	                            [SMOL_GROUP_NORM] = s.lr,
+	                            [SMOL_GROUP_MATRIX] = s.lr},
 	           o->clip > 0 && s.gradient_norm > o->clip ? o->clip / s.gradient_norm : 1);
 	t->step++;
 	smol_net_materialise(t->net, false);
@@ -158,7 +169,8 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
 	return SMOL_OK;
 }
 
-/* Fills the batch with windows from *window on, until n bytes are used up; returns how many tokens it predicts. */
+/* Fills the batch with windows from *window on, until n bytes are used up; returns how many tokens
+ * it predicts. */
 static size_t load_windows(struct smol_trainer *t, const uint8_t *text, size_t n, size_t *at)
 {
 	const size_t T = t->options.context, n_tokens = t->net->n_tokens;
@@ -184,6 +196,7 @@ enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train
 	struct smol_train_score score = {0};
 	double sum = 0;
 
+	set_threads(t);
 	for (size_t at = 0; at + 1 < n;) {
 		double total;
 
@@ -192,7 +205,8 @@ enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train
 		sum += total;
 	}
 	if (!isfinite(sum))
-		return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the validation loss is not finite");
+		return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
+		                 "the validation loss is not finite");
 	score.nats_per_token = sum / (double)score.n_tokens;
 	score.bits_per_byte = score.nats_per_token / 0.69314718055994530942;
 	if (t->best != NULL && !t->finished && score.nats_per_token < t->best_nats) {

@@ -12,7 +12,7 @@ struct smol_trainer {
 	const uint8_t *text;
 	size_t text_bytes, train_bytes;
 	struct smol_net *net;
-	real *m, *v; /* (n_values): AdamW's moments */
+	real *m, *v;   /* (n_values): AdamW's moments */
 	uint32_t step; /* steps done */
 	uint8_t batch_key[32];
 	uint8_t *tokens;  /* (batch x context) */
@@ -31,12 +31,14 @@ double smol_alpha_schedule(const struct smol_train_options *options, uint32_t st
 /* Puts the numbers in that "default" stands for. */
 void smol_train_resolve(struct smol_train_options *options);
 
-/* Options to and from a JSON object; NULL if there is no memory. TEXT if something is missing or malformed. */
+/* Options to and from a JSON object; NULL if there is no memory. TEXT if something is missing or
+ * malformed. */
 json_t *smol_options_to_json(const struct smol_train_options *options);
 enum smol_status smol_options_from_json(struct smol_train_options *options, const json_t *json,
                                         struct smol_error *error);
 /* The name of an option, n_threads apart, in which two sets differ; NULL if there is none. */
-const char *smol_options_difference(const struct smol_train_options *a, const struct smol_train_options *b);
+const char *smol_options_difference(const struct smol_train_options *a,
+                                    const struct smol_train_options *b);
 
 /* The configuration that resolved options describe, canonical and checked. */
 enum smol_status smol_train_config(struct smol_config *config, const struct smol_train_options *options,

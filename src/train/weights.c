@@ -33,12 +33,14 @@ static void exact_table(struct recipe *r, const double *alpha)
 	for (uint32_t k = 0; k < s->d; k++)
 		for (uint32_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
 			r->exact[plane_of((enum smol_dist)s->dist, k) * SMOL_TABLE_ENTRIES + u] +=
-				(real)((double)s->sigma * alpha[k] * basis((enum smol_dist)s->dist, k, u));
+				(real)((double)s->sigma * alpha[k] *
+			               basis((enum smol_dist)s->dist, k, u));
 }
 
 /* param: the alphas, or SMOL_NO_PARAM for (1). */
 static void make_recipe(struct recipe *r, const struct smol_net *net, const struct smol_scheme *s,
-                        uint32_t param, uint32_t tensor, enum smol_purpose purpose, size_t rows, size_t cols)
+                        uint32_t param, uint32_t tensor, enum smol_purpose purpose, size_t rows,
+                        size_t cols)
 {
 	double alpha[SMOL_MAX_BASES] = {1};
 
@@ -53,7 +55,8 @@ static void make_recipe(struct recipe *r, const struct smol_net *net, const stru
 	                                 .cols = (uint32_t)cols,
 	                                 .n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d),
 	                                 .table = r->table};
-	r->frozen.scale = (double)s->sigma * smol_frozen_table(r->table, (enum smol_dist)s->dist, alpha, s->d);
+	r->frozen.scale =
+		(double)s->sigma * smol_frozen_table(r->table, (enum smol_dist)s->dist, alpha, s->d);
 	if (net->smooth)
 		exact_table(r, alpha);
 }
@@ -63,7 +66,8 @@ static void *thread_scratch(const struct smol_net *net)
 	return (unsigned char *)net->scratch + (size_t)omp_get_thread_num() * net->scratch_bytes;
 }
 
-static void integer_rows(real *weight, const struct recipe *r, int16_t *scratch, uint32_t row, uint32_t n_rows)
+static void integer_rows(real *weight, const struct recipe *r, int16_t *scratch, uint32_t row,
+                         uint32_t n_rows)
 {
 	const size_t n = (size_t)n_rows * r->frozen.cols;
 
@@ -72,7 +76,8 @@ static void integer_rows(real *weight, const struct recipe *r, int16_t *scratch,
 		weight[i] = (real)(r->frozen.scale * scratch[i]);
 }
 
-static void smooth_rows(real *weight, const struct recipe *r, uint8_t *scratch, uint32_t row, uint32_t n_rows)
+static void smooth_rows(real *weight, const struct recipe *r, uint8_t *scratch, uint32_t row,
+                        uint32_t n_rows)
 {
 	const size_t n = (size_t)n_rows * r->frozen.cols;
 
@@ -88,7 +93,7 @@ static void regenerate(real *weight, const struct smol_net *net, const struct re
 {
 	const uint32_t rows = r->frozen.rows, n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) num_threads((int)net->n_threads)
 	for (uint32_t b = 0; b < n_blocks; b++) {
 		const uint32_t row = b * SMOL_ROW_BLOCK;
 		const uint32_t n = rows - row < SMOL_ROW_BLOCK ? rows - row : SMOL_ROW_BLOCK;
@@ -105,9 +110,10 @@ static void add_factors(const struct smol_net *net, const struct smol_net_matrix
 {
 	const size_t rank = m->scheme->rank;
 
-	smol_gemm(m->weight, m->cols, (struct smol_operand){smol_net_value(net, m->factor_b), rank, false},
-	          (struct smol_operand){smol_net_value(net, m->factor_a), m->cols, false}, m->rows, m->cols, rank, 1,
-	          1);
+	smol_gemm(m->weight, m->cols,
+	          (struct smol_operand){smol_net_value(net, m->factor_b), rank, false},
+	          (struct smol_operand){smol_net_value(net, m->factor_a), m->cols, false}, m->rows,
+	          m->cols, rank, 1, 1);
 }
 
 void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
@@ -168,11 +174,11 @@ void smol_net_materialise(struct smol_net *net, bool everything)
 	materialise_norm(net, &net->ln_f);
 }
 
-/* sums[k] = sum over one plane's bytes of d_weight basis_k(byte). First a sum for each value of the byte, in
- * four columns so that neighbours with equal bytes do not wait for each other; then every basis of the plane
- * reads the 256 sums. */
-static void contract_plane(double *sums, const struct recipe *r, const real *d_weight, const uint8_t *bytes,
-                           uint32_t plane, size_t n)
+/* sums[k] = sum over one plane's bytes of d_weight basis_k(byte). First a sum for each value of the
+ * byte, in four columns so that neighbours with equal bytes do not wait for each other; then every
+ * basis of the plane reads the 256 sums. */
+static void contract_plane(double *sums, const struct recipe *r, const real *d_weight,
+                           const uint8_t *bytes, uint32_t plane, size_t n)
 {
 	const enum smol_dist dist = (enum smol_dist)r->scheme->dist;
 	real bin[SMOL_TABLE_ENTRIES][4] = {{0}};
@@ -185,18 +191,20 @@ static void contract_plane(double *sums, const struct recipe *r, const real *d_w
 		if (plane_of(dist, k) != plane)
 			continue;
 		for (uint32_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
-			sum += ((double)bin[u][0] + (double)bin[u][1] + (double)bin[u][2] + (double)bin[u][3]) *
+			sum += ((double)bin[u][0] + (double)bin[u][1] + (double)bin[u][2] +
+			        (double)bin[u][3]) *
 			       basis(dist, k, u);
 		sums[k] = sum;
 	}
 }
 
-/* d_alpha_k += sigma x sum of d_weight B_k, where B_k is basis k; row blocks side by side, then added in order. */
+/* d_alpha_k += sigma x sum of d_weight B_k, where B_k is basis k; row blocks side by side, then
+ * added in order. */
 static void contract(struct smol_net *net, const struct recipe *r, const real *d_weight, real *d_alpha)
 {
 	const uint32_t rows = r->frozen.rows, n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) num_threads((int)net->n_threads)
 	for (uint32_t b = 0; b < n_blocks; b++) {
 		const uint32_t row = b * SMOL_ROW_BLOCK;
 		const uint32_t n = rows - row < SMOL_ROW_BLOCK ? rows - row : SMOL_ROW_BLOCK;
@@ -205,7 +213,8 @@ static void contract(struct smol_net *net, const struct recipe *r, const real *d
 
 		for (uint32_t p = 0; p < r->frozen.n_planes; p++) {
 			smol_frozen_bytes(bytes, &r->frozen, p, row, n);
-			contract_plane(net->d_alpha + (size_t)b * SMOL_MAX_BASES, r, d_weight + row * cols, bytes, p, n * cols);
+			contract_plane(net->d_alpha + (size_t)b * SMOL_MAX_BASES, r,
+			               d_weight + row * cols, bytes, p, n * cols);
 		}
 	}
 	for (uint32_t k = 0; k < r->scheme->d; k++) {
@@ -230,7 +239,8 @@ static void factor_gradient(struct smol_net *net, const struct smol_net_matrix *
 	          (struct smol_operand){net->z_factor, rank, false}, m->rows, rank, n, 1, 0);
 	smol_gemm(net->d_factor, rank, (struct smol_operand){d_y, m->rows, false},
 	          (struct smol_operand){b, rank, false}, n, rank, m->rows, 1, 0);
-	smol_gemm(smol_net_grad(net, m->factor_a), m->cols, (struct smol_operand){net->d_factor, rank, true},
+	smol_gemm(smol_net_grad(net, m->factor_a), m->cols,
+	          (struct smol_operand){net->d_factor, rank, true},
 	          (struct smol_operand){x, m->cols, false}, rank, m->cols, n, 1, 0);
 }
 
@@ -243,11 +253,13 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
 		real *d_weight = full ? smol_net_grad(net, m->full) : net->d_weight;
 
 		smol_gemm(d_weight, m->cols, (struct smol_operand){d_y, m->rows, true},
-		          (struct smol_operand){x, m->cols, false}, m->rows, m->cols, net->n_tokens, 1, 0);
+		          (struct smol_operand){x, m->cols, false}, m->rows, m->cols, net->n_tokens, 1,
+		          0);
 		if (!full) {
 			struct recipe r;
 
-			make_recipe(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows, m->cols);
+			make_recipe(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX,
+			            m->rows, m->cols);
 			contract(net, &r, d_weight, smol_net_grad(net, m->alpha));
 		}
 	}

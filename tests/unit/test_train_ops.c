@@ -51,11 +51,14 @@ Test(train_ops, gelu_and_its_slope)
 		x[i] = (real)(i - N / 2) / 100;
 	smol_gelu(out, x, N);
 	for (int i = 0; i < N; i++) {
-		const double v = (double)((real)(i - N / 2) / 100), u = sqrt(2 / 3.14159265358979323846) * (v + 0.044715 * v * v * v);
-		const double t = tanh(u), slope = sqrt(2 / 3.14159265358979323846) * (1 + 3 * 0.044715 * v * v);
+		const double v = (double)((real)(i - N / 2) / 100),
+			     u = sqrt(2 / 3.14159265358979323846) * (v + 0.044715 * v * v * v);
+		const double t = tanh(u),
+			     slope = sqrt(2 / 3.14159265358979323846) * (1 + 3 * 0.044715 * v * v);
 
 		cr_assert_float_eq((double)out[i], 0.5 * v * (1 + t), 2e-6, "GELU(%g)", v);
-		cr_assert_float_eq((double)x[i], 0.5 * (1 + t) + 0.5 * v * (1 - t * t) * slope, 3e-6, "GELU'(%g)", v);
+		cr_assert_float_eq((double)x[i], 0.5 * (1 + t) + 0.5 * v * (1 - t * t) * slope, 3e-6,
+		                   "GELU'(%g)", v);
 	}
 }
 
@@ -82,7 +85,8 @@ Test(train_ops, layernorm)
 			const double expected = ((double)x[i * C + c] - mean) / sqrt(var + 1e-5);
 
 			cr_assert_float_eq((double)z[i * C + c], expected, 2e-6);
-			cr_assert_float_eq((double)out[i * C + c], expected * (double)gain[c] + (double)bias[c], 4e-6);
+			cr_assert_float_eq((double)out[i * C + c],
+			                   expected * (double)gain[c] + (double)bias[c], 4e-6);
 		}
 	}
 }
@@ -105,9 +109,12 @@ Test(train_ops, cross_entropy)
 		for (size_t v = 0; v < V; v++) {
 			const double p = exp(before[i * V + v]) / sum, hit = (int32_t)v == targets[i];
 
-			cr_assert_float_eq((double)logits[i * V + v], targets[i] < 0 ? 0 : (p - hit) / 2, 1e-7);
+			cr_assert_float_eq((double)logits[i * V + v],
+			                   targets[i] < 0 ? 0 : (p - hit) / 2, 1e-7);
 		}
-		cr_assert_float_eq(losses[i], targets[i] < 0 ? 0 : log(sum) - before[i * V + (size_t)targets[i]], 1e-6);
+		cr_assert_float_eq(losses[i],
+		                   targets[i] < 0 ? 0 : log(sum) - before[i * V + (size_t)targets[i]],
+		                   1e-6);
 	}
 }
 
@@ -120,14 +127,16 @@ static void attend(double *out, const real *qkv, size_t first, size_t q, size_t 
 		double e = 0;
 
 		for (size_t i = 0; i < D; i++)
-			e += (double)qkv[(first + q) * 3 * C + h * D + i] * (double)qkv[(first + j) * 3 * C + C + h * D + i];
+			e += (double)qkv[(first + q) * 3 * C + h * D + i] *
+			     (double)qkv[(first + j) * 3 * C + C + h * D + i];
 		weight[j] = exp(e / sqrt((double)D));
 		sum += weight[j];
 	}
 	for (size_t i = 0; i < D; i++) {
 		out[i] = 0;
 		for (size_t j = 0; j <= q; j++)
-			out[i] += weight[j] / sum * (double)qkv[(first + j) * 3 * C + 2 * C + h * D + i];
+			out[i] +=
+				weight[j] / sum * (double)qkv[(first + j) * 3 * C + 2 * C + h * D + i];
 	}
 }
 
@@ -166,10 +175,12 @@ Test(train_ops, attention)
 		check_attention(contexts[i]);
 }
 
-/* c = 2 op(a) op(b) + 3 for a tall, a wide and a large product, each operand as it lies and transposed. */
+/* c = 2 op(a) op(b) + 3 for a tall, a wide and a large product, each operand as it lies and
+ * transposed. */
 static void check_gemm(size_t m, size_t n, size_t k, bool ta, bool tb)
 {
-	real *a = calloc(m * k, sizeof *a), *b = calloc(k * n, sizeof *b), *c = calloc(m * n, sizeof *c);
+	real *a = calloc(m * k, sizeof *a), *b = calloc(k * n, sizeof *b),
+	     *c = calloc(m * n, sizeof *c);
 
 	cr_assert(a != NULL && b != NULL && c != NULL);
 	for (unsigned i = 0; i < m * k; i++)
@@ -178,12 +189,14 @@ static void check_gemm(size_t m, size_t n, size_t k, bool ta, bool tb)
 		b[i] = (real)noise(i + 7);
 	for (size_t i = 0; i < m * n; i++)
 		c[i] = 1;
-	smol_gemm(c, n, (struct smol_operand){a, ta ? m : k, ta}, (struct smol_operand){b, tb ? k : n, tb}, m, n, k, 2, 3);
+	smol_gemm(c, n, (struct smol_operand){a, ta ? m : k, ta},
+	          (struct smol_operand){b, tb ? k : n, tb}, m, n, k, 2, 3);
 	for (size_t i = 0; i < m * n; i++) {
 		double sum = 3;
 
 		for (size_t j = 0; j < k; j++)
-			sum += 2 * (double)a[ta ? j * m + i / n : i / n * k + j] * (double)b[tb ? i % n * k + j : j * n + i % n];
+			sum += 2 * (double)a[ta ? j * m + i / n : i / n * k + j] *
+			       (double)b[tb ? i % n * k + j : j * n + i % n];
 		cr_assert_float_eq((double)c[i], sum, 1e-5, "%zu x %zu x %zu, element %zu", m, n, k, i);
 	}
 	free(a);

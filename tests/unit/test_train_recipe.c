@@ -1,5 +1,5 @@
-/* Schedules, batches, AdamW and options. The batches' expected values were computed with another ChaCha20 and
- * BLAKE2b, AdamW's by its paper's formulas, both in Python. */
+/* Schedules, batches, AdamW and options. The batches' expected values were computed with another
+ * ChaCha20 and BLAKE2b, AdamW's by its paper's formulas, both in Python. */
 #include "train/trainer.h"
 
 #include <criterion/criterion.h>
@@ -7,7 +7,8 @@
 
 Test(recipe, learning_rates)
 {
-	const struct smol_train_options o = {.n_steps = 110, .warmup = 10, .min_lr_fraction = 0.1, .alpha_start = 60};
+	const struct smol_train_options o = {
+		.n_steps = 110, .warmup = 10, .min_lr_fraction = 0.1, .alpha_start = 60};
 
 	cr_assert_float_eq(smol_schedule(&o, 0), 0.1, 1e-12);
 	cr_assert_float_eq(smol_schedule(&o, 4), 0.5, 1e-12);
@@ -48,7 +49,8 @@ Test(recipe, batches)
 		uint8_t key[32];
 
 		smol_batch_key(key, cases[i].seed);
-		cr_assert_eq(smol_batch_start(key, cases[i].step, cases[i].window, cases[i].n), cases[i].start, "case %zu", i);
+		cr_assert_eq(smol_batch_start(key, cases[i].step, cases[i].window, cases[i].n),
+		             cases[i].start, "case %zu", i);
 	}
 }
 
@@ -60,7 +62,8 @@ Test(recipe, adamw)
 	const real grads[3][2] = {{(real)0.3, (real)-0.7}, {(real)0.1, (real)0.2}, {(real)-0.4, 0}};
 	real value[2] = {(real)0.5, -1}, grad[2], m[2] = {0}, v[2] = {0};
 	struct smol_param param = {.group = SMOL_GROUP_MATRIX, .rows = 1, .cols = 2};
-	struct smol_net net = {.n_params = 1, .params = &param, .n_values = 2, .value = value, .grad = grad};
+	struct smol_net net = {
+		.n_params = 1, .params = &param, .n_values = 2, .value = value, .grad = grad};
 	struct smol_trainer t = {.net = &net, .m = m, .v = v};
 
 	t.options.beta1 = 0.9;

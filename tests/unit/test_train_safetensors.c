@@ -71,7 +71,8 @@ Test(safetensors, rejects_bad_headers)
 	cr_assert_eq(parse("{" A "," A "}", 24), SMOL_E_TEXT, "a name twice");
 	cr_assert_eq(parse("{" A "}\xff", 24), SMOL_E_TEXT, "not UTF-8");
 	cr_assert_eq(parse("{\"__metadata__\":[]," A "}", 24), SMOL_E_TEXT, "metadata of another kind");
-	cr_assert_eq(parse("{\"__metadata__\":{\"k\":1}," A "}", 24), SMOL_E_TEXT, "metadata that is no text");
+	cr_assert_eq(parse("{\"__metadata__\":{\"k\":1}," A "}", 24), SMOL_E_TEXT,
+	             "metadata that is no text");
 }
 
 Test(safetensors, rejects_bad_lengths)
@@ -80,7 +81,8 @@ Test(safetensors, rejects_bad_lengths)
 	struct smol_tensor_file file;
 
 	for (size_t n = 0; n < size; n++)
-		cr_assert_neq(smol_tensor_file_parse(&file, buffer, n, NULL), SMOL_OK, "cut to %zu bytes", n);
+		cr_assert_neq(smol_tensor_file_parse(&file, buffer, n, NULL), SMOL_OK,
+		              "cut to %zu bytes", n);
 	smol_put64(buffer, UINT64_MAX);
 	cr_assert_eq(smol_tensor_file_parse(&file, buffer, size, NULL), SMOL_E_RANGE);
 	smol_put64(buffer, size - 7);
@@ -92,28 +94,41 @@ Test(safetensors, rejects_bad_places)
 	cr_assert_eq(parse("{" A "," B "}", 31), SMOL_E_RANGE, "past the end");
 	cr_assert_eq(parse("{" A "," B "}", 33), SMOL_E_TRAILING, "bytes left over");
 	cr_assert_eq(parse("{" B "}", 32), SMOL_E_SECTION, "a hole at the start");
-	cr_assert_eq(parse("{" A ",\"c\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[28,36]}}", 36), SMOL_E_SECTION,
-	             "a hole in the middle");
-	cr_assert_eq(parse("{" A ",\"c\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[20,28]}}", 28), SMOL_E_SECTION,
-	             "an overlap");
-	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 0), SMOL_E_RANGE);
-	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", 8), SMOL_E_RANGE);
-	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", 8), SMOL_E_RANGE);
+	cr_assert_eq(
+		parse("{" A ",\"c\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[28,36]}}", 36),
+		SMOL_E_SECTION, "a hole in the middle");
+	cr_assert_eq(
+		parse("{" A ",\"c\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[20,28]}}", 28),
+		SMOL_E_SECTION, "an overlap");
+	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 0),
+	             SMOL_E_RANGE);
+	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", 8),
+	             SMOL_E_RANGE);
+	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", 8),
+	             SMOL_E_RANGE);
 	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8), SMOL_E_RANGE);
-	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8.0]}}", 8), SMOL_E_RANGE);
+	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8.0]}}", 8),
+	             SMOL_E_RANGE);
 }
 
 Test(safetensors, rejects_bad_shapes)
 {
-	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F16\",\"shape\":[4],\"data_offsets\":[0,8]}}", 8), SMOL_E_ENUM);
+	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F16\",\"shape\":[4],\"data_offsets\":[0,8]}}", 8),
+	             SMOL_E_ENUM);
 	cr_assert_eq(parse("{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", 8), SMOL_E_ENUM);
 	cr_assert_eq(parse("{\"a\":7}", 8), SMOL_E_ENUM);
-	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8), SMOL_E_SIZE);
-	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8), SMOL_E_RANGE);
-	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4), SMOL_E_RANGE);
-	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,2],\"data_offsets\":[0,8]}}", 8), SMOL_E_RANGE);
+	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8),
+	             SMOL_E_SIZE);
+	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8),
+	             SMOL_E_RANGE);
+	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4),
+	             SMOL_E_RANGE);
+	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,2],\"data_offsets\":[0,8]}}", 8),
+	             SMOL_E_RANGE);
 	/* 2^31 x 2^31 x 4 wraps to 0 in 64 bits. */
-	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2147483648,2147483648],\"data_offsets\":[0,0]}}", 0),
+	cr_assert_eq(parse("{\"a\":{\"dtype\":\"F32\",\"shape\":[2147483648,2147483648],\"data_"
+	                   "offsets\":[0,0]}}",
+	                   0),
 	             SMOL_E_SIZE);
 }
 
@@ -136,7 +151,9 @@ Test(safetensors, writes_what_the_format_says)
 	cr_assert_eq(bytes[8], '{');
 	for (size_t i = 0; i < 7; i++)
 		cr_assert(smol_load_f32(bytes + size - 28 + 4 * i) == expected[i]);
-	cr_assert_not_null(strstr((char *)bytes + 8, "\"m\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]}"));
-	cr_assert_not_null(strstr((char *)bytes + 8, "\"z\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[24,28]}"));
+	cr_assert_not_null(strstr((char *)bytes + 8,
+	                          "\"m\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]}"));
+	cr_assert_not_null(strstr((char *)bytes + 8,
+	                          "\"z\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[24,28]}"));
 	free(bytes);
 }

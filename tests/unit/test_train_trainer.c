@@ -1,4 +1,5 @@
-/* A trainer as a whole: it learns, it stops and goes on to the same numbers, it stores what it evaluates. */
+/* A trainer as a whole: it learns, it stops and goes on to the same numbers, it stores what it
+ * evaluates. */
 #include "base/bytes.h"
 #include "train/trainer.h"
 
@@ -12,7 +13,8 @@ static uint8_t text[TEXT_BYTES];
 
 static void fill_text(void)
 {
-	static const char words[] = "the quick brown fox jumps over the lazy dog, and then the dog jumps over the fox. ";
+	static const char words[] =
+		"the quick brown fox jumps over the lazy dog, and then the dog jumps over the fox. ";
 
 	for (size_t i = 0; i < TEXT_BYTES; i++)
 		text[i] = (uint8_t)words[i * 7 / 6 % (sizeof words - 1)];
@@ -193,7 +195,8 @@ Test(trainer, refuses_bad_options)
 	o[8].full = true;
 	fill_text();
 	for (size_t i = 0; i < 9; i++) {
-		cr_assert_eq(smol_trainer_create(&t, o + i, text, TEXT_BYTES, NULL), SMOL_E_ARGUMENT, "case %zu", i);
+		cr_assert_eq(smol_trainer_create(&t, o + i, text, TEXT_BYTES, NULL), SMOL_E_ARGUMENT,
+		             "case %zu", i);
 		cr_assert_null(t);
 	}
 }
@@ -240,10 +243,12 @@ Test(trainer, stores_what_it_has)
 		cr_assert_eq(smol_file_check_hash(&file, NULL), SMOL_OK);
 		for (size_t k = 0; k < 256 * 24; k++)
 			cr_assert((float)smol_net_value(t->net, t->net->wte)[k] ==
-			          smol_load_f32(file.wte.scales + k / 24 * 4) * (float)(int8_t)file.wte.data[k]);
+			          smol_load_f32(file.wte.scales + k / 24 * 4) *
+			                  (float)(int8_t)file.wte.data[k]);
 		for (size_t k = 0; k < 20 * 24; k++)
 			cr_assert((float)smol_net_value(t->net, t->net->wpe)[k] ==
-			          smol_load_f32(file.wpe.scales + k / 24 * 4) * (float)(int8_t)file.wpe.data[k]);
+			          smol_load_f32(file.wpe.scales + k / 24 * 4) *
+			                  (float)(int8_t)file.wpe.data[k]);
 		smol_learned_at(&place, &file.config, 1, SMOL_MLP_C_FC);
 		for (uint32_t p = 0; p < t->net->n_params; p++) {
 			const struct smol_param *param = t->net->params + p;
@@ -253,11 +258,13 @@ Test(trainer, stores_what_it_has)
 				at = place.factor_a;
 			else if (strcmp(param->name, "h.1.mlp.c_fc.factor_b") == 0)
 				at = place.factor_b;
-			else if (strcmp(param->name, "alpha") != 0 && strcmp(param->name, "h.1.mlp.c_fc.alpha") != 0)
+			else if (strcmp(param->name, "alpha") != 0 &&
+			         strcmp(param->name, "h.1.mlp.c_fc.alpha") != 0)
 				continue;
 			for (size_t k = 0; k < smol_param_size(param); k++)
-				cr_assert((float)smol_net_value(t->net, p)[k] == smol_load_f16(file.learned.data + at + 2 * k), "%s",
-				          param->name);
+				cr_assert((float)smol_net_value(t->net, p)[k] ==
+				                  smol_load_f16(file.learned.data + at + 2 * k),
+				          "%s", param->name);
 		}
 		free(bytes);
 		smol_trainer_destroy(t);
@@ -283,7 +290,8 @@ Test(trainer, the_same_run_gives_the_same_file)
 	free(bytes[1]);
 }
 
-/* A window more or less, or a batch that ends elsewhere, must not change what is predicted: every byte but the first. */
+/* A window more or less, or a batch that ends elsewhere, must not change what is predicted: every
+ * byte but the first. */
 Test(trainer, validates_every_byte_once)
 {
 	for (uint32_t batch = 1; batch <= 20; batch += 6) {
