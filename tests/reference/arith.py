@@ -1,0 +1,108 @@
+"""Float arithmetic of SPEC.md section 7: every operation binary32, rounded once, in the stated order.
+
+All functions work on NumPy arrays along the last axis. NumPy's float32 +, -, *, / and sqrt are IEEE operations;
+what it lacks is fma, which is built here from doubles by rounding to odd.
+"""
+import numpy as np
+
+F = np.float32
+D = np.float64
+
+
+def fma(a, b, c):
+	"""a b + c rounded once to float.
+
+	The product of two floats is exact in double. The sum is rounded in double to odd (its error known from TwoSum), and 53 bits
+	rounded to odd are enough for the second rounding to float, normal or subnormal, to be right.
+	"""
+	p = np.asarray(a, F).astype(D) * np.asarray(b, F).astype(D)
+	c = np.asarray(c, F).astype(D)
+	s = np.asarray(p + c)
+	t = s - p
+	err = (p - (s - t)) + (c - t)
+	bits = s.view(np.int64)
+	move = (err != 0) & ((bits & 1) == 0) & np.isfinite(s)
+	toward = np.where((err > 0) == (s > 0), 1, -1)
+	return np.where(move, bits + toward, bits).view(D).astype(F)
+
+
+def _tree(lane):
+	for h in (8, 4, 2, 1):
+		lane = lane[..., :h] + lane[..., h:2 * h]
+	return lane[..., 0]
+
+
+def sum16(x):
+	x = np.asarray(x, F)
+	lane = np.zeros(x.shape[:-1] + (16,), F)
+	for i in range(0, x.shape[-1], 16):
+		part = x[..., i:i + 16]
+		lane[..., :part.shape[-1]] += part
+	return _tree(lane)
+
+
+def dot16(x, y):
+	"""Products of the last axes; the other axes broadcast."""
+	x, y = np.asarray(x, F), np.asarray(y, F)
+	lead = np.broadcast_shapes(x.shape[:-1], y.shape[:-1])
+	lane = np.zeros(lead + (16,), F)
+	for i in range(0, x.shape[-1], 16):
+		a, b = x[..., i:i + 16], y[..., i:i + 16]
+		k = a.shape[-1]
+		lane[..., :k] = fma(a, b, lane[..., :k])
+	return _tree(lane)
+
+
+def quantise(x):
+	"""(X as integers held in doubles, t as float), one t for each row of the last axis."""
+	x = np.asarray(x, F)
+	t = np.abs(x).max(axis=-1) / F(32512)
+	t = np.where(t < F(2.0 ** -126), F(0), t)
+	safe = np.where(t == 0, F(1), t)[..., None]
+	return np.where((t == 0)[..., None], F(0), np.rint(x / safe)).astype(D), t
+
+
+def exp(x):
+	x = np.asarray(x, F)
+	x = np.where(x > F(88), F(88), np.where(x < F(-87), F(-87), x))
+	n = np.rint(x * F(float.fromhex('0x1.715476p+0')))
+	r = fma(n, F(float.fromhex('-0x1.63p-1')), x)
+	r = fma(n, F(float.fromhex('0x1.bd0106p-13')), r)
+	p = np.full(x.shape, float.fromhex('0x1.a0d2cep-13'), F)
+	for c in ('0x1.6e879cp-10', '0x1.11121p-7', '0x1.555382p-5', '0x1.555554p-3', '0x1p-1'):
+		p = fma(p, r, F(float.fromhex(c)))
+	p = fma(p, r * r, r)
+	p = p + F(1)
+	return (p.astype(D) * np.exp2(n.astype(D))).astype(F)
+
+
+def gelu(x):
+	x = np.asarray(x, F)
+	v = x * x
+	v = fma(v, F(float.fromhex('-0x1.2444f2p-4')), F(float.fromhex('-0x1.988454p+0')))
+	v = v * x
+	return x / (F(1) + exp(v))
+
+
+def layernorm(x, eps, gain=None, bias=None):
+	x = np.asarray(x, F)
+	n = F(x.shape[-1])
+	centred = x - (sum16(x) / n)[..., None]
+	var = dot16(centred, centred) / n
+	rs = F(1) / np.sqrt(var + F(eps))
+	z = centred * rs[..., None]
+	return z if gain is None else fma(z, gain, bias)
+
+
+def to_f16(x):
+	"""f32 to f16, to nearest even."""
+	return np.asarray(x, F).astype(np.float16)
+
+
+def to_q8(rows):
+	"""Rows of f32 to (i8, f32 scale a row), section 12."""
+	rows = np.asarray(rows, F)
+	scale = np.abs(rows).max(axis=-1) / F(127)
+	safe = np.where(scale == 0, F(1), scale)[:, None]
+	q = np.where((scale == 0)[:, None], F(0), np.rint(rows / safe))
+	return q.astype(np.int8), scale

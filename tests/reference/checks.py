@@ -1,0 +1,27 @@
+"""Counting checks: each prints a line when it fails, and done() prints the total."""
+import subprocess
+import sys
+
+
+class Checks:
+	def __init__(self):
+		self.passed = self.failed = 0
+
+	def that(self, ok, what):
+		if ok:
+			self.passed += 1
+		else:
+			self.failed += 1
+			print('FAILED: %s' % what, flush=True)
+		return ok
+
+	def equal(self, got, want, what):
+		return self.that(got == want, '%s: got %.300r, want %.300r' % (what, got, want))
+
+	def done(self):
+		print('%d passed, %d failed' % (self.passed, self.failed))
+		sys.exit(1 if self.failed or not self.passed else 0)
+
+
+def command(*words, stdin=b''):
+	return subprocess.run([str(w) for w in words], input=stdin, capture_output=True, timeout=120)

@@ -1,0 +1,223 @@
+"""The worked examples of SPEC.md's appendix B: how a block is read and written, and what the reference makes of each one's inputs.
+
+An example's values are words: decimal integers, numbers with a point or in hex notation (exact), or bytes as pairs of hex digits
+(keys ending in _bytes). A key that comes again goes on with the value. Inputs come first, a line `gives = 0` parts them from results.
+"""
+import math
+import re
+import textwrap
+
+import nacl.signing
+import numpy as np
+
+import arith
+import container
+import forward
+import frozen
+import models
+import sampler
+
+F = np.float32
+
+
+def number(word):
+	if 'x' in word:
+		return float.fromhex(word)
+	return float(word) if '.' in word else int(word)
+
+
+def parse(text):
+	"""{name: (inputs, results)} of the blocks, both {key: list of numbers, or bytes}."""
+	out = {}
+	for name, block in re.findall(r'^```example (\S+)\n(.*?)^```$', text, re.S | re.M):
+		parts = {}, {}
+		side = 0
+		for line in block.splitlines():
+			key, value = re.fullmatch(r'(\S+) = (.*)', line).groups()
+			if key == 'gives':
+				side = 1
+				continue
+			read = bytes.fromhex(value) if key.endswith('_bytes') else [number(w) for w in value.split()]
+			parts[side][key] = parts[side][key] + read if key in parts[side] else read
+		assert name not in out
+		out[name] = parts
+	return out
+
+
+def word(value):
+	if isinstance(value, (int, np.integer)):
+		return str(int(value))
+	value = float(value)
+	if value * 1024 == round(value * 1024) and abs(value) < 100000:
+		return repr(value)
+	mantissa, e = value.hex().split('p')
+	return re.sub(r'\.?0*$', '', mantissa) + 'p' + e if '.' in mantissa else value.hex()
+
+
+def lines(key, value):
+	if isinstance(value, bytes):
+		chunks = [value[i:i + 64].hex() for i in range(0, len(value), 64)]
+	else:
+		chunks = textwrap.wrap(' '.join(word(v) for v in value), 140 - len(key), break_on_hyphens=False)
+	return ['%s = %s' % (key, c) for c in chunks]
+
+
+def block(name, inputs, results):
+	out = ['```example ' + name]
+	for side in (inputs, {'gives': [0]}, results):
+		for key, value in side.items():
+			out += lines(key, value)
+	return '\n'.join(out + ['```'])
+
+
+def one(values):
+	return values[0]
+
+
+def f32(values):
+	return np.array(values, F)
+
+
+def key(i):
+	return {'key_bytes': frozen.key(one(i['seed']))}
+
+
+def stream(i):
+	tensor, plane, purpose, b = i['coordinates']
+	start = frozen.stream_start(frozen.key(one(i['seed'])), tensor, plane + 1, purpose, b + 1)[plane, b]
+	state = [start[16 * k:16 * k + 16].copy() for k in range(4)]
+	return {'start_bytes': start.astype('<u4').tobytes(), **{'step%d_bytes' % n: frozen.step(state).astype('<u4').tobytes() for n in (0, 1)}}
+
+
+def table(i):
+	t = frozen.tables(one(i['dist']), i['alpha'])
+	q, s = frozen.integer_tables(t)
+	out = {}
+	for p in range(len(t)):
+		out.update({'T%d' % p: t[p][i['u']], 'Q%d' % p: q[p][i['u']]})
+	return {**out, 's': [s]}
+
+
+def _matrix(i):
+	tensor, purpose, rows, cols, dist = i['matrix']
+	return frozen.integer_weights(frozen.key(one(i['seed'])), tensor, purpose, rows, cols, dist, i['alpha'])
+
+
+def weights(i):
+	w, s = _matrix(i)
+	at = list(zip(i['row'], i['col']))
+	full = frozen.weights(w, s, one(i['sigma']))
+	return {'s': [s], 'w': [w[a] for a in at], 'W': [full[a] for a in at]}
+
+
+def f16(i):
+	return {'bits': arith.to_f16(i['x']).view(np.uint16)}
+
+
+def q8(i):
+	q, scale = arith.to_q8([i['x']])
+	return {'scale': scale, 'q': q[0]}
+
+
+def quantise(i):
+	big, t = arith.quantise(i['x'])
+	return {'t': [t], 'X': big.astype(int)}
+
+
+def functions(i):
+	return {'exp': arith.exp(i['x']), 'gelu': arith.gelu(i['x'])}
+
+
+def lanes(i):
+	return {'sum16': [arith.sum16(i['x'])], 'dot16': [arith.dot16(i['x'], i['y'])]}
+
+
+def layernorm(i):
+	eps = F(one(i['epsilon']))
+	return {'z': arith.layernorm(i['x'], eps), 'out': arith.layernorm(i['x'], eps, f32(i['gain']), f32(i['bias']))}
+
+
+def product(i):
+	w, s = _matrix(i)
+	x = f32(i['x'])
+	rank = one(i['rank'])
+	a, b = f32(i['A']).reshape(rank, -1), f32(i['B']).reshape(-1, rank)
+	big, t = arith.quantise(x)
+	plain, full = forward.Matrix(w, s, F(one(i['sigma']))), forward.Matrix(w, s, F(one(i['sigma'])), a, b)
+	return {'w': w.ravel(), 's': [s], 't': [t], 'X': big.astype(int), 'N': (w @ big.astype(int)), 'y': plain.times(x[None])[0],
+		'z': arith.dot16(a, x), 'y_factors': full.times(x[None])[0]}
+
+
+def tiny_file(i):
+	m = container.read(i['file_bytes'])
+	body_size = len(i['file_bytes']) - 168
+	c = m.conf
+	out = {'body_size': [body_size], 'conf': [c.layers, c.heads, c.width, c.ff, c.context, c.vocab, c.seed, m.wte.kind, m.wpe.kind, len(c.schemes), len(c.runs)],
+		'epsilon': [c.epsilon], 'logit_scale': [c.logit_scale],
+		'hash_bytes': m.hash, 'public_bytes': m.signature[1]}
+	private = nacl.signing.SigningKey(i['secret_bytes'])
+	assert private.sign(container.signed_message(m.hash, *m.signature[:2])).signature == m.signature[2]
+	assert container.write(m) == i['file_bytes']
+	return out
+
+
+def tiny_model(i, tiny):
+	model = forward.Model(container.read(tiny))
+	out = {name.replace('.', '_'): model.tensor(name).ravel() for name in ('h.0.ln_1.weight', 'h.0.attn.c_proj.weight', 'ln_f.bias')}
+	out['c_attn_row0'] = model.tensor('h.0.attn.c_attn.weight')[0]
+	return {**out, 'logits': forward.Session(model).feed(i['tokens'])[-1],
+		'greedy': sampler.generate(model, bytes(i['tokens']), 12, sampler.Sampler(temp=0)),
+		'seeded': sampler.generate(model, bytes(i['tokens']), 12, sampler.Sampler(one(i['seed'])))}
+
+
+def tiny_perplexity(i, tiny):
+	nats, bits, n = forward.perplexity(forward.Model(container.read(tiny)), i['tokens'], one(i['context']))
+	return {'nats_per_token': [nats], 'bits_per_byte': [bits], 'predicted': [n]}
+
+
+def draws(i):
+	d = sampler.Draws(one(i['seed']))
+	words = [d.word() for _ in range(9)]
+	return {'word': words, 'number': [(v >> 11) * 2.0 ** -53 for v in words]}
+
+
+def pick(i):
+	s = sampler.Sampler(one(i['seed']), one(i['temperature']), one(i['top_k']), one(i['top_p']), one(i['min_p']), one(i['penalty']), one(i['last_n']))
+	logits = s.penalise(f32(i['logits']), i['text'])
+	return {'penalised': logits, 'picks': [s.pick(f32(i['logits']), i['text']) for _ in range(8)]}
+
+
+def initial(i):
+	key_, c = frozen.key(one(i['seed'])), one(i['width'])
+	g = lambda number, purpose: frozen.G[frozen.weight_bytes(key_, number, 1, purpose, 1, c)[0, 0]]
+	return {'wte_row0': (0.02 * g(0, 2)).astype(F), 'wpe_row0': (0.02 * g(1, 2)).astype(F), 'A_row0': (g(one(i['tensor']), 3) / math.sqrt(float(c))).astype(F)}
+
+
+ALL = {'key': key, 'stream': stream, 'sign-table': table, 'gauss-table': table, 'sign-weights': weights, 'gauss-weights': weights,
+	'f16': f16, 'q8': q8, 'quantisation': quantise, 'exp-and-gelu': functions, 'lanes': lanes, 'one-rounding': lanes,
+	'layernorm': layernorm, 'exact-product': product, 'file': tiny_file, 'model': tiny_model, 'perplexity': tiny_perplexity, 'draws': draws,
+	'pick': pick, 'initial-values': initial}
+ON_FILE = ('model', 'perplexity')
+
+
+def evaluate(name, inputs, tiny):
+	"""Results of an example; tiny is the file of the example `file`."""
+	out = ALL[name](inputs, tiny) if name in ON_FILE else ALL[name](inputs)
+	return {k: v if isinstance(v, bytes) else list(v) for k, v in out.items()}
+
+
+def tiny_model_bytes(secret):
+	"""The smallest file shown: every kind of number type, alphas, factors and stored vectors once."""
+	S = container.Scheme
+	schemes = [S(2, 1, 1, 2, 0, 1, 0, 0.5), S(1, 1, 0, 5, 0, 1, 0, 0.5), S(1, 2, 1, 2, 1, 0, 1, 0.25), S(2, 2, 0, 0, 0, 0, 1, 0.0)]
+	conf = models.build_conf((1, 2, 4, 6, 8, 16), [(0, 1, 1, 0, 2, 2)], 3, schemes, 2.0 ** -16, 42, 0.25)
+	rng = np.random.default_rng(5)
+	learned = {}
+	for name, shape, kind in container.learned_layout(conf):
+		around = 1 if name.endswith('.weight') else 0
+		learned[name] = (around + np.round(rng.standard_normal(shape) * 16) / 32).astype(kind)
+	wte, wpe = (np.round(rng.standard_normal((n, 4)) * 64) / 32 for n in (16, 8))
+	return container.write(container.Smol(conf, learned, models.table(2, wte), models.table(1, wpe / 4), b'{"name": "tiny"}'), (bytes(range(1, 9)), secret))
+
+
+__all__ = ['ALL', 'block', 'evaluate', 'parse', 'tiny_model_bytes']

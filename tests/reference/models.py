@@ -1,0 +1,95 @@
+"""Models for tests: random ones of any shape and mixture of schemes, and section 12's untrained ones rebuilt from their configuration."""
+import math
+
+import numpy as np
+
+import arith
+import frozen
+from container import FLOATS, MATRIX, NORM, OWN, SHARED, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout
+
+F = np.float32
+
+
+def build_conf(shape, layer_slots, ln_f, schemes, epsilon=1e-5, seed=0, logit_scale=1.0):
+	"""shape: (L, H, C, F, T, V). Puts schemes and runs into their one encoding; unused schemes are dropped."""
+	runs = []
+	for slots in layer_slots:
+		if runs and runs[-1][1] == tuple(slots):
+			runs[-1] = runs[-1][0] + 1, tuple(slots)
+		else:
+			runs.append((1, tuple(slots)))
+	order = canonical(runs, ln_f)
+	place = {old: new for new, old in enumerate(order)}
+	runs = [(n, tuple(place[i] for i in slots)) for n, slots in runs]
+	layers, heads, width, ff, context, vocab = shape
+	return Conf(layers, heads, width, ff, context, vocab, float(F(epsilon)), seed, float(F(logit_scale)), [schemes[i] for i in order], runs, place[ln_f])
+
+
+def table(kind, values):
+	if kind == 2:
+		return Table(2, *arith.to_q8(values))
+	return Table(kind, arith.to_f16(values) if kind == 1 else np.asarray(values, F))
+
+
+def random_schemes(rng, width):
+	"""Matrix schemes 0..2 and norm schemes 3..4, all different."""
+	dist, alpha_type = (int(v) for v in rng.integers(0, 2, 2))
+	d, shared_d = (int(rng.choice([1, 2, 5, 8, 9, 17, 33, 64])) for _ in range(2))
+	sigma = float(F(rng.uniform(0.5, 2) / math.sqrt(width)))
+	rank = int(rng.integers(0, 4))
+	f = int(rng.integers(0, 2))
+	second = [Scheme(MATRIX, UNIT, 1 - dist, 1, 2, 0, f, 2 * sigma), Scheme(MATRIX, SHARED, dist, shared_d, 1, 1 - alpha_type, f, sigma)][rng.integers(0, 2)]
+	norms = [Scheme(NORM, 0, 0, 0, 0, 0, 0, 0.0), Scheme(NORM, STORED, 0, 0, 0, 0, 1 - f, 0.0), Scheme(NORM, OWN, dist, d, 0, alpha_type, 0, 0.5)]
+	first, last = rng.permutation(3)[:2]
+	return [Scheme(MATRIX, OWN, dist, d, rank, alpha_type, f if rank else 0, sigma), second,
+		Scheme(MATRIX, SHARED, 1 - dist, shared_d, 0, 1 - alpha_type, 0, sigma), norms[first], norms[last]]
+
+
+def random_model(seed, shape, spread=1.0):
+	rng = np.random.default_rng(seed)
+	layers, _, width, _, context, vocab = shape
+	schemes = random_schemes(rng, width)
+	slots = []
+	for n in range(layers):
+		m, z = rng.integers(0, 3, 4).tolist(), (3 + rng.integers(0, 2, 2)).tolist()
+		slots.append([z[0], m[0], m[1], z[1], m[2], m[3]])
+		if n and rng.integers(0, 2):
+			slots[n] = slots[n - 1]
+	conf = build_conf(shape, slots, 3 + int(rng.integers(0, 2)), schemes, rng.uniform(1e-6, 1e-3), int(rng.integers(0, 1 << 63)), rng.uniform(0.5, 2))
+	learned = {}
+	for name, size, kind in learned_layout(conf):
+		centre = 1.0 if name.endswith('.weight') else 0.0
+		learned[name] = (centre + 0.3 * rng.standard_normal(size)).astype(kind)
+	kinds = rng.integers(0, 3, 2).tolist()
+	wte = table(kinds[0], spread * rng.standard_normal((vocab, width)))
+	return Smol(conf, learned, wte, table(kinds[1], 0.3 * rng.standard_normal((context, width))), b'{"name": "random"}' if seed % 2 else None)
+
+
+def untrained(smol):
+	"""The model that section 12 makes of another's configuration: its learned numbers and embeddings from the seed."""
+	conf, key = smol.conf, frozen.key(smol.conf.seed)
+
+	def drawn(number, purpose, rows, cols, scale):
+		return (scale(frozen.G[frozen.weight_bytes(key, number, 1, purpose, rows, cols)[0]])).astype(F)
+
+	learned = {}
+	for name, size, kind in learned_layout(conf):
+		value = np.zeros(size)
+		if name.endswith('.A'):
+			_, n, slot = name[:-2].split('.', 2)
+			number = 4 * int(n) + ('attn.c_attn', 'attn.c_proj', 'mlp.c_fc', 'mlp.c_proj').index(slot)
+			value = drawn(number, 3, *size, lambda g: g / math.sqrt(float(size[1])))
+		elif name.endswith('.alpha') and not ('ln_' in name):
+			value[0] = 1
+		elif name.endswith('.weight'):
+			value[:] = 1
+		learned[name] = value.astype(kind)
+	wte = table(smol.wte.kind, drawn(0, 2, conf.vocab, conf.width, lambda g: 0.02 * g))
+	wpe = table(smol.wpe.kind, drawn(1, 2, conf.context, conf.width, lambda g: 0.02 * g))
+	return Smol(conf, learned, wte, wpe, smol.card, smol.minor, smol.hints)
+
+
+def default_sigma(conf, slot):
+	"""Of a matrix slot, as a float."""
+	cols = conf.shape(slot)[1]
+	return float(F(1 / math.sqrt(cols if slot in (1, 4) else 2 * conf.layers * cols)))

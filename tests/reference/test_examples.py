@@ -1,0 +1,138 @@
+#!/usr/bin/python3
+"""test_examples.py BUILD_DIR: SPEC.md's worked examples against the reference, and against the C programs where these can be asked."""
+import base64
+import json
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+
+import arith
+import container
+import examples
+import frozen
+import sampler
+from checks import Checks, command
+
+F = np.float32
+
+
+def check_reference(t, blocks, tiny):
+	t.equal(sorted(blocks), sorted(examples.ALL), 'names of the examples')
+	for name, (inputs, results) in blocks.items():
+		if name not in examples.ALL:
+			continue
+		got = examples.evaluate(name, inputs, tiny)
+		t.equal(list(got), list(results), 'keys of ' + name)
+		for key, want in results.items():
+			t.that(got.get(key) == want, 'example %s: %s is %.200r, the reference has %.200r' % (name, key, want, got.get(key)))
+
+
+def ask(t, words, what, want=0):
+	r = command(*words)
+	t.equal(r.returncode, want, what + ': exit code; ' + r.stderr.decode(errors='replace')[:200])
+	return r
+
+
+def ask_json(t, words, what):
+	r = ask(t, words, what)
+	try:
+		return json.loads(r.stdout)
+	except ValueError:
+		t.that(False, what + ': no JSON')
+		return {}
+
+
+def public_key(folder, number, public):
+	path = folder / 'key.pub'
+	path.write_text('untrusted comment: minisign public key %016X\n%s\n' % (int.from_bytes(number, 'little'),
+		base64.b64encode(b'Ed' + number + public).decode()))
+	return path
+
+
+def check_file(t, tools, folder, blocks, tiny):
+	"""The example file, as the programs see it."""
+	results = blocks['file'][1]
+	path = folder / 'tiny.smol'
+	path.write_bytes(tiny)
+	ask(t, [tools / 'smoltool', 'verify', path], 'verify the example file')
+	key = public_key(folder, tiny[-104:-96], results['public_bytes'])
+	ask(t, [tools / 'smoltool', 'verify', '--pubkey', key, path], 'verify its signer')
+	ask(t, [tools / 'smolrun', '--trust', key, '-p', '\1', '-n', '0', path], 'trust its signer')
+	other = public_key(folder, tiny[-104:-96], bytes(reversed(results['public_bytes'])))
+	ask(t, [tools / 'smoltool', 'verify', '--pubkey', other, path], 'refuse another signer', 1)
+	seen = ask_json(t, [tools / 'smoltool', 'inspect', '--json', path], 'inspect')
+	conf = results['conf']
+	names = ('layers', 'heads', 'width', 'feed_forward', 'context', 'vocab', 'seed')
+	t.equal([seen.get(k) for k in names], conf[:7], 'inspect: shape')
+	t.equal([seen.get(k) for k in ('hash', 'ln_epsilon', 'logit_scale', 'wte_type', 'wpe_type', 'signed', 'file_bytes')],
+		[results['hash_bytes'].hex(), results['epsilon'][0], results['logit_scale'][0], 'q8', 'f16', True, len(tiny)], 'inspect')
+	check_run(t, tools, folder, path, blocks)
+
+
+def check_run(t, tools, folder, path, blocks):
+	inputs, results = blocks['model']
+	for name, key in (('h.0.ln_1.weight', 'h_0_ln_1_weight'), ('h.0.attn.c_proj.weight', 'h_0_attn_c_proj_weight'), ('ln_f.bias', 'ln_f_bias')):
+		if ask(t, [tools / 'smoltool', 'weights', path, name, '-o', folder / 'w.npy'], 'weights ' + name).returncode:
+			continue
+		t.equal(np.load(folder / 'w.npy').ravel().tolist(), results[key], 'weights ' + name)
+	prompt = folder / 'prompt'
+	prompt.write_bytes(bytes(inputs['tokens']))
+	run = [tools / 'smolrun', path, '--json', '-f', prompt, '-n', len(results['greedy'])]
+	t.equal(ask_json(t, run + ['--temp', '0'], 'greedy').get('tokens'), results['greedy'], 'greedy')
+	plain = ['--temp', '0.8', '--top-k', '40', '--top-p', '0.95', '--min-p', '0.05', '--repeat-penalty', '1', '-s', inputs['seed'][0]]
+	t.equal(ask_json(t, run + plain, 'seeded').get('tokens'), results['seeded'], 'seeded')
+	inputs, results = blocks['perplexity']
+	prompt.write_bytes(bytes(inputs['tokens']))
+	seen = ask_json(t, [tools / 'smolrun', path, '--json', '--perplexity', prompt, '-c', inputs['context'][0]], 'perplexity')
+	for key in ('nats_per_token', 'bits_per_byte'):
+		t.that(abs(seen.get(key, 1e9) - results[key][0]) < 1e-6, 'perplexity: ' + key)
+
+
+def check_vectors(t, tools):
+	"""What smoltool generate-vectors prints, against the reference."""
+	v = ask_json(t, [tools / 'smoltool', 'generate-vectors'], 'generate-vectors')
+	for k in v.get('keys', ()):
+		t.equal(k['key'], frozen.key(int(k['seed'])).hex(), 'vector: key')
+	for s in v.get('streams', ()):
+		words = frozen.stream_start(frozen.key(int(s['seed'])), s['tensor'], s['plane'] + 1, s['purpose'], s['row_block'] + 1)[s['plane'], s['row_block']]
+		state, emitted = [words[16 * k:16 * k + 16].copy() for k in range(4)], b''
+		while len(emitted) < len(s['bytes']) // 2:
+			emitted += frozen.step(state).astype('<u4').tobytes()
+		t.equal(s['bytes'], emitted.hex(), 'vector: stream')
+	for table in v.get('tables', ()):
+		q, s = frozen.integer_tables(frozen.tables(('sign', 'gauss').index(table['dist']), [float.fromhex(a) for a in table['alpha']]))
+		t.equal((float.fromhex(table['s']), table['table']), (s, q.ravel().tolist()), 'vector: table')
+	for name, function in (('exp', arith.exp), ('gelu', arith.gelu)):
+		for x, y in v.get(name, ()):
+			t.equal(float.fromhex(y), float(function(F(float.fromhex(x)))), 'vector: %s(%s)' % (name, x))
+	draws = sampler.Draws(int(v.get('sampler', {}).get('seed', 0)))
+	for d in v.get('sampler', {}).get('draws', ()):
+		t.equal(float.fromhex(d), draws.next(), 'vector: draw')
+	t.that({'keys', 'streams', 'tables', 'exp', 'gelu', 'sampler'} <= set(v), 'vectors of every kind')
+
+
+def main():
+	if len(sys.argv) != 2:
+		sys.exit('usage: test_examples.py BUILD_DIR')
+	t, tools = Checks(), pathlib.Path(sys.argv[1]).resolve() / 'tools'
+	blocks = examples.parse(frozen.SPEC.read_text())
+	tiny = blocks['file'][0]['file_bytes']
+	check_reference(t, blocks, tiny)
+	for byte in range(len(tiny)):
+		broken = bytearray(tiny)
+		broken[byte] ^= 1 << byte % 8
+		try:
+			container.read(broken)
+			t.that(False, 'the reference took a file with byte %d changed' % byte)
+		except container.SmolError:
+			t.that(True, '')
+	with tempfile.TemporaryDirectory() as folder:
+		check_file(t, tools, pathlib.Path(folder), blocks, tiny)
+	check_vectors(t, tools)
+	t.done()
+
+
+if __name__ == '__main__':
+	main()

@@ -1,0 +1,185 @@
+#!/usr/bin/python3
+"""test_models.py BUILD_DIR: the C programs against the reference, on shipped models, on `smoltool new` and on random models of odd shapes.
+
+Weights must be equal to the last bit, greedy and sampled tokens the same, losses equal to 1e-6. Files are also compared the other way round: what
+the reference writes the programs must take, what smoltool makes from a seed the reference must rebuild byte for byte, and both must give the same
+verdict on files with one bit wrong and every checksum made good again.
+"""
+import json
+import pathlib
+import struct
+import sys
+import tempfile
+
+import numpy as np
+
+import container
+import forward
+import models
+import sampler
+from checks import Checks, command
+
+SHIPPED = pathlib.Path(__file__).resolve().parents[2] / 'models'
+TEXT = b'First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n'
+
+# layers, heads, width, feed-forward, context, vocabulary
+SHAPES = [(1, 1, 1, 1, 1, 256), (1, 1, 3, 5, 7, 256), (2, 2, 6, 9, 8, 256), (2, 3, 33, 70, 16, 300), (1, 5, 65, 64, 20, 256), (3, 4, 64, 256, 24, 256),
+	(2, 1, 17, 1, 9, 1000), (1, 16, 16, 130, 40, 256), (4, 2, 10, 31, 12, 257), (1, 2, 130, 67, 11, 256)]
+
+NEW = ['--method embed', '--method alpha --d 1', '--method alpha --d 8 --dist gauss --norms stored', '--method alpha --d 9', '--method alpha --d 64',
+	'--method alpha --d 64 --dist gauss', '--method alpha-global --d 5 --norms frozen', '--method alpha-global --d 3 --dist gauss', '--method lora --rank 3',
+	'--method lora --rank 1 --dist gauss --norms stored', '--method alpha --width 65 --heads 5 --ff 31', '--method alpha --width 7 --heads 7 --layers 3 --vocab 300']
+
+
+class Programs:
+	def __init__(self, build, folder, checks):
+		self.tools, self.folder, self.t = build / 'tools', folder, checks
+
+	def weights(self, path, tensor):
+		out = self.folder / 'weights.npy'
+		out.unlink(missing_ok=True)
+		r = command(self.tools / 'smoltool', 'weights', path, tensor, '-o', out)
+		return np.load(out) if r.returncode == 0 and out.exists() else None
+
+	def run(self, path, *words, prompt=None):
+		if prompt is not None:
+			(self.folder / 'prompt').write_bytes(prompt)
+			words += ('-f', self.folder / 'prompt')
+		r = command(self.tools / 'smolrun', path, '--json', *words)
+		return json.loads(r.stdout) if r.returncode == 0 else {}
+
+	def verify(self, path):
+		return command(self.tools / 'smoltool', 'verify', path).returncode
+
+
+def compare_weights(p, path, model, what, names):
+	for name in names:
+		got, want = p.weights(path, name), model.tensor(name)
+		same = got is not None and got.dtype == np.float64 and got.size == want.size and got.tobytes() == want.tobytes()
+		p.t.that(same, '%s: %s is not the same' % (what, name))
+
+
+SETTINGS = [dict(temp=0), dict(seed=1), dict(seed=2, temp=1.5, top_k=0, top_p=1.0, min_p=0.0), dict(seed=3, temp=0.7, top_k=5, repeat_penalty=1.3, repeat_last_n=4),
+	dict(seed=2 ** 63 - 1, temp=1.0, top_k=100, top_p=0.6, min_p=0.2, repeat_penalty=1.1, repeat_last_n=-1)]
+
+
+def compare_text(p, path, model, what, prompt, count, settings=SETTINGS, context=None):
+	for setting in settings:
+		chooser = sampler.Sampler(**setting)
+		words = ['-n', count, '-s', setting.get('seed', 0), '-c', context or 0]
+		for key, default in (('temp', 0.8), ('top_k', 40), ('top_p', 0.95), ('min_p', 0.05), ('repeat_penalty', 1.0), ('repeat_last_n', 64)):
+			words += ['--' + key.replace('_', '-'), setting.get(key, default)]
+		got = p.run(path, *words, prompt=prompt).get('tokens')
+		p.t.equal(got, sampler.generate(model, prompt, count, chooser, context), '%s: tokens with %s' % (what, setting))
+
+
+def compare_loss(p, path, model, what, text, context=None):
+	got = p.run(path, '--perplexity', str(text), '-c', context or 0)
+	tokens = sampler.encode(text.read_bytes(), model.conf.vocab)
+	nats, bits, _ = forward.perplexity(model, tokens, context)
+	for key, want in (('nats_per_token', nats), ('bits_per_byte', bits)):
+		p.t.that(abs(got.get(key, 1e9) - want) < 1e-6, '%s: %s is %s, want %s' % (what, key, got.get(key), want))
+
+
+def check_random(p):
+	text = p.folder / 'text'
+	text.write_bytes(TEXT)
+	for n, shape in enumerate(SHAPES * 2):
+		data = container.write(models.random_model(n, shape, 1.0 if n % 3 else 0.2))
+		p.t.equal(container.write(container.read(data)), data, 'random %d: reading and writing gives the same' % n)
+		path, model = p.folder / 'random.smol', forward.Model(container.read(data))
+		path.write_bytes(data)
+		what = 'random %d %s' % (n, shape)
+		p.t.equal(p.verify(path), 0, what + ': verify')
+		compare_weights(p, path, model, what, model.names())
+		compare_text(p, path, model, what, b'' if n % 5 == 0 else TEXT[:min(shape[4], 6)], 18)
+		compare_loss(p, path, model, what, text)
+		if shape[4] > 5:
+			compare_loss(p, path, model, what + ', context 5', text, 5)
+			compare_text(p, path, model, what + ', context 5', b'abc', 12, SETTINGS[:2], 5)
+
+
+def check_new(p):
+	"""smoltool new, rebuilt from its configuration by section 12."""
+	for n, words in enumerate(NEW):
+		path, kind = p.folder / 'new.smol', ('q8', 'f16', 'f32')[n % 3]
+		small = [] if '--width' in words else ['--width', 24, '--heads', 3, '--layers', 2]
+		r = command(p.tools / 'smoltool', 'new', '--context', 10, '--seed', 1000 + n, '--embedding-type', kind, *small, *words.split(), '-o', path)
+		if not p.t.equal(r.returncode, 0, 'smoltool new %s: %s' % (words, r.stderr[:200])):
+			continue
+		data = path.read_bytes()
+		try:
+			smol = container.read(data)
+		except container.SmolError as e:
+			p.t.that(False, 'new %s: the reference refuses it: %s' % (words, e))
+			continue
+		p.t.that(container.write(models.untrained(smol)) == data, 'new %s: section 12 gives another file' % words)
+		for slots in smol.conf.layer_schemes():
+			for slot in (1, 2, 4, 5):
+				p.t.equal(smol.conf.schemes[slots[slot]].sigma, models.default_sigma(smol.conf, slot), 'new %s: sigma' % words)
+		model = forward.Model(smol)
+		compare_weights(p, path, model, 'new ' + words, ['wte.weight', 'wpe.weight', 'h.0.attn.c_attn.weight', 'h.0.ln_1.weight', 'h.1.mlp.c_proj.weight'][:4 + (smol.conf.layers > 1)])
+		compare_text(p, path, model, 'new ' + words, b'ab', 12, SETTINGS[:2])
+
+
+def repaired(body):
+	"""A body with one thing wrong, given good checksums where the directory still leads to the sections, and a good hash."""
+	body = bytearray(body)
+	count = min(struct.unpack_from('<H', body, 12)[0], 5)
+	at = end = 32 + 24 * count
+	if end > len(body):
+		return bytes(body) + container.file_hash(bytes(body))
+	for i in range(count):
+		kind, _, size = struct.unpack_from('<4sIQ', body, 32 + 24 * i)
+		align = 64 if kind == b'EMBD' else 8
+		start = -(-at // align) * align
+		if size <= len(body):
+			struct.pack_into('<Q', body, 32 + 24 * i + 16, container.xxh3(bytes(body[start:start + size])))
+		at = start + size
+	struct.pack_into('<Q', body, 24, container.xxh3(bytes(body[:24] + body[32:end])))
+	return bytes(body) + container.file_hash(bytes(body))
+
+
+def check_verdicts(p, tries=700):
+	rng = np.random.default_rng(11)
+	path, took = p.folder / 'mutant.smol', 0
+	for n in range(tries):
+		body = bytearray(container.write(models.random_model(n % 9, SHAPES[1 + n % 2]))[:-64])
+		bits = int(rng.integers(0, 8 * min(len(body), 800 if n % 4 else len(body))))
+		body[bits // 8] ^= 1 << bits % 8
+		data = repaired(body)
+		path.write_bytes(data)
+		try:
+			container.read(data)
+			good = True
+		except container.SmolError:
+			good = False
+		took += good
+		p.t.equal(p.verify(path), 0 if good else 1, 'verdict on model %d with bit %d of byte %d changed' % (n % 9, bits % 8, bits // 8))
+	p.t.that(tries // 20 < took < tries, 'verdicts of both kinds: %d of %d taken' % (took, tries))
+
+
+def check_shipped(p):
+	text = p.folder / 'text'
+	text.write_bytes(TEXT * 2)
+	for path in sorted(SHIPPED.glob('*.smol')):
+		model, what = forward.Model(container.read(path.read_bytes())), path.name
+		p.t.equal(p.verify(path), 0, what + ': verify')
+		compare_weights(p, path, model, what, model.names())
+		compare_text(p, path, model, what, b'ROMEO:', 40, [SETTINGS[0], SETTINGS[3]])
+		compare_loss(p, path, model, what, text)
+
+
+def main():
+	if len(sys.argv) != 2:
+		sys.exit('usage: test_models.py BUILD_DIR')
+	t = Checks()
+	with tempfile.TemporaryDirectory() as folder:
+		p = Programs(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder), t)
+		for check in (check_random, check_new, check_verdicts, check_shipped):
+			check(p)
+	t.done()
+
+
+if __name__ == '__main__':
+	main()

@@ -1,0 +1,71 @@
+#!/usr/bin/python3
+"""Writes appendix B of SPEC.md, the worked examples, from the reference and from no C program: run it when the inputs below change."""
+import contextlib
+import io
+
+import examples
+import frozen
+
+TITLE = '## Appendix B. Worked examples\n'
+SECRET = bytes(range(32))
+X19 = [(7 * n * n % 41 - 20) / 8 for n in range(19)]
+LOGITS = [1.5, -0.25, 2.0, 2.0, 0.0, -3.0, 1.0, 0.5]
+
+INPUTS = {
+	'key': {'seed': [1]},
+	'stream': {'seed': [1], 'coordinates': [5, 1, 0, 2]},
+	'sign-table': {'dist': [0], 'alpha': [1.0, 0.5, -0.25, 0.125, -2.0], 'u': [0, 1, 2, 16, 31, 32, 255]},
+	'gauss-table': {'dist': [1], 'alpha': [1.0, -0.375], 'u': [0, 1, 127, 128, 200, 255]},
+	'sign-weights': {'seed': [1], 'matrix': [6, 0, 66, 65, 0], 'alpha': [1.0, 0.5, -0.25, 0.125, -2.0, 0.75, 0.0, 3.0, 0.375, -1.5], 'sigma': [0.125],
+		'row': [0, 0, 0, 1, 63, 64, 65], 'col': [0, 1, 64, 0, 64, 0, 64]},
+	'gauss-weights': {'seed': [1], 'matrix': [6, 0, 66, 65, 1], 'alpha': [1.0, -0.375, 0.25], 'sigma': [0.125], 'row': [0, 0, 0, 1, 63, 64, 65],
+		'col': [0, 1, 64, 0, 64, 0, 64]},
+	'f16': {'x': [1.0, float.fromhex('0x1.99999ap-4'), 1 + 2.0 ** -11, 1 + 3 * 2.0 ** -11, 65504.0, -2.0 ** -14, 2.0 ** -24, 2.0 ** -25, 3 * 2.0 ** -25]},
+	'q8': {'x': [0.5, -1.0, 0.25, 127 / 1024, float.fromhex('0x1.8p-8')]},
+	'quantisation': {'x': [0.5, -1.25, 0.0, float.fromhex('0x1.99999ap-4'), 3.0, float.fromhex('0x1p-13')]},
+	'exp-and-gelu': {'x': [0.0, 1.0, -1.0, 0.5, -0.125, 10.5, -20.25, 88.5, -90.0, float.fromhex('0x1.99999ap-4')]},
+	'lanes': {'x': [v + 2.0 ** -20 * (n % 3) for n, v in enumerate(X19)], 'y': [(11 * n % 17 - 8) / 4 for n in range(19)]},
+	'one-rounding': {'x': [1 + 2.0 ** -23] + [0.0] * 15 + [2.0 ** -24 - 2.0 ** -47], 'y': [1.0] + [0.0] * 15 + [1 + 2.0 ** -23]},
+	'layernorm': {'x': X19, 'epsilon': [float.fromhex('0x1.4f8b58p-17')], 'gain': [1.0, 1.25, 0.75] * 6 + [1.0], 'bias': [0.0, -0.5, 0.125] * 6 + [2.0]},
+	'exact-product': {'seed': [7], 'matrix': [0, 0, 3, 5, 0], 'alpha': [1.0, -0.5], 'sigma': [float.fromhex('0x1.c9f25cp-2')], 'x': [0.5, -1.25, 3.0, 0.0, 0.75],
+		'rank': [2], 'A': [0.5, -0.25, 1.0, 0.75, -1.0, 0.125, 2.0, -0.5, 0.0, 1.5], 'B': [0.25, -1.0, 0.5, 0.5, -0.75, 1.25]},
+	'initial-values': {'seed': [3], 'width': [5], 'tensor': [2]},
+	'file': {'secret_bytes': SECRET, 'file_bytes': examples.tiny_model_bytes(SECRET)},
+	'model': {'tokens': [1, 5, 10], 'seed': [9]},
+	'perplexity': {'tokens': [1, 5, 10, 3, 3, 15, 0, 8, 2, 7, 11], 'context': [4]},
+	'draws': {'seed': [42]},
+	'pick': {'seed': [42], 'logits': LOGITS, 'text': [2, 7, 2, 5, 5], 'temperature': [0.75], 'top_k': [6], 'top_p': [0.9375], 'min_p': [0.0625], 'penalty': [1.25],
+		'last_n': [3]},
+}
+
+NOTES = {
+	'key': '**Frozen weights.** Co-ordinates are tensor, plane, purpose, row block. `dist` 0 is sign, 1 gauss; T and Q are shown at the given u, plane by plane.',
+	'sign-weights': 'A matrix is tensor number, purpose, R, K, distribution; w and W are shown at the rows and columns given.',
+	'f16': '**Numbers and functions.** The bits of f16 are shown as an integer.',
+	'one-rounding': 'An fma made of a double sum and a rounding to float would give 0x1.000004p+0 here.',
+	'exact-product': '`w` is the whole matrix by rows, `y` the product without factors, `y_factors` with A and B.',
+	'file': '**A file.** One layer, width 4, 16 tokens, signed with the Ed25519 secret (the 32 bytes of RFC 8032) given; its key number is 01..08. The results\nrepeat what stands in it; `conf` is L, H, C, F, T, V, seed, types of wte and wpe, S, N.',
+	'model': 'What this file makes of tokens: some tensors, the logits after the last, then twelve more tokens, chosen greedily (the context of 8 overflows) and\nby the sampler: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1.',
+	'draws': '**Sampling.** Eight picks from the same logits.',
+}
+
+
+def appendix():
+	print('Numbers are exact: integers, decimal fractions, or hex notation; bytes are hex, in keys that end in `_bytes`. A key that comes again goes on with\n'
+		'the value. What stands before `gives` is given, the rest follows from it.')
+	for name, inputs in INPUTS.items():
+		if name in NOTES:
+			print('\n' + NOTES[name] + '\n')
+		print(examples.block(name, inputs, examples.evaluate(name, inputs, INPUTS['file']['file_bytes'])))
+
+
+def main():
+	kept, title, _ = frozen.SPEC.read_text().partition(TITLE)
+	made = io.StringIO()
+	with contextlib.redirect_stdout(made):
+		appendix()
+	frozen.SPEC.write_text(kept + title + '\n' + made.getvalue())
+
+
+if __name__ == '__main__':
+	main()
