@@ -16,10 +16,14 @@ extern "C" {
 
 struct smol_session;
 
+/* Whose instructions compute. All give the same bits. */
+enum smol_isa { SMOL_ISA_BEST = 0, SMOL_ISA_SCALAR = 1, SMOL_ISA_AVX512 = 2 };
+
 struct smol_session_options {
 	uint32_t context;   /* positions held, 1..T; 0 = T */
 	uint32_t n_threads; /* 1..SMOL_MAX_THREADS; 0 = 1 */
 	uint32_t batch;     /* positions computed side by side; 0 = a sensible number */
+	enum smol_isa isa;  /* ARGUMENT if this machine lacks it */
 };
 
 /* How many bytes smol_session_create needs. */

@@ -6,7 +6,7 @@
 
 #include "frozen/frozen.h"
 
-#include <smol/file.h>
+#include <smol/session.h>
 
 struct smol_kernels {
 	const char *name; /* "scalar" */
@@ -15,7 +15,7 @@ struct smol_kernels {
 	float (*quantise)(int16_t *X, const float *x, size_t n);
 
 	/* sums (n_x, 64): N of each row of one row block (rows past the tensor's end are not written) with each of n_x
-	 * quantised inputs X (n_x, x_stride), x_stride >= cols. The weights exist one row at a time: row (cols) is scratch. */
+	 * quantised inputs X (n_x, x_stride), x_stride >= cols. The weights exist one row at a time: row (cols rounded up to 64) is scratch. */
 	void (*frozen_block)(int64_t *sums, const struct smol_frozen *tensor, uint32_t row_block,
 	                     const int16_t *X, size_t x_stride, size_t n_x, int16_t *row);
 
@@ -41,7 +41,11 @@ struct smol_kernels {
 	void (*exp)(float *y, const float *x, size_t n);
 };
 
-extern const struct smol_kernels smol_kernels_scalar;
+extern const struct smol_kernels smol_kernels_scalar; /* the definition */
+extern const struct smol_kernels smol_kernels_avx512; /* on x86-64 with the bundle of cpu.h */
+
+/* The kernels of an instruction set, or the fastest ones here; NULL if this machine lacks it. */
+const struct smol_kernels *smol_kernels_select(enum smol_isa isa);
 
 /* Numbers in file encoding as floats; scale is used by q8 only. */
 void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *data, float scale,

@@ -30,7 +30,7 @@ struct layer {
 
 /* What each worker has for itself. */
 struct worker {
-	int16_t *row;   /* (max(C, F)) one row of integer weights */
+	int16_t *row;   /* (max(C, F) rounded up to 64) one row of integer weights */
 	int64_t *sums;  /* (P, 64) */
 	float *scores;  /* (T') */
 	bool overflow;  /* a value left the range of SPEC.md 8 */

@@ -1,6 +1,6 @@
 /* A session: how much memory it takes, its creation in that memory, and feeding it tokens. */
-#include "base/error.h"
 #include "base/bytes.h"
+#include "base/error.h"
 #include "model/model.h"
 
 #include <math.h>
@@ -34,6 +34,8 @@ static enum smol_status resolve_options(struct smol_session_options *o, const st
 		                 SMOL_MAX_THREADS);
 	if (o->batch > MAX_BATCH)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "batch %u, allowed are 1..%u", o->batch, MAX_BATCH);
+	if (!smol_kernels_select(o->isa))
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "this machine lacks the instruction set asked for");
 	o->context = o->context ? o->context : file->config.context;
 	o->n_threads = o->n_threads ? o->n_threads : 1;
 	o->batch = o->batch ? o->batch : DEFAULT_BATCH;
@@ -44,7 +46,7 @@ static enum smol_status resolve_options(struct smol_session_options *o, const st
 /* Buffers of one worker. */
 static void carve_worker(struct worker *w, struct carve *carve, uint32_t max_cols, uint32_t batch, uint32_t context)
 {
-	int16_t *row = smol_carve(carve, max_cols, sizeof *row);
+	int16_t *row = smol_carve(carve, smol_round_up(max_cols, SMOL_STEP_BYTES), sizeof *row);
 	int64_t *sums = smol_carve(carve, (uint64_t)batch * SMOL_ROW_BLOCK, sizeof *sums);
 	float *scores = smol_carve(carve, context, sizeof *scores);
 
@@ -77,7 +79,7 @@ static void build(struct smol_session *session, const struct smol_file *file,
 	struct smol_session *kept = smol_carve(carve, 1, sizeof *kept);
 	struct worker none, *w = &none;
 
-	*session = (struct smol_session){.file = file, .config = &file->config, .kernels = &smol_kernels_scalar,
+	*session = (struct smol_session){.file = file, .config = &file->config, .kernels = smol_kernels_select(o->isa),
 	                                 .context = o->context, .batch = o->batch};
 	smol_frozen_key_init(&session->key, file->config.seed);
 	session->layers = smol_carve(carve, file->config.n_layers, sizeof *session->layers);
@@ -150,8 +152,8 @@ static enum smol_status check_tokens(const struct smol_session *s, const uint32_
 	return SMOL_OK;
 }
 
-/* The loss of predicting target from logits (V). SPEC.md 11. The float exp and the logarithm are the
- * only places where a score is not bound to a bit. */
+/* The loss of predicting target from logits (V). SPEC.md 11. The logarithm, from libm, is the one step that
+ * is not bound to a bit. */
 static double loss(const struct smol_session *s, const float *logits, uint32_t target)
 {
 	const size_t V = s->config->vocab;

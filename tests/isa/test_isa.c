@@ -1,0 +1,237 @@
+/* Every instruction set against the plain kernels: the same bits for odd sizes, unaligned data and guarded buffers, kernel by
+ * kernel and for whole sessions. What this machine lacks is skipped, saying so. */
+#include "../unit/make_model.h"
+#include "kernel/kernel.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <smol/session.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const enum smol_isa sets[] = {SMOL_ISA_AVX512};
+#define N_SETS (sizeof sets / sizeof sets[0])
+
+static const size_t sizes[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 100, 127, 128, 129, 130, 200, 511, 768, 1025};
+#define N_SIZES (sizeof sizes / sizeof sizes[0])
+#define MAX_SIZE 1025u
+#define GUARD 64u
+
+/* A buffer with guard bytes on both sides; at an odd address if asked. */
+struct guarded {
+	uint8_t bytes[GUARD + 8 * MAX_SIZE * 4 + GUARD];
+	size_t size;
+};
+
+static void *guard(struct guarded *g, size_t size)
+{
+	memset(g->bytes, 0xa5, sizeof g->bytes);
+	g->size = size;
+	return g->bytes + GUARD;
+}
+
+static void check_guard(const struct guarded *g, const char *what, size_t n)
+{
+	for (size_t i = 0; i < GUARD; i++)
+		cr_assert(g->bytes[i] == 0xa5 && g->bytes[GUARD + g->size + i] == 0xa5, "%s of %zu writes past its end", what, n);
+}
+
+static const struct smol_kernels *kernels_of(size_t set)
+{
+	const struct smol_kernels *k = smol_kernels_select(sets[set]);
+
+	if (!k)
+		fprintf(stderr, "skipped: this machine lacks instruction set %d\n", (int)sets[set]);
+	return k;
+}
+
+static void fill(float *x, size_t n, float scale, uint64_t *random)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] = scale * test_uniform(random);
+}
+
+/* A function from floats to floats, both ways, and equal bits. */
+#define SAME_FLOATS(what, n, size, plain, fast)                                                              \
+	do {                                                                                                 \
+		static struct guarded a, b;                                                                  \
+		float *y = guard(&a, (size) * sizeof(float));                                                \
+		plain;                                                                                       \
+		y = guard(&b, (size) * sizeof(float));                                                       \
+		fast;                                                                                        \
+		cr_assert_arr_eq(a.bytes, b.bytes, sizeof a.bytes, "%s of %zu", what, (size_t)(n));           \
+		check_guard(&b, what, n);                                                                    \
+	} while (0)
+
+static void check_floats(const struct smol_kernels *k, size_t n, float scale, uint64_t *random)
+{
+	const struct smol_kernels *p = &smol_kernels_scalar;
+	static float x[MAX_SIZE], gain[MAX_SIZE], bias[MAX_SIZE];
+
+	fill(x, n, scale, random);
+	fill(gain, n, 1, random);
+	fill(bias, n, 1, random);
+	SAME_FLOATS("exp", n, n, p->exp(y, x, n), k->exp(y, x, n));
+	SAME_FLOATS("gelu", n, n, (memcpy(y, x, n * sizeof *x), p->gelu(y, n)), (memcpy(y, x, n * sizeof *x), k->gelu(y, n)));
+	SAME_FLOATS("layernorm", n, n, p->layernorm(y, x, NULL, NULL, 1e-5f, n), k->layernorm(y, x, NULL, NULL, 1e-5f, n));
+	SAME_FLOATS("layernorm with gain", n, n, p->layernorm(y, x, gain, bias, 1e-5f, n),
+	            k->layernorm(y, x, gain, bias, 1e-5f, n));
+}
+
+static void check_dots(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+	const struct smol_kernels *p = &smol_kernels_scalar;
+	static uint8_t row[4 * MAX_SIZE + 1];
+	static float x[MAX_SIZE], values[MAX_SIZE];
+	static int16_t X[MAX_SIZE], Y[MAX_SIZE];
+	float a, b;
+
+	fill(x, n, 1, random);
+	fill(values, n, 1, random);
+	memcpy(row + 1, values, n * sizeof *values); /* an odd address */
+	a = p->dot_f32(row + 1, x, n);
+	b = k->dot_f32(row + 1, x, n);
+	cr_assert_arr_eq(&a, &b, sizeof a, "dot_f32 of %zu", n);
+	for (size_t i = 0; i < 2 * n; i++)
+		row[1 + i] = (uint8_t)(test_random(random) & (i % 2 ? 0xbb : 0xff)); /* finite halves */
+	a = p->dot_f16(row + 1, x, n);
+	b = k->dot_f16(row + 1, x, n);
+	cr_assert_arr_eq(&a, &b, sizeof a, "dot_f16 of %zu", n);
+	a = p->quantise(X, x, n);
+	b = k->quantise(Y, x, n);
+	cr_assert(memcmp(&a, &b, sizeof a) == 0 && memcmp(X, Y, n * sizeof *X) == 0, "quantise of %zu", n);
+	cr_assert_eq(p->dot_q8(row + 1, X, n), k->dot_q8(row + 1, X, n), "dot_q8 of %zu", n);
+}
+
+static void check_attention(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+	const struct smol_kernels *p = &smol_kernels_scalar;
+	static float q[MAX_SIZE], keys[40 * 133], values[40 * 133], scores[40];
+	const size_t D = n < 130 ? n : 130;
+
+	fill(q, D, 2, random);
+	fill(keys, sizeof keys / sizeof *keys, 2, random);
+	fill(values, sizeof values / sizeof *values, 1, random);
+	for (size_t n_keys = 1; n_keys <= 40; n_keys += 13)
+		SAME_FLOATS("attention", D, D, p->attention(y, q, keys, values, 133, n_keys, D, scores),
+		            k->attention(y, q, keys, values, 133, n_keys, D, scores));
+}
+
+/* A tensor of 100 rows, both its blocks, with n_x vectors. */
+static void check_frozen(const struct smol_kernels *k, size_t n, enum smol_dist dist, uint32_t d, size_t n_x, uint64_t *random)
+{
+	static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], X[3 * MAX_SIZE], row[MAX_SIZE + 64];
+	static int64_t a[3 * 64], b[3 * 64];
+	struct smol_frozen_key key;
+	struct smol_frozen f = {.key = &key, .tensor = 3, .rows = 100, .cols = (uint32_t)n, .table = table};
+	double alpha[64];
+
+	for (uint32_t i = 0; i < d; i++)
+		alpha[i] = (double)test_uniform(random);
+	for (size_t i = 0; i < n * n_x; i++)
+		X[i] = (int16_t)((int)(test_random(random) % 65025) - 32512);
+	smol_frozen_key_init(&key, n);
+	f.n_planes = smol_frozen_planes(dist, d);
+	f.scale = smol_frozen_table(table, dist, alpha, d);
+	memset(a, 0x5a, sizeof a);
+	memset(b, 0x5a, sizeof b);
+	for (uint32_t block = 0; block < 2; block++) {
+		smol_kernels_scalar.frozen_block(a, &f, block, X, n, n_x, row);
+		k->frozen_block(b, &f, block, X, n, n_x, row);
+		cr_assert_arr_eq(a, b, sizeof a, "frozen block %u of %zu columns, d %u, distribution %d, %zu vectors", block, n, d,
+		                 (int)dist, n_x);
+	}
+}
+
+Test(isa, kernels_give_the_same_bits, .timeout = 120)
+{
+	static const uint32_t bases[] = {1, 5, 6, 7, 8, 9, 17, 64};
+	uint64_t random = 3;
+
+	for (size_t set = 0; set < N_SETS; set++) {
+		const struct smol_kernels *k = kernels_of(set);
+		for (size_t i = 0; k && i < N_SIZES; i++) {
+			for (int e = -3; e <= 3; e++)
+				check_floats(k, sizes[i], powf(10, (float)e), &random);
+			check_dots(k, sizes[i], &random);
+			check_attention(k, sizes[i], &random);
+			for (size_t d = 0; d < 8; d++)
+				for (size_t n_x = 1; n_x <= 3; n_x += 2) {
+					check_frozen(k, sizes[i], SMOL_SIGN, bases[d], n_x, &random);
+					check_frozen(k, sizes[i], SMOL_GAUSS, bases[d] % 10, n_x, &random);
+				}
+		}
+	}
+}
+
+/* The largest integers there are, over more columns than 32 bits can sum: weights of +-32,640 by +-32,512. */
+Test(isa, the_largest_sums_are_exact, .timeout = 120)
+{
+	enum { COLS = 200000 };
+	static int16_t table[SMOL_TABLE_ENTRIES], X[COLS], row[COLS + 64];
+	struct smol_frozen_key key;
+	struct smol_frozen f = {.key = &key, .rows = 2, .cols = COLS, .n_planes = 1, .table = table};
+	const double one = 1;
+
+	smol_frozen_key_init(&key, 1);
+	smol_frozen_table(table, SMOL_SIGN, &one, 1);
+	for (size_t set = 0; set < N_SETS; set++) {
+		const struct smol_kernels *k = kernels_of(set);
+		int64_t a[64], b[64], expected = 0;
+		if (!k)
+			continue;
+		/* X has the sign of the first row's weight, so that the sum is the largest possible. */
+		smol_frozen_weights(row, &f, 0, 1);
+		for (size_t i = 0; i < COLS; i++) {
+			X[i] = row[i] < 0 ? -32512 : 32512;
+			expected += 32640 * 32512;
+		}
+		smol_kernels_scalar.frozen_block(a, &f, 0, X, COLS, 1, row);
+		k->frozen_block(b, &f, 0, X, COLS, 1, row);
+		cr_assert_eq(a[0], expected);
+		cr_assert_eq(b[0], expected);
+		cr_assert_eq(a[1], b[1]);
+	}
+}
+
+static void run_session(float *logits, const struct smol_file *file, enum smol_isa isa, uint32_t batch)
+{
+	static const uint32_t tokens[9] = {3, 1, 4, 1, 5, 9, 2, 6, 5};
+	const struct smol_session_options options = {.isa = isa, .batch = batch};
+	struct smol_session *session;
+	struct smol_error error = {0};
+	size_t size;
+	void *memory;
+
+	cr_assert_eq(smol_session_size(&size, file, &options, &error), SMOL_OK, "%s", error.text);
+	memory = aligned_alloc(64, (size + 63) / 64 * 64);
+	cr_assert_eq(smol_session_create(&session, file, &options, memory, size, &error), SMOL_OK, "%s", error.text);
+	cr_assert_eq(smol_session_feed(session, tokens, 9, &error), SMOL_OK, "%s", error.text);
+	memcpy(logits, smol_session_logits(session), file->config.vocab * sizeof *logits);
+	smol_session_destroy(session);
+	free(memory);
+}
+
+Test(isa, sessions_give_the_same_bits, .timeout = 120)
+{
+	static const struct model_recipe recipes[] = {
+		{.source = SMOL_MATRIX_OWN, .width = 65, .n_heads = 5, .n_ff = 131, .vocab = 257, .wte_type = SMOL_Q8, .wpe_type = SMOL_Q8},
+		{.source = SMOL_MATRIX_SHARED, .dist = SMOL_GAUSS, .d = 9, .width = 15, .n_heads = 3, .n_ff = 7, .norms = SMOL_NORM_OWN},
+		{.rank = 3, .value_type = SMOL_F16, .norms = SMOL_NORM_STORED, .width = 130, .n_heads = 2, .wte_type = SMOL_F16},
+		{.source = SMOL_MATRIX_OWN, .d = 64, .rank = 17, .width = 1, .n_heads = 1, .n_ff = 3, .vocab = 11},
+	};
+
+	for (size_t set = 0; set < N_SETS; set++)
+		for (size_t i = 0; kernels_of(set) && i < sizeof recipes / sizeof recipes[0]; i++) {
+			static float a[300], b[300];
+			struct smol_file file;
+			model_open(&file, &recipes[i]);
+			run_session(a, &file, SMOL_ISA_SCALAR, 4);
+			for (uint32_t batch = 1; batch < 9; batch += 3) {
+				run_session(b, &file, sets[set], batch);
+				cr_assert_arr_eq(a, b, file.config.vocab * sizeof *a, "recipe %zu", i);
+			}
+			free((void *)(uintptr_t)file.bytes.data);
+		}
+}
