@@ -9,7 +9,6 @@ chosen pair is run with the other seeds. The report is a Markdown table of all o
 """
 import argparse
 import concurrent.futures
-import itertools
 import json
 import os
 import statistics
@@ -19,13 +18,14 @@ import sys
 SHAPE = ["--layers", "4", "--width", "128", "--heads", "4", "--context", "64", "--batch", "16"]
 SEEDS = [1, 2, 3]
 
-# method -> (fixed options, learning rates, learning rates of the alphas)
+# method -> (fixed options, pairs of learning rate and learning rate of the alphas)
 METHODS = {
-    "embed": (["--method", "embed"], [3e-3, 1e-2, 2e-2, 3e-2], [None]),
-    "alpha-global": (["--method", "alpha-global", "--d", "5"], [1e-2, 2e-2], [1e-2, 3e-2, 1e-1, 3e-1]),
-    "alpha": (["--method", "alpha", "--d", "5"], [1e-2, 2e-2], [1e-2, 3e-2, 1e-1]),
-    "lora": (["--method", "lora", "--rank", "4"], [3e-3, 1e-2, 2e-2], [None]),
-    "full": (["--method", "full"], [1e-3, 3e-3, 6e-3], [None]),
+    "embed": (["--method", "embed"], [(1e-2, None), (2e-2, None), (3e-2, None)]),
+    "alpha-global": (["--method", "alpha-global", "--d", "5"],
+                     [(2e-2, 3e-3), (2e-2, 1e-2), (2e-2, 3e-2), (3e-2, 1e-2)]),
+    "alpha": (["--method", "alpha", "--d", "5"], [(1e-2, 3e-2), (2e-2, 1e-2), (2e-2, 3e-2)]),
+    "lora": (["--method", "lora", "--rank", "4"], [(5e-3, None), (1e-2, None), (1.5e-2, None)]),
+    "full": (["--method", "full"], [(2e-3, None), (4e-3, None)]),
 }
 
 
@@ -34,7 +34,7 @@ def run_name(method, lr, alpha_lr, seed):
 
 
 def run(args, method, lr, alpha_lr, seed):
-    """Trains once, unless the log of a finished run is there. Returns (final record, records of the log)."""
+    """Trains once, unless the log of a finished run is there. Returns its loss, bits per byte and numbers."""
     name = run_name(method, lr, alpha_lr, seed)
     log = os.path.join(args.work, name + ".jsonl")
     done = os.path.join(args.work, name + ".done")
@@ -42,7 +42,7 @@ def run(args, method, lr, alpha_lr, seed):
         out = os.path.join(args.work, name + (".safetensors" if method == "full" else ".smol"))
         command = [args.smoltrain, "--data", args.text, *METHODS[method][0], *SHAPE, *args.extra,
                    "--steps", str(args.steps), "--lr", f"{lr:g}", "--seed", str(seed), "--threads", "1",
-                   "--eval-every", str(max(1, args.steps // 4)), "--log", log, "-o", out]
+                   "--eval-every", "0", "--log", log, "-o", out]
         if alpha_lr:
             command += ["--alpha-lr", f"{alpha_lr:g}"]
         environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
@@ -52,16 +52,20 @@ def run(args, method, lr, alpha_lr, seed):
         os.replace(log, done)
     with open(done) as f:
         records = [json.loads(line) for line in f]
-    final = [r for r in records if r.get("event") == "final"]
-    if not final:
-        raise RuntimeError(name + ": the log has no final record")
-    print(f"{name}: {final[-1]['val_loss']:.4f}", file=sys.stderr, flush=True)
-    return final[-1]
+    start = [r for r in records if r["event"] == "start"]
+    final = [r for r in records if r["event"] == "validation" and r["stored"]]
+    if not start or not final:
+        raise RuntimeError(name + ": the log has no final validation")
+    options = start[0]["options"]
+    embeddings = (256 + options["context"]) * options["width"]
+    print(f"{name}: {final[-1]['nats_per_token']:.4f}", file=sys.stderr, flush=True)
+    return {"loss": final[-1]["nats_per_token"], "bits": final[-1]["bits_per_byte"],
+            "numbers": start[0]["learned_numbers"] - embeddings}
 
 
-def best_rates(args, pool, method):
-    """The learning rates with the lowest validation loss on the first seed, and all that were tried."""
-    pairs = list(itertools.product(METHODS[method][1], METHODS[method][2]))
+def try_rates(args, pool, method):
+    """A run of the first seed at each pair of learning rates."""
+    pairs = METHODS[method][1]
     futures = [pool.submit(run, args, method, lr, alpha_lr, SEEDS[0]) for lr, alpha_lr in pairs]
     return pairs, futures
 
@@ -74,7 +78,7 @@ def table(args, rows):
         mean = statistics.mean(row["losses"])
         lines.append(f"| `{method}` | {row['numbers']:,} | {row['lr']:g} | {row['alpha_lr'] or '-'} | {mean:.4f} | "
                      + ", ".join(f"{x:.4f}" for x in row["losses"])
-                     + f" | {mean / 0.6931471805599453:.4f} | "
+                     + f" | {row['bits']:.4f} | "
                      + (f"{embed - mean:+.4f}" if embed is not None else "-") + " |")
     return lines
 
@@ -95,19 +99,19 @@ def main():
     methods = args.methods.split(",")
     rows, tried = {}, []
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        sweeps = {m: best_rates(args, pool, m) for m in methods}
+        sweeps = {m: try_rates(args, pool, m) for m in methods}
         seeds = {}
         for m in methods:
             pairs, futures = sweeps[m]
-            losses = [f.result()["val_loss"] for f in futures]
+            losses = [f.result()["loss"] for f in futures]
             tried.append((m, list(zip(pairs, losses))))
             best = pairs[losses.index(min(losses))]
             seeds[m] = (best, [pool.submit(run, args, m, *best, s) for s in SEEDS])
         for m in methods:
             (lr, alpha_lr), futures = seeds[m]
             finals = [f.result() for f in futures]
-            rows[m] = {"lr": lr, "alpha_lr": alpha_lr, "losses": [f["val_loss"] for f in finals],
-                       "numbers": finals[0]["non_embedding_params"]}
+            rows[m] = {"lr": lr, "alpha_lr": alpha_lr, "losses": [f["loss"] for f in finals],
+                       "bits": statistics.mean(f["bits"] for f in finals), "numbers": finals[0]["numbers"]}
     lines = table(args, rows) + ["", "Learning rates tried on seed 1 (rate / rate of alphas: validation loss):", ""]
     for m, results in tried:
         lines.append(f"- `{m}`: " + "; ".join(
