@@ -14,7 +14,9 @@
 #define SECRET_HIDDEN_BYTES 104u /* key number 8, key 64, checksum 32 */
 #define OPS_LIMIT 33554432u
 #define MEM_LIMIT 1073741824u
+#define OPS_LIMIT_MAX ((uint64_t)1 << 30) /* half a minute or so */
 #define MEM_LIMIT_MAX ((uint64_t)4 << 30)
+#define COMMENT_MAX_BYTES 1024u
 
 static enum smol_status start(struct smol_error *error)
 {
@@ -78,6 +80,8 @@ static enum smol_status decode_file(uint8_t *bytes, size_t size_bytes, const uin
 	const char *line, *rest;
 	bool have = next_line(&line, &length, text, text_bytes, &at);
 
+	if (have && length > COMMENT_MAX_BYTES)
+		return smol_fail(error, SMOL_E_KEY, COMMENT_MAX_BYTES, "a line of over %u bytes", COMMENT_MAX_BYTES);
 	if (have && is_comment(line, length)) {
 		line_at = at;
 		have = next_line(&line, &length, text, text_bytes, &at);
@@ -136,6 +140,8 @@ static enum smol_status decode_secret(uint8_t b[SECRET_BYTES], bool *encrypted, 
 	*encrypted = memcmp(b + 2, "Sc", 2) == 0;
 	if (!*encrypted && smol_le16(b + 2) != 0)
 		return smol_fail(error, SMOL_E_KEY, SMOL_NO_OFFSET, "the secret key is encrypted in an unknown way");
+	if (*encrypted && smol_le64(b + 38) > OPS_LIMIT_MAX)
+		return smol_fail(error, SMOL_E_KEY, SMOL_NO_OFFSET, "the secret key demands over 2^30 operations to decrypt");
 	if (*encrypted && smol_le64(b + 46) > MEM_LIMIT_MAX)
 		return smol_fail(error, SMOL_E_KEY, SMOL_NO_OFFSET, "the secret key demands over 4 GiB to decrypt");
 	return SMOL_OK;

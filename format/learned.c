@@ -53,31 +53,46 @@ static uint64_t place_slot(struct smol_learned_place *place, const struct smol_c
 	return s->kind == SMOL_NORM ? place_norm(place, s, cols, at) : place_matrix(place, s, rows, cols, at);
 }
 
-/* Walks the section up to a slot of a layer, which is left in *place; returns where that slot ends. */
-static uint64_t walk(struct smol_learned_place *place, const struct smol_config *config, uint32_t layer,
-                     enum smol_slot slot)
+/* Bytes of one layer. */
+static uint64_t layer_bytes(const struct smol_config *config, uint32_t layer)
+{
+	struct smol_learned_place place;
+	uint64_t at = 0;
+
+	for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
+		at = place_slot(&place, config, layer, (enum smol_slot)s, at);
+	return at;
+}
+
+/* Where a layer begins; layer L is where the last LayerNorm does. Whole runs are stepped over, so that asking
+ * for every layer in turn costs little. */
+static uint64_t layer_at(const struct smol_config *config, uint32_t layer)
 {
 	uint64_t at = shared_bytes(config);
+	uint32_t first = 0;
 
-	for (uint32_t l = 0; l < config->n_layers; l++)
-		for (unsigned s = 0; s < SMOL_N_SLOTS; s++) {
-			at = place_slot(place, config, l, (enum smol_slot)s, at);
-			if (slot != SMOL_LN_F && l == layer && s == (unsigned)slot)
-				return at;
-		}
-	return place_slot(place, config, 0, SMOL_LN_F, at);
+	for (uint32_t i = 0; i < config->n_runs && first < layer; i++) {
+		const uint32_t n = config->runs[i].n_layers < layer - first ? config->runs[i].n_layers : layer - first;
+		at += n * layer_bytes(config, first);
+		first += n;
+	}
+	return at;
 }
 
 void smol_learned_at(struct smol_learned_place *place, const struct smol_config *config, uint32_t layer,
                      enum smol_slot slot)
 {
-	walk(place, config, layer, slot);
+	uint64_t at = layer_at(config, slot == SMOL_LN_F ? config->n_layers : layer);
+
+	for (unsigned s = 0; slot != SMOL_LN_F && s < (unsigned)slot; s++)
+		at = place_slot(place, config, layer, (enum smol_slot)s, at);
+	place_slot(place, config, layer, slot, at);
 }
 
 enum smol_status smol_learned_bytes(uint64_t *size_bytes, const struct smol_config *config)
 {
 	struct smol_learned_place last;
 
-	*size_bytes = walk(&last, config, 0, SMOL_LN_F);
+	*size_bytes = place_slot(&last, config, 0, SMOL_LN_F, layer_at(config, config->n_layers));
 	return SMOL_OK;
 }

@@ -15,7 +15,7 @@ static enum smol_status check_header(const uint8_t *b, size_t size, struct smol_
 {
 	const size_t known = size < sizeof smol_magic ? size : sizeof smol_magic;
 
-	if (memcmp(b, smol_magic, known) != 0)
+	if (known > 0 && memcmp(b, smol_magic, known) != 0)
 		return smol_fail(error, SMOL_E_MAGIC, 0, "not a .smol file");
 	if (size < HEADER_BYTES)
 		return smol_fail(error, SMOL_E_TRUNCATED, size, "truncated header");

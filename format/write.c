@@ -110,6 +110,14 @@ static void put_header(uint8_t *dest, const struct smol_parts *p, unsigned n_sec
 	smol_put64(dest + 24, smol_directory_checksum(dest, n_sections));
 }
 
+/* What the parts hold (numbers, text) is checked by reading what was written: no file leaves that has no reader. */
+static enum smol_status read_back(const uint8_t *bytes, uint64_t size_bytes, struct smol_error *error)
+{
+	struct smol_file file;
+
+	return smol_file_parse(&file, bytes, size_bytes, error);
+}
+
 enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes, const struct smol_parts *parts,
                                  struct smol_error *error)
 {
@@ -136,5 +144,5 @@ enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes, const s
 	}
 	put_header(dest, parts, n, body);
 	smol_hash_body(dest + body, dest, body);
-	return SMOL_OK;
+	return read_back(dest, body + SMOL_HASH_BYTES, error);
 }

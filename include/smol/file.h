@@ -107,7 +107,8 @@ enum smol_status smol_embedding_layout(struct smol_embedding_layout *layout,
 void smol_parts_of(struct smol_parts *parts, const struct smol_file *file);
 
 /* Size of the unsigned file made of parts, and the file itself with its hash.
- * dest holds at least that many bytes (and 104 more if it is to be signed). */
+ * dest holds at least that many bytes (and 104 more if it is to be signed). Parts that a reader would
+ * refuse give the reader's error. */
 enum smol_status smol_file_size(uint64_t *size_bytes, const struct smol_parts *parts,
                                 struct smol_error *error);
 enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes, const struct smol_parts *parts,

@@ -14,7 +14,7 @@ extern "C" {
 struct smol_mapping {
 	struct smol_span bytes;
 	int fd;               /* -1: nothing mapped */
-	uint64_t identity[5]; /* size and times when mapped */
+	uint64_t identity[3]; /* size and time of the last write when mapped */
 };
 
 /* Maps a regular file of at least one byte. Errors: IO. */
@@ -34,7 +34,7 @@ enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint
                                               struct smol_error *error);
 
 /* Writes a file that appears whole or not at all: a temporary sibling is written, synced and
- * renamed. mode: permission bits, e.g. 0644. Errors: IO; then path is as it was. */
+ * renamed. mode: permission bits, e.g. 0644. Errors: IO, MEMORY; then path is as it was. */
 struct smol_writer;
 enum smol_status smol_write_file(const char *path, const void *bytes, size_t size_bytes, unsigned mode,
                                  struct smol_error *error);

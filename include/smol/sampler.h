@@ -25,7 +25,7 @@ struct smol_sampler_options {
 /* llama.cpp's: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1 over 64; seed 0. */
 void smol_sampler_defaults(struct smol_sampler_options *options);
 
-/* Bytes that smol_sampler_create needs. ARGUMENT if an option is out of range. */
+/* Bytes that smol_sampler_create needs. ARGUMENT if an option or the vocabulary is out of range. */
 enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
                                    const struct smol_sampler_options *options,
                                    struct smol_error *error);

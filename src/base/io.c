@@ -17,13 +17,12 @@ static enum smol_status io_error(struct smol_error *error, const char *what)
 	return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "cannot %s: %s", what, strerror(errno));
 }
 
+/* Not the time of the last change of status: renaming another file over this one changes that, and nothing else. */
 static void keep_identity(struct smol_mapping *m, const struct stat *s)
 {
 	m->identity[0] = (uint64_t)s->st_size;
 	m->identity[1] = (uint64_t)s->st_mtim.tv_sec;
 	m->identity[2] = (uint64_t)s->st_mtim.tv_nsec;
-	m->identity[3] = (uint64_t)s->st_ctim.tv_sec;
-	m->identity[4] = (uint64_t)s->st_ctim.tv_nsec;
 }
 
 enum smol_status smol_map(struct smol_mapping *mapping, const char *path, struct smol_error *error)
@@ -41,6 +40,10 @@ enum smol_status smol_map(struct smol_mapping *mapping, const char *path, struct
 	}
 	if (!S_ISREG(s.st_mode) || s.st_size == 0) {
 		status = smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "not a regular file with contents");
+		goto fail;
+	}
+	if ((uint64_t)(size_t)s.st_size != (uint64_t)s.st_size) {
+		status = smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "larger than this machine's memory can show");
 		goto fail;
 	}
 	p = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -7,7 +7,6 @@
  * that more threads than cores do no harm. */
 #define LOOKS 20000u
 
-
 /* Waits for a generation other than seen, and returns it. */
 static unsigned await_work(struct smol_pool *pool, unsigned seen)
 {

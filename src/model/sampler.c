@@ -75,10 +75,17 @@ enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab, const str
                                    struct smol_error *error)
 {
 	const char *wrong = option_error(options);
+	uint64_t size;
 
 	if (wrong)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
-	*size_bytes = (size_t)(candidates_at(vocab, options) + (uint64_t)vocab * sizeof(struct candidate));
+	if (vocab < 1 || vocab > SMOL_MAX_VOCAB)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "a vocabulary of %u, allowed are 1..%u", vocab,
+		                 SMOL_MAX_VOCAB);
+	size = candidates_at(vocab, options) + (uint64_t)vocab * sizeof(struct candidate);
+	if (size > SIZE_MAX / 2)
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "this sampler does not fit this machine");
+	*size_bytes = (size_t)size;
 	return SMOL_OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <smol/key.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <xxhash.h>
@@ -91,6 +92,8 @@ Test(format, a_gpt2_shape_takes_under_a_kilobyte)
 	cr_assert_eq(smol_file_parse(&file, bytes, size, NULL), SMOL_OK);
 	smol_file_sizes(&r, &file);
 	cr_assert_eq(r.learned, 480);
+	fprintf(stderr, "12 layers x 768, 5 alphas a matrix, signed: %llu bytes besides embeddings and card\n",
+	        (unsigned long long)r.non_embedding);
 	cr_assert_lt(r.non_embedding, 1024);
 	free(bytes);
 }
@@ -245,6 +248,32 @@ Test(format, shapes_beyond_the_file_are_refused)
 		cr_assert_eq(with_conf(good, size, fields[i], value, 4, &error), SMOL_E_SIZE, "field %u", fields[i]);
 	}
 	free(good);
+}
+
+/* What a reader would refuse is not written either. */
+Test(format, the_parts_must_be_readable)
+{
+	static const uint8_t bad_card[] = "{\x1b}";
+	struct smol_parts parts;
+	struct smol_file file;
+	struct smol_error error = {0};
+	uint8_t *embeddings, *dest;
+
+	model_open(&file, &recipes[0]);
+	dest = malloc(file.bytes.size_bytes + 64);
+	smol_parts_of(&parts, &file);
+	parts.card = (struct smol_span){bad_card, 3};
+	cr_assert_eq(smol_file_write(dest, file.bytes.size_bytes + 64, &parts, &error), SMOL_E_TEXT);
+	smol_parts_of(&parts, &file);
+	embeddings = malloc(parts.embeddings.size_bytes);
+	memcpy(embeddings, parts.embeddings.data, parts.embeddings.size_bytes);
+	smol_put32(embeddings, 0x7f800000);
+	parts.embeddings.data = embeddings;
+	cr_assert_eq(smol_file_write(dest, file.bytes.size_bytes, &parts, &error), SMOL_E_NONFINITE);
+	cr_assert_eq(error.code, SMOL_E_NONFINITE);
+	free(embeddings);
+	free(dest);
+	free((void *)(uintptr_t)file.bytes.data);
 }
 
 Test(format, the_parts_must_be_of_the_right_size)

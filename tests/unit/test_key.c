@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <smol/key.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,99 @@ Test(key, a_published_public_key_is_read)
 	cr_assert_eq(parse_public(&key, file), SMOL_OK);
 	snprintf(file, sizeof file, "untrusted comment: x\r\n%s\r\n", published);
 	cr_assert_eq(parse_public(&key, file), SMOL_OK);
+}
+
+/* Of the BLAKE2b-512 of "test", from the same place: it verifies under the key just read, and not under another. */
+Test(key, a_published_signature_verifies)
+{
+	static const char base64[] = "RUQf6LRCGA9i559r3g7V1qNyJDApGip8MfqcadIgT9CuhV3EMhHoN1mGTkUidF/z7SrlQgXdy8ofjb7bNJJylDOocrCo8KLzZwo=";
+	struct smol_public_key key;
+	uint8_t b[74], hash[64];
+	size_t n;
+
+	cr_assert_eq(parse_public(&key, published), SMOL_OK);
+	crypto_generichash(hash, sizeof hash, (const uint8_t *)"test", 4, NULL, 0);
+	cr_assert_eq(sodium_base642bin(b, sizeof b, base64, strlen(base64), NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL), 0);
+	cr_assert_eq(n, 74);
+	cr_assert_arr_eq(b + 2, key.key_number, 8);
+	cr_assert_eq(crypto_sign_verify_detached(b + 10, hash, sizeof hash, key.key), 0);
+	key.key[31] ^= 1;
+	cr_assert_neq(crypto_sign_verify_detached(b + 10, hash, sizeof hash, key.key), 0);
+}
+
+/* Pairs made by minisign 0.11: -G -W, and -G with the password "pw". */
+static const char plain_pair[] = "RWT4NuXIHX8i3EC0wSDrSHK28p7ST+QrXoh71NLp9zi1n9W7cvtnMAFI";
+static const char plain_secret[] =
+	"untrusted comment: minisign encrypted secret key\n"
+	"RWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+DblyB1/Ity86m94HcDNSLKCxu/LfckP71oJCM12"
+	"SBd+i8zRKyTkwUC0wSDrSHK28p7ST+QrXoh71NLp9zi1n9W7cvtnMAFIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+static const char hidden_pair[] = "RWRqxH/c3D89D0CzC6O+7stFUmyzUQIUiizfM/JxaogIOoiQuGL2aGud";
+static const char hidden_secret[] =
+	"untrusted comment: minisign encrypted secret key\n"
+	"RWRTY0Iy0R5hOFjtavREhSs13KG1q78j2GfKUqJhVDF2goqgwsUAAAACAAAAAAAAAEAAAAAAH0Pj1x1ugRtJYstxWsW70GkRtJpYfGDXNAQWMIoK"
+	"ubkitD0469h0tSt2Ls/CRUDoXdumSpaUrqIaPuMYse7zMSpJI/VTyi1W36A63UaZMsZBuf/YIl0MfGWH7e3GB1CJIkSoS4pdMjA=\n";
+
+static enum smol_status parse_secret(struct smol_secret_key *key, const char *text, const char *password)
+{
+	return smol_secret_key_parse(key, (const uint8_t *)text, strlen(text), password, NULL);
+}
+
+static void belongs_to(const struct smol_secret_key *secret, const char *pair)
+{
+	struct smol_public_key expected, key;
+
+	cr_assert_eq(parse_public(&expected, pair), SMOL_OK);
+	smol_key_public(&key, secret);
+	cr_assert_arr_eq(key.key, expected.key, sizeof key.key);
+	cr_assert_arr_eq(key.key_number, expected.key_number, sizeof key.key_number);
+}
+
+Test(key, minisigns_own_secret_keys_are_read, .timeout = 120)
+{
+	struct smol_secret_key key;
+
+	cr_assert_eq(parse_secret(&key, plain_secret, NULL), SMOL_OK);
+	belongs_to(&key, plain_pair);
+	cr_assert_eq(parse_secret(&key, hidden_secret, NULL), SMOL_E_PASSWORD);
+	cr_assert_eq(parse_secret(&key, hidden_secret, "pw"), SMOL_OK);
+	belongs_to(&key, hidden_pair);
+}
+
+/* One byte of the 158 behind the base64 of a secret key set to a value. */
+static enum smol_status spoiled_secret(const char *text, size_t at, uint8_t value)
+{
+	const char *line = strchr(text, '\n') + 1;
+	struct smol_secret_key key;
+	uint8_t b[158];
+	char base64[213], file[300];
+	size_t n;
+
+	cr_assert_eq(sodium_base642bin(b, sizeof b, line, 212, NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL), 0);
+	b[at] = value;
+	sodium_bin2base64(base64, sizeof base64, b, sizeof b, sodium_base64_VARIANT_ORIGINAL);
+	snprintf(file, sizeof file, "untrusted comment: x\n%s\n", base64);
+	return parse_secret(&key, file, "pw");
+}
+
+Test(key, spoiled_secret_keys_are_refused)
+{
+	char text[2000];
+	struct smol_secret_key key;
+
+	cr_assert_eq(spoiled_secret(plain_secret, 0, 'X'), SMOL_E_KEY, "algorithm");
+	cr_assert_eq(spoiled_secret(plain_secret, 2, 'S'), SMOL_E_KEY, "half a KDF");
+	cr_assert_eq(spoiled_secret(plain_secret, 4, 'b'), SMOL_E_KEY, "checksum's algorithm");
+	cr_assert_eq(spoiled_secret(plain_secret, 70, 1), SMOL_E_KEY, "halves that do not belong together");
+	cr_assert_eq(spoiled_secret(hidden_secret, 42, 1), SMOL_E_KEY, "2^32 operations");
+	cr_assert_eq(spoiled_secret(hidden_secret, 45, 0x80), SMOL_E_KEY, "2^63 operations");
+	cr_assert_eq(spoiled_secret(hidden_secret, 50, 2), SMOL_E_KEY, "8 GiB");
+	cr_assert_eq(spoiled_secret(hidden_secret, 53, 0xff), SMOL_E_KEY, "a negative size");
+	snprintf(text, sizeof text, "untrusted comment: %01005d\n%s", 0, strchr(plain_secret, '\n') + 1);
+	cr_assert_eq(parse_secret(&key, text, NULL), SMOL_OK, "a first line of 1024 bytes");
+	snprintf(text, sizeof text, "untrusted comment: %01006d\n%s", 0, strchr(plain_secret, '\n') + 1);
+	cr_assert_eq(parse_secret(&key, text, NULL), SMOL_E_KEY, "one of 1025");
+	cr_assert_eq(parse_secret(&key, strchr(plain_secret, '\n') + 1, NULL), SMOL_E_KEY, "no comment");
+	cr_assert_eq(parse_secret(&key, "", NULL), SMOL_E_KEY);
 }
 
 Test(key, spoiled_public_keys_are_refused)

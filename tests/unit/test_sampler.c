@@ -189,4 +189,8 @@ Test(sampler, options_out_of_range_are_refused)
 	REFUSED(repeat_penalty, INFINITY);
 	REFUSED(repeat_last_n, -2);
 #undef REFUSED
+	smol_sampler_defaults(&o);
+	cr_assert_eq(smol_sampler_size(&size, 0, &o, &error), SMOL_E_ARGUMENT);
+	cr_assert_eq(smol_sampler_size(&size, 16777217, &o, &error), SMOL_E_ARGUMENT);
+	cr_assert_eq(smol_sampler_size(&size, 16777216, &o, &error), SMOL_OK);
 }
