@@ -115,7 +115,7 @@ static void print_card(const struct smol_file *file)
 	}
 	puts("\ncard");
 	json_object_foreach(card, key, value) {
-		char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT);
+		char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT | JSON_REAL_PRECISION(9));
 		printf("  %-24s %s\n", key, text ? text : "");
 		free(text);
 	}

@@ -81,7 +81,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsi
 	uint64_t random = seed;
 
 	size = mutate(data, size, capacity, &random);
-	if (mutate_random(&random) % 8)
-		repair(data, size);
+	const uint32_t what = mutate_random(&random) % 8;
+	if (what > 0)
+		repair(data, size, what > 1);
 	return size;
 }

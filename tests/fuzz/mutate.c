@@ -53,13 +53,35 @@ static size_t place(size_t size, uint64_t *random)
 	return mutate_random(random) % (mutate_random(random) % 4 ? front : size);
 }
 
+/* Two entries of the directory change places, or bytes go from the one section to the other, modulo 2^64. */
+static void change_directory(uint8_t *b, size_t size, uint64_t *random)
+{
+	const uint64_t n = size < HEADER ? 0 : load(b + 12, 2);
+	const uint64_t delta = mutate_random(random) % 2 ? interesting(random) : 64;
+	uint8_t *one, *other, kept[ENTRY];
+
+	if (n < 2 || n > MAX_SECTIONS || HEADER + ENTRY * n > size)
+		return;
+	one = b + HEADER + ENTRY * (mutate_random(random) % n);
+	other = b + HEADER + ENTRY * (mutate_random(random) % n);
+	if (mutate_random(random) % 2) {
+		store(one + 8, load(one + 8, 8) + delta, 8);
+		store(other + 8, load(other + 8, 8) - delta, 8);
+		return;
+	}
+	memcpy(kept, one, ENTRY);
+	memcpy(one, other, ENTRY);
+	if (mutate_random(random) % 4)
+		memcpy(other, kept, ENTRY);
+}
+
 static size_t change_once(uint8_t *b, size_t size, size_t capacity, uint64_t *random)
 {
 	const size_t at = place(size, random);
 	const unsigned width = 1u << mutate_random(random) % 4;
 	size_t from, n;
 
-	switch (mutate_random(random) % 8) {
+	switch (mutate_random(random) % 9) {
 	case 0:
 		b[at] ^= (uint8_t)(1u << mutate_random(random) % 8);
 		return size;
@@ -82,6 +104,9 @@ static size_t change_once(uint8_t *b, size_t size, size_t capacity, uint64_t *ra
 		n = n < capacity - size ? n : capacity - size;
 		memset(b + size, 0, n);
 		return size + n;
+	case 7:
+		change_directory(b, size, random);
+		return size;
 	default: /* one stretch over another */
 		from = place(size, random);
 		n = mutate_random(random) % 64;
@@ -117,7 +142,7 @@ static void repair_sections(uint8_t *b, size_t body, unsigned n)
 	}
 }
 
-void repair(uint8_t *b, size_t size)
+void repair(uint8_t *b, size_t size, bool sections)
 {
 	uint8_t joined[24 + ENTRY * MAX_SECTIONS];
 	const size_t n = size < HEADER + SMOL_HASH_BYTES ? 0 : load(b + 12, 2);
@@ -131,7 +156,8 @@ void repair(uint8_t *b, size_t size)
 	if (stated + SMOL_HASH_BYTES + SMOL_SIGNATURE_BLOCK_BYTES == size)
 		body = stated;
 	store(b + 16, body, 8);
-	repair_sections(b, body, (unsigned)n);
+	if (sections)
+		repair_sections(b, body, (unsigned)n);
 	memcpy(joined, b, 24);
 	memcpy(joined + 24, b + HEADER, ENTRY * n);
 	store(b + 24, XXH3_64bits(joined, 24 + ENTRY * n), 8);

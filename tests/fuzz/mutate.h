@@ -2,14 +2,16 @@
 #ifndef MUTATE_H
 #define MUTATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Damages bytes (size, room for capacity) by a few random changes; returns the new size. */
 size_t mutate(uint8_t *bytes, size_t size, size_t capacity, uint64_t *random);
 
-/* Makes body size, section checksums, directory checksum and hash fit what is there, as far as there is room. */
-void repair(uint8_t *bytes, size_t size);
+/* Makes body size, section checksums (if asked for), directory checksum and hash fit what is there, as far as there
+ * is room. */
+void repair(uint8_t *bytes, size_t size, bool sections);
 
 uint32_t mutate_random(uint64_t *state);
 

@@ -38,7 +38,8 @@ Test(key, a_published_public_key_is_read)
 /* Of the BLAKE2b-512 of "test", from the same place: it verifies under the key just read, and not under another. */
 Test(key, a_published_signature_verifies)
 {
-	static const char base64[] = "RUQf6LRCGA9i559r3g7V1qNyJDApGip8MfqcadIgT9CuhV3EMhHoN1mGTkUidF/z7SrlQgXdy8ofjb7bNJJylDOocrCo8KLzZwo=";
+	static const char base64[] = "RUQf6LRCGA9i559r3g7V1qNyJDApGip8MfqcadIgT9CuhV3EMhHoN1mG"
+	                             "TkUidF/z7SrlQgXdy8ofjb7bNJJylDOocrCo8KLzZwo=";
 	struct smol_public_key key;
 	uint8_t b[74], hash[64];
 	size_t n;

@@ -1,9 +1,11 @@
 /* What a session costs: it allocates nothing, stays below its budget, and touches no page of the KV cache before it is
- * used. The build redirects the library's calls of malloc and its kin to the counters here (--wrap). */
+ * used. The build redirects the library's calls of malloc and its kin, and of pthread_create, to here (--wrap). */
 #define _DEFAULT_SOURCE /* mincore, MAP_ANONYMOUS */
 #include "make_model.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <pthread.h>
 #include <smol/initial.h>
 #include <smol/sampler.h>
 #include <smol/session.h>
@@ -18,13 +20,16 @@ void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__real_aligned_alloc(size_t alignment, size_t size);
 int __real_posix_memalign(void **p, size_t alignment, size_t size);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*main)(void *), void *arg);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 int __wrap_posix_memalign(void **p, size_t alignment, size_t size);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*main)(void *), void *arg);
 
 static atomic_uint n_allocations;
+static int threads_left = 1000;
 
 void *__wrap_malloc(size_t size)
 {
@@ -54,6 +59,11 @@ int __wrap_posix_memalign(void **p, size_t alignment, size_t size)
 {
 	atomic_fetch_add(&n_allocations, 1);
 	return __real_posix_memalign(p, alignment, size);
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*main)(void *), void *arg)
+{
+	return threads_left-- > 0 ? __real_pthread_create(thread, attr, main, arg) : EAGAIN;
 }
 
 static void *pages(size_t size)
@@ -180,6 +190,31 @@ Test(memory, unused_pages_of_the_cache_are_not_touched)
 	cr_assert_gt(size, (size_t)2 * 2 * 32768 * 64 * 4);
 	cr_assert_eq(smol_session_feed(session, tokens, 3, NULL), SMOL_OK);
 	cr_assert_lt(resident_bytes(memory, size), 1000000);
+	smol_session_destroy(session);
+	munmap(memory, size);
+	free((void *)(uintptr_t)file.bytes.data);
+}
+
+/* The threads that were had are stopped again, which the sanitizers and this test's end see. */
+Test(memory, a_thread_that_cannot_be_had_is_an_error, .timeout = 60)
+{
+	const struct smol_session_options o = {.n_threads = 6};
+	struct smol_session *session = NULL;
+	struct smol_error error;
+	struct smol_file file;
+	void *memory;
+	size_t size;
+
+	model_open(&file, &(struct model_recipe){.seed = 1});
+	cr_assert_eq(smol_session_size(&size, &file, &o, NULL), SMOL_OK);
+	memory = pages(size);
+	for (int n = 0; n < 5; n++) {
+		threads_left = n;
+		cr_assert_eq(smol_session_create(&session, &file, &o, memory, size, &error), SMOL_E_MEMORY);
+		cr_assert_null(session);
+	}
+	threads_left = 5;
+	cr_assert_eq(smol_session_create(&session, &file, &o, memory, size, &error), SMOL_OK);
 	smol_session_destroy(session);
 	munmap(memory, size);
 	free((void *)(uintptr_t)file.bytes.data);
