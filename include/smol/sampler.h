@@ -18,7 +18,7 @@ struct smol_sampler_options {
 	uint32_t top_k;        /* 0 = off */
 	double top_p;          /* 1 = off */
 	float min_p;           /* 0 = off */
-	float repeat_penalty;  /* > 0; 1 = off */
+	float repeat_penalty;  /* 2^-60..2^60; 1 = off */
 	int32_t repeat_last_n; /* 0 = off, -1 = every token so far */
 };
 

@@ -64,8 +64,8 @@ static const char *option_error(const struct smol_sampler_options *o)
 		return "top-p is not in 0..1";
 	if (!(o->min_p >= 0 && o->min_p <= 1))
 		return "min-p is not in 0..1";
-	if (!(o->repeat_penalty > 0 && isfinite(o->repeat_penalty)))
-		return "the repeat penalty is not a number over 0";
+	if (!(o->repeat_penalty >= 0x1p-60f && o->repeat_penalty <= 0x1p60f))
+		return "the repeat penalty is not in 2^-60..2^60";
 	if (o->repeat_last_n < -1)
 		return "repeat-last-n is below -1";
 	return NULL;

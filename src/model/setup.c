@@ -59,9 +59,9 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
 		*m = made;
 }
 
-/* A vector that is a combination of frozen bases, plus a constant. */
+/* A gain, 1 plus a combination of frozen bases, or a bias, one without the 1. */
 static void frozen_vector(float *v, struct smol_session *session, const struct smol_scheme *s, uint64_t alphas_at,
-                          uint32_t number, float constant)
+                          uint32_t number, bool is_gain)
 {
 	int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
 	double alpha[SMOL_MAX_BASES];
@@ -74,8 +74,10 @@ static void frozen_vector(float *v, struct smol_session *session, const struct s
 	f.table = table;
 	f.scale = (double)s->sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, s->d);
 	smol_frozen_weights(w, &f, 0, 1);
-	for (uint32_t c = 0; c < f.cols; c++)
-		v[c] = constant + (float)(f.scale * (double)w[c]);
+	for (uint32_t c = 0; c < f.cols; c++) {
+		const float value = (float)(f.scale * (double)w[c]);
+		v[c] = is_gain ? 1.0f + value : value;
+	}
 }
 
 static void set_up_norm(struct smol_session *session, struct norm *norm, uint32_t layer, enum smol_slot slot,
@@ -101,8 +103,8 @@ static void set_up_norm(struct smol_session *session, struct norm *norm, uint32_
 		smol_numbers_to_f32(bias, (enum smol_number)s->value_type, session->file->learned.data + at.bias, 0, C);
 	} else {
 		const uint32_t number = smol_frozen_number(session->config, layer, slot);
-		frozen_vector(gain, session, s, at.alphas, number, 1.0f);
-		frozen_vector(bias, session, s, at.bias_alphas, number + 1, 0.0f);
+		frozen_vector(gain, session, s, at.alphas, number, true);
+		frozen_vector(bias, session, s, at.bias_alphas, number + 1, false);
 	}
 	*norm = (struct norm){gain, bias};
 }

@@ -113,7 +113,7 @@ static void read_norm(double *values, const struct smol_file *file, const struct
                       struct scratch *scratch)
 {
 	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
-	const float constant = t->part == PART_WEIGHT ? 1.0f : 0.0f;
+	const bool is_gain = t->part == PART_WEIGHT;
 	struct smol_learned_place at;
 	struct smol_frozen_key key;
 	struct smol_frozen f;
@@ -121,21 +121,23 @@ static void read_norm(double *values, const struct smol_file *file, const struct
 	smol_learned_at(&at, &file->config, t->layer, t->slot);
 	if (s->source == SMOL_NORM_STORED) {
 		smol_numbers_to_f32(scratch->floats, (enum smol_number)s->value_type,
-		                    file->learned.data + (t->part == PART_WEIGHT ? at.gain : at.bias), 0, t->cols);
+		                    file->learned.data + (is_gain ? at.gain : at.bias), 0, t->cols);
 		for (uint32_t c = 0; c < t->cols; c++)
 			values[c] = (double)scratch->floats[c];
 		return;
 	}
 	if (s->source == SMOL_NORM_FROZEN) {
 		for (uint32_t c = 0; c < t->cols; c++)
-			values[c] = (double)constant;
+			values[c] = is_gain ? 1.0 : 0.0;
 		return;
 	}
 	smol_frozen_key_init(&key, file->config.seed);
-	make_frozen(&f, &key, file, t, s, t->part == PART_WEIGHT ? at.alphas : at.bias_alphas, scratch);
+	make_frozen(&f, &key, file, t, s, is_gain ? at.alphas : at.bias_alphas, scratch);
 	smol_frozen_weights(scratch->integers, &f, 0, 1);
-	for (uint32_t c = 0; c < t->cols; c++)
-		values[c] = (double)(constant + (float)(f.scale * (double)scratch->integers[c]));
+	for (uint32_t c = 0; c < t->cols; c++) {
+		const float w = (float)(f.scale * (double)scratch->integers[c]);
+		values[c] = (double)(is_gain ? 1.0f + w : w);
+	}
 }
 
 enum smol_status smol_tensor_read(double *values, const struct smol_file *file, const struct smol_tensor *tensor,

@@ -24,4 +24,9 @@ class Checks:
 
 
 def command(*words, stdin=b''):
-	return subprocess.run([str(w) for w in words], input=stdin, capture_output=True, timeout=120)
+	"""Runs a program; one that cannot be started, or hangs, is as one that fails."""
+	words = [str(w) for w in words]
+	try:
+		return subprocess.run(words, input=stdin, capture_output=True, timeout=120)
+	except (OSError, subprocess.TimeoutExpired) as e:
+		return subprocess.CompletedProcess(words, 127, b'', str(e).encode())

@@ -8,6 +8,7 @@ import frozen
 from container import FROZEN, NORM_SLOTS, OWN, SHARED, SLOTS, STORED, UNIT, SmolError
 
 F = np.float32
+LIMIT = F(2.0 ** 50)
 
 
 class Matrix:
@@ -31,16 +32,16 @@ class Matrix:
 		"""x (n, K) -> (n, R). The integer sums stay below 2^53, so a product of doubles in any order is exact."""
 		big, t = arith.quantise(x)
 		sums = big @ self.as_double.T
-		y = finite(((self.scale * t.astype(np.float64))[:, None] * sums).astype(F))
+		y = ((self.scale * t.astype(np.float64))[:, None] * sums).astype(F)
 		if self.a is not None:
-			z = finite(arith.dot16(self.a, x[:, None]))
-			y = finite(y + arith.dot16(self.b, z[:, None]))
+			y = y + arith.dot16(self.b, arith.dot16(self.a, x[:, None])[:, None])
 		return y
 
 
-def finite(x):
-	if not np.isfinite(x).all():
-		raise SmolError('a value is not finite')
+def usable(x):
+	"""The check that section 8 demands of a runtime; not a number fails it too."""
+	if not (np.abs(x) < LIMIT).all():
+		raise SmolError('the model is not usable: a value is 2^50 or more')
 	return x
 
 
@@ -76,7 +77,7 @@ class Model:
 
 	def _vector(self, number, s, alphas):
 		w, scale = frozen.integer_weights(self.key, number, 1, 1, self.conf.width, s.dist, alphas)
-		return finite(frozen.weights(w, scale, s.sigma)[0].astype(F))
+		return frozen.weights(w, scale, s.sigma)[0].astype(F)
 
 	def tensor(self, name):
 		"""A tensor by name as doubles, outputs x inputs."""
@@ -103,7 +104,7 @@ class Model:
 		return out
 
 	def normed(self, x, pair):
-		return finite(arith.layernorm(x, self.conf.epsilon, *pair))
+		return usable(arith.layernorm(x, self.conf.epsilon, *pair))
 
 	def logits(self, x):
 		"""x (n, C), the output of the last layer -> (n, V)."""
@@ -114,7 +115,7 @@ class Model:
 			v = ((self.smol.wte.scales.astype(np.float64) * t.astype(np.float64)[:, None]) * sums).astype(F)
 		else:
 			v = arith.dot16(self.wte, x[:, None])
-		return finite(v * F(self.conf.logit_scale))
+		return usable(v * F(self.conf.logit_scale))
 
 
 class Session:
@@ -127,33 +128,33 @@ class Session:
 		self.k, self.v = np.zeros(shape, F), np.zeros(shape, F)
 		self.used = 0
 
-	def feed(self, tokens):
-		"""Returns the logits (n, V) after each of the tokens."""
+	def feed(self, tokens, last=False):
+		"""Returns the logits (n, V) after each of the tokens, or (1, V) after the last; the others are then not computed."""
 		m, q0, n = self.model, self.used, len(tokens)
 		assert n and q0 + n <= self.context
 		with np.errstate(all='ignore'):
-			x = finite(m.wte[np.asarray(tokens)] + m.wpe[q0:q0 + n])
+			x = usable(m.wte[np.asarray(tokens)] + m.wpe[q0:q0 + n])
 			for layer in range(m.conf.layers):
 				x = self._layer(layer, x, q0)
 			self.used += n
-			return m.logits(x)
+			return m.logits(x[-1:] if last else x)
 
 	def _layer(self, layer, x, q0):
 		m, (ln_1, c_attn, c_proj, ln_2, c_fc, c_down) = self.model, self.model.layers[layer]
 		n, heads = len(x), m.conf.heads
-		q, k, v = (part.reshape(n, heads, -1) for part in np.split(c_attn.times(m.normed(x, ln_1)), 3, axis=1))
+		q, k, v = (part.reshape(n, heads, -1) for part in np.split(usable(c_attn.times(m.normed(x, ln_1))), 3, axis=1))
 		self.k[layer, q0:q0 + n], self.v[layer, q0:q0 + n] = k, v
 		o = attention(q, self.k[layer, :q0 + n], self.v[layer, :q0 + n], q0).reshape(n, -1)
-		x = finite(x + c_proj.times(o))
-		f = finite(arith.gelu(c_fc.times(m.normed(x, ln_2))))
-		return finite(x + c_down.times(f))
+		x = usable(x + c_proj.times(o))
+		f = usable(arith.gelu(usable(c_fc.times(m.normed(x, ln_2)))))
+		return usable(x + c_down.times(f))
 
 
 def attention(q, k, v, q0):
 	"""q (n, H, D) at positions q0.., k and v (q0 + n, H, D) -> (n, H, D)."""
 	n, _, width = q.shape
 	scale = F(1) / np.sqrt(F(width))
-	e = finite(arith.dot16(q[:, :, None], k.transpose(1, 0, 2)[None]) * scale)
+	e = arith.dot16(q[:, :, None], k.transpose(1, 0, 2)[None]) * scale
 	seen = np.arange(len(k))[None, None] <= (q0 + np.arange(n))[:, None, None]
 	peak = np.where(seen, e, F(-np.inf)).max(axis=-1)
 	p = np.where(seen, arith.exp(e - peak[..., None]), F(0))
@@ -162,7 +163,7 @@ def attention(q, k, v, q0):
 	for j in range(len(k)):
 		first = max(0, j - q0)
 		o[first:] = arith.fma(p[first:, :, j, None], v[j], o[first:])
-	return finite(o * (F(1) / total)[..., None])
+	return usable(o * (F(1) / total)[..., None])
 
 
 def loss(logits, target):

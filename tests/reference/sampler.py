@@ -98,7 +98,7 @@ def advance(session, text, count):
 			session.used = 0
 			fed = fed + 1 - max(1, session.context // 2)
 		end = min(len(text), fed + session.context - session.used)
-		logits = session.feed(text[fed:end])[-1]
+		logits = session.feed(text[fed:end], last=True)[-1]
 		fed = end
 	return logits
 
