@@ -185,6 +185,12 @@ void cli_hex(char *text, const uint8_t *bytes, size_t n)
 		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
+void cli_key_number(char text[17], const uint8_t number[SMOL_KEY_NUMBER_BYTES])
+{
+	for (unsigned i = 0; i < SMOL_KEY_NUMBER_BYTES; i++)
+		snprintf(text + 2 * i, 3, "%02X", number[SMOL_KEY_NUMBER_BYTES - 1 - i]);
+}
+
 bool cli_close_output(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout) && fclose(stdout) == 0)

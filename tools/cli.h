@@ -43,6 +43,8 @@ uint32_t cli_cores(void);
 const char *cli_size(char text[32], uint64_t bytes);
 /* A number that JSON's integers may not hold; the buffer is the caller's. */
 const char *cli_decimal(char text[24], uint64_t value);
+/* A key number as minisign writes it. */
+void cli_key_number(char text[17], const uint8_t number[SMOL_KEY_NUMBER_BYTES]);
 void cli_hex(char *text, const uint8_t *bytes, size_t n);
 
 /* Ends the standard output: false, after a message, if something could not be written. */

@@ -9,8 +9,8 @@
 /* The alphas of a tensor; false if it has none. alpha: (SMOL_MAX_BASES). */
 bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_file *file, const struct smol_tensor *t);
 
-/* The signer's key number as minisign writes it. */
-void inspect_key_number(char text[17], const struct smol_file *file);
+/* "f32", "f16" or "q8". */
+const char *inspect_number_name(unsigned type);
 
 /* 0, or an exit code after a message. */
 int inspect_json(const struct smol_file *file);

@@ -18,12 +18,9 @@ static double rate(size_t n, double seconds)
 static void print_file_line(const struct run *run)
 {
 	char size[32], hash[17], signer[17];
-	uint8_t number[SMOL_KEY_NUMBER_BYTES];
 
 	cli_hex(hash, run->file.hash, 8);
-	for (unsigned i = 0; i < sizeof number; i++)
-		number[i] = run->file.signature.key_number[sizeof number - 1 - i];
-	cli_hex(signer, number, sizeof number);
+	cli_key_number(signer, run->file.signature.key_number);
 	fprintf(stderr, "smolrun: file %s, hash %s... checked, %s%s, opened in %.3f s\n",
 	        cli_size(size, run->file.bytes.size_bytes), hash, run->file.is_signed ? "signed by key " : "not signed",
 	        run->file.is_signed ? signer : "", run->open_seconds);

@@ -12,11 +12,6 @@
 
 #define MAX_ALPHAS_SHOWN 8u
 
-static const char *number_name(unsigned type)
-{
-	return type == SMOL_F32 ? "f32" : type == SMOL_F16 ? "f16" : "q8";
-}
-
 static void print_count(const char *label, uint64_t value, const char *unit)
 {
 	printf("%-26s%12llu%s%s\n", label, (unsigned long long)value, unit[0] ? " " : "", unit);
@@ -28,7 +23,7 @@ static void print_shape(const struct smol_config *c)
 	       c->width, c->n_heads, c->n_ff, c->context, c->vocab);
 	printf("method       %s\n", smol_config_method(c));
 	printf("seed         %llu (0x%016llx)\n", (unsigned long long)c->seed, (unsigned long long)c->seed);
-	printf("embeddings   wte %s, wpe %s\n", number_name(c->wte_type), number_name(c->wpe_type));
+	printf("embeddings   wte %s, wpe %s\n", inspect_number_name(c->wte_type), inspect_number_name(c->wpe_type));
 	printf("tokens       bytes\n");
 }
 
@@ -41,10 +36,10 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
 	       s->kind == SMOL_MATRIX ? matrix_sources[s->source] : norm_sources[s->source]);
 	if (s->d)
 		printf(", %s", s->dist == SMOL_SIGN ? "sign" : "gauss");
-	if (s->source)
-		printf(s->d ? ", d = %u (%s)" : "", s->d, number_name(s->alpha_type));
+	if (s->source && s->d)
+		printf(", d = %u (%s)", s->d, inspect_number_name(s->alpha_type));
 	if (s->rank)
-		printf(", rank %u (%s)", s->rank, number_name(s->value_type));
+		printf(", rank %u (%s)", s->rank, inspect_number_name(s->value_type));
 	if (s->sigma > 0)
 		printf(", sigma %.6g", (double)s->sigma);
 	putchar('\n');
@@ -141,7 +136,7 @@ static void print_page(const struct smol_file *file)
 	}
 	cli_hex(hash, file->hash, SMOL_HASH_BYTES);
 	printf("\nhash         %.64s\n             %s\n", hash, hash + 64);
-	inspect_key_number(number, file);
+	cli_key_number(number, file->signature.key_number);
 	printf("signer       %s%s\n", file->is_signed ? "key " : "not signed", file->is_signed ? number : "");
 	if (file->card.size_bytes)
 		print_card(file);

@@ -26,13 +26,7 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
 	return true;
 }
 
-void inspect_key_number(char text[17], const struct smol_file *file)
-{
-	for (unsigned i = 0; i < SMOL_KEY_NUMBER_BYTES; i++)
-		snprintf(text + 2 * i, 3, "%02X", file->signature.key_number[SMOL_KEY_NUMBER_BYTES - 1 - i]);
-}
-
-static const char *number_name(unsigned type)
+const char *inspect_number_name(unsigned type)
 {
 	return type == SMOL_F32 ? "f32" : type == SMOL_F16 ? "f16" : "q8";
 }
@@ -72,7 +66,7 @@ static json_t *json_schemes(const struct smol_config *c)
 		        list, json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f}", "kind", is_matrix ? "matrix" : "norm",
 		                        "source", is_matrix ? matrix_sources[s->source] : norm_sources[s->source], "dist",
 		                        s->dist == SMOL_SIGN ? "sign" : "gauss", "d", s->d, "rank", s->rank, "alpha_type",
-		                        number_name(s->alpha_type), "value_type", number_name(s->value_type), "sigma",
+		                        inspect_number_name(s->alpha_type), "value_type", inspect_number_name(s->value_type), "sigma",
 		                        (double)s->sigma));
 	}
 	return list;
@@ -123,8 +117,8 @@ static void set_config(json_t *o, const struct smol_config *c)
 	set_integer(o, "vocab", c->vocab);
 	json_object_set_new(o, "ln_epsilon", json_real((double)c->ln_epsilon));
 	json_object_set_new(o, "logit_scale", json_real((double)c->logit_scale));
-	set_text(o, "wte_type", number_name(c->wte_type));
-	set_text(o, "wpe_type", number_name(c->wpe_type));
+	set_text(o, "wte_type", inspect_number_name(c->wte_type));
+	set_text(o, "wpe_type", inspect_number_name(c->wpe_type));
 	set_text(o, "tokenizer", "bytes");
 	json_object_set_new(o, "schemes", json_schemes(c));
 }
@@ -152,7 +146,7 @@ int inspect_json(const struct smol_file *file)
 	cli_hex(hash, file->hash, SMOL_HASH_BYTES);
 	set_text(o, "hash", hash);
 	json_object_set_new(o, "signed", json_boolean(file->is_signed));
-	inspect_key_number(number, file);
+	cli_key_number(number, file->signature.key_number);
 	json_object_set_new(o, "signer", file->is_signed ? json_string(number) : json_null());
 	json_object_set_new(o, "card", file->card.size_bytes ? json_loadb((const char *)file->card.data,
 	                                                                  file->card.size_bytes, 0, NULL)

@@ -1,22 +1,16 @@
 /* smoltool verify: the three checks, each by its name. SPEC.md 4. */
 #include "cli.h"
-#include "smoltool.h"
 #include "key_file.h"
+#include "smoltool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-static void print_key_number(const uint8_t number[SMOL_KEY_NUMBER_BYTES])
-{
-	for (unsigned i = SMOL_KEY_NUMBER_BYTES; i-- > 0;)
-		printf("%02X", number[i]);
-}
 
 /* After smol_open every check has passed but that of the signer. */
 static int report(const char *path, const struct smol_file *file, const struct smol_public_key *demanded)
 {
 	struct smol_error error;
-	char hash[2 * SMOL_HASH_BYTES + 1];
+	char hash[2 * SMOL_HASH_BYTES + 1], number[17];
 
 	puts("checksum   ok: not damaged");
 	cli_hex(hash, file->hash, SMOL_HASH_BYTES);
@@ -29,9 +23,9 @@ static int report(const char *path, const struct smol_file *file, const struct s
 		puts("signature  none");
 		return 0;
 	}
-	printf("signature  ok: by key ");
-	print_key_number(file->signature.key_number);
-	puts(demanded ? ", the key that was asked for" : " (whose it is, only --pubkey can tell)");
+	cli_key_number(number, file->signature.key_number);
+	printf("signature  ok: by key %s%s\n", number,
+	       demanded ? ", the key that was asked for" : " (whose it is, only --pubkey can tell)");
 	return 0;
 }
 

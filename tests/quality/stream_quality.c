@@ -1,12 +1,13 @@
 /* Are the frozen weights' bits random? Statistical tests of the streams, as a model takes bytes from them.
  *
- * Usage: stream_quality [--gib N]   tests N GiB, 1..16; without it 32 MiB, in a few seconds
+ * Usage: stream_quality [--gib N]   tests N GiB, 1..4 (beyond that the rounding of the p-values themselves
+ *                                   would show); without it 32 MiB, in a few seconds
  *        stream_quality --raw       writes the bytes to standard output until nobody reads them, for dieharder
  *                                   (-g 200) or PractRand (stdin32)
  *
- * A sample is a row block of 64 rows of 1,024 weights of one plane. Each test gives each sample a p-value. A test fails if one is below
- * 1e-5 / their number on either side, or if together they are not uniform (Kolmogorov-Smirnov), or if they share
- * a bias (Stouffer), at 1e-5. Seeds are fixed: the outcome is always the same. */
+ * A sample is a row block of 64 rows of 1,024 weights of one plane. Each test gives each sample a p-value. A test
+ * fails if one is below 1e-5 / their number on either side, or if together they are not uniform (Kolmogorov-Smirnov),
+ * or if they share a bias (Stouffer), at 1e-5. Seeds are fixed: the outcome is always the same. */
 #include "sample.h"
 #include "statistics.h"
 
@@ -81,8 +82,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--raw") == 0)
 		return raw();
-	if (argc != 1 && (gib < 1 || gib > 16)) {
-		fprintf(stderr, "usage: stream_quality [--gib 1..16 | --raw]\n");
+	if (argc != 1 && (gib < 1 || gib > 4)) {
+		fprintf(stderr, "usage: stream_quality [--gib 1..4 | --raw]\n");
 		return 2;
 	}
 	return examine(gib ? (size_t)gib * SAMPLES_A_GIB : SAMPLES_A_GIB / 32);

@@ -1,6 +1,6 @@
-/* Lines of golden/vectors/frozen.txt: a kind, then name=value, values separated by commas. A value that is not there, or not what
- * it should be, fails the test. Arrays have exactly their size on the heap, so that a sanitizer sees each read
- * beyond; they live as long as the line. */
+/* Lines of golden/vectors/frozen.txt: a kind, then name=value, values separated by commas. A value that is not there,
+ * or not what it should be, fails the test. Arrays have exactly their size on the heap, so that a sanitizer sees
+ * each read beyond; they live as long as the line. */
 #ifndef TEST_VECTORS_H
 #define TEST_VECTORS_H
 
