@@ -2,6 +2,11 @@
 #include <smol/file.h>
 #include <smol/learned.h>
 
+uint32_t smol_number_bytes(uint8_t type)
+{
+	return type == SMOL_F32 ? 4u : type == SMOL_F16 ? 2u : 1u;
+}
+
 /* The scheme that names the shared alphas, or NULL. */
 static const struct smol_scheme *shared_scheme(const struct smol_config *config)
 {

@@ -23,11 +23,8 @@ struct smol_learned_place {
 void smol_learned_at(struct smol_learned_place *place, const struct smol_config *config, uint32_t layer,
                      enum smol_slot slot);
 
-/* Bytes of a learned number of type F32 or F16. */
-static inline uint32_t smol_number_bytes(uint8_t type)
-{
-	return type == SMOL_F32 ? 4u : type == SMOL_F16 ? 2u : 1u;
-}
+/* Bytes of a number of a type: F32, F16 or Q8. */
+uint32_t smol_number_bytes(uint8_t type);
 
 #ifdef __cplusplus
 }
