@@ -17,11 +17,11 @@ extern "C" {
 struct smol_session;
 
 /* Whose instructions compute. All give the same bits. */
-enum smol_isa { SMOL_ISA_BEST = 0, SMOL_ISA_SCALAR = 1, SMOL_ISA_AVX512 = 2 };
+enum smol_isa { SMOL_ISA_BEST = 0, SMOL_ISA_SCALAR = 1, SMOL_ISA_AVX2 = 2, SMOL_ISA_AVX512 = 3, SMOL_ISA_NEON = 4 };
 
 struct smol_session_options {
 	uint32_t context;   /* positions held, 1..T; 0 = T */
-	uint32_t n_threads; /* 1..SMOL_MAX_THREADS; 0 = 1 */
+	uint32_t n_threads; /* 1..SMOL_MAX_THREADS; 0 = 1; more than there are processors is slower */
 	uint32_t batch;     /* positions computed side by side; 0 = a sensible number */
 	enum smol_isa isa;  /* ARGUMENT if this machine lacks it */
 };

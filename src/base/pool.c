@@ -2,21 +2,29 @@
 #include "base/pool.h"
 
 #include <sched.h>
+#include <unistd.h>
 
-/* Looks at a change this often before sleeping; every 64th look gives the processor away, so
- * that more threads than cores do no harm. */
-#define LOOKS 20000u
+/* A thread that waits looks at what it waits for: so often without a system call, which is longer than the gaps between the
+ * pieces of a token; then so often giving the processor away at each look, for when somebody else needs it. Where
+ * there are more workers than processors it gives way at once. */
+#define LOOKS 100000u
+#define YIELDS 1000u
+
+static unsigned looks(uint32_t n_workers)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) >= (long)n_workers ? LOOKS : 0;
+}
 
 /* Waits for a generation other than seen, and returns it. */
 static unsigned await_work(struct smol_pool *pool, unsigned seen)
 {
 	unsigned now;
 
-	for (unsigned i = 0; i < LOOKS; i++) {
+	for (unsigned i = 0; i < pool->looks + YIELDS; i++) {
 		now = atomic_load_explicit(&pool->generation, memory_order_acquire);
 		if (now != seen)
 			return now;
-		if (i % 64 == 63)
+		if (i >= pool->looks)
 			sched_yield();
 	}
 	pthread_mutex_lock(&pool->lock);
@@ -67,6 +75,7 @@ static void stop(struct smol_pool *pool, uint32_t n_started)
 bool smol_pool_start(struct smol_pool *pool, uint32_t n_workers)
 {
 	pool->n_workers = n_workers;
+	pool->looks = looks(n_workers);
 	atomic_init(&pool->generation, 0);
 	atomic_init(&pool->n_running, 0);
 	atomic_init(&pool->n_asleep, 0);
@@ -100,7 +109,7 @@ void smol_pool_run(struct smol_pool *pool, smol_work *work, void *arg)
 	atomic_store_explicit(&pool->n_running, pool->n_workers - 1, memory_order_relaxed);
 	announce(pool);
 	work(arg, 0, pool->n_workers);
-	for (unsigned i = 1; atomic_load_explicit(&pool->n_running, memory_order_acquire) != 0; i++)
-		if (i % 64 == 0)
+	for (unsigned i = 0; atomic_load_explicit(&pool->n_running, memory_order_acquire) != 0; i++)
+		if (i >= pool->looks)
 			sched_yield();
 }

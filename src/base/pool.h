@@ -15,6 +15,7 @@ typedef void smol_work(void *arg, uint32_t worker, uint32_t n_workers);
 
 struct smol_pool {
 	uint32_t n_workers; /* the caller included */
+	unsigned looks;     /* of a waiting thread before it gives the processor away */
 	pthread_t threads[SMOL_POOL_MAX_WORKERS];
 	pthread_mutex_t lock;
 	pthread_cond_t wake;

@@ -8,22 +8,36 @@
 
 #include <smol/session.h>
 
+#define SMOL_MAX_GROUP 3u /* row blocks that one call multiplies */
+
+/* The product of some row blocks with some vectors: sums (n_x, n_blocks x 64), N of each row; of rows past the tensor's end
+ * nothing is written. n_blocks <= SMOL_MAX_GROUP. X (n_x, x_stride), x_stride >= cols. The weights are regenerated and
+ * never kept; scratch has smol_kernel_scratch(cols, n_x) bytes, 64-byte aligned. */
+typedef void smol_frozen_product(int64_t *sums, const struct smol_frozen *tensor, uint32_t block, uint32_t n_blocks,
+                                 const int16_t *X, size_t x_stride, size_t n_x, void *scratch);
+
+/* Rows of a table of 8-bit embeddings, packed as in a file: (n_rows, cols). */
+struct smol_rows {
+	const uint8_t *data;
+	size_t n_rows, cols;
+};
+
+/* sums (n_x, n_rows) of q x X, exact, of rows with X (n_x, x_stride); scratch as above. */
+typedef void smol_rows_product(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride, size_t n_x,
+                               void *scratch);
+
 struct smol_kernels {
 	const char *name; /* "scalar" */
 
 	/* X (n) and the returned t of x (n), rounded to 16 bits. */
 	float (*quantise)(int16_t *X, const float *x, size_t n);
 
-	/* sums (n_x, 64): N of each row of one row block (rows past the tensor's end are not written) with each of n_x
-	 * quantised inputs X (n_x, x_stride), x_stride >= cols. The weights exist one row at a time: row (cols rounded up to 64) is scratch. */
-	void (*frozen_block)(int64_t *sums, const struct smol_frozen *tensor, uint32_t row_block,
-	                     const int16_t *X, size_t x_stride, size_t n_x, int16_t *row);
+	smol_frozen_product *frozen;
 
 	/* dot16 of x (n) with n numbers in file encoding. */
 	float (*dot_f32)(const uint8_t *row, const float *x, size_t n);
 	float (*dot_f16)(const uint8_t *row, const float *x, size_t n);
-	/* sum of q x X, exact. */
-	int64_t (*dot_q8)(const uint8_t *row, const int16_t *X, size_t n);
+	smol_rows_product *rows_q8;
 
 	/* y (n) = LayerNorm of x; gain and bias (n), or both NULL for 1 and 0. */
 	void (*layernorm)(float *y, const float *x, const float *gain, const float *bias, float epsilon,
@@ -42,13 +56,27 @@ struct smol_kernels {
 };
 
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
-extern const struct smol_kernels smol_kernels_avx512; /* on x86-64 with the bundle of cpu.h */
+extern const struct smol_kernels smol_kernels_avx2;    /* on x86-64 with the bundle of cpu.h */
+extern const struct smol_kernels smol_kernels_avxvnni; /* the same, with its byte products */
+extern const struct smol_kernels smol_kernels_avx512;
+extern const struct smol_kernels smol_kernels_neon; /* on AArch64 */
+extern const struct smol_kernels smol_kernels_dotprod;
 
 /* The kernels of an instruction set, or the fastest ones here; NULL if this machine lacks it. */
 const struct smol_kernels *smol_kernels_select(enum smol_isa isa);
 
+/* Bytes of scratch that a product takes: some rows of integers, and the bytes of each input. */
+static inline size_t smol_kernel_scratch(size_t cols, size_t n_x)
+{
+	const size_t row = (cols + 63) / 64 * 64;
+
+	return 16 * row + n_x * (row + (row + 1023) / 1024 * 64);
+}
+
 /* Numbers in file encoding as floats; scale is used by q8 only. */
-void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *data, float scale,
-                         size_t n);
+void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *data, float scale, size_t n);
+
+/* x (C) = one row of a table of embeddings. */
+void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row);
 
 #endif

@@ -19,3 +19,11 @@ void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *da
 		break;
 	}
 }
+
+void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row)
+{
+	const uint64_t number = table->type == SMOL_F32 ? 4 : table->type == SMOL_F16 ? 2 : 1;
+
+	smol_numbers_to_f32(x, table->type, table->data + (uint64_t)row * table->cols * number,
+	                    table->scales ? smol_load_f32(table->scales + 4 * (uint64_t)row) : 0, table->cols);
+}

@@ -99,20 +99,28 @@ static void next_row(int16_t *row, const struct smol_frozen *t, struct smol_stre
 	}
 }
 
-static void frozen_block(int64_t *sums, const struct smol_frozen *tensor, uint32_t row_block, const int16_t *X,
-                         size_t x_stride, size_t n_x, int16_t *row)
+static void frozen_block(int64_t *sums, size_t sums_stride, const struct smol_frozen *tensor, uint32_t block,
+                         const int16_t *X, size_t x_stride, size_t n_x, int16_t *row)
 {
-	const uint32_t first = row_block * SMOL_ROW_BLOCK;
-	const uint32_t rows = tensor->rows - first < SMOL_ROW_BLOCK ? tensor->rows - first : SMOL_ROW_BLOCK;
+	const uint32_t left = tensor->rows - block * SMOL_ROW_BLOCK;
+	const uint32_t rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
 	struct smol_stream streams[SMOL_MAX_PLANES];
 
 	for (uint32_t p = 0; p < tensor->n_planes; p++)
-		smol_stream_init(&streams[p], tensor->key, tensor->tensor, p, tensor->purpose, row_block);
+		smol_stream_init(&streams[p], tensor->key, tensor->tensor, p, tensor->purpose, block);
 	for (uint32_t r = 0; r < rows; r++) {
 		next_row(row, tensor, streams);
 		for (size_t i = 0; i < n_x; i++)
-			sums[i * SMOL_ROW_BLOCK + r] = dot_int16(row, X + i * x_stride, tensor->cols);
+			sums[i * sums_stride + r] = dot_int16(row, X + i * x_stride, tensor->cols);
 	}
+}
+
+static void frozen(int64_t *sums, const struct smol_frozen *tensor, uint32_t block, uint32_t n_blocks, const int16_t *X,
+                   size_t x_stride, size_t n_x, void *scratch)
+{
+	for (uint32_t b = 0; b < n_blocks; b++)
+		frozen_block(sums + b * SMOL_ROW_BLOCK, (size_t)n_blocks * SMOL_ROW_BLOCK, tensor, block + b, X, x_stride, n_x,
+		             scratch);
 }
 
 static float dot_floats(const float *a, const float *b, size_t n)
@@ -155,6 +163,15 @@ static int64_t dot_q8(const uint8_t *row, const int16_t *X, size_t n)
 		sum += part;
 	}
 	return sum;
+}
+
+static void rows_q8(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride, size_t n_x,
+                    void *scratch)
+{
+	(void)scratch;
+	for (size_t r = 0; r < rows->n_rows; r++)
+		for (size_t i = 0; i < n_x; i++)
+			sums[i * rows->n_rows + r] = dot_q8(rows->data + r * rows->cols, X + i * x_stride, rows->cols);
 }
 
 static void layernorm(float *y, const float *x, const float *gain, const float *bias, float epsilon, size_t n)
@@ -232,10 +249,10 @@ static void attention(float *o, const float *q, const float *K, const float *V, 
 const struct smol_kernels smol_kernels_scalar = {
 	.name = "scalar",
 	.quantise = quantise,
-	.frozen_block = frozen_block,
+	.frozen = frozen,
 	.dot_f32 = dot_f32,
 	.dot_f16 = dot_f16,
-	.dot_q8 = dot_q8,
+	.rows_q8 = rows_q8,
 	.layernorm = layernorm,
 	.gelu = gelu,
 	.attention = attention,

@@ -53,14 +53,6 @@ static void run(struct stage *g, smol_work *work, uint64_t n_items)
 		smol_pool_run(&g->s->pool, work, g);
 }
 
-static void embedding_row(float *x, const struct smol_table_view *t, uint32_t row)
-{
-	const uint64_t number = t->type == SMOL_F32 ? 4 : t->type == SMOL_F16 ? 2 : 1;
-
-	smol_numbers_to_f32(x, t->type, t->data + (uint64_t)row * t->cols * number,
-	                    t->scales ? smol_load_f32(t->scales + 4 * (uint64_t)row) : 0, t->cols);
-}
-
 static void embed(void *arg, uint32_t worker, uint32_t n_workers)
 {
 	struct stage *g = arg;
@@ -70,8 +62,8 @@ static void embed(void *arg, uint32_t worker, uint32_t n_workers)
 	smol_share(&begin, &end, g->n, worker, n_workers);
 	for (uint64_t p = begin; p < end; p++) {
 		float *x = g->s->x + p * C, *h = g->s->h + p * C;
-		embedding_row(x, &g->s->file->wte, g->tokens[p]);
-		embedding_row(h, &g->s->file->wpe, g->s->position + (uint32_t)p);
+		smol_embedding_row(x, &g->s->file->wte, g->tokens[p]);
+		smol_embedding_row(h, &g->s->file->wpe, g->s->position + (uint32_t)p);
 		for (size_t i = 0; i < C; i++)
 			x[i] += h[i];
 		check(g, worker, x, C);
@@ -120,34 +112,38 @@ static void factors(void *arg, uint32_t worker, uint32_t n_workers)
 			        factor_dot(g->s, m, m->a, j, g->in + p * g->in_width, g->in_width);
 }
 
-/* One row block from its exact sums to floats, with the factors' share. */
-static void finish_block(struct stage *g, const int64_t *sums, uint64_t first)
+/* Rows first.. of a group from their exact sums (n, stride) to floats, with the factors' share. */
+static void finish_rows(struct stage *g, const int64_t *sums, uint64_t stride, uint64_t first)
 {
 	const struct matrix *m = g->matrix;
-	const uint64_t R = m->frozen.rows, left = R - first, rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
+	const uint64_t R = m->frozen.rows, left = R - first, rows = left < stride ? left : stride;
 
 	for (uint64_t p = 0; p < g->n; p++) {
 		const double scale = m->frozen.scale * (double)g->s->t[p];
 		float *y = g->y + p * R + first;
 		for (uint64_t r = 0; r < rows; r++)
-			y[r] = (float)(scale * (double)sums[p * SMOL_ROW_BLOCK + r]);
+			y[r] = (float)(scale * (double)sums[p * stride + r]);
 		for (uint64_t r = 0; m->rank && r < rows; r++)
 			y[r] += factor_dot(g->s, m, m->b, first + r, g->s->z + p * m->rank, m->rank);
 	}
 }
 
+/* A single position's row blocks go in groups of nearly equal size; a batch's, whose sums take room, one by one. */
 static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 {
 	struct stage *g = arg;
 	const struct smol_session *s = g->s;
 	const struct smol_frozen *f = &g->matrix->frozen;
-	uint64_t begin, end;
+	const uint64_t most = g->n == 1 ? SMOL_MAX_GROUP : 1;
+	uint64_t begin, end, n;
 
 	smol_share(&begin, &end, (f->rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK, worker, n_workers);
-	for (uint64_t b = begin; b < end; b++) {
-		s->kernels->frozen_block(s->workers[worker].sums, f, (uint32_t)b, s->X, s->x_stride, g->n,
-		                         s->workers[worker].row);
-		finish_block(g, s->workers[worker].sums, b * SMOL_ROW_BLOCK);
+	for (uint64_t b = begin; b < end; b += n) {
+		const uint64_t groups = (end - b + most - 1) / most;
+		n = (end - b + groups - 1) / groups;
+		s->kernels->frozen(s->workers[worker].sums, f, (uint32_t)b, (uint32_t)n, s->X, s->x_stride, g->n,
+		                   s->workers[worker].scratch);
+		finish_rows(g, s->workers[worker].sums, n * SMOL_ROW_BLOCK, b * SMOL_ROW_BLOCK);
 	}
 }
 
@@ -163,21 +159,31 @@ static void multiply(struct stage *g, float *y, const struct matrix *m, const fl
 	run(g, row_blocks, (m->frozen.rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK);
 }
 
+/* Where the cache holds a head's rows of the present layer. */
+static uint64_t cache_at(const struct stage *g, uint64_t head)
+{
+	const struct smol_session *s = g->s;
+
+	return (g->layer * (uint64_t)s->config->n_heads + head) * s->context * (s->config->width / s->config->n_heads);
+}
+
 /* K and V of the batch into the cache. */
 static void keep(void *arg, uint32_t worker, uint32_t n_workers)
 {
 	struct stage *g = arg;
 	const struct smol_session *s = g->s;
-	const size_t C = s->config->width;
+	const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
 	uint64_t begin, end;
 
 	smol_share(&begin, &end, g->n, worker, n_workers);
 	for (uint64_t p = begin; p < end; p++) {
 		const float *qkv = s->qkv + p * 3 * C;
-		const uint64_t at = ((uint64_t)g->layer * s->context + s->position + p) * C;
 		check(g, worker, qkv, 3 * C);
-		memcpy(s->keys + at, qkv + C, C * sizeof *qkv);
-		memcpy(s->values + at, qkv + 2 * C, C * sizeof *qkv);
+		for (uint64_t head = 0; head < H; head++) {
+			const uint64_t at = cache_at(g, head) + (s->position + p) * D;
+			memcpy(s->keys + at, qkv + C + head * D, D * sizeof *qkv);
+			memcpy(s->values + at, qkv + 2 * C + head * D, D * sizeof *qkv);
+		}
 	}
 }
 
@@ -187,14 +193,13 @@ static void attend(void *arg, uint32_t worker, uint32_t n_workers)
 	struct stage *g = arg;
 	const struct smol_session *s = g->s;
 	const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
-	const uint64_t cache = (uint64_t)g->layer * s->context * C;
 	uint64_t begin, end;
 
 	smol_share(&begin, &end, g->n * H, worker, n_workers);
 	for (uint64_t i = begin; i < end; i++) {
-		const uint64_t p = i / H, head = i % H;
-		s->kernels->attention(s->h + p * C + head * D, s->qkv + p * 3 * C + head * D, s->keys + cache + head * D,
-		                      s->values + cache + head * D, C, s->position + p + 1, D, s->workers[worker].scores);
+		const uint64_t p = i / H, head = i % H, at = cache_at(g, head);
+		s->kernels->attention(s->h + p * C + head * D, s->qkv + p * 3 * C + head * D, s->keys + at, s->values + at, D,
+		                      s->position + p + 1, D, s->workers[worker].scores);
 	}
 }
 
@@ -224,7 +229,7 @@ static void activate(void *arg, uint32_t worker, uint32_t n_workers)
 	}
 }
 
-/* x += the projection's output, which is in qkv. */
+/* x += y, the projection's output. */
 static void add(void *arg, uint32_t worker, uint32_t n_workers)
 {
 	struct stage *g = arg;
@@ -233,7 +238,7 @@ static void add(void *arg, uint32_t worker, uint32_t n_workers)
 
 	smol_share(&begin, &end, g->n, worker, n_workers);
 	for (uint64_t i = begin * C; i < end * C; i++)
-		g->s->x[i] += g->s->qkv[i];
+		g->s->x[i] += g->y[i];
 	check(g, worker, g->s->x + begin * C, (end - begin) * C);
 }
 
@@ -253,7 +258,7 @@ static void layer_forward(struct stage *g, const struct layer *layer)
 	run(g, normalise, g->n);
 	multiply(g, s->ff, &layer->c_fc, s->h);
 	run(g, activate, g->n);
-	multiply(g, s->qkv, &layer->mlp_proj, s->ff);
+	multiply(g, s->h, &layer->mlp_proj, s->ff);
 	run(g, add, g->n);
 }
 
@@ -266,29 +271,50 @@ void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t
 		layer_forward(&g, &session->layers[g.layer]);
 }
 
+#define HEAD_ROWS 64u /* of 8 bits, by one call */
+
+static void head_rows_q8(struct stage *g, uint32_t worker, uint64_t begin, uint64_t end)
+{
+	const struct smol_session *s = g->s;
+	const struct smol_table_view *t = &s->file->wte;
+	const double step = (double)s->t[0];
+	int64_t *sums = s->workers[worker].sums;
+	struct smol_rows rows = {.cols = t->cols};
+
+	for (uint64_t v = begin; v < end; v += rows.n_rows) {
+		rows.data = t->data + v * t->cols;
+		rows.n_rows = end - v < HEAD_ROWS ? end - v : HEAD_ROWS;
+		s->kernels->rows_q8(sums, &rows, s->X, s->x_stride, 1, s->workers[worker].scratch);
+		for (size_t i = 0; i < rows.n_rows; i++)
+			g->y[v + i] = (float)((double)smol_load_f32(t->scales + 4 * (v + i)) * step * (double)sums[i]);
+	}
+}
+
+static void head_rows_float(struct stage *g, uint64_t begin, uint64_t end)
+{
+	const struct smol_session *s = g->s;
+	const struct smol_table_view *t = &s->file->wte;
+	const size_t C = t->cols;
+
+	for (uint64_t v = begin; v < end; v++)
+		g->y[v] = t->type == SMOL_F32 ? s->kernels->dot_f32(t->data + v * C * 4, s->h, C)
+		                              : s->kernels->dot_f16(t->data + v * C * 2, s->h, C);
+}
+
 /* Logits of a share of the vocabulary from h (C) and its 16 bits. */
 static void head_rows(void *arg, uint32_t worker, uint32_t n_workers)
 {
 	struct stage *g = arg;
-	const struct smol_session *s = g->s;
-	const struct smol_table_view *t = &s->file->wte;
-	const struct smol_kernels *k = s->kernels;
-	const size_t C = t->cols;
-	const double step = (double)s->t[0];
+	const struct smol_config *c = g->s->config;
 	uint64_t begin, end;
 
-	smol_share(&begin, &end, t->rows, worker, n_workers);
-	for (uint64_t v = begin; v < end; v++) {
-		float y;
-		if (t->type == SMOL_F32)
-			y = k->dot_f32(t->data + v * C * 4, s->h, C);
-		else if (t->type == SMOL_F16)
-			y = k->dot_f16(t->data + v * C * 2, s->h, C);
-		else
-			y = (float)((double)smol_load_f32(t->scales + 4 * v) * step *
-			            (double)k->dot_q8(t->data + v * C, s->X, C));
-		g->y[v] = y * s->config->logit_scale;
-	}
+	smol_share(&begin, &end, c->vocab, worker, n_workers);
+	if (c->wte_type == SMOL_Q8)
+		head_rows_q8(g, worker, begin, end);
+	else
+		head_rows_float(g, begin, end);
+	for (uint64_t v = begin; v < end; v++)
+		g->y[v] *= c->logit_scale;
 	check(g, worker, g->y + begin, end - begin);
 }
 

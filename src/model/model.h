@@ -30,10 +30,10 @@ struct layer {
 
 /* What each worker has for itself. */
 struct worker {
-	int16_t *row;   /* (max(C, F) rounded up to 64) one row of integer weights */
-	int64_t *sums;  /* (P, 64) */
-	float *scores;  /* (T') */
-	bool overflow;  /* a value left the range of SPEC.md 8 */
+	void *scratch; /* of the kernels */
+	int64_t *sums; /* of a product: (P, 64), or (SMOL_MAX_GROUP x 64) of a single position */
+	float *scores; /* (T') */
+	bool overflow; /* a value left the range of SPEC.md 8 */
 };
 
 struct smol_session {
@@ -47,11 +47,11 @@ struct smol_session {
 	struct smol_frozen_key key;
 	struct layer *layers; /* (L) */
 	struct norm ln_f;
-	float *keys, *values; /* (L, T', C) */
+	float *keys, *values; /* (L, H, T', D): the rows of a head lie together */
 	float *x;             /* (P, C) the residual stream */
 	float *h;             /* (P, C) normalised, or an attention's or projection's output */
-	float *qkv;           /* (P, 3C) */
-	float *ff;            /* (P, F) */
+	float *qkv;           /* (P, 3C), and then an attention's projection */
+	float *ff;            /* (P, F), in the place of qkv */
 	float *z;             /* (P, max r) */
 	int16_t *X;           /* (P, x_stride) quantised inputs of a matrix */
 	size_t x_stride;      /* max(C, F) */

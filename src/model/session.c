@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#define DEFAULT_BATCH 32u
+#define DEFAULT_BATCH 64u
 #define MAX_BATCH 1024u
 
 static uint32_t max_u32(uint32_t a, uint32_t b)
@@ -46,12 +46,12 @@ static enum smol_status resolve_options(struct smol_session_options *o, const st
 /* Buffers of one worker. */
 static void carve_worker(struct worker *w, struct carve *carve, uint32_t max_cols, uint32_t batch, uint32_t context)
 {
-	int16_t *row = smol_carve(carve, smol_round_up(max_cols, SMOL_STEP_BYTES), sizeof *row);
-	int64_t *sums = smol_carve(carve, (uint64_t)batch * SMOL_ROW_BLOCK, sizeof *sums);
+	void *scratch = smol_carve(carve, smol_kernel_scratch(max_cols, batch), 1);
+	int64_t *sums = smol_carve(carve, (uint64_t)max_u32(batch, SMOL_MAX_GROUP) * SMOL_ROW_BLOCK, sizeof *sums);
 	float *scores = smol_carve(carve, context, sizeof *scores);
 
 	if (carve->base)
-		*w = (struct worker){.row = row, .sums = sums, .scores = scores};
+		*w = (struct worker){.scratch = scratch, .sums = sums, .scores = scores};
 }
 
 static void carve_buffers(struct smol_session *s, struct carve *carve)
@@ -61,8 +61,8 @@ static void carve_buffers(struct smol_session *s, struct carve *carve)
 
 	s->x = smol_carve(carve, P * c->width, sizeof *s->x);
 	s->h = smol_carve(carve, P * c->width, sizeof *s->h);
-	s->qkv = smol_carve(carve, P * 3 * c->width, sizeof *s->qkv);
-	s->ff = smol_carve(carve, P * c->n_ff, sizeof *s->ff);
+	s->qkv = smol_carve(carve, P * max_u32(3 * c->width, c->n_ff), sizeof *s->qkv);
+	s->ff = s->qkv;
 	s->z = smol_carve(carve, P * max_rank(c), sizeof *s->z);
 	s->x_stride = max_u32(c->width, c->n_ff);
 	s->X = smol_carve(carve, P * s->x_stride, sizeof *s->X);

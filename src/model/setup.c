@@ -66,7 +66,7 @@ static void frozen_vector(float *v, struct smol_session *session, const struct s
 	int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
 	double alpha[SMOL_MAX_BASES];
 	struct smol_frozen f = {.key = &session->key, .tensor = number, .purpose = SMOL_PURPOSE_VECTOR, .rows = 1};
-	int16_t *w = session->workers[0].row;
+	int16_t *w = session->workers[0].scratch;
 
 	load_alphas(alpha, session->file, s, alphas_at);
 	f.cols = session->config->width;

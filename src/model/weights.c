@@ -33,10 +33,7 @@ size_t smol_tensor_scratch_bytes(const struct smol_file *file, const struct smol
 
 static void read_embedding(double *values, const struct smol_table_view *t, uint32_t row, float *floats)
 {
-	const uint64_t number = smol_number_bytes((uint8_t)t->type);
-
-	smol_numbers_to_f32(floats, t->type, t->data + (uint64_t)row * t->cols * number,
-	                    t->scales ? smol_load_f32(t->scales + 4 * (uint64_t)row) : 0, t->cols);
+	smol_embedding_row(floats, t, row);
 	for (uint32_t c = 0; c < t->cols; c++)
 		values[c] = (double)floats[c];
 }

@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const enum smol_isa sets[] = {SMOL_ISA_AVX512};
+static const enum smol_isa sets[] = {SMOL_ISA_AVX2, SMOL_ISA_AVX512, SMOL_ISA_NEON};
 #define N_SETS (sizeof sets / sizeof sets[0])
 
 static const size_t sizes[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 100, 127, 128, 129, 130, 200, 511, 768, 1025};
 #define N_SIZES (sizeof sizes / sizeof sizes[0])
 #define MAX_SIZE 1025u
 #define GUARD 64u
+#define SCRATCH (16u * 200064u + 8u * 220000u) /* for 200,000 columns, or fewer and some vectors */
 
 /* A buffer with guard bytes on both sides; at an odd address if asked. */
 struct guarded {
@@ -101,7 +102,30 @@ static void check_dots(const struct smol_kernels *k, size_t n, uint64_t *random)
 	a = p->quantise(X, x, n);
 	b = k->quantise(Y, x, n);
 	cr_assert(memcmp(&a, &b, sizeof a) == 0 && memcmp(X, Y, n * sizeof *X) == 0, "quantise of %zu", n);
-	cr_assert_eq(p->dot_q8(row + 1, X, n), k->dot_q8(row + 1, X, n), "dot_q8 of %zu", n);
+}
+
+/* Tables of 1..20 rows at an odd address, with 1 and 3 vectors; the rows end with the buffer. */
+static void check_rows(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+	static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
+	static int16_t X[3 * MAX_SIZE];
+	static int64_t a[60 + 1], b[60 + 1];
+
+	for (size_t i = 0; i < 3 * n; i++)
+		X[i] = (int16_t)((int)(test_random(random) % 65025) - 32512);
+	for (size_t n_rows = 1; n_rows <= 20; n_rows += n_rows < 9 ? 1 : 11)
+		for (size_t n_x = 1; n_x <= 3; n_x += 2) {
+			uint8_t *data = malloc(n_rows * n);
+			const struct smol_rows rows = {.data = data, .n_rows = n_rows, .cols = n};
+			for (size_t i = 0; i < n_rows * n; i++)
+				data[i] = (uint8_t)test_random(random);
+			memset(a, 0x5a, sizeof a);
+			memset(b, 0x5a, sizeof b);
+			smol_kernels_scalar.rows_q8(a, &rows, X, n, n_x, scratch);
+			k->rows_q8(b, &rows, X, n, n_x, scratch);
+			cr_assert_arr_eq(a, b, sizeof a, "%zu rows of %zu, %zu vectors", n_rows, n, n_x);
+			free(data);
+		}
 }
 
 static void check_attention(const struct smol_kernels *k, size_t n, uint64_t *random)
@@ -118,13 +142,14 @@ static void check_attention(const struct smol_kernels *k, size_t n, uint64_t *ra
 		            k->attention(y, q, keys, values, 133, n_keys, D, scores));
 }
 
-/* A tensor of 100 rows, both its blocks, with n_x vectors. */
+/* A tensor of 200 rows, its blocks one by one and together, with n_x vectors. */
 static void check_frozen(const struct smol_kernels *k, size_t n, enum smol_dist dist, uint32_t d, size_t n_x, uint64_t *random)
 {
-	static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], X[3 * MAX_SIZE], row[MAX_SIZE + 64];
-	static int64_t a[3 * 64], b[3 * 64];
+	static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], X[5 * MAX_SIZE];
+	static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
+	static int64_t a[5 * SMOL_MAX_GROUP * 64], b[5 * SMOL_MAX_GROUP * 64];
 	struct smol_frozen_key key;
-	struct smol_frozen f = {.key = &key, .tensor = 3, .rows = 100, .cols = (uint32_t)n, .table = table};
+	struct smol_frozen f = {.key = &key, .tensor = 3, .rows = 203, .cols = (uint32_t)n, .table = table};
 	double alpha[64];
 
 	for (uint32_t i = 0; i < d; i++)
@@ -136,12 +161,13 @@ static void check_frozen(const struct smol_kernels *k, size_t n, enum smol_dist 
 	f.scale = smol_frozen_table(table, dist, alpha, d);
 	memset(a, 0x5a, sizeof a);
 	memset(b, 0x5a, sizeof b);
-	for (uint32_t block = 0; block < 2; block++) {
-		smol_kernels_scalar.frozen_block(a, &f, block, X, n, n_x, row);
-		k->frozen_block(b, &f, block, X, n, n_x, row);
-		cr_assert_arr_eq(a, b, sizeof a, "frozen block %u of %zu columns, d %u, distribution %d, %zu vectors", block, n, d,
-		                 (int)dist, n_x);
-	}
+	for (uint32_t n_blocks = 1; n_blocks <= SMOL_MAX_GROUP; n_blocks++)
+		for (uint32_t block = 0; block + n_blocks <= 4; block += n_blocks) {
+			smol_kernels_scalar.frozen(a, &f, block, n_blocks, X, n, n_x, scratch);
+			k->frozen(b, &f, block, n_blocks, X, n, n_x, scratch);
+			cr_assert_arr_eq(a, b, sizeof a, "%s: %u frozen blocks from %u, %zu columns, d %u, distribution %d, %zu vectors", k->name,
+			                 n_blocks, block, n, d, (int)dist, n_x);
+		}
 }
 
 Test(isa, kernels_give_the_same_bits, .timeout = 120)
@@ -155,9 +181,10 @@ Test(isa, kernels_give_the_same_bits, .timeout = 120)
 			for (int e = -3; e <= 3; e++)
 				check_floats(k, sizes[i], powf(10, (float)e), &random);
 			check_dots(k, sizes[i], &random);
+			check_rows(k, sizes[i], &random);
 			check_attention(k, sizes[i], &random);
 			for (size_t d = 0; d < 8; d++)
-				for (size_t n_x = 1; n_x <= 3; n_x += 2) {
+				for (size_t n_x = 1; n_x <= 5; n_x += d % 2 ? 1 : 4) {
 					check_frozen(k, sizes[i], SMOL_SIGN, bases[d], n_x, &random);
 					check_frozen(k, sizes[i], SMOL_GAUSS, bases[d] % 10, n_x, &random);
 				}
@@ -165,33 +192,37 @@ Test(isa, kernels_give_the_same_bits, .timeout = 120)
 	}
 }
 
-/* The largest integers there are, over more columns than 32 bits can sum: weights of +-32,640 by +-32,512. */
+/* The largest integers there are, over more columns than 32 bits can sum: weights of +-32,640 by +-32,512, for one vector
+ * and for two, with and against the weights' signs. */
 Test(isa, the_largest_sums_are_exact, .timeout = 120)
 {
 	enum { COLS = 200000 };
-	static int16_t table[SMOL_TABLE_ENTRIES], X[COLS], row[COLS + 64];
+	static int16_t table[SMOL_TABLE_ENTRIES], X[2 * COLS], row[COLS];
+	static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
 	struct smol_frozen_key key;
 	struct smol_frozen f = {.key = &key, .rows = 2, .cols = COLS, .n_planes = 1, .table = table};
+	const int64_t expected = (int64_t)COLS * 32640 * 32512;
 	const double one = 1;
 
 	smol_frozen_key_init(&key, 1);
 	smol_frozen_table(table, SMOL_SIGN, &one, 1);
+	/* X has the sign of the first row's weight, so that the sum is the largest possible. */
+	smol_frozen_weights(row, &f, 0, 1);
+	for (size_t i = 0; i < COLS; i++) {
+		X[i] = row[i] < 0 ? -32512 : 32512;
+		X[COLS + i] = (int16_t)-X[i];
+	}
 	for (size_t set = 0; set < N_SETS; set++) {
 		const struct smol_kernels *k = kernels_of(set);
-		int64_t a[64], b[64], expected = 0;
-		if (!k)
-			continue;
-		/* X has the sign of the first row's weight, so that the sum is the largest possible. */
-		smol_frozen_weights(row, &f, 0, 1);
-		for (size_t i = 0; i < COLS; i++) {
-			X[i] = row[i] < 0 ? -32512 : 32512;
-			expected += 32640 * 32512;
+		for (size_t n_x = 1; k && n_x <= 2; n_x++) {
+			int64_t a[2 * 64], b[2 * 64];
+			smol_kernels_scalar.frozen(a, &f, 0, 1, X, COLS, n_x, scratch);
+			k->frozen(b, &f, 0, 1, X, COLS, n_x, scratch);
+			cr_assert_eq(a[0], expected);
+			cr_assert_eq(b[0], expected);
+			cr_assert_eq(a[1], b[1]);
+			cr_assert(n_x == 1 || (b[64] == -expected && b[65] == a[65]));
 		}
-		smol_kernels_scalar.frozen_block(a, &f, 0, X, COLS, 1, row);
-		k->frozen_block(b, &f, 0, X, COLS, 1, row);
-		cr_assert_eq(a[0], expected);
-		cr_assert_eq(b[0], expected);
-		cr_assert_eq(a[1], b[1]);
 	}
 }
 

@@ -12,7 +12,7 @@
 
 static const struct smol_kernels *k; /* under test */
 
-static const enum smol_isa sets[] = {SMOL_ISA_SCALAR, SMOL_ISA_AVX512};
+static const enum smol_isa sets[] = {SMOL_ISA_SCALAR, SMOL_ISA_AVX2, SMOL_ISA_AVX512, SMOL_ISA_NEON};
 
 /* Sets k to the next instruction set that is here; false after the last. */
 static bool next_set(size_t *i)
@@ -93,21 +93,21 @@ static void check_block(struct vector *v)
 		.scale = smol_frozen_table(table, dist, alpha, (uint32_t)d),
 	};
 	int16_t *apart = malloc(((n_x - 1) * stride + cols) * sizeof *apart);
-	int16_t *row = guard_take((cols + 63) / 64 * 64 * sizeof *row, sizeof *row);
+	void *scratch = guard_take(smol_kernel_scratch(cols, n_x), 64);
 	int64_t *sums = guard_take(n_x * 64 * sizeof *sums, sizeof *sums);
 	int64_t untouched;
 	memset(&untouched, GUARD_BYTE, sizeof untouched);
 	for (size_t i = 0; i < n_x; i++)
 		memcpy(apart + i * stride, X + i * cols, cols * sizeof *X);
 
-	k->frozen_block(sums, &t, block, apart, stride, n_x, row);
+	k->frozen(sums, &t, block, 1, apart, stride, n_x, scratch);
 	for (size_t i = 0; i < n_x; i++) {
 		vector_same_i64(v, sums + 64 * i, N + n_rows * i, n_rows);
 		for (size_t r = n_rows; r < 64; r++)
 			cr_assert_eq(sums[64 * i + r], untouched, "line %u: row %zu", v->number, r);
 	}
 	guard_give(sums);
-	guard_give(row);
+	guard_give(scratch);
 	free(apart);
 }
 
@@ -177,15 +177,19 @@ static void check_dot_q8(struct vector *v)
 
 	for (size_t i = 0; i < n; i++)
 		row[i] = (uint8_t)q[i];
-	const int64_t dot = k->dot_q8(row, X, n);
+	const struct smol_rows rows = {.data = row, .n_rows = 1, .cols = n};
+	void *scratch = guard_take(smol_kernel_scratch(n, 1), 64);
+	int64_t dot;
+	k->rows_q8(&dot, &rows, X, n, 1, scratch);
 	vector_same_i64(v, &dot, &expected, 1);
 	smol_numbers_to_f32(values, SMOL_Q8, row, vector_f32(v, "scale"), n);
 	vector_same_f32(v, values, vector_f32s(v, "values", NULL), n);
+	guard_give(scratch);
 	guard_give(values);
 	free(row);
 }
 
-Test(kernel, dot_q8)
+Test(kernel, rows_q8)
 {
 	each_set("dot_q8", check_dot_q8);
 }

@@ -109,7 +109,7 @@ static void same(const float *got, const float *want, size_t n, const char *what
 
 /* ---- instruction sets ---- */
 
-static const enum smol_isa sets[] = {SMOL_ISA_SCALAR, SMOL_ISA_AVX512};
+static const enum smol_isa sets[] = {SMOL_ISA_SCALAR, SMOL_ISA_AVX2, SMOL_ISA_AVX512, SMOL_ISA_NEON};
 #define N_SETS (sizeof sets / sizeof sets[0])
 
 typedef void check_kernels(const struct smol_kernels *k);
@@ -236,7 +236,8 @@ static void check_product(const struct smol_kernels *k)
 {
 	double alpha[MAX_VALUES], matrix[MAX_VALUES], want[MAX_VALUES];
 	float x[MAX_VALUES];
-	int16_t table[2 * SMOL_TABLE_ENTRIES], w[MAX_VALUES], X[MAX_VALUES], row[128];
+	int16_t table[2 * SMOL_TABLE_ENTRIES], w[MAX_VALUES], X[MAX_VALUES];
+	_Alignas(64) uint8_t scratch[4096];
 	int64_t sums[SMOL_ROW_BLOCK];
 	struct smol_frozen_key key;
 	struct smol_frozen f = {.key = &key, .table = table};
@@ -256,7 +257,7 @@ static void check_product(const struct smol_kernels *k)
 	for (size_t i = 0; i < (size_t)f.rows * f.cols; i++)
 		cr_assert_eq(w[i], (int)want[i]);
 	cr_assert_eq((double)k->quantise(X, x, n), value(in, "t"));
-	k->frozen_block(sums, &f, 0, X, n, 1, row);
+	k->frozen(sums, &f, 0, 1, X, n, 1, scratch);
 	values(want, in, "N");
 	for (size_t i = 0; i < f.rows; i++)
 		cr_assert_eq(sums[i], (int64_t)want[i]);
