@@ -46,7 +46,8 @@ static int check_words(struct run_args *a, const struct words *w)
 	if ((a->prompt != NULL) + (a->prompt_file != NULL) + (a->perplexity_file != NULL) > 1)
 		return cli_usage_error("-p, -f, --perplexity", "exclude each other");
 	a->session.context = (uint32_t)w->context;
-	a->session.n_threads = w->threads ? (uint32_t)w->threads : cli_cores();
+	/* More threads than processors only wait for each other. */
+	a->session.n_threads = w->threads && (uint32_t)w->threads < cli_cores() ? (uint32_t)w->threads : cli_cores();
 	a->sampler.top_k = (uint32_t)w->top_k;
 	a->sampler.top_p = w->top_p;
 	a->sampler.temperature = w->temperature;
@@ -62,14 +63,14 @@ static int check_words(struct run_args *a, const struct words *w)
 
 static int check_isa(struct run_args *a, const char *isa)
 {
-	static const char *const names[] = {"best", "scalar", "avx512"};
+	static const char *const names[] = {"best", "scalar", "avx2", "avx512", "neon"}; /* as enum smol_isa */
 
 	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (!isa || strcmp(isa, names[i]) == 0) {
 			a->session.isa = (enum smol_isa)i;
 			return 0;
 		}
-	return cli_usage_error("--isa", "takes best, scalar or avx512");
+	return cli_usage_error("--isa", "takes best, scalar, avx2, avx512 or neon");
 }
 
 static int check_sampler(const struct run_args *a)
@@ -91,8 +92,8 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 		{"predict", 'n', POPT_ARG_INT, &a->n_predict, 0, "tokens to generate; -1: until the context is full", "N"},
 		{"n-predict", 0, POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &a->n_predict, 0, NULL, NULL},
 		{"ctx-size", 'c', POPT_ARG_INT, &w->context, 0, "tokens held at once; 0: as many as the model can", "N"},
-		{"threads", 't', POPT_ARG_INT, &w->threads, 0, "threads; 0: one for each core", "N"},
-		{"isa", 0, POPT_ARG_STRING, &w->isa, 0, "instructions to use: best, scalar or avx512; the text is the same", "NAME"},
+		{"threads", 't', POPT_ARG_INT, &w->threads, 0, "threads, at most one for each core; 0: as many", "N"},
+		{"isa", 0, POPT_ARG_STRING, &w->isa, 0, "instructions to use: best, scalar, avx2, avx512 or neon; the text is the same", "NAME"},
 		{"seed", 's', POPT_ARG_STRING, &w->seed, 0, "seed of the sampling; -1: random", "N"},
 		{"temp", 0, POPT_ARG_FLOAT, &w->temperature, 0, "temperature, 0: greedy (0.8)", "X"},
 		{"top-k", 0, POPT_ARG_INT, &w->top_k, 0, "sample among the best K, 0: off (40)", "K"},
