@@ -15,10 +15,6 @@ static const struct smol_kernels *of_set(enum smol_isa isa, struct smol_cpu cpu)
 	case SMOL_ISA_AVX2:
 		return cpu.avx2 ? &smol_kernels_avx2 : NULL;
 #endif
-#ifdef SMOL_HAVE_NEON
-	case SMOL_ISA_NEON:
-		return cpu.neon ? &smol_kernels_neon : NULL;
-#endif
 	case SMOL_ISA_SCALAR:
 		return &smol_kernels_scalar;
 	default:
@@ -28,8 +24,7 @@ static const struct smol_kernels *of_set(enum smol_isa isa, struct smol_cpu cpu)
 
 const struct smol_kernels *smol_kernels_select(enum smol_isa isa)
 {
-	static const enum smol_isa fastest_first[] = {SMOL_ISA_AVX512, SMOL_ISA_AVX2, SMOL_ISA_NEON,
-	                                              SMOL_ISA_SCALAR};
+	static const enum smol_isa fastest_first[] = {SMOL_ISA_AVX512, SMOL_ISA_AVX2, SMOL_ISA_SCALAR};
 	const struct smol_cpu cpu = smol_cpu_detect();
 
 	if (isa != SMOL_ISA_BEST)
