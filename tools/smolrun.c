@@ -148,6 +148,15 @@ static int run_model(struct run *run)
 	return code;
 }
 
+/* A request for it anywhere gives all options the meaning they have there. */
+static bool wants_bench(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--bench") == 0)
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct run_args args;
@@ -155,7 +164,9 @@ int main(int argc, char **argv)
 	int code;
 
 	cli_program = "smolrun";
-	if (run_args_parse(&args, argc, (const char **)argv, &code) == 0) {
+	if (wants_bench(argc, argv)) {
+		code = run_bench(argc, (const char **)argv);
+	} else if (run_args_parse(&args, argc, (const char **)argv, &code) == 0) {
 		code = run_model(&run);
 		run_args_free(&args);
 	}

@@ -19,6 +19,12 @@ struct run_args {
 int run_args_parse(struct run_args *args, int argc, const char **argv, int *exit_code);
 void run_args_free(struct run_args *args);
 
+/* The set of that name, BEST for NULL. 0, or CLI_USAGE after a message. */
+int run_args_isa(enum smol_isa *result, const char *isa);
+
+/* smolrun --bench, with arguments of its own. Returns the exit code. */
+int run_bench(int argc, const char **argv);
+
 /* A model that is open and trusted, and a session of it. */
 struct run {
 	const struct run_args *args;

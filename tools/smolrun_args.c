@@ -61,13 +61,13 @@ static int check_words(struct run_args *a, const struct words *w)
 	return 0;
 }
 
-static int check_isa(struct run_args *a, const char *isa)
+int run_args_isa(enum smol_isa *result, const char *isa)
 {
 	static const char *const names[] = {"best", "scalar", "avx2", "avx512", "neon"}; /* as enum smol_isa */
 
 	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (!isa || strcmp(isa, names[i]) == 0) {
-			a->session.isa = (enum smol_isa)i;
+			*result = (enum smol_isa)i;
 			return 0;
 		}
 	return cli_usage_error("--isa", "takes best, scalar, avx2, avx512 or neon");
@@ -104,6 +104,7 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 		{"no-display-prompt", 0, POPT_ARG_NONE, &a->no_display_prompt, 0, "do not print the prompt", NULL},
 		{"json", 0, POPT_ARG_NONE, &a->json, 0, "print one JSON object instead of text", NULL},
 		{"perplexity", 0, POPT_ARG_STRING, &a->perplexity_file, 0, "measure how well the model predicts FILE", "FILE"},
+		{"bench", 0, POPT_ARG_NONE, NULL, 0, "measure tokens a second; --bench --help says more", NULL},
 		{"trust", 0, POPT_ARG_STRING, &a->trust_file, 0, "demand a signature by this minisign public key", "KEY.pub"},
 		{"version", 0, POPT_ARG_NONE, &w->show_version, 0, "print the version", NULL},
 		{"help", 'h', POPT_ARG_NONE, &help, 0, "print this", NULL},
@@ -120,7 +121,7 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 		const char *model = cli_one_argument(context, "MODEL.smol");
 		a->model = model ? strdup(model) : NULL;
 		code = a->model ? check_words(a, w) : CLI_USAGE;
-		code = code ? code : check_isa(a, w->isa);
+		code = code ? code : run_args_isa(&a->session.isa, w->isa);
 		code = code ? code : check_sampler(a);
 	}
 	poptFreeContext(context);
