@@ -83,7 +83,7 @@ static inline void finish_rows(int64_t *sums, const __m512i pairs[2 * ROWS], uns
 
 /* n_blocks row blocks side by side; the last one may have fewer rows, whose sums are not written. */
 static inline __attribute__((always_inline)) void
-blocks(int64_t *sums, const struct smol_frozen *t, uint32_t block, uint32_t n_blocks,
+blocks(int64_t *sums, const struct smol_frozen *t, uint32_t plane, uint32_t block, uint32_t n_blocks,
        const uint8_t *split, int64_t offset, const struct table *table, bool is_narrow_table)
 {
 	const size_t n = smol_round_up(t->cols, BYTES);
@@ -92,8 +92,7 @@ blocks(int64_t *sums, const struct smol_frozen *t, uint32_t block, uint32_t n_bl
 	struct lanes s[SMOL_MAX_GROUP];
 	__m512i pairs[SMOL_MAX_GROUP][2 * ROWS];
 
-	for (uint32_t b = 0; b < n_blocks; b++)
-		lanes_init(&s[b], t, 0, block + b);
+	lanes_init(s, t, plane, block, n_blocks);
 	for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += ROWS) {
 		for (uint32_t i = 0; i < ROWS; i++) {
 			struct sums row[SMOL_MAX_GROUP];
@@ -112,32 +111,46 @@ blocks(int64_t *sums, const struct smol_frozen *t, uint32_t block, uint32_t n_bl
 }
 
 /* The compiler makes a loop of its own for each number of blocks and width of table. */
-static void group(int64_t *sums, const struct smol_frozen *t, uint32_t block, uint32_t n_blocks,
+static void group(int64_t *sums, const struct smol_frozen *t, uint32_t plane, uint32_t block, uint32_t n_blocks,
                   const uint8_t *split, int64_t offset, const struct table *table)
 {
 	if (!table->is_narrow)
 		for (uint32_t b = 0; b < n_blocks; b++)
-			blocks(sums + b * SMOL_ROW_BLOCK, t, block + b, 1, split, offset, table, false);
+			blocks(sums + b * SMOL_ROW_BLOCK, t, plane, block + b, 1, split, offset, table, false);
 	else if (n_blocks == 3)
-		blocks(sums, t, block, 3, split, offset, table, true);
+		blocks(sums, t, plane, block, 3, split, offset, table, true);
 	else if (n_blocks == 2)
-		blocks(sums, t, block, 2, split, offset, table, true);
+		blocks(sums, t, plane, block, 2, split, offset, table, true);
 	else
-		blocks(sums, t, block, 1, split, offset, table, true);
+		blocks(sums, t, plane, block, 1, split, offset, table, true);
+}
+
+/* One vector: the planes, one after the other, each with its table; their sums add up. */
+static void single(int64_t *sums, const struct smol_frozen *t, uint32_t block, uint32_t n_blocks, const int16_t *X,
+                   void *scratch)
+{
+	const int64_t offset = OFFSET * split_vector(scratch, X, t->cols);
+	const uint32_t left = t->rows - block * SMOL_ROW_BLOCK, most = n_blocks * SMOL_ROW_BLOCK, n = left < most ? left : most;
+	int64_t plane[SMOL_MAX_GROUP * SMOL_ROW_BLOCK];
+	struct table table;
+
+	table_load(&table, t->table, 0x8000);
+	group(sums, t, 0, block, n_blocks, scratch, offset, &table);
+	for (uint32_t p = 1; p < t->n_planes; p++) {
+		table_load(&table, t->table + p * SMOL_TABLE_ENTRIES, 0x8000);
+		group(plane, t, p, block, n_blocks, scratch, offset, &table);
+		for (uint32_t r = 0; r < n; r++)
+			sums[r] += plane[r];
+	}
 }
 
 void smol_frozen_avx512(int64_t *sums, const struct smol_frozen *tensor, uint32_t block,
                         uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x, void *scratch)
 {
-	struct table table;
-
-	if (n_x > 1 || tensor->n_planes > 1) {
+	if (n_x > 1)
 		smol_frozen_batch_avx512(sums, tensor, block, n_blocks, X, x_stride, n_x, scratch);
-		return;
-	}
-	table_load(&table, tensor->table, 0x8000);
-	group(sums, tensor, block, n_blocks, scratch, OFFSET * split_vector(scratch, X, tensor->cols),
-	      &table);
+	else
+		single(sums, tensor, block, n_blocks, X, scratch);
 }
 
 #define PREFETCH_BYTES 2048u /* ahead, in the one stream that rows are */

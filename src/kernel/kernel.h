@@ -62,12 +62,12 @@ extern const struct smol_kernels smol_kernels_avx512;
 /* The kernels of an instruction set, or the fastest ones here; NULL if this machine lacks it. */
 const struct smol_kernels *smol_kernels_select(enum smol_isa isa);
 
-/* Bytes of scratch that a product takes: some rows of integers, and the bytes of each input. */
+/* Bytes of scratch that a product takes: some rows of integers, and each vector packed, three bytes a number. */
 static inline size_t smol_kernel_scratch(size_t cols, size_t n_x)
 {
 	const size_t row = (cols + 63) / 64 * 64;
 
-	return 16 * row + n_x * (row + (row + 1023) / 1024 * 64);
+	return 16 * row + (n_x + 1) * (3 * row + (row + 1023) / 1024 * 64);
 }
 
 /* Numbers in file encoding as floats; scale is used by q8 only. */

@@ -13,7 +13,7 @@
 smol_frozen_product smol_frozen_avx512;
 smol_rows_product smol_rows_q8_avx512;
 
-/* Some row blocks times several vectors, or of several planes. */
+/* Some row blocks times several vectors. */
 smol_frozen_product smol_frozen_batch_avx512;
 
 /* The halving tree of lanes16. */
@@ -89,16 +89,73 @@ struct lanes {
 	__m512i a, b, c, d;
 };
 
-static inline void lanes_init(struct lanes *s, const struct smol_frozen *t, uint32_t plane, uint32_t block)
-{
-	struct smol_stream stream;
+/* ---- ChaCha20: the states in which streams start ---- */
 
-	smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block);
-	s->a = _mm512_load_si512(stream.word);
-	s->b = _mm512_load_si512(stream.word + 16);
-	s->c = _mm512_load_si512(stream.word + 32);
-	s->d = _mm512_load_si512(stream.word + 48);
+/* A quarter round of four columns, in each of the four blocks that lie side by side. */
+static inline void quarter_rounds(struct lanes *s)
+{
+	s->a = _mm512_add_epi32(s->a, s->b);
+	s->d = _mm512_rol_epi32(_mm512_xor_si512(s->d, s->a), 16);
+	s->c = _mm512_add_epi32(s->c, s->d);
+	s->b = _mm512_rol_epi32(_mm512_xor_si512(s->b, s->c), 12);
+	s->a = _mm512_add_epi32(s->a, s->b);
+	s->d = _mm512_rol_epi32(_mm512_xor_si512(s->d, s->a), 8);
+	s->c = _mm512_add_epi32(s->c, s->d);
+	s->b = _mm512_rol_epi32(_mm512_xor_si512(s->b, s->c), 7);
 }
+
+static inline void double_round(struct lanes *s)
+{
+	quarter_rounds(s);
+	s->b = _mm512_shuffle_epi32(s->b, _MM_PERM_ADCB);
+	s->c = _mm512_shuffle_epi32(s->c, _MM_PERM_BADC);
+	s->d = _mm512_shuffle_epi32(s->d, _MM_PERM_CBAD);
+	quarter_rounds(s);
+	s->b = _mm512_shuffle_epi32(s->b, _MM_PERM_CBAD);
+	s->c = _mm512_shuffle_epi32(s->c, _MM_PERM_BADC);
+	s->d = _mm512_shuffle_epi32(s->d, _MM_PERM_ADCB);
+}
+
+/* Rows of four blocks, side by side, to the four blocks, which are the words a, b, c, d of the lanes. */
+static inline void blocks_apart(struct lanes *s)
+{
+	const __m512i ab = _mm512_shuffle_i32x4(s->a, s->b, 0x44), cd = _mm512_shuffle_i32x4(s->c, s->d, 0x44);
+	const __m512i AB = _mm512_shuffle_i32x4(s->a, s->b, 0xee), CD = _mm512_shuffle_i32x4(s->c, s->d, 0xee);
+
+	s->a = _mm512_shuffle_i32x4(ab, cd, 0x88);
+	s->b = _mm512_shuffle_i32x4(ab, cd, 0xdd);
+	s->c = _mm512_shuffle_i32x4(AB, CD, 0x88);
+	s->d = _mm512_shuffle_i32x4(AB, CD, 0xdd);
+}
+
+/* The streams of some row blocks at their start, SPEC.md 5.2; side by side, since a round waits for the one before it. */
+static inline __attribute__((always_inline)) void lanes_init(struct lanes *s, const struct smol_frozen *t,
+                                                             uint32_t plane, uint32_t block, uint32_t n_blocks)
+{
+	const __m512i counters = _mm512_set_epi32(0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0);
+	struct lanes first[SMOL_MAX_GROUP];
+
+	for (uint32_t i = 0; i < n_blocks; i++) {
+		const __m128i tail = _mm_set_epi32((int)t->purpose, (int)plane, (int)t->tensor, (int)(4 * (block + i)));
+		first[i].a = _mm512_broadcast_i32x4(_mm_set_epi32(0x6b206574, 0x79622d32, 0x3320646e, 0x61707865));
+		first[i].b = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)t->key->bytes));
+		first[i].c = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)(t->key->bytes + 16)));
+		first[i].d = _mm512_add_epi32(_mm512_broadcast_i32x4(tail), counters);
+		s[i] = first[i];
+	}
+	for (unsigned round = 0; round < 20; round += 2)
+		for (uint32_t i = 0; i < n_blocks; i++)
+			double_round(&s[i]);
+	for (uint32_t i = 0; i < n_blocks; i++) {
+		s[i].a = _mm512_add_epi32(s[i].a, first[i].a);
+		s[i].b = _mm512_add_epi32(s[i].b, first[i].b);
+		s[i].c = _mm512_add_epi32(s[i].c, first[i].c);
+		s[i].d = _mm512_add_epi32(s[i].d, first[i].d);
+		blocks_apart(&s[i]);
+	}
+}
+
+/* ---- the generator ---- */
 
 /* One step; the emitted bytes are the new d. */
 static inline __m512i lanes_step(struct lanes *s)

@@ -128,18 +128,17 @@ static void finish_rows(struct stage *g, const int64_t *sums, uint64_t stride, u
 	}
 }
 
-/* A single position's row blocks go in groups of nearly equal size; a batch's, whose sums take room, one by one. */
+/* Row blocks go in groups of nearly equal size. */
 static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 {
 	struct stage *g = arg;
 	const struct smol_session *s = g->s;
 	const struct smol_frozen *f = &g->matrix->frozen;
-	const uint64_t most = g->n == 1 ? SMOL_MAX_GROUP : 1;
 	uint64_t begin, end, n;
 
 	smol_share(&begin, &end, (f->rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK, worker, n_workers);
 	for (uint64_t b = begin; b < end; b += n) {
-		const uint64_t groups = (end - b + most - 1) / most;
+		const uint64_t groups = (end - b + SMOL_MAX_GROUP - 1) / SMOL_MAX_GROUP;
 		n = (end - b + groups - 1) / groups;
 		s->kernels->frozen(s->workers[worker].sums, f, (uint32_t)b, (uint32_t)n, s->X, s->x_stride, g->n,
 		                   s->workers[worker].scratch);

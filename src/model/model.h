@@ -31,7 +31,7 @@ struct layer {
 /* What each worker has for itself. */
 struct worker {
 	void *scratch; /* of the kernels */
-	int64_t *sums; /* of a product: (P, 64), or (SMOL_MAX_GROUP x 64) of a single position */
+	int64_t *sums; /* of a product: (P, SMOL_MAX_GROUP x 64) */
 	float *scores; /* (T') */
 	bool overflow; /* a value left the range of SPEC.md 8 */
 };

@@ -47,7 +47,7 @@ static enum smol_status resolve_options(struct smol_session_options *o, const st
 static void carve_worker(struct worker *w, struct carve *carve, uint32_t max_cols, uint32_t batch, uint32_t context)
 {
 	void *scratch = smol_carve(carve, smol_kernel_scratch(max_cols, batch), 1);
-	int64_t *sums = smol_carve(carve, (uint64_t)max_u32(batch, SMOL_MAX_GROUP) * SMOL_ROW_BLOCK, sizeof *sums);
+	int64_t *sums = smol_carve(carve, (uint64_t)batch * SMOL_MAX_GROUP * SMOL_ROW_BLOCK, sizeof *sums);
 	float *scores = smol_carve(carve, context, sizeof *scores);
 
 	if (carve->base)

@@ -1,5 +1,5 @@
 /* Gweights/s of the kernels of each instruction set on one thread, beside the bare generator and beside stored matrices of
- * the same shape read from memory, in one run: the ratios are what counts. Run by hand: bench_kernels [SECONDS]. */
+ * the same shape read from memory, in one run: the ratios are what counts. Run by hand: bench_kernels [SECONDS [scalar|avx2|avx512|neon]]. */
 #define _POSIX_C_SOURCE 200809L
 #include "kernel/kernel.h"
 
@@ -65,7 +65,7 @@ static double rate(struct task *task, body *run)
 
 static uint64_t run_frozen(struct task *t)
 {
-	const uint32_t most = t->n_x == 1 ? SMOL_MAX_GROUP : 1,
+	const uint32_t most = SMOL_MAX_GROUP,
 		       n_blocks = t->frozen.rows / SMOL_ROW_BLOCK;
 
 	for (uint32_t b = 0; b < n_blocks; b += most)
@@ -155,7 +155,7 @@ int main(int argc, char **argv)
 	       "GB/s\n",
 	       rate(&t, run_generator));
 	for (unsigned i = 0; i < sizeof sets / sizeof *sets; i++)
-		if ((t.k = smol_kernels_select(sets[i]))) {
+		if ((t.k = smol_kernels_select(sets[i])) && (argc < 3 || !strcmp(argv[2], t.k->name))) {
 			bench_shape(&t, 3072, 768);
 			bench_shape(&t, 768, 3072);
 		}
