@@ -38,9 +38,9 @@ static enum smol_status check_shape(const struct smol_config *c, struct smol_err
 		return smol_fail(error, SMOL_E_RANGE, 28, "the epsilon of LayerNorm is not in 2^-60..1");
 	if (!is_scale(c->logit_scale, SCALE_MAX))
 		return smol_fail(error, SMOL_E_RANGE, 48, "the logit scale is not in 2^-60..2^60");
-	if (c->wte_type > SMOL_Q8)
+	if (c->wte_type > SMOL_Q4)
 		return smol_fail(error, SMOL_E_ENUM, 40, "number type %u of wte is unknown", c->wte_type);
-	if (c->wpe_type > SMOL_Q8)
+	if (c->wpe_type > SMOL_Q4)
 		return smol_fail(error, SMOL_E_ENUM, 41, "number type %u of wpe is unknown", c->wpe_type);
 	if (c->tokenizer != SMOL_TOKENIZER_BYTES)
 		return smol_fail(error, SMOL_E_ENUM, 42, "tokenizer %u is unknown", c->tokenizer);

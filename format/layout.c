@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "format/format.h"
 
+#include <smol/learned.h>
 #include <xxhash.h>
 
 const uint8_t smol_magic[8] = {0x89, 'S', 'M', 'O', 'L', '\r', '\n', 0x1a};
@@ -9,27 +10,27 @@ const char smol_section_name[N_SECTIONS][5] = {"CONF", "LRND", "TOKN", "CARD", "
 const uint8_t smol_section_alignment[N_SECTIONS] = {8, 8, 8, 8, 64};
 
 /* The limits keep these far below 2^64: rows < 2^24, cols <= 2^16, 4 bytes a number. */
-static uint64_t place_table(uint64_t *rows_at, uint64_t *scales_at, uint8_t type, uint64_t rows, uint64_t cols,
-                            uint64_t at)
+static uint64_t place_table(struct smol_table_layout *at, uint8_t type, uint32_t rows, uint32_t cols, uint64_t begin)
 {
-	const uint64_t number_bytes = type == SMOL_F32 ? 4 : type == SMOL_F16 ? 2 : 1;
+	uint64_t end = begin + smol_round_up(rows * smol_row_bytes(type, cols), 64);
 
-	*rows_at = at;
-	*scales_at = 0;
-	at += smol_round_up(rows * cols * number_bytes, 64);
-	if (type != SMOL_Q8)
-		return at;
-	*scales_at = at;
-	return at + smol_round_up(rows * 4, 64);
+	*at = (struct smol_table_layout){.data = begin};
+	if (type == SMOL_Q4) {
+		at->multipliers = end;
+		end += smol_round_up((uint64_t)rows * smol_row_multipliers(cols), 64);
+	}
+	if (type == SMOL_Q8 || type == SMOL_Q4) {
+		at->scales = end;
+		end += smol_round_up(4 * (uint64_t)rows, 64);
+	}
+	return end;
 }
 
 enum smol_status smol_embedding_layout(struct smol_embedding_layout *layout, const struct smol_config *config)
 {
-	uint64_t at;
+	const uint64_t wpe = place_table(&layout->wte, config->wte_type, config->vocab, config->width, 0);
 
-	at = place_table(&layout->wte, &layout->wte_scales, config->wte_type, config->vocab, config->width, 0);
-	at = place_table(&layout->wpe, &layout->wpe_scales, config->wpe_type, config->context, config->width, at);
-	layout->size_bytes = at;
+	layout->size_bytes = place_table(&layout->wpe, config->wpe_type, config->context, config->width, wpe);
 	return SMOL_OK;
 }
 

@@ -7,6 +7,16 @@ uint32_t smol_number_bytes(uint8_t type)
 	return type == SMOL_F32 ? 4u : type == SMOL_F16 ? 2u : 1u;
 }
 
+uint64_t smol_row_bytes(uint8_t type, uint32_t cols)
+{
+	return type == SMOL_Q4 ? ((uint64_t)cols + 63) / 64 * 32 : (uint64_t)cols * smol_number_bytes(type);
+}
+
+uint32_t smol_row_multipliers(uint32_t cols)
+{
+	return (cols + 63) / 64 * 2;
+}
+
 /* The scheme that names the shared alphas, or NULL. */
 static const struct smol_scheme *shared_scheme(const struct smol_config *config)
 {

@@ -75,20 +75,41 @@ enum smol_status smol_learned_check(const struct smol_config *config, const stru
 	return check_slot(config, 0, SMOL_LN_F, learned->data, file_offset, error);
 }
 
-/* One embedding table at offset at of EMBD: finite numbers, sane scales, zero padding. */
-static enum smol_status check_table(const struct smol_table_view *t, uint64_t data_at, uint64_t scales_at,
+/* Past the columns of a row of 4-bit numbers all is zero. data_at: where the table's rows are in the file. */
+static enum smol_status check_q4_tail(const struct smol_table_view *t, uint64_t data_at, uint64_t multipliers_at,
+                                      struct smol_error *error)
+{
+	const uint64_t row_bytes = smol_row_bytes(SMOL_Q4, t->cols), n_multipliers = smol_row_multipliers(t->cols);
+	const uint64_t n = smol_round_up(t->cols, 64);
+
+	for (uint64_t row = 0; row < t->rows; row++) {
+		for (uint64_t c = t->cols; c < n; c++)
+			if (smol_q4(t->data + row * row_bytes, c) != 0)
+				return smol_fail(error, SMOL_E_PADDING, data_at + row * row_bytes + c / 64 * 32 + c % 32,
+				                 "a 4-bit number past the last column is not zero");
+		if (n - t->cols >= SMOL_Q4_GROUP && t->multipliers[(row + 1) * n_multipliers - 1] != 0)
+			return smol_fail(error, SMOL_E_PADDING, multipliers_at + (row + 1) * n_multipliers - 1,
+			                 "a multiplier past the last column is not zero");
+	}
+	return SMOL_OK;
+}
+
+/* One embedding table: finite numbers, sane scales, zeros past the columns. part: where they are in the file. */
+static enum smol_status check_table(const struct smol_table_view *t, const struct smol_table_layout *part,
                                     struct smol_error *error)
 {
 	const uint64_t n = (uint64_t)t->rows * t->cols;
 	enum smol_status status;
 
-	if (t->type != SMOL_Q8) {
+	if (!t->scales) {
 		status = smol_numbers_check(t->data, (uint8_t)t->type, n, ANY_FINITE, "embedding", error);
-		return moved(status, data_at, error);
+		return moved(status, part->data, error);
 	}
+	if (t->type == SMOL_Q4 && (status = check_q4_tail(t, part->data, part->multipliers, error)))
+		return status;
 	for (uint32_t i = 0; i < t->rows; i++) {
 		const uint32_t bits = smol_le32(t->scales + 4 * (uint64_t)i);
-		const uint64_t at = scales_at + 4 * (uint64_t)i;
+		const uint64_t at = part->scales + 4 * (uint64_t)i;
 		if ((bits & 0x7f800000u) == 0x7f800000u)
 			return smol_fail(error, SMOL_E_NONFINITE, at, "the scale of an embedding row is not finite");
 		if (bits > smol_f32_bits(SCALE_MAX))
@@ -105,6 +126,12 @@ enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t 
 	return SMOL_OK;
 }
 
+/* The end of a part is padded with zeros to 64 bytes from the start of EMBD, which is itself a multiple of 64. */
+static enum smol_status check_padding(const struct smol_file *file, uint64_t embd_at, uint64_t end, struct smol_error *error)
+{
+	return smol_zeros_check(file->bytes.data, end, embd_at + smol_round_up(end - embd_at, 64), error);
+}
+
 enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t embd_at, struct smol_error *error)
 {
 	const struct smol_table_view *tables[2] = {&file->wte, &file->wpe};
@@ -113,17 +140,20 @@ enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t em
 
 	for (int i = 0; i < 2; i++) {
 		const struct smol_table_view *t = tables[i];
-		const uint64_t at = (uint64_t)(t->data - bytes);
-		const uint64_t end = at + (uint64_t)t->rows * t->cols * smol_number_bytes((uint8_t)t->type);
-		const uint64_t scales_at = t->scales ? (uint64_t)(t->scales - bytes) : 0;
-		const uint64_t scales_end = scales_at + 4 * (uint64_t)t->rows;
+		const struct smol_table_layout part = {
+			.data = (uint64_t)(t->data - bytes),
+			.multipliers = t->multipliers ? (uint64_t)(t->multipliers - bytes) : 0,
+			.scales = t->scales ? (uint64_t)(t->scales - bytes) : 0,
+		};
+		const uint64_t rows = t->rows;
 
-		/* Tables are padded to 64 bytes from the start of EMBD, which is itself a multiple of 64. */
-		if ((status = check_table(t, at, scales_at, error)) ||
-		    (status = smol_zeros_check(bytes, end, embd_at + smol_round_up(end - embd_at, 64), error)))
+		if ((status = check_table(t, &part, error)) ||
+		    (status = check_padding(file, embd_at, part.data + rows * smol_row_bytes((uint8_t)t->type, t->cols), error)))
 			return status;
-		if (t->scales && (status = smol_zeros_check(bytes, scales_end,
-		                                            embd_at + smol_round_up(scales_end - embd_at, 64), error)))
+		if (t->multipliers && (status = check_padding(file, embd_at,
+		                                              part.multipliers + rows * smol_row_multipliers(t->cols), error)))
+			return status;
+		if (t->scales && (status = check_padding(file, embd_at, part.scales + 4 * rows, error)))
 			return status;
 	}
 	return SMOL_OK;

@@ -160,17 +160,23 @@ static enum smol_status check_card(const struct smol_span *card, uint64_t at, st
 	return status;
 }
 
+static struct smol_table_view view_table(const struct smol_span *embeddings, const struct smol_table_layout *at,
+                                         uint8_t type, uint32_t rows, uint32_t cols)
+{
+	const uint8_t *b = embeddings->data;
+
+	return (struct smol_table_view){(enum smol_number)type, rows, cols, b + at->data,
+	                                at->multipliers ? b + at->multipliers : NULL, at->scales ? b + at->scales : NULL};
+}
+
 static void view_tables(struct smol_file *f)
 {
 	const struct smol_config *c = &f->config;
 	struct smol_embedding_layout at;
-	const uint8_t *b = f->embeddings.data;
 
 	smol_embedding_layout(&at, c);
-	f->wte = (struct smol_table_view){(enum smol_number)c->wte_type, c->vocab, c->width, b + at.wte,
-	                                  at.wte_scales ? b + at.wte_scales : NULL};
-	f->wpe = (struct smol_table_view){(enum smol_number)c->wpe_type, c->context, c->width, b + at.wpe,
-	                                  at.wpe_scales ? b + at.wpe_scales : NULL};
+	f->wte = view_table(&f->embeddings, &at.wte, c->wte_type, c->vocab, c->width);
+	f->wpe = view_table(&f->embeddings, &at.wpe, c->wpe_type, c->context, c->width);
 }
 
 static void view_trailer(struct smol_file *f)

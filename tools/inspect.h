@@ -9,7 +9,7 @@
 /* The alphas of a tensor; false if it has none. alpha: (SMOL_MAX_BASES). */
 bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_file *file, const struct smol_tensor *t);
 
-/* "f32", "f16" or "q8". */
+/* "f32", "f16", "q8" or "q4" of a type in a valid file. */
 const char *inspect_number_name(unsigned type);
 
 /* 0, or an exit code after a message. */

@@ -28,7 +28,9 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
 
 const char *inspect_number_name(unsigned type)
 {
-	return type == SMOL_F32 ? "f32" : type == SMOL_F16 ? "f16" : "q8";
+	static const char *const names[] = {"f32", "f16", "q8", "q4"};
+
+	return names[type];
 }
 
 static json_t *json_alphas(const struct smol_file *file)

@@ -80,9 +80,9 @@ static int fill_schemes(struct smol_config *c, const struct new_options *o)
 	static const char *const methods[] = {"alpha", "embed", "alpha-global", "lora", NULL};
 	static const char *const dists[] = {"sign", "gauss", NULL};
 	static const char *const norms[] = {"frozen", "alpha", "stored", NULL};
-	static const char *const types[] = {"q8", "f16", "f32", NULL};
+	static const char *const types[] = {"q8", "q4", "f16", "f32", NULL};
 	static const uint8_t sources[] = {SMOL_MATRIX_OWN, SMOL_MATRIX_UNIT, SMOL_MATRIX_SHARED, SMOL_MATRIX_UNIT};
-	static const uint8_t numbers[] = {SMOL_Q8, SMOL_F16, SMOL_F32};
+	static const uint8_t numbers[] = {SMOL_Q8, SMOL_Q4, SMOL_F16, SMOL_F32};
 	const int method = choose(o->method, methods), dist = choose(o->dist, dists);
 	const int norm = choose(o->norms, norms), type = choose(o->type, types);
 	struct smol_scheme matrix = {.kind = SMOL_MATRIX}, norm_scheme = {.kind = SMOL_NORM};
@@ -159,22 +159,30 @@ static void put_f32(uint8_t *p, float f)
 	smol_encode_numbers(p, SMOL_F32, &f, 1);
 }
 
-/* One table, a row block of 64 at a time. */
-static void fill_table(uint8_t *dest, uint8_t *scales, const struct smol_config *c, uint32_t n_rows, uint8_t type,
-                       initial_rows *initial, float *values)
+/* One row of a table whose parts lie in embeddings. */
+static void put_row(uint8_t *embeddings, const struct smol_table_layout *at, uint8_t type, uint64_t row, const float *values,
+                    uint32_t C)
 {
-	const size_t C = c->width, row_bytes = C * smol_number_bytes(type);
+	uint8_t *dest = embeddings + at->data + row * smol_row_bytes(type, C);
 
+	if (type == SMOL_Q8)
+		put_f32(embeddings + at->scales + 4 * row, smol_encode_q8(dest, values, C));
+	else if (type == SMOL_Q4)
+		put_f32(embeddings + at->scales + 4 * row,
+		        smol_encode_q4(dest, embeddings + at->multipliers + row * smol_row_multipliers(C), values, C));
+	else
+		smol_encode_numbers(dest, (enum smol_number)type, values, C);
+}
+
+/* One table, a row block of 64 at a time. */
+static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at, const struct smol_config *c, uint32_t n_rows,
+                       uint8_t type, initial_rows *initial, float *values)
+{
 	for (uint32_t row = 0; row < n_rows; row += 64) {
 		const uint32_t n = n_rows - row < 64 ? n_rows - row : 64;
 		initial(values, c, SMOL_INITIAL_STD, row, n);
-		for (uint32_t r = 0; r < n; r++) {
-			uint8_t *p = dest + (row + r) * row_bytes;
-			if (type == SMOL_Q8)
-				put_f32(scales + 4 * (size_t)(row + r), smol_encode_q8(p, values + r * C, C));
-			else
-				smol_encode_numbers(p, (enum smol_number)type, values + r * C, C);
-		}
+		for (uint32_t r = 0; r < n; r++)
+			put_row(embeddings, at, type, row + r, values + (size_t)r * c->width, c->width);
 	}
 }
 
@@ -186,8 +194,8 @@ static bool fill_embeddings(uint8_t *embeddings, const struct smol_config *c)
 	if (!values)
 		return false;
 	smol_embedding_layout(&at, c);
-	fill_table(embeddings + at.wte, embeddings + at.wte_scales, c, c->vocab, c->wte_type, smol_initial_wte, values);
-	fill_table(embeddings + at.wpe, embeddings + at.wpe_scales, c, c->context, c->wpe_type, smol_initial_wpe, values);
+	fill_table(embeddings, &at.wte, c, c->vocab, c->wte_type, smol_initial_wte, values);
+	fill_table(embeddings, &at.wpe, c, c->context, c->wpe_type, smol_initial_wpe, values);
 	free(values);
 	return true;
 }
@@ -270,7 +278,7 @@ int tool_new(int argc, const char **argv)
 		{"rank", 0, POPT_ARG_INT, &o.rank, 0, "rank of lora's factors (4)", "N"},
 		{"dist", 0, POPT_ARG_STRING, &o.dist, 0, "sign (default) or gauss", "NAME"},
 		{"norms", 0, POPT_ARG_STRING, &o.norms, 0, "frozen (default), alpha or stored", "NAME"},
-		{"embedding-type", 0, POPT_ARG_STRING, &o.type, 0, "q8 (default), f16 or f32", "NAME"},
+		{"embedding-type", 0, POPT_ARG_STRING, &o.type, 0, "q8 (default), q4, f16 or f32", "NAME"},
 		{"gain", 0, POPT_ARG_DOUBLE, &o.gain, 0, "multiplies the default scale of the frozen weights (1)", "X"},
 		{"seed", 0, POPT_ARG_STRING, &o.seed, 0, "seed of the frozen weights (0)", "N"},
 		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the model goes", "FILE"},

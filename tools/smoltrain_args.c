@@ -34,7 +34,7 @@ static const struct choice norms[] = {{"frozen", SMOL_NORM_FROZEN},
                                       {"stored", SMOL_NORM_STORED},
                                       {NULL, 0}};
 static const struct choice numbers[] = {
-	{"q8", SMOL_Q8}, {"f16", SMOL_F16}, {"f32", SMOL_F32}, {NULL, 0}};
+	{"q8", SMOL_Q8}, {"q4", SMOL_Q4}, {"f16", SMOL_F16}, {"f32", SMOL_F32}, {NULL, 0}};
 static const struct choice keeps[] = {{"last", 0}, {"best", 1}, {NULL, 0}};
 static const struct choice starts[] = {{"e1", 0}, {"uniform", 1}, {NULL, 0}};
 
@@ -103,7 +103,7 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		{"init-alpha", 0, POPT_ARG_STRING, &w->init_alpha, 0,
 		 "alphas at the start: (1, 0, ...), or 1/sqrt(d) each", "e1|uniform"},
 		{"embedding-type", 0, POPT_ARG_STRING, &w->embedding_type, 0,
-		 "numbers of the embeddings in the file", "q8|f16|f32"},
+		 "numbers of the embeddings in the file", "q8|q4|f16|f32"},
 		{"embedding-std", 0, POPT_ARG_DOUBLE, &o->embedding_std, 0,
 		 "standard deviation of the embeddings at the start", "X"},
 		{"logit-scale", 0, POPT_ARG_DOUBLE, &o->logit_scale, 0, "factor of the logits", "X"},

@@ -27,7 +27,7 @@ extern "C" {
 #define SMOL_MAX_SCHEMES 32u
 #define SMOL_MAX_CARD_BYTES 65536u
 
-enum smol_number { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2 };
+enum smol_number { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2, SMOL_Q4 = 3 };
 enum smol_dist { SMOL_SIGN = 0, SMOL_GAUSS = 1 };
 enum smol_tokenizer_kind { SMOL_TOKENIZER_BYTES = 0 };
 

@@ -23,13 +23,14 @@ struct smol_span {
 	size_t size_bytes;
 };
 
-/* One embedding table: rows x C numbers, rows packed; scales only for q8. */
+/* One embedding table: rows x C numbers, rows packed. */
 struct smol_table_view {
 	enum smol_number type;
 	uint32_t rows;
 	uint32_t cols;
-	const uint8_t *data;   /* (rows, cols) of type */
-	const uint8_t *scales; /* (rows) f32, little-endian, NULL unless q8 */
+	const uint8_t *data;        /* rows of smol_row_bytes(type, cols) */
+	const uint8_t *multipliers; /* (rows, smol_row_multipliers(cols)), NULL unless q4 */
+	const uint8_t *scales;      /* (rows) f32, little-endian, NULL unless q8 or q4 */
 };
 
 struct smol_signature {
@@ -96,9 +97,13 @@ struct smol_parts {
 /* The sizes that a configuration demands. */
 enum smol_status smol_learned_bytes(uint64_t *size_bytes, const struct smol_config *config);
 enum smol_status smol_embedding_bytes(uint64_t *size_bytes, const struct smol_config *config);
-/* Where in EMBD the rows and scales of wte and wpe begin (scales: 0 unless q8). */
+/* Where in EMBD the parts of wte and wpe begin; 0 for those that the type does not have. */
+struct smol_table_layout {
+	uint64_t data, multipliers, scales;
+};
 struct smol_embedding_layout {
-	uint64_t wte, wte_scales, wpe, wpe_scales, size_bytes;
+	struct smol_table_layout wte, wpe;
+	uint64_t size_bytes;
 };
 enum smol_status smol_embedding_layout(struct smol_embedding_layout *layout,
                                        const struct smol_config *config);

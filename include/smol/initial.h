@@ -32,6 +32,9 @@ void smol_decode_numbers(float *values, enum smol_number type, const uint8_t *da
 /* A row of n floats as Q8; returns its scale. */
 float smol_encode_q8(uint8_t *dest, const float *values, size_t n);
 
+/* A row of n floats as Q4: smol_row_bytes bytes and smol_row_multipliers multipliers; returns its scale. */
+float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n);
+
 #ifdef __cplusplus
 }
 #endif

@@ -29,6 +29,10 @@ enum smol_status smol_map_check(const struct smol_mapping *mapping, struct smol_
 enum smol_status smol_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
                            uint32_t n_threads, struct smol_error *error);
 
+/* The same without hash and signature: what is opened is not damaged, but may be any file. */
+enum smol_status smol_open_unproven(struct smol_mapping *mapping, struct smol_file *file, const char *path,
+                                    struct smol_error *error);
+
 /* smol_file_check_hash shared by n_threads threads that live for this call. */
 enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint32_t n_threads,
                                               struct smol_error *error);

@@ -26,6 +26,13 @@ void smol_learned_at(struct smol_learned_place *place, const struct smol_config 
 /* Bytes of a number of a type: F32, F16 or Q8. */
 uint32_t smol_number_bytes(uint8_t type);
 
+/* Bytes of a row of an embedding table of a type, without scale and multipliers (SPEC.md 3.3). */
+uint64_t smol_row_bytes(uint8_t type, uint32_t cols);
+
+/* Of a row of Q4: columns that share a multiplier, and the number of multipliers. */
+#define SMOL_Q4_GROUP 32u
+uint32_t smol_row_multipliers(uint32_t cols);
+
 #ifdef __cplusplus
 }
 #endif

@@ -24,6 +24,10 @@ struct smol_session_options {
 	uint32_t n_threads; /* 1..SMOL_MAX_THREADS; 0 = 1; more than there are processors is slower */
 	uint32_t batch;     /* positions computed side by side; 0 = a sensible number */
 	enum smol_isa isa;  /* ARGUMENT if this machine lacks it */
+	enum smol_number kv_type; /* of the KV cache: F32, or F16 or Q8, which are smaller and change the bits (SPEC.md 8) */
+	bool is_fast;             /* approximate products (SPEC.md 7): other bits, which are again the same everywhere */
+	uint64_t memory_bytes;    /* 0, or the most that the session may take: MEMORY if it does not fit. What is left over holds
+	                             integer weights of matrices for which that is faster; the bits stay the same */
 };
 
 /* How many bytes smol_session_create needs. */

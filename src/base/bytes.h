@@ -98,6 +98,15 @@ static inline bool smol_mul(uint64_t *out, uint64_t a, uint64_t b)
 }
 
 /* The next multiple of a power of two. The caller knows that it does not wrap. */
+/* Number i of a row of 4-bit numbers, -8..7 (SPEC.md 3.3). */
+static inline int32_t smol_q4(const uint8_t *row, size_t i)
+{
+	const uint8_t byte = row[i / 64 * 32 + i % 32];
+	const int32_t nibble = i % 64 < 32 ? byte & 15 : byte >> 4;
+
+	return nibble < 8 ? nibble : nibble - 16;
+}
+
 static inline uint64_t smol_round_up(uint64_t v, uint64_t power_of_two)
 {
 	return (v + power_of_two - 1) & ~(power_of_two - 1);

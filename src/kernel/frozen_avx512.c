@@ -1,33 +1,12 @@
-/* Frozen row blocks times one vector, with AVX-512; and rows of 8-bit embeddings.
+/* Frozen row blocks times one vector, with AVX-512.
  *
  * Nothing leaves the registers: X = 256 h + l is split into signed bytes once, the integer weights are looked up as
  * the two unsigned bytes of w + 32768, and the byte dot product (vpdpbusd, unsigned x signed) does the rest exactly: sum w X =
  * sum (w + 32768) X - 32768 sum X. A stream's step waits for the one before it, so some row blocks run side by side. */
 #include "kernel/registers_avx512.h"
 
-#include <string.h>
-
 #define OFFSET 32768
 #define NARROW_COLS 16384u /* up to here the 16 lanes of a sum fit 32 bits together */
-#define ROWS 8u            /* whose sums are brought together at once */
-
-/* X as bytes h, then l, each padded with zeros to whole registers; returns the sum of X. */
-static int64_t split_vector(uint8_t *split, const int16_t *X, size_t cols)
-{
-	const size_t n = smol_round_up(cols, BYTES);
-	const __m512i ones = _mm512_set1_epi8(1);
-	__m512i sum_h = _mm512_setzero_si512(), sum_l = sum_h;
-
-	for (size_t i = 0; i < n; i += BYTES) {
-		__m512i h, l;
-		split64(&h, &l, X + i, cols - i);
-		_mm512_store_si512(split + i, h);
-		_mm512_store_si512(split + n + i, l);
-		sum_h = _mm512_dpbusd_epi32(sum_h, ones, h);
-		sum_l = _mm512_dpbusd_epi32(sum_l, ones, l);
-	}
-	return 256 * sum_i32(sum_h) + sum_i32(sum_l);
-}
 
 /* The three sums of byte products of one row: s0 + 256 s1 + 65536 s3. At most 2^18 columns: |s1| < 2^31. */
 struct sums {
@@ -67,20 +46,6 @@ static inline void carry(__m512i *low, __m512i *high, const struct sums *s)
 	*high = _mm512_add_epi32(s->s3, _mm512_srai_epi32(middle, 8));
 }
 
-/* The sums of rows from their pairs of registers, low + 2^shift high. */
-static inline void finish_rows(int64_t *sums, const __m512i pairs[2 * ROWS], unsigned shift,
-                               int64_t offset, uint32_t rows, bool is_narrow)
-{
-	if (is_narrow) {
-		const __m512i v = _mm512_sub_epi64(sum_pairs(pairs, shift), _mm512_set1_epi64(offset));
-		_mm512_mask_storeu_epi64(sums, (__mmask8)((1u << rows) - 1), v);
-	} else {
-		for (uint32_t r = 0; r < rows; r++)
-			sums[r] = sum_i32(pairs[r]) + ((int64_t)1 << shift) * sum_i32(pairs[r + ROWS]) -
-			          offset;
-	}
-}
-
 /* n_blocks row blocks side by side; the last one may have fewer rows, whose sums are not written. */
 static inline __attribute__((always_inline)) void
 blocks(int64_t *sums, const struct smol_frozen *t, uint32_t plane, uint32_t block, uint32_t n_blocks,
@@ -90,22 +55,22 @@ blocks(int64_t *sums, const struct smol_frozen *t, uint32_t plane, uint32_t bloc
 	const bool is_narrow = t->cols <= NARROW_COLS;
 	const uint32_t rows = t->rows - block * SMOL_ROW_BLOCK;
 	struct lanes s[SMOL_MAX_GROUP];
-	__m512i pairs[SMOL_MAX_GROUP][2 * ROWS];
+	__m512i pairs[SMOL_MAX_GROUP][2 * FOLD];
 
 	lanes_init(s, t, plane, block, n_blocks);
-	for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += ROWS) {
-		for (uint32_t i = 0; i < ROWS; i++) {
+	for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += FOLD) {
+		for (uint32_t i = 0; i < FOLD; i++) {
 			struct sums row[SMOL_MAX_GROUP];
 			next_rows(row, s, n_blocks, split, n, table, is_narrow_table);
 			for (uint32_t b = 0; b < n_blocks; b++)
-				carry(&pairs[b][i], &pairs[b][ROWS + i], &row[b]);
+				carry(&pairs[b][i], &pairs[b][FOLD + i], &row[b]);
 		}
 		for (uint32_t b = 0; b < n_blocks; b++) {
 			const uint32_t first = b * SMOL_ROW_BLOCK + r,
 				       left = first < rows ? rows - first : 0;
 			if (left)
 				finish_rows(sums + first, pairs[b], 16, offset,
-				            left < ROWS ? left : ROWS, is_narrow);
+				            left < FOLD ? left : FOLD, is_narrow);
 		}
 	}
 }
@@ -151,49 +116,4 @@ void smol_frozen_avx512(int64_t *sums, const struct smol_frozen *tensor, uint32_
 		smol_frozen_batch_avx512(sums, tensor, block, n_blocks, X, x_stride, n_x, scratch);
 	else
 		single(sums, tensor, block, n_blocks, X, scratch);
-}
-
-#define PREFETCH_BYTES 2048u /* ahead, in the one stream that rows are */
-
-/* A row of 8-bit numbers: q + 128 is unsigned, sum q X = sum (q + 128) X - 128 sum X. The sum is low + 256 high. */
-static inline void row_q8(__m512i *low, __m512i *high, const uint8_t *row, const uint8_t *split,
-                          size_t cols)
-{
-	const __m512i flip = _mm512_set1_epi8((char)0x80);
-	const size_t n = smol_round_up(cols, BYTES);
-	__m512i sum_l = _mm512_setzero_si512(), sum_h = sum_l;
-
-	for (size_t i = 0; i < n; i += BYTES) {
-		const __m512i q =
-			_mm512_xor_si512(_mm512_maskz_loadu_epi8(tail64(cols - i), row + i), flip);
-		_mm_prefetch((const char *)row + i + PREFETCH_BYTES, _MM_HINT_T0);
-		sum_l = _mm512_dpbusd_epi32(sum_l, q, _mm512_load_si512(split + n + i));
-		sum_h = _mm512_dpbusd_epi32(sum_h, q, _mm512_load_si512(split + i));
-	}
-	*low = _mm512_and_si512(sum_l, _mm512_set1_epi32(255));
-	*high = _mm512_add_epi32(sum_h, _mm512_srai_epi32(sum_l, 8));
-}
-
-static void rows_q8_single(int64_t *sums, const struct smol_rows *rows, const uint8_t *split,
-                           int64_t offset)
-{
-	for (size_t first = 0; first < rows->n_rows; first += ROWS) {
-		const size_t left = rows->n_rows - first, n = left < ROWS ? left : ROWS;
-		__m512i pairs[2 * ROWS];
-		for (size_t r = 0; r < n; r++)
-			row_q8(&pairs[r], &pairs[r + ROWS], rows->data + (first + r) * rows->cols,
-			       split, rows->cols);
-		for (size_t r = n; r < ROWS; r++)
-			pairs[r] = pairs[r + ROWS] = _mm512_setzero_si512();
-		finish_rows(sums + first, pairs, 8, offset, (uint32_t)n, rows->cols <= NARROW_COLS);
-	}
-}
-
-void smol_rows_q8_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride,
-                         size_t n_x, void *scratch)
-{
-	for (size_t i = 0; i < n_x; i++) {
-		const int64_t sum = split_vector(scratch, X + i * x_stride, rows->cols);
-		rows_q8_single(sums + i * rows->n_rows, rows, scratch, 128 * sum);
-	}
 }

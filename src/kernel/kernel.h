@@ -16,13 +16,14 @@
 typedef void smol_frozen_product(int64_t *sums, const struct smol_frozen *tensor, uint32_t block, uint32_t n_blocks,
                                  const int16_t *X, size_t x_stride, size_t n_x, void *scratch);
 
-/* Rows of a table of 8-bit embeddings, packed as in a file: (n_rows, cols). */
+/* Rows of a table of 8-bit or 4-bit embeddings, packed as in a file (SPEC.md 3.3). */
 struct smol_rows {
 	const uint8_t *data;
+	const uint8_t *multipliers; /* of 4-bit rows */
 	size_t n_rows, cols;
 };
 
-/* sums (n_x, n_rows) of q x X, exact, of rows with X (n_x, x_stride); scratch as above. */
+/* sums (n_x, n_rows), exact, of rows with X (n_x, x_stride): of q x X for 8 bits, of multiplier x q x X for 4; scratch as above. */
 typedef void smol_rows_product(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride, size_t n_x,
                                void *scratch);
 
@@ -33,11 +34,22 @@ struct smol_kernels {
 	float (*quantise)(int16_t *X, const float *x, size_t n);
 
 	smol_frozen_product *frozen;
+	smol_frozen_product *frozen_fast; /* the approximate one: N is 65536 x the sum of the high bytes' products */
+
+	/* sums (n_rows) of w x X, exact, of rows of integer weights (n_rows, cols): |w| <= 32672. */
+	void (*rows_i16)(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);
+	uint32_t fast_bases; /* regenerating so many sign bases is faster than reading such rows; gauss counts as 8 (docs/speed.md) */
+
+	/* y (n) = (float)(scale x (double)sums). */
+	void (*scale_sums)(float *y, const int64_t *sums, double scale, size_t n);
 
 	/* dot16 of x (n) with n numbers in file encoding. */
 	float (*dot_f32)(const uint8_t *row, const float *x, size_t n);
 	float (*dot_f16)(const uint8_t *row, const float *x, size_t n);
-	smol_rows_product *rows_q8;
+	smol_rows_product *rows_q8, *rows_q4;
+
+	/* y (n) = numbers of 16 bits in file encoding. */
+	void (*from_f16)(float *y, const uint8_t *data, size_t n);
 
 	/* y (n) = LayerNorm of x; gain and bias (n), or both NULL for 1 and 0. */
 	void (*layernorm)(float *y, const float *x, const float *gain, const float *bias, float epsilon,
@@ -70,7 +82,7 @@ static inline size_t smol_kernel_scratch(size_t cols, size_t n_x)
 	return 16 * row + (n_x + 1) * (3 * row + (row + 1023) / 1024 * 64);
 }
 
-/* Numbers in file encoding as floats; scale is used by q8 only. */
+/* Numbers in file encoding, F32, F16 or Q8, as floats; scale is used by q8 only. */
 void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *data, float scale, size_t n);
 
 /* x (C) = one row of a table of embeddings. */

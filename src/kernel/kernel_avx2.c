@@ -266,43 +266,35 @@ static float quantise(int16_t *X, const float *x, size_t n)
 	return t;
 }
 
-/* |q X| < 2^22: 256 pairs fit 32 bits. */
-static int64_t dot_q8(const uint8_t *row, const int16_t *X, size_t n)
+static void scale_sums(float *y, const int64_t *sums, double scale, size_t n)
 {
-	__m256i sum = _mm256_setzero_si256();
-	int64_t rest = 0;
-	size_t i = 0;
-
-	while (i + LANES <= n) {
-		const size_t end = n - i < 256 * LANES ? n : i + 256 * LANES;
-		__m256i part = _mm256_setzero_si256();
-		for (; i + LANES <= end; i += LANES) {
-			const __m256i q = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(row + i)));
-			part = _mm256_add_epi32(part, _mm256_madd_epi16(q, load(X + i)));
-		}
-		sum = add_wide(sum, part);
-	}
-	for (; i < n; i++)
-		rest += (int32_t)(int8_t)row[i] * X[i];
-	return sum_i64(sum) + rest;
+	for (size_t i = 0; i < n; i++)
+		y[i] = (float)(scale * (double)sums[i]);
 }
 
-static void rows_q8(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride, size_t n_x,
-                    void *scratch)
+static void from_f16(float *y, const uint8_t *data, size_t n)
 {
-	(void)scratch;
-	for (size_t r = 0; r < rows->n_rows; r++)
-		for (size_t i = 0; i < n_x; i++)
-			sums[i * rows->n_rows + r] = dot_q8(rows->data + r * rows->cols, X + i * x_stride, rows->cols);
+	size_t i = 0;
+
+	for (; i + HALF <= n; i += HALF)
+		_mm256_storeu_ps(y + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(data + 2 * i))));
+	for (; i < n; i++)
+		y[i] = smol_load_f16(data + 2 * i);
 }
 
 const struct smol_kernels smol_kernels_avx2 = {
 	.name = "avx2",
 	.quantise = quantise,
 	.frozen = smol_frozen_avx2,
+	.frozen_fast = smol_frozen_fast_avx2,
+	.rows_i16 = smol_rows_i16_avx2,
+	.fast_bases = 6,
+	.scale_sums = scale_sums,
 	.dot_f32 = dot_f32,
 	.dot_f16 = dot_f16,
-	.rows_q8 = rows_q8,
+	.rows_q8 = smol_rows_q8_avx2,
+	.rows_q4 = smol_rows_q4_avx2,
+	.from_f16 = from_f16,
 	.layernorm = layernorm,
 	.gelu = gelu,
 	.attention = attention,

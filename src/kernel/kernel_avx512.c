@@ -215,13 +215,36 @@ static float quantise(int16_t *X, const float *x, size_t n)
 	return t;
 }
 
+static void scale_sums(float *y, const int64_t *sums, double scale, size_t n)
+{
+	for (size_t i = 0; i < n; i += 8) {
+		const __mmask8 m = (__mmask8)tail16(n - i);
+		const __m512d v = _mm512_cvtepi64_pd(_mm512_maskz_loadu_epi64(m, sums + i));
+		_mm256_mask_storeu_ps(y + i, m, _mm512_cvtpd_ps(_mm512_mul_pd(_mm512_set1_pd(scale), v)));
+	}
+}
+
+static void from_f16(float *y, const uint8_t *data, size_t n)
+{
+	for (size_t i = 0; i < n; i += LANES) {
+		const __mmask16 m = tail16(n - i);
+		_mm512_mask_storeu_ps(y + i, m, _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, data + 2 * i)));
+	}
+}
+
 const struct smol_kernels smol_kernels_avx512 = {
 	.name = "avx512",
 	.quantise = quantise,
 	.frozen = smol_frozen_avx512,
+	.frozen_fast = smol_frozen_fast_avx512,
+	.rows_i16 = smol_rows_i16_avx512,
+	.fast_bases = 8,
+	.scale_sums = scale_sums,
 	.dot_f32 = dot_f32,
 	.dot_f16 = dot_f16,
 	.rows_q8 = smol_rows_q8_avx512,
+	.rows_q4 = smol_rows_q4_avx512,
+	.from_f16 = from_f16,
 	.layernorm = layernorm,
 	.gelu = gelu,
 	.attention = attention,

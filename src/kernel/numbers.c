@@ -2,6 +2,8 @@
 #include "base/bytes.h"
 #include "kernel/kernel.h"
 
+#include <smol/learned.h>
+
 void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *data, float scale, size_t n)
 {
 	switch (type) {
@@ -17,13 +19,27 @@ void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *da
 		for (size_t i = 0; i < n; i++)
 			values[i] = scale * (float)(int8_t)data[i];
 		break;
+	case SMOL_Q4: /* only whole rows, by smol_embedding_row */
+		break;
 	}
+}
+
+static void q4_row(float *x, const struct smol_table_view *table, uint32_t row, float scale)
+{
+	const uint8_t *data = table->data + row * smol_row_bytes(SMOL_Q4, table->cols);
+	const uint8_t *multipliers = table->multipliers + (uint64_t)row * smol_row_multipliers(table->cols);
+
+	for (uint32_t i = 0; i < table->cols; i++)
+		x[i] = scale * (float)(multipliers[i / SMOL_Q4_GROUP] * smol_q4(data, i));
 }
 
 void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row)
 {
-	const uint64_t number = table->type == SMOL_F32 ? 4 : table->type == SMOL_F16 ? 2 : 1;
+	const float scale = table->scales ? smol_load_f32(table->scales + 4 * (uint64_t)row) : 0;
 
-	smol_numbers_to_f32(x, table->type, table->data + (uint64_t)row * table->cols * number,
-	                    table->scales ? smol_load_f32(table->scales + 4 * (uint64_t)row) : 0, table->cols);
+	if (table->type == SMOL_Q4)
+		q4_row(x, table, row, scale);
+	else
+		smol_numbers_to_f32(x, table->type, table->data + row * smol_row_bytes((uint8_t)table->type, table->cols),
+		                    scale, table->cols);
 }

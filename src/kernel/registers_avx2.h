@@ -7,7 +7,9 @@
 
 #include <immintrin.h>
 
-smol_frozen_product smol_frozen_avx2;
+smol_frozen_product smol_frozen_avx2, smol_frozen_fast_avx2;
+smol_rows_product smol_rows_q8_avx2, smol_rows_q4_avx2;
+void smol_rows_i16_avx2(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);
 
 static inline __m256i load(const void *p)
 {
@@ -26,6 +28,105 @@ static inline int64_t sum_i64(__m256i v)
 
 	_mm256_storeu_si256((__m256i *)(void *)lane, v);
 	return lane[0] + lane[1] + lane[2] + lane[3];
+}
+
+/* Two products of |w X| < 2^30 fit 32 bits. */
+static inline int64_t dot_int16(const int16_t *w, const int16_t *X, size_t n)
+{
+	__m256i sum = _mm256_setzero_si256();
+	int64_t rest = 0;
+	size_t i = 0;
+
+	for (; i + 16 <= n; i += 16)
+		sum = add_wide(sum, _mm256_madd_epi16(load(w + i), load(X + i)));
+	for (; i < n; i++)
+		rest += (int32_t)w[i] * X[i];
+	return sum_i64(sum) + rest;
+}
+
+static inline void store(void *p, __m256i v)
+{
+	_mm256_storeu_si256(p, v);
+}
+
+/* ---- the generator: words a, b, c, d of 16 lanes, two registers each ---- */
+
+struct half {
+	__m256i a, b, c, d;
+};
+
+static inline __m256i rotl(__m256i x, int k)
+{
+	return _mm256_or_si256(_mm256_slli_epi32(x, k), _mm256_srli_epi32(x, 32 - k));
+}
+
+static inline void lanes_init(struct half s[2], const struct smol_frozen *t, uint32_t plane, uint32_t block)
+{
+	struct smol_stream stream;
+
+	smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block);
+	for (unsigned i = 0; i < 2; i++) {
+		s[i].a = load(stream.word + 8 * i);
+		s[i].b = load(stream.word + 16 + 8 * i);
+		s[i].c = load(stream.word + 32 + 8 * i);
+		s[i].d = load(stream.word + 48 + 8 * i);
+	}
+}
+
+/* One step of eight lanes; the emitted 32 bytes are the new d. */
+static inline __m256i half_step(struct half *s)
+{
+	const __m256i e = _mm256_sub_epi32(s->a, rotl(s->b, 27));
+
+	s->a = _mm256_xor_si256(s->b, rotl(s->c, 17));
+	s->b = _mm256_add_epi32(s->c, s->d);
+	s->c = _mm256_add_epi32(s->d, e);
+	s->d = _mm256_add_epi32(e, s->a);
+	return s->d;
+}
+
+/* ---- tables: the bytes of 256 integers, 16 to a register, twice ---- */
+
+enum width { WIDTH_32 = 2, WIDTH_64 = 4, WIDTH_256 = 16 }; /* registers of entries that differ: five bases, six, more */
+
+struct table {
+	__m256i low[16], high[16];
+	enum width width;
+};
+
+static inline void table_load(struct table *t, const int16_t *q)
+{
+	uint8_t low[SMOL_TABLE_ENTRIES], high[SMOL_TABLE_ENTRIES];
+	bool is_32 = true, is_64 = true;
+
+	for (unsigned u = 0; u < SMOL_TABLE_ENTRIES; u++) {
+		is_32 = is_32 && q[u] == q[u & 31];
+		is_64 = is_64 && q[u] == q[u & 63];
+		low[u] = (uint8_t)q[u];
+		high[u] = (uint8_t)((uint16_t)q[u] >> 8);
+	}
+	t->width = is_32 ? WIDTH_32 : is_64 ? WIDTH_64 : WIDTH_256;
+	for (unsigned i = 0; i < 16; i++) {
+		t->low[i] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(low + 16 * i)));
+		t->high[i] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(high + 16 * i)));
+	}
+}
+
+/* The low four bits of an index choose a byte, the others the register: blends look at the top bit of a byte, so that
+ * pairs of registers meet under bit 4, pairs of those under bit 5, and so on. */
+static inline __attribute__((always_inline)) __m256i look_up(const __m256i entries[16], __m256i u, enum width width)
+{
+	const __m256i index = _mm256_and_si256(u, _mm256_set1_epi8(15));
+	__m256i v[16];
+
+	for (unsigned i = 0; i < (unsigned)width; i++)
+		v[i] = _mm256_shuffle_epi8(entries[i], index);
+	for (unsigned n = (unsigned)width / 2, shift = 3; n > 0; n /= 2, shift--) {
+		const __m256i bit = _mm256_slli_epi16(u, (int)shift);
+		for (unsigned i = 0; i < n; i++)
+			v[i] = _mm256_blendv_epi8(v[2 * i], v[2 * i + 1], bit);
+	}
+	return v[0];
 }
 
 #endif

@@ -9,9 +9,11 @@
 
 #define BYTES 64u /* of a register, and of a step of a stream */
 #define LANES 16u /* floats of a register */
+#define FOLD 8u   /* whose sums are brought together at once */
 
-smol_frozen_product smol_frozen_avx512;
-smol_rows_product smol_rows_q8_avx512;
+smol_frozen_product smol_frozen_avx512, smol_frozen_fast_avx512;
+smol_rows_product smol_rows_q8_avx512, smol_rows_q4_avx512;
+void smol_rows_i16_avx512(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);
 
 /* Some row blocks times several vectors. */
 smol_frozen_product smol_frozen_batch_avx512;
@@ -88,6 +90,38 @@ static inline void split64(__m512i *h, __m512i *l, const int16_t *X, size_t n)
 struct lanes {
 	__m512i a, b, c, d;
 };
+
+/* X as bytes h, then l, each padded with zeros to whole registers; returns the sum of X. */
+static inline int64_t split_vector(uint8_t *split, const int16_t *X, size_t cols)
+{
+	const size_t n = smol_round_up(cols, BYTES);
+	const __m512i ones = _mm512_set1_epi8(1);
+	__m512i sum_h = _mm512_setzero_si512(), sum_l = sum_h;
+
+	for (size_t i = 0; i < n; i += BYTES) {
+		__m512i h, l;
+		split64(&h, &l, X + i, cols - i);
+		_mm512_store_si512(split + i, h);
+		_mm512_store_si512(split + n + i, l);
+		sum_h = _mm512_dpbusd_epi32(sum_h, ones, h);
+		sum_l = _mm512_dpbusd_epi32(sum_l, ones, l);
+	}
+	return 256 * sum_i32(sum_h) + sum_i32(sum_l);
+}
+
+/* The sums of rows from their pairs of registers, low + 2^shift high. */
+static inline void finish_rows(int64_t *sums, const __m512i pairs[2 * FOLD], unsigned shift,
+                               int64_t offset, uint32_t rows, bool is_narrow)
+{
+	if (is_narrow) {
+		const __m512i v = _mm512_sub_epi64(sum_pairs(pairs, shift), _mm512_set1_epi64(offset));
+		_mm512_mask_storeu_epi64(sums, (__mmask8)((1u << rows) - 1), v);
+	} else {
+		for (uint32_t r = 0; r < rows; r++)
+			sums[r] = sum_i32(pairs[r]) + ((int64_t)1 << shift) * sum_i32(pairs[r + FOLD]) -
+			          offset;
+	}
+}
 
 /* ---- ChaCha20: the states in which streams start ---- */
 

@@ -3,6 +3,8 @@
 #include "base/bytes.h"
 #include "kernel/kernel.h"
 
+#include <smol/learned.h>
+
 #include <math.h>
 #include <string.h>
 
@@ -123,6 +125,58 @@ static void frozen(int64_t *sums, const struct smol_frozen *tensor, uint32_t blo
 		             scratch);
 }
 
+/* The integer in units of 256, to nearest, within -127..127. */
+static int32_t high_byte(int16_t v)
+{
+	const int32_t h = (v + 32768 + 128) / 256 - 128; /* never a shift of a negative number */
+
+	return h > 127 ? 127 : h < -127 ? -127 : h;
+}
+
+/* The sums of a row block and one plane, added to sums; bytes: a row's. */
+static void fast_plane(int64_t *sums, size_t sums_stride, const struct smol_frozen *t, uint32_t block, uint32_t plane,
+                       const int16_t *X, size_t x_stride, size_t n_x, int16_t *row)
+{
+	const uint32_t left = t->rows - block * SMOL_ROW_BLOCK;
+	const uint32_t rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
+	struct smol_frozen one = *t;
+	struct smol_stream stream;
+
+	one.n_planes = 1;
+	one.table += plane * SMOL_TABLE_ENTRIES;
+	smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block);
+	for (uint32_t r = 0; r < rows; r++) {
+		next_row(row, &one, &stream);
+		for (size_t i = 0; i < n_x; i++) {
+			int64_t sum = 0;
+			for (size_t c = 0; c < t->cols; c++)
+				sum += high_byte(row[c]) * high_byte(X[i * x_stride + c]);
+			sums[i * sums_stride + r] = 65536 * sum + (plane ? sums[i * sums_stride + r] : 0);
+		}
+	}
+}
+
+static void frozen_fast(int64_t *sums, const struct smol_frozen *tensor, uint32_t block, uint32_t n_blocks, const int16_t *X,
+                        size_t x_stride, size_t n_x, void *scratch)
+{
+	for (uint32_t b = 0; b < n_blocks; b++)
+		for (uint32_t p = 0; p < tensor->n_planes; p++)
+			fast_plane(sums + b * SMOL_ROW_BLOCK, (size_t)n_blocks * SMOL_ROW_BLOCK, tensor, block + b, p, X, x_stride,
+			           n_x, scratch);
+}
+
+static void rows_i16(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X)
+{
+	for (size_t r = 0; r < n_rows; r++)
+		sums[r] = dot_int16(w + r * cols, X, cols);
+}
+
+static void scale_sums(float *y, const int64_t *sums, double scale, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] = (float)(scale * (double)sums[i]);
+}
+
 static float dot_floats(const float *a, const float *b, size_t n)
 {
 	float lane[LANES] = {0};
@@ -172,6 +226,39 @@ static void rows_q8(int64_t *sums, const struct smol_rows *rows, const int16_t *
 	for (size_t r = 0; r < rows->n_rows; r++)
 		for (size_t i = 0; i < n_x; i++)
 			sums[i * rows->n_rows + r] = dot_q8(rows->data + r * rows->cols, X + i * x_stride, rows->cols);
+}
+
+/* |q X| <= 2^18, so that a group's sum fits 32 bits. */
+static int64_t dot_q4(const uint8_t *row, const uint8_t *multipliers, const int16_t *X, size_t n)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < n; i += SMOL_Q4_GROUP) {
+		const size_t end = n - i < SMOL_Q4_GROUP ? n : i + SMOL_Q4_GROUP;
+		int32_t part = 0;
+		for (size_t j = i; j < end; j++)
+			part += smol_q4(row, j) * X[j];
+		sum += (int64_t)multipliers[i / SMOL_Q4_GROUP] * part;
+	}
+	return sum;
+}
+
+static void rows_q4(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride, size_t n_x,
+                    void *scratch)
+{
+	const size_t row_bytes = smol_row_bytes(SMOL_Q4, (uint32_t)rows->cols), n = smol_row_multipliers((uint32_t)rows->cols);
+
+	(void)scratch;
+	for (size_t r = 0; r < rows->n_rows; r++)
+		for (size_t i = 0; i < n_x; i++)
+			sums[i * rows->n_rows + r] =
+			        dot_q4(rows->data + r * row_bytes, rows->multipliers + r * n, X + i * x_stride, rows->cols);
+}
+
+static void from_f16(float *y, const uint8_t *data, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] = smol_load_f16(data + 2 * i);
 }
 
 static void layernorm(float *y, const float *x, const float *gain, const float *bias, float epsilon, size_t n)
@@ -250,9 +337,15 @@ const struct smol_kernels smol_kernels_scalar = {
 	.name = "scalar",
 	.quantise = quantise,
 	.frozen = frozen,
+	.frozen_fast = frozen_fast,
+	.rows_i16 = rows_i16,
+	.fast_bases = 0,
+	.scale_sums = scale_sums,
 	.dot_f32 = dot_f32,
 	.dot_f16 = dot_f16,
 	.rows_q8 = rows_q8,
+	.rows_q4 = rows_q4,
+	.from_f16 = from_f16,
 	.layernorm = layernorm,
 	.gelu = gelu,
 	.attention = attention,

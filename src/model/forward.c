@@ -3,6 +3,9 @@
 #include "base/bytes.h"
 #include "model/model.h"
 
+#include <smol/initial.h>
+#include <smol/learned.h>
+
 /* What the stages of a batch know. */
 struct stage {
 	struct smol_session *s;
@@ -16,8 +19,8 @@ struct stage {
 	uint32_t in_width; /* K */
 };
 
-/* Below 2^50 in magnitude: no later sum or square can leave the range of a float. */
-static bool in_range(const float *x, size_t n)
+/* Whether all magnitudes are at most limit; not-a-number is not. */
+static bool within(const float *x, size_t n, float limit)
 {
 	uint32_t largest = 0;
 
@@ -25,12 +28,13 @@ static bool in_range(const float *x, size_t n)
 		const uint32_t bits = smol_f32_bits(x[i]) & 0x7fffffffu;
 		largest = bits > largest ? bits : largest;
 	}
-	return largest < smol_f32_bits(0x1p50f);
+	return largest <= smol_f32_bits(limit);
 }
 
+/* Below 2^50 no later sum or square can leave the range of a float. */
 static void check(struct stage *g, uint32_t worker, const float *x, size_t n)
 {
-	if (!in_range(x, n))
+	if (!within(x, n, 0x1.fffffep49f))
 		g->s->workers[worker].overflow = true;
 }
 
@@ -119,13 +123,21 @@ static void finish_rows(struct stage *g, const int64_t *sums, uint64_t stride, u
 	const uint64_t R = m->frozen.rows, left = R - first, rows = left < stride ? left : stride;
 
 	for (uint64_t p = 0; p < g->n; p++) {
-		const double scale = m->frozen.scale * (double)g->s->t[p];
 		float *y = g->y + p * R + first;
-		for (uint64_t r = 0; r < rows; r++)
-			y[r] = (float)(scale * (double)sums[p * stride + r]);
+		g->s->kernels->scale_sums(y, sums + p * stride, m->frozen.scale * (double)g->s->t[p], rows);
 		for (uint64_t r = 0; m->rank && r < rows; r++)
 			y[r] += factor_dot(g->s, m, m->b, first + r, g->s->z + p * m->rank, m->rank);
 	}
+}
+
+/* n row blocks from block b on, of kept weights, times one vector. */
+static void kept_blocks(struct stage *g, uint32_t worker, uint64_t b, uint64_t n)
+{
+	const struct smol_frozen *f = &g->matrix->frozen;
+	const uint64_t first = b * SMOL_ROW_BLOCK, left = f->rows - first, most = n * SMOL_ROW_BLOCK;
+
+	g->s->kernels->rows_i16(g->s->workers[worker].sums, g->matrix->kept + first * f->cols, left < most ? left : most,
+	                        f->cols, g->s->X);
 }
 
 /* Row blocks go in groups of nearly equal size. */
@@ -140,8 +152,11 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 	for (uint64_t b = begin; b < end; b += n) {
 		const uint64_t groups = (end - b + SMOL_MAX_GROUP - 1) / SMOL_MAX_GROUP;
 		n = (end - b + groups - 1) / groups;
-		s->kernels->frozen(s->workers[worker].sums, f, (uint32_t)b, (uint32_t)n, s->X, s->x_stride, g->n,
-		                   s->workers[worker].scratch);
+		if (g->matrix->kept && g->n == 1)
+			kept_blocks(g, worker, b, n);
+		else
+			s->product(s->workers[worker].sums, f, (uint32_t)b, (uint32_t)n, s->X, s->x_stride, g->n,
+			           s->workers[worker].scratch);
 		finish_rows(g, s->workers[worker].sums, n * SMOL_ROW_BLOCK, b * SMOL_ROW_BLOCK);
 	}
 }
@@ -158,15 +173,26 @@ static void multiply(struct stage *g, float *y, const struct matrix *m, const fl
 	run(g, row_blocks, (m->frozen.rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK);
 }
 
-/* Where the cache holds a head's rows of the present layer. */
-static uint64_t cache_at(const struct stage *g, uint64_t head)
+/* Which row of the cache is the first of a head of the present layer. */
+static uint64_t cache_row(const struct stage *g, uint64_t head)
 {
-	const struct smol_session *s = g->s;
-
-	return (g->layer * (uint64_t)s->config->n_heads + head) * s->context * (s->config->width / s->config->n_heads);
+	return (g->layer * (uint64_t)g->s->config->n_heads + head) * g->s->context;
 }
 
-/* K and V of the batch into the cache. */
+/* A row of D numbers into one half of the cache. */
+static void keep_row(const struct smol_session *s, uint8_t *rows, float *scales, uint64_t row, const float *v, size_t D)
+{
+	uint8_t *dest = rows + row * smol_row_bytes((uint8_t)s->kv_type, (uint32_t)D);
+
+	if (s->kv_type == SMOL_F32)
+		memcpy(dest, v, D * sizeof *v);
+	else if (s->kv_type == SMOL_F16)
+		smol_encode_numbers(dest, SMOL_F16, v, D);
+	else
+		scales[row] = smol_encode_q8(dest, v, D);
+}
+
+/* K and V of the batch into the cache; halves hold numbers up to 65504. */
 static void keep(void *arg, uint32_t worker, uint32_t n_workers)
 {
 	struct stage *g = arg;
@@ -178,27 +204,51 @@ static void keep(void *arg, uint32_t worker, uint32_t n_workers)
 	for (uint64_t p = begin; p < end; p++) {
 		const float *qkv = s->qkv + p * 3 * C;
 		check(g, worker, qkv, 3 * C);
+		if (s->kv_type == SMOL_F16 && !within(qkv + C, 2 * C, 65504.0f))
+			s->workers[worker].overflow = true;
 		for (uint64_t head = 0; head < H; head++) {
-			const uint64_t at = cache_at(g, head) + (s->position + p) * D;
-			memcpy(s->keys + at, qkv + C + head * D, D * sizeof *qkv);
-			memcpy(s->values + at, qkv + 2 * C + head * D, D * sizeof *qkv);
+			const uint64_t row = cache_row(g, head) + s->position + p;
+			keep_row(s, s->keys, s->key_scales, row, qkv + C + head * D, D);
+			keep_row(s, s->values, s->value_scales, row, qkv + 2 * C + head * D, D);
 		}
 	}
 }
 
-/* Attention by (position, head); outputs into h. */
+/* n rows of one half of the cache as floats, in memory of the worker unless they are floats. */
+static const float *cached(const struct smol_session *s, const uint8_t *rows, const float *scales, uint64_t row, size_t n,
+                           size_t D, float *memory)
+{
+	const uint8_t *data = rows + row * smol_row_bytes((uint8_t)s->kv_type, (uint32_t)D);
+
+	if (s->kv_type == SMOL_F32)
+		return (const float *)(const void *)data;
+	if (s->kv_type == SMOL_F16)
+		s->kernels->from_f16(memory, data, n * D);
+	else
+		for (size_t j = 0; j < n; j++)
+			smol_numbers_to_f32(memory + j * D, SMOL_Q8, data + j * D, scales[row + j], D);
+	return memory;
+}
+
+/* Attention by (head, position), so that a head's rows are made floats once; outputs into h. */
 static void attend(void *arg, uint32_t worker, uint32_t n_workers)
 {
 	struct stage *g = arg;
 	const struct smol_session *s = g->s;
+	const struct worker *w = &s->workers[worker];
 	const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
+	const float *K = NULL, *V = NULL;
 	uint64_t begin, end;
 
 	smol_share(&begin, &end, g->n * H, worker, n_workers);
 	for (uint64_t i = begin; i < end; i++) {
-		const uint64_t p = i / H, head = i % H, at = cache_at(g, head);
-		s->kernels->attention(s->h + p * C + head * D, s->qkv + p * 3 * C + head * D, s->keys + at, s->values + at, D,
-		                      s->position + p + 1, D, s->workers[worker].scores);
+		const uint64_t p = i % g->n, head = i / g->n, row = cache_row(g, head);
+		if (i == begin || p == 0) {
+			K = cached(s, s->keys, s->key_scales, row, s->position + g->n, D, w->keys);
+			V = cached(s, s->values, s->value_scales, row, s->position + g->n, D, w->values);
+		}
+		s->kernels->attention(s->h + p * C + head * D, s->qkv + p * 3 * C + head * D, K, V, D, s->position + p + 1, D,
+		                      w->scores);
 	}
 }
 
@@ -270,20 +320,23 @@ void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t
 		layer_forward(&g, &session->layers[g.layer]);
 }
 
-#define HEAD_ROWS 64u /* of 8 bits, by one call */
+#define HEAD_ROWS 64u /* of 8 or 4 bits, by one call */
 
-static void head_rows_q8(struct stage *g, uint32_t worker, uint64_t begin, uint64_t end)
+static void head_rows_integer(struct stage *g, uint32_t worker, uint64_t begin, uint64_t end)
 {
 	const struct smol_session *s = g->s;
 	const struct smol_table_view *t = &s->file->wte;
+	const uint64_t row_bytes = smol_row_bytes((uint8_t)t->type, t->cols);
+	smol_rows_product *product = t->type == SMOL_Q4 ? s->kernels->rows_q4 : s->kernels->rows_q8;
 	const double step = (double)s->t[0];
 	int64_t *sums = s->workers[worker].sums;
 	struct smol_rows rows = {.cols = t->cols};
 
 	for (uint64_t v = begin; v < end; v += rows.n_rows) {
-		rows.data = t->data + v * t->cols;
+		rows.data = t->data + v * row_bytes;
+		rows.multipliers = t->multipliers ? t->multipliers + v * smol_row_multipliers(t->cols) : NULL;
 		rows.n_rows = end - v < HEAD_ROWS ? end - v : HEAD_ROWS;
-		s->kernels->rows_q8(sums, &rows, s->X, s->x_stride, 1, s->workers[worker].scratch);
+		product(sums, &rows, s->X, s->x_stride, 1, s->workers[worker].scratch);
 		for (size_t i = 0; i < rows.n_rows; i++)
 			g->y[v + i] = (float)((double)smol_load_f32(t->scales + 4 * (v + i)) * step * (double)sums[i]);
 	}
@@ -308,8 +361,8 @@ static void head_rows(void *arg, uint32_t worker, uint32_t n_workers)
 	uint64_t begin, end;
 
 	smol_share(&begin, &end, c->vocab, worker, n_workers);
-	if (c->wte_type == SMOL_Q8)
-		head_rows_q8(g, worker, begin, end);
+	if (g->s->file->wte.scales)
+		head_rows_integer(g, worker, begin, end);
 	else
 		head_rows_float(g, begin, end);
 	for (uint64_t v = begin; v < end; v++)

@@ -3,8 +3,10 @@
 #include "frozen/frozen.h"
 
 #include <smol/initial.h>
+#include <smol/learned.h>
 
 #include <math.h>
+#include <string.h>
 
 static const float default_epsilon = 1e-5f;
 
@@ -91,23 +93,48 @@ void smol_decode_numbers(float *values, enum smol_number type, const uint8_t *da
 		values[i] = type == SMOL_F32 ? smol_load_f32(data + 4 * i) : smol_load_f16(data + 2 * i);
 }
 
-/* Half to even for |x| < 2^22. A subnormal scale is too coarse to keep the quotient in range by itself. */
-static int32_t round_q8(float x)
+/* Half to even for |x| < 2^22, brought into -most..most: a subnormal scale is too coarse to keep a quotient in range by itself. */
+static int32_t round_within(float x, int32_t most)
 {
 	const float magic = 0x1.8p23f;
 	const float sum = x + magic, q = sum - magic;
 
-	return q > 127 ? 127 : q < -127 ? -127 : (int32_t)q;
+	return q > (float)most ? most : q < -(float)most ? -most : (int32_t)q;
+}
+
+static float largest_of(const float *values, size_t n)
+{
+	float largest = 0;
+
+	for (size_t i = 0; i < n; i++)
+		largest = fabsf(values[i]) > largest ? fabsf(values[i]) : largest;
+	return largest;
 }
 
 float smol_encode_q8(uint8_t *dest, const float *values, size_t n)
 {
-	float largest = 0, scale;
+	const float scale = largest_of(values, n) / 127.0f;
 
 	for (size_t i = 0; i < n; i++)
-		largest = fabsf(values[i]) > largest ? fabsf(values[i]) : largest;
-	scale = largest / 127.0f;
-	for (size_t i = 0; i < n; i++)
-		dest[i] = (uint8_t)(scale > 0 ? round_q8(values[i] / scale) : 0);
+		dest[i] = (uint8_t)(scale > 0 ? round_within(values[i] / scale, 127) : 0);
+	return scale;
+}
+
+float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n)
+{
+	const float scale = largest_of(values, n) / 1785.0f; /* 7 x 255 */
+
+	memset(dest, 0, smol_row_bytes(SMOL_Q4, (uint32_t)n));
+	memset(multipliers, 0, smol_row_multipliers((uint32_t)n));
+	for (size_t i = 0; scale > 0 && i < n; i += SMOL_Q4_GROUP) {
+		const size_t end = n - i < SMOL_Q4_GROUP ? n : i + SMOL_Q4_GROUP;
+		const int32_t m = round_within(largest_of(values + i, end - i) / 7.0f / scale, 255);
+		const float step = scale * (float)m;
+		multipliers[i / SMOL_Q4_GROUP] = (uint8_t)m;
+		for (size_t j = i; m > 0 && j < end; j++) {
+			const int32_t q = round_within(values[j] / step, 7);
+			dest[j / 64 * 32 + j % 32] |= (uint8_t)((q & 15) << (j % 64 < 32 ? 0 : 4));
+		}
+	}
 	return scale;
 }

@@ -16,6 +16,7 @@ struct matrix {
 	enum smol_number type;
 	const uint8_t *a; /* (r, K) */
 	const uint8_t *b; /* (R, r) */
+	int16_t *kept;    /* (R, K) integer weights, or NULL: regenerated */
 };
 
 /* Gain and bias (C) of a LayerNorm; both NULL for 1 and 0. */
@@ -33,6 +34,7 @@ struct worker {
 	void *scratch; /* of the kernels */
 	int64_t *sums; /* of a product: (P, SMOL_MAX_GROUP x 64) */
 	float *scores; /* (T') */
+	float *keys, *values; /* (T', D) of one head as floats, unless the cache holds floats */
 	bool overflow; /* a value left the range of SPEC.md 8 */
 };
 
@@ -40,6 +42,7 @@ struct smol_session {
 	const struct smol_file *file;
 	const struct smol_config *config;
 	const struct smol_kernels *kernels;
+	smol_frozen_product *product; /* exact or approximate */
 	uint32_t context;  /* T' */
 	uint32_t batch;    /* P, positions side by side */
 	uint32_t position; /* tokens held */
@@ -47,7 +50,9 @@ struct smol_session {
 	struct smol_frozen_key key;
 	struct layer *layers; /* (L) */
 	struct norm ln_f;
-	float *keys, *values; /* (L, H, T', D): the rows of a head lie together */
+	enum smol_number kv_type;
+	uint8_t *keys, *values;           /* (L, H, T', D) of kv_type: the rows of a head lie together */
+	float *key_scales, *value_scales; /* (L, H, T') of Q8 */
 	float *x;             /* (P, C) the residual stream */
 	float *h;             /* (P, C) normalised, or an attention's or projection's output */
 	float *qkv;           /* (P, 3C), and then an attention's projection */
@@ -72,6 +77,11 @@ void *smol_carve(struct carve *carve, uint64_t count, uint64_t size);
 
 /* Tables, vectors and factors of every tensor; when counting, nothing is written. */
 void smol_tensors_set_up(struct smol_session *session, struct carve *carve);
+
+/* Room for integer weights, layer by layer, of the matrices that are read faster than regenerated, as long as the carve stays
+ * within limit_bytes; then, with memory and threads there, the weights themselves. */
+void smol_weights_keep(struct smol_session *session, struct carve *carve, uint64_t limit_bytes);
+void smol_weights_fill(struct smol_session *session);
 
 /* Appends n <= P tokens at the session's position; x of them is left after the last layer. */
 void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t n);

@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "model/model.h"
 
+#include <smol/learned.h>
+
 #include <math.h>
 
 #define DEFAULT_BATCH 64u
@@ -34,6 +36,8 @@ static enum smol_status resolve_options(struct smol_session_options *o, const st
 		                 SMOL_MAX_THREADS);
 	if (o->batch > MAX_BATCH)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "batch %u, allowed are 1..%u", o->batch, MAX_BATCH);
+	if (o->kv_type != SMOL_F32 && o->kv_type != SMOL_F16 && o->kv_type != SMOL_Q8)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "number type %d cannot hold a KV cache", (int)o->kv_type);
 	if (!smol_kernels_select(o->isa))
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "this machine lacks the instruction set asked for");
 	o->context = o->context ? o->context : file->config.context;
@@ -44,20 +48,35 @@ static enum smol_status resolve_options(struct smol_session_options *o, const st
 }
 
 /* Buffers of one worker. */
-static void carve_worker(struct worker *w, struct carve *carve, uint32_t max_cols, uint32_t batch, uint32_t context)
+static void carve_worker(struct worker *w, struct carve *carve, const struct smol_config *c,
+                         const struct smol_session_options *o)
 {
-	void *scratch = smol_carve(carve, smol_kernel_scratch(max_cols, batch), 1);
-	int64_t *sums = smol_carve(carve, (uint64_t)batch * SMOL_MAX_GROUP * SMOL_ROW_BLOCK, sizeof *sums);
-	float *scores = smol_carve(carve, context, sizeof *scores);
+	const uint64_t head = o->kv_type == SMOL_F32 ? 0 : (uint64_t)o->context * (c->width / c->n_heads);
+	void *scratch = smol_carve(carve, smol_kernel_scratch(max_u32(c->width, c->n_ff), o->batch), 1);
+	int64_t *sums = smol_carve(carve, (uint64_t)o->batch * SMOL_MAX_GROUP * SMOL_ROW_BLOCK, sizeof *sums);
+	float *scores = smol_carve(carve, o->context, sizeof *scores);
+	float *keys = smol_carve(carve, head, sizeof *keys), *values = smol_carve(carve, head, sizeof *values);
 
 	if (carve->base)
-		*w = (struct worker){.scratch = scratch, .sums = sums, .scores = scores};
+		*w = (struct worker){.scratch = scratch, .sums = sums, .scores = scores, .keys = keys, .values = values};
+}
+
+static void carve_cache(struct smol_session *s, struct carve *carve)
+{
+	const uint64_t rows = (uint64_t)s->config->n_layers * s->config->n_heads * s->context;
+	const uint64_t row_bytes = smol_row_bytes((uint8_t)s->kv_type, s->config->width / s->config->n_heads);
+	const uint64_t n_scales = s->kv_type == SMOL_Q8 ? rows : 0;
+
+	s->keys = smol_carve(carve, rows, row_bytes);
+	s->values = smol_carve(carve, rows, row_bytes);
+	s->key_scales = smol_carve(carve, n_scales, sizeof *s->key_scales);
+	s->value_scales = smol_carve(carve, n_scales, sizeof *s->value_scales);
 }
 
 static void carve_buffers(struct smol_session *s, struct carve *carve)
 {
 	const struct smol_config *c = s->config;
-	const uint64_t P = s->batch, cache = (uint64_t)c->n_layers * s->context * c->width;
+	const uint64_t P = s->batch;
 
 	s->x = smol_carve(carve, P * c->width, sizeof *s->x);
 	s->h = smol_carve(carve, P * c->width, sizeof *s->h);
@@ -68,8 +87,7 @@ static void carve_buffers(struct smol_session *s, struct carve *carve)
 	s->X = smol_carve(carve, P * s->x_stride, sizeof *s->X);
 	s->t = smol_carve(carve, P, sizeof *s->t);
 	s->logits = smol_carve(carve, c->vocab, sizeof *s->logits);
-	s->keys = smol_carve(carve, cache, sizeof *s->keys);
-	s->values = smol_carve(carve, cache, sizeof *s->values);
+	carve_cache(s, carve);
 }
 
 /* Lays a session out in the carve; with no memory behind it, only counts. */
@@ -80,17 +98,20 @@ static void build(struct smol_session *session, const struct smol_file *file,
 	struct worker none, *w = &none;
 
 	*session = (struct smol_session){.file = file, .config = &file->config, .kernels = smol_kernels_select(o->isa),
-	                                 .context = o->context, .batch = o->batch};
+	                                 .context = o->context, .batch = o->batch, .kv_type = o->kv_type};
+	session->product = o->is_fast ? session->kernels->frozen_fast : session->kernels->frozen;
 	smol_frozen_key_init(&session->key, file->config.seed);
 	session->layers = smol_carve(carve, file->config.n_layers, sizeof *session->layers);
 	session->workers = smol_carve(carve, o->n_threads, sizeof *session->workers);
 	for (uint32_t i = 0; i < o->n_threads; i++) {
 		if (carve->base)
 			w = &session->workers[i];
-		carve_worker(w, carve, max_u32(file->config.width, file->config.n_ff), o->batch, o->context);
+		carve_worker(w, carve, &file->config, o);
 	}
 	carve_buffers(session, carve);
 	smol_tensors_set_up(session, carve);
+	if (!o->is_fast)
+		smol_weights_keep(session, carve, o->memory_bytes);
 }
 
 enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,
@@ -106,6 +127,10 @@ enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *f
 	build(&counting, file, &o, &carve);
 	if (carve.used > SIZE_MAX / 2)
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "a session of this model does not fit this machine");
+	if (o.memory_bytes && carve.used > o.memory_bytes)
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+		                 "a session with a context of %u takes %llu bytes, allowed are %llu", o.context,
+		                 (unsigned long long)carve.used, (unsigned long long)o.memory_bytes);
 	*size_bytes = (size_t)carve.used;
 	return SMOL_OK;
 }
@@ -129,6 +154,7 @@ enum smol_status smol_session_create(struct smol_session **session, const struct
 	build(s, file, &o, &carve);
 	if (!smol_pool_start(&s->pool, o.n_threads))
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %u threads", o.n_threads);
+	smol_weights_fill(s);
 	*session = s;
 	return SMOL_OK;
 }

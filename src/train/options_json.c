@@ -20,7 +20,7 @@ struct field {
 static const char *const matrix_words[] = {"unit", "own", "shared", NULL};
 static const char *const norm_words[] = {"frozen", "alpha", "stored", NULL};
 static const char *const dist_words[] = {"sign", "gauss", NULL};
-static const char *const number_words[] = {"f32", "f16", "q8", NULL};
+static const char *const number_words[] = {"f32", "f16", "q8", "q4", NULL};
 
 #define FIELD(form, member) {#member, form, offsetof(struct smol_train_options, member), NULL}
 #define WORDS(member, words) {#member, WORD, offsetof(struct smol_train_options, member), words}

@@ -2,9 +2,12 @@
  * that what is evaluated last is what a runtime will compute. SPEC.md 3.2, 3.3, 12. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "kernel/kernel.h"
 #include "train/trainer.h"
 
 #include <smol/file.h>
+#include <smol/initial.h>
+#include <smol/learned.h>
 #include <stdlib.h>
 
 #define ALPHA_MAX 65504.0f
@@ -72,19 +75,56 @@ static enum smol_status pack_q8(uint8_t *dest, uint8_t *dest_scale, real *values
 	return SMOL_OK;
 }
 
-static enum smol_status pack_table(struct smol_trainer *t, uint32_t param, uint64_t at,
-                                   uint64_t scales_at, struct smol_error *error)
+/* Rows of 4 bits with a multiplier a group and a scale a row. */
+static enum smol_status pack_q4(const struct smol_table_view *table, uint8_t *embeddings,
+                                const struct smol_table_layout *at, real *values,
+                                const struct smol_param *p, struct smol_error *error)
+{
+	const uint32_t cols = (uint32_t)p->cols;
+	float *row = malloc(cols * sizeof *row);
+
+	if (!row)
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
+	for (size_t r = 0; r < p->rows; r++) {
+		float scale;
+
+		for (uint32_t i = 0; i < cols; i++) {
+			row[i] = (float)values[r * cols + i];
+			if (!(fabsf(row[i]) <= 0x1p60f)) {
+				free(row);
+				return too_large(p, error);
+			}
+		}
+		scale = smol_encode_q4(embeddings + at->data + r * smol_row_bytes(SMOL_Q4, cols),
+		                       embeddings + at->multipliers + r * smol_row_multipliers(cols), row,
+		                       cols);
+		smol_put32(embeddings + at->scales + 4 * r, smol_f32_bits(scale));
+		smol_embedding_row(row, table, (uint32_t)r);
+		for (uint32_t i = 0; i < cols; i++)
+			values[r * cols + i] = (real)row[i];
+	}
+	free(row);
+	return SMOL_OK;
+}
+
+static enum smol_status pack_table(struct smol_trainer *t, uint32_t param,
+                                   const struct smol_table_layout *at, struct smol_error *error)
 {
 	const struct smol_param *p = t->net->params + param;
 	real *values = smol_net_value(t->net, param);
 	enum smol_status status = SMOL_OK;
 
+	if (p->type == SMOL_Q4) {
+		const struct smol_table_view table = {SMOL_Q4, (uint32_t)p->rows, (uint32_t)p->cols, t->embeddings + at->data,
+		                                      t->embeddings + at->multipliers, t->embeddings + at->scales};
+		return pack_q4(&table, t->embeddings, at, values, p, error);
+	}
 	if (p->type != SMOL_Q8)
-		return pack(t->embeddings + at, values, smol_param_size(p), p, error);
+		return pack(t->embeddings + at->data, values, smol_param_size(p), p, error);
 	for (size_t row = 0; row < p->rows && status == SMOL_OK; row++)
-		status =
-			pack_q8(t->embeddings + at + row * p->cols, t->embeddings + scales_at + 4 * row,
-		                values + row * p->cols, p->cols, p, error);
+		status = pack_q8(t->embeddings + at->data + row * p->cols,
+		                 t->embeddings + at->scales + 4 * row, values + row * p->cols, p->cols, p,
+		                 error);
 	return status;
 }
 
@@ -123,9 +163,9 @@ static enum smol_status pack_all(struct smol_trainer *t, struct smol_error *erro
 	if (t->embeddings == NULL || t->learned == NULL)
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
 		                 "no memory for the file's sections");
-	status = pack_table(t, t->net->wte, layout.wte, layout.wte_scales, error);
+	status = pack_table(t, t->net->wte, &layout.wte, error);
 	if (status == SMOL_OK)
-		status = pack_table(t, t->net->wpe, layout.wpe, layout.wpe_scales, error);
+		status = pack_table(t, t->net->wpe, &layout.wpe, error);
 	if (status == SMOL_OK)
 		status = pack_learned(t, error);
 	return status;

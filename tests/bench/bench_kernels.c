@@ -74,15 +74,47 @@ static uint64_t run_frozen(struct task *t)
 	return (uint64_t)t->frozen.rows * t->frozen.cols * t->n_x;
 }
 
+static uint64_t run_frozen_fast(struct task *t)
+{
+	const uint32_t n_blocks = t->frozen.rows / SMOL_ROW_BLOCK;
+
+	for (uint32_t b = 0; b < n_blocks; b += SMOL_MAX_GROUP)
+		t->k->frozen_fast(t->sums, &t->frozen, b, n_blocks - b < SMOL_MAX_GROUP ? n_blocks - b : SMOL_MAX_GROUP, t->X,
+		                  t->frozen.cols, t->n_x, t->scratch);
+	return (uint64_t)t->frozen.rows * t->frozen.cols * t->n_x;
+}
+
 static uint64_t run_q8(struct task *t)
 {
 	const size_t cols = t->frozen.cols;
 
 	for (size_t r = 0; r < t->n_stored; r += SMOL_ROW_BLOCK) {
-		const struct smol_rows rows = {t->stored + r * cols, SMOL_ROW_BLOCK, cols};
+		const struct smol_rows rows = {t->stored + r * cols, NULL, SMOL_ROW_BLOCK, cols};
 		t->k->rows_q8(t->sums, &rows, t->X, cols, 1, t->scratch);
 	}
 	return (uint64_t)t->n_stored * cols;
+}
+
+/* The multipliers, a byte for 16 of data, are read from a place of their own. */
+static uint64_t run_q4(struct task *t)
+{
+	const size_t cols = t->frozen.cols;
+
+	for (size_t r = 0; r < t->n_stored; r += SMOL_ROW_BLOCK) {
+		const struct smol_rows rows = {t->stored + r * cols / 2, t->stored + (t->n_stored + r / 16) * cols / 2,
+		                               SMOL_ROW_BLOCK, cols};
+		t->k->rows_q4(t->sums, &rows, t->X, cols, 1, t->scratch);
+	}
+	return (uint64_t)t->n_stored * cols;
+}
+
+static uint64_t run_i16(struct task *t)
+{
+	const size_t cols = t->frozen.cols;
+
+	for (size_t r = 0; r < t->n_stored / 2; r += SMOL_ROW_BLOCK)
+		t->k->rows_i16(t->sums, (const int16_t *)(const void *)(t->stored + 2 * r * cols), SMOL_ROW_BLOCK, cols, t->X);
+	return (uint64_t)t->n_stored / 2 * cols;
 }
 
 static uint64_t run_f32(struct task *t)
@@ -128,10 +160,14 @@ static void bench_shape(struct task *t, uint32_t rows, uint32_t cols)
 		printf("%-8s %5u x %-5u %-5s d %-2u  one vector %7.2f", t->k->name, rows, cols,
 		       schemes[i].dist ? "gauss" : "sign", schemes[i].d, rate(t, run_frozen));
 		t->n_x = POSITIONS;
-		printf("   %u vectors %7.2f\n", POSITIONS, rate(t, run_frozen));
+		printf("   %u vectors %7.2f", POSITIONS, rate(t, run_frozen));
+		t->n_x = 1;
+		printf("   approximate: one vector %7.2f", rate(t, run_frozen_fast));
+		t->n_x = POSITIONS;
+		printf("   %u vectors %7.2f\n", POSITIONS, rate(t, run_frozen_fast));
 	}
-	printf("%-8s %5u x %-5u stored int8  one vector %7.2f   stored f32 %7.2f\n", t->k->name, rows,
-	       cols, rate(t, run_q8), rate(t, run_f32));
+	printf("%-8s %5u x %-5u stored, one vector:  int4 %7.2f   int8 %7.2f   int16 %7.2f   f32 %7.2f\n", t->k->name, rows, cols,
+	       rate(t, run_q4), rate(t, run_q8), rate(t, run_i16), rate(t, run_f32));
 }
 
 int main(int argc, char **argv)

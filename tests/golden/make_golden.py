@@ -31,6 +31,11 @@ def values(n, scale=0.5):
 
 
 def table(kind, rows, cols):
+    if kind == 3:
+        q = np.array([(5 * i + 3) % 16 - 8 for i in range(rows * cols)], 'i1').reshape(rows, cols)
+        groups = -(-cols // 64) * 2
+        multipliers = np.array([[(37 * (r + g) + 1) % 256 if 32 * g < cols else 0 for g in range(groups)] for r in range(rows)], 'u1')
+        return container.Table(3, q, np.array([2.0 ** -(9 + i % 3) * (i % 7 != 3) for i in range(rows)], '<f4'), multipliers)
     if kind == 2:
         q = np.array([(53 * i + 7) % 255 - 127 for i in range(rows * cols)], 'i1').reshape(rows, cols)
         return container.Table(2, q, np.array([2.0 ** -(5 + i % 3) * (i % 7 != 3) for i in range(rows)], '<f4'))
@@ -64,6 +69,7 @@ def good_files():
                              Scheme(NORM, STORED, 0, 0, 0, 0, 0, 0.0)],
                             [(1, (0, 1, 2, 0, 1, 1)), (2, (3, 4, 2, 0, 1, 4)), (1, (0, 1, 2, 0, 1, 1))], 5, 0, 2, b'{"mixed": true}'),
         'minor-and-hints': model((1, 1, 2, 2, 1, 2), [FROZEN_NORM, matrix(UNIT)], [(1, (0, 1, 1, 0, 1, 1))], 0, minor=65535, hints=65535),
+        'alpha-q4': model((1, 3, 99, 10, 3, 7), [FROZEN_NORM, matrix(OWN, 5, alpha=1)], [(1, (0, 1, 1, 0, 1, 1))], 0, 3, 3),
         'limits': model((1, 1, 2, 3, 1, 2), [FROZEN_NORM, matrix(UNIT, sigma=2.0 ** 60), matrix(UNIT, sigma=2.0 ** -60)],
                         [(1, (0, 1, 2, 0, 1, 2))], 0, 2, 2),
     }
@@ -222,7 +228,7 @@ def size_cases():
         yield 'SIZE', Bad().begin('EMBD'), '%s_%d' % (what, value), Bad().patch('CONF', offset, 'I', value).bytes()
     b = Bad().patch('CONF', 4, 'I', 256).patch('CONF', RUN_0, 'H', 256)
     yield 'SIZE', b.begin('LRND'), 'layers_256', b.bytes()
-    for kind in (0, 1):
+    for kind in (0, 1, 3):
         yield 'SIZE', Bad().begin('EMBD'), 'wte_type_%d' % kind, Bad().patch('CONF', 40, 'B', kind).bytes()
 
 
@@ -234,6 +240,23 @@ def padding_cases():
         yield 'PADDING', at, 'gap', Bad(gap={at: 1}).bytes()
     for at in (WTE_END, SCALES - 1, SCALES_END, WPE - 1, WPE_END, EMBD_BYTES - 1):
         yield 'PADDING', b.begin('EMBD') + at, 'EMBD_%d' % at, Bad().patch('EMBD', at, 'B', 0x80).bytes()
+
+
+def q4_cases():
+    """wte as q4, 3 rows of 32 bytes, 2 multipliers and a scale: rows at 0, multipliers at 128, scales at 192, wpe at 256."""
+    def q4(at, value):
+        b = Bad().patch('CONF', 40, 'B', 3)
+        b['EMBD'][:] = table(3, 3, 2).pack() + table(0, 1, 2).pack()
+        b['EMBD'][at] |= value
+        return b.begin('EMBD'), b.bytes()
+
+    for at, value, what in ((2, 1, 'column_2_of_row_0'), (0, 0x10, 'column_32_of_row_0'), (95, 0x80, 'column_63_of_row_2'), (129, 1, 'multiplier_1_of_row_0'),
+                            (133, 255, 'multiplier_1_of_row_2'), (96, 1, 'after_rows'), (127, 1, 'before_multipliers'), (134, 1, 'after_multipliers'),
+                            (191, 1, 'before_scales'), (204, 1, 'after_scales')):
+        begin, data = q4(at, value)
+        yield 'PADDING', begin + at, 'q4_' + what, data
+    begin, data = q4(195, 0x80)
+    yield 'RANGE', begin + 192, 'q4_scale_negative', data
 
 
 def conf_cases():
@@ -255,7 +278,7 @@ def conf_cases():
         for value in (0, 0x21800000 - 1, top + 1, INFINITE, QUIET, 0xbf800000):
             yield case('RANGE', offset, 'I', value, '%s_%08x' % (what, value))
     for what, offset in (('wte', 40), ('wpe', 41)):
-        yield case('ENUM', offset, 'B', 3, '%s_type_3' % what)
+        yield case('ENUM', offset, 'B', 4, '%s_type_4' % what)
         yield case('ENUM', offset, 'B', 255, '%s_type_255' % what)
     yield case('ENUM', 42, 'B', 1, 'tokenizer_1')
     for value in (0, 1, 33, 255):
@@ -388,7 +411,7 @@ def damage_cases():
 
 
 def bad_files():
-    cases = (header_cases, directory_cases, size_cases, padding_cases, conf_cases, scheme_cases, canonical_cases, number_cases,
+    cases = (header_cases, directory_cases, size_cases, padding_cases, q4_cases, conf_cases, scheme_cases, canonical_cases, number_cases,
              damage_cases)
     for status, offset, what, data in itertools.chain.from_iterable(case() for case in cases):
         yield 'SMOL_E_%s.%d.%s.smol' % (status, offset, what), data

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <smol/learned.h>
 #include <smol/session.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,13 +57,13 @@ static void fill(float *x, size_t n, float scale, uint64_t *random)
 /* A function from floats to floats, both ways, and equal bits. */
 #define SAME_FLOATS(what, n, size, plain, fast)                                                              \
 	do {                                                                                                 \
-		static struct guarded a, b;                                                                  \
-		float *y = guard(&a, (size) * sizeof(float));                                                \
+		static struct guarded first, second;                                                         \
+		float *y = guard(&first, (size) * sizeof(float));                                            \
 		plain;                                                                                       \
-		y = guard(&b, (size) * sizeof(float));                                                       \
+		y = guard(&second, (size) * sizeof(float));                                                  \
 		fast;                                                                                        \
-		cr_assert_arr_eq(a.bytes, b.bytes, sizeof a.bytes, "%s of %zu", what, (size_t)(n));           \
-		check_guard(&b, what, n);                                                                    \
+		cr_assert_arr_eq(first.bytes, second.bytes, sizeof first.bytes, "%s of %zu", what, (size_t)(n)); \
+		check_guard(&second, what, n);                                                               \
 	} while (0)
 
 static void check_floats(const struct smol_kernels *k, size_t n, float scale, uint64_t *random)
@@ -99,33 +100,69 @@ static void check_dots(const struct smol_kernels *k, size_t n, uint64_t *random)
 	a = p->dot_f16(row + 1, x, n);
 	b = k->dot_f16(row + 1, x, n);
 	cr_assert_arr_eq(&a, &b, sizeof a, "dot_f16 of %zu", n);
+	SAME_FLOATS("from_f16", n, n, p->from_f16(y, row + 1, n), k->from_f16(y, row + 1, n));
 	a = p->quantise(X, x, n);
 	b = k->quantise(Y, x, n);
 	cr_assert(memcmp(&a, &b, sizeof a) == 0 && memcmp(X, Y, n * sizeof *X) == 0, "quantise of %zu", n);
 }
 
+/* Bytes of rows of 8 or 4 bits, at random, at an odd address, that end with their buffers. */
+static void check_rows_of(const struct smol_kernels *k, enum smol_number type, size_t n_rows, size_t n, size_t n_x,
+                          const int16_t *X, uint64_t *random)
+{
+	static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
+	static int64_t a[60 + 1], b[60 + 1];
+	const size_t size = n_rows * smol_row_bytes((uint8_t)type, (uint32_t)n);
+	const size_t n_multipliers = type == SMOL_Q4 ? n_rows * smol_row_multipliers((uint32_t)n) : 0;
+	uint8_t *data = malloc(size + 1), *multipliers = malloc(n_multipliers + 1);
+	const struct smol_rows rows = {data + 1, multipliers + 1, n_rows, n};
+
+	for (size_t i = 0; i <= size; i++)
+		data[i] = (uint8_t)test_random(random);
+	for (size_t i = 0; i <= n_multipliers; i++)
+		multipliers[i] = (uint8_t)(255 - test_random(random) % 3 * 100);
+	for (size_t c = n; type == SMOL_Q4 && c < (n + 63) / 64 * 64; c++) /* as in a file */
+		for (size_t r = 0; r < n_rows; r++)
+			data[1 + r * size / n_rows + c / 64 * 32 + c % 32] &= c % 64 < 32 ? 0xf0 : 0x0f;
+	memset(a, 0x5a, sizeof a);
+	memset(b, 0x5a, sizeof b);
+	(type == SMOL_Q4 ? smol_kernels_scalar.rows_q4 : smol_kernels_scalar.rows_q8)(a, &rows, X, n, n_x, scratch);
+	(type == SMOL_Q4 ? k->rows_q4 : k->rows_q8)(b, &rows, X, n, n_x, scratch);
+	cr_assert_arr_eq(a, b, sizeof a, "%s: %zu rows of %zu, number type %d, %zu vectors", k->name, n_rows, n, (int)type, n_x);
+	free(data);
+	free(multipliers);
+}
+
+/* Integer weights and their sums as floats. */
+static void check_integer_rows(const struct smol_kernels *k, size_t n, const int16_t *X, uint64_t *random)
+{
+	static int16_t w[3 * MAX_SIZE];
+	static int64_t sums[MAX_SIZE];
+	int64_t a[4] = {0}, b[4] = {0};
+
+	for (size_t i = 0; i < 3 * n; i++)
+		w[i] = (int16_t)((int)(test_random(random) % 65345) - 32672);
+	smol_kernels_scalar.rows_i16(a, w, 3, n, X);
+	k->rows_i16(b, w, 3, n, X);
+	cr_assert_arr_eq(a, b, sizeof a, "%s: rows of %zu integer weights", k->name, n);
+	for (size_t i = 0; i < n; i++)
+		sums[i] = (int64_t)test_random(random) >> (i % 60);
+	SAME_FLOATS("scale_sums", n, n, smol_kernels_scalar.scale_sums(y, sums, 0.1 / 3, n), k->scale_sums(y, sums, 0.1 / 3, n));
+}
+
 /* Tables of 1..20 rows at an odd address, with 1 and 3 vectors; the rows end with the buffer. */
 static void check_rows(const struct smol_kernels *k, size_t n, uint64_t *random)
 {
-	static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
 	static int16_t X[3 * MAX_SIZE];
-	static int64_t a[60 + 1], b[60 + 1];
 
 	for (size_t i = 0; i < 3 * n; i++)
 		X[i] = (int16_t)((int)(test_random(random) % 65025) - 32512);
 	for (size_t n_rows = 1; n_rows <= 20; n_rows += n_rows < 9 ? 1 : 11)
 		for (size_t n_x = 1; n_x <= 3; n_x += 2) {
-			uint8_t *data = malloc(n_rows * n);
-			const struct smol_rows rows = {.data = data, .n_rows = n_rows, .cols = n};
-			for (size_t i = 0; i < n_rows * n; i++)
-				data[i] = (uint8_t)test_random(random);
-			memset(a, 0x5a, sizeof a);
-			memset(b, 0x5a, sizeof b);
-			smol_kernels_scalar.rows_q8(a, &rows, X, n, n_x, scratch);
-			k->rows_q8(b, &rows, X, n, n_x, scratch);
-			cr_assert_arr_eq(a, b, sizeof a, "%zu rows of %zu, %zu vectors", n_rows, n, n_x);
-			free(data);
+			check_rows_of(k, SMOL_Q8, n_rows, n, n_x, X, random);
+			check_rows_of(k, SMOL_Q4, n_rows, n, n_x, X, random);
 		}
+	check_integer_rows(k, n, X, random);
 }
 
 static void check_attention(const struct smol_kernels *k, size_t n, uint64_t *random)
@@ -167,6 +204,9 @@ static void check_frozen(const struct smol_kernels *k, size_t n, enum smol_dist 
 			k->frozen(b, &f, block, n_blocks, X, n, n_x, scratch);
 			cr_assert_arr_eq(a, b, sizeof a, "%s: %u frozen blocks from %u, %zu columns, d %u, distribution %d, %zu vectors", k->name,
 			                 n_blocks, block, n, d, (int)dist, n_x);
+			smol_kernels_scalar.frozen_fast(a, &f, block, n_blocks, X, n, n_x, scratch);
+			k->frozen_fast(b, &f, block, n_blocks, X, n, n_x, scratch);
+			cr_assert_arr_eq(a, b, sizeof a, "%s: the same, approximate", k->name);
 		}
 }
 
@@ -251,6 +291,7 @@ Test(isa, sessions_give_the_same_bits, .timeout = 120)
 		{.source = SMOL_MATRIX_SHARED, .dist = SMOL_GAUSS, .d = 9, .width = 15, .n_heads = 3, .n_ff = 7, .norms = SMOL_NORM_OWN},
 		{.rank = 3, .value_type = SMOL_F16, .norms = SMOL_NORM_STORED, .width = 130, .n_heads = 2, .wte_type = SMOL_F16},
 		{.source = SMOL_MATRIX_OWN, .d = 64, .rank = 17, .width = 1, .n_heads = 1, .n_ff = 3, .vocab = 11},
+		{.source = SMOL_MATRIX_OWN, .d = 8, .width = 96, .n_heads = 3, .vocab = 300, .wte_type = SMOL_Q4, .wpe_type = SMOL_Q4},
 	};
 
 	for (size_t set = 0; set < N_SETS; set++)

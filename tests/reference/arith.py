@@ -104,5 +104,25 @@ def to_q8(rows):
 	rows = np.asarray(rows, F)
 	scale = np.abs(rows).max(axis=-1) / F(127)
 	safe = np.where(scale == 0, F(1), scale)[:, None]
-	q = np.where((scale == 0)[:, None], F(0), np.rint(rows / safe))
+	q = np.where((scale == 0)[:, None], F(0), np.clip(np.rint(rows / safe), -127, 127))
 	return q.astype(np.int8), scale
+
+
+def to_q4(rows):
+	"""Rows of f32 to (i8 in -7..7, f32 scale a row, u8 multipliers), section 12."""
+	rows = np.asarray(rows, F)
+	n, cols = rows.shape
+	groups = np.zeros((n, -(-cols // 64) * 2, 32), F)
+	groups.reshape(n, -1)[:, :cols] = rows
+	largest = np.abs(groups).max(axis=2)
+	scale = largest.max(axis=1) / F(1785)
+	safe = np.where(scale == 0, F(1), scale)[:, None]
+	multipliers = np.where((scale == 0)[:, None], F(0), np.minimum(np.rint(largest / F(7) / safe), F(255)))
+	step = (safe * multipliers)[:, :, None]
+	q = np.where(step == 0, F(0), np.clip(np.rint(groups / np.where(step == 0, F(1), step)), -7, 7))
+	return q.reshape(n, -1)[:, :cols].astype(np.int8), scale, multipliers.astype(np.uint8)
+
+
+def high_bytes(v):
+	"""Integers of 16 bits in units of 256, the approximate product's."""
+	return np.clip(np.floor((np.asarray(v, D) + 128) / 256), -127, 127)

@@ -58,19 +58,44 @@ class Scheme:
 
 @dataclasses.dataclass
 class Table:
-	"""An embedding: number type, numbers (rows, C), and for type 2 one scale a row."""
+	"""An embedding: number type, numbers (rows, C); for types 2 and 3 one scale a row, for 3 multipliers (rows, two for each 64 columns)."""
 	kind: int
 	numbers: np.ndarray
 	scales: np.ndarray = None
+	multipliers: np.ndarray = None
+
+	def integers(self):
+		"""What the scale of a row multiplies, for types 2 and 3."""
+		q = self.numbers.astype(np.int64)
+		return q if self.kind == 2 else q * np.repeat(self.multipliers.astype(np.int64), 32, axis=1)[:, :q.shape[1]]
 
 	def floats(self):
-		if self.kind == 2:
-			return self.scales[:, None].astype(np.float32) * self.numbers.astype(np.float32)
-		return self.numbers.astype(np.float32)
+		if self.kind < 2:
+			return self.numbers.astype(np.float32)
+		return self.scales[:, None].astype(np.float32) * self.integers().astype(np.float32)
 
 	def pack(self):
-		out = pad(self.numbers.astype(TYPES[self.kind]).tobytes(), 64)
-		return out + pad(self.scales.astype('<f4').tobytes(), 64) if self.kind == 2 else out
+		if self.kind < 3:
+			out = pad(self.numbers.astype(TYPES[self.kind]).tobytes(), 64)
+		else:
+			out = pad(pack_nibbles(self.numbers).tobytes(), 64) + pad(self.multipliers.astype(np.uint8).tobytes(), 64)
+		return out + pad(self.scales.astype('<f4').tobytes(), 64) if self.kind >= 2 else out
+
+
+def pack_nibbles(q):
+	"""(rows, C) of -8..7 -> (rows, 32 bytes for each 64 columns)."""
+	rows, cols = q.shape
+	wide = np.zeros((rows, -(-cols // 64), 2, 32), np.uint8)
+	wide.reshape(rows, -1)[:, :cols] = q.astype(np.int64) & 15
+	return wide[:, :, 0] | wide[:, :, 1] << 4
+
+
+def unpack_nibbles(b, cols):
+	"""The other way; also whether all past the columns is zero."""
+	b = b.reshape(len(b), -1, 1, 32)
+	wide = np.concatenate([b & 15, b >> 4], axis=2).reshape(len(b), -1)
+	q = wide.astype(np.int64)
+	return np.where(q < 8, q, q - 16)[:, :cols].astype(np.int8), not wide[:, cols:].any()
 
 
 TYPES = {0: np.dtype('<f4'), 1: np.dtype('<f2'), 2: np.dtype('i1')}
@@ -152,7 +177,7 @@ def parse_conf(b):
 	need(arch == 0 and res0 == 0 and res1 == 0 and res2 == 0 and tok == 0, 'CONF architecture, tokenizer or reserved')
 	limits = ((layers, 256), (heads, 1024), (width, 65536), (ff, 262144), (context, 1048576), (vocab, 16777216), (n_runs, layers))
 	need(all(1 <= v <= top for v, top in limits) and width % heads == 0, 'CONF shape')
-	need(2.0 ** -60 <= eps <= 1 and 2.0 ** -60 <= scale <= 2.0 ** 60 and wte <= 2 and wpe <= 2, 'CONF numbers')
+	need(2.0 ** -60 <= eps <= 1 and 2.0 ** -60 <= scale <= 2.0 ** 60 and wte <= 3 and wpe <= 3, 'CONF numbers')
 	need(2 <= n_schemes <= 32 and len(b) == 56 + 16 * n_schemes + 8 * n_runs, 'CONF size')
 	schemes = []
 	for i in range(n_schemes):
@@ -216,12 +241,38 @@ def parse_learned(conf, b):
 	return out
 
 
+def up64(n):
+	return -(-n // 64) * 64
+
+
 def table_size(kind, rows, cols):
-	size = -(-rows * cols * TYPES[kind].itemsize // 64) * 64
-	return size + (-(-rows * 4 // 64) * 64 if kind == 2 else 0)
+	if kind == 3:
+		return up64(rows * 32 * -(-cols // 64)) + up64(rows * 2 * -(-cols // 64)) + up64(rows * 4)
+	size = up64(rows * cols * TYPES[kind].itemsize)
+	return size + (up64(rows * 4) if kind == 2 else 0)
+
+
+def parse_scales(b, rows):
+	scales = np.frombuffer(b, '<f4', rows)
+	need(not (scales.view('<u4') >> 31).any() and (scales <= 2.0 ** 60).all(), 'EMBD scale')
+	need(not any(b[4 * rows:]), 'EMBD padding')
+	return scales
+
+
+def parse_q4(b, rows, cols):
+	chunks = -(-cols // 64)
+	end, begin = rows * 32 * chunks, up64(rows * 32 * chunks)
+	q, clean = unpack_nibbles(np.frombuffer(b, np.uint8, end).reshape(rows, 32 * chunks), cols)
+	multipliers = np.frombuffer(b, np.uint8, rows * 2 * chunks, begin).reshape(rows, 2 * chunks)
+	scales_at = begin + up64(rows * 2 * chunks)
+	need(clean and not multipliers[:, -(-cols // 32):].any(), 'EMBD past the columns')
+	need(not any(b[end:begin]) and not any(b[begin + rows * 2 * chunks:scales_at]), 'EMBD padding')
+	return Table(3, q, parse_scales(b[scales_at:], rows), multipliers)
 
 
 def parse_table(b, kind, rows, cols):
+	if kind == 3:
+		return parse_q4(b, rows, cols)
 	t = TYPES[kind]
 	a = np.frombuffer(b, t, rows * cols).reshape(rows, cols)
 	end = rows * cols * t.itemsize
@@ -230,10 +281,7 @@ def parse_table(b, kind, rows, cols):
 	if kind != 2:
 		need(np.isfinite(a).all(), 'EMBD is not finite')
 		return Table(kind, a)
-	scales = np.frombuffer(b, '<f4', rows, at)
-	need(not (scales.view('<u4') >> 31).any() and (scales <= 2.0 ** 60).all(), 'EMBD scale')
-	need(not any(b[at + 4 * rows:]), 'EMBD padding')
-	return Table(kind, a, scales)
+	return Table(kind, a, parse_scales(b[at:], rows))
 
 
 def check_card(b):

@@ -119,6 +119,17 @@ def q8(i):
 	return {'scale': scale, 'q': q[0]}
 
 
+def q4(i):
+	q, scale, multipliers = arith.to_q4([i['x']])
+	return {'scale': scale, 'multipliers': multipliers[0], 'q': q[0]}
+
+
+def fast_product(i):
+	tensor, purpose, rows, cols, dist = i['matrix']
+	weights = frozen.fast_weights(frozen.key(one(i['seed'])), tensor, purpose, rows, cols, dist, i['alpha'], arith.high_bytes)
+	return {'N': (65536 * (weights @ arith.high_bytes(i['X']))).astype(int)}
+
+
 def quantise(i):
 	big, t = arith.quantise(i['x'])
 	return {'t': [t], 'X': big.astype(int)}
@@ -194,7 +205,7 @@ def initial(i):
 
 
 ALL = {'key': key, 'stream': stream, 'sign-table': table, 'gauss-table': table, 'sign-weights': weights, 'gauss-weights': weights,
-	'f16': f16, 'q8': q8, 'quantisation': quantise, 'exp-and-gelu': functions, 'lanes': lanes, 'one-rounding': lanes,
+	'f16': f16, 'q8': q8, 'q4': q4, 'approximate-product': fast_product, 'quantisation': quantise, 'exp-and-gelu': functions, 'lanes': lanes, 'one-rounding': lanes,
 	'layernorm': layernorm, 'exact-product': product, 'file': tiny_file, 'model': tiny_model, 'perplexity': tiny_perplexity, 'draws': draws,
 	'pick': pick, 'initial-values': initial}
 ON_FILE = ('model', 'perplexity')

@@ -18,6 +18,7 @@ class Matrix:
 		self.integers, self.s, self.sigma = w, s, sigma
 		self.scale = float(sigma) * s
 		self.as_double = w.astype(np.float64)
+		self.fast = None
 		self.a = None if a is None else a.astype(F)
 		self.b = None if b is None else b.astype(F)
 
@@ -31,7 +32,7 @@ class Matrix:
 	def times(self, x):
 		"""x (n, K) -> (n, R). The integer sums stay below 2^53, so a product of doubles in any order is exact."""
 		big, t = arith.quantise(x)
-		sums = big @ self.as_double.T
+		sums = big @ self.as_double.T if self.fast is None else 65536 * (arith.high_bytes(big) @ self.fast.T)
 		y = ((self.scale * t.astype(np.float64))[:, None] * sums).astype(F)
 		if self.a is not None:
 			y = y + arith.dot16(self.b, arith.dot16(self.a, x[:, None])[:, None])
@@ -46,7 +47,10 @@ def usable(x):
 
 
 class Model:
-	def __init__(self, smol):
+	"""With fast, products are the approximate ones."""
+
+	def __init__(self, smol, fast=False):
+		self.is_fast = fast
 		self.smol, self.conf = smol, smol.conf
 		self.key = frozen.key(self.conf.seed)
 		self.wte, self.wpe = smol.wte.floats(), smol.wpe.floats()
@@ -63,7 +67,10 @@ class Model:
 		alphas = {UNIT: lambda: [1.0], OWN: lambda: learned[name + '.alpha'], SHARED: lambda: learned['shared.alpha']}[s.source]()
 		number = 4 * n + {1: 0, 2: 1, 4: 2, 5: 3}[slot]
 		w, scale = frozen.integer_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas)
-		return Matrix(w, scale, s.sigma, learned.get(name + '.A'), learned.get(name + '.B'))
+		matrix = Matrix(w, scale, s.sigma, learned.get(name + '.A'), learned.get(name + '.B'))
+		if self.is_fast:
+			matrix.fast = frozen.fast_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas, arith.high_bytes)
+		return matrix
 
 	def _norm(self, name, index, number):
 		"""(gain, bias) as floats, or (None, None)."""
@@ -109,9 +116,9 @@ class Model:
 	def logits(self, x):
 		"""x (n, C), the output of the last layer -> (n, V)."""
 		x = self.normed(x, self.ln_f)
-		if self.smol.wte.kind == 2:
+		if self.smol.wte.kind >= 2:
 			big, t = arith.quantise(x)
-			sums = big @ self.smol.wte.numbers.astype(np.float64).T
+			sums = big @ self.smol.wte.integers().astype(np.float64).T
 			v = ((self.smol.wte.scales.astype(np.float64) * t.astype(np.float64)[:, None]) * sums).astype(F)
 		else:
 			v = arith.dot16(self.wte, x[:, None])
@@ -119,10 +126,10 @@ class Model:
 
 
 class Session:
-	"""A KV cache over one model: feed() evaluates tokens at the next positions."""
+	"""A KV cache over one model: feed() evaluates tokens at the next positions. kv: what the cache holds, f32, f16 or q8."""
 
-	def __init__(self, model, context=None):
-		self.model = model
+	def __init__(self, model, context=None, kv='f32'):
+		self.model, self.kv = model, kv
 		self.context = context or model.conf.context
 		shape = model.conf.layers, self.context, model.conf.heads, model.conf.width // model.conf.heads
 		self.k, self.v = np.zeros(shape, F), np.zeros(shape, F)
@@ -143,11 +150,23 @@ class Session:
 		m, (ln_1, c_attn, c_proj, ln_2, c_fc, c_down) = self.model, self.model.layers[layer]
 		n, heads = len(x), m.conf.heads
 		q, k, v = (part.reshape(n, heads, -1) for part in np.split(usable(c_attn.times(m.normed(x, ln_1))), 3, axis=1))
-		self.k[layer, q0:q0 + n], self.v[layer, q0:q0 + n] = k, v
+		self.k[layer, q0:q0 + n], self.v[layer, q0:q0 + n] = stored(k, self.kv), stored(v, self.kv)
 		o = attention(q, self.k[layer, :q0 + n], self.v[layer, :q0 + n], q0).reshape(n, -1)
 		x = usable(x + c_proj.times(o))
 		f = usable(arith.gelu(usable(c_fc.times(m.normed(x, ln_2)))))
 		return usable(x + c_down.times(f))
+
+
+def stored(rows, kind):
+	"""rows (n, H, D) as a cache gives them back."""
+	if kind == 'f16':
+		if not (np.abs(rows) <= 65504).all():
+			raise SmolError('the model is not usable: a key or value is over 65504')
+		return arith.to_f16(rows).astype(F)
+	if kind == 'q8':
+		q, scale = arith.to_q8(rows.reshape(-1, rows.shape[-1]))
+		return (scale[:, None] * q.astype(F)).reshape(rows.shape)
+	return rows
 
 
 def attention(q, k, v, q0):
@@ -175,7 +194,7 @@ def loss(logits, target):
 	return math.log(total) + float(m) - float(logits[target])
 
 
-def perplexity(model, tokens, context=None):
+def perplexity(model, tokens, context=None, kv='f32'):
 	"""(mean nats a token, bits per byte, number of predicted tokens)."""
 	context = context or model.conf.context
 	n, nats = len(tokens), 0.0
@@ -183,7 +202,7 @@ def perplexity(model, tokens, context=None):
 		raise SmolError('perplexity needs at least two tokens')
 	for i in range(0, n - 1, context):
 		end = min(i + context, n - 1)
-		logits = Session(model, context).feed(tokens[i:end])
+		logits = Session(model, context, kv).feed(tokens[i:end])
 		for j in range(end - i):
 			nats += loss(logits[j], tokens[i + j + 1])
 	stood_for = sum(1 for t in tokens[1:] if t < 256)

@@ -122,6 +122,13 @@ def integer_tables(t):
 	return np.rint(t / s).astype(np.int64), s
 
 
+def fast_weights(secret, tensor, purpose, rows, cols, dist, alphas, high_bytes):
+	"""What the approximate product multiplies with: the sum over the planes of the high bytes."""
+	q, _ = integer_tables(tables(dist, alphas))
+	u = weight_bytes(secret, tensor, len(q), purpose, rows, cols)
+	return sum(high_bytes(q[p])[u[p]] for p in range(len(q)))
+
+
 def integer_weights(secret, tensor, purpose, rows, cols, dist, alphas):
 	"""(w as (rows, cols) integers, s)."""
 	q, s = integer_tables(tables(dist, alphas))

@@ -26,8 +26,8 @@ def build_conf(shape, layer_slots, ln_f, schemes, epsilon=1e-5, seed=0, logit_sc
 
 
 def table(kind, values):
-	if kind == 2:
-		return Table(2, *arith.to_q8(values))
+	if kind >= 2:
+		return Table(kind, *(arith.to_q8 if kind == 2 else arith.to_q4)(values))
 	return Table(kind, arith.to_f16(values) if kind == 1 else np.asarray(values, F))
 
 
@@ -60,7 +60,7 @@ def random_model(seed, shape, spread=1.0):
 	for name, size, kind in learned_layout(conf):
 		centre = 1.0 if name.endswith('.weight') else 0.0
 		learned[name] = (centre + 0.3 * rng.standard_normal(size)).astype(kind)
-	kinds = rng.integers(0, 3, 2).tolist()
+	kinds = rng.integers(0, 4, 2).tolist()
 	wte = table(kinds[0], spread * rng.standard_normal((vocab, width)))
 	return Smol(conf, learned, wte, table(kinds[1], 0.3 * rng.standard_normal((context, width))), b'{"name": "random"}' if seed % 2 else None)
 

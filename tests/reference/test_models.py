@@ -73,10 +73,10 @@ def compare_text(p, path, model, what, prompt, count, settings=SETTINGS, context
 		p.t.equal(got, sampler.generate(model, prompt, count, chooser, context), '%s: tokens with %s' % (what, setting))
 
 
-def compare_loss(p, path, model, what, text, context=None):
-	got = p.run(path, '--perplexity', str(text), '-c', context or 0)
+def compare_loss(p, path, model, what, text, context=None, kv='f32', words=()):
+	got = p.run(path, '--perplexity', str(text), '-c', context or 0, '--kv', kv, *words)
 	tokens = sampler.encode(text.read_bytes(), model.conf.vocab)
-	nats, bits, _ = forward.perplexity(model, tokens, context)
+	nats, bits, _ = forward.perplexity(model, tokens, context, kv)
 	for key, want in (('nats_per_token', nats), ('bits_per_byte', bits)):
 		p.t.that(abs(got.get(key, 1e9) - want) <= 1e-9 * want, '%s: %s is %s, want %s' % (what, key, got.get(key), want))
 
@@ -94,6 +94,10 @@ def check_random(p):
 		compare_weights(p, path, model, what, model.names())
 		compare_text(p, path, model, what, b'' if n % 5 == 0 else TEXT[:min(shape[4], 6)], 18)
 		compare_loss(p, path, model, what, text)
+		compare_loss(p, path, model, what + ', cache of f16', text, None, 'f16')
+		compare_loss(p, path, model, what + ', cache of q8', text, None, 'q8')
+		compare_loss(p, path, forward.Model(container.read(data), fast=True), what + ', fast', text, None, 'f32', ['--fast'])
+		compare_loss(p, path, model, what + ', weights kept', text, None, 'f32', ['--isa', 'scalar', '--mem', '64M'])
 		if shape[4] > 5:
 			compare_loss(p, path, model, what + ', context 5', text, 5)
 			compare_text(p, path, model, what + ', context 5', b'abc', 12, SETTINGS[:2], 5)
@@ -102,7 +106,7 @@ def check_random(p):
 def check_new(p):
 	"""smoltool new, rebuilt from its configuration by section 12."""
 	for n, words in enumerate(NEW):
-		path, kind = p.folder / 'new.smol', ('q8', 'f16', 'f32')[n % 3]
+		path, kind = p.folder / 'new.smol', ('q8', 'f16', 'f32', 'q4')[n % 4]
 		small = [] if '--width' in words else ['--width', 24, '--heads', 3, '--layers', 2]
 		r = command(p.tools / 'smoltool', 'new', '--context', 10, '--seed', 1000 + n, '--embedding-type', kind, *small, *words.split(), '-o', path)
 		if not p.t.equal(r.returncode, 0, 'smoltool new %s: %s' % (words, r.stderr[:200])):

@@ -81,18 +81,26 @@ static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
 	fill_numbers(learned + at.factor_b, s->value_type, (size_t)s->rank * rows, scale, 0.0f, random);
 }
 
-static void fill_table(uint8_t *rows_at, uint8_t *scales_at, uint8_t type, uint32_t rows, uint32_t cols,
+static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at, uint8_t type, uint32_t rows, uint32_t cols,
                        uint64_t *random)
 {
+	uint8_t *data = embeddings + at->data;
+
 	for (size_t i = 0; i < (size_t)rows * cols; i++) {
 		const float value = test_uniform(random);
-		if (type == SMOL_Q8)
-			rows_at[i] = (uint8_t)test_random(random);
-		else
-			smol_encode_numbers(rows_at + i * smol_number_bytes(type), (enum smol_number)type, &value, 1);
+		if (type == SMOL_Q4) {
+			const size_t c = i % cols;
+			data[i / cols * smol_row_bytes(type, cols) + c / 64 * 32 + c % 32] |=
+				(uint8_t)((test_random(random) & 15) << (c % 64 < 32 ? 0 : 4));
+			embeddings[at->multipliers + i / cols * smol_row_multipliers(cols) + c / 32] = (uint8_t)(test_random(random) & 15);
+		} else if (type == SMOL_Q8) {
+			data[i] = (uint8_t)test_random(random);
+		} else {
+			smol_encode_numbers(data + i * smol_number_bytes(type), (enum smol_number)type, &value, 1);
+		}
 	}
-	for (uint32_t r = 0; type == SMOL_Q8 && r < rows; r++)
-		fill_numbers(scales_at + 4 * (size_t)r, SMOL_F32, 1, 0.001f, 0.005f, random);
+	for (uint32_t r = 0; (type == SMOL_Q8 || type == SMOL_Q4) && r < rows; r++)
+		fill_numbers(embeddings + at->scales + 4 * (size_t)r, SMOL_F32, 1, 0.001f, 0.005f, random);
 }
 
 uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
@@ -113,9 +121,9 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
 		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
 			fill_slot(learned, &parts.config, layer, (enum smol_slot)slot, scale, &random);
 	fill_slot(learned, &parts.config, 0, SMOL_LN_F, scale, &random);
-	fill_table(embeddings + at.wte, embeddings + at.wte_scales, parts.config.wte_type, parts.config.vocab,
+	fill_table(embeddings, &at.wte, parts.config.wte_type, parts.config.vocab,
 	           parts.config.width, &random);
-	fill_table(embeddings + at.wpe, embeddings + at.wpe_scales, parts.config.wpe_type, parts.config.context,
+	fill_table(embeddings, &at.wpe, parts.config.wpe_type, parts.config.context,
 	           parts.config.width, &random);
 	parts.learned = (struct smol_span){learned_bytes ? learned : NULL, learned_bytes};
 	parts.embeddings = (struct smol_span){embeddings, at.size_bytes};

@@ -334,13 +334,20 @@ Test(config, runs_and_shared_alphas_move_what_follows)
 	cr_assert_eq(smol_config_scheme(&c, 2, SMOL_ATTN_C_PROJ), &c.schemes[1]);
 }
 
-/* wte 16 x 4: f32 256 bytes; f16 128; q8 64, scales 64. wpe 8 x 4: 128; 64; 32 padded to 64, scales 32 padded to 64. */
+/* wte 16 x 4: f32 256 bytes; f16 128; q8 64, scales 64; q4 16 x 32, multipliers 16 x 2 padded to 64, scales 64. wpe 8 x 4: 128; 64;
+ * 32 padded to 64, scales 32 padded to 64; 256, 16 padded to 64, 64. */
 Test(config, embeddings_lie_where_the_specification_says)
 {
 	static const struct {
 		uint8_t wte, wpe;
-		uint64_t wte_scales, wpe_at, wpe_scales, size;
-	} cases[] = {{0, 0, 0, 256, 0, 384}, {1, 1, 0, 128, 0, 192}, {2, 2, 64, 128, 192, 256}, {0, 2, 0, 256, 320, 384}};
+		struct smol_embedding_layout at;
+	} cases[] = {
+		{0, 0, {{0, 0, 0}, {256, 0, 0}, 384}},
+		{1, 1, {{0, 0, 0}, {128, 0, 0}, 192}},
+		{2, 2, {{0, 0, 64}, {128, 0, 192}, 256}},
+		{0, 2, {{0, 0, 0}, {256, 0, 320}, 384}},
+		{3, 3, {{0, 512, 576}, {640, 896, 960}, 1024}},
+	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct smol_embedding_layout at;
@@ -348,10 +355,6 @@ Test(config, embeddings_lie_where_the_specification_says)
 		c.wte_type = cases[i].wte;
 		c.wpe_type = cases[i].wpe;
 		cr_assert_eq(smol_embedding_layout(&at, &c), SMOL_OK);
-		cr_assert_eq(at.wte, 0);
-		cr_assert_eq(at.wte_scales, cases[i].wte_scales);
-		cr_assert_eq(at.wpe, cases[i].wpe_at);
-		cr_assert_eq(at.wpe_scales, cases[i].wpe_scales);
-		cr_assert_eq(at.size_bytes, cases[i].size);
+		cr_assert_arr_eq(&at, &cases[i].at, sizeof at, "case %zu", i);
 	}
 }

@@ -149,6 +149,22 @@ Test(spec, q8)
 		cr_assert_eq((int8_t)got[i], (int)q[i]);
 }
 
+Test(spec, q4)
+{
+	float x[MAX_VALUES];
+	double q[MAX_VALUES], multipliers[MAX_VALUES];
+	uint8_t got[MAX_VALUES], got_multipliers[MAX_VALUES];
+	char *in = block("q4");
+	const size_t n = floats(x, in, "x");
+
+	values(q, in, "q");
+	cr_assert_eq((double)smol_encode_q4(got, got_multipliers, x, n), value(in, "scale"));
+	for (size_t i = 0; i < values(multipliers, in, "multipliers"); i++)
+		cr_assert_eq(got_multipliers[i], (int)multipliers[i]);
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq(smol_q4(got, i), (int)q[i]);
+}
+
 static void check_quantisation(const struct smol_kernels *k)
 {
 	float x[MAX_VALUES];
@@ -266,6 +282,38 @@ static void check_product(const struct smol_kernels *k)
 Test(spec, exact_product)
 {
 	on_each(check_product);
+}
+
+static void check_approximate_product(const struct smol_kernels *k)
+{
+	double alpha[MAX_VALUES], matrix[MAX_VALUES], want[MAX_VALUES], x[MAX_VALUES];
+	static _Alignas(64) uint8_t scratch[65536];
+	int16_t X[MAX_VALUES], table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
+	int64_t sums[SMOL_ROW_BLOCK];
+	struct smol_frozen_key key;
+	struct smol_frozen f = {.key = &key, .table = table};
+	char *in = block("approximate-product");
+	const size_t d = values(alpha, in, "alpha"), n = values(x, in, "X");
+
+	cr_assert_eq(values(matrix, in, "matrix"), 5);
+	smol_frozen_key_init(&key, (uint64_t)value(in, "seed"));
+	f.tensor = (uint32_t)matrix[0];
+	f.purpose = (enum smol_purpose)matrix[1];
+	f.rows = (uint32_t)matrix[2];
+	f.cols = (uint32_t)matrix[3];
+	f.n_planes = smol_frozen_planes((enum smol_dist)matrix[4], (uint32_t)d);
+	smol_frozen_table(table, (enum smol_dist)matrix[4], alpha, (uint32_t)d);
+	for (size_t i = 0; i < n; i++)
+		X[i] = (int16_t)x[i];
+	k->frozen_fast(sums, &f, 0, 1, X, n, 1, scratch);
+	values(want, in, "N");
+	for (size_t i = 0; i < f.rows; i++)
+		cr_assert_eq(sums[i], (int64_t)want[i]);
+}
+
+Test(spec, approximate_product)
+{
+	on_each(check_approximate_product);
 }
 
 static void open_example(struct smol_file *file, uint8_t data[MAX_FILE])
