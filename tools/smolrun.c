@@ -1,5 +1,5 @@
 /* smolrun: text from a .smol model. */
-#include "cli.h"
+#include "session_args.h"
 #include "smolrun.h"
 
 #include <smol/key.h>
@@ -41,10 +41,11 @@ static int check_trust(const struct run *run)
 /* The one block that a session lives in. */
 static int create_session(struct run *run)
 {
-	const struct smol_session_options *options = &run->args->session;
+	struct smol_session_options o = run->args->session;
+	const struct smol_session_options *options = &o;
 	struct smol_error error;
 
-	if (smol_session_size(&run->memory_bytes, &run->file, options, &error))
+	if (session_args_budget(&o, &run->file, &error) || smol_session_size(&run->memory_bytes, &run->file, options, &error))
 		return cli_complain(run->args->model, &error);
 	run->memory = cli_memory(run->memory_bytes);
 	if (!run->memory)
@@ -130,11 +131,13 @@ static int generate(struct run *run)
 
 static int run_model(struct run *run)
 {
+	const struct run_args *args = run->args;
 	struct smol_error error;
 	const double start = cli_seconds();
 	int code;
 
-	if (smol_open(&run->mapping, &run->file, run->args->model, run->args->session.n_threads, &error))
+	if (args->check_fast ? smol_open_unproven(&run->mapping, &run->file, args->model, &error)
+	                     : smol_open(&run->mapping, &run->file, args->model, args->session.n_threads, &error))
 		return cli_complain(run->args->model, &error);
 	run->open_seconds = cli_seconds() - start;
 	code = run->args->trust_file ? check_trust(run) : 0;

@@ -13,14 +13,12 @@ struct run_args {
 	struct smol_session_options session;
 	struct smol_sampler_options sampler;
 	int no_display_prompt, json;
+	bool check_fast;        /* no hash, no signature */
 };
 
 /* 0: go on. Else the program ends with *exit_code. */
 int run_args_parse(struct run_args *args, int argc, const char **argv, int *exit_code);
 void run_args_free(struct run_args *args);
-
-/* The set of that name, BEST for NULL. 0, or CLI_USAGE after a message. */
-int run_args_isa(enum smol_isa *result, const char *isa);
 
 /* smolrun --bench, with arguments of its own. Returns the exit code. */
 int run_bench(int argc, const char **argv);

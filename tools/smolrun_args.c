@@ -1,5 +1,5 @@
 /* smolrun's command line: llama.cpp's names and defaults where it has them. */
-#include "cli.h"
+#include "session_args.h"
 #include "smolrun.h"
 
 #include <sodium.h>
@@ -9,7 +9,8 @@
 
 /* Options that are checked after popt has read them. */
 struct words {
-	char *seed, *isa;
+	struct session_words session;
+	char *seed, *check;
 	int context, threads, top_k, show_version;
 	float temperature, min_p, repeat_penalty;
 	double top_p;
@@ -61,16 +62,15 @@ static int check_words(struct run_args *a, const struct words *w)
 	return 0;
 }
 
-int run_args_isa(enum smol_isa *result, const char *isa)
+/* The fast check leaves out what only the hash can tell, and with it whose file it is. */
+static int check_check(struct run_args *a, const char *check)
 {
-	static const char *const names[] = {"best", "scalar", "avx2", "avx512", "neon"}; /* as enum smol_isa */
-
-	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (!isa || strcmp(isa, names[i]) == 0) {
-			*result = (enum smol_isa)i;
-			return 0;
-		}
-	return cli_usage_error("--isa", "takes best, scalar, avx2, avx512 or neon");
+	if (check && strcmp(check, "full") != 0 && strcmp(check, "fast") != 0)
+		return cli_usage_error("--check", "takes full or fast");
+	a->check_fast = check && strcmp(check, "fast") == 0;
+	if (a->check_fast && a->trust_file)
+		return cli_usage_error("--trust", "needs --check full");
+	return 0;
 }
 
 static int check_sampler(const struct run_args *a)
@@ -86,6 +86,7 @@ static int check_sampler(const struct run_args *a)
 static int parse(struct run_args *a, struct words *w, int argc, const char **argv)
 {
 	int help = 0;
+	struct poptOption session[SESSION_OPTIONS];
 	const struct poptOption options[] = {
 		{"prompt", 'p', POPT_ARG_STRING, &a->prompt, 0, "the text to continue", "TEXT"},
 		{"file", 'f', POPT_ARG_STRING, &a->prompt_file, 0, "a file with the text to continue", "FILE"},
@@ -93,7 +94,8 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 		{"n-predict", 0, POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &a->n_predict, 0, NULL, NULL},
 		{"ctx-size", 'c', POPT_ARG_INT, &w->context, 0, "tokens held at once; 0: as many as the model can", "N"},
 		{"threads", 't', POPT_ARG_INT, &w->threads, 0, "threads, at most one for each core; 0: as many", "N"},
-		{"isa", 0, POPT_ARG_STRING, &w->isa, 0, "instructions to use: best, scalar, avx2, avx512 or neon; the text is the same", "NAME"},
+		{NULL, 0, POPT_ARG_INCLUDE_TABLE, session, 0, "How it is computed:", NULL},
+		{"check", 0, POPT_ARG_STRING, &w->check, 0, "full (default): damage, hash and signature; fast: damage only", "full|fast"},
 		{"seed", 's', POPT_ARG_STRING, &w->seed, 0, "seed of the sampling; -1: random", "N"},
 		{"temp", 0, POPT_ARG_FLOAT, &w->temperature, 0, "temperature, 0: greedy (0.8)", "X"},
 		{"top-k", 0, POPT_ARG_INT, &w->top_k, 0, "sample among the best K, 0: off (40)", "K"},
@@ -110,9 +112,12 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 		{"help", 'h', POPT_ARG_NONE, &help, 0, "print this", NULL},
 		POPT_TABLEEND,
 	};
-	poptContext context = poptGetContext("smolrun", argc, argv, options, 0);
-	int code = cli_parse(context);
+	poptContext context;
+	int code;
 
+	session_args_table(session, &w->session);
+	context = poptGetContext("smolrun", argc, argv, options, 0);
+	code = cli_parse(context);
 	if (code == 0 && help)
 		code = show_help(context);
 	else if (code == 0 && w->show_version)
@@ -121,7 +126,8 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 		const char *model = cli_one_argument(context, "MODEL.smol");
 		a->model = model ? strdup(model) : NULL;
 		code = a->model ? check_words(a, w) : CLI_USAGE;
-		code = code ? code : run_args_isa(&a->session.isa, w->isa);
+		code = code ? code : session_args_check(&a->session, &w->session);
+		code = code ? code : check_check(a, w->check);
 		code = code ? code : check_sampler(a);
 	}
 	poptFreeContext(context);
@@ -137,7 +143,8 @@ int run_args_parse(struct run_args *args, int argc, const char **argv, int *exit
 	*args = (struct run_args){.n_predict = -1};
 	code = parse(args, &w, argc, argv);
 	free(w.seed);
-	free(w.isa);
+	free(w.check);
+	session_args_free(&w.session);
 	if (code != 0)
 		run_args_free(args);
 	*exit_code = code > 0 ? code : 0;

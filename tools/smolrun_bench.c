@@ -1,5 +1,5 @@
 /* smolrun --bench: tokens a second of prompts and generations, in llama-bench's table. */
-#include "cli.h"
+#include "session_args.h"
 #include "smolrun.h"
 
 #include <jansson.h>
@@ -81,7 +81,7 @@ static int take_format(enum format *format, const char *text)
 	return cli_usage_error("-o", "takes md, csv or json");
 }
 
-static int parse(struct bench *b, poptContext context, char *const words[5])
+static int parse(struct bench *b, poptContext context, char *const words[4], const struct session_words *session)
 {
 	const char *model;
 	int code = take_list(&b->prompts, "-p", words[0], DEFAULT_PROMPT, SMOL_MAX_CONTEXT);
@@ -89,7 +89,7 @@ static int parse(struct bench *b, poptContext context, char *const words[5])
 	code = code ? code : take_list(&b->predicts, "-n", words[1], DEFAULT_PREDICT, SMOL_MAX_CONTEXT);
 	code = code ? code : take_list(&b->threads, "-t", words[2], cli_cores(), SMOL_MAX_THREADS);
 	code = code ? code : take_format(&b->format, words[3]);
-	code = code ? code : run_args_isa(&b->options.isa, words[4]);
+	code = code ? code : session_args_check(&b->options, session);
 	for (uint32_t i = 0; code == 0 && i < b->threads.n; i++)
 		if (b->threads.value[i] == 0)
 			b->threads.value[i] = cli_cores();
@@ -261,7 +261,8 @@ static int run_threads(const struct bench *b, uint32_t n_threads)
 	int code = CLI_FAILED;
 
 	options.n_threads = n_threads;
-	if (!tokens || !row || smol_session_size(&size, &b->file, &options, &error) || !(memory = cli_memory(size)) ||
+	if (!tokens || !row || session_args_budget(&options, &b->file, &error) ||
+	    smol_session_size(&size, &b->file, &options, &error) || !(memory = cli_memory(size)) ||
 	    smol_session_create(&session, &b->file, &options, memory, size, &error)) {
 		cli_complain(b->path, &error);
 	} else {
@@ -301,7 +302,9 @@ static int run_all(struct bench *b)
 int run_bench(int argc, const char **argv)
 {
 	struct bench b = {.repetitions = 5};
-	char *words[5] = {NULL};
+	struct session_words session = {.isa = NULL};
+	struct poptOption session_options[SESSION_OPTIONS];
+	char *words[4] = {NULL};
 	int bench = 0, help = 0, code;
 	const struct poptOption options[] = {
 		{"bench", 0, POPT_ARG_NONE, &bench, 0, "measure tokens a second", NULL},
@@ -310,23 +313,26 @@ int run_bench(int argc, const char **argv)
 		{"threads", 't', POPT_ARG_STRING, &words[2], 0, "threads; 0: one for each core (0)", "N,..."},
 		{"repetitions", 'r', POPT_ARG_INT, &b.repetitions, 0, "of each test, after one to warm up (5)", "N"},
 		{"output", 'o', POPT_ARG_STRING, &words[3], 0, "md (default), csv or json", "FORMAT"},
-		{"isa", 0, POPT_ARG_STRING, &words[4], 0, "best, scalar, avx2, avx512 or neon", "NAME"},
+		{NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "How it is computed:", NULL},
 		{"help", 'h', POPT_ARG_NONE, &help, 0, "print this", NULL},
 		POPT_TABLEEND,
 	};
-	poptContext context = poptGetContext("smolrun", argc, argv, options, 0);
+	poptContext context;
 
+	session_args_table(session_options, &session);
+	context = poptGetContext("smolrun", argc, argv, options, 0);
 	code = cli_parse(context);
 	if (code == 0 && help) {
 		puts("Usage: smolrun --bench [OPTION...] MODEL.smol\nMeasures tokens a second, as llama-bench does.\n");
 		poptPrintHelp(context, stdout, 0);
 	} else if (code == 0) {
-		code = parse(&b, context, words);
+		code = parse(&b, context, words, &session);
 		code = code ? code : run_all(&b);
 	}
 	poptFreeContext(context);
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < 4; i++)
 		free(words[i]);
+	session_args_free(&session);
 	free((char *)(uintptr_t)b.path);
 	return code;
 }

@@ -1,0 +1,96 @@
+/* The options of a session that programs share. */
+#include "session_args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void session_args_table(struct poptOption options[SESSION_OPTIONS], struct session_words *w)
+{
+	const struct poptOption table[SESSION_OPTIONS] = {
+		{"isa", 0, POPT_ARG_STRING, &w->isa, 0, "instructions to use: best, scalar, avx2, avx512 or neon; the text is the same", "NAME"},
+		{"kv", 0, POPT_ARG_STRING, &w->kv, 0, "numbers of the KV cache: f32, or f16 or q8, smaller, which may change the text", "f32|f16|q8"},
+		{"fast", 0, POPT_ARG_NONE, &w->is_fast, 0, "approximate products, which may change the text", NULL},
+		{"mem", 0, POPT_ARG_STRING, &w->mem, 0, "most memory to use, e.g. 64M; what is left over may hold weights", "SIZE"},
+		POPT_TABLEEND,
+	};
+
+	memcpy(options, table, sizeof table);
+}
+
+/* The place of a word in a list that ends with NULL; -1 if it is not there. */
+static int choice(const char *const *names, const char *word)
+{
+	for (int i = 0; names[i]; i++)
+		if (strcmp(names[i], word) == 0)
+			return i;
+	return -1;
+}
+
+/* "64M": a whole number and K, M, G or nothing, by 1024. */
+static bool parse_size(uint64_t *bytes, const char *text)
+{
+	static const char units[] = "KMG";
+	const size_t n = strlen(text);
+	const char *unit = n ? strchr(units, text[n - 1]) : NULL;
+	const unsigned shift = unit && *unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	char number[32];
+	uint64_t value;
+
+	if (n >= sizeof number)
+		return false;
+	snprintf(number, sizeof number, "%.*s", (int)(shift ? n - 1 : n), text);
+	if (!cli_parse_u64(&value, number) || value == 0 || value > UINT64_MAX >> shift)
+		return false;
+	*bytes = value << shift;
+	return true;
+}
+
+int session_args_check(struct smol_session_options *options, const struct session_words *w)
+{
+	static const char *const isas[] = {"best", "scalar", "avx2", "avx512", "neon", NULL}; /* as enum smol_isa */
+	static const char *const numbers[] = {"f32", "f16", "q8", NULL};                     /* as enum smol_number */
+	const int isa = choice(isas, w->isa ? w->isa : "best"), kv = choice(numbers, w->kv ? w->kv : "f32");
+
+	if (isa < 0)
+		return cli_usage_error("--isa", "takes best, scalar, avx2, avx512 or neon");
+	if (kv < 0)
+		return cli_usage_error("--kv", "takes f32, f16 or q8");
+	options->isa = (enum smol_isa)isa;
+	options->kv_type = (enum smol_number)kv;
+	options->is_fast = w->is_fast != 0;
+	if (w->mem && !parse_size(&options->memory_bytes, w->mem))
+		return cli_usage_error("--mem", "takes a size such as 500K, 64M or 2G");
+	return 0;
+}
+
+void session_args_free(struct session_words *w)
+{
+	free(w->isa);
+	free(w->kv);
+	free(w->mem);
+}
+
+enum smol_status session_args_budget(struct smol_session_options *options, const struct smol_file *file,
+                                     struct smol_error *error)
+{
+	struct smol_session_options unlimited = *options;
+	const uint64_t others = file->bytes.size_bytes + PROGRAM_BYTES;
+	char needed[32], allowed[32];
+	enum smol_status status;
+	size_t size;
+
+	if (!options->memory_bytes)
+		return SMOL_OK;
+	unlimited.memory_bytes = 0;
+	if ((status = smol_session_size(&size, file, &unlimited, error)))
+		return status;
+	if (options->memory_bytes < others + size) {
+		*error = (struct smol_error){.code = SMOL_E_MEMORY, .offset = SMOL_NO_OFFSET};
+		snprintf(error->text, sizeof error->text, "takes %s with this context, --mem allows %s; a smaller --ctx-size or --kv q8 takes less",
+		         cli_size(needed, others + size), cli_size(allowed, options->memory_bytes));
+		return SMOL_E_MEMORY;
+	}
+	options->memory_bytes -= others;
+	return SMOL_OK;
+}
