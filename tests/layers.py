@@ -5,6 +5,7 @@
   <smol/...> alone; the public headers include nothing but each other and the C library;
 - only src/base/io.c opens files, and nothing in the libraries prints, exits or aborts;
 - no assert in format/, where all there is are a file's contents;
+- nothing in src/frozen, src/kernel and src/model allocates or locks: src/base/pool.c alone waits;
 - compiler extensions only in src/cpu and the files of one instruction set;
 - a file says in a comment at its top what it does, and is under 500 lines (generated ones apart).
 
@@ -43,6 +44,9 @@ CODE_RULES = [
     (re.compile(r"\b(static_)?assert\s*\(|[<\"]assert\.h"),
      "assert where there are only a file's contents",
      lambda path, layer: LAYERS[layer] == "format"),
+    (re.compile(r"\b(m|c|re|aligned_)alloc\s*\(|\bfree\s*\(|\bpthread_|\batomic_"),
+     "allocates or locks; nothing that serves a token may",
+     lambda path, layer: LAYERS[layer] in ("src/frozen", "src/kernel", "src/model")),
     (re.compile(r"__attribute__|__builtin_|__asm|\basm\b|\btypeof\b|__typeof|__extension__|"
                 r"#\s*pragma\s+(GCC|clang)|\b__(u?int128|int128_t)\b"),
      "compiler extension outside src/cpu and the files of one instruction set",
@@ -174,6 +178,8 @@ PLANTED = [
     ("format/x.c", "/* x */\nassert(n < 3);\n", "assert"),
     ("src/kernel/x.c", "/* x */\nassert(n < 3);\n", None),
     ("src/kernel/x.c", "/* x */\n__builtin_expect(a, 1);\n", "extension"),
+    ("src/model/x.c", "/* x */\nfloat *p = malloc(4);\n", "allocates"),
+    ("src/train/x.c", "/* x */\nfloat *p = malloc(4);\n", None),
     ("src/kernel/x_avx2.c", "/* x */\n__builtin_expect(a, 1);\n", None),
     ("src/base/error.h", "/* x */\nvoid f() __attribute__((format(printf, 1, 2)));\n", None),
     ("src/base/error.h", "/* x */\nvoid f() __attribute__((noreturn));\n", "extension"),
