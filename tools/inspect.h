@@ -2,6 +2,7 @@
 #ifndef INSPECT_H
 #define INSPECT_H
 
+#include "session_args.h"
 #include "smoltool.h"
 
 #include <smol/weights.h>
@@ -12,7 +13,14 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
 /* "f32", "f16", "q8" or "q4" of a type in a valid file. */
 const char *inspect_number_name(unsigned type);
 
+/* A session that the model might run in, and what it would take. */
+struct inspect_session {
+	struct smol_session_options options;
+	uint64_t memory_bytes; /* of the whole process */
+	size_t session_bytes;
+};
+
 /* 0, or an exit code after a message. */
-int inspect_json(const struct smol_file *file);
+int inspect_json(const struct smol_file *file, const struct inspect_session *session);
 
 #endif

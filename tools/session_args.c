@@ -12,6 +12,7 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
 		{"kv", 0, POPT_ARG_STRING, &w->kv, 0, "numbers of the KV cache: f32, or f16 or q8, smaller, which may change the text", "f32|f16|q8"},
 		{"fast", 0, POPT_ARG_NONE, &w->is_fast, 0, "approximate products, which may change the text", NULL},
 		{"mem", 0, POPT_ARG_STRING, &w->mem, 0, "most memory to use, e.g. 64M; what is left over may hold weights", "SIZE"},
+		{"batch-size", 'b', POPT_ARG_INT, &w->batch, 0, "tokens of a prompt computed side by side; fewer take less memory (64)", "N"},
 		POPT_TABLEEND,
 	};
 
@@ -56,6 +57,9 @@ int session_args_check(struct smol_session_options *options, const struct sessio
 		return cli_usage_error("--isa", "takes best, scalar, avx2, avx512 or neon");
 	if (kv < 0)
 		return cli_usage_error("--kv", "takes f32, f16 or q8");
+	if (w->batch < 0)
+		return cli_usage_error("--batch-size", "takes 0 (64) or more");
+	options->batch = (uint32_t)w->batch;
 	options->isa = (enum smol_isa)isa;
 	options->kv_type = (enum smol_number)kv;
 	options->is_fast = w->is_fast != 0;
@@ -75,22 +79,31 @@ enum smol_status session_args_budget(struct smol_session_options *options, const
                                      struct smol_error *error)
 {
 	struct smol_session_options unlimited = *options;
-	const uint64_t others = file->bytes.size_bytes + PROGRAM_BYTES;
-	char needed[32], allowed[32];
+	char least[32], allowed[32];
 	enum smol_status status;
+	uint64_t needed;
 	size_t size;
 
 	if (!options->memory_bytes)
 		return SMOL_OK;
 	unlimited.memory_bytes = 0;
-	if ((status = smol_session_size(&size, file, &unlimited, error)))
+	if ((status = session_args_memory(&needed, &size, &unlimited, file, error)))
 		return status;
-	if (options->memory_bytes < others + size) {
+	if (options->memory_bytes < needed) {
 		*error = (struct smol_error){.code = SMOL_E_MEMORY, .offset = SMOL_NO_OFFSET};
 		snprintf(error->text, sizeof error->text, "takes %s with this context, --mem allows %s; a smaller --ctx-size or --kv q8 takes less",
-		         cli_size(needed, others + size), cli_size(allowed, options->memory_bytes));
+		         cli_size(least, needed), cli_size(allowed, options->memory_bytes));
 		return SMOL_E_MEMORY;
 	}
-	options->memory_bytes -= others;
+	options->memory_bytes -= needed - size;
 	return SMOL_OK;
+}
+
+enum smol_status session_args_memory(uint64_t *bytes, size_t *session_bytes, const struct smol_session_options *options,
+                                     const struct smol_file *file, struct smol_error *error)
+{
+	enum smol_status status = smol_session_size(session_bytes, file, options, error);
+
+	*bytes = status ? 0 : file->bytes.size_bytes + *session_bytes + PROGRAM_BYTES;
+	return status;
 }

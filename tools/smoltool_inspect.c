@@ -117,7 +117,16 @@ static void print_card(const struct smol_file *file)
 	json_decref(card);
 }
 
-static void print_page(const struct smol_file *file)
+static void print_memory(const struct smol_file *file, const struct inspect_session *s)
+{
+	char all[32], model[32], session[32], program[32];
+
+	printf("memory       %s to run with context %u and %u thread%s: file %s, session %s, program %s\n",
+	       cli_size(all, s->memory_bytes), s->options.context, s->options.n_threads, s->options.n_threads == 1 ? "" : "s",
+	       cli_size(model, file->bytes.size_bytes), cli_size(session, s->session_bytes), cli_size(program, PROGRAM_BYTES));
+}
+
+static void print_page(const struct smol_file *file, const struct inspect_session *session)
 {
 	const struct smol_config *c = &file->config;
 	char hash[2 * SMOL_HASH_BYTES + 1], number[17], size[32];
@@ -127,6 +136,7 @@ static void print_page(const struct smol_file *file)
 	print_sizes(&sizes, smol_config_learned_numbers(c));
 	print_shape(c);
 	printf("as stored    f32 weights of this shape would take %s\n", cli_size(size, 4 * dense_numbers(c)));
+	print_memory(file, session);
 	puts("\nschemes");
 	for (unsigned i = 0; i < c->n_schemes; i++)
 		print_scheme(&c->schemes[i], i);
@@ -142,8 +152,9 @@ static void print_page(const struct smol_file *file)
 		print_card(file);
 }
 
-static int inspect(const char *path, int json)
+static int inspect(const char *path, struct inspect_session *session, int json)
 {
+	struct smol_session_options *o = &session->options;
 	struct smol_mapping mapping;
 	struct smol_file file;
 	struct smol_error error;
@@ -151,30 +162,48 @@ static int inspect(const char *path, int json)
 
 	if (smol_open(&mapping, &file, path, cli_cores(), &error))
 		return cli_complain(path, &error);
-	if (json)
-		code = inspect_json(&file);
+	o->context = o->context ? o->context : file.config.context;
+	if (session_args_budget(o, &file, &error) ||
+	    session_args_memory(&session->memory_bytes, &session->session_bytes, o, &file, &error))
+		code = cli_complain(path, &error);
+	else if (json)
+		code = inspect_json(&file, session);
 	else
-		print_page(&file);
+		print_page(&file, session);
 	smol_unmap(&mapping);
 	return code;
 }
 
 int tool_inspect(int argc, const char **argv)
 {
-	int json = 0, code;
+	int json = 0, context_size = 0, threads = 0, code;
+	struct poptOption session_options[SESSION_OPTIONS];
+	struct session_words words = {.isa = NULL};
+	struct inspect_session session = {.memory_bytes = 0};
 	const struct poptOption options[] = {
 		{"json", 0, POPT_ARG_NONE, &json, 0, "print one JSON object", NULL},
+		{"ctx-size", 'c', POPT_ARG_INT, &context_size, 0, "memory with a context of N tokens; 0: the model's", "N"},
+		{"threads", 't', POPT_ARG_INT, &threads, 0, "and N threads; 0: one for each core", "N"},
+		{NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "How it would run, as for smolrun:", NULL},
 		POPT_AUTOHELP POPT_TABLEEND,
 	};
-	poptContext context = poptGetContext("smoltool inspect", argc, argv, options, 0);
+	poptContext context;
 	const char *path;
 
+	session_args_table(session_options, &words);
+	context = poptGetContext("smoltool inspect", argc, argv, options, 0);
 	poptSetOtherOptionHelp(context, "[OPTION...] MODEL.smol");
 	code = cli_parse(context);
+	if (code == 0 && (context_size < 0 || threads < 0 || threads > (int)SMOL_MAX_THREADS))
+		code = cli_usage_error(context_size < 0 ? "--ctx-size" : "--threads", "is out of range");
+	code = code ? code : session_args_check(&session.options, &words);
 	if (code == 0) {
+		session.options.context = (uint32_t)context_size;
+		session.options.n_threads = threads ? (uint32_t)threads : cli_cores();
 		path = cli_one_argument(context, "MODEL.smol");
-		code = path ? inspect(path, json) : CLI_USAGE;
+		code = path ? inspect(path, &session, json) : CLI_USAGE;
 	}
 	poptFreeContext(context);
+	session_args_free(&words);
 	return code;
 }

@@ -135,7 +135,7 @@ static void set_first_matrix(json_t *o, const struct smol_config *c)
 	set_text(o, "dist", s->dist == SMOL_SIGN ? "sign" : "gauss");
 }
 
-int inspect_json(const struct smol_file *file)
+int inspect_json(const struct smol_file *file, const struct inspect_session *session)
 {
 	struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
 	char hash[2 * SMOL_HASH_BYTES + 1], number[17], *text;
@@ -145,6 +145,10 @@ int inspect_json(const struct smol_file *file)
 	set_config(o, &file->config);
 	set_first_matrix(o, &file->config);
 	json_object_set_new(o, "alphas", json_alphas(file));
+	set_integer(o, "session_context", session->options.context);
+	set_integer(o, "session_threads", session->options.n_threads);
+	set_integer(o, "session_bytes", session->session_bytes);
+	set_integer(o, "memory_bytes", session->memory_bytes);
 	cli_hex(hash, file->hash, SMOL_HASH_BYTES);
 	set_text(o, "hash", hash);
 	json_object_set_new(o, "signed", json_boolean(file->is_signed));
