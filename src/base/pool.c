@@ -1,8 +1,29 @@
 /* See pool.h. A piece of work is announced by a new generation; sleepers are woken under the lock. */
 #include "base/pool.h"
 
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <unistd.h>
+
+struct smol_pool {
+	uint32_t n_workers; /* the caller included */
+	unsigned looks;     /* of a waiting thread before it gives the processor away */
+	pthread_t threads[SMOL_POOL_MAX_WORKERS];
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	smol_work *work;
+	void *arg;
+	atomic_uint generation; /* counts pieces of work */
+	atomic_uint n_running;  /* workers still at the present piece */
+	atomic_uint n_asleep;
+	atomic_bool stopping;
+};
+
+size_t smol_pool_bytes(void)
+{
+	return sizeof(struct smol_pool);
+}
 
 /* A thread that waits looks at what it waits for: so often without a system call, which is longer than the gaps between the
  * pieces of a token; then so often giving the processor away at each look, for when somebody else needs it. Where

@@ -3,9 +3,8 @@
 #ifndef SMOL_POOL_H
 #define SMOL_POOL_H
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SMOL_POOL_MAX_WORKERS 256u
@@ -13,21 +12,12 @@
 /* One worker's share of a piece of work. */
 typedef void smol_work(void *arg, uint32_t worker, uint32_t n_workers);
 
-struct smol_pool {
-	uint32_t n_workers; /* the caller included */
-	unsigned looks;     /* of a waiting thread before it gives the processor away */
-	pthread_t threads[SMOL_POOL_MAX_WORKERS];
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	smol_work *work;
-	void *arg;
-	atomic_uint generation; /* counts pieces of work */
-	atomic_uint n_running;  /* workers still at the present piece */
-	atomic_uint n_asleep;
-	atomic_bool stopping;
-};
+struct smol_pool;
 
-/* Starts n_workers - 1 threads; false if one cannot be had (then none is left). The pool may not move. */
+/* Bytes of memory that a pool lives in, 64-byte aligned; it may not move. */
+size_t smol_pool_bytes(void);
+
+/* Starts n_workers - 1 threads; false if one cannot be had (then none is left). */
 bool smol_pool_start(struct smol_pool *pool, uint32_t n_workers);
 void smol_pool_stop(struct smol_pool *pool);
 

@@ -42,7 +42,7 @@ bool smol_overflowed(struct smol_session *session)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < session->pool.n_workers; i++) {
+	for (uint32_t i = 0; i < session->n_workers; i++) {
 		any = any || session->workers[i].overflow;
 		session->workers[i].overflow = false;
 	}
@@ -54,7 +54,7 @@ static void run(struct stage *g, smol_work *work, uint64_t n_items)
 	if (n_items < 2)
 		work(g, 0, 1);
 	else
-		smol_pool_run(&g->s->pool, work, g);
+		smol_pool_run(g->s->pool, work, g);
 }
 
 static void embed(void *arg, uint32_t worker, uint32_t n_workers)

@@ -52,5 +52,5 @@ void smol_weights_fill(struct smol_session *session)
 	for (uint32_t l = 0; l < session->config->n_layers; l++)
 		for (unsigned i = 0; i < 4; i++)
 			if (matrix_of(&session->layers[l], i)->kept)
-				smol_pool_run(&session->pool, fill_blocks, matrix_of(&session->layers[l], i));
+				smol_pool_run(session->pool, fill_blocks, matrix_of(&session->layers[l], i));
 }

@@ -63,7 +63,8 @@ struct smol_session {
 	float *t;             /* (P) their steps */
 	float *logits;        /* (V) */
 	struct worker *workers; /* (n_workers) */
-	struct smol_pool pool;
+	struct smol_pool *pool;
+	uint32_t n_workers;
 };
 
 /* Memory that is handed out in turn; with base NULL it only counts. */

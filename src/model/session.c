@@ -102,6 +102,8 @@ static void build(struct smol_session *session, const struct smol_file *file,
 	session->product = o->is_fast ? session->kernels->frozen_fast : session->kernels->frozen;
 	smol_frozen_key_init(&session->key, file->config.seed);
 	session->layers = smol_carve(carve, file->config.n_layers, sizeof *session->layers);
+	session->pool = smol_carve(carve, 1, smol_pool_bytes());
+	session->n_workers = o->n_threads;
 	session->workers = smol_carve(carve, o->n_threads, sizeof *session->workers);
 	for (uint32_t i = 0; i < o->n_threads; i++) {
 		if (carve->base)
@@ -152,7 +154,7 @@ enum smol_status smol_session_create(struct smol_session **session, const struct
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
 		                 "a session takes %zu bytes at a multiple of 64, given are %zu", needed, size_bytes);
 	build(s, file, &o, &carve);
-	if (!smol_pool_start(&s->pool, o.n_threads))
+	if (!smol_pool_start(s->pool, o.n_threads))
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %u threads", o.n_threads);
 	smol_weights_fill(s);
 	*session = s;
@@ -162,7 +164,7 @@ enum smol_status smol_session_create(struct smol_session **session, const struct
 void smol_session_destroy(struct smol_session *session)
 {
 	if (session)
-		smol_pool_stop(&session->pool);
+		smol_pool_stop(session->pool);
 }
 
 static enum smol_status check_tokens(const struct smol_session *s, const uint32_t *tokens, size_t n,
