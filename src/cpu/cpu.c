@@ -50,10 +50,14 @@ struct smol_cpu smol_cpu_detect(void)
 
 #elif defined(__aarch64__)
 
+#include <sys/auxv.h>
+
+#define HWCAP_DOT_PRODUCTS (1ul << 20) /* HWCAP_ASIMDDP of Linux */
+
 /* Advanced SIMD is part of the architecture. */
 struct smol_cpu smol_cpu_detect(void)
 {
-	return (struct smol_cpu){.neon = true};
+	return (struct smol_cpu){.neon = true, .dotprod = (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCTS) != 0};
 }
 
 #else

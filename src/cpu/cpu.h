@@ -9,6 +9,7 @@ struct smol_cpu {
 	bool avx2;   /* AVX2, FMA, F16C; the system saves ymm */
 	bool avx512; /* F, BW, VL, DQ, VBMI, VNNI and the above; the system saves zmm */
 	bool neon;   /* Advanced SIMD of AArch64 */
+	bool dotprod; /* and its dot products of bytes */
 };
 
 /* Asked of the machine each time; cheap, thread-safe. */

@@ -11,6 +11,10 @@ static const struct smol_kernels *of_set(enum smol_isa isa, struct smol_cpu cpu)
 	case SMOL_ISA_AVX512:
 		return cpu.avx512 ? &smol_kernels_avx512 : NULL;
 #endif
+#ifdef SMOL_HAVE_NEON
+	case SMOL_ISA_NEON:
+		return cpu.dotprod ? &smol_kernels_neon_dotprod : cpu.neon ? &smol_kernels_neon : NULL;
+#endif
 #ifdef SMOL_HAVE_AVX2
 	case SMOL_ISA_AVX2:
 		return cpu.avx2 ? &smol_kernels_avx2 : NULL;
@@ -24,7 +28,7 @@ static const struct smol_kernels *of_set(enum smol_isa isa, struct smol_cpu cpu)
 
 const struct smol_kernels *smol_kernels_select(enum smol_isa isa)
 {
-	static const enum smol_isa fastest_first[] = {SMOL_ISA_AVX512, SMOL_ISA_AVX2, SMOL_ISA_SCALAR};
+	static const enum smol_isa fastest_first[] = {SMOL_ISA_AVX512, SMOL_ISA_AVX2, SMOL_ISA_NEON, SMOL_ISA_SCALAR};
 	const struct smol_cpu cpu = smol_cpu_detect();
 
 	if (isa != SMOL_ISA_BEST)
