@@ -1,0 +1,243 @@
+#!/usr/bin/python3
+"""The pictures from outside: von Neumann's elephant and fitted outlines, drawn where independent arithmetic says.
+
+Usage: test_plot.py BUILD_DIR. Cases that need gnuplot are skipped, which is said, where it is not installed.
+"""
+import os
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import traceback
+import xml.etree.ElementTree as ET
+
+import numpy as np
+
+build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
+smoltool = str((build / 'tools/smoltool').resolve())
+
+
+class Skipped(Exception):
+    pass
+
+
+def run(*arguments, code=0, **more):
+    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=250, **more)
+    assert done.returncode == code, (f'{arguments}: exit code {done.returncode}, expected {code}\n'
+                                     f'{done.stdout}{done.stderr}')
+    return done
+
+
+def tool(*arguments, **more):
+    return run(smoltool, *arguments, **more)
+
+
+def needs_gnuplot():
+    if not shutil.which('gnuplot'):
+        raise Skipped('gnuplot is not installed')
+
+
+def png_size(path):
+    data = path.read_bytes()
+    assert data[:8] == b'\x89PNG\r\n\x1a\n' and data[12:16] == b'IHDR' and data[-8:-4] == b'IEND'
+    return struct.unpack('>II', data[16:24])
+
+
+def element(path, kind, **attributes):
+    """The elements of a kind that have these attributes."""
+    return [e for e in ET.parse(path).iter('{http://www.w3.org/2000/svg}' + kind)
+            if all(e.get(k) == v for k, v in attributes.items())]
+
+
+def path_points(d):
+    """The points of an M...L...Z path, y upwards."""
+    assert re.fullmatch(r'M[-\d. ]+(L[-\d. ]+)*Z', d), d[:60]
+    return np.array([[float(x) for x in p.split()] for p in re.split('[ML]', d[:-1])[1:]]) * [1, -1]
+
+
+def placed(points, like):
+    """Points moved and scaled by the one similarity, without a turn, that fits them to others best."""
+    a, b = points - points.mean(0), like - like.mean(0)
+    scale = (a * b).sum() / (a * a).sum()
+    return scale, a * scale + like.mean(0)
+
+
+def elephant(n):
+    """Mayer, Khairy, Howard 2010, from the paper's four parameters 50 - 30i, 18 + 8i, 12 - 10i, -14 - 60i."""
+    p = [50 - 30j, 18 + 8j, 12 - 10j, -14 - 60j]
+    t = np.arange(n) * 2 * np.pi / n
+    x = p[0].real * np.sin(t) + p[1].real * np.sin(2 * t) + p[2].real * np.cos(3 * t) + p[3].real * np.cos(5 * t)
+    y = p[3].imag * np.cos(t) + p[0].imag * np.sin(t) + p[1].imag * np.sin(2 * t) + p[2].imag * np.sin(3 * t)
+    return np.stack([y, -x], 1)
+
+
+# Each test gets an empty folder.
+
+def test_elephant(folder):
+    svg = folder / 'e.svg'
+    tool('elephant', '-o', svg)
+    curve, = element(svg, 'path', id='curve')
+    eye, = element(svg, 'circle', id='eye')
+    drawn = path_points(curve.get('d'))
+    true = elephant(len(drawn))
+    scale, back = placed(drawn, true)
+    assert len(drawn) >= 200 and np.abs(back - true).max() < 0.01, np.abs(back - true).max()
+    at = (np.array([float(eye.get('cx')), -float(eye.get('cy'))]) - drawn.mean(0)) * scale + true.mean(0)
+    assert np.abs(at - [20, 20]).max() < 0.01, at
+    assert not element(svg, 'animate')
+    width, height = (float(x) for x in ET.parse(svg).getroot().get('viewBox').split()[2:])
+    assert 0 < drawn[:, 0].min() < drawn[:, 0].max() < width and 0 < -drawn[:, 1].max() < -drawn[:, 1].min() < height
+
+
+def test_wiggle(folder):
+    svg = folder / 'e.svg'
+    tool('elephant', '-o', svg, '--wiggle')
+    animate, = element(svg, 'animate', attributeName='d', repeatCount='indefinite')
+    rest = path_points(element(svg, 'path', id='curve')[0].get('d'))
+    stations = [path_points(d) for d in animate.get('values').split(';')]
+    assert len(stations) == len(animate.get('keyTimes').split(';')) == 5
+    assert len(animate.get('keySplines').split(';')) == 4
+    trunk = elephant(len(rest))[:, 0] > 40
+    moves = [s - rest for s in stations]
+    for i in (0, 2, 4):
+        assert np.abs(moves[i]).max() == 0
+    for i, sign in ((1, 1), (3, -1)):
+        assert np.abs(moves[i][~trunk]).max() == 0, 'the body moves'
+        assert (sign * moves[i][trunk, 1]).max() > 30 and (sign * moves[i][trunk, 1] >= 0).all()
+        assert np.abs(moves[i][:, 0]).max() == 0
+
+
+def outline(n):
+    t = np.arange(n) * 2 * np.pi / n
+    z = 3 - 1j + 10 * np.exp(1j * t) * (1 + 0.3 * np.cos(5 * t) + 0.05 * np.sign(np.sin(9 * t + 0.1)) + 0.1j * np.sin(t))
+    return z
+
+
+def best_fit(z, k):
+    """NumPy's: the k largest coefficients, and what they miss."""
+    c = np.fft.fft(z) / len(z)
+    keep = np.argsort(-np.abs(c))[:k]
+    kept = np.zeros_like(c)
+    kept[keep] = c[keep]
+    miss = np.abs(np.fft.ifft(kept) * len(z) - z)
+    frequencies = np.rint(np.fft.fftfreq(len(z)) * len(z)).astype(int)
+    return {frequencies[i]: c[i] for i in keep}, np.sqrt((miss ** 2).mean()), miss.max()
+
+
+def test_fit(folder):
+    for n, k in ((97, 6), (250, 11), (1000, 30)):
+        z, points, svg = outline(n), folder / 'points', folder / 'f.svg'
+        points.write_text('# a star\n\n' + ''.join(f' {p.real!r}\t{p.imag!r}\r\n' for p in z) + f'{z[0].real!r} {z[0].imag!r}')
+        lines = tool('elephant', '--fit', points, '-k', k, '-o', svg).stdout.splitlines()
+        terms, rms, most = best_fit(z, k)
+        size = np.sqrt((np.abs(z - z.mean()) ** 2).mean())
+        first = re.fullmatch(r'(\d+) of (\d+) coefficients: error (\S+) \((\S+) % of .*\), at most (\S+)', lines[0])
+        assert first and [int(x) for x in first.group(1, 2)] == [k, n], lines[0]
+        found = [float(x) for x in first.group(3, 4, 5)]
+        assert np.allclose(found, [rms, 100 * rms / size, most], rtol=1e-4, atol=0.006), (found, rms, most)
+        assert abs(found[0] - rms) < 1e-5 * rms + 1e-9
+        rows = [line.split() for line in lines[2:]]
+        assert len(rows) == k
+        for f, re_, im in rows:
+            assert abs(complex(float(re_), float(im)) - terms[int(f)]) < 1e-5, (f, re_, im)
+        dots = element(svg, 'circle', **{'class': 'point'})
+        drawn = np.array([[float(d.get('cx')), -float(d.get('cy'))] for d in dots])
+        true = np.stack([z.real, z.imag], 1)
+        scale, back = placed(drawn, true)
+        assert len(dots) == n and np.abs(back - true).max() < 0.01
+        curve = path_points(element(svg, 'path', id='curve')[0].get('d'))
+        fitted = sum(c * np.exp(2j * np.pi * f * np.arange(len(curve)) / len(curve)) for f, c in terms.items())
+        back = (curve - drawn.mean(0)) * scale + true.mean(0)
+        assert len(curve) >= 720 and len(curve) % n == 0
+        assert np.abs(back - np.stack([fitted.real, fitted.imag], 1)).max() < 0.01
+
+
+def test_fit_with_every_coefficient_is_exact(folder):
+    (folder / 'points').write_text('0 0\n4 0\n4 3\n')
+    done = tool('elephant', '--fit', folder / 'points', '-k', '99', '-o', folder / 'f.svg')
+    found = re.match(r'3 of 3 coefficients: error (\S+) ', done.stdout)
+    assert float(found.group(1)) < 1e-12, done.stdout
+
+
+def test_elephant_usage(folder):
+    points, out = folder / 'points', folder / 'x.svg'
+    points.write_text('0 0\n4 0\n4 3\n')
+    for bad in (['-o', folder / 'x.gif'], ['-o', '.svg'], [], ['-o', out, '-k', '3'], ['-o', out, 'stray'],
+                ['-o', folder / 'x.png', '--wiggle'], ['-o', out, '--wiggle', '--fit', points],
+                ['-o', out, '--fit', points, '-k', '-1'], ['-o', out, '--fit', points, '-k', 'x']):
+        done = tool('elephant', *bad, code=2)
+        assert done.stderr.startswith('smoltool elephant: ') and done.stdout == '', (bad, done.stderr)
+    tool('elephant', '-o', folder / 'no/such/x.svg', code=1)
+    assert sorted(os.listdir(folder)) == ['points']
+
+
+def test_bad_points(folder):
+    points, out = folder / 'points', folder / 'x.svg'
+    for text, place in ((b'', 'at least 3'), (b'0 0\n1 1\n0 0\n', 'at least 3'), (b'0 0\n1\n2 2\n', 'line 2'),
+                        (b'0 0\n1 1\n1 2 3\n', 'line 3'), (b'0 0\n1 1\n1 nan\n', 'line 3'), (b'inf 0\n1 1\n1 2\n', 'line 1'),
+                        (b'0 0\n1 1\n1e300 2\n', 'line 3'), (b'0 0\n1 1\nx y\n', 'line 3'), (b'0 0\n1 1\n1 2\0\n', 'zero byte')):
+        points.write_bytes(text)
+        done = tool('elephant', '--fit', points, '-o', out, code=1)
+        assert done.stderr.startswith(f'smoltool elephant: {points}: ') and place in done.stderr, (text, done.stderr)
+        assert done.stderr.count('\n') == 1 and not out.exists()
+    tool('elephant', '--fit', folder / 'missing', '-o', out, code=1)
+    tool('elephant', '--fit', folder, '-o', out, code=1)
+    points.write_text('1 1\n' * 5)  # a point is an outline too, if a poor one
+    tool('elephant', '--fit', points, '-o', out)
+    assert 'nan' not in out.read_text() and 'inf' not in out.read_text()
+
+
+def test_elephant_png(folder):
+    needs_gnuplot()
+    png, svg = folder / 'e.png', folder / 'e.svg'
+    tool('elephant', '-o', png)
+    tool('elephant', '-o', svg)
+    width, height = png_size(png)
+    view = [float(x) for x in ET.parse(svg).getroot().get('viewBox').split()[2:]]
+    assert abs(width / height - view[0] / view[1]) < 0.01
+    (folder / 'points').write_text(''.join(f'{p.real} {p.imag}\n' for p in outline(50)))
+    tool('elephant', '--fit', folder / 'points', '-o', png)
+    png_size(png)
+
+
+def test_without_gnuplot(folder):
+    done = tool('elephant', '-o', folder / 'e.png', code=1, env={'PATH': str(folder)})
+    assert 'gnuplot' in done.stderr and 'not installed' in done.stderr and done.stderr.count('\n') == 1
+    assert not os.listdir(folder)
+    tool('elephant', '-o', folder / 'e.svg', env={'PATH': str(folder)})
+
+
+def test_gnuplot_that_fails(folder):
+    fake = folder / 'gnuplot'
+    for script, says in (('echo "no such\x1b terminal" >&2; exit 1', 'no such'), ('kill -9 $$', 'failed'), ('exit 0', 'nothing')):
+        fake.write_text('#!/bin/sh\n' + script + '\n')
+        fake.chmod(0o755)
+        done = tool('elephant', '-o', folder / 'e.png', code=1, env={'PATH': f'{folder}:/bin'})
+        assert says in done.stderr and '\x1b' not in done.stderr and done.stderr.count('\n') == 1, done.stderr
+        assert os.listdir(folder) == ['gnuplot']
+
+
+def main():
+    passed = failed = 0
+    for name, test in list(globals().items()):
+        if not name.startswith('test_'):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                test(pathlib.Path(folder))
+                passed += 1
+            except Skipped as why:
+                print(f'skipped: {name}: {why}')
+            except Exception:
+                failed += 1
+                print(f'FAILED: {name}')
+                traceback.print_exc(file=sys.stdout)
+    print(f'{passed} passed, {failed} failed')
+    return failed > 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
