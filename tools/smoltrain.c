@@ -100,7 +100,10 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
 	if (status != SMOL_OK)
 		return status;
 	train_report_score(report, t, &score, true);
-	return train_output_write(output, args, t, text, &score, error);
+	status = train_output_write(output, args, t, text, &score, error);
+	if (status == SMOL_OK)
+		train_report_model(report, t, output);
+	return status;
 }
 
 static int run(const struct train_args *args, struct smol_span text, struct train_output *output)

@@ -152,13 +152,35 @@ static enum smol_status make(uint8_t **bytes, size_t *size, const struct train_o
 	return status;
 }
 
+/* What smoltool inspect will say of a .smol; of safetensors, the numbers. */
+static uint64_t non_embedding_bytes(const struct smol_trainer *trainer, const uint8_t *bytes,
+                                    size_t size)
+{
+	struct smol_size_report report;
+	struct smol_error error;
+	struct smol_file file;
+
+	if (smol_file_parse(&file, bytes, size, &error) != SMOL_OK)
+		return sizeof(float) * train_non_embedding_numbers(trainer);
+	smol_file_sizes(&report, &file);
+	return report.non_embedding;
+}
+
+uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer)
+{
+	const struct smol_config *c = smol_trainer_config(trainer);
+
+	return smol_trainer_learned_numbers(trainer) - ((uint64_t)c->vocab + c->context) * c->width;
+}
+
 /* Asked for: on the standard output. */
-static void summarise(const struct train_output *o, const struct train_args *args, size_t size,
+static void summarise(const struct train_output *o, const struct train_args *args,
                       const struct smol_train_score *score)
 {
-	printf("%s: %s, %zu bytes; validation loss as stored %.5f nats per token, %.5f bits per byte\n",
-	       o->path, smol_train_method(&args->options), size, score->nats_per_token,
-	       score->bits_per_byte);
+	printf("%s: %s, %llu bytes; validation loss as stored %.5f nats per token, %.5f bits per "
+	       "byte\n",
+	       o->path, smol_train_method(&args->options), (unsigned long long)o->size_bytes,
+	       score->nats_per_token, score->bits_per_byte);
 }
 
 enum smol_status train_output_write(struct train_output *o, const struct train_args *args,
@@ -179,12 +201,16 @@ enum smol_status train_output_write(struct train_output *o, const struct train_a
 	free(card);
 	if (status == SMOL_OK)
 		status = smol_write_file(o->path, bytes, size, 0644, error);
+	if (status == SMOL_OK) {
+		o->size_bytes = size;
+		o->non_embedding_bytes = non_embedding_bytes(trainer, bytes, size);
+	}
 	free(bytes);
 	if (status != SMOL_OK)
 		return status;
 	if (smol_trainer_steps(trainer) == args->options.n_steps)
 		unlink(o->checkpoint);
-	summarise(o, args, size, score);
+	summarise(o, args, score);
 	return SMOL_OK;
 }
 

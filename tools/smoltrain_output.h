@@ -13,6 +13,7 @@ struct train_output {
 	const char *trouble; /* the file that an error is about, NULL if none */
 	bool is_signed;
 	struct smol_secret_key key;
+	uint64_t size_bytes, non_embedding_bytes; /* of the model, once it is written */
 };
 
 /* Finds out before training whether it can end well: the folder, the checkpoint, the key. False
@@ -28,6 +29,9 @@ enum smol_status train_output_load(struct train_output *output, struct smol_trai
 enum smol_status train_output_write(struct train_output *output, const struct train_args *args,
                                     const struct smol_trainer *trainer, struct smol_span text,
                                     const struct smol_train_score *score, struct smol_error *error);
+
+/* Learned numbers outside wte and wpe. */
+uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer);
 
 /* Says what went wrong, and with which file. */
 void train_output_complain(const struct train_output *output, const struct smol_error *error);

@@ -18,29 +18,52 @@ static void record(struct train_report *r, json_t *object)
 	json_decref(object);
 }
 
+static json_int_t tokens_per_step(const struct train_report *r)
+{
+	return (json_int_t)r->args->options.batch * r->args->options.context;
+}
+
 static void record_start(struct train_report *r, const struct smol_trainer *t)
 {
 	char *text = smol_train_options_json(&r->args->options);
 	json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
 
-	record(r, json_pack("{s:s, s:s*, s:o*, s:I, s:I, s:I, s:I, s:I}", "event", "start", "data",
-	                    r->args->data, "options", options, "threads",
+	record(r, json_pack("{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "event",
+	                    "start", "method", smol_train_method(&r->args->options), "data",
+	                    json_string(r->args->data), "options", options, "threads",
 	                    (json_int_t)r->args->options.n_threads, "train_bytes",
 	                    (json_int_t)smol_trainer_train_bytes(t), "val_bytes",
 	                    (json_int_t)smol_trainer_val_bytes(t), "learned_numbers",
-	                    (json_int_t)smol_trainer_learned_numbers(t), "step",
-	                    (json_int_t)smol_trainer_steps(t)));
+	                    (json_int_t)smol_trainer_learned_numbers(t), "non_embedding_params",
+	                    (json_int_t)train_non_embedding_numbers(t), "tokens_per_step",
+	                    tokens_per_step(r), "step", (json_int_t)smol_trainer_steps(t)));
 	free(text);
+}
+
+/* A killed run may have left half a line at the end. False, with errno, if it cannot go. */
+static bool drop_cut_line(FILE *log)
+{
+	long size, end;
+
+	if (fseek(log, 0, SEEK_END) != 0)
+		return errno == ESPIPE; /* a pipe has no past */
+	size = end = ftell(log);
+	while (end > 0 && fseek(log, end - 1, SEEK_SET) == 0 && getc(log) != '\n')
+		end--;
+	return size >= 0 && (end == size || ftruncate(fileno(log), end) == 0) &&
+	       fseek(log, 0, SEEK_END) == 0;
 }
 
 bool train_report_open(struct train_report *r, const struct train_args *args,
                        const struct smol_trainer *t)
 {
-	*r = (struct train_report){.args = args, .loss = -1, .val = -1};
+	*r = (struct train_report){.args = args, .smoothed = -1, .val = -1};
 	if (args->log != NULL) {
-		r->log = fopen(args->log, args->resume ? "a" : "w");
-		if (r->log == NULL) {
+		r->log = fopen(args->log, args->resume ? "a+" : "w");
+		if (r->log == NULL || (args->resume && !drop_cut_line(r->log))) {
 			fprintf(stderr, "%s: %s: %s\n", cli_program, args->log, strerror(errno));
+			if (r->log != NULL)
+				fclose(r->log);
 			return false;
 		}
 	}
@@ -51,6 +74,7 @@ bool train_report_open(struct train_report *r, const struct train_args *args,
 	return true;
 }
 
+/* A line that is too long for the terminal is cut, not wrapped, so that the next one covers it. */
 static void show(struct train_report *r, unsigned step)
 {
 	const struct smol_train_options *o = &r->args->options;
@@ -58,12 +82,12 @@ static void show(struct train_report *r, unsigned step)
 	const double speed = seconds > 0 ? done / seconds : 0;
 	const long left = speed > 0 ? (long)((double)(o->n_steps - step) / speed) : 0;
 
-	fprintf(stderr, "%sstep %u/%u  loss %.4f", r->terminal ? "\r" : "", step, (unsigned)o->n_steps,
-	        r->loss);
+	fprintf(stderr, "%sstep %u/%u  loss %.4f  smoothed %.4f", r->terminal ? "\r\x1b[?7l" : "", step,
+	        (unsigned)o->n_steps, r->loss, r->smoothed);
 	if (r->val >= 0)
 		fprintf(stderr, "  val %.4f", r->val);
-	fprintf(stderr, "  %.0f tokens/s  %ld:%02ld:%02ld left%s", speed * o->batch * o->context,
-	        left / 3600, left / 60 % 60, left % 60, r->terminal ? "\x1b[K" : "\n");
+	fprintf(stderr, "  %.0f tokens/s  %ld:%02ld:%02ld left%s", speed * (double)tokens_per_step(r),
+	        left / 3600, left / 60 % 60, left % 60, r->terminal ? "\x1b[K\x1b[?7h" : "\n");
 	fflush(stderr);
 	r->shown = cli_seconds();
 }
@@ -74,10 +98,12 @@ void train_report_step(struct train_report *r, const struct smol_trainer *t,
 	const unsigned step = smol_trainer_steps(t);
 	const bool last = step == r->args->options.n_steps;
 
-	r->loss = r->loss < 0 ? s->loss : 0.95 * r->loss + 0.05 * s->loss;
-	record(r, json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f}", "event", "train", "step",
-	                    (json_int_t)step, "loss", s->loss, "gradient_norm", s->gradient_norm, "lr",
-	                    s->lr, "alpha_lr", s->alpha_lr, "seconds", cli_seconds() - r->began));
+	r->loss = s->loss;
+	r->smoothed = r->smoothed < 0 ? s->loss : 0.95 * r->smoothed + 0.05 * s->loss;
+	record(r, json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "event", "train", "step",
+	                    (json_int_t)step, "tokens", tokens_per_step(r) * step, "loss", s->loss,
+	                    "gradient_norm", s->gradient_norm, "lr", s->lr, "alpha_lr", s->alpha_lr,
+	                    "seconds", cli_seconds() - r->began));
 	if (r->terminal ? last || cli_seconds() - r->shown > 0.1
 	                : last || (r->args->print_every > 0 && step % r->args->print_every == 0))
 		show(r, step);
@@ -94,6 +120,15 @@ void train_report_score(struct train_report *r, const struct smol_trainer *t,
 	train_report_say(r, "step %u: validation loss%s %.5f nats per token, %.5f bits per byte",
 	                 smol_trainer_steps(t), stored ? " as stored" : "", s->nats_per_token,
 	                 s->bits_per_byte);
+}
+
+void train_report_model(struct train_report *r, const struct smol_trainer *t,
+                        const struct train_output *o)
+{
+	record(r, json_pack("{s:s, s:I, s:I, s:I, s:I}", "event", "model", "step",
+	                    (json_int_t)smol_trainer_steps(t), "bytes", (json_int_t)o->size_bytes,
+	                    "non_embedding_bytes", (json_int_t)o->non_embedding_bytes,
+	                    "non_embedding_params", (json_int_t)train_non_embedding_numbers(t)));
 }
 
 void train_report_say(struct train_report *r, const char *format, ...)

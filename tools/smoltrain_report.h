@@ -2,7 +2,7 @@
 #ifndef SMOLTRAIN_REPORT_H
 #define SMOLTRAIN_REPORT_H
 
-#include "smoltrain_args.h"
+#include "smoltrain_output.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -14,7 +14,8 @@ struct train_report {
 	bool terminal;
 	double began, shown; /* seconds of the monotonic clock */
 	unsigned first_step; /* steps done before this run */
-	double loss, val;    /* smoothed training loss, last validation; negative: none yet */
+	double loss, smoothed; /* of training: the last step's, and smoothed; negative: none yet */
+	double val;            /* the last validation's; negative: none yet */
 };
 
 /* Opens the log, if one is asked for; a resumed run adds to it. False, with a message, if it cannot
@@ -26,6 +27,9 @@ void train_report_step(struct train_report *report, const struct smol_trainer *t
 /* stored: of the numbers as the file holds them. */
 void train_report_score(struct train_report *report, const struct smol_trainer *trainer,
                         const struct smol_train_score *score, bool stored);
+/* The model that was written. */
+void train_report_model(struct train_report *report, const struct smol_trainer *trainer,
+                        const struct train_output *output);
 /* False if the log could not be written whole. */
 bool train_report_close(struct train_report *report);
 

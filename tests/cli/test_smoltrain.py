@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import signal
 import struct
 import subprocess
@@ -40,7 +41,8 @@ def train(folder, *arguments, code=0, **more):
 
 def stored_loss(log):
     records = [json.loads(line) for line in log.read_text().splitlines()]
-    last = records[-1]
+    assert records[-1]['event'] == 'model'
+    last = records[-2]
     assert last['event'] == 'validation' and last['stored'] is True
     return last['nats_per_token']
 
@@ -224,6 +226,43 @@ def test_interrupted_and_resumed(folder):
         assert not parts.with_suffix('.ckpt').exists()
 
 
+def test_a_cut_line_of_the_log_is_dropped(folder):
+    log, out = folder / 'x.smol.log', folder / 'x.smol'
+    options = ['--steps', '400', '--save-every', '0']
+    assert interrupt(folder, out, *options)[0] == 1
+    whole = log.read_bytes()
+    log.write_bytes(whole + b'{"event":"tra')
+    run(smoltrain, '--data', folder / 'text', '-o', out, '--resume', '--log', log)
+    assert log.read_bytes().startswith(whole + b'{"event":"start"')
+    assert [json.loads(line) for line in log.read_text().splitlines()][-1]['step'] == 400
+    run(smoltrain, '--data', folder / 'text', '-o', out, '--steps', '1', *small, '--log', '/dev/null')
+
+
+def test_progress_on_a_terminal(folder):
+    """A line over the line before, each as wide as a small terminal shows; the log has its numbers."""
+    log, (ours, theirs) = folder / 'log', os.openpty()
+    process = subprocess.Popen([smoltrain, '--data', str(folder / 'text'), *small, '-o', str(folder / 'x.smol'),
+                                '--steps', '60', '--log', str(log)], stderr=theirs, stdout=subprocess.DEVNULL)
+    os.close(theirs)
+    shown = b''
+    while True:
+        try:
+            shown += os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    losses = [r['loss'] for r in map(json.loads, log.read_text().splitlines()) if r['event'] == 'train']
+    smoothed = losses[0]
+    for loss in losses[1:]:
+        smoothed = 0.95 * smoothed + 0.05 * loss
+    lines = re.findall(r'\r\x1b\[\?7l(step.*?)\x1b\[K\x1b\[\?7h', shown.decode())
+    last = re.fullmatch(r'step 60/60  loss (\S+)  smoothed (\S+)(  val \S+)?  (\d+) tokens/s  0:00:00 left', lines[-1])
+    assert last, lines
+    assert abs(float(last.group(1)) - losses[-1]) < 1e-4 and abs(float(last.group(2)) - smoothed) < 1e-4
+    assert int(last.group(4)) > 0
+
+
 def test_damaged_checkpoint(folder):
     out = folder / 'm.smol'
     code, _ = interrupt(folder, out, '--steps', '100000')
@@ -245,6 +284,14 @@ def test_log_and_card(folder):
     assert records[0]['options']['rank'] == 4
     assert sum(r['event'] == 'train' for r in records) == 20
     assert sum(r['event'] == 'validation' for r in records) == 3
+    start, train_last, model = records[0], [r for r in records if r['event'] == 'train'][-1], records[-1]
+    page = json.loads(run(str(build / 'tools/smoltool'), 'inspect', '--json', out).stdout)
+    assert start['method'] == 'lora' and start['tokens_per_step'] == 4 * 16
+    assert train_last['step'] == 20 and train_last['tokens'] == 20 * 4 * 16 and train_last['seconds'] > 0
+    assert model['event'] == 'model' and model['step'] == 20 and model['bytes'] == out.stat().st_size
+    assert model['non_embedding_bytes'] == page['non_embedding_bytes']
+    assert model['non_embedding_params'] == start['non_embedding_params'] == page['non_embedding_params']
+    assert start['non_embedding_params'] == start['learned_numbers'] - (256 + 16) * 32
     data = out.read_bytes()
     card = json.loads(data[data.index(b'{\n "made_by"'):data.index(b'\n}') + 2])
     text = (folder / 'text').read_bytes()
