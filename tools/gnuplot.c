@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -57,15 +58,25 @@ FILE *gnuplot_begin(const char *output, unsigned width, unsigned height)
 	return script;
 }
 
+static bool is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string != NULL;
+}
+
 /* Single quotes, in which gnuplot expands nothing; a quote is written twice. */
 void gnuplot_text(FILE *script, const char *text)
 {
+	const unsigned last = is_utf8(text) ? 0xff : 0x7e;
+
 	fputc('\'', script);
 	for (; *text; text++) {
 		const unsigned char c = (unsigned char)*text;
 		if (c == '\'')
 			fputc('\'', script);
-		fputc(c < 0x20 || c == 0x7f ? '?' : c, script);
+		fputc(c < 0x20 || c == 0x7f || c > last ? '?' : c, script);
 	}
 	fputc('\'', script);
 }

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""The pictures from outside: von Neumann's elephant and fitted outlines, drawn where independent arithmetic says.
+"""The pictures from outside: von Neumann's elephant, fitted outlines and training runs, drawn where independent
+arithmetic says.
 
 Usage: test_plot.py BUILD_DIR. Cases that need gnuplot are skipped, which is said, where it is not installed.
 """
+import json
 import os
 import pathlib
 import re
@@ -218,6 +220,187 @@ def test_gnuplot_that_fails(folder):
         done = tool('elephant', '-o', folder / 'e.png', code=1, env={'PATH': f'{folder}:/bin'})
         assert says in done.stderr and '\x1b' not in done.stderr and done.stderr.count('\n') == 1, done.stderr
         assert os.listdir(folder) == ['gnuplot']
+
+
+def log_lines(method, *, d=5, rank=0, n_steps=40, every=10, loss=2.0, size=1000, speed=0.5, finished=True):
+    """A log as smoltrain writes them, with made-up losses."""
+    start = {'event': 'start', 'method': method, 'data': 'text', 'options': {'d': d, 'rank': rank, 'n_steps': n_steps},
+             'learned_numbers': 9, 'non_embedding_params': 7, 'tokens_per_step': 64, 'step': 0}
+    lines = [start]
+    for step in range(1, n_steps + 1):
+        lines.append({'event': 'train', 'step': step, 'tokens': 64 * step, 'loss': loss + 3 / step, 'seconds': speed * step})
+        if step % every == 0:
+            lines.append({'event': 'validation', 'step': step, 'stored': False, 'nats_per_token': loss + 2 / step,
+                          'bits_per_byte': 1.5, 'tokens': 99, 'seconds': speed * step + 0.1})
+    if finished:
+        lines.append({'event': 'validation', 'step': n_steps, 'stored': True, 'nats_per_token': loss,
+                      'bits_per_byte': loss / np.log(2), 'tokens': 99, 'seconds': speed * n_steps + 0.2})
+        lines.append({'event': 'model', 'step': n_steps, 'bytes': 9999, 'non_embedding_bytes': size,
+                      'non_embedding_params': 7})
+    return lines
+
+
+def write_log(path, *arguments, **options):
+    path.write_text(''.join(json.dumps(line) + '\n' for line in log_lines(*arguments, **options)))
+    return path
+
+
+def plot(folder, *arguments, **more):
+    svg = folder / 'plot.svg'
+    tool('plot', '-o', svg, *arguments, **more)
+    return svg
+
+
+def series(svg):
+    """Title, the first text of a group of gnuplot's -> the places of its points; and all the text there is."""
+    ns = '{http://www.w3.org/2000/svg}'
+    found = {}
+    for group in ET.parse(svg).iter(ns + 'g'):
+        if not (group.get('id') or '').startswith('gnuplot_plot_'):
+            continue
+        title = next((''.join(t.itertext()).strip() for t in group.iter(ns + 'text')), None)
+        places = [re.match(r'translate\(([-\d.]+),([-\d.]+)\)', u.get('transform')).groups() for u in group.iter(ns + 'use')
+                  if u.get('transform')]
+        if title:
+            found[title] = np.array(places, float)
+    texts = [''.join(t.itertext()).strip() for t in ET.parse(svg).iter(ns + 'text')]
+    return found, texts
+
+
+def at(places, x, y, *, key=True):
+    """Whether points lie at these values, on linear axes; the last is the key's unless there is none."""
+    places = places[:-1] if key else places
+    assert len(places) == len(x), (len(places), len(x))
+    for pixels, values, down in ((places[:, 0], x, 1), (places[:, 1], y, -1)):
+        slope, offset = np.polyfit(values, pixels, 1)
+        assert np.abs(slope * np.asarray(values) + offset - pixels).max() < 0.3 and slope * down > 0
+
+
+def test_curves(folder):
+    needs_gnuplot()
+    a = write_log(folder / 'a.jsonl', 'alpha', loss=2.2, speed=100)
+    b = write_log(folder / 'b.jsonl', 'lora', rank=4, n_steps=60, finished=False)
+    steps = np.arange(10, 41, 10)
+    for more, x, label in (([], steps, 'step'), (['--x', 'tokens'], 64 * steps, 'tokens'),
+                           (['--x', 'seconds'], 100 * steps + 0.1, 'time (minutes)'),
+                           (['--log-x'], np.log(steps), 'step')):
+        found, texts = series(plot(folder, *more, a, b))
+        assert label in texts and 'loss (nats per token)' in texts, texts
+        assert set(found) >= {'alpha, d = 5', 'lora, rank 4'}, found.keys()
+        at(found['alpha, d = 5'], x, 2.2 + 2 / steps)
+        assert len(found['lora, rank 4']) == 6 + 1
+        assert sum('gnuplot_plot_' in line for line in (folder / 'plot.svg').read_text().splitlines()) == 4
+
+
+def test_a_resumed_run_counts_once(folder):
+    needs_gnuplot()
+    log = folder / 'log'
+    first, again = log_lines('alpha', n_steps=40, finished=False), log_lines('alpha', n_steps=60)
+    again = [again[0] | {'step': 20}] + [r | {'seconds': r.get('seconds', 10) - 10} for r in again[1:] if r['step'] > 20]
+    log.write_text(''.join(json.dumps(r) + '\n' for r in first + again) + '{"event":"tra')
+    steps = np.arange(10, 61, 10)
+    at(series(plot(folder, log))[0]['alpha, d = 5'], steps, 2 + 2 / steps)
+    at(series(plot(folder, '--x', 'seconds', log))[0]['alpha, d = 5'], steps * 0.5 + 0.1, 2 + 2 / steps)
+
+
+def test_a_long_run_is_thinned(folder):
+    needs_gnuplot()
+    log = write_log(folder / 'log', 'alpha', n_steps=20000, every=5000)
+    svg = plot(folder, log)
+    lines = [e.get('d') for e in element(svg, 'path') if e.get('d').count('L') > 50]
+    assert lines and max(d.count('L') for d in lines) <= 160
+    assert svg.stat().st_size < 60000
+
+
+def sweep_logs(folder, losses, extra=()):
+    logs = [write_log(folder / 'embed', 'embed', loss=3.0), write_log(folder / 'full', 'full', loss=2.0)]
+    logs += [write_log(folder / f'fastfood-{d}', 'fastfood', d=d, loss=loss) for d, loss in losses]
+    return logs + [write_log(folder / f'more-{i}', 'alpha', d=d, loss=loss) for i, (d, loss) in enumerate(extra)]
+
+
+def test_sweep(folder):
+    needs_gnuplot()
+    d, loss = np.array([1, 10, 100, 300, 1000]), np.array([2.9, 2.5, 2.101, 2.099, 2.05])
+    logs = sweep_logs(folder, list(zip(d.tolist(), loss.tolist()))[::-1], [(1, 2.9), (1, 2.7), (30, 2.6)])
+    found, texts = series(plot(folder, '--kind', 'sweep', *logs))
+    at(found['fastfood'], np.log(d), loss)
+    at(found['alpha'], np.log([1, 30]), [2.8, 2.6])
+    assert 'd90 = 300' in texts and sum('d90' in t for t in texts) == 1, texts
+    assert {'embed (baseline)', 'full', '90 % of the way from embed to full', 'validation loss (nats per token)'} <= set(texts)
+    assert {'1', '10', '30', '100', '300', '1000'} <= set(texts)
+    found, texts = series(plot(folder, '--kind', 'sweep', *logs[2:]))  # nothing to compare with
+    assert len(found['fastfood']) == 6 and not any('d90' in t or 'full' in t for t in texts)
+    tool('plot', '--kind', 'sweep', '-o', folder / 'x.svg', *logs[:2], code=1)
+
+
+def test_bytes(folder):
+    needs_gnuplot()
+    logs = [write_log(folder / 'embed', 'embed', loss=3.0, size=600)]
+    logs += [write_log(folder / f'l{r}', 'lora', rank=r, loss=2.5 - 0.1 * r, size=1000 * r) for r in (1, 2, 4)]
+    found, texts = series(plot(folder, '--kind', 'bytes', *logs))
+    at(found['lora'], np.log([1000, 2000, 4000]), [2.4, 2.3, 2.1])
+    assert len(found['embed']) == 2
+    assert {'rank 1', 'rank 2', 'rank 4', 'bytes outside the embeddings', 'validation (bits per byte)'} <= set(texts)
+
+
+def test_names_are_only_text(folder):
+    needs_gnuplot()
+    names = ["it's `touch a`", '$(touch b)', '<b>&amp;"', 'a_1^2{x} @y', 'x\ny', 'é', "'; system('touch c') #"]
+    logs = [write_log(folder / name, 'alpha') for name in names]
+    os.chdir(folder)
+    found, _ = series(plot(folder, *logs))
+    for name in names:
+        assert f"alpha, d = 5 ({name})".replace('\n', '?') in found, (name, found.keys())
+    (folder / os.fsdecode(b'\xff')).write_bytes(logs[0].read_bytes())
+    series(plot(folder, logs[0], folder / os.fsdecode(b'\xff')))
+    assert not {'a', 'b', 'c'} & set(os.listdir(folder))
+
+
+def test_a_real_log(folder):
+    needs_gnuplot()
+    (folder / 'text').write_text('To be, or not to be, that is the question.\n' * 200)
+    run(build / 'tools/smoltrain', '--data', folder / 'text', '--layers', '1', '--width', '16', '--heads', '2', '--context',
+        '8', '--batch', '2', '--steps', '30', '--eval-every', '10', '--log', folder / 'log', '-o', folder / 'm.smol')
+    records = [json.loads(line) for line in (folder / 'log').read_text().splitlines()]
+    losses = [r['nats_per_token'] for r in records if r['event'] == 'validation' and not r['stored']]
+    at(series(plot(folder, folder / 'log'))[0]['alpha, d = 5'], [10, 20, 30], losses)
+    plot(folder, '--kind', 'bytes', folder / 'log')
+    for kind in ('curves', 'bytes', 'sweep'):
+        tool('plot', '--kind', kind, '-o', folder / 'plot.png', folder / 'log')
+        width, height = png_size(folder / 'plot.png')
+        assert width > height > 500
+
+
+def test_plot_usage(folder):
+    log, out = write_log(folder / 'log', 'alpha'), folder / 'x.svg'
+    for bad in (['-o', out], [log], ['-o', folder / 'x.pdf', log], ['-o', out, '--kind', 'pie', log],
+                ['-o', out, '--x', 'days', log], ['-o', out, '--kind', 'sweep', '--x', 'tokens', log],
+                ['-o', out, '--kind', 'bytes', '--log-x', log], ['-o', out, *[log] * 257]):
+        done = tool('plot', *bad, code=2)
+        assert done.stderr.startswith('smoltool plot: ') and done.stdout == '', (bad, done.stderr)
+    assert sorted(os.listdir(folder)) == ['log']
+
+
+def test_bad_logs(folder):
+    good = ''.join(json.dumps(r) + '\n' for r in log_lines('alpha'))
+    log, out = folder / 'log', folder / 'x.svg'
+    start, rest = good.split('\n', 1)
+    for text, place in (('', 'empty'), ('\0\n', 'line 1'), ('[]\n', 'line 1'), (rest, 'line 1'), (good + '{"event":\n', 'not JSON'),
+                        (good + '{"event": 7}\n', 'not a record'), (start.replace('alpha', "al'pha") + '\n', 'line 1'),
+                        (start.replace('"step": 0', '"step": -1') + '\n', 'line 1'), (start + '\n', 'no steps'),
+                        (start + '\n{"event":"train","step":1,"seconds":1}\n', 'line 2'),
+                        (start + '\n{"event":"train","step":"1","seconds":1,"loss":3}\n', 'line 2'),
+                        (good + '{"event":"train","step":1,"seconds":1,"loss":3}\n', 'a step before')):
+        log.write_text(text)
+        done = tool('plot', '-o', out, log, code=1)
+        assert done.stderr.startswith(f'smoltool plot: {log}: ') and place in done.stderr, (text, done.stderr)
+        assert done.stderr.count('\n') == 1 and not out.exists()
+    write_log(log, 'alpha', finished=False)
+    for kind in ('sweep', 'bytes'):
+        assert 'not finished' in tool('plot', '--kind', kind, '-o', out, log, code=1).stderr
+    tool('plot', '-o', out, folder / 'missing', code=1)
+    tool('plot', '-o', folder / 'no/such.svg', log, code=1)
+    assert os.listdir(folder) == ['log']
 
 
 def main():
