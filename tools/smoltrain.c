@@ -1,4 +1,5 @@
 /* smoltrain: a text in, a model out. */
+#include "smoltrain.h"
 #include "cli.h"
 #include "smoltrain_args.h"
 #include "smoltrain_card.h"
@@ -132,14 +133,32 @@ static int run(const struct train_args *args, struct smol_span text, struct trai
 	if (status != SMOL_OK)
 		train_output_complain(output, &error);
 	else if (stopped)
-		fprintf(stderr, "stopped after step %u of %u; the same command with --resume goes on\n",
-		        (unsigned)smol_trainer_steps(trainer), (unsigned)args->options.n_steps);
+		fprintf(stderr, "stopped after step %u of %u; the same command%s goes on\n",
+		        (unsigned)smol_trainer_steps(trainer), (unsigned)args->options.n_steps,
+		        args->in_sweep ? "" : " with --resume");
 	smol_trainer_destroy(trainer);
 	return status == SMOL_OK && !stopped && logged ? 0 : CLI_FAILED;
 }
 
-/* The whole text. It is not mapped: a file that shrinks during hours of training would end them. */
-static bool read_text(struct smol_span *text, const char *path)
+bool train_stop_asked(void)
+{
+	return stop_asked != 0;
+}
+
+int train_run(const struct train_args *args, struct smol_span text)
+{
+	struct train_output output;
+	int code;
+
+	if (!train_output_open(&output, args))
+		return CLI_FAILED;
+	code = run(args, text, &output);
+	train_output_close(&output);
+	return code;
+}
+
+/* It is not mapped: a file that shrinks during hours of training would end them. */
+bool train_read_text(struct smol_span *text, const char *path)
 {
 	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -159,25 +178,33 @@ static bool read_text(struct smol_span *text, const char *path)
 	return good;
 }
 
-int main(int argc, char **argv)
+static int train_line(int argc, const char **argv)
 {
 	struct train_args args;
-	struct train_output output;
 	struct smol_span text;
 	int code;
 
-	cli_program = "smoltrain";
-	prepare_environment(argv);
-	if (train_args_parse(&args, argc, (const char **)(uintptr_t)argv, &code) != 0)
+	if (train_args_parse(&args, argc, argv, &code) != 0)
 		return code;
 	code = CLI_FAILED;
-	if (train_output_open(&output, &args)) {
-		if (read_text(&text, args.data)) {
-			code = run(&args, text, &output);
-			free((uint8_t *)(uintptr_t)text.data);
-		}
-		train_output_close(&output);
+	if (train_read_text(&text, args.data)) {
+		code = train_run(&args, text);
+		free((uint8_t *)(uintptr_t)text.data);
 	}
 	train_args_free(&args);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	const bool sweep = argc > 1 && strcmp(argv[1], "sweep") == 0;
+	const char **arguments = (const char **)(uintptr_t)argv;
+	int code;
+
+	cli_program = sweep ? "smoltrain sweep" : "smoltrain";
+	prepare_environment(argv);
+	if (sweep)
+		arguments[1] = cli_program; /* as its help calls it */
+	code = sweep ? train_sweep(argc - 1, arguments + 1) : train_line(argc, arguments);
 	return cli_close_output() ? code : CLI_FAILED;
 }

@@ -7,14 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEFAULT_METHOD "alpha"
+
 /* Words on the command line that become numbers. */
 struct words {
-	char *method, *dist, *norms, *embedding_type, *keep, *init_alpha, *seed;
+	char *method, *d, *dist, *norms, *embedding_type, *keep, *init_alpha, *seed;
 };
 
 static void free_words(struct words *w)
 {
 	free(w->method);
+	free(w->d);
 	free(w->dist);
 	free(w->norms);
 	free(w->embedding_type);
@@ -51,6 +54,16 @@ static int choose(int *value, const char *option, const char *word, const struct
 	return cli_usage_error(option, "unknown choice");
 }
 
+static bool parse_d(uint32_t *d, const char *text)
+{
+	uint64_t value;
+
+	if (!cli_parse_u64(&value, text) || value == 0 || value > UINT32_MAX)
+		return false;
+	*d = (uint32_t)value;
+	return true;
+}
+
 static int apply_words(struct train_args *args, const struct words *w)
 {
 	struct smol_train_options *o = &args->options;
@@ -63,6 +76,8 @@ static int apply_words(struct train_args *args, const struct words *w)
 	    choose(&keep, "--keep", w->keep, keeps) ||
 	    choose(&start, "--init-alpha", w->init_alpha, starts))
 		return CLI_USAGE;
+	if (w->d != NULL && !parse_d(&o->d, w->d))
+		return cli_usage_error("--d", "takes a whole number over 0");
 	if (w->seed != NULL && !cli_parse_u64(&o->seed, w->seed))
 		return cli_usage_error("--seed", "takes 0..2^64-1");
 	o->dist = (enum smol_dist)dist;
@@ -84,7 +99,8 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 	const struct poptOption model[] = {
 		{"method", 0, POPT_ARG_STRING, &w->method, 0, "what is learned (default alpha)",
 		 "embed|alpha|alpha-global|lora|full"},
-		{"d", 0, POPT_ARG_INT, &o->d, 0, "bases of each alpha vector, 1..64", "N"},
+		{"d", 0, POPT_ARG_STRING, &w->d, 0,
+		 "bases of each alpha vector, 1..64; of a sweep, all of them: 1,2,5", "N"},
 		{"rank", 0, POPT_ARG_INT, &o->rank, 0, "rank of the LoRA factors, 0 = none", "N"},
 		{"dist", 0, POPT_ARG_STRING, &w->dist, 0, "distribution of the frozen weights",
 		 "sign|gauss"},
@@ -153,8 +169,11 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		{NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)recipe, 0, "The recipe:", NULL},
 		{NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)run, 0, "The run:", NULL},
 		POPT_AUTOHELP POPT_TABLEEND};
-	poptContext context = poptGetContext("smoltrain", argc, argv, all, 0);
+	poptContext context = poptGetContext(cli_program, argc, argv, all, 0);
 
+	poptSetOtherOptionHelp(context, "[OPTION...] --data TEXT -o OUT\n\n'smoltrain sweep' trains the "
+	                                "method at each of several --d, and embed and full to\n"
+	                                "compare with, in the folder OUT. It takes the same options.");
 	*exit_code = cli_parse(context);
 	if (*exit_code == 0 && poptPeekArg(context) != NULL)
 		*exit_code = cli_usage_error(poptPeekArg(context), "unexpected argument");
@@ -190,7 +209,7 @@ static int base_options(struct smol_train_options *options, const char *method,
 {
 	struct smol_train_options o, saved;
 
-	if (!smol_train_defaults(&o, method != NULL ? method : "alpha"))
+	if (!smol_train_defaults(&o, method != NULL ? method : DEFAULT_METHOD))
 		return cli_usage_error("--method", "unknown choice");
 	if (args->resume) {
 		const int code = checkpoint_options(&saved, args->output);
@@ -217,21 +236,58 @@ void train_args_free(struct train_args *args)
 	free(args->password_file);
 }
 
-/* The line is read twice: the method or the checkpoint decides the defaults of all the rest. */
-int train_args_parse(struct train_args *out, int argc, const char **argv, int *exit_code)
+static int no_memory(void)
 {
-	const struct train_args blank = {.eval_every = 250, .save_every = 500, .print_every = 50};
+	return cli_complain(NULL, &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory"});
+}
+
+static bool replace(char **place, const char *text)
+{
+	free(*place);
+	*place = text != NULL ? strdup(text) : NULL;
+	return text == NULL || *place != NULL;
+}
+
+/* What a run of a sweep has of its own; a line that is no sweep's stays as it is. */
+static int apply_run(struct train_args *args, struct words *w, const struct train_sweep_run *run)
+{
+	char d[24];
+
+	if (run == NULL)
+		return 0;
+	cli_decimal(d, run->d);
+	args->in_sweep = true;
+	if (replace(&args->output, run->output) && replace(&args->log, run->log) &&
+	    replace(&w->method, run->method) && replace(&w->d, run->d != 0 ? d : NULL))
+		return 0;
+	return no_memory();
+}
+
+static const struct train_args blank = {.eval_every = 250, .save_every = 500, .print_every = 50};
+
+static int read_line(struct train_args *args, struct words *words, int argc, const char **argv,
+                     const struct train_sweep_run *one, int *exit_code)
+{
+	if (run_popt(args, words, argc, argv, exit_code) == 0)
+		*exit_code = apply_run(args, words, one);
+	return *exit_code;
+}
+
+/* The line is read twice: the method or the checkpoint decides the defaults of all the rest. */
+static int parse(struct train_args *out, int argc, const char **argv, const struct train_sweep_run *one,
+                 int *exit_code)
+{
 	struct train_args first = blank, args = blank;
 	struct words words = {0}, same_words = {0};
 
-	if (run_popt(&first, &words, argc, argv, exit_code) == 0) {
+	if (read_line(&first, &words, argc, argv, one, exit_code) == 0) {
 		if (first.data == NULL || first.output == NULL)
 			*exit_code = cli_usage_error(first.data == NULL ? "--data" : "--output",
 			                             "is needed");
 		else
 			*exit_code = base_options(&args.options, words.method, &first);
 	}
-	if (*exit_code == 0 && run_popt(&args, &same_words, argc, argv, exit_code) == 0)
+	if (*exit_code == 0 && read_line(&args, &same_words, argc, argv, one, exit_code) == 0)
 		*exit_code = apply_words(&args, &words);
 	train_args_free(&first);
 	free_words(&words);
@@ -241,4 +297,87 @@ int train_args_parse(struct train_args *out, int argc, const char **argv, int *e
 	else
 		train_args_free(&args);
 	return *exit_code;
+}
+
+int train_args_parse(struct train_args *args, int argc, const char **argv, int *exit_code)
+{
+	return parse(args, argc, argv, NULL, exit_code);
+}
+
+int train_sweep_run_args(struct train_args *args, const struct train_sweep_run *one, int argc,
+                         const char **argv, int *exit_code)
+{
+	return parse(args, argc, argv, one, exit_code);
+}
+
+/* "10,30,100" in rising order; list is cut up. */
+static int parse_list(struct train_sweep_args *s, char *list)
+{
+	size_t n = 1;
+
+	for (const char *p = list; *p != '\0'; p++)
+		n += *p == ',';
+	s->d = calloc(n, sizeof *s->d);
+	if (s->d == NULL)
+		return no_memory();
+	for (char *next; list != NULL; list = next, s->n++) {
+		next = strchr(list, ',');
+		if (next != NULL)
+			*next++ = '\0';
+		if (!parse_d(s->d + s->n, list) || (s->n > 0 && s->d[s->n] <= s->d[s->n - 1]))
+			return cli_usage_error("--d", "takes whole numbers in rising order: 1,2,5");
+	}
+	return 0;
+}
+
+static int check_sweep(const struct train_args *args, const struct words *w)
+{
+	struct smol_train_options o;
+
+	if (args->data == NULL || args->output == NULL)
+		return cli_usage_error(args->data == NULL ? "--data" : "--output", "is needed");
+	if (w->d == NULL)
+		return cli_usage_error("--d", "is needed");
+	if (args->log != NULL || args->resume)
+		return cli_usage_error(args->log != NULL ? "--log" : "--resume",
+		                       "is not for a sweep, which does both by itself");
+	if (args->sign_key != NULL)
+		return cli_usage_error("--sign", "is not for a sweep");
+	if (!smol_train_defaults(&o, w->method != NULL ? w->method : DEFAULT_METHOD))
+		return cli_usage_error("--method", "unknown choice");
+	if (o.full || o.matrices == SMOL_MATRIX_UNIT)
+		return cli_usage_error("--method", "has no d to sweep");
+	return 0;
+}
+
+int train_sweep_args_parse(struct train_sweep_args *out, int argc, const char **argv, int *exit_code)
+{
+	struct train_sweep_args s = {0};
+	struct train_args args = blank;
+	struct words words = {0};
+
+	if (run_popt(&args, &words, argc, argv, exit_code) == 0 &&
+	    (*exit_code = check_sweep(&args, &words)) == 0 &&
+	    (*exit_code = parse_list(&s, words.d)) == 0 &&
+	    (words.method != NULL || replace(&words.method, DEFAULT_METHOD))) {
+		s.method = words.method;
+		s.data = args.data;
+		s.folder = args.output;
+		words.method = args.data = args.output = NULL;
+		*out = s;
+	} else {
+		*exit_code = *exit_code != 0 ? *exit_code : no_memory();
+		free(s.d);
+	}
+	train_args_free(&args);
+	free_words(&words);
+	return *exit_code;
+}
+
+void train_sweep_args_free(struct train_sweep_args *args)
+{
+	free(args->method);
+	free(args->data);
+	free(args->folder);
+	free(args->d);
 }

@@ -11,11 +11,29 @@ struct train_args {
 	unsigned save_every;                                  /* 0: only when stopped */
 	unsigned print_every;
 	int resume;
+	bool in_sweep; /* one of several runs */
 };
 
 /* Parses the command line; on --resume, the options that it does not give are the checkpoint's. 0:
  * go on, and free the arguments at the end; else the program ends with *exit_code. */
 int train_args_parse(struct train_args *args, int argc, const char **argv, int *exit_code);
 void train_args_free(struct train_args *args);
+
+/* The same line when it describes a series of runs: method is one with a d. */
+struct train_sweep_args {
+	char *method, *data, *folder; /* owned */
+	uint32_t *d;                  /* (n), in rising order; owned */
+	size_t n;
+};
+int train_sweep_args_parse(struct train_sweep_args *args, int argc, const char **argv, int *exit_code);
+void train_sweep_args_free(struct train_sweep_args *args);
+
+/* One run of such a line: its own method, its own files, and a d if it is not 0. */
+struct train_sweep_run {
+	const char *method, *output, *log;
+	uint32_t d;
+};
+int train_sweep_run_args(struct train_args *args, const struct train_sweep_run *run, int argc,
+                         const char **argv, int *exit_code);
 
 #endif

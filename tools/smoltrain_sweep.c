@@ -1,0 +1,253 @@
+/* smoltrain sweep: trains a method at several d, and the two runs that its intrinsic dimension is measured
+ * between; each run keeps its model and log in one folder, so that a sweep goes on where it stopped. */
+#include "cli.h"
+#include "plot.h"
+#include "smoltrain.h"
+#include "smoltrain_output.h"
+#include "sweep_table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct run {
+	char *model, *log, *checkpoint; /* paths, owned */
+	struct train_args args;
+};
+
+struct series {
+	struct train_sweep_args args;
+	char *markdown, *csv, *picture; /* paths */
+	struct run *runs;               /* (n): the baseline, full, then every d */
+	struct run_log *logs;           /* (n_done), finished */
+	size_t n, n_done;
+};
+
+static int complain(const char *path, const char *what)
+{
+	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
+
+	snprintf(error.text, sizeof error.text, "%s", what);
+	return cli_complain(path, &error);
+}
+
+/* folder/name; d, if it is not 0, goes between name and end. */
+static char *join(const char *folder, const char *name, uint32_t d, const char *end)
+{
+	const size_t size = strlen(folder) + strlen(name) + strlen(end) + 16;
+	char *path = malloc(size), number[16] = "";
+
+	if (d != 0)
+		snprintf(number, sizeof number, "-%lu", (unsigned long)d);
+	if (path != NULL)
+		snprintf(path, size, "%s/%s%s%s", folder, name, number, end);
+	return path;
+}
+
+static int set_up_run(struct run *r, const char *folder, const char *method, uint32_t d, int argc,
+                      const char **argv)
+{
+	const bool full = strcmp(method, SWEEP_FULL) == 0;
+	struct train_args args;
+	int code;
+
+	r->model = join(folder, method, d, full ? ".safetensors" : ".smol");
+	r->log = join(folder, method, d, ".jsonl");
+	r->checkpoint = r->model != NULL ? train_checkpoint_path(r->model) : NULL;
+	if (r->log == NULL || r->checkpoint == NULL)
+		return complain(folder, "no memory");
+	if (train_sweep_run_args(&args, &(struct train_sweep_run){method, r->model, r->log, d}, argc,
+	                         argv, &code) == 0)
+		r->args = args;
+	return code;
+}
+
+/* Every run's options are checked before the first one trains. */
+static int set_up(struct series *s, int argc, const char **argv)
+{
+	const char *folder = s->args.folder;
+	int code = 0;
+
+	s->runs = calloc(s->args.n + 2, sizeof *s->runs);
+	s->logs = calloc(s->args.n + 2, sizeof *s->logs);
+	s->markdown = join(folder, "sweep", 0, ".md");
+	s->csv = join(folder, "sweep", 0, ".csv");
+	s->picture = join(folder, "sweep", 0, ".svg");
+	if (s->runs == NULL || s->logs == NULL || s->markdown == NULL || s->csv == NULL ||
+	    s->picture == NULL)
+		return complain(folder, "no memory");
+	while (code == 0 && s->n < s->args.n + 2) {
+		const size_t i = s->n++;
+		code = set_up_run(s->runs + i, folder,
+		                  i == 0   ? SWEEP_BASELINE
+		                  : i == 1 ? SWEEP_FULL
+		                           : s->args.method,
+		                  i < 2 ? 0 : s->args.d[i - 2], argc, argv);
+	}
+	if (code == 0 && mkdir(folder, 0777) != 0 && errno != EEXIST)
+		code = complain(folder, strerror(errno));
+	return code;
+}
+
+static void free_series(struct series *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		free(s->runs[i].model);
+		free(s->runs[i].log);
+		free(s->runs[i].checkpoint);
+		train_args_free(&s->runs[i].args);
+	}
+	for (size_t i = 0; i < s->n_done; i++)
+		run_log_free(s->logs + i);
+	free(s->runs);
+	free(s->logs);
+	free(s->markdown);
+	free(s->csv);
+	free(s->picture);
+	train_sweep_args_free(&s->args);
+}
+
+/* Options as a log rounds them. */
+static char *rounded(const json_t *options)
+{
+	return json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+}
+
+/* Whether a log is of this run, on a text of this size. */
+static bool is_same(const struct run_log *log, const struct run *r, size_t size_bytes)
+{
+	char *text = smol_train_options_json(&r->args.options);
+	json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
+	char *wanted = rounded(options), *found = rounded(json_object_get(log->start, "options"));
+	const json_int_t bytes = json_integer_value(json_object_get(log->start, "train_bytes")) +
+	                         json_integer_value(json_object_get(log->start, "val_bytes"));
+	const bool same = wanted != NULL && found != NULL && strcmp(wanted, found) == 0 &&
+	                  bytes == (json_int_t)size_bytes;
+
+	json_decref(options);
+	free(text);
+	free(wanted);
+	free(found);
+	return same;
+}
+
+/* Takes the log of a run that was finished before. *done is false if there is none, or one that was killed
+ * before its first checkpoint or just before its end. */
+static int take_finished(struct run_log *log, bool *done, const struct run *r, size_t size_bytes)
+{
+	int code;
+
+	*done = false;
+	if (access(r->model, F_OK) != 0 || access(r->log, F_OK) != 0 ||
+	    access(r->checkpoint, F_OK) == 0)
+		return 0;
+	code = run_log_read(log, r->log);
+	if (code != 0)
+		return code;
+	*done = log->finished;
+	if (!log->finished || is_same(log, r, size_bytes)) {
+		if (!log->finished)
+			run_log_free(log);
+		return 0;
+	}
+	run_log_free(log);
+	return complain(r->model,
+	                "of other options or another text; choose another folder, or delete it");
+}
+
+static int do_run(struct run_log *log, struct run *r, struct smol_span text, size_t i, size_t n)
+{
+	bool done;
+	int code = take_finished(log, &done, r, text.size_bytes);
+
+	if (code != 0 || done)
+		return code;
+	fprintf(stderr, "run %zu of %zu: %s\n", i + 1, n, r->model);
+	r->args.resume = access(r->checkpoint, F_OK) == 0;
+	code = train_run(&r->args, text);
+	if (code == 0)
+		code = take_finished(log, &done, r, text.size_bytes);
+	if (code == 0 && !done)
+		code = complain(r->log, "does not hold the run that has just ended");
+	return code;
+}
+
+typedef void write_table(FILE *to, const struct sweep *sweep, const struct run_log *logs, size_t n);
+
+static int write_file(const char *path, write_table *table, const struct sweep *sweep,
+                      const struct series *s)
+{
+	struct smol_error error;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+	int code;
+
+	if (to == NULL)
+		return complain(path, "no memory");
+	table(to, sweep, s->logs, s->n_done);
+	if (fclose(to) != 0)
+		code = complain(path, "no memory");
+	else
+		code = smol_write_file(path, text, size, 0644, &error) != SMOL_OK
+		               ? cli_complain(path, &error)
+		               : 0;
+	free(text);
+	return code;
+}
+
+/* Once all runs are there: the conclusion on the standard output, the plot. */
+static int report(const struct series *s)
+{
+	static const struct plot_options options = {.kind = PLOT_SWEEP};
+	struct sweep sweep;
+	int code;
+
+	if (sweep_make(&sweep, s->logs, s->n_done) != 0)
+		return complain(s->args.folder, "no memory");
+	code = write_file(s->markdown, sweep_table_markdown, &sweep, s);
+	if (code == 0)
+		code = write_file(s->csv, sweep_table_csv, &sweep, s);
+	if (code == 0 && s->n_done == s->n) {
+		sweep_table_conclusion(stdout, &sweep);
+		code = plot_write(s->picture, &options, s->logs, s->n_done);
+	}
+	sweep_free(&sweep);
+	return code;
+}
+
+/* The tables follow every run, so that a sweep that stops early has them too. */
+static int run_all(struct series *s)
+{
+	struct smol_span text;
+	int code = 0;
+
+	if (!train_read_text(&text, s->args.data))
+		return CLI_FAILED;
+	while (code == 0 && s->n_done < s->n && !train_stop_asked()) {
+		code = do_run(s->logs + s->n_done, s->runs + s->n_done, text, s->n_done, s->n);
+		if (code == 0) {
+			s->n_done++;
+			code = report(s);
+		}
+	}
+	free((uint8_t *)(uintptr_t)text.data);
+	return code == 0 && s->n_done < s->n ? CLI_FAILED : code;
+}
+
+int train_sweep(int argc, const char **argv)
+{
+	struct series s = {0};
+	int code;
+
+	if (train_sweep_args_parse(&s.args, argc, argv, &code) != 0)
+		return code;
+	code = set_up(&s, argc, argv);
+	if (code == 0)
+		code = run_all(&s);
+	free_series(&s);
+	return code;
+}
