@@ -129,6 +129,14 @@ static void put_title(FILE *script, const struct run_log *logs, size_t n, size_t
 	gnuplot_text(script, label);
 }
 
+static bool all_validated(const struct run_log *logs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!logs[i].validation.n)
+			return false;
+	return true;
+}
+
 /* A line for the training, unless there are too many, and one for the validation; a run without one has the other. */
 static void plot_run(FILE *script, const struct run_log *logs, size_t n, size_t i)
 {
@@ -154,7 +162,10 @@ int plot_curves(FILE *script, const struct plot_options *o, const struct run_log
 	const struct axis axis = axis_of(o->x, style.largest);
 
 	style.unit = axis.unit;
-	plot_frame(script, axis.label, "loss (nats per token)", o->log_x);
+	plot_frame(script, axis.label,
+	           n > MANY_CURVES && all_validated(logs, n) ? "validation loss (nats per token)"
+	                                                     : "loss (nats per token)",
+	           o->log_x);
 	put_ranges(script, logs, n, style.largest / axis.unit, o->log_x);
 	fputs(n > MANY_CURVES ? PLOT_KEY_ABOVE : "set key inside right top\n", script);
 	fputs(n > MANY_CURVES ? "" : "set title 'training (thin) and validation loss'\n", script);

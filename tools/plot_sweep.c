@@ -19,7 +19,7 @@ static void put_levels(FILE *script, const struct sweep *s)
 	put_level(script, s->baseline, "embed (baseline)", "0.99", "right offset 0, 0.5");
 	put_level(script, s->threshold, "90 % of the way from embed to full", "0.01",
 	          "left offset 0, 0.5");
-	put_level(script, s->full, "full", "0.01", "left offset 0, -0.6");
+	put_level(script, s->full, "full", "0.02", "left offset 0, -0.6");
 }
 
 static void plot_level(FILE *script, double y, unsigned dashes)

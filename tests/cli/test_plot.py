@@ -164,6 +164,14 @@ def test_fit_with_every_coefficient_is_exact(folder):
     assert float(found.group(1)) < 1e-12, done.stdout
 
 
+def test_fit_finds_the_elephant(folder):
+    """Its four parameters are eight coefficients, which is what --fit keeps unless told otherwise."""
+    (folder / 'points').write_text(''.join(f'{x!r} {y!r}\n' for x, y in elephant(300).tolist()))
+    done = tool('elephant', '--fit', folder / 'points', '-o', folder / 'f.svg')
+    found = re.match(r'8 of 300 coefficients: error (\S+) ', done.stdout)
+    assert float(found.group(1)) < 1e-9, done.stdout
+
+
 def test_elephant_usage(folder):
     points, out = folder / 'points', folder / 'x.svg'
     points.write_text('0 0\n4 0\n4 3\n')
@@ -301,6 +309,19 @@ def test_a_resumed_run_counts_once(folder):
     steps = np.arange(10, 61, 10)
     at(series(plot(folder, log))[0]['alpha, d = 5'], steps, 2 + 2 / steps)
     at(series(plot(folder, '--x', 'seconds', log))[0]['alpha, d = 5'], steps * 0.5 + 0.1, 2 + 2 / steps)
+
+
+def test_many_curves(folder):
+    needs_gnuplot()
+    logs = [write_log(folder / f'{d}', 'alpha', d=d, loss=2 + d / 100) for d in range(1, 13)]
+    found, texts = series(plot(folder, *logs))
+    steps = np.arange(10, 41, 10)
+    assert 'validation loss (nats per token)' in texts
+    for d in range(1, 13):
+        at(found[f'alpha, d = {d}'], steps, 2 + d / 100 + 2 / steps)
+    drawn = {tuple(map(int, c)) for c in re.findall(r'rgb\( *(\d+), *(\d+), *(\d+)\)', (folder / 'plot.svg').read_text())}
+    okabe_ito = {(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233)}
+    assert okabe_ito <= drawn, drawn
 
 
 def test_a_long_run_is_thinned(folder):
