@@ -47,6 +47,9 @@ enum smol_status smol_writer_open(struct smol_writer **writer, const char *path,
                                   struct smol_error *error);
 enum smol_status smol_writer_append(struct smol_writer *writer, const void *bytes, size_t size_bytes,
                                     struct smol_error *error);
+/* Replaces bytes that have been appended, from offset on. */
+enum smol_status smol_writer_rewrite(struct smol_writer *writer, uint64_t offset, const void *bytes,
+                                     size_t size_bytes, struct smol_error *error);
 enum smol_status smol_writer_commit(struct smol_writer *writer, struct smol_error *error);
 void smol_writer_abort(struct smol_writer *writer);
 

@@ -6,7 +6,7 @@
 #define SMOL_TRAIN_H
 
 #include <smol/config.h>
-#include <smol/file.h>
+#include <smol/corpus.h>
 #include <stdbool.h>
 
 #ifdef __cplusplus
@@ -61,10 +61,16 @@ struct smol_trainer;
 enum smol_status smol_trainer_create(struct smol_trainer **trainer,
                                      const struct smol_train_options *options, const uint8_t *text,
                                      size_t size_bytes, struct smol_error *error);
+/* The same over a corpus, whose bytes must outlive it. What it sets apart for validation comes in the place of
+ * val_fraction. ARGUMENT also if its vocabulary is another. */
+enum smol_status smol_trainer_create_corpus(struct smol_trainer **trainer,
+                                            const struct smol_train_options *options,
+                                            const struct smol_corpus *corpus, struct smol_error *error);
 void smol_trainer_destroy(struct smol_trainer *trainer);
 
 const struct smol_config *smol_trainer_config(const struct smol_trainer *trainer);
-/* Steps done, bytes to train on and, after them, to validate with, learned numbers in all. */
+/* Steps done, tokens (bytes, with the vocabulary of bytes) to train on and, after them, to validate with,
+ * learned numbers in all. */
 uint32_t smol_trainer_steps(const struct smol_trainer *trainer);
 size_t smol_trainer_train_bytes(const struct smol_trainer *trainer);
 size_t smol_trainer_val_bytes(const struct smol_trainer *trainer);

@@ -157,6 +157,24 @@ enum smol_status smol_writer_append(struct smol_writer *writer, const void *byte
 	return SMOL_OK;
 }
 
+enum smol_status smol_writer_rewrite(struct smol_writer *writer, uint64_t offset, const void *bytes,
+                                     size_t size_bytes, struct smol_error *error)
+{
+	const uint8_t *p = bytes;
+
+	while (size_bytes > 0) {
+		const ssize_t n = pwrite(writer->fd, p, size_bytes, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return io_error(error, "write");
+		p += n;
+		offset += (uint64_t)n;
+		size_bytes -= (size_t)n;
+	}
+	return SMOL_OK;
+}
+
 /* A rename is kept by the directory; some file systems cannot sync one, which is no failure. */
 static void sync_directory(const char *path)
 {

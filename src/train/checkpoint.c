@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 #define FORM "smol checkpoint 1"
 
@@ -32,23 +31,24 @@ static size_t arrays_of(struct array arrays[4], const struct smol_trainer *t)
 
 static void text_hash(char hex[17], const struct smol_trainer *t)
 {
-	snprintf(hex, 17, "%016" PRIx64, (uint64_t)XXH3_64bits(t->text, t->text_bytes));
+	snprintf(hex, 17, "%016" PRIx64, t->corpus.checksum);
 }
 
 static json_t *metadata_of(const struct smol_trainer *t)
 {
 	char *options = smol_train_options_json(&t->options);
-	char step[16], bytes[24], hash[17], best[40];
+	char step[16], bytes[24], train[24], hash[17], best[40];
 	json_t *metadata = NULL;
 
 	snprintf(step, sizeof step, "%" PRIu32, t->step);
-	snprintf(bytes, sizeof bytes, "%zu", t->text_bytes);
+	snprintf(bytes, sizeof bytes, "%" PRIu64, t->corpus.text_bytes);
+	snprintf(train, sizeof train, "%" PRIu64, t->n_train);
 	snprintf(best, sizeof best, "%a", t->best_nats);
 	text_hash(hash, t);
 	if (options != NULL)
-		metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "format", FORM, "options",
+		metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", FORM, "options",
 		                     options, "step", step, "text_bytes", bytes, "text_xxh3", hash,
-		                     "best_nats", best);
+		                     "train_tokens", train, "best_nats", best);
 	free(options);
 	return metadata;
 }
@@ -129,15 +129,20 @@ static enum smol_status check_same(const struct smol_trainer *t, const struct sm
 {
 	const char *difference = smol_options_difference(options, &t->options);
 	const char *hash = smol_tensor_file_text(file, "text_xxh3");
-	char expected[17];
+	const char *train = smol_tensor_file_text(file, "train_tokens");
+	char expected[17], expected_train[24];
 
 	text_hash(expected, t);
+	snprintf(expected_train, sizeof expected_train, "%" PRIu64, t->n_train);
 	if (difference != NULL)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
 		                 "the checkpoint was made with another %s", difference);
 	if (hash == NULL || strcmp(hash, expected) != 0)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
 		                 "the checkpoint was made with another text");
+	if (train == NULL || strcmp(train, expected_train) != 0)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+		                 "the checkpoint was made with another part of the text for validation");
 	return SMOL_OK;
 }
 

@@ -2,7 +2,9 @@
 #include "train/trainer.h"
 
 #include "base/error.h"
+#include "train/corpus.h"
 
+#include <inttypes.h>
 #include <omp.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -29,6 +31,26 @@ static void set_threads(const struct smol_trainer *t)
 	omp_set_num_threads((int)t->options.n_threads);
 }
 
+/* What trains and what validates. */
+static enum smol_status divide(struct smol_trainer *t, const struct smol_config *config, struct smol_error *error)
+{
+	const struct smol_corpus *c = &t->corpus;
+
+	if (c->vocab != config->vocab)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+		                 "the text has a vocabulary of %u, the model one of %u", (unsigned)c->vocab,
+		                 (unsigned)config->vocab);
+	t->n_train = c->n_train;
+	if (t->n_train == c->n_tokens)
+		t->n_train = (uint64_t)((double)c->n_tokens * (1 - t->options.val_fraction));
+	if (t->n_train <= config->context || c->n_tokens - t->n_train < 2)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+		                 "the text has %" PRIu64 " bytes to train on and %" PRIu64 " to validate with; a "
+		                 "context of %u needs more",
+		                 t->n_train, c->n_tokens - t->n_train, (unsigned)config->context);
+	return SMOL_OK;
+}
+
 static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
 {
 	const struct smol_train_options *o = &t->options;
@@ -42,12 +64,9 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
 
 	if (status != SMOL_OK)
 		return status;
-	t->train_bytes = (size_t)((double)t->text_bytes * (1 - o->val_fraction));
-	if (t->train_bytes <= o->context || t->text_bytes - t->train_bytes < 2)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "the text has %zu bytes to train on and %zu to validate with; a "
-		                 "context of %u needs more",
-		                 t->train_bytes, t->text_bytes - t->train_bytes, (unsigned)o->context);
+	status = divide(t, &config, error);
+	if (status != SMOL_OK)
+		return status;
 	set_threads(t);
 	status = smol_net_create(&t->net, &config, &net_options, error);
 	if (status == SMOL_OK && !take_all(t))
@@ -59,6 +78,16 @@ enum smol_status smol_trainer_create(struct smol_trainer **out,
                                      const struct smol_train_options *options, const uint8_t *text,
                                      size_t size_bytes, struct smol_error *error)
 {
+	struct smol_corpus corpus;
+
+	smol_corpus_of_bytes(&corpus, text, size_bytes);
+	return smol_trainer_create_corpus(out, options, &corpus, error);
+}
+
+enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
+                                            const struct smol_train_options *options,
+                                            const struct smol_corpus *corpus, struct smol_error *error)
+{
 	struct smol_trainer *t;
 	enum smol_status status;
 
@@ -69,8 +98,7 @@ enum smol_status smol_trainer_create(struct smol_trainer **out,
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a trainer");
 	t->options = *options;
 	smol_train_resolve(&t->options);
-	t->text = text;
-	t->text_bytes = size_bytes;
+	t->corpus = *corpus;
 	t->best_nats = (double)INFINITY;
 	smol_batch_key(t->batch_key, options->seed);
 	status = build(t, error);
@@ -109,12 +137,12 @@ uint32_t smol_trainer_steps(const struct smol_trainer *t)
 
 size_t smol_trainer_train_bytes(const struct smol_trainer *t)
 {
-	return t->train_bytes;
+	return (size_t)t->n_train;
 }
 
 size_t smol_trainer_val_bytes(const struct smol_trainer *t)
 {
-	return t->text_bytes - t->train_bytes;
+	return (size_t)(t->corpus.n_tokens - t->n_train);
 }
 
 uint64_t smol_trainer_learned_numbers(const struct smol_trainer *t)
@@ -127,11 +155,11 @@ static void load_batch(struct smol_trainer *t)
 	const size_t T = t->options.context;
 
 	for (uint32_t b = 0; b < t->options.batch; b++) {
-		const uint64_t start = smol_batch_start(t->batch_key, t->step, b, t->train_bytes - T);
+		const uint64_t start = smol_batch_start(t->batch_key, t->step, b, t->n_train - T);
 
 		for (size_t i = 0; i < T; i++) {
-			t->tokens[b * T + i] = t->text[start + i];
-			t->targets[b * T + i] = t->text[start + i + 1];
+			t->tokens[b * T + i] = (uint8_t)smol_corpus_token(&t->corpus, start + i);
+			t->targets[b * T + i] = (int32_t)smol_corpus_token(&t->corpus, start + i + 1);
 		}
 	}
 }
@@ -169,19 +197,19 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
 	return SMOL_OK;
 }
 
-/* Fills the batch with windows from *window on, until n bytes are used up; returns how many tokens
+/* Fills the batch with windows from token *at on, until the last token; returns how many tokens
  * it predicts. */
-static size_t load_windows(struct smol_trainer *t, const uint8_t *text, size_t n, size_t *at)
+static size_t load_windows(struct smol_trainer *t, uint64_t *at)
 {
 	const size_t T = t->options.context, n_tokens = t->net->n_tokens;
 	size_t n_targets = 0;
 
 	for (size_t i = 0; i < n_tokens; i++) {
-		const size_t position = *at + i;
-		const bool inside = position + 1 < n;
+		const uint64_t position = *at + i;
+		const bool inside = position + 1 < t->corpus.n_tokens;
 
-		t->tokens[i] = inside ? text[position] : 0;
-		t->targets[i] = inside ? text[position + 1] : -1;
+		t->tokens[i] = inside ? (uint8_t)smol_corpus_token(&t->corpus, position) : 0;
+		t->targets[i] = inside ? (int32_t)smol_corpus_token(&t->corpus, position + 1) : -1;
 		n_targets += inside;
 	}
 	*at += t->options.batch * T;
@@ -191,16 +219,14 @@ static size_t load_windows(struct smol_trainer *t, const uint8_t *text, size_t n
 enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train_score *out,
                                        struct smol_error *error)
 {
-	const uint8_t *text = t->text + t->train_bytes;
-	const size_t n = t->text_bytes - t->train_bytes;
 	struct smol_train_score score = {0};
 	double sum = 0;
 
 	set_threads(t);
-	for (size_t at = 0; at + 1 < n;) {
+	for (uint64_t at = t->n_train; at + 1 < t->corpus.n_tokens;) {
 		double total;
 
-		score.n_tokens += load_windows(t, text, n, &at);
+		score.n_tokens += load_windows(t, &at);
 		smol_net_forward(t->net, t->tokens, t->targets, false, &total);
 		sum += total;
 	}

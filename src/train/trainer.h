@@ -9,8 +9,8 @@
 
 struct smol_trainer {
 	struct smol_train_options options;
-	const uint8_t *text;
-	size_t text_bytes, train_bytes;
+	struct smol_corpus corpus;
+	uint64_t n_train; /* tokens to train on; the rest validate */
 	struct smol_net *net;
 	real *m, *v;   /* (n_values): AdamW's moments */
 	uint32_t step; /* steps done */

@@ -132,6 +132,7 @@ Test(trainer, refuses_a_checkpoint_of_other_options_or_text)
 {
 	struct smol_train_options o = small("alpha"), read;
 	struct smol_trainer *t = create(&o), *other;
+	struct smol_corpus corpus;
 	struct smol_error error;
 	uint8_t *bytes;
 	size_t size;
@@ -147,10 +148,16 @@ Test(trainer, refuses_a_checkpoint_of_other_options_or_text)
 	cr_assert_not_null(strstr(error.text, "lr"));
 	smol_trainer_destroy(other);
 	o.lr /= 2;
-	other = create(&o);
-	text[100] ^= 1;
+	smol_corpus_of_bytes(&corpus, text, TEXT_BYTES);
+	corpus.n_train = TEXT_BYTES / 2;
+	cr_assert_eq(smol_trainer_create_corpus(&other, &o, &corpus, NULL), SMOL_OK);
 	cr_assert_eq(smol_trainer_load(other, bytes, size, &error), SMOL_E_ARGUMENT);
-	cr_assert_not_null(strstr(error.text, "text"));
+	cr_assert_not_null(strstr(error.text, "validation"));
+	smol_trainer_destroy(other);
+	text[100] ^= 1;
+	cr_assert_eq(smol_trainer_create(&other, &o, text, TEXT_BYTES, NULL), SMOL_OK);
+	cr_assert_eq(smol_trainer_load(other, bytes, size, &error), SMOL_E_ARGUMENT);
+	cr_assert_not_null(strstr(error.text, "another text"));
 	smol_trainer_destroy(other);
 	free(bytes);
 }
