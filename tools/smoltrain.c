@@ -2,36 +2,15 @@
 #include "smoltrain.h"
 #include "cli.h"
 #include "smoltrain_args.h"
-#include "smoltrain_card.h"
+#include "smoltrain_data.h"
 #include "smoltrain_output.h"
 #include "smoltrain_report.h"
+#include "smoltrain_signals.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static volatile sig_atomic_t stop_asked;
-
-/* The first signal asks for an orderly end; a second one ends the program at once. */
-static void on_signal(int number)
-{
-	stop_asked = 1;
-	signal(number, SIG_DFL);
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action = {.sa_handler = on_signal};
-
-	sigemptyset(&action.sa_mask);
-	action.sa_flags = SA_RESTART;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
 
 /* Both libraries read the environment before main(), so what has to be different there takes a new
  * start: the kernels, if OpenBLAS has chosen those of another age for this processor; and threads that
@@ -65,7 +44,8 @@ static enum smol_status train(struct smol_trainer *t, const struct train_args *a
 {
 	enum smol_status status = SMOL_OK;
 
-	while (status == SMOL_OK && smol_trainer_steps(t) < args->options.n_steps && !stop_asked) {
+	while (status == SMOL_OK && smol_trainer_steps(t) < args->options.n_steps &&
+	       !train_stop_asked()) {
 		struct smol_train_step step;
 		struct smol_train_score score;
 		unsigned done;
@@ -91,7 +71,7 @@ static enum smol_status train(struct smol_trainer *t, const struct train_args *a
 /* Rounds, validates what is rounded, writes. */
 static enum smol_status finish(struct smol_trainer *t, const struct train_args *args,
                                struct train_output *output, struct train_report *report,
-                               struct smol_span text, struct smol_error *error)
+                               const struct smol_corpus *corpus, struct smol_error *error)
 {
 	struct smol_train_score score;
 	enum smol_status status = smol_trainer_finish(t, error);
@@ -101,13 +81,14 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
 	if (status != SMOL_OK)
 		return status;
 	train_report_score(report, t, &score, true);
-	status = train_output_write(output, args, t, text, &score, error);
+	status = train_output_write(output, args, t, corpus, &score, error);
 	if (status == SMOL_OK)
 		train_report_model(report, t, output);
 	return status;
 }
 
-static int run(const struct train_args *args, struct smol_span text, struct train_output *output)
+static int run(const struct train_args *args, const struct smol_corpus *corpus,
+               struct train_output *output)
 {
 	struct smol_trainer *trainer = NULL;
 	struct train_report report = {0};
@@ -115,7 +96,7 @@ static int run(const struct train_args *args, struct smol_span text, struct trai
 	enum smol_status status;
 	bool stopped = false, logged = true;
 
-	status = smol_trainer_create(&trainer, &args->options, text.data, text.size_bytes, &error);
+	status = smol_trainer_create_corpus(&trainer, &args->options, corpus, &error);
 	if (status == SMOL_OK && args->resume)
 		status = train_output_load(output, trainer, &error);
 	if (status == SMOL_OK) {
@@ -123,11 +104,10 @@ static int run(const struct train_args *args, struct smol_span text, struct trai
 			smol_trainer_destroy(trainer);
 			return CLI_FAILED;
 		}
-		catch_signals();
 		status = train(trainer, args, output, &report, &error);
 		stopped = status == SMOL_OK && smol_trainer_steps(trainer) < args->options.n_steps;
 		if (status == SMOL_OK)
-			status = finish(trainer, args, output, &report, text, &error);
+			status = finish(trainer, args, output, &report, corpus, &error);
 		logged = train_report_close(&report);
 	}
 	if (status != SMOL_OK)
@@ -140,57 +120,33 @@ static int run(const struct train_args *args, struct smol_span text, struct trai
 	return status == SMOL_OK && !stopped && logged ? 0 : CLI_FAILED;
 }
 
-bool train_stop_asked(void)
-{
-	return stop_asked != 0;
-}
-
-int train_run(const struct train_args *args, struct smol_span text)
+int train_run(const struct train_args *args, const struct smol_corpus *corpus)
 {
 	struct train_output output;
-	int code;
+	struct train_data data;
+	int code = CLI_FAILED;
 
 	if (!train_output_open(&output, args))
 		return CLI_FAILED;
-	code = run(args, text, &output);
+	train_signals_catch();
+	if (corpus != NULL) {
+		code = run(args, corpus, &output);
+	} else if (train_data_open(&data, args)) {
+		code = run(args, &data.corpus, &output);
+		train_data_close(&data);
+	}
 	train_output_close(&output);
 	return code;
-}
-
-/* It is not mapped: a file that shrinks during hours of training would end them. */
-bool train_read_text(struct smol_span *text, const char *path)
-{
-	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t *bytes;
-	size_t size;
-	bool good;
-
-	good = fd >= 0 && cli_read_all(&bytes, &size, fd);
-	if (!good) {
-		snprintf(error.text, sizeof error.text, "cannot read: %s", strerror(errno));
-		cli_complain(path, &error);
-	}
-	if (fd >= 0)
-		close(fd);
-	if (good)
-		*text = (struct smol_span){bytes, size};
-	return good;
 }
 
 static int train_line(int argc, const char **argv)
 {
 	struct train_args args;
-	struct smol_span text;
 	int code;
 
 	if (train_args_parse(&args, argc, argv, &code) != 0)
 		return code;
-	code = CLI_FAILED;
-	if (train_read_text(&text, args.data)) {
-		code = train_run(&args, text);
-		free((uint8_t *)(uintptr_t)text.data);
-	}
+	code = train_run(&args, NULL);
 	train_args_free(&args);
 	return code;
 }

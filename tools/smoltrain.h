@@ -4,13 +4,8 @@
 
 #include "smoltrain_args.h"
 
-/* The whole text, for free(). False after a message. */
-bool train_read_text(struct smol_span *text, const char *path);
-
-/* Trains and writes the model, or the checkpoint of a run that a signal stopped. An exit code. */
-int train_run(const struct train_args *args, struct smol_span text);
-/* Whether a signal has asked for an orderly end. */
-bool train_stop_asked(void);
+/* Trains and writes the model, or the checkpoint of a run that a signal stopped. corpus NULL: reads args' files. An exit code. */
+int train_run(const struct train_args *args, const struct smol_corpus *corpus);
 
 /* smoltrain sweep: argv[0] is that word. An exit code. */
 int train_sweep(int argc, const char **argv);

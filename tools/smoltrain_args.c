@@ -147,7 +147,15 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		{"keep", 0, POPT_ARG_STRING, &w->keep, 0, "which numbers the model gets", "last|best"},
 		POPT_TABLEEND};
 	const struct poptOption run[] = {
-		{"data", 0, POPT_ARG_STRING, &a->data, 0, "text to train on", "TEXT"},
+		{"data", 0, POPT_ARG_ARGV, &a->data, 0,
+		 "text to train on; .json and .jsonl: JSON lines with a field \"text\"; either with "
+		 ".gz; may be repeated",
+		 "TEXT"},
+		{"valid", 0, POPT_ARG_ARGV, &a->valid, 0,
+		 "text to validate with, in the place of --val-fraction; may be repeated", "TEXT"},
+		{"cache", 0, POPT_ARG_STRING, &a->cache, 0,
+		 "keep the encoded text here and use it again; without, it is held in memory",
+		 "FOLDER"},
 		{"output", 'o', POPT_ARG_STRING, &a->output, 0,
 		 "the model; OUT.smol, or OUT.safetensors with 'full'", "OUT"},
 		{"sign", 0, POPT_ARG_STRING, &a->sign_key, 0,
@@ -227,9 +235,18 @@ static int base_options(struct smol_train_options *options, const char *method,
 	return 0;
 }
 
+static void free_list(char **list)
+{
+	for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+		free(list[i]);
+	free(list);
+}
+
 void train_args_free(struct train_args *args)
 {
-	free(args->data);
+	free_list(args->data);
+	free_list(args->valid);
+	free(args->cache);
 	free(args->output);
 	free(args->log);
 	free(args->sign_key);
@@ -361,9 +378,8 @@ int train_sweep_args_parse(struct train_sweep_args *out, int argc, const char **
 	    (*exit_code = parse_list(&s, words.d)) == 0 &&
 	    (words.method != NULL || replace(&words.method, DEFAULT_METHOD))) {
 		s.method = words.method;
-		s.data = args.data;
 		s.folder = args.output;
-		words.method = args.data = args.output = NULL;
+		words.method = args.output = NULL;
 		*out = s;
 	} else {
 		*exit_code = *exit_code != 0 ? *exit_code : no_memory();
@@ -377,7 +393,6 @@ int train_sweep_args_parse(struct train_sweep_args *out, int argc, const char **
 void train_sweep_args_free(struct train_sweep_args *args)
 {
 	free(args->method);
-	free(args->data);
 	free(args->folder);
 	free(args->d);
 }

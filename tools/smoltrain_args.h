@@ -6,9 +6,11 @@
 
 struct train_args {
 	struct smol_train_options options;
-	char *data, *output, *log, *sign_key, *password_file; /* owned; the last three may be NULL */
-	unsigned eval_every;                                  /* 0: only at the end */
-	unsigned save_every;                                  /* 0: only when stopped */
+	/* All owned; only data and output are never NULL. */
+	char **data, **valid; /* paths, NULL at the end */
+	char *cache, *output, *log, *sign_key, *password_file;
+	unsigned eval_every; /* 0: only at the end */
+	unsigned save_every; /* 0: only when stopped */
 	unsigned print_every;
 	int resume;
 	bool in_sweep; /* one of several runs */
@@ -21,8 +23,8 @@ void train_args_free(struct train_args *args);
 
 /* The same line when it describes a series of runs: method is one with a d. */
 struct train_sweep_args {
-	char *method, *data, *folder; /* owned */
-	uint32_t *d;                  /* (n), in rising order; owned */
+	char *method, *folder; /* owned */
+	uint32_t *d;           /* (n), in rising order; owned */
 	size_t n;
 };
 int train_sweep_args_parse(struct train_sweep_args *args, int argc, const char **argv, int *exit_code);

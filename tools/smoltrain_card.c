@@ -1,8 +1,8 @@
 /* Writing a model's card. */
 #include "smoltrain_card.h"
+#include "cli.h"
 
 #include <jansson.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,15 +15,18 @@ static const char *base_name(const char *path)
 }
 
 static json_t *data_json(const struct train_args *args, const struct smol_trainer *t,
-                         struct smol_span text)
+                         const struct smol_corpus *corpus)
 {
-	uint8_t hash[32];
-	char hex[65];
+	char hex[2 * SMOL_TEXT_HASH_BYTES + 1];
+	json_int_t n_files = 0;
 
-	crypto_generichash(hash, sizeof hash, text.data, text.size_bytes, NULL, 0);
-	sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
-	return json_pack("{s:o*, s:I, s:s, s:I, s:I}", "name", json_string(base_name(args->data)),
-	                 "bytes", (json_int_t)text.size_bytes, "blake2b_256", hex, "train_bytes",
+	while (args->data[n_files] != NULL)
+		n_files++;
+	cli_hex(hex, corpus->text_hash, SMOL_TEXT_HASH_BYTES);
+	return json_pack("{s:o*, s:o*, s:I, s:s, s:I, s:I}", "name",
+	                 json_string(base_name(args->data[0])), "files",
+	                 n_files > 1 ? json_integer(n_files) : NULL, "bytes",
+	                 (json_int_t)corpus->text_bytes, "blake2b_256", hex, "train_bytes",
 	                 (json_int_t)smol_trainer_train_bytes(t), "validation_bytes",
 	                 (json_int_t)smol_trainer_val_bytes(t));
 }
@@ -56,8 +59,8 @@ static const char *date(char dest[32])
 	return dest;
 }
 
-char *train_card(const struct train_args *args, const struct smol_trainer *t, struct smol_span text,
-                 const struct smol_train_score *score)
+char *train_card(const struct train_args *args, const struct smol_trainer *t,
+                 const struct smol_corpus *corpus, const struct smol_train_score *score)
 {
 	char when[32];
 	json_t *validation =
@@ -65,9 +68,9 @@ char *train_card(const struct train_args *args, const struct smol_trainer *t, st
 	                  score->bits_per_byte, "tokens", (json_int_t)score->n_tokens);
 	json_t *card =
 		json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*}", "made_by", "smoltrain", "method",
-	                  smol_train_method(&args->options), "data", data_json(args, t, text), "recipe",
-	                  options_json(args), "steps", (json_int_t)smol_trainer_steps(t), "validation",
-	                  validation, "date", date(when));
+	                  smol_train_method(&args->options), "data", data_json(args, t, corpus),
+	                  "recipe", options_json(args), "steps", (json_int_t)smol_trainer_steps(t),
+	                  "validation", validation, "date", date(when));
 	char *dump = json_dumps(card, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
 
 	json_decref(card);

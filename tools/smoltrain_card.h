@@ -7,6 +7,6 @@
 /* JSON text for free(), or NULL if there is no memory. text: the data that args->data names. It
  * says no date, so that the same run gives the same file, unless SOURCE_DATE_EPOCH does. */
 char *train_card(const struct train_args *args, const struct smol_trainer *trainer,
-                 struct smol_span text, const struct smol_train_score *score);
+                 const struct smol_corpus *corpus, const struct smol_train_score *score);
 
 #endif

@@ -184,10 +184,11 @@ static void summarise(const struct train_output *o, const struct train_args *arg
 }
 
 enum smol_status train_output_write(struct train_output *o, const struct train_args *args,
-                                    const struct smol_trainer *trainer, struct smol_span text,
+                                    const struct smol_trainer *trainer,
+                                    const struct smol_corpus *corpus,
                                     const struct smol_train_score *score, struct smol_error *error)
 {
-	char *card = train_card(args, trainer, text, score);
+	char *card = train_card(args, trainer, corpus, score);
 	uint8_t *bytes = NULL;
 	size_t size;
 	enum smol_status status;

@@ -27,7 +27,8 @@ enum smol_status train_output_load(struct train_output *output, struct smol_trai
                                    struct smol_error *error);
 /* Writes the model of a finished trainer; after its last step the checkpoint goes. */
 enum smol_status train_output_write(struct train_output *output, const struct train_args *args,
-                                    const struct smol_trainer *trainer, struct smol_span text,
+                                    const struct smol_trainer *trainer,
+                                    const struct smol_corpus *corpus,
                                     const struct smol_train_score *score, struct smol_error *error);
 
 /* Learned numbers outside wte and wpe. */

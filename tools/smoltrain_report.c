@@ -23,6 +23,19 @@ static json_int_t tokens_per_step(const struct train_report *r)
 	return (json_int_t)r->args->options.batch * r->args->options.context;
 }
 
+/* The one file's name, or all of them. */
+static json_t *data_json(char *const *paths)
+{
+	json_t *list;
+
+	if (paths[1] == NULL)
+		return json_string(paths[0]);
+	list = json_array();
+	for (; *paths != NULL; paths++)
+		json_array_append_new(list, json_string(*paths));
+	return list;
+}
+
 static void record_start(struct train_report *r, const struct smol_trainer *t)
 {
 	char *text = smol_train_options_json(&r->args->options);
@@ -30,7 +43,7 @@ static void record_start(struct train_report *r, const struct smol_trainer *t)
 
 	record(r, json_pack("{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "event",
 	                    "start", "method", smol_train_method(&r->args->options), "data",
-	                    json_string(r->args->data), "options", options, "threads",
+	                    data_json(r->args->data), "options", options, "threads",
 	                    (json_int_t)r->args->options.n_threads, "train_bytes",
 	                    (json_int_t)smol_trainer_train_bytes(t), "val_bytes",
 	                    (json_int_t)smol_trainer_val_bytes(t), "learned_numbers",

@@ -3,7 +3,9 @@
 #include "cli.h"
 #include "plot.h"
 #include "smoltrain.h"
+#include "smoltrain_data.h"
 #include "smoltrain_output.h"
+#include "smoltrain_signals.h"
 #include "sweep_table.h"
 
 #include <errno.h>
@@ -116,16 +118,16 @@ static char *rounded(const json_t *options)
 	return json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
 }
 
-/* Whether a log is of this run, on a text of this size. */
-static bool is_same(const struct run_log *log, const struct run *r, size_t size_bytes)
+/* Whether a log is of this run, on a text of so many tokens. */
+static bool is_same(const struct run_log *log, const struct run *r, uint64_t n_tokens)
 {
 	char *text = smol_train_options_json(&r->args.options);
 	json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
 	char *wanted = rounded(options), *found = rounded(json_object_get(log->start, "options"));
-	const json_int_t bytes = json_integer_value(json_object_get(log->start, "train_bytes")) +
+	const json_int_t tokens = json_integer_value(json_object_get(log->start, "train_bytes")) +
 	                         json_integer_value(json_object_get(log->start, "val_bytes"));
 	const bool same = wanted != NULL && found != NULL && strcmp(wanted, found) == 0 &&
-	                  bytes == (json_int_t)size_bytes;
+	                  tokens == (json_int_t)n_tokens;
 
 	json_decref(options);
 	free(text);
@@ -136,7 +138,7 @@ static bool is_same(const struct run_log *log, const struct run *r, size_t size_
 
 /* Takes the log of a run that was finished before. *done is false if there is none, or one that was killed
  * before its first checkpoint or just before its end. */
-static int take_finished(struct run_log *log, bool *done, const struct run *r, size_t size_bytes)
+static int take_finished(struct run_log *log, bool *done, const struct run *r, uint64_t n_tokens)
 {
 	int code;
 
@@ -148,7 +150,7 @@ static int take_finished(struct run_log *log, bool *done, const struct run *r, s
 	if (code != 0)
 		return code;
 	*done = log->finished;
-	if (!log->finished || is_same(log, r, size_bytes)) {
+	if (!log->finished || is_same(log, r, n_tokens)) {
 		if (!log->finished)
 			run_log_free(log);
 		return 0;
@@ -158,18 +160,18 @@ static int take_finished(struct run_log *log, bool *done, const struct run *r, s
 	                "of other options or another text; choose another folder, or delete it");
 }
 
-static int do_run(struct run_log *log, struct run *r, struct smol_span text, size_t i, size_t n)
+static int do_run(struct run_log *log, struct run *r, const struct smol_corpus *corpus, size_t i, size_t n)
 {
 	bool done;
-	int code = take_finished(log, &done, r, text.size_bytes);
+	int code = take_finished(log, &done, r, corpus->n_tokens);
 
 	if (code != 0 || done)
 		return code;
 	fprintf(stderr, "run %zu of %zu: %s\n", i + 1, n, r->model);
 	r->args.resume = access(r->checkpoint, F_OK) == 0;
-	code = train_run(&r->args, text);
+	code = train_run(&r->args, corpus);
 	if (code == 0)
-		code = take_finished(log, &done, r, text.size_bytes);
+		code = take_finished(log, &done, r, corpus->n_tokens);
 	if (code == 0 && !done)
 		code = complain(r->log, "does not hold the run that has just ended");
 	return code;
@@ -222,19 +224,20 @@ static int report(const struct series *s)
 /* The tables follow every run, so that a sweep that stops early has them too. */
 static int run_all(struct series *s)
 {
-	struct smol_span text;
+	struct train_data data;
 	int code = 0;
 
-	if (!train_read_text(&text, s->args.data))
+	train_signals_catch();
+	if (!train_data_open(&data, &s->runs->args))
 		return CLI_FAILED;
 	while (code == 0 && s->n_done < s->n && !train_stop_asked()) {
-		code = do_run(s->logs + s->n_done, s->runs + s->n_done, text, s->n_done, s->n);
+		code = do_run(s->logs + s->n_done, s->runs + s->n_done, &data.corpus, s->n_done, s->n);
 		if (code == 0) {
 			s->n_done++;
 			code = report(s);
 		}
 	}
-	free((uint8_t *)(uintptr_t)text.data);
+	train_data_close(&data);
 	return code == 0 && s->n_done < s->n ? CLI_FAILED : code;
 }
 
