@@ -11,7 +11,7 @@
 
 /* Words on the command line that become numbers. */
 struct words {
-	char *method, *d, *dist, *norms, *embedding_type, *keep, *init_alpha, *seed;
+	char *method, *d, *dist, *norms, *embedding_type, *keep, *init_alpha, *order, *seed;
 };
 
 static void free_words(struct words *w)
@@ -23,6 +23,7 @@ static void free_words(struct words *w)
 	free(w->embedding_type);
 	free(w->keep);
 	free(w->init_alpha);
+	free(w->order);
 	free(w->seed);
 }
 
@@ -39,6 +40,8 @@ static const struct choice norms[] = {{"frozen", SMOL_NORM_FROZEN},
 static const struct choice numbers[] = {
 	{"q8", SMOL_Q8}, {"q4", SMOL_Q4}, {"f16", SMOL_F16}, {"f32", SMOL_F32}, {NULL, 0}};
 static const struct choice keeps[] = {{"last", 0}, {"best", 1}, {NULL, 0}};
+static const struct choice orders[] = {
+	{"random", SMOL_ORDER_RANDOM}, {"shuffled", SMOL_ORDER_SHUFFLED}, {NULL, 0}};
 static const struct choice starts[] = {{"e1", 0}, {"uniform", 1}, {NULL, 0}};
 
 /* The value of word in choices; value stays as it is if there is no word. */
@@ -68,13 +71,14 @@ static int apply_words(struct train_args *args, const struct words *w)
 {
 	struct smol_train_options *o = &args->options;
 	int dist = (int)o->dist, norm = (int)o->norms, type = (int)o->embedding_type;
-	int keep = o->keep_best, start = o->uniform_alphas;
+	int keep = o->keep_best, start = o->uniform_alphas, order = (int)o->order;
 	struct smol_error error;
 
 	if (choose(&dist, "--dist", w->dist, dists) || choose(&norm, "--norms", w->norms, norms) ||
 	    choose(&type, "--embedding-type", w->embedding_type, numbers) ||
 	    choose(&keep, "--keep", w->keep, keeps) ||
-	    choose(&start, "--init-alpha", w->init_alpha, starts))
+	    choose(&start, "--init-alpha", w->init_alpha, starts) ||
+	    choose(&order, "--order", w->order, orders))
 		return CLI_USAGE;
 	if (w->d != NULL && !parse_d(&o->d, w->d))
 		return cli_usage_error("--d", "takes a whole number over 0");
@@ -83,6 +87,7 @@ static int apply_words(struct train_args *args, const struct words *w)
 	o->dist = (enum smol_dist)dist;
 	o->norms = (enum smol_source)norm;
 	o->embedding_type = (enum smol_number)type;
+	o->order = (enum smol_order)order;
 	o->keep_best = keep != 0;
 	o->uniform_alphas = start != 0;
 	if (o->n_threads == 0)
@@ -132,18 +137,20 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		{"lr", 0, POPT_ARG_DOUBLE, &o->lr, 0, "learning rate", "X"},
 		{"alpha-lr", 0, POPT_ARG_DOUBLE, &o->alpha_lr, 0, "learning rate of the alphas", "X"},
 		{"warmup", 0, POPT_ARG_INT, &o->warmup, 0,
-		 "steps of linear warm-up (default: a tenth, at most 100)", "N"},
+	         "steps of linear warm-up (default: a tenth, at most 100)", "N"},
 		{"alpha-start", 0, POPT_ARG_INT, &o->alpha_start, 0, "first step that moves the alphas",
-		 "N"},
+	         "N"},
 		{"min-lr-fraction", 0, POPT_ARG_DOUBLE, &o->min_lr_fraction, 0, "where the cosine ends",
-		 "X"},
+	         "X"},
 		{"weight-decay", 0, POPT_ARG_DOUBLE, &o->weight_decay, 0,
-		 "decay of the matrices of 'full'", "X"},
+	         "decay of the matrices of 'full'", "X"},
 		{"clip", 0, POPT_ARG_DOUBLE, &o->clip, 0, "largest norm of a gradient, 0 = any", "X"},
 		{"beta1", 0, POPT_ARG_DOUBLE, &o->beta1, 0, "AdamW's beta1", "X"},
 		{"beta2", 0, POPT_ARG_DOUBLE, &o->beta2, 0, "AdamW's beta2", "X"},
 		{"val-fraction", 0, POPT_ARG_DOUBLE, &o->val_fraction, 0,
-		 "last part of the text, for validation", "X"},
+	         "last part of the text, for validation", "X"},
+		{"order", 0, POPT_ARG_STRING, &w->order, 0,
+	         "windows drawn from all, or all before any comes again", "random|shuffled"},
 		{"keep", 0, POPT_ARG_STRING, &w->keep, 0, "which numbers the model gets", "last|best"},
 		POPT_TABLEEND};
 	const struct poptOption run[] = {

@@ -13,6 +13,12 @@
 extern "C" {
 #endif
 
+/* Which windows of the text a step sees. */
+enum smol_order {
+	SMOL_ORDER_RANDOM,   /* each drawn from all there are, whatever has been seen */
+	SMOL_ORDER_SHUFFLED, /* all of them, side by side, before any comes again */
+};
+
 /* What trains and how. Filled in by smol_train_defaults(). */
 struct smol_train_options {
 	/* The model. */
@@ -37,6 +43,7 @@ struct smol_train_options {
 	double min_lr_fraction;                  /* the cosine ends here */
 	double beta1, beta2, weight_decay, clip; /* weight_decay: of `full`'s matrices; clip 0: none */
 	double val_fraction;
+	enum smol_order order;
 	bool keep_best; /* finish with the best validated numbers, not the last */
 	uint32_t n_threads;
 };

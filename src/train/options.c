@@ -163,6 +163,8 @@ static enum smol_status check_recipe(const struct smol_train_options *o, struct 
 		wrong = "decay and clip must not be negative";
 	else if (!(o->val_fraction > 0 && o->val_fraction < 1))
 		wrong = "the validation fraction must be over 0 and under 1";
+	else if (o->order != SMOL_ORDER_RANDOM && o->order != SMOL_ORDER_SHUFFLED)
+		wrong = "the order must be random or shuffled";
 	else if (o->n_threads < 1 || o->n_threads > 1024)
 		wrong = "threads must be 1..1024";
 	if (wrong != NULL)

@@ -15,21 +15,24 @@ struct field {
 	enum form form;
 	size_t offset;
 	const char *const *words; /* of a WORD, by value, NULL at the end */
+	bool optional;            /* left out where it is 0: older files do not have it */
 };
 
 static const char *const matrix_words[] = {"unit", "own", "shared", NULL};
 static const char *const norm_words[] = {"frozen", "alpha", "stored", NULL};
 static const char *const dist_words[] = {"sign", "gauss", NULL};
+static const char *const order_words[] = {"random", "shuffled", NULL};
 static const char *const number_words[] = {"f32", "f16", "q8", "q4", NULL};
 
-#define FIELD(form, member) {#member, form, offsetof(struct smol_train_options, member), NULL}
-#define WORDS(member, words) {#member, WORD, offsetof(struct smol_train_options, member), words}
+#define FIELD(form, member) {#member, form, offsetof(struct smol_train_options, member), NULL, false}
+#define WORDS(member, words, optional) \
+	{#member, WORD, offsetof(struct smol_train_options, member), words, optional}
 
 static const struct field fields[] = {
-	WORDS(matrices, matrix_words),
-	WORDS(norms, norm_words),
-	WORDS(dist, dist_words),
-	WORDS(embedding_type, number_words),
+	WORDS(matrices, matrix_words, false),
+	WORDS(norms, norm_words, false),
+	WORDS(dist, dist_words, false),
+	WORDS(embedding_type, number_words, false),
 	FIELD(FLAG, full),
 	FIELD(FLAG, uniform_alphas),
 	FIELD(COUNT, d),
@@ -57,6 +60,7 @@ static const struct field fields[] = {
 	FIELD(NUMBER, weight_decay),
 	FIELD(NUMBER, clip),
 	FIELD(NUMBER, val_fraction),
+	WORDS(order, order_words, true),
 	FIELD(FLAG, keep_best),
 };
 
@@ -68,6 +72,8 @@ static int word_value(const struct smol_train_options *o, const struct field *f)
 		return (int)o->matrices;
 	if (f->words == norm_words)
 		return (int)o->norms;
+	if (f->words == order_words)
+		return (int)o->order;
 	return f->words == dist_words ? (int)o->dist : (int)o->embedding_type;
 }
 
@@ -77,6 +83,8 @@ static void set_word(struct smol_train_options *o, const struct field *f, int va
 		o->matrices = (enum smol_source)value;
 	else if (f->words == norm_words)
 		o->norms = (enum smol_source)value;
+	else if (f->words == order_words)
+		o->order = (enum smol_order)value;
 	else if (f->words == dist_words)
 		o->dist = (enum smol_dist)value;
 	else
@@ -157,7 +165,8 @@ json_t *smol_options_to_json(const struct smol_train_options *options)
 
 	smol_train_resolve(&o);
 	for (size_t i = 0; i < N_FIELDS; i++)
-		if (json_object_set_new(object, fields[i].name, encode(&o, fields + i)) != 0) {
+		if (!(fields[i].optional && word_value(&o, fields + i) == 0) &&
+		    json_object_set_new(object, fields[i].name, encode(&o, fields + i)) != 0) {
 			json_decref(object);
 			return NULL;
 		}
@@ -170,7 +179,8 @@ enum smol_status smol_options_from_json(struct smol_train_options *out, const js
 	struct smol_train_options o = {.n_threads = 1};
 
 	for (size_t i = 0; i < N_FIELDS; i++)
-		if (!decode(&o, fields + i, json_object_get(json, fields[i].name)))
+		if (!(fields[i].optional && json_object_get(json, fields[i].name) == NULL) &&
+		    !decode(&o, fields + i, json_object_get(json, fields[i].name)))
 			return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
 			                 "option %s is missing or malformed", fields[i].name);
 	*out = o;
@@ -183,9 +193,13 @@ const char *smol_options_difference(const struct smol_train_options *a,
 	json_t *x = smol_options_to_json(a), *y = smol_options_to_json(b);
 	const char *name = NULL;
 
-	for (size_t i = 0; i < N_FIELDS && name == NULL; i++)
-		if (!json_equal(json_object_get(x, fields[i].name), json_object_get(y, fields[i].name)))
+	for (size_t i = 0; i < N_FIELDS && name == NULL; i++) {
+		const json_t *p = json_object_get(x, fields[i].name),
+			     *q = json_object_get(y, fields[i].name);
+
+		if ((p != NULL || q != NULL) && !json_equal(p, q))
 			name = fields[i].name;
+	}
 	json_decref(x);
 	json_decref(y);
 	return name;

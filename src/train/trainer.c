@@ -100,7 +100,7 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
 	smol_train_resolve(&t->options);
 	t->corpus = *corpus;
 	t->best_nats = (double)INFINITY;
-	smol_batch_key(t->batch_key, options->seed);
+	smol_batch_key(t->batch_key, options->order, options->seed);
 	status = build(t, error);
 	if (status != SMOL_OK) {
 		smol_trainer_destroy(t);
@@ -150,12 +150,24 @@ uint64_t smol_trainer_learned_numbers(const struct smol_trainer *t)
 	return t->net->n_values;
 }
 
+/* Where window b of the next step begins. */
+static uint64_t window_start(const struct smol_trainer *t, uint32_t b)
+{
+	const struct smol_train_options *o = &t->options;
+	const uint64_t n_starts = t->n_train - o->context;
+
+	if (o->order == SMOL_ORDER_SHUFFLED)
+		return smol_shuffled_start(t->batch_key, (uint64_t)t->step * o->batch + b, o->context,
+		                           n_starts);
+	return smol_batch_start(t->batch_key, t->step, b, n_starts);
+}
+
 static void load_batch(struct smol_trainer *t)
 {
 	const size_t T = t->options.context;
 
 	for (uint32_t b = 0; b < t->options.batch; b++) {
-		const uint64_t start = smol_batch_start(t->batch_key, t->step, b, t->n_train - T);
+		const uint64_t start = window_start(t, b);
 
 		for (size_t i = 0; i < T; i++) {
 			t->tokens[b * T + i] = (uint8_t)smol_corpus_token(&t->corpus, start + i);

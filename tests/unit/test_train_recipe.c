@@ -48,9 +48,68 @@ Test(recipe, batches)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		uint8_t key[32];
 
-		smol_batch_key(key, cases[i].seed);
+		smol_batch_key(key, SMOL_ORDER_RANDOM, cases[i].seed);
 		cr_assert_eq(smol_batch_start(key, cases[i].step, cases[i].window, cases[i].n),
 		             cases[i].start, "case %zu", i);
+	}
+}
+
+Test(recipe, shuffled_batches)
+{
+	const struct {
+		uint64_t seed, n;
+		uint32_t context;
+		uint64_t n_starts, start;
+	} cases[] = {
+		{1, 0, 64, 1000000, 781654},
+		{1, 1, 64, 1000000, 425558},
+		{1, 15624, 64, 1000000, 161622},
+		{1, 15625, 64, 1000000, 416914},
+		{7, 123456789, 17, 300, 266},
+		{7, 5, 64, 10, 2},
+		{9223372036854775813u, 3000000000u, 1024, 300000000000u, 200948739918u},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint8_t key[32];
+
+		smol_batch_key(key, SMOL_ORDER_SHUFFLED, cases[i].seed);
+		cr_assert_eq(smol_shuffled_start(key, cases[i].n, cases[i].context, cases[i].n_starts),
+		             cases[i].start, "case %zu", i);
+	}
+}
+
+/* Each epoch has every window once, side by side, and no two epochs the same order. */
+Test(recipe, an_epoch_has_every_window_once)
+{
+	uint8_t key[32];
+
+	smol_batch_key(key, SMOL_ORDER_SHUFFLED, 5);
+	for (uint64_t n_starts = 1; n_starts < 600; n_starts += n_starts < 20 ? 1 : 97) {
+		const uint64_t n = n_starts < 3 ? 1 : n_starts / 3;
+		uint64_t first[200];
+		bool same = true;
+
+		for (uint64_t epoch = 0; epoch < 3; epoch++) {
+			bool seen[200] = {false};
+			uint64_t least = UINT64_MAX;
+
+			for (uint64_t i = 0; i < n; i++) {
+				const uint64_t start =
+					smol_shuffled_start(key, epoch * n + i, 3, n_starts);
+
+				cr_assert_lt(start, n_starts);
+				cr_assert(!seen[start / 3]);
+				seen[start / 3] = true;
+				least = start < least ? start : least;
+				first[i] = epoch == 0 ? start / 3 : first[i];
+				same = same && first[i] == start / 3;
+			}
+			for (uint64_t i = 0; i < n; i++)
+				cr_assert(seen[i], "window %u of %u", (unsigned)i, (unsigned)n);
+			cr_assert_lt(least, 3);
+		}
+		cr_assert(!same || n < 4, "%u windows", (unsigned)n);
 	}
 }
 
@@ -106,6 +165,14 @@ Test(recipe, options_survive_json)
 	cr_assert(b.lr == a.lr && b.seed == a.seed && b.keep_best && b.norms == SMOL_NORM_STORED);
 	b.lr = nextafter(a.lr, 1);
 	cr_assert_str_eq(smol_options_difference(&a, &b), "lr");
+	cr_assert_null(json_object_get(json, "order"), "older programs cannot know it");
+	json_decref(json);
+	b = a;
+	b.order = SMOL_ORDER_SHUFFLED;
+	cr_assert_str_eq(smol_options_difference(&a, &b), "order");
+	json = smol_options_to_json(&b);
+	cr_assert_eq(smol_options_from_json(&a, json, NULL), SMOL_OK);
+	cr_assert_eq(a.order, SMOL_ORDER_SHUFFLED);
 	json_object_del(json, "d");
 	cr_assert_eq(smol_options_from_json(&b, json, NULL), SMOL_E_TEXT);
 	json_object_set_new(json, "d", json_integer(-1));
