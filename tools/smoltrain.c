@@ -37,6 +37,19 @@ static bool due(unsigned every, unsigned step)
 	return every > 0 && step % every == 0;
 }
 
+/* The last step is saved too, so that it is not lost if the model cannot be written. If it is the checkpoint that
+ * cannot be, the model, which is smaller, still may. */
+static enum smol_status save_last(struct smol_trainer *t, const struct train_args *args,
+                                  struct train_output *output, struct smol_error *error)
+{
+	const enum smol_status status = train_output_save(output, t, error);
+
+	if (status != SMOL_E_IO || smol_trainer_steps(t) < args->options.n_steps)
+		return status;
+	train_output_complain(output, error);
+	return SMOL_OK;
+}
+
 /* Steps, validations and checkpoints up to the last step or a signal. */
 static enum smol_status train(struct smol_trainer *t, const struct train_args *args,
                               struct train_output *output, struct train_report *report,
@@ -63,8 +76,8 @@ static enum smol_status train(struct smol_trainer *t, const struct train_args *a
 		if (status == SMOL_OK && due(args->save_every, done) && done < args->options.n_steps)
 			status = train_output_save(output, t, error);
 	}
-	if (status == SMOL_OK && smol_trainer_steps(t) < args->options.n_steps)
-		status = train_output_save(output, t, error);
+	if (status == SMOL_OK)
+		status = save_last(t, args, output, error);
 	return status;
 }
 

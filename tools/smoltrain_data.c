@@ -202,6 +202,7 @@ static bool open_cache(struct train_data *data, const struct job *job)
 		cli_complain(job->path, &error);
 		fprintf(stderr, "%s: so the text is encoded again\n", cli_program);
 	}
+	smol_remove_leftovers(job->path);
 	if (!encode(&none, &size, job))
 		return false;
 	if (map_cache(data, job, &error) != SMOL_OK) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool ends_with(const char *text, const char *end)
@@ -40,8 +41,10 @@ static bool complain(const char *path, const char *what)
 	return false;
 }
 
-static bool check_folder(const char *path)
+/* Whether a file can be put there: its folder takes files, and it is no folder itself. */
+static bool check_place(const char *path)
 {
+	struct stat s;
 	char *folder = strdup(path);
 	char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
 	bool good;
@@ -54,6 +57,8 @@ static bool check_folder(const char *path)
 	if (!good)
 		complain(slash != NULL ? folder : ".", strerror(errno));
 	free(folder);
+	if (good && stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+		return complain(path, strerror(EISDIR));
 	return good;
 }
 
@@ -69,7 +74,7 @@ bool train_output_open(struct train_output *output, const struct train_args *arg
 				: "--method full has no .smol form; give it a name in .safetensors");
 	if (args->options.full && args->sign_key != NULL)
 		return complain(args->output, "safetensors hold no signature");
-	if (!check_folder(args->output))
+	if (!check_place(args->output))
 		return false;
 	o.checkpoint = train_checkpoint_path(args->output);
 	if (o.checkpoint == NULL)
@@ -79,6 +84,8 @@ bool train_output_open(struct train_output *output, const struct train_args *arg
 		free(o.checkpoint);
 		return false;
 	}
+	smol_remove_leftovers(o.checkpoint);
+	smol_remove_leftovers(args->output);
 	if (args->sign_key != NULL &&
 	    key_file_secret(&o.key, args->sign_key, args->password_file) != 0) {
 		free(o.checkpoint);
@@ -96,6 +103,12 @@ void train_output_close(struct train_output *o)
 	free(o->checkpoint);
 }
 
+static void note_saved(struct train_output *o, const struct smol_trainer *trainer)
+{
+	o->is_saved = true;
+	o->saved_step = smol_trainer_steps(trainer);
+}
+
 enum smol_status train_output_save(struct train_output *o, const struct smol_trainer *trainer,
                                    struct smol_error *error)
 {
@@ -109,6 +122,8 @@ enum smol_status train_output_save(struct train_output *o, const struct smol_tra
 	free(bytes);
 	if (status != SMOL_OK)
 		o->trouble = o->checkpoint;
+	else
+		note_saved(o, trainer);
 	return status;
 }
 
@@ -125,6 +140,8 @@ enum smol_status train_output_load(struct train_output *o, struct smol_trainer *
 	}
 	if (status != SMOL_OK)
 		o->trouble = o->checkpoint;
+	else
+		note_saved(o, trainer);
 	return status;
 }
 
@@ -218,4 +235,7 @@ enum smol_status train_output_write(struct train_output *o, const struct train_a
 void train_output_complain(const struct train_output *o, const struct smol_error *error)
 {
 	cli_complain(o->trouble, error);
+	if (o->is_saved)
+		fprintf(stderr, "%s: the checkpoint of step %u is whole; --resume goes on from it\n",
+		        cli_program, (unsigned)o->saved_step);
 }

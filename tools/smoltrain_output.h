@@ -11,6 +11,8 @@ struct train_output {
 	const char *path;    /* the model */
 	char *checkpoint;    /* its path */
 	const char *trouble; /* the file that an error is about, NULL if none */
+	bool is_saved;       /* the checkpoint is there, of saved_step */
+	uint32_t saved_step;
 	bool is_signed;
 	struct smol_secret_key key;
 	uint64_t size_bytes, non_embedding_bytes; /* of the model, once it is written */
@@ -34,7 +36,7 @@ enum smol_status train_output_write(struct train_output *output, const struct tr
 /* Learned numbers outside wte and wpe. */
 uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer);
 
-/* Says what went wrong, and with which file. */
+/* Says what went wrong, and with which file; and what is left to go on from. */
 void train_output_complain(const struct train_output *output, const struct smol_error *error);
 
 /* The checkpoint's path for a model's, for free(); NULL if there is no memory. */

@@ -1,6 +1,7 @@
 /* Progress on stderr, and the log. */
 #include "smoltrain_report.h"
 #include "cli.h"
+#include "smoltrain_log.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -53,30 +54,21 @@ static void record_start(struct train_report *r, const struct smol_trainer *t)
 	free(text);
 }
 
-/* A killed run may have left half a line at the end. False, with errno, if it cannot go. */
-static bool drop_cut_line(FILE *log)
-{
-	long size, end;
-
-	if (fseek(log, 0, SEEK_END) != 0)
-		return errno == ESPIPE; /* a pipe has no past */
-	size = end = ftell(log);
-	while (end > 0 && fseek(log, end - 1, SEEK_SET) == 0 && getc(log) != '\n')
-		end--;
-	return size >= 0 && (end == size || ftruncate(fileno(log), end) == 0) &&
-	       fseek(log, 0, SEEK_END) == 0;
-}
-
 bool train_report_open(struct train_report *r, const struct train_args *args,
                        const struct smol_trainer *t)
 {
 	*r = (struct train_report){.args = args, .smoothed = -1, .val = -1};
 	if (args->log != NULL) {
-		r->log = fopen(args->log, args->resume ? "a+" : "w");
-		if (r->log == NULL || (args->resume && !drop_cut_line(r->log))) {
+		struct smol_error error;
+
+		if (args->resume &&
+		    train_log_cut(args->log, smol_trainer_steps(t), &error) != SMOL_OK) {
+			cli_complain(args->log, &error);
+			return false;
+		}
+		r->log = fopen(args->log, args->resume ? "a" : "w");
+		if (r->log == NULL) {
 			fprintf(stderr, "%s: %s: %s\n", cli_program, args->log, strerror(errno));
-			if (r->log != NULL)
-				fclose(r->log);
 			return false;
 		}
 	}

@@ -18,7 +18,7 @@ struct train_report {
 	double val;            /* the last validation's; negative: none yet */
 };
 
-/* Opens the log, if one is asked for; a resumed run adds to it. False, with a message, if it cannot
+/* Opens the log, if one is asked for; a resumed run adds to what it says of the steps before. False, with a message, if it cannot
  * be written. */
 bool train_report_open(struct train_report *report, const struct train_args *args,
                        const struct smol_trainer *trainer);

@@ -37,7 +37,7 @@ enum smol_status smol_open_unproven(struct smol_mapping *mapping, struct smol_fi
 enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint32_t n_threads,
                                               struct smol_error *error);
 
-/* Writes a file that appears whole or not at all: a temporary sibling is written, synced and
+/* Writes a file that appears whole or not at all: a temporary sibling, path.tmp-XXXXXX, is written, synced and
  * renamed. mode: permission bits, e.g. 0644. Errors: IO, MEMORY; then path is as it was. */
 struct smol_writer;
 enum smol_status smol_write_file(const char *path, const void *bytes, size_t size_bytes, unsigned mode,
@@ -52,6 +52,10 @@ enum smol_status smol_writer_rewrite(struct smol_writer *writer, uint64_t offset
                                      size_t size_bytes, struct smol_error *error);
 enum smol_status smol_writer_commit(struct smol_writer *writer, struct smol_error *error);
 void smol_writer_abort(struct smol_writer *writer);
+
+/* Removes the temporary siblings that writers of path left when they were killed; those that another process is still
+ * writing are locked, and stay. Not while this process writes path. */
+void smol_remove_leftovers(const char *path);
 
 #ifdef __cplusplus
 }

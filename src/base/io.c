@@ -3,6 +3,7 @@
 
 #include <smol/io.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -83,6 +84,8 @@ enum smol_status smol_map_check(const struct smol_mapping *mapping, struct smol_
 	return SMOL_OK;
 }
 
+#define TEMPORARY ".tmp-"
+
 struct smol_writer {
 	int fd;
 	char *path, *temporary;
@@ -97,11 +100,13 @@ static void writer_free(struct smol_writer *w)
 	free(w);
 }
 
-/* path.XXXXXX beside path, so that the rename stays in one file system. */
+/* path.tmp-XXXXXX beside path, so that the rename stays in one file system. The lock ends with the process, however it
+ * ends; where there are no locks, leftovers stay. */
 static enum smol_status open_temporary(struct smol_writer *w, const char *path, unsigned mode,
                                        struct smol_error *error)
 {
-	static const char suffix[] = ".XXXXXX";
+	static const char suffix[] = TEMPORARY "XXXXXX";
+	const struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	const size_t n = strlen(path);
 
 	w->path = malloc(n + 1);
@@ -114,6 +119,7 @@ static enum smol_status open_temporary(struct smol_writer *w, const char *path, 
 	w->fd = mkstemp(w->temporary);
 	if (w->fd < 0)
 		return io_error(error, "create a temporary file beside it");
+	fcntl(w->fd, F_SETLK, &lock);
 	if (fchmod(w->fd, (mode_t)mode) != 0) {
 		const enum smol_status status = io_error(error, "set the mode");
 		unlink(w->temporary);
@@ -175,29 +181,65 @@ enum smol_status smol_writer_rewrite(struct smol_writer *writer, uint64_t offset
 	return SMOL_OK;
 }
 
+/* The folder of path, for free(); NULL if there is no memory. */
+static char *folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const size_t n = !slash || slash == path ? 1 : (size_t)(slash - path);
+	char *folder = malloc(n + 1);
+
+	if (!folder)
+		return NULL;
+	memcpy(folder, slash ? path : ".", n);
+	folder[n] = '\0';
+	return folder;
+}
+
 /* A rename is kept by the directory; some file systems cannot sync one, which is no failure. */
 static void sync_directory(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *directory;
+	char *directory = folder_of(path);
 	int fd;
 
-	if (!slash)
-		fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	else {
-		const size_t n = slash == path ? 1 : (size_t)(slash - path);
-		directory = malloc(n + 1);
-		if (!directory)
-			return;
-		memcpy(directory, path, n);
-		directory[n] = '\0';
-		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		free(directory);
-	}
+	if (!directory)
+		return;
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(directory);
 	if (fd < 0)
 		return;
 	fsync(fd);
 	close(fd);
+}
+
+/* A temporary file whose writer lives is locked. */
+static void remove_leftover(int folder, const char *name)
+{
+	const struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	const int fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		unlinkat(folder, name, 0);
+	close(fd);
+}
+
+void smol_remove_leftovers(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+	const size_t n = strlen(base), n_suffix = sizeof TEMPORARY - 1;
+	char *folder = folder_of(path);
+	DIR *directory = folder ? opendir(folder) : NULL;
+	const struct dirent *entry;
+
+	free(folder);
+	if (!directory)
+		return;
+	while ((entry = readdir(directory)))
+		if (strlen(entry->d_name) == n + n_suffix + 6 && memcmp(entry->d_name, base, n) == 0 &&
+		    memcmp(entry->d_name + n, TEMPORARY, n_suffix) == 0)
+			remove_leftover(dirfd(directory), entry->d_name);
+	closedir(directory);
 }
 
 enum smol_status smol_writer_commit(struct smol_writer *writer, struct smol_error *error)

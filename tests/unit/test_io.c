@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char directory[] = "/tmp/smol-test-XXXXXX";
@@ -211,5 +212,69 @@ Test(io, a_writer_in_pieces_writes_all_of_them)
 	cr_assert_eq(smol_map(&m, "pieces", NULL), SMOL_OK);
 	cr_assert_eq(m.bytes.size_bytes, 5);
 	cr_assert_arr_eq(m.bytes.data, "abcde", 5);
+	smol_unmap(&m);
+}
+
+static void touch(const char *name)
+{
+	const int fd = open(name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+}
+
+/* Only what writers of that path left, and nobody is writing. */
+Test(io, leftovers_of_killed_writers_go)
+{
+	static const char *const stay[] = {"x", "x.tmp-abcde", "x.tmp-abcdefg", "y.tmp-abcdef",
+	                                   "x.tnp-abcdef"};
+	int ready[2], done[2], status;
+	struct smol_writer *w;
+	pid_t child;
+	char c = 0;
+
+	for (size_t i = 0; i < sizeof stay / sizeof *stay; i++)
+		touch(stay[i]);
+	touch("x.tmp-abcdef");
+	touch("x.tmp-A1b2C3");
+	cr_assert_eq(pipe(ready), 0);
+	cr_assert_eq(pipe(done), 0);
+	child = fork();
+	if (child == 0) {
+		const bool open = smol_writer_open(&w, "x", 0600, NULL) == SMOL_OK &&
+		                  write(ready[1], "r", 1) == 1 && read(done[0], &c, 1) == 1;
+
+		_exit(open && smol_writer_append(w, "new", 3, NULL) == SMOL_OK &&
+		                      smol_writer_commit(w, NULL) == SMOL_OK
+		              ? 0
+		              : 1);
+	}
+	cr_assert_eq(read(ready[0], &c, 1), 1);
+	smol_remove_leftovers("x");
+	smol_remove_leftovers("./x");
+	cr_assert_eq(write(done[1], "d", 1), 1);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+	          "the file that was being written is gone");
+	for (size_t i = 0; i < sizeof stay / sizeof *stay; i++)
+		cr_assert_eq(access(stay[i], F_OK), 0, "%s", stay[i]);
+	cr_assert_neq(access("x.tmp-abcdef", F_OK), 0);
+	cr_assert_neq(access("x.tmp-A1b2C3", F_OK), 0);
+	smol_remove_leftovers("no/such/folder/x");
+}
+
+Test(io, what_was_written_can_be_rewritten)
+{
+	struct smol_mapping m;
+	struct smol_writer *w;
+
+	cr_assert_eq(smol_writer_open(&w, "f", 0600, NULL), SMOL_OK);
+	cr_assert_eq(smol_writer_append(w, "??cdef", 6, NULL), SMOL_OK);
+	cr_assert_eq(smol_writer_rewrite(w, 0, "ab", 2, NULL), SMOL_OK);
+	cr_assert_eq(smol_writer_append(w, "gh", 2, NULL), SMOL_OK);
+	cr_assert_eq(smol_writer_commit(w, NULL), SMOL_OK);
+	cr_assert_eq(smol_map(&m, "f", NULL), SMOL_OK);
+	cr_assert_eq(m.bytes.size_bytes, 8);
+	cr_assert_eq(memcmp(m.bytes.data, "abcdefgh", 8), 0);
 	smol_unmap(&m);
 }

@@ -1,0 +1,221 @@
+#!/usr/bin/python3
+"""What is left of a training that ends badly: killed at any moment, out of room, out of numbers.
+
+    test_killed.py BUILD_DIR [--kills N] [--seed N]
+
+--kills 50 is the long version of the loop, of a minute or so: what there is after a SIGKILL is whole, what the resumed training
+does is what the one that was never killed does.
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+import random
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+parser = argparse.ArgumentParser()
+parser.add_argument('build', nargs='?', default='build')
+parser.add_argument('--kills', type=int, default=8)
+parser.add_argument('--seed', type=int, default=1)
+options = parser.parse_args()
+root = pathlib.Path(__file__).resolve().parents[2]
+smoltrain = str(pathlib.Path(options.build) / 'tools/smoltrain')
+small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1']
+
+
+def start(*arguments, **more):
+    return subprocess.Popen([str(a) for a in (smoltrain, *arguments)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                            text=True, **more)
+
+
+def run(folder, *arguments, code=0, **more):
+    process = start(*arguments, '--data', folder / 'text', **more)
+    message = process.communicate(timeout=250)[1]
+    assert process.returncode == code, (arguments, process.returncode, message)
+    return message
+
+
+def interrupt(folder, *arguments):
+    """Stops a training after a few steps, so that there is a checkpoint; its step."""
+    log = folder / 'interrupted.log'
+    process = start(*arguments, '-o', folder / 'm.smol', '--data', folder / 'text', '--log', log)
+    while not log.exists() or log.read_text().count('"train"') < 3:
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=250)
+    assert process.returncode == 1
+    (folder / 'm.smol').unlink()
+    return checkpoint_step(folder / 'm.ckpt')
+
+
+def checkpoint_step(path):
+    """The step of a checkpoint that is whole: a safetensors file whose tensors fill it and hold finite numbers."""
+    raw = path.read_bytes()
+    n, = struct.unpack('<Q', raw[:8])
+    header = json.loads(raw[8:8 + n])
+    metadata = header.pop('__metadata__')
+    end = 0
+    for begin, this_end in sorted(entry['data_offsets'] for entry in header.values()):
+        assert begin == end
+        end = this_end
+    assert len(raw) == 8 + n + end
+    assert all(math.isfinite(x) for x in struct.unpack(f'<{end // 4}f', raw[8 + n:]))
+    return int(metadata['step'])
+
+
+def curve(log):
+    """What was measured at each step, times left out; every line is a whole record."""
+    text = log.read_text()
+    assert text.endswith('\n')
+    records = [json.loads(line) for line in text.splitlines()]
+    return [{k: v for k, v in r.items() if k != 'seconds'} for r in records if r['event'] != 'start']
+
+
+def leftovers(folder):
+    return [p.name for p in folder.rglob('*.tmp-*')]
+
+
+# Each test gets an empty folder with a text.
+
+def test_killed_at_any_moment(folder):
+    draw = random.Random(options.seed)
+    recipe = [*small, '--steps', '40', '--save-every', '1', '--eval-every', '7', '--keep', 'best', '--order', 'shuffled',
+              '--method', 'full']
+    begun = time.monotonic()
+    run(folder, *recipe, '-o', folder / 'whole.safetensors', '--log', folder / 'whole.log')
+    seconds = time.monotonic() - begun
+    whole = (folder / 'whole.safetensors').read_bytes()
+    out, log = folder / 'm.safetensors', folder / 'm.log'
+    checkpoint = out.with_suffix('.ckpt')
+    kills = broken = rounds = 0
+    while kills < options.kills or rounds == 0:
+        for path in (out, log, *(folder / 'cache').glob('*.corpus')):
+            path.unlink(missing_ok=True)
+        last = 0
+        while True:
+            resume = ['--resume'] if checkpoint.exists() else []
+            process = start(*recipe, '-o', out, '--data', folder / 'text', '--log', log, '--cache', folder / 'cache', *resume)
+            try:
+                message = process.communicate(timeout=draw.uniform(0, seconds / 2) if kills < options.kills else 250)[1]
+                assert process.returncode == 0, message
+                break
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+            kills += process.returncode == -signal.SIGKILL
+            broken += bool(leftovers(folder))
+            if checkpoint.exists():
+                step = checkpoint_step(checkpoint)
+                assert step >= last, f'the checkpoint went back from step {last} to {step}'
+                last = step
+            if out.exists() and not checkpoint.exists():
+                break  # killed after its last deed
+        assert out.read_bytes() == whole and not checkpoint.exists()
+        assert curve(log) == curve(folder / 'whole.log')
+        rounds += 1
+    print(f'killed {kills} times in {rounds} trainings, {broken} times while a file was being written')
+    run(folder, *recipe, '-o', out, '--cache', folder / 'cache')
+    assert leftovers(folder) == []
+
+
+def test_a_log_goes_on_from_the_checkpoint(folder):
+    """Records of steps that come again go, and half a line; what is not ours stays."""
+    recipe = [*small, '--steps', '400', '--save-every', '0', '--eval-every', '0']
+    run(folder, *recipe, '-o', folder / 'whole.smol', '--log', folder / 'whole.log')
+    step = interrupt(folder, *recipe)
+    log = folder / 'interrupted.log'
+    with open(log, 'a') as file:
+        file.write('a remark\n' + json.dumps({'event': 'train', 'step': step + 1, 'loss': 9}) + '\n{"event":"tr')
+    run(folder, '-o', folder / 'm.smol', '--resume', '--log', log, '--eval-every', '0')
+    text = log.read_text()
+    assert text.count('a remark\n') == 1
+    log.write_text(text.replace('a remark\n', ''))
+    stored, = (r for r in curve(log) if r['event'] == 'validation' and r['step'] == step)  # of the interrupted model
+    assert [r for r in curve(log) if r != stored] == curve(folder / 'whole.log')
+
+
+def limit(size):
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_no_room_for_a_checkpoint(folder):
+    """The old checkpoint stays; the model, which is smaller, is written if there is room for that."""
+    out, checkpoint = folder / 'm.smol', folder / 'm.ckpt'
+    recipe = [*small, '--steps', '400', '--save-every', '0', '--eval-every', '0']
+    run(folder, *recipe, '-o', folder / 'whole.smol')
+    step = interrupt(folder, *recipe)
+    old = checkpoint.read_bytes()
+    assert len(old) > 20000
+    message = run(folder, '-o', out, '--resume', '--save-every', '1', code=1, preexec_fn=limit(20000))
+    first, second = message.splitlines()
+    assert first == f'smoltrain: {checkpoint}: cannot write: File too large', message
+    assert f'the checkpoint of step {step} is whole' in second
+    assert checkpoint.read_bytes() == old and not out.exists() and leftovers(folder) == []
+    message = run(folder, '-o', out, '--resume', '--save-every', '0', preexec_fn=limit(20000))
+    assert f'smoltrain: {checkpoint}: cannot write: File too large' in message, message
+    assert out.read_bytes() == (folder / 'whole.smol').read_bytes() and leftovers(folder) == []
+
+
+def test_no_room_for_the_model(folder):
+    """A folder appears where the model is to be, as good as a full disk: the last step is not lost."""
+    out = folder / 'm.smol'
+    arguments = [*small, '--eval-every', '0', '--save-every', '0']
+    run(folder, *arguments, '-o', folder / 'whole.smol', '--steps', '400')
+    log = folder / 'log'
+    process = start(*arguments, '--data', folder / 'text', '-o', out, '--steps', '400', '--log', log)
+    while not log.exists():
+        time.sleep(0.001)
+    out.mkdir()
+    message = process.communicate(timeout=250)[1]
+    assert process.returncode == 1 and 'm.smol: cannot rename' in message and 'step 400 is whole' in message, message
+    assert leftovers(folder) == [] and checkpoint_step(folder / 'm.ckpt') == 400
+    message = run(folder, '-o', out, '--resume', code=1)
+    assert 'm.smol: Is a directory' in message, message
+    out.rmdir()
+    run(folder, '-o', out, '--resume')
+    assert out.read_bytes() == (folder / 'whole.smol').read_bytes()
+
+
+def test_a_loss_that_is_no_number(folder):
+    """A rate of learning that throws the numbers far beyond: the step is named, the last checkpoint stays."""
+    out = folder / 'm.safetensors'
+    arguments = [*small, '--method', 'full', '-o', out, '--steps', '400', '--save-every', '1', '--eval-every', '0', '--clip',
+                 '0', '--lr', '999', '--logit-scale', '1e15', '--warmup', '300', '--embedding-std', '1000']
+    message = run(folder, *arguments, code=1)
+    stopped = [line for line in message.splitlines() if 'not finite' in line]
+    assert len(stopped) == 1 and 'step ' in stopped[0], message
+    step = int(stopped[0].split('step ')[1].split(':')[0])
+    assert step > 1 and checkpoint_step(out.with_suffix('.ckpt')) == step - 1
+    assert f'the checkpoint of step {step - 1} is whole' in message and not out.exists()
+
+
+def main():
+    text = (root / 'SPEC.md').read_bytes()[:30000]
+    passed = failed = 0
+    for name, test in list(globals().items()):
+        if not name.startswith('test_'):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / 'text').write_bytes(text)
+            try:
+                test(pathlib.Path(folder))
+                passed += 1
+            except Exception:
+                failed += 1
+                print(f'FAILED: {name}')
+                traceback.print_exc(file=sys.stdout)
+    print(f'{passed} passed, {failed} failed')
+    return failed > 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
