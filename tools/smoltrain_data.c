@@ -196,13 +196,13 @@ static bool open_cache(struct train_data *data, const struct job *job)
 	uint8_t *none;
 	size_t size;
 
+	smol_remove_leftovers(job->path);
 	if (access(job->path, F_OK) == 0) {
 		if (map_cache(data, job, &error) == SMOL_OK)
 			return true;
 		cli_complain(job->path, &error);
 		fprintf(stderr, "%s: so the text is encoded again\n", cli_program);
 	}
-	smol_remove_leftovers(job->path);
 	if (!encode(&none, &size, job))
 		return false;
 	if (map_cache(data, job, &error) != SMOL_OK) {

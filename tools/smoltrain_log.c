@@ -18,11 +18,13 @@ static enum smol_status io_error(struct smol_error *error)
 	return SMOL_E_IO;
 }
 
-/* Whether a line, without its end, may stay. What is no record of ours does. */
+/* Whether a line, without its end, may stay. What is no record of ours does. The validation of a finished model does not:
+ * that model is about to be replaced, or was not even whole when the training was killed. */
 static bool stays(const char *line, size_t n, uint32_t step)
 {
 	json_t *record = json_loadb(line, n, 0, NULL), *value = json_object_get(record, "step");
-	const bool good = !json_is_integer(value) || json_integer_value(value) <= (json_int_t)step;
+	const bool good = (!json_is_integer(value) || json_integer_value(value) <= (json_int_t)step) &&
+	                  !json_is_true(json_object_get(record, "stored"));
 
 	json_decref(record);
 	return good;

@@ -5,7 +5,8 @@
 #include <smol/status.h>
 #include <stdint.h>
 
-/* Takes away the records of steps after the given one, which will come again, and a last line that was not finished. A path
+/* Takes away what will come again, the records of steps after the given one and those of a finished model, and a last
+ * line that was not finished. A path
  * that is no regular file stays as it is. Errors: IO, MEMORY; then the log is as it was. */
 enum smol_status train_log_cut(const char *path, uint32_t step, struct smol_error *error);
 

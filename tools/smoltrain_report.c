@@ -61,6 +61,7 @@ bool train_report_open(struct train_report *r, const struct train_args *args,
 	if (args->log != NULL) {
 		struct smol_error error;
 
+		smol_remove_leftovers(args->log);
 		if (args->resume &&
 		    train_log_cut(args->log, smol_trainer_steps(t), &error) != SMOL_OK) {
 			cli_complain(args->log, &error);
