@@ -116,13 +116,32 @@ static bool read_sources(const struct job *job, struct smol_corpus_writer *w, ch
 	for (; paths != NULL && *paths != NULL; paths++) {
 		struct smol_error error;
 		bool at_fault;
+		const enum smol_status status = train_source_read(&at_fault, w, *paths, &error);
 
-		if (train_source_read(&at_fault, w, *paths, &error) != SMOL_OK) {
+		if (status == SMOL_E_MEMORY && !at_fault && job->path == NULL)
+			return complain(*paths,
+			                "no memory for so much text; --cache keeps it in a file");
+		if (status != SMOL_OK) {
 			cli_complain(at_fault || job->path == NULL ? *paths : job->path, &error);
 			return false;
 		}
 	}
 	return true;
+}
+
+static bool read_all(const struct job *job, struct smol_corpus_writer *w)
+{
+	struct smol_error error;
+
+	if (!read_sources(job, w, job->args->data))
+		return false;
+	if (job->args->valid == NULL)
+		return true;
+	if (smol_corpus_writer_validation(w, &error) != SMOL_OK) {
+		cli_complain(job->path, &error);
+		return false;
+	}
+	return read_sources(job, w, job->args->valid);
 }
 
 /* Encodes everything: into the cache, or else into *bytes. */
@@ -132,25 +151,12 @@ static bool encode(uint8_t **bytes, size_t *size, const struct job *job)
 	struct smol_error error;
 	enum smol_status status = smol_corpus_writer_open(&w, &job->tokenizer, job->path, &error);
 
-	if (status == SMOL_OK) {
-		bool good = read_sources(job, w, job->args->data);
-
-		if (good && job->args->valid != NULL) {
-			status = smol_corpus_writer_validation(w, &error);
-			good = status == SMOL_OK && read_sources(job, w, job->args->valid);
-		}
-		if (!good) {
-			smol_corpus_writer_abort(w);
-			if (status == SMOL_OK)
-				return false;
-		} else {
-			status =
-				smol_corpus_writer_finish(bytes, size, w, job->sources, job->n, &error);
-		}
+	if (status == SMOL_OK && !read_all(job, w)) {
+		smol_corpus_writer_abort(w);
+		return false;
 	}
-	if (status == SMOL_E_MEMORY && job->path == NULL)
-		return complain(job->args->data[0],
-		                "no memory for the text; --cache keeps it in a file");
+	if (status == SMOL_OK)
+		status = smol_corpus_writer_finish(bytes, size, w, job->sources, job->n, &error);
 	if (status != SMOL_OK)
 		cli_complain(job->path, &error);
 	return status == SMOL_OK;

@@ -232,6 +232,16 @@ def test_no_room_for_a_cache(folder):
     assert list((folder / 'cache').iterdir()) == [] and not (folder / 'm.smol').exists()
 
 
+def test_more_text_than_memory(folder):
+    """Zeros that take no room on the disk, under a limit that they exceed; the sanitizers' own memory would, too."""
+    if os.environ.get('SMOL_SANITIZED'):
+        return
+    os.truncate(folder / 'text', 10**9)
+    done = train(folder, *data(folder / 'text'), code=1,
+                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (500 * 10**6,) * 2))
+    assert done.stderr == f'smoltrain: {folder}/text: no memory for so much text; --cache keeps it in a file\n'
+
+
 def test_bad_files(folder):
     lines = json_lines(['first ' * 50, 'second ' * 50])
     bad = {'empty': (b'', ['holds no text']), 'empty.json': (b'\n\n', ['holds no text']),
