@@ -244,7 +244,9 @@ enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train
 	}
 	if (!isfinite(sum))
 		return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
-		                 "the validation loss is not finite");
+		                 "after step %u: the validation loss is not finite; a lower "
+		                 "learning rate may help",
+		                 (unsigned)t->step);
 	score.nats_per_token = sum / (double)score.n_tokens;
 	score.bits_per_byte = score.nats_per_token / 0.69314718055994530942;
 	if (t->best != NULL && !t->finished && score.nats_per_token < t->best_nats) {

@@ -184,6 +184,13 @@ def test_no_room_for_the_model(folder):
     assert out.read_bytes() == (folder / 'whole.smol').read_bytes()
 
 
+def test_no_room_for_the_log(folder):
+    """The training goes on, and its end says it."""
+    message = run(folder, *small, '--steps', '20', '-o', folder / 'm.smol', '--log', '/dev/full', code=1)
+    assert message.splitlines()[-1] == 'smoltrain: /dev/full: could not be written', message
+    assert (folder / 'm.smol').exists()
+
+
 def test_a_loss_that_is_no_number(folder):
     """A rate of learning that throws the numbers far beyond: the step is named, the last checkpoint stays."""
     out = folder / 'm.safetensors'

@@ -162,6 +162,22 @@ Test(trainer, refuses_a_checkpoint_of_other_options_or_text)
 	free(bytes);
 }
 
+Test(trainer, says_after_which_step_validation_fails)
+{
+	struct smol_train_options o = small("full");
+	struct smol_trainer *t = create(&o);
+	struct smol_train_score score = {.n_tokens = 7};
+	struct smol_error error;
+
+	steps(t, 2);
+	for (uint32_t i = 0; i < o.width; i++)
+		t->net->value[text[TEXT_BYTES - 2] * o.width + i] = (real)NAN;
+	cr_assert_eq(smol_trainer_evaluate(t, &score, &error), SMOL_E_NUMERIC);
+	cr_assert_not_null(strstr(error.text, "after step 2: "), "%s", error.text);
+	cr_assert_eq(score.n_tokens, 7);
+	smol_trainer_destroy(t);
+}
+
 /* Cut anywhere in its header, or here and there in its data, it is refused. */
 Test(trainer, refuses_a_damaged_checkpoint)
 {
