@@ -18,13 +18,15 @@ static enum smol_status io_error(struct smol_error *error)
 	return SMOL_E_IO;
 }
 
-/* Whether a line, without its end, may stay. What is no record of ours does. The validation of a finished model does not:
- * that model is about to be replaced, or was not even whole when the training was killed. */
+/* Whether a line, without its end, may stay. What is no record of ours does. Those of a model that was written, and its
+ * validation, do not: it is about to be replaced, or was not even whole when the training was killed. */
 static bool stays(const char *line, size_t n, uint32_t step)
 {
 	json_t *record = json_loadb(line, n, 0, NULL), *value = json_object_get(record, "step");
+	const char *event = json_string_value(json_object_get(record, "event"));
 	const bool good = (!json_is_integer(value) || json_integer_value(value) <= (json_int_t)step) &&
-	                  !json_is_true(json_object_get(record, "stored"));
+	                  !json_is_true(json_object_get(record, "stored")) &&
+	                  (event == NULL || strcmp(event, "model") != 0);
 
 	json_decref(record);
 	return good;

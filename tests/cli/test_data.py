@@ -161,7 +161,7 @@ def test_validation_files(folder):
                                               folder / 'text', '--log', log)
     assert tokens == text + other + separator + text and n_train == len(text)
     assert starts == (0, len(text), len(text) + len(other) + 13) and [s[1] for s in sources] == [0, 1, 1]
-    start, *_, last = (json.loads(line) for line in log.read_text().splitlines())
+    start, *_, last, _ = (json.loads(line) for line in log.read_text().splitlines())
     assert start['train_bytes'] == len(text) and last['tokens'] == len(other) + 13 + len(text) - 1
     (folder / 'empty').write_bytes(b'')
     fails(folder, *data(folder / 'text'), '--valid', folder / 'empty', says=['empty', 'holds no text'])

@@ -233,7 +233,8 @@ def test_a_cut_line_of_the_log_is_dropped(folder):
     whole = log.read_bytes()
     log.write_bytes(whole + b'{"event":"tra')
     run(smoltrain, '--data', folder / 'text', '-o', out, '--resume', '--log', log)
-    assert log.read_bytes().startswith(whole + b'{"event":"start"')
+    steps = b''.join(line for line in whole.splitlines(True) if b'"stored":true' not in line and b'"model"' not in line)
+    assert log.read_bytes().startswith(steps + b'{"event":"start"')  # of the model written then, nothing
     assert [json.loads(line) for line in log.read_text().splitlines()][-1]['step'] == 400
     run(smoltrain, '--data', folder / 'text', '-o', out, '--steps', '1', *small, '--log', '/dev/null')
 
