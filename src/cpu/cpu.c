@@ -17,6 +17,7 @@
 #define LEAF1_ECX_F16C (1u << 29)
 #define LEAF7_EBX_AVX2 (1u << 5)
 #define LEAF7_EBX_AVX512 (1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) /* F, DQ, BW, VL */
+#define LEAF7_1_EAX_AVXVNNI (1u << 4)
 #define LEAF7_ECX_AVX512 (1u << 1 | 1u << 11)                        /* VBMI, VNNI */
 
 static bool has(uint32_t word, uint32_t bits)
@@ -45,6 +46,7 @@ struct smol_cpu smol_cpu_detect(void)
 	cpu.avx2 = has(xcr0(), XCR0_YMM) && has(ebx, LEAF7_EBX_AVX2);
 	cpu.avx512 = cpu.avx2 && has(xcr0(), XCR0_ZMM) && has(ebx, LEAF7_EBX_AVX512) &&
 	             has(ecx, LEAF7_ECX_AVX512);
+	cpu.avxvnni = cpu.avx2 && eax >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && has(eax, LEAF7_1_EAX_AVXVNNI);
 	return cpu;
 }
 

@@ -7,7 +7,8 @@
 /* Each is a bundle that is used as a whole or not at all. */
 struct smol_cpu {
 	bool avx2;   /* AVX2, FMA, F16C; the system saves ymm */
-	bool avx512; /* F, BW, VL, DQ, VBMI, VNNI and the above; the system saves zmm */
+	bool avxvnni; /* the above, and dot products of bytes in ymm registers without AVX-512 */
+	bool avx512; /* F, BW, VL, DQ, VBMI, VNNI and all of avx2; the system saves zmm */
 	bool neon;   /* Advanced SIMD of AArch64 */
 	bool dotprod; /* and its dot products of bytes */
 };

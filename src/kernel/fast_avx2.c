@@ -19,7 +19,7 @@ static void fast_table(struct table *t, const int16_t *q)
 
 	for (unsigned u = 0; u < SMOL_TABLE_ENTRIES; u++)
 		high[u] = (int16_t)high_byte(q[u]);
-	table_load(t, high);
+	table_load(t, high, 0);
 }
 
 static inline __attribute__((always_inline)) void next_row(int8_t *w, struct half s[2], size_t n, const struct table *table,

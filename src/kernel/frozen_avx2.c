@@ -125,7 +125,7 @@ static void next_row(int16_t *w, const struct smol_frozen *t, struct half (*stre
 {
 	for (uint32_t p = 0; p < t->n_planes; p++) {
 		if (t->n_planes > 1)
-			table_load(table, t->table + p * SMOL_TABLE_ENTRIES);
+			table_load(table, t->table + p * SMOL_TABLE_ENTRIES, 0);
 		if (table->width == WIDTH_256)
 			add_plane(w, streams[p], t->cols, table, WIDTH_256, p == 0);
 		else
@@ -141,7 +141,7 @@ static void block_rows(int64_t *sums, size_t sums_stride, const struct smol_froz
 
 	for (uint32_t p = 0; p < t->n_planes; p++)
 		lanes_init(streams[p], t, p, block);
-	table_load(&table, t->table);
+	table_load(&table, t->table, 0);
 	for (uint32_t r = 0; r < rows; r++) {
 		next_row(row, t, streams, &table);
 		for (size_t i = 0; i < n_x; i++)
@@ -169,7 +169,7 @@ void smol_frozen_avx2(int64_t *sums, const struct smol_frozen *t, uint32_t block
 	}
 	split_vector(scratch, X, t->cols);
 	for (uint32_t p = 0; p < t->n_planes; p++) {
-		table_load(&table, t->table + p * SMOL_TABLE_ENTRIES);
+		table_load(&table, t->table + p * SMOL_TABLE_ENTRIES, 0);
 		for (uint32_t b = 0; b < n_blocks; b++)
 			plane_single(sums + b * SMOL_ROW_BLOCK, t, p, block + b, rows_of(t, block + b), scratch, &table);
 	}

@@ -282,21 +282,26 @@ static void from_f16(float *y, const uint8_t *data, size_t n)
 		y[i] = smol_load_f16(data + 2 * i);
 }
 
-const struct smol_kernels smol_kernels_avx2 = {
-	.name = "avx2",
-	.quantise = quantise,
-	.frozen = smol_frozen_avx2,
-	.frozen_fast = smol_frozen_fast_avx2,
-	.rows_i16 = smol_rows_i16_avx2,
-	.fast_bases = 6,
-	.scale_sums = scale_sums,
-	.dot_f32 = dot_f32,
-	.dot_f16 = dot_f16,
-	.rows_q8 = smol_rows_q8_avx2,
-	.rows_q4 = smol_rows_q4_avx2,
-	.from_f16 = from_f16,
-	.layernorm = layernorm,
-	.gelu = gelu,
-	.attention = attention,
-	.exp = exp_all,
+#define KERNELS(product, rows)                \
+	.quantise = quantise,                 \
+	.frozen = product,                    \
+	.frozen_fast = smol_frozen_fast_avx2, \
+	.rows_i16 = smol_rows_i16_avx2,       \
+	.fast_bases = 6,                      \
+	.scale_sums = scale_sums,             \
+	.dot_f32 = dot_f32,                   \
+	.dot_f16 = dot_f16,                   \
+	.rows_q8 = rows,                      \
+	.rows_q4 = smol_rows_q4_avx2,         \
+	.from_f16 = from_f16,                 \
+	.layernorm = layernorm,               \
+	.gelu = gelu,                         \
+	.attention = attention,               \
+	.exp = exp_all
+
+const struct smol_kernels smol_kernels_avx2 = {.name = "avx2", KERNELS(smol_frozen_avx2, smol_rows_q8_avx2)};
+
+const struct smol_kernels smol_kernels_avxvnni = {
+	.name = "avx2 with VNNI",
+	KERNELS(smol_frozen_avxvnni, smol_rows_q8_avxvnni),
 };

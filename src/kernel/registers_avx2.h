@@ -8,7 +8,8 @@
 #include <immintrin.h>
 
 smol_frozen_product smol_frozen_avx2, smol_frozen_fast_avx2;
-smol_rows_product smol_rows_q8_avx2, smol_rows_q4_avx2;
+smol_frozen_product smol_frozen_avxvnni;
+smol_rows_product smol_rows_q8_avx2, smol_rows_q4_avx2, smol_rows_q8_avxvnni;
 void smol_rows_i16_avx2(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);
 
 static inline __m256i load(const void *p)
@@ -94,7 +95,8 @@ struct table {
 	enum width width;
 };
 
-static inline void table_load(struct table *t, const int16_t *q)
+/* flip: bits that change in every entry. */
+static inline void table_load(struct table *t, const int16_t *q, uint16_t flip)
 {
 	uint8_t low[SMOL_TABLE_ENTRIES], high[SMOL_TABLE_ENTRIES];
 	bool is_32 = true, is_64 = true;
@@ -102,8 +104,8 @@ static inline void table_load(struct table *t, const int16_t *q)
 	for (unsigned u = 0; u < SMOL_TABLE_ENTRIES; u++) {
 		is_32 = is_32 && q[u] == q[u & 31];
 		is_64 = is_64 && q[u] == q[u & 63];
-		low[u] = (uint8_t)q[u];
-		high[u] = (uint8_t)((uint16_t)q[u] >> 8);
+		low[u] = (uint8_t)((uint16_t)q[u] ^ flip);
+		high[u] = (uint8_t)(((uint16_t)q[u] ^ flip) >> 8);
 	}
 	t->width = is_32 ? WIDTH_32 : is_64 ? WIDTH_64 : WIDTH_256;
 	for (unsigned i = 0; i < 16; i++) {

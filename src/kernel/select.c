@@ -17,7 +17,7 @@ static const struct smol_kernels *of_set(enum smol_isa isa, struct smol_cpu cpu)
 #endif
 #ifdef SMOL_HAVE_AVX2
 	case SMOL_ISA_AVX2:
-		return cpu.avx2 ? &smol_kernels_avx2 : NULL;
+		return cpu.avxvnni ? &smol_kernels_avxvnni : cpu.avx2 ? &smol_kernels_avx2 : NULL;
 #endif
 	case SMOL_ISA_SCALAR:
 		return &smol_kernels_scalar;

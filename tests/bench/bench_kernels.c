@@ -1,5 +1,5 @@
 /* Gweights/s of the kernels of each instruction set on one thread, beside the bare generator and beside stored matrices of
- * the same shape read from memory, in one run: the ratios are what counts. Run by hand: bench_kernels [SECONDS [scalar|avx2|avx512|neon]]. */
+ * the same shape read from memory, in one run: the ratios are what counts. Run by hand: bench_kernels [SECONDS [scalar|avx2|avx512|neon|avxvnni]]. */
 #define _POSIX_C_SOURCE 200809L
 #include "kernel/kernel.h"
 
@@ -170,6 +170,37 @@ static void bench_shape(struct task *t, uint32_t rows, uint32_t cols)
 	       rate(t, run_q4), rate(t, run_q8), rate(t, run_i16), rate(t, run_f32));
 }
 
+#if defined(__x86_64__)
+smol_frozen_product smol_frozen_avxvnni_for_tests;
+smol_rows_product smol_rows_q8_avxvnni_for_tests;
+
+/* Those with AVX-VNNI, in AVX-512's encoding. */
+static const struct smol_kernels *avxvnni(void)
+{
+	static struct smol_kernels k;
+
+	k = smol_kernels_avx2;
+	k.name = "avxvnni";
+	k.frozen = smol_frozen_avxvnni_for_tests;
+	k.rows_q8 = smol_rows_q8_avxvnni_for_tests;
+	return smol_kernels_select(SMOL_ISA_AVX512) ? &k : NULL;
+}
+#else
+static const struct smol_kernels *avxvnni(void)
+{
+	return NULL;
+}
+#endif
+
+static void bench_set(struct task *t, const struct smol_kernels *k, const char *only)
+{
+	if (k == NULL || (only && strcmp(only, k->name) != 0))
+		return;
+	t->k = k;
+	bench_shape(t, 3072, 768);
+	bench_shape(t, 768, 3072);
+}
+
 int main(int argc, char **argv)
 {
 	static const enum smol_isa sets[] = {SMOL_ISA_SCALAR, SMOL_ISA_AVX2, SMOL_ISA_AVX512,
@@ -191,9 +222,7 @@ int main(int argc, char **argv)
 	       "GB/s\n",
 	       rate(&t, run_generator));
 	for (unsigned i = 0; i < sizeof sets / sizeof *sets; i++)
-		if ((t.k = smol_kernels_select(sets[i])) && (argc < 3 || !strcmp(argv[2], t.k->name))) {
-			bench_shape(&t, 3072, 768);
-			bench_shape(&t, 768, 3072);
-		}
+		bench_set(&t, smol_kernels_select(sets[i]), argc > 2 ? argv[2] : NULL);
+	bench_set(&t, avxvnni(), argc > 2 ? argv[2] : NULL);
 	return 0;
 }

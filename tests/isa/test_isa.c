@@ -13,6 +13,7 @@
 
 static const enum smol_isa sets[] = {SMOL_ISA_AVX2, SMOL_ISA_AVX512, SMOL_ISA_NEON};
 #define N_SETS (sizeof sets / sizeof sets[0])
+#define N_KERNELS (N_SETS + 1u) /* and those with AVX-VNNI, in AVX-512's encoding */
 
 static const size_t sizes[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 100, 127, 128, 129, 130, 200, 511, 768, 1025};
 #define N_SIZES (sizeof sizes / sizeof sizes[0])
@@ -39,12 +40,33 @@ static void check_guard(const struct guarded *g, const char *what, size_t n)
 		cr_assert(g->bytes[i] == 0xa5 && g->bytes[GUARD + g->size + i] == 0xa5, "%s of %zu writes past its end", what, n);
 }
 
+#if defined(__x86_64__)
+smol_frozen_product smol_frozen_avxvnni_for_tests;
+smol_rows_product smol_rows_q8_avxvnni_for_tests;
+
+static const struct smol_kernels *avxvnni(void)
+{
+	static struct smol_kernels k;
+
+	k = smol_kernels_avx2;
+	k.name = "avx2 with VNNI";
+	k.frozen = smol_frozen_avxvnni_for_tests;
+	k.rows_q8 = smol_rows_q8_avxvnni_for_tests;
+	return smol_kernels_select(SMOL_ISA_AVX512) ? &k : NULL;
+}
+#else
+static const struct smol_kernels *avxvnni(void)
+{
+	return NULL;
+}
+#endif
+
 static const struct smol_kernels *kernels_of(size_t set)
 {
-	const struct smol_kernels *k = smol_kernels_select(sets[set]);
+	const struct smol_kernels *k = set < N_SETS ? smol_kernels_select(sets[set]) : avxvnni();
 
 	if (!k)
-		fprintf(stderr, "skipped: this machine lacks instruction set %d\n", (int)sets[set]);
+		fprintf(stderr, "skipped: this machine lacks instruction set %d\n", set < N_SETS ? (int)sets[set] : -1);
 	return k;
 }
 
@@ -215,7 +237,7 @@ Test(isa, kernels_give_the_same_bits, .timeout = 120)
 	static const uint32_t bases[] = {1, 5, 6, 7, 8, 9, 17, 64};
 	uint64_t random = 3;
 
-	for (size_t set = 0; set < N_SETS; set++) {
+	for (size_t set = 0; set < N_KERNELS; set++) {
 		const struct smol_kernels *k = kernels_of(set);
 		for (size_t i = 0; k && i < N_SIZES; i++) {
 			for (int e = -3; e <= 3; e++)
@@ -252,7 +274,7 @@ Test(isa, the_largest_sums_are_exact, .timeout = 120)
 		X[i] = row[i] < 0 ? -32512 : 32512;
 		X[COLS + i] = (int16_t)-X[i];
 	}
-	for (size_t set = 0; set < N_SETS; set++) {
+	for (size_t set = 0; set < N_KERNELS; set++) {
 		const struct smol_kernels *k = kernels_of(set);
 		for (size_t n_x = 1; k && n_x <= 2; n_x++) {
 			int64_t a[2 * 64], b[2 * 64];
