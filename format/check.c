@@ -71,18 +71,31 @@ static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uin
 	return SMOL_OK;
 }
 
+static enum smol_status check_dimensions(const struct smol_scheme *s, unsigned i, uint64_t at, struct smol_error *error)
+{
+	if (s->source < SMOL_MATRIX_FASTFOOD)
+		return unused(s->dimensions, at + 12, i, "number of dimensions", error);
+	if (s->dimensions < 1 || s->dimensions > SMOL_MAX_DIMENSIONS)
+		return smol_fail(error, SMOL_E_RANGE, at + 12, "scheme %u: %u dimensions, allowed are 1..%u", i, s->dimensions,
+		                 SMOL_MAX_DIMENSIONS);
+	return SMOL_OK;
+}
+
 static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, uint64_t at,
                                      struct smol_error *error)
 {
+	const bool is_unit = s->source != SMOL_MATRIX_OWN && s->source != SMOL_MATRIX_SHARED;
 	enum smol_status status = check_bases(s, i, at, error);
 
 	if (status)
 		return status;
-	if (s->source > SMOL_MATRIX_SHARED)
+	if (s->source > SMOL_MATRIX_FOURIER_SHARED)
 		return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a matrix is unknown", i, s->source);
-	if (s->source == SMOL_MATRIX_UNIT && s->d != 1)
+	if (is_unit && s->d != 1)
 		return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, a unit basis has 1", i, s->d);
 	if (s->source == SMOL_MATRIX_UNIT && (status = unused(s->alpha_type, at + 6, i, "type of alphas", error)))
+		return status;
+	if ((status = check_dimensions(s, i, at, error)))
 		return status;
 	if (s->rank > SMOL_MAX_RANK)
 		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: rank %u is over %u", i, s->rank, SMOL_MAX_RANK);
@@ -100,7 +113,8 @@ static enum smol_status check_norm(const struct smol_scheme *s, unsigned i, uint
 
 	if (s->source > SMOL_NORM_STORED)
 		return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a norm is unknown", i, s->source);
-	if ((status = unused(s->rank, at + 4, i, "rank", error)))
+	if ((status = unused(s->rank, at + 4, i, "rank", error)) ||
+	    (status = unused(s->dimensions, at + 12, i, "number of dimensions", error)))
 		return status;
 	if (s->source == SMOL_NORM_STORED) {
 		if (s->value_type > SMOL_F16)
@@ -123,7 +137,7 @@ static bool same_scheme(const struct smol_scheme *a, const struct smol_scheme *b
 {
 	return a->kind == b->kind && a->source == b->source && a->dist == b->dist && a->d == b->d &&
 	       a->rank == b->rank && a->alpha_type == b->alpha_type && a->value_type == b->value_type &&
-	       smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma);
+	       smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma) && a->dimensions == b->dimensions;
 }
 
 /* Scheme i against the ones before it: different from each, and one vector of shared alphas. */
@@ -136,9 +150,9 @@ static enum smol_status check_against(const struct smol_config *c, uint32_t i, u
 		const struct smol_scheme *o = &c->schemes[j];
 		if (same_scheme(s, o))
 			return smol_fail(error, SMOL_E_CANONICAL, at, "schemes %u and %u are equal", j, i);
-		if (s->kind == SMOL_MATRIX && o->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_SHARED &&
-		    o->source == SMOL_MATRIX_SHARED && (s->d != o->d || s->alpha_type != o->alpha_type))
-			return smol_fail(error, SMOL_E_RANGE, at, "schemes %u and %u disagree on the shared alphas", j, i);
+		if (smol_scheme_is_shared(s) && smol_scheme_is_shared(o) &&
+		    (s->source != o->source || smol_scheme_numbers(s) != smol_scheme_numbers(o) || s->alpha_type != o->alpha_type))
+			return smol_fail(error, SMOL_E_RANGE, at, "schemes %u and %u disagree on the shared numbers", j, i);
 	}
 	return SMOL_OK;
 }

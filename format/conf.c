@@ -13,6 +13,7 @@ static void scheme_decode(struct smol_scheme *s, const uint8_t *b)
 	s->alpha_type = b[6];
 	s->value_type = b[7];
 	s->sigma = smol_load_f32(b + 8);
+	s->dimensions = smol_le32(b + 12);
 }
 
 static void scheme_encode(uint8_t *b, const struct smol_scheme *s)
@@ -25,7 +26,7 @@ static void scheme_encode(uint8_t *b, const struct smol_scheme *s)
 	b[6] = s->alpha_type;
 	b[7] = s->value_type;
 	smol_put32(b + 8, smol_f32_bits(s->sigma));
-	smol_put32(b + 12, 0);
+	smol_put32(b + 12, s->dimensions);
 }
 
 static void fixed_decode(struct smol_config *c, const uint8_t *b)
@@ -48,7 +49,7 @@ static void fixed_decode(struct smol_config *c, const uint8_t *b)
 }
 
 /* The bits that have no meaning yet. */
-static enum smol_status reserved_check(const uint8_t *b, uint32_t n_schemes, struct smol_error *error)
+static enum smol_status reserved_check(const uint8_t *b, struct smol_error *error)
 {
 	if (smol_le16(b) != 0)
 		return smol_fail(error, SMOL_E_ENUM, 0, "architecture %u is unknown, 0 is GPT-2", smol_le16(b));
@@ -58,11 +59,6 @@ static enum smol_status reserved_check(const uint8_t *b, uint32_t n_schemes, str
 		return smol_fail(error, SMOL_E_RESERVED, 47, "reserved bits of the configuration are set");
 	if (smol_le32(b + 52) != 0)
 		return smol_fail(error, SMOL_E_RESERVED, 52, "reserved bits of the configuration are set");
-	for (uint32_t i = 0; i < n_schemes; i++) {
-		const uint32_t at = CONF_FIXED_BYTES + SCHEME_BYTES * i + 12;
-		if (smol_le32(b + at) != 0)
-			return smol_fail(error, SMOL_E_RESERVED, at, "reserved bits of scheme %u are set", i);
-	}
 	return SMOL_OK;
 }
 
@@ -84,7 +80,7 @@ enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *byt
 	if (size_bytes != smol_conf_bytes(&c))
 		return smol_fail(error, SMOL_E_SIZE, 0, "the configuration has %zu bytes, %u schemes and %u runs take %zu",
 		                 size_bytes, c.n_schemes, c.n_runs, smol_conf_bytes(&c));
-	status = reserved_check(bytes, c.n_schemes, error);
+	status = reserved_check(bytes, error);
 	if (status)
 		return status;
 	bytes += CONF_FIXED_BYTES;

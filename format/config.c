@@ -40,14 +40,27 @@ void smol_config_shape(const struct smol_config *config, enum smol_slot slot, ui
 	}
 }
 
+uint32_t smol_scheme_numbers(const struct smol_scheme *s)
+{
+	if (s->kind == SMOL_NORM)
+		return s->source == SMOL_NORM_OWN ? s->d : 0;
+	return s->source == SMOL_MATRIX_UNIT ? 0 : s->source < SMOL_MATRIX_FASTFOOD ? s->d : s->dimensions;
+}
+
+bool smol_scheme_is_shared(const struct smol_scheme *s)
+{
+	return s->kind == SMOL_MATRIX && (s->source == SMOL_MATRIX_SHARED || s->source == SMOL_MATRIX_FASTFOOD_SHARED ||
+	                                  s->source == SMOL_MATRIX_FOURIER_SHARED);
+}
+
 /* The method of one matrix scheme; NULL for a mixture that has no name. */
 static const char *scheme_method(const struct smol_scheme *s)
 {
+	static const char *const names[] = {"embed", "alpha", "alpha-global", "fastfood", "fastfood-global", "fourier", "fourier-global"};
+
 	if (s->rank)
 		return s->source == SMOL_MATRIX_UNIT ? "lora" : NULL;
-	if (s->source == SMOL_MATRIX_UNIT)
-		return "embed";
-	return s->source == SMOL_MATRIX_OWN ? "alpha" : "alpha-global";
+	return names[s->source];
 }
 
 const char *smol_config_method(const struct smol_config *config)
@@ -72,8 +85,8 @@ static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, e
 
 	smol_config_shape(config, slot, &rows, &cols);
 	if (s->kind == SMOL_NORM)
-		return s->source == SMOL_NORM_OWN ? 2u * s->d : s->source == SMOL_NORM_STORED ? 2u * cols : 0u;
-	return (s->source == SMOL_MATRIX_OWN ? s->d : 0u) + (uint64_t)s->rank * (rows + cols);
+		return s->source == SMOL_NORM_STORED ? 2u * cols : 2u * smol_scheme_numbers(s);
+	return (smol_scheme_is_shared(s) ? 0u : smol_scheme_numbers(s)) + (uint64_t)s->rank * (rows + cols);
 }
 
 uint64_t smol_config_learned_numbers(const struct smol_config *config)
@@ -81,8 +94,8 @@ uint64_t smol_config_learned_numbers(const struct smol_config *config)
 	uint64_t n = slot_numbers(config, 0, SMOL_LN_F);
 
 	for (uint32_t i = 0; i < config->n_schemes; i++)
-		if (config->schemes[i].kind == SMOL_MATRIX && config->schemes[i].source == SMOL_MATRIX_SHARED) {
-			n += config->schemes[i].d;
+		if (smol_scheme_is_shared(&config->schemes[i])) {
+			n += smol_scheme_numbers(&config->schemes[i]);
 			break;
 		}
 	for (uint32_t layer = 0; layer < config->n_layers; layer++)

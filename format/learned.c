@@ -21,7 +21,7 @@ uint32_t smol_row_multipliers(uint32_t cols)
 static const struct smol_scheme *shared_scheme(const struct smol_config *config)
 {
 	for (uint32_t i = 0; i < config->n_schemes; i++)
-		if (config->schemes[i].kind == SMOL_MATRIX && config->schemes[i].source == SMOL_MATRIX_SHARED)
+		if (smol_scheme_is_shared(&config->schemes[i]))
 			return &config->schemes[i];
 	return NULL;
 }
@@ -30,7 +30,7 @@ static uint64_t shared_bytes(const struct smol_config *config)
 {
 	const struct smol_scheme *s = shared_scheme(config);
 
-	return s ? (uint64_t)s->d * smol_number_bytes(s->alpha_type) : 0;
+	return s ? (uint64_t)smol_scheme_numbers(s) * smol_number_bytes(s->alpha_type) : 0;
 }
 
 /* Places a norm at offset at; returns where it ends. */
@@ -47,10 +47,10 @@ static uint64_t place_norm(struct smol_learned_place *place, const struct smol_s
 static uint64_t place_matrix(struct smol_learned_place *place, const struct smol_scheme *s, uint64_t rows,
                              uint64_t cols, uint64_t at)
 {
-	const uint64_t own = s->source == SMOL_MATRIX_OWN ? (uint64_t)s->d * smol_number_bytes(s->alpha_type) : 0;
+	const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_numbers(s), own = n * smol_number_bytes(s->alpha_type);
 	const uint64_t number = smol_number_bytes(s->value_type);
 
-	place->alphas = s->source == SMOL_MATRIX_SHARED ? 0 : at;
+	place->alphas = smol_scheme_is_shared(s) ? 0 : at;
 	place->factor_a = at + own;
 	place->factor_b = place->factor_a + s->rank * cols * number;
 	return s->rank ? place->factor_b + rows * s->rank * number : place->factor_a;

@@ -48,7 +48,7 @@ static enum smol_status check_slot(const struct smol_config *config, uint32_t la
 	if (s->kind == SMOL_NORM && s->source == SMOL_NORM_STORED)
 		return moved(smol_numbers_check(learned + at.gain, s->value_type, 2 * (uint64_t)cols, ANY_FINITE,
 		                                "stored norm", error), file_offset + at.gain, error);
-	n = s->source == 0 ? 0 : s->kind == SMOL_NORM ? 2u * s->d : s->d;
+	n = (s->kind == SMOL_NORM ? 2u : 1u) * (uint64_t)smol_scheme_numbers(s);
 	status = smol_numbers_check(learned + at.alphas, s->alpha_type, n, ALPHA_MAX, "alpha", error);
 	if (status)
 		return moved(status, file_offset + at.alphas, error);

@@ -29,7 +29,9 @@ static void print_shape(const struct smol_config *c)
 
 static void print_scheme(const struct smol_scheme *s, unsigned index)
 {
-	static const char *const matrix_sources[] = {"one frozen basis", "own alphas", "shared alphas"};
+	static const char *const matrix_sources[] = {"one frozen basis", "own alphas", "shared alphas", "Fastfood of own numbers",
+	                                             "Fastfood of shared numbers", "Fourier of own numbers",
+	                                             "Fourier of shared numbers"};
 	static const char *const norm_sources[] = {"gain 1, bias 0", "own alphas", "stored vectors"};
 
 	printf("  %2u  %-7s %s", index, s->kind == SMOL_MATRIX ? "matrix" : "norm",

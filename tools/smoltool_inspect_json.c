@@ -16,13 +16,13 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
 	const bool is_matrix = s->kind == SMOL_MATRIX;
 	struct smol_learned_place at;
 
-	if (t->part > 1 || s->d == 0 || (is_matrix && s->source == SMOL_MATRIX_UNIT))
+	if (t->part > 1 || s->d == 0 || (is_matrix && (s->source == SMOL_MATRIX_UNIT || s->dimensions > 0)))
 		return false;
 	smol_learned_at(&at, &file->config, t->layer, t->slot);
 	smol_decode_numbers(alpha, (enum smol_number)s->alpha_type,
 	                    file->learned.data + (t->part == 1 ? at.bias_alphas : at.alphas), s->d);
 	*d = s->d;
-	*shared = is_matrix && s->source == SMOL_MATRIX_SHARED;
+	*shared = smol_scheme_is_shared(s);
 	return true;
 }
 
@@ -57,7 +57,7 @@ static json_t *json_alphas(const struct smol_file *file)
 
 static json_t *json_schemes(const struct smol_config *c)
 {
-	static const char *const matrix_sources[] = {"unit", "own", "shared"};
+	static const char *const matrix_sources[] = {"unit", "own", "shared", "fastfood", "fastfood shared", "fourier", "fourier shared"};
 	static const char *const norm_sources[] = {"frozen", "own", "stored"};
 	json_t *list = json_array();
 
@@ -65,11 +65,11 @@ static json_t *json_schemes(const struct smol_config *c)
 		const struct smol_scheme *s = &c->schemes[i];
 		const bool is_matrix = s->kind == SMOL_MATRIX;
 		json_array_append_new(
-		        list, json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f}", "kind", is_matrix ? "matrix" : "norm",
+		        list, json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f, s:I}", "kind", is_matrix ? "matrix" : "norm",
 		                        "source", is_matrix ? matrix_sources[s->source] : norm_sources[s->source], "dist",
 		                        s->dist == SMOL_SIGN ? "sign" : "gauss", "d", s->d, "rank", s->rank, "alpha_type",
 		                        inspect_number_name(s->alpha_type), "value_type", inspect_number_name(s->value_type), "sigma",
-		                        (double)s->sigma));
+		                        (double)s->sigma, "dimensions", (json_int_t)s->dimensions));
 	}
 	return list;
 }

@@ -77,34 +77,39 @@ static int fill_shape(struct smol_config *c, struct new_options *o)
 
 static int fill_schemes(struct smol_config *c, const struct new_options *o)
 {
-	static const char *const methods[] = {"alpha", "embed", "alpha-global", "lora", NULL};
+	static const char *const methods[] = {"alpha", "embed", "alpha-global", "lora", "fastfood", "fastfood-global", "fourier", "fourier-global", NULL};
 	static const char *const dists[] = {"sign", "gauss", NULL};
 	static const char *const norms[] = {"frozen", "alpha", "stored", NULL};
 	static const char *const types[] = {"q8", "q4", "f16", "f32", NULL};
-	static const uint8_t sources[] = {SMOL_MATRIX_OWN, SMOL_MATRIX_UNIT, SMOL_MATRIX_SHARED, SMOL_MATRIX_UNIT};
+	static const uint8_t sources[] = {SMOL_MATRIX_OWN,  SMOL_MATRIX_UNIT,     SMOL_MATRIX_SHARED,
+	                                  SMOL_MATRIX_UNIT, SMOL_MATRIX_FASTFOOD, SMOL_MATRIX_FASTFOOD_SHARED,
+	                                  SMOL_MATRIX_FOURIER, SMOL_MATRIX_FOURIER_SHARED};
 	static const uint8_t numbers[] = {SMOL_Q8, SMOL_Q4, SMOL_F16, SMOL_F32};
 	const int method = choose(o->method, methods), dist = choose(o->dist, dists);
 	const int norm = choose(o->norms, norms), type = choose(o->type, types);
 	struct smol_scheme matrix = {.kind = SMOL_MATRIX}, norm_scheme = {.kind = SMOL_NORM};
+	bool is_projection;
 
 	if (method < 0)
-		return cli_usage_error("--method", "takes embed, alpha, alpha-global or lora");
+		return cli_usage_error("--method", "takes embed, alpha, alpha-global, lora, fastfood, fastfood-global, fourier or fourier-global");
 	if (dist < 0 || norm < 0 || type < 0)
 		return cli_usage_error(dist < 0 ? "--dist" : norm < 0 ? "--norms" : "--embedding-type", "unknown choice");
-	if (o->d < 1 || o->d > (int)SMOL_MAX_BASES)
-		return cli_usage_error("--d", "takes 1..64");
+	is_projection = sources[method] >= SMOL_MATRIX_FASTFOOD;
+	if (o->d < 1 || o->d > (int)(is_projection ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
+		return cli_usage_error("--d", is_projection ? "takes 1..1048576" : "takes 1..64");
 	if (o->rank < 1 || o->rank > (int)SMOL_MAX_RANK)
 		return cli_usage_error("--rank", "takes 1..4096");
 	matrix.source = sources[method];
 	matrix.dist = (uint8_t)dist;
-	matrix.d = matrix.source == SMOL_MATRIX_UNIT ? 1 : (uint8_t)o->d;
+	matrix.d = matrix.source == SMOL_MATRIX_UNIT || is_projection ? 1 : (uint8_t)o->d;
+	matrix.dimensions = is_projection ? (uint32_t)o->d : 0;
 	matrix.alpha_type = matrix.source == SMOL_MATRIX_UNIT ? SMOL_F32 : SMOL_F16;
 	matrix.rank = strcmp(methods[method], "lora") == 0 ? (uint16_t)o->rank : 0;
 	matrix.value_type = matrix.rank ? SMOL_F16 : SMOL_F32;
 	norm_scheme.source = (uint8_t)norm;
 	if (norm == SMOL_NORM_OWN) {
 		norm_scheme.dist = (uint8_t)dist;
-		norm_scheme.d = (uint8_t)o->d;
+		norm_scheme.d = is_projection ? 1 : (uint8_t)o->d;
 		norm_scheme.alpha_type = SMOL_F16;
 	} else if (norm == SMOL_NORM_STORED) {
 		norm_scheme.value_type = SMOL_F16;
@@ -114,7 +119,7 @@ static int fill_schemes(struct smol_config *c, const struct new_options *o)
 	return 0;
 }
 
-/* One slot's learned numbers: alphas (1, 0, ...), norms 1 and 0, factor A from the seed, B zero. */
+/* One slot's learned numbers: alphas (1, 0, ...), projections 0, norms 1 and 0, factor A from the seed, B zero. */
 static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer, enum smol_slot slot)
 {
 	static const float one = 1.0f;
@@ -129,7 +134,7 @@ static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
 		for (uint64_t i = 0; i < cols; i++)
 			smol_encode_numbers(learned + at.gain + i * smol_number_bytes(s->value_type),
 			                    (enum smol_number)s->value_type, &one, 1);
-	if (s->kind == SMOL_MATRIX && s->source != SMOL_MATRIX_UNIT)
+	if (s->kind == SMOL_MATRIX && s->source != SMOL_MATRIX_UNIT && s->dimensions == 0)
 		smol_encode_numbers(learned + at.alphas, (enum smol_number)s->alpha_type, &one, 1);
 	if (s->rank == 0)
 		return true;
@@ -273,7 +278,7 @@ int tool_new(int argc, const char **argv)
 		{"context", 0, POPT_ARG_INT, &o.context, 0, "tokens seen at once (256)", "N"},
 		{"vocab", 0, POPT_ARG_INT, &o.vocab, 0, "tokens; those from 256 stand for no bytes (256)", "N"},
 		{"ff", 0, POPT_ARG_INT, &o.ff, 0, "feed-forward width (4 x width)", "N"},
-		{"method", 0, POPT_ARG_STRING, &o.method, 0, "embed, alpha (default), alpha-global or lora", "NAME"},
+		{"method", 0, POPT_ARG_STRING, &o.method, 0, "embed, alpha (default), alpha-global, lora, fastfood,\nfastfood-global, fourier or fourier-global", "NAME"},
 		{"d", 0, POPT_ARG_INT, &o.d, 0, "bases of each vector of alphas (5)", "N"},
 		{"rank", 0, POPT_ARG_INT, &o.rank, 0, "rank of lora's factors (4)", "N"},
 		{"dist", 0, POPT_ARG_STRING, &o.dist, 0, "sign (default) or gauss", "NAME"},

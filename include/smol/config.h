@@ -8,6 +8,7 @@
 #define SMOL_CONFIG_H
 
 #include <smol/status.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ extern "C" {
 #define SMOL_MAX_VOCAB 16777216u
 #define SMOL_MAX_BASES 64u
 #define SMOL_MAX_RANK 4096u
+#define SMOL_MAX_DIMENSIONS 1048576u
 #define SMOL_MAX_SCHEMES 32u
 #define SMOL_MAX_CARD_BYTES 65536u
 
@@ -38,6 +40,10 @@ enum smol_source {
 	SMOL_MATRIX_UNIT = 0,   /* alpha = (1): one frozen basis, nothing learned */
 	SMOL_MATRIX_OWN = 1,    /* d alphas for each tensor */
 	SMOL_MATRIX_SHARED = 2, /* one vector of d alphas for the file */
+	SMOL_MATRIX_FASTFOOD = 3, /* unit, and a projection of numbers of each tensor (SPEC.md 5.8) */
+	SMOL_MATRIX_FASTFOOD_SHARED = 4, /* of one vector for the file */
+	SMOL_MATRIX_FOURIER = 5, /* the same two by a Fourier transform */
+	SMOL_MATRIX_FOURIER_SHARED = 6,
 	SMOL_NORM_FROZEN = 0,   /* gain 1, bias 0 */
 	SMOL_NORM_OWN = 1,      /* d alphas for the gain, d for the bias */
 	SMOL_NORM_STORED = 2,   /* C gains and C biases */
@@ -64,6 +70,7 @@ struct smol_scheme {
 	uint8_t alpha_type; /* enum smol_number: F32 or F16 */
 	uint8_t value_type; /* of the factors or vectors: F32 or F16 */
 	float sigma;
+	uint32_t dimensions; /* numbers that a projection starts from, 0 = no projection */
 };
 
 struct smol_run {
@@ -102,6 +109,11 @@ void smol_config_canonicalise(struct smol_config *config);
 /* The scheme of a slot of a layer. layer < L; for SMOL_LN_F it is ignored. */
 const struct smol_scheme *smol_config_scheme(const struct smol_config *config, uint32_t layer,
                                              enum smol_slot slot);
+
+/* Learned numbers of a scheme's vector of alphas or of a projection: own or shared, or of one vector of a norm. */
+uint32_t smol_scheme_numbers(const struct smol_scheme *scheme);
+/* Whether a matrix scheme takes the file's shared vector. */
+bool smol_scheme_is_shared(const struct smol_scheme *scheme);
 
 /* Rows (outputs R) and columns (inputs K) of a matrix slot; for a norm slot
  * 1 and C. */

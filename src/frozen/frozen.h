@@ -16,6 +16,7 @@ enum smol_purpose {
 	SMOL_PURPOSE_VECTOR = 1,
 	SMOL_PURPOSE_EMBEDDING = 2,
 	SMOL_PURPOSE_FACTOR = 3,
+	SMOL_PURPOSE_PROJECTION = 4,
 };
 
 struct smol_frozen_key {

@@ -48,6 +48,13 @@ struct smol_kernels {
 	float (*dot_f16)(const uint8_t *row, const float *x, size_t n);
 	smol_rows_product *rows_q8, *rows_q4;
 
+	/* The first n bytes of a stream, n a multiple of a step's 64. */
+	void (*stream_bytes)(uint8_t *bytes, size_t n, const struct smol_frozen *tensor, uint32_t plane, uint32_t block);
+
+	/* x (n) = H x, n a power of two from 64 on: for h = 1, 2, 4, ... n / 2 each pair (x_j, x_(j + h)), bit h of j clear, becomes its
+	 * sum and its difference. */
+	void (*hadamard)(float *x, size_t n);
+
 	/* y (n) = numbers of 16 bits in file encoding. */
 	void (*from_f16)(float *y, const uint8_t *data, size_t n);
 

@@ -1,4 +1,5 @@
 /* The kernels for AVX2, FMA and F16C. The same bits as scalar.c, which defines them. Sixteen lanes are two registers. */
+#include "kernel/fastfood_plain.h"
 #include "kernel/registers_avx2.h"
 
 #include <immintrin.h>
@@ -294,6 +295,8 @@ static void from_f16(float *y, const uint8_t *data, size_t n)
 	.rows_q8 = rows,                      \
 	.rows_q4 = smol_rows_q4_avx2,         \
 	.from_f16 = from_f16,                 \
+	.stream_bytes = smol_stream_bytes_plain,\
+	.hadamard = smol_hadamard_plain,      \
 	.layernorm = layernorm,               \
 	.gelu = gelu,                         \
 	.attention = attention,               \

@@ -1,4 +1,5 @@
 /* The kernels for NEON of AArch64. The same bits as scalar.c, which defines them. Sixteen lanes are four registers. */
+#include "kernel/fastfood_plain.h"
 #include "kernel/registers_neon.h"
 
 #include <math.h>
@@ -303,6 +304,8 @@ static void scale_sums(float *y, const int64_t *sums, double scale, size_t n)
 	.rows_q8 = rows,                    \
 	.rows_q4 = smol_rows_q4_neon,       \
 	.from_f16 = from_f16,               \
+	.stream_bytes = smol_stream_bytes_plain,\
+	.hadamard = smol_hadamard_plain,    \
 	.layernorm = layernorm,             \
 	.gelu = gelu,                       \
 	.attention = attention,             \

@@ -1,5 +1,6 @@
 /* The kernels in plain C: the definition that every other instruction set must match bit for bit.
  * SPEC.md 7. Every fmaf is one fused operation; nothing else is contracted. */
+#include "kernel/fastfood_plain.h"
 #include "base/bytes.h"
 #include "kernel/kernel.h"
 
@@ -346,6 +347,8 @@ const struct smol_kernels smol_kernels_scalar = {
 	.rows_q8 = rows_q8,
 	.rows_q4 = rows_q4,
 	.from_f16 = from_f16,
+	.stream_bytes = smol_stream_bytes_plain,
+	.hadamard = smol_hadamard_plain,
 	.layernorm = layernorm,
 	.gelu = gelu,
 	.attention = attention,

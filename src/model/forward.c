@@ -130,6 +130,19 @@ static void finish_rows(struct stage *g, const int64_t *sums, uint64_t stride, u
 	}
 }
 
+/* The projection's share of some rows. */
+static void add_projection(struct stage *g, struct projector *projector, uint64_t first, uint64_t n_rows)
+{
+	const struct smol_frozen *f = &g->matrix->frozen;
+
+	for (uint64_t r = first; r < first + n_rows && r < f->rows; r++) {
+		const float *row = smol_projector_row(projector, (uint32_t)r);
+		for (uint64_t p = 0; p < g->n; p++)
+			g->y[p * f->rows + r] +=
+			        g->s->kernels->dot_f32((const uint8_t *)row, g->in + p * g->in_width, g->in_width);
+	}
+}
+
 /* n row blocks from block b on, of kept weights, times one vector. */
 static void kept_blocks(struct stage *g, uint32_t worker, uint64_t b, uint64_t n)
 {
@@ -149,6 +162,8 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 	uint64_t begin, end, n;
 
 	smol_share(&begin, &end, (f->rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK, worker, n_workers);
+	if (g->matrix->projected.p.n && begin < end)
+		smol_projector_begin(s->workers[worker].projector, &g->matrix->projected, s->kernels);
 	for (uint64_t b = begin; b < end; b += n) {
 		const uint64_t groups = (end - b + SMOL_MAX_GROUP - 1) / SMOL_MAX_GROUP;
 		n = (end - b + groups - 1) / groups;
@@ -158,6 +173,8 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 			s->product(s->workers[worker].sums, f, (uint32_t)b, (uint32_t)n, s->X, s->x_stride, g->n,
 			           s->workers[worker].scratch);
 		finish_rows(g, s->workers[worker].sums, n * SMOL_ROW_BLOCK, b * SMOL_ROW_BLOCK);
+		if (g->matrix->projected.p.n)
+			add_projection(g, s->workers[worker].projector, b * SMOL_ROW_BLOCK, n * SMOL_ROW_BLOCK);
 	}
 }
 

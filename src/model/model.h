@@ -6,8 +6,11 @@
 #include "base/pool.h"
 #include "frozen/frozen.h"
 #include "kernel/kernel.h"
+#include "model/projector.h"
 
 #include <smol/session.h>
+
+#define SMOL_N_FFTS 15u
 
 /* One dense matrix: frozen part and, if rank > 0, the factors in file encoding. */
 struct matrix {
@@ -17,6 +20,7 @@ struct matrix {
 	const uint8_t *a; /* (r, K) */
 	const uint8_t *b; /* (R, r) */
 	int16_t *kept;    /* (R, K) integer weights, or NULL: regenerated */
+	struct projected projected;
 };
 
 /* Gain and bias (C) of a LayerNorm; both NULL for 1 and 0. */
@@ -34,6 +38,7 @@ struct worker {
 	void *scratch; /* of the kernels */
 	int64_t *sums; /* of a product: (P, SMOL_MAX_GROUP x 64) */
 	float *scores; /* (T') */
+	struct projector *projector; /* NULL if no tensor has a projection */
 	float *keys, *values; /* (T', D) of one head as floats, unless the cache holds floats */
 	bool overflow; /* a value left the range of SPEC.md 8 */
 };
@@ -65,6 +70,7 @@ struct smol_session {
 	struct worker *workers; /* (n_workers) */
 	struct smol_pool *pool;
 	uint32_t n_workers;
+	struct smol_fft *ffts[SMOL_N_FFTS]; /* over 64, 128, ... numbers; NULL where no tensor takes one */
 };
 
 /* Memory that is handed out in turn; with base NULL it only counts. */

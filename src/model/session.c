@@ -1,6 +1,7 @@
 /* A session: how much memory it takes, its creation in that memory, and feeding it tokens. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/fft.h"
 #include "model/model.h"
 
 #include <smol/learned.h>
@@ -22,6 +23,15 @@ static uint32_t max_rank(const struct smol_config *c)
 	for (uint32_t i = 0; i < c->n_schemes; i++)
 		rank = max_u32(rank, c->schemes[i].rank);
 	return rank;
+}
+
+static uint32_t max_dimensions(const struct smol_config *c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->n_schemes; i++)
+		n = max_u32(n, c->schemes[i].dimensions);
+	return n;
 }
 
 static enum smol_status resolve_options(struct smol_session_options *o, const struct smol_file *file,
@@ -55,10 +65,11 @@ static void carve_worker(struct worker *w, struct carve *carve, const struct smo
 	void *scratch = smol_carve(carve, smol_kernel_scratch(max_u32(c->width, c->n_ff), o->batch), 1);
 	int64_t *sums = smol_carve(carve, (uint64_t)o->batch * SMOL_MAX_GROUP * SMOL_ROW_BLOCK, sizeof *sums);
 	float *scores = smol_carve(carve, o->context, sizeof *scores);
+	struct projector *projector = smol_projector_carve(carve, max_dimensions(c), max_u32(3 * c->width, c->n_ff), max_u32(c->width, c->n_ff));
 	float *keys = smol_carve(carve, head, sizeof *keys), *values = smol_carve(carve, head, sizeof *values);
 
 	if (carve->base)
-		*w = (struct worker){.scratch = scratch, .sums = sums, .scores = scores, .keys = keys, .values = values};
+		*w = (struct worker){.scratch = scratch, .sums = sums, .scores = scores, .projector = projector, .keys = keys, .values = values};
 }
 
 static void carve_cache(struct smol_session *s, struct carve *carve)
@@ -90,9 +101,33 @@ static void carve_buffers(struct smol_session *s, struct carve *carve)
 	carve_cache(s, carve);
 }
 
+static void free_transforms(struct smol_fft *const *ffts)
+{
+	for (uint32_t i = 0; i < SMOL_N_FFTS; i++)
+		smol_fft_free(ffts[i]);
+}
+
+/* One transform for each size that a projection has; SPEC.md 5.8. */
+static enum smol_status plan_transforms(struct smol_fft **ffts, const struct smol_config *c, struct smol_error *error)
+{
+	for (uint32_t i = 0; i < c->n_schemes; i++) {
+		const struct smol_scheme *s = &c->schemes[i];
+		const uint32_t size = smol_projection_size(s->dimensions), at = smol_fft_index(size);
+		if ((s->source != SMOL_MATRIX_FOURIER && s->source != SMOL_MATRIX_FOURIER_SHARED) || ffts[at])
+			continue;
+		ffts[at] = smol_fft_plan(size);
+		if (!ffts[at]) {
+			free_transforms(ffts);
+			return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no Fourier transform of %u numbers can be had here",
+			                 size);
+		}
+	}
+	return SMOL_OK;
+}
+
 /* Lays a session out in the carve; with no memory behind it, only counts. */
 static void build(struct smol_session *session, const struct smol_file *file,
-                  const struct smol_session_options *o, struct carve *carve)
+                  const struct smol_session_options *o, struct smol_fft *const *ffts, struct carve *carve)
 {
 	struct smol_session *kept = smol_carve(carve, 1, sizeof *kept);
 	struct worker none, *w = &none;
@@ -100,6 +135,7 @@ static void build(struct smol_session *session, const struct smol_file *file,
 	*session = (struct smol_session){.file = file, .config = &file->config, .kernels = smol_kernels_select(o->isa),
 	                                 .context = o->context, .batch = o->batch, .kv_type = o->kv_type};
 	session->product = o->is_fast ? session->kernels->frozen_fast : session->kernels->frozen;
+	memcpy(session->ffts, ffts, sizeof session->ffts);
 	smol_frozen_key_init(&session->key, file->config.seed);
 	session->layers = smol_carve(carve, file->config.n_layers, sizeof *session->layers);
 	session->pool = smol_carve(carve, 1, smol_pool_bytes());
@@ -121,12 +157,13 @@ enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *f
 {
 	struct smol_session_options o;
 	struct smol_session counting;
+	struct smol_fft *none[SMOL_N_FFTS] = {NULL};
 	struct carve carve = {NULL, 0};
 	const enum smol_status status = resolve_options(&o, file, options, error);
 
 	if (status)
 		return status;
-	build(&counting, file, &o, &carve);
+	build(&counting, file, &o, none, &carve);
 	if (carve.used > SIZE_MAX / 2)
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "a session of this model does not fit this machine");
 	if (o.memory_bytes && carve.used > o.memory_bytes)
@@ -143,6 +180,7 @@ enum smol_status smol_session_create(struct smol_session **session, const struct
 {
 	struct carve carve = {memory, 0};
 	struct smol_session *s = memory;
+	struct smol_fft *ffts[SMOL_N_FFTS] = {NULL};
 	struct smol_session_options o;
 	enum smol_status status;
 	size_t needed;
@@ -153,9 +191,13 @@ enum smol_status smol_session_create(struct smol_session **session, const struct
 	if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
 		                 "a session takes %zu bytes at a multiple of 64, given are %zu", needed, size_bytes);
-	build(s, file, &o, &carve);
-	if (!smol_pool_start(s->pool, o.n_threads))
+	if ((status = plan_transforms(ffts, &file->config, error)))
+		return status;
+	build(s, file, &o, ffts, &carve);
+	if (!smol_pool_start(s->pool, o.n_threads)) {
+		free_transforms(ffts);
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %u threads", o.n_threads);
+	}
 	smol_weights_fill(s);
 	*session = s;
 	return SMOL_OK;
@@ -163,8 +205,10 @@ enum smol_status smol_session_create(struct smol_session **session, const struct
 
 void smol_session_destroy(struct smol_session *session)
 {
-	if (session)
-		smol_pool_stop(session->pool);
+	if (!session)
+		return;
+	smol_pool_stop(session->pool);
+	free_transforms(session->ffts);
 }
 
 static enum smol_status check_tokens(const struct smol_session *s, const uint32_t *tokens, size_t n,

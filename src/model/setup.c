@@ -44,13 +44,21 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
 	struct smol_learned_place at;
 
 	smol_learned_at(&at, session->config, layer, slot);
-	if (s->source != SMOL_MATRIX_UNIT)
+	if (s->dimensions == 0 && smol_scheme_numbers(s) > 0)
 		load_alphas(alpha, session->file, s, at.alphas);
 	made.frozen.key = &session->key;
 	made.frozen.tensor = smol_frozen_number(session->config, layer, slot);
 	made.frozen.purpose = SMOL_PURPOSE_MATRIX;
 	smol_config_shape(session->config, slot, &made.frozen.rows, &made.frozen.cols);
 	make_table(&made.frozen, s, alpha, carve);
+	if (s->dimensions) {
+		made.projected.p = smol_projection_of(s, &session->key, made.frozen.tensor);
+		made.projected.theta = learned + at.alphas;
+		made.projected.type = (enum smol_number)s->alpha_type;
+		made.projected.rows = made.frozen.rows;
+		made.projected.cols = made.frozen.cols;
+		made.projected.fft = session->ffts[smol_fft_index(made.projected.p.size)];
+	}
 	if (s->rank) {
 		made.a = learned + at.factor_a;
 		made.b = learned + at.factor_b;

@@ -1,6 +1,7 @@
 /* The exact weights as doubles. SPEC.md 5.6 and 5.7. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/fft.h"
 #include "model/model.h"
 
 #include <smol/learned.h>
@@ -12,13 +13,19 @@ enum { PART_WEIGHT, PART_BIAS, PART_WTE, PART_WPE };
 struct scratch {
 	int16_t *table, *integers;
 	float *floats;
+	struct projector *projector; /* NULL without one */
 };
 
-static void lay_out(struct scratch *s, struct carve *carve, uint32_t cols)
+static void lay_out(struct scratch *s, struct carve *carve, const struct smol_file *file, const struct smol_tensor *t)
 {
+	const bool is_table = t->part == PART_WTE || t->part == PART_WPE;
+	const struct smol_scheme *scheme = smol_config_scheme(&file->config, t->layer, t->slot);
+	const uint32_t cols = t->cols;
+
 	s->table = smol_carve(carve, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table);
 	s->integers = smol_carve(carve, (uint64_t)SMOL_ROW_BLOCK * cols, sizeof *s->integers);
 	s->floats = smol_carve(carve, (uint64_t)cols + SMOL_MAX_RANK, sizeof *s->floats);
+	s->projector = smol_projector_carve(carve, is_table ? 0 : scheme->dimensions, t->rows, cols);
 }
 
 size_t smol_tensor_scratch_bytes(const struct smol_file *file, const struct smol_tensor *tensor)
@@ -26,8 +33,7 @@ size_t smol_tensor_scratch_bytes(const struct smol_file *file, const struct smol
 	struct carve carve = {NULL, 0};
 	struct scratch s;
 
-	(void)file;
-	lay_out(&s, &carve, tensor->cols);
+	lay_out(&s, &carve, file, tensor);
 	return (size_t)carve.used;
 }
 
@@ -47,7 +53,7 @@ static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key
 	double alpha[SMOL_MAX_BASES] = {1.0};
 	float stored[SMOL_MAX_BASES];
 
-	if (s->source != SMOL_MATRIX_UNIT) {
+	if (s->dimensions == 0 && smol_scheme_numbers(s) > 0) {
 		smol_numbers_to_f32(stored, (enum smol_number)s->alpha_type, file->learned.data + alphas_at, 0, s->d);
 		for (uint32_t k = 0; k < s->d; k++)
 			alpha[k] = (double)stored[k];
@@ -81,11 +87,21 @@ static void add_factors(double *values, const struct smol_file *file, const stru
 	}
 }
 
+/* values (K) += row of P theta. */
+static void add_projection(double *values, struct projector *projector, uint32_t row, uint32_t cols)
+{
+	const float *v = smol_projector_row(projector, row);
+
+	for (uint32_t c = 0; c < cols; c++)
+		values[c] += (double)v[c];
+}
+
 /* Rows come a row block at a time, since a row is reached through those before it in its block. */
-static void read_matrix(double *values, const struct smol_file *file, const struct smol_tensor *t, uint32_t row_begin,
-                        uint32_t n_rows, struct scratch *scratch)
+static enum smol_status read_matrix(double *values, const struct smol_file *file, const struct smol_tensor *t, uint32_t row_begin,
+                        uint32_t n_rows, struct scratch *scratch, struct smol_error *error)
 {
 	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
+	struct smol_fft *fft = NULL;
 	const uint32_t end = row_begin + n_rows;
 	struct smol_learned_place at;
 	struct smol_frozen_key key;
@@ -94,6 +110,14 @@ static void read_matrix(double *values, const struct smol_file *file, const stru
 	smol_frozen_key_init(&key, file->config.seed);
 	smol_learned_at(&at, &file->config, t->layer, t->slot);
 	make_frozen(&f, &key, file, t, s, at.alphas, scratch);
+	if (s->dimensions) {
+		struct projected projected = {.p = smol_projection_of(s, &key, f.tensor), .theta = file->learned.data + at.alphas,
+		                              .type = (enum smol_number)s->alpha_type, .rows = t->rows, .cols = t->cols};
+		if (projected.p.is_fourier && !(projected.fft = fft = smol_fft_plan(projected.p.size)))
+			return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no Fourier transform of %u numbers can be had here",
+			                 projected.p.size);
+		smol_projector_begin(scratch->projector, &projected, &smol_kernels_scalar);
+	}
 	for (uint32_t row = row_begin, n; row < end; row += n) {
 		const uint32_t left = SMOL_ROW_BLOCK - row % SMOL_ROW_BLOCK;
 		n = end - row < left ? end - row : left;
@@ -102,8 +126,12 @@ static void read_matrix(double *values, const struct smol_file *file, const stru
 			values[i] = f.scale * (double)scratch->integers[i];
 		for (uint32_t r = 0; s->rank && r < n; r++)
 			add_factors(values + (size_t)r * t->cols, file, s, &at, row + r, t->cols, scratch->floats);
+		for (uint32_t r = 0; s->dimensions && r < n; r++)
+			add_projection(values + (size_t)r * t->cols, scratch->projector, row + r, t->cols);
 		values += (size_t)n * t->cols;
 	}
+	smol_fft_free(fft);
+	return SMOL_OK;
 }
 
 static void read_norm(double *values, const struct smol_file *file, const struct smol_tensor *t,
@@ -146,7 +174,7 @@ enum smol_status smol_tensor_read(double *values, const struct smol_file *file, 
 	if (row_begin > tensor->rows || n_rows > tensor->rows - row_begin)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "rows %u to %llu of a tensor of %u", row_begin,
 		                 (unsigned long long)row_begin + n_rows, tensor->rows);
-	lay_out(&s, &carve, tensor->cols);
+	lay_out(&s, &carve, file, tensor);
 	if (tensor->part == PART_WTE || tensor->part == PART_WPE) {
 		const struct smol_table_view *t = tensor->part == PART_WTE ? &file->wte : &file->wpe;
 		for (uint32_t r = 0; r < n_rows; r++)
@@ -155,7 +183,7 @@ enum smol_status smol_tensor_read(double *values, const struct smol_file *file, 
 		if (n_rows)
 			read_norm(values, file, tensor, &s);
 	} else {
-		read_matrix(values, file, tensor, row_begin, n_rows, &s);
+		return read_matrix(values, file, tensor, row_begin, n_rows, &s, error);
 	}
 	return SMOL_OK;
 }

@@ -70,6 +70,10 @@ def good_files():
                             [(1, (0, 1, 2, 0, 1, 1)), (2, (3, 4, 2, 0, 1, 4)), (1, (0, 1, 2, 0, 1, 1))], 5, 0, 2, b'{"mixed": true}'),
         'minor-and-hints': model((1, 1, 2, 2, 1, 2), [FROZEN_NORM, matrix(UNIT)], [(1, (0, 1, 1, 0, 1, 1))], 0, minor=65535, hints=65535),
         'alpha-q4': model((1, 3, 99, 10, 3, 7), [FROZEN_NORM, matrix(OWN, 5, alpha=1)], [(1, (0, 1, 1, 0, 1, 1))], 0, 3, 3),
+        'fastfood': model((1, 2, 10, 30, 3, 7), [FROZEN_NORM, Scheme(MATRIX, container.FASTFOOD, 0, 1, 2, 1, 1, 0.25, 70)], [(1, (0, 1, 1, 0, 1, 1))], 0, 1, 1),
+        'fastfood-shared': model((2, 2, 10, 30, 3, 7), [FROZEN_NORM, Scheme(MATRIX, container.FASTFOOD_SHARED, 1, 1, 0, 0, 0, 0.25, 1000),
+                                                        matrix(OWN, 3)], [(2, (0, 1, 2, 0, 1, 1))], 0, 2, 2),
+        'fourier': model((1, 2, 10, 30, 3, 7), [FROZEN_NORM, Scheme(MATRIX, container.FOURIER, 0, 1, 0, 1, 0, 0.25, 70)], [(1, (0, 1, 1, 0, 1, 1))], 0, 1, 1),
         'limits': model((1, 1, 2, 3, 1, 2), [FROZEN_NORM, matrix(UNIT, sigma=2.0 ** 60), matrix(UNIT, sigma=2.0 ** -60)],
                         [(1, (0, 1, 2, 0, 1, 2))], 0, 2, 2),
     }
@@ -265,7 +269,7 @@ def conf_cases():
 
     yield case('ENUM', 0, 'H', 1, 'architecture_1')
     yield case('ENUM', 0, 'H', 65535, 'architecture_65535')
-    for offset, fmt in ((2, 'H'), (47, 'B'), (52, 'I'), (SCHEME_0 + 12, 'I'), (SCHEME_1 + 12, 'I')):
+    for offset, fmt in ((2, 'H'), (47, 'B'), (52, 'I')):
         for bit in (0, 8 * struct.calcsize(fmt) - 1):
             yield case('RESERVED', offset, fmt, 1 << bit, 'CONF_%d_bit_%d' % (offset, bit))
     for what, offset, top in (('layers', 4, 256), ('heads', 8, 1024), ('width', 12, 65536), ('ff', 16, 262144),
@@ -301,7 +305,11 @@ def scheme_cases():
         yield case('ENUM', SCHEME_0, 'B', value, 'kind_%d' % value)
     for value in (3, 255):
         yield case('ENUM', SCHEME_0 + 1, 'B', value, 'norm_source_%d' % value)
+    for value in (7, 255):
         yield case('ENUM', SCHEME_1 + 1, 'B', value, 'matrix_source_%d' % value)
+    for value in (0, 1048577, 2 ** 32 - 1):
+        b = Bad().patch('CONF', SCHEME_1 + 1, 'B', 3).patch('CONF', SCHEME_1 + 3, 'B', 1).patch('CONF', SCHEME_1 + 12, 'I', value)
+        yield 'RANGE', CONF_AT + SCHEME_1 + 12, 'dimensions_%d' % value, b.bytes()
     yield case('ENUM', SCHEME_1 + 2, 'B', 2, 'dist_2')
     for value in (0, 65, 255):
         yield case('RANGE', SCHEME_1 + 3, 'B', value, 'd_%d' % value)
@@ -311,7 +319,7 @@ def scheme_cases():
     yield case('ENUM', SCHEME_1 + 7, 'B', 2, 'factors_as_q8')
     yield case('ENUM', SCHEME_0 + 7, 'B', 2, 'norms_as_q8')
     for what, offset, fmt, value in (('dist', 2, 'B', 1), ('d', 3, 'B', 1), ('rank', 4, 'H', 1), ('alpha_type', 6, 'B', 1),
-                                     ('sigma', 8, 'I', 0x3f800000), ('sigma_minus_0', 8, 'I', 0x80000000)):
+                                     ('sigma', 8, 'I', 0x3f800000), ('dimensions', 12, 'I', 1), ('sigma_minus_0', 8, 'I', 0x80000000)):
         yield case('CANONICAL', SCHEME_0 + offset, fmt, value, 'unused_%s' % what)
     b = Bad().patch('CONF', SCHEME_1 + 4, 'H', 0)
     yield 'CANONICAL', CONF_AT + SCHEME_1 + 7, 'type_of_no_factors', b.bytes()

@@ -15,7 +15,7 @@ FLOATS = {0: np.dtype('<f4'), 1: np.dtype('<f2')}
 SLOTS = ('ln_1', 'attn.c_attn', 'attn.c_proj', 'ln_2', 'mlp.c_fc', 'mlp.c_proj')
 NORM_SLOTS = (0, 3)
 MATRIX, NORM = 1, 2
-UNIT, OWN, SHARED = 0, 1, 2
+UNIT, OWN, SHARED, FASTFOOD, FASTFOOD_SHARED, FOURIER, FOURIER_SHARED = range(7)
 FROZEN, STORED = 0, 2
 
 
@@ -38,18 +38,33 @@ class Scheme:
 	alpha_type: int
 	factor_type: int
 	sigma: float
+	dimensions: int = 0
 
 	def pack(self):
-		return struct.pack('<4BH2BfI', self.kind, self.source, self.dist, self.d, self.rank, self.alpha_type, self.factor_type, self.sigma, 0)
+		return struct.pack('<4BH2BfI', self.kind, self.source, self.dist, self.d, self.rank, self.alpha_type, self.factor_type, self.sigma, self.dimensions)
 
-	def check(self, raw_sigma, reserved):
+	def projects(self):
+		return self.kind == MATRIX and self.source >= FASTFOOD
+
+	def is_shared(self):
+		return self.kind == MATRIX and self.source in (SHARED, FASTFOOD_SHARED, FOURIER_SHARED)
+
+	def has_own(self):
+		return self.source in (OWN, FASTFOOD, FOURIER) if self.kind == MATRIX else self.source == OWN
+
+	def numbers(self):
+		"""Of a vector of alphas or of a projection."""
+		return self.dimensions if self.projects() else self.d
+
+	def check(self, raw_sigma):
 		matrix = self.kind == MATRIX
-		need(self.kind in (MATRIX, NORM) and self.source <= 2 and reserved == 0, 'scheme kind')
+		need(self.kind in (MATRIX, NORM) and self.source <= (FOURIER_SHARED if matrix else 2), 'scheme kind')
+		need(1 <= self.dimensions <= 1 << 20 if self.projects() else self.dimensions == 0, 'scheme dimensions')
 		learns = self.source != UNIT if matrix else self.source == OWN
 		draws = matrix or learns
 		extra = self.rank > 0 if matrix else self.source == STORED
 		need(self.dist <= (1 if draws else 0), 'scheme distribution')
-		need(1 <= self.d <= 64 if learns else self.d == (1 if matrix else 0), 'scheme d')
+		need(1 <= self.d <= 64 if learns and not self.projects() else self.d == (1 if matrix else 0), 'scheme d')
 		need(self.rank <= (4096 if matrix else 0), 'scheme rank')
 		need(self.alpha_type <= (1 if learns else 0), 'scheme alpha type')
 		need(self.factor_type <= (1 if extra else 0), 'scheme factor type')
@@ -181,9 +196,8 @@ def parse_conf(b):
 	need(2 <= n_schemes <= 32 and len(b) == 56 + 16 * n_schemes + 8 * n_runs, 'CONF size')
 	schemes = []
 	for i in range(n_schemes):
-		*fields, sigma, reserved = struct.unpack_from('<4BH2BfI', b, 56 + 16 * i)
-		s = Scheme(*fields, sigma)
-		s.check(struct.unpack_from('<I', b, 56 + 16 * i + 8)[0], reserved)
+		s = Scheme(*struct.unpack_from('<4BH2BfI', b, 56 + 16 * i))
+		s.check(struct.unpack_from('<I', b, 56 + 16 * i + 8)[0])
 		schemes.append(s)
 	runs = []
 	for i in range(n_runs):
@@ -195,14 +209,14 @@ def parse_conf(b):
 	need(all(a[1] != z[1] for a, z in zip(runs, runs[1:])), 'neighbouring runs are equal')
 	need(len(set(b[56 + 16 * i:72 + 16 * i] for i in range(n_schemes))) == n_schemes, 'equal schemes')
 	need(canonical(runs, ln_f) == list(range(n_schemes)), 'order of schemes')
-	shared = {(s.d, s.alpha_type) for s in schemes if s.kind == MATRIX and s.source == SHARED}
+	shared = {(s.source, s.numbers(), s.alpha_type) for s in schemes if s.is_shared()}
 	need(len(shared) <= 1, 'shared alphas disagree')
 	return Conf(layers, heads, width, ff, context, vocab, eps, seed, scale, schemes, runs, ln_f), wte, wpe
 
 
 def learned_layout(conf):
 	"""(name, shape, stored type) in the order of section 3.2."""
-	out = [('shared.alpha', (s.d,), FLOATS[s.alpha_type]) for s in conf.schemes if s.kind == MATRIX and s.source == SHARED][:1]
+	out = [('shared.alpha', (s.numbers(),), FLOATS[s.alpha_type]) for s in conf.schemes if s.is_shared()][:1]
 
 	def norm(name, s):
 		for half in ('weight', 'bias'):
@@ -218,8 +232,8 @@ def learned_layout(conf):
 				norm(name, s)
 				continue
 			rows, cols = conf.shape(j)
-			if s.source == OWN:
-				out.append((name + '.alpha', (s.d,), FLOATS[s.alpha_type]))
+			if s.has_own():
+				out.append((name + '.alpha', (s.numbers(),), FLOATS[s.alpha_type]))
 			if s.rank:
 				out.append((name + '.A', (s.rank, cols), FLOATS[s.factor_type]))
 				out.append((name + '.B', (rows, s.rank), FLOATS[s.factor_type]))

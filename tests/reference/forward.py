@@ -5,7 +5,7 @@ import numpy as np
 
 import arith
 import frozen
-from container import FROZEN, NORM_SLOTS, OWN, SHARED, SLOTS, STORED, UNIT, SmolError
+from container import FOURIER, FOURIER_SHARED, FROZEN, NORM_SLOTS, SLOTS, STORED, UNIT, SmolError
 
 F = np.float32
 LIMIT = F(2.0 ** 50)
@@ -18,16 +18,16 @@ class Matrix:
 		self.integers, self.s, self.sigma = w, s, sigma
 		self.scale = float(sigma) * s
 		self.as_double = w.astype(np.float64)
-		self.fast = None
+		self.fast = self.projection = None
 		self.a = None if a is None else a.astype(F)
 		self.b = None if b is None else b.astype(F)
 
 	def exact(self):
-		"""The matrix as doubles; B A is added term by term, lowest rank first."""
+		"""The matrix as doubles; B A is added term by term, lowest rank first, and then the projection."""
 		out = self.scale * self.as_double
 		for j in range(0 if self.a is None else len(self.a)):
 			out = out + self.b[:, j:j + 1].astype(np.float64) * self.a[j].astype(np.float64)
-		return out
+		return out if self.projection is None else out + self.projection.astype(np.float64)
 
 	def times(self, x):
 		"""x (n, K) -> (n, R). The integer sums stay below 2^53, so a product of doubles in any order is exact."""
@@ -36,7 +36,7 @@ class Matrix:
 		y = ((self.scale * t.astype(np.float64))[:, None] * sums).astype(F)
 		if self.a is not None:
 			y = y + arith.dot16(self.b, arith.dot16(self.a, x[:, None])[:, None])
-		return y
+		return y if self.projection is None else y + arith.dot16(self.projection, x[:, None])
 
 
 def usable(x):
@@ -64,10 +64,14 @@ class Model:
 	def _matrix(self, n, slot, index):
 		s, name = self.conf.schemes[index], 'h.%d.%s' % (n, SLOTS[slot])
 		learned = self.smol.learned
-		alphas = {UNIT: lambda: [1.0], OWN: lambda: learned[name + '.alpha'], SHARED: lambda: learned['shared.alpha']}[s.source]()
+		vector = learned['shared.alpha'] if s.is_shared() else learned.get(name + '.alpha')
+		alphas = [1.0] if s.source == UNIT or s.projects() else vector
 		number = 4 * n + {1: 0, 2: 1, 4: 2, 5: 3}[slot]
 		w, scale = frozen.integer_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas)
 		matrix = Matrix(w, scale, s.sigma, learned.get(name + '.A'), learned.get(name + '.B'))
+		if s.projects():
+			project = frozen.fourier if s.source in (FOURIER, FOURIER_SHARED) else frozen.fastfood
+			matrix.projection = project(self.key, number, *self.conf.shape(slot), vector.astype(F), s.sigma).astype(F)
 		if self.is_fast:
 			matrix.fast = frozen.fast_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas, arith.high_bytes)
 		return matrix

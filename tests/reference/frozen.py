@@ -1,5 +1,6 @@
 """Frozen weights: SPEC.md section 5 and the normal table of appendix A, from the seed to exact numbers."""
 import hashlib
+import math
 import pathlib
 import re
 
@@ -137,6 +138,71 @@ def integer_weights(secret, tensor, purpose, rows, cols, dist, alphas):
 	for p in range(len(q)):
 		w += q[p][u[p]]
 	return w, s
+
+
+def hadamard(x):
+	"""H x of float32, butterflies over distances 1, 2, 4, ..."""
+	h = 1
+	while h < len(x):
+		x = x.reshape(-1, 2, h)
+		x = np.concatenate([x[:, :1] + x[:, 1:], x[:, :1] - x[:, 1:]], axis=1).reshape(-1)
+		h *= 2
+	return x
+
+
+def order(secret, tensor, plane, bits):
+	"""The place that each of 2^bits entries comes from."""
+	words = [int(x) for x in np.ascontiguousarray(weight_bytes(secret, tensor, plane + 1, 4, 1, 64)[plane, 0]).view('<u4')[:4]]
+	mask, shift = (1 << bits) - 1, max(1, (bits + 1) // 2)
+	out = []
+	for i in range(1 << bits):
+		for m in words[:3]:
+			i = (i * (m | 1) + words[3]) & mask
+			i ^= i >> shift
+		out.append(i)
+	return np.array(out)
+
+
+def block_size(theta):
+	size = 64
+	while size < len(theta):
+		size *= 2
+	return size
+
+
+def fourier(secret, tensor, rows, cols, theta, sigma):
+	"""P theta as (rows, cols) of doubles, from the definition."""
+	size = block_size(theta)
+	slices = -(-rows * cols // size)
+	place = order(secret, tensor, 1, size.bit_length() - 1)
+	turn = order(secret, tensor, 2, (slices - 1).bit_length())
+	u = weight_bytes(secret, tensor, 1, 4, 1, size)[0, 0, :len(theta)]
+	c = np.where(u & 128, -1.0, 1.0) * theta
+	k, out = np.arange(len(theta)), []
+	for block in range(slices):
+		slice_ = turn[block]
+		while slice_ >= slices:
+			slice_ = turn[slice_]
+		angle = 2 * math.pi * ((slice_ + slices * place[:, None]) * k % (slices * size)) / (slices * size)
+		out.append((np.cos(angle) + np.sin(angle)) @ c)
+	return (float(sigma) / math.sqrt(size) * np.concatenate(out))[:rows * cols].reshape(rows, cols)
+
+
+def fastfood(secret, tensor, rows, cols, theta, sigma):
+	"""P theta as (rows, cols) of float32."""
+	size = block_size(theta)
+	place = order(secret, tensor, 1, size.bit_length() - 1)
+	g, s = G.astype(np.float32), (float(sigma) / size * (1 + G / math.sqrt(2.0 * size))).astype(np.float32)
+	start = np.zeros(size, np.float32)
+	start[:len(theta)] = theta
+	out = []
+	for block in range(-(-rows * cols // size)):
+		words = stream_start(secret, tensor, 1, 4, block + 1)[0, block]
+		state = [words[16 * k:16 * k + 16].copy() for k in range(4)]
+		u = np.concatenate([step(state).astype('<u4').view(np.uint8) for _ in range(3 * size // 64)]).reshape(3, size)
+		x = hadamard(np.where((u[0] & 128 != 0) & (np.arange(size) < len(theta)), -start, start))
+		out.append(hadamard(g[u[1]] * x[place]) * s[u[2]])
+	return np.concatenate(out)[:rows * cols].reshape(rows, cols)
 
 
 def weights(w, s, sigma):

@@ -5,7 +5,7 @@ import numpy as np
 
 import arith
 import frozen
-from container import FLOATS, MATRIX, NORM, OWN, SHARED, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout
+from container import FASTFOOD, FASTFOOD_SHARED, FLOATS, MATRIX, NORM, OWN, SHARED, SLOTS, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout
 
 F = np.float32
 
@@ -41,8 +41,11 @@ def random_schemes(rng, width):
 	second = [Scheme(MATRIX, UNIT, 1 - dist, 1, 2, 0, f, 2 * sigma), Scheme(MATRIX, SHARED, dist, shared_d, 1, 1 - alpha_type, f, sigma)][rng.integers(0, 2)]
 	norms = [Scheme(NORM, 0, 0, 0, 0, 0, 0, 0.0), Scheme(NORM, STORED, 0, 0, 0, 0, 1 - f, 0.0), Scheme(NORM, OWN, dist, d, 0, alpha_type, 0, 0.5)]
 	first, last = rng.permutation(3)[:2]
-	return [Scheme(MATRIX, OWN, dist, d, rank, alpha_type, f if rank else 0, sigma), second,
-		Scheme(MATRIX, SHARED, 1 - dist, shared_d, 0, 1 - alpha_type, 0, sigma), norms[first], norms[last]]
+	third = Scheme(MATRIX, SHARED, 1 - dist, shared_d, 0, 1 - alpha_type, 0, sigma)
+	if rng.integers(0, 2):
+		kind = FASTFOOD if second.is_shared() else (FASTFOOD, FASTFOOD_SHARED)[rng.integers(0, 2)]
+		third = Scheme(MATRIX, kind, dist, 1, rank, alpha_type, f if rank else 0, sigma, int(rng.choice([1, 3, 64, 65, 200, 500])))
+	return [Scheme(MATRIX, OWN, dist, d, rank, alpha_type, f if rank else 0, sigma), second, third, norms[first], norms[last]]
 
 
 def random_model(seed, shape, spread=1.0):
@@ -72,6 +75,8 @@ def untrained(smol):
 	def drawn(number, purpose, rows, cols, scale):
 		return (scale(frozen.G[frozen.weight_bytes(key, number, 1, purpose, rows, cols)[0]])).astype(F)
 
+	projected = {'h.%d.%s.alpha' % (n, SLOTS[j]) for n, slots in enumerate(conf.layer_schemes()) for j, i in enumerate(slots) if conf.schemes[i].projects()}
+	projected |= {'shared.alpha' for s in conf.schemes if s.projects() and s.is_shared()}
 	learned = {}
 	for name, size, kind in learned_layout(conf):
 		value = np.zeros(size)
@@ -79,7 +84,7 @@ def untrained(smol):
 			_, n, slot = name[:-2].split('.', 2)
 			number = 4 * int(n) + ('attn.c_attn', 'attn.c_proj', 'mlp.c_fc', 'mlp.c_proj').index(slot)
 			value = drawn(number, 3, *size, lambda g: g / math.sqrt(float(size[1])))
-		elif name.endswith('.alpha') and not ('ln_' in name):
+		elif name.endswith('.alpha') and not ('ln_' in name) and not (name in projected):
 			value[0] = 1
 		elif name.endswith('.weight'):
 			value[:] = 1

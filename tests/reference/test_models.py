@@ -28,7 +28,8 @@ SHAPES = [(1, 1, 1, 1, 1, 256), (1, 1, 3, 5, 7, 256), (2, 2, 6, 9, 8, 256), (2, 
 
 NEW = ['--method embed', '--method alpha --d 1', '--method alpha --d 8 --dist gauss --norms stored', '--method alpha --d 9', '--method alpha --d 64',
 	'--method alpha --d 64 --dist gauss', '--method alpha-global --d 5 --norms frozen', '--method alpha-global --d 3 --dist gauss', '--method lora --rank 3',
-	'--method lora --rank 1 --dist gauss --norms stored', '--method alpha --width 65 --heads 5 --ff 31', '--method alpha --width 7 --heads 7 --layers 3 --vocab 300']
+	'--method lora --rank 1 --dist gauss --norms stored', '--method fastfood --d 1000', '--method fastfood-global --d 10 --norms alpha',
+	'--method fourier --d 65', '--method fourier-global --d 64 --dist gauss', '--method alpha --width 65 --heads 5 --ff 31', '--method alpha --width 7 --heads 7 --layers 3 --vocab 300']
 
 
 class Programs:
@@ -101,6 +102,27 @@ def check_random(p):
 		if shape[4] > 5:
 			compare_loss(p, path, model, what + ', context 5', text, 5)
 			compare_text(p, path, model, what + ', context 5', b'abc', 12, SETTINGS[:2], 5)
+
+
+def check_fourier(p):
+	"""Its entries within what single precision may do, and a text's loss; bits may differ (SPEC.md 5.8)."""
+	for n, (shape, numbers, kind) in enumerate(zip(SHAPES[2:], (1, 64, 65, 300, 1000, 3, 100, 512), (container.FOURIER, container.FOURIER_SHARED) * 4)):
+		matrix = container.Scheme(container.MATRIX, kind, n % 2, 1, n % 3, n % 2, 0, 0.125, numbers)
+		norm = container.Scheme(container.NORM, container.FROZEN, 0, 0, 0, 0, 0, 0.0)
+		smol = models.random_model(n, shape)
+		conf = models.build_conf(shape, [(0, 1, 1, 0, 1, 1)] * shape[0], 0, [norm, matrix], seed=n)
+		rng = np.random.default_rng(n)
+		learned = {name: (0.3 * rng.standard_normal(size)).astype(t) for name, size, t in container.learned_layout(conf)}
+		data = container.write(container.Smol(conf, learned, smol.wte, smol.wpe, None))
+		path, model = p.folder / 'fourier.smol', forward.Model(container.read(data))
+		path.write_bytes(data)
+		for name in model.names():
+			got, want = p.weights(path, name), model.tensor(name)
+			p.t.that(got is not None and np.abs(got.reshape(want.shape) - want).max() < 3e-6, 'fourier %s: %s' % (shape, name))
+		(p.folder / 'text').write_bytes(TEXT)
+		got = p.run(path, '--perplexity', p.folder / 'text').get('nats_per_token', 1e9)
+		want = forward.perplexity(model, sampler.encode(TEXT, shape[5]), None, 'f32')[0]
+		p.t.that(abs(got - want) < 1e-4, 'fourier %s: loss %s, want %s' % (shape, got, want))
 
 
 def check_new(p):
@@ -182,7 +204,7 @@ def main():
 	t = Checks()
 	with tempfile.TemporaryDirectory() as folder:
 		p = Programs(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder), t)
-		for check in (check_random, check_new, check_verdicts, check_shipped):
+		for check in (check_random, check_fourier, check_new, check_verdicts, check_shipped):
 			check(p)
 	t.done()
 

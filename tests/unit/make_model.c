@@ -40,7 +40,8 @@ void model_config(struct smol_config *config, const struct model_recipe *r)
 	config->seed = r->seed;
 	config->wte_type = r->wte_type;
 	config->wpe_type = r->wpe_type;
-	matrix.d = r->source == SMOL_MATRIX_UNIT ? 1 : (uint8_t)or_default(r->d, 5);
+	matrix.dimensions = r->dimensions;
+	matrix.d = r->source == SMOL_MATRIX_UNIT || r->dimensions ? 1 : (uint8_t)or_default(r->d, 5);
 	matrix.alpha_type = r->source == SMOL_MATRIX_UNIT ? 0 : r->alpha_type;
 	matrix.value_type = r->rank ? r->value_type : 0;
 	if (r->norms == SMOL_NORM_OWN) {
@@ -73,7 +74,7 @@ static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
 		fill_numbers(learned + at.gain, s->value_type, cols, scale, 1.0f, random);
 		fill_numbers(learned + at.bias, s->value_type, cols, scale, 0.0f, random);
 	} else if (s->source != 0) {
-		fill_numbers(learned + at.alphas, s->alpha_type, s->d, 0.5f, 0.0f, random);
+		fill_numbers(learned + at.alphas, s->alpha_type, smol_scheme_numbers(s), 0.5f, 0.0f, random);
 		if (s->kind == SMOL_NORM)
 			fill_numbers(learned + at.bias_alphas, s->alpha_type, s->d, 0.2f, 0.0f, random);
 	}

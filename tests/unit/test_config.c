@@ -123,7 +123,14 @@ Test(config, matrix_schemes)
 	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 0), SMOL_E_RANGE);
 	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 65), SMOL_E_RANGE);
 	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 255), SMOL_E_RANGE);
-	cr_assert_eq(MATRIX(.source = 3, .d = 1), SMOL_E_ENUM);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FOURIER_SHARED + 1, .d = 1), SMOL_E_ENUM);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD, .d = 1, .dimensions = 1), SMOL_OK);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD, .d = 1, .dimensions = 1048576, .alpha_type = SMOL_F16), SMOL_OK);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD_SHARED, .d = 1, .dimensions = 1000, .dist = SMOL_GAUSS), SMOL_OK);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD, .d = 1), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD, .d = 1, .dimensions = 1048577), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD, .d = 2, .dimensions = 10), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 2, .dimensions = 10), SMOL_E_CANONICAL);
 	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 1, .dist = 2), SMOL_E_ENUM);
 	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 1, .alpha_type = SMOL_Q8), SMOL_E_ENUM);
 	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = SMOL_F16), SMOL_OK);

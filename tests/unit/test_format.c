@@ -210,11 +210,11 @@ Test(format, each_field_out_of_range_is_named)
 		/* the first scheme is a norm, the second a matrix with two alphas */
 		{56, 1, 3, SMOL_E_ENUM},       {57, 1, 3, SMOL_E_ENUM},      {58, 1, 1, SMOL_E_CANONICAL},
 		{59, 1, 1, SMOL_E_CANONICAL},  {60, 2, 1, SMOL_E_CANONICAL}, {62, 1, 1, SMOL_E_CANONICAL},
-		{63, 1, 1, SMOL_E_CANONICAL},  {64, 4, 0x3f800000, SMOL_E_CANONICAL}, {68, 4, 1, SMOL_E_RESERVED},
-		{73, 1, 3, SMOL_E_ENUM},       {74, 1, 2, SMOL_E_ENUM},      {75, 1, 0, SMOL_E_RANGE},
+		{63, 1, 1, SMOL_E_CANONICAL},  {64, 4, 0x3f800000, SMOL_E_CANONICAL}, {68, 4, 1, SMOL_E_CANONICAL},
+		{73, 1, 7, SMOL_E_ENUM},       {74, 1, 2, SMOL_E_ENUM},      {75, 1, 0, SMOL_E_RANGE},
 		{75, 1, 65, SMOL_E_RANGE},     {76, 2, 4097, SMOL_E_RANGE},  {78, 1, 2, SMOL_E_ENUM},
 		{79, 1, 1, SMOL_E_CANONICAL},  {80, 4, 0, SMOL_E_RANGE},     {80, 4, 0x7f800000, SMOL_E_RANGE},
-		{80, 4, 0x7fc00000, SMOL_E_RANGE}, {84, 4, 1, SMOL_E_RESERVED},
+		{80, 4, 0x7fc00000, SMOL_E_RANGE}, {84, 4, 1, SMOL_E_CANONICAL},
 	};
 	const struct model_recipe recipe = {.source = SMOL_MATRIX_OWN, .d = 2};
 	size_t size;

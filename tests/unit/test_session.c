@@ -18,6 +18,9 @@ static const struct model_recipe recipes[] = {
 	{.rank = 3, .value_type = SMOL_F16, .norms = SMOL_NORM_STORED, .width = 130, .n_heads = 2, .n_ff = 64, .wte_type = SMOL_F16},
 	{.source = SMOL_MATRIX_OWN, .d = 64, .rank = 17, .width = 1, .n_heads = 1, .n_ff = 3, .vocab = 11},
 	{.source = SMOL_MATRIX_OWN, .dist = SMOL_GAUSS, .d = 8, .n_layers = 5, .width = 64, .n_heads = 4},
+	{.source = SMOL_MATRIX_FASTFOOD, .dimensions = 100, .rank = 2, .width = 33, .n_heads = 3, .n_ff = 50},
+	{.source = SMOL_MATRIX_FASTFOOD_SHARED, .dimensions = 700, .alpha_type = SMOL_F16, .width = 30, .n_heads = 3, .wte_type = SMOL_Q8},
+	{.source = SMOL_MATRIX_FOURIER, .dimensions = 100, .alpha_type = SMOL_F16, .width = 33, .n_heads = 3, .n_ff = 50},
 	{.source = SMOL_MATRIX_OWN, .d = 5, .width = 100, .n_heads = 4, .vocab = 300, .wte_type = SMOL_Q4, .wpe_type = SMOL_Q4},
 };
 #define N_RECIPES (sizeof recipes / sizeof recipes[0])

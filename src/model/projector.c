@@ -1,0 +1,98 @@
+/* See projector.h. SPEC.md 5.8. */
+#include "model/projector.h"
+#include "model/model.h"
+
+#define SMOL_NUMBER float
+#define SMOL_HADAMARD(f, x, n) (f)->kernels->hadamard(x, n)
+#define SMOL_FFT_BACKWARD(f, y, x) smol_fft_backward((f)->fft, y, x)
+#define SMOL_FFT_FORWARD(f, y, x) smol_fft_forward((f)->fft, y, x)
+#include "kernel/fastfood.h"
+#include "kernel/fourier.h"
+
+#include <string.h>
+
+#define NO_BLOCK UINT64_MAX
+
+struct projector {
+	struct smol_projection projection;
+	struct fastfood fastfood;
+	struct fourier fourier;
+	float *theta, *block, *scratch, *more; /* (D) */
+	uint32_t *order;                       /* (D) */
+	uint8_t *bytes;                        /* (3 D) */
+	float *row;                            /* (cols) */
+	uint64_t held;                         /* which block, or NO_BLOCK */
+	uint32_t cols;
+};
+
+static void carve_fourier(struct fourier *f, struct carve *carve, uint64_t D, uint64_t n_entries)
+{
+	const size_t n_roots = fourier_roots(n_entries, (uint32_t)D);
+
+	f->p = smol_carve(carve, D, sizeof *f->p);
+	f->q = smol_carve(carve, D, sizeof *f->q);
+	f->coarse = smol_carve(carve, n_roots, sizeof *f->coarse);
+	f->fine = smol_carve(carve, n_roots, sizeof *f->fine);
+}
+
+struct projector *smol_projector_carve(struct carve *carve, uint32_t most, uint32_t rows, uint32_t cols)
+{
+	const uint64_t D = smol_projection_size(most);
+	struct projector *j, made = {.held = NO_BLOCK};
+
+	if (most == 0)
+		return NULL;
+	j = smol_carve(carve, 1, sizeof *j);
+	made.theta = smol_carve(carve, D, sizeof *made.theta);
+	made.block = smol_carve(carve, D, sizeof *made.block);
+	made.scratch = smol_carve(carve, D, sizeof *made.scratch);
+	made.more = smol_carve(carve, D, sizeof *made.more);
+	made.order = smol_carve(carve, D, sizeof *made.order);
+	made.bytes = smol_carve(carve, 3 * D, sizeof *made.bytes);
+	made.row = smol_carve(carve, cols, sizeof *made.row);
+	carve_fourier(&made.fourier, carve, D, (uint64_t)rows * cols);
+	made.fourier.order = made.order;
+	made.fourier.bytes = made.bytes;
+	made.fourier.x = made.scratch;
+	if (carve->base)
+		*j = made;
+	return j;
+}
+
+void smol_projector_begin(struct projector *j, const struct projected *t, const struct smol_kernels *kernels)
+{
+	j->projection = t->p;
+	j->cols = t->cols;
+	j->held = NO_BLOCK;
+	if (t->type == SMOL_F16)
+		kernels->from_f16(j->theta, t->theta, t->p.n);
+	else
+		smol_numbers_to_f32(j->theta, t->type, t->theta, 0, t->p.n);
+	if (t->p.is_fourier)
+		fourier_init(&j->fourier, &j->projection, kernels, (uint64_t)t->rows * t->cols, t->fft);
+	else
+		fastfood_init(&j->fastfood, &j->projection, kernels, j->order, j->scratch, j->bytes);
+}
+
+static void make_block(struct projector *j, uint64_t block)
+{
+	if (j->projection.is_fourier)
+		fourier_block(j->block, j->more, &j->fourier, j->theta, (uint32_t)block);
+	else
+		fastfood_block(j->block, &j->fastfood, j->theta, (uint32_t)block);
+	j->held = block;
+}
+
+const float *smol_projector_row(struct projector *j, uint32_t row)
+{
+	const uint64_t D = j->projection.size, begin = (uint64_t)row * j->cols, end = begin + j->cols;
+
+	for (uint64_t at = begin, n; at < end; at += n) {
+		const uint64_t in_block = at % D, left = D - in_block;
+		n = end - at < left ? end - at : left;
+		if (at / D != j->held)
+			make_block(j, at / D);
+		memcpy(j->row + (at - begin), j->block + in_block, n * sizeof *j->row);
+	}
+	return j->row;
+}
