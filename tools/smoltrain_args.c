@@ -103,9 +103,9 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 	struct smol_train_options *o = &a->options;
 	const struct poptOption model[] = {
 		{"method", 0, POPT_ARG_STRING, &w->method, 0, "what is learned (default alpha)",
-		 "embed|alpha|alpha-global|lora|full"},
+		 "embed|alpha|alpha-global|lora|fastfood|fastfood-global|fourier|fourier-global|full"},
 		{"d", 0, POPT_ARG_STRING, &w->d, 0,
-		 "bases of each alpha vector, 1..64; of a sweep, all of them: 1,2,5", "N"},
+		 "bases of each alpha vector, 1..64, or numbers of each projection, to 1048576; of a sweep, all of them: 1,2,5", "N"},
 		{"rank", 0, POPT_ARG_INT, &o->rank, 0, "rank of the LoRA factors, 0 = none", "N"},
 		{"dist", 0, POPT_ARG_STRING, &w->dist, 0, "distribution of the frozen weights",
 		 "sign|gauss"},

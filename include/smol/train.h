@@ -22,13 +22,13 @@ enum smol_order {
 /* What trains and how. Filled in by smol_train_defaults(). */
 struct smol_train_options {
 	/* The model. */
-	enum smol_source matrices; /* SMOL_MATRIX_UNIT, _OWN or _SHARED */
+	enum smol_source matrices; /* any */
 	enum smol_source norms;    /* SMOL_NORM_FROZEN, _OWN or _STORED */
 	enum smol_dist dist;
 	enum smol_number embedding_type; /* of wte and wpe in the file */
 	bool full;                       /* every matrix trains; such a model has no .smol form */
 	bool uniform_alphas;             /* start at 1 / sqrt(d) each, not at (1, 0, ...) */
-	uint32_t d;                      /* bases, if there are alphas */
+	uint32_t d;                      /* bases, if there are alphas; numbers of a projection */
 	uint32_t rank;                   /* of the low-rank factors, 0 = none */
 	uint32_t n_layers, n_heads, width, n_ff, context; /* n_ff 0: 4 x width */
 	double gain;          /* multiplies every default sigma (SPEC.md 12) */
@@ -51,7 +51,8 @@ struct smol_train_options {
 /* warmup: a tenth of the steps, at most 100. */
 #define SMOL_WARMUP_DEFAULT UINT32_MAX
 
-/* The defaults of a method by name: embed, alpha, alpha-global, lora, full. False for other names. */
+/* The defaults of a method by name: embed, alpha, alpha-global, lora, fastfood,
+ * fastfood-global, fourier, fourier-global, full. False for other names. */
 bool smol_train_defaults(struct smol_train_options *options, const char *method);
 
 /* The name of what options train: one of those, or "mixed". */

@@ -1,5 +1,6 @@
 /* Making and freeing a network: all its memory is taken here. */
 #include "train/net.h"
+#include "train/projection.h"
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -136,7 +137,7 @@ static bool take_all(struct smol_net *net)
 	for (uint32_t l = 0; l < net->config.n_layers; l++)
 		if (!take_layer(net, net->layers + l))
 			return false;
-	return take_shared(net) && take_scratch(net);
+	return take_shared(net) && take_scratch(net) && smol_projections_create(&net->projections, net);
 }
 
 enum smol_status smol_net_create(struct smol_net **out, const struct smol_config *config,
@@ -227,5 +228,6 @@ void smol_net_destroy(struct smol_net *net)
 	free(net->losses);
 	free(net->d_alpha);
 	free(net->scratch);
+	smol_projections_destroy(net->projections);
 	free(net);
 }

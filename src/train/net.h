@@ -55,6 +55,8 @@ struct smol_net_layer {
 	real *slope, *hidden; /* (n, F): GELU's derivative and value */
 };
 
+struct smol_projections; /* projection.h */
+
 struct smol_net {
 	struct smol_config config;
 	struct smol_frozen_key key;
@@ -86,6 +88,7 @@ struct smol_net {
 	double *d_alpha;           /* (largest number of row blocks, 64) */
 	void *scratch;             /* threads x scratch_bytes, for rows being regenerated */
 	size_t scratch_bytes;
+	struct smol_projections *projections; /* NULL if there are none */
 };
 
 struct smol_net_options {

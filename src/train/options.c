@@ -31,6 +31,26 @@ static const struct smol_train_options defaults = {
 	.n_threads = 1,
 };
 
+/* The names of what trains without factors, by source of the matrices. */
+static const char *const methods[] = {"embed",   "alpha",          "alpha-global", "fastfood", "fastfood-global",
+                                      "fourier", "fourier-global", NULL};
+
+static bool projection_method(struct smol_train_options *o, const char *method)
+{
+	for (int i = SMOL_MATRIX_FASTFOOD; methods[i] != NULL; i++)
+		if (strcmp(method, methods[i]) == 0) {
+			o->matrices = (enum smol_source)i;
+			o->d = 1000;
+			return true;
+		}
+	return false;
+}
+
+static bool is_projection(const struct smol_train_options *o)
+{
+	return o->matrices >= SMOL_MATRIX_FASTFOOD;
+}
+
 bool smol_train_defaults(struct smol_train_options *out, const char *method)
 {
 	struct smol_train_options o = defaults;
@@ -39,6 +59,9 @@ bool smol_train_defaults(struct smol_train_options *out, const char *method)
 		o.matrices = SMOL_MATRIX_OWN;
 	} else if (strcmp(method, "alpha-global") == 0) {
 		o.matrices = SMOL_MATRIX_SHARED;
+	} else if (strncmp(method, "fastfood", 8) == 0 || strncmp(method, "fourier", 7) == 0) {
+		if (!projection_method(&o, method))
+			return false;
 	} else if (strcmp(method, "lora") == 0) {
 		o.rank = 4;
 	} else if (strcmp(method, "full") == 0) {
@@ -59,9 +82,7 @@ const char *smol_train_method(const struct smol_train_options *o)
 		return "full";
 	if (o->rank > 0)
 		return o->matrices == SMOL_MATRIX_UNIT ? "lora" : "mixed";
-	if (o->matrices == SMOL_MATRIX_UNIT)
-		return "embed";
-	return o->matrices == SMOL_MATRIX_OWN ? "alpha" : "alpha-global";
+	return methods[o->matrices];
 }
 
 void smol_train_resolve(struct smol_train_options *o)
@@ -78,7 +99,7 @@ static struct smol_scheme norm_scheme(const struct smol_train_options *o)
 
 	if (o->norms == SMOL_NORM_OWN) {
 		s.dist = (uint8_t)o->dist;
-		s.d = (uint8_t)o->d;
+		s.d = (uint8_t)(is_projection(o) ? 1 : o->d);
 		s.alpha_type = SMOL_F16;
 		s.sigma = 1;
 	} else if (o->norms == SMOL_NORM_STORED) {
@@ -102,7 +123,8 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
 	smol_config_shape(config, slot, &rows, &cols);
 	s.sigma = (float)(gain / sqrt((double)cols));
 	if (o->matrices != SMOL_MATRIX_UNIT) {
-		s.d = (uint8_t)o->d;
+		s.d = (uint8_t)(is_projection(o) ? 1 : o->d);
+		s.dimensions = is_projection(o) ? o->d : 0;
 		s.alpha_type = SMOL_F16;
 	}
 	if (o->rank > 0)
@@ -124,8 +146,10 @@ static enum smol_status check_model(const struct smol_train_options *o, struct s
 		wrong = "context must be 1..65536";
 	else if (o->n_ff > SMOL_MAX_FF)
 		wrong = "the feed-forward width must be 1..262144";
-	else if (o->d < 1 || o->d > SMOL_MAX_BASES)
-		wrong = "d must be 1..64";
+	else if (o->matrices > SMOL_MATRIX_FOURIER_SHARED)
+		wrong = "the matrices have an unknown source";
+	else if (o->d < 1 || o->d > (is_projection(o) ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
+		wrong = is_projection(o) ? "d must be 1..1048576" : "d must be 1..64";
 	else if (o->rank > SMOL_MAX_RANK)
 		wrong = "rank must be 0..4096";
 	else if (o->full && (o->rank > 0 || o->matrices != SMOL_MATRIX_UNIT))

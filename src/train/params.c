@@ -44,10 +44,11 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
 		m->full = add(net, owner, "weight", SMOL_GROUP_MATRIX, SMOL_F32, rows, cols);
 		return;
 	}
-	if (s->source == SMOL_MATRIX_OWN)
-		m->alpha = add(net, owner, "alpha", SMOL_GROUP_ALPHA, alpha_type, 1, s->d);
-	else if (s->source == SMOL_MATRIX_SHARED)
+	if (smol_scheme_is_shared(s))
 		m->alpha = net->shared;
+	else if (smol_scheme_numbers(s) > 0)
+		m->alpha = add(net, owner, s->dimensions > 0 ? "theta" : "alpha", SMOL_GROUP_ALPHA, alpha_type, 1,
+		               smol_scheme_numbers(s));
 	if (s->rank > 0) {
 		m->factor_a = add(net, owner, "factor_a", SMOL_GROUP_FACTOR, value_type, s->rank, cols);
 		m->factor_b = add(net, owner, "factor_b", SMOL_GROUP_FACTOR, value_type, rows, s->rank);
@@ -101,8 +102,7 @@ static void add_layer(struct smol_net *net, uint32_t layer)
 static const struct smol_scheme *shared_scheme(const struct smol_config *config)
 {
 	for (uint32_t i = 0; i < config->n_schemes; i++)
-		if (config->schemes[i].kind == SMOL_MATRIX &&
-		    config->schemes[i].source == SMOL_MATRIX_SHARED)
+		if (smol_scheme_is_shared(config->schemes + i))
 			return config->schemes + i;
 	return NULL;
 }
@@ -123,8 +123,8 @@ enum smol_status smol_net_register(struct smol_net *net, struct smol_error *erro
 	               c->context, c->width);
 	net->shared = SMOL_NO_PARAM;
 	if (shared != NULL)
-		net->shared = add(net, "", "alpha", SMOL_GROUP_ALPHA,
-		                  (enum smol_number)shared->alpha_type, 1, shared->d);
+		net->shared = add(net, "", shared->dimensions > 0 ? "theta" : "alpha", SMOL_GROUP_ALPHA,
+		                  (enum smol_number)shared->alpha_type, 1, smol_scheme_numbers(shared));
 	for (uint32_t l = 0; l < c->n_layers; l++)
 		add_layer(net, l);
 	add_norm(net, &net->ln_f, "ln_f", 0, SMOL_LN_F);
@@ -165,7 +165,7 @@ static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, 
 {
 	if (m->full != SMOL_NO_PARAM)
 		smol_net_regenerate(net, m);
-	if (m->alpha != SMOL_NO_PARAM)
+	if (m->alpha != SMOL_NO_PARAM && m->scheme->dimensions == 0) /* projections start at 0 */
 		start_alphas(net, m->alpha, uniform);
 	if (m->factor_a != SMOL_NO_PARAM)
 		gauss_rows(smol_net_value(net, m->factor_a), net, m->tensor, SMOL_PURPOSE_FACTOR,

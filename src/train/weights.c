@@ -1,7 +1,7 @@
 /* From the seed and the learned numbers to matrices and norms, and from their gradients back to
  * those of the learned numbers. A frozen matrix has no gradient of its own; with alphas, it exists
  * for as long as it takes to multiply it by the bases again. */
-#include "train/net.h"
+#include "train/projection.h"
 
 #include <omp.h>
 
@@ -44,7 +44,7 @@ static void make_recipe(struct recipe *r, const struct smol_net *net, const stru
 {
 	double alpha[SMOL_MAX_BASES] = {1};
 
-	if (param != SMOL_NO_PARAM)
+	if (param != SMOL_NO_PARAM && s->dimensions == 0)
 		for (uint32_t k = 0; k < s->d; k++)
 			alpha[k] = (double)smol_net_value(net, param)[k];
 	r->scheme = s;
@@ -122,6 +122,8 @@ void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
 
 	make_recipe(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows, m->cols);
 	regenerate(m->weight, net, &r);
+	if (m->scheme->dimensions > 0)
+		smol_projection_add(net, m);
 }
 
 static void materialise_matrix(struct smol_net *net, const struct smol_net_matrix *m, bool everything)
@@ -255,7 +257,9 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
 		smol_gemm(d_weight, m->cols, (struct smol_operand){d_y, m->rows, true},
 		          (struct smol_operand){x, m->cols, false}, m->rows, m->cols, net->n_tokens, 1,
 		          0);
-		if (!full) {
+		if (!full && m->scheme->dimensions > 0) {
+			smol_projection_gradient(net, m, d_weight);
+		} else if (!full) {
 			struct recipe r;
 
 			make_recipe(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX,

@@ -229,6 +229,31 @@ Test(gradients, mixtures)
 	check_all(b, matrix(SMOL_MATRIX_UNIT, SMOL_SIGN, 1, 0), norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
 }
 
+/* One that takes a part of a block, some blocks, and one that is cut off; alone, shared, and beside factors. */
+static void check_projection(enum smol_source own, enum smol_source shared)
+{
+	/* Fourier's first number moves all entries alike, which a LayerNorm does not let through. */
+	static const uint32_t numbers[] = {2, 50, 64, 130, 3000};
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		struct smol_scheme a = matrix(own, SMOL_SIGN, 1, 0), b = matrix(shared, SMOL_GAUSS, 1, 2);
+
+		a.dimensions = numbers[i];
+		b.dimensions = numbers[(i + 2) % 5];
+		check_all(a, b, frozen);
+	}
+}
+
+Test(gradients, fastfood)
+{
+	check_projection(SMOL_MATRIX_FASTFOOD, SMOL_MATRIX_FASTFOOD_SHARED);
+}
+
+Test(gradients, fourier)
+{
+	check_projection(SMOL_MATRIX_FOURIER, SMOL_MATRIX_FOURIER_SHARED);
+}
+
 Test(gradients, full_matrices)
 {
 	const struct smol_scheme m = matrix(SMOL_MATRIX_UNIT, SMOL_SIGN, 1, 0);
