@@ -20,3 +20,9 @@ void smol_hadamard_plain(float *x, size_t n)
 				x[j + h] = a - b;
 			}
 }
+
+void smol_scale_by_bytes_plain(float *x, const uint8_t *bytes, const float *table, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] *= table[bytes[i]];
+}

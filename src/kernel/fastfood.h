@@ -1,5 +1,6 @@
 /* Fastfood: entries of P theta, P = S H G Pi H B, block by block, and the transpose. SPEC.md 5.8. The number type is of the
- * file that includes this: it defines SMOL_NUMBER, and SMOL_HADAMARD(f, x, n) for the transform of D numbers. */
+ * file that includes this: it defines SMOL_NUMBER, SMOL_HADAMARD(f, x, n) for the transform of D numbers, and
+ * SMOL_SCALE(f, x, bytes, table, n) as in kernel.h. */
 #ifndef SMOL_FASTFOOD_H
 #define SMOL_FASTFOOD_H
 
@@ -63,10 +64,10 @@ static inline void fastfood_block(SMOL_NUMBER *out, const struct fastfood *f, co
 		x[k] = 0;
 	SMOL_HADAMARD(f, x, D);
 	for (size_t i = 0; i < D; i++)
-		out[i] = f->g[g[i]] * x[f->order[i]];
+		out[i] = x[f->order[i]];
+	SMOL_SCALE(f, out, g, f->g, D);
 	SMOL_HADAMARD(f, out, D);
-	for (size_t i = 0; i < D; i++)
-		out[i] *= f->s[s[i]];
+	SMOL_SCALE(f, out, s, f->s, D);
 }
 
 /* grad (n) += P's block, transposed, times g (D), which is destroyed. */
@@ -77,11 +78,11 @@ static inline void fastfood_transpose(SMOL_NUMBER *grad, const struct fastfood *
 	SMOL_NUMBER *x = f->scratch;
 
 	fastfood_bytes(f, block);
-	for (size_t i = 0; i < D; i++)
-		g[i] *= f->s[s[i]];
+	SMOL_SCALE(f, g, s, f->s, D);
 	SMOL_HADAMARD(f, g, D);
+	SMOL_SCALE(f, g, gauss, f->g, D);
 	for (size_t i = 0; i < D; i++)
-		x[f->order[i]] = f->g[gauss[i]] * g[i];
+		x[f->order[i]] = g[i];
 	SMOL_HADAMARD(f, x, D);
 	for (size_t k = 0; k < n; k++)
 		grad[k] += b[k] & 0x80 ? -x[k] : x[k];

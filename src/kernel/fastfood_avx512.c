@@ -1,5 +1,5 @@
-/* The parts of Fastfood that take time, with AVX-512: bytes of a stream, and Hadamard's transform, of which seven stages
- * and then three at a time keep eight registers. */
+/* The parts of Fastfood that take time, with AVX-512: bytes of a stream, factors by bytes, and Hadamard's transform, of which
+ * seven stages and then three at a time keep eight registers. */
 #include "kernel/registers_avx512.h"
 
 #define REGISTERS 8u
@@ -79,4 +79,33 @@ void smol_hadamard_avx512(float *x, size_t n)
 		pass(x, n, h, 4);
 	else if (h * 2 <= n)
 		pass(x, n, h, 2);
+}
+
+/* The five low bits of an index choose from a pair of registers, the three others one of the eight. */
+static inline __m512 look_up_float(const __m512 entries[16], __m512i index)
+{
+	const __mmask16 bit5 = _mm512_test_epi32_mask(index, _mm512_set1_epi32(32));
+	const __mmask16 bit6 = _mm512_test_epi32_mask(index, _mm512_set1_epi32(64));
+	const __mmask16 bit7 = _mm512_test_epi32_mask(index, _mm512_set1_epi32(128));
+	__m512 v[8];
+
+	for (unsigned i = 0; i < 8; i++)
+		v[i] = _mm512_permutex2var_ps(entries[2 * i], index, entries[2 * i + 1]);
+	for (unsigned i = 0; i < 4; i++)
+		v[i] = _mm512_mask_blend_ps(bit5, v[2 * i], v[2 * i + 1]);
+	for (unsigned i = 0; i < 2; i++)
+		v[i] = _mm512_mask_blend_ps(bit6, v[2 * i], v[2 * i + 1]);
+	return _mm512_mask_blend_ps(bit7, v[0], v[1]);
+}
+
+void smol_scale_by_bytes_avx512(float *x, const uint8_t *bytes, const float *table, size_t n)
+{
+	__m512 entries[16];
+
+	for (unsigned i = 0; i < 16; i++)
+		entries[i] = _mm512_loadu_ps(table + LANES * i);
+	for (size_t i = 0; i < n; i += LANES) {
+		const __m512i index = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)(bytes + i)));
+		_mm512_storeu_ps(x + i, _mm512_mul_ps(_mm512_loadu_ps(x + i), look_up_float(entries, index)));
+	}
 }

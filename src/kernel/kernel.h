@@ -55,6 +55,9 @@ struct smol_kernels {
 	 * sum and its difference. */
 	void (*hadamard)(float *x, size_t n);
 
+	/* x_i *= table[bytes_i] for n numbers, n a multiple of 16. */
+	void (*scale_by_bytes)(float *x, const uint8_t *bytes, const float table[SMOL_TABLE_ENTRIES], size_t n);
+
 	/* y (n) = numbers of 16 bits in file encoding. */
 	void (*from_f16)(float *y, const uint8_t *data, size_t n);
 

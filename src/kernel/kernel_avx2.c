@@ -297,6 +297,7 @@ static void from_f16(float *y, const uint8_t *data, size_t n)
 	.from_f16 = from_f16,                 \
 	.stream_bytes = smol_stream_bytes_plain,\
 	.hadamard = smol_hadamard_plain,      \
+	.scale_by_bytes = smol_scale_by_bytes_plain,\
 	.layernorm = layernorm,               \
 	.gelu = gelu,                         \
 	.attention = attention,               \

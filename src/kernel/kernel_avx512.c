@@ -247,6 +247,7 @@ const struct smol_kernels smol_kernels_avx512 = {
 	.from_f16 = from_f16,
 	.stream_bytes = smol_stream_bytes_avx512,
 	.hadamard = smol_hadamard_avx512,
+	.scale_by_bytes = smol_scale_by_bytes_avx512,
 	.layernorm = layernorm,
 	.gelu = gelu,
 	.attention = attention,

@@ -306,6 +306,7 @@ static void scale_sums(float *y, const int64_t *sums, double scale, size_t n)
 	.from_f16 = from_f16,               \
 	.stream_bytes = smol_stream_bytes_plain,\
 	.hadamard = smol_hadamard_plain,    \
+	.scale_by_bytes = smol_scale_by_bytes_plain,\
 	.layernorm = layernorm,             \
 	.gelu = gelu,                       \
 	.attention = attention,             \

@@ -13,6 +13,7 @@
 
 void smol_stream_bytes_avx512(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane, uint32_t block);
 void smol_hadamard_avx512(float *x, size_t n);
+void smol_scale_by_bytes_avx512(float *x, const uint8_t *bytes, const float *table, size_t n);
 smol_frozen_product smol_frozen_avx512, smol_frozen_fast_avx512;
 smol_rows_product smol_rows_q8_avx512, smol_rows_q4_avx512;
 void smol_rows_i16_avx512(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);

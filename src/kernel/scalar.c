@@ -349,6 +349,7 @@ const struct smol_kernels smol_kernels_scalar = {
 	.from_f16 = from_f16,
 	.stream_bytes = smol_stream_bytes_plain,
 	.hadamard = smol_hadamard_plain,
+	.scale_by_bytes = smol_scale_by_bytes_plain,
 	.layernorm = layernorm,
 	.gelu = gelu,
 	.attention = attention,

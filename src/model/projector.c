@@ -4,6 +4,7 @@
 
 #define SMOL_NUMBER float
 #define SMOL_HADAMARD(f, x, n) (f)->kernels->hadamard(x, n)
+#define SMOL_SCALE(f, x, bytes, table, n) (f)->kernels->scale_by_bytes(x, bytes, table, n)
 #define SMOL_FFT_BACKWARD(f, y, x) smol_fft_backward((f)->fft, y, x)
 #define SMOL_FFT_FORWARD(f, y, x) smol_fft_forward((f)->fft, y, x)
 #include "kernel/fastfood.h"

@@ -22,6 +22,12 @@ static void hadamard(double *x, size_t n)
 			}
 }
 
+static void scale_by_bytes(double *x, const uint8_t *bytes, const double *table, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] *= table[bytes[i]];
+}
+
 struct transform {
 	fftw_plan backward, forward;
 };
@@ -42,6 +48,7 @@ static void unplan(struct transform *t)
 }
 
 #define SMOL_HADAMARD(f, x, n) hadamard(x, n)
+#define SMOL_SCALE(f, x, bytes, table, n) scale_by_bytes(x, bytes, table, n)
 #define SMOL_FFT_BACKWARD(f, y, x) fftw_execute_r2r(((const struct transform *)(f)->fft)->backward, x, y)
 #define SMOL_FFT_FORWARD(f, y, x) fftw_execute_r2r(((const struct transform *)(f)->fft)->forward, x, y)
 
@@ -66,6 +73,7 @@ static void unplan(struct transform *t)
 }
 
 #define SMOL_HADAMARD(f, x, n) (f)->kernels->hadamard(x, n)
+#define SMOL_SCALE(f, x, bytes, table, n) (f)->kernels->scale_by_bytes(x, bytes, table, n)
 #define SMOL_FFT_BACKWARD(f, y, x) smol_fft_backward(((const struct transform *)(f)->fft)->fft, y, x)
 #define SMOL_FFT_FORWARD(f, y, x) smol_fft_forward(((const struct transform *)(f)->fft)->fft, y, x)
 

@@ -232,6 +232,35 @@ static void check_frozen(const struct smol_kernels *k, size_t n, enum smol_dist 
 		}
 }
 
+/* What projections are made with, over 64, 128, ... numbers. */
+static void check_projections(const struct smol_kernels *k, uint64_t *random)
+{
+	const struct smol_kernels *p = &smol_kernels_scalar;
+	enum { MOST = 4096 };
+	static float x[MOST], y[MOST], table[SMOL_TABLE_ENTRIES];
+	static uint8_t bytes[MOST], others[MOST];
+	struct smol_frozen_key key;
+	const struct smol_frozen f = {.key = &key, .tensor = 5, .purpose = SMOL_PURPOSE_PROJECTION};
+
+	smol_frozen_key_init(&key, 3);
+	fill(table, SMOL_TABLE_ENTRIES, 1, random);
+	for (size_t n = 64; n <= MOST; n *= 2) {
+		fill(x, MOST, 1, random);
+		memcpy(y, x, sizeof y);
+		p->hadamard(x, n);
+		k->hadamard(y, n);
+		cr_assert_arr_eq(x, y, sizeof x, "%s: hadamard of %zu", k->name, n);
+		memset(bytes, 1, sizeof bytes);
+		memset(others, 1, sizeof others);
+		p->stream_bytes(bytes, n, &f, 2, (uint32_t)n);
+		k->stream_bytes(others, n, &f, 2, (uint32_t)n);
+		cr_assert_arr_eq(bytes, others, sizeof bytes, "%s: %zu bytes of a stream", k->name, n);
+		p->scale_by_bytes(x, bytes, table, n - 16);
+		k->scale_by_bytes(y, bytes, table, n - 16);
+		cr_assert_arr_eq(x, y, sizeof x, "%s: %zu factors by bytes", k->name, n - 16);
+	}
+}
+
 Test(isa, kernels_give_the_same_bits, .timeout = 120)
 {
 	static const uint32_t bases[] = {1, 5, 6, 7, 8, 9, 17, 64};
@@ -239,6 +268,8 @@ Test(isa, kernels_give_the_same_bits, .timeout = 120)
 
 	for (size_t set = 0; set < N_KERNELS; set++) {
 		const struct smol_kernels *k = kernels_of(set);
+		if (k)
+			check_projections(k, &random);
 		for (size_t i = 0; k && i < N_SIZES; i++) {
 			for (int e = -3; e <= 3; e++)
 				check_floats(k, sizes[i], powf(10, (float)e), &random);
