@@ -26,9 +26,23 @@ static void put_escaped(const char *text)
 	}
 }
 
+bool cli_has_colour(int fd)
+{
+	const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	return isatty(fd) == 1 && (!refused || !*refused) && terminal && strcmp(terminal, "dumb") != 0;
+}
+
+static void put_program(void)
+{
+	const bool colour = cli_has_colour(STDERR_FILENO);
+
+	fprintf(stderr, "%s%s:%s ", colour ? CLI_RED : "", cli_program, colour ? CLI_PLAIN : "");
+}
+
 int cli_complain(const char *path, const struct smol_error *error)
 {
-	fprintf(stderr, "%s: ", cli_program);
+	put_program();
 	if (path) {
 		put_escaped(path);
 		fputs(": ", stderr);
@@ -42,7 +56,7 @@ int cli_complain(const char *path, const struct smol_error *error)
 
 int cli_usage_error(const char *what, const char *why)
 {
-	fprintf(stderr, "%s: ", cli_program);
+	put_program();
 	put_escaped(what);
 	fprintf(stderr, ": %s\nTry '%s --help'.\n", why, cli_program);
 	return CLI_USAGE;

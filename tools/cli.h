@@ -17,6 +17,13 @@ int cli_complain(const char *path, const struct smol_error *error);
 /* "program: what: why" and a hint at --help. Returns CLI_USAGE. */
 int cli_usage_error(const char *what, const char *why);
 
+/* Whether a stream is a terminal whose user wants colour: NO_COLOR and TERM=dumb say no. */
+bool cli_has_colour(int fd);
+#define CLI_BOLD "\x1b[1m"
+#define CLI_RED "\x1b[1;31m"
+#define CLI_GREEN "\x1b[1;32m"
+#define CLI_PLAIN "\x1b[0m"
+
 /* Reads options with popt, which keeps what is left over. 0, or CLI_USAGE after a message. */
 int cli_parse(poptContext context);
 /* The one argument that is left, owned by popt; NULL after a message if there is none or more. */

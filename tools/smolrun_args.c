@@ -46,6 +46,8 @@ static int check_words(struct run_args *a, const struct words *w)
 		return cli_usage_error("--top-k", "takes 0 (off) or more");
 	if ((a->prompt != NULL) + (a->prompt_file != NULL) + (a->perplexity_file != NULL) > 1)
 		return cli_usage_error("-p, -f, --perplexity", "exclude each other");
+	if (a->interactive && a->perplexity_file)
+		return cli_usage_error("-i, --perplexity", "exclude each other");
 	a->session.context = (uint32_t)w->context;
 	/* More threads than processors only wait for each other. */
 	a->session.n_threads = w->threads && (uint32_t)w->threads < cli_cores() ? (uint32_t)w->threads : cli_cores();
@@ -90,6 +92,7 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 	const struct poptOption options[] = {
 		{"prompt", 'p', POPT_ARG_STRING, &a->prompt, 0, "the text to continue", "TEXT"},
 		{"file", 'f', POPT_ARG_STRING, &a->prompt_file, 0, "a file with the text to continue", "FILE"},
+		{"interactive", 'i', POPT_ARG_NONE, &a->interactive, 0, "continue line after line of what is typed or piped in", NULL},
 		{"predict", 'n', POPT_ARG_INT, &a->n_predict, 0, "tokens to generate; -1: until the context is full", "N"},
 		{"n-predict", 0, POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &a->n_predict, 0, NULL, NULL},
 		{"ctx-size", 'c', POPT_ARG_INT, &w->context, 0, "tokens held at once; 0: as many as the model can", "N"},
