@@ -62,12 +62,24 @@ int cli_usage_error(const char *what, const char *why)
 	return CLI_USAGE;
 }
 
+void cli_answered(poptContext context)
+{
+	poptFreeContext(context);
+	exit(cli_close_output() ? 0 : CLI_FAILED);
+}
+
 int cli_parse(poptContext context)
 {
 	const int code = poptGetNextOpt(context);
 
-	if (code >= -1)
+	if (code == CLI_ASKED_HELP)
+		poptPrintHelp(context, stdout, 0);
+	else if (code == CLI_ASKED_VERSION)
+		printf("%s %s\n", cli_program, SMOL_VERSION);
+	else if (code >= -1)
 		return 0;
+	if (code > 0)
+		cli_answered(context);
 	return cli_usage_error(poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(code));
 }
 

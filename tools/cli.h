@@ -24,8 +24,16 @@ bool cli_has_colour(int fd);
 #define CLI_GREEN "\x1b[1;32m"
 #define CLI_PLAIN "\x1b[0m"
 
-/* Reads options with popt, which keeps what is left over. 0, or CLI_USAGE after a message. */
+/* At the end of every table of options; the second is for whole programs. */
+#define CLI_HELP_OPTION {"help", 'h', POPT_ARG_NONE, NULL, CLI_ASKED_HELP, "print this", NULL}
+#define CLI_VERSION_OPTION {"version", 0, POPT_ARG_NONE, NULL, CLI_ASKED_VERSION, "print the version", NULL}
+enum { CLI_ASKED_HELP = 1, CLI_ASKED_VERSION };
+
+/* Reads options with popt, which keeps what is left over. 0, or CLI_USAGE after a message. A request for help or the version is
+ * answered, and ends the program. */
 int cli_parse(poptContext context);
+/* Ends the program after such a request. */
+void cli_answered(poptContext context);
 /* The one argument that is left, owned by popt; NULL after a message if there is none or more. */
 const char *cli_one_argument(poptContext context, const char *what);
 

@@ -47,7 +47,7 @@ static int run(int argc, const char **argv)
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
-			cli_program = commands[i].program;
+			cli_program = argv[1] = commands[i].program; /* as its help calls it */
 			return commands[i].run(argc - 1, argv + 1);
 		}
 	return cli_usage_error(argv[1], "no such command");

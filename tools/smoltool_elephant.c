@@ -120,7 +120,8 @@ int tool_elephant(int argc, const char **argv)
 	         "draw this closed outline instead, a point 'x y' a line", "POINTS"},
 		{"coefficients", 'k', POPT_ARG_INT, &o.k, 0,
 	         "from its K largest Fourier coefficients, the centre's among them (8)", "K"},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool elephant", argc, argv, options, 0);
 	int code;

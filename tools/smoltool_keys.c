@@ -99,7 +99,8 @@ int tool_keygen(int argc, const char **argv)
 		{"no-password", 'W', POPT_ARG_NONE, &o.no_password, 0, "do not encrypt the secret key", NULL},
 		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0, "take the password from a file's first line", "FILE"},
 		{"force", 'f', POPT_ARG_NONE, &o.force, 0, "replace keys that exist", NULL},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool keygen", argc, argv, options, 0);
 	int code = cli_parse(context);
@@ -168,7 +169,8 @@ int tool_sign(int argc, const char **argv)
 		{"key", 'k', POPT_ARG_STRING, &o.secret_path, 0, "the minisign secret key to sign with", "FILE"},
 		{"output", 'o', POPT_ARG_STRING, &output, 0, "where the signed model goes (in place)", "FILE"},
 		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0, "take the password from a file's first line", "FILE"},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool sign", argc, argv, options, 0);
 	const char *path;

@@ -51,7 +51,8 @@ int tool_verify(int argc, const char **argv)
 	char *pubkey = NULL;
 	const struct poptOption options[] = {
 		{"pubkey", 0, POPT_ARG_STRING, &pubkey, 0, "demand a signature by this minisign key (a file, or its base64)", "KEY"},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool verify", argc, argv, options, 0);
 	const char *path;

@@ -147,7 +147,8 @@ int tool_weights(int argc, const char **argv)
 		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the array goes, - for standard output", "OUT.npy"},
 		{"rows", 0, POPT_ARG_STRING, &o.rows, 0, "rows A to B - 1 only", "A:B"},
 		{"list", 'l', POPT_ARG_NONE, &o.list, 0, "list the tensors instead", NULL},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool weights", argc, argv, options, 0);
 	const char *path, *name;
