@@ -53,9 +53,17 @@ def help_options(name, command):
     return {o for pair in found for o in pair if o}
 
 
-def compare(where, found, expected):
+def differences(where, found, expected):
+    """What is wrong with the options of one place, in words; nothing if they are those of --help."""
     missing, extra = sorted(expected - found), sorted(found - expected)
-    assert not missing and not extra, '%s: missing %s, and --help does not have %s' % (where, missing, extra)
+    return ([where + ' lacks ' + ' '.join(missing)] if missing else []) + (
+        [where + ' has what --help has not: ' + ' '.join(extra)] if extra else [])
+
+
+def compare(where, options):
+    """Every command's options there against --help, all told at once."""
+    faults = [fault for key in commands() for fault in differences('%s, %s %s:' % (where, *key), options(*key), help_options(*key))]
+    assert not faults, '\n' + '\n'.join(faults)
 
 
 # ---- the manual pages ----
@@ -73,20 +81,17 @@ def page_part(name, command):
     if name == 'smoltool' and command:
         parts = re.split(r'^\.Ss (\S+)\n', text, flags=re.M)
         parts = dict(zip(parts[1::2], parts[2::2]))
-        assert command in parts, 'docs/man/smoltool.1 has no subsection (.Ss) %s' % command
-        return parts[command].split('\n.Sh ')[0]
+        return parts.get(command, '').split('\n.Sh ')[0]
     return text[text.index('.Sh OPTIONS'):text.index({'smolrun': '.Sh INTER', 'smoltool': '.Sh COMMANDS'}.get(name, '.Sh ENV'))]
 
 
-def page_options(part):
-    items = re.findall(r'^\.It (Fl .*)$', part, re.M)
+def page_options(name, command):
+    items = re.findall(r'^\.It (Fl .*)$', page_part(name, command), re.M)
     return {'-' + o for item in items for o in re.findall(r'\bFl (\S+)', item)}
 
 
 def test_pages_have_the_options():
-    for name, command in commands():
-        compare('docs/man/%s.1, %s' % (name, command or 'the program'), page_options(page_part(name, command)),
-                help_options(name, command))
+    compare('docs/man', page_options)
 
 
 def test_pages_have_the_commands():
@@ -115,9 +120,7 @@ def test_table_has_the_options():
     found = sections()
     assert sorted(map(str, found)) == sorted(map(str, commands())), 'tools/completions/options: commands missing, or of the past: %s' % (
         set(found) ^ set(commands()))
-    for key in commands():
-        names = {n for o in found[key].options for n in o.names}
-        compare('tools/completions/options, %s %s' % key, names, help_options(*key))
+    compare('tools/completions/options', lambda *key: {n for o in found[key].options for n in o.names})
 
 
 def test_table_knows_values():
@@ -143,9 +146,7 @@ def bash_answers(line):
 
 
 def test_bash():
-    for name, command in commands():
-        line = [name, command, '-'] if command else [name, '-']
-        compare('bash: %s' % line, set(bash_answers(line)), help_options(name, command))
+    compare('bash', lambda name, command: set(bash_answers([name, *([command] if command else []), '-'])))
     assert set(bash_answers(['smoltool', ''])) == {c for p, c in commands() if p == 'smoltool' and c}
     assert bash_answers(['smolrun', '--kv', '=', 'f']) == ['f32', 'f16']
     assert bash_answers(['smolrun', '--kv', 'q']) == ['q8']
@@ -154,19 +155,35 @@ def test_bash():
     assert bash_answers(['smolrun', '-n', '']) == []
 
 
+def zsh_answers(name, command):
+    """What its functions would hand to _arguments, the completion system's own function."""
+    script = '''
+        _arguments() { print -rl -- "${@:#-s}" }
+        _describe() { }
+        file=$1; shift
+        words=("$@"); CURRENT=$#
+        source $file'''
+    words = [name, *([command] if command else []), '-']
+    done = run('zsh', '-f', '-c', script, 'zsh', build / 'tools/completions' / ('_' + name), *words)
+    return {found.group(1) for found in re.finditer(r'^(?:\(.*?\))?\*?(--?[\w-]+?)[+=]?\[', done.stdout, re.M)}
+
+
 def test_zsh():
     for name in programs:
         run('zsh', '-n', build / 'tools/completions' / ('_' + name))
+    compare('zsh', zsh_answers)
+
+
+def fish_answers(name, command):
+    """Long names are offered after two dashes, all after one."""
+    line = ' '.join([name, *([command] if command else []), '-'])
+    done = run('fish', '--no-config', '-c', 'source $argv[1]; complete -C $argv[2]; complete -C $argv[2]-',
+               build / 'tools/completions' / (name + '.fish'), line)
+    return {row.split('\t')[0] for row in done.stdout.splitlines()}
 
 
 def test_fish():
-    for name, command in commands():
-        line = ' '.join([name, *([command] if command else []), '-'])
-        # Its complete -C offers the long names, and the short ones only at a single dash.
-        done = run('fish', '--no-config', '-c', 'source $argv[1]; complete -C $argv[2]; complete -C $argv[2]-',
-                   build / 'tools/completions' / (name + '.fish'), line)
-        found = {row.split('\t')[0] for row in done.stdout.splitlines()}
-        compare('fish: %s' % line, found, help_options(name, command))
+    compare('fish', fish_answers)
 
 
 # ---- all three alike ----
