@@ -139,6 +139,8 @@ int run_interactive(struct run *run, struct smol_span prompt)
 	if (run_text_open(&c.text, run, &error)) {
 		cli_complain(NULL, &error);
 	} else {
+		if (run_lines_are_edited(c.lines))
+			fputs("Each line is continued. Ctrl-C stops the text, Ctrl-D ends.\n", stderr);
 		run_catch_interrupts(run_lines_are_edited(c.lines));
 		code = converse(&c, prompt);
 		if (code == 0 && !run->args->json)

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -153,24 +154,24 @@ def test_keys(folder):
     """Ctrl-C stops the text and not the program, drops a line that is being typed, and Ctrl-D ends."""
     m = model(folder, '--context', '20000', '--layers', '1', '--vocab', '60')  # it cannot say '> '
     t = Terminal(folder, m, '-i')
+    t.until(b'Ctrl-D')  # it is told
     t.ready()
     t.keys(b'spoilt\x03')
     t.ready()
-    t.keys(b'123\n')
-    t.until(b'123')
-    for _ in range(200):  # the text runs
-        t.read(0.01)
-    t.keys(b'\x03')
-    t.ready()
-    t.keys(b'456\n')
-    t.until(b'456')
-    t.read(0.2)
-    t.keys(b'\x03')
-    t.ready()
+    for line in (b'123', b'456'):
+        t.keys(line + b'\n')
+        t.until(line)
+        begun = len(t.shown)
+        while len(t.shown) < begun + 100:  # the text runs
+            assert t.read(60)
+        t.keys(b'\x03')
+        t.ready()
     t.keys(b'\x04')
     t.until(b'seed ')
     assert t.end() == 0
-    history = (folder / '.local/state/smol/history')
+    # Left alone, the first text would have gone on to the end of the context.
+    assert 100 < int(re.search(rb'generated (\d+) tokens', t.shown).group(1)) < 20000 - 4, t.shown[-500:]
+    history = folder / '.local/state/smol/history'
     assert history.read_bytes().splitlines()[1:] == [b'123\\012', b'456\\012'] and history.stat().st_mode & 0o777 == 0o600
 
 
@@ -199,12 +200,13 @@ def test_history(folder):
 
 
 def test_typed_error(folder):
-    """Whoever typed what the model cannot read may type something else."""
-    m = model(folder, '--vocab', '100')
+    """Whoever typed what the model cannot read, or more than it holds, may type something else."""
+    m = model(folder, '--vocab', '100', '--context', '24')
     t = Terminal(folder, m, '-i', '-n', '3', '--json')
-    t.ready()
-    t.keys(b'aaz\n')
-    t.until(b'line: byte 2')
+    for line, error in ((b'aaz\n', b'line: byte 2'), (b'a' * 30 + b'\n', b'context')):
+        t.ready()
+        t.keys(line)
+        t.until(error)
     t.ready()
     t.keys(b'aa\n')
     t.until(b'"tokens":')
@@ -223,6 +225,19 @@ def test_colour(folder):
         t = Terminal(folder, 'none', **environment)
         assert t.end() == 1 and (b'\x1b[1;31m' in t.shown) == colour, (environment, t.shown)
     assert b'\x1b' not in run(smolrun, m, '-i', '-n', '3', '-p', 'Hi', '--temp', '0', input=b'').stdout
+
+
+def test_interrupted_pipe(folder):
+    """Where nobody types, Ctrl-C ends the text and then the program, without the lines that follow."""
+    m = model(folder, '--context', '20000', '--layers', '1')
+    program = subprocess.Popen([smolrun, m, '-i'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    program.stdin.write(b'first\nsecond\n')
+    program.stdin.flush()
+    assert len(program.stdout.read(100)) == 100  # the text runs
+    program.send_signal(signal.SIGINT)
+    _, told = program.communicate(timeout=60)
+    assert program.returncode == 0 and b'prompt 6 tokens' in told, (program.returncode, told)
+    assert 100 <= int(re.search(rb'generated (\d+) tokens', told).group(1)) < 20000 - 6, told
 
 
 def test_terminated(folder):
