@@ -72,21 +72,25 @@ def test_4_works(folder):
     assert run(usr / 'bin/smolrun', model, '-p', 'Hi', '-n', '0', env=env).startswith('Hi')
     assert run(usr / 'bin/smoltrain', '--version', env=env).startswith('smoltrain ')
     (folder / 'x.c').write_text('''#include <smol/io.h>
+#include <smol/session.h>
 #include <stdio.h>
 int main(int argc, char **argv)
 {
     struct smol_mapping m;
     struct smol_file f;
     struct smol_error e;
-    if (argc != 2 || smol_open(&m, &f, argv[1], 1, &e))
+    struct smol_session_options o = {.n_threads = 1};
+    size_t bytes;
+    if (argc != 2 || smol_open(&m, &f, argv[1], 1, &e) || smol_session_size(&bytes, &f, &o, &e))
         return 1;
     printf("%u layers\\n", (unsigned)f.config.n_layers);
     smol_unmap(&m);
     return 0;
 }
 ''')
-    run('cc', '-std=c11', '-I', usr / 'include', folder / 'x.c', '-o', folder / 'x', '-L', libraries.parent, '-lsmol')
-    assert run(folder / 'x', model, env=env) == '1 layers\n'
+    for linked in (['-L', libraries.parent, '-lsmol'], [libraries.parent / 'libsmol.a', '-lsodium', '-lxxhash', '-lpthread', '-lm']):
+        run('cc', '-std=c11', '-I', usr / 'include', folder / 'x.c', '-o', folder / 'x', *linked)
+        assert run(folder / 'x', model, env=env) == '1 layers\n'
 
 
 def main():
