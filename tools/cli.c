@@ -65,7 +65,7 @@ int cli_usage_error(const char *what, const char *why)
 void cli_answered(poptContext context)
 {
 	poptFreeContext(context);
-	exit(cli_close_output() ? 0 : CLI_FAILED);
+	exit(cli_close_output(0));
 }
 
 int cli_parse(poptContext context)
@@ -217,10 +217,12 @@ void cli_key_number(char text[17], const uint8_t number[SMOL_KEY_NUMBER_BYTES])
 		snprintf(text + 2 * i, 3, "%02X", number[SMOL_KEY_NUMBER_BYTES - 1 - i]);
 }
 
-bool cli_close_output(void)
+int cli_close_output(int code)
 {
+	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout) && fclose(stdout) == 0)
-		return true;
-	fprintf(stderr, "%s: standard output: %s\n", cli_program, strerror(errno));
-	return false;
+		return code;
+	if (code == 0)
+		fprintf(stderr, "%s: standard output: %s\n", cli_program, errno ? strerror(errno) : "cannot be written");
+	return CLI_FAILED;
 }

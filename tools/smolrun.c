@@ -191,5 +191,5 @@ int main(int argc, char **argv)
 		code = run_model(&run);
 		run_args_free(&args);
 	}
-	return cli_close_output() ? code : CLI_FAILED;
+	return cli_close_output(code);
 }

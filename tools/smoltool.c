@@ -59,5 +59,5 @@ int main(int argc, char **argv)
 
 	cli_program = "smoltool";
 	code = run(argc, (const char **)argv);
-	return cli_close_output() ? code : CLI_FAILED;
+	return cli_close_output(code);
 }

@@ -221,7 +221,7 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		cli_answered(context);
 	}
 	if (*exit_code == 0 && poptPeekArg(context) != NULL)
-		*exit_code = cli_usage_error(poptPeekArg(context), "unexpected argument");
+		*exit_code = cli_usage_error(poptPeekArg(context), "one argument too many");
 	poptFreeContext(context);
 	return *exit_code;
 }
