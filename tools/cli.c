@@ -26,9 +26,23 @@ static void put_escaped(const char *text)
 	}
 }
 
+bool cli_has_colour(int fd)
+{
+	const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	return isatty(fd) == 1 && (!refused || !*refused) && terminal && strcmp(terminal, "dumb") != 0;
+}
+
+static void put_program(void)
+{
+	const bool colour = cli_has_colour(STDERR_FILENO);
+
+	fprintf(stderr, "%s%s:%s ", colour ? CLI_RED : "", cli_program, colour ? CLI_PLAIN : "");
+}
+
 int cli_complain(const char *path, const struct smol_error *error)
 {
-	fprintf(stderr, "%s: ", cli_program);
+	put_program();
 	if (path) {
 		put_escaped(path);
 		fputs(": ", stderr);
@@ -42,18 +56,30 @@ int cli_complain(const char *path, const struct smol_error *error)
 
 int cli_usage_error(const char *what, const char *why)
 {
-	fprintf(stderr, "%s: ", cli_program);
+	put_program();
 	put_escaped(what);
 	fprintf(stderr, ": %s\nTry '%s --help'.\n", why, cli_program);
 	return CLI_USAGE;
+}
+
+void cli_answered(poptContext context)
+{
+	poptFreeContext(context);
+	exit(cli_close_output(0));
 }
 
 int cli_parse(poptContext context)
 {
 	const int code = poptGetNextOpt(context);
 
-	if (code >= -1)
+	if (code == CLI_ASKED_HELP)
+		poptPrintHelp(context, stdout, 0);
+	else if (code == CLI_ASKED_VERSION)
+		printf("%s %s\n", cli_program, SMOL_VERSION);
+	else if (code >= -1)
 		return 0;
+	if (code > 0)
+		cli_answered(context);
 	return cli_usage_error(poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(code));
 }
 
@@ -191,10 +217,12 @@ void cli_key_number(char text[17], const uint8_t number[SMOL_KEY_NUMBER_BYTES])
 		snprintf(text + 2 * i, 3, "%02X", number[SMOL_KEY_NUMBER_BYTES - 1 - i]);
 }
 
-bool cli_close_output(void)
+int cli_close_output(int code)
 {
+	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout) && fclose(stdout) == 0)
-		return true;
-	fprintf(stderr, "%s: standard output: %s\n", cli_program, strerror(errno));
-	return false;
+		return code;
+	if (code == 0)
+		fprintf(stderr, "%s: standard output: %s\n", cli_program, errno ? strerror(errno) : "cannot be written");
+	return CLI_FAILED;
 }

@@ -17,8 +17,23 @@ int cli_complain(const char *path, const struct smol_error *error);
 /* "program: what: why" and a hint at --help. Returns CLI_USAGE. */
 int cli_usage_error(const char *what, const char *why);
 
-/* Reads options with popt, which keeps what is left over. 0, or CLI_USAGE after a message. */
+/* Whether a stream is a terminal whose user wants colour: NO_COLOR and TERM=dumb say no. */
+bool cli_has_colour(int fd);
+#define CLI_BOLD "\x1b[1m"
+#define CLI_RED "\x1b[1;31m"
+#define CLI_GREEN "\x1b[1;32m"
+#define CLI_PLAIN "\x1b[0m"
+
+/* At the end of every table of options; the second is for whole programs. */
+#define CLI_HELP_OPTION {"help", 'h', POPT_ARG_NONE, NULL, CLI_ASKED_HELP, "print this", NULL}
+#define CLI_VERSION_OPTION {"version", 0, POPT_ARG_NONE, NULL, CLI_ASKED_VERSION, "print the version", NULL}
+enum { CLI_ASKED_HELP = 1, CLI_ASKED_VERSION };
+
+/* Reads options with popt, which keeps what is left over. 0, or CLI_USAGE after a message. A request for help or the version is
+ * answered, and ends the program. */
 int cli_parse(poptContext context);
+/* Ends the program after such a request. */
+void cli_answered(poptContext context);
 /* The one argument that is left, owned by popt; NULL after a message if there is none or more. */
 const char *cli_one_argument(poptContext context, const char *what);
 
@@ -47,7 +62,8 @@ const char *cli_decimal(char text[24], uint64_t value);
 void cli_key_number(char text[17], const uint8_t number[SMOL_KEY_NUMBER_BYTES]);
 void cli_hex(char *text, const uint8_t *bytes, size_t n);
 
-/* Ends the standard output: false, after a message, if something could not be written. */
-bool cli_close_output(void);
+/* Ends the standard output. The program's exit code: code, or CLI_FAILED if something could not be written, after a message
+ * unless there has been one. */
+int cli_close_output(int code);
 
 #endif

@@ -1,6 +1,7 @@
 /* smolrun: text from a .smol model. */
 #include "session_args.h"
 #include "smolrun.h"
+#include "smolrun_text.h"
 
 #include <smol/key.h>
 
@@ -88,23 +89,40 @@ static const char *blamed(const struct run *run, enum smol_status code)
 	return code == SMOL_E_CONTEXT || code == SMOL_E_TOKEN ? "prompt" : NULL;
 }
 
-static int continue_prompt(struct run *run, const uint8_t *prompt, size_t prompt_bytes)
+static int continue_text(struct run_text *text, struct run *run, struct smol_span prompt)
 {
-	struct run_result result = {0};
+	struct run_result result;
 	struct smol_error error;
-	int code = 0;
 
-	if (run_generate(&result, run, prompt, prompt_bytes, &error))
-		code = cli_complain(blamed(run, error.code), &error);
-	else if (!run->args->json)
+	run_catch_interrupts(false);
+	if (run_text_turn(&result, text, prompt, !run->args->no_display_prompt, &error))
+		return cli_complain(blamed(run, error.code), &error);
+	if (!run->args->json)
 		run_print_statistics(run, &result);
 	else if (!run_print_json(run, &result))
-		code = complain_errno(NULL);
-	free(result.tokens);
+		return complain_errno(NULL);
+	return 0;
+}
+
+static int continue_prompt(struct run *run, const uint8_t *prompt, size_t prompt_bytes)
+{
+	const struct smol_span span = {prompt, prompt_bytes};
+	struct run_text text;
+	struct smol_error error;
+	int code;
+
+	if (run->args->interactive) {
+		code = run_interactive(run, span);
+	} else if (run_text_open(&text, run, &error)) {
+		code = cli_complain(NULL, &error);
+	} else {
+		code = continue_text(&text, run, span);
+		run_text_close(&text);
+	}
 	return code ? code : check_unchanged(run);
 }
 
-/* The prompt from -p, -f or standard input. */
+/* The prompt from -p, -f or standard input, which in the interactive mode has the lines to come. */
 static int generate(struct run *run)
 {
 	const struct run_args *args = run->args;
@@ -115,7 +133,7 @@ static int generate(struct run *run)
 
 	if (args->prompt)
 		return continue_prompt(run, (const uint8_t *)args->prompt, strlen(args->prompt));
-	if (!args->prompt_file && isatty(STDIN_FILENO) == 1)
+	if (!args->prompt_file && (args->interactive || isatty(STDIN_FILENO) == 1))
 		return continue_prompt(run, NULL, 0);
 	if (args->prompt_file && (fd = open(args->prompt_file, O_RDONLY | O_CLOEXEC)) < 0)
 		return complain_errno(args->prompt_file);
@@ -173,5 +191,5 @@ int main(int argc, char **argv)
 		code = run_model(&run);
 		run_args_free(&args);
 	}
-	return cli_close_output() ? code : CLI_FAILED;
+	return cli_close_output(code);
 }

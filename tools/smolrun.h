@@ -12,7 +12,7 @@ struct run_args {
 	int n_predict;          /* -1: until the context is full */
 	struct smol_session_options session;
 	struct smol_sampler_options sampler;
-	int no_display_prompt, json;
+	int no_display_prompt, json, interactive;
 	bool check_fast;        /* no hash, no signature */
 };
 
@@ -36,15 +36,14 @@ struct run {
 
 /* What a generation took and gave. */
 struct run_result {
-	uint32_t *tokens; /* prompt, then what was generated */
+	const uint32_t *tokens; /* prompt, then what was generated; not owned */
 	size_t n_prompt, n_tokens;
 	double prompt_seconds, generate_seconds;
 	const char *finish; /* "length", "context" or "interrupted" */
 };
 
-/* Continues the prompt, streaming unless the result is wanted as JSON. */
-enum smol_status run_generate(struct run_result *result, struct run *run, const uint8_t *prompt, size_t prompt_bytes,
-                              struct smol_error *error);
+/* smolrun -i: continues the prompt, if there is one, and then line after line of the standard input. Returns the exit code. */
+int run_interactive(struct run *run, struct smol_span prompt);
 
 /* Mean loss of a text under the model (SPEC.md 11). */
 struct run_perplexity {
@@ -55,7 +54,7 @@ enum smol_status run_perplexity(struct run_perplexity *result, struct run *run, 
                                 struct smol_error *error);
 
 void run_print_statistics(const struct run *run, const struct run_result *result);
-/* false if memory is out */
+/* On one line, if it is one of several turns. false if memory is out. */
 bool run_print_json(const struct run *run, const struct run_result *result);
 void run_print_perplexity(const struct run *run, const struct run_perplexity *result);
 

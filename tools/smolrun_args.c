@@ -11,28 +11,11 @@
 struct words {
 	struct session_words session;
 	char *seed, *check;
-	int context, threads, top_k, show_version;
+	int context, threads, top_k;
 	float temperature, min_p, repeat_penalty;
 	double top_p;
 	int repeat_last_n;
 };
-
-/* parse() has answered the request already. */
-#define ANSWERED (-1)
-
-static int show_help(poptContext context)
-{
-	puts("Usage: smolrun [OPTION...] MODEL.smol\n"
-	     "Continues a prompt with the language model in MODEL.smol. The prompt is -p, -f, or standard input.\n");
-	poptPrintHelp(context, stdout, 0);
-	return ANSWERED;
-}
-
-static int show_version(void)
-{
-	puts("smolrun " SMOL_VERSION);
-	return ANSWERED;
-}
 
 static int check_words(struct run_args *a, const struct words *w)
 {
@@ -46,6 +29,8 @@ static int check_words(struct run_args *a, const struct words *w)
 		return cli_usage_error("--top-k", "takes 0 (off) or more");
 	if ((a->prompt != NULL) + (a->prompt_file != NULL) + (a->perplexity_file != NULL) > 1)
 		return cli_usage_error("-p, -f, --perplexity", "exclude each other");
+	if (a->interactive && a->perplexity_file)
+		return cli_usage_error("-i, --perplexity", "exclude each other");
 	a->session.context = (uint32_t)w->context;
 	/* More threads than processors only wait for each other. */
 	a->session.n_threads = w->threads && (uint32_t)w->threads < cli_cores() ? (uint32_t)w->threads : cli_cores();
@@ -85,31 +70,31 @@ static int check_sampler(const struct run_args *a)
 
 static int parse(struct run_args *a, struct words *w, int argc, const char **argv)
 {
-	int help = 0;
 	struct poptOption session[SESSION_OPTIONS];
 	const struct poptOption options[] = {
 		{"prompt", 'p', POPT_ARG_STRING, &a->prompt, 0, "the text to continue", "TEXT"},
 		{"file", 'f', POPT_ARG_STRING, &a->prompt_file, 0, "a file with the text to continue", "FILE"},
+		{"interactive", 'i', POPT_ARG_NONE, &a->interactive, 0, "go on after each line that is typed or piped in", NULL},
 		{"predict", 'n', POPT_ARG_INT, &a->n_predict, 0, "tokens to generate; -1: until the context is full", "N"},
 		{"n-predict", 0, POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &a->n_predict, 0, NULL, NULL},
 		{"ctx-size", 'c', POPT_ARG_INT, &w->context, 0, "tokens held at once; 0: as many as the model can", "N"},
 		{"threads", 't', POPT_ARG_INT, &w->threads, 0, "threads, at most one for each core; 0: as many", "N"},
 		{NULL, 0, POPT_ARG_INCLUDE_TABLE, session, 0, "How it is computed:", NULL},
-		{"check", 0, POPT_ARG_STRING, &w->check, 0, "full (default): damage, hash and signature; fast: damage only", "full|fast"},
+		{"check", 0, POPT_ARG_STRING, &w->check, 0, "full (default): damage, hash, signature; fast: damage", "WHAT"},
 		{"seed", 's', POPT_ARG_STRING, &w->seed, 0, "seed of the sampling; -1: random", "N"},
 		{"temp", 0, POPT_ARG_FLOAT, &w->temperature, 0, "temperature, 0: greedy (0.8)", "X"},
 		{"top-k", 0, POPT_ARG_INT, &w->top_k, 0, "sample among the best K, 0: off (40)", "K"},
-		{"top-p", 0, POPT_ARG_DOUBLE, &w->top_p, 0, "sample among the best of probability P, 1: off (0.95)", "P"},
-		{"min-p", 0, POPT_ARG_FLOAT, &w->min_p, 0, "drop what is P times less likely than the best, 0: off (0.05)", "P"},
+		{"top-p", 0, POPT_ARG_DOUBLE, &w->top_p, 0, "sample among the best that make up P, 1: off (0.95)", "P"},
+		{"min-p", 0, POPT_ARG_FLOAT, &w->min_p, 0, "drop what is under P times the best, 0: off (0.05)", "P"},
 		{"repeat-penalty", 0, POPT_ARG_FLOAT, &w->repeat_penalty, 0, "divides the logits of recent tokens, 1: off (1)", "X"},
 		{"repeat-last-n", 0, POPT_ARG_INT, &w->repeat_last_n, 0, "how many tokens are recent, -1: all (64)", "N"},
 		{"no-display-prompt", 0, POPT_ARG_NONE, &a->no_display_prompt, 0, "do not print the prompt", NULL},
 		{"json", 0, POPT_ARG_NONE, &a->json, 0, "print one JSON object instead of text", NULL},
 		{"perplexity", 0, POPT_ARG_STRING, &a->perplexity_file, 0, "measure how well the model predicts FILE", "FILE"},
-		{"bench", 0, POPT_ARG_NONE, NULL, 0, "measure tokens a second; --bench --help says more", NULL},
+		{"bench", 0, POPT_ARG_NONE, NULL, 0, "measure tokens a second; see --bench --help", NULL},
 		{"trust", 0, POPT_ARG_STRING, &a->trust_file, 0, "demand a signature by this minisign public key", "KEY.pub"},
-		{"version", 0, POPT_ARG_NONE, &w->show_version, 0, "print the version", NULL},
-		{"help", 'h', POPT_ARG_NONE, &help, 0, "print this", NULL},
+		CLI_VERSION_OPTION,
+		CLI_HELP_OPTION,
 		POPT_TABLEEND,
 	};
 	poptContext context;
@@ -117,12 +102,10 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 
 	session_args_table(session, &w->session);
 	context = poptGetContext("smolrun", argc, argv, options, 0);
+	poptSetOtherOptionHelp(context, "[OPTION...] MODEL.smol\n"
+	                                "Continues a text with a language model: -p, -f or the standard input.");
 	code = cli_parse(context);
-	if (code == 0 && help)
-		code = show_help(context);
-	else if (code == 0 && w->show_version)
-		code = show_version();
-	else if (code == 0) {
+	if (code == 0) {
 		const char *model = cli_one_argument(context, "MODEL.smol");
 		a->model = model ? strdup(model) : NULL;
 		code = a->model ? check_words(a, w) : CLI_USAGE;
@@ -147,7 +130,7 @@ int run_args_parse(struct run_args *args, int argc, const char **argv, int *exit
 	session_args_free(&w.session);
 	if (code != 0)
 		run_args_free(args);
-	*exit_code = code > 0 ? code : 0;
+	*exit_code = code;
 	return code;
 }
 

@@ -305,7 +305,7 @@ int run_bench(int argc, const char **argv)
 	struct session_words session = {.isa = NULL};
 	struct poptOption session_options[SESSION_OPTIONS];
 	char *words[4] = {NULL};
-	int bench = 0, help = 0, code;
+	int bench = 0, code;
 	const struct poptOption options[] = {
 		{"bench", 0, POPT_ARG_NONE, &bench, 0, "measure tokens a second", NULL},
 		{"n-prompt", 'p', POPT_ARG_STRING, &words[0], 0, "tokens of a prompt, 0: no such test (512)", "N,..."},
@@ -314,21 +314,17 @@ int run_bench(int argc, const char **argv)
 		{"repetitions", 'r', POPT_ARG_INT, &b.repetitions, 0, "of each test, after one to warm up (5)", "N"},
 		{"output", 'o', POPT_ARG_STRING, &words[3], 0, "md (default), csv or json", "FORMAT"},
 		{NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "How it is computed:", NULL},
-		{"help", 'h', POPT_ARG_NONE, &help, 0, "print this", NULL},
+		CLI_HELP_OPTION,
 		POPT_TABLEEND,
 	};
 	poptContext context;
 
 	session_args_table(session_options, &session);
 	context = poptGetContext("smolrun", argc, argv, options, 0);
+	poptSetOtherOptionHelp(context, "--bench [OPTION...] MODEL.smol\nMeasures tokens a second, as llama-bench does.");
 	code = cli_parse(context);
-	if (code == 0 && help) {
-		puts("Usage: smolrun --bench [OPTION...] MODEL.smol\nMeasures tokens a second, as llama-bench does.\n");
-		poptPrintHelp(context, stdout, 0);
-	} else if (code == 0) {
-		code = parse(&b, context, words, &session);
-		code = code ? code : run_all(&b);
-	}
+	code = code ? code : parse(&b, context, words, &session);
+	code = code ? code : run_all(&b);
 	poptFreeContext(context);
 	for (unsigned i = 0; i < 4; i++)
 		free(words[i]);

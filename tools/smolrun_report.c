@@ -116,9 +116,9 @@ static json_t *json_model(const struct run *run)
 }
 
 /* Prints and releases an object; false if it is NULL, for want of memory or since a path is not UTF-8. */
-static bool print_json(json_t *object)
+static bool print_json(json_t *object, bool in_a_line)
 {
-	char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
+	char *text = object ? json_dumps(object, in_a_line ? JSON_COMPACT : JSON_INDENT(2)) : NULL;
 
 	json_decref(object);
 	if (!text)
@@ -140,7 +140,8 @@ bool run_print_json(const struct run *run, const struct run_result *r)
 	        json_tokens_text(run, generated, n), "tokens", json_ids(generated, n), "finish_reason", r->finish, "stats",
 	        "open_seconds", run->open_seconds, "prompt_seconds", r->prompt_seconds, "generate_seconds",
 	        r->generate_seconds, "prompt_tokens_per_second", rate(r->n_prompt, r->prompt_seconds),
-	        "tokens_per_second", rate(n, r->generate_seconds), "peak_memory_bytes", (json_int_t)cli_peak_bytes()));
+	        "tokens_per_second", rate(n, r->generate_seconds), "peak_memory_bytes", (json_int_t)cli_peak_bytes()),
+	                  run->args->interactive);
 }
 
 void run_print_perplexity(const struct run *run, const struct run_perplexity *p)
@@ -149,7 +150,8 @@ void run_print_perplexity(const struct run *run, const struct run_perplexity *p)
 		print_json(json_pack("{s:o?, s:I, s:f, s:f, s:f, s:I}", "model", json_model(run), "tokens",
 		                     (json_int_t)p->n_predicted, "nats_per_token", p->nats_per_token, "bits_per_byte",
 		                     p->bits_per_byte, "perplexity", exp(p->nats_per_token), "context",
-		                     (json_int_t)smol_session_context(run->session)));
+		                     (json_int_t)smol_session_context(run->session)),
+		           false);
 		return;
 	}
 	printf("%.6f nats a token, %.6f bits per byte, perplexity %.4f, over %zu tokens in windows of %u\n",

@@ -47,7 +47,7 @@ static int run(int argc, const char **argv)
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {
-			cli_program = commands[i].program;
+			cli_program = argv[1] = commands[i].program; /* as its help calls it */
 			return commands[i].run(argc - 1, argv + 1);
 		}
 	return cli_usage_error(argv[1], "no such command");
@@ -59,5 +59,5 @@ int main(int argc, char **argv)
 
 	cli_program = "smoltool";
 	code = run(argc, (const char **)argv);
-	return cli_close_output() ? code : CLI_FAILED;
+	return cli_close_output(code);
 }

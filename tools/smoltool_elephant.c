@@ -1,6 +1,7 @@
 /* smoltool elephant: von Neumann's elephant from four complex parameters (Mayer, Khairy, Howard 2010), and the
  * same with any closed outline. */
 #include "cli.h"
+#include "cli_json.h"
 #include "figure.h"
 #include "gnuplot.h"
 #include "smoltool.h"
@@ -20,7 +21,7 @@
 
 struct elephant_options {
 	char *fit, *output;
-	int k, wiggle; /* k 0: not given */
+	int k, wiggle, json; /* k 0: not given */
 };
 
 /* The elephant stands when x is drawn downwards. The trunk bends the more the further out, by swing -1..1. */
@@ -66,6 +67,20 @@ static void print_fit(const struct outline_fit *fit, size_t k, size_t n)
 		puts("      ...");
 }
 
+static int print_fit_json(const struct outline_fit *fit, size_t k, size_t n)
+{
+	json_t *terms = json_array();
+
+	for (size_t i = 0; i < k; i++)
+		json_array_append_new(terms,
+		                      json_pack("{s:I, s:f, s:f}", "frequency",
+		                                (json_int_t)fit->terms[i].frequency, "real",
+		                                fit->terms[i].re, "imaginary", fit->terms[i].im));
+	return cli_print_json(json_pack("{s:I, s:f, s:f, s:f, s:o}", "points", (json_int_t)n, "size",
+	                                fit->size, "rms_error", fit->rms, "largest_error", fit->largest,
+	                                "coefficients", terms));
+}
+
 static int fit_outline(const struct elephant_options *o)
 {
 	struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
@@ -87,7 +102,9 @@ static int fit_outline(const struct elephant_options *o)
 	snprintf(title, sizeof title, "an outline from %zu coefficients", k);
 	figure = (struct figure){.title = title, .curve = fit.curve, .given = given};
 	code = figure_write(&figure, o->output);
-	if (code == 0)
+	if (code == 0 && o->json)
+		code = print_fit_json(&fit, k, given.n);
+	else if (code == 0)
 		print_fit(&fit, k, given.n);
 	outline_fit_free(&fit);
 	free(given.points);
@@ -106,6 +123,8 @@ static int run(const struct elephant_options *o)
 	if (o->k < 0 || (o->k > 0 && !o->fit))
 		return cli_usage_error("-k",
 		                       o->fit ? "takes a whole number over 0" : "goes with --fit");
+	if (o->json && !o->fit)
+		return cli_usage_error("--json", "goes with --fit");
 	return o->fit ? fit_outline(o) : draw_elephant(o);
 }
 
@@ -120,7 +139,9 @@ int tool_elephant(int argc, const char **argv)
 	         "draw this closed outline instead, a point 'x y' a line", "POINTS"},
 		{"coefficients", 'k', POPT_ARG_INT, &o.k, 0,
 	         "from its K largest Fourier coefficients, the centre's among them (8)", "K"},
-		POPT_AUTOHELP POPT_TABLEEND,
+		{"json", 0, POPT_ARG_NONE, &o.json, 0, "print the coefficients as JSON", NULL},
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool elephant", argc, argv, options, 0);
 	int code;

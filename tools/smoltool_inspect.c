@@ -187,7 +187,8 @@ int tool_inspect(int argc, const char **argv)
 		{"ctx-size", 'c', POPT_ARG_INT, &context_size, 0, "memory with a context of N tokens; 0: the model's", "N"},
 		{"threads", 't', POPT_ARG_INT, &threads, 0, "and N threads; 0: one for each core", "N"},
 		{NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "How it would run, as for smolrun:", NULL},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context;
 	const char *path;

@@ -1,5 +1,6 @@
 /* smoltool inspect --json, and the numbers behind both faces. */
 #include "cli.h"
+#include "cli_json.h"
 #include "inspect.h"
 
 #include <smol/initial.h>
@@ -137,8 +138,7 @@ static void set_first_matrix(json_t *o, const struct smol_config *c)
 
 int inspect_json(const struct smol_file *file, const struct inspect_session *session)
 {
-	struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	char hash[2 * SMOL_HASH_BYTES + 1], number[17], *text;
+	char hash[2 * SMOL_HASH_BYTES + 1], number[17];
 	json_t *o = json_object();
 
 	set_sizes(o, file);
@@ -157,11 +157,5 @@ int inspect_json(const struct smol_file *file, const struct inspect_session *ses
 	json_object_set_new(o, "card", file->card.size_bytes ? json_loadb((const char *)file->card.data,
 	                                                                  file->card.size_bytes, 0, NULL)
 	                                                     : json_null());
-	text = json_dumps(o, JSON_INDENT(2));
-	json_decref(o);
-	if (!text)
-		return cli_complain(NULL, &error);
-	puts(text);
-	free(text);
-	return 0;
+	return cli_print_json(o);
 }

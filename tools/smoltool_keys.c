@@ -1,5 +1,6 @@
 /* smoltool keygen and sign: minisign keys, and signatures in the file. SPEC.md 4. */
 #include "cli.h"
+#include "cli_json.h"
 #include "smoltool.h"
 #include "key_file.h"
 
@@ -11,7 +12,7 @@
 
 struct key_options {
 	char *public_path, *secret_path, *password_file;
-	int no_password, force;
+	int no_password, force, json;
 };
 
 static void free_options(struct key_options *o)
@@ -36,6 +37,22 @@ static int new_password(char password[KEY_FILE_MAX_PASSWORD], const struct key_o
 	return code;
 }
 
+/* text: the public key's file, whose second line is the key itself. */
+static int tell_keys(const struct key_options *o, const struct smol_public_key *key, const char *text,
+                     size_t n)
+{
+	const char *feed = memchr(text, '\n', n), *line = feed ? feed + 1 : text;
+	char number[17];
+
+	cli_key_number(number, key->key_number);
+	if (o->json)
+		return cli_print_json(json_pack("{s:s, s:s%, s:b}", "key", number, "public_key", line,
+		                                strcspn(line, "\n"), "encrypted", !o->no_password));
+	printf("secret key: %s (keep it to yourself)\npublic key: %s\n%s", o->secret_path,
+	       o->public_path, line);
+	return 0;
+}
+
 static int write_keys(const struct key_options *o, const struct smol_secret_key *secret, const char *password)
 {
 	uint8_t text[SMOL_KEY_FILE_BYTES], public_text[SMOL_KEY_FILE_BYTES];
@@ -53,8 +70,7 @@ static int write_keys(const struct key_options *o, const struct smol_secret_key 
 	else if (smol_write_file(o->public_path, public_text, public_n, 0644, &error))
 		code = cli_complain(o->public_path, &error);
 	else
-		printf("secret key: %s (keep it to yourself)\npublic key: %s\n%s", o->secret_path, o->public_path,
-		       memchr(public_text, '\n', public_n) ? (const char *)memchr(public_text, '\n', public_n) + 1 : "");
+		code = tell_keys(o, &public_key, (const char *)public_text, public_n);
 	sodium_memzero(text, sizeof text);
 	return code;
 }
@@ -97,9 +113,12 @@ int tool_keygen(int argc, const char **argv)
 		{"public", 'p', POPT_ARG_STRING, &o.public_path, 0, "where the public key goes (smol.pub)", "FILE"},
 		{"secret", 's', POPT_ARG_STRING, &o.secret_path, 0, "where the secret key goes (smol.key)", "FILE"},
 		{"no-password", 'W', POPT_ARG_NONE, &o.no_password, 0, "do not encrypt the secret key", NULL},
-		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0, "take the password from a file's first line", "FILE"},
+		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0,
+	         "take the password from a file's first line", "FILE"},
 		{"force", 'f', POPT_ARG_NONE, &o.force, 0, "replace keys that exist", NULL},
-		POPT_AUTOHELP POPT_TABLEEND,
+		{"json", 0, POPT_ARG_NONE, &o.json, 0, "print one JSON object", NULL},
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool keygen", argc, argv, options, 0);
 	int code = cli_parse(context);
@@ -168,7 +187,8 @@ int tool_sign(int argc, const char **argv)
 		{"key", 'k', POPT_ARG_STRING, &o.secret_path, 0, "the minisign secret key to sign with", "FILE"},
 		{"output", 'o', POPT_ARG_STRING, &output, 0, "where the signed model goes (in place)", "FILE"},
 		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0, "take the password from a file's first line", "FILE"},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool sign", argc, argv, options, 0);
 	const char *path;

@@ -287,7 +287,8 @@ int tool_new(int argc, const char **argv)
 		{"gain", 0, POPT_ARG_DOUBLE, &o.gain, 0, "multiplies the default scale of the frozen weights (1)", "X"},
 		{"seed", 0, POPT_ARG_STRING, &o.seed, 0, "seed of the frozen weights (0)", "N"},
 		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the model goes", "FILE"},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool new", argc, argv, options, 0);
 	int code;

@@ -83,7 +83,8 @@ int tool_plot(int argc, const char **argv)
 	         "curves|sweep|bytes"},
 		{"x", 0, POPT_ARG_STRING, &x, 0, "what curves go along (step)", "step|tokens|seconds"},
 		{"log-x", 0, POPT_ARG_NONE, &log_x, 0, "curves along a logarithmic axis", NULL},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool plot", argc, argv, options, 0);
 

@@ -134,7 +134,8 @@ int tool_generate_vectors(int argc, const char **argv)
 	char *output = NULL;
 	const struct poptOption options[] = {
 		{"output", 'o', POPT_ARG_STRING, &output, 0, "a file instead of standard output", "FILE"},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool generate-vectors", argc, argv, options, 0);
 	int code = cli_parse(context);

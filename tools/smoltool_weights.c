@@ -1,5 +1,6 @@
 /* smoltool weights: the exact weights of a tensor as a NumPy file of float64, C order, rows = outputs. */
 #include "cli.h"
+#include "cli_json.h"
 #include "smoltool.h"
 
 #include <smol/weights.h>
@@ -113,9 +114,23 @@ static void list(const struct smol_config *config)
 	}
 }
 
+static int list_json(const struct smol_config *config)
+{
+	const uint32_t n = smol_tensor_count(config);
+	json_t *all = json_array();
+	struct smol_tensor t;
+
+	for (uint32_t i = 0; i < n; i++) {
+		smol_tensor_at(&t, config, i);
+		json_array_append_new(all, json_pack("{s:s, s:I, s:I}", "name", t.name, "rows",
+		                                     (json_int_t)t.rows, "cols", (json_int_t)t.cols));
+	}
+	return cli_print_json(all);
+}
+
 struct weights_options {
 	char *rows, *output;
-	int list;
+	int list, json;
 };
 
 static int weights(const struct weights_options *o, const char *path, const char *name)
@@ -126,11 +141,15 @@ static int weights(const struct weights_options *o, const char *path, const char
 	struct smol_error error;
 	int code = 0;
 
+	if (o->json && !o->list)
+		return cli_usage_error("--json", "goes with --list");
 	if (!o->list && (!name || !o->output))
 		return cli_usage_error(name ? "--output" : "TENSOR", "is missing");
 	if (smol_open(&mapping, &file, path, cli_cores(), &error))
 		return cli_complain(path, &error);
-	if (o->list)
+	if (o->list && o->json)
+		code = list_json(&file.config);
+	else if (o->list)
 		list(&file.config);
 	else if (smol_tensor_find(&tensor, &file.config, name, &error))
 		code = cli_complain(name, &error);
@@ -147,7 +166,9 @@ int tool_weights(int argc, const char **argv)
 		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the array goes, - for standard output", "OUT.npy"},
 		{"rows", 0, POPT_ARG_STRING, &o.rows, 0, "rows A to B - 1 only", "A:B"},
 		{"list", 'l', POPT_ARG_NONE, &o.list, 0, "list the tensors instead", NULL},
-		POPT_AUTOHELP POPT_TABLEEND,
+		{"json", 0, POPT_ARG_NONE, &o.json, 0, "list them as JSON", NULL},
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool weights", argc, argv, options, 0);
 	const char *path, *name;

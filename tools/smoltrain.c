@@ -175,5 +175,5 @@ int main(int argc, char **argv)
 	if (sweep)
 		arguments[1] = cli_program; /* as its help calls it */
 	code = sweep ? train_sweep(argc - 1, arguments + 1) : train_line(argc, arguments);
-	return cli_close_output() ? code : CLI_FAILED;
+	return cli_close_output(code);
 }

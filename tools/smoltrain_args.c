@@ -97,20 +97,42 @@ static int apply_words(struct train_args *args, const struct words *w)
 	return 0;
 }
 
+/* What --help shows, so that it fits a screen; --help-all shows the rest too. */
+static const char *const everyday[] = {
+	"method", "d", "rank", "layers", "width", "heads", "context", "embedding-type", "seed", "steps", "batch", "lr", "data",
+	"valid", "cache", "output", "sign", "resume", "threads", "eval-every", "save-every", "log", NULL};
+#define N_TABLES 3
+
+static bool is_among(const char *name, const char *const *names)
+{
+	while (*names && strcmp(*names, name) != 0)
+		names++;
+	return *names != NULL;
+}
+
+/* From the help; names NULL: nothing is hidden. */
+static void hide_all_but(const char *const *names, struct poptOption *const tables[N_TABLES])
+{
+	for (size_t i = 0; i < N_TABLES; i++)
+		for (struct poptOption *o = tables[i]; o->longName; o++)
+			if (names && !is_among(o->longName, names))
+				o->argInfo |= POPT_ARGFLAG_DOC_HIDDEN;
+			else
+				o->argInfo &= ~POPT_ARGFLAG_DOC_HIDDEN;
+}
+
 /* Runs popt over the line once. The numbers go where the tables point, the words into *w. */
 static int run_popt(struct train_args *a, struct words *w, int argc, const char **argv, int *exit_code)
 {
 	struct smol_train_options *o = &a->options;
-	const struct poptOption model[] = {
-		{"method", 0, POPT_ARG_STRING, &w->method, 0, "what is learned (default alpha)",
-		 "embed|alpha|alpha-global|lora|fastfood|fastfood-global|fourier|fourier-global|full"},
+	struct poptOption model[] = {
+		{"method", 0, POPT_ARG_STRING, &w->method, 0,
+		 "embed, alpha (default), alpha-global, lora, fastfood, fastfood-global, fourier, fourier-global or full", "NAME"},
 		{"d", 0, POPT_ARG_STRING, &w->d, 0,
-		 "bases of each alpha vector, 1..64, or numbers of each projection, to 1048576; of a sweep, all of them: 1,2,5", "N"},
+		 "numbers of each vector or projection; of a sweep, a list: 1,2,5", "N"},
 		{"rank", 0, POPT_ARG_INT, &o->rank, 0, "rank of the LoRA factors, 0 = none", "N"},
-		{"dist", 0, POPT_ARG_STRING, &w->dist, 0, "distribution of the frozen weights",
-		 "sign|gauss"},
-		{"norms", 0, POPT_ARG_STRING, &w->norms, 0, "gains and biases of LayerNorm",
-		 "frozen|alpha|stored"},
+		{"dist", 0, POPT_ARG_STRING, &w->dist, 0, "frozen weights: sign (default) or gauss", "NAME"},
+		{"norms", 0, POPT_ARG_STRING, &w->norms, 0, "LayerNorm's: frozen, alpha or stored", "NAME"},
 		{"layers", 0, POPT_ARG_INT, &o->n_layers, 0, "layers", "N"},
 		{"width", 0, POPT_ARG_INT, &o->width, 0, "width of the residual stream", "N"},
 		{"heads", 0, POPT_ARG_INT, &o->n_heads, 0, "attention heads; they divide the width",
@@ -122,16 +144,16 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		{"residual-gain", 0, POPT_ARG_DOUBLE, &o->residual_gain, 0,
 		 "a further factor for the two c_proj", "X"},
 		{"init-alpha", 0, POPT_ARG_STRING, &w->init_alpha, 0,
-		 "alphas at the start: (1, 0, ...), or 1/sqrt(d) each", "e1|uniform"},
+		 "alphas at the start: e1 is (1, 0, ...), uniform 1/sqrt(d) each", "NAME"},
 		{"embedding-type", 0, POPT_ARG_STRING, &w->embedding_type, 0,
-		 "numbers of the embeddings in the file", "q8|q4|f16|f32"},
+		 "embeddings in the file: q8, q4, f16 or f32", "TYPE"},
 		{"embedding-std", 0, POPT_ARG_DOUBLE, &o->embedding_std, 0,
 		 "standard deviation of the embeddings at the start", "X"},
 		{"logit-scale", 0, POPT_ARG_DOUBLE, &o->logit_scale, 0, "factor of the logits", "X"},
 		{"seed", 0, POPT_ARG_STRING, &w->seed, 0,
 		 "seed of the frozen weights and of the training", "N"},
 		POPT_TABLEEND};
-	const struct poptOption recipe[] = {
+	struct poptOption recipe[] = {
 		{"steps", 0, POPT_ARG_INT, &o->n_steps, 0, "steps", "N"},
 		{"batch", 0, POPT_ARG_INT, &o->batch, 0, "windows a step", "N"},
 		{"lr", 0, POPT_ARG_DOUBLE, &o->lr, 0, "learning rate", "X"},
@@ -150,21 +172,18 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		{"val-fraction", 0, POPT_ARG_DOUBLE, &o->val_fraction, 0,
 	         "last part of the text, for validation", "X"},
 		{"order", 0, POPT_ARG_STRING, &w->order, 0,
-	         "windows drawn from all, or all before any comes again", "random|shuffled"},
-		{"keep", 0, POPT_ARG_STRING, &w->keep, 0, "which numbers the model gets", "last|best"},
+	         "windows: random, or shuffled, all before any comes again", "NAME"},
+		{"keep", 0, POPT_ARG_STRING, &w->keep, 0, "which numbers the model gets: last or best", "NAME"},
 		POPT_TABLEEND};
-	const struct poptOption run[] = {
+	struct poptOption run[] = {
 		{"data", 0, POPT_ARG_ARGV, &a->data, 0,
-		 "text to train on; .json and .jsonl: JSON lines with a field \"text\"; either with "
-		 ".gz; may be repeated",
-		 "TEXT"},
+		 "text, JSON lines or either with .gz; may be repeated", "TEXT"},
 		{"valid", 0, POPT_ARG_ARGV, &a->valid, 0,
-		 "text to validate with, in the place of --val-fraction; may be repeated", "TEXT"},
+		 "text to validate with; may be repeated", "TEXT"},
 		{"cache", 0, POPT_ARG_STRING, &a->cache, 0,
-		 "keep the encoded text here and use it again; without, it is held in memory",
-		 "FOLDER"},
+		 "where encoded text is kept and found again", "FOLDER"},
 		{"output", 'o', POPT_ARG_STRING, &a->output, 0,
-		 "the model; OUT.smol, or OUT.safetensors with 'full'", "OUT"},
+		 "the model: a .smol, of full a .safetensors", "OUT"},
 		{"sign", 0, POPT_ARG_STRING, &a->sign_key, 0,
 		 "minisign secret key to sign the model with", "KEY"},
 		{"password-file", 0, POPT_ARG_STRING, &a->password_file, 0,
@@ -179,19 +198,30 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		 "steps between lines if not on a terminal", "N"},
 		{"log", 0, POPT_ARG_STRING, &a->log, 0, "also write a JSON-lines log", "FILE"},
 		POPT_TABLEEND};
+	struct poptOption *const tables[N_TABLES] = {model, recipe, run};
+	int help_all = 0;
 	const struct poptOption all[] = {
-		{NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)model, 0, "The model:", NULL},
-		{NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)recipe, 0, "The recipe:", NULL},
-		{NULL, 0, POPT_ARG_INCLUDE_TABLE, (void *)(uintptr_t)run, 0, "The run:", NULL},
-		POPT_AUTOHELP POPT_TABLEEND};
+		{NULL, 0, POPT_ARG_INCLUDE_TABLE, model, 0, "The model:", NULL},
+		{NULL, 0, POPT_ARG_INCLUDE_TABLE, recipe, 0, "The recipe:", NULL},
+		{NULL, 0, POPT_ARG_INCLUDE_TABLE, run, 0, "The run:", NULL},
+		{"help-all", 0, POPT_ARG_NONE, &help_all, 0, "print all options", NULL},
+		CLI_VERSION_OPTION,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND};
 	poptContext context = poptGetContext(cli_program, argc, argv, all, 0);
 
-	poptSetOtherOptionHelp(context, "[OPTION...] --data TEXT -o OUT\n\n'smoltrain sweep' trains the "
-	                                "method at each of several --d, and embed and full to\n"
-	                                "compare with, in the folder OUT. It takes the same options.");
+	poptSetOtherOptionHelp(context, "[OPTION...] --data TEXT -o OUT\n'smoltrain sweep' takes the same options: "
+	                                "it trains the method at several --d,\nand embed and full to compare "
+	                                "with, in the folder OUT.");
+	hide_all_but(everyday, tables);
 	*exit_code = cli_parse(context);
+	if (*exit_code == 0 && help_all) {
+		hide_all_but(NULL, tables);
+		poptPrintHelp(context, stdout, 0);
+		cli_answered(context);
+	}
 	if (*exit_code == 0 && poptPeekArg(context) != NULL)
-		*exit_code = cli_usage_error(poptPeekArg(context), "unexpected argument");
+		*exit_code = cli_usage_error(poptPeekArg(context), "one argument too many");
 	poptFreeContext(context);
 	return *exit_code;
 }

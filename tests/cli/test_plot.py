@@ -145,6 +145,10 @@ def test_fit(folder):
         assert len(rows) == k
         for f, re_, im in rows:
             assert abs(complex(float(re_), float(im)) - terms[int(f)]) < 1e-5, (f, re_, im)
+        exact = json.loads(tool('elephant', '--fit', points, '-k', k, '-o', svg, '--json').stdout)
+        assert exact['points'] == n and np.allclose([exact['rms_error'], exact['largest_error'], exact['size']], [rms, most, size])
+        found = {c['frequency']: complex(c['real'], c['imaginary']) for c in exact['coefficients']}
+        assert found.keys() == terms.keys() and all(abs(found[f] - terms[f]) < 1e-9 for f in terms)
         dots = element(svg, 'circle', **{'class': 'point'})
         drawn = np.array([[float(d.get('cx')), -float(d.get('cy'))] for d in dots])
         true = np.stack([z.real, z.imag], 1)

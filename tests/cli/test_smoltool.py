@@ -162,6 +162,31 @@ def test_signing(folder):
     assert len(signed.read_bytes()) == len(before) + 104
 
 
+def test_json(folder):
+    """What the pages say, for programs."""
+    m, signed = new(folder / 'm'), folder / 'signed'
+    key = json.loads(tool('keygen', '-W', '-p', folder / 'p', '-s', folder / 'k', '--json').stdout)
+    assert key['public_key'] == (folder / 'p').read_text().splitlines()[1] and not key['encrypted']
+    tool('keygen', '-W', '-p', folder / 'p2', '-s', folder / 'k2')
+    tool('sign', '--key', folder / 'k', m, '-o', signed)
+    found = json.loads(tool('verify', '--json', m).stdout)
+    assert found == {'verified': True, 'hash': m.read_bytes()[-64:].hex(), 'signed': False, 'signer': None, 'demanded': False}
+    found = json.loads(tool('verify', '--json', signed, '--pubkey', folder / 'p').stdout)
+    assert found['verified'] and found['signed'] and found['demanded'] and found['signer'] == key['key']
+    for path, words, status in ((m, ['--pubkey', folder / 'p'], 'UNTRUSTED'), (signed, ['--pubkey', folder / 'p2'], 'UNTRUSTED'),
+                                (folder / 'none', [], 'IO')):
+        done = tool('verify', '--json', path, *words, code=1)
+        found = json.loads(done.stdout)
+        assert found['verified'] is False and found['status'] == 'SMOL_E_' + status and found['error'] in done.stderr.decode()
+    data = bytearray(m.read_bytes())
+    data[3] ^= 1
+    m.write_bytes(data)
+    assert json.loads(tool('verify', '--json', m, code=1).stdout)['offset'] == 0
+    listed = json.loads(tool('weights', signed, '--list', '--json').stdout)
+    assert listed[0] == {'name': 'wte.weight', 'rows': 256, 'cols': 40} and len(listed) == 20
+    tool('weights', signed, 'wte.weight', '-o', folder / 'x', '--json', code=2)
+
+
 def test_minisign(folder):
     """Keys go both ways between smoltool and minisign."""
     if not shutil.which('minisign'):

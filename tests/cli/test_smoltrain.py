@@ -55,7 +55,7 @@ def validation_text(folder):
 # Each test gets an empty folder with a text.
 
 def test_usage(folder):
-    assert '--alpha-lr' in run(smoltrain, '--help').stdout
+    assert '--alpha-lr' in run(smoltrain, '--help-all').stdout
     out = folder / 'x.smol'
     for bad in (['--nonsense'], ['--method', 'other'], ['--steps', 'many'], ['--dist', 'flat'], ['--heads', '5'],
                 ['--seed', '-1'], ['--seed', '18446744073709551616'], ['--d', '65'], ['--d', '-1'], ['--lr', '-1'],

@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+"""What the programs say of themselves: --help against the manual pages and the completions, both ways; versions, exit codes.
+
+A new option or command fails here until docs/man and tools/completions/options have it too.
+Usage: test_manual.py BUILD_DIR
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import traceback
+
+root = pathlib.Path(__file__).resolve().parents[2]
+build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build').resolve()
+sys.path.insert(0, str(root / 'tools/completions'))
+import table  # noqa: E402
+
+programs = ('smolrun', 'smoltool', 'smoltrain')
+environment = {k: v for k, v in os.environ.items() if k not in ('COLUMNS', 'MANPATH')}
+OPTION = re.compile(r'^ {2,6}(?:(-\w), )?(--[\w-]+)', re.M)
+
+
+def run(*arguments, code=0, **more):
+    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=100, env=environment, **more)
+    assert done.returncode == code, '%s: exit code %d, expected %d\n%s\n%s' % (
+        arguments, done.returncode, code, done.stdout, done.stderr)
+    return done
+
+
+def program(name, *arguments, **more):
+    return run(build / 'tools' / name, *arguments, **more)
+
+
+def commands():
+    """Every (program, command) that there is, by smoltool's own list; None for the program itself."""
+    listed = re.findall(r'^  ([a-z][\w-]*) +\S', program('smoltool', '--help').stdout, re.M)
+    assert len(listed) >= 9, listed
+    return [('smolrun', None), ('smolrun', '--bench'), ('smoltool', None), *(('smoltool', c) for c in listed),
+            ('smoltrain', None), ('smoltrain', 'sweep')]
+
+
+def help_page(name, command):
+    everything = '--help-all' if name == 'smoltrain' else '--help'
+    return program(name, *([command] if command else []), everything).stdout
+
+
+def help_options(name, command):
+    if (name, command) == ('smoltool', None):
+        return {'-h', '--help', '--version'}  # its page lists the commands
+    found = OPTION.findall(help_page(name, command))
+    assert found, (name, command)
+    return {o for pair in found for o in pair if o}
+
+
+def differences(where, found, expected):
+    """What is wrong with the options of one place, in words; nothing if they are those of --help."""
+    missing, extra = sorted(expected - found), sorted(found - expected)
+    return ([where + ' lacks ' + ' '.join(missing)] if missing else []) + (
+        [where + ' has what --help has not: ' + ' '.join(extra)] if extra else [])
+
+
+def compare(where, options):
+    """Every command's options there against --help, all told at once."""
+    faults = [fault for key in commands() for fault in differences('%s, %s %s:' % (where, *key), options(*key), help_options(*key))]
+    assert not faults, '\n' + '\n'.join(faults)
+
+
+# ---- the manual pages ----
+
+def page(name):
+    return (root / 'docs/man' / (name + '.1')).read_text()
+
+
+def page_part(name, command):
+    """What a page has on one command: a subsection of COMMANDS, or a section."""
+    text = page(name)
+    if (name, command) == ('smolrun', '--bench'):
+        # It shares the options of a session, which the page has once.
+        return text[text.index('.Sh BENCHMARK'):text.index('.Sh ENVIRONMENT')] + text[text.index('.It Fl -isa'):text.index('.Sh INTER')]
+    if name == 'smoltool' and command:
+        parts = re.split(r'^\.Ss (\S+)\n', text, flags=re.M)
+        parts = dict(zip(parts[1::2], parts[2::2]))
+        return parts.get(command, '').split('\n.Sh ')[0]
+    return text[text.index('.Sh OPTIONS'):text.index({'smolrun': '.Sh INTER', 'smoltool': '.Sh COMMANDS'}.get(name, '.Sh ENV'))]
+
+
+def page_options(name, command):
+    items = re.findall(r'^\.It (Fl .*)$', page_part(name, command), re.M)
+    return {'-' + o for item in items for o in re.findall(r'\bFl (\S+)', item)}
+
+
+def test_pages_have_the_options():
+    compare('docs/man', page_options)
+
+
+def test_pages_have_the_commands():
+    """No command that is gone, and the same order."""
+    listed = [c for p, c in commands() if p == 'smoltool' and c]
+    text = page('smoltool')
+    assert re.findall(r'^\.Ss (\S+)', text[text.index('.Sh COMMANDS'):], re.M) == listed
+
+
+def test_pages_are_clean():
+    for name in programs:
+        path = root / 'docs/man' / (name + '.1')
+        lint = run('mandoc', '-T', 'lint', '-W', 'warning', path)
+        assert lint.stdout + lint.stderr == '', lint
+        man = run('man', '--warnings', '-E', 'UTF-8', '-l', path)
+        assert man.stderr == '' and man.stdout, man.stderr
+
+
+# ---- the completions ----
+
+def sections():
+    return {(s.program, s.command): s for s in table.read(root / 'tools/completions/options')}
+
+
+def test_table_has_the_options():
+    found = sections()
+    assert sorted(map(str, found)) == sorted(map(str, commands())), 'tools/completions/options: commands missing, or of the past: %s' % (
+        set(found) ^ set(commands()))
+    compare('tools/completions/options', lambda *key: {n for o in found[key].options for n in o.names})
+
+
+def test_table_knows_values():
+    """An option takes a value there if it does by --help."""
+    for key, section in sections().items():
+        if key == ('smoltool', None):
+            continue
+        text = help_page(*key)
+        for option in section.options:
+            takes = re.search(r'%s(=| [A-Z])' % option.names[-1], text) is not None
+            assert takes == (option.value is not None), (key, option.names)
+
+
+def bash_answers(line):
+    """What bash offers for the last word of line."""
+    script = '''
+        source "$1"; shift
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+        "$(complete -p "$1" | sed 's/.*-F \\([^ ]*\\).*/\\1/')"
+        printf '%s\\n' "${COMPREPLY[@]}"'''
+    name = line[0]
+    return run('bash', '-c', script, 'bash', build / 'tools/completions' / name, *line, cwd=root / 'models').stdout.split()
+
+
+def test_bash():
+    compare('bash', lambda name, command: set(bash_answers([name, *([command] if command else []), '-'])))
+    assert set(bash_answers(['smoltool', ''])) == {c for p, c in commands() if p == 'smoltool' and c}
+    assert bash_answers(['smolrun', '--kv', '=', 'f']) == ['f32', 'f16']
+    assert bash_answers(['smolrun', '--kv', 'q']) == ['q8']
+    assert bash_answers(['smolrun', '--bench', '-o', '']) == ['md', 'csv', 'json']
+    assert sorted(bash_answers(['smolrun', 'shakes'])) == sorted(p.name for p in (root / 'models').glob('shakes*.smol'))
+    assert bash_answers(['smolrun', '-n', '']) == []
+
+
+def zsh_answers(name, command):
+    """What its functions would hand to _arguments, the completion system's own function."""
+    script = '''
+        _arguments() { print -rl -- "${@:#-s}" }
+        _describe() { }
+        file=$1; shift
+        words=("$@"); CURRENT=$#
+        source $file'''
+    words = [name, *([command] if command else []), '-']
+    done = run('zsh', '-f', '-c', script, 'zsh', build / 'tools/completions' / ('_' + name), *words)
+    return {found.group(1) for found in re.finditer(r'^(?:\(.*?\))?\*?(--?[\w-]+?)[+=]?\[', done.stdout, re.M)}
+
+
+def test_zsh():
+    for name in programs:
+        run('zsh', '-n', build / 'tools/completions' / ('_' + name))
+    compare('zsh', zsh_answers)
+
+
+def fish_answers(name, command):
+    """Long names are offered after two dashes, all after one."""
+    line = ' '.join([name, *([command] if command else []), '-'])
+    done = run('fish', '--no-config', '-c', 'source $argv[1]; complete -C $argv[2]; complete -C $argv[2]-',
+               build / 'tools/completions' / (name + '.fish'), line)
+    return {row.split('\t')[0] for row in done.stdout.splitlines()}
+
+
+def test_fish():
+    compare('fish', fish_answers)
+
+
+# ---- all three alike ----
+
+def test_versions():
+    versions = {program(name, '--version').stdout.replace(name, 'NAME') for name in programs}
+    assert len(versions) == 1 and re.fullmatch(r'NAME \d+\.\d+\.\d+\n', versions.pop())
+
+
+def test_help_fits_a_screen():
+    for name, command in commands():
+        for option in ('--help', '-h'):
+            text = program(name, *([command] if command else []), option).stdout
+            assert text.startswith('Usage: ' + name) and len(text.splitlines()) <= 40, (name, command, text)
+            assert max(map(len, text.splitlines())) <= 80, (name, command, text)
+
+
+def test_exit_codes():
+    for name, command in commands():
+        words = [command] if command else []
+        done = program(name, *words, '--no-such-option', code=2)
+        assert done.stdout == '' and done.stderr.startswith(name) and '--no-such-option' in done.stderr
+        with open('/dev/full', 'w', encoding='ascii') as full:
+            done = subprocess.run([build / 'tools' / name, *words, '--help'], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        assert done.returncode == 1 and b'standard output' in done.stderr, (name, command, done)
+
+
+def main():
+    passed = failed = 0
+    for name, test in sorted(globals().items()):
+        if not name.startswith('test_'):
+            continue
+        try:
+            test()
+            passed += 1
+        except Exception:
+            failed += 1
+            print('FAILED: ' + name)
+            traceback.print_exc(file=sys.stdout)
+    print('%d passed, %d failed' % (passed, failed))
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,113 @@
+#!/usr/bin/python3
+"""The Debian package: built from a copy of the sources, looked over by lintian, unpacked and used.
+
+Usage: test_package.py
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+
+root = pathlib.Path(__file__).resolve().parents[2]
+environment = {**os.environ, 'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8',
+               'DEB_BUILD_OPTIONS': 'nocheck parallel=%d' % len(os.sched_getaffinity(0))}
+for name in ('CC', 'CFLAGS', 'CPPFLAGS', 'LDFLAGS', 'LD_LIBRARY_PATH'):
+    environment.pop(name, None)
+
+
+def run(*arguments, code=0, **more):
+    done = subprocess.run([str(a) for a in arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=250,
+                          env={**environment, **more.pop('env', {})}, **more)
+    assert done.returncode == code, '%s: exit code %d, expected %d\n%s' % (arguments, done.returncode, code, done.stdout[-6000:])
+    return done.stdout
+
+
+def copy_sources(to):
+    """What git tracks or would; every file but builds if this is no checkout."""
+    listing = subprocess.run(['git', '-c', 'safe.directory=%s' % root, '-C', root, 'ls-files', '-z', '-co', '--exclude-standard'],
+                             capture_output=True, check=False)
+    if listing.returncode:
+        shutil.copytree(root, to, ignore=shutil.ignore_patterns('.git', 'build*', '__pycache__'))
+        return
+    for name in filter(None, listing.stdout.decode().split('\0')):
+        if (root / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, to / name)
+
+
+def test_1_builds(folder):
+    copy_sources(folder / 'smol')
+    run('dpkg-buildpackage', '-us', '-uc', '-b', cwd=folder / 'smol')
+    names = sorted(p.name.split('_')[0] for p in folder.glob('*.deb'))
+    assert [n for n in names if 'dbgsym' not in n] == ['libsmol-dev', 'libsmol-train0', 'libsmol0', 'smol'], names
+
+
+def test_2_lintian(folder):
+    changes, = folder.glob('*.changes')
+    root_too = ['--allow-root'] if os.getuid() == 0 else []
+    said = run('lintian', *root_too, '--fail-on', 'error,warning', changes)
+    assert said == '', said
+
+
+def test_3_is_complete(folder):
+    """Every program has its manual page and its completions."""
+    for package in folder.glob('*.deb'):
+        run('dpkg-deb', '-x', package, folder / 'root')
+    usr = folder / 'root/usr'
+    for name in ('smolrun', 'smoltool', 'smoltrain'):
+        for file in ('bin/' + name, 'share/man/man1/%s.1.gz' % name, 'share/bash-completion/completions/' + name,
+                     'share/zsh/vendor-completions/_' + name, 'share/fish/vendor_completions.d/%s.fish' % name):
+            assert (usr / file).is_file(), file
+
+
+def test_4_works(folder):
+    """The unpacked programs find their libraries and run; a program builds with what is for developers."""
+    usr, model = folder / 'root/usr', folder / 'm.smol'
+    libraries, = usr.glob('lib/*/libsmol.so.0')
+    env = {'LD_LIBRARY_PATH': str(libraries.parent)}
+    run(usr / 'bin/smoltool', 'new', '--layers', '1', '--width', '32', '-o', model, env=env)
+    assert run(usr / 'bin/smolrun', model, '-p', 'Hi', '-n', '0', env=env).startswith('Hi')
+    assert run(usr / 'bin/smoltrain', '--version', env=env).startswith('smoltrain ')
+    (folder / 'x.c').write_text('''#include <smol/io.h>
+#include <smol/session.h>
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+    struct smol_mapping m;
+    struct smol_file f;
+    struct smol_error e;
+    struct smol_session_options o = {.n_threads = 1};
+    size_t bytes;
+    if (argc != 2 || smol_open(&m, &f, argv[1], 1, &e) || smol_session_size(&bytes, &f, &o, &e))
+        return 1;
+    printf("%u layers\\n", (unsigned)f.config.n_layers);
+    smol_unmap(&m);
+    return 0;
+}
+''')
+    for linked in (['-L', libraries.parent, '-lsmol'], [libraries.parent / 'libsmol.a', '-lsodium', '-lxxhash', '-lpthread', '-lm']):
+        run('cc', '-std=c11', '-I', usr / 'include', folder / 'x.c', '-o', folder / 'x', *linked)
+        assert run(folder / 'x', model, env=env) == '1 layers\n'
+
+
+def main():
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name, test in sorted(globals().items()):
+            if not name.startswith('test_'):
+                continue
+            try:
+                test(pathlib.Path(folder))
+                passed += 1
+            except Exception:
+                failed += 1
+                print('FAILED: ' + name)
+                traceback.print_exc(file=sys.stdout)
+    print('%d passed, %d failed' % (passed, failed))
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,245 @@
+/* See smolrun_text.h. SPEC.md 9 and 10. */
+#include "smolrun_text.h"
+#include "cli.h"
+
+#include <smol/tokenizer.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop_asked, is_caught_again;
+
+static void on_interrupt(int number)
+{
+	stop_asked = 1;
+	if (!is_caught_again)
+		signal(number, SIG_DFL);
+}
+
+void run_catch_interrupts(bool again)
+{
+	struct sigaction action = {.sa_handler = on_interrupt};
+
+	is_caught_again = again;
+	sigemptyset(&action.sa_mask);
+	action.sa_flags = SA_RESTART;
+	sigaction(SIGINT, &action, NULL);
+}
+
+static enum smol_status fail(struct smol_error *error, enum smol_status code, const char *text)
+{
+	*error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
+	snprintf(error->text, sizeof error->text, "%s", text);
+	return code;
+}
+
+/* ---- showing ---- */
+
+/* A terminal is not to obey a model: of its control characters only line feed and tab pass. */
+static void put(struct run_stream *s, const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const bool control =
+			(bytes[i] < 0x20 && bytes[i] != '\n' && bytes[i] != '\t') || bytes[i] == 0x7f;
+		putchar(s->terminal && control ? '?' : bytes[i]);
+	}
+	if (n)
+		s->in_line = bytes[n - 1] != '\n';
+}
+
+static void stream_bytes(struct run_stream *s, struct smol_span bytes)
+{
+	if (s->quiet)
+		return;
+	for (size_t i = 0; i < bytes.size_bytes; i++) {
+		size_t wait;
+		s->held[s->n_held++] = bytes.data[i];
+		wait = smol_utf8_incomplete(s->held, s->n_held);
+		put(s, s->held, s->n_held - wait);
+		memmove(s->held, s->held + s->n_held - wait, wait);
+		s->n_held = wait;
+	}
+}
+
+static bool stream_flush(struct run_stream *s, bool is_end)
+{
+	if (is_end) {
+		put(s, s->held, s->n_held);
+		s->n_held = 0;
+	}
+	return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+/* What was given stands out from what the model adds. */
+static void show_given(struct run_stream *s, struct smol_span bytes)
+{
+	if (s->colour && !s->quiet)
+		fputs(CLI_BOLD, stdout);
+	stream_bytes(s, bytes);
+	if (s->colour && !s->quiet)
+		fputs(CLI_PLAIN, stdout);
+}
+
+/* ---- growing ---- */
+
+static bool make_room(struct run_text *t, size_t n)
+{
+	const size_t capacity = t->n_tokens + n + t->capacity;
+	uint32_t *larger;
+
+	if (n <= t->capacity - t->n_tokens)
+		return true;
+	larger = realloc(t->tokens, capacity * sizeof *larger);
+	if (!larger)
+		return false;
+	t->tokens = larger;
+	t->capacity = capacity;
+	return true;
+}
+
+static enum smol_status add(struct run_text *t, struct smol_span bytes, struct smol_error *error)
+{
+	const struct smol_file *file = &t->run->file;
+	size_t n = 0;
+	enum smol_status status = SMOL_OK;
+
+	if (!make_room(t, smol_encode_bound(file, bytes.size_bytes) + 1))
+		return fail(error, SMOL_E_MEMORY, "out of memory");
+	if (bytes.size_bytes)
+		status = smol_encode(&n, t->tokens + t->n_tokens, file, bytes.data, bytes.size_bytes,
+		                     error);
+	else if (t->n_tokens == 0)
+		t->tokens[n++] = smol_start_token(file);
+	t->n_tokens += n;
+	return status;
+}
+
+/* Feeds what has not been fed. When the context has no room for it, its last half is fed again from the start. */
+static enum smol_status feed(struct run_text *t, struct smol_error *error)
+{
+	struct smol_session *session = t->run->session;
+	const size_t context = smol_session_context(session), position = smol_session_position(session);
+	const size_t n_new = t->n_tokens - t->n_fed;
+	size_t n = n_new;
+	enum smol_status status = SMOL_OK;
+
+	if (position > 0 && n_new <= context && position + n_new > context) {
+		smol_session_rewind(session, 0);
+		n = n_new > context / 2 ? n_new : context / 2;
+	}
+	if (n)
+		status = smol_session_feed(session, t->tokens + t->n_tokens - n, n, error);
+	if (status)
+		return status;
+	t->n_fed = t->n_tokens;
+	for (; t->n_accepted < t->n_tokens; t->n_accepted++)
+		smol_sampler_accept(t->sampler, t->tokens[t->n_accepted]);
+	return SMOL_OK;
+}
+
+/* Whether the context is full and the text is to end with it. */
+static bool is_full(const struct run_text *t)
+{
+	const struct smol_session *session = t->run->session;
+
+	return t->run->args->n_predict < 0 && t->n_fed < t->n_tokens &&
+	       smol_session_position(session) == smol_session_context(session);
+}
+
+static enum smol_status pick(struct run_text *t, struct smol_error *error)
+{
+	enum smol_status status;
+	uint32_t token;
+
+	if (!make_room(t, 1))
+		return fail(error, SMOL_E_MEMORY, "out of memory");
+	if ((status = smol_sampler_pick(&token, t->sampler, smol_session_logits(t->run->session),
+	                                error)))
+		return status;
+	t->tokens[t->n_tokens++] = token;
+	t->n_accepted = t->n_tokens;
+	stream_bytes(&t->stream, smol_token_bytes(&t->run->file, token));
+	return stream_flush(&t->stream, false)
+	               ? SMOL_OK
+	               : fail(error, SMOL_E_IO, "standard output cannot be written");
+}
+
+/* Tokens one by one until one of the three ends. */
+static enum smol_status go_on(const char **finish, struct run_text *t, struct smol_error *error)
+{
+	const int n_predict = t->run->args->n_predict;
+	enum smol_status status;
+
+	*finish = "length";
+	for (int i = 0; n_predict < 0 || i < n_predict; i++) {
+		if (stop_asked || is_full(t)) {
+			*finish = stop_asked ? "interrupted" : "context";
+			break;
+		}
+		if ((status = feed(t, error)) || (status = pick(t, error)))
+			return status;
+	}
+	return stream_flush(&t->stream, true)
+	               ? SMOL_OK
+	               : fail(error, SMOL_E_IO, "standard output cannot be written");
+}
+
+enum smol_status run_text_turn(struct run_result *result, struct run_text *t, struct smol_span bytes,
+                               bool is_shown, struct smol_error *error)
+{
+	const size_t turn = t->n_tokens;
+	const double start = cli_seconds();
+	struct run_result r = {0};
+	enum smol_status status;
+
+	stop_asked = 0;
+	if ((status = add(t, bytes, error)))
+		return status;
+	if (is_shown)
+		show_given(&t->stream, bytes);
+	r.n_prompt = t->n_tokens - turn;
+	if ((status = feed(t, error))) {
+		t->n_tokens = turn;
+		return status;
+	}
+	r.prompt_seconds = cli_seconds() - start;
+	status = go_on(&r.finish, t, error);
+	r.generate_seconds = cli_seconds() - start - r.prompt_seconds;
+	r.tokens = t->tokens + turn;
+	r.n_tokens = t->n_tokens - turn;
+	if (status == SMOL_OK)
+		*result = r;
+	return status;
+}
+
+enum smol_status run_text_open(struct run_text *text, const struct run *run, struct smol_error *error)
+{
+	const uint32_t vocab = run->file.config.vocab;
+	struct run_text t = {.run = run};
+	enum smol_status status = smol_sampler_size(&t.memory_bytes, vocab, &run->args->sampler, error);
+
+	if (status)
+		return status;
+	t.stream.terminal = isatty(STDOUT_FILENO) == 1;
+	t.stream.colour = cli_has_colour(STDOUT_FILENO);
+	t.stream.quiet = run->args->json;
+	t.memory = cli_memory(t.memory_bytes);
+	if (!t.memory)
+		return fail(error, SMOL_E_MEMORY, "out of memory");
+	status = smol_sampler_create(&t.sampler, vocab, &run->args->sampler, t.memory, t.memory_bytes,
+	                             error);
+	if (status)
+		cli_memory_free(t.memory, t.memory_bytes);
+	else
+		*text = t;
+	return status;
+}
+
+void run_text_close(struct run_text *text)
+{
+	cli_memory_free(text->memory, text->memory_bytes);
+	free(text->tokens);
+}
