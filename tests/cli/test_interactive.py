@@ -210,6 +210,7 @@ def test_typed_error(folder):
     t.ready()
     t.keys(b'aa\n')
     t.until(b'"tokens":')
+    t.ready()
     t.keys(b'\x04')
     assert t.end() == 0
 

@@ -88,8 +88,12 @@ int main(int argc, char **argv)
     return 0;
 }
 ''')
-    for linked in (['-L', libraries.parent, '-lsmol'], [libraries.parent / 'libsmol.a', '-lsodium', '-lxxhash', '-lpthread', '-lm']):
-        run('cc', '-std=c11', '-I', usr / 'include', folder / 'x.c', '-o', folder / 'x', *linked)
+    env['PKG_CONFIG_PATH'] = str(libraries.parent / 'pkgconfig')
+    for static in ([], ['--static']):
+        flags = run('pkg-config', '--define-variable=prefix=%s' % usr, *static, '--cflags', '--libs', 'smol', env=env).split()
+        if static:
+            flags = [str(libraries.parent / 'libsmol.a') if x == '-lsmol' else x for x in flags]
+        run('cc', '-std=c11', folder / 'x.c', '-o', folder / 'x', *flags)
         assert run(folder / 'x', model, env=env) == '1 layers\n'
 
 
