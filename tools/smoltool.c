@@ -17,6 +17,7 @@ static const struct command {
 	{"sign", tool_sign, "smoltool sign", "put a signature into a model"},
 	{"new", tool_new, "smoltool new", "make an untrained model of any shape"},
 	{"weights", tool_weights, "smoltool weights", "write the exact weights of a tensor as .npy"},
+	{"export", tool_export, "smoltool export", "write all weights as safetensors, .npz or GGUF"},
 	{"plot", tool_plot, "smoltool plot", "draw training runs from their logs"},
 	{"elephant", tool_elephant, "smoltool elephant", "draw von Neumann's elephant, or fit an outline"},
 	{"generate-vectors", tool_generate_vectors, "smoltool generate-vectors", "print test vectors for implementers"},
