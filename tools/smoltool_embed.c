@@ -85,7 +85,8 @@ int tool_embed(int argc, const char **argv)
 	const struct poptOption options[] = {
 		{"output", 'o', POPT_ARG_STRING, &output, 0, "where the header goes", "FILE.h"},
 		{"name", 0, POPT_ARG_STRING, &name, 0, "of the array (model)", "NAME"},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool embed-c", argc, argv, options, 0);
 	const char *path;

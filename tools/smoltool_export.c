@@ -100,7 +100,8 @@ int tool_export(int argc, const char **argv)
 		{"type", 0, POPT_ARG_STRING, &o.type, 0,
 	         "of GGUF's matrices: f32 (default), f16, q8_0 or q4_0", "TYPE"},
 		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "the folder, or GGUF's file", "OUT"},
-		POPT_AUTOHELP POPT_TABLEEND,
+		CLI_HELP_OPTION,
+		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool export", argc, argv, options, 0);
 	const char *path;
