@@ -66,14 +66,14 @@ static int check_unchanged(const struct run *run)
 
 static int measure(struct run *run)
 {
-	struct run_perplexity result;
+	struct perplexity result;
 	struct smol_mapping text;
 	struct smol_error error;
 	enum smol_status status = smol_map(&text, run->args->perplexity_file, &error);
 
 	if (status)
 		return cli_complain(run->args->perplexity_file, &error);
-	status = run_perplexity(&result, run, text.bytes, &error);
+	status = perplexity_measure(&result, &run->file, run->session, text.bytes, &error);
 	smol_unmap(&text);
 	if (status)
 		return cli_complain(status == SMOL_E_NUMERIC ? run->args->model : run->args->perplexity_file, &error);

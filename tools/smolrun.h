@@ -2,6 +2,8 @@
 #ifndef SMOLRUN_H
 #define SMOLRUN_H
 
+#include "perplexity.h"
+
 #include <smol/io.h>
 #include <smol/sampler.h>
 #include <smol/session.h>
@@ -45,17 +47,9 @@ struct run_result {
 /* smolrun -i: continues the prompt, if there is one, and then line after line of the standard input. Returns the exit code. */
 int run_interactive(struct run *run, struct smol_span prompt);
 
-/* Mean loss of a text under the model (SPEC.md 11). */
-struct run_perplexity {
-	size_t n_predicted;
-	double nats, nats_per_token, bits_per_byte;
-};
-enum smol_status run_perplexity(struct run_perplexity *result, struct run *run, struct smol_span text,
-                                struct smol_error *error);
-
 void run_print_statistics(const struct run *run, const struct run_result *result);
 /* On one line, if it is one of several turns. false if memory is out. */
 bool run_print_json(const struct run *run, const struct run_result *result);
-void run_print_perplexity(const struct run *run, const struct run_perplexity *result);
+void run_print_perplexity(const struct run *run, const struct perplexity *result);
 
 #endif

@@ -144,7 +144,7 @@ bool run_print_json(const struct run *run, const struct run_result *r)
 	                  run->args->interactive);
 }
 
-void run_print_perplexity(const struct run *run, const struct run_perplexity *p)
+void run_print_perplexity(const struct run *run, const struct perplexity *p)
 {
 	if (run->args->json) {
 		print_json(json_pack("{s:o?, s:I, s:f, s:f, s:f, s:I}", "model", json_model(run), "tokens",

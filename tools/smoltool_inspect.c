@@ -29,9 +29,9 @@ static void print_shape(const struct smol_config *c)
 
 static void print_scheme(const struct smol_scheme *s, unsigned index)
 {
-	static const char *const matrix_sources[] = {"one frozen basis", "own alphas", "shared alphas", "Fastfood of own numbers",
-	                                             "Fastfood of shared numbers", "Fourier of own numbers",
-	                                             "Fourier of shared numbers"};
+	static const char *const matrix_sources[] = {"one frozen basis", "own alphas", "shared alphas", "own numbers by Fastfood",
+	                                             "shared numbers by Fastfood", "own numbers by Fourier",
+	                                             "shared numbers by Fourier"};
 	static const char *const norm_sources[] = {"gain 1, bias 0", "own alphas", "stored vectors"};
 
 	printf("  %2u  %-7s %s", index, s->kind == SMOL_MATRIX ? "matrix" : "norm",
@@ -39,7 +39,7 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
 	if (s->d)
 		printf(", %s", s->dist == SMOL_SIGN ? "sign" : "gauss");
 	if (s->source && s->d)
-		printf(", d = %u (%s)", s->d, inspect_number_name(s->alpha_type));
+		printf(", d = %u (%s)", s->dimensions ? s->dimensions : s->d, inspect_number_name(s->alpha_type));
 	if (s->rank)
 		printf(", rank %u (%s)", s->rank, inspect_number_name(s->value_type));
 	if (s->sigma > 0)
@@ -51,7 +51,7 @@ static void print_alphas(const struct smol_file *file)
 {
 	const struct smol_config *c = &file->config;
 	const uint32_t n = smol_tensor_count(c);
-	bool shared_shown = false;
+	bool shared_shown = false, any = false;
 	float alpha[SMOL_MAX_BASES];
 	struct smol_tensor t;
 
@@ -61,6 +61,9 @@ static void print_alphas(const struct smol_file *file)
 		smol_tensor_at(&t, c, i);
 		if (!inspect_alphas(alpha, &d, &shared, file, &t) || (shared && shared_shown))
 			continue;
+		if (!any)
+			puts("\nalphas");
+		any = true;
 		shared_shown = shared_shown || shared;
 		printf("  %-26s", shared ? "shared by all matrices" : t.name);
 		for (uint32_t k = 0; k < d && k < MAX_ALPHAS_SHOWN; k++)
@@ -142,10 +145,7 @@ static void print_page(const struct smol_file *file, const struct inspect_sessio
 	puts("\nschemes");
 	for (unsigned i = 0; i < c->n_schemes; i++)
 		print_scheme(&c->schemes[i], i);
-	if (strcmp(smol_config_method(c), "embed") != 0 && strcmp(smol_config_method(c), "lora") != 0) {
-		puts("\nalphas");
-		print_alphas(file);
-	}
+	print_alphas(file);
 	cli_hex(hash, file->hash, SMOL_HASH_BYTES);
 	printf("\nhash         %.64s\n             %s\n", hash, hash + 64);
 	cli_key_number(number, file->signature.key_number);

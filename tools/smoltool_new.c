@@ -1,10 +1,12 @@
 /* smoltool new: an untrained model of any shape, its numbers as SPEC.md 12 has them. */
 #include "cli.h"
 #include "smoltool.h"
+#include "table.h"
 
 #include <smol/initial.h>
 #include <smol/learned.h>
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,27 +91,29 @@ static int fill_schemes(struct smol_config *c, const struct new_options *o)
 	const int norm = choose(o->norms, norms), type = choose(o->type, types);
 	struct smol_scheme matrix = {.kind = SMOL_MATRIX}, norm_scheme = {.kind = SMOL_NORM};
 	bool is_projection;
+	int d;
 
 	if (method < 0)
 		return cli_usage_error("--method", "takes embed, alpha, alpha-global, lora, fastfood, fastfood-global, fourier or fourier-global");
 	if (dist < 0 || norm < 0 || type < 0)
 		return cli_usage_error(dist < 0 ? "--dist" : norm < 0 ? "--norms" : "--embedding-type", "unknown choice");
 	is_projection = sources[method] >= SMOL_MATRIX_FASTFOOD;
-	if (o->d < 1 || o->d > (int)(is_projection ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
+	d = o->d != INT_MIN ? o->d : is_projection ? 1000 : 5;
+	if (d < 1 || d > (int)(is_projection ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
 		return cli_usage_error("--d", is_projection ? "takes 1..1048576" : "takes 1..64");
 	if (o->rank < 1 || o->rank > (int)SMOL_MAX_RANK)
 		return cli_usage_error("--rank", "takes 1..4096");
 	matrix.source = sources[method];
 	matrix.dist = (uint8_t)dist;
-	matrix.d = matrix.source == SMOL_MATRIX_UNIT || is_projection ? 1 : (uint8_t)o->d;
-	matrix.dimensions = is_projection ? (uint32_t)o->d : 0;
+	matrix.d = matrix.source == SMOL_MATRIX_UNIT || is_projection ? 1 : (uint8_t)d;
+	matrix.dimensions = is_projection ? (uint32_t)d : 0;
 	matrix.alpha_type = matrix.source == SMOL_MATRIX_UNIT ? SMOL_F32 : SMOL_F16;
 	matrix.rank = strcmp(methods[method], "lora") == 0 ? (uint16_t)o->rank : 0;
 	matrix.value_type = matrix.rank ? SMOL_F16 : SMOL_F32;
 	norm_scheme.source = (uint8_t)norm;
 	if (norm == SMOL_NORM_OWN) {
 		norm_scheme.dist = (uint8_t)dist;
-		norm_scheme.d = is_projection ? 1 : (uint8_t)o->d;
+		norm_scheme.d = is_projection ? 1 : (uint8_t)d;
 		norm_scheme.alpha_type = SMOL_F16;
 	} else if (norm == SMOL_NORM_STORED) {
 		norm_scheme.value_type = SMOL_F16;
@@ -159,26 +163,6 @@ static bool fill_learned(uint8_t *learned, const struct smol_config *c)
 typedef void initial_rows(float *values, const struct smol_config *config, double std, uint32_t row_begin,
                           uint32_t n_rows);
 
-static void put_f32(uint8_t *p, float f)
-{
-	smol_encode_numbers(p, SMOL_F32, &f, 1);
-}
-
-/* One row of a table whose parts lie in embeddings. */
-static void put_row(uint8_t *embeddings, const struct smol_table_layout *at, uint8_t type, uint64_t row, const float *values,
-                    uint32_t C)
-{
-	uint8_t *dest = embeddings + at->data + row * smol_row_bytes(type, C);
-
-	if (type == SMOL_Q8)
-		put_f32(embeddings + at->scales + 4 * row, smol_encode_q8(dest, values, C));
-	else if (type == SMOL_Q4)
-		put_f32(embeddings + at->scales + 4 * row,
-		        smol_encode_q4(dest, embeddings + at->multipliers + row * smol_row_multipliers(C), values, C));
-	else
-		smol_encode_numbers(dest, (enum smol_number)type, values, C);
-}
-
 /* One table, a row block of 64 at a time. */
 static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at, const struct smol_config *c, uint32_t n_rows,
                        uint8_t type, initial_rows *initial, float *values)
@@ -187,7 +171,7 @@ static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at, 
 		const uint32_t n = n_rows - row < 64 ? n_rows - row : 64;
 		initial(values, c, SMOL_INITIAL_STD, row, n);
 		for (uint32_t r = 0; r < n; r++)
-			put_row(embeddings, at, type, row + r, values + (size_t)r * c->width, c->width);
+			table_put_row(embeddings, at, type, row + r, values + (size_t)r * c->width, c->width);
 	}
 }
 
@@ -221,13 +205,7 @@ static uint8_t *make_file(uint64_t *size, const struct smol_config *c, struct sm
 		goto done;
 	parts.learned = (struct smol_span){learned_bytes ? learned : NULL, learned_bytes};
 	parts.embeddings = (struct smol_span){embeddings, embedding_bytes};
-	if (smol_file_size(size, &parts, error))
-		goto done;
-	bytes = malloc(*size);
-	if (bytes && smol_file_write(bytes, *size, &parts, error)) {
-		free(bytes);
-		bytes = NULL;
-	}
+	bytes = table_file(size, &parts, error);
 done:
 	free(learned);
 	free(embeddings);
@@ -269,7 +247,7 @@ static void free_options(struct new_options *o)
 
 int tool_new(int argc, const char **argv)
 {
-	struct new_options o = {.d = 5, .rank = 4, .gain = 1.0};
+	struct new_options o = {.d = INT_MIN, .rank = 4, .gain = 1.0};
 	const struct poptOption options[] = {
 		{"shape", 0, POPT_ARG_STRING, &o.shape, 0, "gpt2, gpt2-medium, gpt2-large or gpt2-xl", "NAME"},
 		{"layers", 0, POPT_ARG_INT, &o.layers, 0, "layers (4)", "N"},
@@ -278,8 +256,8 @@ int tool_new(int argc, const char **argv)
 		{"context", 0, POPT_ARG_INT, &o.context, 0, "tokens seen at once (256)", "N"},
 		{"vocab", 0, POPT_ARG_INT, &o.vocab, 0, "tokens; those from 256 stand for no bytes (256)", "N"},
 		{"ff", 0, POPT_ARG_INT, &o.ff, 0, "feed-forward width (4 x width)", "N"},
-		{"method", 0, POPT_ARG_STRING, &o.method, 0, "embed, alpha (default), alpha-global, lora, fastfood,\nfastfood-global, fourier or fourier-global", "NAME"},
-		{"d", 0, POPT_ARG_INT, &o.d, 0, "bases of each vector of alphas (5)", "N"},
+		{"method", 0, POPT_ARG_STRING, &o.method, 0, "embed, alpha (default), alpha-global, lora, fastfood, fastfood-global, fourier or fourier-global", "NAME"},
+		{"d", 0, POPT_ARG_INT, &o.d, 0, "numbers of each vector of alphas (5) or projection (1000)", "N"},
 		{"rank", 0, POPT_ARG_INT, &o.rank, 0, "rank of lora's factors (4)", "N"},
 		{"dist", 0, POPT_ARG_STRING, &o.dist, 0, "sign (default) or gauss", "NAME"},
 		{"norms", 0, POPT_ARG_STRING, &o.norms, 0, "frozen (default), alpha or stored", "NAME"},

@@ -1,6 +1,7 @@
 /* smoltool weights: the exact weights of a tensor as a NumPy file of float64, C order, rows = outputs. */
 #include "cli.h"
 #include "cli_json.h"
+#include "npy.h"
 #include "smoltool.h"
 
 #include <smol/weights.h>
@@ -10,24 +11,6 @@
 #include <string.h>
 
 #define CHUNK_ROWS 64u
-
-/* NumPy's format 1.0: the header ends in a line feed at a multiple of 64. */
-static size_t npy_header(char header[256], uint32_t rows, uint32_t cols)
-{
-	char text[160];
-	size_t n, total;
-
-	snprintf(text, sizeof text, "{'descr': '<f8', 'fortran_order': False, 'shape': (%u, %u), }", rows, cols);
-	n = strlen(text);
-	total = (10 + n + 1 + 63) / 64 * 64;
-	memcpy(header, "\x93NUMPY\x01\x00", 8);
-	header[8] = (char)((total - 10) & 0xff);
-	header[9] = (char)((total - 10) >> 8);
-	memcpy(header + 10, text, n);
-	memset(header + 10 + n, ' ', total - 11 - n);
-	header[total - 1] = '\n';
-	return total;
-}
 
 /* "A:B", either side of which may be left out. */
 static bool parse_rows(uint32_t *begin, uint32_t *end, const char *text, uint32_t rows)
@@ -73,7 +56,7 @@ static enum smol_status put_rows(struct smol_writer *writer, const struct smol_f
 		status = SMOL_E_MEMORY;
 	}
 	if (!status)
-		status = put(writer, header, npy_header(header, end - begin, t->cols), error);
+		status = put(writer, header, npy_header(header, "<f8", end - begin, t->cols, false), error);
 	for (uint32_t row = begin, n; !status && row < end; row += n) {
 		n = end - row < CHUNK_ROWS ? end - row : CHUNK_ROWS;
 		status = smol_tensor_read(values, file, t, row, n, scratch, error);

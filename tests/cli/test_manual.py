@@ -130,7 +130,7 @@ def test_table_knows_values():
             continue
         text = help_page(*key)
         for option in section.options:
-            takes = re.search(r'%s(=| [A-Z])' % option.names[-1], text) is not None
+            takes = re.search(r'^ .*%s(=| [A-Z])' % option.names[-1], text, re.M) is not None
             assert takes == (option.value is not None), (key, option.names)
 
 

@@ -1,6 +1,5 @@
-/* Measuring a text. SPEC.md 11. */
-#include "cli.h"
-#include "smolrun.h"
+/* See perplexity.h. */
+#include "perplexity.h"
 
 #include <smol/tokenizer.h>
 
@@ -15,21 +14,22 @@ static enum smol_status fail(struct smol_error *error, enum smol_status code, co
 	return code;
 }
 
-static enum smol_status score_windows(struct run_perplexity *result, struct run *run, const uint32_t *tokens,
+static enum smol_status score_windows(struct perplexity *result, const struct smol_file *file,
+                                      struct smol_session *session, const uint32_t *tokens,
                                       size_t n_tokens, double *nats, struct smol_error *error)
 {
-	const size_t context = smol_session_context(run->session);
+	const size_t context = smol_session_context(session);
 	uint64_t n_bytes = 0;
 
 	for (size_t i = 0; i + 1 < n_tokens; i += context) {
 		const size_t n = n_tokens - 1 - i < context ? n_tokens - 1 - i : context;
 		enum smol_status status;
-		smol_session_rewind(run->session, 0);
-		if ((status = smol_session_score(run->session, nats, tokens + i, tokens + i + 1, n, error)))
+		smol_session_rewind(session, 0);
+		if ((status = smol_session_score(session, nats, tokens + i, tokens + i + 1, n, error)))
 			return status;
 		for (size_t j = 0; j < n; j++) {
 			result->nats += nats[j];
-			n_bytes += smol_token_bytes(&run->file, tokens[i + 1 + j]).size_bytes;
+			n_bytes += smol_token_bytes(file, tokens[i + 1 + j]).size_bytes;
 		}
 		result->n_predicted += n;
 	}
@@ -38,20 +38,21 @@ static enum smol_status score_windows(struct run_perplexity *result, struct run 
 	return SMOL_OK;
 }
 
-enum smol_status run_perplexity(struct run_perplexity *result, struct run *run, struct smol_span text,
-                                struct smol_error *error)
+enum smol_status perplexity_measure(struct perplexity *result, const struct smol_file *file,
+                                    struct smol_session *session, struct smol_span text,
+                                    struct smol_error *error)
 {
-	uint32_t *tokens = malloc(smol_encode_bound(&run->file, text.size_bytes) * sizeof *tokens);
-	double *nats = malloc(smol_session_context(run->session) * sizeof *nats);
+	uint32_t *tokens = malloc(smol_encode_bound(file, text.size_bytes) * sizeof *tokens);
+	double *nats = malloc(smol_session_context(session) * sizeof *nats);
 	enum smol_status status;
 	size_t n;
 
-	*result = (struct run_perplexity){0};
+	*result = (struct perplexity){0};
 	if (!tokens || !nats)
 		status = fail(error, SMOL_E_MEMORY, "out of memory");
-	else if (!(status = smol_encode(&n, tokens, &run->file, text.data, text.size_bytes, error)))
+	else if (!(status = smol_encode(&n, tokens, file, text.data, text.size_bytes, error)))
 		status = n < 2 ? fail(error, SMOL_E_ARGUMENT, "a text of one token predicts nothing")
-		               : score_windows(result, run, tokens, n, nats, error);
+		               : score_windows(result, file, session, tokens, n, nats, error);
 	free(nats);
 	free(tokens);
 	return status;

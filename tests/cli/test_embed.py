@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+"""smoltool embed-c from outside: the header's bytes, both languages, and the example program, which must write what smolrun writes.
+
+Usage: test_embed.py BUILD_DIR
+"""
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+
+build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build').resolve()
+smoltool, smolrun, embedded = (str(build / p) for p in ('tools/smoltool', 'tools/smolrun', 'docs/examples/embedded'))
+model = pathlib.Path(__file__).resolve().parents[2] / 'models/shakespeare-alpha.smol'
+WARNINGS = ['-Wall', '-Wextra', '-Wpedantic', '-Werror', '-fsyntax-only']
+
+
+def run(*arguments, code=0, **more):
+    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
+    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
+        arguments, done.returncode, code, done.stdout[:500], done.stderr[:2000])
+    return done
+
+
+def test_bytes(folder):
+    run(smoltool, 'embed-c', model, '-o', folder / 'm.h')
+    text = (folder / 'm.h').read_text()
+    size, numbers = re.fullmatch(r'.*static const unsigned char model\[(\d+)\] = \{\n([0-9,\n]*)\};\n\n#endif\n', text, re.S).groups()
+    assert bytes(int(n) for n in numbers.replace('\n', '').rstrip(',').split(',')) == model.read_bytes() and int(size) == model.stat().st_size
+    digest = run(smoltool, 'verify', model).stdout.decode().split('hash       ok: ')[1][:128]
+    assert digest[:64] in text and digest[64:] in text
+
+
+def test_languages(folder):
+    """The header compiles by itself, twice over, in C11 and in C++17, next to another one."""
+    small = folder / 'small.smol'
+    run(smoltool, 'new', '--layers', '1', '--width', '4', '--heads', '1', '--context', '2', '-o', small)
+    run(smoltool, 'embed-c', small, '-o', folder / 'a.h')
+    run(smoltool, 'embed-c', small, '--name', 'other_1', '-o', folder / 'b.h')
+    program = '#include "a.h"\n#include "b.h"\n#include "a.h"\nint main(void) { return model[0] - other_1[sizeof other_1 - 1] > 999; }\n'
+    for compiler, standard, language in (('gcc', 'c11', 'c'), ('clang', 'c11', 'c'), ('g++', 'c++17', 'c++'), ('clang++', 'c++17', 'c++')):
+        if shutil.which(compiler):
+            run(compiler, '-std=' + standard, *WARNINGS, '-I', folder, '-x', language, '-', input=program.encode())
+        else:
+            print('skipped: no ' + compiler)
+
+
+def test_example(folder):
+    for prompt in ('KING RICHARD:\n', 'a'):
+        want = run(smolrun, model, '-p', prompt, '-n', '40', '--temp', '0', '--no-display-prompt').stdout
+        got = run(embedded, prompt, '40').stdout
+        assert len(got) == 40 and want.startswith(got), (want, got)
+    run(embedded, code=2)
+    assert run(embedded, 'x' * 65, '1', code=1).stderr.startswith(b'embedded: ')
+
+
+def test_example_is_short(folder):
+    source = (pathlib.Path(__file__).resolve().parents[2] / 'docs/examples/embedded.c').read_text()
+    code = re.sub(r'/\*.*?\*/', '', source, flags=re.S)
+    assert sum(bool(line.strip()) for line in code.splitlines()) <= 45
+
+
+def test_bad_input(folder):
+    out = folder / 'm.h'
+    for bad in ([], [model], ['-o', out], [model, model, '-o', out], [model, '--name', '1x', '-o', out], [model, '--name', '', '-o', out],
+                [model, '--name', 'a b', '-o', out], [model, '--name', 'x' * 65, '-o', out]):
+        assert run(smoltool, 'embed-c', *bad, code=2).stderr.startswith(b'smoltool embed-c: ')
+    (folder / 'spoilt').write_bytes(model.read_bytes()[:-1])
+    for m, o in ((folder / 'none', out), (folder / 'spoilt', out), (model, folder / 'no/such.h'), (model, folder)):
+        message = run(smoltool, 'embed-c', m, '-o', o, code=1).stderr
+        assert message.startswith(b'smoltool embed-c: ') and message.count(b'\n') == 1
+    assert sorted(p.name for p in folder.iterdir()) == ['spoilt']
+
+
+def main():
+    passed = failed = 0
+    for name, test in sorted(globals().items()):
+        if not name.startswith('test_'):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                test(pathlib.Path(folder))
+                passed += 1
+            except Exception:
+                failed += 1
+                print('FAILED: ' + name)
+                traceback.print_exc(file=sys.stdout)
+    print('%d passed, %d failed' % (passed, failed))
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,93 @@
+/* What the exporters share: a model's weights under GPT-2's names and in its layout, read tile by tile into a
+ * file that appears whole or not at all. */
+#ifndef EXPORT_H
+#define EXPORT_H
+
+#include <smol/io.h>
+#include <smol/weights.h>
+
+#include <jansson.h>
+
+/* A tensor as the other format has it, rows in its own order. */
+struct export_tensor {
+	char name[SMOL_MAX_TENSOR_NAME];
+	struct smol_tensor source;
+	uint32_t rows, cols;
+	bool is_vector;     /* one dimension: rows is 1 */
+	bool is_transposed; /* rows are the source's columns */
+	bool is_zero;       /* a bias that smol does not have */
+	double factor;      /* that each value is multiplied by */
+};
+
+/* All tensors in the order of the forward pass, for free(); NULL if there is no memory. GPT-2's own files
+ * hold the matrices of a layer as inputs x outputs: transposed. */
+struct export_tensor *export_list(size_t *n, const struct smol_config *config, bool transposed);
+/* Numbers of a tensor. */
+uint64_t export_count(const struct export_tensor *tensor);
+
+/* Reads tensors whole rows at a time, in memory that depends on the rows' length and not on their number. */
+struct export_reader;
+enum smol_status export_reader_create(struct export_reader **reader, const struct smol_file *file,
+                                      const struct export_tensor *tensors, size_t n,
+                                      struct smol_error *error);
+void export_reader_destroy(struct export_reader *reader);
+void export_reader_begin(struct export_reader *reader, const struct export_tensor *tensor);
+/* The next rows: n values that live until the next call; n = 0 at the end. NUMERIC if one is no float. */
+enum smol_status export_reader_next(const float **values, size_t *n, struct export_reader *reader,
+                                    struct smol_error *error);
+
+/* A file that is being written. The first failure is kept; what follows it does nothing. */
+struct export_out {
+	struct smol_writer *writer;
+	enum smol_status status;
+	struct smol_error *error;
+	uint64_t n_bytes; /* put so far */
+	size_t n_held;
+	uint8_t held[65536]; /* not written yet */
+};
+
+void export_out_open(struct export_out *out, const char *path, struct smol_error *error);
+void export_put(struct export_out *out, const void *bytes, size_t n);
+void export_put_number(struct export_out *out, uint64_t value, size_t n_bytes); /* little-endian */
+void export_put_zeros(struct export_out *out, size_t n);
+/* Commits, unless something failed or the model that was read has changed meanwhile. */
+enum smol_status export_out_close(struct export_out *out, const struct smol_mapping *model);
+
+/* Fills the error and returns its code. */
+enum smol_status export_fail(struct smol_error *error, enum smol_status code, const char *text);
+
+/* What a model is exported from and to. */
+struct export_job {
+	const struct smol_file *file;
+	const struct smol_mapping *mapping;
+	const char *output; /* a folder, or for GGUF a file */
+};
+
+enum export_type { EXPORT_F32, EXPORT_F16, EXPORT_Q8_0, EXPORT_Q4_0 };
+
+/* One for each format. */
+enum smol_status export_safetensors(const struct export_job *job, struct smol_error *error);
+enum smol_status export_npz(const struct export_job *job, struct smol_error *error);
+enum smol_status export_gguf(const struct export_job *job, enum export_type type,
+                             struct smol_error *error);
+
+/* config.json and the tokenizer's files into the folder. */
+enum smol_status export_small_files(const struct export_job *job, struct smol_error *error);
+/* "folder/name" for free(), or NULL. */
+char *export_path(const char *folder, const char *name);
+
+/* The bytes of a token in GPT-2's letters, for free(); NULL if there is no memory. A token that stands for
+ * none is "[PADn]". */
+char *export_token(const struct smol_file *file, uint32_t token);
+bool export_token_is_used(const struct smol_file *file, uint32_t token);
+/* Tokens that begin and end a text. Nothing ends one of bytes: byte 0, which no text has, stands in. */
+uint32_t export_bos(const struct smol_file *file);
+uint32_t export_eos(const struct smol_file *file);
+
+/* Numbers of a block, and its bytes. */
+#define EXPORT_BLOCK 32u
+size_t export_block_bytes(enum export_type type);
+/* A block of 32 values. false if they are too large for the type. */
+bool export_block(uint8_t *dest, enum export_type type, const float *values);
+
+#endif
