@@ -112,6 +112,20 @@ bool cli_parse_u64(uint64_t *value, const char *text)
 	return true;
 }
 
+int cli_parse_isa(enum smol_isa *isa, const char *word)
+{
+	static const char *const names[] = {"best", "scalar", "avx2", "avx512", "neon", NULL}; /* as enum smol_isa */
+
+	if (!word)
+		return 0;
+	for (int i = 0; names[i]; i++)
+		if (strcmp(names[i], word) == 0) {
+			*isa = (enum smol_isa)i;
+			return 0;
+		}
+	return cli_usage_error("--isa", "takes best, scalar, avx2, avx512 or neon");
+}
+
 bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd)
 {
 	size_t n = 0, capacity = 4096;

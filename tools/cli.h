@@ -3,6 +3,7 @@
 #define CLI_H
 
 #include <smol/io.h>
+#include <smol/isa.h>
 
 #include <popt.h>
 
@@ -39,6 +40,9 @@ const char *cli_one_argument(poptContext context, const char *what);
 
 /* A whole number of 0..2^64 - 1, decimal or 0x...; false if it is anything else. */
 bool cli_parse_u64(uint64_t *value, const char *text);
+
+/* best, scalar, avx2, avx512 or neon; 0, or CLI_USAGE after a message. A word of NULL leaves *isa as it is. */
+int cli_parse_isa(enum smol_isa *isa, const char *word);
 
 /* All of a stream, to the end. false if it cannot be read or memory is out. Free *bytes. */
 bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd);

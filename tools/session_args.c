@@ -49,23 +49,19 @@ static bool parse_size(uint64_t *bytes, const char *text)
 
 int session_args_check(struct smol_session_options *options, const struct session_words *w)
 {
-	static const char *const isas[] = {"best", "scalar", "avx2", "avx512", "neon", NULL}; /* as enum smol_isa */
-	static const char *const numbers[] = {"f32", "f16", "q8", NULL};                     /* as enum smol_number */
-	const int isa = choice(isas, w->isa ? w->isa : "best"), kv = choice(numbers, w->kv ? w->kv : "f32");
+	static const char *const numbers[] = {"f32", "f16", "q8", NULL}; /* as enum smol_number */
+	const int kv = choice(numbers, w->kv ? w->kv : "f32");
 
-	if (isa < 0)
-		return cli_usage_error("--isa", "takes best, scalar, avx2, avx512 or neon");
 	if (kv < 0)
 		return cli_usage_error("--kv", "takes f32, f16 or q8");
 	if (w->batch < 0)
 		return cli_usage_error("--batch-size", "takes 0 (64) or more");
 	options->batch = (uint32_t)w->batch;
-	options->isa = (enum smol_isa)isa;
 	options->kv_type = (enum smol_number)kv;
 	options->is_fast = w->is_fast != 0;
 	if (w->mem && !parse_size(&options->memory_bytes, w->mem))
 		return cli_usage_error("--mem", "takes a size such as 500K, 64M or 2G");
-	return 0;
+	return cli_parse_isa(&options->isa, w->isa);
 }
 
 void session_args_free(struct session_words *w)

@@ -11,7 +11,7 @@
 
 /* Words on the command line that become numbers. */
 struct words {
-	char *method, *d, *dist, *norms, *embedding_type, *keep, *init_alpha, *order, *seed;
+	char *method, *d, *dist, *norms, *embedding_type, *keep, *init_alpha, *order, *seed, *isa;
 };
 
 static void free_words(struct words *w)
@@ -25,6 +25,7 @@ static void free_words(struct words *w)
 	free(w->init_alpha);
 	free(w->order);
 	free(w->seed);
+	free(w->isa);
 }
 
 struct choice {
@@ -78,7 +79,7 @@ static int apply_words(struct train_args *args, const struct words *w)
 	    choose(&type, "--embedding-type", w->embedding_type, numbers) ||
 	    choose(&keep, "--keep", w->keep, keeps) ||
 	    choose(&start, "--init-alpha", w->init_alpha, starts) ||
-	    choose(&order, "--order", w->order, orders))
+	    choose(&order, "--order", w->order, orders) || cli_parse_isa(&o->isa, w->isa))
 		return CLI_USAGE;
 	if (w->d != NULL && !parse_d(&o->d, w->d))
 		return cli_usage_error("--d", "takes a whole number over 0");
@@ -190,6 +191,8 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		 "its first line is that key's password", "FILE"},
 		{"resume", 0, POPT_ARG_NONE, &a->resume, 0, "go on from OUT.ckpt", NULL},
 		{"threads", 't', POPT_ARG_INT, &o->n_threads, 0, "threads, 0 = one for each core", "N"},
+		{"isa", 0, POPT_ARG_STRING, &w->isa, 0,
+		 "best, scalar, avx2, avx512, neon; the model is the same", "NAME"},
 		{"eval-every", 0, POPT_ARG_INT, &a->eval_every, 0,
 		 "steps between validations, 0 = only at the end", "N"},
 		{"save-every", 0, POPT_ARG_INT, &a->save_every, 0,

@@ -7,6 +7,7 @@
 #define SMOL_SESSION_H
 
 #include <smol/file.h>
+#include <smol/isa.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -15,9 +16,6 @@ extern "C" {
 #define SMOL_MAX_THREADS 256u
 
 struct smol_session;
-
-/* Whose instructions compute. All give the same bits. */
-enum smol_isa { SMOL_ISA_BEST = 0, SMOL_ISA_SCALAR = 1, SMOL_ISA_AVX2 = 2, SMOL_ISA_AVX512 = 3, SMOL_ISA_NEON = 4 };
 
 struct smol_session_options {
 	uint32_t context;   /* positions held, 1..T; 0 = T */

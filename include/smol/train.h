@@ -7,6 +7,7 @@
 
 #include <smol/config.h>
 #include <smol/corpus.h>
+#include <smol/isa.h>
 #include <stdbool.h>
 
 #ifdef __cplusplus
@@ -46,6 +47,7 @@ struct smol_train_options {
 	enum smol_order order;
 	bool keep_best; /* finish with the best validated numbers, not the last */
 	uint32_t n_threads;
+	enum smol_isa isa; /* of smol's own products; ARGUMENT if this machine lacks it */
 };
 
 /* warmup: a tenth of the steps, at most 100. */
@@ -126,12 +128,12 @@ enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes,
  * file that is not what it should be. On failure the trainer is of no further use. */
 enum smol_status smol_trainer_load(struct smol_trainer *trainer, const uint8_t *bytes,
                                    size_t size_bytes, struct smol_error *error);
-/* The options that a state was made with; n_threads is 1. */
+/* The options that a state was made with; n_threads is 1, isa the best. */
 enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
                                          size_t size_bytes, struct smol_error *error);
 
-/* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads, which
- * changes no number, is left out; warmup is resolved. */
+/* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads and isa, which
+ * change no number, are left out; warmup is resolved. */
 char *smol_train_options_json(const struct smol_train_options *options);
 
 /* OpenBLAS chooses its kernels by a list of processors and takes the oldest for one it does not

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "kernel/kernel.h"
 
 #include <stdlib.h>
 
@@ -154,6 +155,7 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
 	net->full = options->full;
 	net->smooth = options->smooth;
 	net->n_threads = options->n_threads;
+	net->kernels = smol_kernels_select(options->isa);
 	smol_frozen_key_init(&net->key, config->seed);
 	net->layers = smol_train_alloc(config->n_layers, sizeof *net->layers);
 	if (net->layers == NULL)

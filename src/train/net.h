@@ -7,6 +7,7 @@
 #include "train/ops.h"
 
 #include <smol/config.h>
+#include <smol/isa.h>
 
 /* Learned numbers that share a learning rate and a decay. */
 enum smol_group {
@@ -55,6 +56,7 @@ struct smol_net_layer {
 	real *slope, *hidden; /* (n, F): GELU's derivative and value */
 };
 
+struct smol_kernels;     /* kernel/kernel.h */
 struct smol_projections; /* projection.h */
 
 struct smol_net {
@@ -64,6 +66,7 @@ struct smol_net {
 	bool full;              /* the matrices themselves train */
 	bool smooth;            /* tables unrounded: for checking gradients */
 	uint32_t n_threads;
+	const struct smol_kernels *kernels; /* of the projections */
 
 	uint32_t n_params;
 	struct smol_param *params;
@@ -93,6 +96,7 @@ struct smol_net {
 
 struct smol_net_options {
 	uint32_t batch, n_threads;
+	enum smol_isa isa; /* which this machine has */
 	bool full, smooth;
 	bool uniform_alphas; /* 1 / sqrt(d) each, not (1, 0, ...) */
 	double embedding_std;

@@ -1,5 +1,6 @@
 /* Options: their defaults, and the configuration that they describe. */
 #include "base/error.h"
+#include "kernel/kernel.h"
 #include "train/trainer.h"
 
 static const struct smol_train_options defaults = {
@@ -191,6 +192,8 @@ static enum smol_status check_recipe(const struct smol_train_options *o, struct 
 		wrong = "the order must be random or shuffled";
 	else if (o->n_threads < 1 || o->n_threads > 1024)
 		wrong = "threads must be 1..1024";
+	else if (!smol_kernels_select(o->isa))
+		wrong = "this machine lacks the instruction set";
 	if (wrong != NULL)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
 	return SMOL_OK;

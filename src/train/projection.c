@@ -246,17 +246,16 @@ struct job {
 static void begin(struct job *j, const struct smol_net *net, const struct smol_net_matrix *m)
 {
 	struct smol_projections *p = net->projections;
-	const struct smol_kernels *kernels = smol_kernels_select(SMOL_ISA_BEST);
 
 	j->projection = smol_projection_of(m->scheme, &net->key, m->tensor);
 	j->entries = (uint64_t)m->rows * m->cols;
 	j->blocks = n_blocks(j->entries, j->projection.size);
 	if (j->projection.is_fourier) {
 		j->fourier = (struct fourier){.order = p->order, .bytes = p->bytes, .coarse = p->coarse, .fine = p->fine};
-		fourier_init(&j->fourier, &j->projection, kernels, j->entries,
+		fourier_init(&j->fourier, &j->projection, net->kernels, j->entries,
 		             &p->transforms[size_index(j->projection.size)]);
 	} else {
-		fastfood_init(&j->fastfood, &j->projection, kernels, p->order, NULL, NULL);
+		fastfood_init(&j->fastfood, &j->projection, net->kernels, p->order, NULL, NULL);
 	}
 }
 

@@ -56,6 +56,7 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
 	const struct smol_train_options *o = &t->options;
 	const struct smol_net_options net_options = {.batch = o->batch,
 	                                             .n_threads = o->n_threads,
+	                                             .isa = o->isa,
 	                                             .full = o->full,
 	                                             .uniform_alphas = o->uniform_alphas,
 	                                             .embedding_std = o->embedding_std};
