@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* CPU_SET and sched_getaffinity */
 #include "cli.h"
 
+#include <smol/model.h>
+
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -75,7 +77,7 @@ int cli_parse(poptContext context)
 	if (code == CLI_ASKED_HELP)
 		poptPrintHelp(context, stdout, 0);
 	else if (code == CLI_ASKED_VERSION)
-		printf("%s %s\n", cli_program, SMOL_VERSION);
+		printf("%s %s\n", cli_program, smol_version());
 	else if (code >= -1)
 		return 0;
 	if (code > 0)

@@ -2,6 +2,8 @@
 #include "cli.h"
 #include "smoltool.h"
 
+#include <smol/model.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -45,7 +47,7 @@ static int run(int argc, const char **argv)
 		return 0;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
-		puts("smoltool " SMOL_VERSION);
+		printf("smoltool %s\n", smol_version());
 		return 0;
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++)

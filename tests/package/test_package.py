@@ -5,6 +5,7 @@ Usage: test_package.py
 """
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -42,7 +43,8 @@ def test_1_builds(folder):
     copy_sources(folder / 'smol')
     run('dpkg-buildpackage', '-us', '-uc', '-b', cwd=folder / 'smol')
     names = sorted(p.name.split('_')[0] for p in folder.glob('*.deb'))
-    assert [n for n in names if 'dbgsym' not in n] == ['libsmol-dev', 'libsmol-train0', 'libsmol0', 'smol'], names
+    assert [n for n in names if 'dbgsym' not in n] == [
+        'libsmol-dev', 'libsmol-train0', 'libsmol0', 'python3-smol', 'smol'], names
 
 
 def test_2_lintian(folder):
@@ -95,6 +97,34 @@ int main(int argc, char **argv)
             flags = [str(libraries.parent / 'libsmol.a') if x == '-lsmol' else x for x in flags]
         run('cc', '-std=c11', folder / 'x.c', '-o', folder / 'x', *flags)
         assert run(folder / 'x', model, env=env) == '1 layers\n'
+
+
+def declared():
+    """The functions that the public headers declare."""
+    text = ''.join(re.sub(r'/\*.*?\*/', '', h.read_text(), flags=re.S) for h in (root / 'include/smol').glob('*.h'))
+    return set(re.findall(r'\b(smol_\w+)\(', text))
+
+
+def test_5_symbols(folder):
+    """The shared libraries export, with a version, what the headers declare; and to each other, under another, a little more."""
+    public = set()
+    for name, node in (('libsmol.so.0', 'SMOL_0'), ('libsmol_train.so.0', 'SMOL_TRAIN_0')):
+        library, = folder.glob('root/usr/lib/*/' + name)
+        for symbol in re.findall(r' [A-Z] (\w+@@\w+)$', run('nm', '-D', '--defined-only', library), flags=re.M):
+            function, version = symbol.split('@@')
+            assert version == (node if function in declared() else 'SMOL_PRIVATE'), symbol
+            public |= {function} & declared()
+    assert public == declared(), public ^ declared()
+
+
+def test_6_python(folder):
+    """The Python module finds the installed library."""
+    packages, = folder.glob('root/usr/lib/python3*/dist-packages')
+    library, = folder.glob('root/usr/lib/*/libsmol.so.0')
+    env = {'PYTHONPATH': str(packages), 'LD_LIBRARY_PATH': str(library.parent)}
+    code = 'import smol, sys; print(repr(smol.Model.load(sys.argv[1])), len(smol.Model.load(sys.argv[1]).generate("Hi", n=4)) > 0)'
+    said = run('/usr/bin/python3', '-c', code, folder / 'm.smol', env=env)
+    assert said.startswith('<smol.Model, 1 layers x 32') and said.endswith(' True\n'), said
 
 
 def main():

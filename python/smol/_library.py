@@ -1,0 +1,103 @@
+"""libsmol by ctypes: its functions, declared as the headers in include/smol declare them."""
+import ctypes
+import os
+from ctypes import POINTER, Structure, byref, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int32
+from ctypes import c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+
+
+class Error(Exception):
+    """What the library refuses: `status` is its number (include/smol/status.h), `offset` the byte in the file or None."""
+
+    def __init__(self, status, text, offset=None):
+        super().__init__(text if offset is None else 'byte %d: %s' % (offset, text))
+        self.status = status
+        self.offset = offset
+
+
+class _Error(Structure):
+    _fields_ = [('code', c_int), ('offset', c_uint64), ('text', c_char * 200)]
+
+
+class Span(Structure):
+    _fields_ = [('data', POINTER(c_uint8)), ('size_bytes', c_size_t)]
+
+
+class Facts(Structure):
+    _fields_ = [(name, c_uint32) for name in ('n_layers', 'n_heads', 'width', 'n_ff', 'context', 'vocab')] + [
+        ('seed', c_uint64), ('learned_numbers', c_uint64), ('file_bytes', c_uint64), ('non_embedding_bytes', c_uint64),
+        ('hash', c_uint8 * 64), ('is_signed', c_uint32), ('public_key', c_uint8 * 32)]
+
+
+class SessionOptions(Structure):
+    _fields_ = [('context', c_uint32), ('n_threads', c_uint32), ('batch', c_uint32), ('isa', c_int), ('kv_type', c_int),
+                ('is_fast', c_bool), ('memory_bytes', c_uint64)]
+
+
+class SamplerOptions(Structure):
+    _fields_ = [('seed', c_uint64), ('temperature', c_float), ('top_k', c_uint32), ('top_p', c_double), ('min_p', c_float),
+                ('repeat_penalty', c_float), ('repeat_last_n', c_int32)]
+
+
+class Tensor(Structure):
+    _fields_ = [('name', c_char * 64), ('slot', c_int), ('layer', c_uint32), ('rows', c_uint32), ('cols', c_uint32),
+                ('part', c_uint8)]
+
+
+_u32s = POINTER(c_uint32)
+
+# Name: (result, arguments). A result of None is a status: it raises Error, and the last argument is the place for the error.
+_STATUS = None
+_FUNCTIONS = {
+    'smol_version': (c_char_p, []),
+    'smol_model_open': (_STATUS, [POINTER(c_void_p), c_char_p, c_uint32]),
+    'smol_model_open_memory': (_STATUS, [POINTER(c_void_p), c_void_p, c_size_t, c_uint32]),
+    'smol_model_close': ('nothing', [c_void_p]),
+    'smol_model_file': (c_void_p, [c_void_p]),
+    'smol_model_config': (c_void_p, [c_void_p]),
+    'smol_model_describe': ('nothing', [POINTER(Facts), c_void_p]),
+    'smol_model_check': (_STATUS, [c_void_p]),
+    'smol_model_text': (_STATUS, [POINTER(c_void_p), c_void_p, POINTER(SessionOptions), POINTER(SamplerOptions)]),
+    'smol_text_destroy': ('nothing', [c_void_p]),
+    'smol_text_append': (_STATUS, [c_void_p, _u32s, c_size_t]),
+    'smol_text_feed': (_STATUS, [c_void_p]),
+    'smol_text_next': (_STATUS, [_u32s, c_void_p]),
+    'smol_text_logits': (POINTER(c_float), [c_void_p]),
+    'smol_text_is_full': (c_bool, [c_void_p]),
+    'smol_sampler_defaults': ('nothing', [POINTER(SamplerOptions)]),
+    'smol_encode_bound': (c_size_t, [c_void_p, c_size_t]),
+    'smol_encode': (_STATUS, [POINTER(c_size_t), _u32s, c_void_p, c_char_p, c_size_t]),
+    'smol_token_bytes': (Span, [c_void_p, c_uint32]),
+    'smol_start_token': (c_uint32, [c_void_p]),
+    'smol_tensor_count': (c_uint32, [c_void_p]),
+    'smol_tensor_at': ('nothing', [POINTER(Tensor), c_void_p, c_uint32]),
+    'smol_tensor_find': (_STATUS, [POINTER(Tensor), c_void_p, c_char_p]),
+    'smol_tensor_scratch_bytes': (c_size_t, [c_void_p, POINTER(Tensor)]),
+    'smol_tensor_read': (_STATUS, [POINTER(c_double), c_void_p, POINTER(Tensor), c_uint32, c_uint32, c_void_p]),
+}
+
+
+def _raising(function):
+    def call(*arguments):
+        error = _Error()
+        status = function(*arguments, byref(error))
+        if status:
+            offset = None if error.offset == 2**64 - 1 else error.offset
+            raise Error(status, error.text.decode('utf-8', 'replace'), offset)
+    return call
+
+
+class _Library:
+    """The functions as attributes."""
+
+    def __init__(self, path):
+        loaded = ctypes.CDLL(path)
+        for name, (result, arguments) in _FUNCTIONS.items():
+            function = getattr(loaded, name)
+            function.argtypes = arguments if result is not _STATUS else arguments + [POINTER(_Error)]
+            function.restype = c_int if result is _STATUS else None if result == 'nothing' else result
+            setattr(self, name, _raising(function) if result is _STATUS else function)
+
+
+def load():
+    """The library that SMOL_LIBRARY names, or else the installed one."""
+    return _Library(os.environ.get('SMOL_LIBRARY') or 'libsmol.so.0')

@@ -1,0 +1,184 @@
+#!/usr/bin/python3
+"""The Python module against the programs: the same text as smolrun, the same weights as smoltool, the library's refusals.
+
+Usage: test_python.py BUILD_DIR, a build with the shared library
+"""
+import gc
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+
+build = pathlib.Path(sys.argv[1]).resolve()
+root = pathlib.Path(__file__).resolve().parents[2]
+os.environ['SMOL_LIBRARY'] = str(build / 'libsmol.so')
+sys.path.insert(0, str(root / 'python'))
+
+import numpy as np  # noqa: E402
+import smol  # noqa: E402
+
+shipped = root / 'models/shakespeare-alpha.smol'
+
+
+def run(program, *arguments):
+    done = subprocess.run([build / 'tools' / program, *map(str, arguments)], capture_output=True, timeout=250, check=False)
+    assert done.returncode == 0, (program, arguments, done.stderr)
+    return done.stdout
+
+
+def refused(status, call, *arguments, **more):
+    try:
+        call(*arguments, **more)
+    except smol.Error as error:
+        assert error.status == status, (error.status, error)
+        return error
+    raise AssertionError('not refused')
+
+
+def test_version(_):
+    assert smol.version() == run('smolrun', '--version').decode().split()[1]
+
+
+def test_generates_as_smolrun_does(_):
+    model = smol.Model.load(shipped)
+    for prompt, n, seed in (('KING:', 40, 1), ('', 30, 2), ('a', 300, 3)):  # the last outgrows the context
+        wanted = run('smolrun', shipped, '-p', prompt, '-n', n, '-s', seed, '--no-display-prompt')
+        found = model.decode(model.tokens(prompt, n=n, seed=seed, threads=1 + seed % 2))
+        assert found == wanted.rstrip(b'\n') or found + b'\n' == wanted, (prompt, found, wanted)
+
+
+def test_options_of_the_sampler(_):
+    model = smol.Model.load(shipped)
+    wanted = json.loads(run('smolrun', shipped, '-p', 'Lord', '-n', 50, '--json', '--temp', '1.3', '--top-k', '9', '-s', 5))
+    assert list(model.tokens('Lord', n=50, seed=5, temperature=1.3, top_k=9)) == wanted['tokens'][-50:]
+    assert len(set(model.generate('Lord', n=20, temperature=0, seed=s) for s in range(3))) == 1
+    try:
+        model.generate('x', n=1, heat=3)
+        raise AssertionError('an unknown option')
+    except TypeError:
+        pass
+    refused(1, model.generate, 'x', n=1, top_p=-1.0)
+
+
+def test_stops_when_the_context_is_full(_):
+    model = smol.Model.load(shipped)
+    context = model.facts['context']
+    assert len(list(model.tokens('abc'))) == context - 3 + 1
+    refused(5, list, model.tokens('x' * (context + 1), n=1))
+
+
+def test_tokens_and_bytes(_):
+    model = smol.Model.load(shipped)
+    text = 'Zoë €\x00'
+    assert model.decode(model.encode(text)).decode() == text
+    assert model.encode(text) == list(text.encode())
+    assert model.encode('') == []
+    refused(40, model.decode, [model.facts['vocab']])
+    refused(40, model.decode, [-1])
+
+
+def test_logits(_):
+    """Greedy text is the largest logit, by a session that is fed whole and one that is fed token by token."""
+    model = smol.Model.load(shipped)
+    text = list(model.encode('First Citizen'))
+    for token in model.tokens('First Citizen', n=8, temperature=0):
+        logits = model.logits(text)
+        assert logits.dtype == np.float32 and logits.shape == (256,)
+        assert int(logits.argmax()) == token
+        text.append(token)
+
+
+def test_weights_are_smoltools(folder):
+    model = smol.Model.load(shipped)
+    names = model.tensors()
+    listed = json.loads(run('smoltool', 'weights', shipped, '--list', '--json'))
+    assert [(name, *(shape if len(shape) == 2 else (1, *shape))) for name, shape in names.items()] == [
+        (x['name'], x['rows'], x['cols']) for x in listed]
+    for name in ('wte.weight', 'h.1.attn.c_attn.weight', 'h.1.mlp.c_proj.weight', 'ln_f.bias'):
+        run('smoltool', 'weights', shipped, name, '-o', folder / 'w.npy')
+        wanted, found = np.load(folder / 'w.npy'), model.weights(name)
+        assert found.dtype == np.float64 and found.shape == names[name], (name, found.shape, names[name])
+        assert np.array_equal(found.ravel().astype(wanted.dtype), wanted.ravel()), name
+    refused(41, model.weights, 'h.9.nothing')
+
+
+def test_facts_are_inspects(_):
+    said, facts = json.loads(run('smoltool', 'inspect', '--json', shipped)), smol.Model.load(shipped).facts
+    assert facts['non_embedding_bytes'] == said['non_embedding_bytes'] == 719
+    assert facts['file_bytes'] == shipped.stat().st_size and facts['is_signed']
+    assert facts['hash'].hex() == said['hash']
+
+
+def test_refusals(folder):
+    bad = bytearray(shipped.read_bytes())
+    bad[-300] ^= 1
+    (folder / 'bad.smol').write_bytes(bad)
+    assert refused(3, smol.Model.load, folder / 'none.smol').offset is None
+    refused(10, smol.Model.from_bytes, b'MZ' * 200)
+    error = refused(30, smol.Model.load, folder / 'bad.smol')
+    assert error.offset is not None and str(error).startswith('byte ')
+    refused(33, smol.Model.load, shipped, public_key=bytes(32))
+    key = smol.Model.load(shipped).public_key
+    assert smol.Model.load(shipped, public_key=key).public_key == key
+    try:
+        smol.Model()
+        raise AssertionError('a model of nothing')
+    except TypeError:
+        pass
+
+
+def test_a_file_that_changes(folder):
+    copy = folder / 'copy.smol'
+    copy.write_bytes(shipped.read_bytes())
+    with smol.Model.load(copy) as model:
+        model.check()
+        os.utime(copy, (1, 1))
+        refused(4, model.check)
+    try:
+        model.generate('x', n=1)
+        raise AssertionError('it is closed')
+    except ValueError:
+        assert 'closed' in repr(model)
+
+
+def test_from_bytes_outlives_its_argument(_):
+    model = smol.Model.from_bytes(bytearray(shipped.read_bytes()), threads=2)
+    gc.collect()
+    assert model.generate('KING:', n=20) == smol.Model.load(shipped).generate('KING:', n=20)
+
+
+def test_threads_share_a_model(_):
+    model, found = smol.Model.load(shipped), [None] * 4
+
+    def work(i):
+        found[i] = model.generate('KING:', n=40, seed=i % 2)
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] == found[2] != found[1] == found[3]
+
+
+def main():
+    passed = failed = 0
+    for name, test in sorted(globals().items()):
+        if not name.startswith('test_'):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                test(pathlib.Path(folder))
+                passed += 1
+            except Exception:
+                failed += 1
+                print('FAILED: ' + name)
+                traceback.print_exc(file=sys.stdout)
+    print('%d passed, %d failed' % (passed, failed))
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())
