@@ -16,10 +16,10 @@ struct candidate {
 struct smol_sampler {
 	struct smol_sampler_options options;
 	uint32_t vocab;
-	uint32_t *counts;            /* (V) times each token is among the recent ones */
-	uint32_t *recent;            /* (repeat_last_n) ring */
+	uint32_t *counts; /* (V) times each token is among the recent ones; NULL, as is recent, if that changes nothing */
+	uint32_t *recent; /* (repeat_last_n) ring */
 	uint64_t n_accepted;
-	struct candidate *candidates; /* (V) */
+	struct candidate *candidates; /* (n_candidates) the first in order */
 	struct smol_rng rng;
 };
 
@@ -35,9 +35,22 @@ void smol_sampler_defaults(struct smol_sampler_options *options)
 	};
 }
 
+static bool has_penalty(const struct smol_sampler_options *o)
+{
+	return o->repeat_penalty != 1.0f && o->repeat_last_n != 0;
+}
+
 static uint64_t ring_size(const struct smol_sampler_options *o)
 {
-	return o->repeat_last_n > 0 ? (uint64_t)o->repeat_last_n : 0;
+	return has_penalty(o) && o->repeat_last_n > 0 ? (uint64_t)o->repeat_last_n : 0;
+}
+
+/* How many the drawing may be from: none without chance, top-k, or all. */
+static uint32_t n_candidates(uint32_t vocab, const struct smol_sampler_options *o)
+{
+	if (o->temperature <= 0)
+		return 0;
+	return o->top_k && o->top_k < vocab ? o->top_k : vocab;
 }
 
 static uint64_t counts_at(void)
@@ -45,14 +58,14 @@ static uint64_t counts_at(void)
 	return smol_round_up(sizeof(struct smol_sampler), 64);
 }
 
-static uint64_t recent_at(uint32_t vocab)
+static uint64_t recent_at(uint32_t vocab, const struct smol_sampler_options *o)
 {
-	return counts_at() + smol_round_up((uint64_t)vocab * sizeof(uint32_t), 64);
+	return counts_at() + (has_penalty(o) ? smol_round_up((uint64_t)vocab * sizeof(uint32_t), 64) : 0);
 }
 
 static uint64_t candidates_at(uint32_t vocab, const struct smol_sampler_options *o)
 {
-	return recent_at(vocab) + smol_round_up(ring_size(o) * sizeof(uint32_t), 64);
+	return recent_at(vocab, o) + smol_round_up(ring_size(o) * sizeof(uint32_t), 64);
 }
 
 /* Written so that not-a-number is out of range. */
@@ -82,7 +95,7 @@ enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab, const str
 	if (vocab < 1 || vocab > SMOL_MAX_VOCAB)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "a vocabulary of %u, allowed are 1..%u", vocab,
 		                 SMOL_MAX_VOCAB);
-	size = candidates_at(vocab, options) + (uint64_t)vocab * sizeof(struct candidate);
+	size = candidates_at(vocab, options) + (uint64_t)n_candidates(vocab, options) * sizeof(struct candidate);
 	if (size > SIZE_MAX / 2)
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "this sampler does not fit this machine");
 	*size_bytes = (size_t)size;
@@ -103,10 +116,12 @@ enum smol_status smol_sampler_create(struct smol_sampler **sampler, uint32_t voc
 	if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "a sampler takes %zu bytes at a multiple of 64", needed);
 	*s = (struct smol_sampler){.options = *options, .vocab = vocab};
-	s->counts = (uint32_t *)(void *)(base + counts_at());
-	s->recent = (uint32_t *)(void *)(base + recent_at(vocab));
+	if (has_penalty(options)) {
+		s->counts = (uint32_t *)(void *)(base + counts_at());
+		s->recent = (uint32_t *)(void *)(base + recent_at(vocab, options));
+		memset(s->counts, 0, (size_t)vocab * sizeof *s->counts);
+	}
 	s->candidates = (struct candidate *)(void *)(base + candidates_at(vocab, options));
-	memset(s->counts, 0, (size_t)vocab * sizeof *s->counts);
 	smol_rng_init(&s->rng, options->seed);
 	*sampler = s;
 	return SMOL_OK;
@@ -116,7 +131,7 @@ void smol_sampler_accept(struct smol_sampler *s, uint32_t token)
 {
 	const uint64_t n = ring_size(&s->options);
 
-	if (s->options.repeat_last_n < 0)
+	if (s->counts && s->options.repeat_last_n < 0)
 		s->counts[token] = 1;
 	if (n > 0) {
 		uint32_t *place = &s->recent[s->n_accepted % n];
@@ -149,31 +164,37 @@ static void sift(struct candidate *heap, size_t n, size_t i)
 	heap[i] = moving;
 }
 
-/* The first k of n candidates, in order, at the front: a heap of the best k so far, then sorted. */
-static void select_first(struct candidate *c, size_t n, size_t k)
+static float penalised(const struct smol_sampler *s, const float *logits, uint32_t token)
 {
+	const float l = logits[token], r = s->options.repeat_penalty;
+
+	if (!s->counts || s->counts[token] == 0)
+		return l;
+	return l > 0 ? l / r : l * r;
+}
+
+/* The first k candidates, in order: a heap of the best k so far, then sorted. */
+static void select_first(struct smol_sampler *s, const float *logits, uint32_t k)
+{
+	struct candidate *c = s->candidates;
+
+	for (uint32_t v = 0; v < k; v++)
+		c[v] = (struct candidate){penalised(s, logits, v), v};
 	for (size_t i = k / 2; i-- > 0;)
 		sift(c, k, i);
-	for (size_t i = k; i < n; i++)
-		if (before(&c[i], &c[0])) {
-			c[0] = c[i];
+	for (uint32_t v = k; v < s->vocab; v++) {
+		const struct candidate next = {penalised(s, logits, v), v};
+		if (before(&next, &c[0])) {
+			c[0] = next;
 			sift(c, k, 0);
 		}
+	}
 	for (size_t m = k; m-- > 1;) {
 		const struct candidate last = c[0];
 		c[0] = c[m];
 		c[m] = last;
 		sift(c, m, 0);
 	}
-}
-
-static float penalised(const struct smol_sampler *s, const float *logits, uint32_t token)
-{
-	const float l = logits[token], r = s->options.repeat_penalty;
-
-	if (r == 1.0f || s->options.repeat_last_n == 0 || s->counts[token] == 0)
-		return l;
-	return l > 0 ? l / r : l * r;
 }
 
 static uint32_t pick_greedy(const struct smol_sampler *s, const float *logits)
@@ -235,7 +256,7 @@ static uint32_t pick_at_random(struct smol_sampler *s, size_t n)
 enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *s, const float *logits,
                                    struct smol_error *error)
 {
-	size_t k = s->options.top_k && s->options.top_k < s->vocab ? s->options.top_k : s->vocab;
+	const uint32_t k = n_candidates(s->vocab, &s->options);
 
 	for (uint32_t v = 0; v < s->vocab; v++)
 		if (!isfinite(logits[v]))
@@ -243,9 +264,7 @@ enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *s, cons
 	if (s->options.temperature <= 0) {
 		*token = pick_greedy(s, logits);
 	} else {
-		for (uint32_t v = 0; v < s->vocab; v++)
-			s->candidates[v] = (struct candidate){penalised(s, logits, v), v};
-		select_first(s->candidates, s->vocab, k);
+		select_first(s, logits, k);
 		*token = pick_at_random(s, cut(s, k));
 	}
 	smol_sampler_accept(s, *token);
