@@ -44,8 +44,8 @@ struct smol_cpu smol_cpu_detect(void)
 	if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx))
 		return cpu;
 	cpu.avx2 = has(xcr0(), XCR0_YMM) && has(ebx, LEAF7_EBX_AVX2);
-	cpu.avx512 = cpu.avx2 && has(xcr0(), XCR0_ZMM) && has(ebx, LEAF7_EBX_AVX512) &&
-	             has(ecx, LEAF7_ECX_AVX512);
+	cpu.avx512bw = cpu.avx2 && has(xcr0(), XCR0_ZMM) && has(ebx, LEAF7_EBX_AVX512);
+	cpu.avx512 = cpu.avx512bw && has(ecx, LEAF7_ECX_AVX512);
 	cpu.avxvnni = cpu.avx2 && eax >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && has(eax, LEAF7_1_EAX_AVXVNNI);
 	return cpu;
 }

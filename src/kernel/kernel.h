@@ -80,6 +80,7 @@ struct smol_kernels {
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
 extern const struct smol_kernels smol_kernels_avx2;   /* on x86-64 with the bundles of cpu.h */
 extern const struct smol_kernels smol_kernels_avxvnni;
+extern const struct smol_kernels smol_kernels_avx512bw;
 extern const struct smol_kernels smol_kernels_avx512;
 extern const struct smol_kernels smol_kernels_neon; /* on AArch64 */
 extern const struct smol_kernels smol_kernels_neon_dotprod;

@@ -309,3 +309,9 @@ const struct smol_kernels smol_kernels_avxvnni = {
 	.name = "avx2 with VNNI",
 	KERNELS(smol_frozen_avxvnni, smol_rows_q8_avxvnni),
 };
+
+/* AVX-512 without VBMI and VNNI: one vector times frozen rows gains by wider registers. */
+const struct smol_kernels smol_kernels_avx512bw = {
+	.name = "avx512 without VBMI and VNNI",
+	KERNELS(smol_frozen_avx512bw, smol_rows_q8_avx2),
+};

@@ -8,7 +8,7 @@
 #include <immintrin.h>
 
 smol_frozen_product smol_frozen_avx2, smol_frozen_fast_avx2;
-smol_frozen_product smol_frozen_avxvnni;
+smol_frozen_product smol_frozen_avxvnni, smol_frozen_avx512bw;
 smol_rows_product smol_rows_q8_avx2, smol_rows_q4_avx2, smol_rows_q8_avxvnni;
 void smol_rows_i16_avx2(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);
 

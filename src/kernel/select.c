@@ -9,7 +9,7 @@ static const struct smol_kernels *of_set(enum smol_isa isa, struct smol_cpu cpu)
 	switch (isa) {
 #ifdef SMOL_HAVE_AVX512
 	case SMOL_ISA_AVX512:
-		return cpu.avx512 ? &smol_kernels_avx512 : NULL;
+		return cpu.avx512 ? &smol_kernels_avx512 : cpu.avx512bw ? &smol_kernels_avx512bw : NULL;
 #endif
 #ifdef SMOL_HAVE_NEON
 	case SMOL_ISA_NEON:

@@ -1,6 +1,7 @@
 /* Gweights/s of the kernels of each instruction set on one thread, beside the bare generator and beside stored matrices of
- * the same shape read from memory, in one run: the ratios are what counts. Run by hand: bench_kernels [SECONDS [scalar|avx2|avx512|neon|avxvnni]]. */
+ * the same shape read from memory, in one run: the ratios are what counts. Run by hand: bench_kernels [SECONDS [scalar|avx2|avx512|neon|avxvnni|avx512bw]]. */
 #define _POSIX_C_SOURCE 200809L
+#include "cpu/cpu.h"
 #include "kernel/kernel.h"
 
 #include <stdio.h>
@@ -185,8 +186,22 @@ static const struct smol_kernels *avxvnni(void)
 	k.rows_q8 = smol_rows_q8_avxvnni_for_tests;
 	return smol_kernels_select(SMOL_ISA_AVX512) ? &k : NULL;
 }
+
+static const struct smol_kernels *avx512bw(void)
+{
+	static struct smol_kernels k;
+
+	k = smol_kernels_avx512bw;
+	k.name = "avx512bw";
+	return smol_cpu_detect().avx512bw ? &k : NULL;
+}
 #else
 static const struct smol_kernels *avxvnni(void)
+{
+	return NULL;
+}
+
+static const struct smol_kernels *avx512bw(void)
 {
 	return NULL;
 }
@@ -224,5 +239,6 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < sizeof sets / sizeof *sets; i++)
 		bench_set(&t, smol_kernels_select(sets[i]), argc > 2 ? argv[2] : NULL);
 	bench_set(&t, avxvnni(), argc > 2 ? argv[2] : NULL);
+	bench_set(&t, avx512bw(), argc > 2 ? argv[2] : NULL);
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* Every instruction set against the plain kernels: the same bits for odd sizes, unaligned data and guarded buffers, kernel by
  * kernel and for whole sessions. What this machine lacks is skipped, saying so. */
+#include "cpu/cpu.h"
 #include "../unit/make_model.h"
 #include "kernel/kernel.h"
 
@@ -13,7 +14,7 @@
 
 static const enum smol_isa sets[] = {SMOL_ISA_AVX2, SMOL_ISA_AVX512, SMOL_ISA_NEON};
 #define N_SETS (sizeof sets / sizeof sets[0])
-#define N_KERNELS (N_SETS + 1u) /* and those with AVX-VNNI, in AVX-512's encoding */
+#define N_KERNELS (N_SETS + 2u) /* and those that other processors have, in instructions that this one has: see below */
 
 static const size_t sizes[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 100, 127, 128, 129, 130, 200, 511, 768, 1025};
 #define N_SIZES (sizeof sizes / sizeof sizes[0])
@@ -54,8 +55,18 @@ static const struct smol_kernels *avxvnni(void)
 	k.rows_q8 = smol_rows_q8_avxvnni_for_tests;
 	return smol_kernels_select(SMOL_ISA_AVX512) ? &k : NULL;
 }
+
+static const struct smol_kernels *avx512bw(void)
+{
+	return smol_cpu_detect().avx512bw ? &smol_kernels_avx512bw : NULL;
+}
 #else
 static const struct smol_kernels *avxvnni(void)
+{
+	return NULL;
+}
+
+static const struct smol_kernels *avx512bw(void)
 {
 	return NULL;
 }
@@ -63,7 +74,9 @@ static const struct smol_kernels *avxvnni(void)
 
 static const struct smol_kernels *kernels_of(size_t set)
 {
-	const struct smol_kernels *k = set < N_SETS ? smol_kernels_select(sets[set]) : avxvnni();
+	const struct smol_kernels *k = set < N_SETS    ? smol_kernels_select(sets[set])
+	                               : set == N_SETS ? avxvnni()
+	                                               : avx512bw();
 
 	if (!k)
 		fprintf(stderr, "skipped: this machine lacks instruction set %d\n", set < N_SETS ? (int)sets[set] : -1);
