@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "smoltrain_args.h"
 #include "smoltrain_data.h"
+#include "smoltrain_group.h"
 #include "smoltrain_output.h"
 #include "smoltrain_report.h"
 #include "smoltrain_signals.h"
@@ -37,12 +38,18 @@ static bool due(unsigned every, unsigned step)
 	return every > 0 && step % every == 0;
 }
 
+/* The first process of a group writes; all have the same state. */
+static enum smol_status save(struct smol_trainer *t, struct train_output *output, struct smol_error *error)
+{
+	return train_group_is_first() ? train_output_save(output, t, error) : SMOL_OK;
+}
+
 /* The last step is saved too, so that it is not lost if the model cannot be written. If it is the checkpoint that
  * cannot be, the model, which is smaller, still may. */
 static enum smol_status save_last(struct smol_trainer *t, const struct train_args *args,
                                   struct train_output *output, struct smol_error *error)
 {
-	const enum smol_status status = train_output_save(output, t, error);
+	const enum smol_status status = save(t, output, error);
 
 	if (status != SMOL_E_IO || smol_trainer_steps(t) < args->options.n_steps)
 		return status;
@@ -58,7 +65,7 @@ static enum smol_status train(struct smol_trainer *t, const struct train_args *a
 	enum smol_status status = SMOL_OK;
 
 	while (status == SMOL_OK && smol_trainer_steps(t) < args->options.n_steps &&
-	       !train_stop_asked()) {
+	       !train_group_any(train_stop_asked())) {
 		struct smol_train_step step;
 		struct smol_train_score score;
 		unsigned done;
@@ -74,7 +81,7 @@ static enum smol_status train(struct smol_trainer *t, const struct train_args *a
 				train_report_score(report, t, &score, false);
 		}
 		if (status == SMOL_OK && due(args->save_every, done) && done < args->options.n_steps)
-			status = train_output_save(output, t, error);
+			status = save(t, output, error);
 	}
 	if (status == SMOL_OK)
 		status = save_last(t, args, output, error);
@@ -94,6 +101,8 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
 	if (status != SMOL_OK)
 		return status;
 	train_report_score(report, t, &score, true);
+	if (!train_group_is_first())
+		return SMOL_OK;
 	status = train_output_write(output, args, t, corpus, &score, error);
 	if (status == SMOL_OK)
 		train_report_model(report, t, output);
@@ -125,7 +134,7 @@ static int run(const struct train_args *args, const struct smol_corpus *corpus,
 	}
 	if (status != SMOL_OK)
 		train_output_complain(output, &error);
-	else if (stopped)
+	else if (stopped && train_group_is_first())
 		fprintf(stderr, "stopped after step %u of %u; the same command%s goes on\n",
 		        (unsigned)smol_trainer_steps(trainer), (unsigned)args->options.n_steps,
 		        args->in_sweep ? "" : " with --resume");
@@ -159,6 +168,7 @@ static int train_line(int argc, const char **argv)
 
 	if (train_args_parse(&args, argc, argv, &code) != 0)
 		return code;
+	train_group_speak();
 	code = train_run(&args, NULL);
 	train_args_free(&args);
 	return code;
@@ -174,6 +184,11 @@ int main(int argc, char **argv)
 	prepare_environment(argv);
 	if (sweep)
 		arguments[1] = cli_program; /* as its help calls it */
-	code = sweep ? train_sweep(argc - 1, arguments + 1) : train_line(argc, arguments);
-	return cli_close_output(code);
+	if (!train_group_join())
+		return CLI_FAILED;
+	if (sweep && train_group() != NULL)
+		code = cli_usage_error("sweep", "is for one process");
+	else
+		code = sweep ? train_sweep(argc - 1, arguments + 1) : train_line(argc, arguments);
+	return train_group_leave(cli_close_output(code));
 }

@@ -1,6 +1,7 @@
 /* smoltrain's command line. */
 #include "smoltrain_args.h"
 #include "cli.h"
+#include "smoltrain_group.h"
 #include "smoltrain_output.h"
 
 #include <stdio.h>
@@ -92,7 +93,8 @@ static int apply_words(struct train_args *args, const struct words *w)
 	o->keep_best = keep != 0;
 	o->uniform_alphas = start != 0;
 	if (o->n_threads == 0)
-		o->n_threads = cli_cores();
+		o->n_threads = cli_cores() / train_group_neighbours() > 0 ? cli_cores() / train_group_neighbours() : 1;
+	o->group = train_group();
 	if (smol_train_options_check(o, &error) != SMOL_OK)
 		return cli_usage_error("options", error.text);
 	return 0;

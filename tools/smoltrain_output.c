@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "key_file.h"
 #include "smoltrain_card.h"
+#include "smoltrain_group.h"
 
 #include <errno.h>
 #include <smol/io.h>
@@ -83,6 +84,10 @@ bool train_output_open(struct train_output *output, const struct train_args *arg
 		complain(o.checkpoint, "a stopped training left it; go on with --resume, or delete it");
 		free(o.checkpoint);
 		return false;
+	}
+	if (!train_group_is_first()) { /* which writes nothing */
+		*output = o;
+		return true;
 	}
 	smol_remove_leftovers(o.checkpoint);
 	smol_remove_leftovers(args->output);

@@ -1,6 +1,7 @@
 /* Progress on stderr, and the log. */
 #include "smoltrain_report.h"
 #include "cli.h"
+#include "smoltrain_group.h"
 #include "smoltrain_log.h"
 
 #include <errno.h>
@@ -57,8 +58,8 @@ static void record_start(struct train_report *r, const struct smol_trainer *t)
 bool train_report_open(struct train_report *r, const struct train_args *args,
                        const struct smol_trainer *t)
 {
-	*r = (struct train_report){.args = args, .smoothed = -1, .val = -1};
-	if (args->log != NULL) {
+	*r = (struct train_report){.args = args, .smoothed = -1, .val = -1, .quiet = !train_group_is_first()};
+	if (args->log != NULL && !r->quiet) {
 		struct smol_error error;
 
 		smol_remove_leftovers(args->log);
@@ -73,7 +74,7 @@ bool train_report_open(struct train_report *r, const struct train_args *args,
 			return false;
 		}
 	}
-	r->terminal = isatty(STDERR_FILENO) == 1;
+	r->terminal = !r->quiet && isatty(STDERR_FILENO) == 1;
 	r->began = r->shown = cli_seconds();
 	r->first_step = smol_trainer_steps(t);
 	record_start(r, t);
@@ -110,6 +111,8 @@ void train_report_step(struct train_report *r, const struct smol_trainer *t,
 	                    (json_int_t)step, "tokens", tokens_per_step(r) * step, "loss", s->loss,
 	                    "gradient_norm", s->gradient_norm, "lr", s->lr, "alpha_lr", s->alpha_lr,
 	                    "seconds", cli_seconds() - r->began));
+	if (r->quiet)
+		return;
 	if (r->terminal ? last || cli_seconds() - r->shown > 0.1
 	                : last || (r->args->print_every > 0 && step % r->args->print_every == 0))
 		show(r, step);
@@ -141,6 +144,8 @@ void train_report_say(struct train_report *r, const char *format, ...)
 {
 	va_list arguments;
 
+	if (r->quiet)
+		return;
 	if (r->terminal)
 		fputs("\r\x1b[K", stderr);
 	va_start(arguments, format);

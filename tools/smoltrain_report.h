@@ -11,7 +11,7 @@
 struct train_report {
 	const struct train_args *args;
 	FILE *log; /* NULL: none */
-	bool terminal;
+	bool terminal, quiet; /* quiet: another process of the group reports */
 	double began, shown; /* seconds of the monotonic clock */
 	unsigned first_step; /* steps done before this run */
 	double loss, smoothed; /* of training: the last step's, and smoothed; negative: none yet */

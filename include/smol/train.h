@@ -20,6 +20,16 @@ enum smol_order {
 	SMOL_ORDER_SHUFFLED, /* all of them, side by side, before any comes again */
 };
 
+/* Processes, perhaps of several machines, that train one model: process `rank` of `size` computes its share of every batch and of
+ * every validation. What travels is the gradient of learned numbers and embeddings. sum replaces n numbers, floats or
+ * doubles, by their sums over all processes, the same bits in each; false if that failed. All call the same functions of
+ * their trainers in the same order. */
+struct smol_train_group {
+	uint32_t rank, size;
+	bool (*sum)(void *context, void *numbers, size_t n, bool is_double);
+	void *context;
+};
+
 /* What trains and how. Filled in by smol_train_defaults(). */
 struct smol_train_options {
 	/* The model. */
@@ -48,6 +58,7 @@ struct smol_train_options {
 	bool keep_best; /* finish with the best validated numbers, not the last */
 	uint32_t n_threads;
 	enum smol_isa isa; /* of smol's own products; ARGUMENT if this machine lacks it */
+	const struct smol_train_group *group; /* NULL: alone; its size divides batch. Outlives the trainer */
 };
 
 /* warmup: a tenth of the steps, at most 100. */
@@ -88,7 +99,7 @@ uint64_t smol_trainer_learned_numbers(const struct smol_trainer *trainer);
 
 /* One step of AdamW: its loss in nats before the step, the norm of its gradient before clipping,
  * the learning rates used. NUMERIC if the loss or the gradient is not finite; the step is then not
- * taken. */
+ * taken. IO if the group fails. */
 struct smol_train_step {
 	double loss, gradient_norm, lr, alpha_lr;
 };
@@ -132,8 +143,8 @@ enum smol_status smol_trainer_load(struct smol_trainer *trainer, const uint8_t *
 enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
                                          size_t size_bytes, struct smol_error *error);
 
-/* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads and isa, which
- * change no number, are left out; warmup is resolved. */
+/* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads, isa and group, which
+ * are of the machine, are left out; warmup is resolved. */
 char *smol_train_options_json(const struct smol_train_options *options);
 
 /* OpenBLAS chooses its kernels by a list of processors and takes the oldest for one it does not

@@ -194,6 +194,8 @@ static enum smol_status check_recipe(const struct smol_train_options *o, struct 
 		wrong = "threads must be 1..1024";
 	else if (!smol_kernels_select(o->isa))
 		wrong = "this machine lacks the instruction set";
+	else if (o->group != NULL && (o->group->size < 1 || o->group->rank >= o->group->size || o->batch % o->group->size != 0))
+		wrong = "the number of processes must divide the batch";
 	if (wrong != NULL)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
 	return SMOL_OK;

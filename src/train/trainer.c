@@ -54,7 +54,7 @@ static enum smol_status divide(struct smol_trainer *t, const struct smol_config 
 static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
 {
 	const struct smol_train_options *o = &t->options;
-	const struct smol_net_options net_options = {.batch = o->batch,
+	const struct smol_net_options net_options = {.batch = t->share,
 	                                             .n_threads = o->n_threads,
 	                                             .isa = o->isa,
 	                                             .full = o->full,
@@ -100,6 +100,7 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
 	t->options = *options;
 	smol_train_resolve(&t->options);
 	t->corpus = *corpus;
+	t->share = options->group != NULL ? options->batch / options->group->size : options->batch;
 	t->best_nats = (double)INFINITY;
 	smol_batch_key(t->batch_key, options->order, options->seed);
 	status = build(t, error);
@@ -165,10 +166,12 @@ static uint64_t window_start(const struct smol_trainer *t, uint32_t b)
 
 static void load_batch(struct smol_trainer *t)
 {
+	const struct smol_train_group *group = t->options.group;
 	const size_t T = t->options.context;
+	const uint32_t first = group != NULL ? group->rank * t->share : 0;
 
-	for (uint32_t b = 0; b < t->options.batch; b++) {
-		const uint64_t start = window_start(t, b);
+	for (uint32_t b = 0; b < t->share; b++) {
+		const uint64_t start = window_start(t, first + b);
 
 		for (size_t i = 0; i < T; i++) {
 			t->tokens[b * T + i] = (uint8_t)smol_corpus_token(&t->corpus, start + i);
@@ -177,21 +180,48 @@ static void load_batch(struct smol_trainer *t)
 	}
 }
 
+/* Sums over the group; nothing to do alone. */
+static enum smol_status join(const struct smol_trainer *t, void *numbers, size_t n, bool is_double, struct smol_error *error)
+{
+	const struct smol_train_group *group = t->options.group;
+
+	if (group == NULL || group->sum(group->context, numbers, n, is_double))
+		return SMOL_OK;
+	return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "step %u: the other processes cannot be reached",
+	                 (unsigned)(t->step + 1));
+}
+
+/* Loss and gradient of the batch: each process has the mean of its share, so that the mean of all is their sum by their number. */
+static enum smol_status differentiate(struct smol_trainer *t, double *loss, struct smol_error *error)
+{
+	enum smol_status status;
+
+	load_batch(t);
+	*loss = smol_net_forward(t->net, t->tokens, t->targets, true, NULL);
+	smol_net_backward(t->net, t->tokens);
+	status = join(t, loss, 1, true, error);
+	if (status == SMOL_OK)
+		status = join(t, t->net->grad, t->net->n_values, sizeof(real) == sizeof(double), error);
+	return status;
+}
+
 enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_step *out,
                                    struct smol_error *error)
 {
 	const struct smol_train_options *o = &t->options;
+	const double n_processes = o->group != NULL ? o->group->size : 1;
 	struct smol_train_step s;
+	enum smol_status status;
 
 	if (t->finished)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
 	set_threads(t);
-	load_batch(t);
 	s.lr = o->lr * smol_schedule(o, t->step);
 	s.alpha_lr = o->alpha_lr * smol_alpha_schedule(o, t->step);
-	s.loss = smol_net_forward(t->net, t->tokens, t->targets, true, NULL);
-	smol_net_backward(t->net, t->tokens);
-	s.gradient_norm = smol_gradient_norm(t->net);
+	if ((status = differentiate(t, &s.loss, error)) != SMOL_OK)
+		return status;
+	s.loss /= n_processes;
+	s.gradient_norm = smol_gradient_norm(t->net) / n_processes;
 	if (!isfinite(s.loss) || !isfinite(s.gradient_norm))
 		return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
 		                 "step %u: the loss or its gradient is not finite; a lower learning "
@@ -203,7 +233,7 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
 	                            [SMOL_GROUP_FACTOR] = s.lr,
 	                            [SMOL_GROUP_NORM] = s.lr,
 	                            [SMOL_GROUP_MATRIX] = s.lr},
-	           o->clip > 0 && s.gradient_norm > o->clip ? o->clip / s.gradient_norm : 1);
+	           (o->clip > 0 && s.gradient_norm > o->clip ? o->clip / s.gradient_norm : 1) / n_processes);
 	t->step++;
 	smol_net_materialise(t->net, false);
 	*out = s;
@@ -225,24 +255,31 @@ static size_t load_windows(struct smol_trainer *t, uint64_t *at)
 		t->targets[i] = inside ? (int32_t)smol_corpus_token(&t->corpus, position + 1) : -1;
 		n_targets += inside;
 	}
-	*at += t->options.batch * T;
+	*at += t->share * T;
 	return n_targets;
 }
 
 enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train_score *out,
                                        struct smol_error *error)
 {
+	const struct smol_train_group *group = t->options.group;
+	const uint32_t n_processes = group != NULL ? group->size : 1, rank = group != NULL ? group->rank : 0;
 	struct smol_train_score score = {0};
+	enum smol_status status;
 	double sum = 0;
 
 	set_threads(t);
-	for (uint64_t at = t->n_train; at + 1 < t->corpus.n_tokens;) {
+	for (uint64_t at = t->n_train, i = 0; at + 1 < t->corpus.n_tokens; i++) {
 		double total;
 
 		score.n_tokens += load_windows(t, &at);
+		if (i % n_processes != rank)
+			continue;
 		smol_net_forward(t->net, t->tokens, t->targets, false, &total);
 		sum += total;
 	}
+	if ((status = join(t, &sum, 1, true, error)) != SMOL_OK)
+		return status;
 	if (!isfinite(sum))
 		return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
 		                 "after step %u: the validation loss is not finite; a lower "
