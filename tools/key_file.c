@@ -1,5 +1,6 @@
 /* See key_file.h. */
 #include "cli.h"
+#include "cli_guard.h"
 #include "key_file.h"
 
 #include <errno.h>
@@ -25,10 +26,10 @@ int key_file_public(struct smol_public_key *key, const char *path_or_base64)
 
 	if (smol_public_key_parse(key, (const uint8_t *)path_or_base64, strlen(path_or_base64), &error) == SMOL_OK)
 		return 0;
-	if (smol_map(&mapping, path_or_base64, &error))
+	if (cli_map(&mapping, path_or_base64, &error))
 		return cli_complain(path_or_base64, &error);
 	status = smol_public_key_parse(key, mapping.bytes.data, mapping.bytes.size_bytes, &error);
-	smol_unmap(&mapping);
+	cli_unmap(&mapping);
 	return status ? cli_complain(path_or_base64, &error) : 0;
 }
 
@@ -104,9 +105,9 @@ int key_file_secret(struct smol_secret_key *key, const char *path, const char *p
 	struct smol_error error;
 	int code;
 
-	if (smol_map(&mapping, path, &error))
+	if (cli_map(&mapping, path, &error))
 		return cli_complain(path, &error);
 	code = parse_secret(key, path, mapping.bytes, password_file);
-	smol_unmap(&mapping);
+	cli_unmap(&mapping);
 	return code;
 }

@@ -1,5 +1,6 @@
 /* smoltool keygen and sign: minisign keys, and signatures in the file. SPEC.md 4. */
 #include "cli.h"
+#include "cli_guard.h"
 #include "cli_json.h"
 #include "smoltool.h"
 #include "key_file.h"
@@ -168,14 +169,14 @@ static int sign(const char *path, const char *output, const struct key_options *
 	struct smol_error error;
 	int code;
 
-	if (smol_open(&mapping, &file, path, cli_cores(), &error))
+	if (cli_open(&mapping, &file, path, cli_cores(), &error))
 		return cli_complain(path, &error);
 	code = key_file_secret(&key, o->secret_path, o->password_file);
 	if (code == 0) {
 		code = write_signed(output ? output : path, &file, &key);
 		smol_secret_key_wipe(&key);
 	}
-	smol_unmap(&mapping);
+	cli_unmap(&mapping);
 	return code;
 }
 

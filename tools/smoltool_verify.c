@@ -1,5 +1,6 @@
 /* smoltool verify: the three checks, each by its name. SPEC.md 4. */
 #include "cli.h"
+#include "cli_guard.h"
 #include "cli_json.h"
 #include "key_file.h"
 #include "smoltool.h"
@@ -67,7 +68,7 @@ static int verify(const char *path, const char *pubkey, bool json)
 
 	if (pubkey && (code = key_file_public(&key, pubkey)) != 0)
 		return code;
-	if (smol_open(&mapping, &file, path, cli_cores(), &error))
+	if (cli_open(&mapping, &file, path, cli_cores(), &error))
 		return json ? report_json(path, NULL, pubkey != NULL, &error)
 		            : cli_complain(path, &error);
 	if (json)
@@ -76,7 +77,7 @@ static int verify(const char *path, const char *pubkey, bool json)
 		                                                                         : NULL);
 	else
 		code = report(path, &file, pubkey ? &key : NULL);
-	smol_unmap(&mapping);
+	cli_unmap(&mapping);
 	return code;
 }
 
