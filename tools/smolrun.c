@@ -4,8 +4,6 @@
 #include "smolrun.h"
 #include "smolrun_text.h"
 
-#include <smol/key.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,23 +19,34 @@ static int complain_errno(const char *path)
 	return cli_complain(path, &error);
 }
 
-/* Whether the model is signed by the key that is demanded. */
-static int check_trust(const struct run *run)
+/* Whether the model that is mapped is signed by a key that is demanded, in the file or beside it. */
+static int check_signer(struct run *run, const struct trust *trust)
 {
-	struct smol_public_key key;
-	struct smol_mapping text;
+	const struct trust_subject subject = {.path = run->args->model, .bytes = run->mapping.bytes, .model = &run->file};
 	struct smol_error error;
-	enum smol_status status = cli_map(&text, run->args->trust_file, &error);
+	char *blamed = NULL;
 
-	if (status)
-		return cli_complain(run->args->trust_file, &error);
-	status = smol_public_key_parse(&key, text.bytes.data, text.bytes.size_bytes, &error);
-	cli_unmap(&text);
-	if (status)
-		return cli_complain(run->args->trust_file, &error);
-	if (smol_file_check_signer(&run->file, &key, &error))
-		return cli_complain(run->args->model, &error);
+	if (trust_check(&run->proof, &blamed, trust, &subject, &error)) {
+		cli_complain(blamed, &error);
+		free(blamed);
+		return CLI_FAILED;
+	}
 	return 0;
+}
+
+static int check_trust(struct run *run)
+{
+	struct trust trust = {NULL, 0};
+	int code = 0;
+
+	if (run->args->trust)
+		code = trust_key(&trust, run->args->trust);
+	else if (run->args->trusted)
+		code = trust_folder(&trust);
+	if (code == 0 && trust.n_keys)
+		code = check_signer(run, &trust);
+	trust_free(&trust);
+	return code;
 }
 
 /* The one block that a session lives in. */
@@ -150,12 +159,13 @@ static int run_model(struct run *run)
 	if (cli_open(&run->mapping, &run->file, args->model, args->check_fast ? 0 : args->session.n_threads, &error))
 		return cli_complain(args->model, &error);
 	run->open_seconds = cli_seconds() - start;
-	code = run->args->trust_file ? check_trust(run) : 0;
+	code = check_trust(run);
 	if (code == 0)
 		code = create_session(run);
 	if (code == 0)
 		code = run->args->perplexity_file ? measure(run) : generate(run);
 	smol_session_destroy(run->session);
+	trust_proof_free(&run->proof);
 	cli_memory_free(run->memory, run->memory_bytes);
 	cli_unmap(&run->mapping);
 	return code;
