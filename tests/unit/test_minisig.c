@@ -123,6 +123,65 @@ Test(minisig, no_changed_byte_is_accepted)
 		cr_assert_neq(verify(published, i, published_key, "test"), SMOL_OK, "cut at %zu", i);
 }
 
+/* xorshift */
+static unsigned random_below(uint64_t *state, unsigned n)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return (unsigned)(*state >> 33) % n;
+}
+
+/* One random byte replaced, put in or taken out. */
+static size_t mutate(char *text, size_t n, uint64_t *state)
+{
+	static const char letters[] = "\r\n\t =:+/AZaz09\x00\x1b\x7f\xc3\xff";
+	const char letter = letters[random_below(state, sizeof letters - 1)];
+	const size_t at = random_below(state, (unsigned)n);
+
+	switch (random_below(state, 3)) {
+	case 0:
+		text[at] = letter;
+		return n;
+	case 1:
+		memmove(text + at + 1, text + at, n - at);
+		text[at] = letter;
+		return n + 1;
+	default:
+		memmove(text + at, text + at + 1, n - at - 1);
+		return n - 1;
+	}
+}
+
+/* Some bytes of it changed anywhere: what still verifies differs in its first comment, or in the ends of lines. */
+Test(minisig, nothing_else_is_accepted, .timeout = 120)
+{
+	const char *protected = strchr(published, '\n') + 1;
+	uint64_t state = 88172645463325252u;
+	unsigned n_accepted = 0;
+	char text[sizeof published + 8], kept[sizeof text];
+
+	for (unsigned round = 0; round < 30000; round++) {
+		size_t n = sizeof published - 1, n_kept = 0;
+
+		memcpy(text, published, n);
+		for (unsigned i = random_below(&state, 4) + 1; i > 0; i--)
+			n = mutate(text, n, &state);
+		if (verify(text, n, published_key, "test") != SMOL_OK)
+			continue;
+		n_accepted++;
+		cr_assert_eq(memcmp(text, "untrusted comment: ", 19), 0);
+		for (const char *p = (const char *)memchr(text, '\n', n) + 1; p < text + n; p++)
+			if (*p != '\r')
+				kept[n_kept++] = *p;
+		if (n_kept < strlen(protected))
+			kept[n_kept++] = '\n';
+		cr_assert_eq(n_kept, strlen(protected), "round %u", round);
+		cr_assert_arr_eq(kept, protected, n_kept, "round %u", round);
+	}
+	cr_assert(n_accepted > 100 && n_accepted < 10000, "%u accepted", n_accepted);
+}
+
 /* The last line feed may be missing, and lines may end as on other systems; no more than that. */
 Test(minisig, ends_of_lines)
 {
