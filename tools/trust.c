@@ -122,50 +122,54 @@ int trust_folder(struct trust *trust)
 
 /* ---- the signature ---- */
 
+/* With one key demanded, the library has said which it was not. */
+static enum smol_status not_trusted(const uint8_t number[SMOL_KEY_NUMBER_BYTES], const struct trust *trust, struct smol_error *error)
+{
+	char text[64], name[17];
+
+	if (trust->n_keys == 1)
+		return error->code;
+	cli_key_number(name, number);
+	snprintf(text, sizeof text, "signed by key %s, which is not trusted", name);
+	return fail(error, SMOL_E_UNTRUSTED, text);
+}
+
 /* By the model's own signature. */
 static enum smol_status check_inside(struct trust_proof *proof, const struct trust *trust, const struct smol_file *model,
                                      struct smol_error *error)
 {
 	const uint8_t *number = model->signature.key_number;
 	enum smol_status status = SMOL_E_UNTRUSTED;
-	char text[64], name[17];
 
 	for (size_t i = 0; status && i < trust->n_keys; i++)
 		status = smol_file_check_signer(model, &trust->keys[i], error);
-	if (!status) {
-		memcpy(proof->key_number, number, SMOL_KEY_NUMBER_BYTES);
-	} else if (status == SMOL_E_UNTRUSTED && model->is_signed && trust->n_keys > 1) {
-		cli_key_number(name, number);
-		snprintf(text, sizeof text, "signed by key %s, which is not trusted", name);
-		status = fail(error, status, text);
-	}
-	return status;
+	if (status)
+		return status == SMOL_E_UNTRUSTED && model->is_signed ? not_trusted(number, trust, error) : status;
+	memcpy(proof->key_number, number, SMOL_KEY_NUMBER_BYTES);
+	return SMOL_OK;
 }
 
-/* By what a .minisig says. A key's number is no proof, so every key of that number is tried. */
+/* By what a .minisig says. A key's number is no proof, so every key of that number is tried; what is told if none holds is
+ * what was wrong under the last of them. */
 static enum smol_status check_detached(struct trust_proof *proof, const struct trust *trust, struct smol_span bytes,
                                        struct smol_span text, struct smol_error *error)
 {
 	struct smol_minisig signature;
+	struct smol_error other;
 	enum smol_status status = smol_minisig_parse(&signature, text.data, text.size_bytes, error);
-	char why[64], name[17];
-	bool is_known = false;
+	enum smol_status found = SMOL_E_UNTRUSTED;
 
 	if (status)
 		return status;
-	cli_key_number(name, signature.key_number);
-	snprintf(why, sizeof why, "signed by key %s, which is not trusted", name);
-	status = SMOL_E_UNTRUSTED;
-	for (size_t i = 0; status && i < trust->n_keys; i++) {
-		const bool has_number = memcmp(trust->keys[i].key_number, signature.key_number, SMOL_KEY_NUMBER_BYTES) == 0;
-		if (has_number || trust->n_keys == 1)
-			status = smol_minisig_check(&signature, &trust->keys[i], bytes.data, bytes.size_bytes, error);
-		is_known = is_known || has_number;
+	for (size_t i = 0; found && i < trust->n_keys; i++) {
+		status = smol_minisig_check(&signature, &trust->keys[i], bytes.data, bytes.size_bytes, &other);
+		if (status != SMOL_E_UNTRUSTED || found == SMOL_E_UNTRUSTED) {
+			found = status;
+			*error = other;
+		}
 	}
-	if (status && !is_known && trust->n_keys > 1)
-		return fail(error, SMOL_E_UNTRUSTED, why);
-	if (status)
-		return status;
+	if (found)
+		return found == SMOL_E_UNTRUSTED ? not_trusted(signature.key_number, trust, error) : found;
 	memcpy(proof->key_number, signature.key_number, SMOL_KEY_NUMBER_BYTES);
 	proof->trusted_comment = strdup(signature.trusted_comment);
 	return proof->trusted_comment ? SMOL_OK : fail(error, SMOL_E_MEMORY, "out of memory");

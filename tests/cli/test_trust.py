@@ -313,6 +313,14 @@ def test_trust_folder(folder):
     attempts(0, HOME=str(folder), XDG_CONFIG_HOME='')
     attempts(0, HOME=str(folder), XDG_CONFIG_HOME='relative/is/ignored')
     attempts(1, b'HOME')
+    # Another's key under the number of c: it neither counts nor stands in the way.
+    forged = bytearray(base64.b64decode((folder / 'b.pub').read_text().splitlines()[1]))
+    forged[2:10] = base64.b64decode((folder / 'c.pub').read_text().splitlines()[1])[2:10]
+    for name in ('0.pub', 'd.pub', 'z.pub'):
+        (trusted / name).write_bytes(b'untrusted comment: x\n' + base64.b64encode(forged) + b'\n')
+    attempts(0, **here)
+    (trusted / 'c.pub').rename(trusted / 'c')
+    attempts(1, b'm.smol.minisig: the signature is not of this file and key', **here)
     (trusted / 'spoilt.pub').write_text('untrusted comment: x\nno key\n')
     attempts(1, b'spoilt.pub', **here)
     for bad in (['--trusted', '--check', 'fast'], ['--trusted', '--trust', folder / 'a.pub']):
