@@ -9,7 +9,8 @@
 
 /* One line at *at: its first byte and length without the line's end; *at moves behind it. A CR right before
  * the line feed belongs to the end. False at the end of the text. */
-bool smol_minisign_line(const char **line, size_t *length, const uint8_t *text, size_t size_bytes, size_t *at);
+bool smol_minisign_line(const char **line, size_t *length, const uint8_t *text, size_t size_bytes,
+                        size_t *at);
 
 /* Before anything of libsodium that wants it. */
 enum smol_status smol_minisign_start(struct smol_error *error);

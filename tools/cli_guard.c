@@ -1,7 +1,7 @@
 /* See cli_guard.h. A lost page of a mapped file raises SIGBUS in the thread that touches it, in the middle of any load;
  * there is no going on from there. */
-#include "cli.h"
 #include "cli_guard.h"
+#include "cli.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -68,8 +68,9 @@ static void catch_bus_errors(void)
 /* For free(); NULL if memory is out. */
 static char *make_message(const char *path)
 {
-	static const struct smol_error lost = {SMOL_E_CHANGED, SMOL_NO_OFFSET,
-	                                       "the file was cut short or could not be read while in use"};
+	static const struct smol_error lost = {
+		SMOL_E_CHANGED, SMOL_NO_OFFSET,
+		"the file was cut short or could not be read while in use"};
 
 	return cli_message(path, &lost);
 }
@@ -86,8 +87,8 @@ static bool guard(const struct smol_mapping *mapping, char *message)
 	return false;
 }
 
-enum smol_status cli_open(struct smol_mapping *mapping, struct smol_file *file, const char *path, uint32_t n_threads,
-                          struct smol_error *error)
+enum smol_status cli_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
+                          uint32_t n_threads, struct smol_error *error)
 {
 	char *message = make_message(path);
 	struct smol_mapping m;

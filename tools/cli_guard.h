@@ -7,8 +7,8 @@
 
 /* As smol_map, smol_open and smol_unmap. n_threads 0: as smol_open_unproven. Not while another thread does so. */
 enum smol_status cli_map(struct smol_mapping *mapping, const char *path, struct smol_error *error);
-enum smol_status cli_open(struct smol_mapping *mapping, struct smol_file *file, const char *path, uint32_t n_threads,
-                          struct smol_error *error);
+enum smol_status cli_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
+                          uint32_t n_threads, struct smol_error *error);
 void cli_unmap(struct smol_mapping *mapping);
 
 /* Nobody wrote into the file since it was mapped: what was verified is what was used. 0, or CLI_FAILED after a message. */

@@ -29,7 +29,8 @@ static int digest_file(struct digest *d)
 	d->name = slash ? slash + 1 : d->path;
 	if (cli_map(&mapping, d->path, &error))
 		return cli_complain(d->path, &error);
-	crypto_generichash(d->hash, sizeof d->hash, mapping.bytes.data, mapping.bytes.size_bytes, NULL, 0);
+	crypto_generichash(d->hash, sizeof d->hash, mapping.bytes.data, mapping.bytes.size_bytes, NULL,
+	                   0);
 	code = cli_check_unchanged(&mapping, d->path);
 	cli_unmap(&mapping);
 	return code;
@@ -61,7 +62,8 @@ static int by_name(const void *a, const void *b)
 }
 
 /* SHA-256 of the digests in order, whatever they are made with. */
-static void root_digest(char text[2 * crypto_hash_sha256_BYTES + 1], const struct digest *digests, size_t n)
+static void root_digest(char text[2 * crypto_hash_sha256_BYTES + 1], const struct digest *digests,
+                        size_t n)
 {
 	crypto_hash_sha256_state state;
 	uint8_t root[crypto_hash_sha256_BYTES];
@@ -81,24 +83,26 @@ static json_t *statement(const struct digest *digests, size_t n, const char *nam
 
 	for (size_t i = 0; i < n; i++) {
 		cli_hex(hash, digests[i].hash, sizeof digests[i].hash);
-		json_array_append_new(resources, json_pack("{s:s, s:s, s:s}", "name", digests[i].name, "algorithm", "blake2b",
-		                                           "digest", hash));
+		json_array_append_new(resources, json_pack("{s:s, s:s, s:s}", "name", digests[i].name,
+		                                           "algorithm", "blake2b", "digest", hash));
 	}
 	root_digest(root, digests, n);
 	if (json_array_size(resources) != n) {
 		json_decref(resources);
 		return NULL;
 	}
-	return json_pack("{s:s, s:[{s:s, s:{s:s}}], s:s, s:{s:o, s:{s:s, s:s, s:b}}}", "_type", "https://in-toto.io/Statement/v1",
-	                 "subject", "name", name, "digest", "sha256", root, "predicateType",
-	                 "https://model_signing/signature/v1.0", "predicate", "resources", resources, "serialization", "method",
-	                 "files", "hash_type", "blake2b", "allow_symlinks", 1);
+	return json_pack("{s:s, s:[{s:s, s:{s:s}}], s:s, s:{s:o, s:{s:s, s:s, s:b}}}", "_type",
+	                 "https://in-toto.io/Statement/v1", "subject", "name", name, "digest", "sha256",
+	                 root, "predicateType", "https://model_signing/signature/v1.0", "predicate",
+	                 "resources", resources, "serialization", "method", "files", "hash_type",
+	                 "blake2b", "allow_symlinks", 1);
 }
 
 /* Files are named as if they lay in one folder, so no two may have one name. */
 static int check_names(const struct digest *digests, size_t n)
 {
-	const struct smol_error error = {SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "two files of that name; a manifest is of one folder"};
+	const struct smol_error error = {SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+	                                 "two files of that name; a manifest is of one folder"};
 
 	for (size_t i = 1; i < n; i++)
 		if (strcmp(digests[i - 1].name, digests[i].name) == 0)
@@ -108,7 +112,8 @@ static int check_names(const struct digest *digests, size_t n)
 
 static int print_statement(FILE *to, struct digest *digests, size_t n, const char *name)
 {
-	const struct smol_error error = {SMOL_E_TEXT, SMOL_NO_OFFSET, "a name that is not UTF-8, or no memory"};
+	const struct smol_error error = {SMOL_E_TEXT, SMOL_NO_OFFSET,
+	                                 "a name that is not UTF-8, or no memory"};
 	const char *subject = name ? name : digests[0].name;
 	json_t *object;
 	int code;
@@ -145,7 +150,9 @@ static int write_text(const struct digest_options *o, struct digest *digests, si
 	if (fclose(to) != 0 && code == 0)
 		code = cli_complain(NULL, &error);
 	if (code == 0 && o->output)
-		code = smol_write_file(o->output, text, size, 0644, &error) ? cli_complain(o->output, &error) : 0;
+		code = smol_write_file(o->output, text, size, 0644, &error)
+		               ? cli_complain(o->output, &error)
+		               : 0;
 	else if (code == 0)
 		fwrite(text, 1, size, stdout); /* whether it could is asked at the end of the program */
 	free(text);
@@ -181,9 +188,12 @@ int tool_digest(int argc, const char **argv)
 {
 	struct digest_options o = {0};
 	const struct poptOption options[] = {
-		{"oms", 0, POPT_ARG_NONE, &o.oms, 0, "an in-toto statement, as OpenSSF Model Signing has it", NULL},
-		{"name", 0, POPT_ARG_STRING, &o.name, 0, "of the model in the statement (the first FILE's)", "NAME"},
-		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "a file instead of the standard output", "FILE"},
+		{"oms", 0, POPT_ARG_NONE, &o.oms, 0,
+	         "an in-toto statement, as OpenSSF Model Signing has it", NULL},
+		{"name", 0, POPT_ARG_STRING, &o.name, 0,
+	         "of the model in the statement (the first FILE's)", "NAME"},
+		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "a file instead of the standard output",
+	         "FILE"},
 		CLI_HELP_OPTION,
 		POPT_TABLEEND,
 	};

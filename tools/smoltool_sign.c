@@ -27,8 +27,8 @@ static void free_options(struct sign_options *o)
 /* ---- in the model ---- */
 
 /* The body and hash as they are, with a new signature behind them. */
-static enum smol_status put_signed(struct smol_writer *writer, const struct smol_file *file, const struct smol_secret_key *key,
-                                   struct smol_error *error)
+static enum smol_status put_signed(struct smol_writer *writer, const struct smol_file *file,
+                                   const struct smol_secret_key *key, struct smol_error *error)
 {
 	uint8_t block[SMOL_SIGNATURE_BLOCK_BYTES];
 	struct smol_signature signature;
@@ -36,13 +36,15 @@ static enum smol_status put_signed(struct smol_writer *writer, const struct smol
 
 	smol_sign_hash(&signature, file->hash, key);
 	smol_signature_encode(block, &signature);
-	status = smol_writer_append(writer, file->bytes.data, file->body_bytes + SMOL_HASH_BYTES, error);
+	status =
+		smol_writer_append(writer, file->bytes.data, file->body_bytes + SMOL_HASH_BYTES, error);
 	return status ? status : smol_writer_append(writer, block, sizeof block, error);
 }
 
 /* A file that changed is what is told, whatever came of it. */
-static int write_signed(const struct sign_options *o, const char *path, const struct smol_mapping *mapping,
-                        const struct smol_file *file, const struct smol_secret_key *key)
+static int write_signed(const struct sign_options *o, const char *path,
+                        const struct smol_mapping *mapping, const struct smol_file *file,
+                        const struct smol_secret_key *key)
 {
 	const char *output = o->output ? o->output : path;
 	struct smol_writer *writer;
@@ -98,19 +100,22 @@ static char *default_comment(const char *path)
 	return comment;
 }
 
-static int write_detached(const char *output, const struct sign_options *o, const struct smol_minisig *signature)
+static int write_detached(const char *output, const struct sign_options *o,
+                          const struct smol_minisig *signature)
 {
 	uint8_t text[SMOL_MINISIG_FILE_BYTES];
 	struct smol_error error;
 	size_t n;
 
-	if (smol_minisig_format(text, &n, signature, o->untrusted ? o->untrusted : "signature from smoltool's secret key", &error))
+	if (smol_minisig_format(text, &n, signature,
+	                        o->untrusted ? o->untrusted : "signature from smoltool's secret key",
+	                        &error))
 		return cli_usage_error("--comment", error.text);
 	return smol_write_file(output, text, n, 0644, &error) ? cli_complain(output, &error) : 0;
 }
 
-static int make_detached(const struct sign_options *o, const char *path, const char *output, const char *comment,
-                         const struct smol_secret_key *key)
+static int make_detached(const struct sign_options *o, const char *path, const char *output,
+                         const char *comment, const struct smol_secret_key *key)
 {
 	struct smol_minisig signature;
 	struct smol_mapping mapping;
@@ -120,10 +125,12 @@ static int make_detached(const struct sign_options *o, const char *path, const c
 
 	if (cli_map(&mapping, path, &error))
 		return cli_complain(path, &error);
-	status = smol_minisig_sign(&signature, mapping.bytes.data, mapping.bytes.size_bytes, key, comment, &error);
-	code = status == SMOL_E_ARGUMENT && o->trusted ? cli_usage_error("--trusted-comment", error.text)
-	       : status                                ? cli_complain(path, &error)
-	                                               : cli_check_unchanged(&mapping, path);
+	status = smol_minisig_sign(&signature, mapping.bytes.data, mapping.bytes.size_bytes, key,
+	                           comment, &error);
+	code = status == SMOL_E_ARGUMENT && o->trusted
+	               ? cli_usage_error("--trusted-comment", error.text)
+	       : status ? cli_complain(path, &error)
+	                : cli_check_unchanged(&mapping, path);
 	cli_unmap(&mapping);
 	return code ? code : write_detached(output, o, &signature);
 }
@@ -154,7 +161,8 @@ static int sign(const struct sign_options *o, const char *path)
 	if (!o->key)
 		return cli_usage_error("--key", "is missing");
 	if (!o->detached && (o->trusted || o->untrusted))
-		return cli_usage_error(o->trusted ? "--trusted-comment" : "--comment", "goes with --detached");
+		return cli_usage_error(o->trusted ? "--trusted-comment" : "--comment",
+		                       "goes with --detached");
 	return o->detached ? sign_detached(o, path) : sign_model(o, path);
 }
 
@@ -162,12 +170,17 @@ int tool_sign(int argc, const char **argv)
 {
 	struct sign_options o = {0};
 	const struct poptOption options[] = {
-		{"key", 'k', POPT_ARG_STRING, &o.key, 0, "the minisign secret key to sign with", "FILE"},
-		{"detached", 0, POPT_ARG_NONE, &o.detached, 0, "sign any file, for minisign too, in FILE.minisig", NULL},
-		{"trusted-comment", 't', POPT_ARG_STRING, &o.trusted, 0, "that is signed with it (time and name)", "TEXT"},
+		{"key", 'k', POPT_ARG_STRING, &o.key, 0, "the minisign secret key to sign with",
+	         "FILE"},
+		{"detached", 0, POPT_ARG_NONE, &o.detached, 0,
+	         "sign any file, for minisign too, in FILE.minisig", NULL},
+		{"trusted-comment", 't', POPT_ARG_STRING, &o.trusted, 0,
+	         "that is signed with it (time and name)", "TEXT"},
 		{"comment", 'c', POPT_ARG_STRING, &o.untrusted, 0, "that is not", "TEXT"},
-		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the signed model (in place) or the signature goes", "FILE"},
-		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0, "take the password from a file's first line", "FILE"},
+		{"output", 'o', POPT_ARG_STRING, &o.output, 0,
+	         "where the signed model (in place) or the signature goes", "FILE"},
+		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0,
+	         "take the password from a file's first line", "FILE"},
 		CLI_HELP_OPTION,
 		POPT_TABLEEND,
 	};

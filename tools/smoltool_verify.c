@@ -19,15 +19,16 @@ struct verify_options {
 /* What was found out. */
 struct verdict {
 	struct smol_file file;
-	bool is_model;            /* else file says nothing */
-	bool is_demanded;         /* then proof says by whom it is signed */
+	bool is_model;    /* else file says nothing */
+	bool is_demanded; /* then proof says by whom it is signed */
 	struct trust_proof proof;
 	char *unchecked; /* a detached signature that nobody asked for, owned */
 };
 
 /* ---- the checks, over one mapping ---- */
 
-static enum smol_status check_model(struct smol_file *file, const struct smol_span *bytes, struct smol_error *error)
+static enum smol_status check_model(struct smol_file *file, const struct smol_span *bytes,
+                                    struct smol_error *error)
 {
 	enum smol_status status;
 
@@ -48,8 +49,9 @@ static bool is_there(const char *path)
 }
 
 /* Any file may be signed beside itself, and then need be no model. */
-static enum smol_status check_bytes(struct verdict *v, char **blamed, const struct verify_options *o, const char *path,
-                                    const struct trust *trust, struct smol_span bytes, struct smol_error *error)
+static enum smol_status check_bytes(struct verdict *v, char **blamed, const struct verify_options *o,
+                                    const char *path, const struct trust *trust, struct smol_span bytes,
+                                    struct smol_error *error)
 {
 	char *beside = trust_signature_path(path);
 	const bool is_signed_beside = o->signature || is_there(beside);
@@ -82,13 +84,15 @@ static void print_signature(const struct verdict *v, bool by_folder)
 
 	cli_key_number(number, signer);
 	if (v->is_demanded)
-		printf("signature  ok: by key %s, %s\n", number, by_folder ? "which is trusted" : "the key that was asked for");
+		printf("signature  ok: by key %s, %s\n", number,
+		       by_folder ? "which is trusted" : "the key that was asked for");
 	else if (v->file.is_signed)
 		printf("signature  ok: by key %s (whose it is, only --pubkey can tell)\n", number);
 	else if (!v->unchecked)
 		puts("signature  none");
 	if (v->proof.signature_path)
-		printf("           in %s\n           comment: %s\n", v->proof.signature_path, v->proof.trusted_comment);
+		printf("           in %s\n           comment: %s\n", v->proof.signature_path,
+		       v->proof.trusted_comment);
 	if (v->unchecked)
 		printf("signature  not checked: %s (that takes --pubkey or --trusted)\n", v->unchecked);
 }
@@ -119,19 +123,25 @@ static int report_json(const struct verdict *v)
 
 	cli_hex(hash, v->file.hash, v->is_model ? SMOL_HASH_BYTES : 0);
 	cli_key_number(number, v->is_demanded ? v->proof.key_number : v->file.signature.key_number);
-	return cli_print_json(json_pack("{s:b, s:s?, s:b, s:s?, s:b, s:s?, s:s?}", "verified", 1, "hash", v->is_model ? hash : NULL,
-	                                "signed", is_signed, "signer", is_signed ? number : NULL, "demanded", v->is_demanded,
-	                                "detached", v->proof.signature_path, "trusted_comment", v->proof.trusted_comment));
+	return cli_print_json(json_pack("{s:b, s:s?, s:b, s:s?, s:b, s:s?, s:s?}", "verified", 1,
+	                                "hash", v->is_model ? hash : NULL, "signed", is_signed,
+	                                "signer", is_signed ? number : NULL, "demanded", v->is_demanded,
+	                                "detached", v->proof.signature_path, "trusted_comment",
+	                                v->proof.trusted_comment));
 }
 
 /* As far as it went well, and what did not. */
-static int report_failure(const struct verdict *v, const char *blamed, bool json, const struct smol_error *error)
+static int report_failure(const struct verdict *v, const char *blamed, bool json,
+                          const struct smol_error *error)
 {
 	if (v->is_model && !json)
 		print_model(v);
 	else if (json)
-		cli_print_json(json_pack("{s:b, s:s, s:o, s:s}", "verified", 0, "status", smol_status_name(error->code), "offset",
-		                         error->offset == SMOL_NO_OFFSET ? json_null() : json_integer((json_int_t)error->offset),
+		cli_print_json(json_pack("{s:b, s:s, s:o, s:s}", "verified", 0, "status",
+		                         smol_status_name(error->code), "offset",
+		                         error->offset == SMOL_NO_OFFSET
+		                                 ? json_null()
+		                                 : json_integer((json_int_t)error->offset),
 		                         "error", error->text));
 	fflush(stdout);
 	return cli_complain(blamed, error);
@@ -189,9 +199,12 @@ int tool_verify(int argc, const char **argv)
 {
 	struct verify_options o = {0};
 	const struct poptOption options[] = {
-		{"pubkey", 0, POPT_ARG_STRING, &o.pubkey, 0, "demand a signature by this minisign key (a file, or its base64)", "KEY"},
-		{"trusted", 0, POPT_ARG_NONE, &o.trusted, 0, "demand one by a key of the trust folder", NULL},
-		{"signature", 0, POPT_ARG_STRING, &o.signature, 0, "the detached signature (FILE.minisig, if it is there)", "FILE"},
+		{"pubkey", 0, POPT_ARG_STRING, &o.pubkey, 0,
+	         "demand a signature by this minisign key (a file, or its base64)", "KEY"},
+		{"trusted", 0, POPT_ARG_NONE, &o.trusted, 0, "demand one by a key of the trust folder",
+	         NULL},
+		{"signature", 0, POPT_ARG_STRING, &o.signature, 0,
+	         "the detached signature (FILE.minisig, if it is there)", "FILE"},
 		{"json", 0, POPT_ARG_NONE, &o.json, 0, "print one JSON object", NULL},
 		CLI_HELP_OPTION,
 		POPT_TABLEEND,

@@ -1,8 +1,8 @@
 /* See trust.h. */
+#include "trust.h"
 #include "cli.h"
 #include "cli_guard.h"
 #include "key_file.h"
-#include "trust.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -111,7 +111,8 @@ int trust_folder(struct trust *trust)
 	int code;
 
 	if (!folder)
-		return complain(NULL, "neither XDG_CONFIG_HOME nor HOME says where the trusted keys are");
+		return complain(NULL,
+		                "neither XDG_CONFIG_HOME nor HOME says where the trusted keys are");
 	directory = opendir(folder);
 	code = directory ? read_keys(trust, folder, directory) : complain(folder, strerror(errno));
 	if (directory)
@@ -123,7 +124,8 @@ int trust_folder(struct trust *trust)
 /* ---- the signature ---- */
 
 /* With one key demanded, the library has said which it was not. */
-static enum smol_status not_trusted(const uint8_t number[SMOL_KEY_NUMBER_BYTES], const struct trust *trust, struct smol_error *error)
+static enum smol_status not_trusted(const uint8_t number[SMOL_KEY_NUMBER_BYTES],
+                                    const struct trust *trust, struct smol_error *error)
 {
 	char text[64], name[17];
 
@@ -135,8 +137,8 @@ static enum smol_status not_trusted(const uint8_t number[SMOL_KEY_NUMBER_BYTES],
 }
 
 /* By the model's own signature. */
-static enum smol_status check_inside(struct trust_proof *proof, const struct trust *trust, const struct smol_file *model,
-                                     struct smol_error *error)
+static enum smol_status check_inside(struct trust_proof *proof, const struct trust *trust,
+                                     const struct smol_file *model, struct smol_error *error)
 {
 	const uint8_t *number = model->signature.key_number;
 	enum smol_status status = SMOL_E_UNTRUSTED;
@@ -144,15 +146,18 @@ static enum smol_status check_inside(struct trust_proof *proof, const struct tru
 	for (size_t i = 0; status && i < trust->n_keys; i++)
 		status = smol_file_check_signer(model, &trust->keys[i], error);
 	if (status)
-		return status == SMOL_E_UNTRUSTED && model->is_signed ? not_trusted(number, trust, error) : status;
+		return status == SMOL_E_UNTRUSTED && model->is_signed
+		               ? not_trusted(number, trust, error)
+		               : status;
 	memcpy(proof->key_number, number, SMOL_KEY_NUMBER_BYTES);
 	return SMOL_OK;
 }
 
 /* By what a .minisig says. A key's number is no proof, so every key of that number is tried; what is told if none holds is
  * what was wrong under the last of them. */
-static enum smol_status check_detached(struct trust_proof *proof, const struct trust *trust, struct smol_span bytes,
-                                       struct smol_span text, struct smol_error *error)
+static enum smol_status check_detached(struct trust_proof *proof, const struct trust *trust,
+                                       struct smol_span bytes, struct smol_span text,
+                                       struct smol_error *error)
 {
 	struct smol_minisig signature;
 	struct smol_error other;
@@ -162,21 +167,23 @@ static enum smol_status check_detached(struct trust_proof *proof, const struct t
 	if (status)
 		return status;
 	for (size_t i = 0; found && i < trust->n_keys; i++) {
-		status = smol_minisig_check(&signature, &trust->keys[i], bytes.data, bytes.size_bytes, &other);
+		status = smol_minisig_check(&signature, &trust->keys[i], bytes.data, bytes.size_bytes,
+		                            &other);
 		if (status != SMOL_E_UNTRUSTED || found == SMOL_E_UNTRUSTED) {
 			found = status;
 			*error = other;
 		}
 	}
 	if (found)
-		return found == SMOL_E_UNTRUSTED ? not_trusted(signature.key_number, trust, error) : found;
+		return found == SMOL_E_UNTRUSTED ? not_trusted(signature.key_number, trust, error)
+		                                 : found;
 	memcpy(proof->key_number, signature.key_number, SMOL_KEY_NUMBER_BYTES);
 	proof->trusted_comment = strdup(signature.trusted_comment);
 	return proof->trusted_comment ? SMOL_OK : fail(error, SMOL_E_MEMORY, "out of memory");
 }
 
-static enum smol_status check_beside(struct trust_proof *proof, const struct trust *trust, const char *path,
-                                     struct smol_span bytes, struct smol_error *error)
+static enum smol_status check_beside(struct trust_proof *proof, const struct trust *trust,
+                                     const char *path, struct smol_span bytes, struct smol_error *error)
 {
 	struct smol_mapping text;
 	enum smol_status status = cli_map(&text, path, error);
@@ -204,13 +211,15 @@ enum smol_status trust_check(struct trust_proof *proof, char **blamed, const str
 	} else {
 		status = fail(error, SMOL_E_UNTRUSTED, "the file is not signed");
 	}
-	path = subject->signature_path ? strdup(subject->signature_path) : trust_signature_path(subject->path);
+	path = subject->signature_path ? strdup(subject->signature_path)
+	                               : trust_signature_path(subject->path);
 	if (path && !subject->signature_path && access(path, F_OK) != 0) {
 		free(path);
 		*blamed = strdup(subject->path);
 		return status;
 	}
-	status = path ? check_beside(&found, trust, path, subject->bytes, error) : fail(error, SMOL_E_MEMORY, "out of memory");
+	status = path ? check_beside(&found, trust, path, subject->bytes, error)
+	              : fail(error, SMOL_E_MEMORY, "out of memory");
 	if (status) {
 		*blamed = path;
 		return status;
