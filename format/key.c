@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/base64.h"
+#include "format/minisign.h"
 
 #include <smol/key.h>
 
@@ -18,7 +19,7 @@
 #define MEM_LIMIT_MAX ((uint64_t)4 << 30)
 #define COMMENT_MAX_BYTES 1024u
 
-static enum smol_status start(struct smol_error *error)
+enum smol_status smol_minisign_start(struct smol_error *error)
 {
 	if (sodium_init() < 0)
 		return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "libsodium cannot start");
@@ -27,7 +28,7 @@ static enum smol_status start(struct smol_error *error)
 
 enum smol_status smol_key_generate(struct smol_secret_key *secret, struct smol_error *error)
 {
-	const enum smol_status status = start(error);
+	const enum smol_status status = smol_minisign_start(error);
 	uint8_t public_key[SMOL_PUBLIC_KEY_BYTES];
 
 	if (status)
@@ -48,9 +49,7 @@ void smol_secret_key_wipe(struct smol_secret_key *secret)
 	sodium_memzero(secret, sizeof *secret);
 }
 
-/* One line at *at: its first byte and length without the line's end; *at moves behind it. A CR before
- * the line feed belongs to the end. False at the end of the text. */
-static bool next_line(const char **line, size_t *length, const uint8_t *text, size_t size_bytes, size_t *at)
+bool smol_minisign_line(const char **line, size_t *length, const uint8_t *text, size_t size_bytes, size_t *at)
 {
 	const uint8_t *begin = text + *at, *end;
 
@@ -58,9 +57,9 @@ static bool next_line(const char **line, size_t *length, const uint8_t *text, si
 		return false;
 	end = memchr(begin, '\n', size_bytes - *at);
 	*length = end ? (size_t)(end - begin) : size_bytes - *at;
-	*at += *length + 1;
+	*at += *length + (end ? 1 : 0);
 	*line = (const char *)begin;
-	if (*length > 0 && begin[*length - 1] == '\r')
+	if (end && *length > 0 && begin[*length - 1] == '\r')
 		--*length;
 	return true;
 }
@@ -78,20 +77,20 @@ static enum smol_status decode_file(uint8_t *bytes, size_t size_bytes, const uin
 {
 	size_t at = 0, length = 0, extra, line_at = 0;
 	const char *line, *rest;
-	bool have = next_line(&line, &length, text, text_bytes, &at);
+	bool have = smol_minisign_line(&line, &length, text, text_bytes, &at);
 
 	if (have && length > COMMENT_MAX_BYTES)
 		return smol_fail(error, SMOL_E_KEY, COMMENT_MAX_BYTES, "a line of over %u bytes", COMMENT_MAX_BYTES);
 	if (have && is_comment(line, length)) {
 		line_at = at;
-		have = next_line(&line, &length, text, text_bytes, &at);
+		have = smol_minisign_line(&line, &length, text, text_bytes, &at);
 	} else if (!bare_allowed) {
 		return smol_fail(error, SMOL_E_KEY, 0, "a key file begins with \"untrusted comment:\"");
 	}
 	if (!have || !smol_base64_decode(bytes, size_bytes, line, length))
 		return smol_fail(error, SMOL_E_KEY, line_at, "not the base64 of %zu bytes that a minisign key file holds",
 		                 size_bytes);
-	while (next_line(&rest, &extra, text, text_bytes, &at))
+	while (smol_minisign_line(&rest, &extra, text, text_bytes, &at))
 		if (extra > 0)
 			return smol_fail(error, SMOL_E_KEY, at, "text after the key");
 	return SMOL_OK;
@@ -220,7 +219,7 @@ enum smol_status smol_secret_key_parse(struct smol_secret_key *key, const uint8_
                                        const char *password, struct smol_error *error)
 {
 	uint8_t b[SECRET_BYTES];
-	enum smol_status status = start(error);
+	enum smol_status status = smol_minisign_start(error);
 
 	if (!status)
 		status = open_secret(b, text, size_bytes, password, error);
@@ -239,7 +238,7 @@ enum smol_status smol_secret_key_format(uint8_t *dest, size_t *size_bytes, const
 {
 	uint8_t b[SECRET_BYTES] = "Ed";
 	char base64[SMOL_BASE64_MAX + 1];
-	enum smol_status status = start(error);
+	enum smol_status status = smol_minisign_start(error);
 	int n;
 
 	if (status)

@@ -7,6 +7,7 @@
 - no assert in format/, where all there is are a file's contents;
 - nothing in src/frozen, src/kernel and src/model allocates or locks: src/base/pool.c alone waits;
 - compiler extensions only in src/cpu and the files of one instruction set;
+- the programs map files through tools/cli_guard.c alone, so that one that is cut short ends in a message;
 - a file says in a comment at its top what it does, and is under 500 lines (generated ones apart).
 
 A file is a case; so is each planted violation that shows that the check can fail.
@@ -24,6 +25,7 @@ TOOLS = LAYERS.index("tools")
 EXAMPLES = LAYERS.index("docs/examples")
 TESTS = LAYERS.index("tests")
 MAX_LINES = 500
+MAPS_FILES = "tools/cli_guard.c"
 OPENS_FILES = "src/base/io.c"
 # The one extension outside src/cpu: it lets the compiler check messages against their arguments.
 PRINTF_FORMAT = "__attribute__((format(printf,"
@@ -48,6 +50,9 @@ CODE_RULES = [
     (re.compile(r"\b(m|c|re|aligned_)alloc\s*\(|\bfree\s*\(|\bpthread_|\batomic_"),
      "allocates or locks; nothing that serves a token may",
      lambda path, layer: LAYERS[layer] in ("src/frozen", "src/kernel", "src/model")),
+    (re.compile(r"\bsmol_(map|open|open_unproven|unmap)\s*\("),
+     "maps a file that nothing guards; the tools have cli_map and cli_open",
+     lambda path, layer: layer == TOOLS and path != MAPS_FILES),
     (re.compile(r"__attribute__|__builtin_|__asm|\basm\b|\btypeof\b|__typeof|__extension__|"
                 r"#\s*pragma\s+(GCC|clang)|\b__(u?int128|int128_t)\b"),
      "compiler extension outside src/cpu and the files of one instruction set",
@@ -177,6 +182,8 @@ PLANTED = [
     ("src/train/x.c", '/* x */\ns = "open("; reopen(1); /* open(2) */\n', None),
     ("src/base/io.c", "/* x */\nint fd = open(path, 0);\n", None),
     ("tools/x.c", '/* x */\nFILE *f = fopen("a", "r");\n', None),
+    ("tools/x.c", "/* x */\nsmol_open(&m, &f, path, 1, &e);\n", "guards"),
+    ("tools/cli_guard.c", "/* x */\nsmol_map(&m, path, &e);\n", None),
     ("src/model/x.c", '/* x */\nprintf("hello");\n', "prints"),
     ("src/model/x.c", '/* x */\nsnprintf(a, 1, "hello");\n', None),
     ("src/kernel/x.c", "/* x */\nabort();\n", "exits"),

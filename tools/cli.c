@@ -17,14 +17,14 @@
 const char *cli_program = "smol";
 
 /* Names come from the command line, so they may hold anything. */
-static void put_escaped(const char *text)
+static void put_escaped(FILE *stream, const char *text)
 {
 	for (; *text; text++) {
 		const unsigned char c = (unsigned char)*text;
 		if (c < 0x20 || c == 0x7f)
-			fprintf(stderr, "\\x%02x", c);
+			fprintf(stream, "\\x%02x", c);
 		else
-			fputc(c, stderr);
+			fputc(c, stream);
 	}
 }
 
@@ -35,31 +35,51 @@ bool cli_has_colour(int fd)
 	return isatty(fd) == 1 && (!refused || !*refused) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
-static void put_program(void)
+static void put_program(FILE *stream)
 {
 	const bool colour = cli_has_colour(STDERR_FILENO);
 
-	fprintf(stderr, "%s%s:%s ", colour ? CLI_RED : "", cli_program, colour ? CLI_PLAIN : "");
+	fprintf(stream, "%s%s:%s ", colour ? CLI_RED : "", cli_program, colour ? CLI_PLAIN : "");
+}
+
+static void put_message(FILE *stream, const char *path, const struct smol_error *error)
+{
+	put_program(stream);
+	if (path) {
+		put_escaped(stream, path);
+		fputs(": ", stream);
+	}
+	if (error->offset != SMOL_NO_OFFSET)
+		fprintf(stream, "byte %llu: ", (unsigned long long)error->offset);
+	put_escaped(stream, error->text);
+	fputc('\n', stream);
+}
+
+char *cli_message(const char *path, const struct smol_error *error)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (!stream)
+		return NULL;
+	put_message(stream, path, error);
+	if (fclose(stream) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 int cli_complain(const char *path, const struct smol_error *error)
 {
-	put_program();
-	if (path) {
-		put_escaped(path);
-		fputs(": ", stderr);
-	}
-	if (error->offset != SMOL_NO_OFFSET)
-		fprintf(stderr, "byte %llu: ", (unsigned long long)error->offset);
-	put_escaped(error->text);
-	fputc('\n', stderr);
+	put_message(stderr, path, error);
 	return CLI_FAILED;
 }
 
 int cli_usage_error(const char *what, const char *why)
 {
-	put_program();
-	put_escaped(what);
+	put_program(stderr);
+	put_escaped(stderr, what);
 	fprintf(stderr, ": %s\nTry '%s --help'.\n", why, cli_program);
 	return CLI_USAGE;
 }

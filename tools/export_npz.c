@@ -1,5 +1,6 @@
 /* A model as NumPy's .npz: a zip file, stored, with an .npy for each tensor. libzip asks for the contents as it
  * writes, and its output goes to a writer, so that nothing is kept and the file appears whole. */
+#include "cli_guard.h"
 #include "export.h"
 #include "npy.h"
 
@@ -240,6 +241,7 @@ static enum smol_status write_file(const struct export_job *job, const char *pat
 
 	if (status)
 		return status;
+	cli_guard_output(path);
 	zip_error_init(&target.error);
 	status = write_zip(&target, entries, tensors, n, run);
 	if (!status)
@@ -248,6 +250,7 @@ static enum smol_status write_file(const struct export_job *job, const char *pat
 		smol_writer_abort(target.writer);
 	else
 		status = smol_writer_commit(target.writer, run->error);
+	cli_guard_output(NULL);
 	return status;
 }
 

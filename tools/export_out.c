@@ -1,4 +1,5 @@
 /* A file that is being written: bytes gathered, the first failure kept. */
+#include "cli_guard.h"
 #include "export.h"
 
 #include <stdio.h>
@@ -28,6 +29,7 @@ void export_out_open(struct export_out *out, const char *path, struct smol_error
 	out->n_bytes = 0;
 	out->n_held = 0;
 	out->error = error;
+	cli_guard_output(path);
 	out->status = path ? smol_writer_open(&out->writer, path, 0644, error)
 	                   : export_fail(error, SMOL_E_MEMORY, "out of memory");
 }
@@ -84,5 +86,6 @@ enum smol_status export_out_close(struct export_out *out, const struct smol_mapp
 		smol_writer_abort(out->writer);
 	else
 		out->status = smol_writer_commit(out->writer, out->error);
+	cli_guard_output(NULL);
 	return out->status;
 }

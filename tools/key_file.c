@@ -1,8 +1,10 @@
 /* See key_file.h. */
 #include "cli.h"
+#include "cli_guard.h"
 #include "key_file.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,10 +27,10 @@ int key_file_public(struct smol_public_key *key, const char *path_or_base64)
 
 	if (smol_public_key_parse(key, (const uint8_t *)path_or_base64, strlen(path_or_base64), &error) == SMOL_OK)
 		return 0;
-	if (smol_map(&mapping, path_or_base64, &error))
+	if (cli_map(&mapping, path_or_base64, &error))
 		return cli_complain(path_or_base64, &error);
 	status = smol_public_key_parse(key, mapping.bytes.data, mapping.bytes.size_bytes, &error);
-	smol_unmap(&mapping);
+	cli_unmap(&mapping);
 	return status ? cli_complain(path_or_base64, &error) : 0;
 }
 
@@ -46,21 +48,49 @@ static bool read_line(char password[KEY_FILE_MAX_PASSWORD], FILE *stream)
 	return true;
 }
 
+static const int ending_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+#define N_ENDING (sizeof ending_signals / sizeof ending_signals[0])
+
+static volatile sig_atomic_t ended_by;
+
+static void note_signal(int number)
+{
+	ended_by = number;
+}
+
+/* Signals that end the program wait until the terminal shows again what is typed; the read gives up for them. */
+static bool read_hidden(char password[KEY_FILE_MAX_PASSWORD], const struct termios *shown)
+{
+	const struct sigaction action = {.sa_handler = note_signal};
+	struct sigaction before[N_ENDING];
+	struct termios hidden = *shown;
+	bool got;
+
+	ended_by = 0;
+	for (size_t i = 0; i < N_ENDING; i++)
+		sigaction(ending_signals[i], &action, &before[i]);
+	hidden.c_lflag &= (tcflag_t)~ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	got = read_line(password, stdin);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, shown);
+	for (size_t i = 0; i < N_ENDING; i++)
+		sigaction(ending_signals[i], &before[i], NULL);
+	return got && !ended_by;
+}
+
 /* A line from a terminal, not shown. */
 static bool ask(char password[KEY_FILE_MAX_PASSWORD], const char *prompt)
 {
-	struct termios shown, hidden;
+	struct termios shown;
 	bool got;
 
 	if (tcgetattr(STDIN_FILENO, &shown) != 0)
 		return read_line(password, stdin);
-	hidden = shown;
-	hidden.c_lflag &= (tcflag_t)~ECHO;
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
 	fprintf(stderr, "%s: ", prompt);
-	got = read_line(password, stdin);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	got = read_hidden(password, &shown);
 	fputc('\n', stderr);
+	if (ended_by)
+		raise(ended_by);
 	return got;
 }
 
@@ -74,6 +104,7 @@ int key_file_password(char password[KEY_FILE_MAX_PASSWORD], const char *prompt, 
 	stream = fopen(password_file, "r");
 	if (!stream)
 		return complain(password_file, strerror(errno));
+	setvbuf(stream, NULL, _IONBF, 0); /* of a descriptor such as /dev/fd/3 no more than the line is taken */
 	got = read_line(password, stream);
 	fclose(stream);
 	return got ? 0 : complain(password_file, "holds no password");
@@ -104,9 +135,9 @@ int key_file_secret(struct smol_secret_key *key, const char *path, const char *p
 	struct smol_error error;
 	int code;
 
-	if (smol_map(&mapping, path, &error))
+	if (cli_map(&mapping, path, &error))
 		return cli_complain(path, &error);
 	code = parse_secret(key, path, mapping.bytes, password_file);
-	smol_unmap(&mapping);
+	cli_unmap(&mapping);
 	return code;
 }

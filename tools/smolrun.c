@@ -1,9 +1,8 @@
 /* smolrun: text from a .smol model. */
+#include "cli_guard.h"
 #include "session_args.h"
 #include "smolrun.h"
 #include "smolrun_text.h"
-
-#include <smol/key.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,23 +19,34 @@ static int complain_errno(const char *path)
 	return cli_complain(path, &error);
 }
 
-/* Whether the model is signed by the key that is demanded. */
-static int check_trust(const struct run *run)
+/* Whether the model that is mapped is signed by a key that is demanded, in the file or beside it. */
+static int check_signer(struct run *run, const struct trust *trust)
 {
-	struct smol_public_key key;
-	struct smol_mapping text;
+	const struct trust_subject subject = {.path = run->args->model, .bytes = run->mapping.bytes, .model = &run->file};
 	struct smol_error error;
-	enum smol_status status = smol_map(&text, run->args->trust_file, &error);
+	char *blamed = NULL;
 
-	if (status)
-		return cli_complain(run->args->trust_file, &error);
-	status = smol_public_key_parse(&key, text.bytes.data, text.bytes.size_bytes, &error);
-	smol_unmap(&text);
-	if (status)
-		return cli_complain(run->args->trust_file, &error);
-	if (smol_file_check_signer(&run->file, &key, &error))
-		return cli_complain(run->args->model, &error);
+	if (trust_check(&run->proof, &blamed, trust, &subject, &error)) {
+		cli_complain(blamed, &error);
+		free(blamed);
+		return CLI_FAILED;
+	}
 	return 0;
+}
+
+static int check_trust(struct run *run)
+{
+	struct trust trust = {NULL, 0};
+	int code = 0;
+
+	if (run->args->trust)
+		code = trust_key(&trust, run->args->trust);
+	else if (run->args->trusted)
+		code = trust_folder(&trust);
+	if (code == 0 && trust.n_keys)
+		code = check_signer(run, &trust);
+	trust_free(&trust);
+	return code;
 }
 
 /* The one block that a session lives in. */
@@ -56,29 +66,21 @@ static int create_session(struct run *run)
 	return 0;
 }
 
-/* The file that was verified is the one that was used: nobody wrote into it meanwhile. */
-static int check_unchanged(const struct run *run)
-{
-	struct smol_error error;
-
-	return smol_map_check(&run->mapping, &error) ? cli_complain(run->args->model, &error) : 0;
-}
-
 static int measure(struct run *run)
 {
 	struct perplexity result;
 	struct smol_mapping text;
 	struct smol_error error;
-	enum smol_status status = smol_map(&text, run->args->perplexity_file, &error);
+	enum smol_status status = cli_map(&text, run->args->perplexity_file, &error);
 
 	if (status)
 		return cli_complain(run->args->perplexity_file, &error);
 	status = perplexity_measure(&result, &run->file, run->session, text.bytes, &error);
-	smol_unmap(&text);
+	cli_unmap(&text);
 	if (status)
 		return cli_complain(status == SMOL_E_NUMERIC ? run->args->model : run->args->perplexity_file, &error);
 	run_print_perplexity(run, &result);
-	return check_unchanged(run);
+	return cli_check_unchanged(&run->mapping, run->args->model);
 }
 
 /* What an error of a generation is about. */
@@ -119,7 +121,7 @@ static int continue_prompt(struct run *run, const uint8_t *prompt, size_t prompt
 		code = continue_text(&text, run, span);
 		run_text_close(&text);
 	}
-	return code ? code : check_unchanged(run);
+	return code ? code : cli_check_unchanged(&run->mapping, run->args->model);
 }
 
 /* The prompt from -p, -f or standard input, which in the interactive mode has the lines to come. */
@@ -154,18 +156,18 @@ static int run_model(struct run *run)
 	const double start = cli_seconds();
 	int code;
 
-	if (args->check_fast ? smol_open_unproven(&run->mapping, &run->file, args->model, &error)
-	                     : smol_open(&run->mapping, &run->file, args->model, args->session.n_threads, &error))
-		return cli_complain(run->args->model, &error);
+	if (cli_open(&run->mapping, &run->file, args->model, args->check_fast ? 0 : args->session.n_threads, &error))
+		return cli_complain(args->model, &error);
 	run->open_seconds = cli_seconds() - start;
-	code = run->args->trust_file ? check_trust(run) : 0;
+	code = check_trust(run);
 	if (code == 0)
 		code = create_session(run);
 	if (code == 0)
 		code = run->args->perplexity_file ? measure(run) : generate(run);
 	smol_session_destroy(run->session);
+	trust_proof_free(&run->proof);
 	cli_memory_free(run->memory, run->memory_bytes);
-	smol_unmap(&run->mapping);
+	cli_unmap(&run->mapping);
 	return code;
 }
 

@@ -3,6 +3,7 @@
 #define SMOLRUN_H
 
 #include "perplexity.h"
+#include "trust.h"
 
 #include <smol/io.h>
 #include <smol/sampler.h>
@@ -10,7 +11,9 @@
 
 struct run_args {
 	char *model;            /* owned, like the other strings */
-	char *prompt, *prompt_file, *perplexity_file, *trust_file;
+	char *prompt, *prompt_file, *perplexity_file;
+	char *trust;            /* a public key: its file, or its base64 */
+	int trusted;            /* those of the trust folder */
 	int n_predict;          /* -1: until the context is full */
 	struct smol_session_options session;
 	struct smol_sampler_options sampler;
@@ -30,6 +33,7 @@ struct run {
 	const struct run_args *args;
 	struct smol_mapping mapping;
 	struct smol_file file;
+	struct trust_proof proof; /* of a signature that was demanded; signature_path NULL: it is in the file, or none was */
 	struct smol_session *session;
 	void *memory;
 	size_t memory_bytes;

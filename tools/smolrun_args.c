@@ -53,8 +53,10 @@ static int check_check(struct run_args *a, const char *check)
 	if (check && strcmp(check, "full") != 0 && strcmp(check, "fast") != 0)
 		return cli_usage_error("--check", "takes full or fast");
 	a->check_fast = check && strcmp(check, "fast") == 0;
-	if (a->check_fast && a->trust_file)
-		return cli_usage_error("--trust", "needs --check full");
+	if (a->check_fast && (a->trust || a->trusted))
+		return cli_usage_error(a->trust ? "--trust" : "--trusted", "needs --check full");
+	if (a->trust && a->trusted)
+		return cli_usage_error("--trust, --trusted", "exclude each other");
 	return 0;
 }
 
@@ -92,7 +94,8 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 		{"json", 0, POPT_ARG_NONE, &a->json, 0, "print one JSON object instead of text", NULL},
 		{"perplexity", 0, POPT_ARG_STRING, &a->perplexity_file, 0, "measure how well the model predicts FILE", "FILE"},
 		{"bench", 0, POPT_ARG_NONE, NULL, 0, "measure tokens a second; see --bench --help", NULL},
-		{"trust", 0, POPT_ARG_STRING, &a->trust_file, 0, "demand a signature by this minisign public key", "KEY.pub"},
+		{"trust", 0, POPT_ARG_STRING, &a->trust, 0, "demand a signature by this minisign public key", "KEY"},
+		{"trusted", 0, POPT_ARG_NONE, &a->trusted, 0, "demand one by a key of the trust folder", NULL},
 		CLI_VERSION_OPTION,
 		CLI_HELP_OPTION,
 		POPT_TABLEEND,
@@ -140,5 +143,5 @@ void run_args_free(struct run_args *args)
 	free(args->prompt);
 	free(args->prompt_file);
 	free(args->perplexity_file);
-	free(args->trust_file);
+	free(args->trust);
 }

@@ -1,4 +1,5 @@
 /* smolrun --bench: tokens a second of prompts and generations, in llama-bench's table. */
+#include "cli_guard.h"
 #include "session_args.h"
 #include "smolrun.h"
 
@@ -282,7 +283,7 @@ static int run_all(struct bench *b)
 	struct smol_error error;
 	int code = 0;
 
-	if (smol_open(&b->mapping, &b->file, b->path, cli_cores(), &error))
+	if (cli_open(&b->mapping, &b->file, b->path, cli_cores(), &error))
 		return cli_complain(b->path, &error);
 	clip(&b->prompts, b, "-p");
 	clip(&b->predicts, b, "-n");
@@ -295,7 +296,8 @@ static int run_all(struct bench *b)
 		putchar('\n');
 	}
 	json_decref(b->rows);
-	smol_unmap(&b->mapping);
+	code = code ? code : cli_check_unchanged(&b->mapping, b->path);
+	cli_unmap(&b->mapping);
 	return code;
 }
 

@@ -15,19 +15,26 @@ static double rate(size_t n, double seconds)
 	return seconds > 0 ? (double)n / seconds : 0;
 }
 
+/* In the file, or beside it if that was demanded. */
+static bool is_signed(const struct run *run)
+{
+	return run->file.is_signed || run->proof.signature_path;
+}
+
 static void print_file_line(const struct run *run)
 {
+	const bool beside = run->proof.signature_path != NULL;
 	char size[32], hash[17], signer[17];
 
 	cli_hex(hash, run->file.hash, 8);
-	cli_key_number(signer, run->file.signature.key_number);
+	cli_key_number(signer, beside ? run->proof.key_number : run->file.signature.key_number);
 	if (run->args->check_fast)
 		fprintf(stderr, "smolrun: file %s, hash and signature not checked, opened in %.3f s\n",
 		        cli_size(size, run->file.bytes.size_bytes), run->open_seconds);
 	else
 		fprintf(stderr, "smolrun: file %s, hash %s... checked, %s%s, opened in %.3f s\n",
-		        cli_size(size, run->file.bytes.size_bytes), hash, run->file.is_signed ? "signed by key " : "not signed",
-		        run->file.is_signed ? signer : "", run->open_seconds);
+		        cli_size(size, run->file.bytes.size_bytes), hash, is_signed(run) ? "signed by key " : "not signed",
+		        is_signed(run) ? signer : "", run->open_seconds);
 }
 
 void run_print_statistics(const struct run *run, const struct run_result *r)
@@ -112,7 +119,7 @@ static json_t *json_model(const struct run *run)
 
 	cli_hex(hash, run->file.hash, SMOL_HASH_BYTES);
 	return json_pack("{s:s, s:s, s:I, s:b}", "path", run->args->model, "hash", hash, "file_bytes",
-	                 (json_int_t)run->file.bytes.size_bytes, "signed", run->file.is_signed);
+	                 (json_int_t)run->file.bytes.size_bytes, "signed", is_signed(run));
 }
 
 /* Prints and releases an object; false if it is NULL, for want of memory or since a path is not UTF-8. */

@@ -9,6 +9,7 @@ int tool_inspect(int argc, const char **argv);
 int tool_verify(int argc, const char **argv);
 int tool_keygen(int argc, const char **argv);
 int tool_sign(int argc, const char **argv);
+int tool_digest(int argc, const char **argv);
 int tool_new(int argc, const char **argv);
 int tool_weights(int argc, const char **argv);
 int tool_export(int argc, const char **argv);

@@ -1,5 +1,6 @@
 /* smoltool embed-c: a model as a C header, so that a program carries it. */
 #include "cli.h"
+#include "cli_guard.h"
 #include "export.h"
 #include "smoltool.h"
 
@@ -63,7 +64,7 @@ static int embed(const char *path, const char *output, const char *name)
 	struct export_out *out;
 	enum smol_status status;
 
-	if (smol_open(&mapping, &file, path, cli_cores(), &error))
+	if (cli_open(&mapping, &file, path, cli_cores(), &error))
 		return cli_complain(path, &error);
 	out = malloc(sizeof *out);
 	if (out) {
@@ -75,7 +76,7 @@ static int embed(const char *path, const char *output, const char *name)
 		status = export_fail(&error, SMOL_E_MEMORY, "out of memory");
 	}
 	free(out);
-	smol_unmap(&mapping);
+	cli_unmap(&mapping);
 	return status ? cli_complain(status == SMOL_E_CHANGED ? path : output, &error) : 0;
 }
 

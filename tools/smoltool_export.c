@@ -1,5 +1,6 @@
 /* smoltool export: a model with all its weights written out, for programs that know GPT-2. */
 #include "cli.h"
+#include "cli_guard.h"
 #include "export.h"
 #include "smoltool.h"
 
@@ -73,10 +74,10 @@ static int export_model(const struct export_options *o, const char *path)
 
 	if (code)
 		return code;
-	if (smol_open(&mapping, &file, path, cli_cores(), &error))
+	if (cli_open(&mapping, &file, path, cli_cores(), &error))
 		return cli_complain(path, &error);
 	status = o->gguf ? export_gguf(&job, type, &error) : fill_folder(&job, o, &error);
-	smol_unmap(&mapping);
+	cli_unmap(&mapping);
 	return status ? cli_complain(status == SMOL_E_CHANGED ? path : o->output, &error) : 0;
 }
 

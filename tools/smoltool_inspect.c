@@ -1,5 +1,6 @@
 /* smoltool inspect: what a model is made of, for a person. */
 #include "cli.h"
+#include "cli_guard.h"
 #include "inspect.h"
 
 #include <smol/learned.h>
@@ -162,7 +163,7 @@ static int inspect(const char *path, struct inspect_session *session, int json)
 	struct smol_error error;
 	int code = 0;
 
-	if (smol_open(&mapping, &file, path, cli_cores(), &error))
+	if (cli_open(&mapping, &file, path, cli_cores(), &error))
 		return cli_complain(path, &error);
 	o->context = o->context ? o->context : file.config.context;
 	if (session_args_budget(o, &file, &error) ||
@@ -172,7 +173,8 @@ static int inspect(const char *path, struct inspect_session *session, int json)
 		code = inspect_json(&file, session);
 	else
 		print_page(&file, session);
-	smol_unmap(&mapping);
+	code = code ? code : cli_check_unchanged(&mapping, path);
+	cli_unmap(&mapping);
 	return code;
 }
 

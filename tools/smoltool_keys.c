@@ -1,4 +1,4 @@
-/* smoltool keygen and sign: minisign keys, and signatures in the file. SPEC.md 4. */
+/* smoltool keygen: a pair of minisign's keys. */
 #include "cli.h"
 #include "cli_json.h"
 #include "smoltool.h"
@@ -136,75 +136,6 @@ int tool_keygen(int argc, const char **argv)
 	if (code == 0)
 		code = keygen(&o);
 	free_options(&o);
-	poptFreeContext(context);
-	return code;
-}
-
-/* The body and hash as they are, with a new signature behind them. */
-static int write_signed(const char *output, const struct smol_file *file, const struct smol_secret_key *key)
-{
-	uint8_t block[SMOL_SIGNATURE_BLOCK_BYTES];
-	struct smol_signature signature;
-	struct smol_writer *writer;
-	struct smol_error error;
-
-	smol_sign_hash(&signature, file->hash, key);
-	smol_signature_encode(block, &signature);
-	if (smol_writer_open(&writer, output, 0644, &error))
-		return cli_complain(output, &error);
-	if (smol_writer_append(writer, file->bytes.data, file->body_bytes + SMOL_HASH_BYTES, &error) ||
-	    smol_writer_append(writer, block, sizeof block, &error)) {
-		smol_writer_abort(writer);
-		return cli_complain(output, &error);
-	}
-	return smol_writer_commit(writer, &error) ? cli_complain(output, &error) : 0;
-}
-
-static int sign(const char *path, const char *output, const struct key_options *o)
-{
-	struct smol_secret_key key;
-	struct smol_mapping mapping;
-	struct smol_file file;
-	struct smol_error error;
-	int code;
-
-	if (smol_open(&mapping, &file, path, cli_cores(), &error))
-		return cli_complain(path, &error);
-	code = key_file_secret(&key, o->secret_path, o->password_file);
-	if (code == 0) {
-		code = write_signed(output ? output : path, &file, &key);
-		smol_secret_key_wipe(&key);
-	}
-	smol_unmap(&mapping);
-	return code;
-}
-
-int tool_sign(int argc, const char **argv)
-{
-	struct key_options o = {0};
-	char *output = NULL;
-	const struct poptOption options[] = {
-		{"key", 'k', POPT_ARG_STRING, &o.secret_path, 0, "the minisign secret key to sign with", "FILE"},
-		{"output", 'o', POPT_ARG_STRING, &output, 0, "where the signed model goes (in place)", "FILE"},
-		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0, "take the password from a file's first line", "FILE"},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context = poptGetContext("smoltool sign", argc, argv, options, 0);
-	const char *path;
-	int code;
-
-	poptSetOtherOptionHelp(context, "--key FILE [OPTION...] MODEL.smol");
-	code = cli_parse(context);
-	if (code == 0) {
-		path = cli_one_argument(context, "MODEL.smol");
-		if (!path)
-			code = CLI_USAGE;
-		else
-			code = o.secret_path ? sign(path, output, &o) : cli_usage_error("--key", "is missing");
-	}
-	free_options(&o);
-	free(output);
 	poptFreeContext(context);
 	return code;
 }

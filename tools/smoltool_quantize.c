@@ -1,5 +1,6 @@
 /* smoltool quantize: a model with its embeddings in fewer bits, and what that loses. */
 #include "cli.h"
+#include "cli_guard.h"
 #include "perplexity.h"
 #include "smoltool.h"
 #include "table.h"
@@ -174,14 +175,14 @@ static int measure_both(struct losses *losses, const struct smol_file *before,
 {
 	struct smol_mapping text;
 	struct smol_error error;
-	enum smol_status status = smol_map(&text, path, &error);
+	enum smol_status status = cli_map(&text, path, &error);
 
 	if (status)
 		return cli_complain(path, &error);
 	status = measure(&losses->before, before, text.bytes, &error);
 	if (!status)
 		status = measure(&losses->after, after, text.bytes, &error);
-	smol_unmap(&text);
+	cli_unmap(&text);
 	losses->has_text = true;
 	return status ? cli_complain(path, &error) : 0;
 }
@@ -272,7 +273,7 @@ static int quantize(const struct quantize_options *o, const char *path)
 	uint8_t *bytes = NULL;
 	int code;
 
-	if (smol_open(&mapping, &file, path, cli_cores(), &error))
+	if (cli_open(&mapping, &file, path, cli_cores(), &error))
 		return cli_complain(path, &error);
 	if (row_memory_init(&memory, &file))
 		bytes = make_file(&size_bytes, &file, (uint8_t)table_type(o->embeddings), &memory,
@@ -287,7 +288,7 @@ static int quantize(const struct quantize_options *o, const char *path)
 	             : cli_complain(path, &error);
 	free(bytes);
 	row_memory_free(&memory);
-	smol_unmap(&mapping);
+	cli_unmap(&mapping);
 	return code;
 }
 

@@ -1,5 +1,6 @@
 /* smoltool weights: the exact weights of a tensor as a NumPy file of float64, C order, rows = outputs. */
 #include "cli.h"
+#include "cli_guard.h"
 #include "cli_json.h"
 #include "npy.h"
 #include "smoltool.h"
@@ -11,6 +12,11 @@
 #include <string.h>
 
 #define CHUNK_ROWS 64u
+
+struct weights_options {
+	char *rows, *output;
+	int list, json;
+};
 
 /* "A:B", either side of which may be left out. */
 static bool parse_rows(uint32_t *begin, uint32_t *end, const char *text, uint32_t rows)
@@ -68,22 +74,25 @@ static enum smol_status put_rows(struct smol_writer *writer, const struct smol_f
 	return status;
 }
 
-static int write_tensor(const char *output, const struct smol_file *file, const struct smol_tensor *t, const char *rows)
+static int write_tensor(const struct weights_options *o, const char *path, const struct smol_mapping *mapping,
+                        const struct smol_file *file, const struct smol_tensor *t)
 {
 	struct smol_writer *writer = NULL;
 	struct smol_error error;
 	uint32_t begin = 0, end = t->rows;
 	enum smol_status status = SMOL_OK;
 
-	if (rows && !parse_rows(&begin, &end, rows, t->rows))
+	if (o->rows && !parse_rows(&begin, &end, o->rows, t->rows))
 		return cli_usage_error("--rows", "takes A:B, rows A to B - 1 of the tensor");
-	if (strcmp(output, "-") != 0)
-		status = smol_writer_open(&writer, output, 0644, &error);
-	if (!status && (status = put_rows(writer, file, t, begin, end, &error)))
+	if (strcmp(o->output, "-") != 0)
+		status = smol_writer_open(&writer, o->output, 0644, &error);
+	cli_guard_output(writer ? o->output : NULL);
+	if (!status && ((status = put_rows(writer, file, t, begin, end, &error)) || (status = smol_map_check(mapping, &error))))
 		smol_writer_abort(writer);
 	else if (!status && writer)
 		status = smol_writer_commit(writer, &error);
-	return status ? cli_complain(output, &error) : 0;
+	cli_guard_output(NULL);
+	return status ? cli_complain(status == SMOL_E_CHANGED ? path : o->output, &error) : 0;
 }
 
 static void list(const struct smol_config *config)
@@ -111,11 +120,6 @@ static int list_json(const struct smol_config *config)
 	return cli_print_json(all);
 }
 
-struct weights_options {
-	char *rows, *output;
-	int list, json;
-};
-
 static int weights(const struct weights_options *o, const char *path, const char *name)
 {
 	struct smol_mapping mapping;
@@ -128,7 +132,7 @@ static int weights(const struct weights_options *o, const char *path, const char
 		return cli_usage_error("--json", "goes with --list");
 	if (!o->list && (!name || !o->output))
 		return cli_usage_error(name ? "--output" : "TENSOR", "is missing");
-	if (smol_open(&mapping, &file, path, cli_cores(), &error))
+	if (cli_open(&mapping, &file, path, cli_cores(), &error))
 		return cli_complain(path, &error);
 	if (o->list && o->json)
 		code = list_json(&file.config);
@@ -137,8 +141,8 @@ static int weights(const struct weights_options *o, const char *path, const char
 	else if (smol_tensor_find(&tensor, &file.config, name, &error))
 		code = cli_complain(name, &error);
 	else
-		code = write_tensor(o->output, &file, &tensor, o->rows);
-	smol_unmap(&mapping);
+		code = write_tensor(o, path, &mapping, &file, &tensor);
+	cli_unmap(&mapping);
 	return code;
 }
 

@@ -1,6 +1,7 @@
 /* smoltrain's command line. */
 #include "smoltrain_args.h"
 #include "cli.h"
+#include "cli_guard.h"
 #include "smoltrain_group.h"
 #include "smoltrain_output.h"
 
@@ -241,11 +242,11 @@ static int checkpoint_options(struct smol_train_options *options, const char *ou
 
 	if (path == NULL)
 		return CLI_FAILED;
-	status = smol_map(&mapping, path, &error);
+	status = cli_map(&mapping, path, &error);
 	if (status == SMOL_OK) {
 		status = smol_checkpoint_options(options, mapping.bytes.data, mapping.bytes.size_bytes,
 		                                 &error);
-		smol_unmap(&mapping);
+		cli_unmap(&mapping);
 	}
 	if (status != SMOL_OK)
 		cli_complain(path, &error);

@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "smoltrain_data.h"
 #include "cli.h"
+#include "cli_guard.h"
 #include "smoltrain_read.h"
 
 #include <errno.h>
@@ -182,7 +183,7 @@ static enum smol_status check_fits(const struct smol_corpus *corpus, const struc
 static enum smol_status map_cache(struct train_data *data, const struct job *job,
                                   struct smol_error *error)
 {
-	enum smol_status status = smol_map(&data->mapping, job->path, error);
+	enum smol_status status = cli_map(&data->mapping, job->path, error);
 
 	if (status != SMOL_OK)
 		return status;
@@ -191,7 +192,7 @@ static enum smol_status map_cache(struct train_data *data, const struct job *job
 	if (status == SMOL_OK)
 		status = check_fits(&data->corpus, job, error);
 	if (status != SMOL_OK)
-		smol_unmap(&data->mapping);
+		cli_unmap(&data->mapping);
 	return status;
 }
 
@@ -251,6 +252,6 @@ bool train_data_open(struct train_data *out, const struct train_args *args)
 
 void train_data_close(struct train_data *data)
 {
-	smol_unmap(&data->mapping);
+	cli_unmap(&data->mapping);
 	free(data->memory);
 }

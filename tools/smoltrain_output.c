@@ -1,6 +1,7 @@
 /* Writing models and checkpoints, and reading the latter. */
 #include "smoltrain_output.h"
 #include "cli.h"
+#include "cli_guard.h"
 #include "key_file.h"
 #include "smoltrain_card.h"
 #include "smoltrain_group.h"
@@ -136,12 +137,12 @@ enum smol_status train_output_load(struct train_output *o, struct smol_trainer *
                                    struct smol_error *error)
 {
 	struct smol_mapping mapping;
-	enum smol_status status = smol_map(&mapping, o->checkpoint, error);
+	enum smol_status status = cli_map(&mapping, o->checkpoint, error);
 
 	if (status == SMOL_OK) {
 		status =
 			smol_trainer_load(trainer, mapping.bytes.data, mapping.bytes.size_bytes, error);
-		smol_unmap(&mapping);
+		cli_unmap(&mapping);
 	}
 	if (status != SMOL_OK)
 		o->trouble = o->checkpoint;

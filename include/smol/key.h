@@ -1,4 +1,4 @@
-/* Keys and signatures, in minisign's file formats, and signing .smol files.
+/* Keys and signatures, in minisign's file formats, and signing .smol files and others.
  * SPEC.md 4. Bytes in, bytes out. Thread-safe once any of these has returned. */
 #ifndef SMOL_KEY_H
 #define SMOL_KEY_H
@@ -53,6 +53,38 @@ void smol_sign_hash(struct smol_signature *signature, const uint8_t hash[SMOL_HA
  * signature does not verify. Call after smol_file_check_hash. */
 enum smol_status smol_file_check_signer(const struct smol_file *file, const struct smol_public_key *key,
                                         struct smol_error *error);
+
+/* ---- Detached signatures: minisign's FILE.minisig, over all bytes of any file ---- */
+
+/* The longest comments that minisign itself reads. */
+#define SMOL_UNTRUSTED_COMMENT_BYTES 1003u
+#define SMOL_TRUSTED_COMMENT_BYTES 8173u
+#define SMOL_MINISIG_FILE_BYTES 9408u /* room for the text of such a file */
+
+struct smol_minisig {
+	bool is_prehashed; /* "ED": signs the BLAKE2b-512 of the bytes; else "Ed", minisign's older kind: the bytes */
+	uint8_t key_number[SMOL_KEY_NUMBER_BYTES];
+	uint8_t signature[SMOL_SIGNATURE_BYTES];
+	uint8_t global_signature[SMOL_SIGNATURE_BYTES];      /* of the signature and the trusted comment */
+	char trusted_comment[SMOL_TRUSTED_COMMENT_BYTES + 1]; /* one line of UTF-8 that can be shown */
+};
+
+/* The text of a .minisig. KEY if it is malformed. What it says is proven by smol_minisig_check alone. */
+enum smol_status smol_minisig_parse(struct smol_minisig *signature, const uint8_t *text, size_t size_bytes,
+                                    struct smol_error *error);
+/* Whether the bytes and the trusted comment were signed by this very key. UNTRUSTED if it names another key's number,
+ * SIGNATURE if it does not verify. */
+enum smol_status smol_minisig_check(const struct smol_minisig *signature, const struct smol_public_key *key,
+                                    const uint8_t *bytes, size_t size_bytes, struct smol_error *error);
+/* Signs all bytes of a file, prehashed. ARGUMENT if the comment is too long, not UTF-8, or has a control character
+ * other than TAB. */
+enum smol_status smol_minisig_sign(struct smol_minisig *signature, const uint8_t *bytes, size_t size_bytes,
+                                   const struct smol_secret_key *key, const char *trusted_comment,
+                                   struct smol_error *error);
+/* dest: SMOL_MINISIG_FILE_BYTES; *size_bytes is what was used. Nothing protects the untrusted comment; the same rules
+ * hold for it. */
+enum smol_status smol_minisig_format(uint8_t *dest, size_t *size_bytes, const struct smol_minisig *signature,
+                                     const char *untrusted_comment, struct smol_error *error);
 
 #ifdef __cplusplus
 }

@@ -18,7 +18,7 @@ import numpy as np
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
 smoltool = str((build / 'tools/smoltool').resolve())
-commands = ('inspect', 'verify', 'keygen', 'sign', 'new', 'weights', 'export', 'embed-c', 'quantize', 'plot', 'elephant', 'generate-vectors')
+commands = ('inspect', 'verify', 'keygen', 'sign', 'digest', 'new', 'weights', 'export', 'embed-c', 'quantize', 'plot', 'elephant', 'generate-vectors')
 
 
 def run(*arguments, code=0, **more):
@@ -170,7 +170,7 @@ def test_json(folder):
     tool('keygen', '-W', '-p', folder / 'p2', '-s', folder / 'k2')
     tool('sign', '--key', folder / 'k', m, '-o', signed)
     found = json.loads(tool('verify', '--json', m).stdout)
-    assert found == {'verified': True, 'hash': m.read_bytes()[-64:].hex(), 'signed': False, 'signer': None, 'demanded': False}
+    assert found == {'verified': True, 'hash': m.read_bytes()[-64:].hex(), 'signed': False, 'signer': None, 'demanded': False, 'detached': None, 'trusted_comment': None}
     found = json.loads(tool('verify', '--json', signed, '--pubkey', folder / 'p').stdout)
     assert found['verified'] and found['signed'] and found['demanded'] and found['signer'] == key['key']
     for path, words, status in ((m, ['--pubkey', folder / 'p'], 'UNTRUSTED'), (signed, ['--pubkey', folder / 'p2'], 'UNTRUSTED'),

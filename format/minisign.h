@@ -1,0 +1,18 @@
+/* What minisign's key files and signature files share: lines, and libsodium made ready. */
+#ifndef SMOL_MINISIGN_H
+#define SMOL_MINISIGN_H
+
+#include <smol/status.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One line at *at: its first byte and length without the line's end; *at moves behind it. A CR right before
+ * the line feed belongs to the end. False at the end of the text. */
+bool smol_minisign_line(const char **line, size_t *length, const uint8_t *text, size_t size_bytes,
+                        size_t *at);
+
+/* Before anything of libsodium that wants it. */
+enum smol_status smol_minisign_start(struct smol_error *error);
+
+#endif

@@ -1,0 +1,113 @@
+#!/usr/bin/python3
+"""Passwords of keys: without echo on a terminal, from a file, from a descriptor.
+
+Usage: test_passwords.py BUILD_DIR
+"""
+import os
+import pathlib
+import pty
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import traceback
+
+build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
+smoltool = str((build / 'tools/smoltool').resolve())
+sanitized = 'SMOL_SANITIZED' in os.environ
+
+
+def run(*arguments, code=0, **more):
+    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
+    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
+        arguments, done.returncode, code, done.stdout, done.stderr)
+    return done
+
+
+def tool(*arguments, **more):
+    return run(smoltool, *arguments, **more)
+
+
+def on_terminal(words, typed, prompt):
+    """Starts a program on a terminal of its own, types once it has asked; (exit status, all shown, whether it echoes at the end)."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(words[0], [str(w) for w in words])
+    shown = b''
+    while prompt not in shown:
+        shown += os.read(terminal, 1000)
+    for _ in range(500):
+        if not termios.tcgetattr(terminal)[3] & termios.ECHO:
+            break
+        time.sleep(0.01)
+    assert not termios.tcgetattr(terminal)[3] & termios.ECHO, shown
+    os.write(terminal, typed)
+    time.sleep(0.3)
+    echoes = bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+    try:
+        while chunk := os.read(terminal, 1000):
+            shown += chunk
+    except OSError:
+        pass
+    status = os.waitpid(pid, 0)[1]
+    os.close(terminal)
+    return status, shown, echoes
+
+
+# A secret key of minisign's own (-G with the password "pw"), and its public one.
+locked = ('untrusted comment: minisign encrypted secret key\n'
+          'RWRTY0Iy0R5hOFjtavREhSs13KG1q78j2GfKUqJhVDF2goqgwsUAAAACAAAAAAAAAEAAAAAAH0Pj1x1ugRtJYstxWsW70GkRtJpYfGDXNAQWMIoK'
+          'ubkitD0469h0tSt2Ls/CRUDoXdumSpaUrqIaPuMYse7zMSpJI/VTyi1W36A63UaZMsZBuf/YIl0MfGWH7e3GB1CJIkSoS4pdMjA=\n')
+unlocked = 'RWRqxH/c3D89D0CzC6O+7stFUmyzUQIUiizfM/JxaogIOoiQuGL2aGud'
+
+
+def test_passwords(folder):
+    """Without echo on a terminal, which has its echo back after Ctrl-C too; from a file, or a descriptor."""
+    path, key = folder / 'f', folder / 'k'
+    path.write_bytes(b'x')
+    key.write_text(locked)
+    words = [smoltool, 'sign', '--detached', '--key', key, path]
+    status, shown, echoes = on_terminal(words, b'\x03', b'Password for')
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGINT and echoes, (status, shown)
+    assert not (folder / 'f.minisig').exists()
+    if sanitized:
+        return  # minisign's own scrypt takes a gigabyte
+    status, shown, echoes = on_terminal(words, b'pw\n', b'Password for')
+    assert status == 0 and echoes and b'pw' not in shown, (status, shown)
+    tool('verify', '--pubkey', unlocked, path)
+    (folder / 'password').write_text('pw\n')
+    tool('sign', '--detached', '--key', key, '--password-file', folder / 'password', path)
+    read, write = os.pipe()
+    os.write(write, b'pw\nthe next line\n')
+    os.close(write)
+    tool('sign', '--detached', '--key', key, '--password-file', '/dev/fd/%d' % read, path, pass_fds=[read])
+    assert os.read(read, 100) == b'the next line\n'
+    os.close(read)
+    tool('verify', '--pubkey', unlocked, path)
+    (folder / 'f.minisig').unlink()
+    (folder / 'wrong').write_text('pv\n')
+    assert b'wrong password' in tool('sign', '--detached', '--key', key, '--password-file', folder / 'wrong', path, code=1).stderr
+    assert b'password' in tool('sign', '--detached', '--key', key, path, code=1, stdin=subprocess.DEVNULL).stderr
+    assert not (folder / 'f.minisig').exists()
+
+
+def main():
+    passed = failed = 0
+    for name, test in sorted(globals().items()):
+        if not name.startswith('test_'):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                test(pathlib.Path(folder))
+                passed += 1
+            except Exception:
+                failed += 1
+                print('FAILED: ' + name)
+                traceback.print_exc(file=sys.stdout)
+    print('%d passed, %d failed' % (passed, failed))
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())
