@@ -6,6 +6,7 @@
 #include "smoltrain_group.h"
 #include "smoltrain_output.h"
 #include "smoltrain_report.h"
+#include "smoltrain_search.h"
 #include "smoltrain_signals.h"
 
 #include <stdio.h>
@@ -142,6 +143,16 @@ static int run(const struct train_args *args, const struct smol_corpus *corpus,
 	return status == SMOL_OK && !stopped && logged ? 0 : CLI_FAILED;
 }
 
+/* A resumed training has its seed. */
+static int search_and_run(const struct train_args *args, const struct smol_corpus *corpus, struct train_output *output)
+{
+	struct train_args chosen = *args;
+	const bool searches = args->seed_search > 1 && !args->resume;
+	const int code = searches ? train_seed_search(&chosen.options.seed, args, corpus) : 0;
+
+	return code != 0 ? code : run(&chosen, corpus, output);
+}
+
 int train_run(const struct train_args *args, const struct smol_corpus *corpus)
 {
 	struct train_output output;
@@ -152,9 +163,9 @@ int train_run(const struct train_args *args, const struct smol_corpus *corpus)
 		return CLI_FAILED;
 	train_signals_catch();
 	if (corpus != NULL) {
-		code = run(args, corpus, &output);
+		code = search_and_run(args, corpus, &output);
 	} else if (train_data_open(&data, args)) {
-		code = run(args, &data.corpus, &output);
+		code = search_and_run(args, &data.corpus, &output);
 		train_data_close(&data);
 	}
 	train_output_close(&output);

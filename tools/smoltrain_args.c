@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define DEFAULT_METHOD "alpha"
+#define MAX_SEEDS 10000u
 
 /* Words on the command line that become numbers. */
 struct words {
@@ -96,6 +97,8 @@ static int apply_words(struct train_args *args, const struct words *w)
 	if (o->n_threads == 0)
 		o->n_threads = cli_cores() / train_group_neighbours() > 0 ? cli_cores() / train_group_neighbours() : 1;
 	o->group = train_group();
+	if (args->seed_search > MAX_SEEDS)
+		return cli_usage_error("--seed-search", "takes 0..10000");
 	if (smol_train_options_check(o, &error) != SMOL_OK)
 		return cli_usage_error("options", error.text);
 	return 0;
@@ -158,6 +161,8 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		 "seed of the frozen weights and of the training", "N"},
 		POPT_TABLEEND};
 	struct poptOption recipe[] = {
+		{"seed-search", 0, POPT_ARG_INT, &a->seed_search, 0,
+		 "try so many seeds, from --seed on, for a twentieth of the steps each; keep the best", "N"},
 		{"steps", 0, POPT_ARG_INT, &o->n_steps, 0, "steps", "N"},
 		{"batch", 0, POPT_ARG_INT, &o->batch, 0, "windows a step", "N"},
 		{"lr", 0, POPT_ARG_DOUBLE, &o->lr, 0, "learning rate", "X"},
@@ -403,6 +408,8 @@ static int check_sweep(const struct train_args *args, const struct words *w)
 		                       "is not for a sweep, which does both by itself");
 	if (args->sign_key != NULL)
 		return cli_usage_error("--sign", "is not for a sweep");
+	if (args->seed_search != 0)
+		return cli_usage_error("--seed-search", "is not for a sweep");
 	if (!smol_train_defaults(&o, w->method != NULL ? w->method : DEFAULT_METHOD))
 		return cli_usage_error("--method", "unknown choice");
 	if (o.full || o.matrices == SMOL_MATRIX_UNIT)

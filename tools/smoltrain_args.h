@@ -13,6 +13,7 @@ struct train_args {
 	unsigned save_every; /* 0: only when stopped */
 	unsigned print_every;
 	int resume;
+	unsigned seed_search; /* seeds to choose from; 0, 1: the one there is */
 	bool in_sweep; /* one of several runs */
 };
 

@@ -216,6 +216,23 @@ def test_every_instruction_set_gives_the_same_file(folder):
     run(smoltrain, '--data', folder / 'text', '-o', folder / 'x.smol', '--isa', 'sse', code=2)
 
 
+def test_seed_search(folder):
+    """What it says of each seed is what a training of that seed alone says; the best one trains."""
+    options = ['--method', 'alpha', '--steps', '60', '--eval-every', '20']
+    done = train(folder, '-o', folder / 'm.smol', *options, '--seed', '5', '--seed-search', '3')
+    tried = {int(s): float(loss) for s, loss in re.findall(r'seed (\d+): ([\d.]+) nats per token after 20 steps', done.stderr)}
+    assert sorted(tried) == [5, 6, 7]
+    for seed, loss in tried.items():
+        log = folder / f'log{seed}'
+        train(folder, '-o', folder / f'{seed}.smol', *options, '--seed', seed, '--log', log)
+        first, = [r for r in map(json.loads, log.read_text().splitlines()) if r['event'] == 'validation' and r['step'] == 20]
+        assert abs(first['nats_per_token'] - loss) < 1e-4, (seed, loss, first)
+    best = min(tried, key=tried.get)
+    assert f'seed {best} it is: {tried[5] - tried[best]:.5f} nats below the first' in done.stderr, done.stderr
+    assert (folder / 'm.smol').read_bytes() == (folder / f'{best}.smol').read_bytes()
+    train(folder, '-o', folder / 'x.smol', '--seed-search', '-1', code=2)
+
+
 def interrupt(folder, out, *arguments):
     """Starts a training, waits for a few steps and presses Ctrl-C."""
     log = folder / f'{out.name}.log'
