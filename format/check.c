@@ -133,13 +133,6 @@ static enum smol_status check_norm(const struct smol_scheme *s, unsigned i, uint
 	return SMOL_OK;
 }
 
-static bool same_scheme(const struct smol_scheme *a, const struct smol_scheme *b)
-{
-	return a->kind == b->kind && a->source == b->source && a->dist == b->dist && a->d == b->d &&
-	       a->rank == b->rank && a->alpha_type == b->alpha_type && a->value_type == b->value_type &&
-	       smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma) && a->dimensions == b->dimensions;
-}
-
 /* Scheme i against the ones before it: different from each, and one vector of shared alphas. */
 static enum smol_status check_against(const struct smol_config *c, uint32_t i, uint64_t at,
                                       struct smol_error *error)
@@ -148,7 +141,7 @@ static enum smol_status check_against(const struct smol_config *c, uint32_t i, u
 
 	for (uint32_t j = 0; j < i; j++) {
 		const struct smol_scheme *o = &c->schemes[j];
-		if (same_scheme(s, o))
+		if (smol_scheme_equal(s, o))
 			return smol_fail(error, SMOL_E_CANONICAL, at, "schemes %u and %u are equal", j, i);
 		if (smol_scheme_is_shared(s) && smol_scheme_is_shared(o) &&
 		    (s->source != o->source || smol_scheme_numbers(s) != smol_scheme_numbers(o) || s->alpha_type != o->alpha_type))
@@ -241,7 +234,7 @@ static uint8_t renumber(struct smol_scheme *schemes, uint32_t *n, const struct s
 {
 	uint32_t i = 0;
 
-	while (i < *n && !same_scheme(&schemes[i], s))
+	while (i < *n && !smol_scheme_equal(&schemes[i], s))
 		i++;
 	if (i == *n)
 		schemes[(*n)++] = *s;

@@ -1,4 +1,6 @@
 /* What a configuration says of its tensors. SPEC.md 3.1. */
+#include "base/bytes.h"
+
 #include <smol/config.h>
 
 const struct smol_scheme *smol_config_scheme(const struct smol_config *config, uint32_t layer,
@@ -51,6 +53,13 @@ bool smol_scheme_is_shared(const struct smol_scheme *s)
 {
 	return s->kind == SMOL_MATRIX && (s->source == SMOL_MATRIX_SHARED || s->source == SMOL_MATRIX_FASTFOOD_SHARED ||
 	                                  s->source == SMOL_MATRIX_FOURIER_SHARED);
+}
+
+bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b)
+{
+	return a->kind == b->kind && a->source == b->source && a->dist == b->dist && a->d == b->d &&
+	       a->rank == b->rank && a->alpha_type == b->alpha_type && a->value_type == b->value_type &&
+	       smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma) && a->dimensions == b->dimensions;
 }
 
 /* The method of one matrix scheme; NULL for a mixture that has no name. */

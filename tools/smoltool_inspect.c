@@ -47,6 +47,21 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
 	putchar('\n');
 }
 
+/* Which scheme each tensor has. */
+static void print_runs(const struct smol_config *c)
+{
+	uint32_t first = 0;
+
+	for (uint32_t i = 0; i < c->n_runs; i++) {
+		const uint8_t *s = c->runs[i].scheme;
+		const uint32_t last = first + c->runs[i].n_layers - 1;
+		printf("  layers %u..%u: ln_1 %u, attn %u and %u, ln_2 %u, mlp %u and %u\n", first, last, s[0], s[1], s[2], s[3], s[4],
+		       s[5]);
+		first = last + 1;
+	}
+	printf("  ln_f %u\n", c->ln_f);
+}
+
 static void print_alphas(const struct smol_file *file)
 {
 	const struct smol_config *c = &file->config;
@@ -145,6 +160,7 @@ static void print_page(const struct smol_file *file, const struct inspect_sessio
 	puts("\nschemes");
 	for (unsigned i = 0; i < c->n_schemes; i++)
 		print_scheme(&c->schemes[i], i);
+	print_runs(c);
 	print_alphas(file);
 	cli_hex(hash, file->hash, SMOL_HASH_BYTES);
 	printf("\nhash         %.64s\n             %s\n", hash, hash + 64);

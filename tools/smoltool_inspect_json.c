@@ -75,6 +75,19 @@ static json_t *json_schemes(const struct smol_config *c)
 	return list;
 }
 
+static json_t *json_runs(const struct smol_config *c)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < c->n_runs; i++) {
+		json_t *schemes = json_array();
+		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+			json_array_append_new(schemes, json_integer(c->runs[i].scheme[slot]));
+		json_array_append_new(list, json_pack("{s:i, s:o}", "layers", c->runs[i].n_layers, "schemes", schemes));
+	}
+	return list;
+}
+
 static void set_text(json_t *object, const char *key, const char *text)
 {
 	json_object_set_new(object, key, json_string(text));
@@ -124,6 +137,8 @@ static void set_config(json_t *o, const struct smol_config *c)
 	set_text(o, "wpe_type", inspect_number_name(c->wpe_type));
 	set_text(o, "tokenizer", "bytes");
 	json_object_set_new(o, "schemes", json_schemes(c));
+	json_object_set_new(o, "runs", json_runs(c));
+	set_integer(o, "ln_f_scheme", c->ln_f);
 }
 
 /* d and distribution of the first matrix, for those who want one number. */

@@ -2,6 +2,7 @@
 #include "smoltrain_args.h"
 #include "cli.h"
 #include "smoltrain_output.h"
+#include "smoltrain_rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 /* Words on the command line that become numbers. */
 struct words {
 	char *method, *d, *dist, *norms, *embedding_type, *keep, *init_alpha, *order, *seed;
+	struct train_rule_words rules;
 };
 
 static void free_words(struct words *w)
@@ -25,6 +27,9 @@ static void free_words(struct words *w)
 	free(w->init_alpha);
 	free(w->order);
 	free(w->seed);
+	free(w->rules.attn);
+	free(w->rules.mlp);
+	free(w->rules.recipe);
 }
 
 struct choice {
@@ -73,6 +78,7 @@ static int apply_words(struct train_args *args, const struct words *w)
 	int dist = (int)o->dist, norm = (int)o->norms, type = (int)o->embedding_type;
 	int keep = o->keep_best, start = o->uniform_alphas, order = (int)o->order;
 	struct smol_error error;
+	int code;
 
 	if (choose(&dist, "--dist", w->dist, dists) || choose(&norm, "--norms", w->norms, norms) ||
 	    choose(&type, "--embedding-type", w->embedding_type, numbers) ||
@@ -92,6 +98,8 @@ static int apply_words(struct train_args *args, const struct words *w)
 	o->uniform_alphas = start != 0;
 	if (o->n_threads == 0)
 		o->n_threads = cli_cores();
+	if ((code = train_rules_apply(o, &w->rules)) != 0)
+		return code;
 	if (smol_train_options_check(o, &error) != SMOL_OK)
 		return cli_usage_error("options", error.text);
 	return 0;
@@ -131,6 +139,10 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		{"d", 0, POPT_ARG_STRING, &w->d, 0,
 		 "numbers of each vector or projection; of a sweep, a list: 1,2,5", "N"},
 		{"rank", 0, POPT_ARG_INT, &o->rank, 0, "rank of the LoRA factors, 0 = none", "N"},
+		{"attn", 0, POPT_ARG_STRING, &w->rules.attn, 0, "another method for attention, with its d or rank: alpha:8",
+		 "NAME[:N]"},
+		{"mlp", 0, POPT_ARG_STRING, &w->rules.mlp, 0, "another method for the feed-forward matrices", "NAME[:N]"},
+		{"recipe", 0, POPT_ARG_STRING, &w->rules.recipe, 0, "JSON rules: methods by names of tensors", "FILE"},
 		{"dist", 0, POPT_ARG_STRING, &w->dist, 0, "frozen weights: sign (default) or gauss", "NAME"},
 		{"norms", 0, POPT_ARG_STRING, &w->norms, 0, "LayerNorm's: frozen, alpha or stored", "NAME"},
 		{"layers", 0, POPT_ARG_INT, &o->n_layers, 0, "layers", "N"},

@@ -115,6 +115,9 @@ uint32_t smol_scheme_numbers(const struct smol_scheme *scheme);
 /* Whether a matrix scheme takes the file's shared vector. */
 bool smol_scheme_is_shared(const struct smol_scheme *scheme);
 
+/* Whether two schemes have the same encoding. */
+bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b);
+
 /* Rows (outputs R) and columns (inputs K) of a matrix slot; for a norm slot
  * 1 and C. */
 void smol_config_shape(const struct smol_config *config, enum smol_slot slot, uint32_t *rows,

@@ -19,6 +19,28 @@ enum smol_order {
 	SMOL_ORDER_SHUFFLED, /* all of them, side by side, before any comes again */
 };
 
+/* What the tensors of some names have in the place of what the options say of all (docs/methods.md). Filled in by
+ * smol_train_rule() and smol_train_recipe(). */
+#define SMOL_MAX_RULES 32u
+#define SMOL_MAX_PATTERN 64u
+
+enum smol_rule_field {
+	SMOL_RULE_METHOD = 1,
+	SMOL_RULE_D = 2,
+	SMOL_RULE_RANK = 4,
+	SMOL_RULE_DIST = 8,
+	SMOL_RULE_NORMS = 16,
+};
+
+struct smol_train_rule {
+	char tensors[SMOL_MAX_PATTERN]; /* a name, in which * stands for any text and ? for one character */
+	uint32_t sets;                  /* enum smol_rule_field: which of the following count */
+	char method[20];                /* any but full; it sets d and rank to its defaults */
+	uint32_t d, rank;
+	enum smol_dist dist;
+	enum smol_source norms;
+};
+
 /* What trains and how. Filled in by smol_train_defaults(). */
 struct smol_train_options {
 	/* The model. */
@@ -35,6 +57,8 @@ struct smol_train_options {
 	double residual_gain; /* and once more that of the two c_proj */
 	double embedding_std, logit_scale, ln_epsilon;
 	uint64_t seed; /* of the frozen weights, the start and the batches */
+	uint32_t n_rules;
+	struct smol_train_rule rules[SMOL_MAX_RULES]; /* where several fit a tensor, the last decides */
 
 	/* The recipe. */
 	uint32_t batch, n_steps, warmup;
@@ -57,6 +81,15 @@ bool smol_train_defaults(struct smol_train_options *options, const char *method)
 
 /* The name of what options train: one of those, or "mixed". */
 const char *smol_train_method(const struct smol_train_options *options);
+
+/* One more rule: a method for the tensors of a pattern, or "METHOD:N" with its d (of lora, its rank). ARGUMENT if there
+ * is no such method or there are too many rules. */
+enum smol_status smol_train_rule(struct smol_train_options *options, const char *tensors, const char *method,
+                                 struct smol_error *error);
+/* The rules of a recipe, a JSON text as docs/methods.md describes it, after those that there are. TEXT or RANGE with the
+ * place if it is malformed. */
+enum smol_status smol_train_recipe(struct smol_train_options *options, const char *text, size_t size_bytes,
+                                   struct smol_error *error);
 
 /* ARGUMENT, with the rule, if options are out of range or contradict each other. */
 enum smol_status smol_train_options_check(const struct smol_train_options *options,

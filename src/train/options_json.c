@@ -170,6 +170,8 @@ json_t *smol_options_to_json(const struct smol_train_options *options)
 			json_decref(object);
 			return NULL;
 		}
+	if (o.n_rules > 0)
+		json_object_set_new(object, "rules", smol_rules_to_json(&o));
 	return object;
 }
 
@@ -177,12 +179,19 @@ enum smol_status smol_options_from_json(struct smol_train_options *out, const js
                                         struct smol_error *error)
 {
 	struct smol_train_options o = {.n_threads = 1};
+	const json_t *rules = json_object_get(json, "rules");
 
 	for (size_t i = 0; i < N_FIELDS; i++)
 		if (!(fields[i].optional && json_object_get(json, fields[i].name) == NULL) &&
 		    !decode(&o, fields + i, json_object_get(json, fields[i].name)))
 			return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
 			                 "option %s is missing or malformed", fields[i].name);
+	if (rules != NULL) {
+		const enum smol_status status = smol_rules_from_json(&o, rules, error);
+
+		if (status != SMOL_OK)
+			return status;
+	}
 	*out = o;
 	return SMOL_OK;
 }
@@ -200,6 +209,9 @@ const char *smol_options_difference(const struct smol_train_options *a,
 		if ((p != NULL || q != NULL) && !json_equal(p, q))
 			name = fields[i].name;
 	}
+	if (name == NULL && !json_equal(json_object_get(x, "rules"), json_object_get(y, "rules")) &&
+	    a->n_rules + b->n_rules > 0)
+		name = "rules";
 	json_decref(x);
 	json_decref(y);
 	return name;

@@ -126,6 +126,78 @@ def test_smolrun_agrees_mixed(folder):
     agree(folder, '--method', 'alpha', '--d', '5', '--rank', '2', '--width', '33', '--heads', '3', '--ff', '70')
 
 
+RECIPE = [{'tensors': 'h.*.mlp.c_fc', 'method': 'fastfood', 'd': 300},
+          {'tensors': 'h.1.*', 'rank': 2, 'norms': 'stored'},
+          {'tensors': 'ln_f', 'norms': 'alpha', 'd': 7}]
+
+
+def inspected(path):
+    return json.loads(run(build / 'tools/smoltool', 'inspect', '--json', path).stdout)
+
+
+def test_methods_by_tensor(folder):
+    (folder / 'recipe.json').write_text(json.dumps(RECIPE))
+    agree(folder, '--method', 'lora', '--attn', 'alpha:9', '--recipe', folder / 'recipe.json')
+    found = inspected(folder / 'm.smol')
+    assert found['method'] == 'mixed' and [r['layers'] for r in found['runs']] == [1, 1]
+    schemes = found['schemes']
+    (_, attn, _, _, c_fc, c_proj), (ln_1, _, _, _, c_fc_1, _) = ([schemes[i] for i in r['schemes']] for r in found['runs'])
+    assert (attn['source'], attn['d'], attn['rank']) == ('own', 9, 0)
+    assert (c_fc['source'], c_fc['dimensions'], c_fc['rank']) == ('fastfood', 300, 0)
+    assert (c_proj['source'], c_proj['rank']) == ('unit', 4)
+    assert ln_1['source'] == 'stored' and c_fc_1['rank'] == 2
+    last = schemes[found['ln_f_scheme']]
+    assert last['source'] == 'own' and last['d'] == 7
+    assert found['card']['recipe']['rules'] == [{'tensors': 'h.*.attn.*', 'method': 'alpha', 'd': 9}] + RECIPE
+
+
+def test_methods_by_tensor_all_alike(folder):
+    """Rules that make all tensors alike make the same model as the method itself."""
+    models = []
+    for options in (['--method', 'alpha', '--d', '3'], ['--method', 'lora', '--attn', 'alpha:3', '--mlp', 'alpha:3']):
+        train(folder, '-o', folder / 'm.smol', '--steps', '2', *options)
+        found = inspected(folder / 'm.smol')
+        models.append([found['method'], found['schemes'], found['alphas']])
+    assert models[0] == models[1] and models[0][0] == 'alpha'
+
+
+def test_bad_recipes(folder):
+    path, out = folder / 'recipe.json', folder / 'm.smol'
+    for text, place in (('[', 'byte 1: line 1'), ('[\n\n{"tensors": "*", }]', 'byte 21: line 3'), ('{}', 'a recipe is a list'),
+                        ('[{"tensors": "*", "d": 2}, {"tensors": "*", "method": "full"}]', 'rule 2: method'),
+                        ('[{"tensors": "\\u001b[2J", "d": 2}]', 'rule 1: tensors')):
+        path.write_text(text)
+        done = train(folder, '-o', out, '--recipe', path, code=1)
+        assert done.stderr.startswith(f'smoltrain: {path}: {place}'), (text, done.stderr)
+    path.write_text('[{"tensors": "h.2.*", "d": 3}]')
+    done = train(folder, '-o', out, '--recipe', path, code=2)
+    assert "rule 1, for 'h.2.*', says nothing of any tensor" in done.stderr, done.stderr
+    train(folder, '-o', out, '--recipe', folder / 'missing', code=1)
+    for bad in (['--attn', 'full'], ['--attn', 'alpha:'], ['--mlp', 'lora:x'], ['--mlp', 'alpha:65'], ['--method', 'full', '--mlp', 'alpha'],
+                ['--attn', 'alpha-global:3', '--mlp', 'alpha-global:4']):
+        train(folder, '-o', out, *bad, code=2)
+    assert not out.exists()
+
+
+def test_rules_are_resumed(folder):
+    (folder / 'recipe.json').write_text(json.dumps(RECIPE))
+    rules = ['--mlp', 'alpha:2', '--recipe', folder / 'recipe.json']
+    process = subprocess.Popen([smoltrain, '--data', folder / 'text', '-o', folder / 'b.smol', *small, *rules, '--steps', '4000',
+                                '--print-every', '1'], stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if line.startswith('step '):
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    done = train(folder, '-o', folder / 'b.smol', '--resume', '--mlp', 'alpha:3', code=1)
+    assert 'made with another rules' in done.stderr, done.stderr
+    process = subprocess.Popen([smoltrain, '--data', folder / 'text', '-o', folder / 'b.smol', *small, '--resume', '--print-every', '1'],
+                               stderr=subprocess.PIPE, text=True)
+    assert any(line.startswith('step ') for line in process.stderr)
+    process.kill()
+    process.communicate(timeout=60)
+
+
 def read_safetensors(path):
     data = path.read_bytes()
     n, = struct.unpack('<Q', data[:8])
