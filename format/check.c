@@ -56,6 +56,12 @@ static enum smol_status unused(unsigned value, uint64_t offset, unsigned index, 
 	return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u has a %s that nothing uses", index, what);
 }
 
+/* Whether learned numbers can be of a type. */
+static bool holds_learned(uint8_t type)
+{
+	return type == SMOL_F32 || type == SMOL_F16 || type == SMOL_Q8_BLOCKS;
+}
+
 /* Distribution, bases, type and sigma of a scheme that has alphas or a unit basis. */
 static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uint64_t at, struct smol_error *error)
 {
@@ -63,7 +69,7 @@ static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uin
 		return smol_fail(error, SMOL_E_ENUM, at + 2, "scheme %u: distribution %u is unknown", i, s->dist);
 	if (s->d < 1 || s->d > SMOL_MAX_BASES)
 		return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, allowed is 1..64", i, s->d);
-	if (s->alpha_type > SMOL_F16)
+	if (!holds_learned(s->alpha_type))
 		return smol_fail(error, SMOL_E_ENUM, at + 6, "scheme %u: number type %u cannot hold alphas", i,
 		                 s->alpha_type);
 	if (!is_scale(s->sigma, SCALE_MAX))
@@ -101,7 +107,7 @@ static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, ui
 		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: rank %u is over %u", i, s->rank, SMOL_MAX_RANK);
 	if (s->rank == 0)
 		return unused(s->value_type, at + 7, i, "type of factors", error);
-	if (s->value_type > SMOL_F16)
+	if (!holds_learned(s->value_type))
 		return smol_fail(error, SMOL_E_ENUM, at + 7, "scheme %u: number type %u cannot hold factors", i,
 		                 s->value_type);
 	return SMOL_OK;
@@ -117,7 +123,7 @@ static enum smol_status check_norm(const struct smol_scheme *s, unsigned i, uint
 	    (status = unused(s->dimensions, at + 12, i, "number of dimensions", error)))
 		return status;
 	if (s->source == SMOL_NORM_STORED) {
-		if (s->value_type > SMOL_F16)
+		if (!holds_learned(s->value_type))
 			return smol_fail(error, SMOL_E_ENUM, at + 7, "scheme %u: number type %u cannot hold vectors", i,
 			                 s->value_type);
 	} else if ((status = unused(s->value_type, at + 7, i, "type of vectors", error))) {

@@ -7,6 +7,11 @@ uint32_t smol_number_bytes(uint8_t type)
 	return type == SMOL_F32 ? 4u : type == SMOL_F16 ? 2u : 1u;
 }
 
+uint64_t smol_learned_array_bytes(uint8_t type, uint64_t n)
+{
+	return type == SMOL_Q8_BLOCKS ? n + (n + SMOL_Q8_BLOCK - 1) / SMOL_Q8_BLOCK * 2 : n * smol_number_bytes(type);
+}
+
 uint64_t smol_row_bytes(uint8_t type, uint32_t cols)
 {
 	return type == SMOL_Q4 ? ((uint64_t)cols + 63) / 64 * 32 : (uint64_t)cols * smol_number_bytes(type);
@@ -30,14 +35,14 @@ static uint64_t shared_bytes(const struct smol_config *config)
 {
 	const struct smol_scheme *s = shared_scheme(config);
 
-	return s ? (uint64_t)smol_scheme_numbers(s) * smol_number_bytes(s->alpha_type) : 0;
+	return s ? smol_learned_array_bytes(s->alpha_type, smol_scheme_numbers(s)) : 0;
 }
 
 /* Places a norm at offset at; returns where it ends. */
 static uint64_t place_norm(struct smol_learned_place *place, const struct smol_scheme *s, uint64_t width, uint64_t at)
 {
 	const uint64_t n = s->source == SMOL_NORM_OWN ? s->d : s->source == SMOL_NORM_STORED ? width : 0;
-	const uint64_t half = n * smol_number_bytes(s->source == SMOL_NORM_OWN ? s->alpha_type : s->value_type);
+	const uint64_t half = smol_learned_array_bytes(s->source == SMOL_NORM_OWN ? s->alpha_type : s->value_type, n);
 
 	place->alphas = place->gain = at;
 	place->bias_alphas = place->bias = at + half;
@@ -47,13 +52,12 @@ static uint64_t place_norm(struct smol_learned_place *place, const struct smol_s
 static uint64_t place_matrix(struct smol_learned_place *place, const struct smol_scheme *s, uint64_t rows,
                              uint64_t cols, uint64_t at)
 {
-	const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_numbers(s), own = n * smol_number_bytes(s->alpha_type);
-	const uint64_t number = smol_number_bytes(s->value_type);
+	const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_numbers(s);
 
 	place->alphas = smol_scheme_is_shared(s) ? 0 : at;
-	place->factor_a = at + own;
-	place->factor_b = place->factor_a + s->rank * cols * number;
-	return s->rank ? place->factor_b + rows * s->rank * number : place->factor_a;
+	place->factor_a = at + smol_learned_array_bytes(s->alpha_type, n);
+	place->factor_b = place->factor_a + smol_learned_array_bytes(s->value_type, s->rank * cols);
+	return place->factor_b + smol_learned_array_bytes(s->value_type, rows * s->rank);
 }
 
 /* Places one slot; returns where it ends. The limits keep every sum far below 2^64. */

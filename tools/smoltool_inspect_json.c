@@ -29,7 +29,7 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
 
 const char *inspect_number_name(unsigned type)
 {
-	static const char *const names[] = {"f32", "f16", "q8", "q4"};
+	static const char *const names[] = {"f32", "f16", "q8", "q4", [SMOL_Q8_BLOCKS] = "q8"};
 
 	return names[type];
 }

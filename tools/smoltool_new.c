@@ -14,7 +14,7 @@
 struct new_options {
 	int layers, width, heads, context, vocab, ff, d, rank;
 	double gain;
-	char *method, *dist, *norms, *type, *shape, *seed, *output;
+	char *method, *dist, *norms, *type, *numbers, *shape, *seed, *output;
 };
 
 static const struct shape {
@@ -87,16 +87,19 @@ static int fill_schemes(struct smol_config *c, const struct new_options *o)
 	                                  SMOL_MATRIX_UNIT, SMOL_MATRIX_FASTFOOD, SMOL_MATRIX_FASTFOOD_SHARED,
 	                                  SMOL_MATRIX_FOURIER, SMOL_MATRIX_FOURIER_SHARED};
 	static const uint8_t numbers[] = {SMOL_Q8, SMOL_Q4, SMOL_F16, SMOL_F32};
+	static const char *const learned_types[] = {"f16", "f32", "q8", NULL};
+	static const uint8_t learned_numbers[] = {SMOL_F16, SMOL_F32, SMOL_Q8_BLOCKS};
 	const int method = choose(o->method, methods), dist = choose(o->dist, dists);
-	const int norm = choose(o->norms, norms), type = choose(o->type, types);
+	const int norm = choose(o->norms, norms), type = choose(o->type, types), learned = choose(o->numbers, learned_types);
 	struct smol_scheme matrix = {.kind = SMOL_MATRIX}, norm_scheme = {.kind = SMOL_NORM};
 	bool is_projection;
 	int d;
 
 	if (method < 0)
 		return cli_usage_error("--method", "takes embed, alpha, alpha-global, lora, fastfood, fastfood-global, fourier or fourier-global");
-	if (dist < 0 || norm < 0 || type < 0)
-		return cli_usage_error(dist < 0 ? "--dist" : norm < 0 ? "--norms" : "--embedding-type", "unknown choice");
+	if (dist < 0 || norm < 0 || type < 0 || learned < 0)
+		return cli_usage_error(dist < 0 ? "--dist" : norm < 0 ? "--norms" : type < 0 ? "--embedding-type" : "--numbers",
+		                       "unknown choice");
 	is_projection = sources[method] >= SMOL_MATRIX_FASTFOOD;
 	d = o->d != INT_MIN ? o->d : is_projection ? 1000 : 5;
 	if (d < 1 || d > (int)(is_projection ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
@@ -107,48 +110,65 @@ static int fill_schemes(struct smol_config *c, const struct new_options *o)
 	matrix.dist = (uint8_t)dist;
 	matrix.d = matrix.source == SMOL_MATRIX_UNIT || is_projection ? 1 : (uint8_t)d;
 	matrix.dimensions = is_projection ? (uint32_t)d : 0;
-	matrix.alpha_type = matrix.source == SMOL_MATRIX_UNIT ? SMOL_F32 : SMOL_F16;
+	matrix.alpha_type = matrix.source == SMOL_MATRIX_UNIT ? SMOL_F32 : learned_numbers[learned];
 	matrix.rank = strcmp(methods[method], "lora") == 0 ? (uint16_t)o->rank : 0;
-	matrix.value_type = matrix.rank ? SMOL_F16 : SMOL_F32;
+	matrix.value_type = matrix.rank ? learned_numbers[learned] : SMOL_F32;
 	norm_scheme.source = (uint8_t)norm;
 	if (norm == SMOL_NORM_OWN) {
 		norm_scheme.dist = (uint8_t)dist;
 		norm_scheme.d = is_projection ? 1 : (uint8_t)d;
-		norm_scheme.alpha_type = SMOL_F16;
+		norm_scheme.alpha_type = learned_numbers[learned];
 	} else if (norm == SMOL_NORM_STORED) {
-		norm_scheme.value_type = SMOL_F16;
+		norm_scheme.value_type = learned_numbers[learned];
 	}
 	c->wte_type = c->wpe_type = numbers[type];
 	smol_config_fill(c, &matrix, &norm_scheme, o->gain);
 	return 0;
 }
 
-/* One slot's learned numbers: alphas (1, 0, ...), projections 0, norms 1 and 0, factor A from the seed, B zero. */
-static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer, enum smol_slot slot)
+/* An array of n learned numbers, the first n_ones of them 1 and the others 0. */
+static bool fill_ones(uint8_t *dest, uint8_t type, size_t n, size_t n_ones)
 {
-	static const float one = 1.0f;
-	const struct smol_scheme *s = smol_config_scheme(c, layer, slot);
-	struct smol_learned_place at;
+	float *values = calloc(n, sizeof *values);
+
+	if (!values)
+		return false;
+	for (size_t i = 0; i < n_ones; i++)
+		values[i] = 1.0f;
+	smol_encode_numbers(dest, (enum smol_number)type, values, n);
+	free(values);
+	return true;
+}
+
+/* The factor A from the seed. */
+static bool fill_factor(uint8_t *dest, const struct smol_config *c, uint32_t layer, enum smol_slot slot,
+                        const struct smol_scheme *s)
+{
 	uint32_t rows, cols;
 	float *a;
 
-	smol_learned_at(&at, c, layer, slot);
 	smol_config_shape(c, slot, &rows, &cols);
-	if (s->kind == SMOL_NORM && s->source == SMOL_NORM_STORED)
-		for (uint64_t i = 0; i < cols; i++)
-			smol_encode_numbers(learned + at.gain + i * smol_number_bytes(s->value_type),
-			                    (enum smol_number)s->value_type, &one, 1);
-	if (s->kind == SMOL_MATRIX && s->source != SMOL_MATRIX_UNIT && s->dimensions == 0)
-		smol_encode_numbers(learned + at.alphas, (enum smol_number)s->alpha_type, &one, 1);
-	if (s->rank == 0)
-		return true;
 	a = malloc((size_t)s->rank * cols * sizeof *a);
 	if (!a)
 		return false;
 	smol_initial_factor(a, c, layer, slot, s->rank);
-	smol_encode_numbers(learned + at.factor_a, (enum smol_number)s->value_type, a, (size_t)s->rank * cols);
+	smol_encode_numbers(dest, (enum smol_number)s->value_type, a, (size_t)s->rank * cols);
 	free(a);
 	return true;
+}
+
+/* One slot's learned numbers: alphas (1, 0, ...), projections 0, norms 1 and 0, factor A from the seed, B zero. All is zero before. */
+static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer, enum smol_slot slot)
+{
+	const struct smol_scheme *s = smol_config_scheme(c, layer, slot);
+	struct smol_learned_place at;
+
+	smol_learned_at(&at, c, layer, slot);
+	if (s->kind == SMOL_NORM)
+		return s->source != SMOL_NORM_STORED || fill_ones(learned + at.gain, s->value_type, c->width, c->width);
+	if (s->source != SMOL_MATRIX_UNIT && s->dimensions == 0 && !fill_ones(learned + at.alphas, s->alpha_type, s->d, 1))
+		return false;
+	return s->rank == 0 || fill_factor(learned + at.factor_a, c, layer, slot, s);
 }
 
 static bool fill_learned(uint8_t *learned, const struct smol_config *c)
@@ -240,6 +260,7 @@ static void free_options(struct new_options *o)
 	free(o->dist);
 	free(o->norms);
 	free(o->type);
+	free(o->numbers);
 	free(o->shape);
 	free(o->seed);
 	free(o->output);
@@ -262,6 +283,7 @@ int tool_new(int argc, const char **argv)
 		{"dist", 0, POPT_ARG_STRING, &o.dist, 0, "sign (default) or gauss", "NAME"},
 		{"norms", 0, POPT_ARG_STRING, &o.norms, 0, "frozen (default), alpha or stored", "NAME"},
 		{"embedding-type", 0, POPT_ARG_STRING, &o.type, 0, "q8 (default), q4, f16 or f32", "NAME"},
+		{"numbers", 0, POPT_ARG_STRING, &o.numbers, 0, "learned numbers: f16 (default), f32 or q8", "NAME"},
 		{"gain", 0, POPT_ARG_DOUBLE, &o.gain, 0, "multiplies the default scale of the frozen weights (1)", "X"},
 		{"seed", 0, POPT_ARG_STRING, &o.seed, 0, "seed of the frozen weights (0)", "N"},
 		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the model goes", "FILE"},

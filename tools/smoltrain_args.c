@@ -12,7 +12,7 @@
 
 /* Words on the command line that become numbers. */
 struct words {
-	char *method, *d, *dist, *norms, *embedding_type, *keep, *init_alpha, *order, *seed;
+	char *method, *d, *dist, *norms, *numbers, *embedding_type, *keep, *init_alpha, *order, *seed;
 	struct train_rule_words rules;
 };
 
@@ -22,6 +22,7 @@ static void free_words(struct words *w)
 	free(w->d);
 	free(w->dist);
 	free(w->norms);
+	free(w->numbers);
 	free(w->embedding_type);
 	free(w->keep);
 	free(w->init_alpha);
@@ -44,6 +45,8 @@ static const struct choice norms[] = {{"frozen", SMOL_NORM_FROZEN},
                                       {NULL, 0}};
 static const struct choice numbers[] = {
 	{"q8", SMOL_Q8}, {"q4", SMOL_Q4}, {"f16", SMOL_F16}, {"f32", SMOL_F32}, {NULL, 0}};
+static const struct choice learned[] = {
+	{"f16", SMOL_LEARNED_F16}, {"f32", SMOL_LEARNED_F32}, {"q8", SMOL_LEARNED_Q8}, {NULL, 0}};
 static const struct choice keeps[] = {{"last", 0}, {"best", 1}, {NULL, 0}};
 static const struct choice orders[] = {
 	{"random", SMOL_ORDER_RANDOM}, {"shuffled", SMOL_ORDER_SHUFFLED}, {NULL, 0}};
@@ -76,12 +79,12 @@ static int apply_words(struct train_args *args, const struct words *w)
 {
 	struct smol_train_options *o = &args->options;
 	int dist = (int)o->dist, norm = (int)o->norms, type = (int)o->embedding_type;
-	int keep = o->keep_best, start = o->uniform_alphas, order = (int)o->order;
+	int keep = o->keep_best, start = o->uniform_alphas, order = (int)o->order, number = (int)o->numbers;
 	struct smol_error error;
 	int code;
 
 	if (choose(&dist, "--dist", w->dist, dists) || choose(&norm, "--norms", w->norms, norms) ||
-	    choose(&type, "--embedding-type", w->embedding_type, numbers) ||
+	    choose(&number, "--numbers", w->numbers, learned) || choose(&type, "--embedding-type", w->embedding_type, numbers) ||
 	    choose(&keep, "--keep", w->keep, keeps) ||
 	    choose(&start, "--init-alpha", w->init_alpha, starts) ||
 	    choose(&order, "--order", w->order, orders))
@@ -92,6 +95,7 @@ static int apply_words(struct train_args *args, const struct words *w)
 		return cli_usage_error("--seed", "takes 0..2^64-1");
 	o->dist = (enum smol_dist)dist;
 	o->norms = (enum smol_source)norm;
+	o->numbers = (enum smol_learned_numbers)number;
 	o->embedding_type = (enum smol_number)type;
 	o->order = (enum smol_order)order;
 	o->keep_best = keep != 0;
@@ -159,6 +163,8 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		 "alphas at the start: e1 is (1, 0, ...), uniform 1/sqrt(d) each", "NAME"},
 		{"embedding-type", 0, POPT_ARG_STRING, &w->embedding_type, 0,
 		 "embeddings in the file: q8, q4, f16 or f32", "TYPE"},
+		{"numbers", 0, POPT_ARG_STRING, &w->numbers, 0, "all other learned numbers in the file: f16 (default), f32 or q8",
+		 "TYPE"},
 		{"embedding-std", 0, POPT_ARG_DOUBLE, &o->embedding_std, 0,
 		 "standard deviation of the embeddings at the start", "X"},
 		{"logit-scale", 0, POPT_ARG_DOUBLE, &o->logit_scale, 0, "factor of the logits", "X"},

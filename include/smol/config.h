@@ -29,7 +29,8 @@ extern "C" {
 #define SMOL_MAX_SCHEMES 32u
 #define SMOL_MAX_CARD_BYTES 65536u
 
-enum smol_number { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2, SMOL_Q4 = 3 };
+/* Q8 and Q4 are of embeddings, Q8_BLOCKS is of learned numbers (SPEC.md 3.2). */
+enum smol_number { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2, SMOL_Q4 = 3, SMOL_Q8_BLOCKS = 4 };
 enum smol_dist { SMOL_SIGN = 0, SMOL_GAUSS = 1 };
 enum smol_tokenizer_kind { SMOL_TOKENIZER_BYTES = 0 };
 
@@ -67,8 +68,8 @@ struct smol_scheme {
 	uint8_t dist;       /* enum smol_dist */
 	uint8_t d;          /* bases */
 	uint16_t rank;      /* of the low-rank factors, 0 = none */
-	uint8_t alpha_type; /* enum smol_number: F32 or F16 */
-	uint8_t value_type; /* of the factors or vectors: F32 or F16 */
+	uint8_t alpha_type; /* enum smol_number: F32, F16 or Q8_BLOCKS */
+	uint8_t value_type; /* the same, of the factors or vectors */
 	float sigma;
 	uint32_t dimensions; /* numbers that a projection starts from, 0 = no projection */
 };

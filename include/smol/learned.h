@@ -26,6 +26,13 @@ void smol_learned_at(struct smol_learned_place *place, const struct smol_config 
 /* Bytes of a number of a type: F32, F16 or Q8. */
 uint32_t smol_number_bytes(uint8_t type);
 
+/* Bytes of n learned numbers of a type: F32, F16 or Q8_BLOCKS. n is at most 2^40. */
+uint64_t smol_learned_array_bytes(uint8_t type, uint64_t n);
+
+/* Of learned numbers of Q8_BLOCKS: numbers of a block, and its bytes, the first two of which are its scale. */
+#define SMOL_Q8_BLOCK 64u
+#define SMOL_Q8_BLOCK_BYTES (SMOL_Q8_BLOCK + 2)
+
 /* Bytes of a row of an embedding table of a type, without scale and multipliers (SPEC.md 3.3). */
 uint64_t smol_row_bytes(uint8_t type, uint32_t cols);
 

@@ -30,7 +30,11 @@ enum smol_rule_field {
 	SMOL_RULE_RANK = 4,
 	SMOL_RULE_DIST = 8,
 	SMOL_RULE_NORMS = 16,
+	SMOL_RULE_NUMBERS = 32,
 };
+
+/* How a file holds learned numbers. */
+enum smol_learned_numbers { SMOL_LEARNED_F16, SMOL_LEARNED_F32, SMOL_LEARNED_Q8 };
 
 struct smol_train_rule {
 	char tensors[SMOL_MAX_PATTERN]; /* a name, in which * stands for any text and ? for one character */
@@ -39,6 +43,7 @@ struct smol_train_rule {
 	uint32_t d, rank;
 	enum smol_dist dist;
 	enum smol_source norms;
+	enum smol_learned_numbers numbers;
 };
 
 /* What trains and how. Filled in by smol_train_defaults(). */
@@ -48,6 +53,7 @@ struct smol_train_options {
 	enum smol_source norms;    /* SMOL_NORM_FROZEN, _OWN or _STORED */
 	enum smol_dist dist;
 	enum smol_number embedding_type; /* of wte and wpe in the file */
+	enum smol_learned_numbers numbers; /* of all else */
 	bool full;                       /* every matrix trains; such a model has no .smol form */
 	bool uniform_alphas;             /* start at 1 / sqrt(d) each, not at (1, 0, ...) */
 	uint32_t d;                      /* bases, if there are alphas; numbers of a projection */

@@ -68,7 +68,7 @@ void smol_projector_begin(struct projector *j, const struct projected *t, const 
 	if (t->type == SMOL_F16)
 		kernels->from_f16(j->theta, t->theta, t->p.n);
 	else
-		smol_numbers_to_f32(j->theta, t->type, t->theta, 0, t->p.n);
+		smol_learned_to_f32(j->theta, t->type, t->theta, 0, t->p.n);
 	if (t->p.is_fourier)
 		fourier_init(&j->fourier, &j->projection, kernels, (uint64_t)t->rows * t->cols, t->fft);
 	else

@@ -17,7 +17,7 @@ static void load_alphas(double *alpha, const struct smol_file *file, const struc
 {
 	float f[SMOL_MAX_BASES];
 
-	smol_numbers_to_f32(f, (enum smol_number)s->alpha_type, file->learned.data + offset, 0, s->d);
+	smol_learned_to_f32(f, (enum smol_number)s->alpha_type, file->learned.data + offset, 0, s->d);
 	for (uint32_t k = 0; k < s->d; k++)
 		alpha[k] = (double)f[k];
 }
@@ -32,6 +32,28 @@ static void make_table(struct smol_frozen *f, const struct smol_scheme *s, const
 	f->table = table;
 	if (table)
 		f->scale = (double)s->sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, s->d);
+}
+
+/* Factors as the products read them: in place, but 8-bit ones as floats in memory of the carve's. */
+static void set_up_factors(struct matrix *m, const struct smol_scheme *s, const struct smol_learned_place *at,
+                           const uint8_t *learned, struct carve *carve)
+{
+	const uint64_t n_a = (uint64_t)s->rank * m->frozen.cols, n_b = (uint64_t)s->rank * m->frozen.rows;
+	float *a, *b;
+
+	m->a = learned + at->factor_a;
+	m->b = learned + at->factor_b;
+	if (m->type != SMOL_Q8_BLOCKS)
+		return;
+	a = smol_carve(carve, n_a, sizeof *a);
+	b = smol_carve(carve, n_b, sizeof *b);
+	if (carve->base) {
+		smol_learned_to_f32(a, m->type, m->a, 0, n_a);
+		smol_learned_to_f32(b, m->type, m->b, 0, n_b);
+	}
+	m->type = SMOL_F32;
+	m->a = (const uint8_t *)a;
+	m->b = (const uint8_t *)b;
 }
 
 static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32_t layer, enum smol_slot slot,
@@ -59,10 +81,8 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
 		made.projected.cols = made.frozen.cols;
 		made.projected.fft = session->ffts[smol_fft_index(made.projected.p.size)];
 	}
-	if (s->rank) {
-		made.a = learned + at.factor_a;
-		made.b = learned + at.factor_b;
-	}
+	if (s->rank)
+		set_up_factors(&made, s, &at, learned, carve);
 	if (carve->base)
 		*m = made;
 }
@@ -107,8 +127,8 @@ static void set_up_norm(struct smol_session *session, struct norm *norm, uint32_
 		return;
 	smol_learned_at(&at, session->config, layer, slot);
 	if (s->source == SMOL_NORM_STORED) {
-		smol_numbers_to_f32(gain, (enum smol_number)s->value_type, session->file->learned.data + at.gain, 0, C);
-		smol_numbers_to_f32(bias, (enum smol_number)s->value_type, session->file->learned.data + at.bias, 0, C);
+		smol_learned_to_f32(gain, (enum smol_number)s->value_type, session->file->learned.data + at.gain, 0, C);
+		smol_learned_to_f32(bias, (enum smol_number)s->value_type, session->file->learned.data + at.bias, 0, C);
 	} else {
 		const uint32_t number = smol_frozen_number(session->config, layer, slot);
 		frozen_vector(gain, session, s, at.alphas, number, true);

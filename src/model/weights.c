@@ -54,7 +54,7 @@ static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key
 	float stored[SMOL_MAX_BASES];
 
 	if (s->dimensions == 0 && smol_scheme_numbers(s) > 0) {
-		smol_numbers_to_f32(stored, (enum smol_number)s->alpha_type, file->learned.data + alphas_at, 0, s->d);
+		smol_learned_to_f32(stored, (enum smol_number)s->alpha_type, file->learned.data + alphas_at, 0, s->d);
 		for (uint32_t k = 0; k < s->d; k++)
 			alpha[k] = (double)stored[k];
 	}
@@ -74,14 +74,13 @@ static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key
 static void add_factors(double *values, const struct smol_file *file, const struct smol_scheme *s,
                         const struct smol_learned_place *at, uint32_t row, uint32_t cols, float *floats)
 {
-	const uint64_t number = smol_number_bytes(s->value_type);
-	const uint8_t *a = file->learned.data + at->factor_a;
+	const enum smol_number type = (enum smol_number)s->value_type;
+	const uint8_t *learned = file->learned.data;
 	float *b = floats + cols;
 
-	smol_numbers_to_f32(b, (enum smol_number)s->value_type,
-	                    file->learned.data + at->factor_b + (uint64_t)row * s->rank * number, 0, s->rank);
+	smol_learned_to_f32(b, type, learned + at->factor_b, (uint64_t)row * s->rank, s->rank);
 	for (uint32_t j = 0; j < s->rank; j++) {
-		smol_numbers_to_f32(floats, (enum smol_number)s->value_type, a + (uint64_t)j * cols * number, 0, cols);
+		smol_learned_to_f32(floats, type, learned + at->factor_a, (uint64_t)j * cols, cols);
 		for (uint32_t c = 0; c < cols; c++)
 			values[c] += (double)b[j] * (double)floats[c];
 	}
@@ -145,7 +144,7 @@ static void read_norm(double *values, const struct smol_file *file, const struct
 
 	smol_learned_at(&at, &file->config, t->layer, t->slot);
 	if (s->source == SMOL_NORM_STORED) {
-		smol_numbers_to_f32(scratch->floats, (enum smol_number)s->value_type,
+		smol_learned_to_f32(scratch->floats, (enum smol_number)s->value_type,
 		                    file->learned.data + (is_gain ? at.gain : at.bias), 0, t->cols);
 		for (uint32_t c = 0; c < t->cols; c++)
 			values[c] = (double)scratch->floats[c];

@@ -22,6 +22,7 @@ static const char *const matrix_words[] = {"unit", "own", "shared", "fastfood", 
 static const char *const norm_words[] = {"frozen", "alpha", "stored", NULL};
 static const char *const dist_words[] = {"sign", "gauss", NULL};
 static const char *const order_words[] = {"random", "shuffled", NULL};
+static const char *const learned_words[] = {"f16", "f32", "q8", NULL};
 static const char *const number_words[] = {"f32", "f16", "q8", "q4", NULL};
 
 #define FIELD(form, member) {#member, form, offsetof(struct smol_train_options, member), NULL, false}
@@ -61,6 +62,7 @@ static const struct field fields[] = {
 	FIELD(NUMBER, clip),
 	FIELD(NUMBER, val_fraction),
 	WORDS(order, order_words, true),
+	WORDS(numbers, learned_words, true),
 	FIELD(FLAG, keep_best),
 };
 
@@ -74,6 +76,8 @@ static int word_value(const struct smol_train_options *o, const struct field *f)
 		return (int)o->norms;
 	if (f->words == order_words)
 		return (int)o->order;
+	if (f->words == learned_words)
+		return (int)o->numbers;
 	return f->words == dist_words ? (int)o->dist : (int)o->embedding_type;
 }
 
@@ -85,6 +89,8 @@ static void set_word(struct smol_train_options *o, const struct field *f, int va
 		o->norms = (enum smol_source)value;
 	else if (f->words == order_words)
 		o->order = (enum smol_order)value;
+	else if (f->words == learned_words)
+		o->numbers = (enum smol_learned_numbers)value;
 	else if (f->words == dist_words)
 		o->dist = (enum smol_dist)value;
 	else

@@ -7,6 +7,7 @@
 
 static const char *const dist_words[] = {"sign", "gauss", NULL};
 static const char *const norm_words[] = {"frozen", "alpha", "stored", NULL};
+static const char *const number_words[] = {"f16", "f32", "q8", NULL};
 
 /* The place of a text in a list that ends with NULL; -1 if it is not there. */
 static int find(const char *text, const char *const *words)
@@ -76,6 +77,12 @@ static const char *set_field(struct smol_train_rule *rule, const char *key, cons
 		rule->sets |= SMOL_RULE_NORMS;
 		return word >= 0 ? NULL : "norms must be frozen, alpha or stored";
 	}
+	if (strcmp(key, "numbers") == 0) {
+		word = find(text, number_words);
+		rule->numbers = (enum smol_learned_numbers)word;
+		rule->sets |= SMOL_RULE_NUMBERS;
+		return word >= 0 ? NULL : "numbers must be f16, f32 or q8";
+	}
 	return "it has a field that no rule has";
 }
 
@@ -129,6 +136,8 @@ static json_t *encode(const struct smol_train_rule *rule)
 		json_object_set_new(json, "dist", json_string(dist_words[rule->dist]));
 	if ((rule->sets & SMOL_RULE_NORMS) != 0)
 		json_object_set_new(json, "norms", json_string(norm_words[rule->norms]));
+	if ((rule->sets & SMOL_RULE_NUMBERS) != 0)
+		json_object_set_new(json, "numbers", json_string(number_words[rule->numbers]));
 	return json;
 }
 

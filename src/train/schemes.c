@@ -9,6 +9,14 @@ static bool is_norm_slot(enum smol_slot slot)
 	return slot == SMOL_LN_1 || slot == SMOL_LN_2 || slot == SMOL_LN_F;
 }
 
+static uint8_t number_type(const struct smol_train_options *o)
+{
+	static const uint8_t types[] = {
+		[SMOL_LEARNED_F16] = SMOL_F16, [SMOL_LEARNED_F32] = SMOL_F32, [SMOL_LEARNED_Q8] = SMOL_Q8_BLOCKS};
+
+	return types[o->numbers];
+}
+
 static struct smol_scheme norm_scheme(const struct smol_train_options *o)
 {
 	struct smol_scheme s = {.kind = SMOL_NORM, .source = (uint8_t)o->norms};
@@ -16,10 +24,10 @@ static struct smol_scheme norm_scheme(const struct smol_train_options *o)
 	if (o->norms == SMOL_NORM_OWN) {
 		s.dist = (uint8_t)o->dist;
 		s.d = (uint8_t)o->d;
-		s.alpha_type = SMOL_F16;
+		s.alpha_type = number_type(o);
 		s.sigma = 1;
 	} else if (o->norms == SMOL_NORM_STORED) {
-		s.value_type = SMOL_F16;
+		s.value_type = number_type(o);
 	}
 	return s;
 }
@@ -41,10 +49,10 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
 	if (o->matrices != SMOL_MATRIX_UNIT) {
 		s.d = (uint8_t)(smol_train_projects(o) ? 1 : o->d);
 		s.dimensions = smol_train_projects(o) ? o->d : 0;
-		s.alpha_type = SMOL_F16;
+		s.alpha_type = number_type(o);
 	}
 	if (o->rank > 0)
-		s.value_type = SMOL_F16;
+		s.value_type = number_type(o);
 	return s;
 }
 
@@ -113,14 +121,18 @@ static bool apply_to_matrix(struct smol_train_options *o, const struct smol_trai
 		o->rank = rule->rank;
 	if ((rule->sets & SMOL_RULE_DIST) != 0)
 		o->dist = rule->dist;
+	if ((rule->sets & SMOL_RULE_NUMBERS) != 0)
+		o->numbers = rule->numbers;
 	return (rule->sets & ~(uint32_t)SMOL_RULE_NORMS) != 0;
 }
 
 /* The same of a norm, which takes d and the distribution from a rule about norms alone. */
 static bool apply_to_norm(struct smol_train_options *o, const struct smol_train_rule *rule)
 {
+	if ((rule->sets & SMOL_RULE_NUMBERS) != 0)
+		o->numbers = rule->numbers;
 	if ((rule->sets & SMOL_RULE_NORMS) == 0)
-		return false;
+		return (rule->sets & SMOL_RULE_NUMBERS) != 0;
 	o->norms = rule->norms;
 	if ((rule->sets & SMOL_RULE_D) != 0)
 		o->d = rule->d;

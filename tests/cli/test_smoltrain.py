@@ -198,6 +198,21 @@ def test_rules_are_resumed(folder):
     process.communicate(timeout=60)
 
 
+def test_smolrun_agrees_q8(folder):
+    sizes = []
+    for numbers in ('f32', 'f16', 'q8'):
+        agree(folder, '--method', 'alpha', '--d', '5', '--rank', '2', '--norms', 'stored', '--numbers', numbers)
+        found = inspected(folder / 'm.smol')
+        assert {s['value_type'] for s in found['schemes']} == {numbers} and found['schemes'][1]['alpha_type'] == numbers
+        sizes.append(found['learned_bytes'])
+    # Of 2 layers x 32: a matrix's 5 alphas, factors of rank 2 and a norm's two vectors of 32.
+    arrays = [5, 2 * 32, 2 * 96] * 2 + [5, 2 * 32, 2 * 32] * 2 + [5, 2 * 32, 2 * 128] * 2 + [5, 2 * 128, 2 * 32] * 2 + [32] * 10
+    assert sizes == [4 * sum(arrays), 2 * sum(arrays), sum(n + 2 * -(-n // 64) for n in arrays)], sizes
+    agree(folder, '--method', 'fastfood', '--d', '300', '--numbers', 'q8', '--norms', 'alpha')
+    agree(folder, '--method', 'alpha-global', '--d', '9', '--numbers', 'q8')
+    train(folder, '-o', folder / 'x.smol', '--numbers', 'q4', code=2)
+
+
 def read_safetensors(path):
     data = path.read_bytes()
     n, = struct.unpack('<Q', data[:8])

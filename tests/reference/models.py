@@ -5,7 +5,7 @@ import numpy as np
 
 import arith
 import frozen
-from container import FASTFOOD, FASTFOOD_SHARED, FLOATS, MATRIX, NORM, OWN, SHARED, SLOTS, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout
+from container import FASTFOOD, FASTFOOD_SHARED, LEARNED, MATRIX, NORM, OWN, SHARED, SLOTS, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout, stored_as
 
 F = np.float32
 
@@ -33,15 +33,16 @@ def table(kind, values):
 
 def random_schemes(rng, width):
 	"""Matrix schemes 0..2 and norm schemes 3..4, all different."""
-	dist, alpha_type = (int(v) for v in rng.integers(0, 2, 2))
+	dist = int(rng.integers(0, 2))
+	alpha_type, other_type = (int(v) for v in rng.permutation(LEARNED)[:2])
 	d, shared_d = (int(rng.choice([1, 2, 5, 8, 9, 17, 33, 64])) for _ in range(2))
 	sigma = float(F(rng.uniform(0.5, 2) / math.sqrt(width)))
 	rank = int(rng.integers(0, 4))
-	f = int(rng.integers(0, 2))
-	second = [Scheme(MATRIX, UNIT, 1 - dist, 1, 2, 0, f, 2 * sigma), Scheme(MATRIX, SHARED, dist, shared_d, 1, 1 - alpha_type, f, sigma)][rng.integers(0, 2)]
-	norms = [Scheme(NORM, 0, 0, 0, 0, 0, 0, 0.0), Scheme(NORM, STORED, 0, 0, 0, 0, 1 - f, 0.0), Scheme(NORM, OWN, dist, d, 0, alpha_type, 0, 0.5)]
+	f, other_f = (int(v) for v in rng.permutation(LEARNED)[:2])
+	second = [Scheme(MATRIX, UNIT, 1 - dist, 1, 2, 0, f, 2 * sigma), Scheme(MATRIX, SHARED, dist, shared_d, 1, other_type, f, sigma)][rng.integers(0, 2)]
+	norms = [Scheme(NORM, 0, 0, 0, 0, 0, 0, 0.0), Scheme(NORM, STORED, 0, 0, 0, 0, other_f, 0.0), Scheme(NORM, OWN, dist, d, 0, alpha_type, 0, 0.5)]
 	first, last = rng.permutation(3)[:2]
-	third = Scheme(MATRIX, SHARED, 1 - dist, shared_d, 0, 1 - alpha_type, 0, sigma)
+	third = Scheme(MATRIX, SHARED, 1 - dist, shared_d, 0, other_type, 0, sigma)
 	if rng.integers(0, 2):
 		kind = FASTFOOD if second.is_shared() else (FASTFOOD, FASTFOOD_SHARED)[rng.integers(0, 2)]
 		third = Scheme(MATRIX, kind, dist, 1, rank, alpha_type, f if rank else 0, sigma, int(rng.choice([1, 3, 64, 65, 200, 500])))
@@ -62,7 +63,7 @@ def random_model(seed, shape, spread=1.0):
 	learned = {}
 	for name, size, kind in learned_layout(conf):
 		centre = 1.0 if name.endswith('.weight') else 0.0
-		learned[name] = (centre + 0.3 * rng.standard_normal(size)).astype(kind)
+		learned[name] = stored_as(centre + 0.3 * rng.standard_normal(size), kind)
 	kinds = rng.integers(0, 4, 2).tolist()
 	wte = table(kinds[0], spread * rng.standard_normal((vocab, width)))
 	return Smol(conf, learned, wte, table(kinds[1], 0.3 * rng.standard_normal((context, width))), b'{"name": "random"}' if seed % 2 else None)
@@ -88,7 +89,7 @@ def untrained(smol):
 			value[0] = 1
 		elif name.endswith('.weight'):
 			value[:] = 1
-		learned[name] = value.astype(kind)
+		learned[name] = stored_as(value, kind)
 	wte = table(smol.wte.kind, drawn(0, 2, conf.vocab, conf.width, lambda g: 0.02 * g))
 	wpe = table(smol.wpe.kind, drawn(1, 2, conf.context, conf.width, lambda g: 0.02 * g))
 	return Smol(conf, learned, wte, wpe, smol.card, smol.minor, smol.hints)

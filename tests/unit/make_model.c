@@ -55,10 +55,12 @@ void model_config(struct smol_config *config, const struct model_recipe *r)
 
 static void fill_numbers(uint8_t *dest, uint8_t type, size_t n, float scale, float offset, uint64_t *random)
 {
-	for (size_t i = 0; i < n; i++, dest += smol_number_bytes(type)) {
-		const float value = offset + scale * test_uniform(random);
-		smol_encode_numbers(dest, (enum smol_number)type, &value, 1);
-	}
+	float *values = calloc(n + 1, sizeof *values);
+
+	for (size_t i = 0; i < n; i++)
+		values[i] = offset + scale * test_uniform(random);
+	smol_encode_numbers(dest, (enum smol_number)type, values, n);
+	free(values);
 }
 
 static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer, enum smol_slot slot, float scale,

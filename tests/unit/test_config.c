@@ -138,6 +138,11 @@ Test(config, matrix_schemes)
 	cr_assert_eq(MATRIX(.d = 1, .rank = 4097), SMOL_E_RANGE);
 	cr_assert_eq(MATRIX(.d = 1, .rank = 65535), SMOL_E_RANGE);
 	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = SMOL_Q8), SMOL_E_ENUM);
+	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = SMOL_Q8_BLOCKS), SMOL_OK);
+	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = SMOL_Q4), SMOL_E_ENUM);
+	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = 5), SMOL_E_ENUM);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 2, .alpha_type = SMOL_Q8_BLOCKS), SMOL_OK);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 2, .alpha_type = 5), SMOL_E_ENUM);
 	cr_assert_eq(MATRIX(.d = 1, .rank = 0, .value_type = SMOL_F16), SMOL_E_CANONICAL);
 }
 
@@ -146,6 +151,7 @@ Test(config, norm_schemes)
 	cr_assert_eq(NORM(.value_type = SMOL_F32), SMOL_OK);
 	cr_assert_eq(NORM(.value_type = SMOL_F16), SMOL_OK);
 	cr_assert_eq(NORM(.value_type = SMOL_Q8), SMOL_E_ENUM);
+	cr_assert_eq(NORM(.value_type = SMOL_Q8_BLOCKS), SMOL_OK);
 	cr_assert_eq(NORM(.d = 1), SMOL_E_CANONICAL);
 	cr_assert_eq(NORM(.dist = SMOL_GAUSS), SMOL_E_CANONICAL);
 	cr_assert_eq(NORM(.alpha_type = SMOL_F16), SMOL_E_CANONICAL);
