@@ -5,6 +5,7 @@
 
 #define SCALE_MIN 0x1p-60f
 #define SCALE_MAX 0x1p60f
+#define KNOWN_TERMS ((unsigned)(SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_LAYER_GAIN))
 
 /* Comparisons so written that not-a-number fails them. */
 static bool is_scale(float f, float max)
@@ -105,7 +106,9 @@ static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, ui
 		return status;
 	if (s->rank > SMOL_MAX_RANK)
 		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: rank %u is over %u", i, s->rank, SMOL_MAX_RANK);
-	if (s->rank == 0)
+	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) && (!smol_scheme_is_shared(s) || s->dimensions == 0))
+		return smol_fail(error, SMOL_E_RANGE, at, "scheme %u: a gain for each layer takes a shared projection", i);
+	if (s->rank == 0 && (s->terms & (SMOL_TERM_GAINS | SMOL_TERM_BIASES)) == 0)
 		return unused(s->value_type, at + 7, i, "type of factors", error);
 	if (!holds_learned(s->value_type))
 		return smol_fail(error, SMOL_E_ENUM, at + 7, "scheme %u: number type %u cannot hold factors", i,
@@ -163,12 +166,12 @@ static enum smol_status check_schemes(const struct smol_config *c, struct smol_e
 		const uint64_t at = CONF_FIXED_BYTES + SCHEME_BYTES * i;
 		enum smol_status status;
 
-		if (s->kind == SMOL_MATRIX)
+		if (s->kind == SMOL_MATRIX && (s->terms & ~KNOWN_TERMS) == 0)
 			status = check_matrix(s, i, at, error);
-		else if (s->kind == SMOL_NORM)
+		else if (s->kind == SMOL_NORM && s->terms == 0)
 			status = check_norm(s, i, at, error);
 		else
-			return smol_fail(error, SMOL_E_ENUM, at, "scheme %u: kind %u is unknown", i, s->kind);
+			return smol_fail(error, SMOL_E_ENUM, at, "scheme %u: kind %u is unknown", i, s->kind | s->terms);
 		if (status || (status = check_against(c, i, at, error)))
 			return status;
 	}

@@ -57,7 +57,7 @@ bool smol_scheme_is_shared(const struct smol_scheme *s)
 
 bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b)
 {
-	return a->kind == b->kind && a->source == b->source && a->dist == b->dist && a->d == b->d &&
+	return a->kind == b->kind && a->terms == b->terms && a->source == b->source && a->dist == b->dist && a->d == b->d &&
 	       a->rank == b->rank && a->alpha_type == b->alpha_type && a->value_type == b->value_type &&
 	       smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma) && a->dimensions == b->dimensions;
 }
@@ -87,6 +87,11 @@ const char *smol_config_method(const struct smol_config *config)
 	return method ? method : "mixed";
 }
 
+bool smol_scheme_has(const struct smol_scheme *s, enum smol_term term)
+{
+	return (s->terms & (unsigned)term) != 0;
+}
+
 static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, enum smol_slot slot)
 {
 	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
@@ -95,7 +100,18 @@ static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, e
 	smol_config_shape(config, slot, &rows, &cols);
 	if (s->kind == SMOL_NORM)
 		return s->source == SMOL_NORM_STORED ? 2u * cols : 2u * smol_scheme_numbers(s);
-	return (smol_scheme_is_shared(s) ? 0u : smol_scheme_numbers(s)) + (uint64_t)s->rank * (rows + cols);
+	return (smol_scheme_is_shared(s) ? 0u : smol_scheme_numbers(s)) + (uint64_t)s->rank * (rows + cols) +
+	       (smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0u) + (smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0u);
+}
+
+const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer)
+{
+	for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
+		const struct smol_scheme *s = smol_config_scheme(config, layer, (enum smol_slot)slot);
+		if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
+			return s;
+	}
+	return NULL;
 }
 
 uint64_t smol_config_learned_numbers(const struct smol_config *config)
@@ -107,8 +123,10 @@ uint64_t smol_config_learned_numbers(const struct smol_config *config)
 			n += smol_scheme_numbers(&config->schemes[i]);
 			break;
 		}
-	for (uint32_t layer = 0; layer < config->n_layers; layer++)
+	for (uint32_t layer = 0; layer < config->n_layers; layer++) {
+		n += smol_config_layer_gain(config, layer) != NULL;
 		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
 			n += slot_numbers(config, layer, (enum smol_slot)slot);
+	}
 	return n;
 }

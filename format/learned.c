@@ -57,7 +57,9 @@ static uint64_t place_matrix(struct smol_learned_place *place, const struct smol
 	place->alphas = smol_scheme_is_shared(s) ? 0 : at;
 	place->factor_a = at + smol_learned_array_bytes(s->alpha_type, n);
 	place->factor_b = place->factor_a + smol_learned_array_bytes(s->value_type, s->rank * cols);
-	return place->factor_b + smol_learned_array_bytes(s->value_type, rows * s->rank);
+	place->gain = place->factor_b + smol_learned_array_bytes(s->value_type, rows * s->rank);
+	place->bias = place->gain + smol_learned_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0);
+	return place->bias + smol_learned_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0);
 }
 
 /* Places one slot; returns where it ends. The limits keep every sum far below 2^64. */
@@ -72,11 +74,19 @@ static uint64_t place_slot(struct smol_learned_place *place, const struct smol_c
 	return s->kind == SMOL_NORM ? place_norm(place, s, cols, at) : place_matrix(place, s, rows, cols, at);
 }
 
+/* Of a layer's gain, which stands before its slots. */
+static uint64_t gain_bytes(const struct smol_config *config, uint32_t layer)
+{
+	const struct smol_scheme *s = smol_config_layer_gain(config, layer);
+
+	return s ? smol_learned_array_bytes(s->alpha_type, 1) : 0;
+}
+
 /* Bytes of one layer. */
 static uint64_t layer_bytes(const struct smol_config *config, uint32_t layer)
 {
 	struct smol_learned_place place;
-	uint64_t at = 0;
+	uint64_t at = gain_bytes(config, layer);
 
 	for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
 		at = place_slot(&place, config, layer, (enum smol_slot)s, at);
@@ -101,11 +111,13 @@ static uint64_t layer_at(const struct smol_config *config, uint32_t layer)
 void smol_learned_at(struct smol_learned_place *place, const struct smol_config *config, uint32_t layer,
                      enum smol_slot slot)
 {
-	uint64_t at = layer_at(config, slot == SMOL_LN_F ? config->n_layers : layer);
+	const uint64_t begin = layer_at(config, slot == SMOL_LN_F ? config->n_layers : layer);
+	uint64_t at = begin + (slot == SMOL_LN_F ? 0 : gain_bytes(config, layer));
 
 	for (unsigned s = 0; slot != SMOL_LN_F && s < (unsigned)slot; s++)
 		at = place_slot(place, config, layer, (enum smol_slot)s, at);
 	place_slot(place, config, layer, slot, at);
+	place->layer_gain = begin;
 }
 
 enum smol_status smol_learned_bytes(uint64_t *size_bytes, const struct smol_config *config)

@@ -95,10 +95,16 @@ static enum smol_status check_slot(const struct smol_config *config, uint32_t la
 	}
 	if ((status = check_array(learned, at.alphas, s->alpha_type, smol_scheme_numbers(s), ALPHA_MAX, "alpha", file_offset,
 	                          error)) ||
+	    (status = check_array(learned, at.layer_gain, s->alpha_type, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), ALPHA_MAX,
+	                          "gain of a layer", file_offset, error)) ||
 	    (status = check_array(learned, at.factor_a, s->value_type, (uint64_t)s->rank * cols, ANY_FINITE, "low-rank factor",
-	                          file_offset, error)))
+	                          file_offset, error)) ||
+	    (status = check_array(learned, at.factor_b, s->value_type, (uint64_t)s->rank * rows, ANY_FINITE, "low-rank factor",
+	                          file_offset, error)) ||
+	    (status = check_array(learned, at.gain, s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0, ANY_FINITE,
+	                          "gain", file_offset, error)))
 		return status;
-	return check_array(learned, at.factor_b, s->value_type, (uint64_t)s->rank * rows, ANY_FINITE, "low-rank factor",
+	return check_array(learned, at.bias, s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0, ANY_FINITE, "bias",
 	                   file_offset, error);
 }
 

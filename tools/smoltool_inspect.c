@@ -42,6 +42,12 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
 		printf(", d = %u (%s)", s->dimensions ? s->dimensions : s->d, inspect_number_name(s->alpha_type));
 	if (s->rank)
 		printf(", rank %u (%s)", s->rank, inspect_number_name(s->value_type));
+	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
+		printf(", a gain for each layer");
+	if (smol_scheme_has(s, SMOL_TERM_GAINS))
+		printf(", gains (%s)", inspect_number_name(s->value_type));
+	if (smol_scheme_has(s, SMOL_TERM_BIASES))
+		printf(", biases (%s)", inspect_number_name(s->value_type));
 	if (s->sigma > 0)
 		printf(", sigma %.6g", (double)s->sigma);
 	putchar('\n');

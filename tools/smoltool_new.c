@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct new_options {
-	int layers, width, heads, context, vocab, ff, d, rank;
+	int layers, width, heads, context, vocab, ff, d, rank, gains, bias, layer_gains;
 	double gain;
 	char *method, *dist, *norms, *type, *numbers, *shape, *seed, *output;
 };
@@ -112,7 +112,11 @@ static int fill_schemes(struct smol_config *c, const struct new_options *o)
 	matrix.dimensions = is_projection ? (uint32_t)d : 0;
 	matrix.alpha_type = matrix.source == SMOL_MATRIX_UNIT ? SMOL_F32 : learned_numbers[learned];
 	matrix.rank = strcmp(methods[method], "lora") == 0 ? (uint16_t)o->rank : 0;
-	matrix.value_type = matrix.rank ? learned_numbers[learned] : SMOL_F32;
+	matrix.terms = (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));
+	if (o->layer_gains && matrix.source != SMOL_MATRIX_FASTFOOD_SHARED && matrix.source != SMOL_MATRIX_FOURIER_SHARED)
+		return cli_usage_error("--layer-gains", "takes fastfood-global or fourier-global");
+	matrix.value_type = matrix.rank || matrix.terms ? learned_numbers[learned] : SMOL_F32;
+	matrix.terms |= o->layer_gains ? SMOL_TERM_LAYER_GAIN : 0;
 	norm_scheme.source = (uint8_t)norm;
 	if (norm == SMOL_NORM_OWN) {
 		norm_scheme.dist = (uint8_t)dist;
@@ -157,7 +161,7 @@ static bool fill_factor(uint8_t *dest, const struct smol_config *c, uint32_t lay
 	return true;
 }
 
-/* One slot's learned numbers: alphas (1, 0, ...), projections 0, norms 1 and 0, factor A from the seed, B zero. All is zero before. */
+/* One slot's learned numbers: alphas (1, 0, ...), projections 0, gains 1 and biases 0, factor A from the seed, B zero. All is zero before. */
 static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer, enum smol_slot slot)
 {
 	const struct smol_scheme *s = smol_config_scheme(c, layer, slot);
@@ -168,6 +172,14 @@ static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
 		return s->source != SMOL_NORM_STORED || fill_ones(learned + at.gain, s->value_type, c->width, c->width);
 	if (s->source != SMOL_MATRIX_UNIT && s->dimensions == 0 && !fill_ones(learned + at.alphas, s->alpha_type, s->d, 1))
 		return false;
+	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) && !fill_ones(learned + at.layer_gain, s->alpha_type, 1, 1))
+		return false;
+	if (smol_scheme_has(s, SMOL_TERM_GAINS)) {
+		uint32_t rows, cols;
+		smol_config_shape(c, slot, &rows, &cols);
+		if (!fill_ones(learned + at.gain, s->value_type, rows, rows))
+			return false;
+	}
 	return s->rank == 0 || fill_factor(learned + at.factor_a, c, layer, slot, s);
 }
 
@@ -282,6 +294,9 @@ int tool_new(int argc, const char **argv)
 		{"rank", 0, POPT_ARG_INT, &o.rank, 0, "rank of lora's factors (4)", "N"},
 		{"dist", 0, POPT_ARG_STRING, &o.dist, 0, "sign (default) or gauss", "NAME"},
 		{"norms", 0, POPT_ARG_STRING, &o.norms, 0, "frozen (default), alpha or stored", "NAME"},
+		{"gains", 0, POPT_ARG_NONE, &o.gains, 0, "a factor of each output of a matrix", NULL},
+		{"bias", 0, POPT_ARG_NONE, &o.bias, 0, "a number added to each output of a matrix", NULL},
+		{"layer-gains", 0, POPT_ARG_NONE, &o.layer_gains, 0, "a factor of each layer's share of a -global projection", NULL},
 		{"embedding-type", 0, POPT_ARG_STRING, &o.type, 0, "q8 (default), q4, f16 or f32", "NAME"},
 		{"numbers", 0, POPT_ARG_STRING, &o.numbers, 0, "learned numbers: f16 (default), f32 or q8", "NAME"},
 		{"gain", 0, POPT_ARG_DOUBLE, &o.gain, 0, "multiplies the default scale of the frozen weights (1)", "X"},

@@ -13,6 +13,7 @@
 /* Words on the command line that become numbers. */
 struct words {
 	char *method, *d, *dist, *norms, *numbers, *embedding_type, *keep, *init_alpha, *order, *seed;
+	int gains, bias, layer_gains;
 	struct train_rule_words rules;
 };
 
@@ -99,6 +100,9 @@ static int apply_words(struct train_args *args, const struct words *w)
 	o->embedding_type = (enum smol_number)type;
 	o->order = (enum smol_order)order;
 	o->keep_best = keep != 0;
+	o->gains = o->gains || w->gains != 0;
+	o->bias = o->bias || w->bias != 0;
+	o->layer_gains = o->layer_gains || w->layer_gains != 0;
 	o->uniform_alphas = start != 0;
 	if (o->n_threads == 0)
 		o->n_threads = cli_cores();
@@ -149,6 +153,9 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		{"recipe", 0, POPT_ARG_STRING, &w->rules.recipe, 0, "JSON rules: methods by names of tensors", "FILE"},
 		{"dist", 0, POPT_ARG_STRING, &w->dist, 0, "frozen weights: sign (default) or gauss", "NAME"},
 		{"norms", 0, POPT_ARG_STRING, &w->norms, 0, "LayerNorm's: frozen, alpha or stored", "NAME"},
+		{"gains", 0, POPT_ARG_NONE, &w->gains, 0, "a learned factor of each output of a matrix", NULL},
+		{"bias", 0, POPT_ARG_NONE, &w->bias, 0, "a learned number added to each output of a matrix", NULL},
+		{"layer-gains", 0, POPT_ARG_NONE, &w->layer_gains, 0, "a learned factor of each layer's share of a -global projection", NULL},
 		{"layers", 0, POPT_ARG_INT, &o->n_layers, 0, "layers", "N"},
 		{"width", 0, POPT_ARG_INT, &o->width, 0, "width of the residual stream", "N"},
 		{"heads", 0, POPT_ARG_INT, &o->n_heads, 0, "attention heads; they divide the width",

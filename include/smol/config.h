@@ -50,6 +50,13 @@ enum smol_source {
 	SMOL_NORM_STORED = 2,   /* C gains and C biases */
 };
 
+/* What a matrix has besides; bits. */
+enum smol_term {
+	SMOL_TERM_GAINS = 16,  /* a stored factor of each output */
+	SMOL_TERM_BIASES = 32, /* a stored number added to each output */
+	SMOL_TERM_LAYER_GAIN = 128, /* the layer's factor of the file's projection */
+};
+
 /* The places of a layer that have a scheme, in file order. */
 enum smol_slot {
 	SMOL_LN_1 = 0,
@@ -64,12 +71,13 @@ enum smol_slot {
 
 struct smol_scheme {
 	uint8_t kind;       /* enum smol_kind */
+	uint8_t terms;      /* enum smol_term, of a matrix */
 	uint8_t source;     /* enum smol_source */
 	uint8_t dist;       /* enum smol_dist */
 	uint8_t d;          /* bases */
 	uint16_t rank;      /* of the low-rank factors, 0 = none */
 	uint8_t alpha_type; /* enum smol_number: F32, F16 or Q8_BLOCKS */
-	uint8_t value_type; /* the same, of the factors or vectors */
+	uint8_t value_type; /* the same, of factors, vectors, gains and biases */
 	float sigma;
 	uint32_t dimensions; /* numbers that a projection starts from, 0 = no projection */
 };
@@ -116,6 +124,10 @@ uint32_t smol_scheme_numbers(const struct smol_scheme *scheme);
 /* Whether a matrix scheme takes the file's shared vector. */
 bool smol_scheme_is_shared(const struct smol_scheme *scheme);
 
+/* Whether a scheme has a term. */
+bool smol_scheme_has(const struct smol_scheme *scheme, enum smol_term term);
+/* A scheme of a layer whose matrices take the layer's gain, or NULL if none does. */
+const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer);
 /* Whether two schemes have the same encoding. */
 bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b);
 
@@ -124,7 +136,7 @@ bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b)
 void smol_config_shape(const struct smol_config *config, enum smol_slot slot, uint32_t *rows,
                        uint32_t *cols);
 
-/* "embed", "alpha", "alpha-global", "lora", or "mixed" for anything else. */
+/* "embed", "alpha", "alpha-global", "lora", "fastfood", ... or "mixed" for anything else; norms, gains and biases may be of any kind. */
 const char *smol_config_method(const struct smol_config *config);
 
 /* Learned numbers outside wte and wpe. */

@@ -15,8 +15,9 @@ struct smol_learned_place {
 	uint64_t bias_alphas; /* d: of a norm's bias */
 	uint64_t factor_a;    /* (r, K) */
 	uint64_t factor_b;    /* (R, r) */
-	uint64_t gain;        /* (C), stored */
-	uint64_t bias;        /* (C), stored */
+	uint64_t gain;        /* (C) of a norm or (R) of a matrix, stored */
+	uint64_t bias;        /* the same */
+	uint64_t layer_gain;  /* 1, of a matrix that takes it */
 };
 
 /* The place of a slot of a layer; for SMOL_LN_F the layer is ignored. config is valid. */

@@ -31,6 +31,8 @@ enum smol_rule_field {
 	SMOL_RULE_DIST = 8,
 	SMOL_RULE_NORMS = 16,
 	SMOL_RULE_NUMBERS = 32,
+	SMOL_RULE_GAINS = 64,
+	SMOL_RULE_BIAS = 128,
 };
 
 /* How a file holds learned numbers. */
@@ -44,6 +46,7 @@ struct smol_train_rule {
 	enum smol_dist dist;
 	enum smol_source norms;
 	enum smol_learned_numbers numbers;
+	bool gains, bias;
 };
 
 /* What trains and how. Filled in by smol_train_defaults(). */
@@ -54,6 +57,8 @@ struct smol_train_options {
 	enum smol_dist dist;
 	enum smol_number embedding_type; /* of wte and wpe in the file */
 	enum smol_learned_numbers numbers; /* of all else */
+	bool gains, bias;                  /* a factor and a summand of each output of a matrix */
+	bool layer_gains;                  /* a factor for each layer of shared projections */
 	bool full;                       /* every matrix trains; such a model has no .smol form */
 	bool uniform_alphas;             /* start at 1 / sqrt(d) each, not at (1, 0, ...) */
 	uint32_t d;                      /* bases, if there are alphas; numbers of a projection */
@@ -151,7 +156,7 @@ enum smol_status smol_trainer_model(uint8_t **bytes, size_t *size_bytes,
                                     const struct smol_trainer *trainer, const char *card,
                                     size_t card_bytes, struct smol_error *error);
 
-/* Its weights as safetensors with Hugging Face's names and shapes and zero biases; for `full` only.
+/* Its weights as safetensors with Hugging Face's names and shapes, biases zero if it has none; for `full` only.
  * card: put into the metadata as "smol.card" if not NULL. *bytes is for free(). */
 enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
                                           const struct smol_trainer *trainer, const char *card,

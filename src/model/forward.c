@@ -143,6 +143,21 @@ static void add_projection(struct stage *g, struct projector *projector, uint64_
 	}
 }
 
+/* Gains and biases of some rows, which all else has been added to. */
+static void scale_and_shift(struct stage *g, uint64_t first, uint64_t n_rows)
+{
+	const struct matrix *m = g->matrix;
+	const uint64_t R = m->frozen.rows, end = R - first < n_rows ? R : first + n_rows;
+
+	for (uint64_t p = 0; p < g->n; p++) {
+		float *y = g->y + p * R;
+		for (uint64_t r = first; m->gain && r < end; r++)
+			y[r] *= m->gain[r];
+		for (uint64_t r = first; m->bias && r < end; r++)
+			y[r] += m->bias[r];
+	}
+}
+
 /* n row blocks from block b on, of kept weights, times one vector. */
 static void kept_blocks(struct stage *g, uint32_t worker, uint64_t b, uint64_t n)
 {
@@ -175,6 +190,8 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 		finish_rows(g, s->workers[worker].sums, n * SMOL_ROW_BLOCK, b * SMOL_ROW_BLOCK);
 		if (g->matrix->projected.p.n)
 			add_projection(g, s->workers[worker].projector, b * SMOL_ROW_BLOCK, n * SMOL_ROW_BLOCK);
+		if (g->matrix->gain || g->matrix->bias)
+			scale_and_shift(g, b * SMOL_ROW_BLOCK, n * SMOL_ROW_BLOCK);
 	}
 }
 

@@ -21,6 +21,7 @@ struct matrix {
 	const uint8_t *b; /* (R, r) */
 	int16_t *kept;    /* (R, K) integer weights, or NULL: regenerated */
 	struct projected projected;
+	const float *gain, *bias; /* (R), or NULL */
 };
 
 /* Gain and bias (C) of a LayerNorm; both NULL for 1 and 0. */

@@ -56,6 +56,20 @@ static void set_up_factors(struct matrix *m, const struct smol_scheme *s, const 
 	m->b = (const uint8_t *)b;
 }
 
+/* n stored numbers as floats in memory of the carve's; NULL without the term, or when only counting. */
+static const float *set_up_vector(const struct smol_scheme *s, enum smol_term term, const uint8_t *data, uint32_t n,
+                                  struct carve *carve)
+{
+	float *v;
+
+	if (!smol_scheme_has(s, term))
+		return NULL;
+	v = smol_carve(carve, n, sizeof *v);
+	if (v)
+		smol_learned_to_f32(v, (enum smol_number)s->value_type, data, 0, n);
+	return v;
+}
+
 static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32_t layer, enum smol_slot slot,
                           struct carve *carve)
 {
@@ -74,15 +88,13 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
 	smol_config_shape(session->config, slot, &made.frozen.rows, &made.frozen.cols);
 	make_table(&made.frozen, s, alpha, carve);
 	if (s->dimensions) {
-		made.projected.p = smol_projection_of(s, &session->key, made.frozen.tensor);
-		made.projected.theta = learned + at.alphas;
-		made.projected.type = (enum smol_number)s->alpha_type;
-		made.projected.rows = made.frozen.rows;
-		made.projected.cols = made.frozen.cols;
+		made.projected = smol_projected(session->config, layer, slot, &session->key, learned);
 		made.projected.fft = session->ffts[smol_fft_index(made.projected.p.size)];
 	}
 	if (s->rank)
 		set_up_factors(&made, s, &at, learned, carve);
+	made.gain = set_up_vector(s, SMOL_TERM_GAINS, learned + at.gain, made.frozen.rows, carve);
+	made.bias = set_up_vector(s, SMOL_TERM_BIASES, learned + at.bias, made.frozen.rows, carve);
 	if (carve->base)
 		*m = made;
 }

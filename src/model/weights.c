@@ -95,6 +95,18 @@ static void add_projection(double *values, struct projector *projector, uint32_t
 		values[c] += (double)v[c];
 }
 
+/* values (n, K) times the gains of rows row.. */
+static void apply_gains(double *values, const struct smol_file *file, const struct smol_scheme *s, uint64_t gains_at,
+                        uint32_t row, uint32_t n, uint32_t cols)
+{
+	for (uint32_t r = 0; r < n; r++) {
+		float gain;
+		smol_learned_to_f32(&gain, (enum smol_number)s->value_type, file->learned.data + gains_at, row + r, 1);
+		for (uint32_t c = 0; c < cols; c++)
+			values[(size_t)r * cols + c] *= (double)gain;
+	}
+}
+
 /* Rows come a row block at a time, since a row is reached through those before it in its block. */
 static enum smol_status read_matrix(double *values, const struct smol_file *file, const struct smol_tensor *t, uint32_t row_begin,
                         uint32_t n_rows, struct scratch *scratch, struct smol_error *error)
@@ -110,8 +122,7 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
 	smol_learned_at(&at, &file->config, t->layer, t->slot);
 	make_frozen(&f, &key, file, t, s, at.alphas, scratch);
 	if (s->dimensions) {
-		struct projected projected = {.p = smol_projection_of(s, &key, f.tensor), .theta = file->learned.data + at.alphas,
-		                              .type = (enum smol_number)s->alpha_type, .rows = t->rows, .cols = t->cols};
+		struct projected projected = smol_projected(&file->config, t->layer, t->slot, &key, file->learned.data);
 		if (projected.p.is_fourier && !(projected.fft = fft = smol_fft_plan(projected.p.size)))
 			return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no Fourier transform of %u numbers can be had here",
 			                 projected.p.size);
@@ -127,10 +138,24 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
 			add_factors(values + (size_t)r * t->cols, file, s, &at, row + r, t->cols, scratch->floats);
 		for (uint32_t r = 0; s->dimensions && r < n; r++)
 			add_projection(values + (size_t)r * t->cols, scratch->projector, row + r, t->cols);
+		if (smol_scheme_has(s, SMOL_TERM_GAINS))
+			apply_gains(values, file, s, at.gain, row, n, t->cols);
 		values += (size_t)n * t->cols;
 	}
 	smol_fft_free(fft);
 	return SMOL_OK;
+}
+
+/* The stored bias of a matrix. */
+static void read_bias(double *values, const struct smol_file *file, const struct smol_tensor *t, float *floats)
+{
+	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
+	struct smol_learned_place at;
+
+	smol_learned_at(&at, &file->config, t->layer, t->slot);
+	smol_learned_to_f32(floats, (enum smol_number)s->value_type, file->learned.data + at.bias, 0, t->cols);
+	for (uint32_t c = 0; c < t->cols; c++)
+		values[c] = (double)floats[c];
 }
 
 static void read_norm(double *values, const struct smol_file *file, const struct smol_tensor *t,
@@ -181,6 +206,9 @@ enum smol_status smol_tensor_read(double *values, const struct smol_file *file, 
 	} else if (smol_config_scheme(&file->config, tensor->layer, tensor->slot)->kind == SMOL_NORM) {
 		if (n_rows)
 			read_norm(values, file, tensor, &s);
+	} else if (tensor->part == PART_BIAS) {
+		if (n_rows)
+			read_bias(values, file, tensor, s.floats);
 	} else {
 		return read_matrix(values, file, tensor, row_begin, n_rows, &s, error);
 	}

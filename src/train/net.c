@@ -74,7 +74,7 @@ static bool take_layer(struct smol_net *net, struct smol_net_layer *l)
 
 struct extent {
 	size_t matrix, rows, cols, rank;
-	bool alphas;
+	bool alphas, outputs; /* a matrix has alphas; one has gains or biases */
 };
 
 /* The largest of what the shared buffers have to hold. */
@@ -95,6 +95,7 @@ static struct extent extent_of(const struct smol_net *net)
 			e.cols = all[i]->cols > e.cols ? all[i]->cols : e.cols;
 			e.rank = all[i]->scheme->rank > e.rank ? all[i]->scheme->rank : e.rank;
 			e.alphas = e.alphas || all[i]->alpha != SMOL_NO_PARAM;
+			e.outputs = e.outputs || all[i]->scheme->terms != 0;
 		}
 	}
 	return e;
@@ -114,6 +115,7 @@ static bool take_shared(struct smol_net *net)
 	       take(&net->x, n * c->width) && take(&net->logits, n * c->vocab) &&
 	       take(&net->d_width, n * c->width) && take(&net->d_qkv, n * 3 * c->width) &&
 	       take(&net->d_hidden, n * c->n_ff) && (!e.alphas || take(&net->d_weight, e.matrix)) &&
+	       (!e.outputs || (take(&net->plain, n * e.rows) && take(&net->d_plain, n * e.rows))) &&
 	       take(&net->z_factor, n * e.rank) && take(&net->d_factor, n * e.rank) &&
 	       take(&net->partial, 2 * c->width + smol_layernorm_partials(n, c->width)) &&
 	       take(&net->d_attention, (size_t)net->n_threads * 64 * c->context);
@@ -220,7 +222,8 @@ void smol_net_destroy(struct smol_net *net)
 	free_normalised(net->z_f, net->a_f, net->rstd_f);
 	real *const buffers[] = {net->value,    net->grad,     net->x,        net->logits,
 	                         net->d_width,  net->d_qkv,    net->d_hidden, net->d_weight,
-	                         net->z_factor, net->d_factor, net->partial,  net->d_attention};
+	                         net->z_factor, net->d_factor, net->partial,  net->d_attention,
+	                         net->plain,    net->d_plain};
 	for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
 		free(buffers[i]);
 	free(net->layers);

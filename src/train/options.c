@@ -124,6 +124,8 @@ static enum smol_status check_model(const struct smol_train_options *o, struct s
 		wrong = "full has neither alphas nor factors";
 	else if (o->numbers > SMOL_LEARNED_Q8)
 		wrong = "the learned numbers have an unknown type";
+	else if (o->full && o->gains)
+		wrong = "full has no gains of its own";
 	else if (o->full && o->n_rules > 0)
 		wrong = "full has the same for every tensor";
 	else if (o->full && o->norms != SMOL_NORM_STORED)

@@ -26,6 +26,7 @@ static const char *const learned_words[] = {"f16", "f32", "q8", NULL};
 static const char *const number_words[] = {"f32", "f16", "q8", "q4", NULL};
 
 #define FIELD(form, member) {#member, form, offsetof(struct smol_train_options, member), NULL, false}
+#define LATER(form, member) {#member, form, offsetof(struct smol_train_options, member), NULL, true}
 #define WORDS(member, words, optional) \
 	{#member, WORD, offsetof(struct smol_train_options, member), words, optional}
 
@@ -63,6 +64,9 @@ static const struct field fields[] = {
 	FIELD(NUMBER, val_fraction),
 	WORDS(order, order_words, true),
 	WORDS(numbers, learned_words, true),
+	LATER(FLAG, gains),
+	LATER(FLAG, bias),
+	LATER(FLAG, layer_gains),
 	FIELD(FLAG, keep_best),
 };
 
@@ -95,6 +99,14 @@ static void set_word(struct smol_train_options *o, const struct field *f, int va
 		o->dist = (enum smol_dist)value;
 	else
 		o->embedding_type = (enum smol_number)value;
+}
+
+/* Whether an option has the value that is left out. */
+static bool is_left_out(const struct smol_train_options *o, const struct field *f)
+{
+	if (!f->optional)
+		return false;
+	return f->form == FLAG ? !*(const bool *)((const char *)o + f->offset) : word_value(o, f) == 0;
 }
 
 static json_t *encode(const struct smol_train_options *o, const struct field *f)
@@ -171,7 +183,7 @@ json_t *smol_options_to_json(const struct smol_train_options *options)
 
 	smol_train_resolve(&o);
 	for (size_t i = 0; i < N_FIELDS; i++)
-		if (!(fields[i].optional && word_value(&o, fields + i) == 0) &&
+		if (!is_left_out(&o, fields + i) &&
 		    json_object_set_new(object, fields[i].name, encode(&o, fields + i)) != 0) {
 			json_decref(object);
 			return NULL;

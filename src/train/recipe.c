@@ -83,6 +83,16 @@ static const char *set_field(struct smol_train_rule *rule, const char *key, cons
 		rule->sets |= SMOL_RULE_NUMBERS;
 		return word >= 0 ? NULL : "numbers must be f16, f32 or q8";
 	}
+	if (strcmp(key, "gains") == 0) {
+		rule->gains = json_is_true(value);
+		rule->sets |= SMOL_RULE_GAINS;
+		return json_is_boolean(value) ? NULL : "gains must be true or false";
+	}
+	if (strcmp(key, "bias") == 0) {
+		rule->bias = json_is_true(value);
+		rule->sets |= SMOL_RULE_BIAS;
+		return json_is_boolean(value) ? NULL : "bias must be true or false";
+	}
 	return "it has a field that no rule has";
 }
 
@@ -138,6 +148,10 @@ static json_t *encode(const struct smol_train_rule *rule)
 		json_object_set_new(json, "norms", json_string(norm_words[rule->norms]));
 	if ((rule->sets & SMOL_RULE_NUMBERS) != 0)
 		json_object_set_new(json, "numbers", json_string(number_words[rule->numbers]));
+	if ((rule->sets & SMOL_RULE_GAINS) != 0)
+		json_object_set_new(json, "gains", json_boolean(rule->gains));
+	if ((rule->sets & SMOL_RULE_BIAS) != 0)
+		json_object_set_new(json, "bias", json_boolean(rule->bias));
 	return json;
 }
 

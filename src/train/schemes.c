@@ -51,8 +51,11 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
 		s.dimensions = smol_train_projects(o) ? o->d : 0;
 		s.alpha_type = number_type(o);
 	}
-	if (o->rank > 0)
+	if (o->rank > 0 || o->gains || o->bias)
 		s.value_type = number_type(o);
+	s.terms = (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));
+	if (o->layer_gains && smol_scheme_is_shared(&s) && s.dimensions > 0)
+		s.terms |= SMOL_TERM_LAYER_GAIN;
 	return s;
 }
 
@@ -123,6 +126,10 @@ static bool apply_to_matrix(struct smol_train_options *o, const struct smol_trai
 		o->dist = rule->dist;
 	if ((rule->sets & SMOL_RULE_NUMBERS) != 0)
 		o->numbers = rule->numbers;
+	if ((rule->sets & SMOL_RULE_GAINS) != 0)
+		o->gains = rule->gains;
+	if ((rule->sets & SMOL_RULE_BIAS) != 0)
+		o->bias = rule->bias;
 	return (rule->sets & ~(uint32_t)SMOL_RULE_NORMS) != 0;
 }
 
@@ -201,6 +208,14 @@ static enum smol_status add_scheme(uint8_t *index, struct smol_config *c, uint32
 	return SMOL_OK;
 }
 
+static bool has_layer_gain(const struct smol_config *c)
+{
+	for (uint32_t i = 0; i < c->n_schemes; i++)
+		if (smol_scheme_has(c->schemes + i, SMOL_TERM_LAYER_GAIN))
+			return true;
+	return false;
+}
+
 enum smol_status smol_train_schemes(struct smol_config *c, const struct smol_train_options *o, struct smol_error *error)
 {
 	enum smol_status status = SMOL_OK;
@@ -221,5 +236,7 @@ enum smol_status smol_train_schemes(struct smol_config *c, const struct smol_tra
 			                   o->rules[i].tensors);
 	if (status == SMOL_OK)
 		smol_config_canonicalise(c);
+	if (status == SMOL_OK && o->layer_gains && !has_layer_gain(c))
+		status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "gains of layers take fastfood-global or fourier-global");
 	return status;
 }

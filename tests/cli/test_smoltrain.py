@@ -213,6 +213,33 @@ def test_smolrun_agrees_q8(folder):
     train(folder, '-o', folder / 'x.smol', '--numbers', 'q4', code=2)
 
 
+def test_smolrun_agrees_gains_and_biases(folder):
+    agree(folder, '--method', 'alpha', '--d', '5', '--gains', '--bias')
+    found = inspected(folder / 'm.smol')
+    assert found['method'] == 'alpha' and all(s['gains'] and s['biases'] for s in found['schemes'] if s['kind'] == 'matrix')
+    # 2 layers x 32: four matrices with 96, 32, 128 and 32 outputs
+    assert found['non_embedding_params'] == 2 * (4 * 5 + 2 * (96 + 32 + 128 + 32))
+    agree(folder, '--method', 'fourier-global', '--d', '200', '--gains', '--numbers', 'q8', '--norms', 'stored')
+    agree(folder, '--method', 'fastfood-global', '--d', '200', '--layer-gains')
+    assert inspected(folder / 'm.smol')['non_embedding_params'] == 202
+    train(folder, '-o', folder / 'x.smol', '--method', 'fastfood', '--layer-gains', code=2)
+    (folder / 'recipe.json').write_text('[{"tensors": "*.c_attn", "bias": true}, {"tensors": "h.1.mlp.*", "gains": true}, {"tensors": "h.1.mlp.c_fc", "gains": false}]')
+    agree(folder, '--method', 'lora', '--recipe', folder / 'recipe.json')
+    names = run(build / 'tools/smoltool', 'weights', '--list', folder / 'm.smol').stdout
+    assert names.count('.c_attn.bias') == 2 and '.c_proj.bias' not in names
+    train(folder, '-o', folder / 'x.safetensors', '--method', 'full', '--gains', code=2)
+
+
+def test_full_with_biases(folder):
+    """Against GPT-2 in NumPy, as for full without; and they are there."""
+    out, log = folder / 'm.safetensors', folder / 'log'
+    train(folder, '-o', out, '--method', 'full', '--bias', '--steps', '20', '--log', log)
+    tensors, _ = read_safetensors(out)
+    found, stated = gpt2_loss(tensors, validation_text(folder), 2, 2, 16), stored_loss(log)
+    assert abs(found - stated) < 1e-4, f'NumPy {found}, smoltrain {stated}'
+    assert all(tensors['h.%d.%s.bias' % (n, m)].any() for n in range(2) for m in ('attn.c_attn', 'attn.c_proj', 'mlp.c_fc', 'mlp.c_proj'))
+
+
 def read_safetensors(path):
     data = path.read_bytes()
     n, = struct.unpack('<Q', data[:8])

@@ -1,6 +1,6 @@
 """Golden files of what came after the first: learned numbers of 8 bits, and more kinds of terms. See make_golden.py."""
 import container
-from container import MATRIX, NORM, OWN, STORED, UNIT, Scheme
+from container import BIASES, GAINS, LAYER_GAIN, MATRIX, NORM, OWN, STORED, UNIT, Scheme
 from golden_parts import CONF_AT, FROZEN_NORM, SCHEME_0, SCHEME_1, Bad, model
 
 
@@ -9,7 +9,45 @@ def good_files():
         'q8-learned': model((2, 1, 10, 9, 3, 7), [Scheme(NORM, STORED, 0, 0, 0, 0, 4, 0.0), Scheme(MATRIX, OWN, 0, 5, 9, 4, 4, 0.25),
                                                  Scheme(MATRIX, container.FASTFOOD, 0, 1, 0, 4, 0, 0.25, 130), Scheme(NORM, OWN, 0, 64, 0, 4, 0, 1.0)],
                             [(1, (0, 1, 2, 0, 1, 1)), (1, (3, 1, 1, 0, 2, 1))], 0, 1, 1),
+        'gains-and-biases': model((2, 1, 6, 9, 3, 7), [FROZEN_NORM, Scheme(MATRIX, OWN, 0, 5, 2, 1, 1, 0.25, 0, GAINS | BIASES),
+                                                       Scheme(MATRIX, UNIT, 1, 1, 0, 0, 0, 0.25, 0, BIASES), Scheme(MATRIX, UNIT, 1, 1, 0, 0, 4, 0.25, 0, GAINS)],
+                                  [(2, (0, 1, 2, 0, 3, 1))], 0, 2, 1),
+        'layer-gains': model((3, 1, 6, 9, 3, 7), [FROZEN_NORM, Scheme(MATRIX, container.FASTFOOD_SHARED, 0, 1, 0, 1, 0, 0.25, 70, LAYER_GAIN),
+                                                  Scheme(MATRIX, container.FASTFOOD_SHARED, 0, 1, 0, 1, 0, 0.25, 70)],
+                             [(1, (0, 1, 1, 0, 1, 1)), (1, (0, 2, 2, 0, 2, 2)), (1, (0, 2, 1, 0, 2, 1))], 0, 1, 1),
     }
+
+
+def term_cases():
+    """Bits of kinds, and what they bring with them: 7 gains and 7 biases of type f16 after factors of 4 and 12 bytes."""
+    yield 'ENUM', CONF_AT + SCHEME_0, 'norm_with_gains', Bad().patch('CONF', SCHEME_0, 'B', 2 | GAINS).bytes()
+    yield 'ENUM', CONF_AT + SCHEME_0, 'norm_with_biases', Bad().patch('CONF', SCHEME_0, 'B', 2 | BIASES).bytes()
+    for source, what in ((0, 'unit'), (1, 'alphas'), (2, 'shared_alphas'), (3, 'own_numbers')):
+        b = Bad().patch('CONF', SCHEME_1, 'B', 1 | LAYER_GAIN).patch('CONF', SCHEME_1 + 1, 'B', source)
+        if source in (0, 3):
+            b.patch('CONF', SCHEME_1 + 3, 'B', 1)
+        if source == 3:
+            b.patch('CONF', SCHEME_1 + 12, 'I', 5)
+        yield 'RANGE', CONF_AT + SCHEME_1, 'layer_gain_of_%s' % what, b.bytes()
+    schemes = [Scheme(NORM, STORED, 0, 0, 0, 0, 1, 0.0), Scheme(MATRIX, container.FASTFOOD_SHARED, 0, 1, 1, 0, 1, 0.25, 2, LAYER_GAIN)]
+    whole = container.write(model((1, 1, 2, 3, 1, 3), schemes, [(1, (0, 1, 1, 0, 1, 1))], 0, 2, 0, b'{"a": 1}'))
+    for bits, status in ((0x7f800000, 'NONFINITE'), (0x7fc00000, 'NONFINITE'), (0x47800000, 'RANGE')):
+        b = Bad()
+        b['CONF'][:], b['LRND'][:] = container.split(whole)[2][b'CONF'], container.split(whole)[2][b'LRND']
+        at = 8 + 0  # after the two shared numbers
+        yield status, b.begin('LRND') + at, 'lambda_%08x' % bits, b.patch('LRND', at, 'I', bits).bytes()
+    yield 'ENUM', CONF_AT + SCHEME_1, 'gains_of_no_kind', Bad().patch('CONF', SCHEME_1, 'B', GAINS).bytes()
+    for what, bits in (('gains', GAINS), ('biases', BIASES)):
+        yield 'SIZE', Bad().begin('LRND'), 'LRND_without_%s' % what, Bad().patch('CONF', SCHEME_1, 'B', 1 | bits).bytes()
+        schemes = [Scheme(NORM, STORED, 0, 0, 0, 0, 1, 0.0), Scheme(MATRIX, OWN, 0, 2, 1, 0, 1, 0.25, 0, bits)]
+        whole = container.write(model((1, 1, 2, 3, 1, 3), schemes, [(1, (0, 1, 1, 0, 1, 1))], 0, 2, 0, b'{"a": 1}'))
+        for half in (0x7c00, 0xfc00, 0x7e00):
+            b = Bad().patch('CONF', SCHEME_1, 'B', 1 | bits)
+            b['LRND'][:] = container.split(whole)[2][b'LRND']
+            at = 8 + 8 + 4 + 12 + 2
+            yield 'NONFINITE', b.begin('LRND') + at, '%s_%04x' % (what, half), b.patch('LRND', at, 'H', half).bytes()
+    b = Bad().patch('CONF', SCHEME_1, 'B', 1 | GAINS).patch('CONF', SCHEME_1 + 4, 'H', 0).patch('CONF', SCHEME_1 + 7, 'B', 2)
+    yield 'ENUM', CONF_AT + SCHEME_1 + 7, 'gains_as_embeddings', b.bytes()
 
 
 def block_cases():
@@ -36,4 +74,4 @@ def block_cases():
     yield 'SIZE', Bad().begin('LRND'), 'LRND_for_blocks', Bad().patch('CONF', SCHEME_1 + 6, 'B', 4).bytes()
 
 
-BAD = (block_cases,)
+BAD = (block_cases, term_cases)

@@ -19,6 +19,7 @@ NORM_SLOTS = (0, 3)
 MATRIX, NORM = 1, 2
 UNIT, OWN, SHARED, FASTFOOD, FASTFOOD_SHARED, FOURIER, FOURIER_SHARED = range(7)
 FROZEN, STORED = 0, 2
+GAINS, BIASES, LAYER_GAIN = 16, 32, 128
 
 
 class SmolError(Exception):
@@ -41,9 +42,15 @@ class Scheme:
 	factor_type: int
 	sigma: float
 	dimensions: int = 0
+	terms: int = 0		# the high bits of the byte of the kind
 
 	def pack(self):
-		return struct.pack('<4BH2BfI', self.kind, self.source, self.dist, self.d, self.rank, self.alpha_type, self.factor_type, self.sigma, self.dimensions)
+		return struct.pack('<4BH2BfI', self.kind | self.terms, self.source, self.dist, self.d, self.rank, self.alpha_type, self.factor_type, self.sigma, self.dimensions)
+
+	@staticmethod
+	def parse(b, at):
+		kind, *rest = struct.unpack_from('<4BH2BfI', b, at)
+		return Scheme(kind & 15, *rest, kind & 240)
 
 	def projects(self):
 		return self.kind == MATRIX and self.source >= FASTFOOD
@@ -60,11 +67,12 @@ class Scheme:
 
 	def check(self, raw_sigma):
 		matrix = self.kind == MATRIX
-		need(self.kind in (MATRIX, NORM) and self.source <= (FOURIER_SHARED if matrix else 2), 'scheme kind')
+		need(self.kind in (MATRIX, NORM) and self.terms & ~((GAINS | BIASES | (LAYER_GAIN if self.projects() and self.is_shared() else 0)) if matrix else 0) == 0, 'scheme kind')
+		need(self.source <= (FOURIER_SHARED if matrix else 2), 'scheme source')
 		need(1 <= self.dimensions <= 1 << 20 if self.projects() else self.dimensions == 0, 'scheme dimensions')
 		learns = self.source != UNIT if matrix else self.source == OWN
 		draws = matrix or learns
-		extra = self.rank > 0 if matrix else self.source == STORED
+		extra = self.rank > 0 or self.terms & (GAINS | BIASES) != 0 if matrix else self.source == STORED
 		need(self.dist <= (1 if draws else 0), 'scheme distribution')
 		need(1 <= self.d <= 64 if learns and not self.projects() else self.d == (1 if matrix else 0), 'scheme d')
 		need(self.rank <= (4096 if matrix else 0), 'scheme rank')
@@ -256,7 +264,7 @@ def parse_conf(b):
 	need(2 <= n_schemes <= 32 and len(b) == 56 + 16 * n_schemes + 8 * n_runs, 'CONF size')
 	schemes = []
 	for i in range(n_schemes):
-		s = Scheme(*struct.unpack_from('<4BH2BfI', b, 56 + 16 * i))
+		s = Scheme.parse(b, 56 + 16 * i)
 		s.check(struct.unpack_from('<I', b, 56 + 16 * i + 8)[0])
 		schemes.append(s)
 	runs = []
@@ -286,6 +294,8 @@ def learned_layout(conf):
 				out.append(('%s.%s' % (name, half), (conf.width,), s.factor_type))
 
 	for n, slots in enumerate(conf.layer_schemes()):
+		for s in [conf.schemes[i] for i in slots if conf.schemes[i].terms & LAYER_GAIN][:1]:
+			out.append(('h.%d.lambda.alpha' % n, (1,), s.alpha_type))
 		for j, index in enumerate(slots):
 			s, name = conf.schemes[index], 'h.%d.%s' % (n, SLOTS[j])
 			if j in NORM_SLOTS:
@@ -297,6 +307,10 @@ def learned_layout(conf):
 			if s.rank:
 				out.append((name + '.A', (s.rank, cols), s.factor_type))
 				out.append((name + '.B', (rows, s.rank), s.factor_type))
+			if s.terms & GAINS:
+				out.append((name + '.gain', (rows,), s.factor_type))
+			if s.terms & BIASES:
+				out.append((name + '.bias', (rows,), s.factor_type))
 	norm('ln_f', conf.schemes[conf.ln_f])
 	return out
 

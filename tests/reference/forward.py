@@ -5,7 +5,7 @@ import numpy as np
 
 import arith
 import frozen
-from container import FOURIER, FOURIER_SHARED, FROZEN, NORM_SLOTS, SLOTS, STORED, UNIT, SmolError
+from container import FOURIER, FOURIER_SHARED, FROZEN, LAYER_GAIN, NORM_SLOTS, SLOTS, STORED, UNIT, SmolError
 
 F = np.float32
 LIMIT = F(2.0 ** 50)
@@ -18,7 +18,7 @@ class Matrix:
 		self.integers, self.s, self.sigma = w, s, sigma
 		self.scale = float(sigma) * s
 		self.as_double = w.astype(np.float64)
-		self.fast = self.projection = None
+		self.fast = self.projection = self.gain = self.bias = None
 		self.a = None if a is None else a.astype(F)
 		self.b = None if b is None else b.astype(F)
 
@@ -27,7 +27,9 @@ class Matrix:
 		out = self.scale * self.as_double
 		for j in range(0 if self.a is None else len(self.a)):
 			out = out + self.b[:, j:j + 1].astype(np.float64) * self.a[j].astype(np.float64)
-		return out if self.projection is None else out + self.projection.astype(np.float64)
+		if self.projection is not None:
+			out = out + self.projection.astype(np.float64)
+		return out if self.gain is None else out * self.gain[:, None].astype(np.float64)
 
 	def times(self, x):
 		"""x (n, K) -> (n, R). The integer sums stay below 2^53, so a product of doubles in any order is exact."""
@@ -36,7 +38,11 @@ class Matrix:
 		y = ((self.scale * t.astype(np.float64))[:, None] * sums).astype(F)
 		if self.a is not None:
 			y = y + arith.dot16(self.b, arith.dot16(self.a, x[:, None])[:, None])
-		return y if self.projection is None else y + arith.dot16(self.projection, x[:, None])
+		if self.projection is not None:
+			y = y + arith.dot16(self.projection, x[:, None])
+		if self.gain is not None:
+			y = y * self.gain
+		return y if self.bias is None else y + self.bias
 
 
 def usable(x):
@@ -70,8 +76,12 @@ class Model:
 		w, scale = frozen.integer_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas)
 		matrix = Matrix(w, scale, s.sigma, learned.get(name + '.A'), learned.get(name + '.B'))
 		if s.projects():
+			theta = vector.astype(F)
+			if s.terms & LAYER_GAIN:
+				theta = theta * learned['h.%d.lambda.alpha' % n].astype(F)
 			project = frozen.fourier if s.source in (FOURIER, FOURIER_SHARED) else frozen.fastfood
-			matrix.projection = project(self.key, number, *self.conf.shape(slot), vector.astype(F), s.sigma).astype(F)
+			matrix.projection = project(self.key, number, *self.conf.shape(slot), theta, s.sigma).astype(F)
+		matrix.gain, matrix.bias = (learned[name + half].astype(F) if name + half in learned else None for half in ('.gain', '.bias'))
 		if self.is_fast:
 			matrix.fast = frozen.fast_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas, arith.high_bytes)
 		return matrix
@@ -101,7 +111,7 @@ class Model:
 			_, n, slot = stem.split('.', 2)
 			part = self.layers[int(n)][SLOTS.index(slot)]
 			if SLOTS.index(slot) not in NORM_SLOTS:
-				return part.exact()
+				return part.bias.astype(np.float64) if half == 'bias' else part.exact()
 			pair = part
 		if pair[0] is None:
 			return np.full(self.conf.width, 1.0 if half == 'weight' else 0.0)
@@ -111,7 +121,7 @@ class Model:
 		out = ['wte.weight', 'wpe.weight', 'ln_f.weight', 'ln_f.bias']
 		for n in range(self.conf.layers):
 			for j, slot in enumerate(SLOTS):
-				out += ['h.%d.%s.%s' % (n, slot, half) for half in (('weight', 'bias') if j in NORM_SLOTS else ('weight',))]
+				out += ['h.%d.%s.%s' % (n, slot, half) for half in (('weight', 'bias') if j in NORM_SLOTS or self.layers[n][j].bias is not None else ('weight',))]
 		return out
 
 	def normed(self, x, pair):

@@ -1,11 +1,12 @@
 """Models for tests: random ones of any shape and mixture of schemes, and section 12's untrained ones rebuilt from their configuration."""
+import dataclasses
 import math
 
 import numpy as np
 
 import arith
 import frozen
-from container import FASTFOOD, FASTFOOD_SHARED, LEARNED, MATRIX, NORM, OWN, SHARED, SLOTS, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout, stored_as
+from container import BIASES, FASTFOOD, FASTFOOD_SHARED, GAINS, LAYER_GAIN, LEARNED, MATRIX, NORM, OWN, SHARED, SLOTS, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout, stored_as
 
 F = np.float32
 
@@ -31,6 +32,15 @@ def table(kind, values):
 	return Table(kind, arith.to_f16(values) if kind == 1 else np.asarray(values, F))
 
 
+def with_terms(rng, scheme, kind):
+	"""Half of the schemes get gains, biases or both."""
+	terms = int(rng.choice([0, 0, 0, GAINS, BIASES, GAINS | BIASES]))
+	scheme = dataclasses.replace(scheme, terms=terms, factor_type=kind) if terms else scheme
+	if scheme.projects() and scheme.is_shared() and rng.integers(0, 2):
+		return dataclasses.replace(scheme, terms=terms | LAYER_GAIN)
+	return scheme
+
+
 def random_schemes(rng, width):
 	"""Matrix schemes 0..2 and norm schemes 3..4, all different."""
 	dist = int(rng.integers(0, 2))
@@ -46,7 +56,8 @@ def random_schemes(rng, width):
 	if rng.integers(0, 2):
 		kind = FASTFOOD if second.is_shared() else (FASTFOOD, FASTFOOD_SHARED)[rng.integers(0, 2)]
 		third = Scheme(MATRIX, kind, dist, 1, rank, alpha_type, f if rank else 0, sigma, int(rng.choice([1, 3, 64, 65, 200, 500])))
-	return [Scheme(MATRIX, OWN, dist, d, rank, alpha_type, f if rank else 0, sigma), second, third, norms[first], norms[last]]
+	first_matrix = Scheme(MATRIX, OWN, dist, d, rank, alpha_type, f if rank else 0, sigma)
+	return [with_terms(rng, s, f) for s in (first_matrix, second, third)] + [norms[first], norms[last]]
 
 
 def random_model(seed, shape, spread=1.0):
@@ -62,7 +73,7 @@ def random_model(seed, shape, spread=1.0):
 	conf = build_conf(shape, slots, 3 + int(rng.integers(0, 2)), schemes, rng.uniform(1e-6, 1e-3), int(rng.integers(0, 1 << 63)), rng.uniform(0.5, 2))
 	learned = {}
 	for name, size, kind in learned_layout(conf):
-		centre = 1.0 if name.endswith('.weight') else 0.0
+		centre = 1.0 if name.endswith(('.weight', '.gain')) else 0.0
 		learned[name] = stored_as(centre + 0.3 * rng.standard_normal(size), kind)
 	kinds = rng.integers(0, 4, 2).tolist()
 	wte = table(kinds[0], spread * rng.standard_normal((vocab, width)))
@@ -87,7 +98,7 @@ def untrained(smol):
 			value = drawn(number, 3, *size, lambda g: g / math.sqrt(float(size[1])))
 		elif name.endswith('.alpha') and not ('ln_' in name) and not (name in projected):
 			value[0] = 1
-		elif name.endswith('.weight'):
+		elif name.endswith(('.weight', '.gain')):
 			value[:] = 1
 		learned[name] = stored_as(value, kind)
 	wte = table(smol.wte.kind, drawn(0, 2, conf.vocab, conf.width, lambda g: 0.02 * g))

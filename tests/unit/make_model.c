@@ -43,7 +43,8 @@ void model_config(struct smol_config *config, const struct model_recipe *r)
 	matrix.dimensions = r->dimensions;
 	matrix.d = r->source == SMOL_MATRIX_UNIT || r->dimensions ? 1 : (uint8_t)or_default(r->d, 5);
 	matrix.alpha_type = r->source == SMOL_MATRIX_UNIT ? 0 : r->alpha_type;
-	matrix.value_type = r->rank ? r->value_type : 0;
+	matrix.terms = r->terms;
+	matrix.value_type = r->rank || r->terms & (SMOL_TERM_GAINS | SMOL_TERM_BIASES) ? r->value_type : 0;
 	if (r->norms == SMOL_NORM_OWN) {
 		norm.dist = r->dist;
 		norm.d = (uint8_t)or_default(r->d, 5);
@@ -80,8 +81,11 @@ static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
 		if (s->kind == SMOL_NORM)
 			fill_numbers(learned + at.bias_alphas, s->alpha_type, s->d, 0.2f, 0.0f, random);
 	}
+	fill_numbers(learned + at.layer_gain, s->alpha_type, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), 0.5f, 1.0f, random);
 	fill_numbers(learned + at.factor_a, s->value_type, (size_t)s->rank * cols, scale, 0.0f, random);
 	fill_numbers(learned + at.factor_b, s->value_type, (size_t)s->rank * rows, scale, 0.0f, random);
+	fill_numbers(learned + at.gain, s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0, scale, 1.0f, random);
+	fill_numbers(learned + at.bias, s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0, scale, 0.0f, random);
 }
 
 static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at, uint8_t type, uint32_t rows, uint32_t cols,

@@ -140,6 +140,9 @@ Test(config, matrix_schemes)
 	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = SMOL_Q8), SMOL_E_ENUM);
 	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = SMOL_Q8_BLOCKS), SMOL_OK);
 	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = SMOL_Q4), SMOL_E_ENUM);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_GAINS, .value_type = SMOL_F16), SMOL_OK);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_BIASES), SMOL_OK);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_GAINS | SMOL_TERM_BIASES, .value_type = SMOL_Q8), SMOL_E_ENUM);
 	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = 5), SMOL_E_ENUM);
 	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 2, .alpha_type = SMOL_Q8_BLOCKS), SMOL_OK);
 	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 2, .alpha_type = 5), SMOL_E_ENUM);
@@ -152,6 +155,7 @@ Test(config, norm_schemes)
 	cr_assert_eq(NORM(.value_type = SMOL_F16), SMOL_OK);
 	cr_assert_eq(NORM(.value_type = SMOL_Q8), SMOL_E_ENUM);
 	cr_assert_eq(NORM(.value_type = SMOL_Q8_BLOCKS), SMOL_OK);
+	cr_assert_eq(NORM(.value_type = SMOL_F16, .terms = SMOL_TERM_GAINS), SMOL_E_ENUM);
 	cr_assert_eq(NORM(.d = 1), SMOL_E_CANONICAL);
 	cr_assert_eq(NORM(.dist = SMOL_GAUSS), SMOL_E_CANONICAL);
 	cr_assert_eq(NORM(.alpha_type = SMOL_F16), SMOL_E_CANONICAL);
