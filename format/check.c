@@ -80,7 +80,7 @@ static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uin
 
 static enum smol_status check_dimensions(const struct smol_scheme *s, unsigned i, uint64_t at, struct smol_error *error)
 {
-	if (s->source < SMOL_MATRIX_FASTFOOD)
+	if (s->source < SMOL_MATRIX_FASTFOOD || s->source == SMOL_MATRIX_NOLA)
 		return unused(s->dimensions, at + 12, i, "number of dimensions", error);
 	if (s->dimensions < 1 || s->dimensions > SMOL_MAX_DIMENSIONS)
 		return smol_fail(error, SMOL_E_RANGE, at + 12, "scheme %u: %u dimensions, allowed are 1..%u", i, s->dimensions,
@@ -91,12 +91,13 @@ static enum smol_status check_dimensions(const struct smol_scheme *s, unsigned i
 static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, uint64_t at,
                                      struct smol_error *error)
 {
-	const bool is_unit = s->source != SMOL_MATRIX_OWN && s->source != SMOL_MATRIX_SHARED;
+	const bool is_nola = s->source == SMOL_MATRIX_NOLA;
+	const bool is_unit = s->source != SMOL_MATRIX_OWN && s->source != SMOL_MATRIX_SHARED && !is_nola;
 	enum smol_status status = check_bases(s, i, at, error);
 
 	if (status)
 		return status;
-	if (s->source > SMOL_MATRIX_FOURIER_SHARED)
+	if (s->source > SMOL_MATRIX_FOURIER_SHARED && !is_nola)
 		return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a matrix is unknown", i, s->source);
 	if (is_unit && s->d != 1)
 		return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, a unit basis has 1", i, s->d);
@@ -106,9 +107,11 @@ static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, ui
 		return status;
 	if (s->rank > SMOL_MAX_RANK)
 		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: rank %u is over %u", i, s->rank, SMOL_MAX_RANK);
+	if (is_nola && s->rank == 0)
+		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: factors of rank 0", i);
 	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) && (!smol_scheme_is_shared(s) || s->dimensions == 0))
 		return smol_fail(error, SMOL_E_RANGE, at, "scheme %u: a gain for each layer takes a shared projection", i);
-	if (s->rank == 0 && (s->terms & (SMOL_TERM_GAINS | SMOL_TERM_BIASES)) == 0)
+	if ((s->rank == 0 || is_nola) && (s->terms & (SMOL_TERM_GAINS | SMOL_TERM_BIASES)) == 0)
 		return unused(s->value_type, at + 7, i, "type of factors", error);
 	if (!holds_learned(s->value_type))
 		return smol_fail(error, SMOL_E_ENUM, at + 7, "scheme %u: number type %u cannot hold factors", i,

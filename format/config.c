@@ -46,7 +46,9 @@ uint32_t smol_scheme_numbers(const struct smol_scheme *s)
 {
 	if (s->kind == SMOL_NORM)
 		return s->source == SMOL_NORM_OWN ? s->d : 0;
-	return s->source == SMOL_MATRIX_UNIT ? 0 : s->source < SMOL_MATRIX_FASTFOOD ? s->d : s->dimensions;
+	if (s->source == SMOL_MATRIX_UNIT)
+		return 0;
+	return s->source < SMOL_MATRIX_FASTFOOD || s->source == SMOL_MATRIX_NOLA ? s->d : s->dimensions;
 }
 
 bool smol_scheme_is_shared(const struct smol_scheme *s)
@@ -67,6 +69,8 @@ static const char *scheme_method(const struct smol_scheme *s)
 {
 	static const char *const names[] = {"embed", "alpha", "alpha-global", "fastfood", "fastfood-global", "fourier", "fourier-global"};
 
+	if (s->source == SMOL_MATRIX_NOLA)
+		return "nola";
 	if (s->rank)
 		return s->source == SMOL_MATRIX_UNIT ? "lora" : NULL;
 	return names[s->source];
@@ -100,7 +104,8 @@ static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, e
 	smol_config_shape(config, slot, &rows, &cols);
 	if (s->kind == SMOL_NORM)
 		return s->source == SMOL_NORM_STORED ? 2u * cols : 2u * smol_scheme_numbers(s);
-	return (smol_scheme_is_shared(s) ? 0u : smol_scheme_numbers(s)) + (uint64_t)s->rank * (rows + cols) +
+	return (smol_scheme_is_shared(s) ? 0u : smol_scheme_numbers(s)) +
+	       (s->source == SMOL_MATRIX_NOLA ? s->d : (uint64_t)s->rank * (rows + cols)) +
 	       (smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0u) + (smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0u);
 }
 

@@ -78,6 +78,8 @@ static enum smol_status check_slot(const struct smol_config *config, uint32_t la
                                    const uint8_t *learned, uint64_t file_offset, struct smol_error *error)
 {
 	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+	const bool is_nola = s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA;
+	const uint64_t rank = is_nola ? 0 : s->rank; /* of stored factors */
 	struct smol_learned_place at;
 	enum smol_status status;
 	uint32_t rows, cols;
@@ -95,11 +97,13 @@ static enum smol_status check_slot(const struct smol_config *config, uint32_t la
 	}
 	if ((status = check_array(learned, at.alphas, s->alpha_type, smol_scheme_numbers(s), ALPHA_MAX, "alpha", file_offset,
 	                          error)) ||
+	    (status = check_array(learned, at.bias_alphas, s->alpha_type, is_nola ? s->d : 0, ALPHA_MAX, "alpha", file_offset,
+	                          error)) ||
 	    (status = check_array(learned, at.layer_gain, s->alpha_type, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), ALPHA_MAX,
 	                          "gain of a layer", file_offset, error)) ||
-	    (status = check_array(learned, at.factor_a, s->value_type, (uint64_t)s->rank * cols, ANY_FINITE, "low-rank factor",
+	    (status = check_array(learned, at.factor_a, s->value_type, rank * cols, ANY_FINITE, "low-rank factor",
 	                          file_offset, error)) ||
-	    (status = check_array(learned, at.factor_b, s->value_type, (uint64_t)s->rank * rows, ANY_FINITE, "low-rank factor",
+	    (status = check_array(learned, at.factor_b, s->value_type, rank * rows, ANY_FINITE, "low-rank factor",
 	                          file_offset, error)) ||
 	    (status = check_array(learned, at.gain, s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0, ANY_FINITE,
 	                          "gain", file_offset, error)))

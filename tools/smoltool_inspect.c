@@ -31,7 +31,7 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
 {
 	static const char *const matrix_sources[] = {"one frozen basis", "own alphas", "shared alphas", "own numbers by Fastfood",
 	                                             "shared numbers by Fastfood", "own numbers by Fourier",
-	                                             "shared numbers by Fourier"};
+	                                             "shared numbers by Fourier", "", "factors of own alphas"};
 	static const char *const norm_sources[] = {"gain 1, bias 0", "own alphas", "stored vectors"};
 
 	printf("  %2u  %-7s %s", index, s->kind == SMOL_MATRIX ? "matrix" : "norm",
@@ -40,7 +40,9 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
 		printf(", %s", s->dist == SMOL_SIGN ? "sign" : "gauss");
 	if (s->source && s->d)
 		printf(", d = %u (%s)", s->dimensions ? s->dimensions : s->d, inspect_number_name(s->alpha_type));
-	if (s->rank)
+	if (s->rank && s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
+		printf(", rank %u", s->rank);
+	else if (s->rank)
 		printf(", rank %u (%s)", s->rank, inspect_number_name(s->value_type));
 	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
 		printf(", a gain for each layer");

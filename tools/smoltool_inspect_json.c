@@ -17,7 +17,7 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
 	const bool is_matrix = s->kind == SMOL_MATRIX;
 	struct smol_learned_place at;
 
-	if (t->part > 1 || s->d == 0 || (is_matrix && (t->part == 1 || s->source == SMOL_MATRIX_UNIT || s->dimensions > 0)))
+	if (t->part > 1 || s->d == 0 || (is_matrix && (t->part == 1 || s->source == SMOL_MATRIX_UNIT || s->source > SMOL_MATRIX_SHARED)))
 		return false;
 	smol_learned_at(&at, &file->config, t->layer, t->slot);
 	smol_decode_numbers(alpha, (enum smol_number)s->alpha_type,
@@ -58,7 +58,7 @@ static json_t *json_alphas(const struct smol_file *file)
 
 static json_t *json_schemes(const struct smol_config *c)
 {
-	static const char *const matrix_sources[] = {"unit", "own", "shared", "fastfood", "fastfood shared", "fourier", "fourier shared"};
+	static const char *const matrix_sources[] = {"unit", "own", "shared", "fastfood", "fastfood shared", "fourier", "fourier shared", "", "nola"};
 	static const char *const norm_sources[] = {"frozen", "own", "stored"};
 	json_t *list = json_array();
 

@@ -79,13 +79,13 @@ static int fill_shape(struct smol_config *c, struct new_options *o)
 
 static int fill_schemes(struct smol_config *c, const struct new_options *o)
 {
-	static const char *const methods[] = {"alpha", "embed", "alpha-global", "lora", "fastfood", "fastfood-global", "fourier", "fourier-global", NULL};
+	static const char *const methods[] = {"alpha", "embed", "alpha-global", "lora", "fastfood", "fastfood-global", "fourier", "fourier-global", "nola", NULL};
 	static const char *const dists[] = {"sign", "gauss", NULL};
 	static const char *const norms[] = {"frozen", "alpha", "stored", NULL};
 	static const char *const types[] = {"q8", "q4", "f16", "f32", NULL};
 	static const uint8_t sources[] = {SMOL_MATRIX_OWN,  SMOL_MATRIX_UNIT,     SMOL_MATRIX_SHARED,
 	                                  SMOL_MATRIX_UNIT, SMOL_MATRIX_FASTFOOD, SMOL_MATRIX_FASTFOOD_SHARED,
-	                                  SMOL_MATRIX_FOURIER, SMOL_MATRIX_FOURIER_SHARED};
+	                                  SMOL_MATRIX_FOURIER, SMOL_MATRIX_FOURIER_SHARED, SMOL_MATRIX_NOLA};
 	static const uint8_t numbers[] = {SMOL_Q8, SMOL_Q4, SMOL_F16, SMOL_F32};
 	static const char *const learned_types[] = {"f16", "f32", "q8", NULL};
 	static const uint8_t learned_numbers[] = {SMOL_F16, SMOL_F32, SMOL_Q8_BLOCKS};
@@ -96,12 +96,12 @@ static int fill_schemes(struct smol_config *c, const struct new_options *o)
 	int d;
 
 	if (method < 0)
-		return cli_usage_error("--method", "takes embed, alpha, alpha-global, lora, fastfood, fastfood-global, fourier or fourier-global");
+		return cli_usage_error("--method", "takes embed, alpha, alpha-global, lora, fastfood, fastfood-global, fourier, fourier-global or nola");
 	if (dist < 0 || norm < 0 || type < 0 || learned < 0)
 		return cli_usage_error(dist < 0 ? "--dist" : norm < 0 ? "--norms" : type < 0 ? "--embedding-type" : "--numbers",
 		                       "unknown choice");
-	is_projection = sources[method] >= SMOL_MATRIX_FASTFOOD;
-	d = o->d != INT_MIN ? o->d : is_projection ? 1000 : 5;
+	is_projection = sources[method] >= SMOL_MATRIX_FASTFOOD && sources[method] <= SMOL_MATRIX_FOURIER_SHARED;
+	d = o->d != INT_MIN ? o->d : is_projection ? 1000 : sources[method] == SMOL_MATRIX_NOLA ? 8 : 5;
 	if (d < 1 || d > (int)(is_projection ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
 		return cli_usage_error("--d", is_projection ? "takes 1..1048576" : "takes 1..64");
 	if (o->rank < 1 || o->rank > (int)SMOL_MAX_RANK)
@@ -111,11 +111,11 @@ static int fill_schemes(struct smol_config *c, const struct new_options *o)
 	matrix.d = matrix.source == SMOL_MATRIX_UNIT || is_projection ? 1 : (uint8_t)d;
 	matrix.dimensions = is_projection ? (uint32_t)d : 0;
 	matrix.alpha_type = matrix.source == SMOL_MATRIX_UNIT ? SMOL_F32 : learned_numbers[learned];
-	matrix.rank = strcmp(methods[method], "lora") == 0 ? (uint16_t)o->rank : 0;
+	matrix.rank = strcmp(methods[method], "lora") == 0 || matrix.source == SMOL_MATRIX_NOLA ? (uint16_t)o->rank : 0;
 	matrix.terms = (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));
 	if (o->layer_gains && matrix.source != SMOL_MATRIX_FASTFOOD_SHARED && matrix.source != SMOL_MATRIX_FOURIER_SHARED)
 		return cli_usage_error("--layer-gains", "takes fastfood-global or fourier-global");
-	matrix.value_type = matrix.rank || matrix.terms ? learned_numbers[learned] : SMOL_F32;
+	matrix.value_type = (matrix.rank && matrix.source != SMOL_MATRIX_NOLA) || matrix.terms ? learned_numbers[learned] : SMOL_F32;
 	matrix.terms |= o->layer_gains ? SMOL_TERM_LAYER_GAIN : 0;
 	norm_scheme.source = (uint8_t)norm;
 	if (norm == SMOL_NORM_OWN) {
@@ -180,7 +180,7 @@ static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
 		if (!fill_ones(learned + at.gain, s->value_type, rows, rows))
 			return false;
 	}
-	return s->rank == 0 || fill_factor(learned + at.factor_a, c, layer, slot, s);
+	return s->rank == 0 || s->source == SMOL_MATRIX_NOLA || fill_factor(learned + at.factor_a, c, layer, slot, s);
 }
 
 static bool fill_learned(uint8_t *learned, const struct smol_config *c)
@@ -289,9 +289,9 @@ int tool_new(int argc, const char **argv)
 		{"context", 0, POPT_ARG_INT, &o.context, 0, "tokens seen at once (256)", "N"},
 		{"vocab", 0, POPT_ARG_INT, &o.vocab, 0, "tokens; those from 256 stand for no bytes (256)", "N"},
 		{"ff", 0, POPT_ARG_INT, &o.ff, 0, "feed-forward width (4 x width)", "N"},
-		{"method", 0, POPT_ARG_STRING, &o.method, 0, "embed, alpha (default), alpha-global, lora, fastfood, fastfood-global, fourier or fourier-global", "NAME"},
+		{"method", 0, POPT_ARG_STRING, &o.method, 0, "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, fourier or fourier-global", "NAME"},
 		{"d", 0, POPT_ARG_INT, &o.d, 0, "numbers of each vector of alphas (5) or projection (1000)", "N"},
-		{"rank", 0, POPT_ARG_INT, &o.rank, 0, "rank of lora's factors (4)", "N"},
+		{"rank", 0, POPT_ARG_INT, &o.rank, 0, "rank of the factors of lora or nola (4)", "N"},
 		{"dist", 0, POPT_ARG_STRING, &o.dist, 0, "sign (default) or gauss", "NAME"},
 		{"norms", 0, POPT_ARG_STRING, &o.norms, 0, "frozen (default), alpha or stored", "NAME"},
 		{"gains", 0, POPT_ARG_NONE, &o.gains, 0, "a factor of each output of a matrix", NULL},

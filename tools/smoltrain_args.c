@@ -143,7 +143,7 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 	struct smol_train_options *o = &a->options;
 	struct poptOption model[] = {
 		{"method", 0, POPT_ARG_STRING, &w->method, 0,
-		 "embed, alpha (default), alpha-global, lora, fastfood, fastfood-global, fourier, fourier-global or full", "NAME"},
+		 "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, fourier, fourier-global or full", "NAME"},
 		{"d", 0, POPT_ARG_STRING, &w->d, 0,
 		 "numbers of each vector or projection; of a sweep, a list: 1,2,5", "N"},
 		{"rank", 0, POPT_ARG_INT, &o->rank, 0, "rank of the LoRA factors, 0 = none", "N"},

@@ -45,6 +45,7 @@ enum smol_source {
 	SMOL_MATRIX_FASTFOOD_SHARED = 4, /* of one vector for the file */
 	SMOL_MATRIX_FOURIER = 5, /* the same two by a Fourier transform */
 	SMOL_MATRIX_FOURIER_SHARED = 6,
+	SMOL_MATRIX_NOLA = 8, /* unit, and factors A and B of d alphas each; 7 is no source */
 	SMOL_NORM_FROZEN = 0,   /* gain 1, bias 0 */
 	SMOL_NORM_OWN = 1,      /* d alphas for the gain, d for the bias */
 	SMOL_NORM_STORED = 2,   /* C gains and C biases */

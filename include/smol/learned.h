@@ -11,8 +11,8 @@ extern "C" {
 
 /* Byte offsets into LRND; meaningful only where the scheme of the slot has such numbers. */
 struct smol_learned_place {
-	uint64_t alphas;      /* d: of a matrix (own or shared), or of a norm's gain */
-	uint64_t bias_alphas; /* d: of a norm's bias */
+	uint64_t alphas;      /* d: of a matrix (own or shared), of a norm's gain, or of nola's factor A */
+	uint64_t bias_alphas; /* d: of a norm's bias, or of nola's factor B */
 	uint64_t factor_a;    /* (r, K) */
 	uint64_t factor_b;    /* (R, r) */
 	uint64_t gain;        /* (C) of a norm or (R) of a matrix, stored */

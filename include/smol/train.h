@@ -86,7 +86,7 @@ struct smol_train_options {
 /* warmup: a tenth of the steps, at most 100. */
 #define SMOL_WARMUP_DEFAULT UINT32_MAX
 
-/* The defaults of a method by name: embed, alpha, alpha-global, lora, fastfood,
+/* The defaults of a method by name: embed, alpha, alpha-global, lora, nola, fastfood,
  * fastfood-global, fourier, fourier-global, full. False for other names. */
 bool smol_train_defaults(struct smol_train_options *options, const char *method);
 

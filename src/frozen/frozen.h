@@ -17,6 +17,8 @@ enum smol_purpose {
 	SMOL_PURPOSE_EMBEDDING = 2,
 	SMOL_PURPOSE_FACTOR = 3,
 	SMOL_PURPOSE_PROJECTION = 4,
+	SMOL_PURPOSE_FACTOR_A = 5, /* of nola */
+	SMOL_PURPOSE_FACTOR_B = 6,
 };
 
 struct smol_frozen_key {

@@ -1,5 +1,6 @@
 /* From a file's schemes and learned numbers to tensors ready to multiply with. SPEC.md 5 and 6. */
 #include "base/bytes.h"
+#include "model/factors.h"
 #include "model/model.h"
 
 #include <smol/learned.h>
@@ -23,15 +24,15 @@ static void load_alphas(double *alpha, const struct smol_file *file, const struc
 }
 
 /* The table of one vector of alphas, in memory of the carve's. */
-static void make_table(struct smol_frozen *f, const struct smol_scheme *s, const double *alpha, struct carve *carve)
+static void make_table(struct smol_frozen *f, const struct smol_scheme *s, const double *alpha, uint32_t d, struct carve *carve)
 {
 	int16_t *table;
 
-	f->n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d);
+	f->n_planes = smol_frozen_planes((enum smol_dist)s->dist, d);
 	table = smol_carve(carve, f->n_planes * SMOL_TABLE_ENTRIES, sizeof *table);
 	f->table = table;
 	if (table)
-		f->scale = (double)s->sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, s->d);
+		f->scale = (double)s->sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, d);
 }
 
 /* Factors as the products read them: in place, but 8-bit ones as floats in memory of the carve's. */
@@ -54,6 +55,28 @@ static void set_up_factors(struct matrix *m, const struct smol_scheme *s, const 
 	m->type = SMOL_F32;
 	m->a = (const uint8_t *)a;
 	m->b = (const uint8_t *)b;
+}
+
+/* Nola's, made from their alphas once. A row of A fits a worker's scratch; one of B may be longer than a row of any matrix. */
+static void make_factors(struct smol_session *session, struct matrix *m, uint32_t layer, enum smol_slot slot,
+                         struct carve *carve)
+{
+	int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], row_b[SMOL_MAX_RANK];
+	float *a = smol_carve(carve, (uint64_t)m->rank * m->frozen.cols, sizeof *a);
+	float *b = smol_carve(carve, (uint64_t)m->rank * m->frozen.rows, sizeof *b);
+	struct smol_frozen f;
+
+	m->type = SMOL_F32;
+	m->a = (const uint8_t *)a;
+	m->b = (const uint8_t *)b;
+	if (!carve->base)
+		return;
+	smol_factor_frozen(&f, table, session->config, layer, slot, false, &session->key, session->file->learned.data);
+	for (uint32_t j = 0; j < f.rows; j++)
+		smol_factor_rows(a + (size_t)j * f.cols, &f, j, 1, session->workers[0].scratch);
+	smol_factor_frozen(&f, table, session->config, layer, slot, true, &session->key, session->file->learned.data);
+	for (uint32_t r = 0; r < f.rows; r++)
+		smol_factor_rows(b + (size_t)r * f.cols, &f, r, 1, row_b);
 }
 
 /* n stored numbers as floats in memory of the carve's; NULL without the term, or when only counting. */
@@ -80,18 +103,20 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
 	struct smol_learned_place at;
 
 	smol_learned_at(&at, session->config, layer, slot);
-	if (s->dimensions == 0 && smol_scheme_numbers(s) > 0)
+	if (s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED)
 		load_alphas(alpha, session->file, s, at.alphas);
 	made.frozen.key = &session->key;
 	made.frozen.tensor = smol_frozen_number(session->config, layer, slot);
 	made.frozen.purpose = SMOL_PURPOSE_MATRIX;
 	smol_config_shape(session->config, slot, &made.frozen.rows, &made.frozen.cols);
-	make_table(&made.frozen, s, alpha, carve);
+	make_table(&made.frozen, s, alpha, s->source == SMOL_MATRIX_NOLA ? 1 : s->d, carve);
 	if (s->dimensions) {
 		made.projected = smol_projected(session->config, layer, slot, &session->key, learned);
 		made.projected.fft = session->ffts[smol_fft_index(made.projected.p.size)];
 	}
-	if (s->rank)
+	if (s->source == SMOL_MATRIX_NOLA)
+		make_factors(session, &made, layer, slot, carve);
+	else if (s->rank)
 		set_up_factors(&made, s, &at, learned, carve);
 	made.gain = set_up_vector(s, SMOL_TERM_GAINS, learned + at.gain, made.frozen.rows, carve);
 	made.bias = set_up_vector(s, SMOL_TERM_BIASES, learned + at.bias, made.frozen.rows, carve);

@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/fft.h"
+#include "model/factors.h"
 #include "model/model.h"
 
 #include <smol/learned.h>
@@ -9,10 +10,11 @@
 
 enum { PART_WEIGHT, PART_BIAS, PART_WTE, PART_WPE };
 
-/* Scratch: a table of every plane, then the integers of a row block, then floats of one row of A, B or an embedding. */
+/* Scratch: a table of every plane, then the integers of a row block, then floats of one row of A, B or an embedding; of nola also all of
+ * A, and a table and a row block of B. */
 struct scratch {
-	int16_t *table, *integers;
-	float *floats;
+	int16_t *table, *integers, *table_b, *integers_b;
+	float *floats, *a, *b;
 	struct projector *projector; /* NULL without one */
 };
 
@@ -25,6 +27,14 @@ static void lay_out(struct scratch *s, struct carve *carve, const struct smol_fi
 	s->table = smol_carve(carve, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table);
 	s->integers = smol_carve(carve, (uint64_t)SMOL_ROW_BLOCK * cols, sizeof *s->integers);
 	s->floats = smol_carve(carve, (uint64_t)cols + SMOL_MAX_RANK, sizeof *s->floats);
+	s->a = s->b = NULL;
+	s->table_b = s->integers_b = NULL;
+	if (!is_table && scheme->kind == SMOL_MATRIX && scheme->source == SMOL_MATRIX_NOLA) {
+		s->table_b = smol_carve(carve, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table_b);
+		s->integers_b = smol_carve(carve, (uint64_t)SMOL_ROW_BLOCK * scheme->rank, sizeof *s->integers_b);
+		s->a = smol_carve(carve, (uint64_t)scheme->rank * cols, sizeof *s->a);
+		s->b = smol_carve(carve, (uint64_t)SMOL_ROW_BLOCK * scheme->rank, sizeof *s->b);
+	}
 	s->projector = smol_projector_carve(carve, is_table ? 0 : scheme->dimensions, t->rows, cols);
 }
 
@@ -50,10 +60,11 @@ static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key
                         struct scratch *scratch)
 {
 	const bool is_norm = s->kind == SMOL_NORM;
+	const uint32_t d = !is_norm && s->source == SMOL_MATRIX_NOLA ? 1 : s->d;
 	double alpha[SMOL_MAX_BASES] = {1.0};
 	float stored[SMOL_MAX_BASES];
 
-	if (s->dimensions == 0 && smol_scheme_numbers(s) > 0) {
+	if (s->kind == SMOL_NORM || s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED) {
 		smol_learned_to_f32(stored, (enum smol_number)s->alpha_type, file->learned.data + alphas_at, 0, s->d);
 		for (uint32_t k = 0; k < s->d; k++)
 			alpha[k] = (double)stored[k];
@@ -64,10 +75,10 @@ static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key
 		.purpose = is_norm ? SMOL_PURPOSE_VECTOR : SMOL_PURPOSE_MATRIX,
 		.rows = t->rows,
 		.cols = t->cols,
-		.n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d),
+		.n_planes = smol_frozen_planes((enum smol_dist)s->dist, d),
 		.table = scratch->table,
 	};
-	f->scale = (double)s->sigma * smol_frozen_table(scratch->table, (enum smol_dist)s->dist, alpha, s->d);
+	f->scale = (double)s->sigma * smol_frozen_table(scratch->table, (enum smol_dist)s->dist, alpha, d);
 }
 
 /* values (K) += row of B A, terms in the order of the rank. */
@@ -84,6 +95,31 @@ static void add_factors(double *values, const struct smol_file *file, const stru
 		for (uint32_t c = 0; c < cols; c++)
 			values[c] += (double)b[j] * (double)floats[c];
 	}
+}
+
+/* Nola's factor A into scratch, a row block at a time, and the frozen matrix that B's rows come from. */
+static void begin_nola(struct smol_frozen *b, struct scratch *scratch, const struct smol_file *file, const struct smol_tensor *t,
+                       const struct smol_frozen_key *key)
+{
+	const uint8_t *learned = file->learned.data;
+	struct smol_frozen a;
+
+	smol_factor_frozen(&a, scratch->table_b, &file->config, t->layer, t->slot, false, key, learned);
+	for (uint32_t row = 0; row < a.rows; row += SMOL_ROW_BLOCK)
+		smol_factor_rows(scratch->a + (size_t)row * a.cols, &a, row, a.rows - row < SMOL_ROW_BLOCK ? a.rows - row : SMOL_ROW_BLOCK,
+		                 scratch->integers);
+	smol_factor_frozen(b, scratch->table_b, &file->config, t->layer, t->slot, true, key, learned);
+}
+
+/* values (n, K) += rows row.. of B A, terms in the order of the rank. */
+static void add_nola(double *values, struct scratch *scratch, const struct smol_frozen *b, uint32_t row, uint32_t n, uint32_t cols)
+{
+	smol_factor_rows(scratch->b, b, row, n, scratch->integers_b);
+	for (uint32_t r = 0; r < n; r++)
+		for (uint32_t j = 0; j < b->cols; j++)
+			for (uint32_t c = 0; c < cols; c++)
+				values[(size_t)r * cols + c] +=
+					(double)scratch->b[(size_t)r * b->cols + j] * (double)scratch->a[(size_t)j * cols + c];
 }
 
 /* values (K) += row of P theta. */
@@ -116,10 +152,13 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
 	const uint32_t end = row_begin + n_rows;
 	struct smol_learned_place at;
 	struct smol_frozen_key key;
-	struct smol_frozen f;
+	const bool is_nola = s->source == SMOL_MATRIX_NOLA;
+	struct smol_frozen f, b = {0};
 
 	smol_frozen_key_init(&key, file->config.seed);
 	smol_learned_at(&at, &file->config, t->layer, t->slot);
+	if (is_nola)
+		begin_nola(&b, scratch, file, t, &key);
 	make_frozen(&f, &key, file, t, s, at.alphas, scratch);
 	if (s->dimensions) {
 		struct projected projected = smol_projected(&file->config, t->layer, t->slot, &key, file->learned.data);
@@ -134,7 +173,9 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
 		smol_frozen_weights(scratch->integers, &f, row, n);
 		for (size_t i = 0; i < (size_t)n * t->cols; i++)
 			values[i] = f.scale * (double)scratch->integers[i];
-		for (uint32_t r = 0; s->rank && r < n; r++)
+		if (is_nola)
+			add_nola(values, scratch, &b, row, n, t->cols);
+		for (uint32_t r = 0; s->rank && !is_nola && r < n; r++)
 			add_factors(values + (size_t)r * t->cols, file, s, &at, row + r, t->cols, scratch->floats);
 		for (uint32_t r = 0; s->dimensions && r < n; r++)
 			add_projection(values + (size_t)r * t->cols, scratch->projector, row + r, t->cols);

@@ -33,6 +33,8 @@ static bool take_matrix(struct smol_net *net, struct smol_net_matrix *m)
 		m->weight = smol_net_value(net, m->full);
 		return true;
 	}
+	if (m->alpha_a != SMOL_NO_PARAM && !(take(&m->made_a, m->scheme->rank * m->cols) && take(&m->made_b, m->rows * m->scheme->rank)))
+		return false;
 	return take(&m->weight, m->rows * m->cols);
 }
 
@@ -73,7 +75,7 @@ static bool take_layer(struct smol_net *net, struct smol_net_layer *l)
 }
 
 struct extent {
-	size_t matrix, rows, cols, rank;
+	size_t matrix, rows, cols, rank, nola_rank;
 	bool alphas, outputs; /* a matrix has alphas; one has gains or biases */
 };
 
@@ -94,6 +96,8 @@ static struct extent extent_of(const struct smol_net *net)
 			e.rows = all[i]->rows > e.rows ? all[i]->rows : e.rows;
 			e.cols = all[i]->cols > e.cols ? all[i]->cols : e.cols;
 			e.rank = all[i]->scheme->rank > e.rank ? all[i]->scheme->rank : e.rank;
+			if (all[i]->alpha_a != SMOL_NO_PARAM)
+				e.nola_rank = all[i]->scheme->rank > e.nola_rank ? all[i]->scheme->rank : e.nola_rank;
 			e.alphas = e.alphas || all[i]->alpha != SMOL_NO_PARAM;
 			e.outputs = e.outputs || all[i]->scheme->terms != 0;
 		}
@@ -109,12 +113,13 @@ static bool take_shared(struct smol_net *net)
 
 	net->losses = smol_train_alloc(n, sizeof *net->losses);
 	net->d_alpha =
-		smol_train_alloc((e.rows / SMOL_ROW_BLOCK + 1) * SMOL_MAX_BASES, sizeof *net->d_alpha);
+		smol_train_alloc(((e.rows > e.rank ? e.rows : e.rank) / SMOL_ROW_BLOCK + 1) * SMOL_MAX_BASES, sizeof *net->d_alpha);
 	return net->losses != NULL && net->d_alpha != NULL && take_norm(net, &net->ln_f) &&
 	       take_normalised(net, &net->ln_f, &net->z_f, &net->a_f, &net->rstd_f) &&
 	       take(&net->x, n * c->width) && take(&net->logits, n * c->vocab) &&
 	       take(&net->d_width, n * c->width) && take(&net->d_qkv, n * 3 * c->width) &&
 	       take(&net->d_hidden, n * c->n_ff) && (!e.alphas || take(&net->d_weight, e.matrix)) &&
+	       (e.nola_rank == 0 || (take(&net->d_a, e.nola_rank * e.cols) && take(&net->d_b, e.rows * e.nola_rank))) &&
 	       (!e.outputs || (take(&net->plain, n * e.rows) && take(&net->d_plain, n * e.rows))) &&
 	       take(&net->z_factor, n * e.rank) && take(&net->d_factor, n * e.rank) &&
 	       take(&net->partial, 2 * c->width + smol_layernorm_partials(n, c->width)) &&
@@ -124,8 +129,9 @@ static bool take_shared(struct smol_net *net)
 /* Rows of a block as floats are the most that a thread regenerates at a time. */
 static bool take_scratch(struct smol_net *net)
 {
-	const size_t widest =
-		net->config.n_ff > net->config.width ? net->config.n_ff : net->config.width;
+	const struct extent e = extent_of(net);
+	const size_t most = net->config.n_ff > net->config.width ? net->config.n_ff : net->config.width;
+	const size_t widest = e.nola_rank > most ? e.nola_rank : most;
 
 	net->scratch_bytes = SMOL_ROW_BLOCK * smol_round_up(widest, 64) * sizeof(float);
 	net->scratch = smol_train_alloc(net->n_threads, net->scratch_bytes);
@@ -179,6 +185,8 @@ static void free_matrix(struct smol_net_matrix *m)
 {
 	if (m->full == SMOL_NO_PARAM)
 		free(m->weight);
+	free(m->made_a);
+	free(m->made_b);
 }
 
 static void free_norm(struct smol_net_norm *norm)
@@ -223,7 +231,7 @@ void smol_net_destroy(struct smol_net *net)
 	real *const buffers[] = {net->value,    net->grad,     net->x,        net->logits,
 	                         net->d_width,  net->d_qkv,    net->d_hidden, net->d_weight,
 	                         net->z_factor, net->d_factor, net->partial,  net->d_attention,
-	                         net->plain,    net->d_plain};
+	                         net->plain,    net->d_plain,  net->d_a,     net->d_b};
 	for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
 		free(buffers[i]);
 	free(net->layers);

@@ -33,7 +33,7 @@ static const struct smol_train_options defaults = {
 
 /* The names of what trains without factors, by source of the matrices. */
 static const char *const methods[] = {"embed",   "alpha",          "alpha-global", "fastfood", "fastfood-global",
-                                      "fourier", "fourier-global", NULL};
+                                      "fourier", "fourier-global", NULL,           "nola"};
 
 static bool projection_method(struct smol_train_options *o, const char *method)
 {
@@ -48,7 +48,7 @@ static bool projection_method(struct smol_train_options *o, const char *method)
 
 bool smol_train_projects(const struct smol_train_options *o)
 {
-	return o->matrices >= SMOL_MATRIX_FASTFOOD;
+	return o->matrices >= SMOL_MATRIX_FASTFOOD && o->matrices <= SMOL_MATRIX_FOURIER_SHARED;
 }
 
 bool smol_train_defaults(struct smol_train_options *out, const char *method)
@@ -63,6 +63,10 @@ bool smol_train_defaults(struct smol_train_options *out, const char *method)
 		if (!projection_method(&o, method))
 			return false;
 	} else if (strcmp(method, "lora") == 0) {
+		o.rank = 4;
+	} else if (strcmp(method, "nola") == 0) {
+		o.matrices = SMOL_MATRIX_NOLA;
+		o.d = 8;
 		o.rank = 4;
 	} else if (strcmp(method, "full") == 0) {
 		o.full = true;
@@ -87,7 +91,7 @@ const char *smol_train_method(const struct smol_train_options *o)
 		smol_train_resolve(&resolved);
 		return smol_train_config(&config, &resolved, NULL) == SMOL_OK ? smol_config_method(&config) : "mixed";
 	}
-	if (o->rank > 0)
+	if (o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA)
 		return o->matrices == SMOL_MATRIX_UNIT ? "lora" : "mixed";
 	return methods[o->matrices];
 }
@@ -114,12 +118,14 @@ static enum smol_status check_model(const struct smol_train_options *o, struct s
 		wrong = "context must be 1..65536";
 	else if (o->n_ff > SMOL_MAX_FF)
 		wrong = "the feed-forward width must be 1..262144";
-	else if (o->matrices > SMOL_MATRIX_FOURIER_SHARED)
+	else if (o->matrices > SMOL_MATRIX_FOURIER_SHARED && o->matrices != SMOL_MATRIX_NOLA)
 		wrong = "the matrices have an unknown source";
 	else if (o->d < 1 || o->d > (smol_train_projects(o) ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
 		wrong = smol_train_projects(o) ? "d must be 1..1048576" : "d must be 1..64";
 	else if (o->rank > SMOL_MAX_RANK)
 		wrong = "rank must be 0..4096";
+	else if (o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
+		wrong = "nola has factors of a rank over 0";
 	else if (o->full && (o->rank > 0 || o->matrices != SMOL_MATRIX_UNIT))
 		wrong = "full has neither alphas nor factors";
 	else if (o->numbers > SMOL_LEARNED_Q8)

@@ -18,7 +18,7 @@ struct field {
 	bool optional;            /* left out where it is 0: older files do not have it */
 };
 
-static const char *const matrix_words[] = {"unit", "own", "shared", "fastfood", "fastfood shared", "fourier", "fourier shared", NULL};
+static const char *const matrix_words[] = {"unit", "own", "shared", "fastfood", "fastfood shared", "fourier", "fourier shared", "no source", "nola", NULL};
 static const char *const norm_words[] = {"frozen", "alpha", "stored", NULL};
 static const char *const dist_words[] = {"sign", "gauss", NULL};
 static const char *const order_words[] = {"random", "shuffled", NULL};

@@ -1,5 +1,6 @@
 /* The register of learned numbers, and their values at the start (SPEC.md 12). */
 #include "base/error.h"
+#include "model/factors.h"
 #include "train/net.h"
 
 #include <stdio.h>
@@ -29,6 +30,14 @@ static void add_terms(struct smol_net *net, struct smol_net_matrix *m, const cha
 	const struct smol_scheme *s = m->scheme;
 	const enum smol_number value_type = (enum smol_number)s->value_type;
 
+	if (s->source == SMOL_MATRIX_NOLA) {
+		m->frozen.d = 1;
+		m->of_a = smol_factor_scheme(s, false);
+		m->of_b = smol_factor_scheme(s, true);
+		m->alpha_a = add(net, owner, "factor_a.alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, s->d);
+		m->alpha_b = add(net, owner, "factor_b.alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, s->d);
+		return;
+	}
 	if (smol_scheme_is_shared(s))
 		m->alpha = net->shared;
 	else if (smol_scheme_numbers(s) > 0)
@@ -52,7 +61,10 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
 	                              .rows = rows,
 	                              .cols = cols,
 	                              .tensor = smol_frozen_number(&net->config, layer, slot),
+	                              .frozen = *s,
 	                              .alpha = SMOL_NO_PARAM,
+	                              .alpha_a = SMOL_NO_PARAM,
+	                              .alpha_b = SMOL_NO_PARAM,
 	                              .factor_a = SMOL_NO_PARAM,
 	                              .factor_b = SMOL_NO_PARAM,
 	                              .gain = SMOL_NO_PARAM,
@@ -196,6 +208,8 @@ static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, 
 		smol_net_regenerate(net, m);
 	if (m->alpha != SMOL_NO_PARAM && m->scheme->dimensions == 0) /* projections start at 0 */
 		start_alphas(net, m->alpha, uniform);
+	if (m->alpha_a != SMOL_NO_PARAM) /* B starts at 0 */
+		start_alphas(net, m->alpha_a, uniform);
 	if (m->layer_gain != SMOL_NO_PARAM)
 		*smol_net_value(net, m->layer_gain) = 1;
 	for (size_t r = 0; m->gain != SMOL_NO_PARAM && r < m->rows; r++)

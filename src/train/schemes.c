@@ -51,7 +51,7 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
 		s.dimensions = smol_train_projects(o) ? o->d : 0;
 		s.alpha_type = number_type(o);
 	}
-	if (o->rank > 0 || o->gains || o->bias)
+	if ((o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA) || o->gains || o->bias)
 		s.value_type = number_type(o);
 	s.terms = (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));
 	if (o->layer_gains && smol_scheme_is_shared(&s) && s.dimensions > 0)
@@ -179,6 +179,8 @@ static enum smol_status check_tensor(const struct smol_train_options *o, uint32_
 		wrong = projects ? "d must be 1..1048576" : "d must be 1..64";
 	else if (!norm && o->rank > SMOL_MAX_RANK)
 		wrong = "rank must be 0..4096";
+	else if (!norm && o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
+		wrong = "nola has factors of a rank over 0";
 	if (wrong == NULL)
 		return SMOL_OK;
 	name_of(name, layer, slot);

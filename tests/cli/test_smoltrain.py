@@ -230,6 +230,15 @@ def test_smolrun_agrees_gains_and_biases(folder):
     train(folder, '-o', folder / 'x.safetensors', '--method', 'full', '--gains', code=2)
 
 
+def test_smolrun_agrees_nola(folder):
+    agree(folder, '--method', 'nola', '--d', '12', '--rank', '3', '--norms', 'alpha')
+    found = inspected(folder / 'm.smol')
+    assert found['method'] == 'nola' and found['non_embedding_params'] == 8 * 2 * 12 + 5 * 2 * 12
+    agree(folder, '--method', 'lora', '--mlp', 'nola:64', '--numbers', 'q8', '--bias')
+    train(folder, '-o', folder / 'x.smol', '--method', 'nola', '--rank', '0', code=2)
+    train(folder, '-o', folder / 'x.smol', '--method', 'nola', '--d', '65', code=2)
+
+
 def test_full_with_biases(folder):
     """Against GPT-2 in NumPy, as for full without; and they are there."""
     out, log = folder / 'm.safetensors', folder / 'log'

@@ -37,6 +37,8 @@ static const struct model_recipe recipes[] = {
 	 .wte_type = SMOL_F16, .vocab = 11},
 	{.n_layers = 2, .rank = 2, .source = SMOL_MATRIX_OWN, .alpha_type = SMOL_Q8_BLOCKS, .norms = SMOL_NORM_STORED, .value_type = SMOL_Q8_BLOCKS, .terms = SMOL_TERM_GAINS | SMOL_TERM_BIASES, .width = 4, .context = 3,
 	 .vocab = 11},
+	{.n_layers = 2, .source = SMOL_MATRIX_NOLA, .rank = 3, .width = 4, .context = 3, .vocab = 11},
+	{.n_layers = 2, .source = SMOL_MATRIX_FASTFOOD_SHARED, .dimensions = 3, .terms = SMOL_TERM_LAYER_GAIN, .width = 4, .context = 3, .vocab = 11},
 	{.n_layers = 3, .rank = 2, .norms = SMOL_NORM_STORED, .value_type = SMOL_F16, .width = 4, .wpe_type = SMOL_F16, .vocab = 13},
 };
 #define N_RECIPES (sizeof recipes / sizeof recipes[0])

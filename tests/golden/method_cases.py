@@ -1,6 +1,6 @@
 """Golden files of what came after the first: learned numbers of 8 bits, and more kinds of terms. See make_golden.py."""
 import container
-from container import BIASES, GAINS, LAYER_GAIN, MATRIX, NORM, OWN, STORED, UNIT, Scheme
+from container import BIASES, GAINS, LAYER_GAIN, MATRIX, NOLA, NORM, OWN, STORED, UNIT, Scheme
 from golden_parts import CONF_AT, FROZEN_NORM, SCHEME_0, SCHEME_1, Bad, model
 
 
@@ -12,6 +12,8 @@ def good_files():
         'gains-and-biases': model((2, 1, 6, 9, 3, 7), [FROZEN_NORM, Scheme(MATRIX, OWN, 0, 5, 2, 1, 1, 0.25, 0, GAINS | BIASES),
                                                        Scheme(MATRIX, UNIT, 1, 1, 0, 0, 0, 0.25, 0, BIASES), Scheme(MATRIX, UNIT, 1, 1, 0, 0, 4, 0.25, 0, GAINS)],
                                   [(2, (0, 1, 2, 0, 3, 1))], 0, 2, 1),
+        'nola': model((2, 1, 6, 70, 3, 7), [FROZEN_NORM, Scheme(MATRIX, NOLA, 0, 9, 3, 1, 0, 0.25), Scheme(MATRIX, NOLA, 1, 2, 1, 0, 1, 0.25, 0, BIASES),
+                                            Scheme(MATRIX, NOLA, 0, 64, 65, 4, 0, 0.5)], [(2, (0, 1, 2, 0, 3, 1))], 0, 1, 1),
         'layer-gains': model((3, 1, 6, 9, 3, 7), [FROZEN_NORM, Scheme(MATRIX, container.FASTFOOD_SHARED, 0, 1, 0, 1, 0, 0.25, 70, LAYER_GAIN),
                                                   Scheme(MATRIX, container.FASTFOOD_SHARED, 0, 1, 0, 1, 0, 0.25, 70)],
                              [(1, (0, 1, 1, 0, 1, 1)), (1, (0, 2, 2, 0, 2, 2)), (1, (0, 2, 1, 0, 2, 1))], 0, 1, 1),
@@ -36,6 +38,20 @@ def term_cases():
         b['CONF'][:], b['LRND'][:] = container.split(whole)[2][b'CONF'], container.split(whole)[2][b'LRND']
         at = 8 + 0  # after the two shared numbers
         yield status, b.begin('LRND') + at, 'lambda_%08x' % bits, b.patch('LRND', at, 'I', bits).bytes()
+    # Nola's factors have a rank, and their alphas limits: after 8 bytes of ln_1 come 2 of A and 2 of B, as f32.
+    b = Bad().patch('CONF', SCHEME_1 + 1, 'B', NOLA).patch('CONF', SCHEME_1 + 4, 'H', 0).patch('CONF', SCHEME_1 + 7, 'B', 0)
+    yield 'RANGE', CONF_AT + SCHEME_1 + 4, 'nola_of_rank_0', b.bytes()
+    yield 'CANONICAL', CONF_AT + SCHEME_1 + 7, 'nola_with_type_of_factors', Bad().patch('CONF', SCHEME_1 + 1, 'B', NOLA).bytes()
+    yield 'ENUM', CONF_AT + SCHEME_1 + 1, 'matrix_source_9', Bad().patch('CONF', SCHEME_1 + 1, 'B', 9).bytes()
+    b = Bad().patch('CONF', SCHEME_1 + 1, 'B', NOLA).patch('CONF', SCHEME_1 + 7, 'B', 0).patch('CONF', SCHEME_1 + 12, 'I', 1)
+    yield 'CANONICAL', CONF_AT + SCHEME_1 + 12, 'nola_with_numbers', b.bytes()
+    schemes = [Scheme(NORM, STORED, 0, 0, 0, 0, 1, 0.0), Scheme(MATRIX, NOLA, 0, 2, 1, 0, 0, 0.25)]
+    whole = container.write(model((1, 1, 2, 3, 1, 3), schemes, [(1, (0, 1, 1, 0, 1, 1))], 0, 2, 0, b'{"a": 1}'))
+    for bits, status in ((0x7f800000, 'NONFINITE'), (0x47800000, 'RANGE')):
+        for at, what in ((8 + 4, 'a'), (16 + 4, 'b')):
+            b = Bad()
+            b['CONF'][:], b['LRND'][:] = container.split(whole)[2][b'CONF'], container.split(whole)[2][b'LRND']
+            yield status, b.begin('LRND') + at, 'nola_%s_%08x' % (what, bits), b.patch('LRND', at, 'I', bits).bytes()
     yield 'ENUM', CONF_AT + SCHEME_1, 'gains_of_no_kind', Bad().patch('CONF', SCHEME_1, 'B', GAINS).bytes()
     for what, bits in (('gains', GAINS), ('biases', BIASES)):
         yield 'SIZE', Bad().begin('LRND'), 'LRND_without_%s' % what, Bad().patch('CONF', SCHEME_1, 'B', 1 | bits).bytes()

@@ -252,6 +252,20 @@ Test(gradients, gains_of_layers)
 	}
 }
 
+/* Ranks below and beyond a row block. */
+Test(gradients, nola)
+{
+	static const unsigned ranks[] = {1, 5, 66};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct smol_scheme a = matrix(SMOL_MATRIX_NOLA, SMOL_SIGN, 9, ranks[i]), m = matrix(SMOL_MATRIX_NOLA, SMOL_GAUSS, 3, ranks[2 - i]);
+
+		m.terms = SMOL_TERM_GAINS;
+		check_all(a, m, frozen);
+		check_all(a, matrix(SMOL_MATRIX_OWN, SMOL_SIGN, 5, 2), frozen);
+	}
+}
+
 Test(gradients, full_with_biases)
 {
 	struct smol_scheme m = matrix(SMOL_MATRIX_UNIT, SMOL_SIGN, 1, 0);

@@ -18,6 +18,7 @@ SLOTS = ('ln_1', 'attn.c_attn', 'attn.c_proj', 'ln_2', 'mlp.c_fc', 'mlp.c_proj')
 NORM_SLOTS = (0, 3)
 MATRIX, NORM = 1, 2
 UNIT, OWN, SHARED, FASTFOOD, FASTFOOD_SHARED, FOURIER, FOURIER_SHARED = range(7)
+NOLA = 8
 FROZEN, STORED = 0, 2
 GAINS, BIASES, LAYER_GAIN = 16, 32, 128
 
@@ -53,7 +54,7 @@ class Scheme:
 		return Scheme(kind & 15, *rest, kind & 240)
 
 	def projects(self):
-		return self.kind == MATRIX and self.source >= FASTFOOD
+		return self.kind == MATRIX and FASTFOOD <= self.source <= FOURIER_SHARED
 
 	def is_shared(self):
 		return self.kind == MATRIX and self.source in (SHARED, FASTFOOD_SHARED, FOURIER_SHARED)
@@ -68,11 +69,11 @@ class Scheme:
 	def check(self, raw_sigma):
 		matrix = self.kind == MATRIX
 		need(self.kind in (MATRIX, NORM) and self.terms & ~((GAINS | BIASES | (LAYER_GAIN if self.projects() and self.is_shared() else 0)) if matrix else 0) == 0, 'scheme kind')
-		need(self.source <= (FOURIER_SHARED if matrix else 2), 'scheme source')
+		need(self.source <= (FOURIER_SHARED if matrix else 2) or matrix and self.source == NOLA and self.rank > 0, 'scheme source')
 		need(1 <= self.dimensions <= 1 << 20 if self.projects() else self.dimensions == 0, 'scheme dimensions')
 		learns = self.source != UNIT if matrix else self.source == OWN
 		draws = matrix or learns
-		extra = self.rank > 0 or self.terms & (GAINS | BIASES) != 0 if matrix else self.source == STORED
+		extra = self.rank > 0 and self.source != NOLA or self.terms & (GAINS | BIASES) != 0 if matrix else self.source == STORED
 		need(self.dist <= (1 if draws else 0), 'scheme distribution')
 		need(1 <= self.d <= 64 if learns and not self.projects() else self.d == (1 if matrix else 0), 'scheme d')
 		need(self.rank <= (4096 if matrix else 0), 'scheme rank')
@@ -304,7 +305,9 @@ def learned_layout(conf):
 			rows, cols = conf.shape(j)
 			if s.has_own():
 				out.append((name + '.alpha', (s.numbers(),), s.alpha_type))
-			if s.rank:
+			if s.source == NOLA:
+				out += [(name + '.A.alpha', (s.d,), s.alpha_type), (name + '.B.alpha', (s.d,), s.alpha_type)]
+			elif s.rank:
 				out.append((name + '.A', (s.rank, cols), s.factor_type))
 				out.append((name + '.B', (rows, s.rank), s.factor_type))
 			if s.terms & GAINS:

@@ -5,7 +5,7 @@ import numpy as np
 
 import arith
 import frozen
-from container import FOURIER, FOURIER_SHARED, FROZEN, LAYER_GAIN, NORM_SLOTS, SLOTS, STORED, UNIT, SmolError
+from container import FOURIER, FOURIER_SHARED, FROZEN, LAYER_GAIN, NOLA, NORM_SLOTS, SLOTS, STORED, UNIT, SmolError
 
 F = np.float32
 LIMIT = F(2.0 ** 50)
@@ -71,10 +71,14 @@ class Model:
 		s, name = self.conf.schemes[index], 'h.%d.%s' % (n, SLOTS[slot])
 		learned = self.smol.learned
 		vector = learned['shared.alpha'] if s.is_shared() else learned.get(name + '.alpha')
-		alphas = [1.0] if s.source == UNIT or s.projects() else vector
+		alphas = [1.0] if s.source in (UNIT, NOLA) or s.projects() else vector
 		number = 4 * n + {1: 0, 2: 1, 4: 2, 5: 3}[slot]
 		w, scale = frozen.integer_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas)
 		matrix = Matrix(w, scale, s.sigma, learned.get(name + '.A'), learned.get(name + '.B'))
+		if s.source == NOLA:
+			rows, cols = self.conf.shape(slot)
+			matrix.a = self._factor(5, number, s.rank, cols, s, s.sigma, learned[name + '.A.alpha'])
+			matrix.b = self._factor(6, number, rows, s.rank, s, F(1) / np.sqrt(F(s.rank)), learned[name + '.B.alpha'])
 		if s.projects():
 			theta = vector.astype(F)
 			if s.terms & LAYER_GAIN:
@@ -85,6 +89,10 @@ class Model:
 		if self.is_fast:
 			matrix.fast = frozen.fast_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas, arith.high_bytes)
 		return matrix
+
+	def _factor(self, purpose, number, rows, cols, s, sigma, alphas):
+		w, scale = frozen.integer_weights(self.key, number, purpose, rows, cols, s.dist, alphas)
+		return frozen.weights(w, scale, sigma).astype(F)
 
 	def _norm(self, name, index, number):
 		"""(gain, bias) as floats, or (None, None)."""

@@ -6,7 +6,7 @@ import numpy as np
 
 import arith
 import frozen
-from container import BIASES, FASTFOOD, FASTFOOD_SHARED, GAINS, LAYER_GAIN, LEARNED, MATRIX, NORM, OWN, SHARED, SLOTS, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout, stored_as
+from container import BIASES, FASTFOOD, FASTFOOD_SHARED, GAINS, LAYER_GAIN, LEARNED, MATRIX, NOLA, NORM, OWN, SHARED, SLOTS, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout, stored_as
 
 F = np.float32
 
@@ -57,6 +57,8 @@ def random_schemes(rng, width):
 		kind = FASTFOOD if second.is_shared() else (FASTFOOD, FASTFOOD_SHARED)[rng.integers(0, 2)]
 		third = Scheme(MATRIX, kind, dist, 1, rank, alpha_type, f if rank else 0, sigma, int(rng.choice([1, 3, 64, 65, 200, 500])))
 	first_matrix = Scheme(MATRIX, OWN, dist, d, rank, alpha_type, f if rank else 0, sigma)
+	if rng.integers(0, 3) == 0:
+		first_matrix = Scheme(MATRIX, NOLA, dist, d, rank + 1, alpha_type, 0, sigma)
 	return [with_terms(rng, s, f) for s in (first_matrix, second, third)] + [norms[first], norms[last]]
 
 
@@ -96,7 +98,7 @@ def untrained(smol):
 			_, n, slot = name[:-2].split('.', 2)
 			number = 4 * int(n) + ('attn.c_attn', 'attn.c_proj', 'mlp.c_fc', 'mlp.c_proj').index(slot)
 			value = drawn(number, 3, *size, lambda g: g / math.sqrt(float(size[1])))
-		elif name.endswith('.alpha') and not ('ln_' in name) and not (name in projected):
+		elif name.endswith('.alpha') and not ('ln_' in name or name.endswith('.B.alpha')) and not (name in projected):
 			value[0] = 1
 		elif name.endswith(('.weight', '.gain')):
 			value[:] = 1

@@ -29,7 +29,7 @@ SHAPES = [(1, 1, 1, 1, 1, 256), (1, 1, 3, 5, 7, 256), (2, 2, 6, 9, 8, 256), (2, 
 NEW = ['--method embed', '--method alpha --d 1', '--method alpha --d 8 --dist gauss --norms stored', '--method alpha --d 9 --norms stored --numbers q8', '--method lora --rank 5 --numbers q8', '--method alpha --d 64',
 	'--method alpha --d 64 --dist gauss', '--method alpha-global --d 5 --norms frozen', '--method alpha-global --d 3 --dist gauss', '--method lora --rank 3',
 	'--method lora --rank 1 --dist gauss --norms stored', '--method fastfood --d 1000', '--method fastfood-global --d 10 --norms alpha --layer-gains',
-	'--method fourier --d 65', '--method alpha --gains --bias', '--method lora --gains --numbers q8', '--method fourier-global --d 64 --dist gauss', '--method alpha --width 65 --heads 5 --ff 31', '--method alpha --width 7 --heads 7 --layers 3 --vocab 300']
+	'--method fourier --d 65', '--method alpha --gains --bias', '--method nola --rank 3', '--method nola --d 20 --dist gauss --rank 70 --numbers q8 --bias', '--method lora --gains --numbers q8', '--method fourier-global --d 64 --dist gauss', '--method alpha --width 65 --heads 5 --ff 31', '--method alpha --width 7 --heads 7 --layers 3 --vocab 300']
 
 
 class Programs:

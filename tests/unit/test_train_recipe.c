@@ -183,10 +183,10 @@ Test(recipe, options_survive_json)
 
 Test(recipe, methods_have_names)
 {
-	const char *const names[] = {"embed", "alpha", "alpha-global", "lora", "full"};
+	const char *const names[] = {"embed", "alpha", "alpha-global", "lora", "full", "nola", "fastfood-global", "fourier"};
 	struct smol_train_options o;
 
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		struct smol_config config;
 
 		cr_assert(smol_train_defaults(&o, names[i]));
