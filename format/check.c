@@ -5,7 +5,8 @@
 
 #define SCALE_MIN 0x1p-60f
 #define SCALE_MAX 0x1p60f
-#define KNOWN_TERMS ((unsigned)(SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_LAYER_GAIN))
+#define KNOWN_TERMS ((unsigned)(SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE | SMOL_TERM_LAYER_GAIN))
+#define STORED_TERMS ((unsigned)(SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE))
 
 /* Comparisons so written that not-a-number fails them. */
 static bool is_scale(float f, float max)
@@ -80,7 +81,9 @@ static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uin
 
 static enum smol_status check_dimensions(const struct smol_scheme *s, unsigned i, uint64_t at, struct smol_error *error)
 {
-	if (s->source < SMOL_MATRIX_FASTFOOD || s->source == SMOL_MATRIX_NOLA)
+	if (smol_scheme_has(s, SMOL_TERM_SPARSE) && smol_scheme_projects(s))
+		return smol_fail(error, SMOL_E_RANGE, at, "scheme %u: a sparse term beside a projection", i);
+	if (!smol_scheme_projects(s) && !smol_scheme_has(s, SMOL_TERM_SPARSE))
 		return unused(s->dimensions, at + 12, i, "number of dimensions", error);
 	if (s->dimensions < 1 || s->dimensions > SMOL_MAX_DIMENSIONS)
 		return smol_fail(error, SMOL_E_RANGE, at + 12, "scheme %u: %u dimensions, allowed are 1..%u", i, s->dimensions,
@@ -109,9 +112,9 @@ static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, ui
 		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: rank %u is over %u", i, s->rank, SMOL_MAX_RANK);
 	if (is_nola && s->rank == 0)
 		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: factors of rank 0", i);
-	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) && (!smol_scheme_is_shared(s) || s->dimensions == 0))
+	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) && (!smol_scheme_is_shared(s) || !smol_scheme_projects(s)))
 		return smol_fail(error, SMOL_E_RANGE, at, "scheme %u: a gain for each layer takes a shared projection", i);
-	if ((s->rank == 0 || is_nola) && (s->terms & (SMOL_TERM_GAINS | SMOL_TERM_BIASES)) == 0)
+	if ((s->rank == 0 || is_nola) && (s->terms & STORED_TERMS) == 0)
 		return unused(s->value_type, at + 7, i, "type of factors", error);
 	if (!holds_learned(s->value_type))
 		return smol_fail(error, SMOL_E_ENUM, at + 7, "scheme %u: number type %u cannot hold factors", i,
@@ -185,13 +188,18 @@ static enum smol_status check_schemes(const struct smol_config *c, struct smol_e
 static enum smol_status check_use(const struct smol_config *c, uint8_t index, enum smol_slot slot,
                                   uint32_t *n_used, uint64_t offset, struct smol_error *error)
 {
+	uint32_t rows, cols;
 	const bool norm = slot == SMOL_LN_1 || slot == SMOL_LN_2 || slot == SMOL_LN_F;
 
+	smol_config_shape(c, slot, &rows, &cols);
 	if (index >= c->n_schemes)
 		return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u does not exist, there are %u", index, c->n_schemes);
 	if (c->schemes[index].kind != (norm ? SMOL_NORM : SMOL_MATRIX))
 		return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u is not one for a %s", index,
 		                 norm ? "norm" : "matrix");
+	if (smol_scheme_sparse(&c->schemes[index]) > cols)
+		return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u has %u numbers of a sparse row, a row here has %u", index,
+		                 c->schemes[index].dimensions, cols);
 	if (index > *n_used)
 		return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u is used before scheme %u", index, *n_used);
 	if (index == *n_used)

@@ -69,6 +69,8 @@ static const char *scheme_method(const struct smol_scheme *s)
 {
 	static const char *const names[] = {"embed", "alpha", "alpha-global", "fastfood", "fastfood-global", "fourier", "fourier-global"};
 
+	if (smol_scheme_has(s, SMOL_TERM_SPARSE))
+		return NULL;
 	if (s->source == SMOL_MATRIX_NOLA)
 		return "nola";
 	if (s->rank)
@@ -96,6 +98,16 @@ bool smol_scheme_has(const struct smol_scheme *s, enum smol_term term)
 	return (s->terms & (unsigned)term) != 0;
 }
 
+bool smol_scheme_projects(const struct smol_scheme *s)
+{
+	return s->kind == SMOL_MATRIX && s->source >= SMOL_MATRIX_FASTFOOD && s->source <= SMOL_MATRIX_FOURIER_SHARED;
+}
+
+uint32_t smol_scheme_sparse(const struct smol_scheme *s)
+{
+	return smol_scheme_has(s, SMOL_TERM_SPARSE) ? s->dimensions : 0;
+}
+
 static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, enum smol_slot slot)
 {
 	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
@@ -106,7 +118,7 @@ static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, e
 		return s->source == SMOL_NORM_STORED ? 2u * cols : 2u * smol_scheme_numbers(s);
 	return (smol_scheme_is_shared(s) ? 0u : smol_scheme_numbers(s)) +
 	       (s->source == SMOL_MATRIX_NOLA ? s->d : (uint64_t)s->rank * (rows + cols)) +
-	       (smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0u) + (smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0u);
+	       (uint64_t)rows * smol_scheme_sparse(s) + (smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0u) + (smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0u);
 }
 
 const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer)

@@ -53,7 +53,6 @@ static uint64_t place_matrix(struct smol_learned_place *place, const struct smol
                              uint64_t cols, uint64_t at)
 {
 	const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_numbers(s);
-
 	const uint64_t stored_rank = s->source == SMOL_MATRIX_NOLA ? 0 : s->rank;
 
 	place->alphas = smol_scheme_is_shared(s) ? 0 : at;
@@ -61,7 +60,8 @@ static uint64_t place_matrix(struct smol_learned_place *place, const struct smol
 	place->factor_a = place->bias_alphas +
 	                  (s->source == SMOL_MATRIX_NOLA ? smol_learned_array_bytes(s->alpha_type, n) : 0);
 	place->factor_b = place->factor_a + smol_learned_array_bytes(s->value_type, stored_rank * cols);
-	place->gain = place->factor_b + smol_learned_array_bytes(s->value_type, rows * stored_rank);
+	place->sparse = place->factor_b + smol_learned_array_bytes(s->value_type, rows * stored_rank);
+	place->gain = place->sparse + smol_learned_array_bytes(s->value_type, rows * smol_scheme_sparse(s));
 	place->bias = place->gain + smol_learned_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0);
 	return place->bias + smol_learned_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0);
 }

@@ -105,6 +105,8 @@ static enum smol_status check_slot(const struct smol_config *config, uint32_t la
 	                          file_offset, error)) ||
 	    (status = check_array(learned, at.factor_b, s->value_type, rank * rows, ANY_FINITE, "low-rank factor",
 	                          file_offset, error)) ||
+	    (status = check_array(learned, at.sparse, s->value_type, (uint64_t)smol_scheme_sparse(s) * rows, ANY_FINITE,
+	                          "sparse term", file_offset, error)) ||
 	    (status = check_array(learned, at.gain, s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0, ANY_FINITE,
 	                          "gain", file_offset, error)))
 		return status;

@@ -39,11 +39,13 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
 	if (s->d)
 		printf(", %s", s->dist == SMOL_SIGN ? "sign" : "gauss");
 	if (s->source && s->d)
-		printf(", d = %u (%s)", s->dimensions ? s->dimensions : s->d, inspect_number_name(s->alpha_type));
+		printf(", d = %u (%s)", smol_scheme_projects(s) ? s->dimensions : s->d, inspect_number_name(s->alpha_type));
 	if (s->rank && s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
 		printf(", rank %u", s->rank);
 	else if (s->rank)
 		printf(", rank %u (%s)", s->rank, inspect_number_name(s->value_type));
+	if (smol_scheme_has(s, SMOL_TERM_SPARSE))
+		printf(", sparse, %u a row (%s)", s->dimensions, inspect_number_name(s->value_type));
 	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
 		printf(", a gain for each layer");
 	if (smol_scheme_has(s, SMOL_TERM_GAINS))

@@ -170,7 +170,7 @@ static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
 	smol_learned_at(&at, c, layer, slot);
 	if (s->kind == SMOL_NORM)
 		return s->source != SMOL_NORM_STORED || fill_ones(learned + at.gain, s->value_type, c->width, c->width);
-	if (s->source != SMOL_MATRIX_UNIT && s->dimensions == 0 && !fill_ones(learned + at.alphas, s->alpha_type, s->d, 1))
+	if ((s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED || s->source == SMOL_MATRIX_NOLA) && !fill_ones(learned + at.alphas, s->alpha_type, s->d, 1))
 		return false;
 	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) && !fill_ones(learned + at.layer_gain, s->alpha_type, 1, 1))
 		return false;

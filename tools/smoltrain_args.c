@@ -155,6 +155,7 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		{"norms", 0, POPT_ARG_STRING, &w->norms, 0, "LayerNorm's: frozen, alpha or stored", "NAME"},
 		{"gains", 0, POPT_ARG_NONE, &w->gains, 0, "a learned factor of each output of a matrix", NULL},
 		{"bias", 0, POPT_ARG_NONE, &w->bias, 0, "a learned number added to each output of a matrix", NULL},
+		{"sparse", 0, POPT_ARG_DOUBLE, &o->sparse, 0, "learned numbers in seeded places of each row: a part of it, 0.03", "X"},
 		{"layer-gains", 0, POPT_ARG_NONE, &w->layer_gains, 0, "a learned factor of each layer's share of a -global projection", NULL},
 		{"layers", 0, POPT_ARG_INT, &o->n_layers, 0, "layers", "N"},
 		{"width", 0, POPT_ARG_INT, &o->width, 0, "width of the residual stream", "N"},

@@ -55,6 +55,7 @@ enum smol_source {
 enum smol_term {
 	SMOL_TERM_GAINS = 16,  /* a stored factor of each output */
 	SMOL_TERM_BIASES = 32, /* a stored number added to each output */
+	SMOL_TERM_SPARSE = 64, /* stored numbers in seeded places of each row */
 	SMOL_TERM_LAYER_GAIN = 128, /* the layer's factor of the file's projection */
 };
 
@@ -78,9 +79,9 @@ struct smol_scheme {
 	uint8_t d;          /* bases */
 	uint16_t rank;      /* of the low-rank factors, 0 = none */
 	uint8_t alpha_type; /* enum smol_number: F32, F16 or Q8_BLOCKS */
-	uint8_t value_type; /* the same, of factors, vectors, gains and biases */
+	uint8_t value_type; /* the same, of factors, vectors, gains, biases and sparse terms */
 	float sigma;
-	uint32_t dimensions; /* numbers that a projection starts from, 0 = no projection */
+	uint32_t dimensions; /* numbers that a projection starts from, or of a row of the sparse term; else 0 */
 };
 
 struct smol_run {
@@ -129,6 +130,10 @@ bool smol_scheme_is_shared(const struct smol_scheme *scheme);
 bool smol_scheme_has(const struct smol_scheme *scheme, enum smol_term term);
 /* A scheme of a layer whose matrices take the layer's gain, or NULL if none does. */
 const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer);
+/* Whether a matrix scheme has a projection. */
+bool smol_scheme_projects(const struct smol_scheme *scheme);
+/* Stored numbers of a row of a sparse term, 0 without. */
+uint32_t smol_scheme_sparse(const struct smol_scheme *scheme);
 /* Whether two schemes have the same encoding. */
 bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b);
 

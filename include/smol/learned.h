@@ -15,6 +15,7 @@ struct smol_learned_place {
 	uint64_t bias_alphas; /* d: of a norm's bias, or of nola's factor B */
 	uint64_t factor_a;    /* (r, K) */
 	uint64_t factor_b;    /* (R, r) */
+	uint64_t sparse;      /* (R, q), q of the scheme */
 	uint64_t gain;        /* (C) of a norm or (R) of a matrix, stored */
 	uint64_t bias;        /* the same */
 	uint64_t layer_gain;  /* 1, of a matrix that takes it */

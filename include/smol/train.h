@@ -33,6 +33,7 @@ enum smol_rule_field {
 	SMOL_RULE_NUMBERS = 32,
 	SMOL_RULE_GAINS = 64,
 	SMOL_RULE_BIAS = 128,
+	SMOL_RULE_SPARSE = 256,
 };
 
 /* How a file holds learned numbers. */
@@ -47,6 +48,7 @@ struct smol_train_rule {
 	enum smol_source norms;
 	enum smol_learned_numbers numbers;
 	bool gains, bias;
+	double sparse;
 };
 
 /* What trains and how. Filled in by smol_train_defaults(). */
@@ -58,6 +60,7 @@ struct smol_train_options {
 	enum smol_number embedding_type; /* of wte and wpe in the file */
 	enum smol_learned_numbers numbers; /* of all else */
 	bool gains, bias;                  /* a factor and a summand of each output of a matrix */
+	double sparse;                     /* part of each row that a sparse term has numbers for, beside all but projections; 0: none */
 	bool layer_gains;                  /* a factor for each layer of shared projections */
 	bool full;                       /* every matrix trains; such a model has no .smol form */
 	bool uniform_alphas;             /* start at 1 / sqrt(d) each, not at (1, 0, ...) */

@@ -93,6 +93,32 @@ static const float *set_up_vector(const struct smol_scheme *s, enum smol_term te
 	return v;
 }
 
+/* The sparse term: its columns, and its numbers in place, but 8-bit ones as floats. */
+static void set_up_sparse(struct smol_session *session, struct matrix *m, const struct smol_scheme *s, const uint8_t *data,
+                          struct carve *carve)
+{
+	const uint64_t n = (uint64_t)smol_scheme_sparse(s) * m->frozen.rows;
+	uint32_t *columns = smol_carve(carve, n, sizeof *columns);
+	struct smol_frozen places = m->frozen;
+	float *values;
+
+	m->n_sparse = smol_scheme_sparse(s);
+	m->sparse_type = (enum smol_number)s->value_type;
+	m->sparse = data;
+	m->columns = columns;
+	places.key = &session->key;
+	places.purpose = SMOL_PURPOSE_SPARSE;
+	if (carve->base)
+		smol_sparse_columns(columns, &places, m->n_sparse, 0, places.rows);
+	if (m->sparse_type != SMOL_Q8_BLOCKS)
+		return;
+	values = smol_carve(carve, n, sizeof *values);
+	if (carve->base)
+		smol_learned_to_f32(values, m->sparse_type, data, 0, n);
+	m->sparse_type = SMOL_F32;
+	m->sparse = (const uint8_t *)values;
+}
+
 static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32_t layer, enum smol_slot slot,
                           struct carve *carve)
 {
@@ -110,7 +136,7 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
 	made.frozen.purpose = SMOL_PURPOSE_MATRIX;
 	smol_config_shape(session->config, slot, &made.frozen.rows, &made.frozen.cols);
 	make_table(&made.frozen, s, alpha, s->source == SMOL_MATRIX_NOLA ? 1 : s->d, carve);
-	if (s->dimensions) {
+	if (smol_scheme_projects(s)) {
 		made.projected = smol_projected(session->config, layer, slot, &session->key, learned);
 		made.projected.fft = session->ffts[smol_fft_index(made.projected.p.size)];
 	}
@@ -118,6 +144,8 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
 		make_factors(session, &made, layer, slot, carve);
 	else if (s->rank)
 		set_up_factors(&made, s, &at, learned, carve);
+	if (smol_scheme_has(s, SMOL_TERM_SPARSE))
+		set_up_sparse(session, &made, s, learned + at.sparse, carve);
 	made.gain = set_up_vector(s, SMOL_TERM_GAINS, learned + at.gain, made.frozen.rows, carve);
 	made.bias = set_up_vector(s, SMOL_TERM_BIASES, learned + at.bias, made.frozen.rows, carve);
 	if (carve->base)

@@ -15,6 +15,7 @@ enum { PART_WEIGHT, PART_BIAS, PART_WTE, PART_WPE };
 struct scratch {
 	int16_t *table, *integers, *table_b, *integers_b;
 	float *floats, *a, *b;
+	uint32_t *columns; /* of a row of the sparse term */
 	struct projector *projector; /* NULL without one */
 };
 
@@ -27,6 +28,7 @@ static void lay_out(struct scratch *s, struct carve *carve, const struct smol_fi
 	s->table = smol_carve(carve, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table);
 	s->integers = smol_carve(carve, (uint64_t)SMOL_ROW_BLOCK * cols, sizeof *s->integers);
 	s->floats = smol_carve(carve, (uint64_t)cols + SMOL_MAX_RANK, sizeof *s->floats);
+	s->columns = smol_carve(carve, is_table ? 0 : smol_scheme_sparse(scheme), sizeof *s->columns);
 	s->a = s->b = NULL;
 	s->table_b = s->integers_b = NULL;
 	if (!is_table && scheme->kind == SMOL_MATRIX && scheme->source == SMOL_MATRIX_NOLA) {
@@ -35,7 +37,7 @@ static void lay_out(struct scratch *s, struct carve *carve, const struct smol_fi
 		s->a = smol_carve(carve, (uint64_t)scheme->rank * cols, sizeof *s->a);
 		s->b = smol_carve(carve, (uint64_t)SMOL_ROW_BLOCK * scheme->rank, sizeof *s->b);
 	}
-	s->projector = smol_projector_carve(carve, is_table ? 0 : scheme->dimensions, t->rows, cols);
+	s->projector = smol_projector_carve(carve, is_table || !smol_scheme_projects(scheme) ? 0 : scheme->dimensions, t->rows, cols);
 }
 
 size_t smol_tensor_scratch_bytes(const struct smol_file *file, const struct smol_tensor *tensor)
@@ -122,6 +124,20 @@ static void add_nola(double *values, struct scratch *scratch, const struct smol_
 					(double)scratch->b[(size_t)r * b->cols + j] * (double)scratch->a[(size_t)j * cols + c];
 }
 
+/* values (K) += row of the sparse term. floats: a row of it. */
+static void add_sparse(double *values, const struct smol_file *file, const struct smol_scheme *s, uint64_t sparse_at,
+                       const struct smol_frozen *f, uint32_t row, const struct scratch *scratch)
+{
+	const uint32_t q = smol_scheme_sparse(s);
+	struct smol_frozen places = *f;
+
+	places.purpose = SMOL_PURPOSE_SPARSE;
+	smol_sparse_columns(scratch->columns, &places, q, row, 1);
+	smol_learned_to_f32(scratch->floats, (enum smol_number)s->value_type, file->learned.data + sparse_at, (uint64_t)row * q, q);
+	for (uint32_t k = 0; k < q; k++)
+		values[scratch->columns[k]] += (double)scratch->floats[k];
+}
+
 /* values (K) += row of P theta. */
 static void add_projection(double *values, struct projector *projector, uint32_t row, uint32_t cols)
 {
@@ -160,7 +176,7 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
 	if (is_nola)
 		begin_nola(&b, scratch, file, t, &key);
 	make_frozen(&f, &key, file, t, s, at.alphas, scratch);
-	if (s->dimensions) {
+	if (smol_scheme_projects(s)) {
 		struct projected projected = smol_projected(&file->config, t->layer, t->slot, &key, file->learned.data);
 		if (projected.p.is_fourier && !(projected.fft = fft = smol_fft_plan(projected.p.size)))
 			return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no Fourier transform of %u numbers can be had here",
@@ -177,7 +193,9 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
 			add_nola(values, scratch, &b, row, n, t->cols);
 		for (uint32_t r = 0; s->rank && !is_nola && r < n; r++)
 			add_factors(values + (size_t)r * t->cols, file, s, &at, row + r, t->cols, scratch->floats);
-		for (uint32_t r = 0; s->dimensions && r < n; r++)
+		for (uint32_t r = 0; smol_scheme_has(s, SMOL_TERM_SPARSE) && r < n; r++)
+			add_sparse(values + (size_t)r * t->cols, file, s, at.sparse, &f, row + r, scratch);
+		for (uint32_t r = 0; smol_scheme_projects(s) && r < n; r++)
 			add_projection(values + (size_t)r * t->cols, scratch->projector, row + r, t->cols);
 		if (smol_scheme_has(s, SMOL_TERM_GAINS))
 			apply_gains(values, file, s, at.gain, row, n, t->cols);

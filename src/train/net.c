@@ -27,6 +27,20 @@ static bool take(real **p, size_t count)
 	return *p != NULL;
 }
 
+/* Where the sparse term has its numbers. */
+static bool take_columns(const struct smol_net *net, struct smol_net_matrix *m)
+{
+	const struct smol_frozen places = {.key = &net->key, .tensor = m->tensor, .purpose = SMOL_PURPOSE_SPARSE,
+	                                   .rows = (uint32_t)m->rows, .cols = (uint32_t)m->cols};
+	const uint32_t q = smol_scheme_sparse(m->scheme);
+
+	m->columns = smol_train_alloc(m->rows * q, sizeof *m->columns);
+	if (m->columns == NULL)
+		return false;
+	smol_sparse_columns(m->columns, &places, q, 0, places.rows);
+	return true;
+}
+
 static bool take_matrix(struct smol_net *net, struct smol_net_matrix *m)
 {
 	if (m->full != SMOL_NO_PARAM) {
@@ -34,6 +48,8 @@ static bool take_matrix(struct smol_net *net, struct smol_net_matrix *m)
 		return true;
 	}
 	if (m->alpha_a != SMOL_NO_PARAM && !(take(&m->made_a, m->scheme->rank * m->cols) && take(&m->made_b, m->rows * m->scheme->rank)))
+		return false;
+	if (m->sparse != SMOL_NO_PARAM && !take_columns(net, m))
 		return false;
 	return take(&m->weight, m->rows * m->cols);
 }
@@ -76,7 +92,7 @@ static bool take_layer(struct smol_net *net, struct smol_net_layer *l)
 
 struct extent {
 	size_t matrix, rows, cols, rank, nola_rank;
-	bool alphas, outputs; /* a matrix has alphas; one has gains or biases */
+	bool alphas, outputs; /* a matrix has alphas or a sparse term; one has gains or biases */
 };
 
 /* The largest of what the shared buffers have to hold. */
@@ -98,8 +114,8 @@ static struct extent extent_of(const struct smol_net *net)
 			e.rank = all[i]->scheme->rank > e.rank ? all[i]->scheme->rank : e.rank;
 			if (all[i]->alpha_a != SMOL_NO_PARAM)
 				e.nola_rank = all[i]->scheme->rank > e.nola_rank ? all[i]->scheme->rank : e.nola_rank;
-			e.alphas = e.alphas || all[i]->alpha != SMOL_NO_PARAM;
-			e.outputs = e.outputs || all[i]->scheme->terms != 0;
+			e.alphas = e.alphas || all[i]->alpha != SMOL_NO_PARAM || all[i]->sparse != SMOL_NO_PARAM;
+			e.outputs = e.outputs || all[i]->gain != SMOL_NO_PARAM || all[i]->bias != SMOL_NO_PARAM;
 		}
 	}
 	return e;
@@ -185,6 +201,7 @@ static void free_matrix(struct smol_net_matrix *m)
 {
 	if (m->full == SMOL_NO_PARAM)
 		free(m->weight);
+	free(m->columns);
 	free(m->made_a);
 	free(m->made_b);
 }

@@ -34,9 +34,11 @@ struct smol_net_matrix {
 	size_t rows, cols;
 	uint32_t tensor;
 	uint32_t alpha, factor_a, factor_b, gain, bias, full; /* parameters, or SMOL_NO_PARAM */
+	uint32_t sparse;                                      /* (rows, q) */
 	uint32_t alpha_a, alpha_b;                            /* nola's */
 	uint32_t layer_gain;                                  /* of the projection; the layer's matrices share it */
 	real *weight; /* (rows, cols), factors included, gains not; borrowed from value if full */
+	uint32_t *columns;     /* (rows, q) of the sparse term; else NULL */
 	real *made_a, *made_b; /* nola's factors (r, cols), (rows, r); else NULL */
 };
 

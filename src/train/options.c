@@ -87,7 +87,7 @@ const char *smol_train_method(const struct smol_train_options *o)
 
 	if (o->full)
 		return "full";
-	if (o->n_rules > 0) {
+	if (o->n_rules > 0 || o->sparse > 0) {
 		smol_train_resolve(&resolved);
 		return smol_train_config(&config, &resolved, NULL) == SMOL_OK ? smol_config_method(&config) : "mixed";
 	}
@@ -130,8 +130,10 @@ static enum smol_status check_model(const struct smol_train_options *o, struct s
 		wrong = "full has neither alphas nor factors";
 	else if (o->numbers > SMOL_LEARNED_Q8)
 		wrong = "the learned numbers have an unknown type";
-	else if (o->full && o->gains)
-		wrong = "full has no gains of its own";
+	else if (!(o->sparse >= 0 && o->sparse <= 1))
+		wrong = "the sparse part of a row must be 0..1";
+	else if (o->full && (o->gains || o->sparse > 0))
+		wrong = "full has neither gains nor sparse terms of its own";
 	else if (o->full && o->n_rules > 0)
 		wrong = "full has the same for every tensor";
 	else if (o->full && o->norms != SMOL_NORM_STORED)

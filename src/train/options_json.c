@@ -67,6 +67,7 @@ static const struct field fields[] = {
 	LATER(FLAG, gains),
 	LATER(FLAG, bias),
 	LATER(FLAG, layer_gains),
+	LATER(NUMBER, sparse),
 	FIELD(FLAG, keep_best),
 };
 
@@ -106,6 +107,8 @@ static bool is_left_out(const struct smol_train_options *o, const struct field *
 {
 	if (!f->optional)
 		return false;
+	if (f->form == NUMBER)
+		return *(const double *)(const void *)((const char *)o + f->offset) == 0;
 	return f->form == FLAG ? !*(const bool *)((const char *)o + f->offset) : word_value(o, f) == 0;
 }
 

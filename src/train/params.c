@@ -41,7 +41,7 @@ static void add_terms(struct smol_net *net, struct smol_net_matrix *m, const cha
 	if (smol_scheme_is_shared(s))
 		m->alpha = net->shared;
 	else if (smol_scheme_numbers(s) > 0)
-		m->alpha = add(net, owner, s->dimensions > 0 ? "theta" : "alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1,
+		m->alpha = add(net, owner, smol_scheme_projects(s) ? "theta" : "alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1,
 		               smol_scheme_numbers(s));
 	if (s->rank > 0) {
 		m->factor_a = add(net, owner, "factor_a", SMOL_GROUP_FACTOR, value_type, s->rank, m->cols);
@@ -67,6 +67,7 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
 	                              .alpha_b = SMOL_NO_PARAM,
 	                              .factor_a = SMOL_NO_PARAM,
 	                              .factor_b = SMOL_NO_PARAM,
+	                              .sparse = SMOL_NO_PARAM,
 	                              .gain = SMOL_NO_PARAM,
 	                              .bias = SMOL_NO_PARAM,
 	                              .full = SMOL_NO_PARAM,
@@ -75,6 +76,8 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
 		m->full = add(net, owner, "weight", SMOL_GROUP_MATRIX, SMOL_F32, rows, cols);
 	else
 		add_terms(net, m, owner);
+	if (smol_scheme_has(s, SMOL_TERM_SPARSE) && !net->full)
+		m->sparse = add(net, owner, "sparse", SMOL_GROUP_FACTOR, value_type, rows, smol_scheme_sparse(s));
 	if (smol_scheme_has(s, SMOL_TERM_GAINS))
 		m->gain = add(net, owner, "gain", SMOL_GROUP_NORM, value_type, 1, rows);
 	if (smol_scheme_has(s, SMOL_TERM_BIASES))
@@ -153,8 +156,8 @@ enum smol_status smol_net_register(struct smol_net *net, struct smol_error *erro
 	const struct smol_config *c = &net->config;
 	const struct smol_scheme *shared = shared_scheme(c);
 
-	/* wte, wpe, shared and ln_f; a layer has at most 2 x 2 for norms and 4 x 5 for matrices. */
-	net->params = smol_train_alloc(5 + (size_t)c->n_layers * 24, sizeof *net->params);
+	/* wte, wpe, shared and ln_f; a layer has at most 2 x 2 for norms 1 and 4 x 6 for matrices. */
+	net->params = smol_train_alloc(5 + (size_t)c->n_layers * 32, sizeof *net->params);
 	if (net->params == NULL)
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
 		                 "no memory for the list of parameters");
@@ -164,7 +167,7 @@ enum smol_status smol_net_register(struct smol_net *net, struct smol_error *erro
 	               c->context, c->width);
 	net->shared = SMOL_NO_PARAM;
 	if (shared != NULL)
-		net->shared = add(net, "", shared->dimensions > 0 ? "theta" : "alpha", SMOL_GROUP_ALPHA,
+		net->shared = add(net, "", smol_scheme_projects(shared) ? "theta" : "alpha", SMOL_GROUP_ALPHA,
 		                  (enum smol_number)shared->alpha_type, 1, smol_scheme_numbers(shared));
 	for (uint32_t l = 0; l < c->n_layers; l++)
 		add_layer(net, l);
@@ -206,7 +209,7 @@ static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, 
 {
 	if (m->full != SMOL_NO_PARAM)
 		smol_net_regenerate(net, m);
-	if (m->alpha != SMOL_NO_PARAM && m->scheme->dimensions == 0) /* projections start at 0 */
+	if (m->alpha != SMOL_NO_PARAM && !smol_scheme_projects(m->scheme)) /* projections start at 0 */
 		start_alphas(net, m->alpha, uniform);
 	if (m->alpha_a != SMOL_NO_PARAM) /* B starts at 0 */
 		start_alphas(net, m->alpha_a, uniform);

@@ -155,7 +155,7 @@ static struct sizes sizes_of(const struct smol_config *c)
 			uint32_t rows, cols;
 			uint64_t n, parts;
 
-			if (scheme->dimensions == 0)
+			if (!smol_scheme_projects(scheme))
 				continue;
 			smol_config_shape(c, slots[i], &rows, &cols);
 			n = (uint64_t)rows * cols;

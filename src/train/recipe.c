@@ -93,6 +93,11 @@ static const char *set_field(struct smol_train_rule *rule, const char *key, cons
 		rule->sets |= SMOL_RULE_BIAS;
 		return json_is_boolean(value) ? NULL : "bias must be true or false";
 	}
+	if (strcmp(key, "sparse") == 0) {
+		rule->sparse = json_number_value(value);
+		rule->sets |= SMOL_RULE_SPARSE;
+		return json_is_number(value) ? NULL : "sparse must be a number";
+	}
 	return "it has a field that no rule has";
 }
 
@@ -152,6 +157,8 @@ static json_t *encode(const struct smol_train_rule *rule)
 		json_object_set_new(json, "gains", json_boolean(rule->gains));
 	if ((rule->sets & SMOL_RULE_BIAS) != 0)
 		json_object_set_new(json, "bias", json_boolean(rule->bias));
+	if ((rule->sets & SMOL_RULE_SPARSE) != 0)
+		json_object_set_new(json, "sparse", json_real(rule->sparse));
 	return json;
 }
 

@@ -32,6 +32,14 @@ static struct smol_scheme norm_scheme(const struct smol_train_options *o)
 	return s;
 }
 
+/* Of a row of cols: at least one. */
+static uint32_t sparse_numbers(double part, uint32_t cols)
+{
+	const double n = floor(part * cols + 0.5);
+
+	return n < 1 ? 1 : n < cols ? (uint32_t)n : cols;
+}
+
 static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
                                         const struct smol_config *config, enum smol_slot slot)
 {
@@ -51,10 +59,14 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
 		s.dimensions = smol_train_projects(o) ? o->d : 0;
 		s.alpha_type = number_type(o);
 	}
-	if ((o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA) || o->gains || o->bias)
+	if (o->sparse > 0 && !smol_scheme_projects(&s)) {
+		s.terms = SMOL_TERM_SPARSE;
+		s.dimensions = sparse_numbers(o->sparse, cols);
+	}
+	if ((o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA) || o->gains || o->bias || s.terms != 0)
 		s.value_type = number_type(o);
-	s.terms = (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));
-	if (o->layer_gains && smol_scheme_is_shared(&s) && s.dimensions > 0)
+	s.terms |= (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));
+	if (o->layer_gains && smol_scheme_is_shared(&s) && smol_scheme_projects(&s))
 		s.terms |= SMOL_TERM_LAYER_GAIN;
 	return s;
 }
@@ -130,6 +142,8 @@ static bool apply_to_matrix(struct smol_train_options *o, const struct smol_trai
 		o->gains = rule->gains;
 	if ((rule->sets & SMOL_RULE_BIAS) != 0)
 		o->bias = rule->bias;
+	if ((rule->sets & SMOL_RULE_SPARSE) != 0)
+		o->sparse = rule->sparse;
 	return (rule->sets & ~(uint32_t)SMOL_RULE_NORMS) != 0;
 }
 
@@ -181,6 +195,8 @@ static enum smol_status check_tensor(const struct smol_train_options *o, uint32_
 		wrong = "rank must be 0..4096";
 	else if (!norm && o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
 		wrong = "nola has factors of a rank over 0";
+	else if (!norm && !(o->sparse >= 0 && o->sparse <= 1))
+		wrong = "the sparse part of a row must be 0..1";
 	if (wrong == NULL)
 		return SMOL_OK;
 	name_of(name, layer, slot);
@@ -210,10 +226,10 @@ static enum smol_status add_scheme(uint8_t *index, struct smol_config *c, uint32
 	return SMOL_OK;
 }
 
-static bool has_layer_gain(const struct smol_config *c)
+static bool has_term(const struct smol_config *c, enum smol_term term)
 {
 	for (uint32_t i = 0; i < c->n_schemes; i++)
-		if (smol_scheme_has(c->schemes + i, SMOL_TERM_LAYER_GAIN))
+		if (smol_scheme_has(c->schemes + i, term))
 			return true;
 	return false;
 }
@@ -238,7 +254,9 @@ enum smol_status smol_train_schemes(struct smol_config *c, const struct smol_tra
 			                   o->rules[i].tensors);
 	if (status == SMOL_OK)
 		smol_config_canonicalise(c);
-	if (status == SMOL_OK && o->layer_gains && !has_layer_gain(c))
+	if (status == SMOL_OK && o->layer_gains && !has_term(c, SMOL_TERM_LAYER_GAIN))
 		status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "gains of layers take fastfood-global or fourier-global");
+	if (status == SMOL_OK && o->sparse > 0 && !has_term(c, SMOL_TERM_SPARSE))
+		status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "a sparse term is beside anything but projections");
 	return status;
 }

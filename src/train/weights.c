@@ -44,7 +44,7 @@ static void make_recipe(struct recipe *r, const struct smol_net *net, const stru
 {
 	double alpha[SMOL_MAX_BASES] = {1};
 
-	if (param != SMOL_NO_PARAM && s->dimensions == 0)
+	if (param != SMOL_NO_PARAM && !smol_scheme_projects(s))
 		for (uint32_t k = 0; k < s->d; k++)
 			alpha[k] = (double)smol_net_value(net, param)[k];
 	r->scheme = s;
@@ -145,20 +145,40 @@ static void make_factors(const struct smol_net *net, const struct smol_net_matri
 	regenerate(m->made_b, net, &r);
 }
 
+static void add_sparse(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+	const size_t q = smol_scheme_sparse(m->scheme);
+	const real *values = smol_net_value(net, m->sparse);
+
+	for (size_t r = 0; r < m->rows; r++)
+		for (size_t k = 0; k < q; k++)
+			m->weight[r * m->cols + m->columns[r * q + k]] += values[r * q + k];
+}
+
+static void sparse_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *d_weight)
+{
+	const size_t q = smol_scheme_sparse(m->scheme);
+	real *grad = smol_net_grad(net, m->sparse);
+
+	for (size_t r = 0; r < m->rows; r++)
+		for (size_t k = 0; k < q; k++)
+			grad[r * q + k] = d_weight[r * m->cols + m->columns[r * q + k]];
+}
+
 void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
 {
 	struct recipe r;
 
 	make_recipe(&r, net, &m->frozen, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows, m->cols);
 	regenerate(m->weight, net, &r);
-	if (m->scheme->dimensions > 0)
+	if (smol_scheme_projects(m->scheme))
 		smol_projection_add(net, m);
 }
 
 static void materialise_matrix(struct smol_net *net, const struct smol_net_matrix *m, bool everything)
 {
 	const bool factors = m->factor_a != SMOL_NO_PARAM || m->made_a != NULL;
-	const bool changes = m->alpha != SMOL_NO_PARAM || factors;
+	const bool changes = m->alpha != SMOL_NO_PARAM || factors || m->sparse != SMOL_NO_PARAM;
 
 	if (m->full != SMOL_NO_PARAM || !(changes || everything))
 		return;
@@ -167,6 +187,8 @@ static void materialise_matrix(struct smol_net *net, const struct smol_net_matri
 		make_factors(net, m);
 	if (factors)
 		add_factors(net, m);
+	if (m->sparse != SMOL_NO_PARAM)
+		add_sparse(net, m);
 }
 
 static void materialise_vector(struct smol_net *net, real *vector, const struct smol_net_norm *norm,
@@ -295,15 +317,17 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
 {
 	const bool full = m->full != SMOL_NO_PARAM;
 
-	if (full || m->alpha != SMOL_NO_PARAM) {
+	if (full || m->alpha != SMOL_NO_PARAM || m->sparse != SMOL_NO_PARAM) {
 		real *d_weight = full ? smol_net_grad(net, m->full) : net->d_weight;
 
 		smol_gemm(d_weight, m->cols, (struct smol_operand){d_y, m->rows, true},
 		          (struct smol_operand){x, m->cols, false}, m->rows, m->cols, net->n_tokens, 1,
 		          0);
-		if (!full && m->scheme->dimensions > 0) {
+		if (m->sparse != SMOL_NO_PARAM)
+			sparse_gradient(net, m, d_weight);
+		if (!full && smol_scheme_projects(m->scheme)) {
 			smol_projection_gradient(net, m, d_weight);
-		} else if (!full) {
+		} else if (m->alpha != SMOL_NO_PARAM) {
 			struct recipe r;
 
 			make_recipe(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX,

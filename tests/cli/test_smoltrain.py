@@ -239,6 +239,17 @@ def test_smolrun_agrees_nola(folder):
     train(folder, '-o', folder / 'x.smol', '--method', 'nola', '--d', '65', code=2)
 
 
+def test_smolrun_agrees_sparse(folder):
+    agree(folder, '--method', 'lora', '--rank', '2', '--sparse', '0.1')
+    found = inspected(folder / 'm.smol')
+    assert {s['dimensions'] for s in found['schemes'] if s['kind'] == 'matrix'} == {3, 13} # of 32 and of 128 columns
+    assert found['non_embedding_params'] == 2 * (2 * (128 + 64 + 160 + 160) + 3 * (96 + 32 + 128) + 13 * 32)
+    agree(folder, '--method', 'nola', '--mlp', 'fastfood:90', '--sparse', '0.02', '--numbers', 'q8', '--bias')
+    for bad in (['--sparse', '1.5'], ['--sparse', '-1'], ['--sparse', 'nan'], ['--method', 'fourier', '--sparse', '0.1'],
+                ['--method', 'full', '--sparse', '0.1']):
+        train(folder, '-o', folder / 'x.smol', *bad, code=2)
+
+
 def test_full_with_biases(folder):
     """Against GPT-2 in NumPy, as for full without; and they are there."""
     out, log = folder / 'm.safetensors', folder / 'log'

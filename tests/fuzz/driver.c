@@ -39,6 +39,7 @@ static const struct model_recipe recipes[] = {
 	 .vocab = 11},
 	{.n_layers = 2, .source = SMOL_MATRIX_NOLA, .rank = 3, .width = 4, .context = 3, .vocab = 11},
 	{.n_layers = 2, .source = SMOL_MATRIX_FASTFOOD_SHARED, .dimensions = 3, .terms = SMOL_TERM_LAYER_GAIN, .width = 4, .context = 3, .vocab = 11},
+	{.n_layers = 2, .rank = 1, .terms = SMOL_TERM_SPARSE, .dimensions = 2, .width = 4, .context = 3, .vocab = 11},
 	{.n_layers = 3, .rank = 2, .norms = SMOL_NORM_STORED, .value_type = SMOL_F16, .width = 4, .wpe_type = SMOL_F16, .vocab = 13},
 };
 #define N_RECIPES (sizeof recipes / sizeof recipes[0])

@@ -1,7 +1,7 @@
 """Golden files of what came after the first: learned numbers of 8 bits, and more kinds of terms. See make_golden.py."""
 import container
-from container import BIASES, GAINS, LAYER_GAIN, MATRIX, NOLA, NORM, OWN, STORED, UNIT, Scheme
-from golden_parts import CONF_AT, FROZEN_NORM, SCHEME_0, SCHEME_1, Bad, model
+from container import BIASES, GAINS, LAYER_GAIN, MATRIX, NOLA, SPARSE, NORM, OWN, STORED, UNIT, Scheme
+from golden_parts import CONF_AT, FROZEN_NORM, RUN_0, SCHEME_0, SCHEME_1, Bad, model
 
 
 def good_files():
@@ -14,6 +14,8 @@ def good_files():
                                   [(2, (0, 1, 2, 0, 3, 1))], 0, 2, 1),
         'nola': model((2, 1, 6, 70, 3, 7), [FROZEN_NORM, Scheme(MATRIX, NOLA, 0, 9, 3, 1, 0, 0.25), Scheme(MATRIX, NOLA, 1, 2, 1, 0, 1, 0.25, 0, BIASES),
                                             Scheme(MATRIX, NOLA, 0, 64, 65, 4, 0, 0.5)], [(2, (0, 1, 2, 0, 3, 1))], 0, 1, 1),
+        'sparse': model((2, 1, 6, 9, 3, 7), [FROZEN_NORM, Scheme(MATRIX, UNIT, 0, 1, 2, 0, 1, 0.25, 6, SPARSE), Scheme(MATRIX, OWN, 0, 3, 0, 1, 4, 0.25, 2, SPARSE | GAINS),
+                                              Scheme(MATRIX, NOLA, 0, 3, 4, 1, 0, 0.5, 9, SPARSE | BIASES)], [(2, (0, 1, 2, 0, 1, 3))], 0, 1, 1),
         'layer-gains': model((3, 1, 6, 9, 3, 7), [FROZEN_NORM, Scheme(MATRIX, container.FASTFOOD_SHARED, 0, 1, 0, 1, 0, 0.25, 70, LAYER_GAIN),
                                                   Scheme(MATRIX, container.FASTFOOD_SHARED, 0, 1, 0, 1, 0, 0.25, 70)],
                              [(1, (0, 1, 1, 0, 1, 1)), (1, (0, 2, 2, 0, 2, 2)), (1, (0, 2, 1, 0, 2, 1))], 0, 1, 1),
@@ -38,6 +40,23 @@ def term_cases():
         b['CONF'][:], b['LRND'][:] = container.split(whole)[2][b'CONF'], container.split(whole)[2][b'LRND']
         at = 8 + 0  # after the two shared numbers
         yield status, b.begin('LRND') + at, 'lambda_%08x' % bits, b.patch('LRND', at, 'I', bits).bytes()
+    # A sparse term has 1 to K numbers a row, and none beside a projection.
+    for n, what in ((0, 'RANGE'), (1048577, 'RANGE'), (2 ** 32 - 1, 'RANGE')):
+        b = Bad().patch('CONF', SCHEME_1, 'B', 1 | SPARSE).patch('CONF', SCHEME_1 + 12, 'I', n)
+        yield what, CONF_AT + SCHEME_1 + 12, 'sparse_row_of_%d' % n, b.bytes()
+    b = Bad().patch('CONF', SCHEME_1, 'B', 1 | SPARSE).patch('CONF', SCHEME_1 + 12, 'I', 3)
+    yield 'RANGE', CONF_AT + RUN_0 + 3, 'sparse_row_wider_than_the_row', b.bytes()
+    b = Bad().patch('CONF', SCHEME_1, 'B', 1 | SPARSE).patch('CONF', SCHEME_1 + 12, 'I', 2)
+    yield 'SIZE', b.begin('LRND'), 'LRND_without_sparse', b.bytes()
+    b.patch('CONF', SCHEME_1 + 1, 'B', 3).patch('CONF', SCHEME_1 + 3, 'B', 1)
+    yield 'RANGE', CONF_AT + SCHEME_1, 'sparse_beside_projection', b.bytes()
+    schemes = [Scheme(NORM, STORED, 0, 0, 0, 0, 1, 0.0), Scheme(MATRIX, OWN, 0, 2, 0, 0, 1, 0.25, 2, SPARSE)]
+    whole = container.write(model((1, 1, 2, 3, 1, 3), schemes, [(1, (0, 1, 1, 0, 1, 1))], 0, 2, 0, b'{"a": 1}'))
+    for half in (0x7c00, 0x7e00):
+        b = Bad()
+        b['CONF'][:], b['LRND'][:] = container.split(whole)[2][b'CONF'], container.split(whole)[2][b'LRND']
+        at = 8 + 8 + 2 * 11
+        yield 'NONFINITE', b.begin('LRND') + at, 'sparse_%04x' % half, b.patch('LRND', at, 'H', half).bytes()
     # Nola's factors have a rank, and their alphas limits: after 8 bytes of ln_1 come 2 of A and 2 of B, as f32.
     b = Bad().patch('CONF', SCHEME_1 + 1, 'B', NOLA).patch('CONF', SCHEME_1 + 4, 'H', 0).patch('CONF', SCHEME_1 + 7, 'B', 0)
     yield 'RANGE', CONF_AT + SCHEME_1 + 4, 'nola_of_rank_0', b.bytes()

@@ -266,6 +266,25 @@ Test(gradients, nola)
 	}
 }
 
+/* One number a row, some, and all of a row; beside nothing, factors, alphas and nola. */
+Test(gradients, sparse_terms)
+{
+	static const uint32_t numbers[] = {1, 7, 24};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct smol_scheme a = matrix(SMOL_MATRIX_UNIT, SMOL_SIGN, 1, i == 1 ? 2 : 0), m = matrix(SMOL_MATRIX_OWN, SMOL_GAUSS, 3, 0);
+
+		a.terms = m.terms = SMOL_TERM_SPARSE;
+		a.dimensions = numbers[i];
+		m.dimensions = numbers[2 - i];
+		check_all(a, m, frozen);
+		m.source = SMOL_MATRIX_NOLA;
+		m.rank = 2;
+		m.terms |= SMOL_TERM_GAINS;
+		check_all(a, m, frozen);
+	}
+}
+
 Test(gradients, full_with_biases)
 {
 	struct smol_scheme m = matrix(SMOL_MATRIX_UNIT, SMOL_SIGN, 1, 0);

@@ -348,6 +348,8 @@ Test(isa, sessions_give_the_same_bits, .timeout = 120)
 		{.rank = 2, .value_type = SMOL_F16, .terms = SMOL_TERM_GAINS | SMOL_TERM_BIASES, .width = 70, .n_heads = 5, .n_ff = 67},
 		{.source = SMOL_MATRIX_FASTFOOD_SHARED, .dimensions = 90, .value_type = SMOL_Q8_BLOCKS, .terms = SMOL_TERM_GAINS | SMOL_TERM_LAYER_GAIN, .width = 30, .n_heads = 3},
 		{.source = SMOL_MATRIX_NOLA, .d = 9, .rank = 67, .alpha_type = SMOL_F16, .terms = SMOL_TERM_BIASES, .width = 33, .n_heads = 3},
+		{.rank = 2, .value_type = SMOL_F16, .dimensions = 33, .terms = SMOL_TERM_SPARSE, .width = 70, .n_heads = 5, .n_ff = 67},
+		{.source = SMOL_MATRIX_OWN, .value_type = SMOL_Q8_BLOCKS, .dimensions = 17, .terms = SMOL_TERM_SPARSE | SMOL_TERM_GAINS, .width = 70, .n_heads = 5, .n_ff = 67},
 		{.source = SMOL_MATRIX_FASTFOOD, .dimensions = 100, .rank = 2, .width = 33, .n_heads = 3, .n_ff = 50},
 		{.source = SMOL_MATRIX_FASTFOOD, .dimensions = 130, .alpha_type = SMOL_Q8_BLOCKS, .norms = SMOL_NORM_OWN, .width = 30, .n_heads = 3},
 		{.source = SMOL_MATRIX_FASTFOOD_SHARED, .dimensions = 700, .alpha_type = SMOL_F16, .width = 30, .n_heads = 3, .wte_type = SMOL_Q8},

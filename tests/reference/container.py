@@ -20,7 +20,7 @@ MATRIX, NORM = 1, 2
 UNIT, OWN, SHARED, FASTFOOD, FASTFOOD_SHARED, FOURIER, FOURIER_SHARED = range(7)
 NOLA = 8
 FROZEN, STORED = 0, 2
-GAINS, BIASES, LAYER_GAIN = 16, 32, 128
+GAINS, BIASES, SPARSE, LAYER_GAIN = 16, 32, 64, 128
 
 
 class SmolError(Exception):
@@ -66,14 +66,19 @@ class Scheme:
 		"""Of a vector of alphas or of a projection."""
 		return self.dimensions if self.projects() else self.d
 
+	def allowed_terms(self):
+		if self.kind != MATRIX:
+			return 0
+		return GAINS | BIASES | (SPARSE if not self.projects() else LAYER_GAIN if self.is_shared() else 0)
+
 	def check(self, raw_sigma):
 		matrix = self.kind == MATRIX
-		need(self.kind in (MATRIX, NORM) and self.terms & ~((GAINS | BIASES | (LAYER_GAIN if self.projects() and self.is_shared() else 0)) if matrix else 0) == 0, 'scheme kind')
+		need(self.kind in (MATRIX, NORM) and self.terms & ~self.allowed_terms() == 0, 'scheme kind')
 		need(self.source <= (FOURIER_SHARED if matrix else 2) or matrix and self.source == NOLA and self.rank > 0, 'scheme source')
-		need(1 <= self.dimensions <= 1 << 20 if self.projects() else self.dimensions == 0, 'scheme dimensions')
+		need(1 <= self.dimensions <= 1 << 20 if self.projects() or self.terms & SPARSE else self.dimensions == 0, 'scheme dimensions')
 		learns = self.source != UNIT if matrix else self.source == OWN
 		draws = matrix or learns
-		extra = self.rank > 0 and self.source != NOLA or self.terms & (GAINS | BIASES) != 0 if matrix else self.source == STORED
+		extra = self.rank > 0 and self.source != NOLA or self.terms & (GAINS | BIASES | SPARSE) != 0 if matrix else self.source == STORED
 		need(self.dist <= (1 if draws else 0), 'scheme distribution')
 		need(1 <= self.d <= 64 if learns and not self.projects() else self.d == (1 if matrix else 0), 'scheme d')
 		need(self.rank <= (4096 if matrix else 0), 'scheme rank')
@@ -274,6 +279,9 @@ def parse_conf(b):
 		need(n >= 1 and all(x < n_schemes for x in slots), 'run')
 		need(all((schemes[x].kind == NORM) == (j in NORM_SLOTS) for j, x in enumerate(slots)), 'run: kind of scheme')
 		runs.append((n, tuple(slots)))
+	for _, slots in runs:
+		for j, x in enumerate(slots):
+			need(not schemes[x].terms & SPARSE or schemes[x].dimensions <= (ff if j == 5 else width), 'sparse term wider than a row')
 	need(sum(n for n, _ in runs) == layers and ln_f < n_schemes and schemes[ln_f].kind == NORM, 'runs or ln_f')
 	need(all(a[1] != z[1] for a, z in zip(runs, runs[1:])), 'neighbouring runs are equal')
 	need(len(set(b[56 + 16 * i:72 + 16 * i] for i in range(n_schemes))) == n_schemes, 'equal schemes')
@@ -310,6 +318,8 @@ def learned_layout(conf):
 			elif s.rank:
 				out.append((name + '.A', (s.rank, cols), s.factor_type))
 				out.append((name + '.B', (rows, s.rank), s.factor_type))
+			if s.terms & SPARSE:
+				out.append((name + '.sparse', (rows, s.dimensions), s.factor_type))
 			if s.terms & GAINS:
 				out.append((name + '.gain', (rows,), s.factor_type))
 			if s.terms & BIASES:

@@ -5,7 +5,7 @@ import numpy as np
 
 import arith
 import frozen
-from container import FOURIER, FOURIER_SHARED, FROZEN, LAYER_GAIN, NOLA, NORM_SLOTS, SLOTS, STORED, UNIT, SmolError
+from container import FOURIER, FOURIER_SHARED, FROZEN, LAYER_GAIN, NOLA, NORM_SLOTS, SLOTS, SPARSE, STORED, UNIT, SmolError
 
 F = np.float32
 LIMIT = F(2.0 ** 50)
@@ -18,7 +18,7 @@ class Matrix:
 		self.integers, self.s, self.sigma = w, s, sigma
 		self.scale = float(sigma) * s
 		self.as_double = w.astype(np.float64)
-		self.fast = self.projection = self.gain = self.bias = None
+		self.fast = self.projection = self.gain = self.bias = self.sparse = None
 		self.a = None if a is None else a.astype(F)
 		self.b = None if b is None else b.astype(F)
 
@@ -27,6 +27,9 @@ class Matrix:
 		out = self.scale * self.as_double
 		for j in range(0 if self.a is None else len(self.a)):
 			out = out + self.b[:, j:j + 1].astype(np.float64) * self.a[j].astype(np.float64)
+		if self.sparse is not None:
+			out = out.copy()
+			np.put_along_axis(out, self.columns, np.take_along_axis(out, self.columns, 1) + self.sparse.astype(np.float64), 1)
 		if self.projection is not None:
 			out = out + self.projection.astype(np.float64)
 		return out if self.gain is None else out * self.gain[:, None].astype(np.float64)
@@ -38,6 +41,8 @@ class Matrix:
 		y = ((self.scale * t.astype(np.float64))[:, None] * sums).astype(F)
 		if self.a is not None:
 			y = y + arith.dot16(self.b, arith.dot16(self.a, x[:, None])[:, None])
+		if self.sparse is not None:
+			y = y + arith.dot16(self.sparse, x[:, self.columns])
 		if self.projection is not None:
 			y = y + arith.dot16(self.projection, x[:, None])
 		if self.gain is not None:
@@ -85,6 +90,9 @@ class Model:
 				theta = theta * learned['h.%d.lambda.alpha' % n].astype(F)
 			project = frozen.fourier if s.source in (FOURIER, FOURIER_SHARED) else frozen.fastfood
 			matrix.projection = project(self.key, number, *self.conf.shape(slot), theta, s.sigma).astype(F)
+		if s.terms & SPARSE:
+			matrix.sparse = learned[name + '.sparse'].astype(F)
+			matrix.columns = frozen.sparse_columns(self.key, number, *self.conf.shape(slot), s.dimensions)
 		matrix.gain, matrix.bias = (learned[name + half].astype(F) if name + half in learned else None for half in ('.gain', '.bias'))
 		if self.is_fast:
 			matrix.fast = frozen.fast_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas, arith.high_bytes)

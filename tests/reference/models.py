@@ -6,7 +6,7 @@ import numpy as np
 
 import arith
 import frozen
-from container import BIASES, FASTFOOD, FASTFOOD_SHARED, GAINS, LAYER_GAIN, LEARNED, MATRIX, NOLA, NORM, OWN, SHARED, SLOTS, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout, stored_as
+from container import BIASES, FASTFOOD, FASTFOOD_SHARED, GAINS, LAYER_GAIN, LEARNED, MATRIX, NOLA, NORM, OWN, SHARED, SLOTS, SPARSE, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout, stored_as
 
 F = np.float32
 
@@ -32,16 +32,18 @@ def table(kind, values):
 	return Table(kind, arith.to_f16(values) if kind == 1 else np.asarray(values, F))
 
 
-def with_terms(rng, scheme, kind):
-	"""Half of the schemes get gains, biases or both."""
+def with_terms(rng, scheme, kind, most):
+	"""Half of the schemes get gains, biases or both, some a sparse term of at most that many numbers a row."""
 	terms = int(rng.choice([0, 0, 0, GAINS, BIASES, GAINS | BIASES]))
 	scheme = dataclasses.replace(scheme, terms=terms, factor_type=kind) if terms else scheme
+	if not scheme.projects() and rng.integers(0, 3) == 0:
+		return dataclasses.replace(scheme, terms=terms | SPARSE, factor_type=kind, dimensions=int(rng.integers(1, most + 1)))
 	if scheme.projects() and scheme.is_shared() and rng.integers(0, 2):
 		return dataclasses.replace(scheme, terms=terms | LAYER_GAIN)
 	return scheme
 
 
-def random_schemes(rng, width):
+def random_schemes(rng, width, most):
 	"""Matrix schemes 0..2 and norm schemes 3..4, all different."""
 	dist = int(rng.integers(0, 2))
 	alpha_type, other_type = (int(v) for v in rng.permutation(LEARNED)[:2])
@@ -59,13 +61,13 @@ def random_schemes(rng, width):
 	first_matrix = Scheme(MATRIX, OWN, dist, d, rank, alpha_type, f if rank else 0, sigma)
 	if rng.integers(0, 3) == 0:
 		first_matrix = Scheme(MATRIX, NOLA, dist, d, rank + 1, alpha_type, 0, sigma)
-	return [with_terms(rng, s, f) for s in (first_matrix, second, third)] + [norms[first], norms[last]]
+	return [with_terms(rng, s, f, most) for s in (first_matrix, second, third)] + [norms[first], norms[last]]
 
 
 def random_model(seed, shape, spread=1.0):
 	rng = np.random.default_rng(seed)
 	layers, _, width, _, context, vocab = shape
-	schemes = random_schemes(rng, width)
+	schemes = random_schemes(rng, width, min(width, shape[3]))
 	slots = []
 	for n in range(layers):
 		m, z = rng.integers(0, 3, 4).tolist(), (3 + rng.integers(0, 2, 2)).tolist()

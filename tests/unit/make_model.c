@@ -41,10 +41,10 @@ void model_config(struct smol_config *config, const struct model_recipe *r)
 	config->wte_type = r->wte_type;
 	config->wpe_type = r->wpe_type;
 	matrix.dimensions = r->dimensions;
-	matrix.d = r->source == SMOL_MATRIX_UNIT || r->dimensions ? 1 : (uint8_t)or_default(r->d, 5);
+	matrix.d = r->source == SMOL_MATRIX_UNIT || (r->source >= SMOL_MATRIX_FASTFOOD && r->source <= SMOL_MATRIX_FOURIER_SHARED) ? 1 : (uint8_t)or_default(r->d, 5);
 	matrix.alpha_type = r->source == SMOL_MATRIX_UNIT ? 0 : r->alpha_type;
 	matrix.terms = r->terms;
-	matrix.value_type = (r->rank && r->source != SMOL_MATRIX_NOLA) || r->terms & (SMOL_TERM_GAINS | SMOL_TERM_BIASES) ? r->value_type : 0;
+	matrix.value_type = (r->rank && r->source != SMOL_MATRIX_NOLA) || r->terms & ~(unsigned)SMOL_TERM_LAYER_GAIN ? r->value_type : 0;
 	if (r->norms == SMOL_NORM_OWN) {
 		norm.dist = r->dist;
 		norm.d = (uint8_t)or_default(r->d, 5);
@@ -88,6 +88,7 @@ static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
 		fill_numbers(learned + at.factor_b, s->value_type, (size_t)s->rank * rows, scale, 0.0f, random);
 	}
 	fill_numbers(learned + at.layer_gain, s->alpha_type, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), 0.5f, 1.0f, random);
+	fill_numbers(learned + at.sparse, s->value_type, (size_t)rows * smol_scheme_sparse(s), scale, 0.0f, random);
 	fill_numbers(learned + at.gain, s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0, scale, 1.0f, random);
 	fill_numbers(learned + at.bias, s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0, scale, 0.0f, random);
 }

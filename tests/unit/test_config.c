@@ -150,6 +150,10 @@ Test(config, matrix_schemes)
 	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD_SHARED, .d = 1, .dimensions = 9, .terms = SMOL_TERM_LAYER_GAIN), SMOL_OK);
 	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD, .d = 1, .dimensions = 9, .terms = SMOL_TERM_LAYER_GAIN), SMOL_E_RANGE);
 	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_SHARED, .d = 1, .terms = SMOL_TERM_LAYER_GAIN), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_SPARSE, .dimensions = 1, .value_type = SMOL_F16), SMOL_OK);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_SPARSE, .dimensions = 0), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_SPARSE, .dimensions = 1048576), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD, .d = 1, .terms = SMOL_TERM_SPARSE, .dimensions = 1), SMOL_E_RANGE);
 	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_GAINS, .value_type = SMOL_F16), SMOL_OK);
 	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_BIASES), SMOL_OK);
 	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_GAINS | SMOL_TERM_BIASES, .value_type = SMOL_Q8), SMOL_E_ENUM);
