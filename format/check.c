@@ -5,6 +5,8 @@
 
 #define SCALE_MIN 0x1p-60f
 #define SCALE_MAX 0x1p60f
+#define KNOWN_TERMS ((unsigned)(SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE | SMOL_TERM_LAYER_GAIN))
+#define STORED_TERMS ((unsigned)(SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE))
 
 /* Comparisons so written that not-a-number fails them. */
 static bool is_scale(float f, float max)
@@ -56,6 +58,12 @@ static enum smol_status unused(unsigned value, uint64_t offset, unsigned index, 
 	return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u has a %s that nothing uses", index, what);
 }
 
+/* Whether learned numbers can be of a type. */
+static bool holds_learned(uint8_t type)
+{
+	return type == SMOL_F32 || type == SMOL_F16 || type == SMOL_Q8_BLOCKS;
+}
+
 /* Distribution, bases, type and sigma of a scheme that has alphas or a unit basis. */
 static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uint64_t at, struct smol_error *error)
 {
@@ -63,7 +71,7 @@ static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uin
 		return smol_fail(error, SMOL_E_ENUM, at + 2, "scheme %u: distribution %u is unknown", i, s->dist);
 	if (s->d < 1 || s->d > SMOL_MAX_BASES)
 		return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, allowed is 1..64", i, s->d);
-	if (s->alpha_type > SMOL_F16)
+	if (!holds_learned(s->alpha_type))
 		return smol_fail(error, SMOL_E_ENUM, at + 6, "scheme %u: number type %u cannot hold alphas", i,
 		                 s->alpha_type);
 	if (!is_scale(s->sigma, SCALE_MAX))
@@ -73,7 +81,9 @@ static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uin
 
 static enum smol_status check_dimensions(const struct smol_scheme *s, unsigned i, uint64_t at, struct smol_error *error)
 {
-	if (s->source < SMOL_MATRIX_FASTFOOD)
+	if (smol_scheme_has(s, SMOL_TERM_SPARSE) && smol_scheme_projects(s))
+		return smol_fail(error, SMOL_E_RANGE, at, "scheme %u: a sparse term beside a projection", i);
+	if (!smol_scheme_projects(s) && !smol_scheme_has(s, SMOL_TERM_SPARSE))
 		return unused(s->dimensions, at + 12, i, "number of dimensions", error);
 	if (s->dimensions < 1 || s->dimensions > SMOL_MAX_DIMENSIONS)
 		return smol_fail(error, SMOL_E_RANGE, at + 12, "scheme %u: %u dimensions, allowed are 1..%u", i, s->dimensions,
@@ -84,12 +94,13 @@ static enum smol_status check_dimensions(const struct smol_scheme *s, unsigned i
 static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, uint64_t at,
                                      struct smol_error *error)
 {
-	const bool is_unit = s->source != SMOL_MATRIX_OWN && s->source != SMOL_MATRIX_SHARED;
+	const bool is_nola = s->source == SMOL_MATRIX_NOLA;
+	const bool is_unit = s->source != SMOL_MATRIX_OWN && s->source != SMOL_MATRIX_SHARED && !is_nola;
 	enum smol_status status = check_bases(s, i, at, error);
 
 	if (status)
 		return status;
-	if (s->source > SMOL_MATRIX_FOURIER_SHARED)
+	if (s->source > SMOL_MATRIX_FOURIER_SHARED && !is_nola)
 		return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a matrix is unknown", i, s->source);
 	if (is_unit && s->d != 1)
 		return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, a unit basis has 1", i, s->d);
@@ -99,9 +110,13 @@ static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, ui
 		return status;
 	if (s->rank > SMOL_MAX_RANK)
 		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: rank %u is over %u", i, s->rank, SMOL_MAX_RANK);
-	if (s->rank == 0)
+	if (is_nola && s->rank == 0)
+		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: factors of rank 0", i);
+	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) && (!smol_scheme_is_shared(s) || !smol_scheme_projects(s)))
+		return smol_fail(error, SMOL_E_RANGE, at, "scheme %u: a gain for each layer takes a shared projection", i);
+	if ((s->rank == 0 || is_nola) && (s->terms & STORED_TERMS) == 0)
 		return unused(s->value_type, at + 7, i, "type of factors", error);
-	if (s->value_type > SMOL_F16)
+	if (!holds_learned(s->value_type))
 		return smol_fail(error, SMOL_E_ENUM, at + 7, "scheme %u: number type %u cannot hold factors", i,
 		                 s->value_type);
 	return SMOL_OK;
@@ -117,7 +132,7 @@ static enum smol_status check_norm(const struct smol_scheme *s, unsigned i, uint
 	    (status = unused(s->dimensions, at + 12, i, "number of dimensions", error)))
 		return status;
 	if (s->source == SMOL_NORM_STORED) {
-		if (s->value_type > SMOL_F16)
+		if (!holds_learned(s->value_type))
 			return smol_fail(error, SMOL_E_ENUM, at + 7, "scheme %u: number type %u cannot hold vectors", i,
 			                 s->value_type);
 	} else if ((status = unused(s->value_type, at + 7, i, "type of vectors", error))) {
@@ -133,13 +148,6 @@ static enum smol_status check_norm(const struct smol_scheme *s, unsigned i, uint
 	return SMOL_OK;
 }
 
-static bool same_scheme(const struct smol_scheme *a, const struct smol_scheme *b)
-{
-	return a->kind == b->kind && a->source == b->source && a->dist == b->dist && a->d == b->d &&
-	       a->rank == b->rank && a->alpha_type == b->alpha_type && a->value_type == b->value_type &&
-	       smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma) && a->dimensions == b->dimensions;
-}
-
 /* Scheme i against the ones before it: different from each, and one vector of shared alphas. */
 static enum smol_status check_against(const struct smol_config *c, uint32_t i, uint64_t at,
                                       struct smol_error *error)
@@ -148,7 +156,7 @@ static enum smol_status check_against(const struct smol_config *c, uint32_t i, u
 
 	for (uint32_t j = 0; j < i; j++) {
 		const struct smol_scheme *o = &c->schemes[j];
-		if (same_scheme(s, o))
+		if (smol_scheme_equal(s, o))
 			return smol_fail(error, SMOL_E_CANONICAL, at, "schemes %u and %u are equal", j, i);
 		if (smol_scheme_is_shared(s) && smol_scheme_is_shared(o) &&
 		    (s->source != o->source || smol_scheme_numbers(s) != smol_scheme_numbers(o) || s->alpha_type != o->alpha_type))
@@ -164,12 +172,12 @@ static enum smol_status check_schemes(const struct smol_config *c, struct smol_e
 		const uint64_t at = CONF_FIXED_BYTES + SCHEME_BYTES * i;
 		enum smol_status status;
 
-		if (s->kind == SMOL_MATRIX)
+		if (s->kind == SMOL_MATRIX && (s->terms & ~KNOWN_TERMS) == 0)
 			status = check_matrix(s, i, at, error);
-		else if (s->kind == SMOL_NORM)
+		else if (s->kind == SMOL_NORM && s->terms == 0)
 			status = check_norm(s, i, at, error);
 		else
-			return smol_fail(error, SMOL_E_ENUM, at, "scheme %u: kind %u is unknown", i, s->kind);
+			return smol_fail(error, SMOL_E_ENUM, at, "scheme %u: kind %u is unknown", i, s->kind | s->terms);
 		if (status || (status = check_against(c, i, at, error)))
 			return status;
 	}
@@ -180,13 +188,18 @@ static enum smol_status check_schemes(const struct smol_config *c, struct smol_e
 static enum smol_status check_use(const struct smol_config *c, uint8_t index, enum smol_slot slot,
                                   uint32_t *n_used, uint64_t offset, struct smol_error *error)
 {
+	uint32_t rows, cols;
 	const bool norm = slot == SMOL_LN_1 || slot == SMOL_LN_2 || slot == SMOL_LN_F;
 
+	smol_config_shape(c, slot, &rows, &cols);
 	if (index >= c->n_schemes)
 		return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u does not exist, there are %u", index, c->n_schemes);
 	if (c->schemes[index].kind != (norm ? SMOL_NORM : SMOL_MATRIX))
 		return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u is not one for a %s", index,
 		                 norm ? "norm" : "matrix");
+	if (smol_scheme_sparse(&c->schemes[index]) > cols)
+		return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u has %u numbers of a sparse row, a row here has %u", index,
+		                 c->schemes[index].dimensions, cols);
 	if (index > *n_used)
 		return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u is used before scheme %u", index, *n_used);
 	if (index == *n_used)
@@ -241,7 +254,7 @@ static uint8_t renumber(struct smol_scheme *schemes, uint32_t *n, const struct s
 {
 	uint32_t i = 0;
 
-	while (i < *n && !same_scheme(&schemes[i], s))
+	while (i < *n && !smol_scheme_equal(&schemes[i], s))
 		i++;
 	if (i == *n)
 		schemes[(*n)++] = *s;

@@ -5,7 +5,8 @@
 
 static void scheme_decode(struct smol_scheme *s, const uint8_t *b)
 {
-	s->kind = b[0];
+	s->kind = b[0] & 15;
+	s->terms = b[0] & 0xf0;
 	s->source = b[1];
 	s->dist = b[2];
 	s->d = b[3];
@@ -18,7 +19,7 @@ static void scheme_decode(struct smol_scheme *s, const uint8_t *b)
 
 static void scheme_encode(uint8_t *b, const struct smol_scheme *s)
 {
-	b[0] = s->kind;
+	b[0] = s->kind | s->terms;
 	b[1] = s->source;
 	b[2] = s->dist;
 	b[3] = s->d;

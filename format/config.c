@@ -1,4 +1,6 @@
 /* What a configuration says of its tensors. SPEC.md 3.1. */
+#include "base/bytes.h"
+
 #include <smol/config.h>
 
 const struct smol_scheme *smol_config_scheme(const struct smol_config *config, uint32_t layer,
@@ -44,7 +46,9 @@ uint32_t smol_scheme_numbers(const struct smol_scheme *s)
 {
 	if (s->kind == SMOL_NORM)
 		return s->source == SMOL_NORM_OWN ? s->d : 0;
-	return s->source == SMOL_MATRIX_UNIT ? 0 : s->source < SMOL_MATRIX_FASTFOOD ? s->d : s->dimensions;
+	if (s->source == SMOL_MATRIX_UNIT)
+		return 0;
+	return s->source < SMOL_MATRIX_FASTFOOD || s->source == SMOL_MATRIX_NOLA ? s->d : s->dimensions;
 }
 
 bool smol_scheme_is_shared(const struct smol_scheme *s)
@@ -53,11 +57,22 @@ bool smol_scheme_is_shared(const struct smol_scheme *s)
 	                                  s->source == SMOL_MATRIX_FOURIER_SHARED);
 }
 
+bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b)
+{
+	return a->kind == b->kind && a->terms == b->terms && a->source == b->source && a->dist == b->dist && a->d == b->d &&
+	       a->rank == b->rank && a->alpha_type == b->alpha_type && a->value_type == b->value_type &&
+	       smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma) && a->dimensions == b->dimensions;
+}
+
 /* The method of one matrix scheme; NULL for a mixture that has no name. */
 static const char *scheme_method(const struct smol_scheme *s)
 {
 	static const char *const names[] = {"embed", "alpha", "alpha-global", "fastfood", "fastfood-global", "fourier", "fourier-global"};
 
+	if (smol_scheme_has(s, SMOL_TERM_SPARSE))
+		return NULL;
+	if (s->source == SMOL_MATRIX_NOLA)
+		return "nola";
 	if (s->rank)
 		return s->source == SMOL_MATRIX_UNIT ? "lora" : NULL;
 	return names[s->source];
@@ -78,6 +93,21 @@ const char *smol_config_method(const struct smol_config *config)
 	return method ? method : "mixed";
 }
 
+bool smol_scheme_has(const struct smol_scheme *s, enum smol_term term)
+{
+	return (s->terms & (unsigned)term) != 0;
+}
+
+bool smol_scheme_projects(const struct smol_scheme *s)
+{
+	return s->kind == SMOL_MATRIX && s->source >= SMOL_MATRIX_FASTFOOD && s->source <= SMOL_MATRIX_FOURIER_SHARED;
+}
+
+uint32_t smol_scheme_sparse(const struct smol_scheme *s)
+{
+	return smol_scheme_has(s, SMOL_TERM_SPARSE) ? s->dimensions : 0;
+}
+
 static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, enum smol_slot slot)
 {
 	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
@@ -86,7 +116,19 @@ static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, e
 	smol_config_shape(config, slot, &rows, &cols);
 	if (s->kind == SMOL_NORM)
 		return s->source == SMOL_NORM_STORED ? 2u * cols : 2u * smol_scheme_numbers(s);
-	return (smol_scheme_is_shared(s) ? 0u : smol_scheme_numbers(s)) + (uint64_t)s->rank * (rows + cols);
+	return (smol_scheme_is_shared(s) ? 0u : smol_scheme_numbers(s)) +
+	       (s->source == SMOL_MATRIX_NOLA ? s->d : (uint64_t)s->rank * (rows + cols)) +
+	       (uint64_t)rows * smol_scheme_sparse(s) + (smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0u) + (smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0u);
+}
+
+const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer)
+{
+	for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
+		const struct smol_scheme *s = smol_config_scheme(config, layer, (enum smol_slot)slot);
+		if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
+			return s;
+	}
+	return NULL;
 }
 
 uint64_t smol_config_learned_numbers(const struct smol_config *config)
@@ -98,8 +140,10 @@ uint64_t smol_config_learned_numbers(const struct smol_config *config)
 			n += smol_scheme_numbers(&config->schemes[i]);
 			break;
 		}
-	for (uint32_t layer = 0; layer < config->n_layers; layer++)
+	for (uint32_t layer = 0; layer < config->n_layers; layer++) {
+		n += smol_config_layer_gain(config, layer) != NULL;
 		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
 			n += slot_numbers(config, layer, (enum smol_slot)slot);
+	}
 	return n;
 }

@@ -7,6 +7,11 @@ uint32_t smol_number_bytes(uint8_t type)
 	return type == SMOL_F32 ? 4u : type == SMOL_F16 ? 2u : 1u;
 }
 
+uint64_t smol_learned_array_bytes(uint8_t type, uint64_t n)
+{
+	return type == SMOL_Q8_BLOCKS ? n + (n + SMOL_Q8_BLOCK - 1) / SMOL_Q8_BLOCK * 2 : n * smol_number_bytes(type);
+}
+
 uint64_t smol_row_bytes(uint8_t type, uint32_t cols)
 {
 	return type == SMOL_Q4 ? ((uint64_t)cols + 63) / 64 * 32 : (uint64_t)cols * smol_number_bytes(type);
@@ -30,14 +35,14 @@ static uint64_t shared_bytes(const struct smol_config *config)
 {
 	const struct smol_scheme *s = shared_scheme(config);
 
-	return s ? (uint64_t)smol_scheme_numbers(s) * smol_number_bytes(s->alpha_type) : 0;
+	return s ? smol_learned_array_bytes(s->alpha_type, smol_scheme_numbers(s)) : 0;
 }
 
 /* Places a norm at offset at; returns where it ends. */
 static uint64_t place_norm(struct smol_learned_place *place, const struct smol_scheme *s, uint64_t width, uint64_t at)
 {
 	const uint64_t n = s->source == SMOL_NORM_OWN ? s->d : s->source == SMOL_NORM_STORED ? width : 0;
-	const uint64_t half = n * smol_number_bytes(s->source == SMOL_NORM_OWN ? s->alpha_type : s->value_type);
+	const uint64_t half = smol_learned_array_bytes(s->source == SMOL_NORM_OWN ? s->alpha_type : s->value_type, n);
 
 	place->alphas = place->gain = at;
 	place->bias_alphas = place->bias = at + half;
@@ -47,13 +52,18 @@ static uint64_t place_norm(struct smol_learned_place *place, const struct smol_s
 static uint64_t place_matrix(struct smol_learned_place *place, const struct smol_scheme *s, uint64_t rows,
                              uint64_t cols, uint64_t at)
 {
-	const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_numbers(s), own = n * smol_number_bytes(s->alpha_type);
-	const uint64_t number = smol_number_bytes(s->value_type);
+	const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_numbers(s);
+	const uint64_t stored_rank = s->source == SMOL_MATRIX_NOLA ? 0 : s->rank;
 
 	place->alphas = smol_scheme_is_shared(s) ? 0 : at;
-	place->factor_a = at + own;
-	place->factor_b = place->factor_a + s->rank * cols * number;
-	return s->rank ? place->factor_b + rows * s->rank * number : place->factor_a;
+	place->bias_alphas = at + smol_learned_array_bytes(s->alpha_type, n);
+	place->factor_a = place->bias_alphas +
+	                  (s->source == SMOL_MATRIX_NOLA ? smol_learned_array_bytes(s->alpha_type, n) : 0);
+	place->factor_b = place->factor_a + smol_learned_array_bytes(s->value_type, stored_rank * cols);
+	place->sparse = place->factor_b + smol_learned_array_bytes(s->value_type, rows * stored_rank);
+	place->gain = place->sparse + smol_learned_array_bytes(s->value_type, rows * smol_scheme_sparse(s));
+	place->bias = place->gain + smol_learned_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0);
+	return place->bias + smol_learned_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0);
 }
 
 /* Places one slot; returns where it ends. The limits keep every sum far below 2^64. */
@@ -68,11 +78,19 @@ static uint64_t place_slot(struct smol_learned_place *place, const struct smol_c
 	return s->kind == SMOL_NORM ? place_norm(place, s, cols, at) : place_matrix(place, s, rows, cols, at);
 }
 
+/* Of a layer's gain, which stands before its slots. */
+static uint64_t gain_bytes(const struct smol_config *config, uint32_t layer)
+{
+	const struct smol_scheme *s = smol_config_layer_gain(config, layer);
+
+	return s ? smol_learned_array_bytes(s->alpha_type, 1) : 0;
+}
+
 /* Bytes of one layer. */
 static uint64_t layer_bytes(const struct smol_config *config, uint32_t layer)
 {
 	struct smol_learned_place place;
-	uint64_t at = 0;
+	uint64_t at = gain_bytes(config, layer);
 
 	for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
 		at = place_slot(&place, config, layer, (enum smol_slot)s, at);
@@ -97,11 +115,13 @@ static uint64_t layer_at(const struct smol_config *config, uint32_t layer)
 void smol_learned_at(struct smol_learned_place *place, const struct smol_config *config, uint32_t layer,
                      enum smol_slot slot)
 {
-	uint64_t at = layer_at(config, slot == SMOL_LN_F ? config->n_layers : layer);
+	const uint64_t begin = layer_at(config, slot == SMOL_LN_F ? config->n_layers : layer);
+	uint64_t at = begin + (slot == SMOL_LN_F ? 0 : gain_bytes(config, layer));
 
 	for (unsigned s = 0; slot != SMOL_LN_F && s < (unsigned)slot; s++)
 		at = place_slot(place, config, layer, (enum smol_slot)s, at);
 	place_slot(place, config, layer, slot, at);
+	place->layer_gain = begin;
 }
 
 enum smol_status smol_learned_bytes(uint64_t *size_bytes, const struct smol_config *config)

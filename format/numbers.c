@@ -9,11 +9,44 @@
 #define ANY_FINITE 0x1.fffffep127f
 #define SCALE_MAX 0x1p60f
 
+/* One block of 8-bit numbers and its scale, whose place in the array is at. */
+static enum smol_status check_block(const uint8_t *block, uint64_t n, float max, uint64_t at, const char *what,
+                                    struct smol_error *error)
+{
+	const uint16_t bits = smol_le16(block);
+	const float scale = smol_bits_f32((uint32_t)bits << 16);
+
+	if ((bits & 0x7f80u) == 0x7f80u)
+		return smol_fail(error, SMOL_E_NONFINITE, at, "%s: a scale that is not finite", what);
+	if (bits > smol_f32_bits(SCALE_MAX) >> 16)
+		return smol_fail(error, SMOL_E_RANGE, at, "%s: a scale that is not in 0..2^60", what);
+	for (uint64_t i = 0; i < n; i++) {
+		const float f = scale * (float)(int8_t)block[2 + i];
+		if (!(f >= -max && f <= max))
+			return smol_fail(error, SMOL_E_RANGE, at + 2 + i, "%s: a number beyond its limit", what);
+	}
+	return SMOL_OK;
+}
+
+static enum smol_status check_blocks(const uint8_t *data, uint64_t n, float max, const char *what, struct smol_error *error)
+{
+	enum smol_status status = SMOL_OK;
+
+	for (uint64_t at = 0; n > 0 && status == SMOL_OK; at += SMOL_Q8_BLOCK_BYTES) {
+		const uint64_t in_block = n < SMOL_Q8_BLOCK ? n : SMOL_Q8_BLOCK;
+		status = check_block(data + at, in_block, max, at, what, error);
+		n -= in_block;
+	}
+	return status;
+}
+
 enum smol_status smol_numbers_check(const uint8_t *data, uint8_t type, uint64_t n, float max, const char *what,
                                     struct smol_error *error)
 {
 	const uint32_t size = smol_number_bytes(type);
 
+	if (type == SMOL_Q8_BLOCKS)
+		return check_blocks(data, n, max, what, error);
 	for (uint64_t i = 0; i < n; i++) {
 		const float f = type == SMOL_F32 ? smol_load_f32(data + 4 * i) : smol_load_f16(data + 2 * i);
 		if (f >= -max && f <= max) /* false for not-a-number */
@@ -33,30 +66,52 @@ static enum smol_status moved(enum smol_status status, uint64_t by, struct smol_
 	return status;
 }
 
-/* The numbers of one slot: up to three arrays in their order. */
+/* n numbers at a place of LRND, which lies at file_offset. */
+static enum smol_status check_array(const uint8_t *learned, uint64_t at, uint8_t type, uint64_t n, float max,
+                                    const char *what, uint64_t file_offset, struct smol_error *error)
+{
+	return moved(smol_numbers_check(learned + at, type, n, max, what, error), file_offset + at, error);
+}
+
+/* The numbers of one slot: array after array, for blocks of 8 bits end with each. */
 static enum smol_status check_slot(const struct smol_config *config, uint32_t layer, enum smol_slot slot,
                                    const uint8_t *learned, uint64_t file_offset, struct smol_error *error)
 {
 	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+	const bool is_nola = s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA;
+	const uint64_t rank = is_nola ? 0 : s->rank; /* of stored factors */
 	struct smol_learned_place at;
 	enum smol_status status;
 	uint32_t rows, cols;
-	uint64_t n;
 
 	smol_learned_at(&at, config, layer, slot);
 	smol_config_shape(config, slot, &rows, &cols);
-	if (s->kind == SMOL_NORM && s->source == SMOL_NORM_STORED)
-		return moved(smol_numbers_check(learned + at.gain, s->value_type, 2 * (uint64_t)cols, ANY_FINITE,
-		                                "stored norm", error), file_offset + at.gain, error);
-	n = (s->kind == SMOL_NORM ? 2u : 1u) * (uint64_t)smol_scheme_numbers(s);
-	status = smol_numbers_check(learned + at.alphas, s->alpha_type, n, ALPHA_MAX, "alpha", error);
-	if (status)
-		return moved(status, file_offset + at.alphas, error);
-	if (s->rank == 0)
-		return SMOL_OK;
-	n = (uint64_t)s->rank * ((uint64_t)rows + cols);
-	return moved(smol_numbers_check(learned + at.factor_a, s->value_type, n, ANY_FINITE, "low-rank factor", error),
-	             file_offset + at.factor_a, error);
+	if (s->kind == SMOL_NORM) {
+		const bool stored = s->source == SMOL_NORM_STORED;
+		const uint8_t type = stored ? s->value_type : s->alpha_type;
+		const uint64_t n = stored ? cols : smol_scheme_numbers(s);
+		const float max = stored ? ANY_FINITE : ALPHA_MAX;
+		const char *what = stored ? "stored norm" : "alpha";
+		status = check_array(learned, at.gain, type, n, max, what, file_offset, error);
+		return status ? status : check_array(learned, at.bias, type, n, max, what, file_offset, error);
+	}
+	if ((status = check_array(learned, at.alphas, s->alpha_type, smol_scheme_numbers(s), ALPHA_MAX, "alpha", file_offset,
+	                          error)) ||
+	    (status = check_array(learned, at.bias_alphas, s->alpha_type, is_nola ? s->d : 0, ALPHA_MAX, "alpha", file_offset,
+	                          error)) ||
+	    (status = check_array(learned, at.layer_gain, s->alpha_type, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), ALPHA_MAX,
+	                          "gain of a layer", file_offset, error)) ||
+	    (status = check_array(learned, at.factor_a, s->value_type, rank * cols, ANY_FINITE, "low-rank factor",
+	                          file_offset, error)) ||
+	    (status = check_array(learned, at.factor_b, s->value_type, rank * rows, ANY_FINITE, "low-rank factor",
+	                          file_offset, error)) ||
+	    (status = check_array(learned, at.sparse, s->value_type, (uint64_t)smol_scheme_sparse(s) * rows, ANY_FINITE,
+	                          "sparse term", file_offset, error)) ||
+	    (status = check_array(learned, at.gain, s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0, ANY_FINITE,
+	                          "gain", file_offset, error)))
+		return status;
+	return check_array(learned, at.bias, s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0, ANY_FINITE, "bias",
+	                   file_offset, error);
 }
 
 enum smol_status smol_learned_check(const struct smol_config *config, const struct smol_span *learned,

@@ -20,7 +20,7 @@ static bool is_matrix(const struct smol_tensor *t)
 	       t->slot != SMOL_LN_F;
 }
 
-/* The bias of zeros beside a matrix. */
+/* The bias of zeros beside a matrix that has none. */
 static void fill_bias(struct export_tensor *bias, const struct export_tensor *matrix)
 {
 	const size_t n = strlen(matrix->name) - strlen("weight");
@@ -41,8 +41,7 @@ static void fill(struct export_tensor *t, const struct smol_config *config,
 	*t = (struct export_tensor){
 		.source = *source, .rows = source->rows, .cols = source->cols, .factor = 1.0};
 	memcpy(t->name, source->name, sizeof t->name);
-	t->is_vector =
-		!is_matrix(source) && (strncmp(t->name, "ln_", 3) == 0 || strstr(t->name, ".ln_"));
+	t->is_vector = !is_matrix(source) && t->name[0] != 'w'; /* not wte and wpe */
 	if (is_matrix(source) && transposed) {
 		t->is_transposed = true;
 		t->rows = source->cols;
@@ -63,7 +62,7 @@ struct export_tensor *export_list(size_t *n, const struct smol_config *config, b
 	for (uint32_t i = 0; list && i < n_sources; i++) {
 		smol_tensor_at(&source, config, i);
 		fill(&list[at++], config, &source, transposed);
-		if (is_matrix(&source)) {
+		if (is_matrix(&source) && !smol_scheme_has(smol_config_scheme(config, source.layer, source.slot), SMOL_TERM_BIASES)) {
 			fill_bias(&list[at], &list[at - 1]);
 			at++;
 		}

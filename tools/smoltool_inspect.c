@@ -32,7 +32,7 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
 {
 	static const char *const matrix_sources[] = {"one frozen basis", "own alphas", "shared alphas", "own numbers by Fastfood",
 	                                             "shared numbers by Fastfood", "own numbers by Fourier",
-	                                             "shared numbers by Fourier"};
+	                                             "shared numbers by Fourier", "", "factors of own alphas"};
 	static const char *const norm_sources[] = {"gain 1, bias 0", "own alphas", "stored vectors"};
 
 	printf("  %2u  %-7s %s", index, s->kind == SMOL_MATRIX ? "matrix" : "norm",
@@ -40,12 +40,37 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
 	if (s->d)
 		printf(", %s", s->dist == SMOL_SIGN ? "sign" : "gauss");
 	if (s->source && s->d)
-		printf(", d = %u (%s)", s->dimensions ? s->dimensions : s->d, inspect_number_name(s->alpha_type));
-	if (s->rank)
+		printf(", d = %u (%s)", smol_scheme_projects(s) ? s->dimensions : s->d, inspect_number_name(s->alpha_type));
+	if (s->rank && s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
+		printf(", rank %u", s->rank);
+	else if (s->rank)
 		printf(", rank %u (%s)", s->rank, inspect_number_name(s->value_type));
+	if (smol_scheme_has(s, SMOL_TERM_SPARSE))
+		printf(", sparse, %u a row (%s)", s->dimensions, inspect_number_name(s->value_type));
+	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
+		printf(", a gain for each layer");
+	if (smol_scheme_has(s, SMOL_TERM_GAINS))
+		printf(", gains (%s)", inspect_number_name(s->value_type));
+	if (smol_scheme_has(s, SMOL_TERM_BIASES))
+		printf(", biases (%s)", inspect_number_name(s->value_type));
 	if (s->sigma > 0)
 		printf(", sigma %.6g", (double)s->sigma);
 	putchar('\n');
+}
+
+/* Which scheme each tensor has. */
+static void print_runs(const struct smol_config *c)
+{
+	uint32_t first = 0;
+
+	for (uint32_t i = 0; i < c->n_runs; i++) {
+		const uint8_t *s = c->runs[i].scheme;
+		const uint32_t last = first + c->runs[i].n_layers - 1;
+		printf("  layers %u..%u: ln_1 %u, attn %u and %u, ln_2 %u, mlp %u and %u\n", first, last, s[0], s[1], s[2], s[3], s[4],
+		       s[5]);
+		first = last + 1;
+	}
+	printf("  ln_f %u\n", c->ln_f);
 }
 
 static void print_alphas(const struct smol_file *file)
@@ -146,6 +171,7 @@ static void print_page(const struct smol_file *file, const struct inspect_sessio
 	puts("\nschemes");
 	for (unsigned i = 0; i < c->n_schemes; i++)
 		print_scheme(&c->schemes[i], i);
+	print_runs(c);
 	print_alphas(file);
 	cli_hex(hash, file->hash, SMOL_HASH_BYTES);
 	printf("\nhash         %.64s\n             %s\n", hash, hash + 64);

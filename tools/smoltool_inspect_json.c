@@ -17,7 +17,7 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
 	const bool is_matrix = s->kind == SMOL_MATRIX;
 	struct smol_learned_place at;
 
-	if (t->part > 1 || s->d == 0 || (is_matrix && (s->source == SMOL_MATRIX_UNIT || s->dimensions > 0)))
+	if (t->part > 1 || s->d == 0 || (is_matrix && (t->part == 1 || s->source == SMOL_MATRIX_UNIT || s->source > SMOL_MATRIX_SHARED)))
 		return false;
 	smol_learned_at(&at, &file->config, t->layer, t->slot);
 	smol_decode_numbers(alpha, (enum smol_number)s->alpha_type,
@@ -29,7 +29,7 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
 
 const char *inspect_number_name(unsigned type)
 {
-	static const char *const names[] = {"f32", "f16", "q8", "q4"};
+	static const char *const names[] = {"f32", "f16", "q8", "q4", [SMOL_Q8_BLOCKS] = "q8"};
 
 	return names[type];
 }
@@ -58,7 +58,7 @@ static json_t *json_alphas(const struct smol_file *file)
 
 static json_t *json_schemes(const struct smol_config *c)
 {
-	static const char *const matrix_sources[] = {"unit", "own", "shared", "fastfood", "fastfood shared", "fourier", "fourier shared"};
+	static const char *const matrix_sources[] = {"unit", "own", "shared", "fastfood", "fastfood shared", "fourier", "fourier shared", "", "nola"};
 	static const char *const norm_sources[] = {"frozen", "own", "stored"};
 	json_t *list = json_array();
 
@@ -66,11 +66,26 @@ static json_t *json_schemes(const struct smol_config *c)
 		const struct smol_scheme *s = &c->schemes[i];
 		const bool is_matrix = s->kind == SMOL_MATRIX;
 		json_array_append_new(
-		        list, json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f, s:I}", "kind", is_matrix ? "matrix" : "norm",
+		        list, json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f, s:I, s:b, s:b, s:b, s:b}", "kind", is_matrix ? "matrix" : "norm",
 		                        "source", is_matrix ? matrix_sources[s->source] : norm_sources[s->source], "dist",
 		                        s->dist == SMOL_SIGN ? "sign" : "gauss", "d", s->d, "rank", s->rank, "alpha_type",
 		                        inspect_number_name(s->alpha_type), "value_type", inspect_number_name(s->value_type), "sigma",
-		                        (double)s->sigma, "dimensions", (json_int_t)s->dimensions));
+		                        (double)s->sigma, "dimensions", (json_int_t)s->dimensions, "gains",
+		                        smol_scheme_has(s, SMOL_TERM_GAINS), "biases", smol_scheme_has(s, SMOL_TERM_BIASES),
+		                        "sparse", smol_scheme_has(s, SMOL_TERM_SPARSE), "layer_gains", smol_scheme_has(s, SMOL_TERM_LAYER_GAIN)));
+	}
+	return list;
+}
+
+static json_t *json_runs(const struct smol_config *c)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < c->n_runs; i++) {
+		json_t *schemes = json_array();
+		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+			json_array_append_new(schemes, json_integer(c->runs[i].scheme[slot]));
+		json_array_append_new(list, json_pack("{s:i, s:o}", "layers", c->runs[i].n_layers, "schemes", schemes));
 	}
 	return list;
 }
@@ -124,6 +139,8 @@ static void set_config(json_t *o, const struct smol_config *c)
 	set_text(o, "wpe_type", inspect_number_name(c->wpe_type));
 	set_text(o, "tokenizer", "bytes");
 	json_object_set_new(o, "schemes", json_schemes(c));
+	json_object_set_new(o, "runs", json_runs(c));
+	set_integer(o, "ln_f_scheme", c->ln_f);
 }
 
 /* d and distribution of the first matrix, for those who want one number. */

@@ -12,9 +12,9 @@
 #include <string.h>
 
 struct new_options {
-	int layers, width, heads, context, vocab, ff, d, rank;
+	int layers, width, heads, context, vocab, ff, d, rank, gains, bias, layer_gains;
 	double gain;
-	char *method, *dist, *norms, *type, *shape, *seed, *output;
+	char *method, *dist, *norms, *type, *numbers, *shape, *seed, *output;
 };
 
 static const struct shape {
@@ -79,26 +79,29 @@ static int fill_shape(struct smol_config *c, struct new_options *o)
 
 static int fill_schemes(struct smol_config *c, const struct new_options *o)
 {
-	static const char *const methods[] = {"alpha", "embed", "alpha-global", "lora", "fastfood", "fastfood-global", "fourier", "fourier-global", NULL};
+	static const char *const methods[] = {"alpha", "embed", "alpha-global", "lora", "fastfood", "fastfood-global", "fourier", "fourier-global", "nola", NULL};
 	static const char *const dists[] = {"sign", "gauss", NULL};
 	static const char *const norms[] = {"frozen", "alpha", "stored", NULL};
 	static const char *const types[] = {"q8", "q4", "f16", "f32", NULL};
 	static const uint8_t sources[] = {SMOL_MATRIX_OWN,  SMOL_MATRIX_UNIT,     SMOL_MATRIX_SHARED,
 	                                  SMOL_MATRIX_UNIT, SMOL_MATRIX_FASTFOOD, SMOL_MATRIX_FASTFOOD_SHARED,
-	                                  SMOL_MATRIX_FOURIER, SMOL_MATRIX_FOURIER_SHARED};
+	                                  SMOL_MATRIX_FOURIER, SMOL_MATRIX_FOURIER_SHARED, SMOL_MATRIX_NOLA};
 	static const uint8_t numbers[] = {SMOL_Q8, SMOL_Q4, SMOL_F16, SMOL_F32};
+	static const char *const learned_types[] = {"f16", "f32", "q8", NULL};
+	static const uint8_t learned_numbers[] = {SMOL_F16, SMOL_F32, SMOL_Q8_BLOCKS};
 	const int method = choose(o->method, methods), dist = choose(o->dist, dists);
-	const int norm = choose(o->norms, norms), type = choose(o->type, types);
+	const int norm = choose(o->norms, norms), type = choose(o->type, types), learned = choose(o->numbers, learned_types);
 	struct smol_scheme matrix = {.kind = SMOL_MATRIX}, norm_scheme = {.kind = SMOL_NORM};
 	bool is_projection;
 	int d;
 
 	if (method < 0)
-		return cli_usage_error("--method", "takes embed, alpha, alpha-global, lora, fastfood, fastfood-global, fourier or fourier-global");
-	if (dist < 0 || norm < 0 || type < 0)
-		return cli_usage_error(dist < 0 ? "--dist" : norm < 0 ? "--norms" : "--embedding-type", "unknown choice");
-	is_projection = sources[method] >= SMOL_MATRIX_FASTFOOD;
-	d = o->d != INT_MIN ? o->d : is_projection ? 1000 : 5;
+		return cli_usage_error("--method", "takes embed, alpha, alpha-global, lora, fastfood, fastfood-global, fourier, fourier-global or nola");
+	if (dist < 0 || norm < 0 || type < 0 || learned < 0)
+		return cli_usage_error(dist < 0 ? "--dist" : norm < 0 ? "--norms" : type < 0 ? "--embedding-type" : "--numbers",
+		                       "unknown choice");
+	is_projection = sources[method] >= SMOL_MATRIX_FASTFOOD && sources[method] <= SMOL_MATRIX_FOURIER_SHARED;
+	d = o->d != INT_MIN ? o->d : is_projection ? 1000 : sources[method] == SMOL_MATRIX_NOLA ? 8 : 5;
 	if (d < 1 || d > (int)(is_projection ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
 		return cli_usage_error("--d", is_projection ? "takes 1..1048576" : "takes 1..64");
 	if (o->rank < 1 || o->rank > (int)SMOL_MAX_RANK)
@@ -107,48 +110,77 @@ static int fill_schemes(struct smol_config *c, const struct new_options *o)
 	matrix.dist = (uint8_t)dist;
 	matrix.d = matrix.source == SMOL_MATRIX_UNIT || is_projection ? 1 : (uint8_t)d;
 	matrix.dimensions = is_projection ? (uint32_t)d : 0;
-	matrix.alpha_type = matrix.source == SMOL_MATRIX_UNIT ? SMOL_F32 : SMOL_F16;
-	matrix.rank = strcmp(methods[method], "lora") == 0 ? (uint16_t)o->rank : 0;
-	matrix.value_type = matrix.rank ? SMOL_F16 : SMOL_F32;
+	matrix.alpha_type = matrix.source == SMOL_MATRIX_UNIT ? SMOL_F32 : learned_numbers[learned];
+	matrix.rank = strcmp(methods[method], "lora") == 0 || matrix.source == SMOL_MATRIX_NOLA ? (uint16_t)o->rank : 0;
+	matrix.terms = (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));
+	if (o->layer_gains && matrix.source != SMOL_MATRIX_FASTFOOD_SHARED && matrix.source != SMOL_MATRIX_FOURIER_SHARED)
+		return cli_usage_error("--layer-gains", "takes fastfood-global or fourier-global");
+	matrix.value_type = (matrix.rank && matrix.source != SMOL_MATRIX_NOLA) || matrix.terms ? learned_numbers[learned] : SMOL_F32;
+	matrix.terms |= o->layer_gains ? SMOL_TERM_LAYER_GAIN : 0;
 	norm_scheme.source = (uint8_t)norm;
 	if (norm == SMOL_NORM_OWN) {
 		norm_scheme.dist = (uint8_t)dist;
 		norm_scheme.d = is_projection ? 1 : (uint8_t)d;
-		norm_scheme.alpha_type = SMOL_F16;
+		norm_scheme.alpha_type = learned_numbers[learned];
 	} else if (norm == SMOL_NORM_STORED) {
-		norm_scheme.value_type = SMOL_F16;
+		norm_scheme.value_type = learned_numbers[learned];
 	}
 	c->wte_type = c->wpe_type = numbers[type];
 	smol_config_fill(c, &matrix, &norm_scheme, o->gain);
 	return 0;
 }
 
-/* One slot's learned numbers: alphas (1, 0, ...), projections 0, norms 1 and 0, factor A from the seed, B zero. */
-static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer, enum smol_slot slot)
+/* An array of n learned numbers, the first n_ones of them 1 and the others 0. */
+static bool fill_ones(uint8_t *dest, uint8_t type, size_t n, size_t n_ones)
 {
-	static const float one = 1.0f;
-	const struct smol_scheme *s = smol_config_scheme(c, layer, slot);
-	struct smol_learned_place at;
+	float *values = calloc(n, sizeof *values);
+
+	if (!values)
+		return false;
+	for (size_t i = 0; i < n_ones; i++)
+		values[i] = 1.0f;
+	smol_encode_numbers(dest, (enum smol_number)type, values, n);
+	free(values);
+	return true;
+}
+
+/* The factor A from the seed. */
+static bool fill_factor(uint8_t *dest, const struct smol_config *c, uint32_t layer, enum smol_slot slot,
+                        const struct smol_scheme *s)
+{
 	uint32_t rows, cols;
 	float *a;
 
-	smol_learned_at(&at, c, layer, slot);
 	smol_config_shape(c, slot, &rows, &cols);
-	if (s->kind == SMOL_NORM && s->source == SMOL_NORM_STORED)
-		for (uint64_t i = 0; i < cols; i++)
-			smol_encode_numbers(learned + at.gain + i * smol_number_bytes(s->value_type),
-			                    (enum smol_number)s->value_type, &one, 1);
-	if (s->kind == SMOL_MATRIX && s->source != SMOL_MATRIX_UNIT && s->dimensions == 0)
-		smol_encode_numbers(learned + at.alphas, (enum smol_number)s->alpha_type, &one, 1);
-	if (s->rank == 0)
-		return true;
 	a = malloc((size_t)s->rank * cols * sizeof *a);
 	if (!a)
 		return false;
 	smol_initial_factor(a, c, layer, slot, s->rank);
-	smol_encode_numbers(learned + at.factor_a, (enum smol_number)s->value_type, a, (size_t)s->rank * cols);
+	smol_encode_numbers(dest, (enum smol_number)s->value_type, a, (size_t)s->rank * cols);
 	free(a);
 	return true;
+}
+
+/* One slot's learned numbers: alphas (1, 0, ...), projections 0, gains 1 and biases 0, factor A from the seed, B zero. All is zero before. */
+static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer, enum smol_slot slot)
+{
+	const struct smol_scheme *s = smol_config_scheme(c, layer, slot);
+	struct smol_learned_place at;
+
+	smol_learned_at(&at, c, layer, slot);
+	if (s->kind == SMOL_NORM)
+		return s->source != SMOL_NORM_STORED || fill_ones(learned + at.gain, s->value_type, c->width, c->width);
+	if ((s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED || s->source == SMOL_MATRIX_NOLA) && !fill_ones(learned + at.alphas, s->alpha_type, s->d, 1))
+		return false;
+	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) && !fill_ones(learned + at.layer_gain, s->alpha_type, 1, 1))
+		return false;
+	if (smol_scheme_has(s, SMOL_TERM_GAINS)) {
+		uint32_t rows, cols;
+		smol_config_shape(c, slot, &rows, &cols);
+		if (!fill_ones(learned + at.gain, s->value_type, rows, rows))
+			return false;
+	}
+	return s->rank == 0 || s->source == SMOL_MATRIX_NOLA || fill_factor(learned + at.factor_a, c, layer, slot, s);
 }
 
 static bool fill_learned(uint8_t *learned, const struct smol_config *c)
@@ -240,6 +272,7 @@ static void free_options(struct new_options *o)
 	free(o->dist);
 	free(o->norms);
 	free(o->type);
+	free(o->numbers);
 	free(o->shape);
 	free(o->seed);
 	free(o->output);
@@ -256,12 +289,16 @@ int tool_new(int argc, const char **argv)
 		{"context", 0, POPT_ARG_INT, &o.context, 0, "tokens seen at once (256)", "N"},
 		{"vocab", 0, POPT_ARG_INT, &o.vocab, 0, "tokens; those from 256 stand for no bytes (256)", "N"},
 		{"ff", 0, POPT_ARG_INT, &o.ff, 0, "feed-forward width (4 x width)", "N"},
-		{"method", 0, POPT_ARG_STRING, &o.method, 0, "embed, alpha (default), alpha-global, lora, fastfood, fastfood-global, fourier or fourier-global", "NAME"},
+		{"method", 0, POPT_ARG_STRING, &o.method, 0, "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, fourier or fourier-global", "NAME"},
 		{"d", 0, POPT_ARG_INT, &o.d, 0, "numbers of each vector of alphas (5) or projection (1000)", "N"},
-		{"rank", 0, POPT_ARG_INT, &o.rank, 0, "rank of lora's factors (4)", "N"},
+		{"rank", 0, POPT_ARG_INT, &o.rank, 0, "rank of the factors of lora or nola (4)", "N"},
 		{"dist", 0, POPT_ARG_STRING, &o.dist, 0, "sign (default) or gauss", "NAME"},
 		{"norms", 0, POPT_ARG_STRING, &o.norms, 0, "frozen (default), alpha or stored", "NAME"},
+		{"gains", 0, POPT_ARG_NONE, &o.gains, 0, "a factor of each output of a matrix", NULL},
+		{"bias", 0, POPT_ARG_NONE, &o.bias, 0, "a number added to each output of a matrix", NULL},
+		{"layer-gains", 0, POPT_ARG_NONE, &o.layer_gains, 0, "a factor of each layer's share of a -global projection", NULL},
 		{"embedding-type", 0, POPT_ARG_STRING, &o.type, 0, "q8 (default), q4, f16 or f32", "NAME"},
+		{"numbers", 0, POPT_ARG_STRING, &o.numbers, 0, "learned numbers: f16 (default), f32 or q8", "NAME"},
 		{"gain", 0, POPT_ARG_DOUBLE, &o.gain, 0, "multiplies the default scale of the frozen weights (1)", "X"},
 		{"seed", 0, POPT_ARG_STRING, &o.seed, 0, "seed of the frozen weights (0)", "N"},
 		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the model goes", "FILE"},

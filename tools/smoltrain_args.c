@@ -4,6 +4,7 @@
 #include "cli_guard.h"
 #include "smoltrain_group.h"
 #include "smoltrain_output.h"
+#include "smoltrain_rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,9 @@
 
 /* Words on the command line that become numbers. */
 struct words {
-	char *method, *d, *dist, *norms, *embedding_type, *keep, *init_alpha, *order, *seed, *isa;
+	char *method, *d, *dist, *norms, *numbers, *embedding_type, *keep, *init_alpha, *order, *seed, *isa;
+	int gains, bias, layer_gains;
+	struct train_rule_words rules;
 };
 
 static void free_words(struct words *w)
@@ -23,12 +26,16 @@ static void free_words(struct words *w)
 	free(w->d);
 	free(w->dist);
 	free(w->norms);
+	free(w->numbers);
 	free(w->embedding_type);
 	free(w->keep);
 	free(w->init_alpha);
 	free(w->order);
 	free(w->seed);
 	free(w->isa);
+	free(w->rules.attn);
+	free(w->rules.mlp);
+	free(w->rules.recipe);
 }
 
 struct choice {
@@ -43,6 +50,8 @@ static const struct choice norms[] = {{"frozen", SMOL_NORM_FROZEN},
                                       {NULL, 0}};
 static const struct choice numbers[] = {
 	{"q8", SMOL_Q8}, {"q4", SMOL_Q4}, {"f16", SMOL_F16}, {"f32", SMOL_F32}, {NULL, 0}};
+static const struct choice learned[] = {
+	{"f16", SMOL_LEARNED_F16}, {"f32", SMOL_LEARNED_F32}, {"q8", SMOL_LEARNED_Q8}, {NULL, 0}};
 static const struct choice keeps[] = {{"last", 0}, {"best", 1}, {NULL, 0}};
 static const struct choice orders[] = {
 	{"random", SMOL_ORDER_RANDOM}, {"shuffled", SMOL_ORDER_SHUFFLED}, {NULL, 0}};
@@ -75,11 +84,12 @@ static int apply_words(struct train_args *args, const struct words *w)
 {
 	struct smol_train_options *o = &args->options;
 	int dist = (int)o->dist, norm = (int)o->norms, type = (int)o->embedding_type;
-	int keep = o->keep_best, start = o->uniform_alphas, order = (int)o->order;
+	int keep = o->keep_best, start = o->uniform_alphas, order = (int)o->order, number = (int)o->numbers;
 	struct smol_error error;
+	int code;
 
 	if (choose(&dist, "--dist", w->dist, dists) || choose(&norm, "--norms", w->norms, norms) ||
-	    choose(&type, "--embedding-type", w->embedding_type, numbers) ||
+	    choose(&number, "--numbers", w->numbers, learned) || choose(&type, "--embedding-type", w->embedding_type, numbers) ||
 	    choose(&keep, "--keep", w->keep, keeps) ||
 	    choose(&start, "--init-alpha", w->init_alpha, starts) ||
 	    choose(&order, "--order", w->order, orders) || cli_parse_isa(&o->isa, w->isa))
@@ -90,15 +100,21 @@ static int apply_words(struct train_args *args, const struct words *w)
 		return cli_usage_error("--seed", "takes 0..2^64-1");
 	o->dist = (enum smol_dist)dist;
 	o->norms = (enum smol_source)norm;
+	o->numbers = (enum smol_learned_numbers)number;
 	o->embedding_type = (enum smol_number)type;
 	o->order = (enum smol_order)order;
 	o->keep_best = keep != 0;
+	o->gains = o->gains || w->gains != 0;
+	o->bias = o->bias || w->bias != 0;
+	o->layer_gains = o->layer_gains || w->layer_gains != 0;
 	o->uniform_alphas = start != 0;
 	if (o->n_threads == 0)
 		o->n_threads = cli_cores() / train_group_neighbours() > 0 ? cli_cores() / train_group_neighbours() : 1;
 	o->group = train_group();
 	if (args->seed_search > MAX_SEEDS)
 		return cli_usage_error("--seed-search", "takes 0..10000");
+	if ((code = train_rules_apply(o, &w->rules)) != 0)
+		return code;
 	if (smol_train_options_check(o, &error) != SMOL_OK)
 		return cli_usage_error("options", error.text);
 	return 0;
@@ -134,12 +150,20 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 	struct smol_train_options *o = &a->options;
 	struct poptOption model[] = {
 		{"method", 0, POPT_ARG_STRING, &w->method, 0,
-		 "embed, alpha (default), alpha-global, lora, fastfood, fastfood-global, fourier, fourier-global or full", "NAME"},
+		 "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, fourier, fourier-global or full", "NAME"},
 		{"d", 0, POPT_ARG_STRING, &w->d, 0,
 		 "numbers of each vector or projection; of a sweep, a list: 1,2,5", "N"},
 		{"rank", 0, POPT_ARG_INT, &o->rank, 0, "rank of the LoRA factors, 0 = none", "N"},
+		{"attn", 0, POPT_ARG_STRING, &w->rules.attn, 0, "another method for attention, with its d or rank: alpha:8",
+		 "NAME[:N]"},
+		{"mlp", 0, POPT_ARG_STRING, &w->rules.mlp, 0, "another method for the feed-forward matrices", "NAME[:N]"},
+		{"recipe", 0, POPT_ARG_STRING, &w->rules.recipe, 0, "JSON rules: methods by names of tensors", "FILE"},
 		{"dist", 0, POPT_ARG_STRING, &w->dist, 0, "frozen weights: sign (default) or gauss", "NAME"},
 		{"norms", 0, POPT_ARG_STRING, &w->norms, 0, "LayerNorm's: frozen, alpha or stored", "NAME"},
+		{"gains", 0, POPT_ARG_NONE, &w->gains, 0, "a learned factor of each output of a matrix", NULL},
+		{"bias", 0, POPT_ARG_NONE, &w->bias, 0, "a learned number added to each output of a matrix", NULL},
+		{"sparse", 0, POPT_ARG_DOUBLE, &o->sparse, 0, "learned numbers in seeded places of each row: a part of it, 0.03", "X"},
+		{"layer-gains", 0, POPT_ARG_NONE, &w->layer_gains, 0, "a learned factor of each layer's share of a -global projection", NULL},
 		{"layers", 0, POPT_ARG_INT, &o->n_layers, 0, "layers", "N"},
 		{"width", 0, POPT_ARG_INT, &o->width, 0, "width of the residual stream", "N"},
 		{"heads", 0, POPT_ARG_INT, &o->n_heads, 0, "attention heads; they divide the width",
@@ -154,6 +178,8 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		 "alphas at the start: e1 is (1, 0, ...), uniform 1/sqrt(d) each", "NAME"},
 		{"embedding-type", 0, POPT_ARG_STRING, &w->embedding_type, 0,
 		 "embeddings in the file: q8, q4, f16 or f32", "TYPE"},
+		{"numbers", 0, POPT_ARG_STRING, &w->numbers, 0, "all other learned numbers in the file: f16 (default), f32 or q8",
+		 "TYPE"},
 		{"embedding-std", 0, POPT_ARG_DOUBLE, &o->embedding_std, 0,
 		 "standard deviation of the embeddings at the start", "X"},
 		{"logit-scale", 0, POPT_ARG_DOUBLE, &o->logit_scale, 0, "factor of the logits", "X"},

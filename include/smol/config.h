@@ -29,7 +29,8 @@ extern "C" {
 #define SMOL_MAX_SCHEMES 32u
 #define SMOL_MAX_CARD_BYTES 65536u
 
-enum smol_number { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2, SMOL_Q4 = 3 };
+/* Q8 and Q4 are of embeddings, Q8_BLOCKS is of learned numbers (SPEC.md 3.2). */
+enum smol_number { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2, SMOL_Q4 = 3, SMOL_Q8_BLOCKS = 4 };
 enum smol_dist { SMOL_SIGN = 0, SMOL_GAUSS = 1 };
 enum smol_tokenizer_kind { SMOL_TOKENIZER_BYTES = 0 };
 
@@ -44,9 +45,18 @@ enum smol_source {
 	SMOL_MATRIX_FASTFOOD_SHARED = 4, /* of one vector for the file */
 	SMOL_MATRIX_FOURIER = 5, /* the same two by a Fourier transform */
 	SMOL_MATRIX_FOURIER_SHARED = 6,
+	SMOL_MATRIX_NOLA = 8, /* unit, and factors A and B of d alphas each; 7 is no source */
 	SMOL_NORM_FROZEN = 0,   /* gain 1, bias 0 */
 	SMOL_NORM_OWN = 1,      /* d alphas for the gain, d for the bias */
 	SMOL_NORM_STORED = 2,   /* C gains and C biases */
+};
+
+/* What a matrix has besides; bits. */
+enum smol_term {
+	SMOL_TERM_GAINS = 16,  /* a stored factor of each output */
+	SMOL_TERM_BIASES = 32, /* a stored number added to each output */
+	SMOL_TERM_SPARSE = 64, /* stored numbers in seeded places of each row */
+	SMOL_TERM_LAYER_GAIN = 128, /* the layer's factor of the file's projection */
 };
 
 /* The places of a layer that have a scheme, in file order. */
@@ -63,14 +73,15 @@ enum smol_slot {
 
 struct smol_scheme {
 	uint8_t kind;       /* enum smol_kind */
+	uint8_t terms;      /* enum smol_term, of a matrix */
 	uint8_t source;     /* enum smol_source */
 	uint8_t dist;       /* enum smol_dist */
 	uint8_t d;          /* bases */
 	uint16_t rank;      /* of the low-rank factors, 0 = none */
-	uint8_t alpha_type; /* enum smol_number: F32 or F16 */
-	uint8_t value_type; /* of the factors or vectors: F32 or F16 */
+	uint8_t alpha_type; /* enum smol_number: F32, F16 or Q8_BLOCKS */
+	uint8_t value_type; /* the same, of factors, vectors, gains, biases and sparse terms */
 	float sigma;
-	uint32_t dimensions; /* numbers that a projection starts from, 0 = no projection */
+	uint32_t dimensions; /* numbers that a projection starts from, or of a row of the sparse term; else 0 */
 };
 
 struct smol_run {
@@ -115,12 +126,23 @@ uint32_t smol_scheme_numbers(const struct smol_scheme *scheme);
 /* Whether a matrix scheme takes the file's shared vector. */
 bool smol_scheme_is_shared(const struct smol_scheme *scheme);
 
+/* Whether a scheme has a term. */
+bool smol_scheme_has(const struct smol_scheme *scheme, enum smol_term term);
+/* A scheme of a layer whose matrices take the layer's gain, or NULL if none does. */
+const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer);
+/* Whether a matrix scheme has a projection. */
+bool smol_scheme_projects(const struct smol_scheme *scheme);
+/* Stored numbers of a row of a sparse term, 0 without. */
+uint32_t smol_scheme_sparse(const struct smol_scheme *scheme);
+/* Whether two schemes have the same encoding. */
+bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b);
+
 /* Rows (outputs R) and columns (inputs K) of a matrix slot; for a norm slot
  * 1 and C. */
 void smol_config_shape(const struct smol_config *config, enum smol_slot slot, uint32_t *rows,
                        uint32_t *cols);
 
-/* "embed", "alpha", "alpha-global", "lora", or "mixed" for anything else. */
+/* "embed", "alpha", "alpha-global", "lora", "fastfood", ... or "mixed" for anything else; norms, gains and biases may be of any kind. */
 const char *smol_config_method(const struct smol_config *config);
 
 /* Learned numbers outside wte and wpe. */

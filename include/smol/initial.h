@@ -23,7 +23,7 @@ void smol_initial_wpe(float *values, const struct smol_config *config, double st
 void smol_initial_factor(float *values, const struct smol_config *config, uint32_t layer, enum smol_slot slot,
                          uint32_t rank);
 
-/* n floats as F32 or F16, rounded to nearest even. */
+/* An array of n floats as F32 or F16, rounded to nearest even, or as Q8_BLOCKS; magnitudes at most 2^60. */
 void smol_encode_numbers(uint8_t *dest, enum smol_number type, const float *values, size_t n);
 
 /* The other way. */

@@ -11,12 +11,14 @@ extern "C" {
 
 /* Byte offsets into LRND; meaningful only where the scheme of the slot has such numbers. */
 struct smol_learned_place {
-	uint64_t alphas;      /* d: of a matrix (own or shared), or of a norm's gain */
-	uint64_t bias_alphas; /* d: of a norm's bias */
+	uint64_t alphas;      /* d: of a matrix (own or shared), of a norm's gain, or of nola's factor A */
+	uint64_t bias_alphas; /* d: of a norm's bias, or of nola's factor B */
 	uint64_t factor_a;    /* (r, K) */
 	uint64_t factor_b;    /* (R, r) */
-	uint64_t gain;        /* (C), stored */
-	uint64_t bias;        /* (C), stored */
+	uint64_t sparse;      /* (R, q), q of the scheme */
+	uint64_t gain;        /* (C) of a norm or (R) of a matrix, stored */
+	uint64_t bias;        /* the same */
+	uint64_t layer_gain;  /* 1, of a matrix that takes it */
 };
 
 /* The place of a slot of a layer; for SMOL_LN_F the layer is ignored. config is valid. */
@@ -25,6 +27,13 @@ void smol_learned_at(struct smol_learned_place *place, const struct smol_config 
 
 /* Bytes of a number of a type: F32, F16 or Q8. */
 uint32_t smol_number_bytes(uint8_t type);
+
+/* Bytes of n learned numbers of a type: F32, F16 or Q8_BLOCKS. n is at most 2^40. */
+uint64_t smol_learned_array_bytes(uint8_t type, uint64_t n);
+
+/* Of learned numbers of Q8_BLOCKS: numbers of a block, and its bytes, the first two of which are its scale. */
+#define SMOL_Q8_BLOCK 64u
+#define SMOL_Q8_BLOCK_BYTES (SMOL_Q8_BLOCK + 2)
 
 /* Bytes of a row of an embedding table of a type, without scale and multipliers (SPEC.md 3.3). */
 uint64_t smol_row_bytes(uint8_t type, uint32_t cols);

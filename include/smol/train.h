@@ -30,6 +30,38 @@ struct smol_train_group {
 	void *context;
 };
 
+/* What the tensors of some names have in the place of what the options say of all (docs/methods.md). Filled in by
+ * smol_train_rule() and smol_train_recipe(). */
+#define SMOL_MAX_RULES 32u
+#define SMOL_MAX_PATTERN 64u
+
+enum smol_rule_field {
+	SMOL_RULE_METHOD = 1,
+	SMOL_RULE_D = 2,
+	SMOL_RULE_RANK = 4,
+	SMOL_RULE_DIST = 8,
+	SMOL_RULE_NORMS = 16,
+	SMOL_RULE_NUMBERS = 32,
+	SMOL_RULE_GAINS = 64,
+	SMOL_RULE_BIAS = 128,
+	SMOL_RULE_SPARSE = 256,
+};
+
+/* How a file holds learned numbers. */
+enum smol_learned_numbers { SMOL_LEARNED_F16, SMOL_LEARNED_F32, SMOL_LEARNED_Q8 };
+
+struct smol_train_rule {
+	char tensors[SMOL_MAX_PATTERN]; /* a name, in which * stands for any text and ? for one character */
+	uint32_t sets;                  /* enum smol_rule_field: which of the following count */
+	char method[20];                /* any but full; it sets d and rank to its defaults */
+	uint32_t d, rank;
+	enum smol_dist dist;
+	enum smol_source norms;
+	enum smol_learned_numbers numbers;
+	bool gains, bias;
+	double sparse;
+};
+
 /* What trains and how. Filled in by smol_train_defaults(). */
 struct smol_train_options {
 	/* The model. */
@@ -37,6 +69,10 @@ struct smol_train_options {
 	enum smol_source norms;    /* SMOL_NORM_FROZEN, _OWN or _STORED */
 	enum smol_dist dist;
 	enum smol_number embedding_type; /* of wte and wpe in the file */
+	enum smol_learned_numbers numbers; /* of all else */
+	bool gains, bias;                  /* a factor and a summand of each output of a matrix */
+	double sparse;                     /* part of each row that a sparse term has numbers for, beside all but projections; 0: none */
+	bool layer_gains;                  /* a factor for each layer of shared projections */
 	bool full;                       /* every matrix trains; such a model has no .smol form */
 	bool uniform_alphas;             /* start at 1 / sqrt(d) each, not at (1, 0, ...) */
 	uint32_t d;                      /* bases, if there are alphas; numbers of a projection */
@@ -46,6 +82,8 @@ struct smol_train_options {
 	double residual_gain; /* and once more that of the two c_proj */
 	double embedding_std, logit_scale, ln_epsilon;
 	uint64_t seed; /* of the frozen weights, the start and the batches */
+	uint32_t n_rules;
+	struct smol_train_rule rules[SMOL_MAX_RULES]; /* where several fit a tensor, the last decides */
 
 	/* The recipe. */
 	uint32_t batch, n_steps, warmup;
@@ -64,12 +102,21 @@ struct smol_train_options {
 /* warmup: a tenth of the steps, at most 100. */
 #define SMOL_WARMUP_DEFAULT UINT32_MAX
 
-/* The defaults of a method by name: embed, alpha, alpha-global, lora, fastfood,
+/* The defaults of a method by name: embed, alpha, alpha-global, lora, nola, fastfood,
  * fastfood-global, fourier, fourier-global, full. False for other names. */
 bool smol_train_defaults(struct smol_train_options *options, const char *method);
 
 /* The name of what options train: one of those, or "mixed". */
 const char *smol_train_method(const struct smol_train_options *options);
+
+/* One more rule: a method for the tensors of a pattern, or "METHOD:N" with its d (of lora, its rank). ARGUMENT if there
+ * is no such method or there are too many rules. */
+enum smol_status smol_train_rule(struct smol_train_options *options, const char *tensors, const char *method,
+                                 struct smol_error *error);
+/* The rules of a recipe, a JSON text as docs/methods.md describes it, after those that there are. TEXT or RANGE with the
+ * place if it is malformed. */
+enum smol_status smol_train_recipe(struct smol_train_options *options, const char *text, size_t size_bytes,
+                                   struct smol_error *error);
 
 /* ARGUMENT, with the rule, if options are out of range or contradict each other. */
 enum smol_status smol_train_options_check(const struct smol_train_options *options,
@@ -125,7 +172,7 @@ enum smol_status smol_trainer_model(uint8_t **bytes, size_t *size_bytes,
                                     const struct smol_trainer *trainer, const char *card,
                                     size_t card_bytes, struct smol_error *error);
 
-/* Its weights as safetensors with Hugging Face's names and shapes and zero biases; for `full` only.
+/* Its weights as safetensors with Hugging Face's names and shapes, biases zero if it has none; for `full` only.
  * card: put into the metadata as "smol.card" if not NULL. *bytes is for free(). */
 enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
                                           const struct smol_trainer *trainer, const char *card,

@@ -12,7 +12,7 @@ extern "C" {
 #define SMOL_MAX_TENSOR_NAME 64u
 
 /* A matrix has rows = outputs and cols = inputs (GPT-2's own files hold the
- * transpose); a vector has 1 row. */
+ * transpose); a vector has 1 row. A matrix has a bias only if its scheme has. */
 struct smol_tensor {
 	char name[SMOL_MAX_TENSOR_NAME];
 	enum smol_slot slot; /* of a layer's tensor or ln_f; meaningless for wte and wpe */

@@ -1,4 +1,5 @@
 /* From streams and tables to the weights of some rows. SPEC.md 5.4 and 5.6. */
+#include "base/bytes.h"
 #include "frozen/frozen.h"
 
 #include <string.h>
@@ -108,6 +109,27 @@ void smol_frozen_bytes(uint8_t *bytes, const struct smol_frozen *tensor, uint32_
 			smol_stream_step(&w.stream, step);
 			memcpy(bytes + (size_t)r * cols + col, step,
 			       cols - col < SMOL_STEP_BYTES ? cols - col : SMOL_STEP_BYTES);
+		}
+		if (r + 1 < n_rows)
+			walk_next_row(&w);
+	}
+}
+
+void smol_sparse_columns(uint32_t *columns, const struct smol_frozen *tensor, uint32_t q, uint32_t row_begin, uint32_t n_rows)
+{
+	struct smol_frozen words = *tensor; /* a row has four bytes for each number */
+	uint8_t step[SMOL_STEP_BYTES];
+	struct walk w;
+
+	words.cols = 4 * q;
+	walk_start(&w, &words, 0, row_begin);
+	for (uint32_t r = 0; r < n_rows; r++) {
+		for (uint32_t k = 0; k < q; k++) {
+			const uint64_t begin = (uint64_t)k * tensor->cols / q, end = (uint64_t)(k + 1) * tensor->cols / q;
+			if (k % 16 == 0)
+				smol_stream_step(&w.stream, step);
+			columns[(size_t)r * q + k] =
+				(uint32_t)(begin + ((uint64_t)smol_le32(step + 4 * (k % 16)) * (end - begin) >> 32));
 		}
 		if (r + 1 < n_rows)
 			walk_next_row(&w);

@@ -99,6 +99,9 @@ static inline size_t smol_kernel_scratch(size_t cols, size_t n_x)
 /* Numbers in file encoding, F32, F16 or Q8, as floats; scale is used by q8 only. */
 void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *data, float scale, size_t n);
 
+/* Numbers first.. of an array of learned numbers as floats. SPEC.md 3.2. */
+void smol_learned_to_f32(float *values, enum smol_number type, const uint8_t *array, uint64_t first, size_t n);
+
 /* x (C) = one row of a table of embeddings. */
 void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row);
 

@@ -1,4 +1,4 @@
-/* Stored numbers as floats. SPEC.md 3.3. */
+/* Stored numbers as floats. SPEC.md 3.2 and 3.3. */
 #include "base/bytes.h"
 #include "kernel/kernel.h"
 
@@ -20,7 +20,22 @@ void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *da
 			values[i] = scale * (float)(int8_t)data[i];
 		break;
 	case SMOL_Q4: /* only whole rows, by smol_embedding_row */
+	case SMOL_Q8_BLOCKS: /* only arrays, by smol_learned_to_f32 */
 		break;
+	}
+}
+
+void smol_learned_to_f32(float *values, enum smol_number type, const uint8_t *array, uint64_t first, size_t n)
+{
+	if (type != SMOL_Q8_BLOCKS) {
+		smol_numbers_to_f32(values, type, array + first * smol_number_bytes((uint8_t)type), 0, n);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *block = array + (first + i) / SMOL_Q8_BLOCK * SMOL_Q8_BLOCK_BYTES;
+		const float scale = smol_bits_f32((uint32_t)smol_le16(block) << 16);
+
+		values[i] = scale * (float)(int8_t)block[2 + (first + i) % SMOL_Q8_BLOCK];
 	}
 }
 

@@ -143,6 +143,37 @@ static void add_projection(struct stage *g, struct projector *projector, uint64_
 	}
 }
 
+/* The sparse term's share of some rows: its row times the inputs in its columns. gathered: (n_sparse). */
+static void add_sparse(struct stage *g, float *gathered, uint64_t first, uint64_t n_rows)
+{
+	const struct matrix *m = g->matrix;
+	const uint64_t R = m->frozen.rows, end = R - first < n_rows ? R : first + n_rows, q = m->n_sparse;
+
+	for (uint64_t r = first; r < end; r++)
+		for (uint64_t p = 0; p < g->n; p++) {
+			const float *in = g->in + p * g->in_width;
+			for (uint64_t k = 0; k < q; k++)
+				gathered[k] = in[m->columns[r * q + k]];
+			g->y[p * R + r] += m->sparse_type == SMOL_F32 ? g->s->kernels->dot_f32(m->sparse + r * q * 4, gathered, q)
+			                                              : g->s->kernels->dot_f16(m->sparse + r * q * 2, gathered, q);
+		}
+}
+
+/* Gains and biases of some rows, which all else has been added to. */
+static void scale_and_shift(struct stage *g, uint64_t first, uint64_t n_rows)
+{
+	const struct matrix *m = g->matrix;
+	const uint64_t R = m->frozen.rows, end = R - first < n_rows ? R : first + n_rows;
+
+	for (uint64_t p = 0; p < g->n; p++) {
+		float *y = g->y + p * R;
+		for (uint64_t r = first; m->gain && r < end; r++)
+			y[r] *= m->gain[r];
+		for (uint64_t r = first; m->bias && r < end; r++)
+			y[r] += m->bias[r];
+	}
+}
+
 /* n row blocks from block b on, of kept weights, times one vector. */
 static void kept_blocks(struct stage *g, uint32_t worker, uint64_t b, uint64_t n)
 {
@@ -173,8 +204,12 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 			s->product(s->workers[worker].sums, f, (uint32_t)b, (uint32_t)n, s->X, s->x_stride, g->n,
 			           s->workers[worker].scratch);
 		finish_rows(g, s->workers[worker].sums, n * SMOL_ROW_BLOCK, b * SMOL_ROW_BLOCK);
+		if (g->matrix->n_sparse)
+			add_sparse(g, s->workers[worker].scratch, b * SMOL_ROW_BLOCK, n * SMOL_ROW_BLOCK);
 		if (g->matrix->projected.p.n)
 			add_projection(g, s->workers[worker].projector, b * SMOL_ROW_BLOCK, n * SMOL_ROW_BLOCK);
+		if (g->matrix->gain || g->matrix->bias)
+			scale_and_shift(g, b * SMOL_ROW_BLOCK, n * SMOL_ROW_BLOCK);
 	}
 }
 

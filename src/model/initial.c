@@ -1,6 +1,7 @@
-/* The numbers that a new model starts with. SPEC.md 12. */
+/* The numbers that a new model starts with, and numbers in file encoding. SPEC.md 12. */
 #include "base/bytes.h"
 #include "frozen/frozen.h"
+#include "kernel/kernel.h"
 
 #include <smol/initial.h>
 #include <smol/learned.h>
@@ -78,21 +79,6 @@ void smol_initial_factor(float *values, const struct smol_config *config, uint32
 	smol_frozen_gauss_rows(values, &f, 1.0 / sqrt((double)cols), 0, rank);
 }
 
-void smol_encode_numbers(uint8_t *dest, enum smol_number type, const float *values, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (type == SMOL_F32)
-			smol_put32(dest + 4 * i, smol_f32_bits(values[i]));
-		else
-			smol_put16(dest + 2 * i, smol_f32_to_f16(values[i]));
-}
-
-void smol_decode_numbers(float *values, enum smol_number type, const uint8_t *data, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		values[i] = type == SMOL_F32 ? smol_load_f32(data + 4 * i) : smol_load_f16(data + 2 * i);
-}
-
 /* Half to even for |x| < 2^22, brought into -most..most: a subnormal scale is too coarse to keep a quotient in range by itself. */
 static int32_t round_within(float x, int32_t most)
 {
@@ -118,6 +104,34 @@ float smol_encode_q8(uint8_t *dest, const float *values, size_t n)
 	for (size_t i = 0; i < n; i++)
 		dest[i] = (uint8_t)(scale > 0 ? round_within(values[i] / scale, 127) : 0);
 	return scale;
+}
+
+/* One block; the scale is rounded up to the upper half of a float, so that no quotient is beyond 127 by more than its rounding. */
+static void encode_block(uint8_t *block, const float *values, size_t n)
+{
+	const uint32_t bits = smol_f32_bits(largest_of(values, n) / 127.0f), half = (bits + 0xffffu) >> 16;
+	const float scale = smol_bits_f32(half << 16);
+
+	smol_put16(block, (uint16_t)half);
+	for (size_t i = 0; i < n; i++)
+		block[2 + i] = (uint8_t)(scale > 0 ? round_within(values[i] / scale, 127) : 0);
+}
+
+void smol_encode_numbers(uint8_t *dest, enum smol_number type, const float *values, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (type == SMOL_F32)
+			smol_put32(dest + 4 * i, smol_f32_bits(values[i]));
+		else if (type == SMOL_F16)
+			smol_put16(dest + 2 * i, smol_f32_to_f16(values[i]));
+		else if (i % SMOL_Q8_BLOCK == 0)
+			encode_block(dest + i / SMOL_Q8_BLOCK * SMOL_Q8_BLOCK_BYTES, values + i,
+			             n - i < SMOL_Q8_BLOCK ? n - i : SMOL_Q8_BLOCK);
+}
+
+void smol_decode_numbers(float *values, enum smol_number type, const uint8_t *data, size_t n)
+{
+	smol_learned_to_f32(values, type, data, 0, n);
 }
 
 float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n)

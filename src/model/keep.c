@@ -23,7 +23,7 @@ void smol_weights_keep(struct smol_session *session, struct carve *carve, uint64
 
 			smol_config_shape(session->config, slots[i], &rows, &cols);
 			n = (uint64_t)rows * cols;
-			if (s->d * (s->dist == SMOL_GAUSS ? 8u : 1u) <= session->kernels->fast_bases ||
+			if ((s->source == SMOL_MATRIX_NOLA ? 1 : s->d) * (s->dist == SMOL_GAUSS ? 8u : 1u) <= session->kernels->fast_bases ||
 			    carve->used + n * sizeof *w + 64 > limit_bytes)
 				continue;
 			w = smol_carve(carve, n, sizeof *w);

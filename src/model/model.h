@@ -21,6 +21,11 @@ struct matrix {
 	const uint8_t *b; /* (R, r) */
 	int16_t *kept;    /* (R, K) integer weights, or NULL: regenerated */
 	struct projected projected;
+	uint32_t n_sparse;       /* numbers of a row of the sparse term, or 0 */
+	enum smol_number sparse_type;
+	const uint8_t *sparse;   /* (R, n_sparse) in file encoding */
+	const uint32_t *columns; /* (R, n_sparse) of them */
+	const float *gain, *bias; /* (R), or NULL */
 };
 
 /* Gain and bias (C) of a LayerNorm; both NULL for 1 and 0. */

@@ -10,6 +10,7 @@
 #include "kernel/fastfood.h"
 #include "kernel/fourier.h"
 
+#include <smol/learned.h>
 #include <string.h>
 
 #define NO_BLOCK UINT64_MAX
@@ -34,6 +35,22 @@ static void carve_fourier(struct fourier *f, struct carve *carve, uint64_t D, ui
 	f->q = smol_carve(carve, D, sizeof *f->q);
 	f->coarse = smol_carve(carve, n_roots, sizeof *f->coarse);
 	f->fine = smol_carve(carve, n_roots, sizeof *f->fine);
+}
+
+struct projected smol_projected(const struct smol_config *config, uint32_t layer, enum smol_slot slot,
+                                const struct smol_frozen_key *key, const uint8_t *learned)
+{
+	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+	struct projected made = {.type = (enum smol_number)s->alpha_type, .is_scaled = smol_scheme_has(s, SMOL_TERM_LAYER_GAIN)};
+	struct smol_learned_place at;
+
+	smol_learned_at(&at, config, layer, slot);
+	smol_config_shape(config, slot, &made.rows, &made.cols);
+	made.p = smol_projection_of(s, key, smol_frozen_number(config, layer, slot));
+	made.theta = learned + at.alphas;
+	if (made.is_scaled)
+		smol_learned_to_f32(&made.gain, made.type, learned + at.layer_gain, 0, 1);
+	return made;
 }
 
 struct projector *smol_projector_carve(struct carve *carve, uint32_t most, uint32_t rows, uint32_t cols)
@@ -68,7 +85,9 @@ void smol_projector_begin(struct projector *j, const struct projected *t, const 
 	if (t->type == SMOL_F16)
 		kernels->from_f16(j->theta, t->theta, t->p.n);
 	else
-		smol_numbers_to_f32(j->theta, t->type, t->theta, 0, t->p.n);
+		smol_learned_to_f32(j->theta, t->type, t->theta, 0, t->p.n);
+	for (uint32_t k = 0; t->is_scaled && k < t->p.n; k++)
+		j->theta[k] *= t->gain;
 	if (t->p.is_fourier)
 		fourier_init(&j->fourier, &j->projection, kernels, (uint64_t)t->rows * t->cols, t->fft);
 	else

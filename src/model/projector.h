@@ -27,9 +27,15 @@ struct projected {
 	struct smol_projection p; /* n 0: none */
 	const uint8_t *theta;     /* (n) of type, in file encoding */
 	enum smol_number type;
+	float gain;               /* of theta, if is_scaled: the layer's */
+	bool is_scaled;
 	uint32_t rows, cols;
 	const struct smol_fft *fft; /* over D, for Fourier */
 };
+
+/* That of a matrix whose scheme has one; its transform is still missing. learned: the section LRND. */
+struct projected smol_projected(const struct smol_config *config, uint32_t layer, enum smol_slot slot,
+                                const struct smol_frozen_key *key, const uint8_t *learned);
 
 /* Turns to a tensor. */
 void smol_projector_begin(struct projector *projector, const struct projected *tensor, const struct smol_kernels *kernels);

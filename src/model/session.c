@@ -30,7 +30,7 @@ static uint32_t max_dimensions(const struct smol_config *c)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < c->n_schemes; i++)
-		n = max_u32(n, c->schemes[i].dimensions);
+		n = max_u32(n, smol_scheme_projects(&c->schemes[i]) ? c->schemes[i].dimensions : 0);
 	return n;
 }
 

@@ -1,5 +1,6 @@
 /* From a file's schemes and learned numbers to tensors ready to multiply with. SPEC.md 5 and 6. */
 #include "base/bytes.h"
+#include "model/factors.h"
 #include "model/model.h"
 
 #include <smol/learned.h>
@@ -17,21 +18,105 @@ static void load_alphas(double *alpha, const struct smol_file *file, const struc
 {
 	float f[SMOL_MAX_BASES];
 
-	smol_numbers_to_f32(f, (enum smol_number)s->alpha_type, file->learned.data + offset, 0, s->d);
+	smol_learned_to_f32(f, (enum smol_number)s->alpha_type, file->learned.data + offset, 0, s->d);
 	for (uint32_t k = 0; k < s->d; k++)
 		alpha[k] = (double)f[k];
 }
 
 /* The table of one vector of alphas, in memory of the carve's. */
-static void make_table(struct smol_frozen *f, const struct smol_scheme *s, const double *alpha, struct carve *carve)
+static void make_table(struct smol_frozen *f, const struct smol_scheme *s, const double *alpha, uint32_t d, struct carve *carve)
 {
 	int16_t *table;
 
-	f->n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d);
+	f->n_planes = smol_frozen_planes((enum smol_dist)s->dist, d);
 	table = smol_carve(carve, f->n_planes * SMOL_TABLE_ENTRIES, sizeof *table);
 	f->table = table;
 	if (table)
-		f->scale = (double)s->sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, s->d);
+		f->scale = (double)s->sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, d);
+}
+
+/* Factors as the products read them: in place, but 8-bit ones as floats in memory of the carve's. */
+static void set_up_factors(struct matrix *m, const struct smol_scheme *s, const struct smol_learned_place *at,
+                           const uint8_t *learned, struct carve *carve)
+{
+	const uint64_t n_a = (uint64_t)s->rank * m->frozen.cols, n_b = (uint64_t)s->rank * m->frozen.rows;
+	float *a, *b;
+
+	m->a = learned + at->factor_a;
+	m->b = learned + at->factor_b;
+	if (m->type != SMOL_Q8_BLOCKS)
+		return;
+	a = smol_carve(carve, n_a, sizeof *a);
+	b = smol_carve(carve, n_b, sizeof *b);
+	if (carve->base) {
+		smol_learned_to_f32(a, m->type, m->a, 0, n_a);
+		smol_learned_to_f32(b, m->type, m->b, 0, n_b);
+	}
+	m->type = SMOL_F32;
+	m->a = (const uint8_t *)a;
+	m->b = (const uint8_t *)b;
+}
+
+/* Nola's, made from their alphas once. A row of A fits a worker's scratch; one of B may be longer than a row of any matrix. */
+static void make_factors(struct smol_session *session, struct matrix *m, uint32_t layer, enum smol_slot slot,
+                         struct carve *carve)
+{
+	int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], row_b[SMOL_MAX_RANK];
+	float *a = smol_carve(carve, (uint64_t)m->rank * m->frozen.cols, sizeof *a);
+	float *b = smol_carve(carve, (uint64_t)m->rank * m->frozen.rows, sizeof *b);
+	struct smol_frozen f;
+
+	m->type = SMOL_F32;
+	m->a = (const uint8_t *)a;
+	m->b = (const uint8_t *)b;
+	if (!carve->base)
+		return;
+	smol_factor_frozen(&f, table, session->config, layer, slot, false, &session->key, session->file->learned.data);
+	for (uint32_t j = 0; j < f.rows; j++)
+		smol_factor_rows(a + (size_t)j * f.cols, &f, j, 1, session->workers[0].scratch);
+	smol_factor_frozen(&f, table, session->config, layer, slot, true, &session->key, session->file->learned.data);
+	for (uint32_t r = 0; r < f.rows; r++)
+		smol_factor_rows(b + (size_t)r * f.cols, &f, r, 1, row_b);
+}
+
+/* n stored numbers as floats in memory of the carve's; NULL without the term, or when only counting. */
+static const float *set_up_vector(const struct smol_scheme *s, enum smol_term term, const uint8_t *data, uint32_t n,
+                                  struct carve *carve)
+{
+	float *v;
+
+	if (!smol_scheme_has(s, term))
+		return NULL;
+	v = smol_carve(carve, n, sizeof *v);
+	if (v)
+		smol_learned_to_f32(v, (enum smol_number)s->value_type, data, 0, n);
+	return v;
+}
+
+/* The sparse term: its columns, and its numbers in place, but 8-bit ones as floats. */
+static void set_up_sparse(struct smol_session *session, struct matrix *m, const struct smol_scheme *s, const uint8_t *data,
+                          struct carve *carve)
+{
+	const uint64_t n = (uint64_t)smol_scheme_sparse(s) * m->frozen.rows;
+	uint32_t *columns = smol_carve(carve, n, sizeof *columns);
+	struct smol_frozen places = m->frozen;
+	float *values;
+
+	m->n_sparse = smol_scheme_sparse(s);
+	m->sparse_type = (enum smol_number)s->value_type;
+	m->sparse = data;
+	m->columns = columns;
+	places.key = &session->key;
+	places.purpose = SMOL_PURPOSE_SPARSE;
+	if (carve->base)
+		smol_sparse_columns(columns, &places, m->n_sparse, 0, places.rows);
+	if (m->sparse_type != SMOL_Q8_BLOCKS)
+		return;
+	values = smol_carve(carve, n, sizeof *values);
+	if (carve->base)
+		smol_learned_to_f32(values, m->sparse_type, data, 0, n);
+	m->sparse_type = SMOL_F32;
+	m->sparse = (const uint8_t *)values;
 }
 
 static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32_t layer, enum smol_slot slot,
@@ -44,25 +129,25 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
 	struct smol_learned_place at;
 
 	smol_learned_at(&at, session->config, layer, slot);
-	if (s->dimensions == 0 && smol_scheme_numbers(s) > 0)
+	if (s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED)
 		load_alphas(alpha, session->file, s, at.alphas);
 	made.frozen.key = &session->key;
 	made.frozen.tensor = smol_frozen_number(session->config, layer, slot);
 	made.frozen.purpose = SMOL_PURPOSE_MATRIX;
 	smol_config_shape(session->config, slot, &made.frozen.rows, &made.frozen.cols);
-	make_table(&made.frozen, s, alpha, carve);
-	if (s->dimensions) {
-		made.projected.p = smol_projection_of(s, &session->key, made.frozen.tensor);
-		made.projected.theta = learned + at.alphas;
-		made.projected.type = (enum smol_number)s->alpha_type;
-		made.projected.rows = made.frozen.rows;
-		made.projected.cols = made.frozen.cols;
+	make_table(&made.frozen, s, alpha, s->source == SMOL_MATRIX_NOLA ? 1 : s->d, carve);
+	if (smol_scheme_projects(s)) {
+		made.projected = smol_projected(session->config, layer, slot, &session->key, learned);
 		made.projected.fft = session->ffts[smol_fft_index(made.projected.p.size)];
 	}
-	if (s->rank) {
-		made.a = learned + at.factor_a;
-		made.b = learned + at.factor_b;
-	}
+	if (s->source == SMOL_MATRIX_NOLA)
+		make_factors(session, &made, layer, slot, carve);
+	else if (s->rank)
+		set_up_factors(&made, s, &at, learned, carve);
+	if (smol_scheme_has(s, SMOL_TERM_SPARSE))
+		set_up_sparse(session, &made, s, learned + at.sparse, carve);
+	made.gain = set_up_vector(s, SMOL_TERM_GAINS, learned + at.gain, made.frozen.rows, carve);
+	made.bias = set_up_vector(s, SMOL_TERM_BIASES, learned + at.bias, made.frozen.rows, carve);
 	if (carve->base)
 		*m = made;
 }
@@ -107,8 +192,8 @@ static void set_up_norm(struct smol_session *session, struct norm *norm, uint32_
 		return;
 	smol_learned_at(&at, session->config, layer, slot);
 	if (s->source == SMOL_NORM_STORED) {
-		smol_numbers_to_f32(gain, (enum smol_number)s->value_type, session->file->learned.data + at.gain, 0, C);
-		smol_numbers_to_f32(bias, (enum smol_number)s->value_type, session->file->learned.data + at.bias, 0, C);
+		smol_learned_to_f32(gain, (enum smol_number)s->value_type, session->file->learned.data + at.gain, 0, C);
+		smol_learned_to_f32(bias, (enum smol_number)s->value_type, session->file->learned.data + at.bias, 0, C);
 	} else {
 		const uint32_t number = smol_frozen_number(session->config, layer, slot);
 		frozen_vector(gain, session, s, at.alphas, number, true);

@@ -1,5 +1,5 @@
 /* A fully trained network as safetensors, as Hugging Face's GPT-2 wants it: Conv1D weights stored
- * inputs x outputs, and biases, which this network does not have, as zeros. */
+ * inputs x outputs, and biases, as zeros where this network does not have them. */
 #include "base/error.h"
 #include "train/safetensors.h"
 #include "train/trainer.h"
@@ -31,11 +31,11 @@ static void add_norm(struct list *list, const struct smol_net *net, const struct
 	add(list, owner, "bias", 0, net->config.width, norm->bias_data, scale);
 }
 
-static void add_matrix(struct list *list, const struct smol_net_matrix *m, const char *owner)
+static void add_matrix(struct list *list, const struct smol_net *net, const struct smol_net_matrix *m, const char *owner)
 {
 	add(list, owner, "weight", m->rows, m->cols, m->weight, 1);
 	list->items[list->n - 1].transposed = true;
-	add(list, owner, "bias", 0, m->rows, NULL, 1);
+	add(list, owner, "bias", 0, m->rows, m->bias != SMOL_NO_PARAM ? smol_net_value(net, m->bias) : NULL, 1);
 }
 
 static void add_layer(struct list *list, const struct smol_net *net, uint32_t layer)
@@ -53,7 +53,7 @@ static void add_layer(struct list *list, const struct smol_net *net, uint32_t la
 	add_norm(list, net, &l->ln_2, owner, 1);
 	for (size_t i = 0; i < 4; i++) {
 		snprintf(owner, sizeof owner, "h.%u.%s", (unsigned)layer, matrix_names[i]);
-		add_matrix(list, matrices[i], owner);
+		add_matrix(list, net, matrices[i], owner);
 	}
 }
 

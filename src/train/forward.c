@@ -15,13 +15,67 @@ static void embed(struct smol_net *net, const uint8_t *tokens)
 	}
 }
 
-/* y (n, rows) = x (n, cols) W^T + keep x y. */
-static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix *m, const real *x,
-                     real keep)
+static void multiply_plain(struct smol_net *net, real *y, const struct smol_net_matrix *m, const real *x,
+                           real keep)
 {
 	smol_gemm(y, m->rows, (struct smol_operand){x, m->cols, false},
 	          (struct smol_operand){m->weight, m->cols, true}, net->n_tokens, m->rows, m->cols, 1,
 	          keep);
+}
+
+static bool is_plain(const struct smol_net_matrix *m)
+{
+	return m->gain == SMOL_NO_PARAM && m->bias == SMOL_NO_PARAM;
+}
+
+/* y (n, rows) = x (n, cols) W^T, times the gains, plus the biases, + keep x y. */
+static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix *m, const real *x,
+                     real keep)
+{
+	const real *gain = m->gain != SMOL_NO_PARAM ? smol_net_value(net, m->gain) : NULL;
+	const real *bias = m->bias != SMOL_NO_PARAM ? smol_net_value(net, m->bias) : NULL;
+
+	if (is_plain(m)) {
+		multiply_plain(net, y, m, x, keep);
+		return;
+	}
+	multiply_plain(net, net->plain, m, x, 0);
+#pragma omp parallel for schedule(static)
+	for (size_t i = 0; i < net->n_tokens; i++) {
+		const real *from = net->plain + i * m->rows;
+		real *to = y + i * m->rows;
+
+		for (size_t r = 0; r < m->rows; r++)
+			to[r] = (keep != 0 ? to[r] : 0) + (gain != NULL ? from[r] * gain[r] : from[r]) +
+			        (bias != NULL ? bias[r] : 0);
+	}
+}
+
+/* d_y (n, rows) without the gains, with their gradient and the biases' set on the way. It is d_y itself where there is neither. The
+ * outputs without gains are made again, not kept. */
+static const real *plain_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x, const real *d_y)
+{
+	const real *gain = m->gain != SMOL_NO_PARAM ? smol_net_value(net, m->gain) : NULL;
+
+	if (is_plain(m))
+		return d_y;
+	if (gain != NULL)
+		multiply_plain(net, net->plain, m, x, 0);
+#pragma omp parallel for schedule(static)
+	for (size_t r = 0; r < m->rows; r++) {
+		real d_gain = 0, d_bias = 0;
+
+		for (size_t i = r; i < net->n_tokens * m->rows; i += m->rows) {
+			d_bias += d_y[i];
+			d_gain += gain != NULL ? d_y[i] * net->plain[i] : 0;
+			net->d_plain[i] = gain != NULL ? d_y[i] * gain[r] : d_y[i];
+		}
+		if (gain != NULL)
+			smol_net_grad(net, m->gain)[r] = d_gain;
+		if (m->bias != SMOL_NO_PARAM)
+			smol_net_grad(net, m->bias)[r] = d_bias;
+	}
+	return net->d_plain;
 }
 
 /* d_x (n, cols) = d_y (n, rows) W. */
@@ -31,6 +85,15 @@ static void multiply_back(struct smol_net *net, real *d_x, const struct smol_net
 	smol_gemm(d_x, m->cols, (struct smol_operand){d_y, m->rows, false},
 	          (struct smol_operand){m->weight, m->cols, false}, net->n_tokens, m->cols, m->rows, 1,
 	          0);
+}
+
+/* From d_y (n, rows) to d_x (n, cols) and, with the input x, to the gradients of all that the matrix learns. */
+static void matrix_back(struct smol_net *net, real *d_x, const struct smol_net_matrix *m, const real *x, const real *d_y)
+{
+	const real *d_plain = plain_gradient(net, m, x, d_y);
+
+	multiply_back(net, d_x, m, d_plain);
+	smol_net_matrix_gradient(net, m, x, d_plain);
 }
 
 static void normalise(struct smol_net *net, const struct smol_net_norm *norm, real *z, real *a,
@@ -83,21 +146,17 @@ static void layer_backward(struct smol_net *net, struct smol_net_layer *l)
 	const struct smol_attention shape = attention_shape(net);
 	const size_t n_hidden = net->n_tokens * net->config.n_ff;
 
-	multiply_back(net, net->d_hidden, &l->mlp_proj, net->x);
-	smol_net_matrix_gradient(net, &l->mlp_proj, l->hidden, net->x);
+	matrix_back(net, net->d_hidden, &l->mlp_proj, l->hidden, net->x);
 #pragma omp parallel for simd schedule(static)
 	for (size_t i = 0; i < n_hidden; i++)
 		net->d_hidden[i] *= l->slope[i];
-	multiply_back(net, net->d_width, &l->c_fc, net->d_hidden);
-	smol_net_matrix_gradient(net, &l->c_fc, l->a_2, net->d_hidden);
+	matrix_back(net, net->d_width, &l->c_fc, l->a_2, net->d_hidden);
 	normalise_back(net, &l->ln_2, l->z_2, l->rstd_2);
 
-	multiply_back(net, net->d_width, &l->attn_proj, net->x);
-	smol_net_matrix_gradient(net, &l->attn_proj, l->heads, net->x);
+	matrix_back(net, net->d_width, &l->attn_proj, l->heads, net->x);
 	smol_attention_backward(net->d_qkv, net->d_attention, net->d_width, l->attention, l->qkv,
 	                        &shape);
-	multiply_back(net, net->d_width, &l->c_attn, net->d_qkv);
-	smol_net_matrix_gradient(net, &l->c_attn, l->a_1, net->d_qkv);
+	matrix_back(net, net->d_width, &l->c_attn, l->a_1, net->d_qkv);
 	normalise_back(net, &l->ln_1, l->z_1, l->rstd_1);
 }
 

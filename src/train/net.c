@@ -28,12 +28,30 @@ static bool take(real **p, size_t count)
 	return *p != NULL;
 }
 
+/* Where the sparse term has its numbers. */
+static bool take_columns(const struct smol_net *net, struct smol_net_matrix *m)
+{
+	const struct smol_frozen places = {.key = &net->key, .tensor = m->tensor, .purpose = SMOL_PURPOSE_SPARSE,
+	                                   .rows = (uint32_t)m->rows, .cols = (uint32_t)m->cols};
+	const uint32_t q = smol_scheme_sparse(m->scheme);
+
+	m->columns = smol_train_alloc(m->rows * q, sizeof *m->columns);
+	if (m->columns == NULL)
+		return false;
+	smol_sparse_columns(m->columns, &places, q, 0, places.rows);
+	return true;
+}
+
 static bool take_matrix(struct smol_net *net, struct smol_net_matrix *m)
 {
 	if (m->full != SMOL_NO_PARAM) {
 		m->weight = smol_net_value(net, m->full);
 		return true;
 	}
+	if (m->alpha_a != SMOL_NO_PARAM && !(take(&m->made_a, m->scheme->rank * m->cols) && take(&m->made_b, m->rows * m->scheme->rank)))
+		return false;
+	if (m->sparse != SMOL_NO_PARAM && !take_columns(net, m))
+		return false;
 	return take(&m->weight, m->rows * m->cols);
 }
 
@@ -74,8 +92,8 @@ static bool take_layer(struct smol_net *net, struct smol_net_layer *l)
 }
 
 struct extent {
-	size_t matrix, rows, cols, rank;
-	bool alphas;
+	size_t matrix, rows, cols, rank, nola_rank;
+	bool alphas, outputs; /* a matrix has alphas or a sparse term; one has gains or biases */
 };
 
 /* The largest of what the shared buffers have to hold. */
@@ -95,7 +113,10 @@ static struct extent extent_of(const struct smol_net *net)
 			e.rows = all[i]->rows > e.rows ? all[i]->rows : e.rows;
 			e.cols = all[i]->cols > e.cols ? all[i]->cols : e.cols;
 			e.rank = all[i]->scheme->rank > e.rank ? all[i]->scheme->rank : e.rank;
-			e.alphas = e.alphas || all[i]->alpha != SMOL_NO_PARAM;
+			if (all[i]->alpha_a != SMOL_NO_PARAM)
+				e.nola_rank = all[i]->scheme->rank > e.nola_rank ? all[i]->scheme->rank : e.nola_rank;
+			e.alphas = e.alphas || all[i]->alpha != SMOL_NO_PARAM || all[i]->sparse != SMOL_NO_PARAM;
+			e.outputs = e.outputs || all[i]->gain != SMOL_NO_PARAM || all[i]->bias != SMOL_NO_PARAM;
 		}
 	}
 	return e;
@@ -109,12 +130,14 @@ static bool take_shared(struct smol_net *net)
 
 	net->losses = smol_train_alloc(n, sizeof *net->losses);
 	net->d_alpha =
-		smol_train_alloc((e.rows / SMOL_ROW_BLOCK + 1) * SMOL_MAX_BASES, sizeof *net->d_alpha);
+		smol_train_alloc(((e.rows > e.rank ? e.rows : e.rank) / SMOL_ROW_BLOCK + 1) * SMOL_MAX_BASES, sizeof *net->d_alpha);
 	return net->losses != NULL && net->d_alpha != NULL && take_norm(net, &net->ln_f) &&
 	       take_normalised(net, &net->ln_f, &net->z_f, &net->a_f, &net->rstd_f) &&
 	       take(&net->x, n * c->width) && take(&net->logits, n * c->vocab) &&
 	       take(&net->d_width, n * c->width) && take(&net->d_qkv, n * 3 * c->width) &&
 	       take(&net->d_hidden, n * c->n_ff) && (!e.alphas || take(&net->d_weight, e.matrix)) &&
+	       (e.nola_rank == 0 || (take(&net->d_a, e.nola_rank * e.cols) && take(&net->d_b, e.rows * e.nola_rank))) &&
+	       (!e.outputs || (take(&net->plain, n * e.rows) && take(&net->d_plain, n * e.rows))) &&
 	       take(&net->z_factor, n * e.rank) && take(&net->d_factor, n * e.rank) &&
 	       take(&net->partial, 2 * c->width + smol_layernorm_partials(n, c->width)) &&
 	       take(&net->d_attention, (size_t)net->n_threads * 64 * c->context);
@@ -123,8 +146,9 @@ static bool take_shared(struct smol_net *net)
 /* Rows of a block as floats are the most that a thread regenerates at a time. */
 static bool take_scratch(struct smol_net *net)
 {
-	const size_t widest =
-		net->config.n_ff > net->config.width ? net->config.n_ff : net->config.width;
+	const struct extent e = extent_of(net);
+	const size_t most = net->config.n_ff > net->config.width ? net->config.n_ff : net->config.width;
+	const size_t widest = e.nola_rank > most ? e.nola_rank : most;
 
 	net->scratch_bytes = SMOL_ROW_BLOCK * smol_round_up(widest, 64) * sizeof(float);
 	net->scratch = smol_train_alloc(net->n_threads, net->scratch_bytes);
@@ -179,6 +203,9 @@ static void free_matrix(struct smol_net_matrix *m)
 {
 	if (m->full == SMOL_NO_PARAM)
 		free(m->weight);
+	free(m->columns);
+	free(m->made_a);
+	free(m->made_b);
 }
 
 static void free_norm(struct smol_net_norm *norm)
@@ -222,7 +249,8 @@ void smol_net_destroy(struct smol_net *net)
 	free_normalised(net->z_f, net->a_f, net->rstd_f);
 	real *const buffers[] = {net->value,    net->grad,     net->x,        net->logits,
 	                         net->d_width,  net->d_qkv,    net->d_hidden, net->d_weight,
-	                         net->z_factor, net->d_factor, net->partial,  net->d_attention};
+	                         net->z_factor, net->d_factor, net->partial,  net->d_attention,
+	                         net->plain,    net->d_plain,  net->d_a,     net->d_b};
 	for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
 		free(buffers[i]);
 	free(net->layers);

@@ -31,10 +31,16 @@ struct smol_param {
 
 struct smol_net_matrix {
 	const struct smol_scheme *scheme;
+	struct smol_scheme frozen, of_a, of_b; /* of the frozen part, and of nola's factors */
 	size_t rows, cols;
 	uint32_t tensor;
-	uint32_t alpha, factor_a, factor_b, full; /* parameters, or SMOL_NO_PARAM */
-	real *weight; /* (rows, cols), factors included; borrowed from value if full */
+	uint32_t alpha, factor_a, factor_b, gain, bias, full; /* parameters, or SMOL_NO_PARAM */
+	uint32_t sparse;                                      /* (rows, q) */
+	uint32_t alpha_a, alpha_b;                            /* nola's */
+	uint32_t layer_gain;                                  /* of the projection; the layer's matrices share it */
+	real *weight; /* (rows, cols), factors included, gains not; borrowed from value if full */
+	uint32_t *columns;     /* (rows, q) of the sparse term; else NULL */
+	real *made_a, *made_b; /* nola's factors (r, cols), (rows, r); else NULL */
 };
 
 struct smol_net_norm {
@@ -86,6 +92,8 @@ struct smol_net {
 	real *d_hidden;            /* (n, F) */
 	real *d_weight;            /* the largest matrix; NULL if none has alphas */
 	real *z_factor, *d_factor; /* (n, largest rank) */
+	real *d_a, *d_b;           /* of nola's factors, the largest; NULL if there is none */
+	real *plain, *d_plain;     /* (n, largest rows) outputs without gains and biases; NULL if no matrix has any */
 	real *partial;             /* of vector gradients */
 	real *d_attention;         /* (threads, 64, T) */
 	double *d_alpha;           /* (largest number of row blocks, 64) */

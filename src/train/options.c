@@ -34,7 +34,7 @@ static const struct smol_train_options defaults = {
 
 /* The names of what trains without factors, by source of the matrices. */
 static const char *const methods[] = {"embed",   "alpha",          "alpha-global", "fastfood", "fastfood-global",
-                                      "fourier", "fourier-global", NULL};
+                                      "fourier", "fourier-global", NULL,           "nola"};
 
 static bool projection_method(struct smol_train_options *o, const char *method)
 {
@@ -47,9 +47,9 @@ static bool projection_method(struct smol_train_options *o, const char *method)
 	return false;
 }
 
-static bool is_projection(const struct smol_train_options *o)
+bool smol_train_projects(const struct smol_train_options *o)
 {
-	return o->matrices >= SMOL_MATRIX_FASTFOOD;
+	return o->matrices >= SMOL_MATRIX_FASTFOOD && o->matrices <= SMOL_MATRIX_FOURIER_SHARED;
 }
 
 bool smol_train_defaults(struct smol_train_options *out, const char *method)
@@ -65,6 +65,10 @@ bool smol_train_defaults(struct smol_train_options *out, const char *method)
 			return false;
 	} else if (strcmp(method, "lora") == 0) {
 		o.rank = 4;
+	} else if (strcmp(method, "nola") == 0) {
+		o.matrices = SMOL_MATRIX_NOLA;
+		o.d = 8;
+		o.rank = 4;
 	} else if (strcmp(method, "full") == 0) {
 		o.full = true;
 		o.norms = SMOL_NORM_STORED;
@@ -79,9 +83,16 @@ bool smol_train_defaults(struct smol_train_options *out, const char *method)
 
 const char *smol_train_method(const struct smol_train_options *o)
 {
+	struct smol_train_options resolved = *o;
+	struct smol_config config;
+
 	if (o->full)
 		return "full";
-	if (o->rank > 0)
+	if (o->n_rules > 0 || o->sparse > 0) {
+		smol_train_resolve(&resolved);
+		return smol_train_config(&config, &resolved, NULL) == SMOL_OK ? smol_config_method(&config) : "mixed";
+	}
+	if (o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA)
 		return o->matrices == SMOL_MATRIX_UNIT ? "lora" : "mixed";
 	return methods[o->matrices];
 }
@@ -92,45 +103,6 @@ void smol_train_resolve(struct smol_train_options *o)
 		o->warmup = o->n_steps / 10 < 100 ? o->n_steps / 10 : 100;
 	if (o->n_ff == 0)
 		o->n_ff = 4 * o->width;
-}
-
-static struct smol_scheme norm_scheme(const struct smol_train_options *o)
-{
-	struct smol_scheme s = {.kind = SMOL_NORM, .source = (uint8_t)o->norms};
-
-	if (o->norms == SMOL_NORM_OWN) {
-		s.dist = (uint8_t)o->dist;
-		s.d = (uint8_t)(is_projection(o) ? 1 : o->d);
-		s.alpha_type = SMOL_F16;
-		s.sigma = 1;
-	} else if (o->norms == SMOL_NORM_STORED) {
-		s.value_type = SMOL_F16;
-	}
-	return s;
-}
-
-static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
-                                        const struct smol_config *config, enum smol_slot slot)
-{
-	const bool residual = slot == SMOL_ATTN_C_PROJ || slot == SMOL_MLP_C_PROJ;
-	const double gain = residual ? o->gain * o->residual_gain / sqrt(2.0 * o->n_layers) : o->gain;
-	uint32_t rows, cols;
-	struct smol_scheme s = {.kind = SMOL_MATRIX,
-	                        .source = (uint8_t)o->matrices,
-	                        .dist = (uint8_t)o->dist,
-	                        .d = 1,
-	                        .rank = (uint16_t)o->rank};
-
-	smol_config_shape(config, slot, &rows, &cols);
-	s.sigma = (float)(gain / sqrt((double)cols));
-	if (o->matrices != SMOL_MATRIX_UNIT) {
-		s.d = (uint8_t)(is_projection(o) ? 1 : o->d);
-		s.dimensions = is_projection(o) ? o->d : 0;
-		s.alpha_type = SMOL_F16;
-	}
-	if (o->rank > 0)
-		s.value_type = SMOL_F16;
-	return s;
 }
 
 static enum smol_status check_model(const struct smol_train_options *o, struct smol_error *error)
@@ -147,14 +119,24 @@ static enum smol_status check_model(const struct smol_train_options *o, struct s
 		wrong = "context must be 1..65536";
 	else if (o->n_ff > SMOL_MAX_FF)
 		wrong = "the feed-forward width must be 1..262144";
-	else if (o->matrices > SMOL_MATRIX_FOURIER_SHARED)
+	else if (o->matrices > SMOL_MATRIX_FOURIER_SHARED && o->matrices != SMOL_MATRIX_NOLA)
 		wrong = "the matrices have an unknown source";
-	else if (o->d < 1 || o->d > (is_projection(o) ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
-		wrong = is_projection(o) ? "d must be 1..1048576" : "d must be 1..64";
+	else if (o->d < 1 || o->d > (smol_train_projects(o) ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
+		wrong = smol_train_projects(o) ? "d must be 1..1048576" : "d must be 1..64";
 	else if (o->rank > SMOL_MAX_RANK)
 		wrong = "rank must be 0..4096";
+	else if (o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
+		wrong = "nola has factors of a rank over 0";
 	else if (o->full && (o->rank > 0 || o->matrices != SMOL_MATRIX_UNIT))
 		wrong = "full has neither alphas nor factors";
+	else if (o->numbers > SMOL_LEARNED_Q8)
+		wrong = "the learned numbers have an unknown type";
+	else if (!(o->sparse >= 0 && o->sparse <= 1))
+		wrong = "the sparse part of a row must be 0..1";
+	else if (o->full && (o->gains || o->sparse > 0))
+		wrong = "full has neither gains nor sparse terms of its own";
+	else if (o->full && o->n_rules > 0)
+		wrong = "full has the same for every tensor";
 	else if (o->full && o->norms != SMOL_NORM_STORED)
 		wrong = "full has stored norms";
 	else if (!(o->gain > 0 && o->residual_gain > 0 && o->gain < 1e6 && o->residual_gain < 1e6))
@@ -214,27 +196,15 @@ enum smol_status smol_train_config(struct smol_config *out, const struct smol_tr
 	                        .logit_scale = (float)o->logit_scale,
 	                        .seed = o->seed,
 	                        .wte_type = (uint8_t)o->embedding_type,
-	                        .wpe_type = (uint8_t)o->embedding_type,
-	                        .ln_f = 0,
-	                        .n_schemes = 1 + SMOL_N_SLOTS,
-	                        .n_runs = 1};
+	                        .wpe_type = (uint8_t)o->embedding_type};
 	enum smol_status status = check_model(o, error);
 
 	if (status == SMOL_OK)
 		status = check_recipe(o, error);
-	if (status != SMOL_OK)
-		return status;
-	c.runs[0].n_layers = (uint16_t)o->n_layers;
-	for (int slot = 0; slot < SMOL_N_SLOTS; slot++) {
-		const bool norm = slot == SMOL_LN_1 || slot == SMOL_LN_2;
-
-		c.runs[0].scheme[slot] = (uint8_t)(slot + 1);
-		c.schemes[slot + 1] =
-			norm ? norm_scheme(o) : matrix_scheme(o, &c, (enum smol_slot)slot);
-	}
-	c.schemes[0] = norm_scheme(o);
-	smol_config_canonicalise(&c);
-	status = smol_config_check(&c, error);
+	if (status == SMOL_OK)
+		status = smol_train_schemes(&c, o, error);
+	if (status == SMOL_OK)
+		status = smol_config_check(&c, error);
 	if (status == SMOL_OK)
 		*out = c;
 	return status;

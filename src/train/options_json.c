@@ -18,13 +18,15 @@ struct field {
 	bool optional;            /* left out where it is 0: older files do not have it */
 };
 
-static const char *const matrix_words[] = {"unit", "own", "shared", "fastfood", "fastfood shared", "fourier", "fourier shared", NULL};
+static const char *const matrix_words[] = {"unit", "own", "shared", "fastfood", "fastfood shared", "fourier", "fourier shared", "no source", "nola", NULL};
 static const char *const norm_words[] = {"frozen", "alpha", "stored", NULL};
 static const char *const dist_words[] = {"sign", "gauss", NULL};
 static const char *const order_words[] = {"random", "shuffled", NULL};
+static const char *const learned_words[] = {"f16", "f32", "q8", NULL};
 static const char *const number_words[] = {"f32", "f16", "q8", "q4", NULL};
 
 #define FIELD(form, member) {#member, form, offsetof(struct smol_train_options, member), NULL, false}
+#define LATER(form, member) {#member, form, offsetof(struct smol_train_options, member), NULL, true}
 #define WORDS(member, words, optional) \
 	{#member, WORD, offsetof(struct smol_train_options, member), words, optional}
 
@@ -61,6 +63,11 @@ static const struct field fields[] = {
 	FIELD(NUMBER, clip),
 	FIELD(NUMBER, val_fraction),
 	WORDS(order, order_words, true),
+	WORDS(numbers, learned_words, true),
+	LATER(FLAG, gains),
+	LATER(FLAG, bias),
+	LATER(FLAG, layer_gains),
+	LATER(NUMBER, sparse),
 	FIELD(FLAG, keep_best),
 };
 
@@ -74,6 +81,8 @@ static int word_value(const struct smol_train_options *o, const struct field *f)
 		return (int)o->norms;
 	if (f->words == order_words)
 		return (int)o->order;
+	if (f->words == learned_words)
+		return (int)o->numbers;
 	return f->words == dist_words ? (int)o->dist : (int)o->embedding_type;
 }
 
@@ -85,10 +94,22 @@ static void set_word(struct smol_train_options *o, const struct field *f, int va
 		o->norms = (enum smol_source)value;
 	else if (f->words == order_words)
 		o->order = (enum smol_order)value;
+	else if (f->words == learned_words)
+		o->numbers = (enum smol_learned_numbers)value;
 	else if (f->words == dist_words)
 		o->dist = (enum smol_dist)value;
 	else
 		o->embedding_type = (enum smol_number)value;
+}
+
+/* Whether an option has the value that is left out. */
+static bool is_left_out(const struct smol_train_options *o, const struct field *f)
+{
+	if (!f->optional)
+		return false;
+	if (f->form == NUMBER)
+		return *(const double *)(const void *)((const char *)o + f->offset) == 0;
+	return f->form == FLAG ? !*(const bool *)((const char *)o + f->offset) : word_value(o, f) == 0;
 }
 
 static json_t *encode(const struct smol_train_options *o, const struct field *f)
@@ -165,11 +186,13 @@ json_t *smol_options_to_json(const struct smol_train_options *options)
 
 	smol_train_resolve(&o);
 	for (size_t i = 0; i < N_FIELDS; i++)
-		if (!(fields[i].optional && word_value(&o, fields + i) == 0) &&
+		if (!is_left_out(&o, fields + i) &&
 		    json_object_set_new(object, fields[i].name, encode(&o, fields + i)) != 0) {
 			json_decref(object);
 			return NULL;
 		}
+	if (o.n_rules > 0)
+		json_object_set_new(object, "rules", smol_rules_to_json(&o));
 	return object;
 }
 
@@ -177,12 +200,19 @@ enum smol_status smol_options_from_json(struct smol_train_options *out, const js
                                         struct smol_error *error)
 {
 	struct smol_train_options o = {.n_threads = 1};
+	const json_t *rules = json_object_get(json, "rules");
 
 	for (size_t i = 0; i < N_FIELDS; i++)
 		if (!(fields[i].optional && json_object_get(json, fields[i].name) == NULL) &&
 		    !decode(&o, fields + i, json_object_get(json, fields[i].name)))
 			return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
 			                 "option %s is missing or malformed", fields[i].name);
+	if (rules != NULL) {
+		const enum smol_status status = smol_rules_from_json(&o, rules, error);
+
+		if (status != SMOL_OK)
+			return status;
+	}
 	*out = o;
 	return SMOL_OK;
 }
@@ -200,6 +230,9 @@ const char *smol_options_difference(const struct smol_train_options *a,
 		if ((p != NULL || q != NULL) && !json_equal(p, q))
 			name = fields[i].name;
 	}
+	if (name == NULL && !json_equal(json_object_get(x, "rules"), json_object_get(y, "rules")) &&
+	    a->n_rules + b->n_rules > 0)
+		name = "rules";
 	json_decref(x);
 	json_decref(y);
 	return name;

@@ -1,5 +1,6 @@
 /* The register of learned numbers, and their values at the start (SPEC.md 12). */
 #include "base/error.h"
+#include "model/factors.h"
 #include "train/net.h"
 
 #include <stdio.h>
@@ -23,11 +24,35 @@ static uint32_t add(struct smol_net *net, const char *owner, const char *part, e
 	return net->n_params++;
 }
 
+/* What a matrix is made of besides the seed. */
+static void add_terms(struct smol_net *net, struct smol_net_matrix *m, const char *owner)
+{
+	const struct smol_scheme *s = m->scheme;
+	const enum smol_number value_type = (enum smol_number)s->value_type;
+
+	if (s->source == SMOL_MATRIX_NOLA) {
+		m->frozen.d = 1;
+		m->of_a = smol_factor_scheme(s, false);
+		m->of_b = smol_factor_scheme(s, true);
+		m->alpha_a = add(net, owner, "factor_a.alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, s->d);
+		m->alpha_b = add(net, owner, "factor_b.alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, s->d);
+		return;
+	}
+	if (smol_scheme_is_shared(s))
+		m->alpha = net->shared;
+	else if (smol_scheme_numbers(s) > 0)
+		m->alpha = add(net, owner, smol_scheme_projects(s) ? "theta" : "alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1,
+		               smol_scheme_numbers(s));
+	if (s->rank > 0) {
+		m->factor_a = add(net, owner, "factor_a", SMOL_GROUP_FACTOR, value_type, s->rank, m->cols);
+		m->factor_b = add(net, owner, "factor_b", SMOL_GROUP_FACTOR, value_type, m->rows, s->rank);
+	}
+}
+
 static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const char *owner,
                        uint32_t layer, enum smol_slot slot)
 {
 	const struct smol_scheme *s = smol_config_scheme(&net->config, layer, slot);
-	const enum smol_number alpha_type = (enum smol_number)s->alpha_type;
 	const enum smol_number value_type = (enum smol_number)s->value_type;
 	uint32_t rows, cols;
 
@@ -36,23 +61,27 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
 	                              .rows = rows,
 	                              .cols = cols,
 	                              .tensor = smol_frozen_number(&net->config, layer, slot),
+	                              .frozen = *s,
 	                              .alpha = SMOL_NO_PARAM,
+	                              .alpha_a = SMOL_NO_PARAM,
+	                              .alpha_b = SMOL_NO_PARAM,
 	                              .factor_a = SMOL_NO_PARAM,
 	                              .factor_b = SMOL_NO_PARAM,
-	                              .full = SMOL_NO_PARAM};
-	if (net->full) {
+	                              .sparse = SMOL_NO_PARAM,
+	                              .gain = SMOL_NO_PARAM,
+	                              .bias = SMOL_NO_PARAM,
+	                              .full = SMOL_NO_PARAM,
+	                              .layer_gain = SMOL_NO_PARAM};
+	if (net->full)
 		m->full = add(net, owner, "weight", SMOL_GROUP_MATRIX, SMOL_F32, rows, cols);
-		return;
-	}
-	if (smol_scheme_is_shared(s))
-		m->alpha = net->shared;
-	else if (smol_scheme_numbers(s) > 0)
-		m->alpha = add(net, owner, s->dimensions > 0 ? "theta" : "alpha", SMOL_GROUP_ALPHA, alpha_type, 1,
-		               smol_scheme_numbers(s));
-	if (s->rank > 0) {
-		m->factor_a = add(net, owner, "factor_a", SMOL_GROUP_FACTOR, value_type, s->rank, cols);
-		m->factor_b = add(net, owner, "factor_b", SMOL_GROUP_FACTOR, value_type, rows, s->rank);
-	}
+	else
+		add_terms(net, m, owner);
+	if (smol_scheme_has(s, SMOL_TERM_SPARSE) && !net->full)
+		m->sparse = add(net, owner, "sparse", SMOL_GROUP_FACTOR, value_type, rows, smol_scheme_sparse(s));
+	if (smol_scheme_has(s, SMOL_TERM_GAINS))
+		m->gain = add(net, owner, "gain", SMOL_GROUP_NORM, value_type, 1, rows);
+	if (smol_scheme_has(s, SMOL_TERM_BIASES))
+		m->bias = add(net, owner, "bias", SMOL_GROUP_NORM, value_type, 1, rows);
 }
 
 static void add_norm(struct smol_net *net, struct smol_net_norm *norm, const char *owner,
@@ -78,8 +107,21 @@ static void add_norm(struct smol_net *net, struct smol_net_norm *norm, const cha
 	}
 }
 
+/* The layer's gain, which its matrices share. */
+static uint32_t add_layer_gain(struct smol_net *net, uint32_t layer)
+{
+	const struct smol_scheme *s = smol_config_layer_gain(&net->config, layer);
+	char owner[32];
+
+	if (s == NULL || net->full)
+		return SMOL_NO_PARAM;
+	snprintf(owner, sizeof owner, "h.%u", (unsigned)layer);
+	return add(net, owner, "gain", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, 1);
+}
+
 static void add_layer(struct smol_net *net, uint32_t layer)
 {
+	const uint32_t layer_gain = add_layer_gain(net, layer);
 	struct smol_net_layer *l = net->layers + layer;
 	struct smol_net_norm *const norms[SMOL_N_SLOTS] = {
 		[SMOL_LN_1] = &l->ln_1, [SMOL_LN_2] = &l->ln_2};
@@ -96,6 +138,8 @@ static void add_layer(struct smol_net *net, uint32_t layer)
 			add_norm(net, norms[slot], owner, layer, (enum smol_slot)slot);
 		else
 			add_matrix(net, matrices[slot], owner, layer, (enum smol_slot)slot);
+		if (matrices[slot] != NULL && smol_scheme_has(matrices[slot]->scheme, SMOL_TERM_LAYER_GAIN))
+			matrices[slot]->layer_gain = layer_gain;
 	}
 }
 
@@ -112,8 +156,8 @@ enum smol_status smol_net_register(struct smol_net *net, struct smol_error *erro
 	const struct smol_config *c = &net->config;
 	const struct smol_scheme *shared = shared_scheme(c);
 
-	/* wte, wpe, shared and ln_f; a layer has at most 2 x 2 for norms and 4 x 3 for matrices. */
-	net->params = smol_train_alloc(5 + (size_t)c->n_layers * 16, sizeof *net->params);
+	/* wte, wpe, shared and ln_f; a layer has at most 2 x 2 for norms 1 and 4 x 6 for matrices. */
+	net->params = smol_train_alloc(5 + (size_t)c->n_layers * 32, sizeof *net->params);
 	if (net->params == NULL)
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
 		                 "no memory for the list of parameters");
@@ -123,7 +167,7 @@ enum smol_status smol_net_register(struct smol_net *net, struct smol_error *erro
 	               c->context, c->width);
 	net->shared = SMOL_NO_PARAM;
 	if (shared != NULL)
-		net->shared = add(net, "", shared->dimensions > 0 ? "theta" : "alpha", SMOL_GROUP_ALPHA,
+		net->shared = add(net, "", smol_scheme_projects(shared) ? "theta" : "alpha", SMOL_GROUP_ALPHA,
 		                  (enum smol_number)shared->alpha_type, 1, smol_scheme_numbers(shared));
 	for (uint32_t l = 0; l < c->n_layers; l++)
 		add_layer(net, l);
@@ -165,8 +209,14 @@ static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, 
 {
 	if (m->full != SMOL_NO_PARAM)
 		smol_net_regenerate(net, m);
-	if (m->alpha != SMOL_NO_PARAM && m->scheme->dimensions == 0) /* projections start at 0 */
+	if (m->alpha != SMOL_NO_PARAM && !smol_scheme_projects(m->scheme)) /* projections start at 0 */
 		start_alphas(net, m->alpha, uniform);
+	if (m->alpha_a != SMOL_NO_PARAM) /* B starts at 0 */
+		start_alphas(net, m->alpha_a, uniform);
+	if (m->layer_gain != SMOL_NO_PARAM)
+		*smol_net_value(net, m->layer_gain) = 1;
+	for (size_t r = 0; m->gain != SMOL_NO_PARAM && r < m->rows; r++)
+		smol_net_value(net, m->gain)[r] = 1;
 	if (m->factor_a != SMOL_NO_PARAM)
 		gauss_rows(smol_net_value(net, m->factor_a), net, m->tensor, SMOL_PURPOSE_FACTOR,
 		           m->scheme->rank, m->cols, 1 / sqrt((double)m->cols));

@@ -155,7 +155,7 @@ static struct sizes sizes_of(const struct smol_config *c)
 			uint32_t rows, cols;
 			uint64_t n, parts;
 
-			if (scheme->dimensions == 0)
+			if (!smol_scheme_projects(scheme))
 				continue;
 			smol_config_shape(c, slots[i], &rows, &cols);
 			n = (uint64_t)rows * cols;
@@ -281,9 +281,14 @@ static size_t block_entries(const struct job *j, uint64_t block)
 	return (size_t)(left < j->projection.size ? left : j->projection.size);
 }
 
+static real layer_gain(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+	return m->layer_gain != SMOL_NO_PARAM ? *smol_net_value(net, m->layer_gain) : 1;
+}
+
 void smol_projection_add(struct smol_net *net, const struct smol_net_matrix *m)
 {
-	const real *theta = smol_net_value(net, m->alpha);
+	const real *theta = smol_net_value(net, m->alpha), gain = layer_gain(net, m);
 	struct job job = {0};
 
 	begin(&job, net, m);
@@ -302,7 +307,7 @@ void smol_projection_add(struct smol_net *net, const struct smol_net_matrix *m)
 			else
 				fastfood_block(w->block, &mine.fastfood, theta, (uint32_t)b);
 			for (size_t i = 0; i < n; i++)
-				weight[i] += w->block[i];
+				weight[i] += gain * w->block[i];
 		}
 	}
 }
@@ -319,10 +324,26 @@ static void transpose(real *grad, struct job *mine, struct worker *w, const real
 		fastfood_transpose(grad, &mine->fastfood, w->block, (uint32_t)block);
 }
 
+/* The parts (count, n) of P^T d_weight, in order, to the gradients of theta and of the layer's gain. */
+static void add_parts(struct smol_net *net, const struct smol_net_matrix *m, const real *parts, uint64_t count)
+{
+	const size_t n = m->scheme->dimensions;
+	const real *theta = smol_net_value(net, m->alpha), gain = layer_gain(net, m);
+	real *grad = smol_net_grad(net, m->alpha), d_gain = 0;
+
+	for (uint64_t part = 0; part < count; part++)
+		for (size_t k = 0; k < n; k++) {
+			grad[k] += gain * parts[part * n + k];
+			d_gain += theta[k] * parts[part * n + k];
+		}
+	if (m->layer_gain != SMOL_NO_PARAM)
+		*smol_net_grad(net, m->layer_gain) += d_gain;
+}
+
 void smol_projection_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *d_weight)
 {
 	const size_t n = m->scheme->dimensions;
-	real *grad = smol_net_grad(net, m->alpha), *parts = net->projections->parts;
+	real *parts = net->projections->parts;
 	struct job job = {0};
 	uint64_t count;
 
@@ -342,7 +363,5 @@ void smol_projection_gradient(struct smol_net *net, const struct smol_net_matrix
 				transpose(sums, &mine, w, d_weight, b);
 		}
 	}
-	for (uint64_t part = 0; part < count; part++)
-		for (size_t k = 0; k < n; k++)
-			grad[k] += parts[part * n + k];
+	add_parts(net, m, parts, count);
 }

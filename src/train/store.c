@@ -48,6 +48,38 @@ static enum smol_status pack(uint8_t *dest, real *values, size_t n, const struct
 	return SMOL_OK;
 }
 
+/* The same as blocks of 8 bits. */
+static enum smol_status pack_blocks(uint8_t *dest, real *values, size_t n, const struct smol_param *p,
+                                    struct smol_error *error)
+{
+	const float most = p->group == SMOL_GROUP_ALPHA ? ALPHA_MAX : 0x1p60f;
+
+	for (size_t i = 0; i < n; i += SMOL_Q8_BLOCK, dest += SMOL_Q8_BLOCK_BYTES) {
+		const size_t m = n - i < SMOL_Q8_BLOCK ? n - i : SMOL_Q8_BLOCK;
+		float block[SMOL_Q8_BLOCK];
+
+		for (size_t k = 0; k < m; k++) {
+			block[k] = (float)values[i + k];
+			if (!(fabsf(block[k]) <= most))
+				return too_large(p, error);
+		}
+		smol_encode_numbers(dest, SMOL_Q8_BLOCKS, block, m);
+		smol_decode_numbers(block, SMOL_Q8_BLOCKS, dest, m);
+		for (size_t k = 0; k < m; k++) {
+			if (!(fabsf(block[k]) <= most))
+				return too_large(p, error);
+			values[i + k] = (real)block[k];
+		}
+	}
+	return SMOL_OK;
+}
+
+static enum smol_status pack_numbers(uint8_t *dest, real *values, size_t n, const struct smol_param *p,
+                                     struct smol_error *error)
+{
+	return p->type == SMOL_Q8_BLOCKS ? pack_blocks(dest, values, n, p, error) : pack(dest, values, n, p, error);
+}
+
 /* One row as i8 with a scale. */
 static enum smol_status pack_q8(uint8_t *dest, uint8_t *dest_scale, real *values, size_t n,
                                 const struct smol_param *p, struct smol_error *error)
@@ -135,12 +167,12 @@ static enum smol_status pack_learned(struct smol_trainer *t, struct smol_error *
 
 	for (uint32_t i = 2; i < t->net->n_params; i++) {
 		const struct smol_param *p = t->net->params + i;
-		const uint64_t size = smol_param_size(p) * (p->type == SMOL_F16 ? 2 : 4);
+		const uint64_t size = smol_learned_array_bytes((uint8_t)p->type, smol_param_size(p));
 		enum smol_status status = SMOL_E_SIZE;
 
 		if (size <= t->learned_bytes - at)
-			status = pack(t->learned + at, smol_net_value(t->net, i), smol_param_size(p), p,
-			              error);
+			status = pack_numbers(t->learned + at, smol_net_value(t->net, i), smol_param_size(p), p,
+			                      error);
 		if (status != SMOL_OK)
 			return status;
 		at += size;

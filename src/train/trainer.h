@@ -45,6 +45,17 @@ const char *smol_options_difference(const struct smol_train_options *a,
 enum smol_status smol_train_config(struct smol_config *config, const struct smol_train_options *options,
                                    struct smol_error *error);
 
+/* The part of it that is schemes: one for every tensor, by the options and the rules that fit its name. ARGUMENT if a rule says
+ * nothing of any. config has its shape. */
+enum smol_status smol_train_schemes(struct smol_config *config, const struct smol_train_options *options,
+                                    struct smol_error *error);
+/* Whether the matrices that no rule is about have projections. */
+bool smol_train_projects(const struct smol_train_options *options);
+
+/* The rules as a JSON array, and those of such an array after what there is. TEXT if it is malformed. */
+json_t *smol_rules_to_json(const struct smol_train_options *options);
+enum smol_status smol_rules_from_json(struct smol_train_options *options, const json_t *json, struct smol_error *error);
+
 /* Batches: windows whose starts, below n_starts, are a function of the seed, the step and their index alone. */
 void smol_batch_key(uint8_t key[32], enum smol_order order, uint64_t seed);
 uint64_t smol_batch_start(const uint8_t key[32], uint32_t step, uint32_t window, uint64_t n_starts);

@@ -44,7 +44,7 @@ static void make_recipe(struct recipe *r, const struct smol_net *net, const stru
 {
 	double alpha[SMOL_MAX_BASES] = {1};
 
-	if (param != SMOL_NO_PARAM && s->dimensions == 0)
+	if (param != SMOL_NO_PARAM && !smol_scheme_projects(s))
 		for (uint32_t k = 0; k < s->d; k++)
 			alpha[k] = (double)smol_net_value(net, param)[k];
 	r->scheme = s;
@@ -106,35 +106,89 @@ static void regenerate(real *weight, const struct smol_net *net, const struct re
 	}
 }
 
+static const real *factor_a(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+	return m->made_a != NULL ? m->made_a : smol_net_value(net, m->factor_a);
+}
+
+static const real *factor_b(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+	return m->made_b != NULL ? m->made_b : smol_net_value(net, m->factor_b);
+}
+
 static void add_factors(const struct smol_net *net, const struct smol_net_matrix *m)
 {
 	const size_t rank = m->scheme->rank;
 
-	smol_gemm(m->weight, m->cols,
-	          (struct smol_operand){smol_net_value(net, m->factor_b), rank, false},
-	          (struct smol_operand){smol_net_value(net, m->factor_a), m->cols, false}, m->rows,
-	          m->cols, rank, 1, 1);
+	smol_gemm(m->weight, m->cols, (struct smol_operand){factor_b(net, m), rank, false},
+	          (struct smol_operand){factor_a(net, m), m->cols, false}, m->rows, m->cols, rank, 1, 1);
+}
+
+static void recipe_a(struct recipe *r, const struct smol_net *net, const struct smol_net_matrix *m)
+{
+	make_recipe(r, net, &m->of_a, m->alpha_a, m->tensor, SMOL_PURPOSE_FACTOR_A, m->scheme->rank, m->cols);
+}
+
+static void recipe_b(struct recipe *r, const struct smol_net *net, const struct smol_net_matrix *m)
+{
+	make_recipe(r, net, &m->of_b, m->alpha_b, m->tensor, SMOL_PURPOSE_FACTOR_B, m->rows, m->scheme->rank);
+}
+
+/* Nola's factors from their alphas. */
+static void make_factors(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+	struct recipe r;
+
+	recipe_a(&r, net, m);
+	regenerate(m->made_a, net, &r);
+	recipe_b(&r, net, m);
+	regenerate(m->made_b, net, &r);
+}
+
+static void add_sparse(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+	const size_t q = smol_scheme_sparse(m->scheme);
+	const real *values = smol_net_value(net, m->sparse);
+
+	for (size_t r = 0; r < m->rows; r++)
+		for (size_t k = 0; k < q; k++)
+			m->weight[r * m->cols + m->columns[r * q + k]] += values[r * q + k];
+}
+
+static void sparse_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *d_weight)
+{
+	const size_t q = smol_scheme_sparse(m->scheme);
+	real *grad = smol_net_grad(net, m->sparse);
+
+	for (size_t r = 0; r < m->rows; r++)
+		for (size_t k = 0; k < q; k++)
+			grad[r * q + k] = d_weight[r * m->cols + m->columns[r * q + k]];
 }
 
 void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
 {
 	struct recipe r;
 
-	make_recipe(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows, m->cols);
+	make_recipe(&r, net, &m->frozen, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows, m->cols);
 	regenerate(m->weight, net, &r);
-	if (m->scheme->dimensions > 0)
+	if (smol_scheme_projects(m->scheme))
 		smol_projection_add(net, m);
 }
 
 static void materialise_matrix(struct smol_net *net, const struct smol_net_matrix *m, bool everything)
 {
-	const bool changes = m->alpha != SMOL_NO_PARAM || m->factor_a != SMOL_NO_PARAM;
+	const bool factors = m->factor_a != SMOL_NO_PARAM || m->made_a != NULL;
+	const bool changes = m->alpha != SMOL_NO_PARAM || factors || m->sparse != SMOL_NO_PARAM;
 
 	if (m->full != SMOL_NO_PARAM || !(changes || everything))
 		return;
 	smol_net_regenerate(net, m);
-	if (m->factor_a != SMOL_NO_PARAM)
+	if (m->made_a != NULL)
+		make_factors(net, m);
+	if (factors)
 		add_factors(net, m);
+	if (m->sparse != SMOL_NO_PARAM)
+		add_sparse(net, m);
 }
 
 static void materialise_vector(struct smol_net *net, real *vector, const struct smol_net_norm *norm,
@@ -229,21 +283,33 @@ static void contract(struct smol_net *net, const struct recipe *r, const real *d
 }
 
 /* W = ... + B A: with z = A x, d_B = d_y^T z and d_A = (d_y B)^T x. */
-static void factor_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
+static void factor_gradient(real *d_a, real *d_b, struct smol_net *net, const struct smol_net_matrix *m, const real *x,
                             const real *d_y)
 {
 	const size_t rank = m->scheme->rank, n = net->n_tokens;
-	const real *a = smol_net_value(net, m->factor_a), *b = smol_net_value(net, m->factor_b);
+	const real *a = factor_a(net, m), *b = factor_b(net, m);
 
 	smol_gemm(net->z_factor, rank, (struct smol_operand){x, m->cols, false},
 	          (struct smol_operand){a, m->cols, true}, n, rank, m->cols, 1, 0);
-	smol_gemm(smol_net_grad(net, m->factor_b), rank, (struct smol_operand){d_y, m->rows, true},
+	smol_gemm(d_b, rank, (struct smol_operand){d_y, m->rows, true},
 	          (struct smol_operand){net->z_factor, rank, false}, m->rows, rank, n, 1, 0);
 	smol_gemm(net->d_factor, rank, (struct smol_operand){d_y, m->rows, false},
 	          (struct smol_operand){b, rank, false}, n, rank, m->rows, 1, 0);
-	smol_gemm(smol_net_grad(net, m->factor_a), m->cols,
+	smol_gemm(d_a, m->cols,
 	          (struct smol_operand){net->d_factor, rank, true},
 	          (struct smol_operand){x, m->cols, false}, rank, m->cols, n, 1, 0);
+}
+
+/* The same on to the alphas of nola's factors. */
+static void nola_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x, const real *d_y)
+{
+	struct recipe r;
+
+	factor_gradient(net->d_a, net->d_b, net, m, x, d_y);
+	recipe_a(&r, net, m);
+	contract(net, &r, net->d_a, smol_net_grad(net, m->alpha_a));
+	recipe_b(&r, net, m);
+	contract(net, &r, net->d_b, smol_net_grad(net, m->alpha_b));
 }
 
 void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
@@ -251,15 +317,17 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
 {
 	const bool full = m->full != SMOL_NO_PARAM;
 
-	if (full || m->alpha != SMOL_NO_PARAM) {
+	if (full || m->alpha != SMOL_NO_PARAM || m->sparse != SMOL_NO_PARAM) {
 		real *d_weight = full ? smol_net_grad(net, m->full) : net->d_weight;
 
 		smol_gemm(d_weight, m->cols, (struct smol_operand){d_y, m->rows, true},
 		          (struct smol_operand){x, m->cols, false}, m->rows, m->cols, net->n_tokens, 1,
 		          0);
-		if (!full && m->scheme->dimensions > 0) {
+		if (m->sparse != SMOL_NO_PARAM)
+			sparse_gradient(net, m, d_weight);
+		if (!full && smol_scheme_projects(m->scheme)) {
 			smol_projection_gradient(net, m, d_weight);
-		} else if (!full) {
+		} else if (m->alpha != SMOL_NO_PARAM) {
 			struct recipe r;
 
 			make_recipe(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX,
@@ -268,7 +336,9 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
 		}
 	}
 	if (m->factor_a != SMOL_NO_PARAM)
-		factor_gradient(net, m, x, d_y);
+		factor_gradient(smol_net_grad(net, m->factor_a), smol_net_grad(net, m->factor_b), net, m, x, d_y);
+	if (m->made_a != NULL)
+		nola_gradient(net, m, x, d_y);
 }
 
 static void vector_gradient(struct smol_net *net, const struct smol_net_norm *norm, uint32_t param,

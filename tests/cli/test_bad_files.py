@@ -26,7 +26,7 @@ def good(card=b'{"name": "x"}'):
     norm = container.Scheme(2, 2, 0, 0, 0, 0, 0, 0.0)
     conf = models.build_conf((2, 2, 8, 12, 6, 20), [[1, 0, 0, 1, 0, 0]] * 2, 1, [matrix, norm])
     rng = np.random.default_rng(1)
-    learned = {name: (0.1 * rng.standard_normal(size)).astype(kind)
+    learned = {name: container.stored_as(0.1 * rng.standard_normal(size), kind)
                for name, size, kind in container.learned_layout(conf)}
     return container.write(container.Smol(conf, learned, models.table(2, rng.standard_normal((20, 8))),
                                           models.table(0, rng.standard_normal((6, 8))), card))

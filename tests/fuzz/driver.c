@@ -35,6 +35,11 @@ static const struct model_recipe recipes[] = {
 	 .wpe_type = SMOL_Q8, .card = "{\"name\": \"card\"}"},
 	{.n_layers = 1, .source = SMOL_MATRIX_SHARED, .dist = SMOL_GAUSS, .d = 9, .norms = SMOL_NORM_OWN, .width = 5, .n_heads = 1,
 	 .wte_type = SMOL_F16, .vocab = 11},
+	{.n_layers = 2, .rank = 2, .source = SMOL_MATRIX_OWN, .alpha_type = SMOL_Q8_BLOCKS, .norms = SMOL_NORM_STORED, .value_type = SMOL_Q8_BLOCKS, .terms = SMOL_TERM_GAINS | SMOL_TERM_BIASES, .width = 4, .context = 3,
+	 .vocab = 11},
+	{.n_layers = 2, .source = SMOL_MATRIX_NOLA, .rank = 3, .width = 4, .context = 3, .vocab = 11},
+	{.n_layers = 2, .source = SMOL_MATRIX_FASTFOOD_SHARED, .dimensions = 3, .terms = SMOL_TERM_LAYER_GAIN, .width = 4, .context = 3, .vocab = 11},
+	{.n_layers = 2, .rank = 1, .terms = SMOL_TERM_SPARSE, .dimensions = 2, .width = 4, .context = 3, .vocab = 11},
 	{.n_layers = 3, .rank = 2, .norms = SMOL_NORM_STORED, .value_type = SMOL_F16, .width = 4, .wpe_type = SMOL_F16, .vocab = 13},
 };
 #define N_RECIPES (sizeof recipes / sizeof recipes[0])

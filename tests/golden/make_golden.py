@@ -8,49 +8,19 @@ A bad file is called STATUS.OFFSET.WHAT.smol: the status and the byte that the r
 Usage: make_golden.py [FOLDER]    (otherwise this one)
 """
 import itertools
-import math
 import pathlib
 import struct
 import sys
 
 here = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(here.parent / 'reference'))
+sys.path.insert(0, str(here))
 import container
+import method_cases
 import nacl.signing
-import numpy as np
 from container import MATRIX, NORM, OWN, SHARED, STORED, UNIT, Scheme
-
-SECRET = (bytes(range(8)), bytes(range(32)))
-FROZEN_NORM = Scheme(NORM, 0, 0, 0, 0, 0, 0, 0.0)
-GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
-
-
-def values(n, scale=0.5):
-    """n numbers within -scale..scale, multiples of scale / 64, so that f16 holds them."""
-    return np.array([scale * ((37 * i + 11) % 129 - 64) / 64 for i in range(n)])
-
-
-def table(kind, rows, cols):
-    if kind == 3:
-        q = np.array([(5 * i + 3) % 16 - 8 for i in range(rows * cols)], 'i1').reshape(rows, cols)
-        groups = -(-cols // 64) * 2
-        multipliers = np.array([[(37 * (r + g) + 1) % 256 if 32 * g < cols else 0 for g in range(groups)] for r in range(rows)], 'u1')
-        return container.Table(3, q, np.array([2.0 ** -(9 + i % 3) * (i % 7 != 3) for i in range(rows)], '<f4'), multipliers)
-    if kind == 2:
-        q = np.array([(53 * i + 7) % 255 - 127 for i in range(rows * cols)], 'i1').reshape(rows, cols)
-        return container.Table(2, q, np.array([2.0 ** -(5 + i % 3) * (i % 7 != 3) for i in range(rows)], '<f4'))
-    return container.Table(kind, values(rows * cols).astype(container.FLOATS[kind]).reshape(rows, cols))
-
-
-def model(shape, schemes, runs, ln_f, wte=0, wpe=0, card=None, **fields):
-    """shape: L, H, C, F, T, V."""
-    conf = container.Conf(*shape, epsilon=2.0 ** -17, seed=0x0123456789abcdef, logit_scale=1.0, schemes=schemes,
-                          runs=runs, ln_f=ln_f)
-    learned = {}
-    for name, size, kind in container.learned_layout(conf):
-        learned[name] = (values(math.prod(size)) + (1 if name.endswith('weight') else 0)).astype(kind).reshape(size)
-    return container.Smol(conf, learned, table(wte, shape[5], shape[2]), table(wpe, shape[4], shape[2]), card, **fields)
-
+from golden_parts import (ALPHAS, CONF_AT, EMBD_BYTES, FACTORS, FROZEN_NORM, GROUP_ORDER, HUGE, INFINITE, LN_1, LRND_BYTES, QUIET, RUN_0, SCALES, SCALES_END,
+                          SCHEME_0, SCHEME_1, SECRET, WPE, WPE_END, WTE_END, Bad, model, table, with_conf)
 
 def good_files():
     def matrix(source, d=1, rank=0, dist=0, alpha=0, factor=0, sigma=0.25):
@@ -77,69 +47,6 @@ def good_files():
         'limits': model((1, 1, 2, 3, 1, 2), [FROZEN_NORM, matrix(UNIT, sigma=2.0 ** 60), matrix(UNIT, sigma=2.0 ** -60)],
                         [(1, (0, 1, 2, 0, 1, 2))], 0, 2, 2),
     }
-
-
-class Bad:
-    """The parts of a small file as bytes, to be spoilt one at a time. Everything that is derived follows."""
-
-    def __init__(self, **fields):
-        whole = container.write(model(
-            (1, 1, 2, 3, 1, 3),
-            [Scheme(NORM, STORED, 0, 0, 0, 0, 1, 0.0), Scheme(MATRIX, OWN, 0, 2, 1, 0, 1, 0.25)],
-            [(1, (0, 1, 1, 0, 1, 1))], 0, 2, 0, b'{"a": 1}'))
-        _, _, sections, _ = container.split(whole)
-        self.sections = [[k, bytearray(v)] for k, v in sections.items()]
-        self.major, self.count, self.body, self.flags, self.sizes, self.gap = 1, None, None, {}, {}, {}
-        self.magic, self.tail, self.signer = container.MAGIC, b'', None
-        vars(self).update(fields)
-
-    def __getitem__(self, name):
-        return next(v for k, v in self.sections if k == name.encode())
-
-    def begin(self, name):
-        """Where a section lies."""
-        at = 32 + 24 * len(self.sections)
-        for kind, data in self.sections:
-            at += -at % (64 if kind == b'EMBD' else 8)
-            if kind == name.encode():
-                return at
-            at += len(data)
-        raise KeyError(name)
-
-    def entry(self, name):
-        return 32 + 24 * [k for k, _ in self.sections].index(name.encode())
-
-    def patch(self, name, offset, fmt, value):
-        struct.pack_into('<' + fmt, self[name], offset, value)
-        return self
-
-    def bytes(self):
-        directory = b''.join(
-            struct.pack('<4sI2Q', k, self.flags.get(k, 0), self.sizes.get(k, len(v)) % 2**64, container.xxh3(bytes(v)))
-            for k, v in self.sections)
-        out = bytearray(32) + directory
-        for kind, data in self.sections:
-            out += bytes(-len(out) % (64 if kind == b'EMBD' else 8)) + data
-        for at, value in self.gap.items():
-            out[at] = value
-        body = len(out) if self.body is None else self.body
-        count = len(self.sections) if self.count is None else self.count
-        out[:24] = self.magic + struct.pack('<4HQ', self.major, 0, count, 0, body)
-        struct.pack_into('<Q', out, 24, container.xxh3(bytes(out[:24]) + directory))
-        digest = container.file_hash(bytes(out))
-        if self.signer:
-            number, secret = self.signer
-            key = nacl.signing.SigningKey(secret)
-            message = container.signed_message(digest, number, bytes(key.verify_key))
-            digest += number + bytes(key.verify_key) + key.sign(message).signature
-        return bytes(out) + digest + self.tail
-
-
-# Where things are in Bad(): LRND holds ln_1 8 bytes, c_attn 8 of alphas, 4 of A, 12 of B, and so on.
-CONF_AT, SCHEME_0, SCHEME_1, RUN_0 = 32 + 24 * 4, 56, 72, 88
-LN_1, ALPHAS, FACTORS, LRND_BYTES = 0, 8, 16, 100
-WTE_END, SCALES, SCALES_END, WPE, WPE_END, EMBD_BYTES = 6, 64, 76, 128, 136, 192
-QUIET, INFINITE, HUGE = 0x7fc00000, 0x7f800000, 0x47800000  # the last is 65536
 
 
 def header_cases():
@@ -329,14 +236,6 @@ def scheme_cases():
     yield 'CANONICAL', CONF_AT + SCHEME_1 + 6, 'type_of_no_alphas', b.bytes()
 
 
-def with_conf(layers, schemes, runs, ln_f):
-    """Bad() with another configuration; what else it demands does not matter, since CONF is refused first."""
-    b = Bad()
-    conf = container.Conf(layers, 1, 2, 3, 1, 3, 2.0 ** -17, 7, 1.0, schemes, runs, ln_f)
-    b['CONF'][:] = container.pack_conf(conf, 2, 0)
-    return b.bytes()
-
-
 def canonical_cases():
     at = 32 + 24 * 4
     unit, other = Scheme(MATRIX, UNIT, 0, 1, 0, 0, 0, 0.5), Scheme(MATRIX, UNIT, 0, 1, 0, 0, 0, 0.25)
@@ -420,7 +319,7 @@ def damage_cases():
 
 def bad_files():
     cases = (header_cases, directory_cases, size_cases, padding_cases, q4_cases, conf_cases, scheme_cases, canonical_cases, number_cases,
-             damage_cases)
+             damage_cases, *method_cases.BAD)
     for status, offset, what, data in itertools.chain.from_iterable(case() for case in cases):
         yield 'SMOL_E_%s.%d.%s.smol' % (status, offset, what), data
 
@@ -428,7 +327,7 @@ def bad_files():
 def every_file():
     """Path below the folder -> bytes."""
     files = {}
-    for name, m in good_files().items():
+    for name, m in {**good_files(), **method_cases.good_files()}.items():
         files['good/%s.smol' % name] = container.write(m)
         if name.startswith(('alpha-f16', 'mixed')):
             files['good/%s-signed.smol' % name] = container.write(m, SECRET)

@@ -220,6 +220,81 @@ Test(gradients, stored_norms)
 	check_all(m, m, norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
 }
 
+/* Alone and together, beside everything else that a matrix may have. */
+Test(gradients, gains_and_biases)
+{
+	static const unsigned terms[] = {SMOL_TERM_GAINS, SMOL_TERM_BIASES, SMOL_TERM_GAINS | SMOL_TERM_BIASES};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct smol_scheme a = matrix(SMOL_MATRIX_OWN, SMOL_SIGN, 5, 2), m = matrix(SMOL_MATRIX_FASTFOOD, SMOL_GAUSS, 1, 1);
+
+		m.dimensions = 130;
+		a.terms = (uint8_t)terms[i];
+		m.terms = (uint8_t)terms[2 - i];
+		check_all(a, m, frozen);
+		a.terms = 0;
+		check_all(a, m, norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
+	}
+}
+
+Test(gradients, gains_of_layers)
+{
+	static const enum smol_source sources[] = {SMOL_MATRIX_FASTFOOD_SHARED, SMOL_MATRIX_FOURIER_SHARED};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct smol_scheme a = matrix(sources[i], SMOL_SIGN, 1, 0), m = matrix(sources[i], SMOL_GAUSS, 1, 2);
+
+		a.dimensions = m.dimensions = 130;
+		a.terms = SMOL_TERM_LAYER_GAIN;
+		check_all(a, m, frozen);
+		m.terms = SMOL_TERM_LAYER_GAIN | SMOL_TERM_GAINS;
+		check_all(a, m, frozen);
+	}
+}
+
+/* Ranks below and beyond a row block. */
+Test(gradients, nola)
+{
+	static const unsigned ranks[] = {1, 5, 66};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct smol_scheme a = matrix(SMOL_MATRIX_NOLA, SMOL_SIGN, 9, ranks[i]), m = matrix(SMOL_MATRIX_NOLA, SMOL_GAUSS, 3, ranks[2 - i]);
+
+		m.terms = SMOL_TERM_GAINS;
+		check_all(a, m, frozen);
+		check_all(a, matrix(SMOL_MATRIX_OWN, SMOL_SIGN, 5, 2), frozen);
+	}
+}
+
+/* One number a row, some, and all of a row; beside nothing, factors, alphas and nola. */
+Test(gradients, sparse_terms)
+{
+	static const uint32_t numbers[] = {1, 7, 24};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct smol_scheme a = matrix(SMOL_MATRIX_UNIT, SMOL_SIGN, 1, i == 1 ? 2 : 0), m = matrix(SMOL_MATRIX_OWN, SMOL_GAUSS, 3, 0);
+
+		a.terms = m.terms = SMOL_TERM_SPARSE;
+		a.dimensions = numbers[i];
+		m.dimensions = numbers[2 - i];
+		check_all(a, m, frozen);
+		m.source = SMOL_MATRIX_NOLA;
+		m.rank = 2;
+		m.terms |= SMOL_TERM_GAINS;
+		check_all(a, m, frozen);
+	}
+}
+
+Test(gradients, full_with_biases)
+{
+	struct smol_scheme m = matrix(SMOL_MATRIX_UNIT, SMOL_SIGN, 1, 0);
+	struct smol_config config;
+
+	m.terms = SMOL_TERM_BIASES;
+	config = config_of(m, m, norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
+	check(&config, true);
+}
+
 Test(gradients, mixtures)
 {
 	const struct smol_scheme a = matrix(SMOL_MATRIX_OWN, SMOL_SIGN, 5, 2);

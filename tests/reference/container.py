@@ -12,11 +12,15 @@ MAGIC = bytes.fromhex('89534d4f4c0d0a1a')
 ORDER = (b'CONF', b'LRND', b'TOKN', b'CARD', b'EMBD')
 PIECE = 1 << 20
 FLOATS = {0: np.dtype('<f4'), 1: np.dtype('<f2')}
+BLOCKS = 4	# learned numbers of 8 bits; such an array is held as a Blocks
+LEARNED = (0, 1, BLOCKS)
 SLOTS = ('ln_1', 'attn.c_attn', 'attn.c_proj', 'ln_2', 'mlp.c_fc', 'mlp.c_proj')
 NORM_SLOTS = (0, 3)
 MATRIX, NORM = 1, 2
 UNIT, OWN, SHARED, FASTFOOD, FASTFOOD_SHARED, FOURIER, FOURIER_SHARED = range(7)
+NOLA = 8
 FROZEN, STORED = 0, 2
+GAINS, BIASES, SPARSE, LAYER_GAIN = 16, 32, 64, 128
 
 
 class SmolError(Exception):
@@ -39,12 +43,18 @@ class Scheme:
 	factor_type: int
 	sigma: float
 	dimensions: int = 0
+	terms: int = 0		# the high bits of the byte of the kind
 
 	def pack(self):
-		return struct.pack('<4BH2BfI', self.kind, self.source, self.dist, self.d, self.rank, self.alpha_type, self.factor_type, self.sigma, self.dimensions)
+		return struct.pack('<4BH2BfI', self.kind | self.terms, self.source, self.dist, self.d, self.rank, self.alpha_type, self.factor_type, self.sigma, self.dimensions)
+
+	@staticmethod
+	def parse(b, at):
+		kind, *rest = struct.unpack_from('<4BH2BfI', b, at)
+		return Scheme(kind & 15, *rest, kind & 240)
 
 	def projects(self):
-		return self.kind == MATRIX and self.source >= FASTFOOD
+		return self.kind == MATRIX and FASTFOOD <= self.source <= FOURIER_SHARED
 
 	def is_shared(self):
 		return self.kind == MATRIX and self.source in (SHARED, FASTFOOD_SHARED, FOURIER_SHARED)
@@ -56,19 +66,83 @@ class Scheme:
 		"""Of a vector of alphas or of a projection."""
 		return self.dimensions if self.projects() else self.d
 
+	def allowed_terms(self):
+		if self.kind != MATRIX:
+			return 0
+		return GAINS | BIASES | (SPARSE if not self.projects() else LAYER_GAIN if self.is_shared() else 0)
+
 	def check(self, raw_sigma):
 		matrix = self.kind == MATRIX
-		need(self.kind in (MATRIX, NORM) and self.source <= (FOURIER_SHARED if matrix else 2), 'scheme kind')
-		need(1 <= self.dimensions <= 1 << 20 if self.projects() else self.dimensions == 0, 'scheme dimensions')
+		need(self.kind in (MATRIX, NORM) and self.terms & ~self.allowed_terms() == 0, 'scheme kind')
+		need(self.source <= (FOURIER_SHARED if matrix else 2) or matrix and self.source == NOLA and self.rank > 0, 'scheme source')
+		need(1 <= self.dimensions <= 1 << 20 if self.projects() or self.terms & SPARSE else self.dimensions == 0, 'scheme dimensions')
 		learns = self.source != UNIT if matrix else self.source == OWN
 		draws = matrix or learns
-		extra = self.rank > 0 if matrix else self.source == STORED
+		extra = self.rank > 0 and self.source != NOLA or self.terms & (GAINS | BIASES | SPARSE) != 0 if matrix else self.source == STORED
 		need(self.dist <= (1 if draws else 0), 'scheme distribution')
 		need(1 <= self.d <= 64 if learns and not self.projects() else self.d == (1 if matrix else 0), 'scheme d')
 		need(self.rank <= (4096 if matrix else 0), 'scheme rank')
-		need(self.alpha_type <= (1 if learns else 0), 'scheme alpha type')
-		need(self.factor_type <= (1 if extra else 0), 'scheme factor type')
+		need(self.alpha_type in (LEARNED if learns else (0,)), 'scheme alpha type')
+		need(self.factor_type in (LEARNED if extra else (0,)), 'scheme factor type')
 		need(2.0 ** -60 <= self.sigma <= 2.0 ** 60 if draws else raw_sigma == 0, 'scheme sigma')
+
+
+class Blocks:
+	"""An array of learned numbers of type 4: scales (blocks) as bits of their upper halves, q (n) and the shape."""
+
+	def __init__(self, scales, q, shape):
+		self.scales, self.q, self.shape = np.asarray(scales, np.uint16), np.asarray(q, np.int8), shape
+
+	@staticmethod
+	def of(values):
+		"""Section 12."""
+		x = np.asarray(values, np.float32)
+		flat = np.zeros(-(-x.size // 64) * 64, np.float32)
+		flat[:x.size] = x.reshape(-1)
+		blocks = flat.reshape(-1, 64)
+		largest = np.abs(blocks).max(axis=1) / np.float32(127)
+		scales = (largest.view(np.uint32).astype(np.uint64) + 0xffff >> 16).astype(np.uint16)
+		step = (scales.astype(np.uint32) << 16).view(np.float32)[:, None]
+		with np.errstate(all='ignore'):
+			q = np.where(step > 0, np.clip(np.rint(blocks / step), -127, 127), 0)
+		return Blocks(scales, q.reshape(-1)[:x.size], x.shape)
+
+	@staticmethod
+	def parse(b, shape, name):
+		n = int(np.prod(shape))
+		scales, q = [], []
+		for at in range(0, len(b), 66):
+			scales.append(int.from_bytes(b[at:at + 2], 'little'))
+			q.append(np.frombuffer(b[at + 2:at + 66], 'i1'))
+			need(scales[-1] <= 0x5d80, name + ': scale of a block')
+		out = Blocks(scales, np.concatenate(q), shape)
+		need(len(out.q) == n, name + ': blocks')
+		return out
+
+	def pack(self):
+		return b''.join(int(s).to_bytes(2, 'little') + self.q[64 * i:64 * i + 64].tobytes() for i, s in enumerate(self.scales))
+
+	def astype(self, t):
+		scales = (self.scales.astype(np.uint32) << 16).view(np.float32)
+		values = np.repeat(scales, 64)[:len(self.q)] * self.q.astype(np.float32)
+		return values.reshape(self.shape).astype(t)
+
+	def __iter__(self):
+		return iter(self.astype(np.float32))
+
+
+def stored_as(values, kind):
+	"""An array of learned numbers in its stored type."""
+	return Blocks.of(values) if kind == BLOCKS else np.asarray(values).astype(FLOATS[kind])
+
+
+def pack_array(a):
+	return a.pack() if isinstance(a, Blocks) else a.tobytes()
+
+
+def array_bytes(shape, kind):
+	n = int(np.prod(shape))
+	return n + 2 * -(-n // 64) if kind == BLOCKS else n * FLOATS[kind].itemsize
 
 
 @dataclasses.dataclass
@@ -196,7 +270,7 @@ def parse_conf(b):
 	need(2 <= n_schemes <= 32 and len(b) == 56 + 16 * n_schemes + 8 * n_runs, 'CONF size')
 	schemes = []
 	for i in range(n_schemes):
-		s = Scheme(*struct.unpack_from('<4BH2BfI', b, 56 + 16 * i))
+		s = Scheme.parse(b, 56 + 16 * i)
 		s.check(struct.unpack_from('<I', b, 56 + 16 * i + 8)[0])
 		schemes.append(s)
 	runs = []
@@ -205,6 +279,9 @@ def parse_conf(b):
 		need(n >= 1 and all(x < n_schemes for x in slots), 'run')
 		need(all((schemes[x].kind == NORM) == (j in NORM_SLOTS) for j, x in enumerate(slots)), 'run: kind of scheme')
 		runs.append((n, tuple(slots)))
+	for _, slots in runs:
+		for j, x in enumerate(slots):
+			need(not schemes[x].terms & SPARSE or schemes[x].dimensions <= (ff if j == 5 else width), 'sparse term wider than a row')
 	need(sum(n for n, _ in runs) == layers and ln_f < n_schemes and schemes[ln_f].kind == NORM, 'runs or ln_f')
 	need(all(a[1] != z[1] for a, z in zip(runs, runs[1:])), 'neighbouring runs are equal')
 	need(len(set(b[56 + 16 * i:72 + 16 * i] for i in range(n_schemes))) == n_schemes, 'equal schemes')
@@ -215,17 +292,19 @@ def parse_conf(b):
 
 
 def learned_layout(conf):
-	"""(name, shape, stored type) in the order of section 3.2."""
-	out = [('shared.alpha', (s.numbers(),), FLOATS[s.alpha_type]) for s in conf.schemes if s.is_shared()][:1]
+	"""(name, shape, number type) in the order of section 3.2."""
+	out = [('shared.alpha', (s.numbers(),), s.alpha_type) for s in conf.schemes if s.is_shared()][:1]
 
 	def norm(name, s):
 		for half in ('weight', 'bias'):
 			if s.source == OWN:
-				out.append(('%s.%s.alpha' % (name, half), (s.d,), FLOATS[s.alpha_type]))
+				out.append(('%s.%s.alpha' % (name, half), (s.d,), s.alpha_type))
 			elif s.source == STORED:
-				out.append(('%s.%s' % (name, half), (conf.width,), FLOATS[s.factor_type]))
+				out.append(('%s.%s' % (name, half), (conf.width,), s.factor_type))
 
 	for n, slots in enumerate(conf.layer_schemes()):
+		for s in [conf.schemes[i] for i in slots if conf.schemes[i].terms & LAYER_GAIN][:1]:
+			out.append(('h.%d.lambda.alpha' % n, (1,), s.alpha_type))
 		for j, index in enumerate(slots):
 			s, name = conf.schemes[index], 'h.%d.%s' % (n, SLOTS[j])
 			if j in NORM_SLOTS:
@@ -233,24 +312,33 @@ def learned_layout(conf):
 				continue
 			rows, cols = conf.shape(j)
 			if s.has_own():
-				out.append((name + '.alpha', (s.numbers(),), FLOATS[s.alpha_type]))
-			if s.rank:
-				out.append((name + '.A', (s.rank, cols), FLOATS[s.factor_type]))
-				out.append((name + '.B', (rows, s.rank), FLOATS[s.factor_type]))
+				out.append((name + '.alpha', (s.numbers(),), s.alpha_type))
+			if s.source == NOLA:
+				out += [(name + '.A.alpha', (s.d,), s.alpha_type), (name + '.B.alpha', (s.d,), s.alpha_type)]
+			elif s.rank:
+				out.append((name + '.A', (s.rank, cols), s.factor_type))
+				out.append((name + '.B', (rows, s.rank), s.factor_type))
+			if s.terms & SPARSE:
+				out.append((name + '.sparse', (rows, s.dimensions), s.factor_type))
+			if s.terms & GAINS:
+				out.append((name + '.gain', (rows,), s.factor_type))
+			if s.terms & BIASES:
+				out.append((name + '.bias', (rows,), s.factor_type))
 	norm('ln_f', conf.schemes[conf.ln_f])
 	return out
 
 
 def parse_learned(conf, b):
 	layout = learned_layout(conf)
-	need(sum(int(np.prod(shape)) * t.itemsize for _, shape, t in layout) == len(b), 'LRND size')
+	need(sum(array_bytes(shape, kind) for _, shape, kind in layout) == len(b), 'LRND size')
 	out, at = {}, 0
-	for name, shape, t in layout:
-		n = int(np.prod(shape))
-		a = np.frombuffer(b, t, n, at).reshape(shape)
-		at += n * t.itemsize
-		need(np.isfinite(a).all(), name + ' is not finite')
-		need(not name.endswith('.alpha') or (np.abs(a) <= 65504).all(), name + ' is too large')
+	for name, shape, kind in layout:
+		end = at + array_bytes(shape, kind)
+		a = Blocks.parse(b[at:end], shape, name) if kind == BLOCKS else np.frombuffer(b[at:end], FLOATS[kind]).reshape(shape)
+		at = end
+		values = a.astype(np.float32)
+		need(np.isfinite(values).all(), name + ' is not finite')
+		need(not name.endswith('.alpha') or (np.abs(values) <= 65504).all(), name + ' is too large')
 		out[name] = a
 	return out
 
@@ -355,7 +443,7 @@ def read(b):
 
 def write(m, signer=None):
 	"""signer: (key number, 32 bytes of Ed25519 secret seed); else a signature read with the model is kept."""
-	learned = b''.join(m.learned[name].astype(t).tobytes() for name, _, t in learned_layout(m.conf))
+	learned = b''.join(pack_array(m.learned[name]) for name, _, _ in learned_layout(m.conf))
 	made = {b'CONF': pack_conf(m.conf, m.wte.kind, m.wpe.kind), b'LRND': learned, b'CARD': m.card, b'EMBD': m.wte.pack() + m.wpe.pack()}
 	kinds = [k for k in ORDER if made.get(k)]
 	directory = b''.join(struct.pack('<4sI2Q', k, 0, len(made[k]), xxh3(made[k])) for k in kinds)

@@ -119,6 +119,11 @@ def q8(i):
 	return {'scale': scale, 'q': q[0]}
 
 
+def q8_blocks(i):
+	blocks = container.Blocks.of(i['x'])
+	return {'scales': blocks.scales, 'q': blocks.q, 'x8': blocks.astype(np.float32)}
+
+
 def q4(i):
 	q, scale, multipliers = arith.to_q4([i['x']])
 	return {'scale': scale, 'multipliers': multipliers[0], 'q': q[0]}
@@ -205,7 +210,7 @@ def initial(i):
 
 
 ALL = {'key': key, 'stream': stream, 'sign-table': table, 'gauss-table': table, 'sign-weights': weights, 'gauss-weights': weights,
-	'f16': f16, 'q8': q8, 'q4': q4, 'approximate-product': fast_product, 'quantisation': quantise, 'exp-and-gelu': functions, 'lanes': lanes, 'one-rounding': lanes,
+	'f16': f16, 'q8': q8, 'q8-blocks': q8_blocks, 'q4': q4, 'approximate-product': fast_product, 'quantisation': quantise, 'exp-and-gelu': functions, 'lanes': lanes, 'one-rounding': lanes,
 	'layernorm': layernorm, 'exact-product': product, 'file': tiny_file, 'model': tiny_model, 'perplexity': tiny_perplexity, 'draws': draws,
 	'pick': pick, 'initial-values': initial}
 ON_FILE = ('model', 'perplexity')
@@ -226,7 +231,7 @@ def tiny_model_bytes(secret):
 	learned = {}
 	for name, shape, kind in container.learned_layout(conf):
 		around = 1 if name.endswith('.weight') else 0
-		learned[name] = (around + np.round(rng.standard_normal(shape) * 16) / 32).astype(kind)
+		learned[name] = container.stored_as(around + np.round(rng.standard_normal(shape) * 16) / 32, kind)
 	wte, wpe = (np.round(rng.standard_normal((n, 4)) * 64) / 32 for n in (16, 8))
 	return container.write(container.Smol(conf, learned, models.table(2, wte), models.table(1, wpe / 4), b'{"name": "tiny"}'), (bytes(range(1, 9)), secret))
 

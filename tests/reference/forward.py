@@ -5,7 +5,7 @@ import numpy as np
 
 import arith
 import frozen
-from container import FOURIER, FOURIER_SHARED, FROZEN, NORM_SLOTS, SLOTS, STORED, UNIT, SmolError
+from container import FOURIER, FOURIER_SHARED, FROZEN, LAYER_GAIN, NOLA, NORM_SLOTS, SLOTS, SPARSE, STORED, UNIT, SmolError
 
 F = np.float32
 LIMIT = F(2.0 ** 50)
@@ -18,7 +18,7 @@ class Matrix:
 		self.integers, self.s, self.sigma = w, s, sigma
 		self.scale = float(sigma) * s
 		self.as_double = w.astype(np.float64)
-		self.fast = self.projection = None
+		self.fast = self.projection = self.gain = self.bias = self.sparse = None
 		self.a = None if a is None else a.astype(F)
 		self.b = None if b is None else b.astype(F)
 
@@ -27,7 +27,12 @@ class Matrix:
 		out = self.scale * self.as_double
 		for j in range(0 if self.a is None else len(self.a)):
 			out = out + self.b[:, j:j + 1].astype(np.float64) * self.a[j].astype(np.float64)
-		return out if self.projection is None else out + self.projection.astype(np.float64)
+		if self.sparse is not None:
+			out = out.copy()
+			np.put_along_axis(out, self.columns, np.take_along_axis(out, self.columns, 1) + self.sparse.astype(np.float64), 1)
+		if self.projection is not None:
+			out = out + self.projection.astype(np.float64)
+		return out if self.gain is None else out * self.gain[:, None].astype(np.float64)
 
 	def times(self, x):
 		"""x (n, K) -> (n, R). The integer sums stay below 2^53, so a product of doubles in any order is exact."""
@@ -36,7 +41,13 @@ class Matrix:
 		y = ((self.scale * t.astype(np.float64))[:, None] * sums).astype(F)
 		if self.a is not None:
 			y = y + arith.dot16(self.b, arith.dot16(self.a, x[:, None])[:, None])
-		return y if self.projection is None else y + arith.dot16(self.projection, x[:, None])
+		if self.sparse is not None:
+			y = y + arith.dot16(self.sparse, x[:, self.columns])
+		if self.projection is not None:
+			y = y + arith.dot16(self.projection, x[:, None])
+		if self.gain is not None:
+			y = y * self.gain
+		return y if self.bias is None else y + self.bias
 
 
 def usable(x):
@@ -65,16 +76,31 @@ class Model:
 		s, name = self.conf.schemes[index], 'h.%d.%s' % (n, SLOTS[slot])
 		learned = self.smol.learned
 		vector = learned['shared.alpha'] if s.is_shared() else learned.get(name + '.alpha')
-		alphas = [1.0] if s.source == UNIT or s.projects() else vector
+		alphas = [1.0] if s.source in (UNIT, NOLA) or s.projects() else vector
 		number = 4 * n + {1: 0, 2: 1, 4: 2, 5: 3}[slot]
 		w, scale = frozen.integer_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas)
 		matrix = Matrix(w, scale, s.sigma, learned.get(name + '.A'), learned.get(name + '.B'))
+		if s.source == NOLA:
+			rows, cols = self.conf.shape(slot)
+			matrix.a = self._factor(5, number, s.rank, cols, s, s.sigma, learned[name + '.A.alpha'])
+			matrix.b = self._factor(6, number, rows, s.rank, s, F(1) / np.sqrt(F(s.rank)), learned[name + '.B.alpha'])
 		if s.projects():
+			theta = vector.astype(F)
+			if s.terms & LAYER_GAIN:
+				theta = theta * learned['h.%d.lambda.alpha' % n].astype(F)
 			project = frozen.fourier if s.source in (FOURIER, FOURIER_SHARED) else frozen.fastfood
-			matrix.projection = project(self.key, number, *self.conf.shape(slot), vector.astype(F), s.sigma).astype(F)
+			matrix.projection = project(self.key, number, *self.conf.shape(slot), theta, s.sigma).astype(F)
+		if s.terms & SPARSE:
+			matrix.sparse = learned[name + '.sparse'].astype(F)
+			matrix.columns = frozen.sparse_columns(self.key, number, *self.conf.shape(slot), s.dimensions)
+		matrix.gain, matrix.bias = (learned[name + half].astype(F) if name + half in learned else None for half in ('.gain', '.bias'))
 		if self.is_fast:
 			matrix.fast = frozen.fast_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas, arith.high_bytes)
 		return matrix
+
+	def _factor(self, purpose, number, rows, cols, s, sigma, alphas):
+		w, scale = frozen.integer_weights(self.key, number, purpose, rows, cols, s.dist, alphas)
+		return frozen.weights(w, scale, sigma).astype(F)
 
 	def _norm(self, name, index, number):
 		"""(gain, bias) as floats, or (None, None)."""
@@ -101,7 +127,7 @@ class Model:
 			_, n, slot = stem.split('.', 2)
 			part = self.layers[int(n)][SLOTS.index(slot)]
 			if SLOTS.index(slot) not in NORM_SLOTS:
-				return part.exact()
+				return part.bias.astype(np.float64) if half == 'bias' else part.exact()
 			pair = part
 		if pair[0] is None:
 			return np.full(self.conf.width, 1.0 if half == 'weight' else 0.0)
@@ -111,7 +137,7 @@ class Model:
 		out = ['wte.weight', 'wpe.weight', 'ln_f.weight', 'ln_f.bias']
 		for n in range(self.conf.layers):
 			for j, slot in enumerate(SLOTS):
-				out += ['h.%d.%s.%s' % (n, slot, half) for half in (('weight', 'bias') if j in NORM_SLOTS else ('weight',))]
+				out += ['h.%d.%s.%s' % (n, slot, half) for half in (('weight', 'bias') if j in NORM_SLOTS or self.layers[n][j].bias is not None else ('weight',))]
 		return out
 
 	def normed(self, x, pair):

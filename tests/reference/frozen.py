@@ -205,5 +205,12 @@ def fastfood(secret, tensor, rows, cols, theta, sigma):
 	return np.concatenate(out)[:rows * cols].reshape(rows, cols)
 
 
+def sparse_columns(secret, tensor, rows, cols, n):
+	"""(rows, n)"""
+	words = np.ascontiguousarray(weight_bytes(secret, tensor, 1, 7, rows, 4 * n)[0]).view('<u4').astype(np.uint64)
+	edges = np.arange(n + 1, dtype=np.uint64) * np.uint64(cols) // np.uint64(n)
+	return (edges[:-1] + (words * (edges[1:] - edges[:-1]) >> np.uint64(32))).astype(np.int64)
+
+
 def weights(w, s, sigma):
 	return (float(sigma) * s) * w.astype(np.float64)

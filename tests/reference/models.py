@@ -1,11 +1,12 @@
 """Models for tests: random ones of any shape and mixture of schemes, and section 12's untrained ones rebuilt from their configuration."""
+import dataclasses
 import math
 
 import numpy as np
 
 import arith
 import frozen
-from container import FASTFOOD, FASTFOOD_SHARED, FLOATS, MATRIX, NORM, OWN, SHARED, SLOTS, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout
+from container import BIASES, FASTFOOD, FASTFOOD_SHARED, GAINS, LAYER_GAIN, LEARNED, MATRIX, NOLA, NORM, OWN, SHARED, SLOTS, SPARSE, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout, stored_as
 
 F = np.float32
 
@@ -31,27 +32,42 @@ def table(kind, values):
 	return Table(kind, arith.to_f16(values) if kind == 1 else np.asarray(values, F))
 
 
-def random_schemes(rng, width):
+def with_terms(rng, scheme, kind, most):
+	"""Half of the schemes get gains, biases or both, some a sparse term of at most that many numbers a row."""
+	terms = int(rng.choice([0, 0, 0, GAINS, BIASES, GAINS | BIASES]))
+	scheme = dataclasses.replace(scheme, terms=terms, factor_type=kind) if terms else scheme
+	if not scheme.projects() and rng.integers(0, 3) == 0:
+		return dataclasses.replace(scheme, terms=terms | SPARSE, factor_type=kind, dimensions=int(rng.integers(1, most + 1)))
+	if scheme.projects() and scheme.is_shared() and rng.integers(0, 2):
+		return dataclasses.replace(scheme, terms=terms | LAYER_GAIN)
+	return scheme
+
+
+def random_schemes(rng, width, most):
 	"""Matrix schemes 0..2 and norm schemes 3..4, all different."""
-	dist, alpha_type = (int(v) for v in rng.integers(0, 2, 2))
+	dist = int(rng.integers(0, 2))
+	alpha_type, other_type = (int(v) for v in rng.permutation(LEARNED)[:2])
 	d, shared_d = (int(rng.choice([1, 2, 5, 8, 9, 17, 33, 64])) for _ in range(2))
 	sigma = float(F(rng.uniform(0.5, 2) / math.sqrt(width)))
 	rank = int(rng.integers(0, 4))
-	f = int(rng.integers(0, 2))
-	second = [Scheme(MATRIX, UNIT, 1 - dist, 1, 2, 0, f, 2 * sigma), Scheme(MATRIX, SHARED, dist, shared_d, 1, 1 - alpha_type, f, sigma)][rng.integers(0, 2)]
-	norms = [Scheme(NORM, 0, 0, 0, 0, 0, 0, 0.0), Scheme(NORM, STORED, 0, 0, 0, 0, 1 - f, 0.0), Scheme(NORM, OWN, dist, d, 0, alpha_type, 0, 0.5)]
+	f, other_f = (int(v) for v in rng.permutation(LEARNED)[:2])
+	second = [Scheme(MATRIX, UNIT, 1 - dist, 1, 2, 0, f, 2 * sigma), Scheme(MATRIX, SHARED, dist, shared_d, 1, other_type, f, sigma)][rng.integers(0, 2)]
+	norms = [Scheme(NORM, 0, 0, 0, 0, 0, 0, 0.0), Scheme(NORM, STORED, 0, 0, 0, 0, other_f, 0.0), Scheme(NORM, OWN, dist, d, 0, alpha_type, 0, 0.5)]
 	first, last = rng.permutation(3)[:2]
-	third = Scheme(MATRIX, SHARED, 1 - dist, shared_d, 0, 1 - alpha_type, 0, sigma)
+	third = Scheme(MATRIX, SHARED, 1 - dist, shared_d, 0, other_type, 0, sigma)
 	if rng.integers(0, 2):
 		kind = FASTFOOD if second.is_shared() else (FASTFOOD, FASTFOOD_SHARED)[rng.integers(0, 2)]
 		third = Scheme(MATRIX, kind, dist, 1, rank, alpha_type, f if rank else 0, sigma, int(rng.choice([1, 3, 64, 65, 200, 500])))
-	return [Scheme(MATRIX, OWN, dist, d, rank, alpha_type, f if rank else 0, sigma), second, third, norms[first], norms[last]]
+	first_matrix = Scheme(MATRIX, OWN, dist, d, rank, alpha_type, f if rank else 0, sigma)
+	if rng.integers(0, 3) == 0:
+		first_matrix = Scheme(MATRIX, NOLA, dist, d, rank + 1, alpha_type, 0, sigma)
+	return [with_terms(rng, s, f, most) for s in (first_matrix, second, third)] + [norms[first], norms[last]]
 
 
 def random_model(seed, shape, spread=1.0):
 	rng = np.random.default_rng(seed)
 	layers, _, width, _, context, vocab = shape
-	schemes = random_schemes(rng, width)
+	schemes = random_schemes(rng, width, min(width, shape[3]))
 	slots = []
 	for n in range(layers):
 		m, z = rng.integers(0, 3, 4).tolist(), (3 + rng.integers(0, 2, 2)).tolist()
@@ -61,8 +77,8 @@ def random_model(seed, shape, spread=1.0):
 	conf = build_conf(shape, slots, 3 + int(rng.integers(0, 2)), schemes, rng.uniform(1e-6, 1e-3), int(rng.integers(0, 1 << 63)), rng.uniform(0.5, 2))
 	learned = {}
 	for name, size, kind in learned_layout(conf):
-		centre = 1.0 if name.endswith('.weight') else 0.0
-		learned[name] = (centre + 0.3 * rng.standard_normal(size)).astype(kind)
+		centre = 1.0 if name.endswith(('.weight', '.gain')) else 0.0
+		learned[name] = stored_as(centre + 0.3 * rng.standard_normal(size), kind)
 	kinds = rng.integers(0, 4, 2).tolist()
 	wte = table(kinds[0], spread * rng.standard_normal((vocab, width)))
 	return Smol(conf, learned, wte, table(kinds[1], 0.3 * rng.standard_normal((context, width))), b'{"name": "random"}' if seed % 2 else None)
@@ -84,11 +100,11 @@ def untrained(smol):
 			_, n, slot = name[:-2].split('.', 2)
 			number = 4 * int(n) + ('attn.c_attn', 'attn.c_proj', 'mlp.c_fc', 'mlp.c_proj').index(slot)
 			value = drawn(number, 3, *size, lambda g: g / math.sqrt(float(size[1])))
-		elif name.endswith('.alpha') and not ('ln_' in name) and not (name in projected):
+		elif name.endswith('.alpha') and not ('ln_' in name or name.endswith('.B.alpha')) and not (name in projected):
 			value[0] = 1
-		elif name.endswith('.weight'):
+		elif name.endswith(('.weight', '.gain')):
 			value[:] = 1
-		learned[name] = value.astype(kind)
+		learned[name] = stored_as(value, kind)
 	wte = table(smol.wte.kind, drawn(0, 2, conf.vocab, conf.width, lambda g: 0.02 * g))
 	wpe = table(smol.wpe.kind, drawn(1, 2, conf.context, conf.width, lambda g: 0.02 * g))
 	return Smol(conf, learned, wte, wpe, smol.card, smol.minor, smol.hints)

@@ -29,7 +29,7 @@ SMALL = (1, 1, 4, 4, 8, 12)
 def simple(shape, matrix, norm, learn, wte, wpe=None, **conf):
 	"""A model of one matrix scheme and one norm scheme; learn(name, shape) gives its learned numbers; wte: (kind, values)."""
 	conf = models.build_conf(shape, [(0, 1, 1, 0, 1, 1)] * shape[0], 0, [norm, matrix], **conf)
-	learned = {name: np.broadcast_to(learn(name, size), size).astype(kind) for name, size, kind in container.learned_layout(conf)}
+	learned = {name: container.stored_as(np.broadcast_to(learn(name, size), size), kind) for name, size, kind in container.learned_layout(conf)}
 	width, context, vocab = shape[2], shape[4], shape[5]
 	zeros = np.zeros((context, width), F)
 	return container.Smol(conf, learned, models.table(wte[0], np.broadcast_to(wte[1], (vocab, width))), models.table(0, zeros if wpe is None else wpe))

@@ -26,10 +26,10 @@ TEXT = b'First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\n
 SHAPES = [(1, 1, 1, 1, 1, 256), (1, 1, 3, 5, 7, 256), (2, 2, 6, 9, 8, 256), (2, 3, 33, 70, 16, 300), (1, 5, 65, 64, 20, 256), (3, 4, 64, 256, 24, 256),
 	(2, 1, 17, 1, 9, 1000), (1, 16, 16, 130, 40, 256), (4, 2, 10, 31, 12, 257), (1, 2, 130, 67, 11, 256)]
 
-NEW = ['--method embed', '--method alpha --d 1', '--method alpha --d 8 --dist gauss --norms stored', '--method alpha --d 9', '--method alpha --d 64',
+NEW = ['--method embed', '--method alpha --d 1', '--method alpha --d 8 --dist gauss --norms stored', '--method alpha --d 9 --norms stored --numbers q8', '--method lora --rank 5 --numbers q8', '--method alpha --d 64',
 	'--method alpha --d 64 --dist gauss', '--method alpha-global --d 5 --norms frozen', '--method alpha-global --d 3 --dist gauss', '--method lora --rank 3',
-	'--method lora --rank 1 --dist gauss --norms stored', '--method fastfood --d 1000', '--method fastfood-global --d 10 --norms alpha',
-	'--method fourier --d 65', '--method fourier-global --d 64 --dist gauss', '--method alpha --width 65 --heads 5 --ff 31', '--method alpha --width 7 --heads 7 --layers 3 --vocab 300']
+	'--method lora --rank 1 --dist gauss --norms stored', '--method fastfood --d 1000', '--method fastfood-global --d 10 --norms alpha --layer-gains',
+	'--method fourier --d 65', '--method alpha --gains --bias', '--method nola --rank 3', '--method nola --d 20 --dist gauss --rank 70 --numbers q8 --bias', '--method lora --gains --numbers q8', '--method fourier-global --d 64 --dist gauss', '--method alpha --width 65 --heads 5 --ff 31', '--method alpha --width 7 --heads 7 --layers 3 --vocab 300']
 
 
 class Programs:
@@ -112,7 +112,7 @@ def check_fourier(p):
 		smol = models.random_model(n, shape)
 		conf = models.build_conf(shape, [(0, 1, 1, 0, 1, 1)] * shape[0], 0, [norm, matrix], seed=n)
 		rng = np.random.default_rng(n)
-		learned = {name: (0.3 * rng.standard_normal(size)).astype(t) for name, size, t in container.learned_layout(conf)}
+		learned = {name: container.stored_as(0.3 * rng.standard_normal(size), t) for name, size, t in container.learned_layout(conf)}
 		data = container.write(container.Smol(conf, learned, smol.wte, smol.wpe, None))
 		path, model = p.folder / 'fourier.smol', forward.Model(container.read(data))
 		path.write_bytes(data)

@@ -7,6 +7,7 @@ import examples
 import frozen
 
 TITLE = '## Appendix B. Worked examples\n'
+AFTER = '## Appendix C.'
 SECRET = bytes(range(32))
 X19 = [(7 * n * n % 41 - 20) / 8 for n in range(19)]
 LOGITS = [1.5, -0.25, 2.0, 2.0, 0.0, -3.0, 1.0, 0.5]
@@ -22,6 +23,7 @@ INPUTS = {
 		'col': [0, 1, 64, 0, 64, 0, 64]},
 	'f16': {'x': [1.0, float.fromhex('0x1.99999ap-4'), 1 + 2.0 ** -11, 1 + 3 * 2.0 ** -11, 65504.0, -2.0 ** -14, 2.0 ** -24, 2.0 ** -25, 3 * 2.0 ** -25]},
 	'q8': {'x': [0.5, -1.0, 0.25, 127 / 1024, float.fromhex('0x1.8p-8')]},
+	'q8-blocks': {'x': [v * 2.0 ** (n % 5 - 4) for n, v in enumerate(X19)] * 3 + [0.0] * 7 + [1.0, -0.75]},
 	'q4': {'x': [0.5, -1.0, 0.25, 127 / 1024, float.fromhex('0x1.8p-8')] + [0.0] * 28 + [-0.1875, 0.0625]},
 	'approximate-product': {'seed': [7], 'matrix': [0, 0, 3, 5, 0], 'alpha': [1.0, -0.5, 0.25, 0.125, 0.5, 0.5, -0.75, 1.0, 0.375], 'X': [5419, -13547, 32512, -128, 127]},
 	'quantisation': {'x': [0.5, -1.25, 0.0, float.fromhex('0x1.99999ap-4'), 3.0, float.fromhex('0x1p-13')]},
@@ -44,6 +46,7 @@ NOTES = {
 	'key': '**Frozen weights.** Co-ordinates are tensor, plane, purpose, row block. `dist` 0 is sign, 1 gauss; T and Q are shown at the given u, plane by plane.',
 	'sign-weights': 'A matrix is tensor number, purpose, R, K, distribution; w and W are shown at the rows and columns given.',
 	'f16': '**Numbers and functions.** The bits of f16 are shown as an integer.',
+	'q8-blocks': 'Two blocks: the scales are shown as the integers that are stored, x8 is what the file then says.',
 	'one-rounding': 'An fma made of a double sum and a rounding to float would give 0x1.000004p+0 here.',
 	'exact-product': '`w` is the whole matrix by rows, `y` the product without factors, `y_factors` with A and B.',
 	'file': '**A file.** One layer, width 4, 16 tokens, signed with the Ed25519 secret (the 32 bytes of RFC 8032) given; its key number is 01..08. The results\nrepeat what stands in it; `conf` is L, H, C, F, T, V, seed, types of wte and wpe, S, N.',
@@ -62,11 +65,12 @@ def appendix():
 
 
 def main():
-	kept, title, _ = frozen.SPEC.read_text().partition(TITLE)
+	kept, title, rest = frozen.SPEC.read_text().partition(TITLE)
+	_, after, last = rest.partition(AFTER)
 	made = io.StringIO()
 	with contextlib.redirect_stdout(made):
 		appendix()
-	frozen.SPEC.write_text(kept + title + '\n' + made.getvalue())
+	frozen.SPEC.write_text(kept + title + '\n' + made.getvalue() + '\n' + after + last)
 
 
 if __name__ == '__main__':

@@ -41,9 +41,10 @@ void model_config(struct smol_config *config, const struct model_recipe *r)
 	config->wte_type = r->wte_type;
 	config->wpe_type = r->wpe_type;
 	matrix.dimensions = r->dimensions;
-	matrix.d = r->source == SMOL_MATRIX_UNIT || r->dimensions ? 1 : (uint8_t)or_default(r->d, 5);
+	matrix.d = r->source == SMOL_MATRIX_UNIT || (r->source >= SMOL_MATRIX_FASTFOOD && r->source <= SMOL_MATRIX_FOURIER_SHARED) ? 1 : (uint8_t)or_default(r->d, 5);
 	matrix.alpha_type = r->source == SMOL_MATRIX_UNIT ? 0 : r->alpha_type;
-	matrix.value_type = r->rank ? r->value_type : 0;
+	matrix.terms = r->terms;
+	matrix.value_type = (r->rank && r->source != SMOL_MATRIX_NOLA) || r->terms & ~(unsigned)SMOL_TERM_LAYER_GAIN ? r->value_type : 0;
 	if (r->norms == SMOL_NORM_OWN) {
 		norm.dist = r->dist;
 		norm.d = (uint8_t)or_default(r->d, 5);
@@ -55,10 +56,12 @@ void model_config(struct smol_config *config, const struct model_recipe *r)
 
 static void fill_numbers(uint8_t *dest, uint8_t type, size_t n, float scale, float offset, uint64_t *random)
 {
-	for (size_t i = 0; i < n; i++, dest += smol_number_bytes(type)) {
-		const float value = offset + scale * test_uniform(random);
-		smol_encode_numbers(dest, (enum smol_number)type, &value, 1);
-	}
+	float *values = calloc(n + 1, sizeof *values);
+
+	for (size_t i = 0; i < n; i++)
+		values[i] = offset + scale * test_uniform(random);
+	smol_encode_numbers(dest, (enum smol_number)type, values, n);
+	free(values);
 }
 
 static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer, enum smol_slot slot, float scale,
@@ -78,8 +81,16 @@ static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
 		if (s->kind == SMOL_NORM)
 			fill_numbers(learned + at.bias_alphas, s->alpha_type, s->d, 0.2f, 0.0f, random);
 	}
-	fill_numbers(learned + at.factor_a, s->value_type, (size_t)s->rank * cols, scale, 0.0f, random);
-	fill_numbers(learned + at.factor_b, s->value_type, (size_t)s->rank * rows, scale, 0.0f, random);
+	if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA) {
+		fill_numbers(learned + at.bias_alphas, s->alpha_type, s->d, 0.5f, 0.0f, random);
+	} else {
+		fill_numbers(learned + at.factor_a, s->value_type, (size_t)s->rank * cols, scale, 0.0f, random);
+		fill_numbers(learned + at.factor_b, s->value_type, (size_t)s->rank * rows, scale, 0.0f, random);
+	}
+	fill_numbers(learned + at.layer_gain, s->alpha_type, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), 0.5f, 1.0f, random);
+	fill_numbers(learned + at.sparse, s->value_type, (size_t)rows * smol_scheme_sparse(s), scale, 0.0f, random);
+	fill_numbers(learned + at.gain, s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0, scale, 1.0f, random);
+	fill_numbers(learned + at.bias, s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0, scale, 0.0f, random);
 }
 
 static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at, uint8_t type, uint32_t rows, uint32_t cols,

@@ -11,6 +11,7 @@ struct model_recipe {
 	uint8_t norms;  /* source of the norms */
 	uint8_t dist, d, alpha_type, value_type, wte_type, wpe_type;
 	uint16_t rank;
+	uint8_t terms; /* of the matrices */
 	uint32_t dimensions; /* of a projection */
 	uint64_t seed;
 	const char *card; /* NULL: none */

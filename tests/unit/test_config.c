@@ -138,6 +138,28 @@ Test(config, matrix_schemes)
 	cr_assert_eq(MATRIX(.d = 1, .rank = 4097), SMOL_E_RANGE);
 	cr_assert_eq(MATRIX(.d = 1, .rank = 65535), SMOL_E_RANGE);
 	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = SMOL_Q8), SMOL_E_ENUM);
+	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = SMOL_Q8_BLOCKS), SMOL_OK);
+	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = SMOL_Q4), SMOL_E_ENUM);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_NOLA, .d = 64, .rank = 4096, .alpha_type = SMOL_F16), SMOL_OK);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_NOLA, .d = 65, .rank = 1), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_NOLA, .d = 0, .rank = 1), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_NOLA, .d = 2, .rank = 4097), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_NOLA, .d = 2), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_NOLA, .d = 2, .rank = 1, .dimensions = 1), SMOL_E_CANONICAL);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_NOLA, .d = 2, .rank = 1, .value_type = SMOL_F16), SMOL_E_CANONICAL);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD_SHARED, .d = 1, .dimensions = 9, .terms = SMOL_TERM_LAYER_GAIN), SMOL_OK);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD, .d = 1, .dimensions = 9, .terms = SMOL_TERM_LAYER_GAIN), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_SHARED, .d = 1, .terms = SMOL_TERM_LAYER_GAIN), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_SPARSE, .dimensions = 1, .value_type = SMOL_F16), SMOL_OK);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_SPARSE, .dimensions = 0), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_SPARSE, .dimensions = 1048576), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_FASTFOOD, .d = 1, .terms = SMOL_TERM_SPARSE, .dimensions = 1), SMOL_E_RANGE);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_GAINS, .value_type = SMOL_F16), SMOL_OK);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_BIASES), SMOL_OK);
+	cr_assert_eq(MATRIX(.d = 1, .terms = SMOL_TERM_GAINS | SMOL_TERM_BIASES, .value_type = SMOL_Q8), SMOL_E_ENUM);
+	cr_assert_eq(MATRIX(.d = 1, .rank = 1, .value_type = 5), SMOL_E_ENUM);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 2, .alpha_type = SMOL_Q8_BLOCKS), SMOL_OK);
+	cr_assert_eq(MATRIX(.source = SMOL_MATRIX_OWN, .d = 2, .alpha_type = 5), SMOL_E_ENUM);
 	cr_assert_eq(MATRIX(.d = 1, .rank = 0, .value_type = SMOL_F16), SMOL_E_CANONICAL);
 }
 
@@ -146,6 +168,8 @@ Test(config, norm_schemes)
 	cr_assert_eq(NORM(.value_type = SMOL_F32), SMOL_OK);
 	cr_assert_eq(NORM(.value_type = SMOL_F16), SMOL_OK);
 	cr_assert_eq(NORM(.value_type = SMOL_Q8), SMOL_E_ENUM);
+	cr_assert_eq(NORM(.value_type = SMOL_Q8_BLOCKS), SMOL_OK);
+	cr_assert_eq(NORM(.value_type = SMOL_F16, .terms = SMOL_TERM_GAINS), SMOL_E_ENUM);
 	cr_assert_eq(NORM(.d = 1), SMOL_E_CANONICAL);
 	cr_assert_eq(NORM(.dist = SMOL_GAUSS), SMOL_E_CANONICAL);
 	cr_assert_eq(NORM(.alpha_type = SMOL_F16), SMOL_E_CANONICAL);

@@ -18,7 +18,14 @@ static const struct model_recipe recipes[] = {
 	{.rank = 3, .value_type = SMOL_F16, .norms = SMOL_NORM_STORED, .width = 130, .n_heads = 2, .n_ff = 64, .wte_type = SMOL_F16},
 	{.source = SMOL_MATRIX_OWN, .d = 64, .rank = 17, .width = 1, .n_heads = 1, .n_ff = 3, .vocab = 11},
 	{.source = SMOL_MATRIX_OWN, .dist = SMOL_GAUSS, .d = 8, .n_layers = 5, .width = 64, .n_heads = 4},
+	{.source = SMOL_MATRIX_OWN, .alpha_type = SMOL_Q8_BLOCKS, .rank = 3, .value_type = SMOL_Q8_BLOCKS, .norms = SMOL_NORM_STORED, .width = 33, .n_heads = 3},
+	{.rank = 2, .value_type = SMOL_F16, .terms = SMOL_TERM_GAINS | SMOL_TERM_BIASES, .width = 70, .n_heads = 5, .n_ff = 67},
+	{.source = SMOL_MATRIX_FASTFOOD_SHARED, .dimensions = 90, .value_type = SMOL_Q8_BLOCKS, .terms = SMOL_TERM_GAINS | SMOL_TERM_LAYER_GAIN, .width = 30, .n_heads = 3},
+	{.source = SMOL_MATRIX_NOLA, .d = 9, .rank = 67, .alpha_type = SMOL_F16, .terms = SMOL_TERM_BIASES, .width = 33, .n_heads = 3},
+	{.rank = 2, .value_type = SMOL_F16, .dimensions = 33, .terms = SMOL_TERM_SPARSE, .width = 70, .n_heads = 5, .n_ff = 67},
+	{.source = SMOL_MATRIX_OWN, .value_type = SMOL_Q8_BLOCKS, .dimensions = 17, .terms = SMOL_TERM_SPARSE | SMOL_TERM_GAINS, .width = 70, .n_heads = 5, .n_ff = 67},
 	{.source = SMOL_MATRIX_FASTFOOD, .dimensions = 100, .rank = 2, .width = 33, .n_heads = 3, .n_ff = 50},
+	{.source = SMOL_MATRIX_FASTFOOD, .dimensions = 130, .alpha_type = SMOL_Q8_BLOCKS, .norms = SMOL_NORM_OWN, .width = 30, .n_heads = 3},
 	{.source = SMOL_MATRIX_FASTFOOD_SHARED, .dimensions = 700, .alpha_type = SMOL_F16, .width = 30, .n_heads = 3, .wte_type = SMOL_Q8},
 	{.source = SMOL_MATRIX_FOURIER, .dimensions = 100, .alpha_type = SMOL_F16, .width = 33, .n_heads = 3, .n_ff = 50},
 	{.source = SMOL_MATRIX_OWN, .d = 5, .width = 100, .n_heads = 4, .vocab = 300, .wte_type = SMOL_Q4, .wpe_type = SMOL_Q4},
@@ -112,14 +119,20 @@ static void layernorm(double *y, const double *x, const struct smol_file *f, con
 static void multiply(double *y, const struct smol_file *f, const char *name, uint32_t layer, const double *x, size_t R,
                      size_t K)
 {
-	double *w = tensor(f, name, layer);
+	double *w = tensor(f, name, layer), *bias = NULL;
+	struct smol_tensor t;
+	char bias_name[64];
 
+	snprintf(bias_name, sizeof bias_name, "h.%u.%.*s.bias", layer, (int)(strlen(name + 1) - strlen(".weight")), name + 1);
+	if (smol_tensor_find(&t, &f->config, bias_name, NULL) == SMOL_OK)
+		bias = tensor(f, bias_name, layer);
 	for (size_t r = 0; r < R; r++) {
-		y[r] = 0;
+		y[r] = bias ? bias[r] : 0;
 		for (size_t k = 0; k < K; k++)
 			y[r] += w[r * K + k] * x[k];
 	}
 	free(w);
+	free(bias);
 }
 
 /* keys and values: (L, N_TOKENS, C); logits: (V). */

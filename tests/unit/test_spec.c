@@ -149,6 +149,26 @@ Test(spec, q8)
 		cr_assert_eq((int8_t)got[i], (int)q[i]);
 }
 
+Test(spec, q8_blocks)
+{
+	float x[MAX_VALUES], back[MAX_VALUES], x8[MAX_VALUES];
+	double q[MAX_VALUES], scales[MAX_VALUES];
+	uint8_t got[2 * MAX_VALUES];
+	char *in = block("q8-blocks");
+	const size_t n = floats(x, in, "x"), n_blocks = values(scales, in, "scales");
+
+	values(q, in, "q");
+	floats(x8, in, "x8");
+	cr_assert(n == 66 && n_blocks == 2);
+	smol_encode_numbers(got, SMOL_Q8_BLOCKS, x, n);
+	for (size_t b = 0; b < n_blocks; b++)
+		cr_assert_eq(smol_le16(got + 66 * b), (uint16_t)scales[b]);
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq((int8_t)got[66 * (i / 64) + 2 + i % 64], (int)q[i]);
+	smol_decode_numbers(back, SMOL_Q8_BLOCKS, got, n);
+	cr_assert_arr_eq(back, x8, n * sizeof *back);
+}
+
 Test(spec, q4)
 {
 	float x[MAX_VALUES];

@@ -3,6 +3,7 @@
 #include "train/trainer.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 Test(recipe, learning_rates)
@@ -182,10 +183,10 @@ Test(recipe, options_survive_json)
 
 Test(recipe, methods_have_names)
 {
-	const char *const names[] = {"embed", "alpha", "alpha-global", "lora", "full"};
+	const char *const names[] = {"embed", "alpha", "alpha-global", "lora", "full", "nola", "fastfood-global", "fourier"};
 	struct smol_train_options o;
 
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		struct smol_config config;
 
 		cr_assert(smol_train_defaults(&o, names[i]));
@@ -212,4 +213,139 @@ Test(recipe, scales)
 	cr_assert(smol_config_scheme(&c, 3, SMOL_MLP_C_FC)->sigma == (float)(3 / sqrt(128)));
 	cr_assert_float_eq(smol_config_scheme(&c, 0, SMOL_ATTN_C_PROJ)->sigma, 3 / sqrt(8 * 128), 1e-7);
 	cr_assert_float_eq(smol_config_scheme(&c, 0, SMOL_MLP_C_PROJ)->sigma, 3 / sqrt(8 * 512), 1e-7);
+}
+
+static enum smol_status recipe(struct smol_train_options *o, const char *text)
+{
+	return smol_train_recipe(o, text, strlen(text), NULL);
+}
+
+static struct smol_config config_of(const struct smol_train_options *options)
+{
+	struct smol_train_options o = *options;
+	struct smol_config c;
+	struct smol_error error;
+
+	smol_train_resolve(&o);
+	cr_assert_eq(smol_train_config(&c, &o, &error), SMOL_OK, "%s", error.text);
+	return c;
+}
+
+/* The last rule that fits decides, field by field; a method sets d and rank. */
+Test(recipe, rules_by_name)
+{
+	struct smol_train_options o;
+	struct smol_config c;
+	const struct smol_scheme *s;
+
+	cr_assert(smol_train_defaults(&o, "lora"));
+	cr_assert_eq(smol_train_rule(&o, "h.*.attn.*", "alpha:9", NULL), SMOL_OK);
+	cr_assert_eq(recipe(&o, "[{\"tensors\": \"h.?.mlp.c_fc.weight\", \"method\": \"fastfood\", \"d\": 77},"
+	                        "{\"tensors\": \"h.2.*\", \"rank\": 3, \"dist\": \"gauss\"},"
+	                        "{\"tensors\": \"ln_f\", \"norms\": \"alpha\", \"d\": 6},"
+	                        "{\"tensors\": \"h.3.ln_2\", \"norms\": \"stored\"}]"),
+	             SMOL_OK);
+	cr_assert_eq(o.n_rules, 5);
+	c = config_of(&o);
+	s = smol_config_scheme(&c, 0, SMOL_ATTN_C_PROJ);
+	cr_assert(s->source == SMOL_MATRIX_OWN && s->d == 9 && s->rank == 0 && s->dist == SMOL_SIGN);
+	s = smol_config_scheme(&c, 2, SMOL_ATTN_C_ATTN);
+	cr_assert(s->source == SMOL_MATRIX_OWN && s->d == 9 && s->rank == 3 && s->dist == SMOL_GAUSS);
+	s = smol_config_scheme(&c, 1, SMOL_MLP_C_FC);
+	cr_assert(s->source == SMOL_MATRIX_FASTFOOD && s->dimensions == 77 && s->rank == 0);
+	s = smol_config_scheme(&c, 3, SMOL_MLP_C_PROJ);
+	cr_assert(s->source == SMOL_MATRIX_UNIT && s->rank == 4);
+	s = smol_config_scheme(&c, 0, SMOL_LN_F);
+	cr_assert(s->source == SMOL_NORM_OWN && s->d == 6);
+	cr_assert_eq(smol_config_scheme(&c, 3, SMOL_LN_2)->source, SMOL_NORM_STORED);
+	cr_assert_eq(smol_config_scheme(&c, 3, SMOL_LN_1)->source, SMOL_NORM_FROZEN);
+	cr_assert_eq(c.n_runs, 3, "layers 0 and 1 are alike");
+	cr_assert_str_eq(smol_train_method(&o), "mixed");
+}
+
+Test(recipe, rules_survive_json)
+{
+	struct smol_train_options a, b;
+	json_t *json;
+
+	cr_assert(smol_train_defaults(&a, "alpha"));
+	cr_assert_eq(recipe(&a, "[{\"tensors\": \"*\", \"method\": \"lora\", \"d\": 2, \"rank\": 7, \"dist\": \"gauss\", "
+	                        "\"norms\": \"stored\"}]"),
+	             SMOL_OK);
+	json = smol_options_to_json(&a);
+	cr_assert_eq(smol_options_from_json(&b, json, NULL), SMOL_OK);
+	json_decref(json);
+	cr_assert_null(smol_options_difference(&a, &b));
+	cr_assert(b.n_rules == 1 && b.rules[0].rank == 7 && b.rules[0].norms == SMOL_NORM_STORED);
+	b.rules[0].rank = 8;
+	cr_assert_str_eq(smol_options_difference(&a, &b), "rules");
+	b.n_rules = 0;
+	cr_assert_str_eq(smol_options_difference(&a, &b), "rules");
+}
+
+Test(recipe, malformed_rules)
+{
+	static const char *const bad[] = {
+		"", "[", "{}", "[1]", "[{}]", "[{\"tensors\": \"*\"}]", "[{\"method\": \"alpha\"}]",
+		"[{\"tensors\": \"\", \"d\": 1}]", "[{\"tensors\": \"a b\", \"d\": 1}]", "[{\"tensors\": 3, \"d\": 1}]",
+		"[{\"tensors\": \"0123456789012345678901234567890123456789012345678901234567890123\", \"d\": 1}]",
+		"[{\"tensors\": \"*\", \"method\": \"full\"}]", "[{\"tensors\": \"*\", \"method\": \"other\"}]",
+		"[{\"tensors\": \"*\", \"method\": \"a method of a name that is too long\"}]",
+		"[{\"tensors\": \"*\", \"d\": -1}]", "[{\"tensors\": \"*\", \"d\": 1.5}]", "[{\"tensors\": \"*\", \"d\": 4294967296}]",
+		"[{\"tensors\": \"*\", \"rank\": \"4\"}]", "[{\"tensors\": \"*\", \"dist\": \"flat\"}]",
+		"[{\"tensors\": \"*\", \"norms\": 1}]", "[{\"tensors\": \"*\", \"colour\": 1}]",
+		"[{\"tensors\": \"*\", \"d\": 1, \"d\": 2}]", "[{\"tensors\": \"*\", \"d\": 1}] x"};
+	static const char *const words[] = {"", ":", "alpha:", "alpha:x", "alpha:-1", "alpha:1x", "embed:3", "full", "alpha:4294967296", "ALPHA"};
+	struct smol_train_options o;
+
+	cr_assert(smol_train_defaults(&o, "alpha"));
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		cr_assert_eq(recipe(&o, bad[i]), SMOL_E_TEXT, "%s", bad[i]);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		cr_assert_eq(smol_train_rule(&o, "*", words[i], NULL), SMOL_E_ARGUMENT, "%s", words[i]);
+	cr_assert_eq(o.n_rules, 0);
+	for (unsigned i = 0; i < SMOL_MAX_RULES; i++)
+		cr_assert_eq(smol_train_rule(&o, "h.*", "alpha", NULL), SMOL_OK);
+	cr_assert_eq(smol_train_rule(&o, "h.*", "alpha", NULL), SMOL_E_ARGUMENT);
+	cr_assert_eq(recipe(&o, "[{\"tensors\": \"*\", \"d\": 1}]"), SMOL_E_TEXT);
+}
+
+/* What is well formed and yet no model. */
+Test(recipe, rules_that_contradict)
+{
+	static const char *const bad[] = {
+		"[{\"tensors\": \"h.4.*\", \"d\": 3}]", "[{\"tensors\": \"h.*.ln_1\", \"method\": \"alpha\"}]",
+		"[{\"tensors\": \"h.0.mlp.*\", \"norms\": \"alpha\"}]", "[{\"tensors\": \"*\", \"d\": 65}]",
+		"[{\"tensors\": \"*\", \"d\": 0}]", "[{\"tensors\": \"*\", \"rank\": 4097}]",
+		"[{\"tensors\": \"ln_f\", \"norms\": \"alpha\", \"d\": 65}]",
+		"[{\"tensors\": \"*\", \"method\": \"fastfood\", \"d\": 1048577}]",
+		"[{\"tensors\": \"*.attn.*\", \"method\": \"alpha-global\"}, {\"tensors\": \"*.mlp.*\", \"method\": \"alpha-global\", \"d\": 6}]"};
+	struct smol_error error;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct smol_train_options o;
+
+		cr_assert(smol_train_defaults(&o, "alpha"));
+		cr_assert_eq(recipe(&o, bad[i]), SMOL_OK, "%s", bad[i]);
+		cr_assert_neq(smol_train_options_check(&o, &error), SMOL_OK, "%s", bad[i]);
+	}
+}
+
+/* A file has at most 32 schemes. */
+Test(recipe, too_many_kinds)
+{
+	/* One for norms and three for the matrices without a rule, whose default scales differ. */
+	for (uint32_t n = 28; n <= 29; n++) {
+		struct smol_train_options o;
+
+		cr_assert(smol_train_defaults(&o, "embed"));
+		o.n_layers = 40;
+		for (uint32_t i = 0; i < n; i++) {
+			struct smol_train_rule *rule = o.rules + o.n_rules++;
+
+			*rule = (struct smol_train_rule){.sets = SMOL_RULE_METHOD | SMOL_RULE_D, .method = "alpha", .d = i + 1};
+			snprintf(rule->tensors, sizeof rule->tensors, "h.%u.attn.c_attn", (unsigned)i);
+		}
+		cr_assert_eq(smol_train_options_check(&o, NULL), n == 28 ? SMOL_OK : SMOL_E_ARGUMENT);
+	}
 }

@@ -1,0 +1,54 @@
+/* The factors of nola, which are frozen matrices with alphas of their own. SPEC.md 5.7. */
+#include "model/factors.h"
+
+#include "kernel/kernel.h"
+
+#include <smol/learned.h>
+
+#include <math.h>
+
+struct smol_scheme smol_factor_scheme(const struct smol_scheme *s, bool is_b)
+{
+	return (struct smol_scheme){.kind = SMOL_MATRIX,
+	                            .source = SMOL_MATRIX_OWN,
+	                            .dist = s->dist,
+	                            .d = s->d,
+	                            .alpha_type = s->alpha_type,
+	                            .sigma = is_b ? 1.0f / sqrtf((float)s->rank) : s->sigma};
+}
+
+void smol_factor_frozen(struct smol_frozen *f, int16_t *table, const struct smol_config *config, uint32_t layer,
+                        enum smol_slot slot, bool is_b, const struct smol_frozen_key *key, const uint8_t *learned)
+{
+	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+	const struct smol_scheme own = smol_factor_scheme(s, is_b);
+	double alpha[SMOL_MAX_BASES];
+	float stored[SMOL_MAX_BASES];
+	struct smol_learned_place at;
+	uint32_t rows, cols;
+
+	smol_learned_at(&at, config, layer, slot);
+	smol_config_shape(config, slot, &rows, &cols);
+	smol_learned_to_f32(stored, (enum smol_number)s->alpha_type, learned + (is_b ? at.bias_alphas : at.alphas), 0, s->d);
+	for (uint32_t k = 0; k < s->d; k++)
+		alpha[k] = (double)stored[k];
+	*f = (struct smol_frozen){
+		.key = key,
+		.tensor = smol_frozen_number(config, layer, slot),
+		.purpose = is_b ? SMOL_PURPOSE_FACTOR_B : SMOL_PURPOSE_FACTOR_A,
+		.rows = is_b ? rows : s->rank,
+		.cols = is_b ? s->rank : cols,
+		.n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d),
+		.table = table,
+	};
+	f->scale = (double)own.sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, s->d);
+}
+
+void smol_factor_rows(float *values, const struct smol_frozen *f, uint32_t row, uint32_t n_rows, int16_t *integers)
+{
+	const size_t n = (size_t)n_rows * f->cols;
+
+	smol_frozen_weights(integers, f, row, n_rows);
+	for (size_t i = 0; i < n; i++)
+		values[i] = (float)(f->scale * (double)integers[i]);
+}
