@@ -224,5 +224,5 @@ int cli_close_output(int code)
 		return code;
 	if (code == 0)
 		fprintf(stderr, "%s: standard output: %s\n", cli_program, errno ? strerror(errno) : "cannot be written");
-	return CLI_FAILED;
+	return code ? code : CLI_FAILED;
 }

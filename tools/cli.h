@@ -62,8 +62,8 @@ const char *cli_decimal(char text[24], uint64_t value);
 void cli_key_number(char text[17], const uint8_t number[SMOL_KEY_NUMBER_BYTES]);
 void cli_hex(char *text, const uint8_t *bytes, size_t n);
 
-/* Ends the standard output. The program's exit code: code, or CLI_FAILED if something could not be written, after a message
- * unless there has been one. */
+/* Ends the standard output. The program's exit code: code, or CLI_FAILED if that is 0 and something could not be written, after
+ * a message. */
 int cli_close_output(int code);
 
 #endif

@@ -12,6 +12,7 @@ static const struct command {
 	const char *what;
 } commands[] = {
 	{"inspect", tool_inspect, "smoltool inspect", "show what a model is made of"},
+	{"diff", tool_diff, "smoltool diff", "tell what differs between two models"},
 	{"verify", tool_verify, "smoltool verify", "check checksums, hash and signature"},
 	{"keygen", tool_keygen, "smoltool keygen", "make a key pair (minisign's format)"},
 	{"sign", tool_sign, "smoltool sign", "put a signature into a model"},
