@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 LAYERS = ["include/smol", "src/base", "format", "src/cpu", "src/frozen", "src/kernel",
-          "src/model", "src/token", "src/train", "tools", "docs/examples", "tests"]
+          "src/model", "src/token", "src/arrays", "src/train", "tools", "docs/examples", "tests"]
 TOOLS = LAYERS.index("tools")
 EXAMPLES = LAYERS.index("docs/examples")
 TESTS = LAYERS.index("tests")
