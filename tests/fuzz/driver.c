@@ -2,8 +2,8 @@
  *
  * Usage: fuzz_read_driver [--seconds N] [--seed S] [FILE...]
  * Execution i of seed S is always the same, and is named if it ends the program. */
-#include "../unit/make_model.h"
 #include "mutate.h"
+#include "recipes.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -28,16 +28,6 @@ const char *__ubsan_default_options(void)
 {
 	return "abort_on_error=1:print_stacktrace=1";
 }
-
-static const struct model_recipe recipes[] = {
-	{.n_layers = 1, .width = 4, .n_ff = 4, .context = 3, .vocab = 12},
-	{.n_layers = 2, .source = SMOL_MATRIX_OWN, .alpha_type = SMOL_F16, .width = 6, .context = 2, .vocab = 17, .wte_type = SMOL_Q8,
-	 .wpe_type = SMOL_Q8, .card = "{\"name\": \"card\"}"},
-	{.n_layers = 1, .source = SMOL_MATRIX_SHARED, .dist = SMOL_GAUSS, .d = 9, .norms = SMOL_NORM_OWN, .width = 5, .n_heads = 1,
-	 .wte_type = SMOL_F16, .vocab = 11},
-	{.n_layers = 3, .rank = 2, .norms = SMOL_NORM_STORED, .value_type = SMOL_F16, .width = 4, .wpe_type = SMOL_F16, .vocab = 13},
-};
-#define N_RECIPES (sizeof recipes / sizeof recipes[0])
 
 static unsigned long long execution, seed_used;
 
@@ -93,7 +83,7 @@ static void run_for(double seconds, unsigned long long seed)
 	const time_t end = time(NULL) + (time_t)seconds;
 
 	for (size_t i = 0; i < N_RECIPES; i++)
-		models[i] = model_make(&sizes[i], &recipes[i]);
+		models[i] = model_make(&sizes[i], &fuzz_recipes[i]);
 	seed_used = seed;
 	signal(SIGABRT, on_abort);
 	for (uint64_t chain = 0; time(NULL) < end; chain++) {
