@@ -54,6 +54,11 @@ int cli_complain(const char *path, const struct smol_error *error)
 	return CLI_FAILED;
 }
 
+int cli_no_memory(const char *path)
+{
+	return cli_complain(path, &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
+}
+
 int cli_usage_error(const char *what, const char *why)
 {
 	put_program();

@@ -14,6 +14,8 @@ extern const char *cli_program;
 
 /* "program: path: byte 132: text", one line on stderr, control characters escaped; path may be NULL. Returns CLI_FAILED. */
 int cli_complain(const char *path, const struct smol_error *error);
+/* The same for want of memory. */
+int cli_no_memory(const char *path);
 /* "program: what: why" and a hint at --help. Returns CLI_USAGE. */
 int cli_usage_error(const char *what, const char *why);
 

@@ -1,4 +1,5 @@
 /* smolrun: text from a .smol model. */
+#include "cli_json.h"
 #include "session_args.h"
 #include "smolrun.h"
 #include "smolrun_text.h"
@@ -77,7 +78,8 @@ static int measure(struct run *run)
 	smol_unmap(&text);
 	if (status)
 		return cli_complain(status == SMOL_E_NUMERIC ? run->args->model : run->args->perplexity_file, &error);
-	run_print_perplexity(run, &result);
+	if (!run_print_perplexity(run, &result))
+		return complain_errno(NULL);
 	return check_unchanged(run);
 }
 
@@ -185,6 +187,7 @@ int main(int argc, char **argv)
 	int code;
 
 	cli_program = "smolrun";
+	cli_json_start();
 	if (wants_bench(argc, argv)) {
 		code = run_bench(argc, (const char **)argv);
 	} else if (run_args_parse(&args, argc, (const char **)argv, &code) == 0) {

@@ -1,5 +1,6 @@
 /* smoltool: inspects, verifies, signs and makes .smol files. */
 #include "cli.h"
+#include "cli_json.h"
 #include "smoltool.h"
 
 #include <stdio.h>
@@ -62,6 +63,7 @@ int main(int argc, char **argv)
 	int code;
 
 	cli_program = "smoltool";
+	cli_json_start();
 	code = run(argc, (const char **)argv);
 	return cli_close_output(code);
 }

@@ -11,14 +11,12 @@
 /* As diff(1) has them. */
 enum { EQUAL, DIFFERENT, TROUBLE };
 
-static const struct smol_error no_memory = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-
 /* The report, or NULL after a message. Two models of one hash are one model, whoever signed them. */
 static json_t *compare(const struct smol_file *a, const struct smol_file *b, const char *path)
 {
 	const bool equal = memcmp(a->hash, b->hash, SMOL_HASH_BYTES) == 0;
 	struct diff d = {a, b, json_pack("{s:b}", "equal", equal), false};
-	struct smol_error error = no_memory;
+	struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
 	enum smol_status status;
 
 	diff_header(&d);
@@ -29,7 +27,7 @@ static json_t *compare(const struct smol_file *a, const struct smol_file *b, con
 	diff_tokenizer(&d);
 	diff_card(&d);
 	diff_signature(&d);
-	if (!status && !d.failed)
+	if (!status && !d.failed && cli_json_is_whole())
 		return d.report;
 	cli_complain(path, &error);
 	json_decref(d.report);
@@ -58,6 +56,10 @@ static int tell(json_t *report, bool json)
 		if (equal)
 			puts("equal: the same hash");
 		json_decref(report);
+	}
+	if (!cli_json_is_whole()) {
+		cli_no_memory(NULL);
+		return TROUBLE;
 	}
 	if (fflush(stdout) != 0 || ferror(stdout))
 		return complain_output();

@@ -77,7 +77,7 @@ static json_t *metadata_of(const struct smol_config *config, const char *card)
 {
 	char *text = config_text(config);
 	json_t *metadata =
-		json_pack("{s:s, s:s*, s:s*}", "format", "pt", "smol.config", text, "smol.card", card);
+		json_pack("{s:s, s:s, s:s*}", "format", "pt", "smol.config", text, "smol.card", card);
 
 	free(text);
 	return metadata;
