@@ -20,6 +20,9 @@ enum smol_status smol_tensor_file_read(real *values, const struct smol_safetenso
                                        const char *name, size_t rows, size_t cols,
                                        struct smol_error *error);
 
+/* json_dumps, for free() whatever Jansson's own memory is; NULL if the object is or memory is out. */
+char *smol_json_text(const json_t *object, size_t flags);
+
 /* What is to be written: rows x cols numbers, or zeros if values is NULL, times scale; one
  * dimension if rows is 0. */
 struct smol_tensor_source {
