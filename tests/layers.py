@@ -20,7 +20,7 @@ import subprocess
 import sys
 
 LAYERS = ["include/smol", "src/base", "format", "src/cpu", "src/frozen", "src/kernel",
-          "src/model", "src/token", "src/handle", "src/train", "tools", "docs/examples", "tests"]
+          "src/model", "src/token", "src/handle", "src/arrays", "src/train", "tools", "docs/examples", "tests"]
 TOOLS = LAYERS.index("tools")
 EXAMPLES = LAYERS.index("docs/examples")
 TESTS = LAYERS.index("tests")

@@ -76,6 +76,11 @@ int cli_complain(const char *path, const struct smol_error *error)
 	return CLI_FAILED;
 }
 
+int cli_no_memory(const char *path)
+{
+	return cli_complain(path, &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
+}
+
 int cli_usage_error(const char *what, const char *why)
 {
 	put_program(stderr);
@@ -260,5 +265,5 @@ int cli_close_output(int code)
 		return code;
 	if (code == 0)
 		fprintf(stderr, "%s: standard output: %s\n", cli_program, errno ? strerror(errno) : "cannot be written");
-	return CLI_FAILED;
+	return code ? code : CLI_FAILED;
 }

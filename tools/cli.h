@@ -17,6 +17,8 @@ extern const char *cli_program;
 int cli_complain(const char *path, const struct smol_error *error);
 /* The same line for later, for free(); NULL if memory is out. */
 char *cli_message(const char *path, const struct smol_error *error);
+/* The same for want of memory. */
+int cli_no_memory(const char *path);
 /* "program: what: why" and a hint at --help. Returns CLI_USAGE. */
 int cli_usage_error(const char *what, const char *why);
 
@@ -68,8 +70,8 @@ const char *cli_decimal(char text[24], uint64_t value);
 void cli_key_number(char text[17], const uint8_t number[SMOL_KEY_NUMBER_BYTES]);
 void cli_hex(char *text, const uint8_t *bytes, size_t n);
 
-/* Ends the standard output. The program's exit code: code, or CLI_FAILED if something could not be written, after a message
- * unless there has been one. */
+/* Ends the standard output. The program's exit code: code, or CLI_FAILED if that is 0 and something could not be written, after
+ * a message. */
 int cli_close_output(int code);
 
 #endif

@@ -3,6 +3,15 @@
 #define CLI_JSON_H
 
 #include <jansson.h>
+#include <stdbool.h>
+
+/* First thing in main: from here on it is known whether JSON lacked memory; called again, it forgets what was before. Jansson leaves out what it could not make, and
+ * what is left looks whole. */
+void cli_json_start(void);
+/* Whether all JSON of the program so far is all that it should be. */
+bool cli_json_is_whole(void);
+/* json_dumps of such JSON, for free(); NULL if the object is NULL or JSON has lacked memory. */
+char *cli_json_text(const json_t *object, size_t flags);
 
 /* Prints and releases an object. 0, or CLI_FAILED after a message if it is NULL: memory is out. */
 int cli_print_json(json_t *object);

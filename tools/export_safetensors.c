@@ -1,4 +1,5 @@
 /* A model as safetensors: the length of a header, the header as JSON, the tensors' floats. */
+#include "cli_json.h"
 #include "export.h"
 
 #include <smol/initial.h>
@@ -29,7 +30,7 @@ static char *header_text(const struct export_tensor *tensors, size_t n)
 		at += 4 * export_count(&tensors[i]);
 	}
 	if (!bad)
-		text = json_dumps(header, JSON_COMPACT);
+		text = cli_json_text(header, JSON_COMPACT);
 	json_decref(header);
 	return text;
 }

@@ -1,4 +1,5 @@
 /* Tokens in GPT-2's letters, config.json, and the files that a tokenizer is loaded from. */
+#include "cli_json.h"
 #include "export.h"
 
 #include <smol/tokenizer.h>
@@ -91,9 +92,12 @@ static json_t *vocab_json(const struct smol_file *file)
 	json_t *vocab = json_object();
 
 	for (uint32_t i = 0; vocab && i < file->config.vocab; i++) {
-		char *text = export_token_is_used(file, i) ? export_token(file, i) : NULL;
+		char *text;
 
-		if (text && json_object_set_new(vocab, text, json_integer(i))) {
+		if (!export_token_is_used(file, i))
+			continue;
+		text = export_token(file, i);
+		if (!text || json_object_set_new(vocab, text, json_integer(i))) {
 			json_decref(vocab);
 			vocab = NULL;
 		}
@@ -144,7 +148,7 @@ static enum smol_status put_text(const struct export_job *job, const char *name,
 static enum smol_status put_json(const struct export_job *job, const char *name, json_t *json,
                                  struct smol_error *error)
 {
-	char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+	char *text = json ? cli_json_text(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
 	const enum smol_status status = put_text(job, name, text, error);
 
 	free(text);

@@ -2,6 +2,7 @@
 #include "figure.h"
 #include "cli.h"
 #include "gnuplot.h"
+#include "text_stream.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -109,20 +110,15 @@ static void svg(FILE *to, const struct figure *f)
 static int write_svg(const struct figure *f, const char *output)
 {
 	struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	char *text = NULL;
-	size_t n = 0;
-	FILE *to = open_memstream(&text, &n);
-	int code;
+	struct text_stream s;
+	int code = 0;
 
-	if (!to)
+	if (!text_stream_open(&s))
 		return cli_complain(output, &error);
-	svg(to, f);
-	if (fclose(to) != 0)
+	svg(s.to, f);
+	if (!text_stream_close(&s) || smol_write_file(output, s.text, s.n, 0644, &error))
 		code = cli_complain(output, &error);
-	else
-		code = smol_write_file(output, text, n, 0644, &error) ? cli_complain(output, &error)
-		                                                      : 0;
-	free(text);
+	free(s.text);
 	return code;
 }
 

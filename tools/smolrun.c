@@ -1,5 +1,6 @@
 /* smolrun: text from a .smol model. */
 #include "cli_guard.h"
+#include "cli_json.h"
 #include "session_args.h"
 #include "smolrun.h"
 #include "smolrun_text.h"
@@ -79,7 +80,8 @@ static int measure(struct run *run)
 	cli_unmap(&text);
 	if (status)
 		return cli_complain(status == SMOL_E_NUMERIC ? run->args->model : run->args->perplexity_file, &error);
-	run_print_perplexity(run, &result);
+	if (!run_print_perplexity(run, &result))
+		return complain_errno(NULL);
 	return cli_check_unchanged(&run->mapping, run->args->model);
 }
 
@@ -187,6 +189,7 @@ int main(int argc, char **argv)
 	int code;
 
 	cli_program = "smolrun";
+	cli_json_start();
 	if (wants_bench(argc, argv)) {
 		code = run_bench(argc, (const char **)argv);
 	} else if (run_args_parse(&args, argc, (const char **)argv, &code) == 0) {

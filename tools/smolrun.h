@@ -54,6 +54,6 @@ int run_interactive(struct run *run, struct smol_span prompt);
 void run_print_statistics(const struct run *run, const struct run_result *result);
 /* On one line, if it is one of several turns. false if memory is out. */
 bool run_print_json(const struct run *run, const struct run_result *result);
-void run_print_perplexity(const struct run *run, const struct perplexity *result);
+bool run_print_perplexity(const struct run *run, const struct perplexity *result);
 
 #endif

@@ -111,7 +111,7 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 	if (code == 0) {
 		const char *model = cli_one_argument(context, "MODEL.smol");
 		a->model = model ? strdup(model) : NULL;
-		code = a->model ? check_words(a, w) : CLI_USAGE;
+		code = !model ? CLI_USAGE : !a->model ? cli_no_memory(NULL) : check_words(a, w);
 		code = code ? code : session_args_check(&a->session, &w->session);
 		code = code ? code : check_check(a, w->check);
 		code = code ? code : check_sampler(a);

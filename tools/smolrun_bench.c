@@ -1,5 +1,6 @@
 /* smolrun --bench: tokens a second of prompts and generations, in llama-bench's table. */
 #include "cli_guard.h"
+#include "cli_json.h"
 #include "session_args.h"
 #include "smolrun.h"
 
@@ -100,7 +101,9 @@ static int parse(struct bench *b, poptContext context, char *const words[4], con
 		return code;
 	model = cli_one_argument(context, "MODEL.smol");
 	b->path = model ? strdup(model) : NULL;
-	return b->path ? 0 : CLI_USAGE;
+	if (!model)
+		return CLI_USAGE;
+	return b->path ? 0 : cli_no_memory(NULL);
 }
 
 /* ---- measuring ---- */
@@ -278,6 +281,17 @@ static int run_threads(const struct bench *b, uint32_t n_threads)
 	return code;
 }
 
+static int print_rows(const struct bench *b)
+{
+	char *text = cli_json_text(b->rows, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+
+	if (!text)
+		return cli_no_memory(NULL);
+	puts(text);
+	free(text);
+	return 0;
+}
+
 static int run_all(struct bench *b)
 {
 	struct smol_error error;
@@ -291,10 +305,8 @@ static int run_all(struct bench *b)
 	print_head(b);
 	for (uint32_t i = 0; code == 0 && i < b->threads.n; i++)
 		code = run_threads(b, b->threads.value[i]);
-	if (code == 0 && b->format == JSON) {
-		json_dumpf(b->rows, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-		putchar('\n');
-	}
+	if (code == 0 && b->format == JSON)
+		code = print_rows(b);
 	json_decref(b->rows);
 	code = code ? code : cli_check_unchanged(&b->mapping, b->path);
 	cli_unmap(&b->mapping);

@@ -160,6 +160,8 @@ struct run_lines *run_lines_open(void)
 	const struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET,
 	                                 "no terminal that lines can be edited on"};
 
+	if (!l)
+		cli_no_memory(NULL);
 	if (!l || isatty(STDIN_FILENO) != 1 || isatty(STDOUT_FILENO) != 1)
 		return l;
 	choose_characters();

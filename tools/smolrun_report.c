@@ -1,5 +1,6 @@
 /* What smolrun tells of a run: statistics on stderr, or JSON on stdout. */
 #include "cli.h"
+#include "cli_json.h"
 #include "smolrun.h"
 
 #include <smol/tokenizer.h>
@@ -125,7 +126,7 @@ static json_t *json_model(const struct run *run)
 /* Prints and releases an object; false if it is NULL, for want of memory or since a path is not UTF-8. */
 static bool print_json(json_t *object, bool in_a_line)
 {
-	char *text = object ? json_dumps(object, in_a_line ? JSON_COMPACT : JSON_INDENT(2)) : NULL;
+	char *text = object ? cli_json_text(object, in_a_line ? JSON_COMPACT : JSON_INDENT(2)) : NULL;
 
 	json_decref(object);
 	if (!text)
@@ -141,7 +142,7 @@ bool run_print_json(const struct run *run, const struct run_result *r)
 	const size_t n = r->n_tokens - r->n_prompt;
 
 	return print_json(json_pack(
-	        "{s:o?, s:s, s:o?, s:o?, s:o?, s:o?, s:s, s:{s:f, s:f, s:f, s:f, s:f, s:I}}", "model", json_model(run),
+	        "{s:o?, s:s, s:o, s:o, s:o, s:o, s:s, s:{s:f, s:f, s:f, s:f, s:f, s:I}}", "model", json_model(run),
 	        "seed", cli_decimal((char[24]){0}, run->args->sampler.seed), "prompt",
 	        json_tokens_text(run, r->tokens, r->n_prompt), "prompt_tokens", json_ids(r->tokens, r->n_prompt), "text",
 	        json_tokens_text(run, generated, n), "tokens", json_ids(generated, n), "finish_reason", r->finish, "stats",
@@ -151,17 +152,17 @@ bool run_print_json(const struct run *run, const struct run_result *r)
 	                  run->args->interactive);
 }
 
-void run_print_perplexity(const struct run *run, const struct perplexity *p)
+bool run_print_perplexity(const struct run *run, const struct perplexity *p)
 {
 	if (run->args->json) {
-		print_json(json_pack("{s:o?, s:I, s:f, s:f, s:f, s:I}", "model", json_model(run), "tokens",
+		return print_json(json_pack("{s:o?, s:I, s:f, s:f, s:f, s:I}", "model", json_model(run), "tokens",
 		                     (json_int_t)p->n_predicted, "nats_per_token", p->nats_per_token, "bits_per_byte",
 		                     p->bits_per_byte, "perplexity", exp(p->nats_per_token), "context",
 		                     (json_int_t)smol_session_context(run->session)),
 		           false);
-		return;
 	}
 	printf("%.6f nats a token, %.6f bits per byte, perplexity %.4f, over %zu tokens in windows of %u\n",
 	       p->nats_per_token, p->bits_per_byte, exp(p->nats_per_token), p->n_predicted,
 	       smol_session_context(run->session));
+	return true;
 }

@@ -1,5 +1,6 @@
 /* smoltool: inspects, verifies, signs and makes .smol files. */
 #include "cli.h"
+#include "cli_json.h"
 #include "smoltool.h"
 
 #include <smol/model.h>
@@ -14,6 +15,7 @@ static const struct command {
 	const char *what;
 } commands[] = {
 	{"inspect", tool_inspect, "smoltool inspect", "show what a model is made of"},
+	{"diff", tool_diff, "smoltool diff", "tell what differs between two models"},
 	{"verify", tool_verify, "smoltool verify", "check checksums, hash and signature"},
 	{"keygen", tool_keygen, "smoltool keygen", "make a key pair (minisign's format)"},
 	{"sign", tool_sign, "smoltool sign", "put a signature into a model, or beside any file"},
@@ -64,6 +66,7 @@ int main(int argc, char **argv)
 	int code;
 
 	cli_program = "smoltool";
+	cli_json_start();
 	code = run(argc, (const char **)argv);
 	return cli_close_output(code);
 }

@@ -6,6 +6,7 @@
 
 /* argv[0] is the sub-command's name; each returns an exit code. */
 int tool_inspect(int argc, const char **argv);
+int tool_diff(int argc, const char **argv);
 int tool_verify(int argc, const char **argv);
 int tool_keygen(int argc, const char **argv);
 int tool_sign(int argc, const char **argv);

@@ -1,6 +1,7 @@
 /* smoltool inspect: what a model is made of, for a person. */
 #include "cli.h"
 #include "cli_guard.h"
+#include "cli_json.h"
 #include "inspect.h"
 
 #include <smol/learned.h>
@@ -141,7 +142,7 @@ static void print_card(const struct smol_file *file)
 	}
 	puts("\ncard");
 	json_object_foreach(card, key, value) {
-		char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT | JSON_REAL_PRECISION(9));
+		char *text = cli_json_text(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT | JSON_REAL_PRECISION(9));
 		printf("  %-24s %s\n", key, text ? text : "");
 		free(text);
 	}
@@ -197,8 +198,10 @@ static int inspect(const char *path, struct inspect_session *session, int json)
 		code = cli_complain(path, &error);
 	else if (json)
 		code = inspect_json(&file, session);
-	else
+	else {
 		print_page(&file, session);
+		code = cli_json_is_whole() ? 0 : cli_no_memory(path);
+	}
 	code = code ? code : cli_check_unchanged(&mapping, path);
 	cli_unmap(&mapping);
 	return code;

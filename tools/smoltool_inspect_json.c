@@ -56,24 +56,27 @@ static json_t *json_alphas(const struct smol_file *file)
 	return all;
 }
 
-static json_t *json_schemes(const struct smol_config *c)
+json_t *inspect_scheme_json(const struct smol_scheme *s)
 {
 	static const char *const matrix_sources[] = {"unit", "own", "shared", "fastfood", "fastfood shared", "fourier", "fourier shared", "", "nola"};
 	static const char *const norm_sources[] = {"frozen", "own", "stored"};
+	const bool is_matrix = s->kind == SMOL_MATRIX;
+
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f, s:I, s:b, s:b, s:b, s:b}", "kind", is_matrix ? "matrix" : "norm", "source",
+	                 is_matrix ? matrix_sources[s->source] : norm_sources[s->source], "dist",
+	                 s->dist == SMOL_SIGN ? "sign" : "gauss", "d", s->d, "rank", s->rank, "alpha_type",
+	                 inspect_number_name(s->alpha_type), "value_type", inspect_number_name(s->value_type), "sigma",
+	                 (double)s->sigma, "dimensions", (json_int_t)s->dimensions, "gains",
+	                 smol_scheme_has(s, SMOL_TERM_GAINS), "biases", smol_scheme_has(s, SMOL_TERM_BIASES), "sparse",
+	                 smol_scheme_has(s, SMOL_TERM_SPARSE), "layer_gains", smol_scheme_has(s, SMOL_TERM_LAYER_GAIN));
+}
+
+static json_t *json_schemes(const struct smol_config *c)
+{
 	json_t *list = json_array();
 
-	for (uint32_t i = 0; i < c->n_schemes; i++) {
-		const struct smol_scheme *s = &c->schemes[i];
-		const bool is_matrix = s->kind == SMOL_MATRIX;
-		json_array_append_new(
-		        list, json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f, s:I, s:b, s:b, s:b, s:b}", "kind", is_matrix ? "matrix" : "norm",
-		                        "source", is_matrix ? matrix_sources[s->source] : norm_sources[s->source], "dist",
-		                        s->dist == SMOL_SIGN ? "sign" : "gauss", "d", s->d, "rank", s->rank, "alpha_type",
-		                        inspect_number_name(s->alpha_type), "value_type", inspect_number_name(s->value_type), "sigma",
-		                        (double)s->sigma, "dimensions", (json_int_t)s->dimensions, "gains",
-		                        smol_scheme_has(s, SMOL_TERM_GAINS), "biases", smol_scheme_has(s, SMOL_TERM_BIASES),
-		                        "sparse", smol_scheme_has(s, SMOL_TERM_SPARSE), "layer_gains", smol_scheme_has(s, SMOL_TERM_LAYER_GAIN)));
-	}
+	for (uint32_t i = 0; i < c->n_schemes; i++)
+		json_array_append_new(list, inspect_scheme_json(&c->schemes[i]));
 	return list;
 }
 

@@ -1,5 +1,6 @@
-/* smoltool new: an untrained model of any shape, its numbers as SPEC.md 12 has them. */
+/* smoltool new: an untrained model of any shape, its numbers as SPEC.md 12 has them, its embeddings perhaps from elsewhere. */
 #include "cli.h"
+#include "import.h"
 #include "smoltool.h"
 #include "table.h"
 
@@ -14,7 +15,13 @@
 struct new_options {
 	int layers, width, heads, context, vocab, ff, d, rank, gains, bias, layer_gains;
 	double gain;
-	char *method, *dist, *norms, *type, *numbers, *shape, *seed, *output;
+	char *method, *dist, *norms, *type, *numbers, *shape, *seed, *output, *embeddings, *positions;
+};
+
+/* Tables that are not made from the seed, and the files they come from; a path is NULL for those that are. */
+struct imports {
+	struct import_table wte, wpe;
+	const char *wte_path, *wpe_path;
 };
 
 static const struct shape {
@@ -58,9 +65,9 @@ static int positive(int value, const char *option)
 /* The shape; what is not given is small. */
 static int fill_shape(struct smol_config *c, struct new_options *o)
 {
-	int code = apply_shape(o);
+	int code;
 
-	if (code || (code = positive(o->layers, "--layers")) || (code = positive(o->width, "--width")) ||
+	if ((code = positive(o->layers, "--layers")) || (code = positive(o->width, "--width")) ||
 	    (code = positive(o->heads, "--heads")) || (code = positive(o->context, "--context")) ||
 	    (code = positive(o->vocab, "--vocab")) || (code = positive(o->ff, "--ff")))
 		return code;
@@ -195,74 +202,160 @@ static bool fill_learned(uint8_t *learned, const struct smol_config *c)
 typedef void initial_rows(float *values, const struct smol_config *config, double std, uint32_t row_begin,
                           uint32_t n_rows);
 
+/* Where the rows of a table come from: a file's array, or the seed if that is NULL. */
+struct table_from {
+	const struct smol_array *array;
+	initial_rows *initial;
+};
+
 /* One table, a row block of 64 at a time. */
-static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at, const struct smol_config *c, uint32_t n_rows,
-                       uint8_t type, initial_rows *initial, float *values)
+static enum smol_status fill_table(uint8_t *embeddings, const struct smol_table_layout *at, const struct smol_config *c,
+                                   uint32_t n_rows, uint8_t type, struct table_from from, float *values,
+                                   struct smol_error *error)
 {
 	for (uint32_t row = 0; row < n_rows; row += 64) {
 		const uint32_t n = n_rows - row < 64 ? n_rows - row : 64;
-		initial(values, c, SMOL_INITIAL_STD, row, n);
+		if (!from.array)
+			from.initial(values, c, SMOL_INITIAL_STD, row, n);
+		else if (smol_array_values(values, from.array, (uint64_t)row * c->width, (size_t)n * c->width, error))
+			return error->code;
 		for (uint32_t r = 0; r < n; r++)
 			table_put_row(embeddings, at, type, row + r, values + (size_t)r * c->width, c->width);
 	}
+	return SMOL_OK;
 }
 
-static bool fill_embeddings(uint8_t *embeddings, const struct smol_config *c)
+/* NULL, or the path of the file to complain of. */
+static const char *fill_embeddings(uint8_t *embeddings, const struct smol_config *c, const struct imports *from, float *values,
+                                   struct smol_error *error)
 {
-	float *values = malloc((size_t)64 * c->width * sizeof *values);
+	const struct table_from wte = {from->wte_path ? &from->wte.array : NULL, smol_initial_wte};
+	const struct table_from wpe = {from->wpe_path ? &from->wpe.array : NULL, smol_initial_wpe};
 	struct smol_embedding_layout at;
 
-	if (!values)
-		return false;
 	smol_embedding_layout(&at, c);
-	fill_table(embeddings, &at.wte, c, c->vocab, c->wte_type, smol_initial_wte, values);
-	fill_table(embeddings, &at.wpe, c, c->context, c->wpe_type, smol_initial_wpe, values);
-	free(values);
-	return true;
+	if (fill_table(embeddings, &at.wte, c, c->vocab, c->wte_type, wte, values, error))
+		return from->wte_path;
+	if (fill_table(embeddings, &at.wpe, c, c->context, c->wpe_type, wpe, values, error))
+		return from->wpe_path;
+	return NULL;
 }
 
-/* The file's bytes, for free(). NULL, with an error, if there is no memory. */
-static uint8_t *make_file(uint64_t *size, const struct smol_config *c, struct smol_error *error)
+/* The file's bytes, for free(). NULL, with an error and the path that it concerns, if they cannot be made. */
+static uint8_t *make_file(uint64_t *size, const struct smol_config *c, const struct imports *from, const char **path,
+                          struct smol_error *error)
 {
 	struct smol_parts parts = {.config = *c};
 	uint8_t *learned = NULL, *embeddings = NULL, *bytes = NULL;
 	uint64_t learned_bytes, embedding_bytes;
+	const char *bad = NULL;
+	float *values;
 
 	*error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
 	smol_learned_bytes(&learned_bytes, c);
 	smol_embedding_bytes(&embedding_bytes, c);
 	learned = calloc(learned_bytes + 1, 1);
 	embeddings = calloc(embedding_bytes, 1);
-	if (!learned || !embeddings || !fill_learned(learned, c) || !fill_embeddings(embeddings, c))
+	values = malloc((size_t)64 * c->width * sizeof *values);
+	if (!learned || !embeddings || !values || !fill_learned(learned, c) ||
+	    (bad = fill_embeddings(embeddings, c, from, values, error)) != NULL)
 		goto done;
 	parts.learned = (struct smol_span){learned_bytes ? learned : NULL, learned_bytes};
 	parts.embeddings = (struct smol_span){embeddings, embedding_bytes};
 	bytes = table_file(size, &parts, error);
 done:
+	if (bad)
+		*path = bad;
 	free(learned);
 	free(embeddings);
+	free(values);
 	return bytes;
 }
 
-static int make(struct new_options *o)
+/* A size that a file states: the model's, unless another was asked for. */
+static int adopt(int *size, uint64_t stated, const char *path, const char *what)
+{
+	struct smol_error error = {SMOL_E_SIZE, SMOL_NO_OFFSET, ""};
+
+	if (*size != 0 && (uint64_t)*size != stated) {
+		snprintf(error.text, sizeof error.text, "%s is %llu, not %d", what, (unsigned long long)stated, *size);
+		return cli_complain(path, &error);
+	}
+	*size = (int)stated;
+	return 0;
+}
+
+/* wpe by itself, or beside wte; a file without it leaves it to the seed, unless it was named for it. */
+static int import_positions(struct imports *from, struct new_options *o)
+{
+	const char *path = o->positions ? o->positions : o->embeddings;
+	struct smol_error error = {SMOL_E_TENSOR, SMOL_NO_OFFSET, "there is no table of the name wpe"};
+	bool found = false;
+	int code;
+
+	if (import_open(&from->wpe, &found, path, "wpe", &error) || (!found && o->positions))
+		return cli_complain(path, &error);
+	if (!found)
+		return 0;
+	from->wpe_path = path;
+	code = adopt(&o->context, from->wpe.array.shape[0], path, "the context of wpe");
+	return code ? code : adopt(&o->width, from->wpe.array.shape[1], path, "the width of wpe");
+}
+
+/* Opens what --embeddings and --positions name. */
+static int import_tables(struct imports *from, struct new_options *o)
+{
+	struct smol_error error = {SMOL_E_TENSOR, SMOL_NO_OFFSET, "there is no table of the name wte"};
+	bool found = false;
+	int code;
+
+	if (!o->embeddings)
+		return o->positions ? import_positions(from, o) : 0;
+	if (import_open(&from->wte, &found, o->embeddings, "wte", &error) || !found)
+		return cli_complain(o->embeddings, &error);
+	from->wte_path = o->embeddings;
+	if ((code = adopt(&o->vocab, from->wte.array.shape[0], o->embeddings, "the vocabulary of wte")) ||
+	    (code = adopt(&o->width, from->wte.array.shape[1], o->embeddings, "the width of wte")))
+		return code;
+	/* An .npy has one table. */
+	return from->wte.array.name || from->wte.source.member || o->positions ? import_positions(from, o) : 0;
+}
+
+static int make_from(struct new_options *o, const struct imports *from)
 {
 	struct smol_config config = {0};
+	const char *path = o->output;
 	struct smol_error error;
 	uint8_t *bytes;
 	uint64_t size;
 	int code;
 
-	if (!o->output)
-		return cli_usage_error("--output", "is missing");
 	if ((code = fill_shape(&config, o)) || (code = fill_schemes(&config, o)))
 		return code;
 	if (smol_config_check(&config, &error))
 		return cli_usage_error("shape", error.text);
-	bytes = make_file(&size, &config, &error);
+	bytes = make_file(&size, &config, from, &path, &error);
 	if (!bytes)
-		return cli_complain(o->output, &error);
+		return cli_complain(path, &error);
 	code = smol_write_file(o->output, bytes, size, 0644, &error) ? cli_complain(o->output, &error) : 0;
 	free(bytes);
+	return code;
+}
+
+static int make(struct new_options *o)
+{
+	struct imports from = {.wte.source.mapping.fd = -1, .wpe.source.mapping.fd = -1};
+	int code;
+
+	if (!o->output)
+		return cli_usage_error("--output", "is missing");
+	code = apply_shape(o);
+	if (!code)
+		code = import_tables(&from, o);
+	if (!code)
+		code = make_from(o, &from);
+	import_close(&from.wte);
+	import_close(&from.wpe);
 	return code;
 }
 
@@ -276,6 +369,8 @@ static void free_options(struct new_options *o)
 	free(o->shape);
 	free(o->seed);
 	free(o->output);
+	free(o->embeddings);
+	free(o->positions);
 }
 
 int tool_new(int argc, const char **argv)
@@ -301,6 +396,8 @@ int tool_new(int argc, const char **argv)
 		{"numbers", 0, POPT_ARG_STRING, &o.numbers, 0, "learned numbers: f16 (default), f32 or q8", "NAME"},
 		{"gain", 0, POPT_ARG_DOUBLE, &o.gain, 0, "multiplies the default scale of the frozen weights (1)", "X"},
 		{"seed", 0, POPT_ARG_STRING, &o.seed, 0, "seed of the frozen weights (0)", "N"},
+		{"embeddings", 0, POPT_ARG_STRING, &o.embeddings, 0, "wte, and wpe if it is there, from safetensors, .npz or .npy", "FILE"},
+		{"positions", 0, POPT_ARG_STRING, &o.positions, 0, "wpe from another such file", "FILE"},
 		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the model goes", "FILE"},
 		CLI_HELP_OPTION,
 		POPT_TABLEEND,

@@ -1,6 +1,7 @@
 /* smoltool quantize: a model with its embeddings in fewer bits, and what that loses. */
 #include "cli.h"
 #include "cli_guard.h"
+#include "cli_json.h"
 #include "perplexity.h"
 #include "smoltool.h"
 #include "table.h"
@@ -225,7 +226,7 @@ static int print_json(const struct losses *l)
 		json_object_set_new(json, "nats_per_token_before", json_real(l->before.nats_per_token));
 		json_object_set_new(json, "nats_per_token_after", json_real(l->after.nats_per_token));
 	}
-	text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+	text = json ? cli_json_text(json, JSON_INDENT(2)) : NULL;
 	json_decref(json);
 	if (!text)
 		return cli_complain(

@@ -1,5 +1,6 @@
 /* smoltool generate-vectors: what this implementation computes, for other implementations to compare with. */
 #include "cli.h"
+#include "cli_json.h"
 #include "smoltool.h"
 
 #include <smol/primitives.h>
@@ -114,7 +115,7 @@ static int print(const char *output)
 	json_t *all = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "spec", "1.0", "keys", keys(), "streams", streams(),
 	                        "tables", tables(), "exp", function(smol_primitive_exp), "gelu",
 	                        function(smol_primitive_gelu), "sampler", draws());
-	char *text = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
+	char *text = all ? cli_json_text(all, JSON_INDENT(1)) : NULL;
 	struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
 	int code = 0;
 

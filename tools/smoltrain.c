@@ -1,6 +1,7 @@
 /* smoltrain: a text in, a model out. */
 #include "smoltrain.h"
 #include "cli.h"
+#include "cli_json.h"
 #include "smoltrain_args.h"
 #include "smoltrain_data.h"
 #include "smoltrain_group.h"
@@ -191,6 +192,7 @@ int main(int argc, char **argv)
 	const char **arguments = (const char **)(uintptr_t)argv;
 	int code;
 
+	cli_json_start();
 	cli_program = sweep ? "smoltrain sweep" : "smoltrain";
 	prepare_environment(argv);
 	if (sweep)

@@ -1,6 +1,7 @@
 /* Writing a model's card. */
 #include "smoltrain_card.h"
 #include "cli.h"
+#include "cli_json.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -59,20 +60,30 @@ static const char *date(char dest[32])
 	return dest;
 }
 
-char *train_card(const struct train_args *args, const struct smol_trainer *t,
-                 const struct smol_corpus *corpus, const struct smol_train_score *score)
+static json_t *card_json(const struct train_args *args, const struct smol_trainer *t,
+                         const struct smol_corpus *corpus, const struct smol_train_score *score)
 {
 	char when[32];
 	json_t *validation =
 		json_pack("{s:f, s:f, s:I}", "nats_per_token", score->nats_per_token, "bits_per_byte",
 	                  score->bits_per_byte, "tokens", (json_int_t)score->n_tokens);
-	json_t *card =
-		json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*}", "made_by", "smoltrain", "method",
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*}", "made_by", "smoltrain", "method",
 	                  smol_train_method(&args->options), "data", data_json(args, t, corpus),
 	                  "recipe", options_json(args), "steps", (json_int_t)smol_trainer_steps(t),
 	                  "validation", validation, "date", date(when));
-	char *dump = json_dumps(card, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
+}
 
+/* Memory that was out before is no matter now. */
+char *train_card(const struct train_args *args, const struct smol_trainer *t,
+                 const struct smol_corpus *corpus, const struct smol_train_score *score)
+{
+	json_t *card;
+	char *text;
+
+	cli_json_start();
+	card = card_json(args, t, corpus, score);
+	text = cli_json_text(card, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
 	json_decref(card);
-	return dump;
+	return text;
 }

@@ -2,6 +2,7 @@
 #include "smoltrain_report.h"
 #include "cli.h"
 #include "smoltrain_group.h"
+#include "cli_json.h"
 #include "smoltrain_log.h"
 
 #include <errno.h>
@@ -12,11 +13,11 @@
 
 static void record(struct train_report *r, json_t *object)
 {
-	if (r->log != NULL && object != NULL) {
-		json_dumpf(object, r->log, JSON_COMPACT | JSON_REAL_PRECISION(9));
-		fputc('\n', r->log);
-		fflush(r->log);
-	}
+	char *text = r->log != NULL ? cli_json_text(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+
+	if (r->log != NULL && (text == NULL || fprintf(r->log, "%s\n", text) < 0 || fflush(r->log) != 0))
+		r->log_failed = true;
+	free(text);
 	json_decref(object);
 }
 
@@ -161,7 +162,7 @@ bool train_report_close(struct train_report *r)
 	if (r->terminal)
 		fputs("\r\x1b[K", stderr);
 	if (r->log != NULL) {
-		good = ferror(r->log) == 0;
+		good = !r->log_failed && ferror(r->log) == 0;
 		if (fclose(r->log) != 0)
 			good = false;
 		if (!good)

@@ -10,7 +10,8 @@
 
 struct train_report {
 	const struct train_args *args;
-	FILE *log; /* NULL: none */
+	FILE *log;       /* NULL: none */
+	bool log_failed; /* a record is missing or cut */
 	bool terminal, quiet; /* quiet: another process of the group reports */
 	double began, shown; /* seconds of the monotonic clock */
 	unsigned first_step; /* steps done before this run */

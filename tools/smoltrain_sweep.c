@@ -1,12 +1,14 @@
 /* smoltrain sweep: trains a method at several d, and the two runs that its intrinsic dimension is measured
  * between; each run keeps its model and log in one folder, so that a sweep goes on where it stopped. */
 #include "cli.h"
+#include "cli_json.h"
 #include "plot.h"
 #include "smoltrain.h"
 #include "smoltrain_data.h"
 #include "smoltrain_output.h"
 #include "smoltrain_signals.h"
 #include "sweep_table.h"
+#include "text_stream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -115,7 +117,7 @@ static void free_series(struct series *s)
 /* Options as a log rounds them. */
 static char *rounded(const json_t *options)
 {
-	return json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+	return cli_json_text(options, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
 }
 
 /* Whether a log is of this run, on a text of so many tokens. */
@@ -183,21 +185,17 @@ static int write_file(const char *path, write_table *table, const struct sweep *
                       const struct series *s)
 {
 	struct smol_error error;
-	char *text = NULL;
-	size_t size = 0;
-	FILE *to = open_memstream(&text, &size);
-	int code;
+	struct text_stream text;
+	int code = 0;
 
-	if (to == NULL)
+	if (!text_stream_open(&text))
 		return complain(path, "no memory");
-	table(to, sweep, s->logs, s->n_done);
-	if (fclose(to) != 0)
+	table(text.to, sweep, s->logs, s->n_done);
+	if (!text_stream_close(&text))
 		code = complain(path, "no memory");
-	else
-		code = smol_write_file(path, text, size, 0644, &error) != SMOL_OK
-		               ? cli_complain(path, &error)
-		               : 0;
-	free(text);
+	else if (smol_write_file(path, text.text, text.n, 0644, &error) != SMOL_OK)
+		code = cli_complain(path, &error);
+	free(text.text);
 	return code;
 }
 

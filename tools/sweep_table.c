@@ -1,4 +1,5 @@
 /* See sweep_table.h. */
+#include "cli_json.h"
 #include "sweep_table.h"
 
 #include <math.h>
@@ -21,7 +22,7 @@ static void markdown_row(FILE *to, const struct sweep *s, const struct run_log *
 
 void sweep_table_markdown(FILE *to, const struct sweep *s, const struct run_log *logs, size_t n)
 {
-	char *options = json_dumps(json_object_get(logs[0].start, "options"),
+	char *options = cli_json_text(json_object_get(logs[0].start, "options"),
 	                           JSON_COMPACT | JSON_REAL_PRECISION(9));
 
 	fputs("| method | d | numbers outside the embeddings | bytes outside the embeddings | "

@@ -88,7 +88,7 @@ enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes, const st
 	return status;
 }
 
-static enum smol_status open_checkpoint(struct smol_tensor_file *file,
+static enum smol_status open_checkpoint(struct smol_safetensors *file,
                                         struct smol_train_options *options, const uint8_t *bytes,
                                         size_t size_bytes, struct smol_error *error)
 {
@@ -98,8 +98,8 @@ static enum smol_status open_checkpoint(struct smol_tensor_file *file,
 
 	if (status != SMOL_OK)
 		return status;
-	form = smol_tensor_file_text(file, "format");
-	text = smol_tensor_file_text(file, "options");
+	form = smol_safetensors_text(file, "format");
+	text = smol_safetensors_text(file, "options");
 	if (form != NULL && strcmp(form, FORM) == 0 && text != NULL)
 		json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	if (json == NULL)
@@ -109,27 +109,27 @@ static enum smol_status open_checkpoint(struct smol_tensor_file *file,
 		status = smol_options_from_json(options, json, error);
 	json_decref(json);
 	if (status != SMOL_OK)
-		smol_tensor_file_free(file);
+		smol_safetensors_free(file);
 	return status;
 }
 
 enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
                                          size_t size_bytes, struct smol_error *error)
 {
-	struct smol_tensor_file file;
+	struct smol_safetensors file;
 	enum smol_status status = open_checkpoint(&file, options, bytes, size_bytes, error);
 
 	if (status == SMOL_OK)
-		smol_tensor_file_free(&file);
+		smol_safetensors_free(&file);
 	return status;
 }
 
-static enum smol_status check_same(const struct smol_trainer *t, const struct smol_tensor_file *file,
+static enum smol_status check_same(const struct smol_trainer *t, const struct smol_safetensors *file,
                                    const struct smol_train_options *options, struct smol_error *error)
 {
 	const char *difference = smol_options_difference(options, &t->options);
-	const char *hash = smol_tensor_file_text(file, "text_xxh3");
-	const char *train = smol_tensor_file_text(file, "train_tokens");
+	const char *hash = smol_safetensors_text(file, "text_xxh3");
+	const char *train = smol_safetensors_text(file, "train_tokens");
 	char expected[17], expected_train[24];
 
 	text_hash(expected, t);
@@ -146,11 +146,11 @@ static enum smol_status check_same(const struct smol_trainer *t, const struct sm
 	return SMOL_OK;
 }
 
-static enum smol_status load_state(struct smol_trainer *t, const struct smol_tensor_file *file,
+static enum smol_status load_state(struct smol_trainer *t, const struct smol_safetensors *file,
                                    struct smol_error *error)
 {
-	const char *step = smol_tensor_file_text(file, "step"),
-		   *best = smol_tensor_file_text(file, "best_nats");
+	const char *step = smol_safetensors_text(file, "step"),
+		   *best = smol_safetensors_text(file, "best_nats");
 	char *step_end = NULL, *best_end = NULL;
 	unsigned long long steps;
 
@@ -171,7 +171,7 @@ static enum smol_status load_state(struct smol_trainer *t, const struct smol_ten
 	return SMOL_OK;
 }
 
-static enum smol_status load_array(struct smol_trainer *t, const struct smol_tensor_file *file,
+static enum smol_status load_array(struct smol_trainer *t, const struct smol_safetensors *file,
                                    const struct array *array, struct smol_error *error)
 {
 	enum smol_status status = SMOL_OK;
@@ -195,7 +195,7 @@ enum smol_status smol_trainer_load(struct smol_trainer *t, const uint8_t *bytes,
                                    struct smol_error *error)
 {
 	struct smol_train_options options;
-	struct smol_tensor_file file;
+	struct smol_safetensors file;
 	struct array arrays[4];
 	const size_t n_arrays = arrays_of(arrays, t);
 	enum smol_status status = open_checkpoint(&file, &options, bytes, size_bytes, error);
@@ -207,7 +207,7 @@ enum smol_status smol_trainer_load(struct smol_trainer *t, const uint8_t *bytes,
 		status = load_state(t, &file, error);
 	for (size_t i = 0; i < n_arrays && status == SMOL_OK; i++)
 		status = load_array(t, &file, arrays + i, error);
-	smol_tensor_file_free(&file);
+	smol_safetensors_free(&file);
 	if (status == SMOL_OK)
 		smol_net_materialise(t->net, true);
 	return status;

@@ -67,7 +67,7 @@ static char *config_text(const struct smol_config *c)
 		"n_layer", (int)c->n_layers, "n_head", (int)c->n_heads, "n_inner", (int)c->n_ff,
 		"activation_function", "gelu_new", "layer_norm_epsilon", (double)c->ln_epsilon,
 		"tie_word_embeddings", 1, "scale_attn_weights", 1, "torch_dtype", "float32");
-	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	char *text = smol_json_text(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
 
 	json_decref(json);
 	return text;
@@ -77,7 +77,7 @@ static json_t *metadata_of(const struct smol_config *config, const char *card)
 {
 	char *text = config_text(config);
 	json_t *metadata =
-		json_pack("{s:s, s:s*, s:s*}", "format", "pt", "smol.config", text, "smol.card", card);
+		json_pack("{s:s, s:s, s:s*}", "format", "pt", "smol.config", text, "smol.card", card);
 
 	free(text);
 	return metadata;

@@ -1,5 +1,6 @@
 /* Options as JSON and back, by one table, so that a checkpoint, a log and a card say the same. */
 #include "base/error.h"
+#include "train/safetensors.h"
 #include "train/trainer.h"
 
 #include <errno.h>
@@ -241,7 +242,7 @@ const char *smol_options_difference(const struct smol_train_options *a,
 char *smol_train_options_json(const struct smol_train_options *options)
 {
 	json_t *object = smol_options_to_json(options);
-	char *text = json_dumps(object, JSON_COMPACT);
+	char *text = smol_json_text(object, JSON_COMPACT);
 
 	json_decref(object);
 	return text;

@@ -5,6 +5,21 @@
 
 #include <stdlib.h>
 
+char *smol_json_text(const json_t *object, size_t flags)
+{
+	char *text = object != NULL ? json_dumps(object, flags) : NULL, *copy = NULL;
+	json_free_t release;
+
+	if (text == NULL)
+		return NULL;
+	copy = malloc(strlen(text) + 1);
+	if (copy != NULL)
+		strcpy(copy, text);
+	json_get_alloc_funcs(NULL, &release);
+	release(text);
+	return copy;
+}
+
 static size_t size_of(const struct smol_tensor_source *s)
 {
 	return (s->rows > 0 ? s->rows : 1) * s->cols;
@@ -37,7 +52,7 @@ static char *header_text(uint64_t *data_bytes, const struct smol_tensor_source *
 		at += 4 * (uint64_t)size_of(sources + i);
 	}
 	if (!bad)
-		text = json_dumps(header, JSON_COMPACT);
+		text = smol_json_text(header, JSON_COMPACT);
 	json_decref(header);
 	*data_bytes = at;
 	return text;

@@ -1,5 +1,6 @@
 /* The fuzz target of the reader. What is accepted must be what the writer would write, and must run (or say that its
  * numbers overflow) without harm. With libFuzzer: built by -Dfuzz=true. */
+#include "fuzz.h"
 #include "mutate.h"
 
 #include <smol/session.h>
@@ -9,14 +10,7 @@
 
 #define MAX_SESSION_BYTES (4u << 20)
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned seed);
-
-static void require(int condition)
-{
-	if (!condition)
-		abort();
-}
+const char fuzz_name[] = "read";
 
 /* One file for one content. */
 static void write_again(const struct smol_file *file)
@@ -28,9 +22,9 @@ static void write_again(const struct smol_file *file)
 	uint64_t needed;
 
 	smol_parts_of(&parts, file);
-	require(smol_file_size(&needed, &parts, &error) == SMOL_OK && needed == size);
-	require(smol_file_write(again, size, &parts, &error) == SMOL_OK);
-	require(memcmp(again, file->bytes.data, file->body_bytes) == 0);
+	fuzz_require(smol_file_size(&needed, &parts, &error) == SMOL_OK && needed == size);
+	fuzz_require(smol_file_write(again, size, &parts, &error) == SMOL_OK);
+	fuzz_require(memcmp(again, file->bytes.data, file->body_bytes) == 0);
 	free(again);
 }
 
@@ -44,14 +38,14 @@ static void run(const struct smol_file *file)
 	size_t size;
 	void *memory;
 
-	require(smol_session_size(&size, file, NULL, &error) == SMOL_OK);
+	fuzz_require(smol_session_size(&size, file, NULL, &error) == SMOL_OK);
 	if (size > MAX_SESSION_BYTES || file->config.n_layers > 8)
 		return;
 	memory = aligned_alloc(64, (size + 63) / 64 * 64);
-	require(smol_session_create(&session, file, NULL, memory, size, &error) == SMOL_OK);
+	fuzz_require(smol_session_create(&session, file, NULL, memory, size, &error) == SMOL_OK);
 	if (smol_session_feed(session, tokens, n, &error) == SMOL_OK)
 		for (uint32_t v = 0; v < file->config.vocab; v++)
-			require(smol_session_logits(session)[v] - smol_session_logits(session)[v] == 0);
+			fuzz_require(smol_session_logits(session)[v] - smol_session_logits(session)[v] == 0);
 	smol_session_destroy(session);
 	free(memory);
 }
@@ -63,8 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const enum smol_status status = smol_file_parse(&file, data, size, &error);
 
 	if (status) {
-		require(error.code == status && error.text[0] != '\0');
-		require(error.offset == SMOL_NO_OFFSET || error.offset <= size);
+		fuzz_require(error.code == status && error.text[0] != '\0');
+		fuzz_require(error.offset == SMOL_NO_OFFSET || error.offset <= size);
 		return 0;
 	}
 	smol_file_check_hash(&file, &error);

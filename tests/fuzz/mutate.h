@@ -1,4 +1,4 @@
-/* Damage to .smol files, with or without repaired checksums, so that it reaches the rules behind them. */
+/* Damage to .smol files, with or without repaired checksums, so that it reaches the rules behind them; and to text. */
 #ifndef MUTATE_H
 #define MUTATE_H
 
@@ -12,6 +12,9 @@ size_t mutate(uint8_t *bytes, size_t size, size_t capacity, uint64_t *random);
 /* Makes body size, section checksums (if asked for), directory checksum and hash fit what is there, as far as there
  * is room. */
 void repair(uint8_t *bytes, size_t size, bool sections);
+
+/* Damages text by a few random changes, some of them with words of a list that ends with NULL; returns the new size. */
+size_t mutate_text(uint8_t *text, size_t size, size_t capacity, const char *const *words, uint64_t *random);
 
 uint32_t mutate_random(uint64_t *state);
 

@@ -211,6 +211,11 @@ Test(config, one_encoding_for_each_meaning)
 	c = valid();
 	c.ln_f = 3;
 	cr_assert_eq(check(&c), SMOL_E_RANGE, "no such scheme");
+	c.schemes[3] = c.schemes[2]; /* what lies behind the last is none */
+	for (unsigned i = 3; i < 256; i++) {
+		c.ln_f = (uint8_t)i;
+		cr_assert_eq(check(&c), SMOL_E_RANGE, "no scheme %u", i);
+	}
 	c = valid();
 	c.ln_f = 1;
 	cr_assert_eq(check(&c), SMOL_E_RANGE, "a matrix's scheme for a norm");
@@ -242,6 +247,52 @@ Test(config, shared_alphas_are_one_vector)
 	c.schemes[2].d--;
 	c.schemes[2].alpha_type = SMOL_F32;
 	cr_assert_eq(check(&c), SMOL_E_RANGE);
+	c.schemes[2].alpha_type = SMOL_F16;
+	cr_assert_eq(check(&c), SMOL_OK);
+	/* Two ways to share: no one vector serves both. */
+	c.schemes[2].source = SMOL_MATRIX_FASTFOOD_SHARED;
+	c.schemes[2].d = 1;
+	c.schemes[2].dimensions = c.schemes[1].d;
+	cr_assert_eq(check(&c), SMOL_E_RANGE);
+}
+
+Test(config, schemes_may_differ_in_anything)
+{
+	struct smol_config c = valid();
+
+	c.schemes[3] = c.schemes[1];
+	c.n_schemes = 4;
+	c.runs[0] = (struct smol_run){2, {0, 1, 3, 0, 1, 1}};
+	c.schemes[3].value_type = SMOL_F16;
+	smol_config_canonicalise(&c);
+	cr_assert(check(&c) == SMOL_OK && c.n_schemes == 4);
+	for (uint32_t i = 0; i < 4; i++)
+		c.schemes[i].value_type = i == 0 ? SMOL_F16 : SMOL_F32;
+	cr_assert_eq(check(&c), SMOL_E_CANONICAL);
+}
+
+/* A configuration that no file can have, for a file has a run. */
+Test(config, of_no_runs_is_refused)
+{
+	struct smol_config c = valid();
+
+	c.n_runs = 0;
+	cr_assert_eq(check(&c), SMOL_E_RANGE);
+	c.n_schemes = 1;
+	cr_assert_eq(check(&c), SMOL_E_RANGE);
+}
+
+Test(config, canonicalise_keeps_runs_that_differ)
+{
+	struct smol_config c = valid(), once;
+
+	c.n_runs = 2;
+	c.runs[0] = (struct smol_run){1, {0, 1, 1, 0, 1, 1}};
+	c.runs[1] = (struct smol_run){1, {0, 1, 1, 2, 1, 1}};
+	once = c;
+	smol_config_canonicalise(&c);
+	cr_assert_arr_eq(&c, &once, sizeof c);
+	cr_assert_eq(check(&c), SMOL_OK);
 }
 
 Test(config, canonicalise_merges_drops_and_renumbers)

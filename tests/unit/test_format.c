@@ -228,8 +228,73 @@ Test(format, each_field_out_of_range_is_named)
 		cr_assert_eq(status, cases[i].status, "case %zu: %s, %s", i, smol_status_name(status), error.text);
 		cr_assert_eq(error.code, status);
 		cr_assert_neq(error.offset, SMOL_NO_OFFSET);
+		cr_assert_eq(with_conf(good, size, cases[i].offset, value, cases[i].n, NULL), status, "without an error to fill");
 	}
 	free(good);
+}
+
+/* EMBD may not begin behind the body, however small it is. Three sections: the directory ends at 104, CONF of four schemes and a run at
+ * 232, LRND of 8 x 5 floats at 392, and EMBD begins at 448. */
+Test(format, a_section_cannot_begin_behind_the_body)
+{
+	const struct model_recipe recipe = {.source = SMOL_MATRIX_OWN, .d = 5};
+	uint8_t joined[24 + 3 * 24];
+	struct smol_error error;
+	struct smol_file file;
+	size_t size;
+	uint8_t *bytes = model_make(&size, &recipe);
+
+	cr_assert(smol_le16(bytes + 12) == 3 && smol_le64(bytes + 40) == 128 && smol_le64(bytes + 64) == 160);
+	smol_put64(bytes + 16, 400); /* the body */
+	smol_put64(bytes + 88, 1);   /* EMBD */
+	memset(bytes + 400, 0xff, 64);
+	memcpy(joined, bytes, 24);
+	memcpy(joined + 24, bytes + 32, 72);
+	smol_put64(bytes + 24, XXH3_64bits(joined, sizeof joined));
+	cr_assert_eq(smol_file_parse(&file, bytes, 400 + 64, &error), SMOL_E_SIZE, "%s", error.text);
+	cr_assert_eq(error.offset, 448);
+	free(bytes);
+}
+
+/* A CONF that ends before its number of schemes: a directory of two sections, eight bytes, and zeros to EMBD's one byte at 128. */
+Test(format, a_configuration_that_is_too_short_is_not_read)
+{
+	uint8_t bytes[129 + 64] = {0}, joined[24 + 2 * 24];
+	struct smol_error error;
+	struct smol_file file;
+
+	memcpy(bytes, "\x89SMOL\r\n\x1a\1\0\0\0\2", 13);
+	smol_put64(bytes + 16, 129);
+	memcpy(bytes + 32, "CONF", 4);
+	smol_put64(bytes + 40, 8);
+	smol_put64(bytes + 48, XXH3_64bits(bytes + 80, 8));
+	memcpy(bytes + 56, "EMBD", 4);
+	smol_put64(bytes + 64, 1);
+	smol_put64(bytes + 72, XXH3_64bits(bytes + 128, 1));
+	memcpy(joined, bytes, 24);
+	memcpy(joined + 24, bytes + 32, 48);
+	smol_put64(bytes + 24, XXH3_64bits(joined, sizeof joined));
+	cr_assert_eq(smol_file_parse(&file, bytes, sizeof bytes, &error), SMOL_E_SIZE, "%s", error.text);
+	cr_assert_eq(error.offset, 80);
+}
+
+/* What is cut short is told how much it lacks; a hash and a part of a signature is another matter. */
+Test(format, a_cut_is_told_what_is_missing)
+{
+	const struct model_recipe recipe = {.card = NULL};
+	struct smol_error error;
+	struct smol_file file;
+	char wanted[64];
+	size_t size;
+	uint8_t *bytes = model_make(&size, &recipe);
+
+	snprintf(wanted, sizeof wanted, "at least %zu bytes", size);
+	cr_assert_eq(smol_file_parse(&file, bytes, size - 1, &error), SMOL_E_TRUNCATED);
+	cr_assert_not_null(strstr(error.text, wanted), "%s", error.text);
+	memset(bytes + size, 0, SMOL_SIGNATURE_BLOCK_BYTES);
+	cr_assert_eq(smol_file_parse(&file, bytes, size + 1, &error), SMOL_E_TRUNCATED);
+	cr_assert_not_null(strstr(error.text, "truncated signature"), "%s", error.text);
+	free(bytes);
 }
 
 /* A shape that wraps or exceeds what is there is a matter of sizes, found before anything is read. */

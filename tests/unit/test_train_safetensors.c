@@ -22,7 +22,7 @@ static enum smol_status parse(const char *header, size_t n_data)
 {
 	const size_t size = file_of(header, n_data);
 	uint8_t *exact = malloc(size); /* so that a sanitizer sees a step too far */
-	struct smol_tensor_file file;
+	struct smol_safetensors file;
 	struct smol_error error;
 	enum smol_status status;
 
@@ -30,7 +30,7 @@ static enum smol_status parse(const char *header, size_t n_data)
 	memcpy(exact, buffer, size);
 	status = smol_tensor_file_parse(&file, exact, size, &error);
 	if (status == SMOL_OK)
-		smol_tensor_file_free(&file);
+		smol_safetensors_free(&file);
 	free(exact);
 	return status;
 }
@@ -42,16 +42,16 @@ Test(safetensors, reads_names_shapes_and_numbers)
 {
 	const char header[] = "{\"__metadata__\":{\"key\":\"some text\"}," B "," A "}   ";
 	const size_t size = file_of(header, 32);
-	struct smol_tensor_file file;
+	struct smol_safetensors file;
 	real values[6];
 
 	for (uint32_t i = 0; i < 8; i++)
 		smol_put32(buffer + size - 32 + 4 * i, smol_f32_bits((float)i / 4));
 	cr_assert_eq(smol_tensor_file_parse(&file, buffer, size, NULL), SMOL_OK);
-	cr_assert_eq(file.n_entries, 2);
-	cr_assert_str_eq(file.entries[0].name, "a");
-	cr_assert_str_eq(smol_tensor_file_text(&file, "key"), "some text");
-	cr_assert_null(smol_tensor_file_text(&file, "other"));
+	cr_assert_eq(file.n_arrays, 2);
+	cr_assert_str_eq(file.arrays[0].name, "a");
+	cr_assert_str_eq(smol_safetensors_text(&file, "key"), "some text");
+	cr_assert_null(smol_safetensors_text(&file, "other"));
 	cr_assert_eq(smol_tensor_file_read(values, &file, "a", 2, 3, NULL), SMOL_OK);
 	for (int i = 0; i < 6; i++)
 		cr_assert(values[i] == (real)i / 4);
@@ -59,7 +59,7 @@ Test(safetensors, reads_names_shapes_and_numbers)
 	cr_assert(values[0] == (real)1.5 && values[1] == (real)1.75);
 	cr_assert_eq(smol_tensor_file_read(values, &file, "a", 3, 2, NULL), SMOL_E_SIZE);
 	cr_assert_eq(smol_tensor_file_read(values, &file, "c", 1, 2, NULL), SMOL_E_TENSOR);
-	smol_tensor_file_free(&file);
+	smol_safetensors_free(&file);
 }
 
 Test(safetensors, rejects_bad_headers)
@@ -78,7 +78,7 @@ Test(safetensors, rejects_bad_headers)
 Test(safetensors, rejects_bad_lengths)
 {
 	const size_t size = file_of("{" A "}", 24);
-	struct smol_tensor_file file;
+	struct smol_safetensors file;
 
 	for (size_t n = 0; n < size; n++)
 		cr_assert_neq(smol_tensor_file_parse(&file, buffer, n, NULL), SMOL_OK,

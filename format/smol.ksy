@@ -1,0 +1,462 @@
+# A .smol file for Kaitai Struct (https://kaitai.io): SPEC.md, sections 2 and 3, in machine-readable form. tests/reference/test_kaitai.py reads
+# the golden files by it. What a description of this kind cannot say: checksums, hash and signature, the order of sections, the one
+# encoding of a meaning. Halves (binary16) are u2: their bits.
+meta:
+  id: smol
+  title: smol language model
+  file-extension: smol
+  license: MIT
+  ks-version: 0.9
+  encoding: ASCII
+  endian: le
+doc: A language model whose dense matrices are regenerated from a seed.
+doc-ref: SPEC.md
+seq:
+  - id: magic
+    contents: [0x89, 0x53, 0x4d, 0x4f, 0x4c, 0x0d, 0x0a, 0x1a]
+  - id: major_version
+    type: u2
+    valid: 1
+  - id: minor_version
+    type: u2
+  - id: num_sections
+    type: u2
+    valid:
+      min: 2
+      max: 5
+  - id: hints
+    type: u2
+    doc: Ignorable bits.
+  - id: len_body
+    type: u8
+    valid:
+      max: 281474976710656
+  - id: checksum
+    type: u8
+    doc: XXH3-64 of bytes 0 to 23 and the directory.
+  - id: directory
+    type: entry(_index)
+    repeat: expr
+    repeat-expr: num_sections
+instances:
+  directory_end:
+    value: 32 + 24 * num_sections
+  lrnd_index:
+    value: 'directory[1].name == "LRND" ? 1 : 0'
+    doc: 0 if there is no such section, for the first is CONF.
+  tokn_index:
+    value: 'directory[lrnd_index + 1].name == "TOKN" ? lrnd_index + 1 : 0'
+  card_index:
+    value: 'directory[num_sections - 2].name == "CARD" ? num_sections - 2 : 0'
+  conf:
+    pos: directory[0].begin
+    size: directory[0].len_section
+    type: conf
+  lrnd:
+    pos: directory[lrnd_index].begin
+    size: directory[lrnd_index].len_section
+    type: lrnd
+    if: lrnd_index > 0
+  tokn:
+    pos: directory[tokn_index].begin
+    size: directory[tokn_index].len_section
+    if: tokn_index > 0
+  card:
+    pos: directory[card_index].begin
+    size: directory[card_index].len_section
+    type: str
+    encoding: UTF-8
+    if: card_index > 0
+    doc: A JSON object.
+  embd:
+    pos: directory[num_sections - 1].begin
+    size: directory[num_sections - 1].len_section
+    type: embd
+  hash:
+    pos: len_body
+    size: 64
+    doc: BLAKE2b-512 of the hashes of the body's pieces.
+  signature:
+    pos: len_body + 64
+    type: signature
+    if: _io.size > len_body + 64
+enums:
+  kind:
+    1: matrix
+    2: norm
+  number:
+    0: f32
+    1: f16
+    2: q8
+    3: q4
+types:
+  entry:
+    params:
+      - id: index
+        type: u2
+    seq:
+      - id: name
+        type: str
+        size: 4
+      - id: flags
+        type: u4
+        valid: 0
+      - id: len_section
+        type: u8
+        valid:
+          min: 1
+      - id: checksum
+        type: u8
+        doc: XXH3-64 of the section.
+    instances:
+      alignment:
+        value: 'name == "EMBD" ? 64 : 8'
+      gap_begin:
+        value: 'index == 0 ? _root.directory_end : _root.directory[index - 1].end'
+      begin:
+        value: (gap_begin + alignment - 1) / alignment * alignment
+      end:
+        value: begin + len_section
+      gap:
+        io: _root._io
+        pos: gap_begin
+        size: begin - gap_begin
+        doc: Zeros.
+  conf:
+    seq:
+      - id: architecture
+        type: u2
+        valid: 0
+        doc: 0 is GPT-2.
+      - id: reserved_1
+        type: u2
+        valid: 0
+      - id: num_layers
+        type: u4
+        valid:
+          min: 1
+          max: 256
+      - id: num_heads
+        type: u4
+        valid:
+          min: 1
+          max: 1024
+      - id: width
+        type: u4
+        valid:
+          min: 1
+          max: 65536
+      - id: num_ff
+        type: u4
+        valid:
+          min: 1
+          max: 262144
+      - id: context
+        type: u4
+        valid:
+          min: 1
+          max: 1048576
+      - id: vocab
+        type: u4
+        valid:
+          min: 1
+          max: 16777216
+      - id: ln_epsilon
+        type: f4
+      - id: seed
+        type: u8
+      - id: wte_type
+        type: u1
+        enum: number
+      - id: wpe_type
+        type: u1
+        enum: number
+      - id: tokenizer
+        type: u1
+      - id: num_schemes
+        type: u1
+        valid:
+          min: 2
+          max: 32
+      - id: num_runs
+        type: u2
+        valid:
+          min: 1
+          max: num_layers
+      - id: ln_f
+        type: u1
+      - id: reserved_2
+        type: u1
+        valid: 0
+      - id: logit_scale
+        type: f4
+      - id: reserved_3
+        type: u4
+        valid: 0
+      - id: schemes
+        type: scheme(_index)
+        repeat: expr
+        repeat-expr: num_schemes
+      - id: runs
+        type: run
+        repeat: expr
+        repeat-expr: num_runs
+  scheme:
+    doc: How a matrix, or the gain and bias of a LayerNorm, comes about.
+    params:
+      - id: index
+        type: u1
+    seq:
+      - id: kind_and_terms
+        type: u1
+        doc: The lower half is the kind; bits 16, 32, 64 and 128 are gains, biases, a sparse term and a gain of the layer's projection.
+      - id: source
+        type: u1
+        valid:
+          max: 8
+      - id: dist
+        type: u1
+        valid:
+          max: 1
+      - id: d
+        type: u1
+        valid:
+          max: 64
+      - id: rank
+        type: u2
+        valid:
+          max: 4096
+      - id: alpha_type
+        type: u1
+        valid:
+          max: 4
+        doc: 0 f32, 1 f16, 4 q8 in blocks.
+      - id: value_type
+        type: u1
+        valid:
+          max: 4
+      - id: sigma
+        type: f4
+      - id: dimensions
+        type: u4
+        valid:
+          max: 1048576
+    instances:
+      kind:
+        value: kind_and_terms & 15
+        enum: kind
+      has_gains:
+        value: (kind_and_terms & 16) != 0
+      has_biases:
+        value: (kind_and_terms & 32) != 0
+      has_sparse:
+        value: (kind_and_terms & 64) != 0
+      has_layer_gain:
+        value: (kind_and_terms & 128) != 0
+      is_matrix:
+        value: kind == kind::matrix
+      is_shared:
+        value: is_matrix and (source == 2 or source == 4 or source == 6)
+      has_own:
+        value: source == 1 or (is_matrix and (source == 3 or source == 5))
+      is_nola:
+        value: is_matrix and source == 8
+      num_numbers:
+        value: 'is_matrix and source >= 3 and source <= 6 ? dimensions : d'
+        doc: Of its vector of alphas, or that a projection starts from.
+      first_shared:
+        value: 'is_shared ? index : index + 1 < _root.conf.num_schemes ? _root.conf.schemes[index + 1].first_shared : 255'
+        doc: The first scheme from this one on that takes the file's vector; 255 if there is none.
+  run:
+    seq:
+      - id: num_layers
+        type: u2
+        valid:
+          min: 1
+      - id: slots
+        type: u1
+        repeat: expr
+        repeat-expr: 6
+        doc: Schemes of ln_1, attn.c_attn, attn.c_proj, ln_2, mlp.c_fc, mlp.c_proj.
+  lrnd:
+    seq:
+      - id: shared
+        type: numbers(_root.conf.schemes[_root.conf.schemes[0].first_shared].alpha_type, _root.conf.schemes[_root.conf.schemes[0].first_shared].num_numbers)
+        if: _root.conf.schemes[0].first_shared < 255
+      - id: runs
+        type: learned_run(_index)
+        repeat: expr
+        repeat-expr: _root.conf.num_runs
+      - id: ln_f
+        type: norm(_root.conf.ln_f)
+  learned_run:
+    params:
+      - id: index
+        type: u2
+    seq:
+      - id: layers
+        type: learned_layer(index)
+        repeat: expr
+        repeat-expr: _root.conf.runs[index].num_layers
+  learned_layer:
+    params:
+      - id: run
+        type: u2
+    seq:
+      - id: layer_gain
+        type: numbers(_root.conf.schemes[_root.conf.schemes[0].first_shared].alpha_type, 1)
+        if: _root.conf.schemes[_root.conf.runs[run].slots[1]].has_layer_gain or _root.conf.schemes[_root.conf.runs[run].slots[2]].has_layer_gain or _root.conf.schemes[_root.conf.runs[run].slots[4]].has_layer_gain or _root.conf.schemes[_root.conf.runs[run].slots[5]].has_layer_gain
+      - id: ln_1
+        type: norm(_root.conf.runs[run].slots[0])
+      - id: attn_c_attn
+        type: matrix(_root.conf.runs[run].slots[1], 3 * _root.conf.width, _root.conf.width)
+      - id: attn_c_proj
+        type: matrix(_root.conf.runs[run].slots[2], _root.conf.width, _root.conf.width)
+      - id: ln_2
+        type: norm(_root.conf.runs[run].slots[3])
+      - id: mlp_c_fc
+        type: matrix(_root.conf.runs[run].slots[4], _root.conf.num_ff, _root.conf.width)
+      - id: mlp_c_proj
+        type: matrix(_root.conf.runs[run].slots[5], _root.conf.width, _root.conf.num_ff)
+  norm:
+    params:
+      - id: scheme
+        type: u1
+    seq:
+      - id: gain
+        type: numbers(number_type, num_numbers)
+      - id: bias
+        type: numbers(number_type, num_numbers)
+    instances:
+      number_type:
+        value: '_root.conf.schemes[scheme].source == 2 ? _root.conf.schemes[scheme].value_type : _root.conf.schemes[scheme].alpha_type'
+      num_numbers:
+        value: '_root.conf.schemes[scheme].source == 2 ? _root.conf.width : _root.conf.schemes[scheme].source == 1 ? _root.conf.schemes[scheme].d : 0'
+  matrix:
+    params:
+      - id: scheme
+        type: u1
+      - id: rows
+        type: u4
+      - id: cols
+        type: u4
+    seq:
+      - id: own
+        type: numbers(_root.conf.schemes[scheme].alpha_type, _root.conf.schemes[scheme].num_numbers)
+        if: _root.conf.schemes[scheme].has_own
+      - id: nola_a
+        type: numbers(_root.conf.schemes[scheme].alpha_type, _root.conf.schemes[scheme].d)
+        if: _root.conf.schemes[scheme].is_nola
+      - id: nola_b
+        type: numbers(_root.conf.schemes[scheme].alpha_type, _root.conf.schemes[scheme].d)
+        if: _root.conf.schemes[scheme].is_nola
+      - id: factor_a
+        type: numbers(_root.conf.schemes[scheme].value_type, _root.conf.schemes[scheme].rank * cols)
+        if: _root.conf.schemes[scheme].rank > 0 and not _root.conf.schemes[scheme].is_nola
+      - id: factor_b
+        type: numbers(_root.conf.schemes[scheme].value_type, rows * _root.conf.schemes[scheme].rank)
+        if: _root.conf.schemes[scheme].rank > 0 and not _root.conf.schemes[scheme].is_nola
+      - id: sparse
+        type: numbers(_root.conf.schemes[scheme].value_type, rows * _root.conf.schemes[scheme].dimensions)
+        if: _root.conf.schemes[scheme].has_sparse
+      - id: gains
+        type: numbers(_root.conf.schemes[scheme].value_type, rows)
+        if: _root.conf.schemes[scheme].has_gains
+      - id: biases
+        type: numbers(_root.conf.schemes[scheme].value_type, rows)
+        if: _root.conf.schemes[scheme].has_biases
+  numbers:
+    params:
+      - id: number_type
+        type: u1
+      - id: count
+        type: u8
+    seq:
+      - id: value
+        type:
+          switch-on: number_type
+          cases:
+            0: f4
+            1: u2
+        repeat: expr
+        repeat-expr: count
+        if: number_type < 4
+      - id: blocks
+        type: block(_index, count)
+        repeat: expr
+        repeat-expr: (count + 63) / 64
+        if: number_type == 4
+  block:
+    params:
+      - id: index
+        type: u8
+      - id: count
+        type: u8
+    seq:
+      - id: scale
+        type: u2
+        valid:
+          max: 0x5d80
+        doc: The upper half of an f32.
+      - id: q
+        type: s1
+        repeat: expr
+        repeat-expr: 'count - 64 * index < 64 ? count - 64 * index : 64'
+  embd:
+    seq:
+      - id: wte
+        type: table(_root.conf.wte_type.to_i, _root.conf.vocab)
+      - id: wpe
+        type: table(_root.conf.wpe_type.to_i, _root.conf.context)
+  table:
+    doc: A table of embeddings; each part is padded with zeros to a multiple of 64 bytes.
+    params:
+      - id: number_type
+        type: u1
+      - id: rows
+        type: u4
+    seq:
+      - id: numbers
+        type:
+          switch-on: number_type
+          cases:
+            0: f4
+            1: u2
+            2: s1
+            3: u1
+        repeat: expr
+        repeat-expr: num_numbers
+        doc: Row by row; of q4 the bytes that hold two numbers each.
+      - id: numbers_padding
+        size: (64 - len_numbers % 64) % 64
+      - id: multipliers
+        type: u1
+        repeat: expr
+        repeat-expr: rows * 2 * num_chunks
+        if: number_type == 3
+      - id: multipliers_padding
+        size: (64 - rows * 2 * num_chunks % 64) % 64
+        if: number_type == 3
+      - id: scales
+        type: f4
+        repeat: expr
+        repeat-expr: rows
+        if: number_type >= 2
+      - id: scales_padding
+        size: (64 - rows * 4 % 64) % 64
+        if: number_type >= 2
+    instances:
+      num_chunks:
+        value: (_root.conf.width + 63) / 64
+      num_numbers:
+        value: 'number_type == 3 ? rows * 32 * num_chunks : rows * _root.conf.width'
+      len_numbers:
+        value: 'num_numbers * (number_type == 0 ? 4 : number_type == 1 ? 2 : 1)'
+  signature:
+    seq:
+      - id: key_number
+        size: 8
+      - id: public_key
+        size: 32
+      - id: signature
+        size: 64

@@ -1,0 +1,10 @@
+/* Small models to damage: together they have every method, every kind of norm and every number type. */
+#ifndef RECIPES_H
+#define RECIPES_H
+
+#include "../unit/make_model.h"
+
+#define N_RECIPES 16u
+extern const struct model_recipe fuzz_recipes[N_RECIPES];
+
+#endif

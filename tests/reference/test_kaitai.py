@@ -1,0 +1,156 @@
+#!/usr/bin/python3
+"""format/smol.ksy against golden files and models of the reference: it reads the same values, every byte exactly once, and refuses
+what its ranges say. And format/smol.magic, by file(1).
+
+Usage: test_kaitai.py BUILD_DIR
+"""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+import checks
+import container
+import kaitai
+import models
+
+root = pathlib.Path(__file__).resolve().parents[2]
+check = checks.Checks()
+schema = kaitai.Schema(root / 'format/smol.ksy')
+
+
+def numbers(value, kind):
+	"""Of a numbers object, in the reference's type: halves are bits."""
+	if kind == 4:
+		return container.Blocks([b.scale for b in value.blocks], [q for b in value.blocks for q in b.q], None)
+	a = value.value if value is not None else []
+	return np.array(a, '<f4') if kind == 0 else np.array(a, '<u2').view('<f2')
+
+
+def learned(s):
+	"""All learned numbers in order, by the reference's names."""
+	out = {}
+
+	def norm(name, n):
+		own = s.conf.schemes[n.scheme].source == 1
+		for half, value in (('weight', n.gain), ('bias', n.bias)):
+			if n.num_numbers:
+				out['%s.%s%s' % (name, half, '.alpha' if own else '')] = numbers(value, n.number_type)
+
+	if s.lrnd is None:
+		return out
+	if s.lrnd.shared is not None:
+		out['shared.alpha'] = numbers(s.lrnd.shared, s.lrnd.shared.number_type)
+	for i, layer in enumerate(l for run in s.lrnd.runs for l in run.layers):
+		if layer.layer_gain is not None:
+			out['h.%d.lambda.alpha' % i] = numbers(layer.layer_gain, layer.layer_gain.number_type)
+		for slot, place in zip(container.SLOTS, ('ln_1', 'attn_c_attn', 'attn_c_proj', 'ln_2', 'mlp_c_fc', 'mlp_c_proj')):
+			name, value = 'h.%d.%s' % (i, slot), getattr(layer, place)
+			if slot.startswith('ln'):
+				norm(name, value)
+				continue
+			scheme = s.conf.schemes[value.scheme]
+			for suffix, part, kind in (
+					('alpha', value.own, scheme.alpha_type), ('A.alpha', value.nola_a, scheme.alpha_type), ('B.alpha', value.nola_b, scheme.alpha_type),
+					('A', value.factor_a, scheme.value_type), ('B', value.factor_b, scheme.value_type), ('sparse', value.sparse, scheme.value_type),
+					('gain', value.gains, scheme.value_type), ('bias', value.biases, scheme.value_type)):
+				if part is not None:
+					out['%s.%s' % (name, suffix)] = numbers(part, kind)
+	norm('ln_f', s.lrnd.ln_f)
+	return out
+
+
+def same_array(a, b):
+	if isinstance(a, container.Blocks) or isinstance(b, container.Blocks):
+		return type(a) is type(b) and a.pack() == b.pack()
+	return a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def same_learned(s, m):
+	found = learned(s)
+	return list(found) == list(m.learned) and all(same_array(found[n], m.learned[n]) for n in found)
+
+
+def same_table(t, table):
+	kinds = {0: '<f4', 1: '<u2', 2: 'i1', 3: 'u1'}
+	q = np.array(t.numbers, kinds[t.number_type]).tobytes()
+	packed = container.pack_nibbles(table.numbers).tobytes() if table.kind == 3 else table.numbers.astype(container.TYPES[table.kind]).tobytes()
+	return t.number_type == table.kind and q == packed and \
+		(table.scales is None or np.array(t.scales, '<f4').tobytes() == table.scales.astype('<f4').tobytes()) and \
+		(table.multipliers is None or t.multipliers == table.multipliers.ravel().tolist())
+
+
+def same_conf(c, m):
+	want = m.conf
+	return (c.num_layers, c.num_heads, c.width, c.num_ff, c.context, c.vocab, c.ln_epsilon, c.seed, c.logit_scale, c.ln_f) == (
+		want.layers, want.heads, want.width, want.ff, want.context, want.vocab, want.epsilon, want.seed, want.logit_scale, want.ln_f) and [
+		(s.kind_and_terms, s.source, s.dist, s.d, s.rank, s.alpha_type, s.value_type, s.sigma, s.dimensions) for s in c.schemes] == [
+		(s.kind | s.terms, s.source, s.dist, s.d, s.rank, s.alpha_type, s.factor_type, s.sigma, s.dimensions) for s in want.schemes] and [
+		(r.num_layers, tuple(r.slots)) for r in c.runs] == want.runs
+
+
+def covered(spans, size):
+	"""Whether what was read lies side by side from the first byte to the last."""
+	at = 0
+	for begin, end, name in sorted(set(spans)):
+		if begin != at:
+			return '%s begins at %d, not at %d' % (name, begin, at)
+		at = end
+	return '' if at == size else 'ends at %d of %d' % (at, size)
+
+
+def compare(data, what):
+	s, spans = schema.read(data)
+	m = container.read(data)
+	check.that(same_conf(s.conf, m), what + ': configuration')
+	check.that(same_learned(s, m), what + ': learned numbers')
+	check.that(same_table(s.embd.wte, m.wte) and same_table(s.embd.wpe, m.wpe), what + ': embeddings')
+	check.that((s.minor_version, s.hints, s.hash) == (m.minor, m.hints, m.hash) and (s.card or '').encode() == (m.card or b''), what + ': header, hash, card')
+	found = s.signature and (s.signature.key_number, s.signature.public_key, s.signature.signature)
+	check.equal(found, m.signature, what + ': signature')
+	check.equal(covered(spans, len(data)), '', what + ': every byte once')
+
+
+def refused(data, what):
+	try:
+		schema.read(bytes(data))
+		check.that(False, what + ' is accepted')
+	except kaitai.Error:
+		check.that(True, what)
+
+
+golden = sorted(p for p in (root / 'tests/golden/good').rglob('*.smol') if p.stat().st_size < 300000)
+check.that(len(golden) > 5, 'golden files')
+for path in golden:
+	compare(path.read_bytes(), path.name)
+for seed in range(14):
+	compare(container.write(models.random_model(seed, (3, 2, 8, 12, 6, 20))), 'random model %d' % seed)
+good = container.write(models.random_model(1, (2, 2, 8, 12, 6, 20)))
+for offset, value in ((0, 1), (8, 2), (12, 1), (12, 6)):
+	data = bytearray(good)
+	data[offset] = value
+	refused(data, 'byte %d as %d' % (offset, value))
+for n in (31, 60, len(good) - 65):
+	refused(good[:n], 'cut to %d bytes' % n)
+
+if shutil.which('file'):
+	magic = root / 'format/smol.magic'
+	with tempfile.TemporaryDirectory() as folder:
+		path = pathlib.Path(folder) / 'm'
+		for data, want in ((good, 'smol language model, version 1.0'), (good[:8] + b'\1\0\7\0' + good[12:], 'smol language model, version 1.7'),
+				(b'\x89SMC\r\n\x1a\n' + b'\1\0' + bytes(200), 'smol corpus, version 1'), (b'untrusted comment: x', None), (good[1:], None)):
+			path.write_bytes(data)
+			text = subprocess.run(['file', '-b', '-m', magic, path], capture_output=True, timeout=60).stdout.decode().strip()
+			check.that(text.startswith(want) if want else 'smol' not in text, 'file says %r, not %r' % (text, want))
+		kind = subprocess.run(['file', '-b', '-i', '-m', magic, root / 'models/shakespeare-alpha.smol'], capture_output=True, timeout=60).stdout
+		check.that(kind.startswith(b'application/x-smol;'), 'type %r' % kind)
+		text = subprocess.run(['file', '-b', '-m', magic, root / 'models/shakespeare-alpha.smol'], capture_output=True, timeout=60).stdout.decode().strip()
+		check.equal(text, 'smol language model, version 1.0, 2 layers x 512, 8 heads, context 64, vocabulary 256', 'the shipped model')
+		done = subprocess.run(['file', '-C', '-m', magic], capture_output=True, timeout=60, cwd=folder)
+		check.that(done.returncode == 0 and not done.stderr, 'it compiles: %r' % done.stderr)
+else:
+	print('skipped: no file(1) here')
+check.done()
