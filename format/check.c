@@ -207,10 +207,26 @@ static enum smol_status check_use(const struct smol_config *c, uint8_t index, en
 	return SMOL_OK;
 }
 
+/* Entries of the factors of nola in a layer of a run: what a session would make of a few bytes. The limits keep sums below 2^64. */
+static uint64_t made_factors(const struct smol_config *c, const struct smol_run *run)
+{
+	uint64_t n = 0;
+
+	for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
+		const struct smol_scheme *s = &c->schemes[run->scheme[slot]];
+		uint32_t rows, cols;
+		smol_config_shape(c, (enum smol_slot)slot, &rows, &cols);
+		if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
+			n += (uint64_t)s->rank * ((uint64_t)rows + cols);
+	}
+	return n;
+}
+
 static enum smol_status check_runs(const struct smol_config *c, struct smol_error *error)
 {
 	const uint64_t runs_at = CONF_FIXED_BYTES + SCHEME_BYTES * (uint64_t)c->n_schemes;
 	uint32_t n_used = 0, n_layers = 0;
+	uint64_t n_made = 0;
 	enum smol_status status;
 
 	for (uint32_t i = 0; i < c->n_runs; i++) {
@@ -224,6 +240,9 @@ static enum smol_status check_runs(const struct smol_config *c, struct smol_erro
 				return status;
 		if (i > 0 && memcmp(run->scheme, c->runs[i - 1].scheme, SMOL_N_SLOTS) == 0)
 			return smol_fail(error, SMOL_E_CANONICAL, at, "runs %u and %u are alike, they are one", i - 1, i);
+		n_made += run->n_layers * made_factors(c, run);
+		if (n_made > SMOL_MAX_MADE_FACTORS)
+			return smol_fail(error, SMOL_E_RANGE, at, "the factors of nola have more than %u entries", SMOL_MAX_MADE_FACTORS);
 	}
 	if (n_layers != c->n_layers)
 		return smol_fail(error, SMOL_E_RANGE, 4, "the runs have %u layers, the model %u", n_layers, c->n_layers);

@@ -27,6 +27,7 @@ extern "C" {
 #define SMOL_MAX_RANK 4096u
 #define SMOL_MAX_DIMENSIONS 1048576u
 #define SMOL_MAX_SCHEMES 32u
+#define SMOL_MAX_MADE_FACTORS 268435456u /* entries of all factors of nola, which no file holds */
 #define SMOL_MAX_CARD_BYTES 65536u
 
 /* Q8 and Q4 are of embeddings, Q8_BLOCKS is of learned numbers (SPEC.md 3.2). */

@@ -80,8 +80,8 @@ static void make_factors(struct smol_session *session, struct matrix *m, uint32_
 }
 
 /* n stored numbers as floats in memory of the carve's; NULL without the term, or when only counting. */
-static const float *set_up_vector(const struct smol_scheme *s, enum smol_term term, const uint8_t *data, uint32_t n,
-                                  struct carve *carve)
+static const float *set_up_vector(const struct smol_scheme *s, enum smol_term term, const uint8_t *learned, uint64_t at,
+                                  uint32_t n, struct carve *carve)
 {
 	float *v;
 
@@ -89,7 +89,7 @@ static const float *set_up_vector(const struct smol_scheme *s, enum smol_term te
 		return NULL;
 	v = smol_carve(carve, n, sizeof *v);
 	if (v)
-		smol_learned_to_f32(v, (enum smol_number)s->value_type, data, 0, n);
+		smol_learned_to_f32(v, (enum smol_number)s->value_type, learned + at, 0, n);
 	return v;
 }
 
@@ -146,8 +146,8 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
 		set_up_factors(&made, s, &at, learned, carve);
 	if (smol_scheme_has(s, SMOL_TERM_SPARSE))
 		set_up_sparse(session, &made, s, learned + at.sparse, carve);
-	made.gain = set_up_vector(s, SMOL_TERM_GAINS, learned + at.gain, made.frozen.rows, carve);
-	made.bias = set_up_vector(s, SMOL_TERM_BIASES, learned + at.bias, made.frozen.rows, carve);
+	made.gain = set_up_vector(s, SMOL_TERM_GAINS, learned, at.gain, made.frozen.rows, carve);
+	made.bias = set_up_vector(s, SMOL_TERM_BIASES, learned, at.bias, made.frozen.rows, carve);
 	if (carve->base)
 		*m = made;
 }

@@ -40,6 +40,11 @@ def term_cases():
         b['CONF'][:], b['LRND'][:] = container.split(whole)[2][b'CONF'], container.split(whole)[2][b'LRND']
         at = 8 + 0  # after the two shared numbers
         yield status, b.begin('LRND') + at, 'lambda_%08x' % bits, b.patch('LRND', at, 'I', bits).bytes()
+    # One layer of this shape has 4096 x (4 C + 2 C + 2 (C + F)) entries of factors: 2^28 with C = 5461 and F = 10924, and too many with one more.
+    for ff, what in ((10925, 'RANGE'), (10924, 'SIZE')):
+        b = Bad().patch('CONF', SCHEME_1 + 1, 'B', NOLA).patch('CONF', SCHEME_1 + 4, 'H', 4096).patch('CONF', SCHEME_1 + 7, 'B', 0)
+        b.patch('CONF', 12, 'I', 5461).patch('CONF', 16, 'I', ff)
+        yield what, CONF_AT + RUN_0 if what == 'RANGE' else b.begin('LRND'), 'nola_with_ff_%d' % ff, b.bytes()
     # A sparse term has 1 to K numbers a row, and none beside a projection.
     for n, what in ((0, 'RANGE'), (1048577, 'RANGE'), (2 ** 32 - 1, 'RANGE')):
         b = Bad().patch('CONF', SCHEME_1, 'B', 1 | SPARSE).patch('CONF', SCHEME_1 + 12, 'I', n)

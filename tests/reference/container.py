@@ -282,6 +282,11 @@ def parse_conf(b):
 	for _, slots in runs:
 		for j, x in enumerate(slots):
 			need(not schemes[x].terms & SPARSE or schemes[x].dimensions <= (ff if j == 5 else width), 'sparse term wider than a row')
+	def entries(j, x):
+		outputs, inputs = {1: (3 * width, width), 2: (width, width), 4: (ff, width), 5: (width, ff)}[j]
+		return schemes[x].rank * (outputs + inputs) if schemes[x].source == NOLA else 0
+
+	need(sum(n * entries(j, x) for n, slots in runs for j, x in enumerate(slots) if j not in NORM_SLOTS) <= 1 << 28, 'factors of nola')
 	need(sum(n for n, _ in runs) == layers and ln_f < n_schemes and schemes[ln_f].kind == NORM, 'runs or ln_f')
 	need(all(a[1] != z[1] for a, z in zip(runs, runs[1:])), 'neighbouring runs are equal')
 	need(len(set(b[56 + 16 * i:72 + 16 * i] for i in range(n_schemes))) == n_schemes, 'equal schemes')
