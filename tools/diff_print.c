@@ -1,4 +1,5 @@
 /* What differs between two models, for a person. */
+#include "cli_json.h"
 #include "diff.h"
 
 #include <stdio.h>
@@ -7,7 +8,7 @@
 
 static void print_value(const json_t *value)
 {
-	char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+	char *text = value ? cli_json_text(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 
 	fputs(text ? text : "nothing", stdout);
 	free(text);
