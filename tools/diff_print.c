@@ -8,7 +8,7 @@
 
 static void print_value(const json_t *value)
 {
-	char *text = cli_json_text(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT | JSON_REAL_PRECISION(9));
+	char *text = value ? cli_json_text(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 
 	fputs(text ? text : "nothing", stdout);
 	free(text);

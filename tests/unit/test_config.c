@@ -269,17 +269,34 @@ Test(config, schemes_may_differ_in_anything)
 	for (uint32_t i = 0; i < 4; i++)
 		c.schemes[i].value_type = i == 0 ? SMOL_F16 : SMOL_F32;
 	cr_assert_eq(check(&c), SMOL_E_CANONICAL);
+	for (uint32_t i = 1; i < 3; i++) {
+		c.schemes[i].source = SMOL_MATRIX_FASTFOOD;
+		c.schemes[i].d = 1;
+		c.schemes[i].dimensions = 6 + i;
+	}
+	cr_assert_eq(check(&c), SMOL_OK);
+	c.schemes[2].dimensions = 7;
+	cr_assert_eq(check(&c), SMOL_E_CANONICAL);
 }
 
 /* A configuration that no file can have, for a file has a run. */
 Test(config, of_no_runs_is_refused)
 {
 	struct smol_config c = valid();
+	struct smol_error error;
 
 	c.n_runs = 0;
-	cr_assert_eq(check(&c), SMOL_E_RANGE);
-	c.n_schemes = 1;
-	cr_assert_eq(check(&c), SMOL_E_RANGE);
+	cr_assert(smol_config_check(&c, &error) == SMOL_E_RANGE && error.offset == 44);
+}
+
+/* One scheme cannot serve matrices and norms; it is the number that is named. */
+Test(config, of_one_scheme_is_refused_as_such)
+{
+	struct smol_config c = valid();
+	struct smol_error error;
+
+	for (c.n_schemes = 0; c.n_schemes < 2; c.n_schemes++)
+		cr_assert(smol_config_check(&c, &error) == SMOL_E_RANGE && error.offset == 43);
 }
 
 Test(config, canonicalise_keeps_runs_that_differ)

@@ -1,5 +1,6 @@
 /* The container: what is written is read back, every limit has two sides, and damage is never accepted. SPEC.md 2 to 4. */
 #include "base/bytes.h"
+#include "format/format.h"
 #include "make_model.h"
 
 #include <criterion/criterion.h>
@@ -276,6 +277,22 @@ Test(format, a_configuration_that_is_too_short_is_not_read)
 	smol_put64(bytes + 24, XXH3_64bits(joined, sizeof joined));
 	cr_assert_eq(smol_file_parse(&file, bytes, sizeof bytes, &error), SMOL_E_SIZE, "%s", error.text);
 	cr_assert_eq(error.offset, 80);
+}
+
+/* A character that goes on behind the text is none, whatever stands there. */
+Test(format, text_is_not_read_behind_its_end)
+{
+	static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x98";
+	static const size_t whole[] = {0, 1, 3, 6, 10};
+	struct smol_error error;
+
+	for (size_t n = 0, k = 0; n <= 10; n++) {
+		const bool is_whole = n == whole[k];
+		const enum smol_status status = smol_text_check((const uint8_t *)text, n, &error);
+		cr_assert_eq(status, is_whole ? SMOL_OK : SMOL_E_TEXT, "%zu bytes", n);
+		cr_assert(is_whole || error.offset == whole[k - 1]);
+		k += is_whole;
+	}
 }
 
 /* What is cut short is told how much it lacks; a hash and a part of a signature is another matter. */
