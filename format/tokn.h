@@ -2,7 +2,7 @@
 #ifndef SMOL_TOKN_H
 #define SMOL_TOKN_H
 
-#include <smol/file.h>
+#include <smol/tokenizer.h>
 
 #define SMOL_TOKN_HEADER_BYTES 12u
 #define SMOL_TOKN_SPECIAL_BYTES 255u /* the longest text of a special token */
@@ -25,9 +25,6 @@ enum smol_status smol_tokn_parse(struct smol_tokn *tokn, struct smol_span sectio
 /* The view of a section that has been parsed. */
 struct smol_tokn smol_tokn_view(struct smol_span section);
 
-struct smol_merge {
-	uint32_t left, right;
-};
 struct smol_merge smol_tokn_merge(const struct smol_tokn *tokn, uint32_t i);
 /* Where in the section merge i begins. */
 uint64_t smol_tokn_merge_at(const struct smol_tokn *tokn, uint32_t i);

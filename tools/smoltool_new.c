@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "smoltool.h"
 #include "table.h"
+#include "tokenizer_file.h"
 
 #include <smol/initial.h>
 #include <smol/learned.h>
@@ -14,7 +15,7 @@
 struct new_options {
 	int layers, width, heads, context, vocab, ff, d, rank;
 	double gain;
-	char *method, *dist, *norms, *type, *shape, *seed, *output;
+	char *method, *dist, *norms, *type, *shape, *seed, *tokenizer, *output;
 };
 
 static const struct shape {
@@ -68,7 +69,7 @@ static int fill_shape(struct smol_config *c, struct new_options *o)
 	c->width = o->width ? (uint32_t)o->width : 128;
 	c->n_heads = o->heads ? (uint32_t)o->heads : 4;
 	c->context = o->context ? (uint32_t)o->context : 256;
-	c->vocab = o->vocab ? (uint32_t)o->vocab : 256;
+	c->vocab = o->vocab ? (uint32_t)o->vocab : c->vocab;
 	c->n_ff = o->ff ? (uint32_t)o->ff : 4 * c->width;
 	if (c->n_layers > SMOL_MAX_LAYERS)
 		return cli_usage_error("--layers", "takes at most 256");
@@ -190,9 +191,9 @@ static bool fill_embeddings(uint8_t *embeddings, const struct smol_config *c)
 }
 
 /* The file's bytes, for free(). NULL, with an error, if there is no memory. */
-static uint8_t *make_file(uint64_t *size, const struct smol_config *c, struct smol_error *error)
+static uint8_t *make_file(uint64_t *size, const struct smol_config *c, struct smol_span tokenizer, struct smol_error *error)
 {
-	struct smol_parts parts = {.config = *c};
+	struct smol_parts parts = {.config = *c, .tokenizer = tokenizer};
 	uint8_t *learned = NULL, *embeddings = NULL, *bytes = NULL;
 	uint64_t learned_bytes, embedding_bytes;
 
@@ -212,25 +213,42 @@ done:
 	return bytes;
 }
 
-static int make(struct new_options *o)
+static int make_with(struct new_options *o, const struct smol_file *tokenizer)
 {
-	struct smol_config config = {0};
+	struct smol_config config = {.vocab = tokenizer->config.vocab, .tokenizer = tokenizer->config.tokenizer};
 	struct smol_error error;
 	uint8_t *bytes;
 	uint64_t size;
 	int code;
 
-	if (!o->output)
-		return cli_usage_error("--output", "is missing");
 	if ((code = fill_shape(&config, o)) || (code = fill_schemes(&config, o)))
 		return code;
 	if (smol_config_check(&config, &error))
 		return cli_usage_error("shape", error.text);
-	bytes = make_file(&size, &config, &error);
+	if (config.tokenizer != SMOL_TOKENIZER_BYTES && config.vocab < smol_token_count(tokenizer))
+		return cli_usage_error("--vocab", "has no room for the tokens of the tokenizer");
+	bytes = make_file(&size, &config, tokenizer->tokenizer, &error);
 	if (!bytes)
 		return cli_complain(o->output, &error);
 	code = smol_write_file(o->output, bytes, size, 0644, &error) ? cli_complain(o->output, &error) : 0;
 	free(bytes);
+	return code;
+}
+
+/* With the tokenizer that is named, or with that of bytes. */
+static int make(struct new_options *o)
+{
+	struct smol_file tokenizer = {.config = {.vocab = 256, .tokenizer = SMOL_TOKENIZER_BYTES}};
+	struct smol_mapping mapping = {.fd = -1};
+	struct smol_error error;
+	int code;
+
+	if (!o->output)
+		return cli_usage_error("--output", "is missing");
+	if (o->tokenizer && tokenizer_open(&mapping, &tokenizer, o->tokenizer, &error))
+		return cli_complain(o->tokenizer, &error);
+	code = make_with(o, &tokenizer);
+	smol_unmap(&mapping);
 	return code;
 }
 
@@ -242,6 +260,7 @@ static void free_options(struct new_options *o)
 	free(o->type);
 	free(o->shape);
 	free(o->seed);
+	free(o->tokenizer);
 	free(o->output);
 }
 
@@ -254,7 +273,8 @@ int tool_new(int argc, const char **argv)
 		{"width", 0, POPT_ARG_INT, &o.width, 0, "width of the residual stream (128)", "N"},
 		{"heads", 0, POPT_ARG_INT, &o.heads, 0, "attention heads (4)", "N"},
 		{"context", 0, POPT_ARG_INT, &o.context, 0, "tokens seen at once (256)", "N"},
-		{"vocab", 0, POPT_ARG_INT, &o.vocab, 0, "tokens; those from 256 stand for no bytes (256)", "N"},
+		{"vocab", 0, POPT_ARG_INT, &o.vocab, 0, "tokens (those of the tokenizer: of bytes 256)", "N"},
+		{"tokenizer", 0, POPT_ARG_STRING, &o.tokenizer, 0, "a tokenizer file, or a model that has one", "FILE"},
 		{"ff", 0, POPT_ARG_INT, &o.ff, 0, "feed-forward width (4 x width)", "N"},
 		{"method", 0, POPT_ARG_STRING, &o.method, 0, "embed, alpha (default), alpha-global, lora, fastfood, fastfood-global, fourier or fourier-global", "NAME"},
 		{"d", 0, POPT_ARG_INT, &o.d, 0, "numbers of each vector of alphas (5) or projection (1000)", "N"},

@@ -192,15 +192,17 @@ def train(texts, n_tokens, specials=(END,)):
 			for piece in pieces(part) if special is None else ():
 				word = tuple(ORDER.index(b) for b in piece)
 				counts[word] = counts.get(word, 0) + 1
-	merges = []
+	merges, lengths = [], [1] * 256
 	while len(merges) + 256 + len(specials) < n_tokens:
 		pairs = {}
 		for word, n in counts.items():
 			for pair in zip(word, word[1:]):
 				pairs[pair] = pairs.get(pair, 0) + n
+		pairs = {p: n for p, n in pairs.items() if lengths[p[0]] + lengths[p[1]] <= 1024}
 		best = min(pairs, key=lambda p: (-pairs[p], p), default=None)
 		if best is None or pairs[best] < 2:
 			break
+		lengths.append(lengths[best[0]] + lengths[best[1]])
 		new, merges, old, counts = 256 + len(merges), merges + [best], counts, {}
 		for word, n in old.items():
 			out, i = [], 0
