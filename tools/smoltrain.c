@@ -100,7 +100,7 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
 	return status;
 }
 
-static int run(const struct train_args *args, const struct smol_corpus *corpus,
+static int run(const struct train_args *args, const struct train_data *data,
                struct train_output *output)
 {
 	struct smol_trainer *trainer = NULL;
@@ -109,7 +109,7 @@ static int run(const struct train_args *args, const struct smol_corpus *corpus,
 	enum smol_status status;
 	bool stopped = false, logged = true;
 
-	status = smol_trainer_create_corpus(&trainer, &args->options, corpus, &error);
+	status = smol_trainer_create_corpus(&trainer, &args->options, &data->corpus, &data->tokenizer, &error);
 	if (status == SMOL_OK && args->resume)
 		status = train_output_load(output, trainer, &error);
 	if (status == SMOL_OK) {
@@ -120,7 +120,7 @@ static int run(const struct train_args *args, const struct smol_corpus *corpus,
 		status = train(trainer, args, output, &report, &error);
 		stopped = status == SMOL_OK && smol_trainer_steps(trainer) < args->options.n_steps;
 		if (status == SMOL_OK)
-			status = finish(trainer, args, output, &report, corpus, &error);
+			status = finish(trainer, args, output, &report, &data->corpus, &error);
 		logged = train_report_close(&report);
 	}
 	if (status != SMOL_OK)
@@ -133,20 +133,20 @@ static int run(const struct train_args *args, const struct smol_corpus *corpus,
 	return status == SMOL_OK && !stopped && logged ? 0 : CLI_FAILED;
 }
 
-int train_run(const struct train_args *args, const struct smol_corpus *corpus)
+int train_run(const struct train_args *args, const struct train_data *data)
 {
 	struct train_output output;
-	struct train_data data;
+	struct train_data own;
 	int code = CLI_FAILED;
 
 	if (!train_output_open(&output, args))
 		return CLI_FAILED;
 	train_signals_catch();
-	if (corpus != NULL) {
-		code = run(args, corpus, &output);
-	} else if (train_data_open(&data, args)) {
-		code = run(args, &data.corpus, &output);
-		train_data_close(&data);
+	if (data != NULL) {
+		code = run(args, data, &output);
+	} else if (train_data_open(&own, args)) {
+		code = run(args, &own, &output);
+		train_data_close(&own);
 	}
 	train_output_close(&output);
 	return code;

@@ -6,38 +6,18 @@ Usage: test_tokenizer.py BUILD_DIR
 """
 import json
 import math
-import pathlib
 import random
-import struct
-import subprocess
 import sys
-import tempfile
-import traceback
 
+from tokenizing import TEXT, main, root, run, smolrun, smoltool, tool, train, write
+
+import bad_tokens
+import container
+import models
 import numpy as np
+import tokens
 
-root = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(root / 'tests' / folder) for folder in ('reference', 'golden')]
-import bad_tokens  # noqa: E402
-import container  # noqa: E402
-import models  # noqa: E402
-import tokens  # noqa: E402
-
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build').resolve()
 gpt2 = root.parent / 'shared/data/gpt2-tokenizer'
-smoltool, smolrun = (str(build / 'tools' / name) for name in ('smoltool', 'smolrun'))
-TEXT = (root / 'SPEC.md').read_bytes()[:40000] + b"\xff\xfe I'll 12\xc2\xa03\n\n\n  x <|endoftext|>It's\t" + '½ d’été 日本語 😀'.encode()
-
-
-def run(*arguments, code=0, text=b''):
-    done = subprocess.run([str(a) for a in arguments], input=text, capture_output=True, timeout=250)
-    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
-        arguments, done.returncode, code, done.stdout[-500:], done.stderr)
-    return done
-
-
-def tool(*arguments, **more):
-    return run(smoltool, 'tokenizer', *arguments, **more)
 
 
 def encode(path, text):
@@ -46,16 +26,6 @@ def encode(path, text):
 
 def decode(path, numbers):
     return tool('decode', path, text=' '.join(map(str, numbers)).encode()).stdout
-
-
-def train(folder, n, *texts):
-    """A tokenizer file of n tokens, of texts in files."""
-    paths = []
-    for i, text in enumerate(texts):
-        paths.append(folder / ('text-%d' % i))
-        paths[-1].write_bytes(text)
-    tool('train', '--vocab', n, *paths, '-o', folder / 'trained.smoltok')
-    return folder / 'trained.smoltok'
 
 
 # ---- GPT-2's ----
@@ -163,11 +133,6 @@ def test_long_tokens_are_passed_over(folder):
 def test_few_pairs(folder):
     done = tool('train', '--vocab', '500', write(folder / 't', b'ab ab'), '-o', folder / 'x')
     assert b'fewer tokens than 500' in done.stderr and b'258 tokens, 1 merges' in done.stderr, done.stderr
-
-
-def write(path, data):
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return path
 
 
 # ---- models ----
@@ -387,21 +352,4 @@ def test_usage(folder):
     assert not (folder / 'x').exists()
 
 
-def main():
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print('FAILED: ' + name)
-                traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
-
-
-sys.exit(main())
+sys.exit(main(globals()))
