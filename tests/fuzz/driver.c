@@ -35,6 +35,7 @@ static const struct model_recipe recipes[] = {
 	 .wpe_type = SMOL_Q8, .card = "{\"name\": \"card\"}"},
 	{.n_layers = 1, .source = SMOL_MATRIX_SHARED, .dist = SMOL_GAUSS, .d = 9, .norms = SMOL_NORM_OWN, .width = 5, .n_heads = 1,
 	 .wte_type = SMOL_F16, .vocab = 11},
+	{.n_layers = 1, .width = 2, .n_ff = 2, .context = 2, .vocab = 300, .wte_type = SMOL_Q8, .n_merges = 41},
 	{.n_layers = 3, .rank = 2, .norms = SMOL_NORM_STORED, .value_type = SMOL_F16, .width = 4, .wpe_type = SMOL_F16, .vocab = 13},
 };
 #define N_RECIPES (sizeof recipes / sizeof recipes[0])
