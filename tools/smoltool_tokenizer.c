@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PORTION_BYTES ((size_t)4 << 20)
+
 struct tokenizer_options {
 	int vocab;
 	char *output;
@@ -97,17 +99,31 @@ static bool show_progress(void *context, uint32_t n_tokens, uint32_t vocab)
 	return true;
 }
 
+/* How much of a text to count before progress is shown again. Where white space follows a word a piece always ends, so that the
+ * cut changes nothing. */
+static size_t portion(const uint8_t *text, size_t size)
+{
+	for (size_t i = PORTION_BYTES; i < size && i < 2 * PORTION_BYTES; i++)
+		if (text[i] == '\n' && text[i - 1] > ' ' && text[i - 1] < 0x7f)
+			return i;
+	return size;
+}
+
 static int add_text(struct smol_bpe_trainer *trainer, const char *path, const struct progress *p)
 {
+	char done[32], all[32];
 	struct smol_mapping text;
 	struct smol_error error;
-	enum smol_status status;
+	enum smol_status status = SMOL_OK;
 
-	if (p->terminal)
-		fprintf(stderr, "\rreading %s\x1b[K", path);
 	if (smol_map(&text, path, &error))
 		return cli_complain(path, &error);
-	status = smol_bpe_add(trainer, text.bytes.data, text.bytes.size_bytes, &error);
+	for (size_t at = 0, n; at < text.bytes.size_bytes && !status; at += n) {
+		n = portion(text.bytes.data + at, text.bytes.size_bytes - at);
+		if (p->terminal)
+			fprintf(stderr, "\rreading: %s of %s\x1b[K", cli_size(done, at), cli_size(all, text.bytes.size_bytes));
+		status = smol_bpe_add(trainer, text.bytes.data + at, n, &error);
+	}
 	if (!status)
 		status = smol_map_check(&text, &error);
 	smol_unmap(&text);

@@ -13,6 +13,7 @@ from tokenizing import TEXT, main, root, run, smolrun, smoltool, tool, train, wr
 
 import bad_tokens
 import container
+import gpt2_files
 import models
 import numpy as np
 import tokens
@@ -130,6 +131,12 @@ def test_long_tokens_are_passed_over(folder):
     assert max(map(len, tokens.Tokenizer(section).text)) == 1024
 
 
+def test_large_texts_are_read_in_portions(folder):
+    """Over 4 MB are the same text again and again: every pair occurs so many times more, and the merges are the same."""
+    text = TEXT[:20000].rstrip() + b'\n'
+    assert train(folder, 500, text * 450).read_bytes() == tokens.file_of(tokens.train([text], 500))
+
+
 def test_few_pairs(folder):
     done = tool('train', '--vocab', '500', write(folder / 't', b'ab ab'), '-o', folder / 'x')
     assert b'fewer tokens than 500' in done.stderr and b'258 tokens, 1 merges' in done.stderr, done.stderr
@@ -199,6 +206,11 @@ def test_export_and_back(folder):
     whole = json.loads((folder / 'out/tokenizer.json').read_text())
     assert [(t['id'], t['content']) for t in whole['added_tokens']] == [(0, '<|endoftext|>'), (260, '[x]')]
     assert whole['model']['merges'] == ['t e', 'te e', 'te te'] and whole['pre_tokenizer']['use_regex']
+    run(smoltool, 'export', '--gguf', path, '-o', folder / 'g')
+    k = gpt2_files.Gguf(folder / 'g').keys
+    assert k['tokenizer.ggml.tokens'] == ['<|endoftext|>', *(gpt2_files.byte_letters()[b] for b in tokens.ORDER), 'te', 'tee', 'tete', '[x]', *('[PAD%d]' % i for i in range(261, 270))]
+    assert k['tokenizer.ggml.token_type'] == [3] + [1] * 259 + [3] + [5] * 9 and k['tokenizer.ggml.merges'] == ['t e', 'te e', 'te te']
+    assert k['tokenizer.ggml.bos_token_id'] == k['tokenizer.ggml.eos_token_id'] == 0
     assert (folder / 'out/merges.txt').read_text() == '#version: 0.2\nt e\nte e\nte te\n'
 
 
