@@ -33,7 +33,9 @@ static uint64_t merges_bytes(uint32_t n_merges)
 struct smol_tokn smol_tokn_view(struct smol_span section)
 {
 	const uint8_t *b = section.data;
-	struct smol_tokn t = {.n_specials = smol_le16(b + 2), .n_before = smol_le16(b + 4), .n_merges = smol_le32(b + 8)};
+	struct smol_tokn t = {.n_specials = smol_le16(b + 2),
+	                      .n_before = smol_le16(b + 4),
+	                      .n_merges = smol_le32(b + 8)};
 	const uint64_t specials_at = SMOL_TOKN_HEADER_BYTES + merges_bytes(t.n_merges);
 
 	t.n = 256 + t.n_merges;
@@ -49,7 +51,8 @@ static uint32_t packed(const struct smol_tokn *t, uint64_t number)
 	uint32_t value = 0;
 
 	for (uint32_t got = 0; got < t->width_bits;) {
-		const uint32_t skip = at % 8, left = t->width_bits - got, n = 8 - skip < left ? 8 - skip : left;
+		const uint32_t skip = at % 8, left = t->width_bits - got,
+			       n = 8 - skip < left ? 8 - skip : left;
 		value |= ((uint32_t)t->merges[at / 8] >> skip & ((1u << n) - 1)) << got;
 		got += n;
 		at += n;
@@ -102,29 +105,35 @@ size_t smol_tokn_expand(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_to
 	return n;
 }
 
-static enum smol_status check_header(const uint8_t *b, size_t size, uint32_t vocab, struct smol_error *error)
+static enum smol_status check_header(const uint8_t *b, size_t size, uint32_t vocab,
+                                     struct smol_error *error)
 {
 	if (size < SMOL_TOKN_HEADER_BYTES)
-		return smol_fail(error, SMOL_E_SIZE, 0, "section TOKN has %zu bytes, it takes at least 12", size);
+		return smol_fail(error, SMOL_E_SIZE, 0,
+		                 "section TOKN has %zu bytes, it takes at least 12", size);
 	if (b[0] != 0)
 		return smol_fail(error, SMOL_E_ENUM, 0, "pattern %u that splits text is unknown", b[0]);
 	if (b[1] != 0)
 		return smol_fail(error, SMOL_E_RESERVED, 1, "reserved bits of the tokenizer are set");
 	if (smol_le16(b + 2) > SMOL_MAX_SPECIALS)
-		return smol_fail(error, SMOL_E_RANGE, 2, "%u special tokens, allowed are 0..256", smol_le16(b + 2));
+		return smol_fail(error, SMOL_E_RANGE, 2, "%u special tokens, allowed are 0..256",
+		                 smol_le16(b + 2));
 	if (smol_le16(b + 4) > smol_le16(b + 2))
-		return smol_fail(error, SMOL_E_RANGE, 4, "%u special tokens before the bytes, there are %u", smol_le16(b + 4),
+		return smol_fail(error, SMOL_E_RANGE, 4,
+		                 "%u special tokens before the bytes, there are %u", smol_le16(b + 4),
 		                 smol_le16(b + 2));
 	if (smol_le16(b + 6) != 0)
 		return smol_fail(error, SMOL_E_RESERVED, 6, "reserved bits of the tokenizer are set");
 	if (smol_le32(b + 8) > SMOL_MAX_MERGES)
-		return smol_fail(error, SMOL_E_RANGE, 8, "%u merges, allowed are 0..1048576", smol_le32(b + 8));
+		return smol_fail(error, SMOL_E_RANGE, 8, "%u merges, allowed are 0..1048576",
+		                 smol_le32(b + 8));
 	if (smol_le16(b + 2) + 256 + smol_le32(b + 8) > vocab)
-		return smol_fail(error, SMOL_E_RANGE, 8, "the tokenizer has %u tokens, the vocabulary %u",
+		return smol_fail(error, SMOL_E_RANGE, 8,
+		                 "the tokenizer has %u tokens, the vocabulary %u",
 		                 smol_le16(b + 2) + 256 + smol_le32(b + 8), vocab);
 	if (merges_bytes(smol_le32(b + 8)) > size - SMOL_TOKN_HEADER_BYTES)
-		return smol_fail(error, SMOL_E_SIZE, SMOL_TOKN_HEADER_BYTES, "section TOKN is too small for %u merges",
-		                 smol_le32(b + 8));
+		return smol_fail(error, SMOL_E_SIZE, SMOL_TOKN_HEADER_BYTES,
+		                 "section TOKN is too small for %u merges", smol_le32(b + 8));
 	return SMOL_OK;
 }
 
@@ -135,11 +144,13 @@ static enum smol_status check_merges(const struct smol_tokn *t, struct smol_erro
 	for (uint64_t k = 0; k < 2 * (uint64_t)t->n_merges; k++) {
 		const uint32_t number = packed(t, k);
 		if (number >= 256 + k / 2)
-			return smol_fail(error, SMOL_E_RANGE, number_at(t, k), "merge %u is of token %u, which is not made before it",
+			return smol_fail(error, SMOL_E_RANGE, number_at(t, k),
+			                 "merge %u is of token %u, which is not made before it",
 			                 (unsigned)(k / 2), number);
 	}
 	if (n_bits % 8 != 0 && t->merges[n_bits / 8] >> n_bits % 8 != 0)
-		return smol_fail(error, SMOL_E_PADDING, SMOL_TOKN_HEADER_BYTES + n_bits / 8, "bits after the last merge are set");
+		return smol_fail(error, SMOL_E_PADDING, SMOL_TOKN_HEADER_BYTES + n_bits / 8,
+		                 "bits after the last merge are set");
 	return SMOL_OK;
 }
 
@@ -152,9 +163,11 @@ static enum smol_status check_specials(const struct smol_tokn *t, struct smol_er
 		const size_t left = t->specials.size_bytes - at, n = left ? t->specials.data[at] : 0;
 		enum smol_status status;
 		if (left == 0 || n > left - 1)
-			return smol_fail(error, SMOL_E_SIZE, begin + at, "section TOKN is too small for special token %u", i);
+			return smol_fail(error, SMOL_E_SIZE, begin + at,
+			                 "section TOKN is too small for special token %u", i);
 		if (n == 0)
-			return smol_fail(error, SMOL_E_RANGE, begin + at, "special token %u has no text", i);
+			return smol_fail(error, SMOL_E_RANGE, begin + at,
+			                 "special token %u has no text", i);
 		if ((status = smol_text_check(t->specials.data + at + 1, n, error))) {
 			if (error)
 				error->offset += begin + at + 1;
@@ -167,7 +180,8 @@ static enum smol_status check_specials(const struct smol_tokn *t, struct smol_er
 	return SMOL_OK;
 }
 
-enum smol_status smol_tokn_parse(struct smol_tokn *tokn, struct smol_span section, uint32_t vocab, struct smol_error *error)
+enum smol_status smol_tokn_parse(struct smol_tokn *tokn, struct smol_span section, uint32_t vocab,
+                                 struct smol_error *error)
 {
 	enum smol_status status = check_header(section.data, section.size_bytes, vocab, error);
 	struct smol_tokn t;
@@ -186,8 +200,8 @@ uint64_t smol_tokn_size(uint32_t n_merges, size_t specials_bytes)
 	return SMOL_TOKN_HEADER_BYTES + merges_bytes(n_merges) + specials_bytes;
 }
 
-void smol_tokn_write(uint8_t *dest, const struct smol_merge *merges, uint32_t n_merges, struct smol_span specials,
-                     uint32_t n_specials, uint32_t n_before)
+void smol_tokn_write(uint8_t *dest, const struct smol_merge *merges, uint32_t n_merges,
+                     struct smol_span specials, uint32_t n_specials, uint32_t n_before)
 {
 	const uint32_t width = width_of(n_merges);
 	uint8_t *packed_bytes = dest + SMOL_TOKN_HEADER_BYTES;
@@ -200,7 +214,8 @@ void smol_tokn_write(uint8_t *dest, const struct smol_merge *merges, uint32_t n_
 		const uint32_t number = k % 2 ? merges[k / 2].right : merges[k / 2].left;
 		for (uint32_t bit = 0; bit < width; bit++) {
 			const uint64_t at = k * width + bit;
-			packed_bytes[at / 8] = (uint8_t)(packed_bytes[at / 8] | (number >> bit & 1) << at % 8);
+			packed_bytes[at / 8] =
+				(uint8_t)(packed_bytes[at / 8] | (number >> bit & 1) << at % 8);
 		}
 	}
 	if (specials.size_bytes)

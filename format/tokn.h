@@ -10,7 +10,7 @@
 /* Tokens here are counted from the first byte token on; n = 256 + n_merges of them are no specials. */
 struct smol_tokn {
 	uint32_t n_merges, n_specials;
-	uint32_t n_before;   /* specials that have numbers before the bytes' */
+	uint32_t n_before; /* specials that have numbers before the bytes' */
 	uint32_t n;
 	uint32_t width_bits; /* of a number in merges */
 	const uint8_t *merges;
@@ -21,7 +21,8 @@ struct smol_tokn {
 extern const uint8_t smol_tokn_bytes_in_order[256];
 
 /* Every rule but the two that take memory. Offsets of errors count from the section's start. */
-enum smol_status smol_tokn_parse(struct smol_tokn *tokn, struct smol_span section, uint32_t vocab, struct smol_error *error);
+enum smol_status smol_tokn_parse(struct smol_tokn *tokn, struct smol_span section, uint32_t vocab,
+                                 struct smol_error *error);
 /* The view of a section that has been parsed. */
 struct smol_tokn smol_tokn_view(struct smol_span section);
 
@@ -37,7 +38,7 @@ size_t smol_tokn_expand(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_to
 
 /* The size of a section, and the section. merges: (n_merges). specials: each its length, then its text. */
 uint64_t smol_tokn_size(uint32_t n_merges, size_t specials_bytes);
-void smol_tokn_write(uint8_t *dest, const struct smol_merge *merges, uint32_t n_merges, struct smol_span specials,
-                     uint32_t n_specials, uint32_t n_before);
+void smol_tokn_write(uint8_t *dest, const struct smol_merge *merges, uint32_t n_merges,
+                     struct smol_span specials, uint32_t n_specials, uint32_t n_before);
 
 #endif

@@ -16,7 +16,8 @@ struct table {
 };
 
 /* Number k: below n a byte or a merge, then the specials. */
-static struct smol_span text_of(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_tokn *t, uint32_t k)
+static struct smol_span text_of(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_tokn *t,
+                                uint32_t k)
 {
 	if (k >= t->n)
 		return smol_tokn_special(t, k - t->n);
@@ -26,14 +27,17 @@ static struct smol_span text_of(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct
 /* Enters a token. false if another stands for the same bytes. */
 static bool enter(struct table *table, uint32_t k)
 {
-	uint8_t text[SMOL_MAX_TOKEN_BYTES], other_text[SMOL_MAX_TOKEN_BYTES], digest[crypto_shorthash_BYTES];
+	uint8_t text[SMOL_MAX_TOKEN_BYTES], other_text[SMOL_MAX_TOKEN_BYTES],
+		digest[crypto_shorthash_BYTES];
 	const struct smol_span mine = text_of(text, table->tokn, k);
 	size_t slot;
 
 	crypto_shorthash(digest, mine.data, mine.size_bytes, table->key);
-	for (slot = smol_le64(digest) & (table->n_slots - 1); table->slots[slot] != 0; slot = (slot + 1) & (table->n_slots - 1)) {
+	for (slot = smol_le64(digest) & (table->n_slots - 1); table->slots[slot] != 0;
+	     slot = (slot + 1) & (table->n_slots - 1)) {
 		const struct smol_span other = text_of(other_text, table->tokn, table->slots[slot] - 1);
-		if (other.size_bytes == mine.size_bytes && memcmp(other.data, mine.data, mine.size_bytes) == 0)
+		if (other.size_bytes == mine.size_bytes &&
+		    memcmp(other.data, mine.data, mine.size_bytes) == 0)
 			return false;
 	}
 	table->slots[slot] = k + 1;
@@ -46,11 +50,12 @@ static enum smol_status check(struct table *table, uint16_t *lengths, struct smo
 	const struct smol_tokn *t = table->tokn;
 
 	for (uint32_t k = 0; k < t->n; k++) {
-		const struct smol_merge m = k < 256 ? (struct smol_merge){0, 0} : smol_tokn_merge(t, k - 256);
+		const struct smol_merge m =
+			k < 256 ? (struct smol_merge){0, 0} : smol_tokn_merge(t, k - 256);
 		const uint32_t length = k < 256 ? 1 : (uint32_t)lengths[m.left] + lengths[m.right];
 		if (length > SMOL_MAX_TOKEN_BYTES)
-			return smol_fail(error, SMOL_E_RANGE, smol_tokn_merge_at(t, k - 256), "merge %u makes a token of over 1024 bytes",
-			                 k - 256);
+			return smol_fail(error, SMOL_E_RANGE, smol_tokn_merge_at(t, k - 256),
+			                 "merge %u makes a token of over 1024 bytes", k - 256);
 		lengths[k] = (uint16_t)length;
 		if (!enter(table, k))
 			return smol_fail(error, SMOL_E_CANONICAL, smol_tokn_merge_at(t, k - 256),
@@ -59,7 +64,8 @@ static enum smol_status check(struct table *table, uint16_t *lengths, struct smo
 	for (uint32_t i = 0; i < t->n_specials; i++)
 		if (!enter(table, t->n + i))
 			return smol_fail(error, SMOL_E_CANONICAL,
-			                 (uint64_t)(smol_tokn_special(t, i).data - t->merges) - 1 + SMOL_TOKN_HEADER_BYTES,
+			                 (uint64_t)(smol_tokn_special(t, i).data - t->merges) - 1 +
+			                         SMOL_TOKN_HEADER_BYTES,
 			                 "special token %u is a token that there is already", i);
 	return SMOL_OK;
 }

@@ -30,7 +30,8 @@ static int save(const struct tokenizer_options *o, const uint8_t *bytes, size_t 
 	struct smol_file made;
 	char size[32];
 
-	if (smol_tokenizer_parse(&made, bytes, size_bytes, &error) || smol_write_file(o->output, bytes, size_bytes, 0644, &error))
+	if (smol_tokenizer_parse(&made, bytes, size_bytes, &error) ||
+	    smol_write_file(o->output, bytes, size_bytes, 0644, &error))
 		return cli_complain(o->output, &error);
 	fprintf(stderr, "%s: %u tokens, %u merges, %s\n", o->output, (unsigned)made.config.vocab,
 	        (unsigned)smol_merge_count(&made), cli_size(size, size_bytes));
@@ -72,7 +73,8 @@ static int import(const struct tokenizer_options *o)
 	if (code == 0)
 		code = n == 1 && tokenizer_is_model(sources[0].bytes)
 		               ? extract(&bytes, &size, o->files[0])
-		               : import_tokenizer(&bytes, &size, &sources[0], n == 2 ? &sources[1] : NULL);
+		               : import_tokenizer(&bytes, &size, &sources[0],
+		                                  n == 2 ? &sources[1] : NULL);
 	while (n > 0)
 		smol_unmap(&mappings[--n]);
 	if (code == 0)
@@ -121,7 +123,8 @@ static int add_text(struct smol_bpe_trainer *trainer, const char *path, const st
 	for (size_t at = 0, n; at < text.bytes.size_bytes && !status; at += n) {
 		n = portion(text.bytes.data + at, text.bytes.size_bytes - at);
 		if (p->terminal)
-			fprintf(stderr, "\rreading: %s of %s\x1b[K", cli_size(done, at), cli_size(all, text.bytes.size_bytes));
+			fprintf(stderr, "\rreading: %s of %s\x1b[K", cli_size(done, at),
+			        cli_size(all, text.bytes.size_bytes));
 		status = smol_bpe_add(trainer, text.bytes.data + at, n, &error);
 	}
 	if (!status)
@@ -130,7 +133,8 @@ static int add_text(struct smol_bpe_trainer *trainer, const char *path, const st
 	return status ? cli_complain(path, &error) : 0;
 }
 
-static int finish(const struct tokenizer_options *o, struct smol_bpe_trainer *trainer, struct progress *p)
+static int finish(const struct tokenizer_options *o, struct smol_bpe_trainer *trainer,
+                  struct progress *p)
 {
 	struct smol_file made;
 	struct smol_error error;
@@ -143,10 +147,13 @@ static int finish(const struct tokenizer_options *o, struct smol_bpe_trainer *tr
 	if (p->terminal)
 		fputs("\r\x1b[K", stderr);
 	if (status)
-		return status == SMOL_E_ARGUMENT ? cli_usage_error("--vocab", "takes 257..1048833") : cli_complain(NULL, &error);
+		return status == SMOL_E_ARGUMENT ? cli_usage_error("--vocab", "takes 257..1048833")
+		                                 : cli_complain(NULL, &error);
 	code = save(o, bytes, size);
-	if (code == 0 && !smol_tokenizer_parse(&made, bytes, size, NULL) && made.config.vocab < (uint32_t)o->vocab)
-		fprintf(stderr, "%s: fewer tokens than %d: no pair is left that occurs twice\n", cli_program, o->vocab);
+	if (code == 0 && !smol_tokenizer_parse(&made, bytes, size, NULL) &&
+	    made.config.vocab < (uint32_t)o->vocab)
+		fprintf(stderr, "%s: fewer tokens than %d: no pair is left that occurs twice\n",
+		        cli_program, o->vocab);
 	free(bytes);
 	return code;
 }
@@ -205,8 +212,10 @@ static int decode(const struct smol_file *file, struct smol_span text)
 		if (n < sizeof word)
 			memcpy(word, p, n);
 		if (!cli_parse_u64(&token, word) || token >= file->config.vocab)
-			return cli_complain(NULL, &(struct smol_error){SMOL_E_TOKEN, (uint64_t)(p - (const char *)text.data),
-			                                               "not a token of the vocabulary"});
+			return cli_complain(
+				NULL, &(struct smol_error){SMOL_E_TOKEN,
+			                                   (uint64_t)(p - (const char *)text.data),
+			                                   "not a token of the vocabulary"});
 		b = smol_token_bytes(bytes, file, (uint32_t)token);
 		fwrite(b.data, 1, b.size_bytes, stdout);
 		p += n;
@@ -233,7 +242,8 @@ static uint8_t *read_input(size_t *size, const char *path)
 	return ended;
 }
 
-static int convert(const struct tokenizer_options *o, int (*conversion)(const struct smol_file *, struct smol_span))
+static int convert(const struct tokenizer_options *o,
+                   int (*conversion)(const struct smol_file *, struct smol_span))
 {
 	struct smol_mapping mapping;
 	struct smol_file file;
@@ -303,18 +313,20 @@ int tool_tokenizer(int argc, const char **argv)
 	struct tokenizer_options o = {0};
 	const struct poptOption options[] = {
 		{"vocab", 0, POPT_ARG_INT, &o.vocab, 0, "tokens that train makes: 257..1048833", "N"},
-		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the tokenizer goes", "NAME.smoltok"},
+		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the tokenizer goes",
+	         "NAME.smoltok"},
 		CLI_HELP_OPTION,
 		POPT_TABLEEND,
 	};
 	poptContext context = poptGetContext("smoltool tokenizer", argc, argv, options, 0);
 	int code;
 
-	poptSetOtherOptionHelp(context, "ACTION [OPTION...] FILE...\n"
-	                                "  import vocab.json merges.txt | vocab.bpe | tokenizer.json | MODEL.smol\n"
-	                                "  train --vocab N TEXT...\n"
-	                                "  encode NAME.smoltok|MODEL.smol [TEXT]     text to the numbers of tokens\n"
-	                                "  decode NAME.smoltok|MODEL.smol [NUMBERS]  and back");
+	poptSetOtherOptionHelp(
+		context, "ACTION [OPTION...] FILE...\n"
+			 "  import vocab.json merges.txt | vocab.bpe | tokenizer.json | MODEL.smol\n"
+			 "  train --vocab N TEXT...\n"
+			 "  encode NAME.smoltok|MODEL.smol [TEXT]     text to the numbers of tokens\n"
+			 "  decode NAME.smoltok|MODEL.smol [NUMBERS]  and back");
 	code = cli_parse(context);
 	if (code == 0)
 		code = run(&o, context);

@@ -8,19 +8,22 @@
 static const uint8_t every_byte[256] = {
 #define ROW(n) n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
 #define ROWS(n) ROW(n), ROW(n + 8), ROW(n + 16), ROW(n + 24)
-	ROWS(0), ROWS(32), ROWS(64), ROWS(96), ROWS(128), ROWS(160), ROWS(192), ROWS(224)
+	ROWS(0),   ROWS(32),  ROWS(64), ROWS(96), ROWS(128),
+	ROWS(160), ROWS(192), ROWS(224)
 #undef ROWS
 #undef ROW
 };
 
-enum smol_status smol_encode_bytes(size_t *n_tokens, uint32_t *tokens, const struct smol_file *file, const uint8_t *text,
-                                   size_t size_bytes, struct smol_error *error)
+enum smol_status smol_encode_bytes(size_t *n_tokens, uint32_t *tokens, const struct smol_file *file,
+                                   const uint8_t *text, size_t size_bytes, struct smol_error *error)
 {
 	if (file->config.tokenizer != SMOL_TOKENIZER_BYTES)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the model has no byte tokens");
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+		                 "the model has no byte tokens");
 	for (size_t i = 0; i < size_bytes; i++) {
 		if (text[i] >= file->config.vocab)
-			return smol_fail(error, SMOL_E_TOKEN, i, "byte %u has no token in a vocabulary of %u", text[i],
+			return smol_fail(error, SMOL_E_TOKEN, i,
+			                 "byte %u has no token in a vocabulary of %u", text[i],
 			                 file->config.vocab);
 		tokens[i] = text[i];
 	}
@@ -37,13 +40,15 @@ static bool find_special(uint32_t *i, const struct smol_tokn *t, uint32_t token)
 	return *i < t->n_specials;
 }
 
-struct smol_span smol_token_bytes(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_file *file, uint32_t token)
+struct smol_span smol_token_bytes(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_file *file,
+                                  uint32_t token)
 {
 	struct smol_tokn t;
 	uint32_t i;
 
 	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
-		return token < 256 ? (struct smol_span){&every_byte[token], 1} : (struct smol_span){text, 0};
+		return token < 256 ? (struct smol_span){&every_byte[token], 1}
+		                   : (struct smol_span){text, 0};
 	t = smol_tokn_view(file->tokenizer);
 	if (token >= t.n_before && token - t.n_before < t.n)
 		return (struct smol_span){text, smol_tokn_expand(text, &t, token - t.n_before)};
@@ -70,7 +75,8 @@ bool smol_end_token(uint32_t *token, const struct smol_file *file)
 	t = smol_tokn_view(file->tokenizer);
 	for (uint32_t i = 0; i < t.n_specials; i++) {
 		const struct smol_span text = smol_tokn_special(&t, i);
-		if (text.size_bytes == sizeof SMOL_END_OF_TEXT - 1 && memcmp(text.data, SMOL_END_OF_TEXT, text.size_bytes) == 0) {
+		if (text.size_bytes == sizeof SMOL_END_OF_TEXT - 1 &&
+		    memcmp(text.data, SMOL_END_OF_TEXT, text.size_bytes) == 0) {
 			*token = i < t.n_before ? i : t.n + i;
 			return true;
 		}
@@ -108,7 +114,9 @@ uint8_t smol_byte_of(uint32_t i)
 
 uint32_t smol_merge_count(const struct smol_file *file)
 {
-	return file->config.tokenizer == SMOL_TOKENIZER_BYTES ? 0 : smol_tokn_view(file->tokenizer).n_merges;
+	return file->config.tokenizer == SMOL_TOKENIZER_BYTES
+	               ? 0
+	               : smol_tokn_view(file->tokenizer).n_merges;
 }
 
 struct smol_merge smol_merge_of(const struct smol_file *file, uint32_t i)
@@ -120,5 +128,7 @@ struct smol_merge smol_merge_of(const struct smol_file *file, uint32_t i)
 
 uint32_t smol_tokens_before_bytes(const struct smol_file *file)
 {
-	return file->config.tokenizer == SMOL_TOKENIZER_BYTES ? 0 : smol_tokn_view(file->tokenizer).n_before;
+	return file->config.tokenizer == SMOL_TOKENIZER_BYTES
+	               ? 0
+	               : smol_tokn_view(file->tokenizer).n_before;
 }

@@ -33,12 +33,14 @@ static void take_specials(struct smol_specials *s, const struct smol_tokn *t)
 	smol_specials_init(s, t->n_specials);
 }
 
-static enum smol_status fill(struct smol_encoder *e, const struct smol_file *file, struct smol_error *error)
+static enum smol_status fill(struct smol_encoder *e, const struct smol_file *file,
+                             struct smol_error *error)
 {
 	const struct smol_tokn tokn = smol_tokn_view(file->tokenizer);
 	enum smol_status status;
 
-	if ((status = smol_file_check_tokens(file, error)) || (status = smol_splitter_create(&e->splitter, error)) ||
+	if ((status = smol_file_check_tokens(file, error)) ||
+	    (status = smol_splitter_create(&e->splitter, error)) ||
 	    (status = smol_merger_create(&e->merger, &tokn, error)))
 		return status;
 	take_specials(&e->specials, &tokn);
@@ -48,7 +50,8 @@ static enum smol_status fill(struct smol_encoder *e, const struct smol_file *fil
 	return SMOL_OK;
 }
 
-enum smol_status smol_encoder_create(struct smol_encoder **encoder, const struct smol_file *file, struct smol_error *error)
+enum smol_status smol_encoder_create(struct smol_encoder **encoder, const struct smol_file *file,
+                                     struct smol_error *error)
 {
 	struct smol_encoder *e = calloc(1, sizeof *e);
 	enum smol_status status = SMOL_OK;
@@ -66,8 +69,8 @@ enum smol_status smol_encoder_create(struct smol_encoder **encoder, const struct
 }
 
 /* Adds the tokens of a text without specials. */
-static enum smol_status encode_plain(size_t *n_tokens, uint32_t *tokens, struct smol_encoder *e, struct smol_span text,
-                                     struct smol_error *error)
+static enum smol_status encode_plain(size_t *n_tokens, uint32_t *tokens, struct smol_encoder *e,
+                                     struct smol_span text, struct smol_error *error)
 {
 	struct smol_pieces pieces = {.splitter = e->splitter, .text = text};
 	enum smol_status status;
@@ -86,8 +89,8 @@ static enum smol_status encode_plain(size_t *n_tokens, uint32_t *tokens, struct 
 	return status;
 }
 
-enum smol_status smol_encode(size_t *n_tokens, uint32_t *tokens, struct smol_encoder *e, const uint8_t *text,
-                             size_t size_bytes, struct smol_error *error)
+enum smol_status smol_encode(size_t *n_tokens, uint32_t *tokens, struct smol_encoder *e,
+                             const uint8_t *text, size_t size_bytes, struct smol_error *error)
 {
 	enum smol_status status = SMOL_OK;
 	size_t n = 0;
@@ -96,7 +99,8 @@ enum smol_status smol_encode(size_t *n_tokens, uint32_t *tokens, struct smol_enc
 		return smol_encode_bytes(n_tokens, tokens, e->file, text, size_bytes, error);
 	for (size_t at = 0; at < size_bytes && !status;) {
 		uint32_t which = 0;
-		const size_t plain = smol_specials_find(&which, &e->specials, text + at, size_bytes - at);
+		const size_t plain =
+			smol_specials_find(&which, &e->specials, text + at, size_bytes - at);
 		status = encode_plain(&n, tokens, e, (struct smol_span){text + at, plain}, error);
 		at += plain;
 		if (!status && at < size_bytes) {

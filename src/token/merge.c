@@ -16,11 +16,11 @@ struct link {
 
 /* Merges by their left number: those of left l are starts[l]..starts[l + 1] - 1, by rising right number. */
 struct smol_merger {
-	uint32_t *starts; /* (n + 1) */
-	uint32_t *rights; /* (n_merges) */
-	uint32_t *merges; /* (n_merges) */
-	struct link *links;  /* (capacity) */
-	uint64_t *heap;      /* (2 capacity) merge << 32 | place of the left number; the least is heap[0] */
+	uint32_t *starts;   /* (n + 2) */
+	uint32_t *rights;   /* (n_merges) */
+	uint32_t *merges;   /* (n_merges) */
+	struct link *links; /* (capacity) */
+	uint64_t *heap; /* (2 capacity) merge << 32 | place of the left number; the least is heap[0] */
 	size_t n_heap, capacity;
 };
 
@@ -38,7 +38,8 @@ void smol_merger_destroy(struct smol_merger *m)
 
 /* Puts merges in order by left or by right number, those that agree in the order that they had: from (n_merges), NULL for 0, 1, 2...,
  * to (n_merges). starts: (n + 2), zeros; it becomes where each number's begin. */
-static void count_and_place(uint32_t *to, uint32_t *starts, const uint32_t *from, const struct smol_tokn *t, bool by_left)
+static void count_and_place(uint32_t *to, uint32_t *starts, const uint32_t *from,
+                            const struct smol_tokn *t, bool by_left)
 {
 	for (uint32_t i = 0; i < t->n_merges; i++) {
 		const struct smol_merge m = smol_tokn_merge(t, i);
@@ -70,7 +71,8 @@ static bool fill(struct smol_merger *m, const struct smol_tokn *t)
 	return good;
 }
 
-enum smol_status smol_merger_create(struct smol_merger **merger, const struct smol_tokn *t, struct smol_error *error)
+enum smol_status smol_merger_create(struct smol_merger **merger, const struct smol_tokn *t,
+                                    struct smol_error *error)
 {
 	struct smol_merger *m = calloc(1, sizeof *m);
 
@@ -175,12 +177,14 @@ static bool make_room(struct smol_merger *m, size_t n)
 }
 
 /* There are at most 2 n entries at a time: n - 1 at first, and each of at most n - 1 merges takes one and offers two. */
-enum smol_status smol_merge(size_t *n_merged, struct smol_merger *m, uint32_t *numbers, size_t n, struct smol_error *error)
+enum smol_status smol_merge(size_t *n_merged, struct smol_merger *m, uint32_t *numbers, size_t n,
+                            struct smol_error *error)
 {
 	size_t left = 0;
 
 	if (!make_room(m, n))
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a piece of %zu bytes of text", n);
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+		                 "no memory for a piece of %zu bytes of text", n);
 	for (uint32_t i = 0; i < n; i++)
 		m->links[i] = (struct link){numbers[i], i > 0 ? i - 1 : NONE, i + 1 < n ? i + 1 : NONE};
 	m->n_heap = 0;

@@ -5,7 +5,8 @@
 #include "format/tokn.h"
 
 struct smol_merger;
-enum smol_status smol_merger_create(struct smol_merger **merger, const struct smol_tokn *tokn, struct smol_error *error);
+enum smol_status smol_merger_create(struct smol_merger **merger, const struct smol_tokn *tokn,
+                                    struct smol_error *error);
 void smol_merger_destroy(struct smol_merger *merger);
 
 /* Replaces the n numbers of a piece by those that they merge to. */

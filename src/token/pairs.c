@@ -47,7 +47,8 @@ static bool make_slots(struct smol_pairs *p)
 
 	if (2 * (p->n + 1) <= p->n_slots)
 		return true;
-	slots = p->n < UINT32_MAX / 4 ? calloc(p->n_slots ? 2 * p->n_slots : 1024, sizeof *slots) : NULL;
+	slots = p->n < UINT32_MAX / 4 ? calloc(p->n_slots ? 2 * p->n_slots : 1024, sizeof *slots)
+	                              : NULL;
 	if (!slots)
 		return false;
 	free(p->slots);
@@ -131,7 +132,8 @@ static struct smol_candidate pop(struct smol_pairs *p)
 bool smol_pairs_offer(struct smol_pairs *p, size_t first)
 {
 	for (size_t i = first; i < p->n; i++)
-		if (p->pairs[i].count > 0 && !push(p, (struct smol_candidate){p->pairs[i].count, (uint32_t)i}))
+		if (p->pairs[i].count > 0 &&
+		    !push(p, (struct smol_candidate){p->pairs[i].count, (uint32_t)i}))
 			return false;
 	return true;
 }

@@ -20,7 +20,7 @@ struct smol_pairs {
 	struct smol_candidate {
 		uint64_t count; /* when it came in; it may have shrunk since */
 		uint32_t pair;
-	} *heap; /* (n_heap), the first in order on top */
+	} * heap; /* (n_heap), the first in order on top */
 	size_t n_heap, heap_capacity;
 };
 

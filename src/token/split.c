@@ -10,8 +10,8 @@
 
 /* PCRE2's own \s has U+180E too, which is no white space since Unicode 6.3. */
 #define WHITE "\\p{Z}\\t-\\r\\x{85}"
-static const char pattern[] = "'(?:s|t|re|ve|m|ll|d)| ?\\p{L}+| ?\\p{N}+| ?[^\\p{L}\\p{N}" WHITE "]+|[" WHITE "]+(?![^" WHITE
-                              "])|[" WHITE "]+";
+static const char pattern[] = "'(?:s|t|re|ve|m|ll|d)| ?\\p{L}+| ?\\p{N}+| ?[^\\p{L}\\p{N}" WHITE
+			      "]+|[" WHITE "]+(?![^" WHITE "])|[" WHITE "]+";
 
 struct smol_splitter {
 	pcre2_code *code;
@@ -34,12 +34,14 @@ enum smol_status smol_splitter_create(struct smol_splitter **splitter, struct sm
 	int code;
 
 	if (s)
-		s->code = pcre2_compile((PCRE2_SPTR)pattern, sizeof pattern - 1, PCRE2_UTF | PCRE2_ANCHORED, &code, &at, NULL);
+		s->code = pcre2_compile((PCRE2_SPTR)pattern, sizeof pattern - 1,
+		                        PCRE2_UTF | PCRE2_ANCHORED, &code, &at, NULL);
 	if (s && s->code)
 		s->match = pcre2_match_data_create_from_pattern(s->code, NULL);
 	if (!s || !s->match) {
 		smol_splitter_destroy(s);
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the pattern that splits text");
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+		                 "no memory for the pattern that splits text");
 	}
 	/* Where there is no compiler for this machine, PCRE2 interprets. */
 	pcre2_jit_compile(s->code, PCRE2_JIT_COMPLETE);
@@ -47,7 +49,8 @@ enum smol_status smol_splitter_create(struct smol_splitter **splitter, struct sm
 	return SMOL_OK;
 }
 
-enum smol_status smol_next_piece(struct smol_span *piece, struct smol_pieces *p, struct smol_error *error)
+enum smol_status smol_next_piece(struct smol_span *piece, struct smol_pieces *p,
+                                 struct smol_error *error)
 {
 	const struct smol_span text = p->text;
 	size_t end;
@@ -58,10 +61,11 @@ enum smol_status smol_next_piece(struct smol_span *piece, struct smol_pieces *p,
 	}
 	end = p->run_end;
 	if (p->at < end && p->is_text) {
-		const int n = pcre2_match(p->splitter->code, text.data + p->run, p->run_end - p->run, p->at - p->run,
-		                          PCRE2_NO_UTF_CHECK, p->splitter->match, NULL);
+		const int n = pcre2_match(p->splitter->code, text.data + p->run, p->run_end - p->run,
+		                          p->at - p->run, PCRE2_NO_UTF_CHECK, p->splitter->match, NULL);
 		if (n < 1)
-			return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "text cannot be split (PCRE2's error %d)", n);
+			return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+			                 "text cannot be split (PCRE2's error %d)", n);
 		end = p->run + pcre2_get_ovector_pointer(p->splitter->match)[1];
 	}
 	*piece = (struct smol_span){text.data + p->at, end - p->at};
@@ -108,7 +112,8 @@ static bool longest_at(uint32_t *which, const struct smol_specials *s, const uin
 	return found;
 }
 
-size_t smol_specials_find(uint32_t *which, const struct smol_specials *s, const uint8_t *text, size_t size)
+size_t smol_specials_find(uint32_t *which, const struct smol_specials *s, const uint8_t *text,
+                          size_t size)
 {
 	for (size_t at = 0; at < size && s->n > 0; at++)
 		if (s->begins[text[at]] && longest_at(which, s, text + at, size - at))

@@ -18,7 +18,8 @@ struct smol_pieces {
 };
 
 /* The next piece; of no bytes at the end. */
-enum smol_status smol_next_piece(struct smol_span *piece, struct smol_pieces *pieces, struct smol_error *error);
+enum smol_status smol_next_piece(struct smol_span *piece, struct smol_pieces *pieces,
+                                 struct smol_error *error);
 
 /* Special tokens, to be found in text. */
 struct smol_specials {
@@ -33,6 +34,7 @@ struct smol_specials {
 /* Sorts the first n of specials->sorted, and sets the rest. */
 void smol_specials_init(struct smol_specials *specials, uint32_t n);
 /* Where the first special in text is; *which of sorted it is. size_bytes if there is none. */
-size_t smol_specials_find(uint32_t *which, const struct smol_specials *specials, const uint8_t *text, size_t size_bytes);
+size_t smol_specials_find(uint32_t *which, const struct smol_specials *specials, const uint8_t *text,
+                          size_t size_bytes);
 
 #endif

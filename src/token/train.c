@@ -151,14 +151,17 @@ static bool grow(void **array, size_t *capacity, size_t used, size_t n, size_t s
 static bool new_word(struct smol_bpe_trainer *t, size_t slot, struct smol_span piece)
 {
 	void *words = t->words, *numbers = t->numbers;
-	const bool good = piece.size_bytes <= UINT32_MAX && grow(&words, &t->words_capacity, t->n_words, 1, sizeof *t->words) &&
-	                  grow(&numbers, &t->numbers_capacity, t->n_numbers, piece.size_bytes, sizeof *t->numbers);
+	const bool good = piece.size_bytes <= UINT32_MAX &&
+	                  grow(&words, &t->words_capacity, t->n_words, 1, sizeof *t->words) &&
+	                  grow(&numbers, &t->numbers_capacity, t->n_numbers, piece.size_bytes,
+	                       sizeof *t->numbers);
 
 	t->words = words;
 	t->numbers = numbers;
 	if (!good)
 		return false;
-	t->words[t->n_words++] = (struct word){.count = 1, .at = t->n_numbers, .n = (uint32_t)piece.size_bytes};
+	t->words[t->n_words++] =
+		(struct word){.count = 1, .at = t->n_numbers, .n = (uint32_t)piece.size_bytes};
 	for (size_t i = 0; i < piece.size_bytes; i++)
 		t->numbers[t->n_numbers++] = t->number_of[piece.data[i]];
 	t->slots[slot] = (uint32_t)t->n_words;
@@ -180,7 +183,8 @@ static bool count(struct smol_bpe_trainer *t, struct smol_span piece)
 	return new_word(t, slot, piece);
 }
 
-static enum smol_status count_pieces(struct smol_bpe_trainer *t, struct smol_span text, struct smol_error *error)
+static enum smol_status count_pieces(struct smol_bpe_trainer *t, struct smol_span text,
+                                     struct smol_error *error)
 {
 	struct smol_pieces pieces = {.splitter = t->splitter, .text = text};
 	struct smol_span piece;
@@ -192,7 +196,8 @@ static enum smol_status count_pieces(struct smol_bpe_trainer *t, struct smol_spa
 	return status;
 }
 
-enum smol_status smol_bpe_add(struct smol_bpe_trainer *t, const uint8_t *text, size_t size_bytes, struct smol_error *error)
+enum smol_status smol_bpe_add(struct smol_bpe_trainer *t, const uint8_t *text, size_t size_bytes,
+                              struct smol_error *error)
 {
 	enum smol_status status = SMOL_OK;
 
@@ -214,7 +219,8 @@ static bool add_pairs(struct smol_bpe_trainer *t, uint32_t word)
 	const uint32_t *numbers = t->numbers + w->at;
 
 	for (size_t i = 0; i + 1 < w->n; i++)
-		if (!smol_pairs_add(&t->pairs, (struct smol_merge){numbers[i], numbers[i + 1]}, word, w->count))
+		if (!smol_pairs_add(&t->pairs, (struct smol_merge){numbers[i], numbers[i + 1]}, word,
+		                    w->count))
 			return false;
 	return true;
 }
@@ -232,7 +238,8 @@ static bool merge_in(struct smol_bpe_trainer *t, uint32_t word, struct smol_merg
 	for (size_t i = 0; i + 1 < w->n; i++)
 		smol_pairs_take(&t->pairs, (struct smol_merge){numbers[i], numbers[i + 1]}, w->count);
 	for (uint32_t i = 0; i < w->n; i++) {
-		const bool joined = i + 1 < w->n && numbers[i] == pair.left && numbers[i + 1] == pair.right;
+		const bool joined =
+			i + 1 < w->n && numbers[i] == pair.left && numbers[i + 1] == pair.right;
 		numbers[n++] = joined ? number : numbers[i];
 		i += joined;
 	}
@@ -253,13 +260,14 @@ static bool merge_everywhere(struct smol_bpe_trainer *t, struct smol_pair *best)
 	for (size_t i = 0; i < n_words && good; i++)
 		good = merge_in(t, words[i], numbers, 256 + t->n_merges);
 	free(words);
-	t->lengths[256 + t->n_merges] = (uint16_t)(t->lengths[numbers.left] + t->lengths[numbers.right]);
+	t->lengths[256 + t->n_merges] =
+		(uint16_t)(t->lengths[numbers.left] + t->lengths[numbers.right]);
 	t->merges[t->n_merges++] = numbers;
 	return good && smol_pairs_offer(&t->pairs, n_pairs);
 }
 
-static enum smol_status merge_all(struct smol_bpe_trainer *t, uint32_t vocab, smol_bpe_progress *progress, void *context,
-                                  struct smol_error *error)
+static enum smol_status merge_all(struct smol_bpe_trainer *t, uint32_t vocab,
+                                  smol_bpe_progress *progress, void *context, struct smol_error *error)
 {
 	t->merges = calloc((size_t)vocab - MIN_VOCAB + 1, sizeof *t->merges);
 	t->lengths = calloc(vocab, sizeof *t->lengths);
@@ -276,7 +284,8 @@ static enum smol_status merge_all(struct smol_bpe_trainer *t, uint32_t vocab, sm
 		struct smol_pair *best = smol_pairs_best(&t->pairs);
 		if (!best || best->count < 2)
 			break;
-		if (t->lengths[best->numbers.left] + t->lengths[best->numbers.right] > (int)SMOL_MAX_TOKEN_BYTES)
+		if (t->lengths[best->numbers.left] + t->lengths[best->numbers.right] >
+		    (int)SMOL_MAX_TOKEN_BYTES)
 			continue;
 		if (!merge_everywhere(t, best))
 			return no_memory(error);
@@ -286,22 +295,25 @@ static enum smol_status merge_all(struct smol_bpe_trainer *t, uint32_t vocab, sm
 	return SMOL_OK;
 }
 
-enum smol_status smol_bpe_finish(uint8_t **bytes, size_t *size_bytes, struct smol_bpe_trainer *t, uint32_t vocab,
-                                 smol_bpe_progress *progress, void *context, struct smol_error *error)
+enum smol_status smol_bpe_finish(uint8_t **bytes, size_t *size_bytes, struct smol_bpe_trainer *t,
+                                 uint32_t vocab, smol_bpe_progress *progress, void *context,
+                                 struct smol_error *error)
 {
 	static const uint8_t special[] = "\x0d" SMOL_END_OF_TEXT;
 	enum smol_status status;
 
 	if (vocab < MIN_VOCAB || vocab > MAX_VOCAB)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "a vocabulary of %u tokens; allowed are %u..%u", vocab, MIN_VOCAB,
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+		                 "a vocabulary of %u tokens; allowed are %u..%u", vocab, MIN_VOCAB,
 		                 MAX_VOCAB);
 	status = merge_all(t, vocab, progress, context, error);
 	if (status)
 		return status;
-	return smol_tokenizer_write(bytes, size_bytes,
-	                            &(struct smol_tokenizer_parts){.merges = t->merges,
-	                                                           .n_merges = t->n_merges,
-	                                                           .specials = {special, sizeof special - 1},
-	                                                           .n_specials = 1},
-	                            error);
+	return smol_tokenizer_write(
+		bytes, size_bytes,
+		&(struct smol_tokenizer_parts){.merges = t->merges,
+	                                       .n_merges = t->n_merges,
+	                                       .specials = {special, sizeof special - 1},
+	                                       .n_specials = 1},
+		error);
 }

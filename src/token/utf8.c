@@ -6,7 +6,12 @@
 /* How many bytes a character has whose first byte is lead; 0 if none begins so. */
 static size_t character_bytes(uint8_t lead)
 {
-	return lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+	return lead < 0x80   ? 1
+	       : lead < 0xc2 ? 0
+	       : lead < 0xe0 ? 2
+	       : lead < 0xf0 ? 3
+	       : lead < 0xf5 ? 4
+	                     : 0;
 }
 
 /* Whether the second byte can follow the first: overlong forms, surrogates and code points
@@ -40,7 +45,8 @@ size_t smol_utf8_run(bool *is_text, const uint8_t *text, size_t size_bytes)
 	*is_text = n > 0;
 	do
 		at += n ? n : 1;
-	while (at < size_bytes && ((n = smol_utf8_character(text + at, size_bytes - at)) > 0) == *is_text);
+	while (at < size_bytes &&
+	       ((n = smol_utf8_character(text + at, size_bytes - at)) > 0) == *is_text);
 	return at;
 }
 

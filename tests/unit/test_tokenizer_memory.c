@@ -42,7 +42,8 @@ void *__wrap_realloc(void *p, size_t size)
 	return fails() ? NULL : __real_realloc(p, size);
 }
 
-static const uint8_t text[] = "the theme of the thesis <|endoftext|> is the theme that they thematise, then, thereafter";
+static const uint8_t text[] =
+	"the theme of the thesis <|endoftext|> is the theme that they thematise, then, thereafter";
 
 static enum smol_status train(uint8_t **bytes, size_t *size, struct smol_error *error)
 {
@@ -85,9 +86,12 @@ static void fail_each(bool again_and_again, const uint8_t *good, size_t good_siz
 			size_t size = 0;
 			for_ever = again_and_again;
 			left = n;
-			status = what == 0 ? train(&bytes, &size, &error) : encode(good, good_size, &error);
+			status = what == 0 ? train(&bytes, &size, &error)
+			                   : encode(good, good_size, &error);
 			left = -1;
-			cr_assert(status == SMOL_OK || (status == SMOL_E_MEMORY && error.text[0] != '\0'), "allocation %ld", n);
+			cr_assert(status == SMOL_OK ||
+			                  (status == SMOL_E_MEMORY && error.text[0] != '\0'),
+			          "allocation %ld", n);
 			free(bytes);
 		}
 		cr_assert_gt(n, what == 0 ? 12 : 8, "%ld allocations", n);
