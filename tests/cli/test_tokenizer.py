@@ -107,6 +107,29 @@ def test_gpt2_agrees_with_the_reference(folder):
     assert encode(path, data) == reference.encode(data)
 
 
+def test_categories_are_unicode_s(folder):
+    """A character joins an 'a' before it if it is in L, a '1' if in N, a '!' if in O, by Python's tables. The merges, of each of
+    the three with every byte that a character begins with, show where a piece goes on."""
+    assert tokens.unicodedata.unidata_version == '14.0.0'
+    signs = {'L': b'a', 'N': b'1', 'O': b'!'}
+    leads = [*range(128), *range(0xc2, 0xf5)]
+    section = tokens.pack([(tokens.ORDER.index(sign[0]), tokens.ORDER.index(b)) for sign in signs.values() for b in leads])
+    path = write(folder / 'a.smoltok', tokens.file_of(section))
+    newline = tokens.ORDER.index(10)
+    points = [c for c in map(chr, [*range(0x20000), *range(0xe0000, 0xe0200), 0x10ffff]) if not '\ud800' <= c <= '\udfff' and c not in "\n'"]
+    for k, sign in signs.items():
+        lines, joined = [], 0
+        for n in encode(path, b''.join(sign + c.encode() + b'\n' for c in points)):
+            if n == newline:
+                lines.append(joined)
+                joined = 0
+            else:
+                joined |= n > 255
+        assert len(lines) == len(points)
+        wrong = ['U+%04X' % ord(c) for c, j in zip(points, lines) if j != (tokens.kind(c) == k)]
+        assert not wrong, (k, len(wrong), wrong[:20])
+
+
 # ---- training ----
 
 def test_training_is_the_reference(folder):
