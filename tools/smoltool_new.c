@@ -239,16 +239,16 @@ static int make_with(struct new_options *o, const struct smol_file *tokenizer)
 static int make(struct new_options *o)
 {
 	struct smol_file tokenizer = {.config = {.vocab = 256, .tokenizer = SMOL_TOKENIZER_BYTES}};
-	struct smol_mapping mapping = {.fd = -1};
 	struct smol_error error;
+	uint8_t *section = NULL;
 	int code;
 
 	if (!o->output)
 		return cli_usage_error("--output", "is missing");
-	if (o->tokenizer && tokenizer_open(&mapping, &tokenizer, o->tokenizer, &error))
+	if (o->tokenizer && tokenizer_load(&section, &tokenizer, o->tokenizer, &error))
 		return cli_complain(o->tokenizer, &error);
 	code = make_with(o, &tokenizer);
-	smol_unmap(&mapping);
+	free(section);
 	return code;
 }
 

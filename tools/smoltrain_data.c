@@ -239,7 +239,7 @@ static bool open_tokenizer(struct train_data *data, const char *path)
 	struct smol_error error;
 
 	data->tokenizer.config.vocab = 256;
-	if (path == NULL || tokenizer_open(&data->tokenizer_mapping, &data->tokenizer, path, &error) == SMOL_OK)
+	if (path == NULL || tokenizer_load(&data->tokenizer_section, &data->tokenizer, path, &error) == SMOL_OK)
 		return true;
 	cli_complain(path, &error);
 	return false;
@@ -247,7 +247,7 @@ static bool open_tokenizer(struct train_data *data, const char *path)
 
 bool train_data_open(struct train_data *out, const struct train_args *args)
 {
-	struct train_data data = {.mapping.fd = -1, .tokenizer_mapping.fd = -1};
+	struct train_data data = {.mapping.fd = -1};
 	struct job job;
 	bool good;
 
@@ -267,6 +267,6 @@ bool train_data_open(struct train_data *out, const struct train_args *args)
 void train_data_close(struct train_data *data)
 {
 	smol_unmap(&data->mapping);
-	smol_unmap(&data->tokenizer_mapping);
+	free(data->tokenizer_section);
 	free(data->memory);
 }

@@ -12,4 +12,9 @@ bool tokenizer_is_model(struct smol_span bytes);
 enum smol_status tokenizer_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
                                 struct smol_error *error);
 
+/* The same read into memory, so that nothing of the file is needed any more: *section, which *tokenizer points into, is for free(), and
+ * NULL if tokens are bytes. */
+enum smol_status tokenizer_load(uint8_t **section, struct smol_file *tokenizer, const char *path,
+                                struct smol_error *error);
+
 #endif
