@@ -44,7 +44,7 @@ static enum smol_status check_shape(const struct smol_config *c, struct smol_err
 		return smol_fail(error, SMOL_E_ENUM, 40, "number type %u of wte is unknown", c->wte_type);
 	if (c->wpe_type > SMOL_Q4)
 		return smol_fail(error, SMOL_E_ENUM, 41, "number type %u of wpe is unknown", c->wpe_type);
-	if (c->tokenizer != SMOL_TOKENIZER_BYTES)
+	if (c->tokenizer != SMOL_TOKENIZER_BYTES && c->tokenizer != SMOL_TOKENIZER_BPE)
 		return smol_fail(error, SMOL_E_ENUM, 42, "tokenizer %u is unknown", c->tokenizer);
 	return SMOL_OK;
 }

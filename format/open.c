@@ -77,6 +77,8 @@ static enum smol_status check_all(struct smol_file *file, const struct smol_mapp
 
 	if ((status = smol_file_parse(file, m->bytes.data, m->bytes.size_bytes, error)))
 		return status;
+	if ((status = smol_file_check_tokens(file, error)))
+		return status;
 	if (n_threads && (status = smol_file_check_hash_threads(file, n_threads, error)))
 		return status;
 	if (n_threads && file->is_signed && (status = smol_file_check_signature(file, error)))

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/format.h"
+#include "format/tokn.h"
 
 #include <xxhash.h>
 
@@ -139,9 +140,24 @@ static enum smol_status check_sizes(const struct smol_config *c, const struct pl
 	if (p->size[EMBD] != embeddings)
 		return smol_fail(error, SMOL_E_SIZE, p->at[EMBD], "section EMBD has %llu bytes, the configuration demands %llu",
 		                 (unsigned long long)p->size[EMBD], (unsigned long long)embeddings);
-	if (p->size[TOKN] != 0)
+	if (p->size[TOKN] != 0 && c->tokenizer == SMOL_TOKENIZER_BYTES)
 		return smol_fail(error, SMOL_E_SECTION, p->at[TOKN], "section TOKN has no place in a model of byte tokens");
+	if (p->size[TOKN] == 0 && c->tokenizer != SMOL_TOKENIZER_BYTES)
+		return smol_fail(error, SMOL_E_SECTION, HEADER_BYTES, "section TOKN is missing");
 	return SMOL_OK;
+}
+
+static enum smol_status check_tokenizer(const struct smol_span *section, uint32_t vocab, uint64_t at, struct smol_error *error)
+{
+	struct smol_tokn tokn;
+	enum smol_status status;
+
+	if (section->size_bytes == 0)
+		return SMOL_OK;
+	status = smol_tokn_parse(&tokn, *section, vocab, error);
+	if (status && error)
+		error->offset += at;
+	return status;
 }
 
 static enum smol_status check_card(const struct smol_span *card, uint64_t at, struct smol_error *error)
@@ -211,10 +227,12 @@ static enum smol_status read_contents(struct smol_file *f, const struct places *
 		return status;
 	f->learned = span(p, b, LRND);
 	f->tokenizer = span(p, b, TOKN);
+	f->tokenizer_at = p->at[TOKN];
 	f->card = span(p, b, CARD);
 	f->embeddings = span(p, b, EMBD);
 	view_tables(f);
 	if ((status = smol_learned_check(&f->config, &f->learned, p->at[LRND], error)) ||
+	    (status = check_tokenizer(&f->tokenizer, f->config.vocab, p->at[TOKN], error)) ||
 	    (status = check_card(&f->card, p->at[CARD], error)))
 		return status;
 	return smol_embeddings_check(f, p->at[EMBD], error);

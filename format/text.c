@@ -1,4 +1,4 @@
-/* Text from files: UTF-8 that can be shown. SPEC.md 3.4. */
+/* Text from files: UTF-8 that can be shown. SPEC.md 3.4 and 3.5. */
 #include "base/error.h"
 #include "format/format.h"
 

@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/format.h"
+#include "format/tokn.h"
 
 #include <xxhash.h>
 
@@ -41,13 +42,17 @@ static enum smol_status check_parts(const struct smol_parts *p, struct smol_erro
 {
 	enum smol_status status = smol_config_check(&p->config, error);
 	uint64_t learned, embeddings;
+	struct smol_tokn tokn;
 
 	if (status)
 		return status;
 	smol_learned_bytes(&learned, &p->config);
 	smol_embedding_bytes(&embeddings, &p->config);
-	if (p->learned.size_bytes != learned || p->embeddings.size_bytes != embeddings || p->tokenizer.size_bytes != 0)
+	if (p->learned.size_bytes != learned || p->embeddings.size_bytes != embeddings ||
+	    (p->tokenizer.size_bytes != 0) != (p->config.tokenizer != SMOL_TOKENIZER_BYTES))
 		return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET, "a part's size is not what the configuration demands");
+	if (p->tokenizer.size_bytes != 0)
+		return smol_tokn_parse(&tokn, p->tokenizer, p->config.vocab, error);
 	return SMOL_OK;
 }
 

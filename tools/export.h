@@ -76,11 +76,13 @@ enum smol_status export_small_files(const struct export_job *job, struct smol_er
 /* "folder/name" for free(), or NULL. */
 char *export_path(const char *folder, const char *name);
 
-/* The bytes of a token in GPT-2's letters, for free(); NULL if there is no memory. A token that stands for
+/* The bytes of a token in GPT-2's letters, or a special one's text, for free(); NULL if there is no memory. A token that stands for
  * none is "[PADn]". */
 char *export_token(const struct smol_file *file, uint32_t token);
 bool export_token_is_used(const struct smol_file *file, uint32_t token);
-/* Tokens that begin and end a text. Nothing ends one of bytes: byte 0, which no text has, stands in. */
+/* Merge i: the letters of its left token, a space, those of its right one; for free(). */
+char *export_merge(const struct smol_file *file, uint32_t i);
+/* Tokens that begin and end a text. Where none ends it, the one of byte 0, which no text has, stands in. */
 uint32_t export_bos(const struct smol_file *file);
 uint32_t export_eos(const struct smol_file *file);
 

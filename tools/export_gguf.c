@@ -2,6 +2,7 @@
 #include "export.h"
 
 #include <smol/initial.h>
+#include <smol/tokenizer.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ static const struct {
 	uint32_t tensor, file;
 } numbers[] = {
 	[EXPORT_F32] = {0, 0}, [EXPORT_F16] = {1, 1}, [EXPORT_Q8_0] = {8, 7}, [EXPORT_Q4_0] = {2, 2}};
-enum { TOKEN_NORMAL = 1, TOKEN_UNUSED = 5 };
+enum { TOKEN_NORMAL = 1, TOKEN_CONTROL = 3, TOKEN_UNUSED = 5 };
 
 /* The same tensor's name in both worlds; in layers they follow "h.N." and "blk.N.". */
 static const struct {
@@ -91,6 +92,28 @@ static void put_shape(struct export_out *out, const struct smol_config *c, enum 
 	export_put(out, epsilon, sizeof epsilon);
 }
 
+static uint64_t token_type(const struct smol_file *file, uint32_t token)
+{
+	if (!export_token_is_used(file, token))
+		return TOKEN_UNUSED;
+	return smol_token_is_special(file, token) ? TOKEN_CONTROL : TOKEN_NORMAL;
+}
+
+/* n texts that make gives for free(). */
+static void put_texts(struct export_out *out, const char *key, const struct smol_file *file, uint32_t n,
+                      char *make(const struct smol_file *file, uint32_t i))
+{
+	put_array(out, key, VALUE_STRING, n);
+	for (uint32_t i = 0; i < n && !out->status; i++) {
+		char *text = make(file, i);
+		if (text)
+			put_string(out, text);
+		else
+			out->status = export_fail(out->error, SMOL_E_MEMORY, "out of memory");
+		free(text);
+	}
+}
+
 #define N_TOKENIZER_KEYS 8u
 static void put_tokenizer(struct export_out *out, const struct smol_file *file)
 {
@@ -98,19 +121,11 @@ static void put_tokenizer(struct export_out *out, const struct smol_file *file)
 
 	put_text(out, "tokenizer.ggml.model", "gpt2");
 	put_text(out, "tokenizer.ggml.pre", "gpt-2");
-	put_array(out, "tokenizer.ggml.tokens", VALUE_STRING, n);
-	for (uint32_t i = 0; i < n && !out->status; i++) {
-		char *text = export_token(file, i);
-		if (text)
-			put_string(out, text);
-		else
-			out->status = export_fail(out->error, SMOL_E_MEMORY, "out of memory");
-		free(text);
-	}
+	put_texts(out, "tokenizer.ggml.tokens", file, n, export_token);
 	put_array(out, "tokenizer.ggml.token_type", VALUE_I32, n);
 	for (uint32_t i = 0; i < n; i++)
-		export_put_number(out, export_token_is_used(file, i) ? TOKEN_NORMAL : TOKEN_UNUSED, 4);
-	put_array(out, "tokenizer.ggml.merges", VALUE_STRING, 0);
+		export_put_number(out, token_type(file, i), 4);
+	put_texts(out, "tokenizer.ggml.merges", file, smol_merge_count(file), export_merge);
 	put_u32(out, "tokenizer.ggml.bos_token_id", export_bos(file));
 	put_u32(out, "tokenizer.ggml.eos_token_id", export_eos(file));
 	put_key(out, "tokenizer.ggml.add_bos_token", VALUE_BOOL);

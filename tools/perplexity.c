@@ -19,6 +19,7 @@ static enum smol_status score_windows(struct perplexity *result, const struct sm
                                       size_t n_tokens, double *nats, struct smol_error *error)
 {
 	const size_t context = smol_session_context(session);
+	uint8_t bytes[SMOL_MAX_TOKEN_BYTES];
 	uint64_t n_bytes = 0;
 
 	for (size_t i = 0; i + 1 < n_tokens; i += context) {
@@ -29,7 +30,7 @@ static enum smol_status score_windows(struct perplexity *result, const struct sm
 			return status;
 		for (size_t j = 0; j < n; j++) {
 			result->nats += nats[j];
-			n_bytes += smol_token_bytes(file, tokens[i + 1 + j]).size_bytes;
+			n_bytes += smol_token_bytes(bytes, file, tokens[i + 1 + j]).size_bytes;
 		}
 		result->n_predicted += n;
 	}
@@ -42,17 +43,20 @@ enum smol_status perplexity_measure(struct perplexity *result, const struct smol
                                     struct smol_session *session, struct smol_span text,
                                     struct smol_error *error)
 {
-	uint32_t *tokens = malloc(smol_encode_bound(file, text.size_bytes) * sizeof *tokens);
+	uint32_t *tokens = malloc(text.size_bytes * sizeof *tokens);
 	double *nats = malloc(smol_session_context(session) * sizeof *nats);
+	struct smol_encoder *encoder = NULL;
 	enum smol_status status;
 	size_t n;
 
 	*result = (struct perplexity){0};
 	if (!tokens || !nats)
 		status = fail(error, SMOL_E_MEMORY, "out of memory");
-	else if (!(status = smol_encode(&n, tokens, file, text.data, text.size_bytes, error)))
+	else if (!(status = smol_encoder_create(&encoder, file, error)) &&
+	         !(status = smol_encode(&n, tokens, encoder, text.data, text.size_bytes, error)))
 		status = n < 2 ? fail(error, SMOL_E_ARGUMENT, "a text of one token predicts nothing")
 		               : score_windows(result, file, session, tokens, n, nats, error);
+	smol_encoder_destroy(encoder);
 	free(nats);
 	free(tokens);
 	return status;

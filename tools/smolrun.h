@@ -17,7 +17,7 @@ struct run_args {
 	int n_predict;          /* -1: until the context is full */
 	struct smol_session_options session;
 	struct smol_sampler_options sampler;
-	int no_display_prompt, json, interactive;
+	int no_display_prompt, json, interactive, ignore_eos;
 	bool check_fast;        /* no hash, no signature */
 };
 
@@ -44,8 +44,9 @@ struct run {
 struct run_result {
 	const uint32_t *tokens; /* prompt, then what was generated; not owned */
 	size_t n_prompt, n_tokens;
+	size_t n_shown; /* n_tokens, without the end of text */
 	double prompt_seconds, generate_seconds;
-	const char *finish; /* "length", "context" or "interrupted" */
+	const char *finish; /* "end", "length", "context" or "interrupted" */
 };
 
 /* smolrun -i: continues the prompt, if there is one, and then line after line of the standard input. Returns the exit code. */

@@ -80,6 +80,7 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 		{"predict", 'n', POPT_ARG_INT, &a->n_predict, 0, "tokens to generate; -1: until the context is full", "N"},
 		{"n-predict", 0, POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &a->n_predict, 0, NULL, NULL},
 		{"ctx-size", 'c', POPT_ARG_INT, &w->context, 0, "tokens held at once; 0: as many as the model can", "N"},
+		{"ignore-eos", 0, POPT_ARG_NONE, &a->ignore_eos, 0, "go on after the end-of-text token", NULL},
 		{"threads", 't', POPT_ARG_INT, &w->threads, 0, "threads, at most one for each core; 0: as many", "N"},
 		{NULL, 0, POPT_ARG_INCLUDE_TABLE, session, 0, "How it is computed:", NULL},
 		{"check", 0, POPT_ARG_STRING, &w->check, 0, "full (default): damage, hash, signature; fast: damage", "WHAT"},

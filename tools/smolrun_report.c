@@ -85,18 +85,18 @@ static json_t *json_text(const uint8_t *text, size_t size_bytes)
 
 static json_t *json_tokens_text(const struct run *run, const uint32_t *tokens, size_t n)
 {
-	uint8_t *text = NULL;
+	uint8_t bytes[SMOL_MAX_TOKEN_BYTES], *text = NULL;
 	size_t size = 0;
 	json_t *json;
 
 	for (size_t i = 0; i < n; i++)
-		size += smol_token_bytes(&run->file, tokens[i]).size_bytes;
+		size += smol_token_bytes(bytes, &run->file, tokens[i]).size_bytes;
 	text = malloc(size + 1);
 	if (!text)
 		return NULL;
 	size = 0;
 	for (size_t i = 0; i < n; i++) {
-		const struct smol_span b = smol_token_bytes(&run->file, tokens[i]);
+		const struct smol_span b = smol_token_bytes(bytes, &run->file, tokens[i]);
 		memcpy(text + size, b.data, b.size_bytes);
 		size += b.size_bytes;
 	}
@@ -145,7 +145,7 @@ bool run_print_json(const struct run *run, const struct run_result *r)
 	        "{s:o?, s:s, s:o, s:o, s:o, s:o, s:s, s:{s:f, s:f, s:f, s:f, s:f, s:I}}", "model", json_model(run),
 	        "seed", cli_decimal((char[24]){0}, run->args->sampler.seed), "prompt",
 	        json_tokens_text(run, r->tokens, r->n_prompt), "prompt_tokens", json_ids(r->tokens, r->n_prompt), "text",
-	        json_tokens_text(run, generated, n), "tokens", json_ids(generated, n), "finish_reason", r->finish, "stats",
+	        json_tokens_text(run, generated, r->n_shown - r->n_prompt), "tokens", json_ids(generated, n), "finish_reason", r->finish, "stats",
 	        "open_seconds", run->open_seconds, "prompt_seconds", r->prompt_seconds, "generate_seconds",
 	        r->generate_seconds, "prompt_tokens_per_second", rate(r->n_prompt, r->prompt_seconds),
 	        "tokens_per_second", rate(n, r->generate_seconds), "peak_memory_bytes", (json_int_t)cli_peak_bytes()),

@@ -102,17 +102,16 @@ static bool make_room(struct run_text *t, size_t n)
 
 static enum smol_status add(struct run_text *t, struct smol_span bytes, struct smol_error *error)
 {
-	const struct smol_file *file = &t->run->file;
 	size_t n = 0;
 	enum smol_status status = SMOL_OK;
 
-	if (!make_room(t, smol_encode_bound(file, bytes.size_bytes) + 1))
+	if (!make_room(t, bytes.size_bytes + 1))
 		return fail(error, SMOL_E_MEMORY, "out of memory");
 	if (bytes.size_bytes)
-		status = smol_encode(&n, t->tokens + t->n_tokens, file, bytes.data, bytes.size_bytes,
+		status = smol_encode(&n, t->tokens + t->n_tokens, t->encoder, bytes.data, bytes.size_bytes,
 		                     error);
 	else if (t->n_tokens == 0)
-		t->tokens[n++] = smol_start_token(file);
+		t->tokens[n++] = smol_start_token(&t->run->file);
 	t->n_tokens += n;
 	return status;
 }
@@ -149,8 +148,10 @@ static bool is_full(const struct run_text *t)
 	       smol_session_position(session) == smol_session_context(session);
 }
 
-static enum smol_status pick(struct run_text *t, struct smol_error *error)
+/* The next token; *is_end if it ends the text, and then it is not shown. */
+static enum smol_status pick(bool *is_end, struct run_text *t, struct smol_error *error)
 {
+	uint8_t bytes[SMOL_MAX_TOKEN_BYTES];
 	enum smol_status status;
 	uint32_t token;
 
@@ -161,27 +162,32 @@ static enum smol_status pick(struct run_text *t, struct smol_error *error)
 		return status;
 	t->tokens[t->n_tokens++] = token;
 	t->n_accepted = t->n_tokens;
-	stream_bytes(&t->stream, smol_token_bytes(&t->run->file, token));
+	*is_end = t->has_end && token == t->end;
+	if (!*is_end)
+		stream_bytes(&t->stream, smol_token_bytes(bytes, &t->run->file, token));
 	return stream_flush(&t->stream, false)
 	               ? SMOL_OK
 	               : fail(error, SMOL_E_IO, "standard output cannot be written");
 }
 
-/* Tokens one by one until one of the three ends. */
+/* Tokens one by one until one of the four ends. */
 static enum smol_status go_on(const char **finish, struct run_text *t, struct smol_error *error)
 {
 	const int n_predict = t->run->args->n_predict;
 	enum smol_status status;
+	bool is_end = false;
 
 	*finish = "length";
-	for (int i = 0; n_predict < 0 || i < n_predict; i++) {
+	for (int i = 0; (n_predict < 0 || i < n_predict) && !is_end; i++) {
 		if (stop_asked || is_full(t)) {
 			*finish = stop_asked ? "interrupted" : "context";
 			break;
 		}
-		if ((status = feed(t, error)) || (status = pick(t, error)))
+		if ((status = feed(t, error)) || (status = pick(&is_end, t, error)))
 			return status;
 	}
+	if (is_end)
+		*finish = "end";
 	return stream_flush(&t->stream, true)
 	               ? SMOL_OK
 	               : fail(error, SMOL_E_IO, "standard output cannot be written");
@@ -210,6 +216,7 @@ enum smol_status run_text_turn(struct run_result *result, struct run_text *t, st
 	r.generate_seconds = cli_seconds() - start - r.prompt_seconds;
 	r.tokens = t->tokens + turn;
 	r.n_tokens = t->n_tokens - turn;
+	r.n_shown = r.n_tokens - (status == SMOL_OK && strcmp(r.finish, "end") == 0);
 	if (status == SMOL_OK)
 		*result = r;
 	return status;
@@ -229,8 +236,11 @@ enum smol_status run_text_open(struct run_text *text, const struct run *run, str
 	t.memory = cli_memory(t.memory_bytes);
 	if (!t.memory)
 		return fail(error, SMOL_E_MEMORY, "out of memory");
+	t.has_end = !run->args->ignore_eos && smol_end_token(&t.end, &run->file);
 	status = smol_sampler_create(&t.sampler, vocab, &run->args->sampler, t.memory, t.memory_bytes,
 	                             error);
+	if (!status)
+		status = smol_encoder_create(&t.encoder, &run->file, error);
 	if (status)
 		cli_memory_free(t.memory, t.memory_bytes);
 	else
@@ -241,5 +251,6 @@ enum smol_status run_text_open(struct run_text *text, const struct run *run, str
 void run_text_close(struct run_text *text)
 {
 	cli_memory_free(text->memory, text->memory_bytes);
+	smol_encoder_destroy(text->encoder);
 	free(text->tokens);
 }

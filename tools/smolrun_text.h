@@ -14,9 +14,12 @@ struct run_stream {
 
 struct run_text {
 	const struct run *run;
+	struct smol_encoder *encoder;
 	uint32_t *tokens;                     /* all so far; owned */
 	size_t n_tokens, capacity;
 	size_t n_fed, n_accepted;             /* of them, by the session and by the sampler */
+	bool has_end;                         /* whether a token ends the text, and which */
+	uint32_t end;
 	struct smol_sampler *sampler;
 	void *memory;                         /* the sampler's */
 	size_t memory_bytes;
@@ -26,7 +29,8 @@ struct run_text {
 enum smol_status run_text_open(struct run_text *text, const struct run *run, struct smol_error *error);
 void run_text_close(struct run_text *text);
 
-/* A turn: bytes are added (none at the very start are the start token), and fed; then the model goes on. What does not fit
+/* A turn: bytes are added (none at the very start are the start token), and fed; then the model goes on, to the end of text if it
+ * chooses that. What does not fit
  * moves the context on to its last half. Errors: TOKEN and CONTEXT (a turn longer than the context) leave the text as it was.
  * *result is the turn's; its tokens are the text's, until the next turn. */
 enum smol_status run_text_turn(struct run_result *result, struct run_text *text, struct smol_span bytes, bool is_shown,

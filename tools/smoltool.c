@@ -25,6 +25,7 @@ static const struct command {
 	{"export", tool_export, "smoltool export", "write all weights as safetensors, .npz or GGUF"},
 	{"embed-c", tool_embed, "smoltool embed-c", "write a model as a C header"},
 	{"quantize", tool_quantize, "smoltool quantize", "put the embeddings into fewer bits"},
+	{"tokenizer", tool_tokenizer, "smoltool tokenizer", "import, train and try tokenizers"},
 	{"plot", tool_plot, "smoltool plot", "draw training runs from their logs"},
 	{"elephant", tool_elephant, "smoltool elephant", "draw von Neumann's elephant, or fit an outline"},
 	{"generate-vectors", tool_generate_vectors, "smoltool generate-vectors", "print test vectors for implementers"},

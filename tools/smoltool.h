@@ -16,6 +16,7 @@ int tool_weights(int argc, const char **argv);
 int tool_export(int argc, const char **argv);
 int tool_embed(int argc, const char **argv);
 int tool_quantize(int argc, const char **argv);
+int tool_tokenizer(int argc, const char **argv);
 int tool_plot(int argc, const char **argv);
 int tool_elephant(int argc, const char **argv);
 int tool_generate_vectors(int argc, const char **argv);

@@ -5,6 +5,7 @@
 #include "inspect.h"
 
 #include <smol/learned.h>
+#include <smol/tokenizer.h>
 #include <smol/weights.h>
 
 #include <jansson.h>
@@ -19,14 +20,30 @@ static void print_count(const char *label, uint64_t value, const char *unit)
 	printf("%-26s%12llu%s%s\n", label, (unsigned long long)value, unit[0] ? " " : "", unit);
 }
 
-static void print_shape(const struct smol_config *c)
+static void print_tokens(const struct smol_file *file)
 {
+	uint32_t end;
+
+	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES) {
+		printf("tokens       bytes\n");
+		return;
+	}
+	printf("tokens       BPE, %u merges, %u in all", smol_merge_count(file), smol_token_count(file));
+	if (smol_end_token(&end, file))
+		printf(", end of text %u", end);
+	putchar('\n');
+}
+
+static void print_shape(const struct smol_file *file)
+{
+	const struct smol_config *c = &file->config;
+
 	printf("\nshape        GPT-2, %u layers x %u, %u heads, feed-forward %u, context %u, vocabulary %u\n", c->n_layers,
 	       c->width, c->n_heads, c->n_ff, c->context, c->vocab);
 	printf("method       %s\n", smol_config_method(c));
 	printf("seed         %llu (0x%016llx)\n", (unsigned long long)c->seed, (unsigned long long)c->seed);
 	printf("embeddings   wte %s, wpe %s\n", inspect_number_name(c->wte_type), inspect_number_name(c->wpe_type));
-	printf("tokens       bytes\n");
+	print_tokens(file);
 }
 
 static void print_scheme(const struct smol_scheme *s, unsigned index)
@@ -166,7 +183,7 @@ static void print_page(const struct smol_file *file, const struct inspect_sessio
 
 	smol_file_sizes(&sizes, file);
 	print_sizes(&sizes, smol_config_learned_numbers(c));
-	print_shape(c);
+	print_shape(file);
 	printf("as stored    f32 weights of this shape would take %s\n", cli_size(size, 4 * dense_numbers(c)));
 	print_memory(file, session);
 	puts("\nschemes");

@@ -5,6 +5,7 @@
 
 #include <smol/initial.h>
 #include <smol/learned.h>
+#include <smol/tokenizer.h>
 
 #include <jansson.h>
 #include <stdio.h>
@@ -118,6 +119,16 @@ static void set_sizes(json_t *o, const struct smol_file *file)
 	set_integer(o, "padding_bytes", r.padding);
 }
 
+static void set_tokenizer(json_t *o, const struct smol_file *file)
+{
+	uint32_t end;
+
+	set_text(o, "tokenizer", file->config.tokenizer == SMOL_TOKENIZER_BYTES ? "bytes" : "bpe");
+	set_integer(o, "tokens", smol_token_count(file));
+	set_integer(o, "merges", smol_merge_count(file));
+	json_object_set_new(o, "end_token", smol_end_token(&end, file) ? json_integer(end) : json_null());
+}
+
 static void set_config(json_t *o, const struct smol_config *c)
 {
 	char text[32];
@@ -140,7 +151,6 @@ static void set_config(json_t *o, const struct smol_config *c)
 	json_object_set_new(o, "logit_scale", json_real((double)c->logit_scale));
 	set_text(o, "wte_type", inspect_number_name(c->wte_type));
 	set_text(o, "wpe_type", inspect_number_name(c->wpe_type));
-	set_text(o, "tokenizer", "bytes");
 	json_object_set_new(o, "schemes", json_schemes(c));
 	json_object_set_new(o, "runs", json_runs(c));
 	set_integer(o, "ln_f_scheme", c->ln_f);
@@ -163,6 +173,7 @@ int inspect_json(const struct smol_file *file, const struct inspect_session *ses
 
 	set_sizes(o, file);
 	set_config(o, &file->config);
+	set_tokenizer(o, file);
 	set_first_matrix(o, &file->config);
 	json_object_set_new(o, "alphas", json_alphas(file));
 	set_integer(o, "session_context", session->options.context);

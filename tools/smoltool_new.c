@@ -3,6 +3,7 @@
 #include "import.h"
 #include "smoltool.h"
 #include "table.h"
+#include "tokenizer_file.h"
 
 #include <smol/initial.h>
 #include <smol/learned.h>
@@ -15,7 +16,7 @@
 struct new_options {
 	int layers, width, heads, context, vocab, ff, d, rank, gains, bias, layer_gains;
 	double gain;
-	char *method, *dist, *norms, *type, *numbers, *shape, *seed, *output, *embeddings, *positions;
+	char *method, *dist, *norms, *type, *numbers, *shape, *seed, *tokenizer, *output, *embeddings, *positions;
 };
 
 /* Tables that are not made from the seed, and the files they come from; a path is NULL for those that are. */
@@ -75,7 +76,7 @@ static int fill_shape(struct smol_config *c, struct new_options *o)
 	c->width = o->width ? (uint32_t)o->width : 128;
 	c->n_heads = o->heads ? (uint32_t)o->heads : 4;
 	c->context = o->context ? (uint32_t)o->context : 256;
-	c->vocab = o->vocab ? (uint32_t)o->vocab : 256;
+	c->vocab = o->vocab ? (uint32_t)o->vocab : c->vocab;
 	c->n_ff = o->ff ? (uint32_t)o->ff : 4 * c->width;
 	if (c->n_layers > SMOL_MAX_LAYERS)
 		return cli_usage_error("--layers", "takes at most 256");
@@ -242,10 +243,10 @@ static const char *fill_embeddings(uint8_t *embeddings, const struct smol_config
 }
 
 /* The file's bytes, for free(). NULL, with an error and the path that it concerns, if they cannot be made. */
-static uint8_t *make_file(uint64_t *size, const struct smol_config *c, const struct imports *from, const char **path,
-                          struct smol_error *error)
+static uint8_t *make_file(uint64_t *size, const struct smol_config *c, const struct imports *from, struct smol_span tokenizer,
+                          const char **path, struct smol_error *error)
 {
-	struct smol_parts parts = {.config = *c};
+	struct smol_parts parts = {.config = *c, .tokenizer = tokenizer};
 	uint8_t *learned = NULL, *embeddings = NULL, *bytes = NULL;
 	uint64_t learned_bytes, embedding_bytes;
 	const char *bad = NULL;
@@ -321,9 +322,9 @@ static int import_tables(struct imports *from, struct new_options *o)
 	return from->wte.array.name || from->wte.source.member || o->positions ? import_positions(from, o) : 0;
 }
 
-static int make_from(struct new_options *o, const struct imports *from)
+static int make_from(struct new_options *o, const struct imports *from, const struct smol_file *tokenizer)
 {
-	struct smol_config config = {0};
+	struct smol_config config = {.vocab = tokenizer->config.vocab, .tokenizer = tokenizer->config.tokenizer};
 	const char *path = o->output;
 	struct smol_error error;
 	uint8_t *bytes;
@@ -334,7 +335,9 @@ static int make_from(struct new_options *o, const struct imports *from)
 		return code;
 	if (smol_config_check(&config, &error))
 		return cli_usage_error("shape", error.text);
-	bytes = make_file(&size, &config, from, &path, &error);
+	if (config.tokenizer != SMOL_TOKENIZER_BYTES && config.vocab < smol_token_count(tokenizer))
+		return cli_usage_error("--vocab", "has no room for the tokens of the tokenizer");
+	bytes = make_file(&size, &config, from, tokenizer->tokenizer, &path, &error);
 	if (!bytes)
 		return cli_complain(path, &error);
 	code = smol_write_file(o->output, bytes, size, 0644, &error) ? cli_complain(o->output, &error) : 0;
@@ -342,20 +345,27 @@ static int make_from(struct new_options *o, const struct imports *from)
 	return code;
 }
 
+/* With the tokenizer that is named, or with that of bytes. */
 static int make(struct new_options *o)
 {
 	struct imports from = {.wte.source.mapping.fd = -1, .wpe.source.mapping.fd = -1};
+	struct smol_file tokenizer = {.config = {.vocab = 256, .tokenizer = SMOL_TOKENIZER_BYTES}};
+	struct smol_error error;
+	uint8_t *section = NULL;
 	int code;
 
 	if (!o->output)
 		return cli_usage_error("--output", "is missing");
+	if (o->tokenizer && tokenizer_load(&section, &tokenizer, o->tokenizer, &error))
+		return cli_complain(o->tokenizer, &error);
 	code = apply_shape(o);
 	if (!code)
 		code = import_tables(&from, o);
 	if (!code)
-		code = make_from(o, &from);
+		code = make_from(o, &from, &tokenizer);
 	import_close(&from.wte);
 	import_close(&from.wpe);
+	free(section);
 	return code;
 }
 
@@ -368,6 +378,7 @@ static void free_options(struct new_options *o)
 	free(o->numbers);
 	free(o->shape);
 	free(o->seed);
+	free(o->tokenizer);
 	free(o->output);
 	free(o->embeddings);
 	free(o->positions);
@@ -382,7 +393,8 @@ int tool_new(int argc, const char **argv)
 		{"width", 0, POPT_ARG_INT, &o.width, 0, "width of the residual stream (128)", "N"},
 		{"heads", 0, POPT_ARG_INT, &o.heads, 0, "attention heads (4)", "N"},
 		{"context", 0, POPT_ARG_INT, &o.context, 0, "tokens seen at once (256)", "N"},
-		{"vocab", 0, POPT_ARG_INT, &o.vocab, 0, "tokens; those from 256 stand for no bytes (256)", "N"},
+		{"vocab", 0, POPT_ARG_INT, &o.vocab, 0, "tokens (those of the tokenizer: of bytes 256)", "N"},
+		{"tokenizer", 0, POPT_ARG_STRING, &o.tokenizer, 0, "a tokenizer file, or a model that has one", "FILE"},
 		{"ff", 0, POPT_ARG_INT, &o.ff, 0, "feed-forward width (4 x width)", "N"},
 		{"method", 0, POPT_ARG_STRING, &o.method, 0, "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, fourier or fourier-global", "NAME"},
 		{"d", 0, POPT_ARG_INT, &o.d, 0, "numbers of each vector of alphas (5) or projection (1000)", "N"},

@@ -111,7 +111,7 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
 	return status;
 }
 
-static int run(const struct train_args *args, const struct smol_corpus *corpus,
+static int run(const struct train_args *args, const struct train_data *data,
                struct train_output *output)
 {
 	struct smol_trainer *trainer = NULL;
@@ -120,7 +120,7 @@ static int run(const struct train_args *args, const struct smol_corpus *corpus,
 	enum smol_status status;
 	bool stopped = false, logged = true;
 
-	status = smol_trainer_create_corpus(&trainer, &args->options, corpus, &error);
+	status = smol_trainer_create_corpus(&trainer, &args->options, &data->corpus, &data->tokenizer, &error);
 	if (status == SMOL_OK && args->resume)
 		status = train_output_load(output, trainer, &error);
 	if (status == SMOL_OK) {
@@ -131,7 +131,7 @@ static int run(const struct train_args *args, const struct smol_corpus *corpus,
 		status = train(trainer, args, output, &report, &error);
 		stopped = status == SMOL_OK && smol_trainer_steps(trainer) < args->options.n_steps;
 		if (status == SMOL_OK)
-			status = finish(trainer, args, output, &report, corpus, &error);
+			status = finish(trainer, args, output, &report, &data->corpus, &error);
 		logged = train_report_close(&report);
 	}
 	if (status != SMOL_OK)
@@ -145,29 +145,29 @@ static int run(const struct train_args *args, const struct smol_corpus *corpus,
 }
 
 /* A resumed training has its seed. */
-static int search_and_run(const struct train_args *args, const struct smol_corpus *corpus, struct train_output *output)
+static int search_and_run(const struct train_args *args, const struct train_data *data, struct train_output *output)
 {
 	struct train_args chosen = *args;
 	const bool searches = args->seed_search > 1 && !args->resume;
-	const int code = searches ? train_seed_search(&chosen.options.seed, args, corpus) : 0;
+	const int code = searches ? train_seed_search(&chosen.options.seed, args, data) : 0;
 
-	return code != 0 ? code : run(&chosen, corpus, output);
+	return code != 0 ? code : run(&chosen, data, output);
 }
 
-int train_run(const struct train_args *args, const struct smol_corpus *corpus)
+int train_run(const struct train_args *args, const struct train_data *data)
 {
 	struct train_output output;
-	struct train_data data;
+	struct train_data own;
 	int code = CLI_FAILED;
 
 	if (!train_output_open(&output, args))
 		return CLI_FAILED;
 	train_signals_catch();
-	if (corpus != NULL) {
-		code = search_and_run(args, corpus, &output);
-	} else if (train_data_open(&data, args)) {
-		code = search_and_run(args, &data.corpus, &output);
-		train_data_close(&data);
+	if (data != NULL) {
+		code = search_and_run(args, data, &output);
+	} else if (train_data_open(&own, args)) {
+		code = search_and_run(args, &own, &output);
+		train_data_close(&own);
 	}
 	train_output_close(&output);
 	return code;

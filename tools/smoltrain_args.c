@@ -123,7 +123,7 @@ static int apply_words(struct train_args *args, const struct words *w)
 /* What --help shows, so that it fits a screen; --help-all shows the rest too. */
 static const char *const everyday[] = {
 	"method", "d", "rank", "layers", "width", "heads", "context", "embedding-type", "seed", "steps", "batch", "lr", "data",
-	"valid", "cache", "output", "sign", "resume", "threads", "eval-every", "save-every", "log", NULL};
+	"valid", "tokenizer", "cache", "output", "sign", "resume", "threads", "eval-every", "save-every", "log", NULL};
 #define N_TABLES 3
 
 static bool is_among(const char *name, const char *const *names)
@@ -215,6 +215,8 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		 "text, JSON lines or either with .gz; may be repeated", "TEXT"},
 		{"valid", 0, POPT_ARG_ARGV, &a->valid, 0,
 		 "text to validate with; may be repeated", "TEXT"},
+		{"tokenizer", 0, POPT_ARG_STRING, &a->tokenizer, 0,
+		 "a tokenizer file or a model; without: bytes", "FILE"},
 		{"cache", 0, POPT_ARG_STRING, &a->cache, 0,
 		 "where encoded text is kept and found again", "FOLDER"},
 		{"output", 'o', POPT_ARG_STRING, &a->output, 0,
@@ -320,6 +322,7 @@ void train_args_free(struct train_args *args)
 {
 	free_list(args->data);
 	free_list(args->valid);
+	free(args->tokenizer);
 	free(args->cache);
 	free(args->output);
 	free(args->log);

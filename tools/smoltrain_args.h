@@ -8,7 +8,7 @@ struct train_args {
 	struct smol_train_options options;
 	/* All owned; only data and output are never NULL. */
 	char **data, **valid; /* paths, NULL at the end */
-	char *cache, *output, *log, *sign_key, *password_file;
+	char *tokenizer, *cache, *output, *log, *sign_key, *password_file;
 	unsigned eval_every; /* 0: only at the end */
 	unsigned save_every; /* 0: only when stopped */
 	unsigned print_every;

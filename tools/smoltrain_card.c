@@ -19,6 +19,7 @@ static json_t *data_json(const struct train_args *args, const struct smol_traine
                          const struct smol_corpus *corpus)
 {
 	char hex[2 * SMOL_TEXT_HASH_BYTES + 1];
+	const bool bytes = smol_trainer_config(t)->tokenizer == SMOL_TOKENIZER_BYTES;
 	json_int_t n_files = 0;
 
 	while (args->data[n_files] != NULL)
@@ -27,9 +28,10 @@ static json_t *data_json(const struct train_args *args, const struct smol_traine
 	return json_pack("{s:o*, s:o*, s:I, s:s, s:I, s:I}", "name",
 	                 json_string(base_name(args->data[0])), "files",
 	                 n_files > 1 ? json_integer(n_files) : NULL, "bytes",
-	                 (json_int_t)corpus->text_bytes, "blake2b_256", hex, "train_bytes",
-	                 (json_int_t)smol_trainer_train_bytes(t), "validation_bytes",
-	                 (json_int_t)smol_trainer_val_bytes(t));
+	                 (json_int_t)corpus->text_bytes, "blake2b_256", hex,
+	                 bytes ? "train_bytes" : "train_tokens", (json_int_t)smol_trainer_train_tokens(t),
+	                 bytes ? "validation_bytes" : "validation_tokens",
+	                 (json_int_t)smol_trainer_val_tokens(t));
 }
 
 static json_t *options_json(const struct train_args *args)

@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "cli_guard.h"
 #include "smoltrain_read.h"
+#include "tokenizer_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +18,7 @@
 /* All that goes into one corpus. */
 struct job {
 	const struct train_args *args;
-	struct smol_file tokenizer;
+	const struct smol_file *tokenizer;
 	struct smol_corpus_source
 		*sources; /* (n), with names of their own; those for validation last */
 	size_t n;
@@ -73,7 +74,7 @@ static bool name_cache(struct job *job, const char *folder)
 	if (mkdir(folder, 0777) != 0 && errno != EEXIST)
 		return complain(folder, strerror(errno));
 	crypto_generichash_init(&state, NULL, 0, sizeof hash);
-	cli_decimal(tokenizer, smol_tokenizer_hash(&job->tokenizer));
+	cli_decimal(tokenizer, smol_tokenizer_hash(job->tokenizer));
 	crypto_generichash_update(&state, (const uint8_t *)tokenizer, strlen(tokenizer) + 1);
 	for (size_t i = 0; i < job->n; i++) {
 		const struct smol_corpus_source *s = job->sources + i;
@@ -100,9 +101,9 @@ static void finish_job(struct job *job)
 }
 
 /* Without a cache nobody asks what the sources were. */
-static bool start_job(struct job *job, const struct train_args *args)
+static bool start_job(struct job *job, const struct train_args *args, const struct smol_file *tokenizer)
 {
-	*job = (struct job){.args = args, .tokenizer.config.vocab = 256};
+	*job = (struct job){.args = args, .tokenizer = tokenizer};
 	if (args->cache == NULL)
 		return true;
 	job->sources = calloc(count(args->data) + count(args->valid), sizeof *job->sources);
@@ -150,7 +151,7 @@ static bool encode(uint8_t **bytes, size_t *size, const struct job *job)
 {
 	struct smol_corpus_writer *w;
 	struct smol_error error;
-	enum smol_status status = smol_corpus_writer_open(&w, &job->tokenizer, job->path, &error);
+	enum smol_status status = smol_corpus_writer_open(&w, job->tokenizer, job->path, &error);
 
 	if (status == SMOL_OK && !read_all(job, w)) {
 		smol_corpus_writer_abort(w);
@@ -170,7 +171,7 @@ static enum smol_status check_fits(const struct smol_corpus *corpus, const struc
 	const size_t stale = smol_corpus_stale_source(corpus, job->sources, job->n);
 
 	*error = (struct smol_error){.code = SMOL_E_CHANGED, .offset = SMOL_NO_OFFSET};
-	if (corpus->tokenizer_hash != smol_tokenizer_hash(&job->tokenizer))
+	if (corpus->tokenizer_hash != smol_tokenizer_hash(job->tokenizer))
 		snprintf(error->text, sizeof error->text, "is of another tokenizer");
 	else if (stale < job->n)
 		snprintf(error->text, sizeof error->text, "%.150s has changed",
@@ -234,12 +235,26 @@ static bool open_memory(struct train_data *data, const struct job *job)
 	return false;
 }
 
+static bool open_tokenizer(struct train_data *data, const char *path)
+{
+	struct smol_error error;
+
+	data->tokenizer.config.vocab = 256;
+	if (path == NULL || tokenizer_load(&data->tokenizer_section, &data->tokenizer, path, &error) == SMOL_OK)
+		return true;
+	cli_complain(path, &error);
+	return false;
+}
+
 bool train_data_open(struct train_data *out, const struct train_args *args)
 {
 	struct train_data data = {.mapping.fd = -1};
 	struct job job;
-	bool good = start_job(&job, args);
+	bool good;
 
+	if (!open_tokenizer(&data, args->tokenizer))
+		return false;
+	good = start_job(&job, args, &data.tokenizer);
 	if (good)
 		good = job.path != NULL ? open_cache(&data, &job) : open_memory(&data, &job);
 	finish_job(&job);
@@ -253,5 +268,6 @@ bool train_data_open(struct train_data *out, const struct train_args *args)
 void train_data_close(struct train_data *data)
 {
 	cli_unmap(&data->mapping);
+	free(data->tokenizer_section);
 	free(data->memory);
 }

@@ -43,13 +43,16 @@ static void record_start(struct train_report *r, const struct smol_trainer *t)
 {
 	char *text = smol_train_options_json(&r->args->options);
 	json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
+	const struct smol_config *c = smol_trainer_config(t);
+	const bool bytes = c->tokenizer == SMOL_TOKENIZER_BYTES;
 
-	record(r, json_pack("{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "event",
+	record(r, json_pack("{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:o*, s:I, s:I, s:I, s:I}", "event",
 	                    "start", "method", smol_train_method(&r->args->options), "data",
 	                    data_json(r->args->data), "options", options, "threads",
-	                    (json_int_t)r->args->options.n_threads, "train_bytes",
-	                    (json_int_t)smol_trainer_train_bytes(t), "val_bytes",
-	                    (json_int_t)smol_trainer_val_bytes(t), "learned_numbers",
+	                    (json_int_t)r->args->options.n_threads, bytes ? "train_bytes" : "train_tokens",
+	                    (json_int_t)smol_trainer_train_tokens(t), bytes ? "val_bytes" : "val_tokens",
+	                    (json_int_t)smol_trainer_val_tokens(t), "vocab",
+	                    bytes ? NULL : json_integer((json_int_t)c->vocab), "learned_numbers",
 	                    (json_int_t)smol_trainer_learned_numbers(t), "non_embedding_params",
 	                    (json_int_t)train_non_embedding_numbers(t), "tokens_per_step",
 	                    tokens_per_step(r), "step", (json_int_t)smol_trainer_steps(t)));

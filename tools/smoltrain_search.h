@@ -2,10 +2,10 @@
 #ifndef SMOLTRAIN_SEARCH_H
 #define SMOLTRAIN_SEARCH_H
 
-#include "smoltrain_args.h"
+#include "smoltrain_data.h"
 
 /* Trains the first steps with each of args->seed_search seeds, from the options' own on, and gives the one with the lowest validation
  * loss; says so on stderr. An exit code: CLI_FAILED after a message, also when a signal asked to stop. */
-int train_seed_search(uint64_t *seed, const struct train_args *args, const struct smol_corpus *corpus);
+int train_seed_search(uint64_t *seed, const struct train_args *args, const struct train_data *data);
 
 #endif

@@ -120,16 +120,26 @@ static char *rounded(const json_t *options)
 	return cli_json_text(options, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
 }
 
-/* Whether a log is of this run, on a text of so many tokens. */
-static bool is_same(const struct run_log *log, const struct run *r, uint64_t n_tokens)
+/* A number of the log's start; logs of byte tokens call them bytes. */
+static json_int_t start_number(const struct run_log *log, const char *tokens, const char *bytes)
+{
+	const json_t *number = json_object_get(log->start, tokens);
+
+	return json_integer_value(number != NULL ? number : json_object_get(log->start, bytes));
+}
+
+/* Whether a log is of this run, on a text of so many tokens and with so large a vocabulary. */
+static bool is_same(const struct run_log *log, const struct run *r, const struct smol_corpus *corpus)
 {
 	char *text = smol_train_options_json(&r->args.options);
 	json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
 	char *wanted = rounded(options), *found = rounded(json_object_get(log->start, "options"));
-	const json_int_t tokens = json_integer_value(json_object_get(log->start, "train_bytes")) +
-	                         json_integer_value(json_object_get(log->start, "val_bytes"));
+	const json_int_t tokens = start_number(log, "train_tokens", "train_bytes") +
+	                          start_number(log, "val_tokens", "val_bytes");
+	const json_t *vocab = json_object_get(log->start, "vocab");
 	const bool same = wanted != NULL && found != NULL && strcmp(wanted, found) == 0 &&
-	                  tokens == (json_int_t)n_tokens;
+	                  tokens == (json_int_t)corpus->n_tokens &&
+	                  (vocab != NULL ? json_integer_value(vocab) : 256) == (json_int_t)corpus->vocab;
 
 	json_decref(options);
 	free(text);
@@ -140,7 +150,7 @@ static bool is_same(const struct run_log *log, const struct run *r, uint64_t n_t
 
 /* Takes the log of a run that was finished before. *done is false if there is none, or one that was killed
  * before its first checkpoint or just before its end. */
-static int take_finished(struct run_log *log, bool *done, const struct run *r, uint64_t n_tokens)
+static int take_finished(struct run_log *log, bool *done, const struct run *r, const struct smol_corpus *corpus)
 {
 	int code;
 
@@ -152,7 +162,7 @@ static int take_finished(struct run_log *log, bool *done, const struct run *r, u
 	if (code != 0)
 		return code;
 	*done = log->finished;
-	if (!log->finished || is_same(log, r, n_tokens)) {
+	if (!log->finished || is_same(log, r, corpus)) {
 		if (!log->finished)
 			run_log_free(log);
 		return 0;
@@ -162,18 +172,18 @@ static int take_finished(struct run_log *log, bool *done, const struct run *r, u
 	                "of other options or another text; choose another folder, or delete it");
 }
 
-static int do_run(struct run_log *log, struct run *r, const struct smol_corpus *corpus, size_t i, size_t n)
+static int do_run(struct run_log *log, struct run *r, const struct train_data *data, size_t i, size_t n)
 {
 	bool done;
-	int code = take_finished(log, &done, r, corpus->n_tokens);
+	int code = take_finished(log, &done, r, &data->corpus);
 
 	if (code != 0 || done)
 		return code;
 	fprintf(stderr, "run %zu of %zu: %s\n", i + 1, n, r->model);
 	r->args.resume = access(r->checkpoint, F_OK) == 0;
-	code = train_run(&r->args, corpus);
+	code = train_run(&r->args, data);
 	if (code == 0)
-		code = take_finished(log, &done, r, corpus->n_tokens);
+		code = take_finished(log, &done, r, &data->corpus);
 	if (code == 0 && !done)
 		code = complain(r->log, "does not hold the run that has just ended");
 	return code;
@@ -229,7 +239,7 @@ static int run_all(struct series *s)
 	if (!train_data_open(&data, &s->runs->args))
 		return CLI_FAILED;
 	while (code == 0 && s->n_done < s->n && !train_stop_asked()) {
-		code = do_run(s->logs + s->n_done, s->runs + s->n_done, &data.corpus, s->n_done, s->n);
+		code = do_run(s->logs + s->n_done, s->runs + s->n_done, &data, s->n_done, s->n);
 		if (code == 0) {
 			s->n_done++;
 			code = report(s);

@@ -17,6 +17,8 @@ int main(int argc, char **argv)
 {
 	const struct smol_session_options options = {.n_threads = 1};
 	struct smol_session *session;
+	struct smol_encoder *encoder;
+	uint8_t bytes[SMOL_MAX_TOKEN_BYTES];
 	struct smol_error error;
 	struct smol_file file;
 	size_t n;
@@ -25,7 +27,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (smol_file_parse(&file, model, sizeof model, &error) ||
 	    smol_file_check_hash(&file, &error) ||
-	    smol_encode(&n, tokens, &file, (const uint8_t *)argv[1], strlen(argv[1]), &error) ||
+	    smol_encoder_create(&encoder, &file, &error) ||
+	    smol_encode(&n, tokens, encoder, (const uint8_t *)argv[1], strlen(argv[1]), &error) ||
 	    smol_session_create(&session, &file, &options, memory, sizeof memory, &error))
 		goto failed;
 	for (int left = atoi(argv[2]); left > 0; left--) {
@@ -38,10 +41,11 @@ int main(int argc, char **argv)
 		n = 1;
 		for (uint32_t v = 1; v < file.config.vocab; v++)
 			tokens[0] = logits[v] > logits[tokens[0]] ? v : tokens[0];
-		text = smol_token_bytes(&file, tokens[0]);
+		text = smol_token_bytes(bytes, &file, tokens[0]);
 		fwrite(text.data, 1, text.size_bytes, stdout);
 	}
 	smol_session_destroy(session);
+	smol_encoder_destroy(encoder);
 	return 0;
 failed:
 	fprintf(stderr, "embedded: %s\n", error.text);

@@ -29,11 +29,14 @@ extern "C" {
 #define SMOL_MAX_SCHEMES 32u
 #define SMOL_MAX_MADE_FACTORS 268435456u /* entries of all factors of nola, which no file holds */
 #define SMOL_MAX_CARD_BYTES 65536u
+#define SMOL_MAX_MERGES 1048576u
+#define SMOL_MAX_SPECIALS 256u
+#define SMOL_MAX_TOKEN_BYTES 1024u
 
 /* Q8 and Q4 are of embeddings, Q8_BLOCKS is of learned numbers (SPEC.md 3.2). */
 enum smol_number { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2, SMOL_Q4 = 3, SMOL_Q8_BLOCKS = 4 };
 enum smol_dist { SMOL_SIGN = 0, SMOL_GAUSS = 1 };
-enum smol_tokenizer_kind { SMOL_TOKENIZER_BYTES = 0 };
+enum smol_tokenizer_kind { SMOL_TOKENIZER_BYTES = 0, SMOL_TOKENIZER_BPE = 1 };
 
 enum smol_kind { SMOL_MATRIX = 1, SMOL_NORM = 2 };
 

@@ -1,5 +1,6 @@
 /* The .smol container: bytes in, a checked view out; parts in, bytes out.
- * SPEC.md sections 2 to 4. Nothing here opens a file or allocates. All functions
+ * SPEC.md sections 2 to 4. Nothing here opens a file, and
+ * smol_file_check_tokens alone allocates. All functions
  * are thread-safe; a view is constant once parsed and must not outlive its bytes. */
 #ifndef SMOL_FILE_H
 #define SMOL_FILE_H
@@ -47,6 +48,7 @@ struct smol_file {
 	struct smol_config config;
 	struct smol_span learned;   /* LRND, packed as in SPEC.md 3.2 */
 	struct smol_span tokenizer; /* TOKN */
+	uint64_t tokenizer_at;      /* where TOKN begins */
 	struct smol_span card;      /* CARD, valid UTF-8 */
 	struct smol_span embeddings; /* EMBD */
 	struct smol_table_view wte; /* (V, C) */
@@ -60,6 +62,10 @@ struct smol_file {
  * checksums, finite numbers, text. bytes must stay alive and unchanged. */
 enum smol_status smol_file_parse(struct smol_file *file, const uint8_t *bytes, size_t size_bytes,
                                  struct smol_error *error);
+
+/* The two rules of TOKN that smol_file_parse leaves out because they take memory: no token of over 1024 bytes, no two
+ * alike. smol_open checks them too. */
+enum smol_status smol_file_check_tokens(const struct smol_file *file, struct smol_error *error);
 
 /* The hash in steps that threads can share: leaf i of n, then the root. */
 uint64_t smol_hash_pieces(uint64_t body_bytes);

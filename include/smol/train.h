@@ -130,18 +130,19 @@ enum smol_status smol_trainer_create(struct smol_trainer **trainer,
                                      const struct smol_train_options *options, const uint8_t *text,
                                      size_t size_bytes, struct smol_error *error);
 /* The same over a corpus, whose bytes must outlive it. What it sets apart for validation comes in the place of
- * val_fraction. ARGUMENT also if its vocabulary is another. */
+ * val_fraction. tokenizer: what it was encoded with, whose bytes must outlive the trainer too and go into the model; NULL: bytes.
+ * ARGUMENT also if the corpus is of another tokenizer. */
 enum smol_status smol_trainer_create_corpus(struct smol_trainer **trainer,
                                             const struct smol_train_options *options,
-                                            const struct smol_corpus *corpus, struct smol_error *error);
+                                            const struct smol_corpus *corpus,
+                                            const struct smol_file *tokenizer, struct smol_error *error);
 void smol_trainer_destroy(struct smol_trainer *trainer);
 
 const struct smol_config *smol_trainer_config(const struct smol_trainer *trainer);
-/* Steps done, tokens (bytes, with the vocabulary of bytes) to train on and, after them, to validate with,
- * learned numbers in all. */
+/* Steps done, tokens to train on and, after them, to validate with, learned numbers in all. */
 uint32_t smol_trainer_steps(const struct smol_trainer *trainer);
-size_t smol_trainer_train_bytes(const struct smol_trainer *trainer);
-size_t smol_trainer_val_bytes(const struct smol_trainer *trainer);
+size_t smol_trainer_train_tokens(const struct smol_trainer *trainer);
+size_t smol_trainer_val_tokens(const struct smol_trainer *trainer);
 uint64_t smol_trainer_learned_numbers(const struct smol_trainer *trainer);
 
 /* One step of AdamW: its loss in nats before the step, the norm of its gradient before clipping,

@@ -11,6 +11,7 @@ The environment variable SMOL_LIBRARY names another libsmol.so. Only logits() an
 """
 import ctypes
 import os
+import threading
 from ctypes import byref, c_size_t, c_uint32, c_void_p
 
 from . import _library
@@ -70,7 +71,7 @@ class Model:
         """Opens a file and checks its checksums, its hash and, if there is one, its signature. public_key: 32 bytes that
         must have made that signature, or Error."""
         self = object.__new__(cls)
-        self._handle, self._bytes = c_void_p(), None
+        self._begin(None)
         _lib.smol_model_open(byref(self._handle), os.fsencode(path), threads)
         return self._trusted(public_key)
 
@@ -78,9 +79,13 @@ class Model:
     def from_bytes(cls, data, threads=1, public_key=None):
         """The same of a file in memory."""
         self = object.__new__(cls)
-        self._handle, self._bytes = c_void_p(), bytes(data)
+        self._begin(bytes(data))
         _lib.smol_model_open_memory(byref(self._handle), self._bytes, len(self._bytes), threads)
         return self._trusted(public_key)
+
+    def _begin(self, data):
+        self._handle, self._bytes = c_void_p(), data
+        self._encoder, self._lock = c_void_p(), threading.Lock()  # an encoder belongs to one thread at a time
 
     def _trusted(self, public_key):
         if public_key is not None and self.public_key != bytes(public_key):
@@ -96,6 +101,8 @@ class Model:
     def close(self):
         """Frees the model; it is of no further use."""
         if getattr(self, '_handle', None):
+            _lib.smol_encoder_destroy(self._encoder)
+            self._encoder = c_void_p()
             _lib.smol_model_close(self._handle)
             self._handle = c_void_p()
 
@@ -136,27 +143,35 @@ class Model:
         """The tokens of a str or of bytes."""
         data = text.encode() if isinstance(text, str) else bytes(text)
         file = _lib.smol_model_file(self._opened())
-        n, tokens = c_size_t(), (c_uint32 * _lib.smol_encode_bound(file, len(data)))()
-        _lib.smol_encode(byref(n), tokens, file, data, len(data))
+        n, tokens = c_size_t(), (c_uint32 * len(data))()  # a token stands for one byte at least
+        with self._lock:
+            if not self._encoder:
+                _lib.smol_encoder_create(byref(self._encoder), file)
+            _lib.smol_encode(byref(n), tokens, self._encoder, data, len(data))
         return tokens[:n.value]
 
     def decode(self, tokens):
         """The bytes that tokens stand for."""
         file, vocab = _lib.smol_model_file(self._opened()), self.facts['vocab']
-        spans = []
+        place, text = ctypes.create_string_buffer(_library.MAX_TOKEN_BYTES), []
         for token in tokens:
             if not 0 <= token < vocab:
                 raise Error(40, 'token %d is past the vocabulary' % token)  # SMOL_E_TOKEN
-            spans.append(_lib.smol_token_bytes(file, token))
-        return b''.join(ctypes.string_at(span.data, span.size_bytes) for span in spans)
+            span = _lib.smol_token_bytes(place, file, token)
+            text.append(ctypes.string_at(span.data, span.size_bytes))
+        return b''.join(text)
 
     def _prompt(self, prompt):
         tokens = self.encode(prompt) if isinstance(prompt, (str, bytes, bytearray)) else list(prompt)
         return tokens or [_lib.smol_start_token(_lib.smol_model_file(self._opened()))]
 
+    def _end(self):
+        end = c_uint32()
+        return end.value if _lib.smol_end_token(byref(end), _lib.smol_model_file(self._opened())) else None
+
     def tokens(self, prompt='', n=None, seed=0, threads=1, **sampling):
-        """Continues a prompt, a str, bytes or tokens: yields token by token, n of them or until the context is full. The
-        sampling is smolrun's, with its defaults: temperature, top_k, top_p, min_p, repeat_penalty, repeat_last_n."""
+        """Continues a prompt, a str, bytes or tokens: yields token by token, n of them or until the context is full or, which
+        is not yielded, the token that ends a text. The sampling is smolrun's, with its defaults: temperature, top_k, top_p, min_p, repeat_penalty, repeat_last_n."""
         sampler = _library.SamplerOptions()
         _lib.smol_sampler_defaults(byref(sampler))
         sampler.seed = seed
@@ -164,12 +179,16 @@ class Model:
             if name not in dict(sampler._fields_):
                 raise TypeError('unknown option %r' % name)
             setattr(sampler, name, value)
+        end = self._end()
         with _Text(self, _library.SessionOptions(n_threads=threads), sampler) as text:
             text.append(self._prompt(prompt))
             while n is None or n > 0:
                 if n is None and text.is_full():
                     return
-                yield text.next()
+                token = text.next()
+                if token == end:
+                    return
+                yield token
                 n = None if n is None else n - 1
 
     def generate(self, prompt='', n=None, seed=0, threads=1, **sampling):

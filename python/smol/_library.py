@@ -43,6 +43,8 @@ class Tensor(Structure):
                 ('part', c_uint8)]
 
 
+MAX_TOKEN_BYTES = 1024
+
 _u32s = POINTER(c_uint32)
 
 # Name: (result, arguments). A result of None is a status: it raises Error, and the last argument is the place for the error.
@@ -64,9 +66,11 @@ _FUNCTIONS = {
     'smol_text_logits': (POINTER(c_float), [c_void_p]),
     'smol_text_is_full': (c_bool, [c_void_p]),
     'smol_sampler_defaults': ('nothing', [POINTER(SamplerOptions)]),
-    'smol_encode_bound': (c_size_t, [c_void_p, c_size_t]),
+    'smol_encoder_create': (_STATUS, [POINTER(c_void_p), c_void_p]),
+    'smol_encoder_destroy': ('nothing', [c_void_p]),
     'smol_encode': (_STATUS, [POINTER(c_size_t), _u32s, c_void_p, c_char_p, c_size_t]),
-    'smol_token_bytes': (Span, [c_void_p, c_uint32]),
+    'smol_token_bytes': (Span, [c_void_p, c_void_p, c_uint32]),
+    'smol_end_token': (c_bool, [_u32s, c_void_p]),
     'smol_start_token': (c_uint32, [c_void_p]),
     'smol_tensor_count': (c_uint32, [c_void_p]),
     'smol_tensor_at': ('nothing', [POINTER(Tensor), c_void_p, c_uint32]),

@@ -1,28 +1,29 @@
-/* The tokenizer of bytes, and where UTF-8 text may be cut. SPEC.md 9. */
+/* The bytes of tokens, and the tokenizer of bytes. SPEC.md 9. */
 #include "base/error.h"
+#include "format/tokn.h"
 
 #include <smol/tokenizer.h>
+#include <string.h>
 
 static const uint8_t every_byte[256] = {
 #define ROW(n) n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
 #define ROWS(n) ROW(n), ROW(n + 8), ROW(n + 16), ROW(n + 24)
-	ROWS(0), ROWS(32), ROWS(64), ROWS(96), ROWS(128), ROWS(160), ROWS(192), ROWS(224)
+	ROWS(0),   ROWS(32),  ROWS(64), ROWS(96), ROWS(128),
+	ROWS(160), ROWS(192), ROWS(224)
 #undef ROWS
 #undef ROW
 };
 
-size_t smol_encode_bound(const struct smol_file *file, size_t size_bytes)
+enum smol_status smol_encode_bytes(size_t *n_tokens, uint32_t *tokens, const struct smol_file *file,
+                                   const uint8_t *text, size_t size_bytes, struct smol_error *error)
 {
-	(void)file;
-	return size_bytes;
-}
-
-enum smol_status smol_encode(size_t *n_tokens, uint32_t *tokens, const struct smol_file *file, const uint8_t *text,
-                             size_t size_bytes, struct smol_error *error)
-{
+	if (file->config.tokenizer != SMOL_TOKENIZER_BYTES)
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+		                 "the model has no byte tokens");
 	for (size_t i = 0; i < size_bytes; i++) {
 		if (text[i] >= file->config.vocab)
-			return smol_fail(error, SMOL_E_TOKEN, i, "byte %u has no token in a vocabulary of %u", text[i],
+			return smol_fail(error, SMOL_E_TOKEN, i,
+			                 "byte %u has no token in a vocabulary of %u", text[i],
 			                 file->config.vocab);
 		tokens[i] = text[i];
 	}
@@ -30,42 +31,104 @@ enum smol_status smol_encode(size_t *n_tokens, uint32_t *tokens, const struct sm
 	return SMOL_OK;
 }
 
-struct smol_span smol_token_bytes(const struct smol_file *file, uint32_t token)
+/* Whether a token is a special one, and which. */
+static bool find_special(uint32_t *i, const struct smol_tokn *t, uint32_t token)
 {
-	(void)file;
-	return token < 256 ? (struct smol_span){&every_byte[token], 1} : (struct smol_span){every_byte, 0};
+	if (token >= t->n_before && token - t->n_before < t->n)
+		return false;
+	*i = token < t->n_before ? token : token - t->n;
+	return *i < t->n_specials;
+}
+
+struct smol_span smol_token_bytes(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_file *file,
+                                  uint32_t token)
+{
+	struct smol_tokn t;
+	uint32_t i;
+
+	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+		return token < 256 ? (struct smol_span){&every_byte[token], 1}
+		                   : (struct smol_span){text, 0};
+	t = smol_tokn_view(file->tokenizer);
+	if (token >= t.n_before && token - t.n_before < t.n)
+		return (struct smol_span){text, smol_tokn_expand(text, &t, token - t.n_before)};
+	return find_special(&i, &t, token) ? smol_tokn_special(&t, i) : (struct smol_span){text, 0};
+}
+
+bool smol_token_is_special(const struct smol_file *file, uint32_t token)
+{
+	struct smol_tokn t;
+	uint32_t i;
+
+	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+		return false;
+	t = smol_tokn_view(file->tokenizer);
+	return find_special(&i, &t, token);
+}
+
+bool smol_end_token(uint32_t *token, const struct smol_file *file)
+{
+	struct smol_tokn t;
+
+	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+		return false;
+	t = smol_tokn_view(file->tokenizer);
+	for (uint32_t i = 0; i < t.n_specials; i++) {
+		const struct smol_span text = smol_tokn_special(&t, i);
+		if (text.size_bytes == sizeof SMOL_END_OF_TEXT - 1 &&
+		    memcmp(text.data, SMOL_END_OF_TEXT, text.size_bytes) == 0) {
+			*token = i < t.n_before ? i : t.n + i;
+			return true;
+		}
+	}
+	return false;
 }
 
 uint32_t smol_start_token(const struct smol_file *file)
 {
-	return file->config.vocab > '\n' ? '\n' : file->config.vocab - 1;
+	uint32_t token = 0;
+
+	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+		return file->config.vocab > '\n' ? '\n' : file->config.vocab - 1;
+	if (smol_end_token(&token, file))
+		return token;
+	while (smol_tokn_bytes_in_order[token] != '\n')
+		token++;
+	return smol_tokn_view(file->tokenizer).n_before + token;
 }
 
-/* How many bytes a character has whose first byte is lead; 0 if none begins so. */
-static size_t character_bytes(uint8_t lead)
+uint32_t smol_token_count(const struct smol_file *file)
 {
-	return lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+	struct smol_tokn t;
+
+	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+		return file->config.vocab < 256 ? file->config.vocab : 256;
+	t = smol_tokn_view(file->tokenizer);
+	return t.n + t.n_specials;
 }
 
-/* Whether the second byte can follow the first: overlong forms, surrogates and code points
- * over 10ffff show there. */
-static bool second_fits(uint8_t lead, uint8_t second)
+uint8_t smol_byte_of(uint32_t i)
 {
-	const uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-	const uint8_t high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-
-	return second >= low && second <= high;
+	return smol_tokn_bytes_in_order[i];
 }
 
-size_t smol_utf8_incomplete(const uint8_t *text, size_t size_bytes)
+uint32_t smol_merge_count(const struct smol_file *file)
 {
-	for (size_t back = 1; back <= 3 && back <= size_bytes; back++) {
-		const uint8_t *p = text + size_bytes - back;
-		if ((*p & 0xc0) == 0x80)
-			continue;
-		if (character_bytes(*p) <= back)
-			return 0;
-		return back == 1 || second_fits(p[0], p[1]) ? back : 0;
-	}
-	return 0;
+	return file->config.tokenizer == SMOL_TOKENIZER_BYTES
+	               ? 0
+	               : smol_tokn_view(file->tokenizer).n_merges;
+}
+
+struct smol_merge smol_merge_of(const struct smol_file *file, uint32_t i)
+{
+	const struct smol_tokn t = smol_tokn_view(file->tokenizer);
+
+	return smol_tokn_merge(&t, i);
+}
+
+uint32_t smol_tokens_before_bytes(const struct smol_file *file)
+{
+	return file->config.tokenizer == SMOL_TOKENIZER_BYTES
+	               ? 0
+	               : smol_tokn_view(file->tokenizer).n_before;
 }

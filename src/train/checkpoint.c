@@ -34,10 +34,19 @@ static void text_hash(char hex[17], const struct smol_trainer *t)
 	snprintf(hex, 17, "%016" PRIx64, t->corpus.checksum);
 }
 
+/* NULL for bytes, which older checkpoints do not name either. */
+static const char *tokenizer_hash(char hex[17], const struct smol_trainer *t)
+{
+	if (t->tokenizer.config.tokenizer == SMOL_TOKENIZER_BYTES)
+		return NULL;
+	snprintf(hex, 17, "%016" PRIx64, t->corpus.tokenizer_hash);
+	return hex;
+}
+
 static json_t *metadata_of(const struct smol_trainer *t)
 {
 	char *options = smol_train_options_json(&t->options);
-	char step[16], bytes[24], train[24], hash[17], best[40];
+	char step[16], bytes[24], train[24], hash[17], best[40], tokenizer[17];
 	json_t *metadata = NULL;
 
 	snprintf(step, sizeof step, "%" PRIu32, t->step);
@@ -46,9 +55,10 @@ static json_t *metadata_of(const struct smol_trainer *t)
 	snprintf(best, sizeof best, "%a", t->best_nats);
 	text_hash(hash, t);
 	if (options != NULL)
-		metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", FORM, "options",
+		metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "format", FORM, "options",
 		                     options, "step", step, "text_bytes", bytes, "text_xxh3", hash,
-		                     "train_tokens", train, "best_nats", best);
+		                     "train_tokens", train, "best_nats", best, "tokenizer",
+		                     tokenizer_hash(tokenizer, t));
 	free(options);
 	return metadata;
 }
@@ -130,13 +140,19 @@ static enum smol_status check_same(const struct smol_trainer *t, const struct sm
 	const char *difference = smol_options_difference(options, &t->options);
 	const char *hash = smol_safetensors_text(file, "text_xxh3");
 	const char *train = smol_safetensors_text(file, "train_tokens");
-	char expected[17], expected_train[24];
+	const char *tokenizer = smol_safetensors_text(file, "tokenizer"), *expected_tokenizer;
+	char expected[17], expected_train[24], tokenizer_hex[17];
 
 	text_hash(expected, t);
 	snprintf(expected_train, sizeof expected_train, "%" PRIu64, t->n_train);
 	if (difference != NULL)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
 		                 "the checkpoint was made with another %s", difference);
+	expected_tokenizer = tokenizer_hash(tokenizer_hex, t);
+	if ((tokenizer != NULL) != (expected_tokenizer != NULL) ||
+	    (tokenizer != NULL && strcmp(tokenizer, expected_tokenizer) != 0))
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+		                 "the checkpoint was made with another tokenizer");
 	if (hash == NULL || strcmp(hash, expected) != 0)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
 		                 "the checkpoint was made with another text");

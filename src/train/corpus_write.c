@@ -16,6 +16,7 @@
 
 struct smol_corpus_writer {
 	const struct smol_file *tokenizer;
+	struct smol_encoder *encoder;
 	struct smol_writer *file; /* NULL: into memory */
 	uint8_t *memory;
 	size_t size, capacity; /* of memory */
@@ -44,6 +45,7 @@ void smol_corpus_writer_abort(struct smol_corpus_writer *w)
 	free(w->memory);
 	free(w->pending);
 	free(w->tokens);
+	smol_encoder_destroy(w->encoder);
 	free(w->starts);
 	XXH3_freeState(w->checksum);
 	free(w);
@@ -89,11 +91,13 @@ enum smol_status smol_corpus_writer_open(struct smol_corpus_writer **writer,
 	w->tokenizer = tokenizer;
 	w->width = smol_corpus_width(tokenizer->config.vocab);
 	w->pending = malloc(PENDING_BYTES);
-	w->tokens = calloc(smol_encode_bound(tokenizer, PENDING_BYTES), sizeof *w->tokens);
+	w->tokens = calloc(PENDING_BYTES, sizeof *w->tokens);
 	w->checksum = XXH3_createState();
 	if (w->pending == NULL || w->tokens == NULL || w->checksum == NULL)
 		status = no_memory(error);
-	else if (path != NULL)
+	else
+		status = smol_encoder_create(&w->encoder, tokenizer, error);
+	if (status == SMOL_OK && path != NULL)
 		status = smol_writer_open(&w->file, path, 0644, error);
 	if (status == SMOL_OK) {
 		XXH3_64bits_reset(w->checksum);
@@ -152,7 +156,7 @@ static enum smol_status encode(struct smol_corpus_writer *w, const uint8_t *text
 
 	if (size == 0)
 		return SMOL_OK;
-	status = smol_encode(&n, w->tokens, w->tokenizer, text, size, error);
+	status = smol_encode(&n, w->tokens, w->encoder, text, size, error);
 	if (status != SMOL_OK)
 		return status;
 	narrow(w->tokens, n, w->width);

@@ -1,7 +1,7 @@
 /* The network forward and backward over one batch. SPEC.md 8, in float and by matrix products. */
 #include "train/net.h"
 
-static void embed(struct smol_net *net, const uint8_t *tokens)
+static void embed(struct smol_net *net, const uint32_t *tokens)
 {
 	const size_t C = net->config.width, T = net->config.context;
 	const real *wte = smol_net_value(net, net->wte), *wpe = smol_net_value(net, net->wpe);
@@ -160,7 +160,7 @@ static void layer_backward(struct smol_net *net, struct smol_net_layer *l)
 	normalise_back(net, &l->ln_1, l->z_1, l->rstd_1);
 }
 
-double smol_net_forward(struct smol_net *net, const uint8_t *tokens, const int32_t *targets,
+double smol_net_forward(struct smol_net *net, const uint32_t *tokens, const int32_t *targets,
                         bool gradient, double *total)
 {
 	const size_t C = net->config.width, V = net->config.vocab, n = net->n_tokens;
@@ -199,7 +199,7 @@ static void output_backward(struct smol_net *net)
 	normalise_back(net, &net->ln_f, net->z_f, net->rstd_f);
 }
 
-static void embed_backward(struct smol_net *net, const uint8_t *tokens)
+static void embed_backward(struct smol_net *net, const uint32_t *tokens)
 {
 	const size_t C = net->config.width, T = net->config.context;
 	real *d_wte = smol_net_grad(net, net->wte), *d_wpe = smol_net_grad(net, net->wpe);
@@ -215,7 +215,7 @@ static void embed_backward(struct smol_net *net, const uint8_t *tokens)
 	}
 }
 
-void smol_net_backward(struct smol_net *net, const uint8_t *tokens)
+void smol_net_backward(struct smol_net *net, const uint32_t *tokens)
 {
 	memset(net->grad, 0, net->n_values * sizeof *net->grad);
 	output_backward(net);

@@ -130,9 +130,9 @@ void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m);
 /* Mean loss over the targets that are not -1, in nats. tokens, targets: (n_tokens). *total gets the
  * sum, if not NULL. smol_net_forward leaves logits' gradient if gradient is true; then
  * smol_net_backward sets grad. */
-double smol_net_forward(struct smol_net *net, const uint8_t *tokens, const int32_t *targets,
+double smol_net_forward(struct smol_net *net, const uint32_t *tokens, const int32_t *targets,
                         bool gradient, double *total);
-void smol_net_backward(struct smol_net *net, const uint8_t *tokens);
+void smol_net_backward(struct smol_net *net, const uint32_t *tokens);
 
 /* A matrix's gradients from its input x (n, cols) and d_y (n, rows). */
 void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,

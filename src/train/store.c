@@ -222,7 +222,7 @@ enum smol_status smol_trainer_finish(struct smol_trainer *t, struct smol_error *
 enum smol_status smol_trainer_model(uint8_t **out, size_t *size_bytes, const struct smol_trainer *t,
                                     const char *card, size_t card_bytes, struct smol_error *error)
 {
-	struct smol_parts parts = {.config = t->net->config};
+	struct smol_parts parts = {.config = t->net->config, .tokenizer = t->tokenizer.tokenizer};
 	enum smol_status status;
 	uint8_t *bytes;
 	uint64_t size;

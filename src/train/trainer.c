@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <omp.h>
+#include <smol/tokenizer.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -17,10 +18,11 @@ static bool take_all(struct smol_trainer *t)
 	t->v = smol_train_alloc(n, sizeof *t->v);
 	t->tokens = smol_train_alloc(n_tokens, sizeof *t->tokens);
 	t->targets = smol_train_alloc(n_tokens, sizeof *t->targets);
+	t->token_bytes = smol_train_alloc(t->net->config.vocab, sizeof *t->token_bytes);
 	if (t->options.keep_best)
 		t->best = smol_train_alloc(n, sizeof *t->best);
 	return t->m != NULL && t->v != NULL && t->tokens != NULL && t->targets != NULL &&
-	       (t->best != NULL || !t->options.keep_best);
+	       t->token_bytes != NULL && (t->best != NULL || !t->options.keep_best);
 }
 
 /* Both settings are the process's, and another trainer may have changed them. Work is spread over
@@ -35,20 +37,31 @@ static void set_threads(const struct smol_trainer *t)
 static enum smol_status divide(struct smol_trainer *t, const struct smol_config *config, struct smol_error *error)
 {
 	const struct smol_corpus *c = &t->corpus;
+	const char *unit = config->tokenizer == SMOL_TOKENIZER_BYTES ? "bytes" : "tokens";
 
 	if (c->vocab != config->vocab)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
 		                 "the text has a vocabulary of %u, the model one of %u", (unsigned)c->vocab,
 		                 (unsigned)config->vocab);
+	if (c->tokenizer_hash != smol_tokenizer_hash(&t->tokenizer))
+		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the text is encoded by another tokenizer");
 	t->n_train = c->n_train;
 	if (t->n_train == c->n_tokens)
 		t->n_train = (uint64_t)((double)c->n_tokens * (1 - t->options.val_fraction));
 	if (t->n_train <= config->context || c->n_tokens - t->n_train < 2)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "the text has %" PRIu64 " bytes to train on and %" PRIu64 " to validate with; a "
+		                 "the text has %" PRIu64 " %s to train on and %" PRIu64 " to validate with; a "
 		                 "context of %u needs more",
-		                 t->n_train, c->n_tokens - t->n_train, (unsigned)config->context);
+		                 t->n_train, unit, c->n_tokens - t->n_train, (unsigned)config->context);
 	return SMOL_OK;
+}
+
+static void measure_tokens(struct smol_trainer *t)
+{
+	uint8_t text[SMOL_MAX_TOKEN_BYTES];
+
+	for (uint32_t i = 0; i < t->net->config.vocab; i++)
+		t->token_bytes[i] = (uint16_t)smol_token_bytes(text, &t->tokenizer, i).size_bytes;
 }
 
 static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
@@ -65,6 +78,8 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
 
 	if (status != SMOL_OK)
 		return status;
+	config.vocab = t->tokenizer.config.vocab;
+	config.tokenizer = t->tokenizer.config.tokenizer;
 	status = divide(t, &config, error);
 	if (status != SMOL_OK)
 		return status;
@@ -72,6 +87,8 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
 	status = smol_net_create(&t->net, &config, &net_options, error);
 	if (status == SMOL_OK && !take_all(t))
 		status = smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the optimiser");
+	if (status == SMOL_OK)
+		measure_tokens(t);
 	return status;
 }
 
@@ -82,13 +99,15 @@ enum smol_status smol_trainer_create(struct smol_trainer **out,
 	struct smol_corpus corpus;
 
 	smol_corpus_of_bytes(&corpus, text, size_bytes);
-	return smol_trainer_create_corpus(out, options, &corpus, error);
+	return smol_trainer_create_corpus(out, options, &corpus, NULL, error);
 }
 
 enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
                                             const struct smol_train_options *options,
-                                            const struct smol_corpus *corpus, struct smol_error *error)
+                                            const struct smol_corpus *corpus,
+                                            const struct smol_file *tokenizer, struct smol_error *error)
 {
+	static const struct smol_file bytes = {.config = {.vocab = 256}};
 	struct smol_trainer *t;
 	enum smol_status status;
 
@@ -101,6 +120,7 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
 	smol_train_resolve(&t->options);
 	t->corpus = *corpus;
 	t->share = options->group != NULL ? options->batch / options->group->size : options->batch;
+	t->tokenizer = tokenizer != NULL ? *tokenizer : bytes;
 	t->best_nats = (double)INFINITY;
 	smol_batch_key(t->batch_key, options->order, options->seed);
 	status = build(t, error);
@@ -121,6 +141,7 @@ void smol_trainer_destroy(struct smol_trainer *t)
 	free(t->v);
 	free(t->tokens);
 	free(t->targets);
+	free(t->token_bytes);
 	free(t->best);
 	free(t->learned);
 	free(t->embeddings);
@@ -137,12 +158,12 @@ uint32_t smol_trainer_steps(const struct smol_trainer *t)
 	return t->step;
 }
 
-size_t smol_trainer_train_bytes(const struct smol_trainer *t)
+size_t smol_trainer_train_tokens(const struct smol_trainer *t)
 {
 	return (size_t)t->n_train;
 }
 
-size_t smol_trainer_val_bytes(const struct smol_trainer *t)
+size_t smol_trainer_val_tokens(const struct smol_trainer *t)
 {
 	return (size_t)(t->corpus.n_tokens - t->n_train);
 }
@@ -174,7 +195,7 @@ static void load_batch(struct smol_trainer *t)
 		const uint64_t start = window_start(t, first + b);
 
 		for (size_t i = 0; i < T; i++) {
-			t->tokens[b * T + i] = (uint8_t)smol_corpus_token(&t->corpus, start + i);
+			t->tokens[b * T + i] = smol_corpus_token(&t->corpus, start + i);
 			t->targets[b * T + i] = (int32_t)smol_corpus_token(&t->corpus, start + i + 1);
 		}
 	}
@@ -241,8 +262,8 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
 }
 
 /* Fills the batch with windows from token *at on, until the last token; returns how many tokens
- * it predicts. */
-static size_t load_windows(struct smol_trainer *t, uint64_t *at)
+ * it predicts, and adds what they stand for. */
+static size_t load_windows(struct smol_trainer *t, uint64_t *at, uint64_t *n_bytes)
 {
 	const size_t T = t->options.context, n_tokens = t->net->n_tokens;
 	size_t n_targets = 0;
@@ -251,9 +272,10 @@ static size_t load_windows(struct smol_trainer *t, uint64_t *at)
 		const uint64_t position = *at + i;
 		const bool inside = position + 1 < t->corpus.n_tokens;
 
-		t->tokens[i] = inside ? (uint8_t)smol_corpus_token(&t->corpus, position) : 0;
+		t->tokens[i] = inside ? smol_corpus_token(&t->corpus, position) : 0;
 		t->targets[i] = inside ? (int32_t)smol_corpus_token(&t->corpus, position + 1) : -1;
 		n_targets += inside;
+		*n_bytes += inside ? t->token_bytes[t->targets[i]] : 0;
 	}
 	*at += t->share * T;
 	return n_targets;
@@ -266,13 +288,14 @@ enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train
 	const uint32_t n_processes = group != NULL ? group->size : 1, rank = group != NULL ? group->rank : 0;
 	struct smol_train_score score = {0};
 	enum smol_status status;
+	uint64_t n_bytes = 0;
 	double sum = 0;
 
 	set_threads(t);
 	for (uint64_t at = t->n_train, i = 0; at + 1 < t->corpus.n_tokens; i++) {
 		double total;
 
-		score.n_tokens += load_windows(t, &at);
+		score.n_tokens += load_windows(t, &at, &n_bytes);
 		if (i % n_processes != rank)
 			continue;
 		smol_net_forward(t->net, t->tokens, t->targets, false, &total);
@@ -286,7 +309,9 @@ enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train
 		                 "learning rate may help",
 		                 (unsigned)t->step);
 	score.nats_per_token = sum / (double)score.n_tokens;
-	score.bits_per_byte = score.nats_per_token / 0.69314718055994530942;
+	/* For bytes the quotient is 1, so that nothing is rounded that was not before. */
+	score.bits_per_byte =
+		score.nats_per_token / 0.69314718055994530942 * ((double)score.n_tokens / (double)n_bytes);
 	if (t->best != NULL && !t->finished && score.nats_per_token < t->best_nats) {
 		t->best_nats = score.nats_per_token;
 		memcpy(t->best, t->net->value, t->net->n_values * sizeof *t->best);

@@ -10,13 +10,15 @@
 struct smol_trainer {
 	struct smol_train_options options;
 	struct smol_corpus corpus;
+	struct smol_file tokenizer; /* nothing else of it */
+	uint16_t *token_bytes;      /* (V) what each token stands for */
 	uint64_t n_train; /* tokens to train on; the rest validate */
 	uint32_t share; /* windows of a batch that this process computes */
 	struct smol_net *net;
 	real *m, *v;   /* (n_values): AdamW's moments */
 	uint32_t step; /* steps done */
 	uint8_t batch_key[32];
-	uint8_t *tokens;  /* (share x context) */
+	uint32_t *tokens; /* (share x context) */
 	int32_t *targets; /* (share x context) */
 	real *best;       /* (n_values), NULL unless keep_best */
 	double best_nats; /* infinite before the first evaluation */

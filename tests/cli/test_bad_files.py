@@ -10,7 +10,8 @@ import struct
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'reference'))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder) for folder in ('reference', 'golden')]
+import bad_tokens
 import checks
 import container
 import models
@@ -20,16 +21,16 @@ build = pathlib.Path(sys.argv[1])
 check = checks.Checks()
 
 
-def good(card=b'{"name": "x"}'):
+def good(card=b'{"name": "x"}', vocab=20, tokens=None):
     """A model with alphas, factors and stored norms: every kind of section and number."""
     matrix = container.Scheme(1, 1, 0, 5, 2, 1, 1, 0.25)
     norm = container.Scheme(2, 2, 0, 0, 0, 0, 0, 0.0)
-    conf = models.build_conf((2, 2, 8, 12, 6, 20), [[1, 0, 0, 1, 0, 0]] * 2, 1, [matrix, norm])
+    conf = models.build_conf((2, 2, 8, 12, 6, vocab), [[1, 0, 0, 1, 0, 0]] * 2, 1, [matrix, norm])
     rng = np.random.default_rng(1)
     learned = {name: container.stored_as(0.1 * rng.standard_normal(size), kind)
                for name, size, kind in container.learned_layout(conf)}
-    return container.write(container.Smol(conf, learned, models.table(2, rng.standard_normal((20, 8))),
-                                          models.table(0, rng.standard_normal((6, 8))), card))
+    return container.write(container.Smol(conf, learned, models.table(2, rng.standard_normal((vocab, 8))),
+                                          models.table(0, rng.standard_normal((6, 8))), card, tokens=tokens))
 
 
 def sections(data):
@@ -130,7 +131,7 @@ def flip(offset):
     return change
 
 
-huge = {  # class of SECURITY.md -> files
+bad = {  # class of SECURITY.md -> files
     '01 count x size': [patched(12, '<I', 65536, 'CONF'), patched(24, '<I', 16777216, 'CONF')],
     '02 length + 1': [entry('EMBD', 8, '<Q', 2**64 - 1), entry('CARD', 8, '<Q', 2**64 - 1)],
     '03 shape product': [patched(24, '<I', 2**32 - 1, 'CONF'), patched(20, '<I', 2**31, 'CONF')],
@@ -155,6 +156,7 @@ huge = {  # class of SECURITY.md -> files
     '21 text': cards(b'{"a": "\0"}', b'{"a": "\xff"}', b'{"a": "\x1b[2J"}', b'{"a": "\xc0\x80"}', b'{"a": "\xed\xa0\x80"}',
                      b'{"a": "\xf4\x90\x80\x80"}', b'{"a": "\xc2\x85"}', b'{"a": "\x7f"}', b'[]', b'{', b'{"a": "\r"}',
                      b'{' + b' ' * 65535 + b'}'),
+    '22 tokens': [good(vocab=vocab, tokens=bytes(section)) for _, _, _, section, vocab in bad_tokens.cases()],
     '24 content behind good checksums': [patched(47, 'B', 1, 'CONF'), patched(52, '<I', 1, 'CONF')],
     '25 not finite': [patched(o, '<I', v, 'CONF') for o in (28, 48) for v in (0x7fc00000, 0x7f800000, 0xff800000, 0)]
                      + [patched(0, '<I', 0x7fc00000, 'LRND'), patched(0, '<I', 0x7f800000, 'LRND')]
@@ -179,9 +181,10 @@ def refused(command, path, what):
 with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / 'bad.smol'
     tool, run = build / 'tools/smoltool', build / 'tools/smolrun'
-    path.write_bytes(good())
-    check.that(checks.command(tool, 'verify', path).returncode == 0, 'the file that is spoilt is good')
-    for what, files in huge.items():
+    for data in (good(vocab=270, tokens=bad_tokens.GOOD), good()):
+        path.write_bytes(data)
+        check.that(checks.command(tool, 'verify', path).returncode == 0, 'the file that is spoilt is good')
+    for what, files in bad.items():
         for i, data in enumerate(files):
             path.write_bytes(data)
             refused((tool, 'verify'), path, '%s, file %d' % (what, i))

@@ -18,7 +18,7 @@ import numpy as np
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
 smoltool = str((build / 'tools/smoltool').resolve())
-commands = ('inspect', 'diff', 'verify', 'keygen', 'sign', 'digest', 'new', 'weights', 'export', 'embed-c', 'quantize', 'plot', 'elephant', 'generate-vectors')
+commands = ('inspect', 'diff', 'verify', 'keygen', 'sign', 'digest', 'new', 'weights', 'export', 'embed-c', 'quantize', 'tokenizer', 'plot', 'elephant', 'generate-vectors')
 
 
 def run(*arguments, code=0, **more):

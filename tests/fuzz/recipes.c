@@ -24,6 +24,7 @@ const struct model_recipe fuzz_recipes[N_RECIPES] = {
 	{.n_layers = 2, .source = SMOL_MATRIX_FASTFOOD_SHARED, .dimensions = 3, .terms = SMOL_TERM_LAYER_GAIN, .width = 4, .context = 3,
 	 .vocab = 11},
 	{.n_layers = 2, .rank = 1, .terms = SMOL_TERM_SPARSE, .dimensions = 2, .width = 4, .context = 3, .vocab = 11},
+	{.n_layers = 1, .width = 2, .n_ff = 2, .context = 2, .vocab = 300, .wte_type = SMOL_Q8, .n_merges = 41},
 	/* Rows of q4 that end within a group and within the next 64. */
 	{.n_layers = 1, .width = 66, .n_ff = 2, .n_heads = 3, .context = 1, .vocab = 3, .wte_type = SMOL_Q4, .wpe_type = SMOL_Q4},
 	{.n_layers = 1, .width = 40, .n_ff = 3, .context = 2, .vocab = 5, .wte_type = SMOL_Q4, .rank = 1, .value_type = SMOL_F16},

@@ -4,7 +4,7 @@
 
 #include "../unit/make_model.h"
 
-#define N_RECIPES 16u
+#define N_RECIPES 17u
 extern const struct model_recipe fuzz_recipes[N_RECIPES];
 
 #endif

@@ -15,9 +15,11 @@ import sys
 here = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(here.parent / 'reference'))
 sys.path.insert(0, str(here))
+import bad_tokens
 import container
 import method_cases
 import nacl.signing
+import tokens
 from container import MATRIX, NORM, OWN, SHARED, STORED, UNIT, Scheme
 from golden_parts import (ALPHAS, CONF_AT, EMBD_BYTES, FACTORS, FROZEN_NORM, GROUP_ORDER, HUGE, INFINITE, LN_1, LRND_BYTES, QUIET, RUN_0, SCALES, SCALES_END,
                           SCHEME_0, SCHEME_1, SECRET, WPE, WPE_END, WTE_END, Bad, model, table, with_conf)
@@ -44,6 +46,9 @@ def good_files():
         'fastfood-shared': model((2, 2, 10, 30, 3, 7), [FROZEN_NORM, Scheme(MATRIX, container.FASTFOOD_SHARED, 1, 1, 0, 0, 0, 0.25, 1000),
                                                         matrix(OWN, 3)], [(2, (0, 1, 2, 0, 1, 1))], 0, 2, 2),
         'fourier': model((1, 2, 10, 30, 3, 7), [FROZEN_NORM, Scheme(MATRIX, container.FOURIER, 0, 1, 0, 1, 0, 0.25, 70)], [(1, (0, 1, 1, 0, 1, 1))], 0, 1, 1),
+        'bpe': model((1, 1, 2, 3, 2, 264), [FROZEN_NORM, matrix(UNIT)], [(1, (0, 1, 1, 0, 1, 1))], 0, 2, 2, b'{}',
+                     tokens=tokens.pack([(83, 68), (256, 68), (256, 256), (220, 71)], [b'<|endoftext|>', b'[\xc3\xa9\n]'], 1)),
+        'bpe-bytes': model((1, 1, 2, 3, 2, 256), [FROZEN_NORM, matrix(UNIT)], [(1, (0, 1, 1, 0, 1, 1))], 0, 2, 2, tokens=tokens.pack([])),
         'limits': model((1, 1, 2, 3, 1, 2), [FROZEN_NORM, matrix(UNIT, sigma=2.0 ** 60), matrix(UNIT, sigma=2.0 ** -60)],
                         [(1, (0, 1, 2, 0, 1, 2))], 0, 2, 2),
     }
@@ -191,7 +196,9 @@ def conf_cases():
     for what, offset in (('wte', 40), ('wpe', 41)):
         yield case('ENUM', offset, 'B', 4, '%s_type_4' % what)
         yield case('ENUM', offset, 'B', 255, '%s_type_255' % what)
-    yield case('ENUM', 42, 'B', 1, 'tokenizer_1')
+    for value in (2, 255):
+        yield case('ENUM', 42, 'B', value, 'tokenizer_%d' % value)
+    yield 'SECTION', 32, 'no_TOKN', Bad().patch('CONF', 42, 'B', 1).bytes()
     for value in (0, 1, 33, 255):
         yield case('RANGE', 43, 'B', value, '%d_schemes' % value)
     for value in (0, 257, 65535):
@@ -234,6 +241,26 @@ def scheme_cases():
     yield 'RANGE', CONF_AT + SCHEME_1 + 3, 'unit_basis_with_d_2', b.bytes()
     b.patch('CONF', SCHEME_1 + 3, 'B', 1).patch('CONF', SCHEME_1 + 6, 'B', 1)
     yield 'CANONICAL', CONF_AT + SCHEME_1 + 6, 'type_of_no_alphas', b.bytes()
+
+
+def bpe(section, vocab=270):
+    """Bad() with such a section TOKN, and where that begins."""
+    b = Bad().patch('CONF', 42, 'B', 1).patch('CONF', 24, 'I', vocab)
+    b.sections.insert(2, [b'TOKN', bytearray(section)])
+    b['EMBD'][:] = table(2, vocab, 2).pack() + table(0, 1, 2).pack()
+    return b.begin('TOKN'), b.bytes()
+
+
+def token_cases():
+    at, whole = bpe(bad_tokens.GOOD)
+    for status, offset, what, section, vocab in bad_tokens.cases():
+        yield status, at + offset, 'tokens_' + what, bpe(section, vocab)[1]
+    damaged = bytearray(whole)
+    damaged[at + 13] ^= 1
+    yield 'CHECKSUM', at, 'flipped_in_TOKN', bytes(damaged)
+    b = Bad().patch('CONF', 42, 'B', 1).patch('CONF', 24, 'I', 270)
+    b.sections.insert(3, [b'TOKN', bytearray(bad_tokens.GOOD)])
+    yield 'SECTION', 32 + 24 * 3, 'TOKN_after_CARD', b.bytes()
 
 
 def canonical_cases():
@@ -318,7 +345,7 @@ def damage_cases():
 
 
 def bad_files():
-    cases = (header_cases, directory_cases, size_cases, padding_cases, q4_cases, conf_cases, scheme_cases, canonical_cases, number_cases,
+    cases = (header_cases, directory_cases, size_cases, padding_cases, q4_cases, conf_cases, scheme_cases, token_cases, canonical_cases, number_cases,
              damage_cases, *method_cases.BAD)
     for status, offset, what, data in itertools.chain.from_iterable(case() for case in cases):
         yield 'SMOL_E_%s.%d.%s.smol' % (status, offset, what), data

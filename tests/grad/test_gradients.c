@@ -77,17 +77,17 @@ static void scatter(struct smol_net *net)
 	smol_net_materialise(net, true);
 }
 
-static void make_batch(uint8_t *tokens, int32_t *targets)
+static void make_batch(uint32_t *tokens, int32_t *targets)
 {
 	uint32_t state = 3;
 
 	for (size_t i = 0; i < N_TOKENS; i++) {
-		tokens[i] = (uint8_t)(next(&state) % VOCAB);
+		tokens[i] = (uint32_t)(next(&state) % VOCAB);
 		targets[i] = (int32_t)(next(&state) % (VOCAB + 1)) - 1;
 	}
 }
 
-static double loss_at(struct smol_net *net, const uint8_t *tokens, const int32_t *targets, size_t i,
+static double loss_at(struct smol_net *net, const uint32_t *tokens, const int32_t *targets, size_t i,
                       double value)
 {
 	const double kept = net->value[i];
@@ -101,7 +101,7 @@ static double loss_at(struct smol_net *net, const uint8_t *tokens, const int32_t
 }
 
 /* At most about 60 numbers of a parameter, spread over it. */
-static void check_param(struct smol_net *net, const uint8_t *tokens, const int32_t *targets,
+static void check_param(struct smol_net *net, const uint32_t *tokens, const int32_t *targets,
                         const struct smol_param *p, const double *grad)
 {
 	const double h = 1e-5;
@@ -125,7 +125,7 @@ static void check(const struct smol_config *config, bool full)
 {
 	const struct smol_net_options options = {
 		.batch = BATCH, .n_threads = 1, .full = full, .smooth = true, .embedding_std = 0.02};
-	uint8_t tokens[N_TOKENS];
+	uint32_t tokens[N_TOKENS];
 	int32_t targets[N_TOKENS];
 	struct smol_net *net;
 	double *grad;

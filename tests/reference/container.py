@@ -6,6 +6,7 @@ import struct
 import nacl.exceptions
 import nacl.signing
 import numpy as np
+import tokens
 import xxhash
 
 MAGIC = bytes.fromhex('89534d4f4c0d0a1a')
@@ -224,6 +225,7 @@ class Smol:
 	hints: int = 0
 	hash: bytes = None
 	signature: tuple = None	# (key number, public key, signature)
+	tokens: bytes = None	# TOKN
 
 
 def pad(b, to):
@@ -252,8 +254,8 @@ def canonical(runs, ln_f):
 	return seen
 
 
-def pack_conf(c, wte_kind, wpe_kind):
-	out = struct.pack('<2H6IfQ4BH2BfI', 0, 0, c.layers, c.heads, c.width, c.ff, c.context, c.vocab, c.epsilon, c.seed, wte_kind, wpe_kind, 0,
+def pack_conf(c, wte_kind, wpe_kind, tokenizer=0):
+	out = struct.pack('<2H6IfQ4BH2BfI', 0, 0, c.layers, c.heads, c.width, c.ff, c.context, c.vocab, c.epsilon, c.seed, wte_kind, wpe_kind, tokenizer,
 		len(c.schemes), len(c.runs), c.ln_f, 0, c.logit_scale, 0)
 	out += b''.join(s.pack() for s in c.schemes)
 	return out + b''.join(struct.pack('<H6B', n, *slots) for n, slots in c.runs)
@@ -263,7 +265,7 @@ def parse_conf(b):
 	need(len(b) >= 56, 'CONF size')
 	(arch, res0, layers, heads, width, ff, context, vocab, eps, seed, wte, wpe, tok, n_schemes, n_runs, ln_f, res1, scale,
 		res2) = struct.unpack_from('<2H6IfQ4BH2BfI', b)
-	need(arch == 0 and res0 == 0 and res1 == 0 and res2 == 0 and tok == 0, 'CONF architecture, tokenizer or reserved')
+	need(arch == 0 and res0 == 0 and res1 == 0 and res2 == 0 and tok <= 1, 'CONF architecture, tokenizer or reserved')
 	limits = ((layers, 256), (heads, 1024), (width, 65536), (ff, 262144), (context, 1048576), (vocab, 16777216), (n_runs, layers))
 	need(all(1 <= v <= top for v, top in limits) and width % heads == 0, 'CONF shape')
 	need(2.0 ** -60 <= eps <= 1 and 2.0 ** -60 <= scale <= 2.0 ** 60 and wte <= 3 and wpe <= 3, 'CONF numbers')
@@ -293,7 +295,7 @@ def parse_conf(b):
 	need(canonical(runs, ln_f) == list(range(n_schemes)), 'order of schemes')
 	shared = {(s.source, s.numbers(), s.alpha_type) for s in schemes if s.is_shared()}
 	need(len(shared) <= 1, 'shared alphas disagree')
-	return Conf(layers, heads, width, ff, context, vocab, eps, seed, scale, schemes, runs, ln_f), wte, wpe
+	return Conf(layers, heads, width, ff, context, vocab, eps, seed, scale, schemes, runs, ln_f), wte, wpe, tok
 
 
 def learned_layout(conf):
@@ -418,14 +420,20 @@ def split(b):
 		sections[kind] = b[start:start + size]
 		need(xxh3(sections[kind]) == check, kind.decode() + ' checksum')
 		at = start + size
-	need(at == body_size and b'CONF' in sections and b'EMBD' in sections and b'TOKN' not in sections, 'sections')
+	need(at == body_size and b'CONF' in sections and b'EMBD' in sections, 'sections')
 	return minor, hints, sections, body_size
 
 
 def read(b):
 	b = bytes(b)
 	minor, hints, sections, body_size = split(b)
-	conf, wte, wpe = parse_conf(sections[b'CONF'])
+	conf, wte, wpe, tok = parse_conf(sections[b'CONF'])
+	need(tok == (b'TOKN' in sections), 'TOKN')
+	if tok:
+		try:
+			tokens.Tokenizer(sections[b'TOKN'], conf.vocab)
+		except tokens.BadTokens as e:
+			raise SmolError('TOKN: %s' % e) from e
 	learned = parse_learned(conf, sections.get(b'LRND', b''))
 	embd = sections[b'EMBD']
 	cut = table_size(wte, conf.vocab, conf.width)
@@ -443,13 +451,13 @@ def read(b):
 		except (nacl.exceptions.BadSignatureError, ValueError) as e:
 			raise SmolError('signature') from e
 		signature = number, public, sig
-	return Smol(conf, learned, *tables, sections.get(b'CARD'), minor, hints, digest, signature)
+	return Smol(conf, learned, *tables, sections.get(b'CARD'), minor, hints, digest, signature, sections.get(b'TOKN'))
 
 
 def write(m, signer=None):
 	"""signer: (key number, 32 bytes of Ed25519 secret seed); else a signature read with the model is kept."""
 	learned = b''.join(pack_array(m.learned[name]) for name, _, _ in learned_layout(m.conf))
-	made = {b'CONF': pack_conf(m.conf, m.wte.kind, m.wpe.kind), b'LRND': learned, b'CARD': m.card, b'EMBD': m.wte.pack() + m.wpe.pack()}
+	made = {b'CONF': pack_conf(m.conf, m.wte.kind, m.wpe.kind, bool(m.tokens)), b'LRND': learned, b'TOKN': m.tokens, b'CARD': m.card, b'EMBD': m.wte.pack() + m.wpe.pack()}
 	kinds = [k for k in ORDER if made.get(k)]
 	directory = b''.join(struct.pack('<4sI2Q', k, 0, len(made[k]), xxh3(made[k])) for k in kinds)
 	body = bytes(32) + directory

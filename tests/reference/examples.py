@@ -16,6 +16,7 @@ import forward
 import frozen
 import models
 import sampler
+import tokens
 
 F = np.float32
 
@@ -209,10 +210,16 @@ def initial(i):
 	return {'wte_row0': (0.02 * g(0, 2)).astype(F), 'wpe_row0': (0.02 * g(1, 2)).astype(F), 'A_row0': (g(one(i['tensor']), 3) / math.sqrt(float(c))).astype(F)}
 
 
+def tokenizer(i):
+	section = tokens.pack(list(zip(i['merges'][::2], i['merges'][1::2])), [i['special_bytes']], one(i['before']))
+	t = tokens.Tokenizer(section)
+	return {'section_bytes': section, 'tokens': t.encode(i['text_bytes'])}
+
+
 ALL = {'key': key, 'stream': stream, 'sign-table': table, 'gauss-table': table, 'sign-weights': weights, 'gauss-weights': weights,
 	'f16': f16, 'q8': q8, 'q8-blocks': q8_blocks, 'q4': q4, 'approximate-product': fast_product, 'quantisation': quantise, 'exp-and-gelu': functions, 'lanes': lanes, 'one-rounding': lanes,
 	'layernorm': layernorm, 'exact-product': product, 'file': tiny_file, 'model': tiny_model, 'perplexity': tiny_perplexity, 'draws': draws,
-	'pick': pick, 'initial-values': initial}
+	'pick': pick, 'initial-values': initial, 'tokenizer': tokenizer}
 ON_FILE = ('model', 'perplexity')
 
 

@@ -40,6 +40,8 @@ INPUTS = {
 	'draws': {'seed': [42]},
 	'pick': {'seed': [42], 'logits': LOGITS, 'text': [2, 7, 2, 5, 5], 'temperature': [0.75], 'top_k': [6], 'top_p': [0.9375], 'min_p': [0.0625], 'penalty': [1.25],
 		'last_n': [3]},
+	'tokenizer': {'merges': [83, 68, 256, 68, 220, 256, 258, 256], 'special_bytes': b'<|endoftext|>', 'before': [1],
+		'text_bytes': b" tetee teete<|endoftext|>It's\n\n  te1\xff\xc3\xa9 tetete"},
 }
 
 NOTES = {
@@ -52,6 +54,7 @@ NOTES = {
 	'file': '**A file.** One layer, width 4, 16 tokens, signed with the Ed25519 secret (the 32 bytes of RFC 8032) given; its key number is 01..08. The results\nrepeat what stands in it; `conf` is L, H, C, F, T, V, seed, types of wte and wpe, S, N.',
 	'model': 'What this file makes of tokens: some tensors, the logits after the last, then twelve more tokens, chosen greedily (the context of 8 overflows) and\nby the sampler: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1.',
 	'draws': '**Sampling.** Eight picks from the same logits.',
+	'tokenizer': '**Tokens.** A section TOKN of four merges and one special token, which is numbered before the bytes; a text with a stray byte, and its tokens.',
 }
 
 
@@ -65,12 +68,12 @@ def appendix():
 
 
 def main():
-	kept, title, rest = frozen.SPEC.read_text().partition(TITLE)
-	_, after, last = rest.partition(AFTER)
+	kept, title, old = frozen.SPEC.read_text().partition(TITLE)
+	_, next_title, rest = old.partition('\n## ')
 	made = io.StringIO()
 	with contextlib.redirect_stdout(made):
 		appendix()
-	frozen.SPEC.write_text(kept + title + '\n' + made.getvalue() + '\n' + after + last)
+	frozen.SPEC.write_text(kept + title + '\n' + made.getvalue() + next_title + rest)
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <smol/initial.h>
 #include <smol/learned.h>
+#include <smol/tokenizer.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ void model_config(struct smol_config *config, const struct model_recipe *r)
 	config->context = or_default(r->context, 12);
 	config->vocab = or_default(r->vocab, 256);
 	config->seed = r->seed;
+	config->tokenizer = r->n_merges ? SMOL_TOKENIZER_BPE : SMOL_TOKENIZER_BYTES;
 	config->wte_type = r->wte_type;
 	config->wpe_type = r->wpe_type;
 	matrix.dimensions = r->dimensions;
@@ -115,6 +117,27 @@ static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at, 
 		fill_numbers(embeddings + at->scales + 4 * (size_t)r, SMOL_F32, 1, 0.001f, 0.005f, random);
 }
 
+/* A tokenizer file of random merges, the section TOKN from byte 16 on; for free(). */
+static uint8_t *make_tokenizer(size_t *size, uint32_t n_merges, uint64_t *random)
+{
+	static const uint8_t special[] = "\x0d" SMOL_END_OF_TEXT;
+	struct smol_merge *merges = calloc(n_merges, sizeof *merges);
+	struct smol_error error = {0};
+	uint8_t *bytes;
+
+	for (uint32_t i = 0; i < n_merges; i++)
+		merges[i] = (struct smol_merge){test_random(random) % (256 + i), test_random(random) % (256 + i)};
+	cr_assert_eq(smol_tokenizer_write(&bytes, size,
+	                                  &(struct smol_tokenizer_parts){.merges = merges,
+	                                                                 .n_merges = n_merges,
+	                                                                 .specials = {special, sizeof special - 1},
+	                                                                 .n_specials = 1},
+	                                  &error),
+	             SMOL_OK, "%s", error.text);
+	free(merges);
+	return bytes;
+}
+
 uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
 {
 	uint64_t random = 0x9e3779b97f4a7c15u + recipe->seed, learned_bytes, size;
@@ -122,7 +145,8 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
 	struct smol_parts parts = {0};
 	struct smol_embedding_layout at;
 	struct smol_error error = {0};
-	uint8_t *learned, *embeddings, *bytes;
+	uint8_t *learned, *embeddings, *bytes, *tokenizer = NULL;
+	size_t tokenizer_size;
 
 	model_config(&parts.config, recipe);
 	smol_learned_bytes(&learned_bytes, &parts.config);
@@ -139,6 +163,10 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
 	           parts.config.width, &random);
 	parts.learned = (struct smol_span){learned_bytes ? learned : NULL, learned_bytes};
 	parts.embeddings = (struct smol_span){embeddings, at.size_bytes};
+	if (recipe->n_merges) {
+		tokenizer = make_tokenizer(&tokenizer_size, recipe->n_merges, &random);
+		parts.tokenizer = (struct smol_span){tokenizer + 16, tokenizer_size - 16};
+	}
 	if (recipe->card)
 		parts.card = (struct smol_span){(const uint8_t *)recipe->card, strlen(recipe->card)};
 	cr_assert_eq(smol_file_size(&size, &parts, &error), SMOL_OK, "%s", error.text);
@@ -146,6 +174,7 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
 	cr_assert_eq(smol_file_write(bytes, size, &parts, &error), SMOL_OK, "%s", error.text);
 	free(learned);
 	free(embeddings);
+	free(tokenizer);
 	*size_bytes = size;
 	return bytes;
 }

@@ -15,6 +15,7 @@ struct model_recipe {
 	uint32_t dimensions; /* of a projection */
 	uint64_t seed;
 	const char *card; /* NULL: none */
+	uint32_t n_merges; /* of a tokenizer of BPE, with an end of text; 0: bytes. vocab must have room */
 	float factor_scale; /* of random factors and stored norms; 0: 0.1 */
 };
 

@@ -204,7 +204,7 @@ Test(format, each_field_out_of_range_is_named)
 		{20, 4, 1048577, SMOL_E_RANGE}, {24, 4, 0, SMOL_E_RANGE},    {24, 4, 16777217, SMOL_E_RANGE},
 		{24, 4, 0xffffffff, SMOL_E_RANGE}, {28, 4, 0, SMOL_E_RANGE}, {28, 4, 0x7fc00000, SMOL_E_RANGE},
 		{28, 4, 0x3f800001, SMOL_E_RANGE}, {40, 1, 4, SMOL_E_ENUM},  {41, 1, 4, SMOL_E_ENUM},
-		{42, 1, 1, SMOL_E_ENUM},       {43, 1, 0, SMOL_E_RANGE},     {43, 1, 1, SMOL_E_RANGE},
+		{42, 1, 2, SMOL_E_ENUM},       {43, 1, 0, SMOL_E_RANGE},     {43, 1, 1, SMOL_E_RANGE},
 		{43, 1, 33, SMOL_E_RANGE},     {44, 2, 0, SMOL_E_RANGE},     {44, 2, 257, SMOL_E_RANGE},
 		{46, 1, 9, SMOL_E_RANGE},      {47, 1, 1, SMOL_E_RESERVED},  {48, 4, 0, SMOL_E_RANGE},
 		{48, 4, 0x7f800000, SMOL_E_RANGE}, {48, 4, 0xbf800000, SMOL_E_RANGE}, {52, 4, 1, SMOL_E_RESERVED},

@@ -41,6 +41,8 @@ static enum smol_status check_all(struct smol_file *file, const uint8_t *bytes, 
 	enum smol_status status = smol_file_parse(file, bytes, size, error);
 
 	if (!status)
+		status = smol_file_check_tokens(file, error);
+	if (!status)
 		status = smol_file_check_hash(file, error);
 	if (!status && file->is_signed)
 		status = smol_file_check_signature(file, error);

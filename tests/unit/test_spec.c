@@ -8,6 +8,7 @@
 #include <smol/primitives.h>
 #include <smol/sampler.h>
 #include <smol/session.h>
+#include <smol/tokenizer.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -416,4 +417,37 @@ Test(spec, pick)
 		cr_assert_eq(smol_sampler_pick(&token, sampler, logits, NULL), SMOL_OK);
 		cr_assert_eq(token, (uint32_t)picks[i], "pick %zu: %u, expected %u", i, token, (unsigned)picks[i]);
 	}
+}
+
+Test(spec, tokenizer)
+{
+	uint8_t section[MAX_FILE], special[MAX_FILE], counted[MAX_FILE + 1], text[MAX_FILE], *file;
+	double numbers[MAX_VALUES], want[MAX_VALUES];
+	struct smol_merge merges[MAX_VALUES / 2];
+	uint32_t tokens[MAX_FILE];
+	struct smol_encoder *encoder;
+	struct smol_file tokenizer;
+	char *in = block("tokenizer");
+	const size_t n_numbers = values(numbers, in, "merges"), n_want = values(want, in, "tokens");
+	const size_t n_section = bytes(section, in, "section_bytes"), n_text = bytes(text, in, "text_bytes");
+	const size_t n_special = bytes(special, in, "special_bytes");
+	size_t size, n;
+
+	for (size_t i = 0; i < n_numbers / 2; i++)
+		merges[i] = (struct smol_merge){(uint32_t)numbers[2 * i], (uint32_t)numbers[2 * i + 1]};
+	counted[0] = (uint8_t)n_special;
+	memcpy(counted + 1, special, n_special);
+	const struct smol_tokenizer_parts parts = {merges, (uint32_t)(n_numbers / 2), {counted, n_special + 1}, 1,
+	                                           (uint32_t)value(in, "before")};
+	cr_assert_eq(smol_tokenizer_write(&file, &size, &parts, NULL), SMOL_OK);
+	cr_assert_eq(size, n_section + 16);
+	cr_assert_arr_eq(file + 16, section, n_section);
+	cr_assert_eq(smol_tokenizer_parse(&tokenizer, file, size, NULL), SMOL_OK);
+	cr_assert_eq(smol_encoder_create(&encoder, &tokenizer, NULL), SMOL_OK);
+	cr_assert_eq(smol_encode(&n, tokens, encoder, text, n_text, NULL), SMOL_OK);
+	cr_assert_eq(n, n_want);
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq(tokens[i], (uint32_t)want[i], "token %zu: %u", i, tokens[i]);
+	smol_encoder_destroy(encoder);
+	free(file);
 }

@@ -150,7 +150,7 @@ Test(trainer, refuses_a_checkpoint_of_other_options_or_text)
 	o.lr /= 2;
 	smol_corpus_of_bytes(&corpus, text, TEXT_BYTES);
 	corpus.n_train = TEXT_BYTES / 2;
-	cr_assert_eq(smol_trainer_create_corpus(&other, &o, &corpus, NULL), SMOL_OK);
+	cr_assert_eq(smol_trainer_create_corpus(&other, &o, &corpus, NULL, NULL), SMOL_OK);
 	cr_assert_eq(smol_trainer_load(other, bytes, size, &error), SMOL_E_ARGUMENT);
 	cr_assert_not_null(strstr(error.text, "validation"));
 	smol_trainer_destroy(other);
@@ -324,7 +324,7 @@ Test(trainer, validates_every_byte_once)
 
 		o.batch = batch;
 		t = create(&o);
-		cr_assert_eq(smol_trainer_val_bytes(t), 300);
+		cr_assert_eq(smol_trainer_val_tokens(t), 300);
 		cr_assert_eq(smol_trainer_evaluate(t, &score, NULL), SMOL_OK);
 		cr_assert_eq(score.n_tokens, 299);
 		cr_assert_float_eq(score.bits_per_byte * log(2), score.nats_per_token, 1e-12);

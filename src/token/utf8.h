@@ -1,0 +1,15 @@
+/* Characters of UTF-8: well-formed sequences as in table 3-7 of the Unicode standard. */
+#ifndef SMOL_UTF8_H
+#define SMOL_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of the character that begins text, 0 if none does. size_bytes > 0. */
+size_t smol_utf8_character(const uint8_t *text, size_t size_bytes);
+
+/* Bytes of the longest run of characters, or else of stray bytes, that begins text. size_bytes > 0. */
+size_t smol_utf8_run(bool *is_text, const uint8_t *text, size_t size_bytes);
+
+#endif
