@@ -36,9 +36,9 @@ static enum smol_status check_model(struct smol_file *file, const struct smol_sp
 		*error = (struct smol_error){SMOL_E_IO, SMOL_NO_OFFSET, "libsodium cannot start"};
 		return SMOL_E_IO;
 	}
-	if ((status = smol_file_parse(file, bytes->data, bytes->size_bytes, error)))
-		return status;
-	if ((status = smol_file_check_hash_threads(file, cli_cores(), error)))
+	if ((status = smol_file_parse(file, bytes->data, bytes->size_bytes, error)) ||
+	    (status = smol_file_check_tokens(file, error)) ||
+	    (status = smol_file_check_hash_threads(file, cli_cores(), error)))
 		return status;
 	return file->is_signed ? smol_file_check_signature(file, error) : SMOL_OK;
 }

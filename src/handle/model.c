@@ -40,8 +40,10 @@ enum smol_status smol_model_open(struct smol_model **model, const char *path, ui
 
 static enum smol_status check(const struct smol_file *file, uint32_t n_threads, struct smol_error *error)
 {
-	const enum smol_status status = smol_file_check_hash_threads(file, n_threads, error);
+	enum smol_status status = smol_file_check_tokens(file, error);
 
+	if (status == SMOL_OK)
+		status = smol_file_check_hash_threads(file, n_threads, error);
 	return status || !file->is_signed ? status : smol_file_check_signature(file, error);
 }
 
