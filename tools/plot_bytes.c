@@ -16,15 +16,20 @@ static bool first_of_method(const struct run_log *logs, size_t i)
 	return true;
 }
 
-/* What tells a run from others of its method, "d = 5", as a column of data. */
-static void put_detail(FILE *script, const struct run_log *log)
+/* What tells run k from others of its method, "d = 5", as a column of data: once, if only seeds differ. */
+static void put_detail(FILE *script, const struct run_log *logs, size_t k)
 {
-	char label[RUN_LOG_LABEL_BYTES];
+	char label[RUN_LOG_LABEL_BYTES], other[RUN_LOG_LABEL_BYTES];
 	const char *comma;
+	bool is_told = false;
 
-	run_log_label(label, sizeof label, log);
+	run_log_label(label, sizeof label, logs + k);
+	for (size_t i = 0; i < k && !is_told; i++) {
+		run_log_label(other, sizeof other, logs + i);
+		is_told = strcmp(label, other) == 0;
+	}
 	comma = strchr(label, ',');
-	fprintf(script, "\"%s\"\n", comma ? comma + 2 : "");
+	fprintf(script, "\"%s\"\n", comma && !is_told ? comma + 2 : "");
 }
 
 /* The runs of the method that run i is the first of. */
@@ -35,7 +40,7 @@ static void put_method(FILE *script, const struct run_log *logs, size_t n, size_
 		if (strcmp(run_log_method(logs + k), run_log_method(logs + i)) == 0) {
 			fprintf(script, "%.9g %.9g ", logs[k].non_embedding_bytes,
 			        logs[k].bits_per_byte);
-			put_detail(script, logs + k);
+			put_detail(script, logs, k);
 		}
 	fputs("END\n", script);
 }

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #define N_BUCKETS 150u /* a training curve is drawn as the means of so many stretches */
-#define MANY_CURVES 8u /* more are named outside the axes, and their training is not shown */
+#define FEW_CURVES 4u  /* more are named outside the axes */
+#define MANY_CURVES 8u /* of more the training is not shown */
 
 /* An axis in a unit that keeps its numbers short. */
 struct axis {
@@ -167,7 +168,7 @@ int plot_curves(FILE *script, const struct plot_options *o, const struct run_log
 	                                                     : "loss (nats per token)",
 	           o->log_x);
 	put_ranges(script, logs, n, style.largest / axis.unit, o->log_x);
-	fputs(n > MANY_CURVES ? PLOT_KEY_ABOVE : "set key inside right top\n", script);
+	fputs(n > FEW_CURVES ? PLOT_KEY_ABOVE : "set key inside right top\n", script);
 	fputs(n > MANY_CURVES ? "" : "set title 'training (thin) and validation loss'\n", script);
 	for (size_t i = 0; i < n; i++) {
 		if (!logs[i].train.n)

@@ -16,7 +16,7 @@
 /* Words on the command line that become numbers. */
 struct words {
 	char *method, *d, *dist, *norms, *numbers, *embedding_type, *keep, *init_alpha, *order, *seed, *isa;
-	int gains, bias, layer_gains;
+	int gains, bias, layer_gains, recompute;
 	struct train_rule_words rules;
 };
 
@@ -108,6 +108,7 @@ static int apply_words(struct train_args *args, const struct words *w)
 	o->bias = o->bias || w->bias != 0;
 	o->layer_gains = o->layer_gains || w->layer_gains != 0;
 	o->uniform_alphas = start != 0;
+	o->recompute = w->recompute != 0;
 	if (o->n_threads == 0)
 		o->n_threads = cli_cores() / train_group_neighbours() > 0 ? cli_cores() / train_group_neighbours() : 1;
 	o->group = train_group();
@@ -229,6 +230,8 @@ static int run_popt(struct train_args *a, struct words *w, int argc, const char 
 		{"threads", 't', POPT_ARG_INT, &o->n_threads, 0, "threads, 0 = one for each core", "N"},
 		{"isa", 0, POPT_ARG_STRING, &w->isa, 0,
 		 "best, scalar, avx2, avx512, neon; the model is the same", "NAME"},
+		{"recompute", 0, POPT_ARG_NONE, &w->recompute, 0,
+		 "take less memory, and a third more time: activations are computed twice", NULL},
 		{"eval-every", 0, POPT_ARG_INT, &a->eval_every, 0,
 		 "steps between validations, 0 = only at the end", "N"},
 		{"save-every", 0, POPT_ARG_INT, &a->save_every, 0,

@@ -96,6 +96,7 @@ struct smol_train_options {
 	bool keep_best; /* finish with the best validated numbers, not the last */
 	uint32_t n_threads;
 	enum smol_isa isa; /* of smol's own products; ARGUMENT if this machine lacks it */
+	bool recompute; /* keep less for the way back, and compute it again: a third slower, the same numbers */
 	const struct smol_train_group *group; /* NULL: alone; its size divides batch. Outlives the trainer */
 };
 
@@ -191,7 +192,7 @@ enum smol_status smol_trainer_load(struct smol_trainer *trainer, const uint8_t *
 enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
                                          size_t size_bytes, struct smol_error *error);
 
-/* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads, isa and group, which
+/* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads, isa, recompute and group, which
  * are of the machine, are left out; warmup is resolved. */
 char *smol_train_options_json(const struct smol_train_options *options);
 

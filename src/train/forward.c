@@ -163,21 +163,22 @@ static void layer_backward(struct smol_net *net, struct smol_net_layer *l)
 double smol_net_forward(struct smol_net *net, const uint32_t *tokens, const int32_t *targets,
                         bool gradient, double *total)
 {
-	const size_t C = net->config.width, V = net->config.vocab, n = net->n_tokens;
+	const size_t n = net->n_tokens, size = n * net->config.width;
 	size_t n_targets = 0;
 	double sum = 0;
 
+	if (gradient)
+		memset(net->grad, 0, net->n_values * sizeof *net->grad);
 	embed(net, tokens);
-	for (uint32_t l = 0; l < net->config.n_layers; l++)
+	for (uint32_t l = 0; l < net->config.n_layers; l++) {
+		if (gradient && net->recompute)
+			memcpy(net->inputs + l * size, net->x, size * sizeof *net->x);
 		layer_forward(net, net->layers + l);
+	}
 	normalise(net, &net->ln_f, net->z_f, net->a_f, net->rstd_f);
-	smol_gemm(net->logits, V, (struct smol_operand){net->a_f, C, false},
-	          (struct smol_operand){smol_net_value(net, net->wte), C, true}, n, V, C,
-	          (real)net->config.logit_scale, 0);
 	for (size_t i = 0; i < n; i++)
 		n_targets += targets[i] >= 0;
-	smol_cross_entropy(net->losses, net->logits, targets, n, V, gradient,
-	                   1 / (real)(n_targets > 0 ? n_targets : 1));
+	smol_net_head(net, targets, gradient, 1 / (real)(n_targets > 0 ? n_targets : 1));
 	for (size_t i = 0; i < n; i++)
 		sum += net->losses[i];
 	if (total != NULL)
@@ -185,18 +186,14 @@ double smol_net_forward(struct smol_net *net, const uint32_t *tokens, const int3
 	return sum / (double)(n_targets > 0 ? n_targets : 1);
 }
 
-/* The tied output matrix's gradient, and net->x becomes that of the residual stream. */
-static void output_backward(struct smol_net *net)
+/* What a layer kept for the way back, made again: the same bits. Its input is no longer needed then. */
+static void make_again(struct smol_net *net, uint32_t l)
 {
-	const size_t C = net->config.width, V = net->config.vocab, n = net->n_tokens;
-	const real scale = (real)net->config.logit_scale;
+	real *d_x = net->x;
 
-	smol_gemm(smol_net_grad(net, net->wte), C, (struct smol_operand){net->logits, V, true},
-	          (struct smol_operand){net->a_f, C, false}, V, C, n, scale, 0);
-	smol_gemm(net->d_width, C, (struct smol_operand){net->logits, V, false},
-	          (struct smol_operand){smol_net_value(net, net->wte), C, false}, n, C, V, scale, 0);
-	memset(net->x, 0, n * C * sizeof *net->x);
-	normalise_back(net, &net->ln_f, net->z_f, net->rstd_f);
+	net->x = net->inputs + l * net->n_tokens * net->config.width;
+	layer_forward(net, net->layers + l);
+	net->x = d_x;
 }
 
 static void embed_backward(struct smol_net *net, const uint32_t *tokens)
@@ -217,9 +214,13 @@ static void embed_backward(struct smol_net *net, const uint32_t *tokens)
 
 void smol_net_backward(struct smol_net *net, const uint32_t *tokens)
 {
-	memset(net->grad, 0, net->n_values * sizeof *net->grad);
-	output_backward(net);
-	for (uint32_t l = net->config.n_layers; l-- > 0;)
+	/* Of the last norm's output there is the gradient; net->x becomes that of the residual stream. */
+	memset(net->x, 0, net->n_tokens * net->config.width * sizeof *net->x);
+	normalise_back(net, &net->ln_f, net->z_f, net->rstd_f);
+	for (uint32_t l = net->config.n_layers; l-- > 0;) {
+		if (net->recompute && l + 1 < net->config.n_layers) /* the last one's is still there */
+			make_again(net, l);
 		layer_backward(net, net->layers + l);
+	}
 	embed_backward(net, tokens);
 }

@@ -78,17 +78,55 @@ static bool take_normalised(const struct smol_net *net, const struct smol_net_no
 
 static bool take_layer(struct smol_net *net, struct smol_net_layer *l)
 {
+	return take_matrix(net, &l->c_attn) && take_matrix(net, &l->attn_proj) &&
+	       take_matrix(net, &l->c_fc) && take_matrix(net, &l->mlp_proj) &&
+	       take_norm(net, &l->ln_1) && take_norm(net, &l->ln_2);
+}
+
+static bool take_activations(struct smol_net *net, struct smol_net_layer *l)
+{
 	const struct smol_config *c = &net->config;
 	const size_t n = net->n_tokens, T = c->context;
 
-	return take_matrix(net, &l->c_attn) && take_matrix(net, &l->attn_proj) &&
-	       take_matrix(net, &l->c_fc) && take_matrix(net, &l->mlp_proj) &&
-	       take_norm(net, &l->ln_1) && take_norm(net, &l->ln_2) &&
-	       take_normalised(net, &l->ln_1, &l->z_1, &l->a_1, &l->rstd_1) &&
+	return take_normalised(net, &l->ln_1, &l->z_1, &l->a_1, &l->rstd_1) &&
 	       take_normalised(net, &l->ln_2, &l->z_2, &l->a_2, &l->rstd_2) &&
 	       take(&l->qkv, n * 3 * c->width) &&
 	       take(&l->attention, net->batch * c->n_heads * T * T) && take(&l->heads, n * c->width) &&
 	       take(&l->slope, n * c->n_ff) && take(&l->hidden, n * c->n_ff);
+}
+
+/* The first layer's memory for all; what is not of a frozen norm has its own. */
+static void share_activations(struct smol_net *net, struct smol_net_layer *l)
+{
+	const struct smol_net_layer *first = net->layers;
+
+	l->z_1 = first->z_1;
+	l->rstd_1 = first->rstd_1;
+	l->z_2 = first->z_2;
+	l->rstd_2 = first->rstd_2;
+	l->qkv = first->qkv;
+	l->attention = first->attention;
+	l->heads = first->heads;
+	l->slope = first->slope;
+	l->hidden = first->hidden;
+	l->a_1 = l->ln_1.gain_data != NULL ? net->shared_a[0] : l->z_1;
+	l->a_2 = l->ln_2.gain_data != NULL ? net->shared_a[1] : l->z_2;
+}
+
+static bool take_all_activations(struct smol_net *net)
+{
+	const size_t size = net->n_tokens * net->config.width;
+
+	for (uint32_t l = 0; l < (net->recompute ? 1 : net->config.n_layers); l++)
+		if (!take_activations(net, net->layers + l))
+			return false;
+	if (!net->recompute)
+		return true;
+	if (!take(&net->inputs, net->config.n_layers * size) || !take(&net->shared_a[0], size) || !take(&net->shared_a[1], size))
+		return false;
+	for (uint32_t l = 1; l < net->config.n_layers; l++)
+		share_activations(net, net->layers + l);
+	return true;
 }
 
 struct extent {
@@ -133,7 +171,7 @@ static bool take_shared(struct smol_net *net)
 		smol_train_alloc(((e.rows > e.rank ? e.rows : e.rank) / SMOL_ROW_BLOCK + 1) * SMOL_MAX_BASES, sizeof *net->d_alpha);
 	return net->losses != NULL && net->d_alpha != NULL && take_norm(net, &net->ln_f) &&
 	       take_normalised(net, &net->ln_f, &net->z_f, &net->a_f, &net->rstd_f) &&
-	       take(&net->x, n * c->width) && take(&net->logits, n * c->vocab) &&
+	       take(&net->x, n * c->width) && take(&net->logits, net->head_tokens * c->vocab) &&
 	       take(&net->d_width, n * c->width) && take(&net->d_qkv, n * 3 * c->width) &&
 	       take(&net->d_hidden, n * c->n_ff) && (!e.alphas || take(&net->d_weight, e.matrix)) &&
 	       (e.nola_rank == 0 || (take(&net->d_a, e.nola_rank * e.cols) && take(&net->d_b, e.rows * e.nola_rank))) &&
@@ -162,7 +200,7 @@ static bool take_all(struct smol_net *net)
 	for (uint32_t l = 0; l < net->config.n_layers; l++)
 		if (!take_layer(net, net->layers + l))
 			return false;
-	return take_shared(net) && take_scratch(net) && smol_projections_create(&net->projections, net);
+	return take_all_activations(net) && take_shared(net) && take_scratch(net) && smol_projections_create(&net->projections, net);
 }
 
 enum smol_status smol_net_create(struct smol_net **out, const struct smol_config *config,
@@ -178,6 +216,8 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
 	net->n_tokens = (size_t)options->batch * config->context;
 	net->full = options->full;
 	net->smooth = options->smooth;
+	net->recompute = options->recompute;
+	net->head_tokens = smol_net_head_tokens(net->n_tokens, config->vocab);
 	net->n_threads = options->n_threads;
 	net->kernels = smol_kernels_select(options->isa);
 	smol_frozen_key_init(&net->key, config->seed);
@@ -230,6 +270,10 @@ static void free_layer(struct smol_net_layer *l)
 	free_matrix(&l->mlp_proj);
 	free_norm(&l->ln_1);
 	free_norm(&l->ln_2);
+}
+
+static void free_activations(struct smol_net_layer *l)
+{
 	free_normalised(l->z_1, l->a_1, l->rstd_1);
 	free_normalised(l->z_2, l->a_2, l->rstd_2);
 	free(l->qkv);
@@ -245,12 +289,15 @@ void smol_net_destroy(struct smol_net *net)
 		return;
 	for (uint32_t l = 0; net->layers != NULL && l < net->config.n_layers; l++)
 		free_layer(net->layers + l);
+	for (uint32_t l = 0; net->layers != NULL && l < (net->recompute ? 1 : net->config.n_layers); l++)
+		free_activations(net->layers + l);
 	free_norm(&net->ln_f);
 	free_normalised(net->z_f, net->a_f, net->rstd_f);
 	real *const buffers[] = {net->value,    net->grad,     net->x,        net->logits,
 	                         net->d_width,  net->d_qkv,    net->d_hidden, net->d_weight,
 	                         net->z_factor, net->d_factor, net->partial,  net->d_attention,
-	                         net->plain,    net->d_plain,  net->d_a,     net->d_b};
+	                         net->plain,    net->d_plain,  net->d_a,     net->d_b,
+	                         net->inputs,   net->shared_a[0], net->shared_a[1]};
 	for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
 		free(buffers[i]);
 	free(net->layers);

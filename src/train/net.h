@@ -71,6 +71,7 @@ struct smol_net {
 	size_t batch, n_tokens; /* n_tokens = batch x context */
 	bool full;              /* the matrices themselves train */
 	bool smooth;            /* tables unrounded: for checking gradients */
+	bool recompute;         /* layers keep their input alone, and are computed again on the way back */
 	uint32_t n_threads;
 	const struct smol_kernels *kernels; /* of the projections */
 
@@ -80,11 +81,14 @@ struct smol_net {
 	real *value, *grad; /* (n_values) */
 	uint32_t wte, wpe, shared;
 
-	struct smol_net_layer *layers; /* (L) */
+	struct smol_net_layer *layers; /* (L); if recompute is set, all share the memory of the first's activations */
+	real *inputs;                  /* (L, n, C) what layers begin with, if recompute is set */
+	real *shared_a[2];             /* (n, C) a_1 and a_2 of the layers whose norms are not frozen, then too */
 	struct smol_net_norm ln_f;
 	real *x; /* (n, C): the residual stream; on the way back its gradient */
 	real *z_f, *a_f, *rstd_f;
-	real *logits;   /* (n, V) */
+	size_t head_tokens; /* whose logits exist at once */
+	real *logits;       /* (head_tokens, V) */
 	double *losses; /* (n) */
 
 	real *d_width;             /* (n, C) */
@@ -105,7 +109,7 @@ struct smol_net {
 struct smol_net_options {
 	uint32_t batch, n_threads;
 	enum smol_isa isa; /* which this machine has */
-	bool full, smooth;
+	bool full, smooth, recompute;
 	bool uniform_alphas; /* 1 / sqrt(d) each, not (1, 0, ...) */
 	double embedding_std;
 };
@@ -128,11 +132,16 @@ void smol_net_materialise(struct smol_net *net, bool everything);
 void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m);
 
 /* Mean loss over the targets that are not -1, in nats. tokens, targets: (n_tokens). *total gets the
- * sum, if not NULL. smol_net_forward leaves logits' gradient if gradient is true; then
- * smol_net_backward sets grad. */
+ * sum, if not NULL. If gradient is true, smol_net_forward begins grad anew with the head's part; then
+ * smol_net_backward completes it. */
 double smol_net_forward(struct smol_net *net, const uint32_t *tokens, const int32_t *targets,
                         bool gradient, double *total);
 void smol_net_backward(struct smol_net *net, const uint32_t *tokens);
+
+/* The head: losses from a_f and, if gradient is true, the head's part of d_wte, and d_width, the gradient of a_f. Of so many
+ * tokens at a time: */
+size_t smol_net_head_tokens(size_t n_tokens, size_t vocab);
+void smol_net_head(struct smol_net *net, const int32_t *targets, bool gradient, real inverse_count);
 
 /* A matrix's gradients from its input x (n, cols) and d_y (n, rows). */
 void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,

@@ -71,6 +71,7 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
 	                                             .n_threads = o->n_threads,
 	                                             .isa = o->isa,
 	                                             .full = o->full,
+	                                             .recompute = o->recompute,
 	                                             .uniform_alphas = o->uniform_alphas,
 	                                             .embedding_std = o->embedding_std};
 	struct smol_config config;

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""smoltrain's choices: an instruction set, which changes nothing, and a seed, which is searched for.
+"""smoltrain's choices: an instruction set and a way to save memory, which change nothing, and a seed, which is searched for.
 
 Usage: test_smoltrain_choices.py BUILD_DIR
 """
@@ -28,6 +28,15 @@ def test_every_instruction_set_gives_the_same_file(folder):
                 assert done.returncode == 2 and 'lacks the instruction set' in done.stderr, done.stderr
         assert {b for (m, _), b in found.items() if m == method} == {found[method, 'scalar']}
     run(smoltrain, '--data', folder / 'text', '-o', folder / 'x.smol', '--isa', 'sse', code=2)
+
+
+def test_recompute(folder):
+    """Less memory, the same model."""
+    for method in ('lora', 'alpha'):
+        options = ['--method', method, '--norms', 'stored', '--steps', '12']
+        train(folder, '-o', folder / 'a.smol', *options)
+        train(folder, '-o', folder / 'b.smol', *options, '--recompute')
+        assert (folder / 'a.smol').read_bytes() == (folder / 'b.smol').read_bytes()
 
 
 def test_seed_search(folder):
