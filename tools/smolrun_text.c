@@ -85,67 +85,28 @@ static void show_given(struct run_stream *s, struct smol_span bytes)
 
 /* ---- growing ---- */
 
-static bool make_room(struct run_text *t, size_t n)
-{
-	const size_t capacity = t->n_tokens + n + t->capacity;
-	uint32_t *larger;
-
-	if (n <= t->capacity - t->n_tokens)
-		return true;
-	larger = realloc(t->tokens, capacity * sizeof *larger);
-	if (!larger)
-		return false;
-	t->tokens = larger;
-	t->capacity = capacity;
-	return true;
-}
-
 static enum smol_status add(struct run_text *t, struct smol_span bytes, struct smol_error *error)
 {
-	size_t n = 0;
+	uint32_t *tokens = malloc((bytes.size_bytes + 1) * sizeof *tokens);
 	enum smol_status status = SMOL_OK;
+	size_t n = 0;
 
-	if (!make_room(t, bytes.size_bytes + 1))
+	if (!tokens)
 		return fail(error, SMOL_E_MEMORY, "out of memory");
 	if (bytes.size_bytes)
-		status = smol_encode(&n, t->tokens + t->n_tokens, t->encoder, bytes.data, bytes.size_bytes,
-		                     error);
-	else if (t->n_tokens == 0)
-		t->tokens[n++] = smol_start_token(&t->run->file);
-	t->n_tokens += n;
+		status = smol_encode(&n, tokens, t->encoder, bytes.data, bytes.size_bytes, error);
+	else if (smol_text_count(t->text) == 0)
+		tokens[n++] = smol_start_token(&t->run->file);
+	if (!status)
+		status = smol_text_append(t->text, tokens, n, error);
+	free(tokens);
 	return status;
-}
-
-/* Feeds what has not been fed. When the context has no room for it, its last half is fed again from the start. */
-static enum smol_status feed(struct run_text *t, struct smol_error *error)
-{
-	struct smol_session *session = t->run->session;
-	const size_t context = smol_session_context(session), position = smol_session_position(session);
-	const size_t n_new = t->n_tokens - t->n_fed;
-	size_t n = n_new;
-	enum smol_status status = SMOL_OK;
-
-	if (position > 0 && n_new <= context && position + n_new > context) {
-		smol_session_rewind(session, 0);
-		n = n_new > context / 2 ? n_new : context / 2;
-	}
-	if (n)
-		status = smol_session_feed(session, t->tokens + t->n_tokens - n, n, error);
-	if (status)
-		return status;
-	t->n_fed = t->n_tokens;
-	for (; t->n_accepted < t->n_tokens; t->n_accepted++)
-		smol_sampler_accept(t->sampler, t->tokens[t->n_accepted]);
-	return SMOL_OK;
 }
 
 /* Whether the context is full and the text is to end with it. */
 static bool is_full(const struct run_text *t)
 {
-	const struct smol_session *session = t->run->session;
-
-	return t->run->args->n_predict < 0 && t->n_fed < t->n_tokens &&
-	       smol_session_position(session) == smol_session_context(session);
+	return t->run->args->n_predict < 0 && smol_text_is_full(t->text);
 }
 
 /* The next token; *is_end if it ends the text, and then it is not shown. */
@@ -155,13 +116,8 @@ static enum smol_status pick(bool *is_end, struct run_text *t, struct smol_error
 	enum smol_status status;
 	uint32_t token;
 
-	if (!make_room(t, 1))
-		return fail(error, SMOL_E_MEMORY, "out of memory");
-	if ((status = smol_sampler_pick(&token, t->sampler, smol_session_logits(t->run->session),
-	                                error)))
+	if ((status = smol_text_next(&token, t->text, error)))
 		return status;
-	t->tokens[t->n_tokens++] = token;
-	t->n_accepted = t->n_tokens;
 	*is_end = t->has_end && token == t->end;
 	if (!*is_end)
 		stream_bytes(&t->stream, smol_token_bytes(bytes, &t->run->file, token));
@@ -183,7 +139,7 @@ static enum smol_status go_on(const char **finish, struct run_text *t, struct sm
 			*finish = stop_asked ? "interrupted" : "context";
 			break;
 		}
-		if ((status = feed(t, error)) || (status = pick(&is_end, t, error)))
+		if ((status = pick(&is_end, t, error)))
 			return status;
 	}
 	if (is_end)
@@ -196,7 +152,7 @@ static enum smol_status go_on(const char **finish, struct run_text *t, struct sm
 enum smol_status run_text_turn(struct run_result *result, struct run_text *t, struct smol_span bytes,
                                bool is_shown, struct smol_error *error)
 {
-	const size_t turn = t->n_tokens;
+	const size_t turn = smol_text_count(t->text);
 	const double start = cli_seconds();
 	struct run_result r = {0};
 	enum smol_status status;
@@ -206,16 +162,14 @@ enum smol_status run_text_turn(struct run_result *result, struct run_text *t, st
 		return status;
 	if (is_shown)
 		show_given(&t->stream, bytes);
-	r.n_prompt = t->n_tokens - turn;
-	if ((status = feed(t, error))) {
-		t->n_tokens = turn;
+	r.n_prompt = smol_text_count(t->text) - turn;
+	if ((status = smol_text_feed(t->text, error)))
 		return status;
-	}
 	r.prompt_seconds = cli_seconds() - start;
 	status = go_on(&r.finish, t, error);
 	r.generate_seconds = cli_seconds() - start - r.prompt_seconds;
-	r.tokens = t->tokens + turn;
-	r.n_tokens = t->n_tokens - turn;
+	r.tokens = smol_text_tokens(t->text) + turn;
+	r.n_tokens = smol_text_count(t->text) - turn;
 	r.n_shown = r.n_tokens - (status == SMOL_OK && strcmp(r.finish, "end") == 0);
 	if (status == SMOL_OK)
 		*result = r;
@@ -226,6 +180,7 @@ enum smol_status run_text_open(struct run_text *text, const struct run *run, str
 {
 	const uint32_t vocab = run->file.config.vocab;
 	struct run_text t = {.run = run};
+	struct smol_sampler *sampler;
 	enum smol_status status = smol_sampler_size(&t.memory_bytes, vocab, &run->args->sampler, error);
 
 	if (status)
@@ -237,12 +192,13 @@ enum smol_status run_text_open(struct run_text *text, const struct run *run, str
 	if (!t.memory)
 		return fail(error, SMOL_E_MEMORY, "out of memory");
 	t.has_end = !run->args->ignore_eos && smol_end_token(&t.end, &run->file);
-	status = smol_sampler_create(&t.sampler, vocab, &run->args->sampler, t.memory, t.memory_bytes,
-	                             error);
+	status = smol_sampler_create(&sampler, vocab, &run->args->sampler, t.memory, t.memory_bytes, error);
 	if (!status)
 		status = smol_encoder_create(&t.encoder, &run->file, error);
+	if (!status)
+		status = smol_text_create(&t.text, run->session, sampler, error);
 	if (status)
-		cli_memory_free(t.memory, t.memory_bytes);
+		run_text_close(&t);
 	else
 		*text = t;
 	return status;
@@ -250,7 +206,7 @@ enum smol_status run_text_open(struct run_text *text, const struct run *run, str
 
 void run_text_close(struct run_text *text)
 {
-	cli_memory_free(text->memory, text->memory_bytes);
+	smol_text_destroy(text->text);
 	smol_encoder_destroy(text->encoder);
-	free(text->tokens);
+	cli_memory_free(text->memory, text->memory_bytes);
 }

@@ -4,6 +4,8 @@
 
 #include "smolrun.h"
 
+#include <smol/text.h>
+
 /* Text on its way out: bytes that may still become a whole character are held back. */
 struct run_stream {
 	uint8_t held[8];
@@ -15,13 +17,10 @@ struct run_stream {
 struct run_text {
 	const struct run *run;
 	struct smol_encoder *encoder;
-	uint32_t *tokens;                     /* all so far; owned */
-	size_t n_tokens, capacity;
-	size_t n_fed, n_accepted;             /* of them, by the session and by the sampler */
-	bool has_end;                         /* whether a token ends the text, and which */
+	struct smol_text *text;
+	bool has_end; /* whether a token ends the text, and which */
 	uint32_t end;
-	struct smol_sampler *sampler;
-	void *memory;                         /* the sampler's */
+	void *memory; /* the sampler's */
 	size_t memory_bytes;
 	struct run_stream stream;
 };

@@ -23,8 +23,8 @@ void smol_text_destroy(struct smol_text *text);
 /* Appends n tokens; what needs their logits computes them. Errors: MEMORY. */
 enum smol_status smol_text_append(struct smol_text *text, const uint32_t *tokens, size_t n, struct smol_error *error);
 
-/* Computes what has been appended. Errors: those of smol_session_feed; tokens appended since the last call
- * are then gone. */
+/* Computes what has been appended. Errors: those of smol_session_feed; what smol_text_append has added since the last call is
+ * then gone. */
 enum smol_status smol_text_feed(struct smol_text *text, struct smol_error *error);
 
 /* Feeds, then picks the next token and appends it. Errors: those of smol_text_feed; ARGUMENT if the text is

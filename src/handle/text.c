@@ -8,8 +8,10 @@
 struct smol_text {
 	struct smol_session *session;
 	struct smol_sampler *sampler;
-	uint32_t *tokens; /* (capacity), of which n_tokens are there, n_fed computed, n_accepted known to the sampler */
-	size_t n_tokens, n_fed, n_accepted, capacity;
+	/* (capacity), of which n_tokens are there, n_fed computed, n_accepted known to the sampler; a failure leaves the n_sure that
+	 * have been computed or picked. */
+	uint32_t *tokens;
+	size_t n_tokens, n_fed, n_accepted, n_sure, capacity;
 	void *memory; /* NULL, or of session and sampler */
 };
 
@@ -91,10 +93,10 @@ enum smol_status smol_text_feed(struct smol_text *text, struct smol_error *error
 	enum smol_status status = n ? smol_session_feed(text->session, text->tokens + text->n_tokens - n, n, error) : SMOL_OK;
 
 	if (status) {
-		text->n_tokens = text->n_fed;
+		text->n_tokens = text->n_sure;
 		return status;
 	}
-	text->n_fed = text->n_tokens;
+	text->n_fed = text->n_sure = text->n_tokens;
 	for (; text->n_accepted < text->n_tokens; text->n_accepted++)
 		smol_sampler_accept(text->sampler, text->tokens[text->n_accepted]);
 	return SMOL_OK;
@@ -113,7 +115,7 @@ enum smol_status smol_text_next(uint32_t *token, struct smol_text *text, struct 
 	    (status = smol_sampler_pick(&picked, text->sampler, smol_session_logits(text->session), error)))
 		return status;
 	text->tokens[text->n_tokens++] = picked;
-	text->n_accepted = text->n_tokens; /* the sampler accepts what it picks */
+	text->n_accepted = text->n_sure = text->n_tokens; /* the sampler accepts what it picks */
 	*token = picked;
 	return SMOL_OK;
 }

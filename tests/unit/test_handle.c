@@ -88,7 +88,7 @@ Test(handle, what_cannot_be_fed_is_gone)
 	struct smol_model *model = open_recipe(&bytes, &size);
 	struct smol_text *text = begin(model, &greedy);
 	const uint32_t good[4] = {1, 2, 3, 4}, bad[1] = {1u << 30}, many[CONTEXT + 1] = {0};
-	uint32_t token = 77;
+	uint32_t token = 77, five[5];
 	struct smol_error error;
 
 	cr_assert_eq(smol_text_next(&token, text, &error), SMOL_E_ARGUMENT);
@@ -102,6 +102,14 @@ Test(handle, what_cannot_be_fed_is_gone)
 	cr_assert_eq(smol_text_count(text), 4);
 	cr_assert_eq(smol_text_next(&token, text, &error), SMOL_OK);
 	cr_assert_eq(token, best_after(smol_model_file(model), good, 4));
+	/* A picked token, though not computed yet, is not among what is gone. */
+	memcpy(five, good, sizeof good);
+	five[4] = token;
+	cr_assert_eq(smol_text_append(text, bad, 1, NULL), SMOL_OK);
+	cr_assert_eq(smol_text_feed(text, &error), SMOL_E_TOKEN);
+	cr_assert_eq(smol_text_count(text), 5);
+	cr_assert_eq(smol_text_next(&token, text, &error), SMOL_OK);
+	cr_assert_eq(token, best_after(smol_model_file(model), five, 5));
 	smol_text_destroy(text);
 	smol_text_destroy(NULL);
 	smol_model_close(model);
