@@ -10,8 +10,8 @@ import pathlib
 import statistics
 import subprocess
 import sys
-import tempfile
-import traceback
+
+import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
 smolrun = str((build / 'tools/smolrun').resolve())
@@ -88,19 +88,5 @@ def test_wrong(folder):
     assert b'--bench' in run(smolrun, '--help').stdout
 
 
-def main():
-    passed = failed = 0
-    for name, test in [(n, t) for n, t in sorted(globals().items()) if n.startswith('test_')]:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print(f'FAILED: {name}')
-                traceback.print_exc()
-    print(f'{passed} passed, {failed} failed')
-    return failed != 0
-
-
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(cases.main(globals()))

@@ -16,9 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 import xxhash
+
+import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
 root = pathlib.Path(__file__).resolve().parents[2]
@@ -286,25 +287,6 @@ def test_a_stop_while_the_text_is_read(folder):
     assert list((folder / 'cache').iterdir()) == []
 
 
-def main():
-    text = (root / 'SPEC.md').read_bytes()
-    passed = failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            (pathlib.Path(folder) / 'text').write_bytes(text[:9001])
-            (pathlib.Path(folder) / 'other').write_bytes(text[10000:16000])
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print(f'FAILED: {name}')
-                traceback.print_exc(file=sys.stdout)
-    print(f'{passed} passed, {failed} failed')
-    return failed > 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    text = (root / 'SPEC.md').read_bytes()
+    sys.exit(cases.main(globals(), text=text[:9001], other=text[10000:16000]))

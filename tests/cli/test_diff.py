@@ -9,14 +9,14 @@ import json
 import pathlib
 import subprocess
 import sys
-import tempfile
-import traceback
 
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'reference'))
 import container
 import models
+
+import cases
 
 smoltool = str((pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build') / 'tools/smoltool').resolve())
 SHAPE = (2, 2, 70, 9, 24, 300)
@@ -237,21 +237,5 @@ def test_trouble(folder):
             assert diff(*words, code=2, stdout=full).stderr.count(b'\n') == 1
 
 
-def main():
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print('FAILED: ' + name)
-                traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
-
-
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(cases.main(globals()))

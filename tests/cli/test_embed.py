@@ -8,8 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-import traceback
+
+import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build').resolve()
 smoltool, smolrun, embedded = (str(build / p) for p in ('tools/smoltool', 'tools/smolrun', 'docs/examples/embedded'))
@@ -74,21 +74,5 @@ def test_bad_input(folder):
     assert sorted(p.name for p in folder.iterdir()) == ['spoilt']
 
 
-def main():
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print('FAILED: ' + name)
-                traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
-
-
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(cases.main(globals()))

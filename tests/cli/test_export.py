@@ -9,13 +9,13 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
-import traceback
 
 import numpy as np
 
 from gpt2_files import (F, Gguf, blocks_q4_0, blocks_q8_0, byte_letters, gguf_name, gpt2, half, read_npz,
                         read_safetensors)
+
+import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
 smoltool = str((build / 'tools/smoltool').resolve())
@@ -348,21 +348,5 @@ def test_memory(folder):
         assert peak < 200e6
 
 
-def main():
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print('FAILED: ' + name)
-                traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
-
-
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(cases.main(globals()))

@@ -10,9 +10,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-import traceback
+
+import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
 root = pathlib.Path(__file__).resolve().parents[2]
@@ -119,27 +119,14 @@ def test_a_stop_by_signal(folder):
 
 
 def main():
-    passed = failed = 0
-    text = pathlib.Path(root / 'SPEC.md').read_bytes()[:30000]
-    tests = {name: test for name, test in globals().items() if name.startswith('test_')}
+    tests = globals()
     if os.environ.get('SMOL_SANITIZED'):
         print('skipped: Open MPI does not run under the sanitizers')
         tests = {'test_alone': test_alone}
     elif not shutil.which('mpirun') or b'libmpi' not in subprocess.run(['ldd', smoltrain], capture_output=True).stdout:
         print('skipped: no Open MPI here')
         tests = {'test_alone': test_alone}
-    for name, test in sorted(tests.items()):
-        with tempfile.TemporaryDirectory() as folder:
-            (pathlib.Path(folder) / 'text').write_bytes(text)
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print('FAILED: ' + name)
-                traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
+    return cases.main(tests, text=(root / 'SPEC.md').read_bytes()[:30000])
 
 
 sys.exit(main())

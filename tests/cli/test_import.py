@@ -10,8 +10,6 @@ import pathlib
 import struct
 import subprocess
 import sys
-import tempfile
-import traceback
 import zipfile
 
 import numpy as np
@@ -19,6 +17,8 @@ import numpy as np
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'reference'))
 import arith
 import container
+
+import cases
 
 smoltool = str((pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build') / 'tools/smoltool').resolve())
 rng = np.random.default_rng(11)
@@ -226,21 +226,5 @@ def test_bad_npz(folder):
     assert 'size' in refused(folder, bytes(bomb))
 
 
-def main():
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print('FAILED: ' + name)
-                traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
-
-
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(cases.main(globals()))

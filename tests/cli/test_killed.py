@@ -17,9 +17,9 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
-import traceback
+
+import cases
 
 parser = argparse.ArgumentParser()
 parser.add_argument('build', nargs='?', default='build')
@@ -204,24 +204,5 @@ def test_a_loss_that_is_no_number(folder):
     assert f'the checkpoint of step {step - 1} is whole' in message and not out.exists()
 
 
-def main():
-    text = (root / 'SPEC.md').read_bytes()[:30000]
-    passed = failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            (pathlib.Path(folder) / 'text').write_bytes(text)
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print(f'FAILED: {name}')
-                traceback.print_exc(file=sys.stdout)
-    print(f'{passed} passed, {failed} failed')
-    return failed > 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(cases.main(globals(), text=(root / 'SPEC.md').read_bytes()[:30000]))

@@ -12,18 +12,14 @@ import shutil
 import struct
 import subprocess
 import sys
-import tempfile
-import traceback
 import xml.etree.ElementTree as ET
 
 import numpy as np
 
+import cases
+
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
 smoltool = str((build / 'tools/smoltool').resolve())
-
-
-class Skipped(Exception):
-    pass
 
 
 def run(*arguments, code=0, **more):
@@ -39,7 +35,7 @@ def tool(*arguments, **more):
 
 def needs_gnuplot():
     if not shutil.which('gnuplot'):
-        raise Skipped('gnuplot is not installed')
+        raise cases.Skipped('gnuplot is not installed')
 
 
 def png_size(path):
@@ -428,24 +424,5 @@ def test_bad_logs(folder):
     assert os.listdir(folder) == ['log']
 
 
-def main():
-    passed = failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Skipped as why:
-                print(f'skipped: {name}: {why}')
-            except Exception:
-                failed += 1
-                print(f'FAILED: {name}')
-                traceback.print_exc(file=sys.stdout)
-    print(f'{passed} passed, {failed} failed')
-    return failed > 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(cases.main(globals()))

@@ -7,8 +7,6 @@ import json
 import pathlib
 import subprocess
 import sys
-import tempfile
-import traceback
 
 import numpy as np
 
@@ -16,6 +14,8 @@ root = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(root / 'tests/reference'))
 import container  # noqa: E402
 import models  # noqa: E402
+
+import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build').resolve()
 smoltool, smolrun = str(build / 'tools/smoltool'), str(build / 'tools/smolrun')
@@ -109,21 +109,5 @@ def test_bad_input(folder):
     assert sorted(p.name for p in folder.iterdir()) == ['a', 'short']
 
 
-def main():
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print('FAILED: ' + name)
-                traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
-
-
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(cases.main(globals()))

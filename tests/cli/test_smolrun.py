@@ -8,8 +8,8 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
-import traceback
+
+import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
 smolrun = str((build / 'tools/smolrun').resolve())
@@ -223,21 +223,5 @@ def test_memory_is_foretold(folder):
         complaint(run(smolrun, m, '-p', 'a', '--no-display-prompt', '--mem', foretold - 1000, *words, code=1), m, '--mem')
 
 
-def main():
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print('FAILED: ' + name)
-                traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
-
-
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(cases.main(globals()))

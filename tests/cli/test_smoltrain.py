@@ -13,12 +13,12 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
-import traceback
 
 import nacl.signing
 import numpy as np
+
+import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
 root = pathlib.Path(__file__).resolve().parents[2]
@@ -474,22 +474,7 @@ def test_runaway(folder):
 
 
 def main(tests):
-    text = (root / 'SPEC.md').read_bytes()[:20000]
-    passed = failed = 0
-    for name, test in list(tests.items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            (pathlib.Path(folder) / 'text').write_bytes(text)
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print(f'FAILED: {name}')
-                traceback.print_exc(file=sys.stdout)
-    print(f'{passed} passed, {failed} failed')
-    return failed > 0
+    return cases.main(tests, text=(root / 'SPEC.md').read_bytes()[:20000])
 
 
 if __name__ == '__main__':

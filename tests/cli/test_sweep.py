@@ -12,19 +12,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-import traceback
+
+import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
 root = pathlib.Path(__file__).resolve().parents[2]
 smoltrain = str((build / 'tools/smoltrain').resolve())
 small = ['--layers', '1', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1']
 models = ['embed.smol', 'full.safetensors', 'alpha-1.smol', 'alpha-3.smol', 'alpha-20.smol']
-
-
-class Skipped(Exception):
-    pass
 
 
 def run(*arguments, code=0, **more):
@@ -45,7 +41,7 @@ def sweep(folder, *arguments, output='out', **more):
 
 def needs_gnuplot():
     if not shutil.which('gnuplot'):
-        raise Skipped('gnuplot is not installed')
+        raise cases.Skipped('gnuplot is not installed')
 
 
 def records(log):
@@ -205,26 +201,5 @@ def test_without_gnuplot(folder):
     assert 'run 1' in done.stderr and 'run 1' not in sweep(folder, code=1, env={'PATH': str(folder)}).stderr
 
 
-def main():
-    text = (root / 'SPEC.md').read_bytes()[:20000]
-    passed = failed = 0
-    for name, test in list(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            (pathlib.Path(folder) / 'text').write_bytes(text)
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Skipped as why:
-                print(f'skipped: {name}: {why}')
-            except Exception:
-                failed += 1
-                print(f'FAILED: {name}')
-                traceback.print_exc(file=sys.stdout)
-    print(f'{passed} passed, {failed} failed')
-    return failed > 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(cases.main(globals(), text=(root / 'SPEC.md').read_bytes()[:20000]))

@@ -9,7 +9,8 @@ import math
 import random
 import sys
 
-from tokenizing import TEXT, main, root, run, smolrun, smoltool, tool, train, write
+import cases
+from tokenizing import TEXT, root, run, smolrun, smoltool, tool, train, write
 
 import bad_tokens
 import container
@@ -387,4 +388,4 @@ def test_usage(folder):
     assert not (folder / 'x').exists()
 
 
-sys.exit(main(globals()))
+sys.exit(cases.main(globals()))

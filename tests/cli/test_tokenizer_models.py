@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 
-from tokenizing import TEXT, main, run, smolrun, smoltool, smoltrain, train, write
+import cases
+from tokenizing import TEXT, run, smolrun, smoltool, smoltrain, train, write
 
 import tokens
 
@@ -115,4 +116,4 @@ def test_sweeps_take_a_tokenizer(folder):
     assert b'another text' in run(*line, code=1).stderr
 
 
-sys.exit(main(globals()))
+sys.exit(cases.main(globals()))

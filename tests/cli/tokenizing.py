@@ -1,9 +1,7 @@
-"""What the tests of tokenizers share: programs run, files written, a tokenizer trained, tests called."""
+"""What the tests of tokenizers share: programs run, files written, a tokenizer trained."""
 import pathlib
 import subprocess
 import sys
-import tempfile
-import traceback
 
 root = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(root / 'tests' / folder) for folder in ('reference', 'golden')]
@@ -34,21 +32,3 @@ def train(folder, n, *texts):
     paths = [write(folder / ('text-%d' % i), text) for i, text in enumerate(texts)]
     tool('train', '--vocab', n, *paths, '-o', folder / 'trained.smoltok')
     return folder / 'trained.smoltok'
-
-
-def main(tests):
-    """Calls every test of a module with an empty folder."""
-    passed = failed = 0
-    for name, test in sorted(tests.items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print('FAILED: ' + name)
-                traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
