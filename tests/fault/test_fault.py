@@ -30,6 +30,8 @@ build = pathlib.Path(arguments[0] if arguments else 'build').resolve()
 LONG = '--long' in sys.argv
 NEAR, FAR = 12, 20
 shim = build / 'tests/fault/libfault.so'
+loading = tempfile.TemporaryDirectory()  # LD_PRELOAD takes no path with a space
+preloaded = shutil.copy(shim, loading.name)
 MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None  # a disk would take a minute more for its syncs
 CLEAN = {'PATH': '/usr/bin:/bin', 'HOME': '/nonexistent', 'LC_ALL': 'C.UTF-8', 'OMP_WAIT_POLICY': 'passive', 'OMP_NUM_THREADS': '1'}
 
@@ -125,7 +127,7 @@ class Case:
         with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
             work, mark = pathlib.Path(folder) / 'w', pathlib.Path(folder) / 'mark'
             shutil.copytree(self.home, work)
-            environment = dict(CLEAN, LD_PRELOAD=str(shim), FAULT_KIND=kind, FAULT_AT=str(n), FAULT_MARK=str(mark))
+            environment = dict(CLEAN, LD_PRELOAD=preloaded, FAULT_KIND=kind, FAULT_AT=str(n), FAULT_MARK=str(mark))
             if forever:
                 environment['FAULT_FOREVER'] = '1'
             try:
@@ -197,6 +199,7 @@ def main():
             case, told, runs = Case(name, home), [], {}
             for kind in ('memory', 'files'):
                 total = runs[kind] = count(case, kind)
+                assert total > 0, '%s: no call is counted; is %s loaded?' % (name, preloaded)
                 jobs = [(kind, n, forever) for forever in (False, True) for n in numbers(total)]
                 # A run that meets a failure may take another way, so the count is that of the run without any.
                 told += [w for found in pool.map(lambda job: case.faults(*job), jobs) for w in found or []]
