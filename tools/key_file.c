@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/select.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -58,21 +59,31 @@ static void note_signal(int number)
 	ended_by = number;
 }
 
-/* Signals that end the program wait until the terminal shows again what is typed; the read gives up for them. */
+/* Signals that end the program wait until the terminal shows again what is typed; they come through only while
+ * pselect waits for a line, so that none is missed before that. */
 static bool read_hidden(char password[KEY_FILE_MAX_PASSWORD], const struct termios *shown)
 {
 	const struct sigaction action = {.sa_handler = note_signal};
 	struct sigaction before[N_ENDING];
 	struct termios hidden = *shown;
+	sigset_t ending, mask;
+	fd_set in;
 	bool got;
 
 	ended_by = 0;
-	for (size_t i = 0; i < N_ENDING; i++)
+	sigemptyset(&ending);
+	for (size_t i = 0; i < N_ENDING; i++) {
 		sigaction(ending_signals[i], &action, &before[i]);
+		sigaddset(&ending, ending_signals[i]);
+	}
+	sigprocmask(SIG_BLOCK, &ending, &mask);
 	hidden.c_lflag &= (tcflag_t)~ECHO;
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	got = read_line(password, stdin);
+	FD_ZERO(&in);
+	FD_SET(STDIN_FILENO, &in);
+	got = pselect(STDIN_FILENO + 1, &in, NULL, NULL, NULL, &mask) == 1 && read_line(password, stdin);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, shown);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	for (size_t i = 0; i < N_ENDING; i++)
 		sigaction(ending_signals[i], &before[i], NULL);
 	return got && !ended_by;
