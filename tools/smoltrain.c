@@ -106,9 +106,12 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
 	if (!train_group_is_first())
 		return SMOL_OK;
 	status = train_output_write(output, args, t, corpus, &score, error);
-	if (status == SMOL_OK)
-		train_report_model(report, t, output);
-	return status;
+	if (status != SMOL_OK)
+		return status;
+	train_report_model(report, t, output);
+	if (smol_trainer_steps(t) == args->options.n_steps)
+		train_output_done(output);
+	return SMOL_OK;
 }
 
 static int run(const struct train_args *args, const struct train_data *data,

@@ -230,12 +230,14 @@ enum smol_status train_output_write(struct train_output *o, const struct train_a
 		o->non_embedding_bytes = non_embedding_bytes(trainer, bytes, size);
 	}
 	free(bytes);
-	if (status != SMOL_OK)
-		return status;
-	if (smol_trainer_steps(trainer) == args->options.n_steps)
-		unlink(o->checkpoint);
-	summarise(o, args, score);
-	return SMOL_OK;
+	if (status == SMOL_OK)
+		summarise(o, args, score);
+	return status;
+}
+
+void train_output_done(const struct train_output *o)
+{
+	unlink(o->checkpoint);
 }
 
 void train_output_complain(const struct train_output *o, const struct smol_error *error)

@@ -27,11 +27,14 @@ enum smol_status train_output_save(struct train_output *output, const struct smo
                                    struct smol_error *error);
 enum smol_status train_output_load(struct train_output *output, struct smol_trainer *trainer,
                                    struct smol_error *error);
-/* Writes the model of a finished trainer; after its last step the checkpoint goes. */
+/* Writes the model of a finished trainer. */
 enum smol_status train_output_write(struct train_output *output, const struct train_args *args,
                                     const struct smol_trainer *trainer,
                                     const struct smol_corpus *corpus,
                                     const struct smol_train_score *score, struct smol_error *error);
+/* The checkpoint goes: after the last step, when the model and the log's last record are written, so that whoever is killed before
+ * can still resume. */
+void train_output_done(const struct train_output *output);
 
 /* Learned numbers outside wte and wpe. */
 uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer);

@@ -5,6 +5,12 @@ import tempfile
 import traceback
 
 
+def unrestarted():
+    """An environment in which smoltrain has no reason to start itself anew, so that what is preloaded stays."""
+    flags = pathlib.Path('/proc/cpuinfo').read_text().split()
+    return {'OMP_WAIT_POLICY': 'passive', 'OPENBLAS_CORETYPE': 'Haswell' if 'avx2' in flags else 'Prescott'}
+
+
 class Skipped(Exception):
     """Raised by a case that cannot run here, with the reason."""
 

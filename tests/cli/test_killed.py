@@ -13,6 +13,7 @@ import os
 import pathlib
 import random
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -125,6 +126,39 @@ def test_killed_at_any_moment(folder):
     print(f'killed {kills} times in {rounds} trainings, {broken} times while a file was being written')
     run(folder, *recipe, '-o', out, '--log', log, '--cache', folder / 'cache')
     assert leftovers(folder) == []
+
+
+def test_killed_at_every_call(folder):
+    """Before each call that touches a file: the whole of a short training, which then goes on."""
+    if os.environ.get('SMOL_SANITIZED'):
+        raise cases.Skipped('what kills at a call is not loaded beside the sanitizers')
+    shim = shutil.copy(pathlib.Path(options.build) / 'tests/fault/libfault.so', folder)  # LD_PRELOAD takes no path with a space
+    recipe = [*small, '--steps', '3', '--save-every', '1', '--eval-every', '2', '--keep', 'best']
+    run(folder, *recipe, '-o', folder / 'whole.smol', '--log', folder / 'whole.log')
+    whole = (folder / 'whole.smol').read_bytes()
+    out, checkpoint, log = folder / 'm.smol', folder / 'm.ckpt', folder / 'm.log'
+    recipe += ['-o', out, '--log', log, '--cache', folder / 'cache']
+    n = 0
+    while True:
+        n += 1
+        shutil.rmtree(folder / 'cache', ignore_errors=True)
+        for path in (out, log):
+            path.unlink(missing_ok=True)
+        process = start(*recipe, '--data', folder / 'text', env=dict(
+            os.environ, **cases.unrestarted(), LD_PRELOAD=shim, FAULT_KIND='files', FAULT_AT=str(n), FAULT_KILL='1', FAULT_MARK=folder / 'mark'))
+        process.communicate(timeout=250)
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, (n, process.returncode)
+        if checkpoint.exists():
+            checkpoint_step(checkpoint)
+            run(folder, *recipe, '--resume')
+        elif not out.exists():
+            run(folder, *recipe)
+        assert out.read_bytes() == whole and not checkpoint.exists(), n
+        assert curve(log) == curve(folder / 'whole.log'), n
+    print(f'killed before each of {n - 1} calls')
+    assert n > 50 and leftovers(folder) == []
 
 
 def test_a_log_goes_on_from_the_checkpoint(folder):

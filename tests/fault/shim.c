@@ -1,13 +1,14 @@
 /* A library to preload, that makes a program's n-th request for memory, or its n-th call that touches a file, fail: that one alone, or all
- * from there on. Only what happens within main counts, for what fails before is not the program's. The calls of the C library within
+ * from there on; or that kills the program before that call. Only what happens within main counts, for what fails before is not the program's. The calls of the C library within
  * itself cannot be replaced; its functions that make them can, and are.
  *
- * Environment: FAULT_KIND memory or files; FAULT_AT n, from 1; FAULT_FOREVER 1; FAULT_MARK a file that gets a byte when the first call
+ * Environment: FAULT_KIND memory or files; FAULT_AT n, from 1; FAULT_FOREVER 1; FAULT_KILL 1; FAULT_MARK a file that gets a byte when the first call
  * fails. All are taken out of the environment, and the preloading too, so that children run undisturbed. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,7 +23,7 @@
 enum { NOTHING, MEMORY, FILES };
 
 static int kind = NOTHING;
-static bool forever;
+static bool forever, kills;
 static long at;
 static int mark = -1;
 static atomic_long n_calls;
@@ -59,6 +60,8 @@ static bool fails_for(int of_kind, int error, const void *caller)
 		return false;
 	if (n == at)
 		syscall(SYS_write, mark, "!", 1);
+	if (kills)
+		syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
 	errno = error;
 	return true;
 }
@@ -69,7 +72,7 @@ static int (*real_main)(int, char **, char **);
 
 static int faulty_main(int argc, char **argv, char **environment)
 {
-	static const char *const names[] = {"FAULT_KIND", "FAULT_AT", "FAULT_FOREVER", "FAULT_MARK", "LD_PRELOAD"};
+	static const char *const names[] = {"FAULT_KIND", "FAULT_AT", "FAULT_FOREVER", "FAULT_KILL", "FAULT_MARK", "LD_PRELOAD"};
 	const char *word = getenv("FAULT_KIND"), *number = getenv("FAULT_AT"), *path = getenv("FAULT_MARK");
 	const int wanted = word && strcmp(word, "memory") == 0 ? MEMORY : word && strcmp(word, "files") == 0 ? FILES : NOTHING;
 
@@ -77,6 +80,7 @@ static int faulty_main(int argc, char **argv, char **environment)
 		_exit(120);
 	at = strtol(number, NULL, 10);
 	forever = getenv("FAULT_FOREVER") != NULL;
+	kills = getenv("FAULT_KILL") != NULL;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		unsetenv(names[i]);
 	kind = wanted;
@@ -221,21 +225,31 @@ FAULTY(int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EPERM)
 FAULTY(int, pipe, (int fds[2]), (fds), -1, EMFILE)
 FAULTY(pid_t, fork, (void), (), -1, EAGAIN)
 
+/* Whose failure nobody can mend: only a place to be killed at. */
+int unlink(const char *path)
+{
+	if (kills && fails(FILES, EACCES))
+		return -1;
+	return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
 /* What is buffered is lost. A closed file stays closed. */
 int fflush(FILE *stream)
 {
 	typedef int function(FILE *);
 	REAL(function, "fflush")
+	const bool failed = fails(FILES, ENOSPC);
 	const int result = real(stream);
 
-	return fails(FILES, ENOSPC) ? EOF : result;
+	return failed ? (errno = ENOSPC, EOF) : result;
 }
 
 int fclose(FILE *stream)
 {
 	typedef int function(FILE *);
 	REAL(function, "fclose")
+	const bool failed = fails(FILES, ENOSPC);
 	const int result = real(stream);
 
-	return fails(FILES, ENOSPC) ? EOF : result;
+	return failed ? (errno = ENOSPC, EOF) : result;
 }

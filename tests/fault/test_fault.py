@@ -21,7 +21,9 @@ import tempfile
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'reference'))
+for beside in ('reference', 'cli'):
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / beside))
+import cases
 import container
 import models
 
@@ -33,7 +35,7 @@ shim = build / 'tests/fault/libfault.so'
 loading = tempfile.TemporaryDirectory()  # LD_PRELOAD takes no path with a space
 preloaded = shutil.copy(shim, loading.name)
 MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None  # a disk would take a minute more for its syncs
-CLEAN = {'PATH': '/usr/bin:/bin', 'HOME': '/nonexistent', 'LC_ALL': 'C.UTF-8', 'OMP_WAIT_POLICY': 'passive', 'OMP_NUM_THREADS': '1'}
+CLEAN = {'PATH': '/usr/bin:/bin', 'HOME': '/nonexistent', 'LC_ALL': 'C.UTF-8', 'OMP_NUM_THREADS': '1', **cases.unrestarted()}
 
 # Name -> (program, words, files that may appear or change). What is printed is compared where it is always the same.
 ANY_TEXT = {'keygen', 'bench', 'train', 'train sign', 'resume'}
