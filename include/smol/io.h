@@ -14,14 +14,15 @@ extern "C" {
 struct smol_mapping {
 	struct smol_span bytes;
 	int fd;               /* -1: nothing mapped */
-	uint64_t identity[3]; /* size and time of the last write when mapped */
+	uint64_t identity[6]; /* when mapped: size, times of the last write and change, number of names */
 };
 
 /* Maps a regular file of at least one byte. Errors: IO. */
 enum smol_status smol_map(struct smol_mapping *mapping, const char *path, struct smol_error *error);
 void smol_unmap(struct smol_mapping *mapping);
 
-/* CHANGED if the file behind a mapping is no longer the size or of the time it was when mapped. */
+/* CHANGED if the file behind a mapping is no longer what it was when mapped: its size, or the time of its last write; or that of its last
+ * change of any kind, which nobody can set back, unless it got or lost a name meanwhile, as when another file replaces it. */
 enum smol_status smol_map_check(const struct smol_mapping *mapping, struct smol_error *error);
 
 /* Opens a model: maps it, parses it, checks the hash over n_threads threads and the signature

@@ -18,12 +18,14 @@ static enum smol_status io_error(struct smol_error *error, const char *what)
 	return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "cannot %s: %s", what, strerror(errno));
 }
 
-/* Not the time of the last change of status: renaming another file over this one changes that, and nothing else. */
 static void keep_identity(struct smol_mapping *m, const struct stat *s)
 {
 	m->identity[0] = (uint64_t)s->st_size;
 	m->identity[1] = (uint64_t)s->st_mtim.tv_sec;
 	m->identity[2] = (uint64_t)s->st_mtim.tv_nsec;
+	m->identity[3] = (uint64_t)s->st_nlink;
+	m->identity[4] = (uint64_t)s->st_ctim.tv_sec;
+	m->identity[5] = (uint64_t)s->st_ctim.tv_nsec;
 }
 
 enum smol_status smol_map(struct smol_mapping *mapping, const char *path, struct smol_error *error)
@@ -71,6 +73,14 @@ void smol_unmap(struct smol_mapping *mapping)
 	mapping->bytes = (struct smol_span){NULL, 0};
 }
 
+/* Renaming another file over this one takes its name, which changes the time of the last change and nothing else. */
+static bool same_file(const uint64_t *now, const uint64_t *then)
+{
+	const size_t n = now[3] == then[3] ? 6 : 3;
+
+	return memcmp(now, then, n * sizeof *now) == 0;
+}
+
 enum smol_status smol_map_check(const struct smol_mapping *mapping, struct smol_error *error)
 {
 	struct smol_mapping now = {0};
@@ -79,7 +89,7 @@ enum smol_status smol_map_check(const struct smol_mapping *mapping, struct smol_
 	if (fstat(mapping->fd, &s) != 0)
 		return io_error(error, "examine");
 	keep_identity(&now, &s);
-	if (memcmp(now.identity, mapping->identity, sizeof now.identity) != 0)
+	if (!same_file(now.identity, mapping->identity))
 		return smol_fail(error, SMOL_E_CHANGED, SMOL_NO_OFFSET, "the file changed while it was in use");
 	return SMOL_OK;
 }
