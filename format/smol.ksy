@@ -112,7 +112,7 @@ types:
       alignment:
         value: 'name == "EMBD" ? 64 : 8'
       gap_begin:
-        value: 'index == 0 ? _root.directory_end : _root.directory[index - 1].end'
+        value: 'index == 0 ? _root.directory_end : _root.directory[index - 1].end.as<u8>'
       begin:
         value: (gap_begin + alignment - 1) / alignment * alignment
       end:
@@ -265,7 +265,7 @@ types:
         value: 'is_matrix and source >= 3 and source <= 6 ? dimensions : d'
         doc: Of its vector of alphas, or that a projection starts from.
       first_shared:
-        value: 'is_shared ? index : index + 1 < _root.conf.num_schemes ? _root.conf.schemes[index + 1].first_shared : 255'
+        value: 'is_shared ? index : index + 1 < _root.conf.num_schemes ? _root.conf.schemes[index + 1].first_shared.as<u1> : 255'
         doc: The first scheme from this one on that takes the file's vector; 255 if there is none.
   run:
     seq:

@@ -1,5 +1,5 @@
 """An interpreter of the part of Kaitai Struct that format/smol.ksy uses, from the user guide at doc.kaitai.io: sequences and
-instances, parameters, switches, repetitions, conditions, contents, valid, enums, sub-streams. It notes which bytes were read as what."""
+instances, parameters, switches, casts, repetitions, conditions, contents, valid, enums, sub-streams. It notes which bytes were read as what."""
 import re
 import struct
 
@@ -42,6 +42,7 @@ def python(expression):
 	"""An expression in Python's words: division of whole numbers, a ? b : c."""
 	text = re.sub(r'(\w+)::(\w+)', r'_enum("\1", "\2")', str(expression))
 	text = re.sub(r'(?<![/])/(?![/])', '//', text)
+	text = re.sub(r'\.as<\w+>', '', text)  # which a compiler needs to know the type of what refers to itself
 	while '?' in text:
 		# The innermost is the last: what follows its colon has no other.
 		at = text.rindex('?')
