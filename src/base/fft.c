@@ -11,24 +11,20 @@ struct smol_fft {
 
 static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER; /* FFTW's is not thread-safe */
 
-static fftwf_plan plan(float *x, float *y, size_t n, fftwf_r2r_kind kind)
-{
-	return fftwf_plan_r2r_1d((int)n, x, y, kind, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
-}
-
 struct smol_fft *smol_fft_plan(size_t n)
 {
 	struct smol_fft *fft = calloc(1, sizeof *fft);
-	float *x, *y;
+	fftwf_complex *x;
+	float *y;
 
 	if (!fft)
 		return NULL;
 	pthread_mutex_lock(&planner);
-	x = fftwf_alloc_real(n);
+	x = fftwf_alloc_complex(n / 2 + 1);
 	y = fftwf_alloc_real(n);
 	if (x && y) {
-		fft->backward = plan(x, y, n, FFTW_HC2R);
-		fft->forward = plan(x, y, n, FFTW_R2HC);
+		fft->backward = fftwf_plan_dft_c2r_1d((int)n, x, y, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
+		fft->forward = fftwf_plan_dft_r2c_1d((int)n, y, x, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
 	}
 	fftwf_free(x);
 	fftwf_free(y);
@@ -54,10 +50,10 @@ void smol_fft_free(struct smol_fft *fft)
 
 void smol_fft_backward(const struct smol_fft *fft, float *y, float *x)
 {
-	fftwf_execute_r2r(fft->backward, x, y);
+	fftwf_execute_dft_c2r(fft->backward, (fftwf_complex *)(void *)x, y);
 }
 
-void smol_fft_forward(const struct smol_fft *fft, float *y, float *x)
+void smol_fft_forward(const struct smol_fft *fft, float *x, float *y)
 {
-	fftwf_execute_r2r(fft->forward, x, y);
+	fftwf_execute_dft_r2c(fft->forward, y, (fftwf_complex *)(void *)x);
 }

@@ -17,7 +17,7 @@ void smol_fft_backward(const struct smol_fft *fft, float *y, float *x)
 	(void)fft, (void)y, (void)x;
 }
 
-void smol_fft_forward(const struct smol_fft *fft, float *y, float *x)
+void smol_fft_forward(const struct smol_fft *fft, float *x, float *y)
 {
 	(void)fft, (void)y, (void)x;
 }

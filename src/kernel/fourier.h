@@ -1,5 +1,5 @@
 /* The Fourier projection: entries of P theta, P = Pi F B, slice by slice, and the transpose. SPEC.md 5.8. The number type is
- * of the file that includes this: it defines SMOL_NUMBER, and SMOL_FFT_BACKWARD(f, y, x), SMOL_FFT_FORWARD(f, y, x) as in base/fft.h.
+ * of the file that includes this: it defines SMOL_NUMBER, and SMOL_FFT_BACKWARD(f, y, x), SMOL_FFT_FORWARD(f, x, y) as in base/fft.h.
  * Entry n1 + L n2 is sum over k of c_k cas(2 pi (n1 + L n2) k / (L D)): a twiddle of c by n1, then a transform over D. */
 #ifndef SMOL_FOURIER_H
 #define SMOL_FOURIER_H
@@ -24,7 +24,7 @@ struct fourier {
 	struct smol_order slices;
 	uint32_t *order;           /* (D) Pi within a slice */
 	SMOL_NUMBER *p, *q;        /* (D) */
-	SMOL_NUMBER *x;            /* (D) halves of a transform, at a 64-byte boundary */
+	SMOL_NUMBER *x;            /* (D + 2) half of a spectrum, at a 64-byte boundary */
 	uint8_t *bytes;            /* (D) of B */
 	struct smol_root *coarse, *fine; /* roots of unity of order L D: steps of 2^shift, and of 1 */
 	uint32_t shift;
@@ -87,6 +87,7 @@ static inline uint64_t fourier_slice(const struct fourier *f, uint32_t block)
 	return i;
 }
 
+/* The m-th, m below the period, as the product of a slice's number and a k is. */
 static inline struct smol_root fourier_root(const struct fourier *f, uint64_t m)
 {
 	const struct smol_root a = f->coarse[m >> f->shift], b = f->fine[m & (((uint64_t)1 << f->shift) - 1)];
@@ -103,7 +104,7 @@ struct fourier_twiddles {
 static inline void fourier_begin(struct fourier_twiddles *w, const struct fourier *f, uint64_t slice)
 {
 	for (unsigned i = 0; i < FOURIER_STRETCH; i++) {
-		const struct smol_root r = fourier_root(f, slice * i % f->period);
+		const struct smol_root r = fourier_root(f, slice * i);
 		w->near_cosine[i] = (SMOL_NUMBER)r.cosine;
 		w->near_sine[i] = (SMOL_NUMBER)r.sine;
 	}
@@ -111,7 +112,7 @@ static inline void fourier_begin(struct fourier_twiddles *w, const struct fourie
 
 static inline void fourier_advance(struct fourier_twiddles *w, const struct fourier *f, uint64_t slice, uint64_t first)
 {
-	const struct smol_root far = fourier_root(f, slice * first % f->period);
+	const struct smol_root far = fourier_root(f, slice * first);
 	const SMOL_NUMBER c = (SMOL_NUMBER)far.cosine, s = (SMOL_NUMBER)far.sine;
 
 	for (unsigned i = 0; i < FOURIER_STRETCH; i++) {
@@ -143,10 +144,11 @@ static inline void fourier_block(SMOL_NUMBER *out, SMOL_NUMBER *y, const struct 
 		}
 	}
 	f->x[0] = f->p[0];
-	f->x[D / 2] = f->p[D / 2];
+	f->x[D] = f->p[D / 2];
+	f->x[1] = f->x[D + 1] = 0;
 	for (size_t k = 1; k < D / 2; k++) {
-		f->x[k] = half * (f->p[k] + f->p[D - k]);
-		f->x[D - k] = half * (f->q[D - k] - f->q[k]);
+		f->x[2 * k] = half * (f->p[k] + f->p[D - k]);
+		f->x[2 * k + 1] = half * (f->q[D - k] - f->q[k]);
 	}
 	SMOL_FFT_BACKWARD(f, y, f->x);
 	for (size_t i = 0; i < D; i++)
@@ -165,12 +167,12 @@ static inline void fourier_transpose(SMOL_NUMBER *grad, SMOL_NUMBER *y, const st
 		y[f->order[i]] = f->scale * g[i];
 	SMOL_FFT_FORWARD(f, f->x, y);
 	f->p[0] = f->x[0];
-	f->p[D / 2] = f->x[D / 2];
+	f->p[D / 2] = f->x[D];
 	f->q[0] = f->q[D / 2] = 0;
 	for (size_t k = 1; k < D / 2; k++) {
-		f->p[k] = f->p[D - k] = f->x[k];
-		f->q[k] = -f->x[D - k];
-		f->q[D - k] = f->x[D - k];
+		f->p[k] = f->p[D - k] = f->x[2 * k];
+		f->q[k] = -f->x[2 * k + 1];
+		f->q[D - k] = f->x[2 * k + 1];
 	}
 	fourier_begin(&w, f, slice);
 	for (size_t first = 0; first < n; first += FOURIER_STRETCH) {

@@ -1,5 +1,4 @@
 /* The kernels for AVX2, FMA and F16C. The same bits as scalar.c, which defines them. Sixteen lanes are two registers. */
-#include "kernel/fastfood_plain.h"
 #include "kernel/registers_avx2.h"
 
 #include <immintrin.h>
@@ -295,9 +294,9 @@ static void from_f16(float *y, const uint8_t *data, size_t n)
 	.rows_q8 = rows,                      \
 	.rows_q4 = smol_rows_q4_avx2,         \
 	.from_f16 = from_f16,                 \
-	.stream_bytes = smol_stream_bytes_plain,\
-	.hadamard = smol_hadamard_plain,      \
-	.scale_by_bytes = smol_scale_by_bytes_plain,\
+	.stream_bytes = smol_stream_bytes_avx2,\
+	.hadamard = smol_hadamard_avx2,      \
+	.scale_by_bytes = smol_scale_by_bytes_avx2,\
 	.layernorm = layernorm,               \
 	.gelu = gelu,                         \
 	.attention = attention,               \

@@ -10,6 +10,9 @@
 smol_frozen_product smol_frozen_avx2, smol_frozen_fast_avx2;
 smol_frozen_product smol_frozen_avxvnni, smol_frozen_avx512bw;
 smol_rows_product smol_rows_q8_avx2, smol_rows_q4_avx2, smol_rows_q8_avxvnni;
+void smol_stream_bytes_avx2(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane, uint32_t block);
+void smol_hadamard_avx2(float *x, size_t n);
+void smol_scale_by_bytes_avx2(float *x, const uint8_t *bytes, const float *table, size_t n);
 void smol_rows_i16_avx2(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);
 
 static inline __m256i load(const void *p)

@@ -6,7 +6,7 @@
 #define SMOL_HADAMARD(f, x, n) (f)->kernels->hadamard(x, n)
 #define SMOL_SCALE(f, x, bytes, table, n) (f)->kernels->scale_by_bytes(x, bytes, table, n)
 #define SMOL_FFT_BACKWARD(f, y, x) smol_fft_backward((f)->fft, y, x)
-#define SMOL_FFT_FORWARD(f, y, x) smol_fft_forward((f)->fft, y, x)
+#define SMOL_FFT_FORWARD(f, x, y) smol_fft_forward((f)->fft, x, y)
 #include "kernel/fastfood.h"
 #include "kernel/fourier.h"
 
@@ -19,7 +19,8 @@ struct projector {
 	struct smol_projection projection;
 	struct fastfood fastfood;
 	struct fourier fourier;
-	float *theta, *block, *scratch, *more; /* (D) */
+	float *theta, *block, *more;           /* (D) */
+	float *scratch;                        /* (D + 2) */
 	uint32_t *order;                       /* (D) */
 	uint8_t *bytes;                        /* (3 D) */
 	float *row;                            /* (cols) */
@@ -63,7 +64,7 @@ struct projector *smol_projector_carve(struct carve *carve, uint32_t most, uint3
 	j = smol_carve(carve, 1, sizeof *j);
 	made.theta = smol_carve(carve, D, sizeof *made.theta);
 	made.block = smol_carve(carve, D, sizeof *made.block);
-	made.scratch = smol_carve(carve, D, sizeof *made.scratch);
+	made.scratch = smol_carve(carve, D + 2, sizeof *made.scratch);
 	made.more = smol_carve(carve, D, sizeof *made.more);
 	made.order = smol_carve(carve, D, sizeof *made.order);
 	made.bytes = smol_carve(carve, 3 * D, sizeof *made.bytes);

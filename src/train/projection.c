@@ -34,8 +34,8 @@ struct transform {
 
 static bool plan(struct transform *t, size_t n, double *x, double *y)
 {
-	t->backward = fftw_plan_r2r_1d((int)n, x, y, FFTW_HC2R, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
-	t->forward = fftw_plan_r2r_1d((int)n, x, y, FFTW_R2HC, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
+	t->backward = fftw_plan_dft_c2r_1d((int)n, (fftw_complex *)(void *)x, y, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
+	t->forward = fftw_plan_dft_r2c_1d((int)n, y, (fftw_complex *)(void *)x, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
 	return t->backward != NULL && t->forward != NULL;
 }
 
@@ -49,8 +49,8 @@ static void unplan(struct transform *t)
 
 #define SMOL_HADAMARD(f, x, n) hadamard(x, n)
 #define SMOL_SCALE(f, x, bytes, table, n) scale_by_bytes(x, bytes, table, n)
-#define SMOL_FFT_BACKWARD(f, y, x) fftw_execute_r2r(((const struct transform *)(f)->fft)->backward, x, y)
-#define SMOL_FFT_FORWARD(f, y, x) fftw_execute_r2r(((const struct transform *)(f)->fft)->forward, x, y)
+#define SMOL_FFT_BACKWARD(f, y, x) fftw_execute_dft_c2r(((const struct transform *)(f)->fft)->backward, (fftw_complex *)(void *)(x), y)
+#define SMOL_FFT_FORWARD(f, x, y) fftw_execute_dft_r2c(((const struct transform *)(f)->fft)->forward, y, (fftw_complex *)(void *)(x))
 
 #else
 
@@ -75,7 +75,7 @@ static void unplan(struct transform *t)
 #define SMOL_HADAMARD(f, x, n) (f)->kernels->hadamard(x, n)
 #define SMOL_SCALE(f, x, bytes, table, n) (f)->kernels->scale_by_bytes(x, bytes, table, n)
 #define SMOL_FFT_BACKWARD(f, y, x) smol_fft_backward(((const struct transform *)(f)->fft)->fft, y, x)
-#define SMOL_FFT_FORWARD(f, y, x) smol_fft_forward(((const struct transform *)(f)->fft)->fft, y, x)
+#define SMOL_FFT_FORWARD(f, x, y) smol_fft_forward(((const struct transform *)(f)->fft)->fft, x, y)
 
 #endif
 
@@ -87,7 +87,8 @@ static void unplan(struct transform *t)
 
 /* What a thread has for itself. */
 struct worker {
-	real *block, *scratch, *more, *p, *q; /* (D) */
+	real *block, *more, *p, *q;           /* (D) */
+	real *scratch;                        /* (D + 2) */
 	uint8_t *bytes;                       /* (3 D) */
 };
 
@@ -128,7 +129,7 @@ static uint64_t n_parts(uint64_t blocks)
 static bool take_worker(struct worker *w, size_t D)
 {
 	w->block = smol_train_alloc(D, sizeof *w->block);
-	w->scratch = smol_train_alloc(D, sizeof *w->scratch);
+	w->scratch = smol_train_alloc(D + 2, sizeof *w->scratch);
 	w->more = smol_train_alloc(D, sizeof *w->more);
 	w->p = smol_train_alloc(D, sizeof *w->p);
 	w->q = smol_train_alloc(D, sizeof *w->q);
