@@ -55,7 +55,7 @@ def test_2_lintian(folder):
 
 
 def test_3_is_complete(folder):
-    """Every program has its manual page and its completions."""
+    """Every program has its manual page and its completions, and every public header is there."""
     for package in folder.glob('*.deb'):
         run('dpkg-deb', '-x', package, folder / 'root')
     usr = folder / 'root/usr'
@@ -63,6 +63,8 @@ def test_3_is_complete(folder):
         for file in ('bin/' + name, 'share/man/man1/%s.1.gz' % name, 'share/bash-completion/completions/' + name,
                      'share/zsh/vendor-completions/_' + name, 'share/fish/vendor_completions.d/%s.fish' % name):
             assert (usr / file).is_file(), file
+    for header in (root / 'include/smol').glob('*.h'):
+        assert (usr / 'include/smol' / header.name).is_file(), header.name
 
 
 def test_4_works(folder):
