@@ -6,22 +6,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define PORTION_BYTES ((size_t)1 << 20)
+
 /* Here the C library reads the file: bytes may come from anywhere. NULL if it cannot. */
 static uint8_t *read_all(size_t *size_bytes, const char *path)
 {
 	FILE *f = fopen(path, "rb");
-	uint8_t *bytes = NULL;
-	long size = -1;
+	uint8_t *bytes = NULL, *larger;
+	size_t n = 0, more = f ? 1 : 0;
 
-	if (f && fseek(f, 0, SEEK_END) == 0 && (size = ftell(f)) >= 0 && fseek(f, 0, SEEK_SET) == 0)
-		bytes = malloc((size_t)size + 1);
-	if (bytes && fread(bytes, 1, (size_t)size, f) != (size_t)size) {
+	while (more > 0 && (larger = realloc(bytes, n + PORTION_BYTES))) {
+		bytes = larger;
+		more = fread(bytes + n, 1, PORTION_BYTES, f);
+		n += more;
+	}
+	if (more > 0 || (f && ferror(f))) {
 		free(bytes);
 		bytes = NULL;
 	}
 	if (f)
 		fclose(f);
-	*size_bytes = (size_t)size;
+	*size_bytes = n;
 	return bytes;
 }
 
