@@ -70,6 +70,7 @@ enum smol_status smol_corpus_writer_finish(uint8_t **bytes, size_t *size_bytes,
                                            struct smol_corpus_writer *writer,
                                            const struct smol_corpus_source *sources, size_t n_sources,
                                            struct smol_error *error);
+/* Accepts NULL. */
 void smol_corpus_writer_abort(struct smol_corpus_writer *writer);
 
 #ifdef __cplusplus

@@ -1,4 +1,5 @@
-/* The one place of the library that touches the file system. */
+/* The one place of the library that touches the file system. Thread-safe: threads may share a mapping, which is constant until
+ * it is unmapped; a writer belongs to one thread at a time. */
 #ifndef SMOL_IO_H
 #define SMOL_IO_H
 
@@ -19,6 +20,7 @@ struct smol_mapping {
 
 /* Maps a regular file of at least one byte. Errors: IO. */
 enum smol_status smol_map(struct smol_mapping *mapping, const char *path, struct smol_error *error);
+/* Does nothing if nothing is mapped: fd -1. */
 void smol_unmap(struct smol_mapping *mapping);
 
 /* CHANGED if the file behind a mapping is no longer what it was when mapped: its size, or the time of its last write; or that of its last
@@ -52,6 +54,7 @@ enum smol_status smol_writer_append(struct smol_writer *writer, const void *byte
 enum smol_status smol_writer_rewrite(struct smol_writer *writer, uint64_t offset, const void *bytes,
                                      size_t size_bytes, struct smol_error *error);
 enum smol_status smol_writer_commit(struct smol_writer *writer, struct smol_error *error);
+/* Accepts NULL. */
 void smol_writer_abort(struct smol_writer *writer);
 
 /* Removes the temporary siblings that writers of path left when they were killed; those that another process is still

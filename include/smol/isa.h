@@ -1,4 +1,4 @@
-/* Instruction sets. Every one gives the same bits: SPEC.md 7. */
+/* Instruction sets. Every one gives the same bits: SPEC.md 7. Plain data: there is nothing here that threads could share. */
 #ifndef SMOL_ISA_H
 #define SMOL_ISA_H
 

@@ -2,7 +2,9 @@
  * A session lives in memory that the caller gives it once and allocates nothing
  * afterwards. The logits of a file and its tokens are the same bits whatever the
  * thread count, the batch size and the split of the tokens over calls.
- * One session may be used by one thread at a time; sessions are independent. */
+ * One session may be used by one thread at a time; sessions are independent. Of a model with a Fourier
+ * projection, create and destroy use the planner of FFTW in single precision, under a lock of their own: a program
+ * that plans with it too does not do so meanwhile. */
 #ifndef SMOL_SESSION_H
 #define SMOL_SESSION_H
 
@@ -28,13 +30,13 @@ struct smol_session_options {
 	                             integer weights of matrices for which that is faster; the bits stay the same */
 };
 
-/* How many bytes smol_session_create needs. */
+/* How many bytes smol_session_create needs. options NULL, here and there: all of them 0. */
 enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,
                                    const struct smol_session_options *options,
                                    struct smol_error *error);
 
 /* Builds a session in memory (64-byte aligned, at least the stated size; pages that are
- * never used are never touched) and starts its threads. The file's bytes must outlive it. The
+ * never used are never touched) and starts its threads. *file and its bytes must outlive it. The
  * memory stays the caller's. Errors: ARGUMENT, MEMORY (a thread could not be started). */
 enum smol_status smol_session_create(struct smol_session **session, const struct smol_file *file,
                                      const struct smol_session_options *options, void *memory,

@@ -38,8 +38,8 @@ size_t smol_utf8_incomplete(const uint8_t *text, size_t size_bytes);
 
 /* ---- text to tokens ---- */
 
-/* Tables and scratch memory to encode with, for smol_encoder_destroy. file must outlive it. MEMORY; and the errors of
- * smol_file_check_tokens, which this includes. */
+/* Tables and scratch memory to encode with, for smol_encoder_destroy, which accepts NULL. file must outlive it. MEMORY; and
+ * the errors of smol_file_check_tokens, which this includes. */
 struct smol_encoder;
 enum smol_status smol_encoder_create(struct smol_encoder **encoder, const struct smol_file *file, struct smol_error *error);
 void smol_encoder_destroy(struct smol_encoder *encoder);
@@ -88,7 +88,7 @@ uint32_t smol_tokens_before_bytes(const struct smol_file *file);
 
 /* ---- training ---- */
 
-/* Counts text and chooses merges for it. Belongs to one thread at a time. */
+/* Counts text and chooses merges for it. Belongs to one thread at a time. smol_bpe_destroy accepts NULL. */
 struct smol_bpe_trainer;
 enum smol_status smol_bpe_create(struct smol_bpe_trainer **trainer, struct smol_error *error);
 void smol_bpe_destroy(struct smol_bpe_trainer *trainer);

@@ -137,6 +137,7 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **trainer,
                                             const struct smol_train_options *options,
                                             const struct smol_corpus *corpus,
                                             const struct smol_file *tokenizer, struct smol_error *error);
+/* Accepts NULL. */
 void smol_trainer_destroy(struct smol_trainer *trainer);
 
 const struct smol_config *smol_trainer_config(const struct smol_trainer *trainer);

@@ -13,9 +13,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* strerror would be shorter, and need not be thread-safe. */
 static enum smol_status io_error(struct smol_error *error, const char *what)
 {
-	return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "cannot %s: %s", what, strerror(errno));
+	const int number = errno;
+	char why[128];
+
+	if (strerror_r(number, why, sizeof why) != 0)
+		snprintf(why, sizeof why, "error %d", number);
+	return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "cannot %s: %s", what, why);
 }
 
 static void keep_identity(struct smol_mapping *m, const struct stat *s)

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """What the programs say of themselves: --help against the manual pages and the completions, both ways; versions, exit codes.
+The library's page against its headers and its example.
 
 A new option or command fails here until docs/man and tools/completions/options have it too.
 Usage: test_manual.py BUILD_DIR
@@ -102,12 +103,27 @@ def test_pages_have_the_commands():
 
 
 def test_pages_are_clean():
-    for name in programs:
-        path = root / 'docs/man' / (name + '.1')
+    for path in (root / 'docs/man').glob('*.[13]'):
         lint = run('mandoc', '-T', 'lint', '-W', 'warning', path)
         assert lint.stdout + lint.stderr == '', lint
         man = run('man', '--warnings', '-E', 'UTF-8', '-l', path)
         assert man.stderr == '' and man.stdout, man.stderr
+
+
+def test_library_page_has_the_headers():
+    text = (root / 'docs/man/smol.3').read_text()
+    listed = re.findall(r'^\.It In (smol/\S+)$', text, re.M)
+    assert sorted(listed) == sorted('smol/' + p.name for p in (root / 'include/smol').glob('*.h'))
+    declared = ' '.join(p.read_text() for p in (root / 'include/smol').glob('*.h'))
+    for name in re.findall(r'^\.(?:Fn|Dv|Vt) (?:struct |enum )?(smol_\w+|SMOL_E\w+|SMOL_NO\w+|SMOL_OK)', text, re.M):
+        assert re.search(r'\b%s\b' % name, declared), name
+
+
+def test_library_page_has_the_example():
+    """All of docs/examples/generate.c but its first comment, which is what the tests of the examples run."""
+    shown = re.search(r'^\.Bd -literal\n(.*?)^\.Ed$', (root / 'docs/man/smol.3').read_text(), re.M | re.S).group(1)
+    source = (root / 'docs/examples/generate.c').read_text()
+    assert shown.replace('\\e', '\\') == source[source.index('#include'):]
 
 
 # ---- the completions ----

@@ -55,7 +55,7 @@ def test_2_lintian(folder):
 
 
 def test_3_is_complete(folder):
-    """Every program has its manual page and its completions."""
+    """Every program has its manual page and its completions, and every public header is there."""
     for package in folder.glob('*.deb'):
         run('dpkg-deb', '-x', package, folder / 'root')
     usr = folder / 'root/usr'
@@ -63,6 +63,9 @@ def test_3_is_complete(folder):
         for file in ('bin/' + name, 'share/man/man1/%s.1.gz' % name, 'share/bash-completion/completions/' + name,
                      'share/zsh/vendor-completions/_' + name, 'share/fish/vendor_completions.d/%s.fish' % name):
             assert (usr / file).is_file(), file
+    assert (usr / 'share/man/man3/smol.3.gz').is_file()
+    for header in (root / 'include/smol').glob('*.h'):
+        assert (usr / 'include/smol' / header.name).is_file(), header.name
 
 
 def test_4_works(folder):
@@ -73,30 +76,29 @@ def test_4_works(folder):
     run(usr / 'bin/smoltool', 'new', '--layers', '1', '--width', '32', '-o', model, env=env)
     assert run(usr / 'bin/smolrun', model, '-p', 'Hi', '-n', '0', env=env).startswith('Hi')
     assert run(usr / 'bin/smoltrain', '--version', env=env).startswith('smoltrain ')
-    (folder / 'x.c').write_text('''#include <smol/io.h>
-#include <smol/session.h>
-#include <stdio.h>
-int main(int argc, char **argv)
-{
-    struct smol_mapping m;
-    struct smol_file f;
-    struct smol_error e;
-    struct smol_session_options o = {.n_threads = 1};
-    size_t bytes;
-    if (argc != 2 || smol_open(&m, &f, argv[1], 1, &e) || smol_session_size(&bytes, &f, &o, &e))
-        return 1;
-    printf("%u layers\\n", (unsigned)f.config.n_layers);
-    smol_unmap(&m);
-    return 0;
-}
-''')
     env['PKG_CONFIG_PATH'] = str(libraries.parent / 'pkgconfig')
-    for static in ([], ['--static']):
-        flags = run('pkg-config', '--define-variable=prefix=%s' % usr, *static, '--cflags', '--libs', 'smol', env=env).split()
-        if static:
-            flags = [str(libraries.parent / 'libsmol.a') if x == '-lsmol' else x for x in flags]
-        run('cc', '-std=c11', folder / 'x.c', '-o', folder / 'x', *flags)
-        assert run(folder / 'x', model, env=env) == '1 layers\n'
+    run(usr / 'bin/smoltool', 'embed-c', model, '-o', folder / 'model.h', env=env)
+    sources = sorted(usr.glob('share/doc/libsmol-dev/examples/*.c'))
+    assert [s.name for s in sources] == sorted(p.name for p in (root / 'docs/examples').glob('*.c'))
+    for source in sources:
+        compile_example(folder, source, [], libraries.parent, env)
+    said = run(folder / 'schemes', model, env=env)
+    assert said.startswith('alpha: 1 layers, width 32, '), said
+    for source in sources:
+        if source.stem in ('schemes', 'documents'): # one of each library
+            compile_example(folder, source, ['--static'], libraries.parent, env)
+    assert run(folder / 'schemes', model) == said
+    assert run(folder / 'documents', model).startswith('1 documents, ')
+
+
+def compile_example(folder, source, static, libraries, env):
+    """As C11 with the flags of pkg-config, for the library that its first comment names."""
+    package = re.search(r'--libs (\w+)\)', source.read_text())
+    package = package.group(1) if package else 'smol'
+    flags = run('pkg-config', '--define-variable=prefix=%s' % (folder / 'root/usr'), *static, '--cflags', '--libs', package, env=env).split()
+    if static:
+        flags = [str(libraries / ('lib%s.a' % f[2:])) if f in ('-lsmol', '-lsmol_train') else f for f in flags]
+    run('cc', '-std=c11', '-Wall', '-Wextra', '-Wpedantic', '-Werror', '-I', folder, source, '-o', folder / source.stem, *flags, '-Wl,-rpath-link,%s' % libraries)
 
 
 def declared():
