@@ -194,7 +194,7 @@ static bool take_numbers(struct import *m, json_t *left, json_t *vocab)
 				return no_memory(m);
 			continue;
 		}
-		if (first < 0)
+		if (first < 0 && json_integer_value(value) >= 0)
 			first = json_integer_value(value) - json_integer_value(number);
 		if (first < 0 || first > (json_int_t)SMOL_MAX_SPECIALS ||
 		    json_integer_value(value) != first + json_integer_value(number))

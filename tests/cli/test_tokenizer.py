@@ -297,6 +297,7 @@ def test_vocabularies_that_are_wrong(folder):
     case({**good, 'a': 65}, 'not numbered in the order')
     case({**good, 'a': -1}, 'not numbered in the order')
     case({**good, 'a': 2 ** 62}, 'not numbered in the order')
+    case({'a': -2 ** 63}, 'not numbered in the order')
     case({**good, 'a': 'b'}, 'number is none')
     case({**good, 'x y': 2 ** 40}, 'over 256 tokens')
     case({**good, 'x y': -5}, 'special')

@@ -2,9 +2,9 @@
  * numbers overflow) without harm. With libFuzzer: built by -Dfuzz=true. */
 #include "fuzz.h"
 #include "mutate.h"
+#include "use_tokens.h"
 
 #include <smol/session.h>
-#include <smol/tokenizer.h>
 #include <smol/weights.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,35 +51,9 @@ static void run(const struct smol_file *file)
 	free(memory);
 }
 
-/* Every token's bytes; and if no rule is broken, a text's tokens give it back. */
-static void use_tokens(const struct smol_file *file)
-{
-	static const uint8_t text[] = "It's 12  \n te<|endoftext|>\xff\xc3\xa9\xe2\x82 aaaaaaaa\0bb";
-	uint8_t place[SMOL_MAX_TOKEN_BYTES], back[sizeof text];
-	uint32_t tokens[sizeof text];
-	struct smol_encoder *encoder;
-	struct smol_error error = {0};
-	size_t n, at = 0;
-
-	for (uint32_t i = 0; i < file->config.vocab && i < 4096; i++)
-		fuzz_require(smol_token_bytes(place, file, i).size_bytes <= SMOL_MAX_TOKEN_BYTES);
-	if (smol_encoder_create(&encoder, file, &error)) {
-		fuzz_require(error.text[0] != '\0' && error.offset <= file->bytes.size_bytes);
-		return;
-	}
-	if (smol_encode(&n, tokens, encoder, text, sizeof text, &error) == SMOL_OK)
-		for (size_t i = 0; i < n; i++) {
-			const struct smol_span b = smol_token_bytes(place, file, tokens[i]);
-			fuzz_require(tokens[i] < file->config.vocab && b.size_bytes <= sizeof back - at);
-			memcpy(back + at, b.data, b.size_bytes);
-			at += b.size_bytes;
-		}
-	fuzz_require(at == 0 || (at == sizeof text && memcmp(back, text, at) == 0));
-	smol_encoder_destroy(encoder);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const uint8_t text[] = "It's 12  \n te<|endoftext|>\xff\xc3\xa9\xe2\x82 aaaaaaaa\0bb";
 	struct smol_error error = {0};
 	struct smol_file file;
 	const enum smol_status status = smol_file_parse(&file, data, size, &error);
@@ -93,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (file.is_signed)
 		smol_file_check_signature(&file, &error);
 	write_again(&file);
-	use_tokens(&file);
+	fuzz_use_tokens(&file, text, sizeof text);
 	run(&file);
 	return 0;
 }

@@ -12,6 +12,19 @@
 #define ENCRYPTED "untrusted comment: minisign encrypted secret key\n" \
 	"RWRTY0IyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACAAAAAAAAAEAAAAAAAQIDBAUGBwgAAQIDBAUGBwgJCgsMDQ4PEBES" \
 	"ExQVFhcYGRobHB0eHwOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+/* Of "test": minisign's documentation; what minisign 0.11 makes with the key of SPEC.md, and its older kind. */
+#define PUBLISHED "untrusted comment: signature from minisign secret key\n" \
+	"RUQf6LRCGA9i559r3g7V1qNyJDApGip8MfqcadIgT9CuhV3EMhHoN1mGTkUidF/z7SrlQgXdy8ofjb7bNJJylDOocrCo8KLzZwo=\n" \
+	"trusted comment: timestamp:1556193335\tfile:test\n" \
+	"y/rUw2y8/hOUYjZU71eHp/Wo1KZ40fGy2VJEDl34XMJM+TX48Ss/17u3IvIfbVR1FkZZSNCisQbuQY+bHwhEBg==\n"
+#define OWN "untrusted comment: x\n" \
+	"RUQBAgMEBQYHCO7bfJOJZsqfCwXF+z0sQ1VXJkH6b3IX+R7jgIZiK0baMSQj5407he+UPkHYBXBmR29ayQO7Zj5oIfpnYdZXcAQ=\n" \
+	"trusted comment: comment\t\xc3\xa9\n" \
+	"OOb8/5x1ad7k1vunHQvu+2nZxcJ6y9lIRKcFwulz40uY2IFKFIMmRW/eLlEg/oXKzn8vvWahBVvPcYlv6OKjBA==\n"
+#define OLDER "untrusted comment: signature from minisign secret key\n" \
+	"RWQBAgMEBQYHCKVXp6pguhWceWrRkO1fvuc88dyHDQ5ampsF9laj0O5bSvJ6m1nBrK8ZEpl5M50JqGgPmEJsV9DTs+MuMKH5/gk=\n" \
+	"trusted comment: timestamp:1795808487\tfile:test\n" \
+	"PRoPW0XJDZhUTIREtDxp7x+ANW5TUA+fjfh+pRYcjn0xYHDaLPZz/+JSl1xZ8efr1AKdUgvhB1iNV/u6YGJFDQ==\n"
 
 static const struct seed {
 	const char *target, *text;
@@ -27,6 +40,11 @@ static const struct seed {
 	{"key", "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3", 0},
 	{"key", SECRET, 0},
 	{"key", ENCRYPTED, 0},
+	{"minisig", PUBLISHED, 0},
+	{"minisig", OWN, 0},
+	{"minisig", OLDER, 0},
+	{"lines", "{\"text\": \"one\"}\n{\"url\": \"u\", \"text\": \"t\\u00e9\\ud83d\\udc18\\n<|endoftext|>three\", \"n\": [1]}\n", 0},
+	{"lines", " \t\r\n{\"text\": \"\"}\r\n{\"text\": \"a\\u0000<|endoftext|>\"}\n{\"text\": \"\xc3\xa9\"}", 0},
 	{"card", "{\"name\": \"x\", \"numbers\": [1, -2.5e3, true, null], \"deep\": {\"a\": {}}}", 0},
 	{"card", "{\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x98\": \"\\u00e9\\ud83d\\udc18\\n\"}\n\t{}", 0},
 };
