@@ -15,7 +15,7 @@
 
 struct new_options {
 	int layers, width, heads, context, vocab, ff, d, rank, gains, bias, layer_gains;
-	double gain;
+	double gain, sparse;
 	char *method, *dist, *norms, *type, *numbers, *shape, *seed, *tokenizer, *output, *embeddings, *positions;
 };
 
@@ -85,6 +85,28 @@ static int fill_shape(struct smol_config *c, struct new_options *o)
 	return 0;
 }
 
+/* A part of each row gets numbers of a sparse term: so many that matrices of different lengths need schemes of their own. */
+static void add_sparse(struct smol_config *c, double part)
+{
+	struct smol_scheme schemes[SMOL_N_SLOTS];
+
+	for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
+		uint32_t rows, cols;
+
+		schemes[slot] = *smol_config_scheme(c, 0, (enum smol_slot)slot);
+		c->runs[0].scheme[slot] = (uint8_t)slot;
+		if (schemes[slot].kind == SMOL_NORM)
+			continue;
+		smol_config_shape(c, (enum smol_slot)slot, &rows, &cols);
+		schemes[slot].terms |= SMOL_TERM_SPARSE;
+		schemes[slot].dimensions = smol_sparse_numbers(part, cols);
+	}
+	memcpy(c->schemes, schemes, sizeof schemes);
+	c->n_schemes = SMOL_N_SLOTS;
+	c->ln_f = SMOL_LN_1;
+	smol_config_canonicalise(c);
+}
+
 static int fill_schemes(struct smol_config *c, const struct new_options *o)
 {
 	static const char *const methods[] = {"alpha", "embed", "alpha-global", "lora", "fastfood", "fastfood-global", "fourier", "fourier-global", "nola", NULL};
@@ -123,7 +145,9 @@ static int fill_schemes(struct smol_config *c, const struct new_options *o)
 	matrix.terms = (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));
 	if (o->layer_gains && matrix.source != SMOL_MATRIX_FASTFOOD_SHARED && matrix.source != SMOL_MATRIX_FOURIER_SHARED)
 		return cli_usage_error("--layer-gains", "takes fastfood-global or fourier-global");
-	matrix.value_type = (matrix.rank && matrix.source != SMOL_MATRIX_NOLA) || matrix.terms ? learned_numbers[learned] : SMOL_F32;
+	if (!(o->sparse >= 0 && o->sparse <= 1) || (o->sparse > 0 && is_projection))
+		return cli_usage_error("--sparse", is_projection ? "is for any method but projections" : "takes 0..1");
+	matrix.value_type = (matrix.rank && matrix.source != SMOL_MATRIX_NOLA) || matrix.terms || o->sparse > 0 ? learned_numbers[learned] : SMOL_F32;
 	matrix.terms |= o->layer_gains ? SMOL_TERM_LAYER_GAIN : 0;
 	norm_scheme.source = (uint8_t)norm;
 	if (norm == SMOL_NORM_OWN) {
@@ -135,6 +159,8 @@ static int fill_schemes(struct smol_config *c, const struct new_options *o)
 	}
 	c->wte_type = c->wpe_type = numbers[type];
 	smol_config_fill(c, &matrix, &norm_scheme, o->gain);
+	if (o->sparse > 0)
+		add_sparse(c, o->sparse);
 	return 0;
 }
 
@@ -169,7 +195,7 @@ static bool fill_factor(uint8_t *dest, const struct smol_config *c, uint32_t lay
 	return true;
 }
 
-/* One slot's learned numbers: alphas (1, 0, ...), projections 0, gains 1 and biases 0, factor A from the seed, B zero. All is zero before. */
+/* One slot's learned numbers: alphas (1, 0, ...), projections and sparse terms 0, gains 1 and biases 0, factor A from the seed, B zero. All is zero before. */
 static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer, enum smol_slot slot)
 {
 	const struct smol_scheme *s = smol_config_scheme(c, layer, slot);
@@ -403,6 +429,7 @@ int tool_new(int argc, const char **argv)
 		{"norms", 0, POPT_ARG_STRING, &o.norms, 0, "frozen (default), alpha or stored", "NAME"},
 		{"gains", 0, POPT_ARG_NONE, &o.gains, 0, "a factor of each output of a matrix", NULL},
 		{"bias", 0, POPT_ARG_NONE, &o.bias, 0, "a number added to each output of a matrix", NULL},
+		{"sparse", 0, POPT_ARG_DOUBLE, &o.sparse, 0, "numbers in seeded places of each row: a part of it, 0.03", "X"},
 		{"layer-gains", 0, POPT_ARG_NONE, &o.layer_gains, 0, "a factor of each layer's share of a -global projection", NULL},
 		{"embedding-type", 0, POPT_ARG_STRING, &o.type, 0, "q8 (default), q4, f16 or f32", "NAME"},
 		{"numbers", 0, POPT_ARG_STRING, &o.numbers, 0, "learned numbers: f16 (default), f32 or q8", "NAME"},

@@ -127,7 +127,7 @@ static int run(const struct train_args *args, const struct train_data *data,
 	if (status == SMOL_OK && args->resume)
 		status = train_output_load(output, trainer, &error);
 	if (status == SMOL_OK) {
-		if (!train_report_open(&report, args, trainer)) {
+		if (!train_report_open(&report, args, trainer, &data->corpus)) {
 			smol_trainer_destroy(trainer);
 			return CLI_FAILED;
 		}

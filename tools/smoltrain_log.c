@@ -4,12 +4,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+void train_log_hashes(char tokens[TRAIN_LOG_HASH_BYTES], char tokenizer[TRAIN_LOG_HASH_BYTES], const struct smol_corpus *corpus)
+{
+	snprintf(tokens, TRAIN_LOG_HASH_BYTES, "%016" PRIx64, corpus->checksum);
+	snprintf(tokenizer, TRAIN_LOG_HASH_BYTES, "%016" PRIx64, corpus->tokenizer_hash);
+}
 
 static enum smol_status io_error(struct smol_error *error)
 {

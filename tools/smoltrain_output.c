@@ -115,17 +115,24 @@ static void note_saved(struct train_output *o, const struct smol_trainer *traine
 	o->saved_step = smol_trainer_steps(trainer);
 }
 
+/* Commits a writer to which everything was appended, or else aborts it. */
+static enum smol_status end(struct smol_writer *writer, enum smol_status status, struct smol_error *error)
+{
+	if (status == SMOL_OK)
+		return smol_writer_commit(writer, error);
+	smol_writer_abort(writer);
+	return status;
+}
+
 enum smol_status train_output_save(struct train_output *o, const struct smol_trainer *trainer,
                                    struct smol_error *error)
 {
-	uint8_t *bytes;
-	size_t size;
-	enum smol_status status = smol_trainer_save(&bytes, &size, trainer, error);
+	struct smol_writer *writer;
+	uint64_t size;
+	enum smol_status status = smol_writer_open(&writer, o->checkpoint, 0644, error);
 
-	if (status != SMOL_OK)
-		return status;
-	status = smol_write_file(o->checkpoint, bytes, size, 0644, error);
-	free(bytes);
+	if (status == SMOL_OK)
+		status = end(writer, smol_trainer_save_to(&size, writer, trainer, error), error);
 	if (status != SMOL_OK)
 		o->trouble = o->checkpoint;
 	else
@@ -161,32 +168,42 @@ static void sign(const struct train_output *o, uint8_t *bytes, size_t *size)
 	*size += SMOL_SIGNATURE_BLOCK_BYTES;
 }
 
-static enum smol_status make(uint8_t **bytes, size_t *size, const struct train_output *o,
-                             const struct train_args *args, const struct smol_trainer *trainer,
-                             const char *card, struct smol_error *error)
+/* The sizes are those that smoltool inspect will tell. */
+static enum smol_status write_model(struct train_output *o, const struct smol_trainer *trainer, const char *card,
+                                    struct smol_error *error)
 {
-	enum smol_status status;
+	struct smol_size_report report;
+	struct smol_file file;
+	uint8_t *bytes;
+	size_t size;
+	enum smol_status status = smol_trainer_model(&bytes, &size, trainer, card, strlen(card), error);
 
-	if (args->options.full)
-		return smol_trainer_safetensors(bytes, size, trainer, card, error);
-	status = smol_trainer_model(bytes, size, trainer, card, strlen(card), error);
-	if (status == SMOL_OK && o->is_signed)
-		sign(o, *bytes, size);
+	if (status != SMOL_OK)
+		return status;
+	if (o->is_signed)
+		sign(o, bytes, &size);
+	status = smol_write_file(o->path, bytes, size, 0644, error);
+	if (status == SMOL_OK)
+		status = smol_file_parse(&file, bytes, size, error);
+	if (status == SMOL_OK) {
+		smol_file_sizes(&report, &file);
+		o->size_bytes = size;
+		o->non_embedding_bytes = report.non_embedding;
+	}
+	free(bytes);
 	return status;
 }
 
-/* What smoltool inspect will say of a .smol; of safetensors, the numbers. */
-static uint64_t non_embedding_bytes(const struct smol_trainer *trainer, const uint8_t *bytes,
-                                    size_t size)
+static enum smol_status write_safetensors(struct train_output *o, const struct smol_trainer *trainer, const char *card,
+                                          struct smol_error *error)
 {
-	struct smol_size_report report;
-	struct smol_error error;
-	struct smol_file file;
+	struct smol_writer *writer;
+	enum smol_status status = smol_writer_open(&writer, o->path, 0644, error);
 
-	if (smol_file_parse(&file, bytes, size, &error) != SMOL_OK)
-		return sizeof(float) * train_non_embedding_numbers(trainer);
-	smol_file_sizes(&report, &file);
-	return report.non_embedding;
+	if (status != SMOL_OK)
+		return status;
+	o->non_embedding_bytes = sizeof(float) * train_non_embedding_numbers(trainer);
+	return end(writer, smol_trainer_safetensors_to(&o->size_bytes, writer, trainer, card, error), error);
 }
 
 uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer)
@@ -212,8 +229,6 @@ enum smol_status train_output_write(struct train_output *o, const struct train_a
                                     const struct smol_train_score *score, struct smol_error *error)
 {
 	char *card = train_card(args, trainer, corpus, score);
-	uint8_t *bytes = NULL;
-	size_t size;
 	enum smol_status status;
 
 	o->trouble = o->path;
@@ -221,15 +236,8 @@ enum smol_status train_output_write(struct train_output *o, const struct train_a
 		*error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the card"};
 		return SMOL_E_MEMORY;
 	}
-	status = make(&bytes, &size, o, args, trainer, card, error);
+	status = args->options.full ? write_safetensors(o, trainer, card, error) : write_model(o, trainer, card, error);
 	free(card);
-	if (status == SMOL_OK)
-		status = smol_write_file(o->path, bytes, size, 0644, error);
-	if (status == SMOL_OK) {
-		o->size_bytes = size;
-		o->non_embedding_bytes = non_embedding_bytes(trainer, bytes, size);
-	}
-	free(bytes);
 	if (status == SMOL_OK)
 		summarise(o, args, score);
 	return status;

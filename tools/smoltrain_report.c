@@ -39,20 +39,23 @@ static json_t *data_json(char *const *paths)
 	return list;
 }
 
-static void record_start(struct train_report *r, const struct smol_trainer *t)
+static void record_start(struct train_report *r, const struct smol_trainer *t, const struct smol_corpus *corpus)
 {
+	char tokens[TRAIN_LOG_HASH_BYTES], tokenizer[TRAIN_LOG_HASH_BYTES];
 	char *text = smol_train_options_json(&r->args->options);
 	json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
 	const struct smol_config *c = smol_trainer_config(t);
 	const bool bytes = c->tokenizer == SMOL_TOKENIZER_BYTES;
 
-	record(r, json_pack("{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:o*, s:I, s:I, s:I, s:I}", "event",
+	train_log_hashes(tokens, tokenizer, corpus);
+	record(r, json_pack("{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:o*, s:s, s:s, s:I, s:I, s:I, s:I}", "event",
 	                    "start", "method", smol_train_method(&r->args->options), "data",
 	                    data_json(r->args->data), "options", options, "threads",
 	                    (json_int_t)r->args->options.n_threads, bytes ? "train_bytes" : "train_tokens",
 	                    (json_int_t)smol_trainer_train_tokens(t), bytes ? "val_bytes" : "val_tokens",
 	                    (json_int_t)smol_trainer_val_tokens(t), "vocab",
-	                    bytes ? NULL : json_integer((json_int_t)c->vocab), "learned_numbers",
+	                    bytes ? NULL : json_integer((json_int_t)c->vocab), "tokenizer_xxh3", tokenizer,
+	                    "tokens_xxh3", tokens, "learned_numbers",
 	                    (json_int_t)smol_trainer_learned_numbers(t), "non_embedding_params",
 	                    (json_int_t)train_non_embedding_numbers(t), "tokens_per_step",
 	                    tokens_per_step(r), "step", (json_int_t)smol_trainer_steps(t)));
@@ -60,7 +63,7 @@ static void record_start(struct train_report *r, const struct smol_trainer *t)
 }
 
 bool train_report_open(struct train_report *r, const struct train_args *args,
-                       const struct smol_trainer *t)
+                       const struct smol_trainer *t, const struct smol_corpus *corpus)
 {
 	*r = (struct train_report){.args = args, .smoothed = -1, .val = -1, .quiet = !train_group_is_first()};
 	if (args->log != NULL && !r->quiet) {
@@ -81,7 +84,7 @@ bool train_report_open(struct train_report *r, const struct train_args *args,
 	r->terminal = !r->quiet && isatty(STDERR_FILENO) == 1;
 	r->began = r->shown = cli_seconds();
 	r->first_step = smol_trainer_steps(t);
-	record_start(r, t);
+	record_start(r, t, corpus);
 	return true;
 }
 

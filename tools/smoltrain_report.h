@@ -22,7 +22,7 @@ struct train_report {
 /* Opens the log, if one is asked for; a resumed run adds to what it says of the steps before. False, with a message, if it cannot
  * be written. */
 bool train_report_open(struct train_report *report, const struct train_args *args,
-                       const struct smol_trainer *trainer);
+                       const struct smol_trainer *trainer, const struct smol_corpus *corpus);
 void train_report_step(struct train_report *report, const struct smol_trainer *trainer,
                        const struct smol_train_step *step);
 /* stored: of the numbers as the file holds them. */

@@ -5,6 +5,7 @@
 #include "plot.h"
 #include "smoltrain.h"
 #include "smoltrain_data.h"
+#include "smoltrain_log.h"
 #include "smoltrain_output.h"
 #include "smoltrain_signals.h"
 #include "sweep_table.h"
@@ -128,18 +129,12 @@ static json_int_t start_number(const struct run_log *log, const char *tokens, co
 	return json_integer_value(number != NULL ? number : json_object_get(log->start, bytes));
 }
 
-/* Whether a log is of this run, on a text of so many tokens and with so large a vocabulary. */
-static bool is_same(const struct run_log *log, const struct run *r, const struct smol_corpus *corpus)
+static bool has_options(const struct run_log *log, const struct run *r)
 {
 	char *text = smol_train_options_json(&r->args.options);
 	json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
 	char *wanted = rounded(options), *found = rounded(json_object_get(log->start, "options"));
-	const json_int_t tokens = start_number(log, "train_tokens", "train_bytes") +
-	                          start_number(log, "val_tokens", "val_bytes");
-	const json_t *vocab = json_object_get(log->start, "vocab");
-	const bool same = wanted != NULL && found != NULL && strcmp(wanted, found) == 0 &&
-	                  tokens == (json_int_t)corpus->n_tokens &&
-	                  (vocab != NULL ? json_integer_value(vocab) : 256) == (json_int_t)corpus->vocab;
+	const bool same = wanted != NULL && found != NULL && strcmp(wanted, found) == 0;
 
 	json_decref(options);
 	free(text);
@@ -148,10 +143,41 @@ static bool is_same(const struct run_log *log, const struct run *r, const struct
 	return same;
 }
 
+/* Logs that have no hash, of before there were any, are trusted. */
+static bool has_hash(const struct run_log *log, const char *name, const char *hash)
+{
+	const char *found = json_string_value(json_object_get(log->start, name));
+
+	return found == NULL || strcmp(found, hash) == 0;
+}
+
+/* What a log has that is not this run's; NULL if it is of this run on this text. */
+static const char *difference(const struct run_log *log, const struct run *r, const struct smol_corpus *corpus)
+{
+	const json_int_t train = start_number(log, "train_tokens", "train_bytes");
+	const json_int_t tokens = train + start_number(log, "val_tokens", "val_bytes");
+	const json_t *vocab = json_object_get(log->start, "vocab");
+	char text[TRAIN_LOG_HASH_BYTES], tokenizer[TRAIN_LOG_HASH_BYTES];
+
+	train_log_hashes(text, tokenizer, corpus);
+	if (!has_options(log, r))
+		return "other options";
+	if ((vocab != NULL ? json_integer_value(vocab) : 256) != (json_int_t)corpus->vocab ||
+	    !has_hash(log, "tokenizer_xxh3", tokenizer))
+		return "another tokenizer";
+	if (tokens != (json_int_t)corpus->n_tokens || !has_hash(log, "tokens_xxh3", text))
+		return "another text";
+	if (corpus->n_train < corpus->n_tokens && train != (json_int_t)corpus->n_train)
+		return "another part of the text for validation";
+	return NULL;
+}
+
 /* Takes the log of a run that was finished before. *done is false if there is none, or one that was killed
  * before its first checkpoint or just before its end. */
 static int take_finished(struct run_log *log, bool *done, const struct run *r, const struct smol_corpus *corpus)
 {
+	const char *other;
+	char what[128];
 	int code;
 
 	*done = false;
@@ -162,14 +188,13 @@ static int take_finished(struct run_log *log, bool *done, const struct run *r, c
 	if (code != 0)
 		return code;
 	*done = log->finished;
-	if (!log->finished || is_same(log, r, corpus)) {
-		if (!log->finished)
-			run_log_free(log);
+	other = log->finished ? difference(log, r, corpus) : NULL;
+	if (!log->finished || other != NULL)
+		run_log_free(log);
+	if (other == NULL)
 		return 0;
-	}
-	run_log_free(log);
-	return complain(r->model,
-	                "of other options or another text; choose another folder, or delete it");
+	snprintf(what, sizeof what, "of %s; choose another folder, or delete it", other);
+	return complain(r->model, what);
 }
 
 static int do_run(struct run_log *log, struct run *r, const struct train_data *data, size_t i, size_t n)

@@ -14,6 +14,9 @@ extern "C" {
 void smol_config_fill(struct smol_config *config, const struct smol_scheme *matrix, const struct smol_scheme *norm,
                       double gain);
 
+/* How many numbers of a row of cols columns make up a part 0..1 of it: the nearest whole number, at least one. */
+uint32_t smol_sparse_numbers(double part, uint32_t cols);
+
 /* Rows of the initial wte (V, C) or wpe (T, C); values: (n_rows, C). */
 #define SMOL_INITIAL_STD 0.02
 void smol_initial_wte(float *values, const struct smol_config *config, double std, uint32_t row_begin, uint32_t n_rows);

@@ -7,6 +7,7 @@
 
 #include <smol/config.h>
 #include <smol/corpus.h>
+#include <smol/io.h>
 #include <smol/isa.h>
 #include <stdbool.h>
 
@@ -180,11 +181,19 @@ enum smol_status smol_trainer_model(uint8_t **bytes, size_t *size_bytes,
 enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
                                           const struct smol_trainer *trainer, const char *card,
                                           struct smol_error *error);
+/* The same appended to a writer, a piece of a tensor at a time, so that it takes no memory of the file's size. Errors: IO too; then
+ * the writer is for aborting. */
+enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_writer *writer,
+                                             const struct smol_trainer *trainer, const char *card,
+                                             struct smol_error *error);
 
 /* All that a trainer needs to go on as if it had never stopped, as a safetensors file. *bytes is
  * for free(). */
 enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes,
                                    const struct smol_trainer *trainer, struct smol_error *error);
+/* The same appended to a writer, as above. */
+enum smol_status smol_trainer_save_to(uint64_t *size_bytes, struct smol_writer *writer, const struct smol_trainer *trainer,
+                                      struct smol_error *error);
 /* Takes such a state. ARGUMENT if it is of other options or another text; otherwise the errors of a
  * file that is not what it should be. On failure the trainer is of no further use. */
 enum smol_status smol_trainer_load(struct smol_trainer *trainer, const uint8_t *bytes,

@@ -43,6 +43,13 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
 	smol_config_canonicalise(config);
 }
 
+uint32_t smol_sparse_numbers(double part, uint32_t cols)
+{
+	const double n = part * cols + 0.5;
+
+	return n < 1 ? 1 : n < cols ? (uint32_t)n : cols;
+}
+
 static void gauss_rows(float *values, const struct smol_config *c, enum smol_purpose purpose, uint32_t number,
                        uint32_t rows, uint32_t cols, double std, uint32_t row_begin, uint32_t n_rows)
 {

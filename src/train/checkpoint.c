@@ -63,27 +63,36 @@ static json_t *metadata_of(const struct smol_trainer *t)
 	return metadata;
 }
 
-enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes, const struct smol_trainer *t,
-                                   struct smol_error *error)
+/* What a checkpoint is made of; both for free() or json_decref(). */
+struct contents {
+	struct smol_tensor_source *sources;
+	size_t n;
+	json_t *metadata;
+};
+
+static void free_contents(struct contents *c)
+{
+	free(c->sources);
+	json_decref(c->metadata);
+}
+
+static enum smol_status list_contents(struct contents *out, const struct smol_trainer *t, struct smol_error *error)
 {
 	struct array arrays[4];
-	const size_t n_arrays = arrays_of(arrays, t), n_params = t->net->n_params;
-	struct smol_tensor_source *sources;
-	json_t *metadata;
-	enum smol_status status;
+	const size_t n_params = t->net->n_params;
+	struct contents c = {.n = arrays_of(arrays, t) * n_params};
 
 	if (t->finished)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
-	sources = calloc(n_arrays * n_params, sizeof *sources);
-	metadata = metadata_of(t);
-	if (sources == NULL || metadata == NULL) {
-		free(sources);
-		json_decref(metadata);
+	c.sources = calloc(c.n, sizeof *c.sources);
+	c.metadata = metadata_of(t);
+	if (c.sources == NULL || c.metadata == NULL) {
+		free_contents(&c);
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a checkpoint");
 	}
-	for (size_t i = 0; i < n_arrays * n_params; i++) {
+	for (size_t i = 0; i < c.n; i++) {
 		const struct smol_param *p = t->net->params + i % n_params;
-		struct smol_tensor_source *s = sources + i;
+		struct smol_tensor_source *s = c.sources + i;
 
 		snprintf(s->name, sizeof s->name, "%s%s", arrays[i / n_params].prefix, p->name);
 		s->rows = p->rows;
@@ -91,10 +100,33 @@ enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes, const st
 		s->values = arrays[i / n_params].data + p->offset;
 		s->scale = 1;
 	}
-	status = smol_tensor_file_write(bytes, size_bytes, sources, n_arrays * n_params, metadata,
-	                                error);
-	free(sources);
-	json_decref(metadata);
+	*out = c;
+	return SMOL_OK;
+}
+
+enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes, const struct smol_trainer *t,
+                                   struct smol_error *error)
+{
+	struct contents c;
+	enum smol_status status = list_contents(&c, t, error);
+
+	if (status != SMOL_OK)
+		return status;
+	status = smol_tensor_file_write(bytes, size_bytes, c.sources, c.n, c.metadata, error);
+	free_contents(&c);
+	return status;
+}
+
+enum smol_status smol_trainer_save_to(uint64_t *size_bytes, struct smol_writer *writer, const struct smol_trainer *t,
+                                      struct smol_error *error)
+{
+	struct contents c;
+	enum smol_status status = list_contents(&c, t, error);
+
+	if (status != SMOL_OK)
+		return status;
+	status = smol_tensor_file_append(size_bytes, writer, c.sources, c.n, c.metadata, error);
+	free_contents(&c);
 	return status;
 }
 

@@ -83,24 +83,22 @@ static json_t *metadata_of(const struct smol_config *config, const char *card)
 	return metadata;
 }
 
-enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
-                                          const struct smol_trainer *t, const char *card,
-                                          struct smol_error *error)
+static enum smol_status list_tensors(struct list *out, json_t **metadata, const struct smol_trainer *t, const char *card,
+                                     struct smol_error *error)
 {
 	const struct smol_net *net = t->net;
 	const struct smol_config *c = &net->config;
 	struct list list = {0};
-	json_t *metadata = NULL;
-	enum smol_status status = SMOL_E_MEMORY;
 
 	if (!t->finished || !t->options.full)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
 		                 "only a finished training of all weights is exported");
 	list.items = calloc(4 + 12 * (size_t)c->n_layers, sizeof *list.items);
-	metadata = metadata_of(c, card);
-	if (list.items == NULL || metadata == NULL) {
-		smol_fail(error, status, SMOL_NO_OFFSET, "no memory for the list of tensors");
-		goto done;
+	*metadata = metadata_of(c, card);
+	if (list.items == NULL || *metadata == NULL) {
+		free(list.items);
+		json_decref(*metadata);
+		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the list of tensors");
 	}
 	add(&list, "wte", "weight", c->vocab, c->width, smol_net_value(net, net->wte), 1);
 	add(&list, "wpe", "weight", c->context, c->width, smol_net_value(net, net->wpe), 1);
@@ -108,8 +106,36 @@ enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
 		add_layer(&list, net, l);
 	/* GPT-2 has no logit scale: the last LayerNorm takes it on. */
 	add_norm(&list, net, &net->ln_f, "ln_f", (double)c->logit_scale);
+	*out = list;
+	return SMOL_OK;
+}
+
+enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
+                                          const struct smol_trainer *t, const char *card,
+                                          struct smol_error *error)
+{
+	struct list list;
+	json_t *metadata;
+	enum smol_status status = list_tensors(&list, &metadata, t, card, error);
+
+	if (status != SMOL_OK)
+		return status;
 	status = smol_tensor_file_write(bytes, size_bytes, list.items, list.n, metadata, error);
-done:
+	free(list.items);
+	json_decref(metadata);
+	return status;
+}
+
+enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_writer *writer, const struct smol_trainer *t,
+                                             const char *card, struct smol_error *error)
+{
+	struct list list;
+	json_t *metadata;
+	enum smol_status status = list_tensors(&list, &metadata, t, card, error);
+
+	if (status != SMOL_OK)
+		return status;
+	status = smol_tensor_file_append(size_bytes, writer, list.items, list.n, metadata, error);
 	free(list.items);
 	json_decref(metadata);
 	return status;

@@ -1,6 +1,7 @@
 /* Making and freeing a network: all its memory is taken here. */
 #include "train/net.h"
 #include "train/projection.h"
+#include "train/sparse.h"
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -130,8 +131,8 @@ static bool take_all_activations(struct smol_net *net)
 }
 
 struct extent {
-	size_t matrix, rows, cols, rank, nola_rank;
-	bool alphas, outputs; /* a matrix has alphas or a sparse term; one has gains or biases */
+	size_t matrix, rows, cols, rank, nola_rank, sparse_cols;
+	bool whole, outputs; /* the gradient of a whole matrix is needed; one has gains or biases */
 };
 
 /* The largest of what the shared buffers have to hold. */
@@ -153,7 +154,10 @@ static struct extent extent_of(const struct smol_net *net)
 			e.rank = all[i]->scheme->rank > e.rank ? all[i]->scheme->rank : e.rank;
 			if (all[i]->alpha_a != SMOL_NO_PARAM)
 				e.nola_rank = all[i]->scheme->rank > e.nola_rank ? all[i]->scheme->rank : e.nola_rank;
-			e.alphas = e.alphas || all[i]->alpha != SMOL_NO_PARAM || all[i]->sparse != SMOL_NO_PARAM;
+			if (smol_sparse_is_direct(all[i]))
+				e.sparse_cols = all[i]->cols > e.sparse_cols ? all[i]->cols : e.sparse_cols;
+			else
+				e.whole = e.whole || all[i]->alpha != SMOL_NO_PARAM || all[i]->sparse != SMOL_NO_PARAM;
 			e.outputs = e.outputs || all[i]->gain != SMOL_NO_PARAM || all[i]->bias != SMOL_NO_PARAM;
 		}
 	}
@@ -173,7 +177,8 @@ static bool take_shared(struct smol_net *net)
 	       take_normalised(net, &net->ln_f, &net->z_f, &net->a_f, &net->rstd_f) &&
 	       take(&net->x, n * c->width) && take(&net->logits, net->head_tokens * c->vocab) &&
 	       take(&net->d_width, n * c->width) && take(&net->d_qkv, n * 3 * c->width) &&
-	       take(&net->d_hidden, n * c->n_ff) && (!e.alphas || take(&net->d_weight, e.matrix)) &&
+	       take(&net->d_hidden, n * c->n_ff) && (!e.whole || take(&net->d_weight, e.matrix)) &&
+	       (e.sparse_cols == 0 || take(&net->x_turned, smol_sparse_turned(e.sparse_cols))) &&
 	       (e.nola_rank == 0 || (take(&net->d_a, e.nola_rank * e.cols) && take(&net->d_b, e.rows * e.nola_rank))) &&
 	       (!e.outputs || (take(&net->plain, n * e.rows) && take(&net->d_plain, n * e.rows))) &&
 	       take(&net->z_factor, n * e.rank) && take(&net->d_factor, n * e.rank) &&
@@ -297,7 +302,7 @@ void smol_net_destroy(struct smol_net *net)
 	                         net->d_width,  net->d_qkv,    net->d_hidden, net->d_weight,
 	                         net->z_factor, net->d_factor, net->partial,  net->d_attention,
 	                         net->plain,    net->d_plain,  net->d_a,     net->d_b,
-	                         net->inputs,   net->shared_a[0], net->shared_a[1]};
+	                         net->inputs,   net->shared_a[0], net->shared_a[1], net->x_turned};
 	for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
 		free(buffers[i]);
 	free(net->layers);

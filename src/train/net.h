@@ -94,7 +94,8 @@ struct smol_net {
 	real *d_width;             /* (n, C) */
 	real *d_qkv;               /* (n, 3 C) */
 	real *d_hidden;            /* (n, F) */
-	real *d_weight;            /* the largest matrix; NULL if none has alphas */
+	real *d_weight;            /* the largest matrix; NULL if nothing needs the gradient of a whole one */
+	real *x_turned;            /* for sparse terms (sparse.h); NULL if nothing needs it */
 	real *z_factor, *d_factor; /* (n, largest rank) */
 	real *d_a, *d_b;           /* of nola's factors, the largest; NULL if there is none */
 	real *plain, *d_plain;     /* (n, largest rows) outputs without gains and biases; NULL if no matrix has any */

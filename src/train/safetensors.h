@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <smol/arrays.h>
+#include <smol/io.h>
 #include <stddef.h>
 
 /* Parses and checks, as smol_safetensors_parse does; besides: ENUM, RANGE for other types and dimensions. Release with
@@ -37,5 +38,9 @@ struct smol_tensor_source {
 enum smol_status smol_tensor_file_write(uint8_t **bytes, size_t *size_bytes,
                                         const struct smol_tensor_source *sources, size_t n_sources,
                                         json_t *metadata, struct smol_error *error);
+/* The same to a writer, piece by piece. Errors: IO too. */
+enum smol_status smol_tensor_file_append(uint64_t *size_bytes, struct smol_writer *writer,
+                                         const struct smol_tensor_source *sources, size_t n_sources,
+                                         json_t *metadata, struct smol_error *error);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define NUMBERS 4096u /* of a tensor that are put at a time */
+
 char *smol_json_text(const json_t *object, size_t flags)
 {
 	char *text = object != NULL ? json_dumps(object, flags) : NULL, *copy = NULL;
@@ -58,44 +60,110 @@ static char *header_text(uint64_t *data_bytes, const struct smol_tensor_source *
 	return text;
 }
 
-static uint8_t *put_tensor(uint8_t *dest, const struct smol_tensor_source *s)
+/* Where a file goes, from its first byte to its last: to a writer, or else into memory. */
+struct target {
+	struct smol_writer *writer;
+	uint8_t *at;
+};
+
+static enum smol_status put(struct target *to, const void *bytes, size_t n, struct smol_error *error)
 {
-	const size_t rows = s->rows > 0 ? s->rows : 1, cols = s->cols;
+	if (to->writer != NULL)
+		return smol_writer_append(to->writer, bytes, n, error);
+	memcpy(to->at, bytes, n);
+	to->at += n;
+	return SMOL_OK;
+}
 
-	for (size_t i = 0; i < rows * cols; i++, dest += 4) {
-		const size_t from = s->transposed ? i % rows * cols + i / rows : i;
-		const real value = s->values != NULL ? s->values[from] : 0;
+/* The length, the header, and spaces up to a multiple of eight. */
+static enum smol_status put_header(struct target *to, const char *header, struct smol_error *error)
+{
+	const size_t n = strlen(header);
+	uint8_t length[8];
+	enum smol_status status;
 
-		smol_put32(dest, smol_f32_bits((float)((double)value * s->scale)));
+	smol_put64(length, smol_round_up(n, 8));
+	status = put(to, length, sizeof length, error);
+	if (status == SMOL_OK)
+		status = put(to, header, n, error);
+	if (status == SMOL_OK)
+		status = put(to, "       ", (size_t)(smol_round_up(n, 8) - n), error);
+	return status;
+}
+
+static real value_at(const struct smol_tensor_source *s, size_t i)
+{
+	const size_t rows = s->rows > 0 ? s->rows : 1;
+
+	if (s->values == NULL)
+		return 0;
+	return s->values[s->transposed ? i % rows * s->cols + i / rows : i];
+}
+
+static enum smol_status put_tensor(struct target *to, const struct smol_tensor_source *s, struct smol_error *error)
+{
+	uint8_t bytes[4 * NUMBERS];
+	enum smol_status status = SMOL_OK;
+
+	for (size_t i = 0; i < size_of(s) && status == SMOL_OK; i += NUMBERS) {
+		const size_t n = size_of(s) - i < NUMBERS ? size_of(s) - i : NUMBERS;
+
+		for (size_t k = 0; k < n; k++)
+			smol_put32(bytes + 4 * k, smol_f32_bits((float)((double)value_at(s, i + k) * s->scale)));
+		status = put(to, bytes, 4 * n, error);
 	}
-	return dest;
+	return status;
+}
+
+static enum smol_status no_memory(struct smol_error *error)
+{
+	return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the tensors' file");
+}
+
+static enum smol_status put_all(struct target *to, const char *header, const struct smol_tensor_source *sources, size_t n,
+                                struct smol_error *error)
+{
+	enum smol_status status = put_header(to, header, error);
+
+	for (size_t i = 0; i < n && status == SMOL_OK; i++)
+		status = put_tensor(to, sources + i, error);
+	return status;
 }
 
 enum smol_status smol_tensor_file_write(uint8_t **out, size_t *size_bytes,
                                         const struct smol_tensor_source *sources, size_t n_sources,
                                         json_t *metadata, struct smol_error *error)
 {
-	uint64_t data_bytes, header_bytes;
-	char *header = header_text(&data_bytes, sources, n_sources, metadata);
-	uint8_t *bytes = NULL, *at;
+	uint64_t size = 0;
+	char *header = header_text(&size, sources, n_sources, metadata);
+	uint8_t *bytes = NULL;
 
 	if (header != NULL) {
-		header_bytes = smol_round_up(strlen(header), 8);
-		bytes = malloc((size_t)(8 + header_bytes + data_bytes));
+		size += 8 + smol_round_up(strlen(header), 8);
+		bytes = malloc((size_t)size);
 	}
-	if (bytes == NULL) {
-		free(header);
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-		                 "no memory for the tensors' file");
+	if (bytes != NULL) {
+		put_all(&(struct target){.at = bytes}, header, sources, n_sources, error);
+		*out = bytes;
+		*size_bytes = (size_t)size;
 	}
-	smol_put64(bytes, header_bytes);
-	memset(bytes + 8, ' ', (size_t)header_bytes);
-	memcpy(bytes + 8, header, strlen(header));
 	free(header);
-	at = bytes + 8 + header_bytes;
-	for (size_t i = 0; i < n_sources; i++)
-		at = put_tensor(at, sources + i);
-	*out = bytes;
-	*size_bytes = (size_t)(8 + header_bytes + data_bytes);
-	return SMOL_OK;
+	return bytes != NULL ? SMOL_OK : no_memory(error);
+}
+
+enum smol_status smol_tensor_file_append(uint64_t *size_bytes, struct smol_writer *writer,
+                                         const struct smol_tensor_source *sources, size_t n_sources,
+                                         json_t *metadata, struct smol_error *error)
+{
+	uint64_t data_bytes;
+	char *header = header_text(&data_bytes, sources, n_sources, metadata);
+	enum smol_status status;
+
+	if (header == NULL)
+		return no_memory(error);
+	status = put_all(&(struct target){.writer = writer}, header, sources, n_sources, error);
+	if (status == SMOL_OK)
+		*size_bytes = 8 + smol_round_up(strlen(header), 8) + data_bytes;
+	free(header);
+	return status;
 }

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "train/trainer.h"
 
+#include <smol/initial.h>
 #include <stdio.h>
 
 static bool is_norm_slot(enum smol_slot slot)
@@ -32,14 +33,6 @@ static struct smol_scheme norm_scheme(const struct smol_train_options *o)
 	return s;
 }
 
-/* Of a row of cols: at least one. */
-static uint32_t sparse_numbers(double part, uint32_t cols)
-{
-	const double n = floor(part * cols + 0.5);
-
-	return n < 1 ? 1 : n < cols ? (uint32_t)n : cols;
-}
-
 static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
                                         const struct smol_config *config, enum smol_slot slot)
 {
@@ -61,7 +54,7 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
 	}
 	if (o->sparse > 0 && !smol_scheme_projects(&s)) {
 		s.terms = SMOL_TERM_SPARSE;
-		s.dimensions = sparse_numbers(o->sparse, cols);
+		s.dimensions = smol_sparse_numbers(o->sparse, cols);
 	}
 	if ((o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA) || o->gains || o->bias || s.terms != 0)
 		s.value_type = number_type(o);

@@ -2,6 +2,7 @@
  * those of the learned numbers. A frozen matrix has no gradient of its own; with alphas, it exists
  * for as long as it takes to multiply it by the bases again. */
 #include "train/projection.h"
+#include "train/sparse.h"
 
 #include <omp.h>
 
@@ -145,26 +146,6 @@ static void make_factors(const struct smol_net *net, const struct smol_net_matri
 	regenerate(m->made_b, net, &r);
 }
 
-static void add_sparse(const struct smol_net *net, const struct smol_net_matrix *m)
-{
-	const size_t q = smol_scheme_sparse(m->scheme);
-	const real *values = smol_net_value(net, m->sparse);
-
-	for (size_t r = 0; r < m->rows; r++)
-		for (size_t k = 0; k < q; k++)
-			m->weight[r * m->cols + m->columns[r * q + k]] += values[r * q + k];
-}
-
-static void sparse_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *d_weight)
-{
-	const size_t q = smol_scheme_sparse(m->scheme);
-	real *grad = smol_net_grad(net, m->sparse);
-
-	for (size_t r = 0; r < m->rows; r++)
-		for (size_t k = 0; k < q; k++)
-			grad[r * q + k] = d_weight[r * m->cols + m->columns[r * q + k]];
-}
-
 void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
 {
 	struct recipe r;
@@ -188,7 +169,7 @@ static void materialise_matrix(struct smol_net *net, const struct smol_net_matri
 	if (factors)
 		add_factors(net, m);
 	if (m->sparse != SMOL_NO_PARAM)
-		add_sparse(net, m);
+		smol_sparse_add(net, m);
 }
 
 static void materialise_vector(struct smol_net *net, real *vector, const struct smol_net_norm *norm,
@@ -315,16 +296,18 @@ static void nola_gradient(struct smol_net *net, const struct smol_net_matrix *m,
 void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
                               const real *d_y)
 {
-	const bool full = m->full != SMOL_NO_PARAM;
+	const bool full = m->full != SMOL_NO_PARAM, direct = smol_sparse_is_direct(m);
 
-	if (full || m->alpha != SMOL_NO_PARAM || m->sparse != SMOL_NO_PARAM) {
+	if (direct)
+		smol_sparse_gradient(net, m, x, d_y);
+	if (full || m->alpha != SMOL_NO_PARAM || (m->sparse != SMOL_NO_PARAM && !direct)) {
 		real *d_weight = full ? smol_net_grad(net, m->full) : net->d_weight;
 
 		smol_gemm(d_weight, m->cols, (struct smol_operand){d_y, m->rows, true},
 		          (struct smol_operand){x, m->cols, false}, m->rows, m->cols, net->n_tokens, 1,
 		          0);
 		if (m->sparse != SMOL_NO_PARAM)
-			sparse_gradient(net, m, d_weight);
+			smol_sparse_pick(net, m, d_weight);
 		if (!full && smol_scheme_projects(m->scheme)) {
 			smol_projection_gradient(net, m, d_weight);
 		} else if (m->alpha != SMOL_NO_PARAM) {

@@ -58,6 +58,7 @@ def test_usage(folder):
         tool(*bad, code=2)
     for bad in (['--method', 'full'], ['--dist', 'flat'], ['--norms', 'x'], ['--d', '0'], ['--d', '65'], ['--rank', '0'],
                 ['--width', '-1'], ['--heads', '3'], ['--layers', '257'], ['--seed', '-1'], ['--shape', 'gpt9'],
+                ['--sparse', '-0.1'], ['--sparse', '1.1'], ['--sparse', 'nan'], ['--method', 'fourier', '--sparse', '0.1'],
                 ['--vocab', '16777217'], ['--gain', '0'], ['--gain', 'nan'], ['stray']):
         tool('new', *bad, '-o', folder / 'x', code=2)
     tool('new', code=2)
@@ -96,6 +97,26 @@ def test_new(folder):
     i = inspect(folder / 'g')
     assert (i['layers'], i['width'], i['heads'], i['context'], i['vocab'], i['d']) == (12, 768, 12, 1024, 50257, 5)
     assert i['non_embedding_bytes'] < 1024 and i['signed'] and i['non_embedding_params'] == 240
+
+
+def test_new_sparse(folder):
+    """Rows of 40 and of 160: a part of each, at least one number and at most all; all of them zero, so that the weights are those without."""
+    plain = new(folder / 'plain', '--method', 'lora', '--numbers', 'f32')
+    for part, short, long in (('0.03', 1, 5), ('0.1', 4, 16), ('0.001', 1, 1), ('1', 40, 160)):
+        m = new(folder / 'm', '--method', 'lora', '--numbers', 'f32', '--sparse', part)
+        i = inspect(m)
+        assert {s['dimensions'] for s in i['schemes'] if s['kind'] == 'matrix'} == {short, long}, (part, i['schemes'])
+        assert all(s['sparse'] == (s['kind'] == 'matrix') for s in i['schemes'])
+        rest = i['non_embedding_params'] - inspect(plain)['non_embedding_params']
+        assert rest == 2 * ((120 + 40 + 160) * short + 40 * long), (part, rest)
+    for name in ('h.1.attn.c_attn.weight', 'h.1.mlp.c_proj.weight'):
+        tool('weights', m, name, '-o', folder / 'a.npy')
+        tool('weights', plain, name, '-o', folder / 'b.npy')
+        assert np.array_equal(np.load(folder / 'a.npy'), np.load(folder / 'b.npy'))
+    for more in (['--method', 'embed', '--numbers', 'q8'], ['--method', 'alpha', '--gains'], ['--method', 'nola', '--bias']):
+        schemes = inspect(new(folder / 'm', *more, '--sparse', '0.1'))['schemes']
+        assert {s['dimensions'] for s in schemes if s['sparse']} == {4, 16} and all(s['sparse'] for s in schemes if s['kind'] == 'matrix')
+    assert inspect(new(folder / 'm', '--sparse', '0')) == inspect(new(folder / 'm'))
 
 
 def test_page(folder):

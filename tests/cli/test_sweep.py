@@ -168,10 +168,52 @@ def test_other_options_are_refused(folder):
     needs_gnuplot()
     sweep(folder)
     assert 'other options' in sweep(folder, '--lr', '0.005', code=1).stderr
-    (folder / 'text').write_bytes((folder / 'text').read_bytes() + b'more')
-    assert 'another text' in sweep(folder, code=1).stderr
+    text = (folder / 'text').read_bytes()
+    for other in (text + b'more', bytes([text[0] ^ 1]) + text[1:], text[:-1] + b'?'):
+        (folder / 'text').write_bytes(other)
+        done = sweep(folder, code=1)
+        assert done.stderr == f'smoltrain sweep: {folder}/out/embed.smol: of another text; choose another folder, or delete it\n', done.stderr
     (folder / 'out/embed.jsonl').write_text('nonsense\n')
     assert 'embed.jsonl: line 1' in sweep(folder, code=1).stderr
+
+
+def test_another_tokenizer_is_refused(folder):
+    """Two of one vocabulary that cut the text into as many tokens; the same one goes on."""
+    needs_gnuplot()
+    (folder / 'text').write_bytes(b'ab cd ' * 500)
+    tokenizers = []
+    for first in ('ab', 'cd'):  # the merge that is learned first
+        (folder / first).write_bytes(b'ab cd ' * 100 + first.encode() * 50)
+        tokenizers.append(folder / (first + '.smoltok'))
+        run(build / 'tools/smoltool', 'tokenizer', 'train', '--vocab', '259', folder / first, '-o', tokenizers[-1])
+    assert tokenizers[0].read_bytes() != tokenizers[1].read_bytes()
+    sweep(folder, '--tokenizer', tokenizers[0], '--steps', '10')
+    done = sweep(folder, '--tokenizer', tokenizers[1], '--steps', '10', code=1)
+    assert done.stderr == f'smoltrain sweep: {folder}/out/embed.smol: of another tokenizer; choose another folder, or delete it\n', done.stderr
+    assert 'run 1' not in sweep(folder, '--tokenizer', tokenizers[0], '--steps', '10').stderr
+
+
+def test_another_validation_text_is_refused(folder):
+    """The same bytes in all, cut elsewhere."""
+    needs_gnuplot()
+    text = (folder / 'text').read_bytes()
+    for name, at in (('a', 15000), ('b', 16000)):
+        (folder / name).write_bytes(text[at:])
+    (folder / 'text').write_bytes(text[:15000])
+    sweep(folder, '--valid', str(folder / 'a'))
+    (folder / 'text').write_bytes(text[:16000])
+    assert 'of another part of the text for validation' in sweep(folder, '--valid', str(folder / 'b'), code=1).stderr
+
+
+def test_logs_without_hashes_are_taken(folder):
+    """As earlier versions wrote them."""
+    needs_gnuplot()
+    sweep(folder)
+    for log in (folder / 'out').glob('*.jsonl'):
+        lines = records(log)
+        assert all(len(lines[0].pop(name)) == 16 for name in ('tokens_xxh3', 'tokenizer_xxh3'))
+        log.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+    assert 'run 1' not in sweep(folder).stderr
 
 
 def test_usage(folder):

@@ -113,7 +113,7 @@ def test_sweeps_take_a_tokenizer(folder):
     run(*line, '--tokenizer', made)
     assert json.loads(run(smoltool, 'inspect', '--json', folder / 'sweep/alpha-1.smol').stdout)['tokens'] == 300
     run(*line, '--tokenizer', made)  # all is there
-    assert b'another text' in run(*line, code=1).stderr
+    assert b'another tokenizer' in run(*line, code=1).stderr
 
 
 sys.exit(cases.main(globals()))

@@ -38,7 +38,7 @@ MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None  # a disk would 
 CLEAN = {'PATH': '/usr/bin:/bin', 'HOME': '/nonexistent', 'LC_ALL': 'C.UTF-8', 'OMP_NUM_THREADS': '1', **cases.unrestarted()}
 
 # Name -> (program, words, files that may appear or change). What is printed is compared where it is always the same.
-ANY_TEXT = {'keygen', 'bench', 'train', 'train sign', 'resume'}
+ANY_TEXT = {'keygen', 'bench', 'train', 'train sign', 'train full', 'resume'}
 COMMANDS = {
     'run': ('smolrun', ['m.smol', '-p', 'ab', '-n', '4', '-t', '1', '-s', '1'], []),
     'run json': ('smolrun', ['signed.smol', '-p', 'ab', '-n', '4', '-t', '2', '--json', '--seed', '7'], []),
@@ -72,6 +72,8 @@ COMMANDS = {
     'train sign': ('smoltrain', ['--data', 'lines.json', '--valid', 'text', '--method', 'lora', '--layers', '1', '--width', '8', '--heads', '2',
                                  '--context', '8', '--batch', '2', '--steps', '2', '-t', '1', '--sign', 'k.key', '--log', 'log',
                                  '--cache', 'cache', '-o', 'out'], ['out', 'out.ckpt', 'log', 'cache']),
+    'train full': ('smoltrain', ['--data', 'text', '--method', 'full', '--layers', '1', '--width', '8', '--heads', '2', '--context', '8', '--batch', '2',
+                                 '--steps', '2', '-t', '1', '-o', 'out.safetensors'], ['out.safetensors', 'out.ckpt']),
 }
 INPUT = {'run lines': b'ab\nc\n'}
 

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static uint8_t buffer[4096];
 
@@ -155,5 +156,44 @@ Test(safetensors, writes_what_the_format_says)
 	                          "\"m\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]}"));
 	cr_assert_not_null(strstr((char *)bytes + 8,
 	                          "\"z\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[24,28]}"));
+	free(bytes);
+}
+
+/* More numbers than are put at a time, transposed or not, to a file as into memory. */
+Test(safetensors, appends_what_it_writes)
+{
+	enum { ROWS = 97, COLS = 131 };
+	static real values[ROWS * COLS];
+	const struct smol_tensor_source sources[] = {
+		{.name = "t", .rows = ROWS, .cols = COLS, .transposed = true, .values = values, .scale = 1},
+		{.name = "p", .rows = ROWS, .cols = COLS, .values = values, .scale = 1}};
+	char path[] = "/tmp/safetensors-XXXXXX";
+	const int fd = mkstemp(path);
+	struct smol_writer *writer;
+	struct smol_mapping m;
+	uint64_t appended;
+	uint8_t *bytes;
+	size_t size;
+
+	cr_assert(fd >= 0);
+	close(fd);
+	for (size_t i = 0; i < ROWS * COLS; i++)
+		values[i] = (real)i;
+	cr_assert_eq(smol_tensor_file_write(&bytes, &size, sources, 2, NULL, NULL), SMOL_OK);
+	for (size_t i = 0; i < ROWS * COLS; i++) {
+		const uint8_t *transposed = bytes + size - 8 * ROWS * COLS, *plain = transposed + 4 * ROWS * COLS;
+
+		cr_assert(smol_load_f32(plain + 4 * i) == (float)i);
+		cr_assert(smol_load_f32(transposed + 4 * (i % COLS * ROWS + i / COLS)) == (float)i);
+	}
+	cr_assert_eq(smol_writer_open(&writer, path, 0600, NULL), SMOL_OK);
+	cr_assert_eq(smol_tensor_file_append(&appended, writer, sources, 2, NULL, NULL), SMOL_OK);
+	cr_assert_eq(smol_writer_commit(writer, NULL), SMOL_OK);
+	cr_assert_eq(smol_map(&m, path, NULL), SMOL_OK);
+	cr_assert_eq(appended, size);
+	cr_assert_eq(m.bytes.size_bytes, size);
+	cr_assert_eq(memcmp(m.bytes.data, bytes, size), 0);
+	smol_unmap(&m);
+	unlink(path);
 	free(bytes);
 }

@@ -77,22 +77,40 @@ Test(trainer, learns)
 	}
 }
 
+static void check_threads(struct smol_train_options *o)
+{
+	struct smol_trainer *one, *three;
+
+	one = create(o);
+	steps(one, 5);
+	o->n_threads = 3;
+	three = create(o);
+	steps(three, 5);
+	steps(one, 7);
+	steps(three, 7);
+	check_same_values(one, three);
+	smol_trainer_destroy(one);
+	smol_trainer_destroy(three);
+}
+
 Test(trainer, the_number_of_threads_changes_nothing)
 {
 	for (size_t i = 0; i < 5; i++) {
 		struct smol_train_options o = small(methods[i]);
-		struct smol_trainer *one, *three;
 
-		one = create(&o);
-		steps(one, 5);
-		o.n_threads = 3;
-		three = create(&o);
-		steps(three, 5);
-		steps(one, 7);
-		steps(three, 7);
-		check_same_values(one, three);
-		smol_trainer_destroy(one);
-		smol_trainer_destroy(three);
+		check_threads(&o);
+	}
+}
+
+/* So few numbers that their gradients are computed by themselves, and more; in several blocks of tokens. */
+Test(trainer, nor_does_it_with_sparse_terms)
+{
+	for (size_t i = 0; i < 6; i++) {
+		struct smol_train_options o = small(i % 3 == 0 ? "embed" : i % 3 == 1 ? "alpha" : "lora");
+
+		o.sparse = i < 3 ? 0.05 : 0.4;
+		o.batch = 14;
+		check_threads(&o);
 	}
 }
 
