@@ -3,7 +3,6 @@
 #include "kernel/registers_avx2.h"
 
 #define LANES 8u
-#define REGISTERS 8u
 
 void smol_stream_bytes_avx2(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane, uint32_t block)
 {
@@ -16,66 +15,46 @@ void smol_stream_bytes_avx2(uint8_t *bytes, size_t n, const struct smol_frozen *
 	}
 }
 
+typedef __m256 vector;
+
+static inline vector add(vector a, vector b)
+{
+	return _mm256_add_ps(a, b);
+}
+
+static inline vector subtract(vector a, vector b)
+{
+	return _mm256_sub_ps(a, b);
+}
+
+static inline vector load_vector(const float *p)
+{
+	return _mm256_loadu_ps(p);
+}
+
+static inline void store_vector(float *p, vector v)
+{
+	_mm256_storeu_ps(p, v);
+}
+
 /* A stage over lanes whose numbers differ in one bit; where it is set, minus has the sign bit: the difference. */
-static inline __m256 stage_within(__m256 x, __m256 other, __m256 minus)
+static inline vector stage_within(vector x, vector other, vector minus)
 {
 	return _mm256_add_ps(other, _mm256_xor_ps(x, minus));
 }
 
-static inline __m256 stages_within(__m256 x)
+static inline vector stages_within(vector x)
 {
 	x = stage_within(x, _mm256_permute_ps(x, 0xb1), _mm256_setr_ps(0, -0.0f, 0, -0.0f, 0, -0.0f, 0, -0.0f));
 	x = stage_within(x, _mm256_permute_ps(x, 0x4e), _mm256_setr_ps(0, 0, -0.0f, -0.0f, 0, 0, -0.0f, -0.0f));
 	return stage_within(x, _mm256_permute2f128_ps(x, x, 1), _mm256_setr_ps(0, 0, 0, 0, -0.0f, -0.0f, -0.0f, -0.0f));
 }
 
-/* Stages between n registers, n a power of two. */
-static inline __attribute__((always_inline)) void stages_between(__m256 *v, unsigned n)
-{
-	for (unsigned h = 1; h < n; h *= 2)
-		for (unsigned i = 0; i < n; i++)
-			if (!(i & h)) {
-				const __m256 a = v[i], b = v[i + h];
-				v[i] = _mm256_add_ps(a, b);
-				v[i + h] = _mm256_sub_ps(a, b);
-			}
-}
-
-/* n registers that lie stride numbers apart; the stages within them as well if they are neighbours. */
-static inline __attribute__((always_inline)) void transform(float *x, size_t stride, unsigned n, bool within)
-{
-	__m256 v[REGISTERS];
-
-	for (unsigned i = 0; i < n; i++) {
-		v[i] = _mm256_loadu_ps(x + i * stride);
-		if (within)
-			v[i] = stages_within(v[i]);
-	}
-	stages_between(v, n);
-	for (unsigned i = 0; i < n; i++)
-		_mm256_storeu_ps(x + i * stride, v[i]);
-}
-
-/* The stages over distances h, 2 h, ... (count / 2) h. */
-static inline __attribute__((always_inline)) void pass(float *x, size_t n, size_t h, unsigned count)
-{
-	for (size_t i = 0; i < n; i += count * h)
-		for (size_t j = i; j < i + h; j += LANES)
-			transform(x + j, h, count, false);
-}
+#include "kernel/registers_hadamard.h"
 
 void smol_hadamard_avx2(float *x, size_t n)
 {
-	size_t h = REGISTERS * LANES; /* n is at least that */
-
-	for (size_t i = 0; i < n; i += h)
-		transform(x + i, LANES, REGISTERS, true);
-	for (; h * 8 <= n; h *= 8)
-		pass(x, n, h, 8);
-	if (h * 4 <= n)
-		pass(x, n, h, 4);
-	else if (h * 2 <= n)
-		pass(x, n, h, 2);
+	hadamard(x, n);
 }
 
 void smol_scale_by_bytes_avx2(float *x, const uint8_t *bytes, const float *table, size_t n)

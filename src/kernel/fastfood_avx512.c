@@ -2,8 +2,6 @@
  * seven stages and then three at a time keep eight registers. */
 #include "kernel/registers_avx512.h"
 
-#define REGISTERS 8u
-
 void smol_stream_bytes_avx512(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane, uint32_t block)
 {
 	struct lanes s;
@@ -13,13 +11,35 @@ void smol_stream_bytes_avx512(uint8_t *bytes, size_t n, const struct smol_frozen
 		_mm512_storeu_si512(bytes + i, lanes_step(&s));
 }
 
+typedef __m512 vector;
+
+static inline vector add(vector a, vector b)
+{
+	return _mm512_add_ps(a, b);
+}
+
+static inline vector subtract(vector a, vector b)
+{
+	return _mm512_sub_ps(a, b);
+}
+
+static inline vector load_vector(const float *p)
+{
+	return _mm512_loadu_ps(p);
+}
+
+static inline void store_vector(float *p, vector v)
+{
+	_mm512_storeu_ps(p, v);
+}
+
 /* A stage over lanes whose numbers differ in one bit; where it is set, which mask says, the difference. */
-static inline __m512 stage_within(__m512 x, __m512 other, __mmask16 mask)
+static inline vector stage_within(vector x, vector other, __mmask16 mask)
 {
 	return _mm512_mask_sub_ps(_mm512_add_ps(x, other), mask, other, x);
 }
 
-static inline __m512 stages_within(__m512 x)
+static inline vector stages_within(vector x)
 {
 	x = stage_within(x, _mm512_permute_ps(x, 0xb1), 0xaaaa);
 	x = stage_within(x, _mm512_permute_ps(x, 0x4e), 0xcccc);
@@ -27,58 +47,11 @@ static inline __m512 stages_within(__m512 x)
 	return stage_within(x, _mm512_shuffle_f32x4(x, x, 0x4e), 0xff00);
 }
 
-/* Stages between n registers, n a power of two. */
-static inline __attribute__((always_inline)) void stages_between(__m512 *v, unsigned n)
-{
-	for (unsigned h = 1; h < n; h *= 2)
-		for (unsigned i = 0; i < n; i++)
-			if (!(i & h)) {
-				const __m512 a = v[i], b = v[i + h];
-				v[i] = _mm512_add_ps(a, b);
-				v[i + h] = _mm512_sub_ps(a, b);
-			}
-}
-
-/* n registers that lie stride numbers apart; the stages within them as well if they are neighbours. */
-static inline __attribute__((always_inline)) void transform(float *x, size_t stride, unsigned n, bool within)
-{
-	__m512 v[REGISTERS];
-
-	for (unsigned i = 0; i < n; i++) {
-		v[i] = _mm512_loadu_ps(x + i * stride);
-		if (within)
-			v[i] = stages_within(v[i]);
-	}
-	stages_between(v, n);
-	for (unsigned i = 0; i < n; i++)
-		_mm512_storeu_ps(x + i * stride, v[i]);
-}
-
-/* The stages over distances h, 2 h, ... (count / 2) h. */
-static inline __attribute__((always_inline)) void pass(float *x, size_t n, size_t h, unsigned count)
-{
-	for (size_t i = 0; i < n; i += count * h)
-		for (size_t j = i; j < i + h; j += LANES)
-			transform(x + j, h, count, false);
-}
+#include "kernel/registers_hadamard.h"
 
 void smol_hadamard_avx512(float *x, size_t n)
 {
-	const unsigned first = n < REGISTERS * LANES ? 4 : REGISTERS; /* n is at least 64 */
-	size_t h = first * LANES;
-
-	for (size_t i = 0; i < n; i += h) {
-		if (first == REGISTERS)
-			transform(x + i, LANES, REGISTERS, true);
-		else
-			transform(x + i, LANES, 4, true);
-	}
-	for (; h * 8 <= n; h *= 8)
-		pass(x, n, h, 8);
-	if (h * 4 <= n)
-		pass(x, n, h, 4);
-	else if (h * 2 <= n)
-		pass(x, n, h, 2);
+	hadamard(x, n);
 }
 
 /* The five low bits of an index choose from a pair of registers, the three others one of the eight. */

@@ -304,8 +304,8 @@ static void scale_sums(float *y, const int64_t *sums, double scale, size_t n)
 	.rows_q8 = rows,                    \
 	.rows_q4 = smol_rows_q4_neon,       \
 	.from_f16 = from_f16,               \
-	.stream_bytes = smol_stream_bytes_plain,\
-	.hadamard = smol_hadamard_plain,    \
+	.stream_bytes = smol_stream_bytes_neon,\
+	.hadamard = smol_hadamard_neon,     \
 	.scale_by_bytes = smol_scale_by_bytes_plain,\
 	.layernorm = layernorm,             \
 	.gelu = gelu,                       \
