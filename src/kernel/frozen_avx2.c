@@ -3,7 +3,7 @@
  * Times one vector nothing leaves the registers: X = 256 h + l is split into 16-bit integers once, in
  * the order in which the bytes of the weights come together, and w h and w l are summed by vpmaddwd. |w h| <= 32640 x 128,
  * four of them meet in a lane for each 32 columns: 126 x 4 x 32640 x 128 < 2^31, so 4,032 columns fit before the sums move to 64 bits.
- * Planes add up. Times several vectors, each row exists once, as 16-bit integers. */
+ * Planes add up. Times several vectors, some rows at a time exist, as 16-bit integers. */
 #include "kernel/table_avx2.h"
 
 #include <string.h>
@@ -11,6 +11,7 @@
 #define STEP 32u /* columns of a register of bytes */
 #define CHUNK 4032u
 #define LANES 16u
+#define GROUP 8u /* rows that exist at once, for which a plane's table is made ready */
 
 /* ---- one vector ---- */
 
@@ -125,33 +126,40 @@ static inline __attribute__((always_inline)) void add_plane(int16_t *w, struct h
 	}
 }
 
-static void next_row(int16_t *w, const struct smol_frozen *t, struct half (*streams)[2], struct table *table)
+/* The next rows of integers w (n_rows, whole steps). */
+static void next_rows(int16_t *w, uint32_t n_rows, const struct smol_frozen *t, struct half (*streams)[2], struct table *table)
 {
+	const size_t stride = smol_round_up(t->cols, 2 * STEP);
+
 	for (uint32_t p = 0; p < t->n_planes; p++) {
 		if (t->n_planes > 1)
 			smol_table_load_avx2(table, t->table + p * SMOL_TABLE_ENTRIES, 0);
-		if (table->way == WAY_32)
-			add_plane(w, streams[p], t->cols, table, WAY_32, p == 0);
-		else if (table->way == WAY_SUM)
-			add_plane(w, streams[p], t->cols, table, WAY_SUM, p == 0);
-		else
-			add_plane(w, streams[p], t->cols, table, WAY_ODD, p == 0);
+		for (uint32_t r = 0; r < n_rows; r++)
+			if (table->way == WAY_32)
+				add_plane(w + r * stride, streams[p], t->cols, table, WAY_32, p == 0);
+			else if (table->way == WAY_SUM)
+				add_plane(w + r * stride, streams[p], t->cols, table, WAY_SUM, p == 0);
+			else
+				add_plane(w + r * stride, streams[p], t->cols, table, WAY_ODD, p == 0);
 	}
 }
 
 static void block_rows(int64_t *sums, size_t sums_stride, const struct smol_frozen *t, uint32_t block, uint32_t rows,
-                       const int16_t *X, size_t x_stride, size_t n_x, int16_t *row)
+                       const int16_t *X, size_t x_stride, size_t n_x, int16_t *w)
 {
+	const size_t stride = smol_round_up(t->cols, 2 * STEP);
 	struct half streams[SMOL_MAX_PLANES][2];
 	struct table table;
 
 	for (uint32_t p = 0; p < t->n_planes; p++)
 		lanes_init(streams[p], t, p, block);
 	smol_table_load_avx2(&table, t->table, 0);
-	for (uint32_t r = 0; r < rows; r++) {
-		next_row(row, t, streams, &table);
-		for (size_t i = 0; i < n_x; i++)
-			sums[i * sums_stride + r] = dot_int16(row, X + i * x_stride, t->cols);
+	for (uint32_t first = 0; first < rows; first += GROUP) {
+		const uint32_t n_rows = rows - first < GROUP ? rows - first : GROUP;
+		next_rows(w, n_rows, t, streams, &table);
+		for (uint32_t r = 0; r < n_rows; r++)
+			for (size_t i = 0; i < n_x; i++)
+				sums[i * sums_stride + first + r] = dot_int16(w + r * stride, X + i * x_stride, t->cols);
 	}
 }
 
