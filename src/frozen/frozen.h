@@ -38,7 +38,7 @@ struct smol_frozen {
 	enum smol_purpose purpose;
 	uint32_t rows, cols;
 	uint32_t n_planes;
-	const int16_t *table; /* (n_planes, 256) Q_p[u] */
+	const int16_t *table; /* (n_planes, 256) Q_p[u]; Q_p[255 - u] = -Q_p[u] */
 	double scale;         /* sigma x s: a weight is scale x its integer */
 };
 

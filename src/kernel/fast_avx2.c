@@ -1,6 +1,6 @@
 /* The approximate product of frozen row blocks, with AVX2: high bytes of the weights, looked up, times high bytes of the vectors.
  * No pair of products, at most 2 x 127 x 127, saturates the 16 bits of vpmaddubsw. Planes add up, each by itself. */
-#include "kernel/registers_avx2.h"
+#include "kernel/table_avx2.h"
 
 #include <string.h>
 
@@ -13,21 +13,12 @@ static int high_byte(int16_t v)
 	return h > 127 ? 127 : h < -127 ? -127 : h;
 }
 
-static void fast_table(struct table *t, const int16_t *q)
-{
-	int16_t high[SMOL_TABLE_ENTRIES];
-
-	for (unsigned u = 0; u < SMOL_TABLE_ENTRIES; u++)
-		high[u] = (int16_t)high_byte(q[u]);
-	table_load(t, high, 0);
-}
-
 static inline __attribute__((always_inline)) void next_row(int8_t *w, struct half s[2], size_t n, const struct table *table,
-                                                           enum width width)
+                                                           enum way way)
 {
 	for (size_t i = 0; i < n; i += 2 * STEP) {
-		store(w + i, look_up(table->low, half_step(&s[0]), width));
-		store(w + i + STEP, look_up(table->low, half_step(&s[1]), width));
+		store(w + i, look_up_bytes(table, half_step(&s[0]), way));
+		store(w + i + STEP, look_up_bytes(table, half_step(&s[1]), way));
 	}
 }
 
@@ -55,12 +46,12 @@ static void plane(int64_t *sums, size_t stride, const struct smol_frozen *t, uin
 
 	lanes_init(s, t, p, block);
 	for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r++) {
-		if (table->width == WIDTH_256)
-			next_row(w, s, n, table, WIDTH_256);
-		else if (table->width == WIDTH_32)
-			next_row(w, s, n, table, WIDTH_32);
+		if (table->way == WAY_256)
+			next_row(w, s, n, table, WAY_256);
+		else if (table->way == WAY_32)
+			next_row(w, s, n, table, WAY_32);
 		else
-			next_row(w, s, n, table, WIDTH_64);
+			next_row(w, s, n, table, WAY_SUM);
 		for (size_t i = 0; i < n_x; i++)
 			sums[i * stride + r] = 65536 * dot_bytes(w, x + i * n, n) + (p ? sums[i * stride + r] : 0);
 	}
@@ -78,7 +69,7 @@ void smol_frozen_fast_avx2(int64_t *sums, const struct smol_frozen *t, uint32_t 
 		for (size_t c = 0; c < t->cols; c++)
 			x[i * n + c] = (int8_t)high_byte(X[i * x_stride + c]);
 	for (uint32_t p = 0; p < t->n_planes; p++) {
-		fast_table(&table, t->table + p * SMOL_TABLE_ENTRIES);
+		smol_table_load_bytes_avx2(&table, t->table + p * SMOL_TABLE_ENTRIES);
 		for (uint32_t b = 0; b < n_blocks; b++)
 			plane(sums + b * SMOL_ROW_BLOCK, (size_t)n_blocks * SMOL_ROW_BLOCK, t, p, block + b, x, n_x, &table, w);
 	}

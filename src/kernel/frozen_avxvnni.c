@@ -3,12 +3,12 @@
  * X = 256 h + l is split into signed bytes once, weights are looked up as the two unsigned bytes of w + 32768, and
  * sum w X = sum (w + 32768) X - 32768 sum X. At most 2^18 columns: 2^15 products of 255 x 128 in a lane, two sums of them in one, stay
  * below 2^31. Times one vector nothing leaves the registers; times several, two rows at a time exist as bytes. */
-#include "kernel/registers_avx2.h"
+#include "kernel/table_avx2.h"
 
 #include <string.h>
 
 #define STEP 32u /* columns of a register of bytes */
-#define FLIP 32768
+#define OFFSET 32768
 #define SIDE 2u /* rows whose products wait for each other's */
 
 /* The sum is s0 + 256 s1 + 65536 s3. */
@@ -43,7 +43,7 @@ static void prepare(int8_t *vectors, size_t n, size_t i, const int16_t *X, size_
 		const int high = (X[c] + 128) >> 8;
 		h[c] = (int8_t)high;
 		h[n + c] = (int8_t)(X[c] - 256 * high);
-		offset += X[c] * FLIP;
+		offset += X[c] * OFFSET;
 	}
 	memcpy(h + 2 * n, &offset, sizeof offset);
 }
@@ -82,22 +82,23 @@ struct block {
 /* ---- one vector ---- */
 
 static inline __attribute__((always_inline)) void half_sums(struct sums *sums, struct half *s, const struct table *table,
-                                                            const struct prepared *v, size_t i, enum width width)
+                                                            const struct prepared *v, size_t i, enum way way)
 {
-	const __m256i u = half_step(s);
+	__m256i low, high;
 
-	sums_add(sums, look_up(table->low, u, width), look_up(table->high, u, width), load(v->h + i), load(v->l + i));
+	look_up(&low, &high, table, half_step(s), way);
+	sums_add(sums, low, high, load(v->h + i), load(v->l + i));
 }
 
 static inline __attribute__((always_inline)) void block_single(int64_t *to, struct block *b, const struct prepared *v,
-                                                               enum width width, bool is_first)
+                                                               enum way way, bool is_first)
 {
 	for (uint32_t r = 0; r < b->rows; r++) {
 		struct sums sums;
 		sums_clear(&sums);
 		for (size_t i = 0; i < b->n; i += 2 * STEP) {
-			half_sums(&sums, &b->s[0], &b->table, v, i, width);
-			half_sums(&sums, &b->s[1], &b->table, v, i + STEP, width);
+			half_sums(&sums, &b->s[0], &b->table, v, i, way);
+			half_sums(&sums, &b->s[1], &b->table, v, i + STEP, way);
 		}
 		to[r] = sums_total(&sums) - v->offset + (is_first ? 0 : to[r]);
 	}
@@ -105,20 +106,21 @@ static inline __attribute__((always_inline)) void block_single(int64_t *to, stru
 
 /* ---- several vectors ---- */
 
-static inline __attribute__((always_inline)) void next_bytes(int8_t *low, int8_t *high, struct half *s,
-                                                             const struct table *table, enum width width)
+static inline __attribute__((always_inline)) void next_bytes(int8_t *row, size_t n, struct half *s,
+                                                             const struct table *table, enum way way)
 {
-	const __m256i u = half_step(s);
+	__m256i low, high;
 
-	store(low, look_up(table->low, u, width));
-	store(high, look_up(table->high, u, width));
+	look_up(&low, &high, table, half_step(s), way);
+	store(row, low);
+	store(row + n, high);
 }
 
-static inline __attribute__((always_inline)) void next_row(int8_t *row, struct block *b, enum width width)
+static inline __attribute__((always_inline)) void next_row(int8_t *row, struct block *b, enum way way)
 {
 	for (size_t i = 0; i < b->n; i += 2 * STEP) {
-		next_bytes(row + i, row + b->n + i, &b->s[0], &b->table, width);
-		next_bytes(row + i + STEP, row + b->n + i + STEP, &b->s[1], &b->table, width);
+		next_bytes(row + i, b->n, &b->s[0], &b->table, way);
+		next_bytes(row + i + STEP, b->n, &b->s[1], &b->table, way);
 	}
 }
 
@@ -139,13 +141,13 @@ static inline void multiply_rows(int64_t to[SIDE], const int8_t *rows, size_t n,
 
 /* The sums of vector i are at to + i x stride. */
 static inline __attribute__((always_inline)) void block_several(int64_t *to, size_t stride, struct block *b, int8_t *rows,
-                                                                const int8_t *vectors, size_t n_x, enum width width,
+                                                                const int8_t *vectors, size_t n_x, enum way way,
                                                                 bool is_first)
 {
 	for (uint32_t r = 0; r < b->rows; r += SIDE) {
 		const uint32_t n_rows = b->rows - r < SIDE ? b->rows - r : SIDE;
 		for (uint32_t i = 0; i < SIDE; i++) /* the last one may be beyond the end, and is not used then */
-			next_row(rows + 2 * i * b->n, b, width);
+			next_row(rows + 2 * i * b->n, b, way);
 		for (size_t i = 0; i < n_x; i++) {
 			const struct prepared v = vector_at(vectors, b->n, i);
 			int64_t sums[SIDE];
@@ -159,15 +161,15 @@ static inline __attribute__((always_inline)) void block_several(int64_t *to, siz
 /* ---- row blocks ---- */
 
 static inline __attribute__((always_inline)) void multiply_block(int64_t *to, size_t stride, struct block *b, int8_t *rows,
-                                                                 const int8_t *vectors, size_t n_x, enum width width,
+                                                                 const int8_t *vectors, size_t n_x, enum way way,
                                                                  bool is_first)
 {
 	const struct prepared v = vector_at(vectors, b->n, 0);
 
 	if (n_x == 1)
-		block_single(to, b, &v, width, is_first);
+		block_single(to, b, &v, way, is_first);
 	else
-		block_several(to, stride, b, rows, vectors, n_x, width, is_first);
+		block_several(to, stride, b, rows, vectors, n_x, way, is_first);
 }
 
 void smol_frozen_avxvnni(int64_t *sums, const struct smol_frozen *t, uint32_t block, uint32_t n_blocks, const int16_t *X,
@@ -180,18 +182,18 @@ void smol_frozen_avxvnni(int64_t *sums, const struct smol_frozen *t, uint32_t bl
 	for (size_t i = 0; i < n_x; i++)
 		prepare(vectors, n, i, X + i * x_stride, t->cols);
 	for (uint32_t p = 0; p < t->n_planes; p++) {
-		table_load(&b.table, t->table + p * SMOL_TABLE_ENTRIES, FLIP);
+		smol_table_load_avx2(&b.table, t->table + p * SMOL_TABLE_ENTRIES, OFFSET);
 		for (uint32_t i = 0; i < n_blocks; i++) {
 			const uint32_t left = t->rows - (block + i) * SMOL_ROW_BLOCK;
 			int64_t *to = sums + i * SMOL_ROW_BLOCK;
 			b.rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
 			lanes_init(b.s, t, p, block + i);
-			if (b.table.width == WIDTH_32)
-				multiply_block(to, stride, &b, rows, vectors, n_x, WIDTH_32, p == 0);
-			else if (b.table.width == WIDTH_64)
-				multiply_block(to, stride, &b, rows, vectors, n_x, WIDTH_64, p == 0);
+			if (b.table.way == WAY_32)
+				multiply_block(to, stride, &b, rows, vectors, n_x, WAY_32, p == 0);
+			else if (b.table.way == WAY_SUM)
+				multiply_block(to, stride, &b, rows, vectors, n_x, WAY_SUM, p == 0);
 			else
-				multiply_block(to, stride, &b, rows, vectors, n_x, WIDTH_256, p == 0);
+				multiply_block(to, stride, &b, rows, vectors, n_x, WAY_ODD, p == 0);
 		}
 	}
 }

@@ -89,49 +89,4 @@ static inline __m256i half_step(struct half *s)
 	return s->d;
 }
 
-/* ---- tables: the bytes of 256 integers, 16 to a register, twice ---- */
-
-enum width { WIDTH_32 = 2, WIDTH_64 = 4, WIDTH_256 = 16 }; /* registers of entries that differ: five bases, six, more */
-
-struct table {
-	__m256i low[16], high[16];
-	enum width width;
-};
-
-/* flip: bits that change in every entry. */
-static inline void table_load(struct table *t, const int16_t *q, uint16_t flip)
-{
-	uint8_t low[SMOL_TABLE_ENTRIES], high[SMOL_TABLE_ENTRIES];
-	bool is_32 = true, is_64 = true;
-
-	for (unsigned u = 0; u < SMOL_TABLE_ENTRIES; u++) {
-		is_32 = is_32 && q[u] == q[u & 31];
-		is_64 = is_64 && q[u] == q[u & 63];
-		low[u] = (uint8_t)((uint16_t)q[u] ^ flip);
-		high[u] = (uint8_t)(((uint16_t)q[u] ^ flip) >> 8);
-	}
-	t->width = is_32 ? WIDTH_32 : is_64 ? WIDTH_64 : WIDTH_256;
-	for (unsigned i = 0; i < 16; i++) {
-		t->low[i] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(low + 16 * i)));
-		t->high[i] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(high + 16 * i)));
-	}
-}
-
-/* The low four bits of an index choose a byte, the others the register: blends look at the top bit of a byte, so that
- * pairs of registers meet under bit 4, pairs of those under bit 5, and so on. */
-static inline __attribute__((always_inline)) __m256i look_up(const __m256i entries[16], __m256i u, enum width width)
-{
-	const __m256i index = _mm256_and_si256(u, _mm256_set1_epi8(15));
-	__m256i v[16];
-
-	for (unsigned i = 0; i < (unsigned)width; i++)
-		v[i] = _mm256_shuffle_epi8(entries[i], index);
-	for (unsigned n = (unsigned)width / 2, shift = 3; n > 0; n /= 2, shift--) {
-		const __m256i bit = _mm256_slli_epi16(u, (int)shift);
-		for (unsigned i = 0; i < n; i++)
-			v[i] = _mm256_blendv_epi8(v[2 * i], v[2 * i + 1], bit);
-	}
-	return v[0];
-}
-
 #endif

@@ -215,22 +215,22 @@ static void check_attention(const struct smol_kernels *k, size_t n, uint64_t *ra
 }
 
 /* A tensor of 200 rows, its blocks one by one and together, with n_x vectors. */
-static void check_frozen(const struct smol_kernels *k, size_t n, enum smol_dist dist, uint32_t d, size_t n_x, uint64_t *random)
+static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol_dist dist, const double *alpha, uint32_t d, size_t n_x,
+                               uint64_t *random)
 {
 	static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], X[5 * MAX_SIZE];
 	static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
 	static int64_t a[5 * SMOL_MAX_GROUP * 64], b[5 * SMOL_MAX_GROUP * 64];
 	struct smol_frozen_key key;
 	struct smol_frozen f = {.key = &key, .tensor = 3, .rows = 203, .cols = (uint32_t)n, .table = table};
-	double alpha[64];
 
-	for (uint32_t i = 0; i < d; i++)
-		alpha[i] = (double)test_uniform(random);
 	for (size_t i = 0; i < n * n_x; i++)
 		X[i] = (int16_t)((int)(test_random(random) % 65025) - 32512);
 	smol_frozen_key_init(&key, n);
 	f.n_planes = smol_frozen_planes(dist, d);
 	f.scale = smol_frozen_table(table, dist, alpha, d);
+	for (size_t u = 0; u < f.n_planes * SMOL_TABLE_ENTRIES; u++)
+		cr_assert_eq(table[u], -table[u ^ 255]);
 	memset(a, 0x5a, sizeof a);
 	memset(b, 0x5a, sizeof b);
 	for (uint32_t n_blocks = 1; n_blocks <= SMOL_MAX_GROUP; n_blocks++)
@@ -243,6 +243,15 @@ static void check_frozen(const struct smol_kernels *k, size_t n, enum smol_dist 
 			k->frozen_fast(b, &f, block, n_blocks, X, n, n_x, scratch);
 			cr_assert_arr_eq(a, b, sizeof a, "%s: the same, approximate", k->name);
 		}
+}
+
+static void check_frozen(const struct smol_kernels *k, size_t n, enum smol_dist dist, uint32_t d, size_t n_x, uint64_t *random)
+{
+	double alpha[64];
+
+	for (uint32_t i = 0; i < d; i++)
+		alpha[i] = (double)test_uniform(random);
+	check_coefficients(k, n, dist, alpha, d, n_x, random);
 }
 
 /* What projections are made with, over 64, 128, ... numbers. */
@@ -295,6 +304,45 @@ Test(isa, kernels_give_the_same_bits, .timeout = 120)
 					check_frozen(k, sizes[i], SMOL_GAUSS, bases[d] % 10, n_x, &random);
 				}
 		}
+	}
+}
+
+/* A table of up to eight sign bases is a sum of two parts, of four bits each, and of what their fractions carry: these have parts of
+ * all sizes. Only where halves are rounded to even it may be none, as the first one: of such sums, the four entries would differ by
+ * one at most. */
+Test(isa, tables_of_every_kind_give_the_same_bits, .timeout = 120)
+{
+	static const double coefficients[][8] = {
+		{127, 100, 90, 80, 60, 30, 20, 5},
+		{0, 0, 0, 0, 0, 0, 0, 0},
+		{1, 1, 1, 1, 1, 1, 1, 1},
+		{1, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9},
+		{1e-9, -1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1},
+		{0, 0, 0, 0, 0, 0, 0, -1},
+		{0, 0, 0, 0, 1, 1, 1, -1},
+		{1e-5, 1e-5, -1e-5, 1e-5, 1, 2, 4, 8},
+		{8, 4, -2, 1, 1e-5, 1e-5, -1e-5, 1e-5},
+		{128, 64, 32, 16, 8, 4, 2, 1},
+		{-1, -0.5, 0.25, -0.125, 0.75, -0.3, 0.1, 0.9},
+	};
+	static const uint32_t bases[] = {7, 8, 16, 24};
+	static int16_t q[SMOL_TABLE_ENTRIES];
+	uint64_t random = 4;
+
+	smol_frozen_table(q, SMOL_SIGN, coefficients[0], 8);
+	cr_assert_eq(q[1] - q[5] - q[33] + q[37], 2);
+	for (size_t set = 0; set < N_KERNELS; set++) {
+		const struct smol_kernels *k = kernels_of(set);
+		for (size_t n = 1; k && n <= 1025; n = 3 * n + 62)
+			for (size_t n_x = 1; n_x <= 2; n_x++) {
+				for (size_t i = 0; i < sizeof coefficients / sizeof *coefficients; i++)
+					for (uint32_t d = 6; d <= 8; d++)
+						check_coefficients(k, n, SMOL_SIGN, coefficients[i], d, n_x, &random);
+				for (size_t i = 0; i < sizeof bases / sizeof *bases; i++)
+					check_frozen(k, n, SMOL_SIGN, bases[i], n_x, &random);
+				for (uint32_t d = 1; d <= 3; d++)
+					check_frozen(k, n, SMOL_GAUSS, d, n_x, &random);
+			}
 	}
 }
 
