@@ -109,9 +109,10 @@ def test_wiggle(folder):
 
 
 def outline(n):
+    """The last term has positive frequencies alone, so that no two coefficients are of one size, and roundings choose none."""
     t = np.arange(n) * 2 * np.pi / n
     z = 3 - 1j + 10 * np.exp(1j * t) * (1 + 0.3 * np.cos(5 * t) + 0.05 * np.sign(np.sin(9 * t + 0.1)) + 0.1j * np.sin(t))
-    return z
+    return z + 0.1 / (1 - 0.9 * np.exp(1j * t))
 
 
 def best_fit(z, k):
