@@ -62,16 +62,18 @@ def whole_programs():
         text.flush()
         tasks = [(model, words) for model in models for words in (['-f', text.name, '-c', '0'], ['--perplexity', text.name])]
         tasks += [(models[0], ['--perplexity', text.name, '--fast']), (models[0], ['--perplexity', text.name, '--kv', 'f16'])]
-        for name, isas in (('plain AArch64', ('neon', 'scalar')), ('AArch64 with dot products', ('best',)), ('Nehalem', ('best',)),
-                           ('Haswell', ('avx2',)), ('SandyBridge', ('best',)), ('max', ('best',))):
-            for isa in isas:
-                for model, words in tasks if name != 'SandyBridge' else tasks[:1]:
-                    want = result([native / 'tools/smolrun'], model, *words)
-                    got = result(machine(name), model, '--isa', isa, *words)
-                    same = got == want or (isinstance(want, float) and isinstance(got, float) and abs(got - want) < 1e-12)
-                    # A prompt that a small model's context or vocabulary does not take is refused alike.
-                    refused = isinstance(want, str) and isinstance(got, str) and got.split(':')[0] == want.split(':')[0] == 'exit code 1'
-                    count(same or refused, not (same or refused), '%s, %s, %s %s: %s, natively %s' % (name, isa, model.name, words, got, want))
+        told = [result([native / 'tools/smolrun'], model, *words) for model, words in tasks]
+        jobs = [(name, isa, model, words, want) for name, isas in (
+            ('plain AArch64', ('neon', 'scalar')), ('AArch64 with dot products', ('best',)), ('Nehalem', ('best',)),
+            ('Haswell', ('avx2',)), ('SandyBridge', ('best',)), ('max', ('best',)))
+                for isa in isas for (model, words), want in list(zip(tasks, told))[:1 if name == 'SandyBridge' else None]]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            found = pool.map(lambda j: result(machine(j[0]), j[2], '--isa', j[1], *j[3]), jobs)
+            for (name, isa, model, words, want), got in zip(jobs, found):
+                same = got == want or (isinstance(want, float) and isinstance(got, float) and abs(got - want) < 1e-12)
+                # A prompt that a small model's context or vocabulary does not take is refused alike.
+                refused = isinstance(want, str) and isinstance(got, str) and got.split(':')[0] == want.split(':')[0] == 'exit code 1'
+                count(same or refused, not (same or refused), '%s, %s, %s %s: %s, natively %s' % (name, isa, model.name, words, got, want))
 
 
 def refusals():

@@ -301,7 +301,7 @@ Test(isa, kernels_give_the_same_bits, .timeout = 120)
 			for (size_t d = 0; d < 8; d++)
 				for (size_t n_x = 1; n_x <= 5; n_x += d % 2 ? 1 : 4) {
 					check_frozen(k, sizes[i], SMOL_SIGN, bases[d], n_x, &random);
-					check_frozen(k, sizes[i], SMOL_GAUSS, bases[d] % 10, n_x, &random);
+					check_frozen(k, sizes[i], SMOL_GAUSS, bases[d] % 3 + 1, n_x, &random);
 				}
 		}
 	}
