@@ -1,4 +1,4 @@
-/* Sparse terms in training: their values added to matrices, and the gradient of those. SPEC.md 7. */
+/* Sparse terms in training: their values added to matrices, and the gradient of those. SPEC.md 5.9. */
 #ifndef SMOL_TRAIN_SPARSE_H
 #define SMOL_TRAIN_SPARSE_H
 
