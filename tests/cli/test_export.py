@@ -85,11 +85,13 @@ def difference(a, b):
 
 
 def compare_logits(model, tensors, config, prompts, tolerance=0):
-    """The file against smol's own mathematics: the session has them to the bit, with a rounding that is left out here.
+    """The file against smol's own mathematics: the session has them to the bit, with a rounding that is left out here. The reference, which
+    is slow, takes the first five prompts; under the sanitizers, which see only the programs, there are no more.
     tolerance: of the session, where a library's Fourier transform decides."""
+    prompts = prompts[:5] if sanitized else prompts
     exported = [gpt2(tensors, config, tokens) for tokens in prompts]
     session = [session_logits(model, tokens) for tokens in prompts]
-    exact, spec = spec_logits(model, prompts)
+    exact, spec = spec_logits(model, prompts[:5])
     assert difference(session, exact) <= tolerance
     largest = max(np.abs(x).max() for x in session)
     print('%s: of logits up to %.1f the largest difference is %.1e, without the rounding %.1e' % (

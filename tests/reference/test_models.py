@@ -5,6 +5,7 @@ Weights must be equal to the last bit, greedy and sampled tokens the same, losse
 the reference writes the programs must take, what smoltool makes from a seed the reference must rebuild byte for byte, and both must give the same
 verdict on files with one bit wrong and every checksum made good again.
 """
+import concurrent.futures
 import json
 import pathlib
 import struct
@@ -82,10 +83,11 @@ def compare_loss(p, path, model, what, text, context=None, kv='f32', words=()):
 		p.t.that(abs(got.get(key, 1e9) - want) <= 1e-9 * want, '%s: %s is %s, want %s' % (what, key, got.get(key), want))
 
 
-def check_random(p):
+def check_random(p, numbers):
 	text = p.folder / 'text'
 	text.write_bytes(TEXT)
-	for n, shape in enumerate(SHAPES * 2):
+	for n in numbers:
+		shape = SHAPES[n % len(SHAPES)]
 		data = container.write(models.random_model(n, shape, 1.0 if n % 3 else 0.2))
 		p.t.equal(container.write(container.read(data)), data, 'random %d: reading and writing gives the same' % n)
 		path, model = p.folder / 'random.smol', forward.Model(container.read(data))
@@ -198,14 +200,25 @@ def check_shipped(p):
 		compare_loss(p, path, model, what, text)
 
 
+def check(number):
+	"""A check by its number, in a folder of its own: random models shape by shape, then the others."""
+	t = Checks()
+	with tempfile.TemporaryDirectory() as folder:
+		p = Programs(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder), t)
+		if number < len(SHAPES):
+			check_random(p, (number, number + len(SHAPES)))
+		else:
+			(check_shipped, check_fourier, check_new, check_verdicts)[number - len(SHAPES)](p)
+	return t.passed, t.failed
+
+
 def main():
 	if len(sys.argv) != 2:
 		sys.exit('usage: test_models.py BUILD_DIR')
 	t = Checks()
-	with tempfile.TemporaryDirectory() as folder:
-		p = Programs(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder), t)
-		for check in (check_random, check_fourier, check_new, check_verdicts, check_shipped):
-			check(p)
+	with concurrent.futures.ProcessPoolExecutor(2) as pool:
+		for passed, failed in pool.map(check, range(len(SHAPES) + 4)):
+			t.passed, t.failed = t.passed + passed, t.failed + failed
 	t.done()
 
 
