@@ -11,8 +11,12 @@
 
 #define SEPARATOR_BYTES (sizeof SMOL_SEPARATOR - 1)
 
-/* Text that is held back until a document ends; a longer document is encoded in pieces. */
+/* Text that is held back until a document ends; a longer document is encoded in pieces. The fuzzers' is small, so that they see those. */
+#ifdef SMOL_FUZZ_PENDING_BYTES
+#define PENDING_BYTES ((size_t)SMOL_FUZZ_PENDING_BYTES)
+#else
 #define PENDING_BYTES ((size_t)1 << 20)
+#endif
 
 struct smol_corpus_writer {
 	const struct smol_file *tokenizer;
