@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "format/base64.h"
 #include "format/minisign.h"
+#include "format/sodium.h"
 
 #include <smol/key.h>
 
@@ -19,16 +20,9 @@
 #define MEM_LIMIT_MAX ((uint64_t)4 << 30)
 #define COMMENT_MAX_BYTES 1024u
 
-enum smol_status smol_minisign_start(struct smol_error *error)
-{
-	if (sodium_init() < 0)
-		return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "libsodium cannot start");
-	return SMOL_OK;
-}
-
 enum smol_status smol_key_generate(struct smol_secret_key *secret, struct smol_error *error)
 {
-	const enum smol_status status = smol_minisign_start(error);
+	const enum smol_status status = smol_sodium_start(error);
 	uint8_t public_key[SMOL_PUBLIC_KEY_BYTES];
 
 	if (status)
@@ -219,7 +213,7 @@ enum smol_status smol_secret_key_parse(struct smol_secret_key *key, const uint8_
                                        const char *password, struct smol_error *error)
 {
 	uint8_t b[SECRET_BYTES];
-	enum smol_status status = smol_minisign_start(error);
+	enum smol_status status = smol_sodium_start(error);
 
 	if (!status)
 		status = open_secret(b, text, size_bytes, password, error);
@@ -238,7 +232,7 @@ enum smol_status smol_secret_key_format(uint8_t *dest, size_t *size_bytes, const
 {
 	uint8_t b[SECRET_BYTES] = "Ed";
 	char base64[SMOL_BASE64_MAX + 1];
-	enum smol_status status = smol_minisign_start(error);
+	enum smol_status status = smol_sodium_start(error);
 	int n;
 
 	if (status)

@@ -4,6 +4,7 @@
 #include "format/base64.h"
 #include "format/format.h"
 #include "format/minisign.h"
+#include "format/sodium.h"
 
 #include <smol/key.h>
 
@@ -136,7 +137,7 @@ enum smol_status smol_minisig_check(const struct smol_minisig *signature,
                                     const struct smol_public_key *key, const uint8_t *bytes,
                                     size_t size_bytes, struct smol_error *error)
 {
-	const enum smol_status status = smol_minisign_start(error);
+	const enum smol_status status = smol_sodium_start(error);
 	struct global_message global;
 	uint8_t hash[SMOL_HASH_BYTES];
 
@@ -170,7 +171,7 @@ enum smol_status smol_minisig_sign(struct smol_minisig *signature, const uint8_t
                                    const char *trusted_comment, struct smol_error *error)
 {
 	const size_t n = strlen(trusted_comment);
-	enum smol_status status = smol_minisign_start(error);
+	enum smol_status status = smol_sodium_start(error);
 	struct global_message global;
 	struct smol_error why;
 	uint8_t hash[SMOL_HASH_BYTES];

@@ -1,4 +1,4 @@
-/* What minisign's key files and signature files share: lines, and libsodium made ready. */
+/* What minisign's key files and signature files share: lines. */
 #ifndef SMOL_MINISIGN_H
 #define SMOL_MINISIGN_H
 
@@ -11,8 +11,5 @@
  * the line feed belongs to the end. False at the end of the text. */
 bool smol_minisign_line(const char **line, size_t *length, const uint8_t *text, size_t size_bytes,
                         size_t *at);
-
-/* Before anything of libsodium that wants it. */
-enum smol_status smol_minisign_start(struct smol_error *error);
 
 #endif

@@ -1,11 +1,11 @@
 /* Opening a model: what is checked is what is used, one mapping of one file. SPEC.md 4. */
 #include "base/error.h"
 #include "format/format.h"
+#include "format/sodium.h"
 
 #include <smol/io.h>
 
 #include <pthread.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,11 +91,9 @@ static enum smol_status open_checked(struct smol_mapping *mapping, struct smol_f
 {
 	struct smol_mapping m;
 	struct smol_file f;
-	enum smol_status status;
+	enum smol_status status = smol_sodium_start(error);
 
-	if (sodium_init() < 0)
-		return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "libsodium cannot start");
-	status = smol_map(&m, path, error);
+	status = status ? status : smol_map(&m, path, error);
 	if (status)
 		return status;
 	status = check_all(&f, &m, n_threads, error);

@@ -1,6 +1,7 @@
 /* The two rules of TOKN that take memory: how long a token is, and that no two are alike. SPEC.md 3.4. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "format/sodium.h"
 #include "format/tokn.h"
 
 #include <sodium.h>
@@ -79,6 +80,8 @@ enum smol_status smol_file_check_tokens(const struct smol_file *file, struct smo
 
 	if (file->config.tokenizer != SMOL_TOKENIZER_BPE)
 		return SMOL_OK;
+	if ((status = smol_sodium_start(error)))
+		return status;
 	tokn = smol_tokn_view(file->tokenizer);
 	while (table.n_slots < 2 * ((size_t)tokn.n + tokn.n_specials))
 		table.n_slots *= 2;

@@ -83,6 +83,14 @@ static int take_format(enum format *format, const char *text)
 	return cli_usage_error("-o", "takes md, csv or json");
 }
 
+static bool is_zero(const struct list *list)
+{
+	for (uint32_t i = 0; i < list->n; i++)
+		if (list->value[i])
+			return false;
+	return true;
+}
+
 static int parse(struct bench *b, poptContext context, char *const words[4], const struct session_words *session)
 {
 	const char *model;
@@ -97,6 +105,8 @@ static int parse(struct bench *b, poptContext context, char *const words[4], con
 			b->threads.value[i] = cli_cores();
 	if (code == 0 && (b->repetitions < 1 || b->repetitions > MAX_REPETITIONS))
 		code = cli_usage_error("-r", "takes 1 to 1000");
+	if (code == 0 && is_zero(&b->prompts) && is_zero(&b->predicts))
+		code = cli_usage_error("-p and -n", "are both 0, which leaves nothing to measure");
 	if (code)
 		return code;
 	model = cli_one_argument(context, "MODEL.smol");

@@ -1,5 +1,5 @@
 /* Keys and signatures, in minisign's file formats, and signing .smol files and others.
- * SPEC.md 4. Bytes in, bytes out. Thread-safe once any of these has returned. */
+ * SPEC.md 4. Bytes in, bytes out. Thread-safe. */
 #ifndef SMOL_KEY_H
 #define SMOL_KEY_H
 

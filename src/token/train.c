@@ -1,6 +1,7 @@
 /* Training a tokenizer: the pieces of texts are counted, then pairs merge, the most frequent first. SPEC.md appendix D. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "format/sodium.h"
 #include "format/tokn.h"
 #include "token/pairs.h"
 #include "token/split.h"
@@ -58,8 +59,9 @@ enum smol_status smol_bpe_create(struct smol_bpe_trainer **trainer, struct smol_
 {
 	static const uint8_t end[] = SMOL_END_OF_TEXT;
 	struct smol_bpe_trainer *t = calloc(1, sizeof *t);
-	enum smol_status status = t ? smol_splitter_create(&t->splitter, error) : no_memory(error);
+	enum smol_status status = t ? smol_sodium_start(error) : no_memory(error);
 
+	status = status ? status : smol_splitter_create(&t->splitter, error);
 	if (status) {
 		free(t);
 		return status;

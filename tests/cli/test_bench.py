@@ -78,7 +78,7 @@ def test_wrong(folder):
     m = model(folder)
     for bad in (['-p', ''], ['-p', '1,'], ['-p', 'x'], ['-n', '-1'], ['-n', '99999999999'], ['-t', '257'], ['-t', '1,x'],
                 ['-r', '0'], ['-r', '1001'], ['-r', 'x'], ['-o', 'xml'], ['--isa', 'x'], ['more'], ['--nonsense'],
-                ['-p', ','.join('1' * 17)]):
+                ['-p', ','.join('1' * 17)], ['-p', '0', '-n', '0,0']):
         done = bench(m, *bad, code=2)
         lines = done.stderr.decode().splitlines()
         assert done.stdout == b'' and len(lines) == 2 and lines[0].startswith('smolrun: '), (bad, done)
