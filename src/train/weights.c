@@ -1,6 +1,7 @@
 /* From the seed and the learned numbers to matrices and norms, and from their gradients back to
  * those of the learned numbers. A frozen matrix has no gradient of its own; with alphas, it exists
  * for as long as it takes to multiply it by the bases again. */
+#include "base/bytes.h"
 #include "train/projection.h"
 #include "train/sparse.h"
 
@@ -11,7 +12,8 @@ struct recipe {
 	struct smol_frozen frozen;
 	const struct smol_scheme *scheme;
 	int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
-	real exact[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES]; /* sigma T_p[u], only if smooth */
+	/* What a weight is the sum of, if no integers need be added up first: sigma T_p[u] if smooth, or the weights of the only plane. */
+	real values[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
 };
 
 static double basis(enum smol_dist dist, uint32_t k, uint32_t u)
@@ -30,10 +32,10 @@ static void exact_table(struct recipe *r, const double *alpha)
 {
 	const struct smol_scheme *s = r->scheme;
 
-	memset(r->exact, 0, sizeof r->exact);
+	memset(r->values, 0, sizeof r->values);
 	for (uint32_t k = 0; k < s->d; k++)
 		for (uint32_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
-			r->exact[plane_of((enum smol_dist)s->dist, k) * SMOL_TABLE_ENTRIES + u] +=
+			r->values[plane_of((enum smol_dist)s->dist, k) * SMOL_TABLE_ENTRIES + u] +=
 				(real)((double)s->sigma * alpha[k] *
 			               basis((enum smol_dist)s->dist, k, u));
 }
@@ -60,6 +62,9 @@ static void make_recipe(struct recipe *r, const struct smol_net *net, const stru
 		(double)s->sigma * smol_frozen_table(r->table, (enum smol_dist)s->dist, alpha, s->d);
 	if (net->smooth)
 		exact_table(r, alpha);
+	else if (r->frozen.n_planes == 1)
+		for (uint32_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
+			r->values[u] = (real)(r->frozen.scale * r->table[u]);
 }
 
 static void *thread_scratch(const struct smol_net *net)
@@ -77,16 +82,17 @@ static void integer_rows(real *weight, const struct recipe *r, int16_t *scratch,
 		weight[i] = (real)(r->frozen.scale * scratch[i]);
 }
 
-static void smooth_rows(real *weight, const struct recipe *r, uint8_t *scratch, uint32_t row,
-                        uint32_t n_rows)
+static void looked_up_rows(real *weight, const struct recipe *r, uint8_t *scratch, uint32_t row,
+                           uint32_t n_rows)
 {
 	const size_t n = (size_t)n_rows * r->frozen.cols;
 
-	memset(weight, 0, n * sizeof *weight);
 	for (uint32_t p = 0; p < r->frozen.n_planes; p++) {
+		const real *values = r->values + p * SMOL_TABLE_ENTRIES;
+
 		smol_frozen_bytes(scratch, &r->frozen, p, row, n_rows);
 		for (size_t i = 0; i < n; i++)
-			weight[i] += r->exact[p * SMOL_TABLE_ENTRIES + scratch[i]];
+			weight[i] = p == 0 ? values[scratch[i]] : weight[i] + values[scratch[i]];
 	}
 }
 
@@ -100,8 +106,8 @@ static void regenerate(real *weight, const struct smol_net *net, const struct re
 		const uint32_t n = rows - row < SMOL_ROW_BLOCK ? rows - row : SMOL_ROW_BLOCK;
 		real *dest = weight + (size_t)row * r->frozen.cols;
 
-		if (net->smooth)
-			smooth_rows(dest, r, thread_scratch(net), row, n);
+		if (net->smooth || r->frozen.n_planes == 1)
+			looked_up_rows(dest, r, thread_scratch(net), row, n);
 		else
 			integer_rows(dest, r, thread_scratch(net), row, n);
 	}
@@ -219,8 +225,15 @@ static void contract_plane(double *sums, const struct recipe *r, const real *d_w
 {
 	const enum smol_dist dist = (enum smol_dist)r->scheme->dist;
 	real bin[SMOL_TABLE_ENTRIES][4] = {{0}};
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (; i + 4 <= n; i += 4) {
+		const uint32_t four = smol_le32(bytes + i);
+
+		for (unsigned j = 0; j < 4; j++)
+			bin[four >> 8 * j & 255][j] += d_weight[i + j];
+	}
+	for (; i < n; i++)
 		bin[bytes[i]][i % 4] += d_weight[i];
 	for (uint32_t k = 0; k < r->scheme->d; k++) {
 		double sum = 0;
