@@ -6,6 +6,7 @@
 #include <smol/learned.h>
 
 #include <math.h>
+#include <string.h>
 
 struct smol_scheme smol_factor_scheme(const struct smol_scheme *s, bool is_b)
 {
@@ -42,6 +43,26 @@ void smol_factor_frozen(struct smol_frozen *f, int16_t *table, const struct smol
 		.table = table,
 	};
 	f->scale = (double)own.sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, s->d);
+}
+
+/* A row block at a time, since a row is reached through those before it in its block. Integers take half the room of floats: they go into
+ * the second half of their block's place, where a float never overwrites one that is still to be read. */
+void smol_factor_values(float *values, const struct smol_frozen *f)
+{
+	for (uint32_t row = 0; row < f->rows; row += SMOL_ROW_BLOCK) {
+		const uint32_t n_rows = f->rows - row < SMOL_ROW_BLOCK ? f->rows - row : SMOL_ROW_BLOCK;
+		const size_t n = (size_t)n_rows * f->cols;
+		float *block = values + (size_t)row * f->cols;
+		uint8_t *integers = (uint8_t *)block + n * sizeof(int16_t);
+
+		smol_frozen_weights((int16_t *)(void *)integers, f, row, n_rows);
+		for (size_t i = 0; i < n; i++) {
+			int16_t integer;
+
+			memcpy(&integer, integers + i * sizeof integer, sizeof integer);
+			block[i] = (float)(f->scale * (double)integer);
+		}
+	}
 }
 
 void smol_factor_rows(float *values, const struct smol_frozen *f, uint32_t row, uint32_t n_rows, int16_t *integers)

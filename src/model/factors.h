@@ -11,7 +11,10 @@ struct smol_scheme smol_factor_scheme(const struct smol_scheme *scheme, bool is_
 void smol_factor_frozen(struct smol_frozen *f, int16_t *table, const struct smol_config *config, uint32_t layer,
                         enum smol_slot slot, bool is_b, const struct smol_frozen_key *key, const uint8_t *learned);
 
-/* Some of its rows as floats. values and integers: (n_rows, cols). */
+/* The whole factor as floats; values: (rows, cols). */
+void smol_factor_values(float *values, const struct smol_frozen *f);
+
+/* Some of its rows. values and integers: (n_rows, cols). */
 void smol_factor_rows(float *values, const struct smol_frozen *f, uint32_t row, uint32_t n_rows, int16_t *integers);
 
 #endif

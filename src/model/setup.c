@@ -57,11 +57,11 @@ static void set_up_factors(struct matrix *m, const struct smol_scheme *s, const 
 	m->b = (const uint8_t *)b;
 }
 
-/* Nola's, made from their alphas once. A row of A fits a worker's scratch; one of B may be longer than a row of any matrix. */
+/* Nola's, made from their alphas once. */
 static void make_factors(struct smol_session *session, struct matrix *m, uint32_t layer, enum smol_slot slot,
                          struct carve *carve)
 {
-	int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], row_b[SMOL_MAX_RANK];
+	int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
 	float *a = smol_carve(carve, (uint64_t)m->rank * m->frozen.cols, sizeof *a);
 	float *b = smol_carve(carve, (uint64_t)m->rank * m->frozen.rows, sizeof *b);
 	struct smol_frozen f;
@@ -72,11 +72,9 @@ static void make_factors(struct smol_session *session, struct matrix *m, uint32_
 	if (!carve->base)
 		return;
 	smol_factor_frozen(&f, table, session->config, layer, slot, false, &session->key, session->file->learned.data);
-	for (uint32_t j = 0; j < f.rows; j++)
-		smol_factor_rows(a + (size_t)j * f.cols, &f, j, 1, session->workers[0].scratch);
+	smol_factor_values(a, &f);
 	smol_factor_frozen(&f, table, session->config, layer, slot, true, &session->key, session->file->learned.data);
-	for (uint32_t r = 0; r < f.rows; r++)
-		smol_factor_rows(b + (size_t)r * f.cols, &f, r, 1, row_b);
+	smol_factor_values(b, &f);
 }
 
 /* n stored numbers as floats in memory of the carve's; NULL without the term, or when only counting. */

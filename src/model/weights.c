@@ -99,7 +99,7 @@ static void add_factors(double *values, const struct smol_file *file, const stru
 	}
 }
 
-/* Nola's factor A into scratch, a row block at a time, and the frozen matrix that B's rows come from. */
+/* Nola's factor A into scratch, and the frozen matrix that B's rows come from. */
 static void begin_nola(struct smol_frozen *b, struct scratch *scratch, const struct smol_file *file, const struct smol_tensor *t,
                        const struct smol_frozen_key *key)
 {
@@ -107,9 +107,7 @@ static void begin_nola(struct smol_frozen *b, struct scratch *scratch, const str
 	struct smol_frozen a;
 
 	smol_factor_frozen(&a, scratch->table_b, &file->config, t->layer, t->slot, false, key, learned);
-	for (uint32_t row = 0; row < a.rows; row += SMOL_ROW_BLOCK)
-		smol_factor_rows(scratch->a + (size_t)row * a.cols, &a, row, a.rows - row < SMOL_ROW_BLOCK ? a.rows - row : SMOL_ROW_BLOCK,
-		                 scratch->integers);
+	smol_factor_values(scratch->a, &a);
 	smol_factor_frozen(b, scratch->table_b, &file->config, t->layer, t->slot, true, key, learned);
 }
 
