@@ -17,14 +17,18 @@
 const char *cli_program = "smol";
 
 /* Names come from the command line, so they may hold anything. */
-static void put_escaped(FILE *stream, const char *text)
+void cli_put_escaped(FILE *stream, const char *text)
 {
 	for (; *text; text++) {
-		const unsigned char c = (unsigned char)*text;
-		if (c < 0x20 || c == 0x7f)
+		const unsigned char c = (unsigned char)text[0], next = (unsigned char)text[1];
+		if (c < 0x20 || c == 0x7f) {
 			fprintf(stream, "\\x%02x", c);
-		else
+		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+			fprintf(stream, "\\u%04x", next);
+			text++;
+		} else {
 			fputc(c, stream);
+		}
 	}
 }
 
@@ -46,12 +50,12 @@ static void put_message(FILE *stream, const char *path, const struct smol_error 
 {
 	put_program(stream);
 	if (path) {
-		put_escaped(stream, path);
+		cli_put_escaped(stream, path);
 		fputs(": ", stream);
 	}
 	if (error->offset != SMOL_NO_OFFSET)
 		fprintf(stream, "byte %llu: ", (unsigned long long)error->offset);
-	put_escaped(stream, error->text);
+	cli_put_escaped(stream, error->text);
 	fputc('\n', stream);
 }
 
@@ -84,7 +88,7 @@ int cli_no_memory(const char *path)
 int cli_usage_error(const char *what, const char *why)
 {
 	put_program(stderr);
-	put_escaped(stderr, what);
+	cli_put_escaped(stderr, what);
 	fprintf(stderr, ": %s\nTry '%s --help'.\n", why, cli_program);
 	return CLI_USAGE;
 }

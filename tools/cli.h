@@ -6,6 +6,7 @@
 #include <smol/isa.h>
 
 #include <popt.h>
+#include <stdio.h>
 
 #define CLI_FAILED 1
 #define CLI_USAGE 2
@@ -21,6 +22,9 @@ char *cli_message(const char *path, const struct smol_error *error);
 int cli_no_memory(const char *path);
 /* "program: what: why" and a hint at --help. Returns CLI_USAGE. */
 int cli_usage_error(const char *what, const char *why);
+
+/* A name, or text of a file, without what would steer a terminal: control characters as \x1b, those beyond ASCII as \u009b. */
+void cli_put_escaped(FILE *stream, const char *text);
 
 /* Whether a stream is a terminal whose user wants colour: NO_COLOR and TERM=dumb say no. */
 bool cli_has_colour(int fd);

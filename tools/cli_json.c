@@ -2,10 +2,10 @@
 #include "cli_json.h"
 #include "cli.h"
 
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool is_whole = true;
 
@@ -56,6 +56,49 @@ char *cli_json_text(const json_t *object, size_t flags)
 		return text;
 	put_memory(text);
 	return NULL;
+}
+
+/* Length of the character at text, 0 if it is not one. */
+static size_t valid_character(const char *text, size_t left)
+{
+	for (size_t n = 1; n <= 4 && n <= left; n++) {
+		json_t *s = json_stringn(text, n);
+		if (s) {
+			json_decref(s);
+			return n;
+		}
+	}
+	return 0;
+}
+
+json_t *cli_json_string(const void *text, size_t size_bytes)
+{
+	const char *bytes = text;
+	char *clean = malloc(3 * size_bytes + 1);
+	size_t n = 0, length;
+	json_t *json;
+
+	if (!clean)
+		return NULL;
+	for (size_t i = 0; i < size_bytes; i += length ? length : 1) {
+		length = valid_character(bytes + i, size_bytes - i);
+		memcpy(clean + n, length ? bytes + i : "\xef\xbf\xbd", length ? length : 3);
+		n += length ? length : 3;
+	}
+	json = json_stringn(clean, n);
+	free(clean);
+	return json;
+}
+
+void cli_json_print_key(const char *key)
+{
+	json_t *string = json_string(key);
+	char *text = cli_json_text(string, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+	const int n = text ? (int)strlen(text) - 2 : 0; /* without the quotes */
+
+	printf("%.*s%*s", n, text ? text + 1 : "", n < 24 ? 24 - n : 1, "");
+	json_decref(string);
+	free(text);
 }
 
 int cli_print_json(json_t *object)

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* First thing in main: from here on it is known whether JSON lacked memory; called again, it forgets what was before. Jansson leaves out what it could not make, and
  * what is left looks whole. */
@@ -12,6 +13,11 @@ void cli_json_start(void);
 bool cli_json_is_whole(void);
 /* json_dumps of such JSON, for free(); NULL if the object is NULL or JSON has lacked memory. */
 char *cli_json_text(const json_t *object, size_t flags);
+
+/* Text as JSON, what is not UTF-8 replaced by U+FFFD; NULL if memory is out. */
+json_t *cli_json_string(const void *text, size_t size_bytes);
+/* A key, which may hold anything, as JSON escapes it, and spaces up to a column of values. */
+void cli_json_print_key(const char *key);
 
 /* Prints and releases an object. 0, or CLI_FAILED after a message if it is NULL: memory is out. */
 int cli_print_json(json_t *object);

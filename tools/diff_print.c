@@ -14,22 +14,10 @@ static void print_value(const json_t *value)
 	free(text);
 }
 
-/* Keys of a card may hold anything. */
-static void print_key(const char *key)
-{
-	int n = 0;
-
-	for (; *key; key++, n++) {
-		const unsigned char c = (unsigned char)*key;
-		putchar(c < 0x20 || c >= 0x7f ? '?' : c);
-	}
-	printf("%*s", n < 24 ? 24 - n : 1, "");
-}
-
 /* "key  1 and 2". */
 static void print_pair(const char *key, const json_t *pair)
 {
-	print_key(key);
+	cli_json_print_key(key);
 	print_value(json_object_get(pair, "a"));
 	fputs(" and ", stdout);
 	print_value(json_object_get(pair, "b"));

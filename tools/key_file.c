@@ -97,7 +97,8 @@ static bool ask(char password[KEY_FILE_MAX_PASSWORD], const char *prompt)
 
 	if (tcgetattr(STDIN_FILENO, &shown) != 0)
 		return read_line(password, stdin);
-	fprintf(stderr, "%s: ", prompt);
+	cli_put_escaped(stderr, prompt);
+	fputs(": ", stderr);
 	got = read_hidden(password, &shown);
 	fputc('\n', stderr);
 	if (ended_by)

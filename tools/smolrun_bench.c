@@ -199,8 +199,8 @@ static bool add_json(const struct bench *b, const struct row *row, const double 
 
 	for (int i = 0; i < b->repetitions; i++)
 		json_array_append_new(samples, json_real(row->rates[i]));
-	object = json_pack("{s:s%, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:I, s:I}", "model_filename", b->path,
-	                   strlen(b->path), "model_size", (json_int_t)b->file.bytes.size_bytes, "n_prompt",
+	object = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:I, s:I}", "model_filename",
+	                   cli_json_string(b->path, strlen(b->path)), "model_size", (json_int_t)b->file.bytes.size_bytes, "n_prompt",
 	                   (json_int_t)row->n_prompt, "n_gen", (json_int_t)row->n_gen, "n_threads",
 	                   (json_int_t)row->n_threads, "avg_ns", (json_int_t)(1e9 * figures[0]), "stddev_ns",
 	                   (json_int_t)(1e9 * figures[1]), "avg_ts", figures[2], "stddev_ts", figures[3], "samples_ts",
@@ -218,7 +218,9 @@ static int print_row(const struct bench *b, const struct row *row)
 	figures[2] = mean(&figures[3], row->rates, b->repetitions);
 	snprintf(test, sizeof test, row->n_prompt ? "pp%u" : "tg%u", row->n_prompt + row->n_gen);
 	if (b->format == MARKDOWN) {
-		printf("| %s | %s | %u | %s | %.2f ± %.2f | %s |\n", b->path, cli_size(size, b->file.bytes.size_bytes),
+		fputs("| ", stdout);
+		cli_put_escaped(stdout, b->path);
+		printf(" | %s | %u | %s | %.2f ± %.2f | %s |\n", cli_size(size, b->file.bytes.size_bytes),
 		       row->n_threads, test, figures[2], figures[3], cli_size(peak, cli_peak_bytes()));
 	} else if (b->format == CSV) {
 		print_quoted(b->path);
@@ -226,8 +228,7 @@ static int print_row(const struct bench *b, const struct row *row)
 		       row->n_threads, 1e9 * figures[0], 1e9 * figures[1], figures[2], figures[3], row->session_bytes,
 		       (unsigned long long)cli_peak_bytes());
 	} else if (!add_json(b, row, figures)) {
-		fprintf(stderr, "smolrun: out of memory, or a file name that is not UTF-8\n");
-		return CLI_FAILED;
+		return cli_no_memory(NULL);
 	}
 	fflush(stdout);
 	return 0;

@@ -51,38 +51,6 @@ void run_print_statistics(const struct run *run, const struct run_result *r)
 	        cli_size(size, cli_peak_bytes()), (unsigned long long)run->args->sampler.seed);
 }
 
-/* Length of the character at text, 0 if it is not one. */
-static size_t valid_character(const uint8_t *text, size_t left)
-{
-	for (size_t n = 1; n <= 4 && n <= left; n++) {
-		json_t *s = json_stringn((const char *)text, n);
-		if (s) {
-			json_decref(s);
-			return n;
-		}
-	}
-	return 0;
-}
-
-/* Text as JSON, what is not UTF-8 replaced by U+FFFD. */
-static json_t *json_text(const uint8_t *text, size_t size_bytes)
-{
-	char *clean = malloc(3 * size_bytes + 1);
-	size_t n = 0, length;
-	json_t *json;
-
-	if (!clean)
-		return NULL;
-	for (size_t i = 0; i < size_bytes; i += length ? length : 1) {
-		length = valid_character(text + i, size_bytes - i);
-		memcpy(clean + n, length ? (const char *)text + i : "\xef\xbf\xbd", length ? length : 3);
-		n += length ? length : 3;
-	}
-	json = json_stringn(clean, n);
-	free(clean);
-	return json;
-}
-
 static json_t *json_tokens_text(const struct run *run, const uint32_t *tokens, size_t n)
 {
 	uint8_t bytes[SMOL_MAX_TOKEN_BYTES], *text = NULL;
@@ -100,7 +68,7 @@ static json_t *json_tokens_text(const struct run *run, const uint32_t *tokens, s
 		memcpy(text + size, b.data, b.size_bytes);
 		size += b.size_bytes;
 	}
-	json = json_text(text, size);
+	json = cli_json_string(text, size);
 	free(text);
 	return json;
 }
@@ -119,11 +87,11 @@ static json_t *json_model(const struct run *run)
 	char hash[2 * SMOL_HASH_BYTES + 1];
 
 	cli_hex(hash, run->file.hash, SMOL_HASH_BYTES);
-	return json_pack("{s:s, s:s, s:I, s:b}", "path", run->args->model, "hash", hash, "file_bytes",
+	return json_pack("{s:o, s:s, s:I, s:b}", "path", cli_json_string(run->args->model, strlen(run->args->model)), "hash", hash, "file_bytes",
 	                 (json_int_t)run->file.bytes.size_bytes, "signed", is_signed(run));
 }
 
-/* Prints and releases an object; false if it is NULL, for want of memory or since a path is not UTF-8. */
+/* Prints and releases an object; false if it is NULL, for want of memory. */
 static bool print_json(json_t *object, bool in_a_line)
 {
 	char *text = object ? cli_json_text(object, in_a_line ? JSON_COMPACT : JSON_INDENT(2)) : NULL;
@@ -142,7 +110,7 @@ bool run_print_json(const struct run *run, const struct run_result *r)
 	const size_t n = r->n_tokens - r->n_prompt;
 
 	return print_json(json_pack(
-	        "{s:o?, s:s, s:o, s:o, s:o, s:o, s:s, s:{s:f, s:f, s:f, s:f, s:f, s:I}}", "model", json_model(run),
+	        "{s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:{s:f, s:f, s:f, s:f, s:f, s:I}}", "model", json_model(run),
 	        "seed", cli_decimal((char[24]){0}, run->args->sampler.seed), "prompt",
 	        json_tokens_text(run, r->tokens, r->n_prompt), "prompt_tokens", json_ids(r->tokens, r->n_prompt), "text",
 	        json_tokens_text(run, generated, r->n_shown - r->n_prompt), "tokens", json_ids(generated, n), "finish_reason", r->finish, "stats",
@@ -155,7 +123,7 @@ bool run_print_json(const struct run *run, const struct run_result *r)
 bool run_print_perplexity(const struct run *run, const struct perplexity *p)
 {
 	if (run->args->json) {
-		return print_json(json_pack("{s:o?, s:I, s:f, s:f, s:f, s:I}", "model", json_model(run), "tokens",
+		return print_json(json_pack("{s:o, s:I, s:f, s:f, s:f, s:I}", "model", json_model(run), "tokens",
 		                     (json_int_t)p->n_predicted, "nats_per_token", p->nats_per_token, "bits_per_byte",
 		                     p->bits_per_byte, "perplexity", exp(p->nats_per_token), "context",
 		                     (json_int_t)smol_session_context(run->session)),

@@ -160,7 +160,9 @@ static void print_card(const struct smol_file *file)
 	puts("\ncard");
 	json_object_foreach(card, key, value) {
 		char *text = cli_json_text(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT | JSON_REAL_PRECISION(9));
-		printf("  %-24s %s\n", key, text ? text : "");
+		fputs("  ", stdout);
+		cli_json_print_key(key);
+		puts(text ? text : "");
 		free(text);
 	}
 	json_decref(card);

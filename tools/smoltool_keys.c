@@ -48,8 +48,11 @@ static int tell_keys(const struct key_options *o, const struct smol_public_key *
 	if (o->json)
 		return cli_print_json(json_pack("{s:s, s:s%, s:b}", "key", number, "public_key", line,
 		                                strcspn(line, "\n"), "encrypted", !o->no_password));
-	printf("secret key: %s (keep it to yourself)\npublic key: %s\n%s", o->secret_path,
-	       o->public_path, line);
+	fputs("secret key: ", stdout);
+	cli_put_escaped(stdout, o->secret_path);
+	fputs(" (keep it to yourself)\npublic key: ", stdout);
+	cli_put_escaped(stdout, o->public_path);
+	printf("\n%s", line);
 	return 0;
 }
 

@@ -90,11 +90,16 @@ static void print_signature(const struct verdict *v, bool by_folder)
 		printf("signature  ok: by key %s (whose it is, only --pubkey can tell)\n", number);
 	else if (!v->unchecked)
 		puts("signature  none");
-	if (v->proof.signature_path)
-		printf("           in %s\n           comment: %s\n", v->proof.signature_path,
-		       v->proof.trusted_comment);
-	if (v->unchecked)
-		printf("signature  not checked: %s (that takes --pubkey or --trusted)\n", v->unchecked);
+	if (v->proof.signature_path) {
+		fputs("           in ", stdout);
+		cli_put_escaped(stdout, v->proof.signature_path);
+		printf("\n           comment: %s\n", v->proof.trusted_comment);
+	}
+	if (v->unchecked) {
+		fputs("signature  not checked: ", stdout);
+		cli_put_escaped(stdout, v->unchecked);
+		puts(" (that takes --pubkey or --trusted)");
+	}
 }
 
 static void print_model(const struct verdict *v)
@@ -118,15 +123,16 @@ static int report(const struct verdict *v, bool by_folder)
 static int report_json(const struct verdict *v)
 {
 	const bool in_file = v->is_model && v->file.is_signed;
-	const bool is_signed = in_file || v->proof.signature_path;
+	const char *beside = v->proof.signature_path;
+	const bool is_signed = in_file || beside;
 	char hash[2 * SMOL_HASH_BYTES + 1], number[17];
 
 	cli_hex(hash, v->file.hash, v->is_model ? SMOL_HASH_BYTES : 0);
 	cli_key_number(number, v->is_demanded ? v->proof.key_number : v->file.signature.key_number);
-	return cli_print_json(json_pack("{s:b, s:s?, s:b, s:s?, s:b, s:s?, s:s?}", "verified", 1,
+	return cli_print_json(json_pack("{s:b, s:s?, s:b, s:s?, s:b, s:o?, s:s?}", "verified", 1,
 	                                "hash", v->is_model ? hash : NULL, "signed", is_signed,
 	                                "signer", is_signed ? number : NULL, "demanded", v->is_demanded,
-	                                "detached", v->proof.signature_path, "trusted_comment",
+	                                "detached", beside ? cli_json_string(beside, strlen(beside)) : NULL, "trusted_comment",
 	                                v->proof.trusted_comment));
 }
 

@@ -217,10 +217,10 @@ uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer)
 static void summarise(const struct train_output *o, const struct train_args *args,
                       const struct smol_train_score *score)
 {
-	printf("%s: %s, %llu bytes; validation loss as stored %.5f nats per token, %.5f bits per "
-	       "byte\n",
-	       o->path, smol_train_method(&args->options), (unsigned long long)o->size_bytes,
-	       score->nats_per_token, score->bits_per_byte);
+	cli_put_escaped(stdout, o->path);
+	printf(": %s, %llu bytes; validation loss as stored %.5f nats per token, %.5f bits per byte\n",
+	       smol_train_method(&args->options), (unsigned long long)o->size_bytes, score->nats_per_token,
+	       score->bits_per_byte);
 }
 
 enum smol_status train_output_write(struct train_output *o, const struct train_args *args,

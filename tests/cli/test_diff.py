@@ -29,6 +29,10 @@ def diff(*arguments, code=1, **more):
     return done
 
 
+def tool(*arguments):
+    return subprocess.run([smoltool, *map(str, arguments)], capture_output=True, timeout=120, check=True).stdout
+
+
 def model(seed):
     return models.random_model(seed, SHAPE)
 
@@ -216,6 +220,10 @@ def test_card(folder):
     a.card, b.card = b'{"name": "x", "steps": 5, "old": [1]}', b'{"name": "y\\u009b", "steps": 5, "new": {"a": null}}'
     assert told(folder, a, b) == {'card': {'name': {'a': 'x', 'b': 'y\x9b'}, 'old': {'a': [1]}, 'new': {'b': {'a': None}}}}
     assert b'\x9b' not in diff(folder / 'a', folder / 'b').stdout
+    b.card = b'{"\\u001b[31mred\\u202e": "\\u0007", "\xc3\xa9": 1}'
+    assert set(told(folder, a, b)['card']) == {'name', 'steps', 'old', '\x1b[31mred\u202e', '\u00e9'}
+    for page in (diff(folder / 'a', folder / 'b').stdout, tool('inspect', folder / 'b')):
+        assert b'\n  \\u001B[31mred\\u202E     ' in page and b'\n  \\u00E9        ' in page and not set(page) & {0x1b, 7}
     b.card = None
     assert told(folder, a, b)['card']['steps'] == {'a': 5}
     b.card = b'{"steps": 5,  "name": "x", "old": [1]}'

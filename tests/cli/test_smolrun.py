@@ -122,6 +122,12 @@ def test_json(folder):
     assert done['text'] == bytes(done['tokens']).decode(errors='replace') or '\ufffd' in done['text']
     assert done['seed'] == '5' and len(done['model']['hash']) == 128
     assert done['stats']['peak_memory_bytes'] > 10000
+    odd = folder / '\udcff\x1b[31m.smol'  # a byte that is not UTF-8
+    os.rename(m, odd)
+    shown = run(smolrun, odd, '-n', '1', '--json').stdout
+    assert b'\x1b' not in shown and json.loads(shown)['model']['path'].endswith('/\ufffd\x1b[31m.smol')
+    shown = run(smolrun, '--bench', odd, '-p', '1', '-n', '0', '-r', '1').stdout
+    assert b'\\x1b[31m.smol | ' in shown and b'\x1b' not in shown
 
 
 def test_utf8_is_not_cut(folder):

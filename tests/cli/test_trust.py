@@ -111,6 +111,20 @@ def test_longest_comments(folder):
     tool('verify', '--pubkey', folder / 'a.pub', folder / name)
 
 
+def test_odd_names(folder):
+    """A name that would steer a terminal is shown escaped, and in JSON as it is."""
+    keys(folder, 'a')
+    m = model(folder, name='\x1b[31m\u009b\n.smol')
+    tool('sign', '--detached', '--key', folder / 'a.key', '-t', 'odd', m)
+    if has_minisign:
+        run('minisign', '-V', '-p', folder / 'a.pub', '-m', m)
+    for words, says in (([], b'not checked: '), (['--pubkey', folder / 'a.pub'], b' in ')):
+        shown = tool('verify', m, *words).stdout
+        assert says + os.fsencode(folder) + b'/\\x1b[31m\\u009b\\x0a.smol.minisig' in shown and b'\x1b' not in shown, shown
+    found = json.loads(tool('verify', '--json', m, '--pubkey', folder / 'a.pub').stdout)
+    assert found['detached'] == f'{folder}/\x1b[31m\u009b\n.smol.minisig'
+
+
 # ---- what is spoilt ----
 
 def test_every_changed_byte(folder):
