@@ -38,13 +38,20 @@ static enum smol_status fail(struct smol_error *error, enum smol_status code, co
 
 /* ---- showing ---- */
 
-/* A terminal is not to obey a model: of its control characters only line feed and tab pass. */
+/* How many of n bytes are a control character that is not line feed or tab: one, two of U+0080 to U+009F, or none. */
+static size_t control_bytes(const uint8_t *bytes, size_t n)
+{
+	if ((bytes[0] < 0x20 && bytes[0] != '\n' && bytes[0] != '\t') || bytes[0] == 0x7f)
+		return 1;
+	return n > 1 && bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0 ? 2 : 0;
+}
+
+/* Whole characters. A terminal is not to obey a model. */
 static void put(struct run_stream *s, const uint8_t *bytes, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		const bool control =
-			(bytes[i] < 0x20 && bytes[i] != '\n' && bytes[i] != '\t') || bytes[i] == 0x7f;
-		putchar(s->terminal && control ? '?' : bytes[i]);
+	for (size_t i = 0, control; i < n; i += control ? control : 1) {
+		control = s->terminal ? control_bytes(bytes + i, n - i) : 0;
+		putchar(control ? '?' : bytes[i]);
 	}
 	if (n)
 		s->in_line = bytes[n - 1] != '\n';

@@ -215,6 +215,15 @@ def test_typed_error(folder):
     assert t.end() == 0
 
 
+def test_control_characters(folder):
+    """A terminal is not shown those of a text, except tabs and the ends of lines; what is no terminal gets them all."""
+    m = model(folder)
+    text = 'a\x1b[2J\x7f\u009b31m\u0080\u00a0\tb\r'
+    t = Terminal(folder, m, '-p', text, '-n', '1', '--temp', '0', NO_COLOR='1')
+    assert t.end() == 0 and 'a?[2J??31m?\u00a0\tb?'.encode() in t.shown, t.shown
+    assert run(smolrun, m, '-p', text, '-n', '1', '--temp', '0').stdout.startswith(text.encode())
+
+
 def test_colour(folder):
     m = model(folder)
     for environment, colour in (({}, True), ({'NO_COLOR': '1'}, False), ({'NO_COLOR': ''}, True), ({'TERM': 'dumb'}, False)):
