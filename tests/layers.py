@@ -7,7 +7,7 @@
 - no assert in format/, where all there is are a file's contents;
 - nothing in src/frozen, src/kernel and src/model allocates or locks: src/base/pool.c alone waits;
 - compiler extensions only in src/cpu and the files of one instruction set;
-- the programs map files through tools/cli_guard.c alone, so that one that is cut short ends in a message;
+- the programs map files through tools/cli/guard.c alone, so that one that is cut short ends in a message;
 - a file says in a comment at its top what it does, and is under 500 lines (generated ones apart).
 
 A file is a case; so is each planted violation that shows that the check can fail.
@@ -20,12 +20,14 @@ import subprocess
 import sys
 
 LAYERS = ["include/smol", "src/base", "format", "src/cpu", "src/frozen", "src/kernel",
-          "src/model", "src/token", "src/handle", "src/arrays", "src/train", "tools", "docs/examples", "tests"]
-TOOLS = LAYERS.index("tools")
+          "src/model", "src/token", "src/api", "src/interchange", "src/train", "tools/cli", "tools/plot",
+          "tools/smolrun", "tools/smoltool", "tools/smoltrain", "docs/examples", "tests"]
+TOOLS = LAYERS.index("tools/cli")
+PROGRAMS = [index for index, name in enumerate(LAYERS) if name.startswith("tools/smol")]
 EXAMPLES = LAYERS.index("docs/examples")
 TESTS = LAYERS.index("tests")
 MAX_LINES = 500
-MAPS_FILES = "tools/cli_guard.c"
+MAPS_FILES = "tools/cli/guard.c"
 OPENS_FILES = "src/base/io.c"
 # The one extension outside src/cpu: it lets the compiler check messages against their arguments.
 PRINTF_FORMAT = "__attribute__((format(printf,"
@@ -52,7 +54,7 @@ CODE_RULES = [
      lambda path, layer: LAYERS[layer] in ("src/frozen", "src/kernel", "src/model")),
     (re.compile(r"\bsmol_(map|open|open_unproven|unmap)\s*\("),
      "maps a file that nothing guards; the tools have cli_map and cli_open",
-     lambda path, layer: layer == TOOLS and path != MAPS_FILES),
+     lambda path, layer: TOOLS <= layer < EXAMPLES and path != MAPS_FILES),
     (re.compile(r"__attribute__|__builtin_|__asm|\basm\b|\btypeof\b|__typeof|__extension__|"
                 r"#\s*pragma\s+(GCC|clang)|\b__(u?int128|int128_t)\b"),
      "compiler extension outside src/cpu and the files of one instruction set",
@@ -86,7 +88,7 @@ def include_target(path, quote, name, exists):
     if quote == "<":
         return f"include/{name}" if name.startswith("smol/") else None
     candidates = [os.path.normpath(os.path.join(os.path.dirname(path), name)), f"src/{name}",
-                  f"include/{name}", name]
+                  f"include/{name}", f"tools/{name}", name]
     for candidate in candidates:
         if exists(candidate):
             return candidate
@@ -113,8 +115,8 @@ def include_violation(path, layer, quote, name, exists):
         return "outside the layers"
     if of_target > layer:
         return f"{LAYERS[layer]} may not include {LAYERS[of_target]}, which is below it"
-    if layer in (TOOLS, EXAMPLES) and of_target not in (0, layer):
-        return "tools and examples include <smol/...> alone"
+    if layer >= TOOLS and of_target != layer and (of_target != 0 and of_target < TOOLS or of_target in PROGRAMS):
+        return "tools and examples include <smol/...> alone, and no other program"
     if of_target == 0 and quote == '"':
         return "public headers are included as <smol/...>"
     return None
@@ -169,11 +171,14 @@ PLANTED = [
     ("format/x.c", '/* x */\n#include "base/y.h"\n', None),
     ("format/x.c", '/* x */\n/* #include "model/y.h" */\n', None),
     ("src/base/x.c", '/* x */\n  #  include "../train/y.h"\n', "below it"),
-    ("tools/x.c", '/* x */\n#include "base/y.h"\n', "alone"),
+    ("tools/cli/x.c", '/* x */\n#include "base/y.h"\n', "alone"),
+    ("tools/smolrun/x.c", '/* x */\n#include "cli/y.h"\n', None),
+    ("tools/smoltrain/x.c", '/* x */\n#include "smolrun/y.h"\n', "no other program"),
+    ("tools/cli/x.c", '/* x */\n#include "smolrun/y.h"\n', "below it"),
     ("docs/examples/x.c", '/* x */\n#include "base/y.h"\n', "alone"),
     ("docs/examples/x.c", '/* x */\n#include <smol/y.h>\n#include "model.h"\n', None),
-    ("tools/x.c", '/* x */\n#include <smol/y.h>\n#include <popt.h>\n', None),
-    ("tools/x.c", '/* x */\n#include <smol/missing.h>\n', "no such"),
+    ("tools/cli/x.c", '/* x */\n#include <smol/y.h>\n#include <popt.h>\n', None),
+    ("tools/cli/x.c", '/* x */\n#include <smol/missing.h>\n', "no such"),
     ("tests/unit/x.c", '/* x */\n#include "train/y.h"\n', None),
     ("src/cpu/x.c", '/* x */\n#include "gone.h"\n', "no layer"),
     ("include/smol/x.h", "/* x */\n#include <pthread.h>\n", "C library"),
@@ -181,9 +186,9 @@ PLANTED = [
     ("src/train/x.c", "/* x */\nint fd = open(path, 0);\n", "opens a file"),
     ("src/train/x.c", '/* x */\ns = "open("; reopen(1); /* open(2) */\n', None),
     ("src/base/io.c", "/* x */\nint fd = open(path, 0);\n", None),
-    ("tools/x.c", '/* x */\nFILE *f = fopen("a", "r");\n', None),
-    ("tools/x.c", "/* x */\nsmol_open(&m, &f, path, 1, &e);\n", "guards"),
-    ("tools/cli_guard.c", "/* x */\nsmol_map(&m, path, &e);\n", None),
+    ("tools/cli/x.c", '/* x */\nFILE *f = fopen("a", "r");\n', None),
+    ("tools/cli/x.c", "/* x */\nsmol_open(&m, &f, path, 1, &e);\n", "guards"),
+    ("tools/cli/guard.c", "/* x */\nsmol_map(&m, path, &e);\n", None),
     ("src/model/x.c", '/* x */\nprintf("hello");\n', "prints"),
     ("src/model/x.c", '/* x */\nsnprintf(a, 1, "hello");\n', None),
     ("src/kernel/x.c", "/* x */\nabort();\n", "exits"),
@@ -201,7 +206,8 @@ PLANTED = [
     ("tests/cli/x.py", "#!/usr/bin/python3\nimport sys\n", "start with a comment"),
     ("elsewhere/x.c", "/* x */\n", "outside the layers"),
 ]
-PLANTED_FILES = {"src/model/y.h", "src/base/y.h", "src/train/y.h", "include/smol/y.h"}
+PLANTED_FILES = {"src/model/y.h", "src/base/y.h", "src/train/y.h", "include/smol/y.h",
+                 "tools/cli/y.h", "tools/smolrun/y.h"}
 
 
 def self_test():

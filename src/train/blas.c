@@ -1,6 +1,6 @@
 /* Whether OpenBLAS has understood this processor. */
 #include "cpu/cpu.h"
-#include "train/real.h"
+#include "train/net/real.h"
 
 #include <smol/train.h>
 

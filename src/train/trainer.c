@@ -2,7 +2,7 @@
 #include "train/trainer.h"
 
 #include "base/error.h"
-#include "train/corpus.h"
+#include "train/corpus/corpus.h"
 
 #include <inttypes.h>
 #include <omp.h>

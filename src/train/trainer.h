@@ -2,7 +2,7 @@
 #ifndef SMOL_TRAIN_TRAINER_H
 #define SMOL_TRAIN_TRAINER_H
 
-#include "train/net.h"
+#include "train/net/net.h"
 
 #include <jansson.h>
 #include <smol/train.h>

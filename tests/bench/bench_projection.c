@@ -1,6 +1,6 @@
 /* Seconds for all entries of a projection of GPT-2 124M's matrices, and for the transpose: bench_projection [D [THREADS [ROUNDS]]]. */
 #define _POSIX_C_SOURCE 200809L
-#include "train/projection.h"
+#include "train/net/projection.h"
 
 #include <smol/config.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * its end; its sources are found to be those that it names. */
 #include "fuzz.h"
 #include "mutate.h"
-#include "train/corpus.h"
+#include "train/corpus/corpus.h"
 
 #include <stdlib.h>
 #include <xxhash.h>

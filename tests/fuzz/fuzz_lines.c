@@ -2,7 +2,7 @@
  * documents, with a separator between two; that is worked out here once more. */
 #include "fuzz.h"
 #include "mutate.h"
-#include "tools/smoltrain_texts.h"
+#include "smoltrain/texts.h"
 
 #include <jansson.h>
 #include <stdlib.h>

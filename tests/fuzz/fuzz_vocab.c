@@ -2,9 +2,9 @@
  * of its vocabulary, comes back from files made of it, and encodes its own file. */
 #include "fuzz.h"
 #include "mutate.h"
-#include "tools/cli.h"
-#include "tools/import_token.h"
-#include "tools/letters.h"
+#include "cli/cli.h"
+#include "smoltool/import/tokens.h"
+#include "smoltool/gpt2_bytes.h"
 #include "use_tokens.h"
 #include "vocab_text.h"
 

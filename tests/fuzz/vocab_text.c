@@ -1,7 +1,7 @@
 /* See vocab_text.h. */
 #include "vocab_text.h"
 #include "fuzz.h"
-#include "tools/letters.h"
+#include "smoltool/gpt2_bytes.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Every gradient against central differences, in double: each kind of learned number, each scheme, and
  * mixtures. The tables are left unrounded, because rounding makes stairs of the loss. */
-#include "train/net.h"
+#include "train/net/net.h"
 
 #include <criterion/criterion.h>
 #include <omp.h>

@@ -1,6 +1,6 @@
 /* Corpora: what is written is read, wherever text is cut into pieces; damage is seen. The header's checksums and hash are
  * checked from outside, in cli/test_data.py. */
-#include "train/corpus.h"
+#include "train/corpus/corpus.h"
 
 #include <criterion/criterion.h>
 #include <smol/io.h>

@@ -1,5 +1,5 @@
 /* The pieces of the network against plain double arithmetic and the C library. */
-#include "train/ops.h"
+#include "train/net/ops.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

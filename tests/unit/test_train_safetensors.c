@@ -1,6 +1,6 @@
 /* The safetensors reader against good files and every way in which one can be wrong. */
 #include "base/bytes.h"
-#include "train/safetensors.h"
+#include "train/output/safetensors.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

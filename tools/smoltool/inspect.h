@@ -1,0 +1,31 @@
+/* What the two faces of smoltool inspect, page and JSON, share, and smoltool diff with them. */
+#ifndef INSPECT_H
+#define INSPECT_H
+
+#include "cli/session_args.h"
+#include "smoltool/smoltool.h"
+
+#include <smol/weights.h>
+
+#include <jansson.h>
+
+/* The alphas of a tensor; false if it has none. alpha: (SMOL_MAX_BASES). */
+bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_file *file, const struct smol_tensor *t);
+
+/* "f32", "f16", "q8" or "q4" of a type in a valid file. */
+const char *inspect_number_name(unsigned type);
+
+/* A scheme of a valid file; NULL if there is no memory. */
+json_t *inspect_scheme_json(const struct smol_scheme *scheme);
+
+/* A session that the model might run in, and what it would take. */
+struct inspect_session {
+	struct smol_session_options options;
+	uint64_t memory_bytes; /* of the whole process */
+	size_t session_bytes;
+};
+
+/* 0, or an exit code after a message. */
+int inspect_json(const struct smol_file *file, const struct inspect_session *session);
+
+#endif

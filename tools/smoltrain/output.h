@@ -1,0 +1,48 @@
+/* The files that smoltrain writes: the model, and the checkpoint beside it. */
+#ifndef SMOLTRAIN_OUTPUT_H
+#define SMOLTRAIN_OUTPUT_H
+
+#include "smoltrain/args.h"
+
+#include <smol/key.h>
+#include <stdbool.h>
+
+struct train_output {
+	const char *path;    /* the model */
+	char *checkpoint;    /* its path */
+	const char *trouble; /* the file that an error is about, NULL if none */
+	bool is_saved;       /* the checkpoint is there, of saved_step */
+	uint32_t saved_step;
+	bool is_signed;
+	struct smol_secret_key key;
+	uint64_t size_bytes, non_embedding_bytes; /* of the model, once it is written */
+};
+
+/* Finds out before training whether it can end well: the folder, the checkpoint, the key. False
+ * after a message. */
+bool train_output_open(struct train_output *output, const struct train_args *args);
+void train_output_close(struct train_output *output);
+
+enum smol_status train_output_save(struct train_output *output, const struct smol_trainer *trainer,
+                                   struct smol_error *error);
+enum smol_status train_output_load(struct train_output *output, struct smol_trainer *trainer,
+                                   struct smol_error *error);
+/* Writes the model of a finished trainer. */
+enum smol_status train_output_write(struct train_output *output, const struct train_args *args,
+                                    const struct smol_trainer *trainer,
+                                    const struct smol_corpus *corpus,
+                                    const struct smol_train_score *score, struct smol_error *error);
+/* The checkpoint goes: after the last step, when the model and the log's last record are written, so that whoever is killed before
+ * can still resume. */
+void train_output_done(const struct train_output *output);
+
+/* Learned numbers outside wte and wpe. */
+uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer);
+
+/* Says what went wrong, and with which file; and what is left to go on from. */
+void train_output_complain(const struct train_output *output, const struct smol_error *error);
+
+/* The checkpoint's path for a model's, for free(); NULL if there is no memory. */
+char *train_checkpoint_path(const char *model);
+
+#endif
