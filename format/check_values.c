@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "format/format.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 
 #define ALPHA_MAX 65504.0f
 #define ANY_FINITE 0x1.fffffep127f
@@ -43,7 +43,7 @@ static enum smol_status check_blocks(const uint8_t *data, uint64_t n, float max,
 enum smol_status smol_numbers_check(const uint8_t *data, uint8_t type, uint64_t n, float max, const char *what,
                                     struct smol_error *error)
 {
-	const uint32_t size = smol_number_bytes(type);
+	const uint32_t size = smol_dtype_bytes(type);
 
 	if (type == SMOL_Q8_BLOCKS)
 		return check_blocks(data, n, max, what, error);
@@ -80,22 +80,22 @@ static enum smol_status check_slot(const struct smol_config *config, uint32_t la
 	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
 	const bool is_nola = s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA;
 	const uint64_t rank = is_nola ? 0 : s->rank; /* of stored factors */
-	struct smol_learned_place at;
+	struct smol_params_place at;
 	enum smol_status status;
 	uint32_t rows, cols;
 
-	smol_learned_at(&at, config, layer, slot);
+	smol_params_at(&at, config, layer, slot);
 	smol_config_shape(config, slot, &rows, &cols);
 	if (s->kind == SMOL_NORM) {
 		const bool stored = s->source == SMOL_NORM_STORED;
 		const uint8_t type = stored ? s->value_type : s->alpha_type;
-		const uint64_t n = stored ? cols : smol_scheme_numbers(s);
+		const uint64_t n = stored ? cols : smol_scheme_parameters(s);
 		const float max = stored ? ANY_FINITE : ALPHA_MAX;
 		const char *what = stored ? "stored norm" : "alpha";
 		status = check_array(learned, at.gain, type, n, max, what, file_offset, error);
 		return status ? status : check_array(learned, at.bias, type, n, max, what, file_offset, error);
 	}
-	if ((status = check_array(learned, at.alphas, s->alpha_type, smol_scheme_numbers(s), ALPHA_MAX, "alpha", file_offset,
+	if ((status = check_array(learned, at.alphas, s->alpha_type, smol_scheme_parameters(s), ALPHA_MAX, "alpha", file_offset,
 	                          error)) ||
 	    (status = check_array(learned, at.bias_alphas, s->alpha_type, is_nola ? s->d : 0, ALPHA_MAX, "alpha", file_offset,
 	                          error)) ||
@@ -114,7 +114,7 @@ static enum smol_status check_slot(const struct smol_config *config, uint32_t la
 	                   file_offset, error);
 }
 
-enum smol_status smol_learned_check(const struct smol_config *config, const struct smol_span *learned,
+enum smol_status smol_params_check(const struct smol_config *config, const struct smol_span *learned,
                                     uint64_t file_offset, struct smol_error *error)
 {
 	enum smol_status status;

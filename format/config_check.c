@@ -159,7 +159,7 @@ static enum smol_status check_against(const struct smol_config *c, uint32_t i, u
 		if (smol_scheme_equal(s, o))
 			return smol_fail(error, SMOL_E_CANONICAL, at, "schemes %u and %u are equal", j, i);
 		if (smol_scheme_is_shared(s) && smol_scheme_is_shared(o) &&
-		    (s->source != o->source || smol_scheme_numbers(s) != smol_scheme_numbers(o) || s->alpha_type != o->alpha_type))
+		    (s->source != o->source || smol_scheme_parameters(s) != smol_scheme_parameters(o) || s->alpha_type != o->alpha_type))
 			return smol_fail(error, SMOL_E_RANGE, at, "schemes %u and %u disagree on the shared numbers", j, i);
 	}
 	return SMOL_OK;
@@ -208,12 +208,12 @@ static enum smol_status check_use(const struct smol_config *c, uint8_t index, en
 }
 
 /* Entries of the factors of nola in a layer of a run: what a session would make of a few bytes. The limits keep sums below 2^64. */
-static uint64_t made_factors(const struct smol_config *c, const struct smol_run *run)
+static uint64_t made_factors(const struct smol_config *c, const struct smol_layer_span *span)
 {
 	uint64_t n = 0;
 
 	for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
-		const struct smol_scheme *s = &c->schemes[run->scheme[slot]];
+		const struct smol_scheme *s = &c->schemes[span->scheme[slot]];
 		uint32_t rows, cols;
 		smol_config_shape(c, (enum smol_slot)slot, &rows, &cols);
 		if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
@@ -229,18 +229,18 @@ static enum smol_status check_runs(const struct smol_config *c, struct smol_erro
 	uint64_t n_made = 0;
 	enum smol_status status;
 
-	for (uint32_t i = 0; i < c->n_runs; i++) {
-		const struct smol_run *run = &c->runs[i];
+	for (uint32_t i = 0; i < c->n_spans; i++) {
+		const struct smol_layer_span *span = &c->spans[i];
 		const uint64_t at = runs_at + RUN_BYTES * (uint64_t)i;
-		if (run->n_layers < 1)
+		if (span->n_layers < 1)
 			return smol_fail(error, SMOL_E_RANGE, at, "run %u has no layers", i);
-		n_layers += run->n_layers;
+		n_layers += span->n_layers;
 		for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
-			if ((status = check_use(c, run->scheme[s], (enum smol_slot)s, &n_used, at + 2 + s, error)))
+			if ((status = check_use(c, span->scheme[s], (enum smol_slot)s, &n_used, at + 2 + s, error)))
 				return status;
-		if (i > 0 && memcmp(run->scheme, c->runs[i - 1].scheme, SMOL_N_SLOTS) == 0)
+		if (i > 0 && memcmp(span->scheme, c->spans[i - 1].scheme, SMOL_N_SLOTS) == 0)
 			return smol_fail(error, SMOL_E_CANONICAL, at, "runs %u and %u are alike, they are one", i - 1, i);
-		n_made += run->n_layers * made_factors(c, run);
+		n_made += span->n_layers * made_factors(c, span);
 		if (n_made > SMOL_MAX_MADE_FACTORS)
 			return smol_fail(error, SMOL_E_RANGE, at, "the factors of nola have more than %u entries", SMOL_MAX_MADE_FACTORS);
 	}
@@ -261,8 +261,8 @@ enum smol_status smol_config_check(const struct smol_config *config, struct smol
 		return status;
 	if (config->n_schemes < 2 || config->n_schemes > SMOL_MAX_SCHEMES)
 		return smol_fail(error, SMOL_E_RANGE, 43, "%u schemes, allowed are 2..32", config->n_schemes);
-	if (config->n_runs < 1 || config->n_runs > config->n_layers)
-		return smol_fail(error, SMOL_E_RANGE, 44, "%u runs, allowed are 1 to the number of layers", config->n_runs);
+	if (config->n_spans < 1 || config->n_spans > config->n_layers)
+		return smol_fail(error, SMOL_E_RANGE, 44, "%u runs, allowed are 1 to the number of layers", config->n_spans);
 	if ((status = check_schemes(config, error)))
 		return status;
 	return check_runs(config, error);
@@ -283,21 +283,21 @@ static uint8_t renumber(struct smol_scheme *schemes, uint32_t *n, const struct s
 void smol_config_canonicalise(struct smol_config *config)
 {
 	struct smol_scheme schemes[SMOL_MAX_SCHEMES];
-	uint32_t n_schemes = 0, n_runs = 0;
+	uint32_t n_schemes = 0, n_spans = 0;
 
-	for (uint32_t i = 0; i < config->n_runs; i++) {
-		struct smol_run run = config->runs[i];
+	for (uint32_t i = 0; i < config->n_spans; i++) {
+		struct smol_layer_span span = config->spans[i];
 		for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
-			run.scheme[s] = renumber(schemes, &n_schemes, &config->schemes[run.scheme[s]]);
-		if (n_runs > 0 && memcmp(run.scheme, config->runs[n_runs - 1].scheme, SMOL_N_SLOTS) == 0)
-			config->runs[n_runs - 1].n_layers = (uint16_t)(config->runs[n_runs - 1].n_layers + run.n_layers);
+			span.scheme[s] = renumber(schemes, &n_schemes, &config->schemes[span.scheme[s]]);
+		if (n_spans > 0 && memcmp(span.scheme, config->spans[n_spans - 1].scheme, SMOL_N_SLOTS) == 0)
+			config->spans[n_spans - 1].n_layers = (uint16_t)(config->spans[n_spans - 1].n_layers + span.n_layers);
 		else
-			config->runs[n_runs++] = run;
+			config->spans[n_spans++] = span;
 	}
 	config->ln_f = renumber(schemes, &n_schemes, &config->schemes[config->ln_f]);
 	memcpy(config->schemes, schemes, n_schemes * sizeof *schemes);
 	memset(config->schemes + n_schemes, 0, (SMOL_MAX_SCHEMES - n_schemes) * sizeof *schemes);
-	memset(config->runs + n_runs, 0, (SMOL_MAX_LAYERS - n_runs) * sizeof *config->runs);
+	memset(config->spans + n_spans, 0, (SMOL_MAX_LAYERS - n_spans) * sizeof *config->spans);
 	config->n_schemes = n_schemes;
-	config->n_runs = n_runs;
+	config->n_spans = n_spans;
 }

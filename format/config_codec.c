@@ -44,7 +44,7 @@ static void fixed_decode(struct smol_config *c, const uint8_t *b)
 	c->wpe_type = b[41];
 	c->tokenizer = b[42];
 	c->n_schemes = b[43];
-	c->n_runs = smol_le16(b + 44);
+	c->n_spans = smol_le16(b + 44);
 	c->ln_f = b[46];
 	c->logit_scale = smol_load_f32(b + 48);
 }
@@ -76,20 +76,20 @@ enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *byt
 	if (c.n_schemes < 2 || c.n_schemes > SMOL_MAX_SCHEMES)
 		return smol_fail(error, SMOL_E_RANGE, 43, "%u schemes, allowed are 2..%u", c.n_schemes,
 		                 SMOL_MAX_SCHEMES);
-	if (c.n_runs < 1 || c.n_runs > SMOL_MAX_LAYERS)
-		return smol_fail(error, SMOL_E_RANGE, 44, "%u runs, allowed are 1..%u", c.n_runs, SMOL_MAX_LAYERS);
+	if (c.n_spans < 1 || c.n_spans > SMOL_MAX_LAYERS)
+		return smol_fail(error, SMOL_E_RANGE, 44, "%u runs, allowed are 1..%u", c.n_spans, SMOL_MAX_LAYERS);
 	if (size_bytes != smol_conf_bytes(&c))
 		return smol_fail(error, SMOL_E_SIZE, 0, "the configuration has %zu bytes, %u schemes and %u runs take %zu",
-		                 size_bytes, c.n_schemes, c.n_runs, smol_conf_bytes(&c));
+		                 size_bytes, c.n_schemes, c.n_spans, smol_conf_bytes(&c));
 	status = reserved_check(bytes, error);
 	if (status)
 		return status;
 	bytes += CONF_FIXED_BYTES;
 	for (uint32_t i = 0; i < c.n_schemes; i++, bytes += SCHEME_BYTES)
 		scheme_decode(&c.schemes[i], bytes);
-	for (uint32_t i = 0; i < c.n_runs; i++, bytes += RUN_BYTES) {
-		c.runs[i].n_layers = smol_le16(bytes);
-		memcpy(c.runs[i].scheme, bytes + 2, SMOL_N_SLOTS);
+	for (uint32_t i = 0; i < c.n_spans; i++, bytes += RUN_BYTES) {
+		c.spans[i].n_layers = smol_le16(bytes);
+		memcpy(c.spans[i].scheme, bytes + 2, SMOL_N_SLOTS);
 	}
 	*config = c;
 	return SMOL_OK;
@@ -97,7 +97,7 @@ enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *byt
 
 size_t smol_conf_bytes(const struct smol_config *config)
 {
-	return CONF_FIXED_BYTES + SCHEME_BYTES * config->n_schemes + RUN_BYTES * config->n_runs;
+	return CONF_FIXED_BYTES + SCHEME_BYTES * config->n_schemes + RUN_BYTES * config->n_spans;
 }
 
 void smol_conf_encode(uint8_t *b, const struct smol_config *c)
@@ -115,14 +115,14 @@ void smol_conf_encode(uint8_t *b, const struct smol_config *c)
 	b[41] = c->wpe_type;
 	b[42] = c->tokenizer;
 	b[43] = (uint8_t)c->n_schemes;
-	smol_put16(b + 44, (uint16_t)c->n_runs);
+	smol_put16(b + 44, (uint16_t)c->n_spans);
 	b[46] = c->ln_f;
 	smol_put32(b + 48, smol_f32_bits(c->logit_scale));
 	b += CONF_FIXED_BYTES;
 	for (uint32_t i = 0; i < c->n_schemes; i++, b += SCHEME_BYTES)
 		scheme_encode(b, &c->schemes[i]);
-	for (uint32_t i = 0; i < c->n_runs; i++, b += RUN_BYTES) {
-		smol_put16(b, c->runs[i].n_layers);
-		memcpy(b + 2, c->runs[i].scheme, SMOL_N_SLOTS);
+	for (uint32_t i = 0; i < c->n_spans; i++, b += RUN_BYTES) {
+		smol_put16(b, c->spans[i].n_layers);
+		memcpy(b + 2, c->spans[i].scheme, SMOL_N_SLOTS);
 	}
 }

@@ -6,15 +6,15 @@
 const struct smol_scheme *smol_config_scheme(const struct smol_config *config, uint32_t layer,
                                              enum smol_slot slot)
 {
-	uint32_t run = 0;
+	uint32_t span = 0;
 
 	if (slot == SMOL_LN_F)
 		return &config->schemes[config->ln_f];
-	while (layer >= config->runs[run].n_layers) {
-		layer -= config->runs[run].n_layers;
-		run++;
+	while (layer >= config->spans[span].n_layers) {
+		layer -= config->spans[span].n_layers;
+		span++;
 	}
-	return &config->schemes[config->runs[run].scheme[slot]];
+	return &config->schemes[config->spans[span].scheme[slot]];
 }
 
 void smol_config_shape(const struct smol_config *config, enum smol_slot slot, uint32_t *rows, uint32_t *cols)
@@ -42,7 +42,7 @@ void smol_config_shape(const struct smol_config *config, enum smol_slot slot, ui
 	}
 }
 
-uint32_t smol_scheme_numbers(const struct smol_scheme *s)
+uint32_t smol_scheme_parameters(const struct smol_scheme *s)
 {
 	if (s->kind == SMOL_NORM)
 		return s->source == SMOL_NORM_OWN ? s->d : 0;
@@ -115,8 +115,8 @@ static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, e
 
 	smol_config_shape(config, slot, &rows, &cols);
 	if (s->kind == SMOL_NORM)
-		return s->source == SMOL_NORM_STORED ? 2u * cols : 2u * smol_scheme_numbers(s);
-	return (smol_scheme_is_shared(s) ? 0u : smol_scheme_numbers(s)) +
+		return s->source == SMOL_NORM_STORED ? 2u * cols : 2u * smol_scheme_parameters(s);
+	return (smol_scheme_is_shared(s) ? 0u : smol_scheme_parameters(s)) +
 	       (s->source == SMOL_MATRIX_NOLA ? s->d : (uint64_t)s->rank * (rows + cols)) +
 	       (uint64_t)rows * smol_scheme_sparse(s) + (smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0u) + (smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0u);
 }
@@ -131,13 +131,13 @@ const struct smol_scheme *smol_config_layer_gain(const struct smol_config *confi
 	return NULL;
 }
 
-uint64_t smol_config_learned_numbers(const struct smol_config *config)
+uint64_t smol_config_parameters(const struct smol_config *config)
 {
 	uint64_t n = slot_numbers(config, 0, SMOL_LN_F);
 
 	for (uint32_t i = 0; i < config->n_schemes; i++)
 		if (smol_scheme_is_shared(&config->schemes[i])) {
-			n += smol_scheme_numbers(&config->schemes[i]);
+			n += smol_scheme_parameters(&config->schemes[i]);
 			break;
 		}
 	for (uint32_t layer = 0; layer < config->n_layers; layer++) {

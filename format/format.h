@@ -37,7 +37,7 @@ enum smol_status smol_numbers_check(const uint8_t *data, uint8_t type, uint64_t 
 
 /* The learned numbers of a file whose section has the right size: finite, within limits.
  * file_offset: where LRND begins in the file, for the error's offset. */
-enum smol_status smol_learned_check(const struct smol_config *config, const struct smol_span *learned,
+enum smol_status smol_params_check(const struct smol_config *config, const struct smol_span *learned,
                                     uint64_t file_offset, struct smol_error *error);
 
 /* The same for the embeddings, with their padding; embd_at: where EMBD begins. */

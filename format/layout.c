@@ -2,7 +2,7 @@
 #include "base/bytes.h"
 #include "format/format.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <xxhash.h>
 
 const uint8_t smol_magic[8] = {0x89, 'S', 'M', 'O', 'L', '\r', '\n', 0x1a};

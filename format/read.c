@@ -131,7 +131,7 @@ static enum smol_status check_sizes(const struct smol_config *c, const struct pl
 {
 	uint64_t learned, embeddings;
 
-	smol_learned_bytes(&learned, c);
+	smol_params_bytes(&learned, c);
 	smol_embedding_bytes(&embeddings, c);
 	if (p->size[LRND] != learned)
 		return smol_fail(error, SMOL_E_SIZE, p->size[LRND] ? p->at[LRND] : HEADER_BYTES,
@@ -181,7 +181,7 @@ static struct smol_table_view view_table(const struct smol_span *embeddings, con
 {
 	const uint8_t *b = embeddings->data;
 
-	return (struct smol_table_view){(enum smol_number)type, rows, cols, b + at->data,
+	return (struct smol_table_view){(enum smol_dtype)type, rows, cols, b + at->data,
 	                                at->multipliers ? b + at->multipliers : NULL, at->scales ? b + at->scales : NULL};
 }
 
@@ -231,7 +231,7 @@ static enum smol_status read_contents(struct smol_file *f, const struct places *
 	f->card = span(p, b, CARD);
 	f->embeddings = span(p, b, EMBD);
 	view_tables(f);
-	if ((status = smol_learned_check(&f->config, &f->learned, p->at[LRND], error)) ||
+	if ((status = smol_params_check(&f->config, &f->learned, p->at[LRND], error)) ||
 	    (status = check_tokenizer(&f->tokenizer, f->config.vocab, p->at[TOKN], error)) ||
 	    (status = check_card(&f->card, p->at[CARD], error)))
 		return status;

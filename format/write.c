@@ -46,7 +46,7 @@ static enum smol_status check_parts(const struct smol_parts *p, struct smol_erro
 
 	if (status)
 		return status;
-	smol_learned_bytes(&learned, &p->config);
+	smol_params_bytes(&learned, &p->config);
 	smol_embedding_bytes(&embeddings, &p->config);
 	if (p->learned.size_bytes != learned || p->embeddings.size_bytes != embeddings ||
 	    (p->tokenizer.size_bytes != 0) != (p->config.tokenizer != SMOL_TOKENIZER_BYTES))

@@ -3,20 +3,20 @@
  * Usage: alphas MODEL.smol */
 #include <smol/initial.h>
 #include <smol/io.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 
 #include <stdio.h>
 
 static void print_alphas(const struct smol_file *file, uint32_t layer, enum smol_slot slot)
 {
 	const struct smol_scheme *s = smol_config_scheme(&file->config, layer, slot);
-	struct smol_learned_place at;
+	struct smol_params_place at;
 	float alphas[SMOL_MAX_BASES];
 
 	if (s->kind != SMOL_MATRIX || s->source != SMOL_MATRIX_OWN)
 		return;
-	smol_learned_at(&at, &file->config, layer, slot);
-	smol_decode_numbers(alphas, (enum smol_number)s->alpha_type, file->learned.data + at.alphas,
+	smol_params_at(&at, &file->config, layer, slot);
+	smol_decode_numbers(alphas, (enum smol_dtype)s->alpha_type, file->learned.data + at.alphas,
 	                    s->d);
 	printf("layer %u slot %d:", (unsigned)layer, (int)slot);
 	for (unsigned k = 0; k < s->d; k++)
@@ -34,13 +34,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: alphas MODEL.smol\n");
 		return 2;
 	}
-	if (smol_open(&mapping, &file, argv[1], 1, &error)) {
+	if (smol_file_open(&mapping, &file, argv[1], 1, &error)) {
 		fprintf(stderr, "alphas: %s: %s\n", argv[1], error.text);
 		return 1;
 	}
 	for (uint32_t layer = 0; layer < file.config.n_layers; layer++)
 		for (int slot = 0; slot < SMOL_N_SLOTS; slot++)
 			print_alphas(&file, layer, (enum smol_slot)slot);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return 0;
 }

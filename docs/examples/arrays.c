@@ -62,9 +62,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: arrays FILE\n");
 		return 2;
 	}
-	code = smol_map(&mapping, argv[1], &error) || print_all(mapping.bytes, &error);
+	code = smol_mapping_open(&mapping, argv[1], &error) || print_all(mapping.bytes, &error);
 	if (code)
 		fprintf(stderr, "arrays: %s: %s\n", argv[1], error.text);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return code;
 }

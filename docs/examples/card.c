@@ -37,14 +37,14 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	/* What the file was when it was checked counts: it may have changed while it was copied. */
-	if (smol_open(&mapping, &file, argv[1], 1, &error) ||
-	    with_card(&bytes, &n, &file, argv[2], &error) || smol_map_check(&mapping, &error))
+	if (smol_file_open(&mapping, &file, argv[1], 1, &error) ||
+	    with_card(&bytes, &n, &file, argv[2], &error) || smol_mapping_check(&mapping, &error))
 		fprintf(stderr, "card: %s: %s\n", argv[1], error.text);
 	else if (smol_write_file(argv[3], bytes, (size_t)n, 0644, &error))
 		fprintf(stderr, "card: %s: %s\n", argv[3], error.text);
 	else
 		code = 0;
 	free(bytes);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return code;
 }

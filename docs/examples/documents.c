@@ -11,14 +11,14 @@ static enum smol_status add(struct smol_corpus_writer *writer, const char *path,
                             struct smol_error *error)
 {
 	struct smol_mapping m;
-	enum smol_status status = smol_map(&m, path, error);
+	enum smol_status status = smol_mapping_open(&m, path, error);
 
 	if (status)
 		return status;
 	status = smol_corpus_writer_document(writer, error);
 	if (status == SMOL_OK)
 		status = smol_corpus_writer_text(writer, m.bytes.data, m.bytes.size_bytes, error);
-	smol_unmap(&m);
+	smol_mapping_close(&m);
 	return status;
 }
 

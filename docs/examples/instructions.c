@@ -24,12 +24,12 @@ static enum smol_status compute(float *logits, const struct smol_file *file, enu
 		status = SMOL_E_MEMORY;
 	}
 	if (status == SMOL_OK)
-		status = smol_session_create(&session, file, &options, memory, n, error);
+		status = smol_session_init(&session, file, &options, memory, n, error);
 	if (status == SMOL_OK)
 		status = smol_session_feed(session, &(uint32_t){0}, 1, error);
 	if (status == SMOL_OK)
 		memcpy(logits, smol_session_logits(session), file->config.vocab * sizeof *logits);
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	free(memory);
 	return status;
 }
@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: instructions MODEL.smol\n");
 		return 2;
 	}
-	if (smol_open(&mapping, &file, argv[1], 1, &error))
+	if (smol_file_open(&mapping, &file, argv[1], 1, &error))
 		goto done;
 	size_bytes = file.config.vocab * sizeof *plain;
 	if (!(plain = malloc(size_bytes)) || !(other = malloc(size_bytes)) ||
@@ -69,6 +69,6 @@ done:
 		fprintf(stderr, "instructions: %s: %s\n", argv[1], error.text);
 	free(other);
 	free(plain);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return code;
 }

@@ -45,11 +45,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: logits MODEL.smol TEXT\n");
 		return 2;
 	}
-	if (smol_open(&mapping, &file, argv[1], 1, &error) ||
+	if (smol_file_open(&mapping, &file, argv[1], 1, &error) ||
 	    smol_encode_bytes(&n, tokens, &file, (const uint8_t *)argv[2], strlen(argv[2]), &error) ||
 	    smol_session_size(&n_bytes, &file, &options, &error) ||
 	    !(memory = aligned_alloc(64, (n_bytes + 63) / 64 * 64)) ||
-	    smol_session_create(&session, &file, &options, memory, n_bytes, &error) ||
+	    smol_session_init(&session, &file, &options, memory, n_bytes, &error) ||
 	    smol_session_feed(session, tokens, n, &error))
 		goto done;
 	print_best(smol_session_logits(session), file.config.vocab);
@@ -57,8 +57,8 @@ int main(int argc, char **argv)
 done:
 	if (code)
 		fprintf(stderr, "logits: %s: %s\n", argv[1], error.text);
-	smol_session_destroy(session); /* before the memory that it lives in */
+	smol_session_finish(session); /* before the memory that it lives in */
 	free(memory);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return code;
 }

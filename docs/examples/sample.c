@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 	options.repeat_penalty = 1.1f;
 	if (smol_sampler_size(&n_bytes, (uint32_t)n_logits, &options, &error) ||
 	    !(memory = aligned_alloc(64, (n_bytes + 63) / 64 * 64)) ||
-	    smol_sampler_create(&sampler, (uint32_t)n_logits, &options, memory, n_bytes, &error))
+	    smol_sampler_init(&sampler, (uint32_t)n_logits, &options, memory, n_bytes, &error))
 		goto done;
 	for (long left = strtol(argv[2], NULL, 10); left > 0; left--) {
 		if (smol_sampler_pick(&token, sampler, logits, &error))

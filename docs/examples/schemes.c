@@ -24,7 +24,7 @@ static void print_layer(const struct smol_config *config, uint32_t layer)
 		smol_config_shape(config, (enum smol_slot)slot, &rows, &cols);
 		printf("h.%u.%s %u x %u source %u dist %u numbers %u rank %u sigma %.9g\n",
 		       (unsigned)layer, names[slot], (unsigned)rows, (unsigned)cols,
-		       (unsigned)s->source, (unsigned)s->dist, (unsigned)smol_scheme_numbers(s),
+		       (unsigned)s->source, (unsigned)s->dist, (unsigned)smol_scheme_parameters(s),
 		       (unsigned)s->rank, (double)s->sigma);
 	}
 }
@@ -40,7 +40,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: schemes MODEL.smol\n");
 		return 2;
 	}
-	if (smol_open(&mapping, &file, argv[1], 1, &error)) {
+	if (smol_file_open(&mapping, &file, argv[1], 1, &error)) {
 		fprintf(stderr, "schemes: %s: %s\n", argv[1], error.text);
 		return 1;
 	}
@@ -48,9 +48,9 @@ int main(int argc, char **argv)
 	       "%llu\n",
 	       smol_config_method(c), (unsigned)c->n_layers, (unsigned)c->width, (unsigned)c->n_heads,
 	       (unsigned)c->context, (unsigned)c->vocab, (unsigned long long)c->seed,
-	       (unsigned long long)smol_config_learned_numbers(c));
+	       (unsigned long long)smol_config_parameters(c));
 	for (uint32_t layer = 0; layer < c->n_layers; layer++)
 		print_layer(c, layer);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return 0;
 }

@@ -10,12 +10,12 @@ static enum smol_status read_key(struct smol_secret_key *key, const char *path,
                                  struct smol_error *error)
 {
 	struct smol_mapping m;
-	enum smol_status status = smol_map(&m, path, error);
+	enum smol_status status = smol_mapping_open(&m, path, error);
 
 	if (status)
 		return status;
 	status = smol_secret_key_parse(key, m.bytes.data, m.bytes.size_bytes, NULL, error);
-	smol_unmap(&m);
+	smol_mapping_close(&m);
 	return status;
 }
 
@@ -39,20 +39,20 @@ static enum smol_status write_signed(const char *path, const struct smol_file *f
 	return smol_writer_commit(writer, error);
 }
 
-/* That the signature verifies, smol_open has proven; not whose it is: anyone may sign. */
+/* That the signature verifies, smol_file_open has proven; not whose it is: anyone may sign. */
 static enum smol_status check(const char *path, const struct smol_secret_key *secret,
                               struct smol_error *error)
 {
 	struct smol_public_key key;
 	struct smol_mapping mapping;
 	struct smol_file file;
-	enum smol_status status = smol_open(&mapping, &file, path, 1, error);
+	enum smol_status status = smol_file_open(&mapping, &file, path, 1, error);
 
 	if (status)
 		return status;
 	smol_key_public(&key, secret);
 	status = smol_file_check_signer(&file, &key, error);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return status;
 }
 
@@ -70,11 +70,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	code = read_key(&key, path = argv[1], &error) ||
-	       smol_open(&mapping, &file, path = argv[2], 1, &error) ||
+	       smol_file_open(&mapping, &file, path = argv[2], 1, &error) ||
 	       write_signed(path = argv[3], &file, &key, &error) || check(path, &key, &error);
 	if (code)
 		fprintf(stderr, "sign: %s: %s\n", path, error.text);
 	smol_secret_key_wipe(&key);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return code;
 }

@@ -12,12 +12,12 @@ static int check(const char *path)
 	struct smol_mapping mapping;
 	struct smol_file file;
 	struct smol_error error;
-	const enum smol_status status = smol_open(&mapping, &file, path, 1, &error);
+	const enum smol_status status = smol_file_open(&mapping, &file, path, 1, &error);
 
 	printf("%s: %s", path, smol_status_name(status));
 	if (status == SMOL_OK) {
 		printf("\n");
-		smol_unmap(&mapping);
+		smol_mapping_close(&mapping);
 		return 1;
 	}
 	if (error.offset != SMOL_NO_OFFSET)

@@ -55,15 +55,15 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	smol_sampler_defaults(&sampling);
-	if (smol_open(&mapping, &file, argv[1], 1, &error) ||
+	if (smol_file_open(&mapping, &file, argv[1], 1, &error) ||
 	    smol_session_size(&session_bytes, &file, &options, &error) ||
 	    smol_sampler_size(&sampler_bytes, file.config.vocab, &sampling, &error))
 		goto done;
 	session_bytes = (session_bytes + 63) / 64 * 64;
 	sampler_bytes = (sampler_bytes + 63) / 64 * 64;
 	if (!(memory = aligned_alloc(64, session_bytes + sampler_bytes)) ||
-	    smol_session_create(&session, &file, &options, memory, session_bytes, &error) ||
-	    smol_sampler_create(&sampler, file.config.vocab, &sampling, memory + session_bytes,
+	    smol_session_init(&session, &file, &options, memory, session_bytes, &error) ||
+	    smol_sampler_init(&sampler, file.config.vocab, &sampling, memory + session_bytes,
 	                        sampler_bytes, &error) ||
 	    smol_text_create(&text, session, sampler, &error) ||
 	    go_on(text, &file, argv[2], strtol(argv[3], NULL, 10), &error))
@@ -73,8 +73,8 @@ done:
 	if (code)
 		fprintf(stderr, "text: %s: %s\n", argv[1], error.text);
 	smol_text_destroy(text);
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	free(memory);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return code;
 }

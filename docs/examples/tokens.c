@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: tokens MODEL.smol TEXT\n");
 		return 2;
 	}
-	if (smol_open(&mapping, &file, argv[1], 1, &error) ||
+	if (smol_file_open(&mapping, &file, argv[1], 1, &error) ||
 	    smol_encoder_create(&encoder, &file, &error) ||
 	    !(tokens = malloc((strlen(argv[2]) + 1) * sizeof *tokens)) ||
 	    smol_encode(&n, tokens, encoder, (const uint8_t *)argv[2], strlen(argv[2]), &error))
@@ -47,6 +47,6 @@ done:
 		fprintf(stderr, "tokens: %s: %s\n", argv[1], error.text);
 	free(tokens);
 	smol_encoder_destroy(encoder);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return code;
 }

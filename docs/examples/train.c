@@ -31,7 +31,7 @@ static enum smol_status train(uint8_t **bytes, size_t *n, const struct smol_trai
 		status = smol_trainer_model(bytes, n, trainer, NULL, 0, error);
 	if (status == SMOL_OK)
 		printf("%llu learned numbers, %.6f nats a token, %.6f bits per byte\n",
-		       (unsigned long long)smol_trainer_learned_numbers(trainer), score.nats_per_token,
+		       (unsigned long long)smol_trainer_parameters(trainer), score.nats_per_token,
 		       score.bits_per_byte);
 	smol_trainer_destroy(trainer);
 	return status;
@@ -58,12 +58,12 @@ int main(int argc, char **argv)
 	options.context = 32;
 	options.batch = 8;
 	options.n_steps = (uint32_t)strtoul(argv[3], NULL, 10);
-	code = smol_map(&text, path = argv[1], &error) ||
+	code = smol_mapping_open(&text, path = argv[1], &error) ||
 	       train(&bytes, &n, &options, text.bytes, &error) ||
 	       smol_write_file(path = argv[2], bytes, n, 0644, &error);
 	if (code)
 		fprintf(stderr, "train: %s: %s\n", path, error.text);
 	free(bytes);
-	smol_unmap(&text);
+	smol_mapping_close(&text);
 	return code;
 }

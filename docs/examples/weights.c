@@ -24,7 +24,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	row = (uint32_t)strtoul(argv[3], NULL, 10);
-	if (smol_open(&mapping, &file, argv[1], 1, &error) ||
+	if (smol_file_open(&mapping, &file, argv[1], 1, &error) ||
 	    smol_tensor_find(&tensor, &file.config, argv[2], &error))
 		goto done;
 	if (row >= tensor.rows) {
@@ -45,6 +45,6 @@ done:
 		fprintf(stderr, "weights: %s: %s\n", argv[1], error.text);
 	free(scratch);
 	free(values);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return code;
 }

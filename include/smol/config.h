@@ -34,7 +34,7 @@ extern "C" {
 #define SMOL_MAX_TOKEN_BYTES 1024u
 
 /* Q8 and Q4 are of embeddings, Q8_BLOCKS is of learned numbers (SPEC.md 3.2). */
-enum smol_number { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2, SMOL_Q4 = 3, SMOL_Q8_BLOCKS = 4 };
+enum smol_dtype { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2, SMOL_Q4 = 3, SMOL_Q8_BLOCKS = 4 };
 enum smol_dist { SMOL_SIGN = 0, SMOL_GAUSS = 1 };
 enum smol_tokenizer_kind { SMOL_TOKENIZER_BYTES = 0, SMOL_TOKENIZER_BPE = 1 };
 
@@ -82,13 +82,13 @@ struct smol_scheme {
 	uint8_t dist;       /* enum smol_dist */
 	uint8_t d;          /* bases */
 	uint16_t rank;      /* of the low-rank factors, 0 = none */
-	uint8_t alpha_type; /* enum smol_number: F32, F16 or Q8_BLOCKS */
+	uint8_t alpha_type; /* enum smol_dtype: F32, F16 or Q8_BLOCKS */
 	uint8_t value_type; /* the same, of factors, vectors, gains, biases and sparse terms */
 	float sigma;
 	uint32_t dimensions; /* numbers that a projection starts from, or of a row of the sparse term; else 0 */
 };
 
-struct smol_run {
+struct smol_layer_span {
 	uint16_t n_layers;
 	uint8_t scheme[SMOL_N_SLOTS];
 };
@@ -103,14 +103,14 @@ struct smol_config {
 	float ln_epsilon;
 	float logit_scale;
 	uint64_t seed;
-	uint8_t wte_type;   /* enum smol_number */
-	uint8_t wpe_type;   /* enum smol_number */
+	uint8_t wte_type;   /* enum smol_dtype */
+	uint8_t wpe_type;   /* enum smol_dtype */
 	uint8_t tokenizer;  /* enum smol_tokenizer_kind */
 	uint8_t ln_f;       /* scheme of the last LayerNorm */
 	uint32_t n_schemes;
-	uint32_t n_runs;
+	uint32_t n_spans;
 	struct smol_scheme schemes[SMOL_MAX_SCHEMES];
-	struct smol_run runs[SMOL_MAX_LAYERS];
+	struct smol_layer_span spans[SMOL_MAX_LAYERS];
 };
 
 /* Whether a configuration keeps every rule of SPEC.md 3.1, the canonical ones
@@ -126,7 +126,7 @@ const struct smol_scheme *smol_config_scheme(const struct smol_config *config, u
                                              enum smol_slot slot);
 
 /* Learned numbers of a scheme's vector of alphas or of a projection: own or shared, or of one vector of a norm. */
-uint32_t smol_scheme_numbers(const struct smol_scheme *scheme);
+uint32_t smol_scheme_parameters(const struct smol_scheme *scheme);
 /* Whether a matrix scheme takes the file's shared vector. */
 bool smol_scheme_is_shared(const struct smol_scheme *scheme);
 
@@ -150,7 +150,7 @@ void smol_config_shape(const struct smol_config *config, enum smol_slot slot, ui
 const char *smol_config_method(const struct smol_config *config);
 
 /* Learned numbers outside wte and wpe. */
-uint64_t smol_config_learned_numbers(const struct smol_config *config);
+uint64_t smol_config_parameters(const struct smol_config *config);
 
 #ifdef __cplusplus
 }

@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 /* What stands between two documents, and splits a text that it is found in. */
-#define SMOL_SEPARATOR "<|endoftext|>"
+#define SMOL_END_OF_TEXT "<|endoftext|>"
 
 #define SMOL_TEXT_HASH_BYTES 32u
 

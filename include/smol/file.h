@@ -26,7 +26,7 @@ struct smol_span {
 
 /* One embedding table: rows x C numbers, rows packed. */
 struct smol_table_view {
-	enum smol_number type;
+	enum smol_dtype type;
 	uint32_t rows;
 	uint32_t cols;
 	const uint8_t *data;        /* rows of smol_row_bytes(type, cols) */
@@ -64,7 +64,7 @@ enum smol_status smol_file_parse(struct smol_file *file, const uint8_t *bytes, s
                                  struct smol_error *error);
 
 /* The two rules of TOKN that smol_file_parse leaves out because they take memory: no token of over 1024 bytes, no two
- * alike. smol_open checks them too. */
+ * alike. smol_file_open checks them too. */
 enum smol_status smol_file_check_tokens(const struct smol_file *file, struct smol_error *error);
 
 /* The hash in steps that threads can share: leaf i of n, then the root. */
@@ -101,7 +101,7 @@ struct smol_parts {
 };
 
 /* The sizes that a configuration demands. */
-enum smol_status smol_learned_bytes(uint64_t *size_bytes, const struct smol_config *config);
+enum smol_status smol_params_bytes(uint64_t *size_bytes, const struct smol_config *config);
 enum smol_status smol_embedding_bytes(uint64_t *size_bytes, const struct smol_config *config);
 /* Where in EMBD the parts of wte and wpe begin; 0 for those that the type does not have. */
 struct smol_table_layout {

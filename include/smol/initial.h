@@ -27,10 +27,10 @@ void smol_initial_factor(float *values, const struct smol_config *config, uint32
                          uint32_t rank);
 
 /* An array of n floats as F32 or F16, rounded to nearest even, or as Q8_BLOCKS; magnitudes at most 2^60. */
-void smol_encode_numbers(uint8_t *dest, enum smol_number type, const float *values, size_t n);
+void smol_encode_numbers(uint8_t *dest, enum smol_dtype type, const float *values, size_t n);
 
 /* The other way. */
-void smol_decode_numbers(float *values, enum smol_number type, const uint8_t *data, size_t n);
+void smol_decode_numbers(float *values, enum smol_dtype type, const uint8_t *data, size_t n);
 
 /* A row of n floats as Q8; returns its scale. */
 float smol_encode_q8(uint8_t *dest, const float *values, size_t n);

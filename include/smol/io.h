@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 /* A file's bytes, mapped read-only. Bytes that another program writes into the file meanwhile may show through;
- * smol_map_check tells. A file that is cut shorter while it is mapped ends the process by a signal
+ * smol_mapping_check tells. A file that is cut shorter while it is mapped ends the process by a signal
  * when the lost bytes are touched: replace files by renaming, as the writers below do. */
 struct smol_mapping {
 	struct smol_span bytes;
@@ -19,21 +19,21 @@ struct smol_mapping {
 };
 
 /* Maps a regular file of at least one byte. Errors: IO. */
-enum smol_status smol_map(struct smol_mapping *mapping, const char *path, struct smol_error *error);
+enum smol_status smol_mapping_open(struct smol_mapping *mapping, const char *path, struct smol_error *error);
 /* Does nothing if nothing is mapped: fd -1. */
-void smol_unmap(struct smol_mapping *mapping);
+void smol_mapping_close(struct smol_mapping *mapping);
 
 /* CHANGED if the file behind a mapping is no longer what it was when mapped: its size, or the time of its last write; or that of its last
  * change of any kind, which nobody can set back, unless it got or lost a name meanwhile, as when another file replaces it. */
-enum smol_status smol_map_check(const struct smol_mapping *mapping, struct smol_error *error);
+enum smol_status smol_mapping_check(const struct smol_mapping *mapping, struct smol_error *error);
 
 /* Opens a model: maps it, parses it, checks the hash over n_threads threads and the signature
  * if there is one. file->bytes points into the mapping. On failure nothing stays mapped. */
-enum smol_status smol_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
+enum smol_status smol_file_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
                            uint32_t n_threads, struct smol_error *error);
 
 /* The same without hash and signature: what is opened is not damaged, but may be any file. */
-enum smol_status smol_open_unproven(struct smol_mapping *mapping, struct smol_file *file, const char *path,
+enum smol_status smol_file_open_unverified(struct smol_mapping *mapping, struct smol_file *file, const char *path,
                                     struct smol_error *error);
 
 /* smol_file_check_hash shared by n_threads threads that live for this call. */

@@ -15,7 +15,7 @@ struct smol_model;
 /* Of the library that runs, which may be newer than this header: "0.1.0". */
 const char *smol_version(void);
 
-/* Opens a file as smol_open does: checksums, hash over n_threads threads, and the signature if there is one. Errors:
+/* Opens a file as smol_file_open does: checksums, hash over n_threads threads, and the signature if there is one. Errors:
  * those of a file; IO; MEMORY. */
 enum smol_status smol_model_open(struct smol_model **model, const char *path, uint32_t n_threads, struct smol_error *error);
 /* The same of a file in memory, which stays the caller's and must outlive the model unchanged. */

@@ -25,13 +25,13 @@ struct smol_sampler_options {
 /* llama.cpp's: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1 over 64; seed 0. */
 void smol_sampler_defaults(struct smol_sampler_options *options);
 
-/* Bytes that smol_sampler_create needs. ARGUMENT if an option or the vocabulary is out of range. */
+/* Bytes that smol_sampler_init needs. ARGUMENT if an option or the vocabulary is out of range. */
 enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
                                    const struct smol_sampler_options *options,
                                    struct smol_error *error);
 
 /* memory: 64-byte aligned; it stays the caller's. There is nothing to destroy. */
-enum smol_status smol_sampler_create(struct smol_sampler **sampler, uint32_t vocab,
+enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab,
                                      const struct smol_sampler_options *options, void *memory,
                                      size_t size_bytes, struct smol_error *error);
 

@@ -24,13 +24,13 @@ struct smol_session_options {
 	uint32_t n_threads; /* 1..SMOL_MAX_THREADS; 0 = 1; more than there are processors is slower */
 	uint32_t batch;     /* positions computed side by side; 0 = a sensible number */
 	enum smol_isa isa;  /* ARGUMENT if this machine lacks it */
-	enum smol_number kv_type; /* of the KV cache: F32, or F16 or Q8, which are smaller and change the bits (SPEC.md 8) */
+	enum smol_dtype kv_type; /* of the KV cache: F32, or F16 or Q8, which are smaller and change the bits (SPEC.md 8) */
 	bool is_fast;             /* approximate products (SPEC.md 7): other bits, which are again the same everywhere */
 	uint64_t memory_bytes;    /* 0, or the most that the session may take: MEMORY if it does not fit. What is left over holds
 	                             integer weights of matrices for which that is faster; the bits stay the same */
 };
 
-/* How many bytes smol_session_create needs. options NULL, here and there: all of them 0. */
+/* How many bytes smol_session_init needs. options NULL, here and there: all of them 0. */
 enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,
                                    const struct smol_session_options *options,
                                    struct smol_error *error);
@@ -38,12 +38,12 @@ enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *f
 /* Builds a session in memory (64-byte aligned, at least the stated size; pages that are
  * never used are never touched) and starts its threads. *file and its bytes must outlive it. The
  * memory stays the caller's. Errors: ARGUMENT, MEMORY (a thread could not be started). */
-enum smol_status smol_session_create(struct smol_session **session, const struct smol_file *file,
+enum smol_status smol_session_init(struct smol_session **session, const struct smol_file *file,
                                      const struct smol_session_options *options, void *memory,
                                      size_t size_bytes, struct smol_error *error);
 
 /* Stops the threads. Accepts NULL. */
-void smol_session_destroy(struct smol_session *session);
+void smol_session_finish(struct smol_session *session);
 
 /* Appends n tokens at the next positions; then the logits are those after the last.
  * Errors: CONTEXT (does not fit; nothing is done), TOKEN (past the vocabulary; nothing is done),

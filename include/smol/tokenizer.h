@@ -80,11 +80,11 @@ enum smol_status smol_tokenizer_extract(uint8_t **bytes, size_t *size_bytes, con
                                         struct smol_error *error);
 
 /* The byte of byte token i < 256, and merge i of those that a file has. */
-uint8_t smol_byte_of(uint32_t i);
-uint32_t smol_merge_count(const struct smol_file *file);
-struct smol_merge smol_merge_of(const struct smol_file *file, uint32_t i);
+uint8_t smol_tokenizer_byte(uint32_t i);
+uint32_t smol_tokenizer_merge_count(const struct smol_file *file);
+struct smol_merge smol_tokenizer_merge(const struct smol_file *file, uint32_t i);
 /* Special tokens numbered before the bytes. */
-uint32_t smol_tokens_before_bytes(const struct smol_file *file);
+uint32_t smol_tokenizer_tokens_before_bytes(const struct smol_file *file);
 
 /* ---- training ---- */
 

@@ -25,7 +25,7 @@ enum smol_order {
  * every validation. What travels is the gradient of learned numbers and embeddings. sum replaces n numbers, floats or
  * doubles, by their sums over all processes, the same bits in each; false if that failed. All call the same functions of
  * their trainers in the same order. */
-struct smol_train_group {
+struct smol_train_comm {
 	uint32_t rank, size;
 	bool (*sum)(void *context, void *numbers, size_t n, bool is_double);
 	void *context;
@@ -49,7 +49,7 @@ enum smol_rule_field {
 };
 
 /* How a file holds learned numbers. */
-enum smol_learned_numbers { SMOL_LEARNED_F16, SMOL_LEARNED_F32, SMOL_LEARNED_Q8 };
+enum smol_params_numbers { SMOL_LEARNED_F16, SMOL_LEARNED_F32, SMOL_LEARNED_Q8 };
 
 struct smol_train_rule {
 	char tensors[SMOL_MAX_PATTERN]; /* a name, in which * stands for any text and ? for one character */
@@ -58,7 +58,7 @@ struct smol_train_rule {
 	uint32_t d, rank;
 	enum smol_dist dist;
 	enum smol_source norms;
-	enum smol_learned_numbers numbers;
+	enum smol_params_numbers numbers;
 	bool gains, bias;
 	double sparse;
 };
@@ -69,8 +69,8 @@ struct smol_train_options {
 	enum smol_source matrices; /* any */
 	enum smol_source norms;    /* SMOL_NORM_FROZEN, _OWN or _STORED */
 	enum smol_dist dist;
-	enum smol_number embedding_type; /* of wte and wpe in the file */
-	enum smol_learned_numbers numbers; /* of all else */
+	enum smol_dtype embedding_type; /* of wte and wpe in the file */
+	enum smol_params_numbers numbers; /* of all else */
 	bool gains, bias;                  /* a factor and a summand of each output of a matrix */
 	double sparse;                     /* part of each row that a sparse term has numbers for, beside all but projections; 0: none */
 	bool layer_gains;                  /* a factor for each layer of shared projections */
@@ -98,7 +98,7 @@ struct smol_train_options {
 	uint32_t n_threads;
 	enum smol_isa isa; /* of smol's own products; ARGUMENT if this machine lacks it */
 	bool recompute; /* keep less for the way back, and compute it again: a third slower, the same numbers */
-	const struct smol_train_group *group; /* NULL: alone; its size divides batch. Outlives the trainer */
+	const struct smol_train_comm *group; /* NULL: alone; its size divides batch. Outlives the trainer */
 };
 
 /* warmup: a tenth of the steps, at most 100. */
@@ -146,7 +146,7 @@ const struct smol_config *smol_trainer_config(const struct smol_trainer *trainer
 uint32_t smol_trainer_steps(const struct smol_trainer *trainer);
 size_t smol_trainer_train_tokens(const struct smol_trainer *trainer);
 size_t smol_trainer_val_tokens(const struct smol_trainer *trainer);
-uint64_t smol_trainer_learned_numbers(const struct smol_trainer *trainer);
+uint64_t smol_trainer_parameters(const struct smol_trainer *trainer);
 
 /* One step of AdamW: its loss in nats before the step, the norm of its gradient before clipping,
  * the learning rates used. NUMERIC if the loss or the gradient is not finite; the step is then not

@@ -30,7 +30,7 @@ static enum smol_status no_memory(struct smol_error *error)
 enum smol_status smol_model_open(struct smol_model **model, const char *path, uint32_t n_threads, struct smol_error *error)
 {
 	struct smol_model *m = malloc(sizeof *m);
-	enum smol_status status = m ? smol_open(&m->mapping, &m->file, path, n_threads, error) : no_memory(error);
+	enum smol_status status = m ? smol_file_open(&m->mapping, &m->file, path, n_threads, error) : no_memory(error);
 
 	if (status)
 		free(m);
@@ -71,7 +71,7 @@ enum smol_status smol_model_open_memory(struct smol_model **model, const void *b
 void smol_model_close(struct smol_model *model)
 {
 	if (model && model->mapping.fd >= 0)
-		smol_unmap(&model->mapping);
+		smol_mapping_close(&model->mapping);
 	free(model);
 }
 
@@ -99,7 +99,7 @@ void smol_model_describe(struct smol_model_facts *facts, const struct smol_model
 	                                   .context = c->context,
 	                                   .vocab = c->vocab,
 	                                   .seed = c->seed,
-	                                   .learned_numbers = smol_config_learned_numbers(c),
+	                                   .learned_numbers = smol_config_parameters(c),
 	                                   .file_bytes = sizes.file,
 	                                   .non_embedding_bytes = sizes.non_embedding,
 	                                   .is_signed = file->is_signed};
@@ -110,7 +110,7 @@ void smol_model_describe(struct smol_model_facts *facts, const struct smol_model
 
 enum smol_status smol_model_check(const struct smol_model *model, struct smol_error *error)
 {
-	return model->mapping.fd >= 0 ? smol_map_check(&model->mapping, error) : SMOL_OK;
+	return model->mapping.fd >= 0 ? smol_mapping_check(&model->mapping, error) : SMOL_OK;
 }
 
 /* Builds session and sampler in memory, and a text over them. */
@@ -120,14 +120,14 @@ static enum smol_status begin(struct smol_text **text, const struct smol_file *f
 {
 	struct smol_session *s = NULL;
 	struct smol_sampler *picker;
-	enum smol_status status = smol_session_create(&s, file, session, memory, session_bytes, error);
+	enum smol_status status = smol_session_init(&s, file, session, memory, session_bytes, error);
 
 	if (status == SMOL_OK)
-		status = smol_sampler_create(&picker, file->config.vocab, sampler, memory + session_bytes, sampler_bytes, error);
+		status = smol_sampler_init(&picker, file->config.vocab, sampler, memory + session_bytes, sampler_bytes, error);
 	if (status == SMOL_OK)
 		status = smol_text_create(text, s, picker, error);
 	if (status)
-		smol_session_destroy(s);
+		smol_session_finish(s);
 	return status;
 }
 

@@ -83,7 +83,7 @@ static enum smol_status check_all(struct smol_file *file, const struct smol_mapp
 		return status;
 	if (n_threads && file->is_signed && (status = smol_file_check_signature(file, error)))
 		return status;
-	return smol_map_check(m, error);
+	return smol_mapping_check(m, error);
 }
 
 static enum smol_status open_checked(struct smol_mapping *mapping, struct smol_file *file, const char *path, uint32_t n_threads,
@@ -93,12 +93,12 @@ static enum smol_status open_checked(struct smol_mapping *mapping, struct smol_f
 	struct smol_file f;
 	enum smol_status status = smol_sodium_start(error);
 
-	status = status ? status : smol_map(&m, path, error);
+	status = status ? status : smol_mapping_open(&m, path, error);
 	if (status)
 		return status;
 	status = check_all(&f, &m, n_threads, error);
 	if (status) {
-		smol_unmap(&m);
+		smol_mapping_close(&m);
 		return status;
 	}
 	*mapping = m;
@@ -106,13 +106,13 @@ static enum smol_status open_checked(struct smol_mapping *mapping, struct smol_f
 	return SMOL_OK;
 }
 
-enum smol_status smol_open(struct smol_mapping *mapping, struct smol_file *file, const char *path, uint32_t n_threads,
+enum smol_status smol_file_open(struct smol_mapping *mapping, struct smol_file *file, const char *path, uint32_t n_threads,
                            struct smol_error *error)
 {
 	return open_checked(mapping, file, path, n_threads ? n_threads : 1, error);
 }
 
-enum smol_status smol_open_unproven(struct smol_mapping *mapping, struct smol_file *file, const char *path,
+enum smol_status smol_file_open_unverified(struct smol_mapping *mapping, struct smol_file *file, const char *path,
                                     struct smol_error *error)
 {
 	return open_checked(mapping, file, path, 0, error);

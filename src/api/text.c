@@ -43,7 +43,7 @@ void smol_text_destroy(struct smol_text *text)
 	if (!text)
 		return;
 	if (text->memory)
-		smol_session_destroy(text->session);
+		smol_session_finish(text->session);
 	free(text->memory);
 	free(text->tokens);
 	free(text);

@@ -34,7 +34,7 @@ static void keep_identity(struct smol_mapping *m, const struct stat *s)
 	m->identity[5] = (uint64_t)s->st_ctim.tv_nsec;
 }
 
-enum smol_status smol_map(struct smol_mapping *mapping, const char *path, struct smol_error *error)
+enum smol_status smol_mapping_open(struct smol_mapping *mapping, const char *path, struct smol_error *error)
 {
 	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	enum smol_status status;
@@ -69,7 +69,7 @@ fail:
 	return status;
 }
 
-void smol_unmap(struct smol_mapping *mapping)
+void smol_mapping_close(struct smol_mapping *mapping)
 {
 	if (mapping->fd < 0)
 		return;
@@ -87,7 +87,7 @@ static bool same_file(const uint64_t *now, const uint64_t *then)
 	return memcmp(now, then, n * sizeof *now) == 0;
 }
 
-enum smol_status smol_map_check(const struct smol_mapping *mapping, struct smol_error *error)
+enum smol_status smol_mapping_check(const struct smol_mapping *mapping, struct smol_error *error)
 {
 	struct smol_mapping now = {0};
 	struct stat s;

@@ -8,10 +8,10 @@
 
 #include <smol/session.h>
 
-#define SMOL_MAX_GROUP 3u /* row blocks that one call multiplies */
+#define SMOL_BLOCK_BATCH 3u /* row blocks that one call multiplies */
 
 /* The product of some row blocks with some vectors: sums (n_x, n_blocks x 64), N of each row; of rows past the tensor's end
- * nothing is written. n_blocks <= SMOL_MAX_GROUP. X (n_x, x_stride), x_stride >= cols. The weights are regenerated and
+ * nothing is written. n_blocks <= SMOL_BLOCK_BATCH. X (n_x, x_stride), x_stride >= cols. The weights are regenerated and
  * never kept; scratch has smol_kernel_scratch(cols, n_x) bytes, 64-byte aligned. */
 typedef void smol_frozen_product(int64_t *sums, const struct smol_frozen *tensor, uint32_t block, uint32_t n_blocks,
                                  const int16_t *X, size_t x_stride, size_t n_x, void *scratch);
@@ -97,10 +97,10 @@ static inline size_t smol_kernel_scratch(size_t cols, size_t n_x)
 }
 
 /* Numbers in file encoding, F32, F16 or Q8, as floats; scale is used by q8 only. */
-void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *data, float scale, size_t n);
+void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *data, float scale, size_t n);
 
 /* Numbers first.. of an array of learned numbers as floats. SPEC.md 3.2. */
-void smol_learned_to_f32(float *values, enum smol_number type, const uint8_t *array, uint64_t first, size_t n);
+void smol_params_to_f32(float *values, enum smol_dtype type, const uint8_t *array, uint64_t first, size_t n);
 
 /* x (C) = one row of a table of embeddings. */
 void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row);

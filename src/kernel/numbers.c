@@ -2,9 +2,9 @@
 #include "base/bytes.h"
 #include "kernel/kernel.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 
-void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *data, float scale, size_t n)
+void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *data, float scale, size_t n)
 {
 	switch (type) {
 	case SMOL_F32:
@@ -20,15 +20,15 @@ void smol_numbers_to_f32(float *values, enum smol_number type, const uint8_t *da
 			values[i] = scale * (float)(int8_t)data[i];
 		break;
 	case SMOL_Q4: /* only whole rows, by smol_embedding_row */
-	case SMOL_Q8_BLOCKS: /* only arrays, by smol_learned_to_f32 */
+	case SMOL_Q8_BLOCKS: /* only arrays, by smol_params_to_f32 */
 		break;
 	}
 }
 
-void smol_learned_to_f32(float *values, enum smol_number type, const uint8_t *array, uint64_t first, size_t n)
+void smol_params_to_f32(float *values, enum smol_dtype type, const uint8_t *array, uint64_t first, size_t n)
 {
 	if (type != SMOL_Q8_BLOCKS) {
-		smol_numbers_to_f32(values, type, array + first * smol_number_bytes((uint8_t)type), 0, n);
+		smol_numbers_to_f32(values, type, array + first * smol_dtype_bytes((uint8_t)type), 0, n);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {

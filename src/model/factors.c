@@ -3,7 +3,7 @@
 
 #include "kernel/kernel.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 
 #include <math.h>
 #include <string.h>
@@ -25,12 +25,12 @@ void smol_factor_frozen(struct smol_frozen *f, int16_t *table, const struct smol
 	const struct smol_scheme own = smol_factor_scheme(s, is_b);
 	double alpha[SMOL_MAX_BASES];
 	float stored[SMOL_MAX_BASES];
-	struct smol_learned_place at;
+	struct smol_params_place at;
 	uint32_t rows, cols;
 
-	smol_learned_at(&at, config, layer, slot);
+	smol_params_at(&at, config, layer, slot);
 	smol_config_shape(config, slot, &rows, &cols);
-	smol_learned_to_f32(stored, (enum smol_number)s->alpha_type, learned + (is_b ? at.bias_alphas : at.alphas), 0, s->d);
+	smol_params_to_f32(stored, (enum smol_dtype)s->alpha_type, learned + (is_b ? at.bias_alphas : at.alphas), 0, s->d);
 	for (uint32_t k = 0; k < s->d; k++)
 		alpha[k] = (double)stored[k];
 	*f = (struct smol_frozen){

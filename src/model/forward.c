@@ -4,7 +4,7 @@
 #include "model/model.h"
 
 #include <smol/initial.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 
 /* What the stages of a batch know. */
 struct stage {
@@ -196,7 +196,7 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 	if (g->matrix->projected.p.n && begin < end)
 		smol_projector_begin(s->workers[worker].projector, &g->matrix->projected, s->kernels);
 	for (uint64_t b = begin; b < end; b += n) {
-		const uint64_t groups = (end - b + SMOL_MAX_GROUP - 1) / SMOL_MAX_GROUP;
+		const uint64_t groups = (end - b + SMOL_BLOCK_BATCH - 1) / SMOL_BLOCK_BATCH;
 		n = (end - b + groups - 1) / groups;
 		if (g->matrix->kept && g->n == 1)
 			kept_blocks(g, worker, b, n);

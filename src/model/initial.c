@@ -4,7 +4,7 @@
 #include "kernel/kernel.h"
 
 #include <smol/initial.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 
 #include <math.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static double default_sigma(const struct smol_config *c, enum smol_slot slot)
 void smol_config_fill(struct smol_config *config, const struct smol_scheme *matrix, const struct smol_scheme *norm,
                       double gain)
 {
-	struct smol_run run = {.n_layers = (uint16_t)config->n_layers};
+	struct smol_layer_span span = {.n_layers = (uint16_t)config->n_layers};
 
 	config->ln_epsilon = default_epsilon;
 	config->logit_scale = 1.0f;
@@ -34,10 +34,10 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
 			config->schemes[slot].sigma = (float)(gain * default_sigma(config, (enum smol_slot)slot));
 		else if (norm->source == SMOL_NORM_OWN)
 			config->schemes[slot].sigma = 1.0f;
-		run.scheme[slot] = slot;
+		span.scheme[slot] = slot;
 	}
-	config->runs[0] = run;
-	config->n_runs = 1;
+	config->spans[0] = span;
+	config->n_spans = 1;
 	config->n_schemes = SMOL_N_SLOTS;
 	config->ln_f = SMOL_LN_1;
 	smol_config_canonicalise(config);
@@ -124,7 +124,7 @@ static void encode_block(uint8_t *block, const float *values, size_t n)
 		block[2 + i] = (uint8_t)(scale > 0 ? round_within(values[i] / scale, 127) : 0);
 }
 
-void smol_encode_numbers(uint8_t *dest, enum smol_number type, const float *values, size_t n)
+void smol_encode_numbers(uint8_t *dest, enum smol_dtype type, const float *values, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (type == SMOL_F32)
@@ -136,9 +136,9 @@ void smol_encode_numbers(uint8_t *dest, enum smol_number type, const float *valu
 			             n - i < SMOL_Q8_BLOCK ? n - i : SMOL_Q8_BLOCK);
 }
 
-void smol_decode_numbers(float *values, enum smol_number type, const uint8_t *data, size_t n)
+void smol_decode_numbers(float *values, enum smol_dtype type, const uint8_t *data, size_t n)
 {
-	smol_learned_to_f32(values, type, data, 0, n);
+	smol_params_to_f32(values, type, data, 0, n);
 }
 
 float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n)

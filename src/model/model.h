@@ -1,8 +1,9 @@
 /* What a session is made of: the tensors of a file made ready to multiply with, the KV cache and the
- * buffers of a batch, all carved from one piece of memory. SPEC.md 7 and 8. */
+ * buffers of a batch, all from one piece of memory. SPEC.md 7 and 8. */
 #ifndef SMOL_MODEL_H
 #define SMOL_MODEL_H
 
+#include "base/arena.h"
 #include "base/pool.h"
 #include "frozen/frozen.h"
 #include "kernel/kernel.h"
@@ -16,13 +17,13 @@
 struct matrix {
 	struct smol_frozen frozen;
 	uint32_t rank;
-	enum smol_number type;
+	enum smol_dtype type;
 	const uint8_t *a; /* (r, K) */
 	const uint8_t *b; /* (R, r) */
 	int16_t *kept;    /* (R, K) integer weights, or NULL: regenerated */
 	struct projected projected;
 	uint32_t n_sparse;       /* numbers of a row of the sparse term, or 0 */
-	enum smol_number sparse_type;
+	enum smol_dtype sparse_type;
 	const uint8_t *sparse;   /* (R, n_sparse) in file encoding */
 	const uint32_t *columns; /* (R, n_sparse) of them */
 	const float *gain, *bias; /* (R), or NULL */
@@ -41,7 +42,7 @@ struct layer {
 /* What each worker has for itself. */
 struct worker {
 	void *scratch; /* of the kernels */
-	int64_t *sums; /* of a product: (P, SMOL_MAX_GROUP x 64) */
+	int64_t *sums; /* of a product: (P, SMOL_BLOCK_BATCH x 64) */
 	float *scores; /* (T') */
 	struct projector *projector; /* NULL if no tensor has a projection */
 	float *keys, *values; /* (T', D) of one head as floats, unless the cache holds floats */
@@ -60,7 +61,7 @@ struct smol_session {
 	struct smol_frozen_key key;
 	struct layer *layers; /* (L) */
 	struct norm ln_f;
-	enum smol_number kv_type;
+	enum smol_dtype kv_type;
 	uint8_t *keys, *values;           /* (L, H, T', D) of kv_type: the rows of a head lie together */
 	float *key_scales, *value_scales; /* (L, H, T') of Q8 */
 	float *x;             /* (P, C) the residual stream */
@@ -78,22 +79,13 @@ struct smol_session {
 	struct smol_fft *ffts[SMOL_N_FFTS]; /* over 64, 128, ... numbers; NULL where no tensor takes one */
 };
 
-/* Memory that is handed out in turn; with base NULL it only counts. */
-struct carve {
-	uint8_t *base;
-	uint64_t used;
-};
-
-/* count x size bytes, 64-byte aligned; NULL when only counting. The limits keep sums far below 2^64. */
-void *smol_carve(struct carve *carve, uint64_t count, uint64_t size);
-
 /* Tables, vectors and factors of every tensor; when counting, nothing is written. */
-void smol_tensors_set_up(struct smol_session *session, struct carve *carve);
+void smol_tensors_set_up(struct smol_session *session, struct smol_arena *arena);
 
-/* Room for integer weights, layer by layer, of the matrices that are read faster than regenerated, as long as the carve stays
+/* Room for integer weights, layer by layer, of the matrices that are read faster than regenerated, as long as the arena stays
  * within limit_bytes; then, with memory and threads there, the weights themselves. */
-void smol_weights_keep(struct smol_session *session, struct carve *carve, uint64_t limit_bytes);
-void smol_weights_fill(struct smol_session *session);
+void smol_weight_cache_place(struct smol_session *session, struct smol_arena *arena, uint64_t limit_bytes);
+void smol_weight_cache_fill(struct smol_session *session);
 
 /* Appends n <= P tokens at the session's position; x of them is left after the last layer. */
 void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t n);

@@ -1,6 +1,5 @@
 /* See projector.h. SPEC.md 5.8. */
 #include "model/projector.h"
-#include "model/model.h"
 
 #define SMOL_NUMBER float
 #define SMOL_HADAMARD(f, x, n) (f)->kernels->hadamard(x, n)
@@ -10,7 +9,7 @@
 #include "kernel/fastfood.h"
 #include "kernel/fourier.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <string.h>
 
 #define NO_BLOCK UINT64_MAX
@@ -28,52 +27,52 @@ struct projector {
 	uint32_t cols;
 };
 
-static void carve_fourier(struct fourier *f, struct carve *carve, uint64_t D, uint64_t n_entries)
+static void place_fourier(struct fourier *f, struct smol_arena *arena, uint64_t D, uint64_t n_entries)
 {
 	const size_t n_roots = fourier_roots(n_entries, (uint32_t)D);
 
-	f->p = smol_carve(carve, D, sizeof *f->p);
-	f->q = smol_carve(carve, D, sizeof *f->q);
-	f->coarse = smol_carve(carve, n_roots, sizeof *f->coarse);
-	f->fine = smol_carve(carve, n_roots, sizeof *f->fine);
+	f->p = smol_arena_take(arena, D, sizeof *f->p);
+	f->q = smol_arena_take(arena, D, sizeof *f->q);
+	f->coarse = smol_arena_take(arena, n_roots, sizeof *f->coarse);
+	f->fine = smol_arena_take(arena, n_roots, sizeof *f->fine);
 }
 
 struct projected smol_projected(const struct smol_config *config, uint32_t layer, enum smol_slot slot,
                                 const struct smol_frozen_key *key, const uint8_t *learned)
 {
 	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
-	struct projected made = {.type = (enum smol_number)s->alpha_type, .is_scaled = smol_scheme_has(s, SMOL_TERM_LAYER_GAIN)};
-	struct smol_learned_place at;
+	struct projected made = {.type = (enum smol_dtype)s->alpha_type, .is_scaled = smol_scheme_has(s, SMOL_TERM_LAYER_GAIN)};
+	struct smol_params_place at;
 
-	smol_learned_at(&at, config, layer, slot);
+	smol_params_at(&at, config, layer, slot);
 	smol_config_shape(config, slot, &made.rows, &made.cols);
 	made.p = smol_projection_of(s, key, smol_frozen_number(config, layer, slot));
 	made.theta = learned + at.alphas;
 	if (made.is_scaled)
-		smol_learned_to_f32(&made.gain, made.type, learned + at.layer_gain, 0, 1);
+		smol_params_to_f32(&made.gain, made.type, learned + at.layer_gain, 0, 1);
 	return made;
 }
 
-struct projector *smol_projector_carve(struct carve *carve, uint32_t most, uint32_t rows, uint32_t cols)
+struct projector *smol_projector_place(struct smol_arena *arena, uint32_t most, uint32_t rows, uint32_t cols)
 {
 	const uint64_t D = smol_projection_size(most);
 	struct projector *j, made = {.held = NO_BLOCK};
 
 	if (most == 0)
 		return NULL;
-	j = smol_carve(carve, 1, sizeof *j);
-	made.theta = smol_carve(carve, D, sizeof *made.theta);
-	made.block = smol_carve(carve, D, sizeof *made.block);
-	made.scratch = smol_carve(carve, D + 2, sizeof *made.scratch);
-	made.more = smol_carve(carve, D, sizeof *made.more);
-	made.order = smol_carve(carve, D, sizeof *made.order);
-	made.bytes = smol_carve(carve, 3 * D, sizeof *made.bytes);
-	made.row = smol_carve(carve, cols, sizeof *made.row);
-	carve_fourier(&made.fourier, carve, D, (uint64_t)rows * cols);
+	j = smol_arena_take(arena, 1, sizeof *j);
+	made.theta = smol_arena_take(arena, D, sizeof *made.theta);
+	made.block = smol_arena_take(arena, D, sizeof *made.block);
+	made.scratch = smol_arena_take(arena, D + 2, sizeof *made.scratch);
+	made.more = smol_arena_take(arena, D, sizeof *made.more);
+	made.order = smol_arena_take(arena, D, sizeof *made.order);
+	made.bytes = smol_arena_take(arena, 3 * D, sizeof *made.bytes);
+	made.row = smol_arena_take(arena, cols, sizeof *made.row);
+	place_fourier(&made.fourier, arena, D, (uint64_t)rows * cols);
 	made.fourier.order = made.order;
 	made.fourier.bytes = made.bytes;
 	made.fourier.x = made.scratch;
-	if (carve->base)
+	if (arena->base)
 		*j = made;
 	return j;
 }
@@ -86,7 +85,7 @@ void smol_projector_begin(struct projector *j, const struct projected *t, const 
 	if (t->type == SMOL_F16)
 		kernels->from_f16(j->theta, t->theta, t->p.n);
 	else
-		smol_learned_to_f32(j->theta, t->type, t->theta, 0, t->p.n);
+		smol_params_to_f32(j->theta, t->type, t->theta, 0, t->p.n);
 	for (uint32_t k = 0; t->is_scaled && k < t->p.n; k++)
 		j->theta[k] *= t->gain;
 	if (t->p.is_fourier)

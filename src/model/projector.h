@@ -2,15 +2,15 @@
 #ifndef SMOL_PROJECTOR_H
 #define SMOL_PROJECTOR_H
 
+#include "base/arena.h"
 #include "frozen/projection.h"
 #include "kernel/kernel.h"
 
-struct carve;
 struct smol_fft;
 struct projector;
 
 /* Room for projections of up to most numbers in tensors of up to rows x cols; NULL if most is 0, or when only counting. */
-struct projector *smol_projector_carve(struct carve *carve, uint32_t most, uint32_t rows, uint32_t cols);
+struct projector *smol_projector_place(struct smol_arena *arena, uint32_t most, uint32_t rows, uint32_t cols);
 
 /* The place of D in a list of 64, 128, ... */
 static inline uint32_t smol_fft_index(uint32_t size)
@@ -26,7 +26,7 @@ static inline uint32_t smol_fft_index(uint32_t size)
 struct projected {
 	struct smol_projection p; /* n 0: none */
 	const uint8_t *theta;     /* (n) of type, in file encoding */
-	enum smol_number type;
+	enum smol_dtype type;
 	float gain;               /* of theta, if is_scaled: the layer's */
 	bool is_scaled;
 	uint32_t rows, cols;

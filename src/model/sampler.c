@@ -102,7 +102,7 @@ enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab, const str
 	return SMOL_OK;
 }
 
-enum smol_status smol_sampler_create(struct smol_sampler **sampler, uint32_t vocab,
+enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab,
                                      const struct smol_sampler_options *options, void *memory, size_t size_bytes,
                                      struct smol_error *error)
 {

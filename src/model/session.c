@@ -4,7 +4,7 @@
 #include "base/fft.h"
 #include "model/model.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 
 #include <math.h>
 
@@ -58,47 +58,47 @@ static enum smol_status resolve_options(struct smol_session_options *o, const st
 }
 
 /* Buffers of one worker. */
-static void carve_worker(struct worker *w, struct carve *carve, const struct smol_config *c,
+static void place_worker(struct worker *w, struct smol_arena *arena, const struct smol_config *c,
                          const struct smol_session_options *o)
 {
 	const uint64_t head = o->kv_type == SMOL_F32 ? 0 : (uint64_t)o->context * (c->width / c->n_heads);
-	void *scratch = smol_carve(carve, smol_kernel_scratch(max_u32(c->width, c->n_ff), o->batch), 1);
-	int64_t *sums = smol_carve(carve, (uint64_t)o->batch * SMOL_MAX_GROUP * SMOL_ROW_BLOCK, sizeof *sums);
-	float *scores = smol_carve(carve, o->context, sizeof *scores);
-	struct projector *projector = smol_projector_carve(carve, max_dimensions(c), max_u32(3 * c->width, c->n_ff), max_u32(c->width, c->n_ff));
-	float *keys = smol_carve(carve, head, sizeof *keys), *values = smol_carve(carve, head, sizeof *values);
+	void *scratch = smol_arena_take(arena, smol_kernel_scratch(max_u32(c->width, c->n_ff), o->batch), 1);
+	int64_t *sums = smol_arena_take(arena, (uint64_t)o->batch * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK, sizeof *sums);
+	float *scores = smol_arena_take(arena, o->context, sizeof *scores);
+	struct projector *projector = smol_projector_place(arena, max_dimensions(c), max_u32(3 * c->width, c->n_ff), max_u32(c->width, c->n_ff));
+	float *keys = smol_arena_take(arena, head, sizeof *keys), *values = smol_arena_take(arena, head, sizeof *values);
 
-	if (carve->base)
+	if (arena->base)
 		*w = (struct worker){.scratch = scratch, .sums = sums, .scores = scores, .projector = projector, .keys = keys, .values = values};
 }
 
-static void carve_cache(struct smol_session *s, struct carve *carve)
+static void place_cache(struct smol_session *s, struct smol_arena *arena)
 {
 	const uint64_t rows = (uint64_t)s->config->n_layers * s->config->n_heads * s->context;
 	const uint64_t row_bytes = smol_row_bytes((uint8_t)s->kv_type, s->config->width / s->config->n_heads);
 	const uint64_t n_scales = s->kv_type == SMOL_Q8 ? rows : 0;
 
-	s->keys = smol_carve(carve, rows, row_bytes);
-	s->values = smol_carve(carve, rows, row_bytes);
-	s->key_scales = smol_carve(carve, n_scales, sizeof *s->key_scales);
-	s->value_scales = smol_carve(carve, n_scales, sizeof *s->value_scales);
+	s->keys = smol_arena_take(arena, rows, row_bytes);
+	s->values = smol_arena_take(arena, rows, row_bytes);
+	s->key_scales = smol_arena_take(arena, n_scales, sizeof *s->key_scales);
+	s->value_scales = smol_arena_take(arena, n_scales, sizeof *s->value_scales);
 }
 
-static void carve_buffers(struct smol_session *s, struct carve *carve)
+static void place_buffers(struct smol_session *s, struct smol_arena *arena)
 {
 	const struct smol_config *c = s->config;
 	const uint64_t P = s->batch;
 
-	s->x = smol_carve(carve, P * c->width, sizeof *s->x);
-	s->h = smol_carve(carve, P * c->width, sizeof *s->h);
-	s->qkv = smol_carve(carve, P * max_u32(3 * c->width, c->n_ff), sizeof *s->qkv);
+	s->x = smol_arena_take(arena, P * c->width, sizeof *s->x);
+	s->h = smol_arena_take(arena, P * c->width, sizeof *s->h);
+	s->qkv = smol_arena_take(arena, P * max_u32(3 * c->width, c->n_ff), sizeof *s->qkv);
 	s->ff = s->qkv;
-	s->z = smol_carve(carve, P * max_rank(c), sizeof *s->z);
+	s->z = smol_arena_take(arena, P * max_rank(c), sizeof *s->z);
 	s->x_stride = max_u32(c->width, c->n_ff);
-	s->X = smol_carve(carve, P * s->x_stride, sizeof *s->X);
-	s->t = smol_carve(carve, P, sizeof *s->t);
-	s->logits = smol_carve(carve, c->vocab, sizeof *s->logits);
-	carve_cache(s, carve);
+	s->X = smol_arena_take(arena, P * s->x_stride, sizeof *s->X);
+	s->t = smol_arena_take(arena, P, sizeof *s->t);
+	s->logits = smol_arena_take(arena, c->vocab, sizeof *s->logits);
+	place_cache(s, arena);
 }
 
 static void free_transforms(struct smol_fft *const *ffts)
@@ -125,11 +125,11 @@ static enum smol_status plan_transforms(struct smol_fft **ffts, const struct smo
 	return SMOL_OK;
 }
 
-/* Lays a session out in the carve; with no memory behind it, only counts. */
+/* Lays a session out in the arena; with no memory behind it, only counts. */
 static void build(struct smol_session *session, const struct smol_file *file,
-                  const struct smol_session_options *o, struct smol_fft *const *ffts, struct carve *carve)
+                  const struct smol_session_options *o, struct smol_fft *const *ffts, struct smol_arena *arena)
 {
-	struct smol_session *kept = smol_carve(carve, 1, sizeof *kept);
+	struct smol_session *kept = smol_arena_take(arena, 1, sizeof *kept);
 	struct worker none, *w = &none;
 
 	*session = (struct smol_session){.file = file, .config = &file->config, .kernels = smol_kernels_select(o->isa),
@@ -137,19 +137,19 @@ static void build(struct smol_session *session, const struct smol_file *file,
 	session->product = o->is_fast ? session->kernels->frozen_fast : session->kernels->frozen;
 	memcpy(session->ffts, ffts, sizeof session->ffts);
 	smol_frozen_key_init(&session->key, file->config.seed);
-	session->layers = smol_carve(carve, file->config.n_layers, sizeof *session->layers);
-	session->pool = smol_carve(carve, 1, smol_pool_bytes());
+	session->layers = smol_arena_take(arena, file->config.n_layers, sizeof *session->layers);
+	session->pool = smol_arena_take(arena, 1, smol_pool_bytes());
 	session->n_workers = o->n_threads;
-	session->workers = smol_carve(carve, o->n_threads, sizeof *session->workers);
+	session->workers = smol_arena_take(arena, o->n_threads, sizeof *session->workers);
 	for (uint32_t i = 0; i < o->n_threads; i++) {
-		if (carve->base)
+		if (arena->base)
 			w = &session->workers[i];
-		carve_worker(w, carve, &file->config, o);
+		place_worker(w, arena, &file->config, o);
 	}
-	carve_buffers(session, carve);
-	smol_tensors_set_up(session, carve);
+	place_buffers(session, arena);
+	smol_tensors_set_up(session, arena);
 	if (!o->is_fast)
-		smol_weights_keep(session, carve, o->memory_bytes);
+		smol_weight_cache_place(session, arena, o->memory_bytes);
 }
 
 enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,
@@ -158,27 +158,27 @@ enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *f
 	struct smol_session_options o;
 	struct smol_session counting;
 	struct smol_fft *none[SMOL_N_FFTS] = {NULL};
-	struct carve carve = {NULL, 0};
+	struct smol_arena arena = {NULL, 0};
 	const enum smol_status status = resolve_options(&o, file, options, error);
 
 	if (status)
 		return status;
-	build(&counting, file, &o, none, &carve);
-	if (carve.used > SIZE_MAX / 2)
+	build(&counting, file, &o, none, &arena);
+	if (arena.used > SIZE_MAX / 2)
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "a session of this model does not fit this machine");
-	if (o.memory_bytes && carve.used > o.memory_bytes)
+	if (o.memory_bytes && arena.used > o.memory_bytes)
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
 		                 "a session with a context of %u takes %llu bytes, allowed are %llu", o.context,
-		                 (unsigned long long)carve.used, (unsigned long long)o.memory_bytes);
-	*size_bytes = (size_t)carve.used;
+		                 (unsigned long long)arena.used, (unsigned long long)o.memory_bytes);
+	*size_bytes = (size_t)arena.used;
 	return SMOL_OK;
 }
 
-enum smol_status smol_session_create(struct smol_session **session, const struct smol_file *file,
+enum smol_status smol_session_init(struct smol_session **session, const struct smol_file *file,
                                      const struct smol_session_options *options, void *memory, size_t size_bytes,
                                      struct smol_error *error)
 {
-	struct carve carve = {memory, 0};
+	struct smol_arena arena = {memory, 0};
 	struct smol_session *s = memory;
 	struct smol_fft *ffts[SMOL_N_FFTS] = {NULL};
 	struct smol_session_options o;
@@ -193,17 +193,17 @@ enum smol_status smol_session_create(struct smol_session **session, const struct
 		                 "a session takes %zu bytes at a multiple of 64, given are %zu", needed, size_bytes);
 	if ((status = plan_transforms(ffts, &file->config, error)))
 		return status;
-	build(s, file, &o, ffts, &carve);
+	build(s, file, &o, ffts, &arena);
 	if (!smol_pool_start(s->pool, o.n_threads)) {
 		free_transforms(ffts);
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %u threads", o.n_threads);
 	}
-	smol_weights_fill(s);
+	smol_weight_cache_fill(s);
 	*session = s;
 	return SMOL_OK;
 }
 
-void smol_session_destroy(struct smol_session *session)
+void smol_session_finish(struct smol_session *session)
 {
 	if (!session)
 		return;

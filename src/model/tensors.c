@@ -29,20 +29,20 @@ static const struct entry {
 };
 #define N_IN_LAYER (sizeof in_layer / sizeof in_layer[0])
 
-static bool is_there(const struct smol_config *config, const struct smol_run *run, const struct entry *e)
+static bool is_there(const struct smol_config *config, const struct smol_layer_span *span, const struct entry *e)
 {
-	const struct smol_scheme *s = &config->schemes[run->scheme[e->slot]];
+	const struct smol_scheme *s = &config->schemes[span->scheme[e->slot]];
 
 	return s->kind == SMOL_NORM || e->part == PART_WEIGHT || smol_scheme_has(s, SMOL_TERM_BIASES);
 }
 
 /* Tensors of one layer of a run; entry n of them, if there is one, into *found. */
-static uint32_t walk_layer(const struct entry **found, const struct smol_config *config, const struct smol_run *run, uint32_t n)
+static uint32_t walk_layer(const struct entry **found, const struct smol_config *config, const struct smol_layer_span *span, uint32_t n)
 {
 	uint32_t count = 0;
 
 	for (size_t i = 0; i < N_IN_LAYER; i++)
-		if (is_there(config, run, &in_layer[i])) {
+		if (is_there(config, span, &in_layer[i])) {
 			if (count == n)
 				*found = &in_layer[i];
 			count++;
@@ -55,8 +55,8 @@ uint32_t smol_tensor_count(const struct smol_config *config)
 	const struct entry *none;
 	uint32_t n = 4;
 
-	for (uint32_t i = 0; i < config->n_runs; i++)
-		n += config->runs[i].n_layers * walk_layer(&none, config, &config->runs[i], UINT32_MAX);
+	for (uint32_t i = 0; i < config->n_spans; i++)
+		n += config->spans[i].n_layers * walk_layer(&none, config, &config->spans[i], UINT32_MAX);
 	return n;
 }
 
@@ -88,15 +88,15 @@ void smol_tensor_at(struct smol_tensor *tensor, const struct smol_config *config
 		return;
 	}
 	index -= 2;
-	for (uint32_t i = 0; i < config->n_runs && !found; i++) {
-		const struct smol_run *run = &config->runs[i];
-		const uint32_t each = walk_layer(&found, config, run, UINT32_MAX);
-		if (index < run->n_layers * each) {
-			walk_layer(&found, config, run, index % each);
+	for (uint32_t i = 0; i < config->n_spans && !found; i++) {
+		const struct smol_layer_span *span = &config->spans[i];
+		const uint32_t each = walk_layer(&found, config, span, UINT32_MAX);
+		if (index < span->n_layers * each) {
+			walk_layer(&found, config, span, index % each);
 			tensor->layer = first + index / each;
 		} else {
-			index -= run->n_layers * each;
-			first += run->n_layers;
+			index -= span->n_layers * each;
+			first += span->n_layers;
 		}
 	}
 	if (found) {

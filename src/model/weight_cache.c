@@ -12,7 +12,7 @@ static struct matrix *matrix_of(struct layer *layer, unsigned i)
 	return all[i];
 }
 
-void smol_weights_keep(struct smol_session *session, struct carve *carve, uint64_t limit_bytes)
+void smol_weight_cache_place(struct smol_session *session, struct smol_arena *arena, uint64_t limit_bytes)
 {
 	for (uint32_t l = 0; l < session->config->n_layers; l++)
 		for (unsigned i = 0; i < 4; i++) {
@@ -24,10 +24,10 @@ void smol_weights_keep(struct smol_session *session, struct carve *carve, uint64
 			smol_config_shape(session->config, slots[i], &rows, &cols);
 			n = (uint64_t)rows * cols;
 			if ((s->source == SMOL_MATRIX_NOLA ? 1 : s->d) * (s->dist == SMOL_GAUSS ? 8u : 1u) <= session->kernels->fast_bases ||
-			    carve->used + n * sizeof *w + 64 > limit_bytes)
+			    arena->used + n * sizeof *w + 64 > limit_bytes)
 				continue;
-			w = smol_carve(carve, n, sizeof *w);
-			if (carve->base)
+			w = smol_arena_take(arena, n, sizeof *w);
+			if (arena->base)
 				matrix_of(&session->layers[l], i)->kept = w;
 		}
 }
@@ -47,7 +47,7 @@ static void fill_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 	}
 }
 
-void smol_weights_fill(struct smol_session *session)
+void smol_weight_cache_fill(struct smol_session *session)
 {
 	for (uint32_t l = 0; l < session->config->n_layers; l++)
 		for (unsigned i = 0; i < 4; i++)

@@ -5,7 +5,7 @@
 #include "model/factors.h"
 #include "model/model.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <smol/weights.h>
 
 enum { PART_WEIGHT, PART_BIAS, PART_WTE, PART_WPE };
@@ -19,34 +19,34 @@ struct scratch {
 	struct projector *projector; /* NULL without one */
 };
 
-static void lay_out(struct scratch *s, struct carve *carve, const struct smol_file *file, const struct smol_tensor *t)
+static void lay_out(struct scratch *s, struct smol_arena *arena, const struct smol_file *file, const struct smol_tensor *t)
 {
 	const bool is_table = t->part == PART_WTE || t->part == PART_WPE;
 	const struct smol_scheme *scheme = smol_config_scheme(&file->config, t->layer, t->slot);
 	const uint32_t cols = t->cols;
 
-	s->table = smol_carve(carve, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table);
-	s->integers = smol_carve(carve, (uint64_t)SMOL_ROW_BLOCK * cols, sizeof *s->integers);
-	s->floats = smol_carve(carve, (uint64_t)cols + SMOL_MAX_RANK, sizeof *s->floats);
-	s->columns = smol_carve(carve, is_table ? 0 : smol_scheme_sparse(scheme), sizeof *s->columns);
+	s->table = smol_arena_take(arena, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table);
+	s->integers = smol_arena_take(arena, (uint64_t)SMOL_ROW_BLOCK * cols, sizeof *s->integers);
+	s->floats = smol_arena_take(arena, (uint64_t)cols + SMOL_MAX_RANK, sizeof *s->floats);
+	s->columns = smol_arena_take(arena, is_table ? 0 : smol_scheme_sparse(scheme), sizeof *s->columns);
 	s->a = s->b = NULL;
 	s->table_b = s->integers_b = NULL;
 	if (!is_table && scheme->kind == SMOL_MATRIX && scheme->source == SMOL_MATRIX_NOLA) {
-		s->table_b = smol_carve(carve, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table_b);
-		s->integers_b = smol_carve(carve, (uint64_t)SMOL_ROW_BLOCK * scheme->rank, sizeof *s->integers_b);
-		s->a = smol_carve(carve, (uint64_t)scheme->rank * cols, sizeof *s->a);
-		s->b = smol_carve(carve, (uint64_t)SMOL_ROW_BLOCK * scheme->rank, sizeof *s->b);
+		s->table_b = smol_arena_take(arena, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table_b);
+		s->integers_b = smol_arena_take(arena, (uint64_t)SMOL_ROW_BLOCK * scheme->rank, sizeof *s->integers_b);
+		s->a = smol_arena_take(arena, (uint64_t)scheme->rank * cols, sizeof *s->a);
+		s->b = smol_arena_take(arena, (uint64_t)SMOL_ROW_BLOCK * scheme->rank, sizeof *s->b);
 	}
-	s->projector = smol_projector_carve(carve, is_table || !smol_scheme_projects(scheme) ? 0 : scheme->dimensions, t->rows, cols);
+	s->projector = smol_projector_place(arena, is_table || !smol_scheme_projects(scheme) ? 0 : scheme->dimensions, t->rows, cols);
 }
 
 size_t smol_tensor_scratch_bytes(const struct smol_file *file, const struct smol_tensor *tensor)
 {
-	struct carve carve = {NULL, 0};
+	struct smol_arena arena = {NULL, 0};
 	struct scratch s;
 
-	lay_out(&s, &carve, file, tensor);
-	return (size_t)carve.used;
+	lay_out(&s, &arena, file, tensor);
+	return (size_t)arena.used;
 }
 
 static void read_embedding(double *values, const struct smol_table_view *t, uint32_t row, float *floats)
@@ -67,7 +67,7 @@ static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key
 	float stored[SMOL_MAX_BASES];
 
 	if (s->kind == SMOL_NORM || s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED) {
-		smol_learned_to_f32(stored, (enum smol_number)s->alpha_type, file->learned.data + alphas_at, 0, s->d);
+		smol_params_to_f32(stored, (enum smol_dtype)s->alpha_type, file->learned.data + alphas_at, 0, s->d);
 		for (uint32_t k = 0; k < s->d; k++)
 			alpha[k] = (double)stored[k];
 	}
@@ -85,15 +85,15 @@ static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key
 
 /* values (K) += row of B A, terms in the order of the rank. */
 static void add_factors(double *values, const struct smol_file *file, const struct smol_scheme *s,
-                        const struct smol_learned_place *at, uint32_t row, uint32_t cols, float *floats)
+                        const struct smol_params_place *at, uint32_t row, uint32_t cols, float *floats)
 {
-	const enum smol_number type = (enum smol_number)s->value_type;
+	const enum smol_dtype type = (enum smol_dtype)s->value_type;
 	const uint8_t *learned = file->learned.data;
 	float *b = floats + cols;
 
-	smol_learned_to_f32(b, type, learned + at->factor_b, (uint64_t)row * s->rank, s->rank);
+	smol_params_to_f32(b, type, learned + at->factor_b, (uint64_t)row * s->rank, s->rank);
 	for (uint32_t j = 0; j < s->rank; j++) {
-		smol_learned_to_f32(floats, type, learned + at->factor_a, (uint64_t)j * cols, cols);
+		smol_params_to_f32(floats, type, learned + at->factor_a, (uint64_t)j * cols, cols);
 		for (uint32_t c = 0; c < cols; c++)
 			values[c] += (double)b[j] * (double)floats[c];
 	}
@@ -131,7 +131,7 @@ static void add_sparse(double *values, const struct smol_file *file, const struc
 
 	places.purpose = SMOL_PURPOSE_SPARSE;
 	smol_sparse_columns(scratch->columns, &places, q, row, 1);
-	smol_learned_to_f32(scratch->floats, (enum smol_number)s->value_type, file->learned.data + sparse_at, (uint64_t)row * q, q);
+	smol_params_to_f32(scratch->floats, (enum smol_dtype)s->value_type, file->learned.data + sparse_at, (uint64_t)row * q, q);
 	for (uint32_t k = 0; k < q; k++)
 		values[scratch->columns[k]] += (double)scratch->floats[k];
 }
@@ -151,7 +151,7 @@ static void apply_gains(double *values, const struct smol_file *file, const stru
 {
 	for (uint32_t r = 0; r < n; r++) {
 		float gain;
-		smol_learned_to_f32(&gain, (enum smol_number)s->value_type, file->learned.data + gains_at, row + r, 1);
+		smol_params_to_f32(&gain, (enum smol_dtype)s->value_type, file->learned.data + gains_at, row + r, 1);
 		for (uint32_t c = 0; c < cols; c++)
 			values[(size_t)r * cols + c] *= (double)gain;
 	}
@@ -164,13 +164,13 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
 	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
 	struct smol_fft *fft = NULL;
 	const uint32_t end = row_begin + n_rows;
-	struct smol_learned_place at;
+	struct smol_params_place at;
 	struct smol_frozen_key key;
 	const bool is_nola = s->source == SMOL_MATRIX_NOLA;
 	struct smol_frozen f, b = {0};
 
 	smol_frozen_key_init(&key, file->config.seed);
-	smol_learned_at(&at, &file->config, t->layer, t->slot);
+	smol_params_at(&at, &file->config, t->layer, t->slot);
 	if (is_nola)
 		begin_nola(&b, scratch, file, t, &key);
 	make_frozen(&f, &key, file, t, s, at.alphas, scratch);
@@ -207,10 +207,10 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
 static void read_bias(double *values, const struct smol_file *file, const struct smol_tensor *t, float *floats)
 {
 	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
-	struct smol_learned_place at;
+	struct smol_params_place at;
 
-	smol_learned_at(&at, &file->config, t->layer, t->slot);
-	smol_learned_to_f32(floats, (enum smol_number)s->value_type, file->learned.data + at.bias, 0, t->cols);
+	smol_params_at(&at, &file->config, t->layer, t->slot);
+	smol_params_to_f32(floats, (enum smol_dtype)s->value_type, file->learned.data + at.bias, 0, t->cols);
 	for (uint32_t c = 0; c < t->cols; c++)
 		values[c] = (double)floats[c];
 }
@@ -220,13 +220,13 @@ static void read_norm(double *values, const struct smol_file *file, const struct
 {
 	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
 	const bool is_gain = t->part == PART_WEIGHT;
-	struct smol_learned_place at;
+	struct smol_params_place at;
 	struct smol_frozen_key key;
 	struct smol_frozen f;
 
-	smol_learned_at(&at, &file->config, t->layer, t->slot);
+	smol_params_at(&at, &file->config, t->layer, t->slot);
 	if (s->source == SMOL_NORM_STORED) {
-		smol_learned_to_f32(scratch->floats, (enum smol_number)s->value_type,
+		smol_params_to_f32(scratch->floats, (enum smol_dtype)s->value_type,
 		                    file->learned.data + (is_gain ? at.gain : at.bias), 0, t->cols);
 		for (uint32_t c = 0; c < t->cols; c++)
 			values[c] = (double)scratch->floats[c];
@@ -249,13 +249,13 @@ static void read_norm(double *values, const struct smol_file *file, const struct
 enum smol_status smol_tensor_read(double *values, const struct smol_file *file, const struct smol_tensor *tensor,
                                   uint32_t row_begin, uint32_t n_rows, void *scratch, struct smol_error *error)
 {
-	struct carve carve = {scratch, 0};
+	struct smol_arena arena = {scratch, 0};
 	struct scratch s;
 
 	if (row_begin > tensor->rows || n_rows > tensor->rows - row_begin)
 		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "rows %u to %llu of a tensor of %u", row_begin,
 		                 (unsigned long long)row_begin + n_rows, tensor->rows);
-	lay_out(&s, &carve, file, tensor);
+	lay_out(&s, &arena, file, tensor);
 	if (tensor->part == PART_WTE || tensor->part == PART_WPE) {
 		const struct smol_table_view *t = tensor->part == PART_WTE ? &file->wte : &file->wpe;
 		for (uint32_t r = 0; r < n_rows; r++)

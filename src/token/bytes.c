@@ -107,26 +107,26 @@ uint32_t smol_token_count(const struct smol_file *file)
 	return t.n + t.n_specials;
 }
 
-uint8_t smol_byte_of(uint32_t i)
+uint8_t smol_tokenizer_byte(uint32_t i)
 {
 	return smol_tokn_bytes_in_order[i];
 }
 
-uint32_t smol_merge_count(const struct smol_file *file)
+uint32_t smol_tokenizer_merge_count(const struct smol_file *file)
 {
 	return file->config.tokenizer == SMOL_TOKENIZER_BYTES
 	               ? 0
 	               : smol_tokn_view(file->tokenizer).n_merges;
 }
 
-struct smol_merge smol_merge_of(const struct smol_file *file, uint32_t i)
+struct smol_merge smol_tokenizer_merge(const struct smol_file *file, uint32_t i)
 {
 	const struct smol_tokn t = smol_tokn_view(file->tokenizer);
 
 	return smol_tokn_merge(&t, i);
 }
 
-uint32_t smol_tokens_before_bytes(const struct smol_file *file)
+uint32_t smol_tokenizer_tokens_before_bytes(const struct smol_file *file)
 {
 	return file->config.tokenizer == SMOL_TOKENIZER_BYTES
 	               ? 0

@@ -169,7 +169,7 @@ size_t smol_trainer_val_tokens(const struct smol_trainer *t)
 	return (size_t)(t->corpus.n_tokens - t->n_train);
 }
 
-uint64_t smol_trainer_learned_numbers(const struct smol_trainer *t)
+uint64_t smol_trainer_parameters(const struct smol_trainer *t)
 {
 	return t->net->n_values;
 }
@@ -188,7 +188,7 @@ static uint64_t window_start(const struct smol_trainer *t, uint32_t b)
 
 static void load_batch(struct smol_trainer *t)
 {
-	const struct smol_train_group *group = t->options.group;
+	const struct smol_train_comm *group = t->options.group;
 	const size_t T = t->options.context;
 	const uint32_t first = group != NULL ? group->rank * t->share : 0;
 
@@ -205,7 +205,7 @@ static void load_batch(struct smol_trainer *t)
 /* Sums over the group; nothing to do alone. */
 static enum smol_status join(const struct smol_trainer *t, void *numbers, size_t n, bool is_double, struct smol_error *error)
 {
-	const struct smol_train_group *group = t->options.group;
+	const struct smol_train_comm *group = t->options.group;
 
 	if (group == NULL || group->sum(group->context, numbers, n, is_double))
 		return SMOL_OK;
@@ -285,7 +285,7 @@ static size_t load_windows(struct smol_trainer *t, uint64_t *at, uint64_t *n_byt
 enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train_score *out,
                                        struct smol_error *error)
 {
-	const struct smol_train_group *group = t->options.group;
+	const struct smol_train_comm *group = t->options.group;
 	const uint32_t n_processes = group != NULL ? group->size : 1, rank = group != NULL ? group->rank : 0;
 	struct smol_train_score score = {0};
 	enum smol_status status;

@@ -66,7 +66,7 @@ static double rate(struct task *task, body *run)
 
 static uint64_t run_frozen(struct task *t)
 {
-	const uint32_t most = SMOL_MAX_GROUP,
+	const uint32_t most = SMOL_BLOCK_BATCH,
 		       n_blocks = t->frozen.rows / SMOL_ROW_BLOCK;
 
 	for (uint32_t b = 0; b < n_blocks; b += most)
@@ -79,8 +79,8 @@ static uint64_t run_frozen_fast(struct task *t)
 {
 	const uint32_t n_blocks = t->frozen.rows / SMOL_ROW_BLOCK;
 
-	for (uint32_t b = 0; b < n_blocks; b += SMOL_MAX_GROUP)
-		t->k->frozen_fast(t->sums, &t->frozen, b, n_blocks - b < SMOL_MAX_GROUP ? n_blocks - b : SMOL_MAX_GROUP, t->X,
+	for (uint32_t b = 0; b < n_blocks; b += SMOL_BLOCK_BATCH)
+		t->k->frozen_fast(t->sums, &t->frozen, b, n_blocks - b < SMOL_BLOCK_BATCH ? n_blocks - b : SMOL_BLOCK_BATCH, t->X,
 		                  t->frozen.cols, t->n_x, t->scratch);
 	return (uint64_t)t->frozen.rows * t->frozen.cols * t->n_x;
 }
@@ -231,7 +231,7 @@ int main(int argc, char **argv)
 	t.x = memory(3072 * sizeof *t.x);
 	for (size_t i = 0; i < POSITIONS * 3072; i++)
 		t.X[i] = (int16_t)((int)(i * 7919 % 65025) - 32512);
-	t.sums = memory(POSITIONS * SMOL_MAX_GROUP * SMOL_ROW_BLOCK * sizeof *t.sums);
+	t.sums = memory(POSITIONS * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK * sizeof *t.sums);
 	t.scratch = memory(smol_kernel_scratch(3072, POSITIONS));
 	printf("Gweights/s, one thread (stored ones are read from memory)\nplain generator alone %.2f "
 	       "GB/s\n",

@@ -24,9 +24,9 @@ static struct smol_net *make(enum smol_source source, uint32_t d, uint32_t n_thr
 
 	config = (struct smol_config){
 		.n_layers = 12, .n_heads = 12, .width = 768, .n_ff = 3072, .context = 8, .vocab = 256, .ln_epsilon = 1e-5f,
-		.logit_scale = 1, .n_schemes = 2, .n_runs = 1,
+		.logit_scale = 1, .n_schemes = 2, .n_spans = 1,
 		.schemes = {{.kind = SMOL_NORM}, {.kind = SMOL_MATRIX, .source = (uint8_t)source, .d = 1, .dimensions = d, .sigma = 0.04f}},
-		.runs = {{.n_layers = 12, .scheme = {0, 1, 1, 0, 1, 1}}}};
+		.spans = {{.n_layers = 12, .scheme = {0, 1, 1, 0, 1, 1}}}};
 	smol_config_canonicalise(&config);
 	if (smol_config_check(&config, &error) != SMOL_OK || smol_net_create(&net, &config, &options, &error) != SMOL_OK) {
 		fprintf(stderr, "bench_projection: %s\n", error.text);

@@ -120,9 +120,9 @@ static struct smol_session *open_session(struct smol_mapping *mapping, struct sm
 	struct smol_error error = {0};
 	size_t size;
 
-	if (smol_open(mapping, file, path, n_threads, &error) == SMOL_OK &&
+	if (smol_file_open(mapping, file, path, n_threads, &error) == SMOL_OK &&
 	    smol_session_size(&size, file, &options, &error) == SMOL_OK &&
-	    smol_session_create(&s, file, &options, memory(size), size, &error) == SMOL_OK)
+	    smol_session_init(&s, file, &options, memory(size), size, &error) == SMOL_OK)
 		return s;
 	fprintf(stderr, "bench_token: %s: %s\n", path, error.text);
 	exit(1);

@@ -25,7 +25,7 @@ static struct smol_session *open_session(const struct smol_file *file, bool is_f
 	size_t size;
 
 	if (smol_session_size(&size, file, &options, &error) != SMOL_OK ||
-	    smol_session_create(&s, file, &options, aligned_alloc(64, (size + 63) / 64 * 64), size, &error) != SMOL_OK)
+	    smol_session_init(&s, file, &options, aligned_alloc(64, (size + 63) / 64 * 64), size, &error) != SMOL_OK)
 		fail("session", &error);
 	return s;
 }
@@ -80,7 +80,7 @@ int main(int argc, char **argv)
 		fputs("usage: fast_error MODEL.smol TEXT [TOKENS]\n", stderr);
 		return 2;
 	}
-	if (smol_open(&mapping, &file, argv[1], 1, &error) != SMOL_OK)
+	if (smol_file_open(&mapping, &file, argv[1], 1, &error) != SMOL_OK)
 		fail(argv[1], &error);
 	exact = open_session(&file, false);
 	fast = open_session(&file, true);

@@ -26,7 +26,7 @@ static int feed_and_print(const struct smol_file *file, const uint32_t *tokens, 
 	if (smol_session_size(&size_bytes, file, &options, &error))
 		return fail(&error);
 	memory = aligned_alloc(64, (size_bytes + 63) / 64 * 64);
-	if (!memory || smol_session_create(&session, file, &options, memory, size_bytes, &error)) {
+	if (!memory || smol_session_init(&session, file, &options, memory, size_bytes, &error)) {
 		free(memory);
 		return fail(&error);
 	}
@@ -35,7 +35,7 @@ static int feed_and_print(const struct smol_file *file, const uint32_t *tokens, 
 	else if (fwrite(smol_session_logits(session), sizeof(float), file->config.vocab, stdout) !=
 	         file->config.vocab)
 		code = 1;
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	free(memory);
 	return code;
 }
@@ -53,9 +53,9 @@ int main(int argc, char **argv)
 		return 2;
 	for (int i = 2; i < argc; i++)
 		tokens[n++] = (uint32_t)strtoul(argv[i], NULL, 10);
-	if (smol_open(&mapping, &file, argv[1], 1, &error))
+	if (smol_file_open(&mapping, &file, argv[1], 1, &error))
 		return fail(&error);
 	code = feed_and_print(&file, tokens, n);
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	return code;
 }

@@ -33,11 +33,11 @@ static bool is_white(const char *line, size_t n)
 /* Adds a document; before it a separator, unless there is one or nothing. The new size. */
 static size_t add_document(char *joined, size_t n, const json_t *text)
 {
-	const size_t n_separator = sizeof SMOL_SEPARATOR - 1, n_text = json_string_length(text);
+	const size_t n_separator = sizeof SMOL_END_OF_TEXT - 1, n_text = json_string_length(text);
 
 	if (n > 0 &&
-	    (n < n_separator || memcmp(joined + n - n_separator, SMOL_SEPARATOR, n_separator) != 0)) {
-		memcpy(joined + n, SMOL_SEPARATOR, n_separator);
+	    (n < n_separator || memcmp(joined + n - n_separator, SMOL_END_OF_TEXT, n_separator) != 0)) {
+		memcpy(joined + n, SMOL_END_OF_TEXT, n_separator);
 		n += n_separator;
 	}
 	memcpy(joined + n, json_string_value(text), n_text);
@@ -47,7 +47,7 @@ static size_t add_document(char *joined, size_t n, const json_t *text)
 /* The documents with separators, for free(); NULL if a line has none. */
 static char *join(size_t *size, const char *text, size_t n_text)
 {
-	char *joined = malloc(n_text * sizeof SMOL_SEPARATOR + 1);
+	char *joined = malloc(n_text * sizeof SMOL_END_OF_TEXT + 1);
 	size_t n = 0;
 	bool good = joined != NULL;
 

@@ -43,11 +43,11 @@ static void run(const struct smol_file *file)
 	if (size > MAX_SESSION_BYTES || file->config.n_layers > 8)
 		return;
 	memory = aligned_alloc(64, (size + 63) / 64 * 64);
-	fuzz_require(smol_session_create(&session, file, NULL, memory, size, &error) == SMOL_OK);
+	fuzz_require(smol_session_init(&session, file, NULL, memory, size, &error) == SMOL_OK);
 	if (smol_session_feed(session, tokens, n, &error) == SMOL_OK)
 		for (uint32_t v = 0; v < file->config.vocab; v++)
 			fuzz_require(smol_session_logits(session)[v] - smol_session_logits(session)[v] == 0);
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	free(memory);
 }
 

@@ -85,7 +85,7 @@ static void import_again(const struct smol_file *file, const uint8_t *bytes, siz
 {
 	uint32_t end = 0;
 	const bool is_usual = smol_end_token(&end, file) &&
-	                      smol_token_count(file) == 257 + smol_merge_count(file) &&
+	                      smol_token_count(file) == 257 + smol_tokenizer_merge_count(file) &&
 	                      end + 1 == smol_token_count(file);
 
 	for (unsigned kind = is_usual ? VOCAB_MERGES : VOCAB_TWO; kind < N_VOCAB_KINDS; kind++) {

@@ -53,14 +53,14 @@ void fuzz_write_tokens(const struct smol_file *file, const uint8_t *bytes, size_
 	const struct smol_tokn t = smol_tokn_view(file->tokenizer);
 	struct smol_merge *merges = malloc((t.n_merges + 1) * sizeof *merges);
 	const struct smol_tokenizer_parts parts = {merges, t.n_merges, t.specials, t.n_specials,
-	                                           smol_tokens_before_bytes(file)};
+	                                           smol_tokenizer_tokens_before_bytes(file)};
 	uint8_t *again;
 	size_t n;
 
-	fuzz_require(merges != NULL && smol_merge_count(file) == t.n_merges &&
+	fuzz_require(merges != NULL && smol_tokenizer_merge_count(file) == t.n_merges &&
 	             file->config.vocab == smol_token_count(file));
 	for (uint32_t i = 0; i < t.n_merges; i++)
-		merges[i] = smol_merge_of(file, i);
+		merges[i] = smol_tokenizer_merge(file, i);
 	fuzz_require(smol_tokenizer_write(&again, &n, &parts, NULL) == SMOL_OK);
 	fuzz_require(n == size && memcmp(again, bytes, size) == 0);
 	free(again);

@@ -27,12 +27,12 @@ static const char *token_text(char text[2 * SMOL_MAX_TOKEN_BYTES + 1], const str
 
 static void put_merges(FILE *to, const struct smol_file *t)
 {
-	const uint32_t before = smol_tokens_before_bytes(t);
+	const uint32_t before = smol_tokenizer_tokens_before_bytes(t);
 	char left[2 * SMOL_MAX_TOKEN_BYTES + 1], right[2 * SMOL_MAX_TOKEN_BYTES + 1];
 
 	fputs("#version: 0.2\n", to);
-	for (uint32_t i = 0; i < smol_merge_count(t); i++) {
-		const struct smol_merge m = smol_merge_of(t, i);
+	for (uint32_t i = 0; i < smol_tokenizer_merge_count(t); i++) {
+		const struct smol_merge m = smol_tokenizer_merge(t, i);
 		fprintf(to, "%s %s\n", token_text(left, t, before + m.left),
 		        token_text(right, t, before + m.right));
 	}
@@ -51,12 +51,12 @@ static json_t *vocab_json(const struct smol_file *t, bool specials)
 
 static json_t *merges_json(const struct smol_file *t)
 {
-	const uint32_t before = smol_tokens_before_bytes(t);
+	const uint32_t before = smol_tokenizer_tokens_before_bytes(t);
 	char left[2 * SMOL_MAX_TOKEN_BYTES + 1], right[2 * SMOL_MAX_TOKEN_BYTES + 1];
 	json_t *merges = json_array();
 
-	for (uint32_t i = 0; i < smol_merge_count(t); i++) {
-		const struct smol_merge m = smol_merge_of(t, i);
+	for (uint32_t i = 0; i < smol_tokenizer_merge_count(t); i++) {
+		const struct smol_merge m = smol_tokenizer_merge(t, i);
 		token_text(left, t, before + m.left);
 		token_text(right, t, before + m.right);
 		json_array_append_new(merges, i % 2 ? json_sprintf("%s %s", left, right)

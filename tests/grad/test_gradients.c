@@ -46,9 +46,9 @@ static struct smol_config config_of(struct smol_scheme a, struct smol_scheme m, 
 	                        .seed = 20,
 	                        .ln_f = 0,
 	                        .n_schemes = 3,
-	                        .n_runs = 1,
+	                        .n_spans = 1,
 	                        .schemes = {n, a, m},
-	                        .runs = {{.n_layers = N_LAYERS, .scheme = {0, 1, 1, 0, 2, 2}}}};
+	                        .spans = {{.n_layers = N_LAYERS, .scheme = {0, 1, 1, 0, 2, 2}}}};
 	struct smol_error error;
 
 	smol_config_canonicalise(&c);

@@ -6,7 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <smol/session.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,7 +142,7 @@ static void check_dots(const struct smol_kernels *k, size_t n, uint64_t *random)
 }
 
 /* Bytes of rows of 8 or 4 bits, at random, at an odd address, that end with their buffers. */
-static void check_rows_of(const struct smol_kernels *k, enum smol_number type, size_t n_rows, size_t n, size_t n_x,
+static void check_rows_of(const struct smol_kernels *k, enum smol_dtype type, size_t n_rows, size_t n, size_t n_x,
                           const int16_t *X, uint64_t *random)
 {
 	static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
@@ -220,7 +220,7 @@ static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol
 {
 	static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], X[5 * MAX_SIZE];
 	static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
-	static int64_t a[5 * SMOL_MAX_GROUP * 64], b[5 * SMOL_MAX_GROUP * 64];
+	static int64_t a[5 * SMOL_BLOCK_BATCH * 64], b[5 * SMOL_BLOCK_BATCH * 64];
 	struct smol_frozen_key key;
 	struct smol_frozen f = {.key = &key, .tensor = 3, .rows = 203, .cols = (uint32_t)n, .table = table};
 
@@ -233,7 +233,7 @@ static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol
 		cr_assert_eq(table[u], -table[u ^ 255]);
 	memset(a, 0x5a, sizeof a);
 	memset(b, 0x5a, sizeof b);
-	for (uint32_t n_blocks = 1; n_blocks <= SMOL_MAX_GROUP; n_blocks++)
+	for (uint32_t n_blocks = 1; n_blocks <= SMOL_BLOCK_BATCH; n_blocks++)
 		for (uint32_t block = 0; block + n_blocks <= 4; block += n_blocks) {
 			smol_kernels_scalar.frozen(a, &f, block, n_blocks, X, n, n_x, scratch);
 			k->frozen(b, &f, block, n_blocks, X, n, n_x, scratch);
@@ -391,10 +391,10 @@ static void run_session(float *logits, const struct smol_file *file, enum smol_i
 
 	cr_assert_eq(smol_session_size(&size, file, &options, &error), SMOL_OK, "%s", error.text);
 	memory = aligned_alloc(64, (size + 63) / 64 * 64);
-	cr_assert_eq(smol_session_create(&session, file, &options, memory, size, &error), SMOL_OK, "%s", error.text);
+	cr_assert_eq(smol_session_init(&session, file, &options, memory, size, &error), SMOL_OK, "%s", error.text);
 	cr_assert_eq(smol_session_feed(session, tokens, 9, &error), SMOL_OK, "%s", error.text);
 	memcpy(logits, smol_session_logits(session), file->config.vocab * sizeof *logits);
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	free(memory);
 }
 

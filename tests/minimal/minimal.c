@@ -45,7 +45,7 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	if (smol_file_parse(&file, model, size, &error) || smol_file_check_hash(&file, &error) ||
-	    smol_session_create(&session, &file, &options, memory, sizeof memory, &error))
+	    smol_session_init(&session, &file, &options, memory, sizeof memory, &error))
 		return fail(&error);
 	return generate(session, (uint32_t)atoi(argv[1]));
 }

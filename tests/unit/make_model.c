@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <smol/initial.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <smol/tokenizer.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +62,7 @@ static void fill_numbers(uint8_t *dest, uint8_t type, size_t n, float scale, flo
 
 	for (size_t i = 0; i < n; i++)
 		values[i] = offset + scale * test_uniform(random);
-	smol_encode_numbers(dest, (enum smol_number)type, values, n);
+	smol_encode_numbers(dest, (enum smol_dtype)type, values, n);
 	free(values);
 }
 
@@ -70,16 +70,16 @@ static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
                       uint64_t *random)
 {
 	const struct smol_scheme *s = smol_config_scheme(c, layer, slot);
-	struct smol_learned_place at;
+	struct smol_params_place at;
 	uint32_t rows, cols;
 
-	smol_learned_at(&at, c, layer, slot);
+	smol_params_at(&at, c, layer, slot);
 	smol_config_shape(c, slot, &rows, &cols);
 	if (s->kind == SMOL_NORM && s->source == SMOL_NORM_STORED) {
 		fill_numbers(learned + at.gain, s->value_type, cols, scale, 1.0f, random);
 		fill_numbers(learned + at.bias, s->value_type, cols, scale, 0.0f, random);
 	} else if (s->source != 0) {
-		fill_numbers(learned + at.alphas, s->alpha_type, smol_scheme_numbers(s), 0.5f, 0.0f, random);
+		fill_numbers(learned + at.alphas, s->alpha_type, smol_scheme_parameters(s), 0.5f, 0.0f, random);
 		if (s->kind == SMOL_NORM)
 			fill_numbers(learned + at.bias_alphas, s->alpha_type, s->d, 0.2f, 0.0f, random);
 	}
@@ -110,7 +110,7 @@ static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at, 
 		} else if (type == SMOL_Q8) {
 			data[i] = (uint8_t)test_random(random);
 		} else {
-			smol_encode_numbers(data + i * smol_number_bytes(type), (enum smol_number)type, &value, 1);
+			smol_encode_numbers(data + i * smol_dtype_bytes(type), (enum smol_dtype)type, &value, 1);
 		}
 	}
 	for (uint32_t r = 0; (type == SMOL_Q8 || type == SMOL_Q4) && r < rows; r++)
@@ -149,7 +149,7 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
 	size_t tokenizer_size;
 
 	model_config(&parts.config, recipe);
-	smol_learned_bytes(&learned_bytes, &parts.config);
+	smol_params_bytes(&learned_bytes, &parts.config);
 	smol_embedding_layout(&at, &parts.config);
 	learned = calloc(learned_bytes + 1, 1);
 	embeddings = calloc(at.size_bytes, 1);

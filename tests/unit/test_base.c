@@ -172,19 +172,19 @@ Test(io, files_appear_whole_or_not_at_all)
 	smol_writer_abort(writer);
 	smol_writer_abort(NULL);
 	cr_assert_eq(n_entries(), 1);
-	cr_assert_eq(smol_map(&m, path, &error), SMOL_OK);
+	cr_assert_eq(smol_mapping_open(&m, path, &error), SMOL_OK);
 	cr_assert_eq(m.bytes.size_bytes, 5);
 	cr_assert_arr_eq(m.bytes.data, "first", 5);
-	cr_assert_eq(smol_map_check(&m, &error), SMOL_OK);
+	cr_assert_eq(smol_mapping_check(&m, &error), SMOL_OK);
 	cr_assert_eq(truncate(path, 3), 0);
-	cr_assert_eq(smol_map_check(&m, &error), SMOL_E_CHANGED);
-	smol_unmap(&m);
-	smol_unmap(&m);
+	cr_assert_eq(smol_mapping_check(&m, &error), SMOL_E_CHANGED);
+	smol_mapping_close(&m);
+	smol_mapping_close(&m);
 	cr_assert_eq(smol_write_file(in_directory(missing, "no/such/place"), "x", 1, 0644, &error), SMOL_E_IO);
-	cr_assert_eq(smol_map(&m, missing, &error), SMOL_E_IO);
-	cr_assert_eq(smol_map(&m, directory, &error), SMOL_E_IO);
+	cr_assert_eq(smol_mapping_open(&m, missing, &error), SMOL_E_IO);
+	cr_assert_eq(smol_mapping_open(&m, directory, &error), SMOL_E_IO);
 	cr_assert_eq(truncate(path, 0), 0);
-	cr_assert_eq(smol_map(&m, path, &error), SMOL_E_IO);
+	cr_assert_eq(smol_mapping_open(&m, path, &error), SMOL_E_IO);
 	unlink(path);
 	rmdir(directory);
 }

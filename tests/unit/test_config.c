@@ -6,7 +6,7 @@
 #include <math.h>
 #include <smol/config.h>
 #include <smol/file.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <stddef.h>
 
 /* Two layers; scheme 0 a stored norm, 1 a matrix with 3 alphas and rank 2, 2 a frozen norm. */
@@ -14,14 +14,14 @@ static struct smol_config valid(void)
 {
 	struct smol_config c = {
 		.n_layers = 2, .n_heads = 2, .width = 4, .n_ff = 6, .context = 8, .vocab = 16,
-		.ln_epsilon = 1e-5f, .logit_scale = 1.0f, .ln_f = 2, .n_schemes = 3, .n_runs = 1,
+		.ln_epsilon = 1e-5f, .logit_scale = 1.0f, .ln_f = 2, .n_schemes = 3, .n_spans = 1,
 	};
 
 	c.schemes[0] = (struct smol_scheme){.kind = SMOL_NORM, .source = SMOL_NORM_STORED, .value_type = SMOL_F16};
 	c.schemes[1] = (struct smol_scheme){.kind = SMOL_MATRIX, .source = SMOL_MATRIX_OWN, .d = 3, .rank = 2,
 	                                    .alpha_type = SMOL_F16, .sigma = 0.5f};
 	c.schemes[2] = (struct smol_scheme){.kind = SMOL_NORM, .source = SMOL_NORM_FROZEN};
-	c.runs[0] = (struct smol_run){2, {0, 1, 1, 0, 1, 1}};
+	c.spans[0] = (struct smol_layer_span){2, {0, 1, 1, 0, 1, 1}};
 	return c;
 }
 
@@ -56,7 +56,7 @@ Test(config, whole_numbers_keep_to_their_limits)
 			if (i == 2)
 				c.n_heads = 1;
 			memcpy((char *)&c + fields[i].at, &values[k], sizeof values[k]);
-			c.runs[0].n_layers = i == 0 && k == 2 ? 256 : i == 0 ? 1 : 2;
+			c.spans[0].n_layers = i == 0 && k == 2 ? 256 : i == 0 ? 1 : 2;
 			cr_assert_eq(check(&c), k == 1 || k == 2 ? SMOL_OK : SMOL_E_RANGE, "field %zu, value %u", i, values[k]);
 		}
 	}
@@ -190,17 +190,17 @@ Test(config, one_encoding_for_each_meaning)
 	struct smol_config c = valid();
 
 	cr_assert_eq(check(&c), SMOL_OK);
-	c.runs[0].n_layers = 1;
+	c.spans[0].n_layers = 1;
 	cr_assert_eq(check(&c), SMOL_E_RANGE, "the runs have one layer, the model two");
-	c.n_runs = 2;
-	c.runs[1] = c.runs[0];
+	c.n_spans = 2;
+	c.spans[1] = c.spans[0];
 	cr_assert_eq(check(&c), SMOL_E_CANONICAL, "neighbours alike");
-	c.runs[1].scheme[SMOL_LN_2] = 2;
+	c.spans[1].scheme[SMOL_LN_2] = 2;
 	cr_assert_eq(check(&c), SMOL_OK);
-	c.runs[1].n_layers = 0;
+	c.spans[1].n_layers = 0;
 	cr_assert_eq(check(&c), SMOL_E_RANGE);
 	c = valid();
-	c.n_runs = 3;
+	c.n_spans = 3;
 	cr_assert_eq(check(&c), SMOL_E_RANGE, "more runs than layers");
 	c = valid();
 	c.schemes[2] = c.schemes[0];
@@ -220,10 +220,10 @@ Test(config, one_encoding_for_each_meaning)
 	c.ln_f = 1;
 	cr_assert_eq(check(&c), SMOL_E_RANGE, "a matrix's scheme for a norm");
 	c = valid();
-	c.runs[0].scheme[SMOL_ATTN_C_ATTN] = 0;
+	c.spans[0].scheme[SMOL_ATTN_C_ATTN] = 0;
 	cr_assert_eq(check(&c), SMOL_E_RANGE, "a norm's scheme for a matrix");
 	c = valid();
-	c.runs[0].scheme[SMOL_LN_1] = 2;
+	c.spans[0].scheme[SMOL_LN_1] = 2;
 	c.ln_f = 0;
 	cr_assert_eq(check(&c), SMOL_E_CANONICAL, "scheme 2 before 0");
 	c = valid();
@@ -239,7 +239,7 @@ Test(config, shared_alphas_are_one_vector)
 	c.schemes[3] = c.schemes[1];
 	c.schemes[3].sigma = 0.25f;
 	c.n_schemes = 4;
-	c.runs[0] = (struct smol_run){2, {0, 1, 3, 0, 1, 1}};
+	c.spans[0] = (struct smol_layer_span){2, {0, 1, 3, 0, 1, 1}};
 	smol_config_canonicalise(&c);
 	cr_assert_eq(check(&c), SMOL_OK);
 	c.schemes[2].d++;
@@ -262,7 +262,7 @@ Test(config, schemes_may_differ_in_anything)
 
 	c.schemes[3] = c.schemes[1];
 	c.n_schemes = 4;
-	c.runs[0] = (struct smol_run){2, {0, 1, 3, 0, 1, 1}};
+	c.spans[0] = (struct smol_layer_span){2, {0, 1, 3, 0, 1, 1}};
 	c.schemes[3].value_type = SMOL_F16;
 	smol_config_canonicalise(&c);
 	cr_assert(check(&c) == SMOL_OK && c.n_schemes == 4);
@@ -279,13 +279,13 @@ Test(config, schemes_may_differ_in_anything)
 	cr_assert_eq(check(&c), SMOL_E_CANONICAL);
 }
 
-/* A configuration that no file can have, for a file has a run. */
+/* A configuration that no file can have, for a file has a span. */
 Test(config, of_no_runs_is_refused)
 {
 	struct smol_config c = valid();
 	struct smol_error error;
 
-	c.n_runs = 0;
+	c.n_spans = 0;
 	cr_assert(smol_config_check(&c, &error) == SMOL_E_RANGE && error.offset == 44);
 }
 
@@ -303,9 +303,9 @@ Test(config, canonicalise_keeps_runs_that_differ)
 {
 	struct smol_config c = valid(), once;
 
-	c.n_runs = 2;
-	c.runs[0] = (struct smol_run){1, {0, 1, 1, 0, 1, 1}};
-	c.runs[1] = (struct smol_run){1, {0, 1, 1, 2, 1, 1}};
+	c.n_spans = 2;
+	c.spans[0] = (struct smol_layer_span){1, {0, 1, 1, 0, 1, 1}};
+	c.spans[1] = (struct smol_layer_span){1, {0, 1, 1, 2, 1, 1}};
 	once = c;
 	smol_config_canonicalise(&c);
 	cr_assert_arr_eq(&c, &once, sizeof c);
@@ -325,16 +325,16 @@ Test(config, canonicalise_merges_drops_and_renumbers)
 	c.schemes[4] = v.schemes[1];
 	c.schemes[4].rank = 7;
 	c.n_schemes = 5;
-	c.n_runs = 2;
-	c.runs[0] = (struct smol_run){1, {3, 1, 2, 3, 2, 1}};
-	c.runs[1] = (struct smol_run){1, {3, 2, 1, 3, 1, 2}};
+	c.n_spans = 2;
+	c.spans[0] = (struct smol_layer_span){1, {3, 1, 2, 3, 2, 1}};
+	c.spans[1] = (struct smol_layer_span){1, {3, 2, 1, 3, 1, 2}};
 	c.ln_f = 0;
 	smol_config_canonicalise(&c);
 	cr_assert_eq(check(&c), SMOL_OK);
 	cr_assert_eq(c.n_schemes, 3);
-	cr_assert_eq(c.n_runs, 1);
-	cr_assert_eq(c.runs[0].n_layers, 2);
-	cr_assert_arr_eq(c.runs[0].scheme, v.runs[0].scheme, 6);
+	cr_assert_eq(c.n_spans, 1);
+	cr_assert_eq(c.spans[0].n_layers, 2);
+	cr_assert_arr_eq(c.spans[0].scheme, v.spans[0].scheme, 6);
 	cr_assert_eq(c.ln_f, 2);
 	cr_assert_eq(c.schemes[1].rank, 2);
 	once = c;
@@ -378,13 +378,13 @@ Test(config, learned_numbers_lie_where_the_specification_says)
 	static const uint64_t a_bytes[] = {0, 32, 32, 0, 32, 48};
 	const uint64_t layer_bytes = 408;
 	struct smol_config c = valid();
-	struct smol_learned_place at;
+	struct smol_params_place at;
 	uint64_t size;
 
 	for (uint32_t layer = 0; layer < 2; layer++)
 		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
 			const uint64_t begin = layer_bytes * layer + begins[slot];
-			smol_learned_at(&at, &c, layer, (enum smol_slot)slot);
+			smol_params_at(&at, &c, layer, (enum smol_slot)slot);
 			if (slot == SMOL_LN_1 || slot == SMOL_LN_2) {
 				cr_assert_eq(at.gain, begin);
 				cr_assert_eq(at.bias, begin + 8);
@@ -394,16 +394,16 @@ Test(config, learned_numbers_lie_where_the_specification_says)
 			cr_assert_eq(at.factor_a, begin + 6);
 			cr_assert_eq(at.factor_b, begin + 6 + a_bytes[slot]);
 		}
-	cr_assert_eq(smol_learned_bytes(&size, &c), SMOL_OK);
+	cr_assert_eq(smol_params_bytes(&size, &c), SMOL_OK);
 	cr_assert_eq(size, 2 * layer_bytes);
-	cr_assert_eq(smol_config_learned_numbers(&c), 2 * (2 * 8 + 4 * 3 + 32 + 16 + 20 + 20));
+	cr_assert_eq(smol_config_parameters(&c), 2 * (2 * 8 + 4 * 3 + 32 + 16 + 20 + 20));
 }
 
 /* A second run with other schemes, shared alphas in front (5 floats), a last norm with 2 + 2 alphas as floats. */
 Test(config, runs_and_shared_alphas_move_what_follows)
 {
 	struct smol_config c = valid();
-	struct smol_learned_place at;
+	struct smol_params_place at;
 	uint64_t size;
 
 	c.n_layers = 5;
@@ -412,23 +412,23 @@ Test(config, runs_and_shared_alphas_move_what_follows)
 	                                    .alpha_type = SMOL_F16};
 	c.schemes[3] = (struct smol_scheme){.kind = SMOL_NORM, .source = SMOL_NORM_OWN, .d = 2, .sigma = 1.0f};
 	c.n_schemes = 4;
-	c.n_runs = 2;
-	c.runs[0] = (struct smol_run){3, {0, 1, 1, 0, 1, 1}}; /* 32 bytes a layer */
-	c.runs[1] = (struct smol_run){2, {0, 1, 2, 0, 1, 1}}; /* 50 bytes a layer */
+	c.n_spans = 2;
+	c.spans[0] = (struct smol_layer_span){3, {0, 1, 1, 0, 1, 1}}; /* 32 bytes a layer */
+	c.spans[1] = (struct smol_layer_span){2, {0, 1, 2, 0, 1, 1}}; /* 50 bytes a layer */
 	c.ln_f = 3;
 	cr_assert_eq(check(&c), SMOL_OK);
-	smol_learned_at(&at, &c, 2, SMOL_ATTN_C_PROJ);
+	smol_params_at(&at, &c, 2, SMOL_ATTN_C_PROJ);
 	cr_assert_eq(at.alphas, 0, "shared");
-	smol_learned_at(&at, &c, 2, SMOL_LN_2);
+	smol_params_at(&at, &c, 2, SMOL_LN_2);
 	cr_assert_eq(at.gain, 20 + 64 + 16);
-	smol_learned_at(&at, &c, 4, SMOL_ATTN_C_PROJ);
+	smol_params_at(&at, &c, 4, SMOL_ATTN_C_PROJ);
 	cr_assert_eq(at.alphas, 20 + 96 + 50 + 16);
-	smol_learned_at(&at, &c, 99, SMOL_LN_F);
+	smol_params_at(&at, &c, 99, SMOL_LN_F);
 	cr_assert_eq(at.alphas, 20 + 96 + 100);
 	cr_assert_eq(at.bias_alphas, 20 + 96 + 100 + 8);
-	cr_assert_eq(smol_learned_bytes(&size, &c), SMOL_OK);
+	cr_assert_eq(smol_params_bytes(&size, &c), SMOL_OK);
 	cr_assert_eq(size, 20 + 96 + 100 + 16);
-	cr_assert_eq(smol_config_learned_numbers(&c), 5 + 5 * 16 + 2 * 9 + 4);
+	cr_assert_eq(smol_config_parameters(&c), 5 + 5 * 16 + 2 * 9 + 4);
 	cr_assert_eq(smol_config_scheme(&c, 3, SMOL_ATTN_C_PROJ), &c.schemes[2]);
 	cr_assert_eq(smol_config_scheme(&c, 2, SMOL_ATTN_C_PROJ), &c.schemes[1]);
 }

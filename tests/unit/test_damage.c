@@ -157,14 +157,14 @@ static void open_watched(const char *path, const uint8_t *bytes, size_t size, bo
 	atomic_store(&held, 0);
 	atomic_store(&most_held, 0);
 	atomic_store(&watched, true);
-	status = smol_open(&mapping, &file, path, 1 + number % 2, &error);
+	status = smol_file_open(&mapping, &file, path, 1 + number % 2, &error);
 	if (status == SMOL_OK) {
 		atomic_store(&watched, false);
 		cr_assert(hash_is_repaired || is_a_model(bytes, size), "damage %u: accepted with the hash of another", number);
 		check_written(&file);
 		atomic_store(&watched, true);
 	}
-	smol_unmap(&mapping);
+	smol_mapping_close(&mapping);
 	atomic_store(&watched, false);
 	cr_assert(status == error.code && (status == SMOL_OK) == (error.text[0] == '\0'), "damage %u", number);
 	cr_assert(status == SMOL_OK || error.offset == SMOL_NO_OFFSET || error.offset <= size, "damage %u", number);

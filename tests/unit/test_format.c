@@ -19,7 +19,7 @@ static const struct model_recipe recipes[] = {
 };
 #define N_RECIPES (sizeof recipes / sizeof recipes[0])
 
-/* Parse, hash and signature as smol_open does them. */
+/* Parse, hash and signature as smol_file_open does them. */
 static enum smol_status check_all(const uint8_t *bytes, size_t size)
 {
 	struct smol_error error;

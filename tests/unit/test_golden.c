@@ -35,7 +35,7 @@ static bool is_model(const char *name)
 	return n > 5 && strcmp(name + n - 5, ".smol") == 0;
 }
 
-/* Everything that smol_open checks. */
+/* Everything that smol_file_open checks. */
 static enum smol_status check_all(struct smol_file *file, const uint8_t *bytes, size_t size, struct smol_error *error)
 {
 	enum smol_status status = smol_file_parse(file, bytes, size, error);

@@ -45,12 +45,12 @@ static uint32_t best_after(const struct smol_file *file, const uint32_t *tokens,
 
 	cr_assert_eq(smol_session_size(&size, file, &options, NULL), SMOL_OK);
 	memory = aligned_alloc(64, (size + 63) / 64 * 64);
-	cr_assert_eq(smol_session_create(&session, file, &options, memory, size, NULL), SMOL_OK);
+	cr_assert_eq(smol_session_init(&session, file, &options, memory, size, NULL), SMOL_OK);
 	cr_assert_eq(smol_session_feed(session, tokens, n, NULL), SMOL_OK);
 	logits = smol_session_logits(session);
 	for (uint32_t v = 1; v < file->config.vocab; v++)
 		best = logits[v] > logits[best] ? v : best;
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	free(memory);
 	return best;
 }

@@ -70,12 +70,12 @@ Test(io, a_model_opens_with_any_number_of_threads)
 		struct smol_mapping m;
 		struct smol_file file;
 		struct smol_error error;
-		cr_assert_eq(smol_open(&m, &file, "model", threads, &error), SMOL_OK);
+		cr_assert_eq(smol_file_open(&m, &file, "model", threads, &error), SMOL_OK);
 		cr_assert_eq(file.bytes.data, m.bytes.data);
 		cr_assert_arr_eq(m.bytes.data, bytes, size);
 		cr_assert(file.is_signed);
-		smol_unmap(&m);
-		smol_unmap(&m);
+		smol_mapping_close(&m);
+		smol_mapping_close(&m);
 		cr_assert_eq(n_descriptors(), before);
 	}
 	free(bytes);
@@ -129,7 +129,7 @@ Test(io, what_cannot_be_opened_leaves_nothing_behind)
 		struct smol_error error = {0};
 		memset(&m, 0x5a, sizeof m);
 		memset(&untouched, 0x5a, sizeof untouched);
-		cr_assert_eq(smol_open(&m, &file, names[i], 2, &error), expected[i], "%s", names[i]);
+		cr_assert_eq(smol_file_open(&m, &file, names[i], 2, &error), expected[i], "%s", names[i]);
 		cr_assert_eq(error.code, expected[i]);
 		cr_assert_arr_eq(&m, &untouched, sizeof m);
 	}
@@ -152,15 +152,15 @@ Test(io, a_file_that_changes_is_noticed)
 	struct smol_error error;
 
 	smol_write_file("file", "first", 5, 0644, NULL);
-	cr_assert_eq(smol_map(&m, "file", &error), SMOL_OK);
+	cr_assert_eq(smol_mapping_open(&m, "file", &error), SMOL_OK);
 	append("file", "!");
-	cr_assert_eq(smol_map_check(&m, &error), SMOL_E_CHANGED);
+	cr_assert_eq(smol_mapping_check(&m, &error), SMOL_E_CHANGED);
 	cr_assert_eq(error.offset, SMOL_NO_OFFSET);
-	smol_unmap(&m);
-	cr_assert_eq(smol_map(&m, "file", &error), SMOL_OK);
+	smol_mapping_close(&m);
+	cr_assert_eq(smol_mapping_open(&m, "file", &error), SMOL_OK);
 	cr_assert_eq(utimensat(AT_FDCWD, "file", times, 0), 0);
-	cr_assert_eq(smol_map_check(&m, &error), SMOL_E_CHANGED);
-	smol_unmap(&m);
+	cr_assert_eq(smol_mapping_check(&m, &error), SMOL_E_CHANGED);
+	smol_mapping_close(&m);
 }
 
 /* Who writes into the file and then sets its time back is noticed too. The clock of files ticks every few milliseconds. */
@@ -174,7 +174,7 @@ Test(io, a_file_that_changes_in_secret_is_noticed)
 	int fd;
 
 	smol_write_file("file", "first", 5, 0644, NULL);
-	cr_assert_eq(smol_map(&m, "file", &error), SMOL_OK);
+	cr_assert_eq(smol_mapping_open(&m, "file", &error), SMOL_OK);
 	cr_assert_eq(stat("file", &s), 0);
 	nanosleep(&moment, NULL);
 	fd = open("file", O_WRONLY);
@@ -183,8 +183,8 @@ Test(io, a_file_that_changes_in_secret_is_noticed)
 	times[0] = s.st_atim;
 	times[1] = s.st_mtim;
 	cr_assert_eq(utimensat(AT_FDCWD, "file", times, 0), 0);
-	cr_assert_eq(smol_map_check(&m, &error), SMOL_E_CHANGED);
-	smol_unmap(&m);
+	cr_assert_eq(smol_mapping_check(&m, &error), SMOL_E_CHANGED);
+	smol_mapping_close(&m);
 }
 
 /* This is how the writers replace a file: who has it open keeps the old one, whole. */
@@ -194,11 +194,11 @@ Test(io, a_file_replaced_by_renaming_stays_what_it_was)
 	struct smol_error error;
 
 	smol_write_file("file", "first", 5, 0644, NULL);
-	cr_assert_eq(smol_map(&m, "file", &error), SMOL_OK);
+	cr_assert_eq(smol_mapping_open(&m, "file", &error), SMOL_OK);
 	cr_assert_eq(smol_write_file("file", "another", 7, 0644, NULL), SMOL_OK);
 	cr_assert_arr_eq(m.bytes.data, "first", 5);
-	cr_assert_eq(smol_map_check(&m, &error), SMOL_OK);
-	smol_unmap(&m);
+	cr_assert_eq(smol_mapping_check(&m, &error), SMOL_OK);
+	smol_mapping_close(&m);
 }
 
 static int n_files(void)
@@ -234,10 +234,10 @@ Test(io, a_writer_in_pieces_writes_all_of_them)
 	cr_assert_eq(access("pieces", F_OK), -1, "not before the commit");
 	cr_assert_eq(smol_writer_commit(w, NULL), SMOL_OK);
 	cr_assert_eq(n_files(), 1);
-	cr_assert_eq(smol_map(&m, "pieces", NULL), SMOL_OK);
+	cr_assert_eq(smol_mapping_open(&m, "pieces", NULL), SMOL_OK);
 	cr_assert_eq(m.bytes.size_bytes, 5);
 	cr_assert_arr_eq(m.bytes.data, "abcde", 5);
-	smol_unmap(&m);
+	smol_mapping_close(&m);
 }
 
 static void touch(const char *name)
@@ -298,8 +298,8 @@ Test(io, what_was_written_can_be_rewritten)
 	cr_assert_eq(smol_writer_rewrite(w, 0, "ab", 2, NULL), SMOL_OK);
 	cr_assert_eq(smol_writer_append(w, "gh", 2, NULL), SMOL_OK);
 	cr_assert_eq(smol_writer_commit(w, NULL), SMOL_OK);
-	cr_assert_eq(smol_map(&m, "f", NULL), SMOL_OK);
+	cr_assert_eq(smol_mapping_open(&m, "f", NULL), SMOL_OK);
 	cr_assert_eq(m.bytes.size_bytes, 8);
 	cr_assert_eq(memcmp(m.bytes.data, "abcdefgh", 8), 0);
-	smol_unmap(&m);
+	smol_mapping_close(&m);
 }

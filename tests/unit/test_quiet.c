@@ -51,15 +51,15 @@ static int run_locked_in(const struct model_recipe *recipe, const struct smol_se
 	model_open(&file, recipe);
 	cr_assert_eq(smol_session_size(&size, &file, options, &error), SMOL_OK, "%s", error.text);
 	memory = aligned_alloc(64, (size + 63) / 64 * 64);
-	cr_assert_eq(smol_session_create(&session, &file, options, memory, size, &error), SMOL_OK, "%s", error.text);
+	cr_assert_eq(smol_session_init(&session, &file, options, memory, size, &error), SMOL_OK, "%s", error.text);
 	cr_assert_eq(smol_sampler_size(&size, file.config.vocab, &sampling, &error), SMOL_OK, "%s", error.text);
 	more = aligned_alloc(64, (size + 63) / 64 * 64);
-	cr_assert_eq(smol_sampler_create(&sampler, file.config.vocab, &sampling, more, size, &error), SMOL_OK, "%s", error.text);
+	cr_assert_eq(smol_sampler_init(&sampler, file.config.vocab, &sampling, more, size, &error), SMOL_OK, "%s", error.text);
 	child = fork();
 	if (child == 0)
 		generate_locked_in(session, sampler, forbidden);
 	cr_assert_eq(waitpid(child, &status, 0), child);
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	free(memory), free(more), free((void *)(uintptr_t)file.bytes.data);
 	return status;
 }

@@ -19,7 +19,7 @@ static void start(struct sampler *s, uint32_t vocab, const struct smol_sampler_o
 
 	cr_assert_eq(smol_sampler_size(&size, vocab, o, &error), SMOL_OK, "%s", error.text);
 	s->memory = aligned_alloc(64, (size + 63) / 64 * 64);
-	cr_assert_eq(smol_sampler_create(&s->s, vocab, o, s->memory, size, &error), SMOL_OK);
+	cr_assert_eq(smol_sampler_init(&s->s, vocab, o, s->memory, size, &error), SMOL_OK);
 }
 
 static uint32_t pick(struct sampler *s, const float *logits)

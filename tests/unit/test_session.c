@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <smol/session.h>
 #include <smol/weights.h>
 #include <stdio.h>
@@ -50,7 +50,7 @@ static void begin(struct running *r, uint32_t n_threads, uint32_t batch)
 	r->memory = aligned_alloc(64, (size + 63) / 64 * 64);
 	/* Nothing may rest on what the memory held before. */
 	memset(r->memory, 0xa5, size);
-	cr_assert_eq(smol_session_create(&r->session, &r->file, &options, r->memory, size, &error), SMOL_OK, "%s", error.text);
+	cr_assert_eq(smol_session_init(&r->session, &r->file, &options, r->memory, size, &error), SMOL_OK, "%s", error.text);
 }
 
 static void start(struct running *r, const struct model_recipe *recipe, uint32_t n_threads, uint32_t batch)
@@ -61,7 +61,7 @@ static void start(struct running *r, const struct model_recipe *recipe, uint32_t
 
 static void finish(struct running *r)
 {
-	smol_session_destroy(r->session);
+	smol_session_finish(r->session);
 	free(r->memory);
 	free((void *)(uintptr_t)r->file.bytes.data);
 }
@@ -343,11 +343,11 @@ static void spoil_last_bias(struct smol_file *f)
  * that (Q, K, V) is within the range. */
 static void spoil_normalised(struct smol_file *f)
 {
-	struct smol_learned_place at;
+	struct smol_params_place at;
 
-	smol_learned_at(&at, &f->config, 0, SMOL_LN_1);
+	smol_params_at(&at, &f->config, 0, SMOL_LN_1);
 	put(f->learned.data + at.gain, 1e18f);
-	smol_learned_at(&at, &f->config, 0, SMOL_ATTN_C_ATTN);
+	smol_params_at(&at, &f->config, 0, SMOL_ATTN_C_ATTN);
 	for (size_t i = 0; i < 48; i++)
 		put(f->learned.data + at.factor_b + 4 * i, 0);
 	for (uint32_t i = 0; i < f->config.n_schemes; i++)
@@ -357,19 +357,19 @@ static void spoil_normalised(struct smol_file *f)
 /* A large K makes all attention go to one position. */
 static void spoil_key(struct smol_file *f)
 {
-	struct smol_learned_place at;
+	struct smol_params_place at;
 
-	smol_learned_at(&at, &f->config, 0, SMOL_ATTN_C_ATTN);
+	smol_params_at(&at, &f->config, 0, SMOL_ATTN_C_ATTN);
 	put(f->learned.data + at.factor_b + 4 * 16, 1e30f);
 }
 
 /* b is 1 throughout, and A b = 16; GELU of -16e30 is 0. */
 static void spoil_activation(struct smol_file *f)
 {
-	struct smol_learned_place norm, matrix;
+	struct smol_params_place norm, matrix;
 
-	smol_learned_at(&norm, &f->config, 0, SMOL_LN_2);
-	smol_learned_at(&matrix, &f->config, 0, SMOL_MLP_C_FC);
+	smol_params_at(&norm, &f->config, 0, SMOL_LN_2);
+	smol_params_at(&matrix, &f->config, 0, SMOL_MLP_C_FC);
 	for (size_t i = 0; i < 16; i++) {
 		put(f->learned.data + norm.gain + 4 * i, 0);
 		put(f->learned.data + norm.bias + 4 * i, 1);
@@ -381,9 +381,9 @@ static void spoil_activation(struct smol_file *f)
 /* The last LayerNorm divides by infinity. */
 static void spoil_residual(struct smol_file *f)
 {
-	struct smol_learned_place at;
+	struct smol_params_place at;
 
-	smol_learned_at(&at, &f->config, 1, SMOL_MLP_C_PROJ);
+	smol_params_at(&at, &f->config, 1, SMOL_MLP_C_PROJ);
 	put(f->learned.data + at.factor_b, 1e30f);
 }
 
@@ -467,7 +467,7 @@ Test(session, may_have_a_shorter_context)
 	fill_tokens(tokens, 256);
 	cr_assert_eq(smol_session_size(&size, &r.file, &options, NULL), SMOL_OK);
 	memory = aligned_alloc(64, (size + 63) / 64 * 64);
-	cr_assert_eq(smol_session_create(&session, &r.file, &options, memory, size, NULL), SMOL_OK);
+	cr_assert_eq(smol_session_init(&session, &r.file, &options, memory, size, NULL), SMOL_OK);
 	cr_assert_eq(smol_session_context(session), 3);
 	cr_assert_eq(smol_session_feed(session, tokens, 4, NULL), SMOL_E_CONTEXT);
 	cr_assert_eq(smol_session_feed(session, tokens, 3, NULL), SMOL_OK);
@@ -475,7 +475,7 @@ Test(session, may_have_a_shorter_context)
 	cr_assert_eq(smol_session_position(session), 3);
 	cr_assert_eq(smol_session_feed(r.session, tokens, 3, NULL), SMOL_OK);
 	cr_assert_arr_eq(smol_session_logits(session), smol_session_logits(r.session), 256 * sizeof(float));
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	free(memory);
 	finish(&r);
 }
@@ -491,7 +491,7 @@ Test(session, options_are_checked)
 	model_open(&file, &recipes[0]);
 	cr_assert_eq(smol_session_size(&size, &file, &(struct smol_session_options){.context = 13}, &error), SMOL_E_ARGUMENT);
 	cr_assert_eq(smol_session_size(&size, &file, &(struct smol_session_options){.n_threads = 257}, &error), SMOL_E_ARGUMENT);
-	cr_assert_eq(smol_session_create(&session, &file, NULL, memory, sizeof memory, &error), SMOL_E_ARGUMENT);
-	smol_session_destroy(NULL);
+	cr_assert_eq(smol_session_init(&session, &file, NULL, memory, sizeof memory, &error), SMOL_E_ARGUMENT);
+	smol_session_finish(NULL);
 	free((void *)(uintptr_t)file.bytes.data);
 }

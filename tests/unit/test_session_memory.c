@@ -81,7 +81,7 @@ static struct smol_session *create(const struct smol_file *file, const struct sm
 
 	cr_assert_eq(smol_session_size(size, file, o, NULL), SMOL_OK);
 	*memory = pages(*size);
-	cr_assert_eq(smol_session_create(&session, file, o, *memory, *size, NULL), SMOL_OK);
+	cr_assert_eq(smol_session_init(&session, file, o, *memory, *size, NULL), SMOL_OK);
 	return session;
 }
 
@@ -94,7 +94,7 @@ static struct smol_sampler *create_sampler(uint32_t vocab, void **memory, size_t
 	o.repeat_penalty = 1.1f;
 	cr_assert_eq(smol_sampler_size(size, vocab, &o, NULL), SMOL_OK);
 	*memory = pages(*size);
-	cr_assert_eq(smol_sampler_create(&sampler, vocab, &o, *memory, *size, NULL), SMOL_OK);
+	cr_assert_eq(smol_sampler_init(&sampler, vocab, &o, *memory, *size, NULL), SMOL_OK);
 	return sampler;
 }
 
@@ -124,7 +124,7 @@ Test(memory, nothing_is_allocated_once_there_is_a_session)
 	smol_session_rewind(session, 0);
 	cr_assert_eq(smol_session_feed(session, tokens, 5, NULL), SMOL_OK);
 	cr_assert_eq(n_allocations, before);
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	munmap(memory, size);
 	munmap(sampler_memory, sampler_size);
 	free((void *)(uintptr_t)file.bytes.data);
@@ -190,7 +190,7 @@ Test(memory, unused_pages_of_the_cache_are_not_touched)
 	cr_assert_gt(size, (size_t)2 * 2 * 32768 * 64 * 4);
 	cr_assert_eq(smol_session_feed(session, tokens, 3, NULL), SMOL_OK);
 	cr_assert_lt(resident_bytes(memory, size), 1000000);
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	munmap(memory, size);
 	free((void *)(uintptr_t)file.bytes.data);
 }
@@ -210,12 +210,12 @@ Test(memory, a_thread_that_cannot_be_had_is_an_error, .timeout = 60)
 	memory = pages(size);
 	for (int n = 0; n < 5; n++) {
 		threads_left = n;
-		cr_assert_eq(smol_session_create(&session, &file, &o, memory, size, &error), SMOL_E_MEMORY);
+		cr_assert_eq(smol_session_init(&session, &file, &o, memory, size, &error), SMOL_E_MEMORY);
 		cr_assert_null(session);
 	}
 	threads_left = 5;
-	cr_assert_eq(smol_session_create(&session, &file, &o, memory, size, &error), SMOL_OK);
-	smol_session_destroy(session);
+	cr_assert_eq(smol_session_init(&session, &file, &o, memory, size, &error), SMOL_OK);
+	smol_session_finish(session);
 	munmap(memory, size);
 	free((void *)(uintptr_t)file.bytes.data);
 }

@@ -370,10 +370,10 @@ Test(spec, model)
 		for (size_t t = 0; t < n; t++)
 			ids[t] = (uint32_t)tokens[t];
 		cr_assert_eq(V, file.config.vocab);
-		cr_assert_eq(smol_session_create(&session, &file, &options, memory, sizeof memory, NULL), SMOL_OK);
+		cr_assert_eq(smol_session_init(&session, &file, &options, memory, sizeof memory, NULL), SMOL_OK);
 		cr_assert_eq(smol_session_feed(session, ids, n, NULL), SMOL_OK);
 		same(smol_session_logits(session), logits, V, "logit");
-		smol_session_destroy(session);
+		smol_session_finish(session);
 	}
 }
 
@@ -409,7 +409,7 @@ Test(spec, pick)
 	/* Each pick is from the same text, with the next draw: a new sampler for each, as many draws on. */
 	for (size_t i = 0; i < n; i++) {
 		uint32_t token = 0;
-		cr_assert_eq(smol_sampler_create(&sampler, (uint32_t)V, &o, memory, sizeof memory, NULL), SMOL_OK);
+		cr_assert_eq(smol_sampler_init(&sampler, (uint32_t)V, &o, memory, sizeof memory, NULL), SMOL_OK);
 		for (size_t skipped = 0; skipped < i; skipped++)
 			smol_sampler_pick(&token, sampler, logits, NULL);
 		for (size_t j = 0; j < n_text; j++)

@@ -101,7 +101,7 @@ Test(corpus, pieces_change_nothing)
 	for (size_t i = 0; i < SIZE; i++)
 		text[i] = (uint8_t)(i * 2654435761u >> 24);
 	for (size_t at = 1048570; at + 20 < SIZE; at += 523, n_separators++)
-		memcpy(text + at, SMOL_SEPARATOR, sizeof SMOL_SEPARATOR - 1);
+		memcpy(text + at, SMOL_END_OF_TEXT, sizeof SMOL_END_OF_TEXT - 1);
 	for (size_t piece = 7919; piece <= SIZE; piece = piece < SIZE / 2 ? SIZE / 2 : 2 * piece) {
 		w = begin(NULL);
 		cr_assert_eq(smol_corpus_writer_document(w, NULL), SMOL_OK);
@@ -266,10 +266,10 @@ Test(corpus, a_file_has_the_same_bytes_as_memory_or_is_not_there)
 	w = begin(NULL);
 	document(w, "the text");
 	bytes = finish(&size, w);
-	cr_assert_eq(smol_map(&m, path, NULL), SMOL_OK);
+	cr_assert_eq(smol_mapping_open(&m, path, NULL), SMOL_OK);
 	cr_assert_eq(m.bytes.size_bytes, size);
 	cr_assert_eq(memcmp(m.bytes.data, bytes, size), 0);
-	smol_unmap(&m);
+	smol_mapping_close(&m);
 	free(bytes);
 	unlink(path);
 	rmdir(folder);

@@ -259,7 +259,7 @@ Test(recipe, rules_by_name)
 	cr_assert(s->source == SMOL_NORM_OWN && s->d == 6);
 	cr_assert_eq(smol_config_scheme(&c, 3, SMOL_LN_2)->source, SMOL_NORM_STORED);
 	cr_assert_eq(smol_config_scheme(&c, 3, SMOL_LN_1)->source, SMOL_NORM_FROZEN);
-	cr_assert_eq(c.n_runs, 3, "layers 0 and 1 are alike");
+	cr_assert_eq(c.n_spans, 3, "layers 0 and 1 are alike");
 	cr_assert_str_eq(smol_train_method(&o), "mixed");
 }
 

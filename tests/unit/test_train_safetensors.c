@@ -189,11 +189,11 @@ Test(safetensors, appends_what_it_writes)
 	cr_assert_eq(smol_writer_open(&writer, path, 0600, NULL), SMOL_OK);
 	cr_assert_eq(smol_tensor_file_append(&appended, writer, sources, 2, NULL, NULL), SMOL_OK);
 	cr_assert_eq(smol_writer_commit(writer, NULL), SMOL_OK);
-	cr_assert_eq(smol_map(&m, path, NULL), SMOL_OK);
+	cr_assert_eq(smol_mapping_open(&m, path, NULL), SMOL_OK);
 	cr_assert_eq(appended, size);
 	cr_assert_eq(m.bytes.size_bytes, size);
 	cr_assert_eq(memcmp(m.bytes.data, bytes, size), 0);
-	smol_unmap(&m);
+	smol_mapping_close(&m);
 	unlink(path);
 	free(bytes);
 }

@@ -5,7 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <smol/file.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <stdlib.h>
 
 enum { TEXT_BYTES = 3000 };
@@ -272,7 +272,7 @@ Test(trainer, stores_what_it_has)
 		struct smol_train_options o = small(methods[i]);
 		struct smol_trainer *t;
 		struct smol_file file;
-		struct smol_learned_place place;
+		struct smol_params_place place;
 		uint8_t *bytes;
 		size_t size;
 
@@ -290,7 +290,7 @@ Test(trainer, stores_what_it_has)
 			cr_assert((float)smol_net_value(t->net, t->net->wpe)[k] ==
 			          smol_load_f32(file.wpe.scales + k / 24 * 4) *
 			                  (float)(int8_t)file.wpe.data[k]);
-		smol_learned_at(&place, &file.config, 1, SMOL_MLP_C_FC);
+		smol_params_at(&place, &file.config, 1, SMOL_MLP_C_FC);
 		for (uint32_t p = 0; p < t->net->n_params; p++) {
 			const struct smol_param *param = t->net->params + p;
 			uint64_t at = place.alphas;

@@ -4,7 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <smol/weights.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -41,9 +41,9 @@ static void close_model(struct smol_file *file)
 
 static void put_alphas(const struct smol_file *file, uint32_t layer, enum smol_slot slot, const float *alpha, uint32_t d)
 {
-	struct smol_learned_place at;
+	struct smol_params_place at;
 
-	smol_learned_at(&at, &file->config, layer, slot);
+	smol_params_at(&at, &file->config, layer, slot);
 	memcpy(writable(file->learned.data) + at.alphas, alpha, d * sizeof *alpha);
 }
 
@@ -185,10 +185,10 @@ Test(weights, of_matrices_agree_with_a_plain_computation)
 			const uint32_t layer = k / 4;
 			const struct smol_scheme *s = smol_config_scheme(&file.config, layer, slots[k % 4].slot);
 			double alpha[SMOL_MAX_BASES] = {1.0}, *w;
-			struct smol_learned_place at;
+			struct smol_params_place at;
 			struct smol_tensor t;
 			char name[64];
-			smol_learned_at(&at, &file.config, layer, slots[k % 4].slot);
+			smol_params_at(&at, &file.config, layer, slots[k % 4].slot);
 			if (s->source != SMOL_MATRIX_UNIT)
 				stored_numbers(alpha, file.learned.data + at.alphas, s->alpha_type, s->d);
 			snprintf(name, sizeof name, "h.%u.%s.weight", layer, slots[k % 4].name);
@@ -216,8 +216,8 @@ Test(weights, of_norms_agree_with_a_plain_computation)
 	for (uint32_t k = 0; k < 5; k++) {
 		const enum smol_slot slot = k == 4 ? SMOL_LN_F : k % 2 ? SMOL_LN_2 : SMOL_LN_1;
 		const struct smol_scheme *s = smol_config_scheme(&file.config, k / 2, slot);
-		struct smol_learned_place at;
-		smol_learned_at(&at, &file.config, k / 2, slot);
+		struct smol_params_place at;
+		smol_params_at(&at, &file.config, k / 2, slot);
 		for (uint32_t part = 0; part < 2; part++) {
 			double alpha[SMOL_MAX_BASES], *w;
 			struct smol_tensor t;
@@ -240,7 +240,7 @@ Test(weights, of_norms_agree_with_a_plain_computation)
 Test(weights, of_frozen_and_stored_norms)
 {
 	struct smol_file frozen, stored;
-	struct smol_learned_place at;
+	struct smol_params_place at;
 	struct smol_tensor t;
 	double *w, expected[16];
 
@@ -253,7 +253,7 @@ Test(weights, of_frozen_and_stored_norms)
 			cr_assert_eq(w[c], part ? 0.0 : 1.0);
 		free(w);
 		find(&t, &stored, part ? "h.1.ln_2.bias" : "h.1.ln_2.weight");
-		smol_learned_at(&at, &stored.config, 1, SMOL_LN_2);
+		smol_params_at(&at, &stored.config, 1, SMOL_LN_2);
 		stored_numbers(expected, stored.learned.data + (part ? at.bias : at.gain), SMOL_F16, 16);
 		w = read_rows(&stored, &t, 0, 1);
 		cr_assert_arr_eq(w, expected, sizeof expected);
@@ -268,15 +268,15 @@ Test(weights, factors_are_added_from_left_to_right)
 {
 	for (uint8_t type = SMOL_F32; type <= SMOL_F16; type++) {
 		const struct model_recipe recipe = {.seed = 4, .source = SMOL_MATRIX_OWN, .rank = 5, .value_type = type, .n_ff = 67};
-		const size_t number = smol_number_bytes(type), size = 67 * 5 * number;
+		const size_t number = smol_dtype_bytes(type), size = 67 * 5 * number;
 		double a[5 * 16], b[67 * 5], *bare, *w;
-		struct smol_learned_place at;
+		struct smol_params_place at;
 		struct smol_file file;
 		struct smol_tensor t;
 		uint8_t *kept = malloc(size), *b_at;
 		model_open(&file, &recipe);
 		find(&t, &file, "h.1.mlp.c_fc.weight");
-		smol_learned_at(&at, &file.config, 1, SMOL_MLP_C_FC);
+		smol_params_at(&at, &file.config, 1, SMOL_MLP_C_FC);
 		stored_numbers(a, file.learned.data + at.factor_a, type, 5 * 16);
 		stored_numbers(b, file.learned.data + at.factor_b, type, 67 * 5);
 		w = read_rows(&file, &t, 0, 67);
@@ -322,7 +322,7 @@ Test(weights, of_embeddings_are_the_stored_numbers)
 					expected = (double)(float)((double)scale * (nibble < 8 ? nibble : nibble - 16) *
 					                           view->multipliers[at / 6 * 2]);
 				} else {
-					stored_numbers(&expected, view->data + at * smol_number_bytes(type), type, 1);
+					stored_numbers(&expected, view->data + at * smol_dtype_bytes(type), type, 1);
 				}
 				cr_assert_eq(w[i], expected);
 			}

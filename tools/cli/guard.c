@@ -97,11 +97,11 @@ enum smol_status cli_open(struct smol_mapping *mapping, struct smol_file *file, 
 	catch_bus_errors();
 	atomic_store(&opening, message);
 	if (file && n_threads)
-		status = smol_open(&m, file, path, n_threads, error);
+		status = smol_file_open(&m, file, path, n_threads, error);
 	else
-		status = file ? smol_open_unproven(&m, file, path, error) : smol_map(&m, path, error);
+		status = file ? smol_file_open_unverified(&m, file, path, error) : smol_mapping_open(&m, path, error);
 	if (!status && (!message || !guard(&m, message))) {
-		smol_unmap(&m);
+		smol_mapping_close(&m);
 		*error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
 		status = SMOL_E_MEMORY;
 	}
@@ -127,14 +127,14 @@ void cli_unmap(struct smol_mapping *mapping)
 			free(message);
 		}
 	}
-	smol_unmap(mapping);
+	smol_mapping_close(mapping);
 }
 
 int cli_check_unchanged(const struct smol_mapping *mapping, const char *path)
 {
 	struct smol_error error;
 
-	return smol_map_check(mapping, &error) ? cli_complain(path, &error) : 0;
+	return smol_mapping_check(mapping, &error) ? cli_complain(path, &error) : 0;
 }
 
 void cli_guard_output(const char *path)

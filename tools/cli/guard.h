@@ -5,7 +5,7 @@
 
 #include <smol/io.h>
 
-/* As smol_map, smol_open and smol_unmap. n_threads 0: as smol_open_unproven. Not while another thread does so. */
+/* As smol_mapping_open, smol_file_open and smol_mapping_close. n_threads 0: as smol_file_open_unverified. Not while another thread does so. */
 enum smol_status cli_map(struct smol_mapping *mapping, const char *path, struct smol_error *error);
 enum smol_status cli_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
                           uint32_t n_threads, struct smol_error *error);

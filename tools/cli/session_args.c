@@ -49,7 +49,7 @@ static bool parse_size(uint64_t *bytes, const char *text)
 
 int session_args_check(struct smol_session_options *options, const struct session_words *w)
 {
-	static const char *const numbers[] = {"f32", "f16", "q8", NULL}; /* as enum smol_number */
+	static const char *const numbers[] = {"f32", "f16", "q8", NULL}; /* as enum smol_dtype */
 	const int kv = choice(numbers, w->kv ? w->kv : "f32");
 
 	if (kv < 0)
@@ -57,7 +57,7 @@ int session_args_check(struct smol_session_options *options, const struct sessio
 	if (w->batch < 0)
 		return cli_usage_error("--batch-size", "takes 0 (64) or more");
 	options->batch = (uint32_t)w->batch;
-	options->kv_type = (enum smol_number)kv;
+	options->kv_type = (enum smol_dtype)kv;
 	options->is_fast = w->is_fast != 0;
 	if (w->mem && !parse_size(&options->memory_bytes, w->mem))
 		return cli_usage_error("--mem", "takes a size such as 500K, 64M or 2G");

@@ -53,7 +53,7 @@ enum smol_status tokenizer_load(uint8_t **section, struct smol_file *tokenizer, 
 		if (copy)
 			memcpy(copy, file.tokenizer.data, file.tokenizer.size_bytes);
 		t.tokenizer.data = copy;
-		status = smol_map_check(&mapping, error);
+		status = smol_mapping_check(&mapping, error);
 	}
 	cli_unmap(&mapping);
 	if (status) {

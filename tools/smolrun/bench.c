@@ -278,14 +278,14 @@ static int run_threads(const struct bench *b, uint32_t n_threads)
 	options.n_threads = n_threads;
 	if (!tokens || !row || session_args_budget(&options, &b->file, &error) ||
 	    smol_session_size(&size, &b->file, &options, &error) || !(memory = cli_memory(size)) ||
-	    smol_session_create(&session, &b->file, &options, memory, size, &error)) {
+	    smol_session_init(&session, &b->file, &options, memory, size, &error)) {
 		cli_complain(b->path, &error);
 	} else {
 		row->n_threads = n_threads;
 		row->session_bytes = size;
 		code = run_tests(b, row, session, tokens);
 	}
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	cli_memory_free(memory, size);
 	free(row);
 	free(tokens);

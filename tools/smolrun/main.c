@@ -62,7 +62,7 @@ static int create_session(struct run *run)
 	run->memory = cli_memory(run->memory_bytes);
 	if (!run->memory)
 		return complain_errno(run->args->model);
-	if (smol_session_create(&run->session, &run->file, options, run->memory, run->memory_bytes, &error))
+	if (smol_session_init(&run->session, &run->file, options, run->memory, run->memory_bytes, &error))
 		return cli_complain(run->args->model, &error);
 	return 0;
 }
@@ -166,7 +166,7 @@ static int run_model(struct run *run)
 		code = create_session(run);
 	if (code == 0)
 		code = run->args->perplexity_file ? measure(run) : generate(run);
-	smol_session_destroy(run->session);
+	smol_session_finish(run->session);
 	trust_proof_free(&run->proof);
 	cli_memory_free(run->memory, run->memory_bytes);
 	cli_unmap(&run->mapping);

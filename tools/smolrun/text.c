@@ -193,7 +193,7 @@ enum smol_status run_text_open(struct run_text *text, const struct run *run, str
 	if (!t.memory)
 		return fail(error, SMOL_E_MEMORY, "out of memory");
 	t.has_end = !run->args->ignore_eos && smol_end_token(&t.end, &run->file);
-	status = smol_sampler_create(&sampler, vocab, &run->args->sampler, t.memory, t.memory_bytes, error);
+	status = smol_sampler_init(&sampler, vocab, &run->args->sampler, t.memory, t.memory_bytes, error);
 	if (!status)
 		status = smol_encoder_create(&t.encoder, &run->file, error);
 	if (!status)

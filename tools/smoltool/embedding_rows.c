@@ -2,12 +2,12 @@
 #include "smoltool/embedding_rows.h"
 
 #include <smol/initial.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const type_names[] = {"f32", "f16", "q8", "q4"}; /* as enum smol_number */
+static const char *const type_names[] = {"f32", "f16", "q8", "q4"}; /* as enum smol_dtype */
 
 static void put_f32(uint8_t *p, float f)
 {
@@ -26,7 +26,7 @@ void table_put_row(uint8_t *embeddings, const struct smol_table_layout *at, uint
 		put_f32(embeddings + at->scales + 4 * row,
 		        smol_encode_q4(dest, multipliers, values, width));
 	else
-		smol_encode_numbers(dest, (enum smol_number)type, values, width);
+		smol_encode_numbers(dest, (enum smol_dtype)type, values, width);
 }
 
 int table_type(const char *name)

@@ -4,7 +4,7 @@
 #include "cli/json.h"
 #include "smoltool/inspect.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <smol/tokenizer.h>
 #include <smol/weights.h>
 
@@ -28,7 +28,7 @@ static void print_tokens(const struct smol_file *file)
 		printf("tokens       bytes\n");
 		return;
 	}
-	printf("tokens       BPE, %u merges, %u in all", smol_merge_count(file), smol_token_count(file));
+	printf("tokens       BPE, %u merges, %u in all", smol_tokenizer_merge_count(file), smol_token_count(file));
 	if (smol_end_token(&end, file))
 		printf(", end of text %u", end);
 	putchar('\n');
@@ -81,9 +81,9 @@ static void print_runs(const struct smol_config *c)
 {
 	uint32_t first = 0;
 
-	for (uint32_t i = 0; i < c->n_runs; i++) {
-		const uint8_t *s = c->runs[i].scheme;
-		const uint32_t last = first + c->runs[i].n_layers - 1;
+	for (uint32_t i = 0; i < c->n_spans; i++) {
+		const uint8_t *s = c->spans[i].scheme;
+		const uint32_t last = first + c->spans[i].n_layers - 1;
 		printf("  layers %u..%u: ln_1 %u, attn %u and %u, ln_2 %u, mlp %u and %u\n", first, last, s[0], s[1], s[2], s[3], s[4],
 		       s[5]);
 		first = last + 1;
@@ -184,7 +184,7 @@ static void print_page(const struct smol_file *file, const struct inspect_sessio
 	struct smol_size_report sizes;
 
 	smol_file_sizes(&sizes, file);
-	print_sizes(&sizes, smol_config_learned_numbers(c));
+	print_sizes(&sizes, smol_config_parameters(c));
 	print_shape(file);
 	printf("as stored    f32 weights of this shape would take %s\n", cli_size(size, 4 * dense_numbers(c)));
 	print_memory(file, session);
@@ -236,7 +236,7 @@ int tool_inspect(int argc, const char **argv)
 		{"json", 0, POPT_ARG_NONE, &json, 0, "print one JSON object", NULL},
 		{"ctx-size", 'c', POPT_ARG_INT, &context_size, 0, "memory with a context of N tokens; 0: the model's", "N"},
 		{"threads", 't', POPT_ARG_INT, &threads, 0, "and N threads; 0: one for each core", "N"},
-		{NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "How it would run, as for smolrun:", NULL},
+		{NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "How it would span, as for smolrun:", NULL},
 		CLI_HELP_OPTION,
 		POPT_TABLEEND,
 	};

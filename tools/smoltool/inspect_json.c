@@ -4,7 +4,7 @@
 #include "smoltool/inspect.h"
 
 #include <smol/initial.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <smol/tokenizer.h>
 
 #include <jansson.h>
@@ -16,12 +16,12 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
 {
 	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
 	const bool is_matrix = s->kind == SMOL_MATRIX;
-	struct smol_learned_place at;
+	struct smol_params_place at;
 
 	if (t->part > 1 || s->d == 0 || (is_matrix && (t->part == 1 || s->source == SMOL_MATRIX_UNIT || s->source > SMOL_MATRIX_SHARED)))
 		return false;
-	smol_learned_at(&at, &file->config, t->layer, t->slot);
-	smol_decode_numbers(alpha, (enum smol_number)s->alpha_type,
+	smol_params_at(&at, &file->config, t->layer, t->slot);
+	smol_decode_numbers(alpha, (enum smol_dtype)s->alpha_type,
 	                    file->learned.data + (t->part == 1 ? at.bias_alphas : at.alphas), s->d);
 	*d = s->d;
 	*shared = smol_scheme_is_shared(s);
@@ -85,11 +85,11 @@ static json_t *json_runs(const struct smol_config *c)
 {
 	json_t *list = json_array();
 
-	for (uint32_t i = 0; i < c->n_runs; i++) {
+	for (uint32_t i = 0; i < c->n_spans; i++) {
 		json_t *schemes = json_array();
 		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
-			json_array_append_new(schemes, json_integer(c->runs[i].scheme[slot]));
-		json_array_append_new(list, json_pack("{s:i, s:o}", "layers", c->runs[i].n_layers, "schemes", schemes));
+			json_array_append_new(schemes, json_integer(c->spans[i].scheme[slot]));
+		json_array_append_new(list, json_pack("{s:i, s:o}", "layers", c->spans[i].n_layers, "schemes", schemes));
 	}
 	return list;
 }
@@ -112,7 +112,7 @@ static void set_sizes(json_t *o, const struct smol_file *file)
 	set_integer(o, "file_bytes", r.file);
 	set_integer(o, "embedding_bytes", r.embeddings);
 	set_integer(o, "non_embedding_bytes", r.non_embedding);
-	set_integer(o, "non_embedding_params", smol_config_learned_numbers(&file->config));
+	set_integer(o, "non_embedding_params", smol_config_parameters(&file->config));
 	set_integer(o, "learned_bytes", r.learned);
 	set_integer(o, "tokenizer_bytes", r.tokenizer);
 	set_integer(o, "card_bytes", r.card);
@@ -125,7 +125,7 @@ static void set_tokenizer(json_t *o, const struct smol_file *file)
 
 	set_text(o, "tokenizer", file->config.tokenizer == SMOL_TOKENIZER_BYTES ? "bytes" : "bpe");
 	set_integer(o, "tokens", smol_token_count(file));
-	set_integer(o, "merges", smol_merge_count(file));
+	set_integer(o, "merges", smol_tokenizer_merge_count(file));
 	json_object_set_new(o, "end_token", smol_end_token(&end, file) ? json_integer(end) : json_null());
 }
 

@@ -6,7 +6,7 @@
 #include "cli/tokenizer_file.h"
 
 #include <smol/initial.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 
 #include <limits.h>
 #include <stdio.h>
@@ -94,7 +94,7 @@ static void add_sparse(struct smol_config *c, double part)
 		uint32_t rows, cols;
 
 		schemes[slot] = *smol_config_scheme(c, 0, (enum smol_slot)slot);
-		c->runs[0].scheme[slot] = (uint8_t)slot;
+		c->spans[0].scheme[slot] = (uint8_t)slot;
 		if (schemes[slot].kind == SMOL_NORM)
 			continue;
 		smol_config_shape(c, (enum smol_slot)slot, &rows, &cols);
@@ -173,7 +173,7 @@ static bool fill_ones(uint8_t *dest, uint8_t type, size_t n, size_t n_ones)
 		return false;
 	for (size_t i = 0; i < n_ones; i++)
 		values[i] = 1.0f;
-	smol_encode_numbers(dest, (enum smol_number)type, values, n);
+	smol_encode_numbers(dest, (enum smol_dtype)type, values, n);
 	free(values);
 	return true;
 }
@@ -190,7 +190,7 @@ static bool fill_factor(uint8_t *dest, const struct smol_config *c, uint32_t lay
 	if (!a)
 		return false;
 	smol_initial_factor(a, c, layer, slot, s->rank);
-	smol_encode_numbers(dest, (enum smol_number)s->value_type, a, (size_t)s->rank * cols);
+	smol_encode_numbers(dest, (enum smol_dtype)s->value_type, a, (size_t)s->rank * cols);
 	free(a);
 	return true;
 }
@@ -199,9 +199,9 @@ static bool fill_factor(uint8_t *dest, const struct smol_config *c, uint32_t lay
 static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer, enum smol_slot slot)
 {
 	const struct smol_scheme *s = smol_config_scheme(c, layer, slot);
-	struct smol_learned_place at;
+	struct smol_params_place at;
 
-	smol_learned_at(&at, c, layer, slot);
+	smol_params_at(&at, c, layer, slot);
 	if (s->kind == SMOL_NORM)
 		return s->source != SMOL_NORM_STORED || fill_ones(learned + at.gain, s->value_type, c->width, c->width);
 	if ((s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED || s->source == SMOL_MATRIX_NOLA) && !fill_ones(learned + at.alphas, s->alpha_type, s->d, 1))
@@ -279,7 +279,7 @@ static uint8_t *make_file(uint64_t *size, const struct smol_config *c, const str
 	float *values;
 
 	*error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	smol_learned_bytes(&learned_bytes, c);
+	smol_params_bytes(&learned_bytes, c);
 	smol_embedding_bytes(&embedding_bytes, c);
 	learned = calloc(learned_bytes + 1, 1);
 	embeddings = calloc(embedding_bytes, 1);

@@ -162,10 +162,10 @@ static enum smol_status measure(struct perplexity *result, const struct smol_fil
 		status = SMOL_E_MEMORY;
 	}
 	if (!status)
-		status = smol_session_create(&session, file, &options, memory, size_bytes, error);
+		status = smol_session_init(&session, file, &options, memory, size_bytes, error);
 	if (!status)
 		status = perplexity_measure(result, file, session, text, error);
-	smol_session_destroy(session);
+	smol_session_finish(session);
 	cli_memory_free(memory, size_bytes);
 	return status;
 }
@@ -281,7 +281,7 @@ static int quantize(const struct quantize_options *o, const char *path)
 		                  &error);
 	else
 		error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	if (bytes && smol_map_check(&mapping, &error)) {
+	if (bytes && smol_mapping_check(&mapping, &error)) {
 		free(bytes);
 		bytes = NULL;
 	}

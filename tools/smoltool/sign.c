@@ -55,7 +55,7 @@ static int write_signed(const struct sign_options *o, const char *path,
 		return cli_complain(output, &error);
 	cli_guard_output(output);
 	status = put_signed(writer, file, key, &error);
-	if (smol_map_check(mapping, &changed)) {
+	if (smol_mapping_check(mapping, &changed)) {
 		smol_writer_abort(writer);
 		return cli_complain(path, &changed);
 	}

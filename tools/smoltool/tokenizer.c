@@ -35,7 +35,7 @@ static int save(const struct tokenizer_options *o, const uint8_t *bytes, size_t 
 	    smol_write_file(o->output, bytes, size_bytes, 0644, &error))
 		return cli_complain(o->output, &error);
 	fprintf(stderr, "%s: %u tokens, %u merges, %s\n", o->output, (unsigned)made.config.vocab,
-	        (unsigned)smol_merge_count(&made), cli_size(size, size_bytes));
+	        (unsigned)smol_tokenizer_merge_count(&made), cli_size(size, size_bytes));
 	return 0;
 }
 
@@ -129,7 +129,7 @@ static int add_text(struct smol_bpe_trainer *trainer, const char *path, const st
 		status = smol_bpe_add(trainer, text.bytes.data + at, n, &error);
 	}
 	if (!status)
-		status = smol_map_check(&text, &error);
+		status = smol_mapping_check(&text, &error);
 	cli_unmap(&text);
 	return status ? cli_complain(path, &error) : 0;
 }

@@ -167,7 +167,7 @@ static int verify_with(const struct verify_options *o, const char *path, const s
 	if (cli_map(&mapping, path, &error))
 		return report_failure(&v, path, o->json, &error);
 	status = check_bytes(&v, &blamed, o, path, trust, mapping.bytes, &error);
-	if (!status && (status = smol_map_check(&mapping, &error))) {
+	if (!status && (status = smol_mapping_check(&mapping, &error))) {
 		v.is_model = false;
 		blamed = strdup(path);
 	}

@@ -87,7 +87,7 @@ static int write_tensor(const struct weights_options *o, const char *path, const
 	if (strcmp(o->output, "-") != 0)
 		status = smol_writer_open(&writer, o->output, 0644, &error);
 	cli_guard_output(writer ? o->output : NULL);
-	if (!status && ((status = put_rows(writer, file, t, begin, end, &error)) || (status = smol_map_check(mapping, &error))))
+	if (!status && ((status = put_rows(writer, file, t, begin, end, &error)) || (status = smol_mapping_check(mapping, &error))))
 		smol_writer_abort(writer);
 	else if (!status && writer)
 		status = smol_writer_commit(writer, &error);

@@ -100,8 +100,8 @@ static int apply_words(struct train_args *args, const struct words *w)
 		return cli_usage_error("--seed", "takes 0..2^64-1");
 	o->dist = (enum smol_dist)dist;
 	o->norms = (enum smol_source)norm;
-	o->numbers = (enum smol_learned_numbers)number;
-	o->embedding_type = (enum smol_number)type;
+	o->numbers = (enum smol_params_numbers)number;
+	o->embedding_type = (enum smol_dtype)type;
 	o->order = (enum smol_order)order;
 	o->keep_best = keep != 0;
 	o->gains = o->gains || w->gains != 0;

@@ -12,7 +12,7 @@ void train_group_speak(void);
 int train_group_leave(int code);
 
 /* What a trainer needs; NULL if this process is alone. */
-const struct smol_train_group *train_group(void);
+const struct smol_train_comm *train_group(void);
 /* Whether this is the one that writes files and reports. */
 bool train_group_is_first(void);
 /* Processes on this machine. */

@@ -11,7 +11,7 @@
 
 #define PIECE (1 << 22) /* numbers that travel at once */
 
-static struct smol_train_group group;
+static struct smol_train_comm group;
 static uint32_t neighbours = 1;
 static bool is_joined, is_agreed; /* all have agreed to stop */
 static void *share;               /* of a piece: what this process sums */
@@ -101,7 +101,7 @@ bool train_group_join(void)
 		return false;
 	}
 	MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-	group = (struct smol_train_group){.rank = (uint32_t)rank, .size = (uint32_t)size, .sum = sum};
+	group = (struct smol_train_comm){.rank = (uint32_t)rank, .size = (uint32_t)size, .sum = sum};
 	neighbours = count_neighbours();
 	is_joined = true;
 	if (rank > 0)
@@ -131,7 +131,7 @@ int train_group_leave(int code)
 	return code;
 }
 
-const struct smol_train_group *train_group(void)
+const struct smol_train_comm *train_group(void)
 {
 	return is_joined && group.size > 1 ? &group : NULL;
 }

@@ -25,7 +25,7 @@ int train_group_leave(int code)
 	return code;
 }
 
-const struct smol_train_group *train_group(void)
+const struct smol_train_comm *train_group(void)
 {
 	return NULL;
 }

@@ -210,7 +210,7 @@ uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer)
 {
 	const struct smol_config *c = smol_trainer_config(trainer);
 
-	return smol_trainer_learned_numbers(trainer) - ((uint64_t)c->vocab + c->context) * c->width;
+	return smol_trainer_parameters(trainer) - ((uint64_t)c->vocab + c->context) * c->width;
 }
 
 /* Asked for: on the standard output. */

@@ -56,7 +56,7 @@ static void record_start(struct train_report *r, const struct smol_trainer *t, c
 	                    (json_int_t)smol_trainer_val_tokens(t), "vocab",
 	                    bytes ? NULL : json_integer((json_int_t)c->vocab), "tokenizer_xxh3", tokenizer,
 	                    "tokens_xxh3", tokens, "learned_numbers",
-	                    (json_int_t)smol_trainer_learned_numbers(t), "non_embedding_params",
+	                    (json_int_t)smol_trainer_parameters(t), "non_embedding_params",
 	                    (json_int_t)train_non_embedding_numbers(t), "tokens_per_step",
 	                    tokens_per_step(r), "step", (json_int_t)smol_trainer_steps(t)));
 	free(text);

@@ -1,7 +1,7 @@
 /* Rows of stored numbers times vectors, with NEON: embeddings of 8 and 4 bits, and integer weights of 16. */
 #include "kernel/arm/registers_neon.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 
 #define CHUNK 1024u /* columns of 8 bits: 256 products of less than 2^22 fit a lane */
 

@@ -4,7 +4,7 @@
 #include "base/bytes.h"
 #include "kernel/kernel.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 
 #include <math.h>
 #include <string.h>

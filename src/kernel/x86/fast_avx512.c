@@ -51,11 +51,11 @@ static inline __attribute__((always_inline)) void single(int64_t *sums, const st
                                                          const struct table *table, bool is_narrow)
 {
 	const uint32_t rows = t->rows - block * SMOL_ROW_BLOCK;
-	struct lanes s[SMOL_MAX_GROUP];
+	struct lanes s[SMOL_BLOCK_BATCH];
 
 	lanes_init(s, t, plane, block, n_blocks);
 	for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r++) {
-		__m512i row[SMOL_MAX_GROUP];
+		__m512i row[SMOL_BLOCK_BATCH];
 		rows_single(row, s, n_blocks, x, smol_round_up(t->cols, BYTES), table, is_narrow);
 		for (uint32_t b = 0; b < n_blocks && b * SMOL_ROW_BLOCK + r < rows; b++) {
 			int64_t *sum = sums + b * SMOL_ROW_BLOCK + r;

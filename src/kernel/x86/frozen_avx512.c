@@ -54,13 +54,13 @@ blocks(int64_t *sums, const struct smol_frozen *t, uint32_t plane, uint32_t bloc
 	const size_t n = smol_round_up(t->cols, BYTES);
 	const bool is_narrow = t->cols <= NARROW_COLS;
 	const uint32_t rows = t->rows - block * SMOL_ROW_BLOCK;
-	struct lanes s[SMOL_MAX_GROUP];
-	__m512i pairs[SMOL_MAX_GROUP][2 * FOLD];
+	struct lanes s[SMOL_BLOCK_BATCH];
+	__m512i pairs[SMOL_BLOCK_BATCH][2 * FOLD];
 
 	lanes_init(s, t, plane, block, n_blocks);
 	for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += FOLD) {
 		for (uint32_t i = 0; i < FOLD; i++) {
-			struct sums row[SMOL_MAX_GROUP];
+			struct sums row[SMOL_BLOCK_BATCH];
 			next_rows(row, s, n_blocks, split, n, table, is_narrow_table);
 			for (uint32_t b = 0; b < n_blocks; b++)
 				carry(&pairs[b][i], &pairs[b][FOLD + i], &row[b]);
@@ -96,7 +96,7 @@ static void single(int64_t *sums, const struct smol_frozen *t, uint32_t block, u
 {
 	const int64_t offset = OFFSET * split_vector(scratch, X, t->cols);
 	const uint32_t left = t->rows - block * SMOL_ROW_BLOCK, most = n_blocks * SMOL_ROW_BLOCK, n = left < most ? left : most;
-	int64_t plane[SMOL_MAX_GROUP * SMOL_ROW_BLOCK];
+	int64_t plane[SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK];
 	struct table table;
 
 	table_load(&table, t->table, 0x8000);

@@ -109,14 +109,14 @@ static inline __attribute__((always_inline)) void blocks(int64_t *to, const stru
                                                          const struct table *table, enum width width)
 {
 	const uint32_t rows = t->rows - block * SMOL_ROW_BLOCK;
-	struct lanes s[SMOL_MAX_GROUP];
+	struct lanes s[SMOL_BLOCK_BATCH];
 
 	lanes_init(s, t, plane, block, n_blocks);
 	for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r++) {
-		__m512i wide[SMOL_MAX_GROUP][2] = {{_mm512_setzero_si512()}};
+		__m512i wide[SMOL_BLOCK_BATCH][2] = {{_mm512_setzero_si512()}};
 		for (size_t i = 0; i < t->cols; i += CHUNK) {
 			const size_t left = t->cols - i, n = left < CHUNK ? left : CHUNK;
-			struct sums sums[SMOL_MAX_GROUP];
+			struct sums sums[SMOL_BLOCK_BATCH];
 			next_columns(sums, s, n_blocks, x + i / BYTES, (n + BYTES - 1) / BYTES, table, width);
 			for (uint32_t b = 0; b < n_blocks; b++) {
 				wide[b][0] = add_to_i64(wide[b][0], sums[b].h);

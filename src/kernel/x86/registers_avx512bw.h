@@ -144,7 +144,7 @@ static inline __attribute__((always_inline)) void lanes_init(struct lanes *s, co
                                                              uint32_t plane, uint32_t block, uint32_t n_blocks)
 {
 	const __m512i counters = _mm512_set_epi32(0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0);
-	struct lanes first[SMOL_MAX_GROUP];
+	struct lanes first[SMOL_BLOCK_BATCH];
 
 	for (uint32_t i = 0; i < n_blocks; i++) {
 		const __m128i tail = _mm_set_epi32((int)t->purpose, (int)plane, (int)t->tensor, (int)(4 * (block + i)));

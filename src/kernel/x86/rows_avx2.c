@@ -1,7 +1,7 @@
 /* Rows of stored numbers times vectors, with AVX2: embeddings of 8 and 4 bits, and integer weights of 16. */
 #include "kernel/x86/registers_avx2.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <string.h>
 
 /* |q X| < 2^22: 256 pairs fit 32 bits. */

@@ -1,7 +1,7 @@
 /* Rows of stored numbers times vectors, with AVX-512: embeddings of 8 and 4 bits, and integer weights of 16. */
 #include "kernel/x86/registers_avx512.h"
 
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <string.h>
 
 #define PREFETCH_BYTES 2048u /* ahead, in the one stream that rows are */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#define SEPARATOR_BYTES (sizeof SMOL_SEPARATOR - 1)
+#define SEPARATOR_BYTES (sizeof SMOL_END_OF_TEXT - 1)
 
 /* Text that is held back until a document ends; a longer document is encoded in pieces. The fuzzers' is small, so that they see those. */
 #ifdef SMOL_FUZZ_PENDING_BYTES
@@ -174,7 +174,7 @@ static enum smol_status encode(struct smol_corpus_writer *w, const uint8_t *text
 static enum smol_status separate(struct smol_corpus_writer *w, struct smol_error *error)
 {
 	const enum smol_status status =
-		encode(w, (const uint8_t *)SMOL_SEPARATOR, SEPARATOR_BYTES, error);
+		encode(w, (const uint8_t *)SMOL_END_OF_TEXT, SEPARATOR_BYTES, error);
 
 	return status == SMOL_OK ? mark_start(w, error) : status;
 }
@@ -184,10 +184,10 @@ static const uint8_t *find_separator(const uint8_t *text, size_t n)
 {
 	const uint8_t *p = text, *end = text + n;
 
-	while (p < end && (p = memchr(p, SMOL_SEPARATOR[0], (size_t)(end - p))) != NULL) {
+	while (p < end && (p = memchr(p, SMOL_END_OF_TEXT[0], (size_t)(end - p))) != NULL) {
 		if ((size_t)(end - p) < SEPARATOR_BYTES)
 			return NULL;
-		if (memcmp(p, SMOL_SEPARATOR, SEPARATOR_BYTES) == 0)
+		if (memcmp(p, SMOL_END_OF_TEXT, SEPARATOR_BYTES) == 0)
 			return p;
 		p++;
 	}

@@ -24,7 +24,7 @@ enum smol_group {
 struct smol_param {
 	char name[64];
 	enum smol_group group;
-	enum smol_number type; /* as it is stored in a file */
+	enum smol_dtype type; /* as it is stored in a file */
 	size_t rows, cols;
 	size_t offset;
 };

@@ -10,7 +10,7 @@ static const char *const slot_name[SMOL_N_SLOTS] = {"ln_1", "attn.c_attn", "attn
                                                     "ln_2", "mlp.c_fc",    "mlp.c_proj"};
 
 static uint32_t add(struct smol_net *net, const char *owner, const char *part, enum smol_group group,
-                    enum smol_number type, size_t rows, size_t cols)
+                    enum smol_dtype type, size_t rows, size_t cols)
 {
 	struct smol_param *p = net->params + net->n_params;
 
@@ -28,21 +28,21 @@ static uint32_t add(struct smol_net *net, const char *owner, const char *part, e
 static void add_terms(struct smol_net *net, struct smol_net_matrix *m, const char *owner)
 {
 	const struct smol_scheme *s = m->scheme;
-	const enum smol_number value_type = (enum smol_number)s->value_type;
+	const enum smol_dtype value_type = (enum smol_dtype)s->value_type;
 
 	if (s->source == SMOL_MATRIX_NOLA) {
 		m->frozen.d = 1;
 		m->of_a = smol_factor_scheme(s, false);
 		m->of_b = smol_factor_scheme(s, true);
-		m->alpha_a = add(net, owner, "factor_a.alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, s->d);
-		m->alpha_b = add(net, owner, "factor_b.alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, s->d);
+		m->alpha_a = add(net, owner, "factor_a.alpha", SMOL_GROUP_ALPHA, (enum smol_dtype)s->alpha_type, 1, s->d);
+		m->alpha_b = add(net, owner, "factor_b.alpha", SMOL_GROUP_ALPHA, (enum smol_dtype)s->alpha_type, 1, s->d);
 		return;
 	}
 	if (smol_scheme_is_shared(s))
 		m->alpha = net->shared;
-	else if (smol_scheme_numbers(s) > 0)
-		m->alpha = add(net, owner, smol_scheme_projects(s) ? "theta" : "alpha", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1,
-		               smol_scheme_numbers(s));
+	else if (smol_scheme_parameters(s) > 0)
+		m->alpha = add(net, owner, smol_scheme_projects(s) ? "theta" : "alpha", SMOL_GROUP_ALPHA, (enum smol_dtype)s->alpha_type, 1,
+		               smol_scheme_parameters(s));
 	if (s->rank > 0) {
 		m->factor_a = add(net, owner, "factor_a", SMOL_GROUP_FACTOR, value_type, s->rank, m->cols);
 		m->factor_b = add(net, owner, "factor_b", SMOL_GROUP_FACTOR, value_type, m->rows, s->rank);
@@ -53,7 +53,7 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
                        uint32_t layer, enum smol_slot slot)
 {
 	const struct smol_scheme *s = smol_config_scheme(&net->config, layer, slot);
-	const enum smol_number value_type = (enum smol_number)s->value_type;
+	const enum smol_dtype value_type = (enum smol_dtype)s->value_type;
 	uint32_t rows, cols;
 
 	smol_config_shape(&net->config, slot, &rows, &cols);
@@ -95,15 +95,15 @@ static void add_norm(struct smol_net *net, struct smol_net_norm *norm, const cha
 	                               .gain = SMOL_NO_PARAM,
 	                               .bias = SMOL_NO_PARAM};
 	if (s->source == SMOL_NORM_STORED) {
-		norm->gain = add(net, owner, "weight", SMOL_GROUP_NORM, (enum smol_number)s->value_type,
+		norm->gain = add(net, owner, "weight", SMOL_GROUP_NORM, (enum smol_dtype)s->value_type,
 		                 1, C);
 		norm->bias =
-			add(net, owner, "bias", SMOL_GROUP_NORM, (enum smol_number)s->value_type, 1, C);
+			add(net, owner, "bias", SMOL_GROUP_NORM, (enum smol_dtype)s->value_type, 1, C);
 	} else if (s->source == SMOL_NORM_OWN) {
 		norm->gain = add(net, owner, "weight.alpha", SMOL_GROUP_ALPHA,
-		                 (enum smol_number)s->alpha_type, 1, s->d);
+		                 (enum smol_dtype)s->alpha_type, 1, s->d);
 		norm->bias = add(net, owner, "bias.alpha", SMOL_GROUP_ALPHA,
-		                 (enum smol_number)s->alpha_type, 1, s->d);
+		                 (enum smol_dtype)s->alpha_type, 1, s->d);
 	}
 }
 
@@ -116,7 +116,7 @@ static uint32_t add_layer_gain(struct smol_net *net, uint32_t layer)
 	if (s == NULL || net->full)
 		return SMOL_NO_PARAM;
 	snprintf(owner, sizeof owner, "h.%u", (unsigned)layer);
-	return add(net, owner, "gain", SMOL_GROUP_ALPHA, (enum smol_number)s->alpha_type, 1, 1);
+	return add(net, owner, "gain", SMOL_GROUP_ALPHA, (enum smol_dtype)s->alpha_type, 1, 1);
 }
 
 static void add_layer(struct smol_net *net, uint32_t layer)
@@ -161,14 +161,14 @@ enum smol_status smol_net_register(struct smol_net *net, struct smol_error *erro
 	if (net->params == NULL)
 		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
 		                 "no memory for the list of parameters");
-	net->wte = add(net, "wte", "weight", SMOL_GROUP_EMBEDDING, (enum smol_number)c->wte_type,
+	net->wte = add(net, "wte", "weight", SMOL_GROUP_EMBEDDING, (enum smol_dtype)c->wte_type,
 	               c->vocab, c->width);
-	net->wpe = add(net, "wpe", "weight", SMOL_GROUP_EMBEDDING, (enum smol_number)c->wpe_type,
+	net->wpe = add(net, "wpe", "weight", SMOL_GROUP_EMBEDDING, (enum smol_dtype)c->wpe_type,
 	               c->context, c->width);
 	net->shared = SMOL_NO_PARAM;
 	if (shared != NULL)
 		net->shared = add(net, "", smol_scheme_projects(shared) ? "theta" : "alpha", SMOL_GROUP_ALPHA,
-		                  (enum smol_number)shared->alpha_type, 1, smol_scheme_numbers(shared));
+		                  (enum smol_dtype)shared->alpha_type, 1, smol_scheme_parameters(shared));
 	for (uint32_t l = 0; l < c->n_layers; l++)
 		add_layer(net, l);
 	add_norm(net, &net->ln_f, "ln_f", 0, SMOL_LN_F);

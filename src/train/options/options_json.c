@@ -96,11 +96,11 @@ static void set_word(struct smol_train_options *o, const struct field *f, int va
 	else if (f->words == order_words)
 		o->order = (enum smol_order)value;
 	else if (f->words == learned_words)
-		o->numbers = (enum smol_learned_numbers)value;
+		o->numbers = (enum smol_params_numbers)value;
 	else if (f->words == dist_words)
 		o->dist = (enum smol_dist)value;
 	else
-		o->embedding_type = (enum smol_number)value;
+		o->embedding_type = (enum smol_dtype)value;
 }
 
 /* Whether an option has the value that is left out. */

@@ -79,7 +79,7 @@ static const char *set_field(struct smol_train_rule *rule, const char *key, cons
 	}
 	if (strcmp(key, "numbers") == 0) {
 		word = find(text, number_words);
-		rule->numbers = (enum smol_learned_numbers)word;
+		rule->numbers = (enum smol_params_numbers)word;
 		rule->sets |= SMOL_RULE_NUMBERS;
 		return word >= 0 ? NULL : "numbers must be f16, f32 or q8";
 	}

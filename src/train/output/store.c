@@ -7,7 +7,7 @@
 
 #include <smol/file.h>
 #include <smol/initial.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <stdlib.h>
 
 #define ALPHA_MAX 65504.0f
@@ -167,7 +167,7 @@ static enum smol_status pack_learned(struct smol_trainer *t, struct smol_error *
 
 	for (uint32_t i = 2; i < t->net->n_params; i++) {
 		const struct smol_param *p = t->net->params + i;
-		const uint64_t size = smol_learned_array_bytes((uint8_t)p->type, smol_param_size(p));
+		const uint64_t size = smol_params_array_bytes((uint8_t)p->type, smol_param_size(p));
 		enum smol_status status = SMOL_E_SIZE;
 
 		if (size <= t->learned_bytes - at)
@@ -186,7 +186,7 @@ static enum smol_status pack_all(struct smol_trainer *t, struct smol_error *erro
 	enum smol_status status = smol_embedding_layout(&layout, &t->net->config);
 
 	if (status == SMOL_OK)
-		status = smol_learned_bytes(&t->learned_bytes, &t->net->config);
+		status = smol_params_bytes(&t->learned_bytes, &t->net->config);
 	if (status != SMOL_OK)
 		return smol_fail(error, status, SMOL_NO_OFFSET, "the model is too large for a file");
 	t->embedding_bytes = layout.size_bytes;

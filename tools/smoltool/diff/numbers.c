@@ -3,7 +3,7 @@
 #include "smoltool/diff/diff.h"
 
 #include <smol/initial.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 #include <smol/weights.h>
 
 #include <math.h>
@@ -48,7 +48,7 @@ static void set_off(struct diff *d, json_t *object, const struct off *o)
 /* Learned numbers that belong together; n is 0 if a model has none in this place. */
 struct part {
 	const uint8_t *data;
-	enum smol_number type;
+	enum smol_dtype type;
 	uint64_t n;
 };
 
@@ -58,11 +58,11 @@ static const char *const part_names[] = {"", " A", " B", " sparse", " gain", ""}
 
 static struct part make(const struct smol_file *f, uint64_t at, uint8_t type, uint64_t n)
 {
-	return (struct part){f->learned.data + at, (enum smol_number)type, n};
+	return (struct part){f->learned.data + at, (enum smol_dtype)type, n};
 }
 
 /* Of a norm: the gain is its weight. */
-static struct part norm_part(const struct smol_file *f, const struct smol_scheme *s, const struct smol_learned_place *at, int which)
+static struct part norm_part(const struct smol_file *f, const struct smol_scheme *s, const struct smol_params_place *at, int which)
 {
 	const bool is_bias = which == BIAS;
 
@@ -73,7 +73,7 @@ static struct part norm_part(const struct smol_file *f, const struct smol_scheme
 }
 
 /* Factors of a rank, or nola's alphas of them. */
-static struct part factor_part(const struct smol_file *f, const struct smol_scheme *s, const struct smol_learned_place *at,
+static struct part factor_part(const struct smol_file *f, const struct smol_scheme *s, const struct smol_params_place *at,
                                bool is_a, uint64_t length)
 {
 	if (s->source == SMOL_MATRIX_NOLA)
@@ -81,7 +81,7 @@ static struct part factor_part(const struct smol_file *f, const struct smol_sche
 	return make(f, is_a ? at->factor_a : at->factor_b, s->value_type, s->rank * length);
 }
 
-static struct part matrix_part(const struct smol_file *f, const struct smol_scheme *s, const struct smol_learned_place *at,
+static struct part matrix_part(const struct smol_file *f, const struct smol_scheme *s, const struct smol_params_place *at,
                                enum smol_slot slot, int which)
 {
 	uint32_t rows, cols;
@@ -97,19 +97,19 @@ static struct part matrix_part(const struct smol_file *f, const struct smol_sche
 		return make(f, at->bias, s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0);
 	/* The shared numbers are the file's, nola's stand for its factors. */
 	return make(f, at->alphas, s->alpha_type,
-	            smol_scheme_is_shared(s) || s->source == SMOL_MATRIX_NOLA ? 0 : smol_scheme_numbers(s));
+	            smol_scheme_is_shared(s) || s->source == SMOL_MATRIX_NOLA ? 0 : smol_scheme_parameters(s));
 }
 
 /* A layer that a model does not have has no numbers. */
 static struct part part_of(const struct smol_file *f, uint32_t layer, enum smol_slot slot, int which)
 {
-	struct smol_learned_place at;
+	struct smol_params_place at;
 	const struct smol_scheme *s;
 
 	if (slot != SMOL_LN_F && layer >= f->config.n_layers)
 		return (struct part){0};
 	s = smol_config_scheme(&f->config, layer, slot);
-	smol_learned_at(&at, &f->config, layer, slot);
+	smol_params_at(&at, &f->config, layer, slot);
 	return s->kind == SMOL_NORM ? norm_part(f, s, &at, which) : matrix_part(f, s, &at, slot, which);
 }
 
@@ -118,10 +118,10 @@ static struct part layer_gain(const struct smol_file *f, uint32_t layer)
 {
 	for (int slot = 0; layer < f->config.n_layers && slot < SMOL_N_SLOTS; slot++) {
 		const struct smol_scheme *s = smol_config_scheme(&f->config, layer, (enum smol_slot)slot);
-		struct smol_learned_place at;
+		struct smol_params_place at;
 		if (!smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
 			continue;
-		smol_learned_at(&at, &f->config, layer, (enum smol_slot)slot);
+		smol_params_at(&at, &f->config, layer, (enum smol_slot)slot);
 		return make(f, at.layer_gain, s->alpha_type, 1);
 	}
 	return (struct part){0};
@@ -133,7 +133,7 @@ static struct part shared_part(const struct smol_file *f)
 	for (uint32_t i = 0; i < f->config.n_schemes; i++) {
 		const struct smol_scheme *s = &f->config.schemes[i];
 		if (smol_scheme_is_shared(s))
-			return make(f, 0, s->alpha_type, smol_scheme_numbers(s));
+			return make(f, 0, s->alpha_type, smol_scheme_parameters(s));
 	}
 	return (struct part){0};
 }
@@ -144,8 +144,8 @@ static void compare_numbers(struct off *o, const struct part *a, const struct pa
 	for (uint64_t i = 0; i < a->n; i += SMOL_Q8_BLOCK) {
 		const size_t n = a->n - i < SMOL_Q8_BLOCK ? (size_t)(a->n - i) : SMOL_Q8_BLOCK;
 		float of_a[SMOL_Q8_BLOCK], of_b[SMOL_Q8_BLOCK];
-		smol_decode_numbers(of_a, a->type, a->data + smol_learned_array_bytes((uint8_t)a->type, i), n);
-		smol_decode_numbers(of_b, b->type, b->data + smol_learned_array_bytes((uint8_t)b->type, i), n);
+		smol_decode_numbers(of_a, a->type, a->data + smol_params_array_bytes((uint8_t)a->type, i), n);
+		smol_decode_numbers(of_b, b->type, b->data + smol_params_array_bytes((uint8_t)b->type, i), n);
 		for (size_t k = 0; k < n; k++)
 			add_pair(o, (double)of_a[k], (double)of_b[k]);
 	}
@@ -186,7 +186,7 @@ void diff_learned(struct diff *d)
 {
 	const struct smol_config *a = &d->a->config, *b = &d->b->config;
 	const uint32_t n_layers = a->n_layers < b->n_layers ? b->n_layers : a->n_layers;
-	const uint64_t n_a = smol_config_learned_numbers(a), n_b = smol_config_learned_numbers(b);
+	const uint64_t n_a = smol_config_parameters(a), n_b = smol_config_parameters(b);
 	json_t *found, *list = json_object();
 	struct off total = {0};
 

@@ -125,7 +125,7 @@ static void put_tokenizer(struct export_out *out, const struct smol_file *file)
 	put_array(out, "tokenizer.ggml.token_type", VALUE_I32, n);
 	for (uint32_t i = 0; i < n; i++)
 		export_put_number(out, token_type(file, i), 4);
-	put_texts(out, "tokenizer.ggml.merges", file, smol_merge_count(file), export_merge);
+	put_texts(out, "tokenizer.ggml.merges", file, smol_tokenizer_merge_count(file), export_merge);
 	put_u32(out, "tokenizer.ggml.bos_token_id", export_bos(file));
 	put_u32(out, "tokenizer.ggml.eos_token_id", export_eos(file));
 	put_key(out, "tokenizer.ggml.add_bos_token", VALUE_BOOL);

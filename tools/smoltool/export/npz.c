@@ -245,7 +245,7 @@ static enum smol_status write_file(const struct export_job *job, const char *pat
 	zip_error_init(&target.error);
 	status = write_zip(&target, entries, tensors, n, run);
 	if (!status)
-		status = smol_map_check(job->mapping, run->error);
+		status = smol_mapping_check(job->mapping, run->error);
 	if (status)
 		smol_writer_abort(target.writer);
 	else

@@ -81,7 +81,7 @@ enum smol_status export_out_close(struct export_out *out, const struct smol_mapp
 {
 	flush(out);
 	if (!out->status)
-		out->status = smol_map_check(model, out->error);
+		out->status = smol_mapping_check(model, out->error);
 	if (out->status)
 		smol_writer_abort(out->writer);
 	else

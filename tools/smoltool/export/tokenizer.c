@@ -40,8 +40,8 @@ char *export_token(const struct smol_file *file, uint32_t token)
 
 char *export_merge(const struct smol_file *file, uint32_t i)
 {
-	const struct smol_merge merge = smol_merge_of(file, i);
-	const uint32_t before = smol_tokens_before_bytes(file);
+	const struct smol_merge merge = smol_tokenizer_merge(file, i);
+	const uint32_t before = smol_tokenizer_tokens_before_bytes(file);
 	char *left = export_token(file, before + merge.left), *right = export_token(file, before + merge.right);
 	const size_t n = left && right ? strlen(left) + strlen(right) + 2 : 0;
 	char *text = n ? malloc(n) : NULL;
@@ -64,9 +64,9 @@ uint32_t export_eos(const struct smol_file *file)
 
 	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES || smol_end_token(&token, file))
 		return token;
-	while (smol_byte_of(token) != 0)
+	while (smol_tokenizer_byte(token) != 0)
 		token++;
-	return smol_tokens_before_bytes(file) + token;
+	return smol_tokenizer_tokens_before_bytes(file) + token;
 }
 
 static json_t *config_json(const struct smol_file *file)
@@ -107,7 +107,7 @@ static json_t *merges_json(const struct smol_file *file)
 {
 	json_t *merges = json_array();
 
-	for (uint32_t i = 0; merges && i < smol_merge_count(file); i++) {
+	for (uint32_t i = 0; merges && i < smol_tokenizer_merge_count(file); i++) {
 		char *text = export_merge(file, i);
 
 		if (!text || json_array_append_new(merges, json_string(text))) {
@@ -141,7 +141,7 @@ static json_t *specials_json(const struct smol_file *file)
 static json_t *tokenizer_json(const struct smol_file *file)
 {
 	json_t *level = json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 0,
-	                          "trim_offsets", 1, "use_regex", smol_merge_count(file) > 0);
+	                          "trim_offsets", 1, "use_regex", smol_tokenizer_merge_count(file) > 0);
 	json_t *json =
 		json_pack("{s:s, s:n, s:n, s:o, s:n, s:O, s:O, s:O, s:{s:s, s:n, s:n, s:s, s:s, s:b, "
 	                  "s:o, s:o}}",
@@ -176,7 +176,7 @@ static char *merges_text(const struct smol_file *file)
 	if (!to)
 		return NULL;
 	fputs("#version: 0.2\n", to);
-	for (uint32_t i = 0; good && i < smol_merge_count(file); i++) {
+	for (uint32_t i = 0; good && i < smol_tokenizer_merge_count(file); i++) {
 		char *merge = export_merge(file, i);
 
 		good = merge && fprintf(to, "%s\n", merge) > 0;

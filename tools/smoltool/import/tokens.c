@@ -47,7 +47,7 @@ static bool begin(struct import *m)
 	m->numbers = json_object();
 	for (uint32_t i = 0; i < 256; i++) {
 		char text[3];
-		*put_letter(text, smol_byte_of(i)) = '\0';
+		*put_letter(text, smol_tokenizer_byte(i)) = '\0';
 		if (!m->numbers || json_object_set_new(m->numbers, text, json_integer((json_int_t)i)))
 			return no_memory(m);
 	}

@@ -1,7 +1,7 @@
 /* Where the learned numbers of each tensor lie in the section LRND. SPEC.md 3.2.
  * Pure functions, thread-safe. */
-#ifndef SMOL_LEARNED_H
-#define SMOL_LEARNED_H
+#ifndef SMOL_PARAMS_H
+#define SMOL_PARAMS_H
 
 #include <smol/config.h>
 
@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 /* Byte offsets into LRND; meaningful only where the scheme of the slot has such numbers. */
-struct smol_learned_place {
+struct smol_params_place {
 	uint64_t alphas;      /* d: of a matrix (own or shared), of a norm's gain, or of nola's factor A */
 	uint64_t bias_alphas; /* d: of a norm's bias, or of nola's factor B */
 	uint64_t factor_a;    /* (r, K) */
@@ -22,14 +22,14 @@ struct smol_learned_place {
 };
 
 /* The place of a slot of a layer; for SMOL_LN_F the layer is ignored. config is valid. */
-void smol_learned_at(struct smol_learned_place *place, const struct smol_config *config, uint32_t layer,
+void smol_params_at(struct smol_params_place *place, const struct smol_config *config, uint32_t layer,
                      enum smol_slot slot);
 
 /* Bytes of a number of a type: F32, F16 or Q8. */
-uint32_t smol_number_bytes(uint8_t type);
+uint32_t smol_dtype_bytes(uint8_t type);
 
 /* Bytes of n learned numbers of a type: F32, F16 or Q8_BLOCKS. n is at most 2^40. */
-uint64_t smol_learned_array_bytes(uint8_t type, uint64_t n);
+uint64_t smol_params_array_bytes(uint8_t type, uint64_t n);
 
 /* Of learned numbers of Q8_BLOCKS: numbers of a block, and its bytes, the first two of which are its scale. */
 #define SMOL_Q8_BLOCK 64u

@@ -1,20 +1,20 @@
 /* The layout of LRND: what each tensor stores, and where. SPEC.md 3.2. */
 #include <smol/file.h>
-#include <smol/learned.h>
+#include <smol/params.h>
 
-uint32_t smol_number_bytes(uint8_t type)
+uint32_t smol_dtype_bytes(uint8_t type)
 {
 	return type == SMOL_F32 ? 4u : type == SMOL_F16 ? 2u : 1u;
 }
 
-uint64_t smol_learned_array_bytes(uint8_t type, uint64_t n)
+uint64_t smol_params_array_bytes(uint8_t type, uint64_t n)
 {
-	return type == SMOL_Q8_BLOCKS ? n + (n + SMOL_Q8_BLOCK - 1) / SMOL_Q8_BLOCK * 2 : n * smol_number_bytes(type);
+	return type == SMOL_Q8_BLOCKS ? n + (n + SMOL_Q8_BLOCK - 1) / SMOL_Q8_BLOCK * 2 : n * smol_dtype_bytes(type);
 }
 
 uint64_t smol_row_bytes(uint8_t type, uint32_t cols)
 {
-	return type == SMOL_Q4 ? ((uint64_t)cols + 63) / 64 * 32 : (uint64_t)cols * smol_number_bytes(type);
+	return type == SMOL_Q4 ? ((uint64_t)cols + 63) / 64 * 32 : (uint64_t)cols * smol_dtype_bytes(type);
 }
 
 uint32_t smol_row_multipliers(uint32_t cols)
@@ -35,46 +35,46 @@ static uint64_t shared_bytes(const struct smol_config *config)
 {
 	const struct smol_scheme *s = shared_scheme(config);
 
-	return s ? smol_learned_array_bytes(s->alpha_type, smol_scheme_numbers(s)) : 0;
+	return s ? smol_params_array_bytes(s->alpha_type, smol_scheme_parameters(s)) : 0;
 }
 
 /* Places a norm at offset at; returns where it ends. */
-static uint64_t place_norm(struct smol_learned_place *place, const struct smol_scheme *s, uint64_t width, uint64_t at)
+static uint64_t place_norm(struct smol_params_place *place, const struct smol_scheme *s, uint64_t width, uint64_t at)
 {
 	const uint64_t n = s->source == SMOL_NORM_OWN ? s->d : s->source == SMOL_NORM_STORED ? width : 0;
-	const uint64_t half = smol_learned_array_bytes(s->source == SMOL_NORM_OWN ? s->alpha_type : s->value_type, n);
+	const uint64_t half = smol_params_array_bytes(s->source == SMOL_NORM_OWN ? s->alpha_type : s->value_type, n);
 
 	place->alphas = place->gain = at;
 	place->bias_alphas = place->bias = at + half;
 	return at + 2 * half;
 }
 
-static uint64_t place_matrix(struct smol_learned_place *place, const struct smol_scheme *s, uint64_t rows,
+static uint64_t place_matrix(struct smol_params_place *place, const struct smol_scheme *s, uint64_t rows,
                              uint64_t cols, uint64_t at)
 {
-	const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_numbers(s);
+	const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_parameters(s);
 	const uint64_t stored_rank = s->source == SMOL_MATRIX_NOLA ? 0 : s->rank;
 
 	place->alphas = smol_scheme_is_shared(s) ? 0 : at;
-	place->bias_alphas = at + smol_learned_array_bytes(s->alpha_type, n);
+	place->bias_alphas = at + smol_params_array_bytes(s->alpha_type, n);
 	place->factor_a = place->bias_alphas +
-	                  (s->source == SMOL_MATRIX_NOLA ? smol_learned_array_bytes(s->alpha_type, n) : 0);
-	place->factor_b = place->factor_a + smol_learned_array_bytes(s->value_type, stored_rank * cols);
-	place->sparse = place->factor_b + smol_learned_array_bytes(s->value_type, rows * stored_rank);
-	place->gain = place->sparse + smol_learned_array_bytes(s->value_type, rows * smol_scheme_sparse(s));
-	place->bias = place->gain + smol_learned_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0);
-	return place->bias + smol_learned_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0);
+	                  (s->source == SMOL_MATRIX_NOLA ? smol_params_array_bytes(s->alpha_type, n) : 0);
+	place->factor_b = place->factor_a + smol_params_array_bytes(s->value_type, stored_rank * cols);
+	place->sparse = place->factor_b + smol_params_array_bytes(s->value_type, rows * stored_rank);
+	place->gain = place->sparse + smol_params_array_bytes(s->value_type, rows * smol_scheme_sparse(s));
+	place->bias = place->gain + smol_params_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0);
+	return place->bias + smol_params_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0);
 }
 
 /* Places one slot; returns where it ends. The limits keep every sum far below 2^64. */
-static uint64_t place_slot(struct smol_learned_place *place, const struct smol_config *config, uint32_t layer,
+static uint64_t place_slot(struct smol_params_place *place, const struct smol_config *config, uint32_t layer,
                            enum smol_slot slot, uint64_t at)
 {
 	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
 	uint32_t rows, cols;
 
 	smol_config_shape(config, slot, &rows, &cols);
-	*place = (struct smol_learned_place){0};
+	*place = (struct smol_params_place){0};
 	return s->kind == SMOL_NORM ? place_norm(place, s, cols, at) : place_matrix(place, s, rows, cols, at);
 }
 
@@ -83,13 +83,13 @@ static uint64_t gain_bytes(const struct smol_config *config, uint32_t layer)
 {
 	const struct smol_scheme *s = smol_config_layer_gain(config, layer);
 
-	return s ? smol_learned_array_bytes(s->alpha_type, 1) : 0;
+	return s ? smol_params_array_bytes(s->alpha_type, 1) : 0;
 }
 
 /* Bytes of one layer. */
 static uint64_t layer_bytes(const struct smol_config *config, uint32_t layer)
 {
-	struct smol_learned_place place;
+	struct smol_params_place place;
 	uint64_t at = gain_bytes(config, layer);
 
 	for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
@@ -104,15 +104,15 @@ static uint64_t layer_at(const struct smol_config *config, uint32_t layer)
 	uint64_t at = shared_bytes(config);
 	uint32_t first = 0;
 
-	for (uint32_t i = 0; i < config->n_runs && first < layer; i++) {
-		const uint32_t n = config->runs[i].n_layers < layer - first ? config->runs[i].n_layers : layer - first;
+	for (uint32_t i = 0; i < config->n_spans && first < layer; i++) {
+		const uint32_t n = config->spans[i].n_layers < layer - first ? config->spans[i].n_layers : layer - first;
 		at += n * layer_bytes(config, first);
 		first += n;
 	}
 	return at;
 }
 
-void smol_learned_at(struct smol_learned_place *place, const struct smol_config *config, uint32_t layer,
+void smol_params_at(struct smol_params_place *place, const struct smol_config *config, uint32_t layer,
                      enum smol_slot slot)
 {
 	const uint64_t begin = layer_at(config, slot == SMOL_LN_F ? config->n_layers : layer);
@@ -124,9 +124,9 @@ void smol_learned_at(struct smol_learned_place *place, const struct smol_config 
 	place->layer_gain = begin;
 }
 
-enum smol_status smol_learned_bytes(uint64_t *size_bytes, const struct smol_config *config)
+enum smol_status smol_params_bytes(uint64_t *size_bytes, const struct smol_config *config)
 {
-	struct smol_learned_place last;
+	struct smol_params_place last;
 
 	*size_bytes = place_slot(&last, config, 0, SMOL_LN_F, layer_at(config, config->n_layers));
 	return SMOL_OK;
