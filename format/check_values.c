@@ -10,206 +10,234 @@
 #define SCALE_MAX 0x1p60f
 
 /* One block of 8-bit numbers and its scale, whose place in the array is at. */
-static enum smol_status check_block(const uint8_t *block, uint64_t n, float max, uint64_t at, const char *what,
-                                    struct smol_error *error)
+static enum smol_status check_block(const uint8_t *block, uint64_t n, float max, uint64_t at,
+                                    const char *what, struct smol_error *error)
 {
-	const uint16_t bits = smol_le16(block);
-	const float scale = smol_bits_f32((uint32_t)bits << 16);
+    const uint16_t bits = smol_le16(block);
+    const float scale = smol_bits_f32((uint32_t)bits << 16);
 
-	if ((bits & 0x7f80u) == 0x7f80u)
-		return smol_fail(error, SMOL_E_NONFINITE, at, "%s: a scale that is not finite", what);
-	if (bits > smol_f32_bits(SCALE_MAX) >> 16)
-		return smol_fail(error, SMOL_E_RANGE, at, "%s: a scale that is not in 0..2^60", what);
-	for (uint64_t i = 0; i < n; i++) {
-		const float f = scale * (float)(int8_t)block[2 + i];
-		if (!(f >= -max && f <= max))
-			return smol_fail(error, SMOL_E_RANGE, at + 2 + i, "%s: a number beyond its limit", what);
-	}
-	return SMOL_OK;
+    if ((bits & 0x7f80u) == 0x7f80u)
+        return smol_fail(error, SMOL_E_NONFINITE, at, "%s: a scale that is not finite", what);
+    if (bits > smol_f32_bits(SCALE_MAX) >> 16)
+        return smol_fail(error, SMOL_E_RANGE, at, "%s: a scale that is not in 0..2^60", what);
+    for (uint64_t i = 0; i < n; i++) {
+        const float f = scale * (float)(int8_t)block[2 + i];
+        if (!(f >= -max && f <= max))
+            return smol_fail(error, SMOL_E_RANGE, at + 2 + i, "%s: a number beyond its limit",
+                             what);
+    }
+    return SMOL_OK;
 }
 
-static enum smol_status check_blocks(const uint8_t *data, uint64_t n, float max, const char *what, struct smol_error *error)
+static enum smol_status check_blocks(const uint8_t *data, uint64_t n, float max, const char *what,
+                                     struct smol_error *error)
 {
-	enum smol_status status = SMOL_OK;
+    enum smol_status status = SMOL_OK;
 
-	for (uint64_t at = 0; n > 0 && status == SMOL_OK; at += SMOL_Q8_BLOCK_BYTES) {
-		const uint64_t in_block = n < SMOL_Q8_BLOCK ? n : SMOL_Q8_BLOCK;
-		status = check_block(data + at, in_block, max, at, what, error);
-		n -= in_block;
-	}
-	return status;
+    for (uint64_t at = 0; n > 0 && status == SMOL_OK; at += SMOL_Q8_BLOCK_BYTES) {
+        const uint64_t in_block = n < SMOL_Q8_BLOCK ? n : SMOL_Q8_BLOCK;
+        status = check_block(data + at, in_block, max, at, what, error);
+        n -= in_block;
+    }
+    return status;
 }
 
-enum smol_status smol_numbers_check(const uint8_t *data, uint8_t type, uint64_t n, float max, const char *what,
-                                    struct smol_error *error)
+enum smol_status smol_numbers_check(const uint8_t *data, uint8_t type, uint64_t n, float max,
+                                    const char *what, struct smol_error *error)
 {
-	const uint32_t size = smol_dtype_bytes(type);
+    const uint32_t size = smol_dtype_bytes(type);
 
-	if (type == SMOL_Q8_BLOCKS)
-		return check_blocks(data, n, max, what, error);
-	for (uint64_t i = 0; i < n; i++) {
-		const float f = type == SMOL_F32 ? smol_load_f32(data + 4 * i) : smol_load_f16(data + 2 * i);
-		if (f >= -max && f <= max) /* false for not-a-number */
-			continue;
-		if (f - f == 0)
-			return smol_fail(error, SMOL_E_RANGE, size * i, "%s: a number beyond its limit", what);
-		return smol_fail(error, SMOL_E_NONFINITE, size * i, "%s: a number that is not finite", what);
-	}
-	return SMOL_OK;
+    if (type == SMOL_Q8_BLOCKS)
+        return check_blocks(data, n, max, what, error);
+    for (uint64_t i = 0; i < n; i++) {
+        const float f =
+            type == SMOL_F32 ? smol_load_f32(data + 4 * i) : smol_load_f16(data + 2 * i);
+        if (f >= -max && f <= max) /* false for not-a-number */
+            continue;
+        if (f - f == 0)
+            return smol_fail(error, SMOL_E_RANGE, size * i, "%s: a number beyond its limit", what);
+        return smol_fail(error, SMOL_E_NONFINITE, size * i, "%s: a number that is not finite",
+                         what);
+    }
+    return SMOL_OK;
 }
 
 /* Moves an error's offset from a section or array to the file. */
 static enum smol_status moved(enum smol_status status, uint64_t by, struct smol_error *error)
 {
-	if (status && error)
-		error->offset += by;
-	return status;
+    if (status && error)
+        error->offset += by;
+    return status;
 }
 
 /* n numbers at a place of LRND, which lies at file_offset. */
-static enum smol_status check_array(const uint8_t *learned, uint64_t at, uint8_t type, uint64_t n, float max,
-                                    const char *what, uint64_t file_offset, struct smol_error *error)
+static enum smol_status check_array(const uint8_t *learned, uint64_t at, uint8_t type, uint64_t n,
+                                    float max, const char *what, uint64_t file_offset,
+                                    struct smol_error *error)
 {
-	return moved(smol_numbers_check(learned + at, type, n, max, what, error), file_offset + at, error);
+    return moved(smol_numbers_check(learned + at, type, n, max, what, error), file_offset + at,
+                 error);
 }
 
 /* The numbers of one slot: array after array, for blocks of 8 bits end with each. */
-static enum smol_status check_slot(const struct smol_config *config, uint32_t layer, enum smol_slot slot,
-                                   const uint8_t *learned, uint64_t file_offset, struct smol_error *error)
+static enum smol_status check_slot(const struct smol_config *config, uint32_t layer,
+                                   enum smol_slot slot, const uint8_t *learned,
+                                   uint64_t file_offset, struct smol_error *error)
 {
-	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
-	const bool is_nola = s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA;
-	const uint64_t rank = is_nola ? 0 : s->rank; /* of stored factors */
-	struct smol_params_place at;
-	enum smol_status status;
-	uint32_t rows, cols;
+    const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+    const bool is_nola = s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA;
+    const uint64_t rank = is_nola ? 0 : s->rank; /* of stored factors */
+    struct smol_params_place at;
+    enum smol_status status;
+    uint32_t rows, cols;
 
-	smol_params_at(&at, config, layer, slot);
-	smol_config_shape(config, slot, &rows, &cols);
-	if (s->kind == SMOL_NORM) {
-		const bool stored = s->source == SMOL_NORM_STORED;
-		const uint8_t type = stored ? s->value_type : s->alpha_type;
-		const uint64_t n = stored ? cols : smol_scheme_parameters(s);
-		const float max = stored ? ANY_FINITE : ALPHA_MAX;
-		const char *what = stored ? "stored norm" : "alpha";
-		status = check_array(learned, at.gain, type, n, max, what, file_offset, error);
-		return status ? status : check_array(learned, at.bias, type, n, max, what, file_offset, error);
-	}
-	if ((status = check_array(learned, at.alphas, s->alpha_type, smol_scheme_parameters(s), ALPHA_MAX, "alpha", file_offset,
-	                          error)) ||
-	    (status = check_array(learned, at.bias_alphas, s->alpha_type, is_nola ? s->d : 0, ALPHA_MAX, "alpha", file_offset,
-	                          error)) ||
-	    (status = check_array(learned, at.layer_gain, s->alpha_type, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), ALPHA_MAX,
-	                          "gain of a layer", file_offset, error)) ||
-	    (status = check_array(learned, at.factor_a, s->value_type, rank * cols, ANY_FINITE, "low-rank factor",
-	                          file_offset, error)) ||
-	    (status = check_array(learned, at.factor_b, s->value_type, rank * rows, ANY_FINITE, "low-rank factor",
-	                          file_offset, error)) ||
-	    (status = check_array(learned, at.sparse, s->value_type, (uint64_t)smol_scheme_sparse(s) * rows, ANY_FINITE,
-	                          "sparse term", file_offset, error)) ||
-	    (status = check_array(learned, at.gain, s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0, ANY_FINITE,
-	                          "gain", file_offset, error)))
-		return status;
-	return check_array(learned, at.bias, s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0, ANY_FINITE, "bias",
-	                   file_offset, error);
+    smol_params_at(&at, config, layer, slot);
+    smol_config_shape(config, slot, &rows, &cols);
+    if (s->kind == SMOL_NORM) {
+        const bool stored = s->source == SMOL_NORM_STORED;
+        const uint8_t type = stored ? s->value_type : s->alpha_type;
+        const uint64_t n = stored ? cols : smol_scheme_parameters(s);
+        const float max = stored ? ANY_FINITE : ALPHA_MAX;
+        const char *what = stored ? "stored norm" : "alpha";
+        status = check_array(learned, at.gain, type, n, max, what, file_offset, error);
+        return status ? status
+                      : check_array(learned, at.bias, type, n, max, what, file_offset, error);
+    }
+    if ((status = check_array(learned, at.alphas, s->alpha_type, smol_scheme_parameters(s),
+                              ALPHA_MAX, "alpha", file_offset, error)) ||
+        (status = check_array(learned, at.bias_alphas, s->alpha_type, is_nola ? s->d : 0, ALPHA_MAX,
+                              "alpha", file_offset, error)) ||
+        (status = check_array(learned, at.layer_gain, s->alpha_type,
+                              smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), ALPHA_MAX,
+                              "gain of a layer", file_offset, error)) ||
+        (status = check_array(learned, at.factor_a, s->value_type, rank * cols, ANY_FINITE,
+                              "low-rank factor", file_offset, error)) ||
+        (status = check_array(learned, at.factor_b, s->value_type, rank * rows, ANY_FINITE,
+                              "low-rank factor", file_offset, error)) ||
+        (status =
+             check_array(learned, at.sparse, s->value_type, (uint64_t)smol_scheme_sparse(s) * rows,
+                         ANY_FINITE, "sparse term", file_offset, error)) ||
+        (status = check_array(learned, at.gain, s->value_type,
+                              smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0, ANY_FINITE, "gain",
+                              file_offset, error)))
+        return status;
+    return check_array(learned, at.bias, s->value_type,
+                       smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0, ANY_FINITE, "bias",
+                       file_offset, error);
 }
 
-enum smol_status smol_params_check(const struct smol_config *config, const struct smol_span *learned,
-                                    uint64_t file_offset, struct smol_error *error)
+enum smol_status smol_params_check(const struct smol_config *config,
+                                   const struct smol_span *learned, uint64_t file_offset,
+                                   struct smol_error *error)
 {
-	enum smol_status status;
+    enum smol_status status;
 
-	if (learned->size_bytes == 0)
-		return SMOL_OK;
-	for (uint32_t layer = 0; layer < config->n_layers; layer++)
-		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
-			status = check_slot(config, layer, (enum smol_slot)slot, learned->data, file_offset, error);
-			if (status)
-				return status;
-		}
-	return check_slot(config, 0, SMOL_LN_F, learned->data, file_offset, error);
+    if (learned->size_bytes == 0)
+        return SMOL_OK;
+    for (uint32_t layer = 0; layer < config->n_layers; layer++)
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
+            status =
+                check_slot(config, layer, (enum smol_slot)slot, learned->data, file_offset, error);
+            if (status)
+                return status;
+        }
+    return check_slot(config, 0, SMOL_LN_F, learned->data, file_offset, error);
 }
 
-/* Past the columns of a row of 4-bit numbers all is zero. data_at: where the table's rows are in the file. */
-static enum smol_status check_q4_tail(const struct smol_table_view *t, uint64_t data_at, uint64_t multipliers_at,
+/* Past the columns of a row of 4-bit numbers all is zero. data_at: where the table's rows are in
+ * the file. */
+static enum smol_status check_q4_tail(const struct smol_table_view *t, uint64_t data_at,
+                                      uint64_t multipliers_at, struct smol_error *error)
+{
+    const uint64_t row_bytes = smol_row_bytes(SMOL_Q4, t->cols),
+                   n_multipliers = smol_row_multipliers(t->cols);
+    const uint64_t n = smol_round_up(t->cols, 64);
+
+    for (uint64_t row = 0; row < t->rows; row++) {
+        for (uint64_t c = t->cols; c < n; c++)
+            if (smol_q4(t->data + row * row_bytes, c) != 0)
+                return smol_fail(error, SMOL_E_PADDING,
+                                 data_at + row * row_bytes + c / 64 * 32 + c % 32,
+                                 "a 4-bit number past the last column is not zero");
+        if (n - t->cols >= SMOL_Q4_GROUP && t->multipliers[(row + 1) * n_multipliers - 1] != 0)
+            return smol_fail(error, SMOL_E_PADDING, multipliers_at + (row + 1) * n_multipliers - 1,
+                             "a multiplier past the last column is not zero");
+    }
+    return SMOL_OK;
+}
+
+/* One embedding table: finite numbers, sane scales, zeros past the columns. part: where they are in
+ * the file. */
+static enum smol_status check_table(const struct smol_table_view *t,
+                                    const struct smol_table_layout *part, struct smol_error *error)
+{
+    const uint64_t n = (uint64_t)t->rows * t->cols;
+    enum smol_status status;
+
+    if (!t->scales) {
+        status = smol_numbers_check(t->data, (uint8_t)t->type, n, ANY_FINITE, "embedding", error);
+        return moved(status, part->data, error);
+    }
+    if (t->type == SMOL_Q4 && (status = check_q4_tail(t, part->data, part->multipliers, error)))
+        return status;
+    for (uint32_t i = 0; i < t->rows; i++) {
+        const uint32_t bits = smol_le32(t->scales + 4 * (uint64_t)i);
+        const uint64_t at = part->scales + 4 * (uint64_t)i;
+        if ((bits & 0x7f800000u) == 0x7f800000u)
+            return smol_fail(error, SMOL_E_NONFINITE, at,
+                             "the scale of an embedding row is not finite");
+        if (bits > smol_f32_bits(SCALE_MAX))
+            return smol_fail(error, SMOL_E_RANGE, at,
+                             "the scale of an embedding row is not in 0..2^60");
+    }
+    return SMOL_OK;
+}
+
+enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t to,
+                                  struct smol_error *error)
+{
+    for (uint64_t i = from; i < to; i++)
+        if (bytes[i] != 0)
+            return smol_fail(error, SMOL_E_PADDING, i, "a padding byte is not zero");
+    return SMOL_OK;
+}
+
+/* The end of a part is padded with zeros to 64 bytes from the start of EMBD, which is itself a
+ * multiple of 64. */
+static enum smol_status check_padding(const struct smol_file *file, uint64_t embd_at, uint64_t end,
                                       struct smol_error *error)
 {
-	const uint64_t row_bytes = smol_row_bytes(SMOL_Q4, t->cols), n_multipliers = smol_row_multipliers(t->cols);
-	const uint64_t n = smol_round_up(t->cols, 64);
-
-	for (uint64_t row = 0; row < t->rows; row++) {
-		for (uint64_t c = t->cols; c < n; c++)
-			if (smol_q4(t->data + row * row_bytes, c) != 0)
-				return smol_fail(error, SMOL_E_PADDING, data_at + row * row_bytes + c / 64 * 32 + c % 32,
-				                 "a 4-bit number past the last column is not zero");
-		if (n - t->cols >= SMOL_Q4_GROUP && t->multipliers[(row + 1) * n_multipliers - 1] != 0)
-			return smol_fail(error, SMOL_E_PADDING, multipliers_at + (row + 1) * n_multipliers - 1,
-			                 "a multiplier past the last column is not zero");
-	}
-	return SMOL_OK;
+    return smol_zeros_check(file->bytes.data, end, embd_at + smol_round_up(end - embd_at, 64),
+                            error);
 }
 
-/* One embedding table: finite numbers, sane scales, zeros past the columns. part: where they are in the file. */
-static enum smol_status check_table(const struct smol_table_view *t, const struct smol_table_layout *part,
-                                    struct smol_error *error)
+enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t embd_at,
+                                       struct smol_error *error)
 {
-	const uint64_t n = (uint64_t)t->rows * t->cols;
-	enum smol_status status;
+    const struct smol_table_view *tables[2] = {&file->wte, &file->wpe};
+    const uint8_t *bytes = file->bytes.data;
+    enum smol_status status;
 
-	if (!t->scales) {
-		status = smol_numbers_check(t->data, (uint8_t)t->type, n, ANY_FINITE, "embedding", error);
-		return moved(status, part->data, error);
-	}
-	if (t->type == SMOL_Q4 && (status = check_q4_tail(t, part->data, part->multipliers, error)))
-		return status;
-	for (uint32_t i = 0; i < t->rows; i++) {
-		const uint32_t bits = smol_le32(t->scales + 4 * (uint64_t)i);
-		const uint64_t at = part->scales + 4 * (uint64_t)i;
-		if ((bits & 0x7f800000u) == 0x7f800000u)
-			return smol_fail(error, SMOL_E_NONFINITE, at, "the scale of an embedding row is not finite");
-		if (bits > smol_f32_bits(SCALE_MAX))
-			return smol_fail(error, SMOL_E_RANGE, at, "the scale of an embedding row is not in 0..2^60");
-	}
-	return SMOL_OK;
-}
+    for (int i = 0; i < 2; i++) {
+        const struct smol_table_view *t = tables[i];
+        const struct smol_table_layout part = {
+            .data = (uint64_t)(t->data - bytes),
+            .multipliers = t->multipliers ? (uint64_t)(t->multipliers - bytes) : 0,
+            .scales = t->scales ? (uint64_t)(t->scales - bytes) : 0,
+        };
+        const uint64_t rows = t->rows;
 
-enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t to, struct smol_error *error)
-{
-	for (uint64_t i = from; i < to; i++)
-		if (bytes[i] != 0)
-			return smol_fail(error, SMOL_E_PADDING, i, "a padding byte is not zero");
-	return SMOL_OK;
-}
-
-/* The end of a part is padded with zeros to 64 bytes from the start of EMBD, which is itself a multiple of 64. */
-static enum smol_status check_padding(const struct smol_file *file, uint64_t embd_at, uint64_t end, struct smol_error *error)
-{
-	return smol_zeros_check(file->bytes.data, end, embd_at + smol_round_up(end - embd_at, 64), error);
-}
-
-enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t embd_at, struct smol_error *error)
-{
-	const struct smol_table_view *tables[2] = {&file->wte, &file->wpe};
-	const uint8_t *bytes = file->bytes.data;
-	enum smol_status status;
-
-	for (int i = 0; i < 2; i++) {
-		const struct smol_table_view *t = tables[i];
-		const struct smol_table_layout part = {
-			.data = (uint64_t)(t->data - bytes),
-			.multipliers = t->multipliers ? (uint64_t)(t->multipliers - bytes) : 0,
-			.scales = t->scales ? (uint64_t)(t->scales - bytes) : 0,
-		};
-		const uint64_t rows = t->rows;
-
-		if ((status = check_table(t, &part, error)) ||
-		    (status = check_padding(file, embd_at, part.data + rows * smol_row_bytes((uint8_t)t->type, t->cols), error)))
-			return status;
-		if (t->multipliers && (status = check_padding(file, embd_at,
-		                                              part.multipliers + rows * smol_row_multipliers(t->cols), error)))
-			return status;
-		if (t->scales && (status = check_padding(file, embd_at, part.scales + 4 * rows, error)))
-			return status;
-	}
-	return SMOL_OK;
+        if ((status = check_table(t, &part, error)) ||
+            (status = check_padding(file, embd_at,
+                                    part.data + rows * smol_row_bytes((uint8_t)t->type, t->cols),
+                                    error)))
+            return status;
+        if (t->multipliers &&
+            (status = check_padding(
+                 file, embd_at, part.multipliers + rows * smol_row_multipliers(t->cols), error)))
+            return status;
+        if (t->scales && (status = check_padding(file, embd_at, part.scales + 4 * rows, error)))
+            return status;
+    }
+    return SMOL_OK;
 }

@@ -1,303 +1,335 @@
-/* The rules of a configuration, the canonical ones included. SPEC.md 3.1. Offsets count from the start of CONF. */
+/* The rules of a configuration, the canonical ones included. SPEC.md 3.1. Offsets count from the
+ * start of CONF. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/format.h"
 
 #define SCALE_MIN 0x1p-60f
 #define SCALE_MAX 0x1p60f
-#define KNOWN_TERMS ((unsigned)(SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE | SMOL_TERM_LAYER_GAIN))
+#define KNOWN_TERMS                                                                                \
+    ((unsigned)(SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE | SMOL_TERM_LAYER_GAIN))
 #define STORED_TERMS ((unsigned)(SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE))
 
 /* Comparisons so written that not-a-number fails them. */
-static bool is_scale(float f, float max)
-{
-	return f >= SCALE_MIN && f <= max;
-}
+static bool is_scale(float f, float max) { return f >= SCALE_MIN && f <= max; }
 
 static enum smol_status range(uint64_t value, uint64_t max, uint64_t offset, const char *what,
                               struct smol_error *error)
 {
-	if (value >= 1 && value <= max)
-		return SMOL_OK;
-	return smol_fail(error, SMOL_E_RANGE, offset, "%s is %llu, allowed is 1..%llu", what,
-	                 (unsigned long long)value, (unsigned long long)max);
+    if (value >= 1 && value <= max)
+        return SMOL_OK;
+    return smol_fail(error, SMOL_E_RANGE, offset, "%s is %llu, allowed is 1..%llu", what,
+                     (unsigned long long)value, (unsigned long long)max);
 }
 
 static enum smol_status check_shape(const struct smol_config *c, struct smol_error *error)
 {
-	enum smol_status status;
+    enum smol_status status;
 
-	if ((status = range(c->n_layers, SMOL_MAX_LAYERS, 4, "the number of layers", error)) ||
-	    (status = range(c->n_heads, SMOL_MAX_HEADS, 8, "the number of heads", error)) ||
-	    (status = range(c->width, SMOL_MAX_WIDTH, 12, "the width", error)) ||
-	    (status = range(c->n_ff, SMOL_MAX_FF, 16, "the feed-forward width", error)) ||
-	    (status = range(c->context, SMOL_MAX_CONTEXT, 20, "the context", error)) ||
-	    (status = range(c->vocab, SMOL_MAX_VOCAB, 24, "the vocabulary", error)))
-		return status;
-	if (c->width % c->n_heads != 0)
-		return smol_fail(error, SMOL_E_RANGE, 8, "%u heads do not divide the width %u", c->n_heads, c->width);
-	if (!is_scale(c->ln_epsilon, 1.0f))
-		return smol_fail(error, SMOL_E_RANGE, 28, "the epsilon of LayerNorm is not in 2^-60..1");
-	if (!is_scale(c->logit_scale, SCALE_MAX))
-		return smol_fail(error, SMOL_E_RANGE, 48, "the logit scale is not in 2^-60..2^60");
-	if (c->wte_type > SMOL_Q4)
-		return smol_fail(error, SMOL_E_ENUM, 40, "number type %u of wte is unknown", c->wte_type);
-	if (c->wpe_type > SMOL_Q4)
-		return smol_fail(error, SMOL_E_ENUM, 41, "number type %u of wpe is unknown", c->wpe_type);
-	if (c->tokenizer != SMOL_TOKENIZER_BYTES && c->tokenizer != SMOL_TOKENIZER_BPE)
-		return smol_fail(error, SMOL_E_ENUM, 42, "tokenizer %u is unknown", c->tokenizer);
-	return SMOL_OK;
+    if ((status = range(c->n_layers, SMOL_MAX_LAYERS, 4, "the number of layers", error)) ||
+        (status = range(c->n_heads, SMOL_MAX_HEADS, 8, "the number of heads", error)) ||
+        (status = range(c->width, SMOL_MAX_WIDTH, 12, "the width", error)) ||
+        (status = range(c->n_ff, SMOL_MAX_FF, 16, "the feed-forward width", error)) ||
+        (status = range(c->context, SMOL_MAX_CONTEXT, 20, "the context", error)) ||
+        (status = range(c->vocab, SMOL_MAX_VOCAB, 24, "the vocabulary", error)))
+        return status;
+    if (c->width % c->n_heads != 0)
+        return smol_fail(error, SMOL_E_RANGE, 8, "%u heads do not divide the width %u", c->n_heads,
+                         c->width);
+    if (!is_scale(c->ln_epsilon, 1.0f))
+        return smol_fail(error, SMOL_E_RANGE, 28, "the epsilon of LayerNorm is not in 2^-60..1");
+    if (!is_scale(c->logit_scale, SCALE_MAX))
+        return smol_fail(error, SMOL_E_RANGE, 48, "the logit scale is not in 2^-60..2^60");
+    if (c->wte_type > SMOL_Q4)
+        return smol_fail(error, SMOL_E_ENUM, 40, "number type %u of wte is unknown", c->wte_type);
+    if (c->wpe_type > SMOL_Q4)
+        return smol_fail(error, SMOL_E_ENUM, 41, "number type %u of wpe is unknown", c->wpe_type);
+    if (c->tokenizer != SMOL_TOKENIZER_BYTES && c->tokenizer != SMOL_TOKENIZER_BPE)
+        return smol_fail(error, SMOL_E_ENUM, 42, "tokenizer %u is unknown", c->tokenizer);
+    return SMOL_OK;
 }
 
 /* A field of a scheme that must be zero since nothing uses it. */
 static enum smol_status unused(unsigned value, uint64_t offset, unsigned index, const char *what,
                                struct smol_error *error)
 {
-	if (value == 0)
-		return SMOL_OK;
-	return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u has a %s that nothing uses", index, what);
+    if (value == 0)
+        return SMOL_OK;
+    return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u has a %s that nothing uses", index,
+                     what);
 }
 
 /* Whether learned numbers can be of a type. */
 static bool holds_learned(uint8_t type)
 {
-	return type == SMOL_F32 || type == SMOL_F16 || type == SMOL_Q8_BLOCKS;
+    return type == SMOL_F32 || type == SMOL_F16 || type == SMOL_Q8_BLOCKS;
 }
 
 /* Distribution, bases, type and sigma of a scheme that has alphas or a unit basis. */
-static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uint64_t at, struct smol_error *error)
+static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uint64_t at,
+                                    struct smol_error *error)
 {
-	if (s->dist > SMOL_GAUSS)
-		return smol_fail(error, SMOL_E_ENUM, at + 2, "scheme %u: distribution %u is unknown", i, s->dist);
-	if (s->d < 1 || s->d > SMOL_MAX_BASES)
-		return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, allowed is 1..64", i, s->d);
-	if (!holds_learned(s->alpha_type))
-		return smol_fail(error, SMOL_E_ENUM, at + 6, "scheme %u: number type %u cannot hold alphas", i,
-		                 s->alpha_type);
-	if (!is_scale(s->sigma, SCALE_MAX))
-		return smol_fail(error, SMOL_E_RANGE, at + 8, "scheme %u: sigma is not in 2^-60..2^60", i);
-	return SMOL_OK;
+    if (s->dist > SMOL_GAUSS)
+        return smol_fail(error, SMOL_E_ENUM, at + 2, "scheme %u: distribution %u is unknown", i,
+                         s->dist);
+    if (s->d < 1 || s->d > SMOL_MAX_BASES)
+        return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, allowed is 1..64", i,
+                         s->d);
+    if (!holds_learned(s->alpha_type))
+        return smol_fail(error, SMOL_E_ENUM, at + 6, "scheme %u: number type %u cannot hold alphas",
+                         i, s->alpha_type);
+    if (!is_scale(s->sigma, SCALE_MAX))
+        return smol_fail(error, SMOL_E_RANGE, at + 8, "scheme %u: sigma is not in 2^-60..2^60", i);
+    return SMOL_OK;
 }
 
-static enum smol_status check_dimensions(const struct smol_scheme *s, unsigned i, uint64_t at, struct smol_error *error)
+static enum smol_status check_dimensions(const struct smol_scheme *s, unsigned i, uint64_t at,
+                                         struct smol_error *error)
 {
-	if (smol_scheme_has(s, SMOL_TERM_SPARSE) && smol_scheme_projects(s))
-		return smol_fail(error, SMOL_E_RANGE, at, "scheme %u: a sparse term beside a projection", i);
-	if (!smol_scheme_projects(s) && !smol_scheme_has(s, SMOL_TERM_SPARSE))
-		return unused(s->dimensions, at + 12, i, "number of dimensions", error);
-	if (s->dimensions < 1 || s->dimensions > SMOL_MAX_DIMENSIONS)
-		return smol_fail(error, SMOL_E_RANGE, at + 12, "scheme %u: %u dimensions, allowed are 1..%u", i, s->dimensions,
-		                 SMOL_MAX_DIMENSIONS);
-	return SMOL_OK;
+    if (smol_scheme_has(s, SMOL_TERM_SPARSE) && smol_scheme_projects(s))
+        return smol_fail(error, SMOL_E_RANGE, at, "scheme %u: a sparse term beside a projection",
+                         i);
+    if (!smol_scheme_projects(s) && !smol_scheme_has(s, SMOL_TERM_SPARSE))
+        return unused(s->dimensions, at + 12, i, "number of dimensions", error);
+    if (s->dimensions < 1 || s->dimensions > SMOL_MAX_DIMENSIONS)
+        return smol_fail(error, SMOL_E_RANGE, at + 12,
+                         "scheme %u: %u dimensions, allowed are 1..%u", i, s->dimensions,
+                         SMOL_MAX_DIMENSIONS);
+    return SMOL_OK;
 }
 
 static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, uint64_t at,
                                      struct smol_error *error)
 {
-	const bool is_nola = s->source == SMOL_MATRIX_NOLA;
-	const bool is_unit = s->source != SMOL_MATRIX_OWN && s->source != SMOL_MATRIX_SHARED && !is_nola;
-	enum smol_status status = check_bases(s, i, at, error);
+    const bool is_nola = s->source == SMOL_MATRIX_NOLA;
+    const bool is_unit =
+        s->source != SMOL_MATRIX_OWN && s->source != SMOL_MATRIX_SHARED && !is_nola;
+    enum smol_status status = check_bases(s, i, at, error);
 
-	if (status)
-		return status;
-	if (s->source > SMOL_MATRIX_FOURIER_SHARED && !is_nola)
-		return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a matrix is unknown", i, s->source);
-	if (is_unit && s->d != 1)
-		return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, a unit basis has 1", i, s->d);
-	if (s->source == SMOL_MATRIX_UNIT && (status = unused(s->alpha_type, at + 6, i, "type of alphas", error)))
-		return status;
-	if ((status = check_dimensions(s, i, at, error)))
-		return status;
-	if (s->rank > SMOL_MAX_RANK)
-		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: rank %u is over %u", i, s->rank, SMOL_MAX_RANK);
-	if (is_nola && s->rank == 0)
-		return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: factors of rank 0", i);
-	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) && (!smol_scheme_is_shared(s) || !smol_scheme_projects(s)))
-		return smol_fail(error, SMOL_E_RANGE, at, "scheme %u: a gain for each layer takes a shared projection", i);
-	if ((s->rank == 0 || is_nola) && (s->terms & STORED_TERMS) == 0)
-		return unused(s->value_type, at + 7, i, "type of factors", error);
-	if (!holds_learned(s->value_type))
-		return smol_fail(error, SMOL_E_ENUM, at + 7, "scheme %u: number type %u cannot hold factors", i,
-		                 s->value_type);
-	return SMOL_OK;
+    if (status)
+        return status;
+    if (s->source > SMOL_MATRIX_FOURIER_SHARED && !is_nola)
+        return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a matrix is unknown",
+                         i, s->source);
+    if (is_unit && s->d != 1)
+        return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, a unit basis has 1", i,
+                         s->d);
+    if (s->source == SMOL_MATRIX_UNIT &&
+        (status = unused(s->alpha_type, at + 6, i, "type of alphas", error)))
+        return status;
+    if ((status = check_dimensions(s, i, at, error)))
+        return status;
+    if (s->rank > SMOL_MAX_RANK)
+        return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: rank %u is over %u", i, s->rank,
+                         SMOL_MAX_RANK);
+    if (is_nola && s->rank == 0)
+        return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: factors of rank 0", i);
+    if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) &&
+        (!smol_scheme_is_shared(s) || !smol_scheme_projects(s)))
+        return smol_fail(error, SMOL_E_RANGE, at,
+                         "scheme %u: a gain for each layer takes a shared projection", i);
+    if ((s->rank == 0 || is_nola) && (s->terms & STORED_TERMS) == 0)
+        return unused(s->value_type, at + 7, i, "type of factors", error);
+    if (!holds_learned(s->value_type))
+        return smol_fail(error, SMOL_E_ENUM, at + 7,
+                         "scheme %u: number type %u cannot hold factors", i, s->value_type);
+    return SMOL_OK;
 }
 
-static enum smol_status check_norm(const struct smol_scheme *s, unsigned i, uint64_t at, struct smol_error *error)
+static enum smol_status check_norm(const struct smol_scheme *s, unsigned i, uint64_t at,
+                                   struct smol_error *error)
 {
-	enum smol_status status;
+    enum smol_status status;
 
-	if (s->source > SMOL_NORM_STORED)
-		return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a norm is unknown", i, s->source);
-	if ((status = unused(s->rank, at + 4, i, "rank", error)) ||
-	    (status = unused(s->dimensions, at + 12, i, "number of dimensions", error)))
-		return status;
-	if (s->source == SMOL_NORM_STORED) {
-		if (!holds_learned(s->value_type))
-			return smol_fail(error, SMOL_E_ENUM, at + 7, "scheme %u: number type %u cannot hold vectors", i,
-			                 s->value_type);
-	} else if ((status = unused(s->value_type, at + 7, i, "type of vectors", error))) {
-		return status;
-	}
-	if (s->source == SMOL_NORM_OWN)
-		return check_bases(s, i, at, error);
-	if ((status = unused(s->dist, at + 2, i, "distribution", error)) ||
-	    (status = unused(s->d, at + 3, i, "d", error)) ||
-	    (status = unused(s->alpha_type, at + 6, i, "type of alphas", error)) ||
-	    (status = unused(smol_f32_bits(s->sigma), at + 8, i, "sigma", error)))
-		return status;
-	return SMOL_OK;
+    if (s->source > SMOL_NORM_STORED)
+        return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a norm is unknown", i,
+                         s->source);
+    if ((status = unused(s->rank, at + 4, i, "rank", error)) ||
+        (status = unused(s->dimensions, at + 12, i, "number of dimensions", error)))
+        return status;
+    if (s->source == SMOL_NORM_STORED) {
+        if (!holds_learned(s->value_type))
+            return smol_fail(error, SMOL_E_ENUM, at + 7,
+                             "scheme %u: number type %u cannot hold vectors", i, s->value_type);
+    } else if ((status = unused(s->value_type, at + 7, i, "type of vectors", error))) {
+        return status;
+    }
+    if (s->source == SMOL_NORM_OWN)
+        return check_bases(s, i, at, error);
+    if ((status = unused(s->dist, at + 2, i, "distribution", error)) ||
+        (status = unused(s->d, at + 3, i, "d", error)) ||
+        (status = unused(s->alpha_type, at + 6, i, "type of alphas", error)) ||
+        (status = unused(smol_f32_bits(s->sigma), at + 8, i, "sigma", error)))
+        return status;
+    return SMOL_OK;
 }
 
 /* Scheme i against the ones before it: different from each, and one vector of shared alphas. */
 static enum smol_status check_against(const struct smol_config *c, uint32_t i, uint64_t at,
                                       struct smol_error *error)
 {
-	const struct smol_scheme *s = &c->schemes[i];
+    const struct smol_scheme *s = &c->schemes[i];
 
-	for (uint32_t j = 0; j < i; j++) {
-		const struct smol_scheme *o = &c->schemes[j];
-		if (smol_scheme_equal(s, o))
-			return smol_fail(error, SMOL_E_CANONICAL, at, "schemes %u and %u are equal", j, i);
-		if (smol_scheme_is_shared(s) && smol_scheme_is_shared(o) &&
-		    (s->source != o->source || smol_scheme_parameters(s) != smol_scheme_parameters(o) || s->alpha_type != o->alpha_type))
-			return smol_fail(error, SMOL_E_RANGE, at, "schemes %u and %u disagree on the shared numbers", j, i);
-	}
-	return SMOL_OK;
+    for (uint32_t j = 0; j < i; j++) {
+        const struct smol_scheme *o = &c->schemes[j];
+        if (smol_scheme_equal(s, o))
+            return smol_fail(error, SMOL_E_CANONICAL, at, "schemes %u and %u are equal", j, i);
+        if (smol_scheme_is_shared(s) && smol_scheme_is_shared(o) &&
+            (s->source != o->source || smol_scheme_parameters(s) != smol_scheme_parameters(o) ||
+             s->alpha_type != o->alpha_type))
+            return smol_fail(error, SMOL_E_RANGE, at,
+                             "schemes %u and %u disagree on the shared numbers", j, i);
+    }
+    return SMOL_OK;
 }
 
 static enum smol_status check_schemes(const struct smol_config *c, struct smol_error *error)
 {
-	for (uint32_t i = 0; i < c->n_schemes; i++) {
-		const struct smol_scheme *s = &c->schemes[i];
-		const uint64_t at = CONF_FIXED_BYTES + SCHEME_BYTES * i;
-		enum smol_status status;
+    for (uint32_t i = 0; i < c->n_schemes; i++) {
+        const struct smol_scheme *s = &c->schemes[i];
+        const uint64_t at = CONF_FIXED_BYTES + SCHEME_BYTES * i;
+        enum smol_status status;
 
-		if (s->kind == SMOL_MATRIX && (s->terms & ~KNOWN_TERMS) == 0)
-			status = check_matrix(s, i, at, error);
-		else if (s->kind == SMOL_NORM && s->terms == 0)
-			status = check_norm(s, i, at, error);
-		else
-			return smol_fail(error, SMOL_E_ENUM, at, "scheme %u: kind %u is unknown", i, s->kind | s->terms);
-		if (status || (status = check_against(c, i, at, error)))
-			return status;
-	}
-	return SMOL_OK;
+        if (s->kind == SMOL_MATRIX && (s->terms & ~KNOWN_TERMS) == 0)
+            status = check_matrix(s, i, at, error);
+        else if (s->kind == SMOL_NORM && s->terms == 0)
+            status = check_norm(s, i, at, error);
+        else
+            return smol_fail(error, SMOL_E_ENUM, at, "scheme %u: kind %u is unknown", i,
+                             s->kind | s->terms);
+        if (status || (status = check_against(c, i, at, error)))
+            return status;
+    }
+    return SMOL_OK;
 }
 
 /* One use of a scheme: it exists, is of the right kind, and new ones come in order. */
 static enum smol_status check_use(const struct smol_config *c, uint8_t index, enum smol_slot slot,
                                   uint32_t *n_used, uint64_t offset, struct smol_error *error)
 {
-	uint32_t rows, cols;
-	const bool norm = slot == SMOL_LN_1 || slot == SMOL_LN_2 || slot == SMOL_LN_F;
+    uint32_t rows, cols;
+    const bool norm = slot == SMOL_LN_1 || slot == SMOL_LN_2 || slot == SMOL_LN_F;
 
-	smol_config_shape(c, slot, &rows, &cols);
-	if (index >= c->n_schemes)
-		return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u does not exist, there are %u", index, c->n_schemes);
-	if (c->schemes[index].kind != (norm ? SMOL_NORM : SMOL_MATRIX))
-		return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u is not one for a %s", index,
-		                 norm ? "norm" : "matrix");
-	if (smol_scheme_sparse(&c->schemes[index]) > cols)
-		return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u has %u numbers of a sparse row, a row here has %u", index,
-		                 c->schemes[index].dimensions, cols);
-	if (index > *n_used)
-		return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u is used before scheme %u", index, *n_used);
-	if (index == *n_used)
-		++*n_used;
-	return SMOL_OK;
+    smol_config_shape(c, slot, &rows, &cols);
+    if (index >= c->n_schemes)
+        return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u does not exist, there are %u",
+                         index, c->n_schemes);
+    if (c->schemes[index].kind != (norm ? SMOL_NORM : SMOL_MATRIX))
+        return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u is not one for a %s", index,
+                         norm ? "norm" : "matrix");
+    if (smol_scheme_sparse(&c->schemes[index]) > cols)
+        return smol_fail(error, SMOL_E_RANGE, offset,
+                         "scheme %u has %u numbers of a sparse row, a row here has %u", index,
+                         c->schemes[index].dimensions, cols);
+    if (index > *n_used)
+        return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u is used before scheme %u",
+                         index, *n_used);
+    if (index == *n_used)
+        ++*n_used;
+    return SMOL_OK;
 }
 
-/* Entries of the factors of nola in a layer of a run: what a session would make of a few bytes. The limits keep sums below 2^64. */
+/* Entries of the factors of nola in a layer of a run: what a session would make of a few bytes. The
+ * limits keep sums below 2^64. */
 static uint64_t made_factors(const struct smol_config *c, const struct smol_layer_span *span)
 {
-	uint64_t n = 0;
+    uint64_t n = 0;
 
-	for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
-		const struct smol_scheme *s = &c->schemes[span->scheme[slot]];
-		uint32_t rows, cols;
-		smol_config_shape(c, (enum smol_slot)slot, &rows, &cols);
-		if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
-			n += (uint64_t)s->rank * ((uint64_t)rows + cols);
-	}
-	return n;
+    for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
+        const struct smol_scheme *s = &c->schemes[span->scheme[slot]];
+        uint32_t rows, cols;
+        smol_config_shape(c, (enum smol_slot)slot, &rows, &cols);
+        if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
+            n += (uint64_t)s->rank * ((uint64_t)rows + cols);
+    }
+    return n;
 }
 
 static enum smol_status check_runs(const struct smol_config *c, struct smol_error *error)
 {
-	const uint64_t runs_at = CONF_FIXED_BYTES + SCHEME_BYTES * (uint64_t)c->n_schemes;
-	uint32_t n_used = 0, n_layers = 0;
-	uint64_t n_made = 0;
-	enum smol_status status;
+    const uint64_t runs_at = CONF_FIXED_BYTES + SCHEME_BYTES * (uint64_t)c->n_schemes;
+    uint32_t n_used = 0, n_layers = 0;
+    uint64_t n_made = 0;
+    enum smol_status status;
 
-	for (uint32_t i = 0; i < c->n_spans; i++) {
-		const struct smol_layer_span *span = &c->spans[i];
-		const uint64_t at = runs_at + RUN_BYTES * (uint64_t)i;
-		if (span->n_layers < 1)
-			return smol_fail(error, SMOL_E_RANGE, at, "run %u has no layers", i);
-		n_layers += span->n_layers;
-		for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
-			if ((status = check_use(c, span->scheme[s], (enum smol_slot)s, &n_used, at + 2 + s, error)))
-				return status;
-		if (i > 0 && memcmp(span->scheme, c->spans[i - 1].scheme, SMOL_N_SLOTS) == 0)
-			return smol_fail(error, SMOL_E_CANONICAL, at, "runs %u and %u are alike, they are one", i - 1, i);
-		n_made += span->n_layers * made_factors(c, span);
-		if (n_made > SMOL_MAX_MADE_FACTORS)
-			return smol_fail(error, SMOL_E_RANGE, at, "the factors of nola have more than %u entries", SMOL_MAX_MADE_FACTORS);
-	}
-	if (n_layers != c->n_layers)
-		return smol_fail(error, SMOL_E_RANGE, 4, "the runs have %u layers, the model %u", n_layers, c->n_layers);
-	if ((status = check_use(c, c->ln_f, SMOL_LN_F, &n_used, 46, error)))
-		return status;
-	if (n_used != c->n_schemes)
-		return smol_fail(error, SMOL_E_CANONICAL, 43, "scheme %u is not used", n_used);
-	return SMOL_OK;
+    for (uint32_t i = 0; i < c->n_spans; i++) {
+        const struct smol_layer_span *span = &c->spans[i];
+        const uint64_t at = runs_at + RUN_BYTES * (uint64_t)i;
+        if (span->n_layers < 1)
+            return smol_fail(error, SMOL_E_RANGE, at, "run %u has no layers", i);
+        n_layers += span->n_layers;
+        for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
+            if ((status =
+                     check_use(c, span->scheme[s], (enum smol_slot)s, &n_used, at + 2 + s, error)))
+                return status;
+        if (i > 0 && memcmp(span->scheme, c->spans[i - 1].scheme, SMOL_N_SLOTS) == 0)
+            return smol_fail(error, SMOL_E_CANONICAL, at, "runs %u and %u are alike, they are one",
+                             i - 1, i);
+        n_made += span->n_layers * made_factors(c, span);
+        if (n_made > SMOL_MAX_MADE_FACTORS)
+            return smol_fail(error, SMOL_E_RANGE, at,
+                             "the factors of nola have more than %u entries",
+                             SMOL_MAX_MADE_FACTORS);
+    }
+    if (n_layers != c->n_layers)
+        return smol_fail(error, SMOL_E_RANGE, 4, "the runs have %u layers, the model %u", n_layers,
+                         c->n_layers);
+    if ((status = check_use(c, c->ln_f, SMOL_LN_F, &n_used, 46, error)))
+        return status;
+    if (n_used != c->n_schemes)
+        return smol_fail(error, SMOL_E_CANONICAL, 43, "scheme %u is not used", n_used);
+    return SMOL_OK;
 }
 
 enum smol_status smol_config_check(const struct smol_config *config, struct smol_error *error)
 {
-	enum smol_status status = check_shape(config, error);
+    enum smol_status status = check_shape(config, error);
 
-	if (status)
-		return status;
-	if (config->n_schemes < 2 || config->n_schemes > SMOL_MAX_SCHEMES)
-		return smol_fail(error, SMOL_E_RANGE, 43, "%u schemes, allowed are 2..32", config->n_schemes);
-	if (config->n_spans < 1 || config->n_spans > config->n_layers)
-		return smol_fail(error, SMOL_E_RANGE, 44, "%u runs, allowed are 1 to the number of layers", config->n_spans);
-	if ((status = check_schemes(config, error)))
-		return status;
-	return check_runs(config, error);
+    if (status)
+        return status;
+    if (config->n_schemes < 2 || config->n_schemes > SMOL_MAX_SCHEMES)
+        return smol_fail(error, SMOL_E_RANGE, 43, "%u schemes, allowed are 2..32",
+                         config->n_schemes);
+    if (config->n_spans < 1 || config->n_spans > config->n_layers)
+        return smol_fail(error, SMOL_E_RANGE, 44, "%u runs, allowed are 1 to the number of layers",
+                         config->n_spans);
+    if ((status = check_schemes(config, error)))
+        return status;
+    return check_runs(config, error);
 }
 
 /* Where a scheme is among the new ones, adding it if need be. */
 static uint8_t renumber(struct smol_scheme *schemes, uint32_t *n, const struct smol_scheme *s)
 {
-	uint32_t i = 0;
+    uint32_t i = 0;
 
-	while (i < *n && !smol_scheme_equal(&schemes[i], s))
-		i++;
-	if (i == *n)
-		schemes[(*n)++] = *s;
-	return (uint8_t)i;
+    while (i < *n && !smol_scheme_equal(&schemes[i], s))
+        i++;
+    if (i == *n)
+        schemes[(*n)++] = *s;
+    return (uint8_t)i;
 }
 
 void smol_config_canonicalise(struct smol_config *config)
 {
-	struct smol_scheme schemes[SMOL_MAX_SCHEMES];
-	uint32_t n_schemes = 0, n_spans = 0;
+    struct smol_scheme schemes[SMOL_MAX_SCHEMES];
+    uint32_t n_schemes = 0, n_spans = 0;
 
-	for (uint32_t i = 0; i < config->n_spans; i++) {
-		struct smol_layer_span span = config->spans[i];
-		for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
-			span.scheme[s] = renumber(schemes, &n_schemes, &config->schemes[span.scheme[s]]);
-		if (n_spans > 0 && memcmp(span.scheme, config->spans[n_spans - 1].scheme, SMOL_N_SLOTS) == 0)
-			config->spans[n_spans - 1].n_layers = (uint16_t)(config->spans[n_spans - 1].n_layers + span.n_layers);
-		else
-			config->spans[n_spans++] = span;
-	}
-	config->ln_f = renumber(schemes, &n_schemes, &config->schemes[config->ln_f]);
-	memcpy(config->schemes, schemes, n_schemes * sizeof *schemes);
-	memset(config->schemes + n_schemes, 0, (SMOL_MAX_SCHEMES - n_schemes) * sizeof *schemes);
-	memset(config->spans + n_spans, 0, (SMOL_MAX_LAYERS - n_spans) * sizeof *config->spans);
-	config->n_schemes = n_schemes;
-	config->n_spans = n_spans;
+    for (uint32_t i = 0; i < config->n_spans; i++) {
+        struct smol_layer_span span = config->spans[i];
+        for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
+            span.scheme[s] = renumber(schemes, &n_schemes, &config->schemes[span.scheme[s]]);
+        if (n_spans > 0 &&
+            memcmp(span.scheme, config->spans[n_spans - 1].scheme, SMOL_N_SLOTS) == 0)
+            config->spans[n_spans - 1].n_layers =
+                (uint16_t)(config->spans[n_spans - 1].n_layers + span.n_layers);
+        else
+            config->spans[n_spans++] = span;
+    }
+    config->ln_f = renumber(schemes, &n_schemes, &config->schemes[config->ln_f]);
+    memcpy(config->schemes, schemes, n_schemes * sizeof *schemes);
+    memset(config->schemes + n_schemes, 0, (SMOL_MAX_SCHEMES - n_schemes) * sizeof *schemes);
+    memset(config->spans + n_spans, 0, (SMOL_MAX_LAYERS - n_spans) * sizeof *config->spans);
+    config->n_schemes = n_schemes;
+    config->n_spans = n_spans;
 }

@@ -5,124 +5,128 @@
 
 static void scheme_decode(struct smol_scheme *s, const uint8_t *b)
 {
-	s->kind = b[0] & 15;
-	s->terms = b[0] & 0xf0;
-	s->source = b[1];
-	s->dist = b[2];
-	s->d = b[3];
-	s->rank = smol_le16(b + 4);
-	s->alpha_type = b[6];
-	s->value_type = b[7];
-	s->sigma = smol_load_f32(b + 8);
-	s->dimensions = smol_le32(b + 12);
+    s->kind = b[0] & 15;
+    s->terms = b[0] & 0xf0;
+    s->source = b[1];
+    s->dist = b[2];
+    s->d = b[3];
+    s->rank = smol_le16(b + 4);
+    s->alpha_type = b[6];
+    s->value_type = b[7];
+    s->sigma = smol_load_f32(b + 8);
+    s->dimensions = smol_le32(b + 12);
 }
 
 static void scheme_encode(uint8_t *b, const struct smol_scheme *s)
 {
-	b[0] = s->kind | s->terms;
-	b[1] = s->source;
-	b[2] = s->dist;
-	b[3] = s->d;
-	smol_put16(b + 4, s->rank);
-	b[6] = s->alpha_type;
-	b[7] = s->value_type;
-	smol_put32(b + 8, smol_f32_bits(s->sigma));
-	smol_put32(b + 12, s->dimensions);
+    b[0] = s->kind | s->terms;
+    b[1] = s->source;
+    b[2] = s->dist;
+    b[3] = s->d;
+    smol_put16(b + 4, s->rank);
+    b[6] = s->alpha_type;
+    b[7] = s->value_type;
+    smol_put32(b + 8, smol_f32_bits(s->sigma));
+    smol_put32(b + 12, s->dimensions);
 }
 
 static void fixed_decode(struct smol_config *c, const uint8_t *b)
 {
-	c->n_layers = smol_le32(b + 4);
-	c->n_heads = smol_le32(b + 8);
-	c->width = smol_le32(b + 12);
-	c->n_ff = smol_le32(b + 16);
-	c->context = smol_le32(b + 20);
-	c->vocab = smol_le32(b + 24);
-	c->ln_epsilon = smol_load_f32(b + 28);
-	c->seed = smol_le64(b + 32);
-	c->wte_type = b[40];
-	c->wpe_type = b[41];
-	c->tokenizer = b[42];
-	c->n_schemes = b[43];
-	c->n_spans = smol_le16(b + 44);
-	c->ln_f = b[46];
-	c->logit_scale = smol_load_f32(b + 48);
+    c->n_layers = smol_le32(b + 4);
+    c->n_heads = smol_le32(b + 8);
+    c->width = smol_le32(b + 12);
+    c->n_ff = smol_le32(b + 16);
+    c->context = smol_le32(b + 20);
+    c->vocab = smol_le32(b + 24);
+    c->ln_epsilon = smol_load_f32(b + 28);
+    c->seed = smol_le64(b + 32);
+    c->wte_type = b[40];
+    c->wpe_type = b[41];
+    c->tokenizer = b[42];
+    c->n_schemes = b[43];
+    c->n_spans = smol_le16(b + 44);
+    c->ln_f = b[46];
+    c->logit_scale = smol_load_f32(b + 48);
 }
 
 /* The bits that have no meaning yet. */
 static enum smol_status reserved_check(const uint8_t *b, struct smol_error *error)
 {
-	if (smol_le16(b) != 0)
-		return smol_fail(error, SMOL_E_ENUM, 0, "architecture %u is unknown, 0 is GPT-2", smol_le16(b));
-	if (smol_le16(b + 2) != 0)
-		return smol_fail(error, SMOL_E_RESERVED, 2, "reserved bits of the configuration are set");
-	if (b[47] != 0)
-		return smol_fail(error, SMOL_E_RESERVED, 47, "reserved bits of the configuration are set");
-	if (smol_le32(b + 52) != 0)
-		return smol_fail(error, SMOL_E_RESERVED, 52, "reserved bits of the configuration are set");
-	return SMOL_OK;
+    if (smol_le16(b) != 0)
+        return smol_fail(error, SMOL_E_ENUM, 0, "architecture %u is unknown, 0 is GPT-2",
+                         smol_le16(b));
+    if (smol_le16(b + 2) != 0)
+        return smol_fail(error, SMOL_E_RESERVED, 2, "reserved bits of the configuration are set");
+    if (b[47] != 0)
+        return smol_fail(error, SMOL_E_RESERVED, 47, "reserved bits of the configuration are set");
+    if (smol_le32(b + 52) != 0)
+        return smol_fail(error, SMOL_E_RESERVED, 52, "reserved bits of the configuration are set");
+    return SMOL_OK;
 }
 
-enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *bytes, size_t size_bytes,
-                                  struct smol_error *error)
+enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *bytes,
+                                  size_t size_bytes, struct smol_error *error)
 {
-	struct smol_config c = {0};
-	enum smol_status status;
+    struct smol_config c = {0};
+    enum smol_status status;
 
-	if (size_bytes < CONF_FIXED_BYTES)
-		return smol_fail(error, SMOL_E_SIZE, 0, "the configuration has %zu bytes, it takes at least %u",
-		                 size_bytes, CONF_FIXED_BYTES);
-	fixed_decode(&c, bytes);
-	if (c.n_schemes < 2 || c.n_schemes > SMOL_MAX_SCHEMES)
-		return smol_fail(error, SMOL_E_RANGE, 43, "%u schemes, allowed are 2..%u", c.n_schemes,
-		                 SMOL_MAX_SCHEMES);
-	if (c.n_spans < 1 || c.n_spans > SMOL_MAX_LAYERS)
-		return smol_fail(error, SMOL_E_RANGE, 44, "%u runs, allowed are 1..%u", c.n_spans, SMOL_MAX_LAYERS);
-	if (size_bytes != smol_conf_bytes(&c))
-		return smol_fail(error, SMOL_E_SIZE, 0, "the configuration has %zu bytes, %u schemes and %u runs take %zu",
-		                 size_bytes, c.n_schemes, c.n_spans, smol_conf_bytes(&c));
-	status = reserved_check(bytes, error);
-	if (status)
-		return status;
-	bytes += CONF_FIXED_BYTES;
-	for (uint32_t i = 0; i < c.n_schemes; i++, bytes += SCHEME_BYTES)
-		scheme_decode(&c.schemes[i], bytes);
-	for (uint32_t i = 0; i < c.n_spans; i++, bytes += RUN_BYTES) {
-		c.spans[i].n_layers = smol_le16(bytes);
-		memcpy(c.spans[i].scheme, bytes + 2, SMOL_N_SLOTS);
-	}
-	*config = c;
-	return SMOL_OK;
+    if (size_bytes < CONF_FIXED_BYTES)
+        return smol_fail(error, SMOL_E_SIZE, 0,
+                         "the configuration has %zu bytes, it takes at least %u", size_bytes,
+                         CONF_FIXED_BYTES);
+    fixed_decode(&c, bytes);
+    if (c.n_schemes < 2 || c.n_schemes > SMOL_MAX_SCHEMES)
+        return smol_fail(error, SMOL_E_RANGE, 43, "%u schemes, allowed are 2..%u", c.n_schemes,
+                         SMOL_MAX_SCHEMES);
+    if (c.n_spans < 1 || c.n_spans > SMOL_MAX_LAYERS)
+        return smol_fail(error, SMOL_E_RANGE, 44, "%u runs, allowed are 1..%u", c.n_spans,
+                         SMOL_MAX_LAYERS);
+    if (size_bytes != smol_conf_bytes(&c))
+        return smol_fail(error, SMOL_E_SIZE, 0,
+                         "the configuration has %zu bytes, %u schemes and %u runs take %zu",
+                         size_bytes, c.n_schemes, c.n_spans, smol_conf_bytes(&c));
+    status = reserved_check(bytes, error);
+    if (status)
+        return status;
+    bytes += CONF_FIXED_BYTES;
+    for (uint32_t i = 0; i < c.n_schemes; i++, bytes += SCHEME_BYTES)
+        scheme_decode(&c.schemes[i], bytes);
+    for (uint32_t i = 0; i < c.n_spans; i++, bytes += RUN_BYTES) {
+        c.spans[i].n_layers = smol_le16(bytes);
+        memcpy(c.spans[i].scheme, bytes + 2, SMOL_N_SLOTS);
+    }
+    *config = c;
+    return SMOL_OK;
 }
 
 size_t smol_conf_bytes(const struct smol_config *config)
 {
-	return CONF_FIXED_BYTES + SCHEME_BYTES * config->n_schemes + RUN_BYTES * config->n_spans;
+    return CONF_FIXED_BYTES + SCHEME_BYTES * config->n_schemes + RUN_BYTES * config->n_spans;
 }
 
 void smol_conf_encode(uint8_t *b, const struct smol_config *c)
 {
-	memset(b, 0, CONF_FIXED_BYTES);
-	smol_put32(b + 4, c->n_layers);
-	smol_put32(b + 8, c->n_heads);
-	smol_put32(b + 12, c->width);
-	smol_put32(b + 16, c->n_ff);
-	smol_put32(b + 20, c->context);
-	smol_put32(b + 24, c->vocab);
-	smol_put32(b + 28, smol_f32_bits(c->ln_epsilon));
-	smol_put64(b + 32, c->seed);
-	b[40] = c->wte_type;
-	b[41] = c->wpe_type;
-	b[42] = c->tokenizer;
-	b[43] = (uint8_t)c->n_schemes;
-	smol_put16(b + 44, (uint16_t)c->n_spans);
-	b[46] = c->ln_f;
-	smol_put32(b + 48, smol_f32_bits(c->logit_scale));
-	b += CONF_FIXED_BYTES;
-	for (uint32_t i = 0; i < c->n_schemes; i++, b += SCHEME_BYTES)
-		scheme_encode(b, &c->schemes[i]);
-	for (uint32_t i = 0; i < c->n_spans; i++, b += RUN_BYTES) {
-		smol_put16(b, c->spans[i].n_layers);
-		memcpy(b + 2, c->spans[i].scheme, SMOL_N_SLOTS);
-	}
+    memset(b, 0, CONF_FIXED_BYTES);
+    smol_put32(b + 4, c->n_layers);
+    smol_put32(b + 8, c->n_heads);
+    smol_put32(b + 12, c->width);
+    smol_put32(b + 16, c->n_ff);
+    smol_put32(b + 20, c->context);
+    smol_put32(b + 24, c->vocab);
+    smol_put32(b + 28, smol_f32_bits(c->ln_epsilon));
+    smol_put64(b + 32, c->seed);
+    b[40] = c->wte_type;
+    b[41] = c->wpe_type;
+    b[42] = c->tokenizer;
+    b[43] = (uint8_t)c->n_schemes;
+    smol_put16(b + 44, (uint16_t)c->n_spans);
+    b[46] = c->ln_f;
+    smol_put32(b + 48, smol_f32_bits(c->logit_scale));
+    b += CONF_FIXED_BYTES;
+    for (uint32_t i = 0; i < c->n_schemes; i++, b += SCHEME_BYTES)
+        scheme_encode(b, &c->schemes[i]);
+    for (uint32_t i = 0; i < c->n_spans; i++, b += RUN_BYTES) {
+        smol_put16(b, c->spans[i].n_layers);
+        memcpy(b + 2, c->spans[i].scheme, SMOL_N_SLOTS);
+    }
 }

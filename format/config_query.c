@@ -6,144 +6,144 @@
 const struct smol_scheme *smol_config_scheme(const struct smol_config *config, uint32_t layer,
                                              enum smol_slot slot)
 {
-	uint32_t span = 0;
+    uint32_t span = 0;
 
-	if (slot == SMOL_LN_F)
-		return &config->schemes[config->ln_f];
-	while (layer >= config->spans[span].n_layers) {
-		layer -= config->spans[span].n_layers;
-		span++;
-	}
-	return &config->schemes[config->spans[span].scheme[slot]];
+    if (slot == SMOL_LN_F)
+        return &config->schemes[config->ln_f];
+    while (layer >= config->spans[span].n_layers) {
+        layer -= config->spans[span].n_layers;
+        span++;
+    }
+    return &config->schemes[config->spans[span].scheme[slot]];
 }
 
-void smol_config_shape(const struct smol_config *config, enum smol_slot slot, uint32_t *rows, uint32_t *cols)
+void smol_config_shape(const struct smol_config *config, enum smol_slot slot, uint32_t *rows,
+                       uint32_t *cols)
 {
-	*rows = 1;
-	*cols = config->width;
-	switch (slot) {
-	case SMOL_ATTN_C_ATTN:
-		*rows = 3 * config->width;
-		break;
-	case SMOL_ATTN_C_PROJ:
-		*rows = config->width;
-		break;
-	case SMOL_MLP_C_FC:
-		*rows = config->n_ff;
-		break;
-	case SMOL_MLP_C_PROJ:
-		*rows = config->width;
-		*cols = config->n_ff;
-		break;
-	case SMOL_LN_1:
-	case SMOL_LN_2:
-	case SMOL_LN_F:
-		break;
-	}
+    *rows = 1;
+    *cols = config->width;
+    switch (slot) {
+    case SMOL_ATTN_C_ATTN: *rows = 3 * config->width; break;
+    case SMOL_ATTN_C_PROJ: *rows = config->width; break;
+    case SMOL_MLP_C_FC: *rows = config->n_ff; break;
+    case SMOL_MLP_C_PROJ:
+        *rows = config->width;
+        *cols = config->n_ff;
+        break;
+    case SMOL_LN_1:
+    case SMOL_LN_2:
+    case SMOL_LN_F: break;
+    }
 }
 
 uint32_t smol_scheme_parameters(const struct smol_scheme *s)
 {
-	if (s->kind == SMOL_NORM)
-		return s->source == SMOL_NORM_OWN ? s->d : 0;
-	if (s->source == SMOL_MATRIX_UNIT)
-		return 0;
-	return s->source < SMOL_MATRIX_FASTFOOD || s->source == SMOL_MATRIX_NOLA ? s->d : s->dimensions;
+    if (s->kind == SMOL_NORM)
+        return s->source == SMOL_NORM_OWN ? s->d : 0;
+    if (s->source == SMOL_MATRIX_UNIT)
+        return 0;
+    return s->source < SMOL_MATRIX_FASTFOOD || s->source == SMOL_MATRIX_NOLA ? s->d : s->dimensions;
 }
 
 bool smol_scheme_is_shared(const struct smol_scheme *s)
 {
-	return s->kind == SMOL_MATRIX && (s->source == SMOL_MATRIX_SHARED || s->source == SMOL_MATRIX_FASTFOOD_SHARED ||
-	                                  s->source == SMOL_MATRIX_FOURIER_SHARED);
+    return s->kind == SMOL_MATRIX &&
+           (s->source == SMOL_MATRIX_SHARED || s->source == SMOL_MATRIX_FASTFOOD_SHARED ||
+            s->source == SMOL_MATRIX_FOURIER_SHARED);
 }
 
 bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b)
 {
-	return a->kind == b->kind && a->terms == b->terms && a->source == b->source && a->dist == b->dist && a->d == b->d &&
-	       a->rank == b->rank && a->alpha_type == b->alpha_type && a->value_type == b->value_type &&
-	       smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma) && a->dimensions == b->dimensions;
+    return a->kind == b->kind && a->terms == b->terms && a->source == b->source &&
+           a->dist == b->dist && a->d == b->d && a->rank == b->rank &&
+           a->alpha_type == b->alpha_type && a->value_type == b->value_type &&
+           smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma) && a->dimensions == b->dimensions;
 }
 
 /* The method of one matrix scheme; NULL for a mixture that has no name. */
 static const char *scheme_method(const struct smol_scheme *s)
 {
-	static const char *const names[] = {"embed", "alpha", "alpha-global", "fastfood", "fastfood-global", "fourier", "fourier-global"};
+    static const char *const names[] = {"embed",           "alpha",   "alpha-global",  "fastfood",
+                                        "fastfood-global", "fourier", "fourier-global"};
 
-	if (smol_scheme_has(s, SMOL_TERM_SPARSE))
-		return NULL;
-	if (s->source == SMOL_MATRIX_NOLA)
-		return "nola";
-	if (s->rank)
-		return s->source == SMOL_MATRIX_UNIT ? "lora" : NULL;
-	return names[s->source];
+    if (smol_scheme_has(s, SMOL_TERM_SPARSE))
+        return NULL;
+    if (s->source == SMOL_MATRIX_NOLA)
+        return "nola";
+    if (s->rank)
+        return s->source == SMOL_MATRIX_UNIT ? "lora" : NULL;
+    return names[s->source];
 }
 
 const char *smol_config_method(const struct smol_config *config)
 {
-	const char *method = NULL;
+    const char *method = NULL;
 
-	for (uint32_t i = 0; i < config->n_schemes; i++) {
-		if (config->schemes[i].kind != SMOL_MATRIX)
-			continue;
-		const char *m = scheme_method(&config->schemes[i]);
-		if (!m || (method && m != method))
-			return "mixed";
-		method = m;
-	}
-	return method ? method : "mixed";
+    for (uint32_t i = 0; i < config->n_schemes; i++) {
+        if (config->schemes[i].kind != SMOL_MATRIX)
+            continue;
+        const char *m = scheme_method(&config->schemes[i]);
+        if (!m || (method && m != method))
+            return "mixed";
+        method = m;
+    }
+    return method ? method : "mixed";
 }
 
 bool smol_scheme_has(const struct smol_scheme *s, enum smol_term term)
 {
-	return (s->terms & (unsigned)term) != 0;
+    return (s->terms & (unsigned)term) != 0;
 }
 
 bool smol_scheme_projects(const struct smol_scheme *s)
 {
-	return s->kind == SMOL_MATRIX && s->source >= SMOL_MATRIX_FASTFOOD && s->source <= SMOL_MATRIX_FOURIER_SHARED;
+    return s->kind == SMOL_MATRIX && s->source >= SMOL_MATRIX_FASTFOOD &&
+           s->source <= SMOL_MATRIX_FOURIER_SHARED;
 }
 
 uint32_t smol_scheme_sparse(const struct smol_scheme *s)
 {
-	return smol_scheme_has(s, SMOL_TERM_SPARSE) ? s->dimensions : 0;
+    return smol_scheme_has(s, SMOL_TERM_SPARSE) ? s->dimensions : 0;
 }
 
 static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, enum smol_slot slot)
 {
-	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
-	uint32_t rows, cols;
+    const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+    uint32_t rows, cols;
 
-	smol_config_shape(config, slot, &rows, &cols);
-	if (s->kind == SMOL_NORM)
-		return s->source == SMOL_NORM_STORED ? 2u * cols : 2u * smol_scheme_parameters(s);
-	return (smol_scheme_is_shared(s) ? 0u : smol_scheme_parameters(s)) +
-	       (s->source == SMOL_MATRIX_NOLA ? s->d : (uint64_t)s->rank * (rows + cols)) +
-	       (uint64_t)rows * smol_scheme_sparse(s) + (smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0u) + (smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0u);
+    smol_config_shape(config, slot, &rows, &cols);
+    if (s->kind == SMOL_NORM)
+        return s->source == SMOL_NORM_STORED ? 2u * cols : 2u * smol_scheme_parameters(s);
+    return (smol_scheme_is_shared(s) ? 0u : smol_scheme_parameters(s)) +
+           (s->source == SMOL_MATRIX_NOLA ? s->d : (uint64_t)s->rank * (rows + cols)) +
+           (uint64_t)rows * smol_scheme_sparse(s) +
+           (smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0u) +
+           (smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0u);
 }
 
 const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer)
 {
-	for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
-		const struct smol_scheme *s = smol_config_scheme(config, layer, (enum smol_slot)slot);
-		if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
-			return s;
-	}
-	return NULL;
+    for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
+        const struct smol_scheme *s = smol_config_scheme(config, layer, (enum smol_slot)slot);
+        if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
+            return s;
+    }
+    return NULL;
 }
 
 uint64_t smol_config_parameters(const struct smol_config *config)
 {
-	uint64_t n = slot_numbers(config, 0, SMOL_LN_F);
+    uint64_t n = slot_numbers(config, 0, SMOL_LN_F);
 
-	for (uint32_t i = 0; i < config->n_schemes; i++)
-		if (smol_scheme_is_shared(&config->schemes[i])) {
-			n += smol_scheme_parameters(&config->schemes[i]);
-			break;
-		}
-	for (uint32_t layer = 0; layer < config->n_layers; layer++) {
-		n += smol_config_layer_gain(config, layer) != NULL;
-		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
-			n += slot_numbers(config, layer, (enum smol_slot)slot);
-	}
-	return n;
+    for (uint32_t i = 0; i < config->n_schemes; i++)
+        if (smol_scheme_is_shared(&config->schemes[i])) {
+            n += smol_scheme_parameters(&config->schemes[i]);
+            break;
+        }
+    for (uint32_t layer = 0; layer < config->n_layers; layer++) {
+        n += smol_config_layer_gain(config, layer) != NULL;
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+            n += slot_numbers(config, layer, (enum smol_slot)slot);
+    }
+    return n;
 }

@@ -9,7 +9,8 @@
 #define CONF_FIXED_BYTES 56u
 #define SCHEME_BYTES 16u
 #define RUN_BYTES 8u
-#define CONF_MAX_BYTES (CONF_FIXED_BYTES + SCHEME_BYTES * SMOL_MAX_SCHEMES + RUN_BYTES * SMOL_MAX_LAYERS)
+#define CONF_MAX_BYTES                                                                             \
+    (CONF_FIXED_BYTES + SCHEME_BYTES * SMOL_MAX_SCHEMES + RUN_BYTES * SMOL_MAX_LAYERS)
 #define MAX_BODY_BYTES ((uint64_t)1 << 48)
 
 extern const uint8_t smol_magic[8];
@@ -21,10 +22,10 @@ enum section { CONF, LRND, TOKN, CARD, EMBD, N_SECTIONS };
 extern const char smol_section_name[N_SECTIONS][5];
 extern const uint8_t smol_section_alignment[N_SECTIONS];
 
-/* CONF, bytes to structure and back. Decoding checks the section's size and reserved bits, not the meaning;
- * error offsets count from the section's start. bytes: smol_conf_bytes(). */
-enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *bytes, size_t size_bytes,
-                                  struct smol_error *error);
+/* CONF, bytes to structure and back. Decoding checks the section's size and reserved bits, not the
+ * meaning; error offsets count from the section's start. bytes: smol_conf_bytes(). */
+enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *bytes,
+                                  size_t size_bytes, struct smol_error *error);
 size_t smol_conf_bytes(const struct smol_config *config);
 void smol_conf_encode(uint8_t *bytes, const struct smol_config *config);
 
@@ -32,21 +33,25 @@ void smol_conf_encode(uint8_t *bytes, const struct smol_config *config);
 enum smol_status smol_text_check(const uint8_t *text, size_t size_bytes, struct smol_error *error);
 
 /* Finite numbers; the error's offset counts from data. max: the largest magnitude allowed. */
-enum smol_status smol_numbers_check(const uint8_t *data, uint8_t type, uint64_t n, float max, const char *what,
-                                    struct smol_error *error);
+enum smol_status smol_numbers_check(const uint8_t *data, uint8_t type, uint64_t n, float max,
+                                    const char *what, struct smol_error *error);
 
 /* The learned numbers of a file whose section has the right size: finite, within limits.
  * file_offset: where LRND begins in the file, for the error's offset. */
-enum smol_status smol_params_check(const struct smol_config *config, const struct smol_span *learned,
-                                    uint64_t file_offset, struct smol_error *error);
+enum smol_status smol_params_check(const struct smol_config *config,
+                                   const struct smol_span *learned, uint64_t file_offset,
+                                   struct smol_error *error);
 
 /* The same for the embeddings, with their padding; embd_at: where EMBD begins. */
-enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t embd_at, struct smol_error *error);
+enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t embd_at,
+                                       struct smol_error *error);
 
 /* Bytes from..to - 1 are zero; the error's offset is that of the first that is not. */
-enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t to, struct smol_error *error);
+enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t to,
+                                  struct smol_error *error);
 
-/* The checksum of header and directory of a file that begins with bytes. n_sections <= N_SECTIONS. */
+/* The checksum of header and directory of a file that begins with bytes. n_sections <= N_SECTIONS.
+ */
 uint64_t smol_directory_checksum(const uint8_t *bytes, unsigned n_sections);
 
 /* The hash of a body, one piece after the other. */

@@ -10,44 +10,48 @@ const char smol_section_name[N_SECTIONS][5] = {"CONF", "LRND", "TOKN", "CARD", "
 const uint8_t smol_section_alignment[N_SECTIONS] = {8, 8, 8, 8, 64};
 
 /* The limits keep these far below 2^64: rows < 2^24, cols <= 2^16, 4 bytes a number. */
-static uint64_t place_table(struct smol_table_layout *at, uint8_t type, uint32_t rows, uint32_t cols, uint64_t begin)
+static uint64_t place_table(struct smol_table_layout *at, uint8_t type, uint32_t rows,
+                            uint32_t cols, uint64_t begin)
 {
-	uint64_t end = begin + smol_round_up(rows * smol_row_bytes(type, cols), 64);
+    uint64_t end = begin + smol_round_up(rows * smol_row_bytes(type, cols), 64);
 
-	*at = (struct smol_table_layout){.data = begin};
-	if (type == SMOL_Q4) {
-		at->multipliers = end;
-		end += smol_round_up((uint64_t)rows * smol_row_multipliers(cols), 64);
-	}
-	if (type == SMOL_Q8 || type == SMOL_Q4) {
-		at->scales = end;
-		end += smol_round_up(4 * (uint64_t)rows, 64);
-	}
-	return end;
+    *at = (struct smol_table_layout){.data = begin};
+    if (type == SMOL_Q4) {
+        at->multipliers = end;
+        end += smol_round_up((uint64_t)rows * smol_row_multipliers(cols), 64);
+    }
+    if (type == SMOL_Q8 || type == SMOL_Q4) {
+        at->scales = end;
+        end += smol_round_up(4 * (uint64_t)rows, 64);
+    }
+    return end;
 }
 
-enum smol_status smol_embedding_layout(struct smol_embedding_layout *layout, const struct smol_config *config)
+enum smol_status smol_embedding_layout(struct smol_embedding_layout *layout,
+                                       const struct smol_config *config)
 {
-	const uint64_t wpe = place_table(&layout->wte, config->wte_type, config->vocab, config->width, 0);
+    const uint64_t wpe =
+        place_table(&layout->wte, config->wte_type, config->vocab, config->width, 0);
 
-	layout->size_bytes = place_table(&layout->wpe, config->wpe_type, config->context, config->width, wpe);
-	return SMOL_OK;
+    layout->size_bytes =
+        place_table(&layout->wpe, config->wpe_type, config->context, config->width, wpe);
+    return SMOL_OK;
 }
 
 enum smol_status smol_embedding_bytes(uint64_t *size_bytes, const struct smol_config *config)
 {
-	struct smol_embedding_layout layout;
+    struct smol_embedding_layout layout;
 
-	smol_embedding_layout(&layout, config);
-	*size_bytes = layout.size_bytes;
-	return SMOL_OK;
+    smol_embedding_layout(&layout, config);
+    *size_bytes = layout.size_bytes;
+    return SMOL_OK;
 }
 
 uint64_t smol_directory_checksum(const uint8_t *bytes, unsigned n_sections)
 {
-	uint8_t joined[24 + ENTRY_BYTES * N_SECTIONS];
+    uint8_t joined[24 + ENTRY_BYTES * N_SECTIONS];
 
-	memcpy(joined, bytes, 24);
-	memcpy(joined + 24, bytes + HEADER_BYTES, ENTRY_BYTES * n_sections);
-	return XXH3_64bits(joined, 24 + ENTRY_BYTES * n_sections);
+    memcpy(joined, bytes, 24);
+    memcpy(joined + 24, bytes + HEADER_BYTES, ENTRY_BYTES * n_sections);
+    return XXH3_64bits(joined, 24 + ENTRY_BYTES * n_sections);
 }

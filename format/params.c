@@ -4,130 +4,139 @@
 
 uint32_t smol_dtype_bytes(uint8_t type)
 {
-	return type == SMOL_F32 ? 4u : type == SMOL_F16 ? 2u : 1u;
+    return type == SMOL_F32 ? 4u : type == SMOL_F16 ? 2u : 1u;
 }
 
 uint64_t smol_params_array_bytes(uint8_t type, uint64_t n)
 {
-	return type == SMOL_Q8_BLOCKS ? n + (n + SMOL_Q8_BLOCK - 1) / SMOL_Q8_BLOCK * 2 : n * smol_dtype_bytes(type);
+    return type == SMOL_Q8_BLOCKS ? n + (n + SMOL_Q8_BLOCK - 1) / SMOL_Q8_BLOCK * 2
+                                  : n * smol_dtype_bytes(type);
 }
 
 uint64_t smol_row_bytes(uint8_t type, uint32_t cols)
 {
-	return type == SMOL_Q4 ? ((uint64_t)cols + 63) / 64 * 32 : (uint64_t)cols * smol_dtype_bytes(type);
+    return type == SMOL_Q4 ? ((uint64_t)cols + 63) / 64 * 32
+                           : (uint64_t)cols * smol_dtype_bytes(type);
 }
 
-uint32_t smol_row_multipliers(uint32_t cols)
-{
-	return (cols + 63) / 64 * 2;
-}
+uint32_t smol_row_multipliers(uint32_t cols) { return (cols + 63) / 64 * 2; }
 
 /* The scheme that names the shared alphas, or NULL. */
 static const struct smol_scheme *shared_scheme(const struct smol_config *config)
 {
-	for (uint32_t i = 0; i < config->n_schemes; i++)
-		if (smol_scheme_is_shared(&config->schemes[i]))
-			return &config->schemes[i];
-	return NULL;
+    for (uint32_t i = 0; i < config->n_schemes; i++)
+        if (smol_scheme_is_shared(&config->schemes[i]))
+            return &config->schemes[i];
+    return NULL;
 }
 
 static uint64_t shared_bytes(const struct smol_config *config)
 {
-	const struct smol_scheme *s = shared_scheme(config);
+    const struct smol_scheme *s = shared_scheme(config);
 
-	return s ? smol_params_array_bytes(s->alpha_type, smol_scheme_parameters(s)) : 0;
+    return s ? smol_params_array_bytes(s->alpha_type, smol_scheme_parameters(s)) : 0;
 }
 
 /* Places a norm at offset at; returns where it ends. */
-static uint64_t place_norm(struct smol_params_place *place, const struct smol_scheme *s, uint64_t width, uint64_t at)
+static uint64_t place_norm(struct smol_params_place *place, const struct smol_scheme *s,
+                           uint64_t width, uint64_t at)
 {
-	const uint64_t n = s->source == SMOL_NORM_OWN ? s->d : s->source == SMOL_NORM_STORED ? width : 0;
-	const uint64_t half = smol_params_array_bytes(s->source == SMOL_NORM_OWN ? s->alpha_type : s->value_type, n);
+    const uint64_t n = s->source == SMOL_NORM_OWN      ? s->d
+                       : s->source == SMOL_NORM_STORED ? width
+                                                       : 0;
+    const uint64_t half =
+        smol_params_array_bytes(s->source == SMOL_NORM_OWN ? s->alpha_type : s->value_type, n);
 
-	place->alphas = place->gain = at;
-	place->bias_alphas = place->bias = at + half;
-	return at + 2 * half;
+    place->alphas = place->gain = at;
+    place->bias_alphas = place->bias = at + half;
+    return at + 2 * half;
 }
 
-static uint64_t place_matrix(struct smol_params_place *place, const struct smol_scheme *s, uint64_t rows,
-                             uint64_t cols, uint64_t at)
+static uint64_t place_matrix(struct smol_params_place *place, const struct smol_scheme *s,
+                             uint64_t rows, uint64_t cols, uint64_t at)
 {
-	const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_parameters(s);
-	const uint64_t stored_rank = s->source == SMOL_MATRIX_NOLA ? 0 : s->rank;
+    const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_parameters(s);
+    const uint64_t stored_rank = s->source == SMOL_MATRIX_NOLA ? 0 : s->rank;
 
-	place->alphas = smol_scheme_is_shared(s) ? 0 : at;
-	place->bias_alphas = at + smol_params_array_bytes(s->alpha_type, n);
-	place->factor_a = place->bias_alphas +
-	                  (s->source == SMOL_MATRIX_NOLA ? smol_params_array_bytes(s->alpha_type, n) : 0);
-	place->factor_b = place->factor_a + smol_params_array_bytes(s->value_type, stored_rank * cols);
-	place->sparse = place->factor_b + smol_params_array_bytes(s->value_type, rows * stored_rank);
-	place->gain = place->sparse + smol_params_array_bytes(s->value_type, rows * smol_scheme_sparse(s));
-	place->bias = place->gain + smol_params_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0);
-	return place->bias + smol_params_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0);
+    place->alphas = smol_scheme_is_shared(s) ? 0 : at;
+    place->bias_alphas = at + smol_params_array_bytes(s->alpha_type, n);
+    place->factor_a =
+        place->bias_alphas +
+        (s->source == SMOL_MATRIX_NOLA ? smol_params_array_bytes(s->alpha_type, n) : 0);
+    place->factor_b = place->factor_a + smol_params_array_bytes(s->value_type, stored_rank * cols);
+    place->sparse = place->factor_b + smol_params_array_bytes(s->value_type, rows * stored_rank);
+    place->gain =
+        place->sparse + smol_params_array_bytes(s->value_type, rows * smol_scheme_sparse(s));
+    place->bias = place->gain + smol_params_array_bytes(
+                                    s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0);
+    return place->bias +
+           smol_params_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0);
 }
 
 /* Places one slot; returns where it ends. The limits keep every sum far below 2^64. */
-static uint64_t place_slot(struct smol_params_place *place, const struct smol_config *config, uint32_t layer,
-                           enum smol_slot slot, uint64_t at)
+static uint64_t place_slot(struct smol_params_place *place, const struct smol_config *config,
+                           uint32_t layer, enum smol_slot slot, uint64_t at)
 {
-	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
-	uint32_t rows, cols;
+    const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+    uint32_t rows, cols;
 
-	smol_config_shape(config, slot, &rows, &cols);
-	*place = (struct smol_params_place){0};
-	return s->kind == SMOL_NORM ? place_norm(place, s, cols, at) : place_matrix(place, s, rows, cols, at);
+    smol_config_shape(config, slot, &rows, &cols);
+    *place = (struct smol_params_place){0};
+    return s->kind == SMOL_NORM ? place_norm(place, s, cols, at)
+                                : place_matrix(place, s, rows, cols, at);
 }
 
 /* Of a layer's gain, which stands before its slots. */
 static uint64_t gain_bytes(const struct smol_config *config, uint32_t layer)
 {
-	const struct smol_scheme *s = smol_config_layer_gain(config, layer);
+    const struct smol_scheme *s = smol_config_layer_gain(config, layer);
 
-	return s ? smol_params_array_bytes(s->alpha_type, 1) : 0;
+    return s ? smol_params_array_bytes(s->alpha_type, 1) : 0;
 }
 
 /* Bytes of one layer. */
 static uint64_t layer_bytes(const struct smol_config *config, uint32_t layer)
 {
-	struct smol_params_place place;
-	uint64_t at = gain_bytes(config, layer);
+    struct smol_params_place place;
+    uint64_t at = gain_bytes(config, layer);
 
-	for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
-		at = place_slot(&place, config, layer, (enum smol_slot)s, at);
-	return at;
+    for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
+        at = place_slot(&place, config, layer, (enum smol_slot)s, at);
+    return at;
 }
 
-/* Where a layer begins; layer L is where the last LayerNorm does. Whole runs are stepped over, so that asking
- * for every layer in turn costs little. */
+/* Where a layer begins; layer L is where the last LayerNorm does. Whole runs are stepped over, so
+ * that asking for every layer in turn costs little. */
 static uint64_t layer_at(const struct smol_config *config, uint32_t layer)
 {
-	uint64_t at = shared_bytes(config);
-	uint32_t first = 0;
+    uint64_t at = shared_bytes(config);
+    uint32_t first = 0;
 
-	for (uint32_t i = 0; i < config->n_spans && first < layer; i++) {
-		const uint32_t n = config->spans[i].n_layers < layer - first ? config->spans[i].n_layers : layer - first;
-		at += n * layer_bytes(config, first);
-		first += n;
-	}
-	return at;
+    for (uint32_t i = 0; i < config->n_spans && first < layer; i++) {
+        const uint32_t n =
+            config->spans[i].n_layers < layer - first ? config->spans[i].n_layers : layer - first;
+        at += n * layer_bytes(config, first);
+        first += n;
+    }
+    return at;
 }
 
-void smol_params_at(struct smol_params_place *place, const struct smol_config *config, uint32_t layer,
-                     enum smol_slot slot)
+void smol_params_at(struct smol_params_place *place, const struct smol_config *config,
+                    uint32_t layer, enum smol_slot slot)
 {
-	const uint64_t begin = layer_at(config, slot == SMOL_LN_F ? config->n_layers : layer);
-	uint64_t at = begin + (slot == SMOL_LN_F ? 0 : gain_bytes(config, layer));
+    const uint64_t begin = layer_at(config, slot == SMOL_LN_F ? config->n_layers : layer);
+    uint64_t at = begin + (slot == SMOL_LN_F ? 0 : gain_bytes(config, layer));
 
-	for (unsigned s = 0; slot != SMOL_LN_F && s < (unsigned)slot; s++)
-		at = place_slot(place, config, layer, (enum smol_slot)s, at);
-	place_slot(place, config, layer, slot, at);
-	place->layer_gain = begin;
+    for (unsigned s = 0; slot != SMOL_LN_F && s < (unsigned)slot; s++)
+        at = place_slot(place, config, layer, (enum smol_slot)s, at);
+    place_slot(place, config, layer, slot, at);
+    place->layer_gain = begin;
 }
 
 enum smol_status smol_params_bytes(uint64_t *size_bytes, const struct smol_config *config)
 {
-	struct smol_params_place last;
+    struct smol_params_place last;
 
-	*size_bytes = place_slot(&last, config, 0, SMOL_LN_F, layer_at(config, config->n_layers));
-	return SMOL_OK;
+    *size_bytes = place_slot(&last, config, 0, SMOL_LN_F, layer_at(config, config->n_layers));
+    return SMOL_OK;
 }

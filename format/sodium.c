@@ -6,7 +6,7 @@
 
 enum smol_status smol_sodium_start(struct smol_error *error)
 {
-	if (sodium_init() < 0)
-		return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "libsodium cannot start");
-	return SMOL_OK;
+    if (sodium_init() < 0)
+        return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "libsodium cannot start");
+    return SMOL_OK;
 }

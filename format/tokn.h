@@ -7,14 +7,15 @@
 #define SMOL_TOKN_HEADER_BYTES 12u
 #define SMOL_TOKN_SPECIAL_BYTES 255u /* the longest text of a special token */
 
-/* Tokens here are counted from the first byte token on; n = 256 + n_merges of them are no specials. */
+/* Tokens here are counted from the first byte token on; n = 256 + n_merges of them are no specials.
+ */
 struct smol_tokn {
-	uint32_t n_merges, n_specials;
-	uint32_t n_before; /* specials that have numbers before the bytes' */
-	uint32_t n;
-	uint32_t width_bits; /* of a number in merges */
-	const uint8_t *merges;
-	struct smol_span specials;
+    uint32_t n_merges, n_specials;
+    uint32_t n_before; /* specials that have numbers before the bytes' */
+    uint32_t n;
+    uint32_t width_bits; /* of a number in merges */
+    const uint8_t *merges;
+    struct smol_span specials;
 };
 
 /* GPT-2's order of the bytes. */
@@ -34,9 +35,11 @@ uint64_t smol_tokn_merge_at(const struct smol_tokn *tokn, uint32_t i);
 struct smol_span smol_tokn_special(const struct smol_tokn *tokn, uint32_t i);
 
 /* Writes what token k < n stands for; returns its size. It ends where the room does. */
-size_t smol_tokn_expand(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_tokn *tokn, uint32_t k);
+size_t smol_tokn_expand(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_tokn *tokn,
+                        uint32_t k);
 
-/* The size of a section, and the section. merges: (n_merges). specials: each its length, then its text. */
+/* The size of a section, and the section. merges: (n_merges). specials: each its length, then its
+ * text. */
 uint64_t smol_tokn_size(uint32_t n_merges, size_t specials_bytes);
 void smol_tokn_write(uint8_t *dest, const struct smol_merge *merges, uint32_t n_merges,
                      struct smol_span specials, uint32_t n_specials, uint32_t n_before);

@@ -42,75 +42,76 @@ enum smol_kind { SMOL_MATRIX = 1, SMOL_NORM = 2 };
 
 /* Where a scheme's coefficients come from. */
 enum smol_source {
-	SMOL_MATRIX_UNIT = 0,   /* alpha = (1): one frozen basis, nothing learned */
-	SMOL_MATRIX_OWN = 1,    /* d alphas for each tensor */
-	SMOL_MATRIX_SHARED = 2, /* one vector of d alphas for the file */
-	SMOL_MATRIX_FASTFOOD = 3, /* unit, and a projection of numbers of each tensor (SPEC.md 5.8) */
-	SMOL_MATRIX_FASTFOOD_SHARED = 4, /* of one vector for the file */
-	SMOL_MATRIX_FOURIER = 5, /* the same two by a Fourier transform */
-	SMOL_MATRIX_FOURIER_SHARED = 6,
-	SMOL_MATRIX_NOLA = 8, /* unit, and factors A and B of d alphas each; 7 is no source */
-	SMOL_NORM_FROZEN = 0,   /* gain 1, bias 0 */
-	SMOL_NORM_OWN = 1,      /* d alphas for the gain, d for the bias */
-	SMOL_NORM_STORED = 2,   /* C gains and C biases */
+    SMOL_MATRIX_UNIT = 0,     /* alpha = (1): one frozen basis, nothing learned */
+    SMOL_MATRIX_OWN = 1,      /* d alphas for each tensor */
+    SMOL_MATRIX_SHARED = 2,   /* one vector of d alphas for the file */
+    SMOL_MATRIX_FASTFOOD = 3, /* unit, and a projection of numbers of each tensor (SPEC.md 5.8) */
+    SMOL_MATRIX_FASTFOOD_SHARED = 4, /* of one vector for the file */
+    SMOL_MATRIX_FOURIER = 5,         /* the same two by a Fourier transform */
+    SMOL_MATRIX_FOURIER_SHARED = 6,
+    SMOL_MATRIX_NOLA = 8, /* unit, and factors A and B of d alphas each; 7 is no source */
+    SMOL_NORM_FROZEN = 0, /* gain 1, bias 0 */
+    SMOL_NORM_OWN = 1,    /* d alphas for the gain, d for the bias */
+    SMOL_NORM_STORED = 2, /* C gains and C biases */
 };
 
 /* What a matrix has besides; bits. */
 enum smol_term {
-	SMOL_TERM_GAINS = 16,  /* a stored factor of each output */
-	SMOL_TERM_BIASES = 32, /* a stored number added to each output */
-	SMOL_TERM_SPARSE = 64, /* stored numbers in seeded places of each row */
-	SMOL_TERM_LAYER_GAIN = 128, /* the layer's factor of the file's projection */
+    SMOL_TERM_GAINS = 16,       /* a stored factor of each output */
+    SMOL_TERM_BIASES = 32,      /* a stored number added to each output */
+    SMOL_TERM_SPARSE = 64,      /* stored numbers in seeded places of each row */
+    SMOL_TERM_LAYER_GAIN = 128, /* the layer's factor of the file's projection */
 };
 
 /* The places of a layer that have a scheme, in file order. */
 enum smol_slot {
-	SMOL_LN_1 = 0,
-	SMOL_ATTN_C_ATTN = 1,
-	SMOL_ATTN_C_PROJ = 2,
-	SMOL_LN_2 = 3,
-	SMOL_MLP_C_FC = 4,
-	SMOL_MLP_C_PROJ = 5,
-	SMOL_N_SLOTS = 6,
-	SMOL_LN_F = 6, /* once, after the last layer */
+    SMOL_LN_1 = 0,
+    SMOL_ATTN_C_ATTN = 1,
+    SMOL_ATTN_C_PROJ = 2,
+    SMOL_LN_2 = 3,
+    SMOL_MLP_C_FC = 4,
+    SMOL_MLP_C_PROJ = 5,
+    SMOL_N_SLOTS = 6,
+    SMOL_LN_F = 6, /* once, after the last layer */
 };
 
 struct smol_scheme {
-	uint8_t kind;       /* enum smol_kind */
-	uint8_t terms;      /* enum smol_term, of a matrix */
-	uint8_t source;     /* enum smol_source */
-	uint8_t dist;       /* enum smol_dist */
-	uint8_t d;          /* bases */
-	uint16_t rank;      /* of the low-rank factors, 0 = none */
-	uint8_t alpha_type; /* enum smol_dtype: F32, F16 or Q8_BLOCKS */
-	uint8_t value_type; /* the same, of factors, vectors, gains, biases and sparse terms */
-	float sigma;
-	uint32_t dimensions; /* numbers that a projection starts from, or of a row of the sparse term; else 0 */
+    uint8_t kind;       /* enum smol_kind */
+    uint8_t terms;      /* enum smol_term, of a matrix */
+    uint8_t source;     /* enum smol_source */
+    uint8_t dist;       /* enum smol_dist */
+    uint8_t d;          /* bases */
+    uint16_t rank;      /* of the low-rank factors, 0 = none */
+    uint8_t alpha_type; /* enum smol_dtype: F32, F16 or Q8_BLOCKS */
+    uint8_t value_type; /* the same, of factors, vectors, gains, biases and sparse terms */
+    float sigma;
+    uint32_t dimensions; /* numbers that a projection starts from, or of a row of the sparse term;
+                            else 0 */
 };
 
 struct smol_layer_span {
-	uint16_t n_layers;
-	uint8_t scheme[SMOL_N_SLOTS];
+    uint16_t n_layers;
+    uint8_t scheme[SMOL_N_SLOTS];
 };
 
 struct smol_config {
-	uint32_t n_layers;  /* L */
-	uint32_t n_heads;   /* H */
-	uint32_t width;     /* C */
-	uint32_t n_ff;      /* F */
-	uint32_t context;   /* T */
-	uint32_t vocab;     /* V */
-	float ln_epsilon;
-	float logit_scale;
-	uint64_t seed;
-	uint8_t wte_type;   /* enum smol_dtype */
-	uint8_t wpe_type;   /* enum smol_dtype */
-	uint8_t tokenizer;  /* enum smol_tokenizer_kind */
-	uint8_t ln_f;       /* scheme of the last LayerNorm */
-	uint32_t n_schemes;
-	uint32_t n_spans;
-	struct smol_scheme schemes[SMOL_MAX_SCHEMES];
-	struct smol_layer_span spans[SMOL_MAX_LAYERS];
+    uint32_t n_layers; /* L */
+    uint32_t n_heads;  /* H */
+    uint32_t width;    /* C */
+    uint32_t n_ff;     /* F */
+    uint32_t context;  /* T */
+    uint32_t vocab;    /* V */
+    float ln_epsilon;
+    float logit_scale;
+    uint64_t seed;
+    uint8_t wte_type;  /* enum smol_dtype */
+    uint8_t wpe_type;  /* enum smol_dtype */
+    uint8_t tokenizer; /* enum smol_tokenizer_kind */
+    uint8_t ln_f;      /* scheme of the last LayerNorm */
+    uint32_t n_schemes;
+    uint32_t n_spans;
+    struct smol_scheme schemes[SMOL_MAX_SCHEMES];
+    struct smol_layer_span spans[SMOL_MAX_LAYERS];
 };
 
 /* Whether a configuration keeps every rule of SPEC.md 3.1, the canonical ones
@@ -125,7 +126,8 @@ void smol_config_canonicalise(struct smol_config *config);
 const struct smol_scheme *smol_config_scheme(const struct smol_config *config, uint32_t layer,
                                              enum smol_slot slot);
 
-/* Learned numbers of a scheme's vector of alphas or of a projection: own or shared, or of one vector of a norm. */
+/* Learned numbers of a scheme's vector of alphas or of a projection: own or shared, or of one
+ * vector of a norm. */
 uint32_t smol_scheme_parameters(const struct smol_scheme *scheme);
 /* Whether a matrix scheme takes the file's shared vector. */
 bool smol_scheme_is_shared(const struct smol_scheme *scheme);
@@ -146,7 +148,8 @@ bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b)
 void smol_config_shape(const struct smol_config *config, enum smol_slot slot, uint32_t *rows,
                        uint32_t *cols);
 
-/* "embed", "alpha", "alpha-global", "lora", "fastfood", ... or "mixed" for anything else; norms, gains and biases may be of any kind. */
+/* "embed", "alpha", "alpha-global", "lora", "fastfood", ... or "mixed" for anything else; norms,
+ * gains and biases may be of any kind. */
 const char *smol_config_method(const struct smol_config *config);
 
 /* Learned numbers outside wte and wpe. */

@@ -20,42 +20,42 @@ extern "C" {
 
 /* A span of the file. A section that is absent has data NULL and size 0. */
 struct smol_span {
-	const uint8_t *data;
-	size_t size_bytes;
+    const uint8_t *data;
+    size_t size_bytes;
 };
 
 /* One embedding table: rows x C numbers, rows packed. */
 struct smol_table_view {
-	enum smol_dtype type;
-	uint32_t rows;
-	uint32_t cols;
-	const uint8_t *data;        /* rows of smol_row_bytes(type, cols) */
-	const uint8_t *multipliers; /* (rows, smol_row_multipliers(cols)), NULL unless q4 */
-	const uint8_t *scales;      /* (rows) f32, little-endian, NULL unless q8 or q4 */
+    enum smol_dtype type;
+    uint32_t rows;
+    uint32_t cols;
+    const uint8_t *data;        /* rows of smol_row_bytes(type, cols) */
+    const uint8_t *multipliers; /* (rows, smol_row_multipliers(cols)), NULL unless q4 */
+    const uint8_t *scales;      /* (rows) f32, little-endian, NULL unless q8 or q4 */
 };
 
 struct smol_signature {
-	uint8_t key_number[SMOL_KEY_NUMBER_BYTES];
-	uint8_t public_key[SMOL_PUBLIC_KEY_BYTES];
-	uint8_t signature[SMOL_SIGNATURE_BYTES];
+    uint8_t key_number[SMOL_KEY_NUMBER_BYTES];
+    uint8_t public_key[SMOL_PUBLIC_KEY_BYTES];
+    uint8_t signature[SMOL_SIGNATURE_BYTES];
 };
 
 struct smol_file {
-	struct smol_span bytes; /* the whole file */
-	uint64_t body_bytes;
-	uint16_t minor_version;
-	uint16_t hints; /* ignorable bits, kept when rewriting */
-	struct smol_config config;
-	struct smol_span learned;   /* LRND, packed as in SPEC.md 3.2 */
-	struct smol_span tokenizer; /* TOKN */
-	uint64_t tokenizer_at;      /* where TOKN begins */
-	struct smol_span card;      /* CARD, valid UTF-8 */
-	struct smol_span embeddings; /* EMBD */
-	struct smol_table_view wte; /* (V, C) */
-	struct smol_table_view wpe; /* (T, C) */
-	uint8_t hash[SMOL_HASH_BYTES]; /* as stated; see smol_file_check_hash */
-	bool is_signed;
-	struct smol_signature signature;
+    struct smol_span bytes; /* the whole file */
+    uint64_t body_bytes;
+    uint16_t minor_version;
+    uint16_t hints; /* ignorable bits, kept when rewriting */
+    struct smol_config config;
+    struct smol_span learned;      /* LRND, packed as in SPEC.md 3.2 */
+    struct smol_span tokenizer;    /* TOKN */
+    uint64_t tokenizer_at;         /* where TOKN begins */
+    struct smol_span card;         /* CARD, valid UTF-8 */
+    struct smol_span embeddings;   /* EMBD */
+    struct smol_table_view wte;    /* (V, C) */
+    struct smol_table_view wpe;    /* (T, C) */
+    uint8_t hash[SMOL_HASH_BYTES]; /* as stated; see smol_file_check_hash */
+    bool is_signed;
+    struct smol_signature signature;
 };
 
 /* Parses and checks everything but the hash and the signature: structure, limits,
@@ -63,8 +63,8 @@ struct smol_file {
 enum smol_status smol_file_parse(struct smol_file *file, const uint8_t *bytes, size_t size_bytes,
                                  struct smol_error *error);
 
-/* The two rules of TOKN that smol_file_parse leaves out because they take memory: no token of over 1024 bytes, no two
- * alike. smol_file_open checks them too. */
+/* The two rules of TOKN that smol_file_parse leaves out because they take memory: no token of over
+ * 1024 bytes, no two alike. smol_file_open checks them too. */
 enum smol_status smol_file_check_tokens(const struct smol_file *file, struct smol_error *error);
 
 /* The hash in steps that threads can share: leaf i of n, then the root. */
@@ -91,13 +91,13 @@ void smol_signed_message(uint8_t message[SMOL_SIGNED_MESSAGE_BYTES],
 
 /* What a new file is made of. Spans are in their file encoding. */
 struct smol_parts {
-	struct smol_config config; /* canonical */
-	uint16_t minor_version;    /* 0 for a new file */
-	uint16_t hints;            /* 0 for a new file */
-	struct smol_span learned;
-	struct smol_span tokenizer;
-	struct smol_span card;
-	struct smol_span embeddings;
+    struct smol_config config; /* canonical */
+    uint16_t minor_version;    /* 0 for a new file */
+    uint16_t hints;            /* 0 for a new file */
+    struct smol_span learned;
+    struct smol_span tokenizer;
+    struct smol_span card;
+    struct smol_span embeddings;
 };
 
 /* The sizes that a configuration demands. */
@@ -105,11 +105,11 @@ enum smol_status smol_params_bytes(uint64_t *size_bytes, const struct smol_confi
 enum smol_status smol_embedding_bytes(uint64_t *size_bytes, const struct smol_config *config);
 /* Where in EMBD the parts of wte and wpe begin; 0 for those that the type does not have. */
 struct smol_table_layout {
-	uint64_t data, multipliers, scales;
+    uint64_t data, multipliers, scales;
 };
 struct smol_embedding_layout {
-	struct smol_table_layout wte, wpe;
-	uint64_t size_bytes;
+    struct smol_table_layout wte, wpe;
+    uint64_t size_bytes;
 };
 enum smol_status smol_embedding_layout(struct smol_embedding_layout *layout,
                                        const struct smol_config *config);
@@ -118,21 +118,22 @@ enum smol_status smol_embedding_layout(struct smol_embedding_layout *layout,
 void smol_parts_of(struct smol_parts *parts, const struct smol_file *file);
 
 /* Size of the unsigned file made of parts, and the file itself with its hash.
- * dest holds at least that many bytes (and 104 more if it is to be signed). Parts that a reader would
- * refuse give the reader's error. */
+ * dest holds at least that many bytes (and 104 more if it is to be signed). Parts that a reader
+ * would refuse give the reader's error. */
 enum smol_status smol_file_size(uint64_t *size_bytes, const struct smol_parts *parts,
                                 struct smol_error *error);
-enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes, const struct smol_parts *parts,
-                                 struct smol_error *error);
+enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes,
+                                 const struct smol_parts *parts, struct smol_error *error);
 
 /* The trailer of a signed file: appended after the hash. */
 #define SMOL_SIGNATURE_BLOCK_BYTES 104u
-void smol_signature_encode(uint8_t dest[SMOL_SIGNATURE_BLOCK_BYTES], const struct smol_signature *sig);
+void smol_signature_encode(uint8_t dest[SMOL_SIGNATURE_BLOCK_BYTES],
+                           const struct smol_signature *sig);
 
 /* Bytes by what they serve; they add up to the file. */
 struct smol_size_report {
-	uint64_t file, embeddings, tokenizer, card, non_embedding;
-	uint64_t header, directory, config, learned, padding, hash, signature;
+    uint64_t file, embeddings, tokenizer, card, non_embedding;
+    uint64_t header, directory, config, learned, padding, hash, signature;
 };
 void smol_file_sizes(struct smol_size_report *report, const struct smol_file *file);
 

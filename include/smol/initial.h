@@ -1,4 +1,5 @@
-/* The numbers that a new model starts with, and numbers in file encoding. SPEC.md 12. Pure functions, thread-safe. */
+/* The numbers that a new model starts with, and numbers in file encoding. SPEC.md 12. Pure
+ * functions, thread-safe. */
 #ifndef SMOL_INITIAL_H
 #define SMOL_INITIAL_H
 
@@ -8,25 +9,30 @@
 extern "C" {
 #endif
 
-/* A configuration with one scheme for every matrix slot and one for every norm, byte tokens, default sigmas
- * times gain (those of the two c_proj a further 1 / sqrt(2 L)), epsilon 1e-5, logit scale 1. matrix and norm
- * give everything but sigma, which norms with alphas get as 1. Shape and seed are taken from *config. */
-void smol_config_fill(struct smol_config *config, const struct smol_scheme *matrix, const struct smol_scheme *norm,
-                      double gain);
+/* A configuration with one scheme for every matrix slot and one for every norm, byte tokens,
+ * default sigmas times gain (those of the two c_proj a further 1 / sqrt(2 L)), epsilon 1e-5, logit
+ * scale 1. matrix and norm give everything but sigma, which norms with alphas get as 1. Shape and
+ * seed are taken from *config. */
+void smol_config_fill(struct smol_config *config, const struct smol_scheme *matrix,
+                      const struct smol_scheme *norm, double gain);
 
-/* How many numbers of a row of cols columns make up a part 0..1 of it: the nearest whole number, at least one. */
+/* How many numbers of a row of cols columns make up a part 0..1 of it: the nearest whole number, at
+ * least one. */
 uint32_t smol_sparse_numbers(double part, uint32_t cols);
 
 /* Rows of the initial wte (V, C) or wpe (T, C); values: (n_rows, C). */
 #define SMOL_INITIAL_STD 0.02
-void smol_initial_wte(float *values, const struct smol_config *config, double std, uint32_t row_begin, uint32_t n_rows);
-void smol_initial_wpe(float *values, const struct smol_config *config, double std, uint32_t row_begin, uint32_t n_rows);
+void smol_initial_wte(float *values, const struct smol_config *config, double std,
+                      uint32_t row_begin, uint32_t n_rows);
+void smol_initial_wpe(float *values, const struct smol_config *config, double std,
+                      uint32_t row_begin, uint32_t n_rows);
 
 /* The initial factor A (r, K) of a matrix slot of rank r. */
-void smol_initial_factor(float *values, const struct smol_config *config, uint32_t layer, enum smol_slot slot,
-                         uint32_t rank);
+void smol_initial_factor(float *values, const struct smol_config *config, uint32_t layer,
+                         enum smol_slot slot, uint32_t rank);
 
-/* An array of n floats as F32 or F16, rounded to nearest even, or as Q8_BLOCKS; magnitudes at most 2^60. */
+/* An array of n floats as F32 or F16, rounded to nearest even, or as Q8_BLOCKS; magnitudes at most
+ * 2^60. */
 void smol_encode_numbers(uint8_t *dest, enum smol_dtype type, const float *values, size_t n);
 
 /* The other way. */
@@ -35,7 +41,8 @@ void smol_decode_numbers(float *values, enum smol_dtype type, const uint8_t *dat
 /* A row of n floats as Q8; returns its scale. */
 float smol_encode_q8(uint8_t *dest, const float *values, size_t n);
 
-/* A row of n floats as Q4: smol_row_bytes bytes and smol_row_multipliers multipliers; returns its scale. */
+/* A row of n floats as Q4: smol_row_bytes bytes and smol_row_multipliers multipliers; returns its
+ * scale. */
 float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-/* The one place of the library that touches the file system. Thread-safe: threads may share a mapping, which is constant until
- * it is unmapped; a writer belongs to one thread at a time. */
+/* The one place of the library that touches the file system. Thread-safe: threads may share a
+ * mapping, which is constant until it is unmapped; a writer belongs to one thread at a time. */
 #ifndef SMOL_IO_H
 #define SMOL_IO_H
 
@@ -9,47 +9,52 @@
 extern "C" {
 #endif
 
-/* A file's bytes, mapped read-only. Bytes that another program writes into the file meanwhile may show through;
- * smol_mapping_check tells. A file that is cut shorter while it is mapped ends the process by a signal
- * when the lost bytes are touched: replace files by renaming, as the writers below do. */
+/* A file's bytes, mapped read-only. Bytes that another program writes into the file meanwhile may
+ * show through; smol_mapping_check tells. A file that is cut shorter while it is mapped ends the
+ * process by a signal when the lost bytes are touched: replace files by renaming, as the writers
+ * below do. */
 struct smol_mapping {
-	struct smol_span bytes;
-	int fd;               /* -1: nothing mapped */
-	uint64_t identity[6]; /* when mapped: size, times of the last write and change, number of names */
+    struct smol_span bytes;
+    int fd;               /* -1: nothing mapped */
+    uint64_t identity[6]; /* when mapped: size, times of the last write and change, number of names
+                           */
 };
 
 /* Maps a regular file of at least one byte. Errors: IO. */
-enum smol_status smol_mapping_open(struct smol_mapping *mapping, const char *path, struct smol_error *error);
+enum smol_status smol_mapping_open(struct smol_mapping *mapping, const char *path,
+                                   struct smol_error *error);
 /* Does nothing if nothing is mapped: fd -1. */
 void smol_mapping_close(struct smol_mapping *mapping);
 
-/* CHANGED if the file behind a mapping is no longer what it was when mapped: its size, or the time of its last write; or that of its last
- * change of any kind, which nobody can set back, unless it got or lost a name meanwhile, as when another file replaces it. */
+/* CHANGED if the file behind a mapping is no longer what it was when mapped: its size, or the time
+ * of its last write; or that of its last change of any kind, which nobody can set back, unless it
+ * got or lost a name meanwhile, as when another file replaces it. */
 enum smol_status smol_mapping_check(const struct smol_mapping *mapping, struct smol_error *error);
 
 /* Opens a model: maps it, parses it, checks the hash over n_threads threads and the signature
  * if there is one. file->bytes points into the mapping. On failure nothing stays mapped. */
-enum smol_status smol_file_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
-                           uint32_t n_threads, struct smol_error *error);
+enum smol_status smol_file_open(struct smol_mapping *mapping, struct smol_file *file,
+                                const char *path, uint32_t n_threads, struct smol_error *error);
 
 /* The same without hash and signature: what is opened is not damaged, but may be any file. */
-enum smol_status smol_file_open_unverified(struct smol_mapping *mapping, struct smol_file *file, const char *path,
-                                    struct smol_error *error);
+enum smol_status smol_file_open_unverified(struct smol_mapping *mapping, struct smol_file *file,
+                                           const char *path, struct smol_error *error);
 
 /* smol_file_check_hash shared by n_threads threads that live for this call. */
 enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint32_t n_threads,
                                               struct smol_error *error);
 
-/* Writes a file that appears whole or not at all: a temporary sibling, path.tmp-XXXXXX, is written, synced and
- * renamed. mode: permission bits, e.g. 0644. Errors: IO, MEMORY; then path is as it was. */
+/* Writes a file that appears whole or not at all: a temporary sibling, path.tmp-XXXXXX, is written,
+ * synced and renamed. mode: permission bits, e.g. 0644. Errors: IO, MEMORY; then path is as it was.
+ */
 struct smol_writer;
-enum smol_status smol_write_file(const char *path, const void *bytes, size_t size_bytes, unsigned mode,
-                                 struct smol_error *error);
+enum smol_status smol_write_file(const char *path, const void *bytes, size_t size_bytes,
+                                 unsigned mode, struct smol_error *error);
 /* The same in pieces, for output larger than memory. Every writer ends in commit or abort. */
 enum smol_status smol_writer_open(struct smol_writer **writer, const char *path, unsigned mode,
                                   struct smol_error *error);
-enum smol_status smol_writer_append(struct smol_writer *writer, const void *bytes, size_t size_bytes,
-                                    struct smol_error *error);
+enum smol_status smol_writer_append(struct smol_writer *writer, const void *bytes,
+                                    size_t size_bytes, struct smol_error *error);
 /* Replaces bytes that have been appended, from offset on. */
 enum smol_status smol_writer_rewrite(struct smol_writer *writer, uint64_t offset, const void *bytes,
                                      size_t size_bytes, struct smol_error *error);
@@ -57,8 +62,8 @@ enum smol_status smol_writer_commit(struct smol_writer *writer, struct smol_erro
 /* Accepts NULL. */
 void smol_writer_abort(struct smol_writer *writer);
 
-/* Removes the temporary siblings that writers of path left when they were killed; those that another process is still
- * writing are locked, and stay. Not while this process writes path. */
+/* Removes the temporary siblings that writers of path left when they were killed; those that
+ * another process is still writing are locked, and stay. Not while this process writes path. */
 void smol_remove_leftovers(const char *path);
 
 #ifdef __cplusplus

@@ -11,19 +11,19 @@ extern "C" {
 
 /* Byte offsets into LRND; meaningful only where the scheme of the slot has such numbers. */
 struct smol_params_place {
-	uint64_t alphas;      /* d: of a matrix (own or shared), of a norm's gain, or of nola's factor A */
-	uint64_t bias_alphas; /* d: of a norm's bias, or of nola's factor B */
-	uint64_t factor_a;    /* (r, K) */
-	uint64_t factor_b;    /* (R, r) */
-	uint64_t sparse;      /* (R, q), q of the scheme */
-	uint64_t gain;        /* (C) of a norm or (R) of a matrix, stored */
-	uint64_t bias;        /* the same */
-	uint64_t layer_gain;  /* 1, of a matrix that takes it */
+    uint64_t alphas; /* d: of a matrix (own or shared), of a norm's gain, or of nola's factor A */
+    uint64_t bias_alphas; /* d: of a norm's bias, or of nola's factor B */
+    uint64_t factor_a;    /* (r, K) */
+    uint64_t factor_b;    /* (R, r) */
+    uint64_t sparse;      /* (R, q), q of the scheme */
+    uint64_t gain;        /* (C) of a norm or (R) of a matrix, stored */
+    uint64_t bias;        /* the same */
+    uint64_t layer_gain;  /* 1, of a matrix that takes it */
 };
 
 /* The place of a slot of a layer; for SMOL_LN_F the layer is ignored. config is valid. */
-void smol_params_at(struct smol_params_place *place, const struct smol_config *config, uint32_t layer,
-                     enum smol_slot slot);
+void smol_params_at(struct smol_params_place *place, const struct smol_config *config,
+                    uint32_t layer, enum smol_slot slot);
 
 /* Bytes of a number of a type: F32, F16 or Q8. */
 uint32_t smol_dtype_bytes(uint8_t type);
@@ -31,7 +31,8 @@ uint32_t smol_dtype_bytes(uint8_t type);
 /* Bytes of n learned numbers of a type: F32, F16 or Q8_BLOCKS. n is at most 2^40. */
 uint64_t smol_params_array_bytes(uint8_t type, uint64_t n);
 
-/* Of learned numbers of Q8_BLOCKS: numbers of a block, and its bytes, the first two of which are its scale. */
+/* Of learned numbers of Q8_BLOCKS: numbers of a block, and its bytes, the first two of which are
+ * its scale. */
 #define SMOL_Q8_BLOCK 64u
 #define SMOL_Q8_BLOCK_BYTES (SMOL_Q8_BLOCK + 2)
 

@@ -1,5 +1,5 @@
-/* The pieces that SPEC.md's arithmetic is made of, one by one: for those who write another implementation and
- * compare, and for `smoltool generate-vectors`. Pure functions, thread-safe. */
+/* The pieces that SPEC.md's arithmetic is made of, one by one: for those who write another
+ * implementation and compare, and for `smoltool generate-vectors`. Pure functions, thread-safe. */
 #ifndef SMOL_PRIMITIVES_H
 #define SMOL_PRIMITIVES_H
 
@@ -13,10 +13,11 @@ extern "C" {
 void smol_primitive_key(uint8_t key[32], uint64_t seed);
 
 /* The first n_steps x 64 bytes of a row block's stream (SPEC.md 5.2, 5.3). */
-void smol_primitive_stream(uint8_t *bytes, uint64_t seed, uint32_t tensor, uint32_t plane, uint32_t purpose,
-                           uint32_t row_block, size_t n_steps);
+void smol_primitive_stream(uint8_t *bytes, uint64_t seed, uint32_t tensor, uint32_t plane,
+                           uint32_t purpose, uint32_t row_block, size_t n_steps);
 
-/* table: (planes, 256), planes = ceil(d / 8) for SMOL_SIGN, d for SMOL_GAUSS; returns s (SPEC.md 5.5, 5.6). */
+/* table: (planes, 256), planes = ceil(d / 8) for SMOL_SIGN, d for SMOL_GAUSS; returns s
+ * (SPEC.md 5.5, 5.6). */
 double smol_primitive_table(int16_t *table, enum smol_dist dist, const double *alpha, uint32_t d);
 
 /* SPEC.md 7. quantise returns t. */

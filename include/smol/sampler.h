@@ -13,13 +13,13 @@ extern "C" {
 struct smol_sampler;
 
 struct smol_sampler_options {
-	uint64_t seed;
-	float temperature;     /* <= 0: greedy */
-	uint32_t top_k;        /* 0 = off */
-	double top_p;          /* 1 = off */
-	float min_p;           /* 0 = off */
-	float repeat_penalty;  /* 2^-60..2^60; 1 = off */
-	int32_t repeat_last_n; /* 0 = off, -1 = every token so far */
+    uint64_t seed;
+    float temperature;     /* <= 0: greedy */
+    uint32_t top_k;        /* 0 = off */
+    double top_p;          /* 1 = off */
+    float min_p;           /* 0 = off */
+    float repeat_penalty;  /* 2^-60..2^60; 1 = off */
+    int32_t repeat_last_n; /* 0 = off, -1 = every token so far */
 };
 
 /* llama.cpp's: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1 over 64; seed 0. */
@@ -32,15 +32,15 @@ enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
 
 /* memory: 64-byte aligned; it stays the caller's. There is nothing to destroy. */
 enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab,
-                                     const struct smol_sampler_options *options, void *memory,
-                                     size_t size_bytes, struct smol_error *error);
+                                   const struct smol_sampler_options *options, void *memory,
+                                   size_t size_bytes, struct smol_error *error);
 
 /* Tells it of a token of the prompt or of the text so far, for the penalty. token < V. */
 void smol_sampler_accept(struct smol_sampler *sampler, uint32_t token);
 
 /* Picks a token and accepts it. logits: (V). NUMERIC if a logit is not finite. */
-enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *sampler, const float *logits,
-                                   struct smol_error *error);
+enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *sampler,
+                                   const float *logits, struct smol_error *error);
 
 #ifdef __cplusplus
 }

@@ -2,9 +2,9 @@
  * A session lives in memory that the caller gives it once and allocates nothing
  * afterwards. The logits of a file and its tokens are the same bits whatever the
  * thread count, the batch size and the split of the tokens over calls.
- * One session may be used by one thread at a time; sessions are independent. Of a model with a Fourier
- * projection, create and destroy use the planner of FFTW in single precision, under a lock of their own: a program
- * that plans with it too does not do so meanwhile. */
+ * One session may be used by one thread at a time; sessions are independent. Of a model with a
+ * Fourier projection, create and destroy use the planner of FFTW in single precision, under a lock
+ * of their own: a program that plans with it too does not do so meanwhile. */
 #ifndef SMOL_SESSION_H
 #define SMOL_SESSION_H
 
@@ -20,14 +20,17 @@ extern "C" {
 struct smol_session;
 
 struct smol_session_options {
-	uint32_t context;   /* positions held, 1..T; 0 = T */
-	uint32_t n_threads; /* 1..SMOL_MAX_THREADS; 0 = 1; more than there are processors is slower */
-	uint32_t batch;     /* positions computed side by side; 0 = a sensible number */
-	enum smol_isa isa;  /* ARGUMENT if this machine lacks it */
-	enum smol_dtype kv_type; /* of the KV cache: F32, or F16 or Q8, which are smaller and change the bits (SPEC.md 8) */
-	bool is_fast;             /* approximate products (SPEC.md 7): other bits, which are again the same everywhere */
-	uint64_t memory_bytes;    /* 0, or the most that the session may take: MEMORY if it does not fit. What is left over holds
-	                             integer weights of matrices for which that is faster; the bits stay the same */
+    uint32_t context;   /* positions held, 1..T; 0 = T */
+    uint32_t n_threads; /* 1..SMOL_MAX_THREADS; 0 = 1; more than there are processors is slower */
+    uint32_t batch;     /* positions computed side by side; 0 = a sensible number */
+    enum smol_isa isa;  /* ARGUMENT if this machine lacks it */
+    enum smol_dtype kv_type; /* of the KV cache: F32, or F16 or Q8, which are smaller and change the
+                                bits (SPEC.md 8) */
+    bool is_fast;          /* approximate products (SPEC.md 7): other bits, which are again the same
+                              everywhere */
+    uint64_t memory_bytes; /* 0, or the most that the session may take: MEMORY if it does not fit.
+                              What is left over holds integer weights of matrices for which that is
+                              faster; the bits stay the same */
 };
 
 /* How many bytes smol_session_init needs. options NULL, here and there: all of them 0. */
@@ -39,8 +42,8 @@ enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *f
  * never used are never touched) and starts its threads. *file and its bytes must outlive it. The
  * memory stays the caller's. Errors: ARGUMENT, MEMORY (a thread could not be started). */
 enum smol_status smol_session_init(struct smol_session **session, const struct smol_file *file,
-                                     const struct smol_session_options *options, void *memory,
-                                     size_t size_bytes, struct smol_error *error);
+                                   const struct smol_session_options *options, void *memory,
+                                   size_t size_bytes, struct smol_error *error);
 
 /* Stops the threads. Accepts NULL. */
 void smol_session_finish(struct smol_session *session);
@@ -53,8 +56,9 @@ enum smol_status smol_session_feed(struct smol_session *session, const uint32_t 
 
 /* The same, and nats[i] is the loss (SPEC.md 11) of predicting targets[i] after
  * tokens[i]. nats: (n). */
-enum smol_status smol_session_score(struct smol_session *session, double *nats, const uint32_t *tokens,
-                                    const uint32_t *targets, size_t n, struct smol_error *error);
+enum smol_status smol_session_score(struct smol_session *session, double *nats,
+                                    const uint32_t *tokens, const uint32_t *targets, size_t n,
+                                    struct smol_error *error);
 
 /* (V) logits after the last token fed; valid until the next call. NULL before the
  * first token and after a rewind. */

@@ -12,52 +12,52 @@ extern "C" {
 
 /* The values are pinned for ever; new ones are added at the end of a group. */
 enum smol_status {
-	SMOL_OK = 0,
+    SMOL_OK = 0,
 
-	/* The caller or the machine. */
-	SMOL_E_ARGUMENT = 1,  /* an argument outside its stated range */
-	SMOL_E_MEMORY = 2,    /* memory could not be had */
-	SMOL_E_IO = 3,        /* the system refused to open, read, map or write */
-	SMOL_E_CHANGED = 4,   /* a file changed or shrank while it was in use */
-	SMOL_E_CONTEXT = 5,   /* more tokens than the session's context holds */
-	SMOL_E_NUMERIC = 6,   /* a computed value is not finite */
-	SMOL_E_CANCELLED = 7, /* the caller asked to stop */
+    /* The caller or the machine. */
+    SMOL_E_ARGUMENT = 1,  /* an argument outside its stated range */
+    SMOL_E_MEMORY = 2,    /* memory could not be had */
+    SMOL_E_IO = 3,        /* the system refused to open, read, map or write */
+    SMOL_E_CHANGED = 4,   /* a file changed or shrank while it was in use */
+    SMOL_E_CONTEXT = 5,   /* more tokens than the session's context holds */
+    SMOL_E_NUMERIC = 6,   /* a computed value is not finite */
+    SMOL_E_CANCELLED = 7, /* the caller asked to stop */
 
-	/* The bytes of a file (SPEC.md sections 2 and 3). */
-	SMOL_E_MAGIC = 10,     /* not a .smol file */
-	SMOL_E_VERSION = 11,   /* a major version this reader does not know */
-	SMOL_E_TRUNCATED = 12, /* ends before its stated size */
-	SMOL_E_TRAILING = 13,  /* bytes after its end */
-	SMOL_E_RESERVED = 14,  /* a reserved bit is set */
-	SMOL_E_SECTION = 15,   /* a section unknown, missing, repeated or out of order */
-	SMOL_E_SIZE = 16,      /* a section's size contradicts the configuration */
-	SMOL_E_PADDING = 17,   /* gap bytes that are not zero */
-	SMOL_E_RANGE = 18,     /* a field outside its limits */
-	SMOL_E_ENUM = 19,      /* an unknown enumerator */
-	SMOL_E_NONFINITE = 20, /* a stored number that is infinite or not a number */
-	SMOL_E_TEXT = 21,      /* text that is not UTF-8 or holds control characters */
-	SMOL_E_CANONICAL = 22, /* a meaning not in its one canonical encoding */
+    /* The bytes of a file (SPEC.md sections 2 and 3). */
+    SMOL_E_MAGIC = 10,     /* not a .smol file */
+    SMOL_E_VERSION = 11,   /* a major version this reader does not know */
+    SMOL_E_TRUNCATED = 12, /* ends before its stated size */
+    SMOL_E_TRAILING = 13,  /* bytes after its end */
+    SMOL_E_RESERVED = 14,  /* a reserved bit is set */
+    SMOL_E_SECTION = 15,   /* a section unknown, missing, repeated or out of order */
+    SMOL_E_SIZE = 16,      /* a section's size contradicts the configuration */
+    SMOL_E_PADDING = 17,   /* gap bytes that are not zero */
+    SMOL_E_RANGE = 18,     /* a field outside its limits */
+    SMOL_E_ENUM = 19,      /* an unknown enumerator */
+    SMOL_E_NONFINITE = 20, /* a stored number that is infinite or not a number */
+    SMOL_E_TEXT = 21,      /* text that is not UTF-8 or holds control characters */
+    SMOL_E_CANONICAL = 22, /* a meaning not in its one canonical encoding */
 
-	/* Integrity and origin (SPEC.md section 4). */
-	SMOL_E_CHECKSUM = 30,  /* XXH3: damaged */
-	SMOL_E_HASH = 31,      /* BLAKE2b: not this exact file */
-	SMOL_E_SIGNATURE = 32, /* Ed25519: the signature does not verify */
-	SMOL_E_UNTRUSTED = 33, /* not signed, or by another key than demanded */
-	SMOL_E_KEY = 34,       /* a malformed key or signature file */
-	SMOL_E_PASSWORD = 35,  /* a wrong or missing password */
+    /* Integrity and origin (SPEC.md section 4). */
+    SMOL_E_CHECKSUM = 30,  /* XXH3: damaged */
+    SMOL_E_HASH = 31,      /* BLAKE2b: not this exact file */
+    SMOL_E_SIGNATURE = 32, /* Ed25519: the signature does not verify */
+    SMOL_E_UNTRUSTED = 33, /* not signed, or by another key than demanded */
+    SMOL_E_KEY = 34,       /* a malformed key or signature file */
+    SMOL_E_PASSWORD = 35,  /* a wrong or missing password */
 
-	/* Text and tensors. */
-	SMOL_E_TOKEN = 40,  /* a byte that has no token, or a token past the vocabulary */
-	SMOL_E_TENSOR = 41, /* no tensor of that name */
+    /* Text and tensors. */
+    SMOL_E_TOKEN = 40,  /* a byte that has no token, or a token past the vocabulary */
+    SMOL_E_TENSOR = 41, /* no tensor of that name */
 };
 
 /* No offset: the error concerns no place in a file. */
 #define SMOL_NO_OFFSET UINT64_MAX
 
 struct smol_error {
-	enum smol_status code;
-	uint64_t offset; /* byte in the file, or SMOL_NO_OFFSET */
-	char text[200];  /* one line without a newline: the rule that was broken */
+    enum smol_status code;
+    uint64_t offset; /* byte in the file, or SMOL_NO_OFFSET */
+    char text[200];  /* one line without a newline: the rule that was broken */
 };
 
 /* The name of a status, e.g. "SMOL_E_HASH"; "unknown status" for other values. */

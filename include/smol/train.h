@@ -1,7 +1,7 @@
 /* Training: text in, a model out. A library of its own, smol_train, that needs OpenMP and OpenBLAS;
  * the runtime does not. A trainer belongs to one thread at a time and uses several inside. Its
- * numbers depend on the options and the data alone, not on the number of threads. It sets OpenMP's and
- * OpenBLAS's numbers of threads as it needs them. */
+ * numbers depend on the options and the data alone, not on the number of threads. It sets OpenMP's
+ * and OpenBLAS's numbers of threads as it needs them. */
 #ifndef SMOL_TRAIN_H
 #define SMOL_TRAIN_H
 
@@ -17,88 +17,93 @@ extern "C" {
 
 /* Which windows of the text a step sees. */
 enum smol_order {
-	SMOL_ORDER_RANDOM,   /* each drawn from all there are, whatever has been seen */
-	SMOL_ORDER_SHUFFLED, /* all of them, side by side, before any comes again */
+    SMOL_ORDER_RANDOM,   /* each drawn from all there are, whatever has been seen */
+    SMOL_ORDER_SHUFFLED, /* all of them, side by side, before any comes again */
 };
 
-/* Processes, perhaps of several machines, that train one model: process `rank` of `size` computes its share of every batch and of
- * every validation. What travels is the gradient of learned numbers and embeddings. sum replaces n numbers, floats or
- * doubles, by their sums over all processes, the same bits in each; false if that failed. All call the same functions of
- * their trainers in the same order. */
+/* Processes, perhaps of several machines, that train one model: process `rank` of `size` computes
+ * its share of every batch and of every validation. What travels is the gradient of learned numbers
+ * and embeddings. sum replaces n numbers, floats or doubles, by their sums over all processes, the
+ * same bits in each; false if that failed. All call the same functions of their trainers in the
+ * same order. */
 struct smol_train_comm {
-	uint32_t rank, size;
-	bool (*sum)(void *context, void *numbers, size_t n, bool is_double);
-	void *context;
+    uint32_t rank, size;
+    bool (*sum)(void *context, void *numbers, size_t n, bool is_double);
+    void *context;
 };
 
-/* What the tensors of some names have in the place of what the options say of all (docs/methods.md). Filled in by
- * smol_train_rule() and smol_train_recipe(). */
+/* What the tensors of some names have in the place of what the options say of all
+ * (docs/methods.md). Filled in by smol_train_rule() and smol_train_recipe(). */
 #define SMOL_MAX_RULES 32u
 #define SMOL_MAX_PATTERN 64u
 
 enum smol_rule_field {
-	SMOL_RULE_METHOD = 1,
-	SMOL_RULE_D = 2,
-	SMOL_RULE_RANK = 4,
-	SMOL_RULE_DIST = 8,
-	SMOL_RULE_NORMS = 16,
-	SMOL_RULE_NUMBERS = 32,
-	SMOL_RULE_GAINS = 64,
-	SMOL_RULE_BIAS = 128,
-	SMOL_RULE_SPARSE = 256,
+    SMOL_RULE_METHOD = 1,
+    SMOL_RULE_D = 2,
+    SMOL_RULE_RANK = 4,
+    SMOL_RULE_DIST = 8,
+    SMOL_RULE_NORMS = 16,
+    SMOL_RULE_NUMBERS = 32,
+    SMOL_RULE_GAINS = 64,
+    SMOL_RULE_BIAS = 128,
+    SMOL_RULE_SPARSE = 256,
 };
 
 /* How a file holds learned numbers. */
 enum smol_params_numbers { SMOL_LEARNED_F16, SMOL_LEARNED_F32, SMOL_LEARNED_Q8 };
 
 struct smol_train_rule {
-	char tensors[SMOL_MAX_PATTERN]; /* a name, in which * stands for any text and ? for one character */
-	uint32_t sets;                  /* enum smol_rule_field: which of the following count */
-	char method[20];                /* any but full; it sets d and rank to its defaults */
-	uint32_t d, rank;
-	enum smol_dist dist;
-	enum smol_source norms;
-	enum smol_params_numbers numbers;
-	bool gains, bias;
-	double sparse;
+    char tensors[SMOL_MAX_PATTERN]; /* a name, in which * stands for any text and ? for one
+                                       character */
+    uint32_t sets;                  /* enum smol_rule_field: which of the following count */
+    char method[20];                /* any but full; it sets d and rank to its defaults */
+    uint32_t d, rank;
+    enum smol_dist dist;
+    enum smol_source norms;
+    enum smol_params_numbers numbers;
+    bool gains, bias;
+    double sparse;
 };
 
 /* What trains and how. Filled in by smol_train_defaults(). */
 struct smol_train_options {
-	/* The model. */
-	enum smol_source matrices; /* any */
-	enum smol_source norms;    /* SMOL_NORM_FROZEN, _OWN or _STORED */
-	enum smol_dist dist;
-	enum smol_dtype embedding_type; /* of wte and wpe in the file */
-	enum smol_params_numbers numbers; /* of all else */
-	bool gains, bias;                  /* a factor and a summand of each output of a matrix */
-	double sparse;                     /* part of each row that a sparse term has numbers for, beside all but projections; 0: none */
-	bool layer_gains;                  /* a factor for each layer of shared projections */
-	bool full;                       /* every matrix trains; such a model has no .smol form */
-	bool uniform_alphas;             /* start at 1 / sqrt(d) each, not at (1, 0, ...) */
-	uint32_t d;                      /* bases, if there are alphas; numbers of a projection */
-	uint32_t rank;                   /* of the low-rank factors, 0 = none */
-	uint32_t n_layers, n_heads, width, n_ff, context; /* n_ff 0: 4 x width */
-	double gain;          /* multiplies every default sigma (SPEC.md 12) */
-	double residual_gain; /* and once more that of the two c_proj */
-	double embedding_std, logit_scale, ln_epsilon;
-	uint64_t seed; /* of the frozen weights, the start and the batches */
-	uint32_t n_rules;
-	struct smol_train_rule rules[SMOL_MAX_RULES]; /* where several fit a tensor, the last decides */
+    /* The model. */
+    enum smol_source matrices; /* any */
+    enum smol_source norms;    /* SMOL_NORM_FROZEN, _OWN or _STORED */
+    enum smol_dist dist;
+    enum smol_dtype embedding_type;   /* of wte and wpe in the file */
+    enum smol_params_numbers numbers; /* of all else */
+    bool gains, bias;                 /* a factor and a summand of each output of a matrix */
+    double sparse;       /* part of each row that a sparse term has numbers for, beside all but
+                            projections; 0: none */
+    bool layer_gains;    /* a factor for each layer of shared projections */
+    bool full;           /* every matrix trains; such a model has no .smol form */
+    bool uniform_alphas; /* start at 1 / sqrt(d) each, not at (1, 0, ...) */
+    uint32_t d;          /* bases, if there are alphas; numbers of a projection */
+    uint32_t rank;       /* of the low-rank factors, 0 = none */
+    uint32_t n_layers, n_heads, width, n_ff, context; /* n_ff 0: 4 x width */
+    double gain;          /* multiplies every default sigma (SPEC.md 12) */
+    double residual_gain; /* and once more that of the two c_proj */
+    double embedding_std, logit_scale, ln_epsilon;
+    uint64_t seed; /* of the frozen weights, the start and the batches */
+    uint32_t n_rules;
+    struct smol_train_rule rules[SMOL_MAX_RULES]; /* where several fit a tensor, the last decides */
 
-	/* The recipe. */
-	uint32_t batch, n_steps, warmup;
-	uint32_t alpha_start; /* alphas stay as they are before this step, and warm up from it */
-	double lr, alpha_lr;
-	double min_lr_fraction;                  /* the cosine ends here */
-	double beta1, beta2, weight_decay, clip; /* weight_decay: of `full`'s matrices; clip 0: none */
-	double val_fraction;
-	enum smol_order order;
-	bool keep_best; /* finish with the best validated numbers, not the last */
-	uint32_t n_threads;
-	enum smol_isa isa; /* of smol's own products; ARGUMENT if this machine lacks it */
-	bool recompute; /* keep less for the way back, and compute it again: a third slower, the same numbers */
-	const struct smol_train_comm *group; /* NULL: alone; its size divides batch. Outlives the trainer */
+    /* The recipe. */
+    uint32_t batch, n_steps, warmup;
+    uint32_t alpha_start; /* alphas stay as they are before this step, and warm up from it */
+    double lr, alpha_lr;
+    double min_lr_fraction;                  /* the cosine ends here */
+    double beta1, beta2, weight_decay, clip; /* weight_decay: of `full`'s matrices; clip 0: none */
+    double val_fraction;
+    enum smol_order order;
+    bool keep_best; /* finish with the best validated numbers, not the last */
+    uint32_t n_threads;
+    enum smol_isa isa; /* of smol's own products; ARGUMENT if this machine lacks it */
+    bool recompute;    /* keep less for the way back, and compute it again: a third slower, the same
+                          numbers */
+    const struct smol_train_comm *group; /* NULL: alone; its size divides batch. Outlives the
+                                            trainer */
 };
 
 /* warmup: a tenth of the steps, at most 100. */
@@ -111,14 +116,14 @@ bool smol_train_defaults(struct smol_train_options *options, const char *method)
 /* The name of what options train: one of those, or "mixed". */
 const char *smol_train_method(const struct smol_train_options *options);
 
-/* One more rule: a method for the tensors of a pattern, or "METHOD:N" with its d (of lora, its rank). ARGUMENT if there
- * is no such method or there are too many rules. */
-enum smol_status smol_train_rule(struct smol_train_options *options, const char *tensors, const char *method,
-                                 struct smol_error *error);
-/* The rules of a recipe, a JSON text as docs/methods.md describes it, after those that there are. TEXT or RANGE with the
- * place if it is malformed. */
-enum smol_status smol_train_recipe(struct smol_train_options *options, const char *text, size_t size_bytes,
-                                   struct smol_error *error);
+/* One more rule: a method for the tensors of a pattern, or "METHOD:N" with its d (of lora, its
+ * rank). ARGUMENT if there is no such method or there are too many rules. */
+enum smol_status smol_train_rule(struct smol_train_options *options, const char *tensors,
+                                 const char *method, struct smol_error *error);
+/* The rules of a recipe, a JSON text as docs/methods.md describes it, after those that there are.
+ * TEXT or RANGE with the place if it is malformed. */
+enum smol_status smol_train_recipe(struct smol_train_options *options, const char *text,
+                                   size_t size_bytes, struct smol_error *error);
 
 /* ARGUMENT, with the rule, if options are out of range or contradict each other. */
 enum smol_status smol_train_options_check(const struct smol_train_options *options,
@@ -126,18 +131,20 @@ enum smol_status smol_train_options_check(const struct smol_train_options *optio
 
 struct smol_trainer;
 
-/* A trainer over text, which must outlive it. ARGUMENT if the options contradict each other or the text
- * is too short; MEMORY. */
+/* A trainer over text, which must outlive it. ARGUMENT if the options contradict each other or the
+ * text is too short; MEMORY. */
 enum smol_status smol_trainer_create(struct smol_trainer **trainer,
                                      const struct smol_train_options *options, const uint8_t *text,
                                      size_t size_bytes, struct smol_error *error);
-/* The same over a corpus, whose bytes must outlive it. What it sets apart for validation comes in the place of
- * val_fraction. tokenizer: what it was encoded with, whose bytes must outlive the trainer too and go into the model; NULL: bytes.
- * ARGUMENT also if the corpus is of another tokenizer. */
+/* The same over a corpus, whose bytes must outlive it. What it sets apart for validation comes in
+ * the place of val_fraction. tokenizer: what it was encoded with, whose bytes must outlive the
+ * trainer too and go into the model; NULL: bytes. ARGUMENT also if the corpus is of another
+ * tokenizer. */
 enum smol_status smol_trainer_create_corpus(struct smol_trainer **trainer,
                                             const struct smol_train_options *options,
                                             const struct smol_corpus *corpus,
-                                            const struct smol_file *tokenizer, struct smol_error *error);
+                                            const struct smol_file *tokenizer,
+                                            struct smol_error *error);
 /* Accepts NULL. */
 void smol_trainer_destroy(struct smol_trainer *trainer);
 
@@ -152,7 +159,7 @@ uint64_t smol_trainer_parameters(const struct smol_trainer *trainer);
  * the learning rates used. NUMERIC if the loss or the gradient is not finite; the step is then not
  * taken. IO if the group fails. */
 struct smol_train_step {
-	double loss, gradient_norm, lr, alpha_lr;
+    double loss, gradient_norm, lr, alpha_lr;
 };
 enum smol_status smol_trainer_step(struct smol_trainer *trainer, struct smol_train_step *step,
                                    struct smol_error *error);
@@ -160,8 +167,8 @@ enum smol_status smol_trainer_step(struct smol_trainer *trainer, struct smol_tra
 /* Validation as in SPEC.md 11 with windows of the context. If keep_best is set, the numbers are
  * kept when they are the best so far. */
 struct smol_train_score {
-	double nats_per_token, bits_per_byte;
-	uint64_t n_tokens; /* predicted */
+    double nats_per_token, bits_per_byte;
+    uint64_t n_tokens; /* predicted */
 };
 enum smol_status smol_trainer_evaluate(struct smol_trainer *trainer, struct smol_train_score *score,
                                        struct smol_error *error);
@@ -176,13 +183,13 @@ enum smol_status smol_trainer_model(uint8_t **bytes, size_t *size_bytes,
                                     const struct smol_trainer *trainer, const char *card,
                                     size_t card_bytes, struct smol_error *error);
 
-/* Its weights as safetensors with Hugging Face's names and shapes, biases zero if it has none; for `full` only.
- * card: put into the metadata as "smol.card" if not NULL. *bytes is for free(). */
+/* Its weights as safetensors with Hugging Face's names and shapes, biases zero if it has none; for
+ * `full` only. card: put into the metadata as "smol.card" if not NULL. *bytes is for free(). */
 enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
                                           const struct smol_trainer *trainer, const char *card,
                                           struct smol_error *error);
-/* The same appended to a writer, a piece of a tensor at a time, so that it takes no memory of the file's size. Errors: IO too; then
- * the writer is for aborting. */
+/* The same appended to a writer, a piece of a tensor at a time, so that it takes no memory of the
+ * file's size. Errors: IO too; then the writer is for aborting. */
 enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_writer *writer,
                                              const struct smol_trainer *trainer, const char *card,
                                              struct smol_error *error);
@@ -192,8 +199,8 @@ enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_w
 enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes,
                                    const struct smol_trainer *trainer, struct smol_error *error);
 /* The same appended to a writer, as above. */
-enum smol_status smol_trainer_save_to(uint64_t *size_bytes, struct smol_writer *writer, const struct smol_trainer *trainer,
-                                      struct smol_error *error);
+enum smol_status smol_trainer_save_to(uint64_t *size_bytes, struct smol_writer *writer,
+                                      const struct smol_trainer *trainer, struct smol_error *error);
 /* Takes such a state. ARGUMENT if it is of other options or another text; otherwise the errors of a
  * file that is not what it should be. On failure the trainer is of no further use. */
 enum smol_status smol_trainer_load(struct smol_trainer *trainer, const uint8_t *bytes,
@@ -202,13 +209,13 @@ enum smol_status smol_trainer_load(struct smol_trainer *trainer, const uint8_t *
 enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
                                          size_t size_bytes, struct smol_error *error);
 
-/* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads, isa, recompute and group, which
- * are of the machine, are left out; warmup is resolved. */
+/* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads, isa,
+ * recompute and group, which are of the machine, are left out; warmup is resolved. */
 char *smol_train_options_json(const struct smol_train_options *options);
 
 /* OpenBLAS chooses its kernels by a list of processors and takes the oldest for one it does not
- * know. If that has happened, the value that the environment variable OPENBLAS_CORETYPE should have at
- * the start; else NULL. */
+ * know. If that has happened, the value that the environment variable OPENBLAS_CORETYPE should have
+ * at the start; else NULL. */
 const char *smol_train_blas_override(void);
 
 #ifdef __cplusplus

@@ -14,12 +14,12 @@ extern "C" {
 /* A matrix has rows = outputs and cols = inputs (GPT-2's own files hold the
  * transpose); a vector has 1 row. A matrix has a bias only if its scheme has. */
 struct smol_tensor {
-	char name[SMOL_MAX_TENSOR_NAME];
-	enum smol_slot slot; /* of a layer's tensor or ln_f; meaningless for wte and wpe */
-	uint32_t layer;
-	uint32_t rows;
-	uint32_t cols;
-	uint8_t part; /* 0 weight, 1 bias, 2 wte, 3 wpe */
+    char name[SMOL_MAX_TENSOR_NAME];
+    enum smol_slot slot; /* of a layer's tensor or ln_f; meaningless for wte and wpe */
+    uint32_t layer;
+    uint32_t rows;
+    uint32_t cols;
+    uint8_t part; /* 0 weight, 1 bias, 2 wte, 3 wpe */
 };
 
 /* Tensors of a file in the order of the forward pass, from wte.weight to ln_f.bias. */
@@ -33,7 +33,8 @@ enum smol_status smol_tensor_find(struct smol_tensor *tensor, const struct smol_
 /* Bytes of scratch that smol_tensor_read needs for a tensor. */
 size_t smol_tensor_scratch_bytes(const struct smol_file *file, const struct smol_tensor *tensor);
 
-/* Rows row_begin..row_begin + n_rows - 1 as doubles; values: (n_rows, cols). scratch: 64-byte aligned. */
+/* Rows row_begin..row_begin + n_rows - 1 as doubles; values: (n_rows, cols). scratch: 64-byte
+ * aligned. */
 enum smol_status smol_tensor_read(double *values, const struct smol_file *file,
                                   const struct smol_tensor *tensor, uint32_t row_begin,
                                   uint32_t n_rows, void *scratch, struct smol_error *error);

@@ -1,4 +1,5 @@
-/* A text that a model continues: which tokens have been fed, and what happens when the context is full. */
+/* A text that a model continues: which tokens have been fed, and what happens when the context is
+ * full. */
 #include "api/text.h"
 #include "base/error.h"
 
@@ -6,136 +7,136 @@
 #include <string.h>
 
 struct smol_text {
-	struct smol_session *session;
-	struct smol_sampler *sampler;
-	/* (capacity), of which n_tokens are there, n_fed computed, n_accepted known to the sampler; a failure leaves the n_sure that
-	 * have been computed or picked. */
-	uint32_t *tokens;
-	size_t n_tokens, n_fed, n_accepted, n_sure, capacity;
-	void *memory; /* NULL, or of session and sampler */
+    struct smol_session *session;
+    struct smol_sampler *sampler;
+    /* (capacity), of which n_tokens are there, n_fed computed, n_accepted known to the sampler; a
+     * failure leaves the n_sure that have been computed or picked. */
+    uint32_t *tokens;
+    size_t n_tokens, n_fed, n_accepted, n_sure, capacity;
+    void *memory; /* NULL, or of session and sampler */
 };
 
 static enum smol_status no_memory(struct smol_error *error)
 {
-	return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
+    return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
 }
 
-enum smol_status smol_text_create(struct smol_text **text, struct smol_session *session, struct smol_sampler *sampler,
-                                  struct smol_error *error)
+enum smol_status smol_text_create(struct smol_text **text, struct smol_session *session,
+                                  struct smol_sampler *sampler, struct smol_error *error)
 {
-	struct smol_text *t = calloc(1, sizeof *t);
+    struct smol_text *t = calloc(1, sizeof *t);
 
-	if (!t)
-		return no_memory(error);
-	t->session = session;
-	t->sampler = sampler;
-	*text = t;
-	return SMOL_OK;
+    if (!t)
+        return no_memory(error);
+    t->session = session;
+    t->sampler = sampler;
+    *text = t;
+    return SMOL_OK;
 }
 
-void smol_text_own(struct smol_text *text, void *memory)
-{
-	text->memory = memory;
-}
+void smol_text_own(struct smol_text *text, void *memory) { text->memory = memory; }
 
 void smol_text_destroy(struct smol_text *text)
 {
-	if (!text)
-		return;
-	if (text->memory)
-		smol_session_finish(text->session);
-	free(text->memory);
-	free(text->tokens);
-	free(text);
+    if (!text)
+        return;
+    if (text->memory)
+        smol_session_finish(text->session);
+    free(text->memory);
+    free(text->tokens);
+    free(text);
 }
 
 static bool make_room(struct smol_text *t, size_t n)
 {
-	const size_t capacity = t->n_tokens + n + t->capacity;
-	uint32_t *larger;
+    const size_t capacity = t->n_tokens + n + t->capacity;
+    uint32_t *larger;
 
-	if (n <= t->capacity - t->n_tokens)
-		return true;
-	larger = capacity <= SIZE_MAX / sizeof *larger ? realloc(t->tokens, capacity * sizeof *larger) : NULL;
-	if (!larger)
-		return false;
-	t->tokens = larger;
-	t->capacity = capacity;
-	return true;
+    if (n <= t->capacity - t->n_tokens)
+        return true;
+    larger = capacity <= SIZE_MAX / sizeof *larger ? realloc(t->tokens, capacity * sizeof *larger)
+                                                   : NULL;
+    if (!larger)
+        return false;
+    t->tokens = larger;
+    t->capacity = capacity;
+    return true;
 }
 
-enum smol_status smol_text_append(struct smol_text *text, const uint32_t *tokens, size_t n, struct smol_error *error)
+enum smol_status smol_text_append(struct smol_text *text, const uint32_t *tokens, size_t n,
+                                  struct smol_error *error)
 {
-	if (!make_room(text, n))
-		return no_memory(error);
-	if (n)
-		memcpy(text->tokens + text->n_tokens, tokens, n * sizeof *tokens);
-	text->n_tokens += n;
-	return SMOL_OK;
+    if (!make_room(text, n))
+        return no_memory(error);
+    if (n)
+        memcpy(text->tokens + text->n_tokens, tokens, n * sizeof *tokens);
+    text->n_tokens += n;
+    return SMOL_OK;
 }
 
-/* How many of the last tokens to feed. When the context has no room for the new ones, its last half goes in again. */
+/* How many of the last tokens to feed. When the context has no room for the new ones, its last half
+ * goes in again. */
 static size_t tokens_to_feed(struct smol_text *t)
 {
-	const size_t context = smol_session_context(t->session), position = smol_session_position(t->session);
-	const size_t n = t->n_tokens - t->n_fed, half = context / 2 < t->n_tokens ? context / 2 : t->n_tokens;
-	const bool is_lost = position == 0 && t->n_fed > 0; /* by an earlier failure */
+    const size_t context = smol_session_context(t->session),
+                 position = smol_session_position(t->session);
+    const size_t n = t->n_tokens - t->n_fed,
+                 half = context / 2 < t->n_tokens ? context / 2 : t->n_tokens;
+    const bool is_lost = position == 0 && t->n_fed > 0; /* by an earlier failure */
 
-	if (n == 0 || n > context || (position + n <= context && !is_lost))
-		return n;
-	smol_session_rewind(t->session, 0);
-	return n > half ? n : half;
+    if (n == 0 || n > context || (position + n <= context && !is_lost))
+        return n;
+    smol_session_rewind(t->session, 0);
+    return n > half ? n : half;
 }
 
 enum smol_status smol_text_feed(struct smol_text *text, struct smol_error *error)
 {
-	const size_t n = tokens_to_feed(text);
-	enum smol_status status = n ? smol_session_feed(text->session, text->tokens + text->n_tokens - n, n, error) : SMOL_OK;
+    const size_t n = tokens_to_feed(text);
+    enum smol_status status =
+        n ? smol_session_feed(text->session, text->tokens + text->n_tokens - n, n, error) : SMOL_OK;
 
-	if (status) {
-		text->n_tokens = text->n_sure;
-		return status;
-	}
-	text->n_fed = text->n_sure = text->n_tokens;
-	for (; text->n_accepted < text->n_tokens; text->n_accepted++)
-		smol_sampler_accept(text->sampler, text->tokens[text->n_accepted]);
-	return SMOL_OK;
+    if (status) {
+        text->n_tokens = text->n_sure;
+        return status;
+    }
+    text->n_fed = text->n_sure = text->n_tokens;
+    for (; text->n_accepted < text->n_tokens; text->n_accepted++)
+        smol_sampler_accept(text->sampler, text->tokens[text->n_accepted]);
+    return SMOL_OK;
 }
 
 enum smol_status smol_text_next(uint32_t *token, struct smol_text *text, struct smol_error *error)
 {
-	enum smol_status status;
-	uint32_t picked;
+    enum smol_status status;
+    uint32_t picked;
 
-	if (text->n_tokens == 0)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "an empty text cannot be continued");
-	if (!make_room(text, 1))
-		return no_memory(error);
-	if ((status = smol_text_feed(text, error)) ||
-	    (status = smol_sampler_pick(&picked, text->sampler, smol_session_logits(text->session), error)))
-		return status;
-	text->tokens[text->n_tokens++] = picked;
-	text->n_accepted = text->n_sure = text->n_tokens; /* the sampler accepts what it picks */
-	*token = picked;
-	return SMOL_OK;
+    if (text->n_tokens == 0)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "an empty text cannot be continued");
+    if (!make_room(text, 1))
+        return no_memory(error);
+    if ((status = smol_text_feed(text, error)) ||
+        (status =
+             smol_sampler_pick(&picked, text->sampler, smol_session_logits(text->session), error)))
+        return status;
+    text->tokens[text->n_tokens++] = picked;
+    text->n_accepted = text->n_sure = text->n_tokens; /* the sampler accepts what it picks */
+    *token = picked;
+    return SMOL_OK;
 }
 
 const float *smol_text_logits(const struct smol_text *text)
 {
-	return smol_session_logits(text->session);
+    return smol_session_logits(text->session);
 }
 
-const uint32_t *smol_text_tokens(const struct smol_text *text)
-{
-	return text->tokens;
-}
+const uint32_t *smol_text_tokens(const struct smol_text *text) { return text->tokens; }
 
-size_t smol_text_count(const struct smol_text *text)
-{
-	return text->n_tokens;
-}
+size_t smol_text_count(const struct smol_text *text) { return text->n_tokens; }
 
 bool smol_text_is_full(const struct smol_text *text)
 {
-	return text->n_fed < text->n_tokens && smol_session_position(text->session) == smol_session_context(text->session);
+    return text->n_fed < text->n_tokens &&
+           smol_session_position(text->session) == smol_session_context(text->session);
 }

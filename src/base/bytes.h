@@ -8,74 +8,68 @@
 
 static inline uint16_t smol_le16(const uint8_t *p)
 {
-	return (uint16_t)(p[0] | (unsigned)p[1] << 8);
+    return (uint16_t)(p[0] | (unsigned)p[1] << 8);
 }
 
 static inline uint32_t smol_le32(const uint8_t *p)
 {
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 static inline uint64_t smol_le64(const uint8_t *p)
 {
-	return smol_le32(p) | (uint64_t)smol_le32(p + 4) << 32;
+    return smol_le32(p) | (uint64_t)smol_le32(p + 4) << 32;
 }
 
 static inline void smol_put16(uint8_t *p, uint16_t v)
 {
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
 }
 
 static inline void smol_put32(uint8_t *p, uint32_t v)
 {
-	smol_put16(p, (uint16_t)v);
-	smol_put16(p + 2, (uint16_t)(v >> 16));
+    smol_put16(p, (uint16_t)v);
+    smol_put16(p + 2, (uint16_t)(v >> 16));
 }
 
 static inline void smol_put64(uint8_t *p, uint64_t v)
 {
-	smol_put32(p, (uint32_t)v);
-	smol_put32(p + 4, (uint32_t)(v >> 32));
+    smol_put32(p, (uint32_t)v);
+    smol_put32(p + 4, (uint32_t)(v >> 32));
 }
 
 static inline float smol_bits_f32(uint32_t bits)
 {
-	float f;
-	memcpy(&f, &bits, sizeof f);
-	return f;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
 }
 
 static inline uint32_t smol_f32_bits(float f)
 {
-	uint32_t bits;
-	memcpy(&bits, &f, sizeof bits);
-	return bits;
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
 }
 
-static inline float smol_load_f32(const uint8_t *p)
-{
-	return smol_bits_f32(smol_le32(p));
-}
+static inline float smol_load_f32(const uint8_t *p) { return smol_bits_f32(smol_le32(p)); }
 
 /* binary16 to binary32, exact; infinities and NaNs stay what they are. */
 static inline float smol_f16_to_f32(uint16_t h)
 {
-	const uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
-	const uint32_t rest = h & 0x7fffu;
+    const uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
+    const uint32_t rest = h & 0x7fffu;
 
-	if (rest >= 0x7c00u)
-		return smol_bits_f32(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
-	/* Subnormal halves are normal floats: scale the integer by 2^-24. */
-	if (rest < 0x400u)
-		return smol_bits_f32(smol_f32_bits((float)rest * 0x1p-24f) | sign);
-	return smol_bits_f32(sign | ((rest << 13) + 0x38000000u));
+    if (rest >= 0x7c00u)
+        return smol_bits_f32(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
+    /* Subnormal halves are normal floats: scale the integer by 2^-24. */
+    if (rest < 0x400u)
+        return smol_bits_f32(smol_f32_bits((float)rest * 0x1p-24f) | sign);
+    return smol_bits_f32(sign | ((rest << 13) + 0x38000000u));
 }
 
-static inline float smol_load_f16(const uint8_t *p)
-{
-	return smol_f16_to_f32(smol_le16(p));
-}
+static inline float smol_load_f16(const uint8_t *p) { return smol_f16_to_f32(smol_le16(p)); }
 
 /* binary32 to binary16, to nearest even; too large becomes infinite. */
 uint16_t smol_f32_to_f16(float f);
@@ -83,33 +77,33 @@ uint16_t smol_f32_to_f16(float f);
 /* *out = a + b or a x b; false, and *out untouched, if it would wrap. */
 static inline bool smol_add(uint64_t *out, uint64_t a, uint64_t b)
 {
-	if (a > UINT64_MAX - b)
-		return false;
-	*out = a + b;
-	return true;
+    if (a > UINT64_MAX - b)
+        return false;
+    *out = a + b;
+    return true;
 }
 
 static inline bool smol_mul(uint64_t *out, uint64_t a, uint64_t b)
 {
-	if (b != 0 && a > UINT64_MAX / b)
-		return false;
-	*out = a * b;
-	return true;
+    if (b != 0 && a > UINT64_MAX / b)
+        return false;
+    *out = a * b;
+    return true;
 }
 
 /* The next multiple of a power of two. The caller knows that it does not wrap. */
 /* Number i of a row of 4-bit numbers, -8..7 (SPEC.md 3.3). */
 static inline int32_t smol_q4(const uint8_t *row, size_t i)
 {
-	const uint8_t byte = row[i / 64 * 32 + i % 32];
-	const int32_t nibble = i % 64 < 32 ? byte & 15 : byte >> 4;
+    const uint8_t byte = row[i / 64 * 32 + i % 32];
+    const int32_t nibble = i % 64 < 32 ? byte & 15 : byte >> 4;
 
-	return nibble < 8 ? nibble : nibble - 16;
+    return nibble < 8 ? nibble : nibble - 16;
 }
 
 static inline uint64_t smol_round_up(uint64_t v, uint64_t power_of_two)
 {
-	return (v + power_of_two - 1) & ~(power_of_two - 1);
+    return (v + power_of_two - 1) & ~(power_of_two - 1);
 }
 
 #endif

@@ -7,55 +7,54 @@
 
 const char *smol_status_name(enum smol_status status)
 {
-#define NAME(status)                                                                                         \
-	case status:                                                                                         \
-		return #status
-	switch (status) {
-		NAME(SMOL_OK);
-		NAME(SMOL_E_ARGUMENT);
-		NAME(SMOL_E_MEMORY);
-		NAME(SMOL_E_IO);
-		NAME(SMOL_E_CHANGED);
-		NAME(SMOL_E_CONTEXT);
-		NAME(SMOL_E_NUMERIC);
-		NAME(SMOL_E_CANCELLED);
-		NAME(SMOL_E_MAGIC);
-		NAME(SMOL_E_VERSION);
-		NAME(SMOL_E_TRUNCATED);
-		NAME(SMOL_E_TRAILING);
-		NAME(SMOL_E_RESERVED);
-		NAME(SMOL_E_SECTION);
-		NAME(SMOL_E_SIZE);
-		NAME(SMOL_E_PADDING);
-		NAME(SMOL_E_RANGE);
-		NAME(SMOL_E_ENUM);
-		NAME(SMOL_E_NONFINITE);
-		NAME(SMOL_E_TEXT);
-		NAME(SMOL_E_CANONICAL);
-		NAME(SMOL_E_CHECKSUM);
-		NAME(SMOL_E_HASH);
-		NAME(SMOL_E_SIGNATURE);
-		NAME(SMOL_E_UNTRUSTED);
-		NAME(SMOL_E_KEY);
-		NAME(SMOL_E_PASSWORD);
-		NAME(SMOL_E_TOKEN);
-		NAME(SMOL_E_TENSOR);
-	}
+#define NAME(status)                                                                               \
+    case status: return #status
+    switch (status) {
+        NAME(SMOL_OK);
+        NAME(SMOL_E_ARGUMENT);
+        NAME(SMOL_E_MEMORY);
+        NAME(SMOL_E_IO);
+        NAME(SMOL_E_CHANGED);
+        NAME(SMOL_E_CONTEXT);
+        NAME(SMOL_E_NUMERIC);
+        NAME(SMOL_E_CANCELLED);
+        NAME(SMOL_E_MAGIC);
+        NAME(SMOL_E_VERSION);
+        NAME(SMOL_E_TRUNCATED);
+        NAME(SMOL_E_TRAILING);
+        NAME(SMOL_E_RESERVED);
+        NAME(SMOL_E_SECTION);
+        NAME(SMOL_E_SIZE);
+        NAME(SMOL_E_PADDING);
+        NAME(SMOL_E_RANGE);
+        NAME(SMOL_E_ENUM);
+        NAME(SMOL_E_NONFINITE);
+        NAME(SMOL_E_TEXT);
+        NAME(SMOL_E_CANONICAL);
+        NAME(SMOL_E_CHECKSUM);
+        NAME(SMOL_E_HASH);
+        NAME(SMOL_E_SIGNATURE);
+        NAME(SMOL_E_UNTRUSTED);
+        NAME(SMOL_E_KEY);
+        NAME(SMOL_E_PASSWORD);
+        NAME(SMOL_E_TOKEN);
+        NAME(SMOL_E_TENSOR);
+    }
 #undef NAME
-	return "unknown status";
+    return "unknown status";
 }
 
-enum smol_status smol_fail(struct smol_error *error, enum smol_status code, uint64_t offset, const char *format,
-                           ...)
+enum smol_status smol_fail(struct smol_error *error, enum smol_status code, uint64_t offset,
+                           const char *format, ...)
 {
-	va_list args;
+    va_list args;
 
-	if (!error)
-		return code;
-	error->code = code;
-	error->offset = offset;
-	va_start(args, format);
-	vsnprintf(error->text, sizeof error->text, format, args);
-	va_end(args);
-	return code;
+    if (!error)
+        return code;
+    error->code = code;
+    error->offset = offset;
+    va_start(args, format);
+    vsnprintf(error->text, sizeof error->text, format, args);
+    va_end(args);
+    return code;
 }

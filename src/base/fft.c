@@ -6,54 +6,54 @@
 #include <stdlib.h>
 
 struct smol_fft {
-	fftwf_plan backward, forward;
+    fftwf_plan backward, forward;
 };
 
 static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER; /* FFTW's is not thread-safe */
 
 struct smol_fft *smol_fft_plan(size_t n)
 {
-	struct smol_fft *fft = calloc(1, sizeof *fft);
-	fftwf_complex *x;
-	float *y;
+    struct smol_fft *fft = calloc(1, sizeof *fft);
+    fftwf_complex *x;
+    float *y;
 
-	if (!fft)
-		return NULL;
-	pthread_mutex_lock(&planner);
-	x = fftwf_alloc_complex(n / 2 + 1);
-	y = fftwf_alloc_real(n);
-	if (x && y) {
-		fft->backward = fftwf_plan_dft_c2r_1d((int)n, x, y, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
-		fft->forward = fftwf_plan_dft_r2c_1d((int)n, y, x, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
-	}
-	fftwf_free(x);
-	fftwf_free(y);
-	pthread_mutex_unlock(&planner);
-	if (fft->backward && fft->forward)
-		return fft;
-	smol_fft_free(fft);
-	return NULL;
+    if (!fft)
+        return NULL;
+    pthread_mutex_lock(&planner);
+    x = fftwf_alloc_complex(n / 2 + 1);
+    y = fftwf_alloc_real(n);
+    if (x && y) {
+        fft->backward = fftwf_plan_dft_c2r_1d((int)n, x, y, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
+        fft->forward = fftwf_plan_dft_r2c_1d((int)n, y, x, FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
+    }
+    fftwf_free(x);
+    fftwf_free(y);
+    pthread_mutex_unlock(&planner);
+    if (fft->backward && fft->forward)
+        return fft;
+    smol_fft_free(fft);
+    return NULL;
 }
 
 void smol_fft_free(struct smol_fft *fft)
 {
-	if (!fft)
-		return;
-	pthread_mutex_lock(&planner);
-	if (fft->backward)
-		fftwf_destroy_plan(fft->backward);
-	if (fft->forward)
-		fftwf_destroy_plan(fft->forward);
-	pthread_mutex_unlock(&planner);
-	free(fft);
+    if (!fft)
+        return;
+    pthread_mutex_lock(&planner);
+    if (fft->backward)
+        fftwf_destroy_plan(fft->backward);
+    if (fft->forward)
+        fftwf_destroy_plan(fft->forward);
+    pthread_mutex_unlock(&planner);
+    free(fft);
 }
 
 void smol_fft_backward(const struct smol_fft *fft, float *y, float *x)
 {
-	fftwf_execute_dft_c2r(fft->backward, (fftwf_complex *)(void *)x, y);
+    fftwf_execute_dft_c2r(fft->backward, (fftwf_complex *)(void *)x, y);
 }
 
 void smol_fft_forward(const struct smol_fft *fft, float *x, float *y)
 {
-	fftwf_execute_dft_r2c(fft->forward, y, (fftwf_complex *)(void *)x);
+    fftwf_execute_dft_r2c(fft->forward, y, (fftwf_complex *)(void *)x);
 }

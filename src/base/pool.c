@@ -1,4 +1,5 @@
-/* See pool.h. A piece of work is announced by a new generation; sleepers are woken under the lock. */
+/* See pool.h. A piece of work is announced by a new generation; sleepers are woken under the lock.
+ */
 #include "base/pool.h"
 
 #include <pthread.h>
@@ -7,130 +8,126 @@
 #include <unistd.h>
 
 struct smol_pool {
-	uint32_t n_workers; /* the caller included */
-	unsigned looks;     /* of a waiting thread before it gives the processor away */
-	pthread_t threads[SMOL_POOL_MAX_WORKERS];
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	smol_work *work;
-	void *arg;
-	atomic_uint generation; /* counts pieces of work */
-	atomic_uint n_running;  /* workers still at the present piece */
-	atomic_uint n_asleep;
-	atomic_bool stopping;
+    uint32_t n_workers; /* the caller included */
+    unsigned looks;     /* of a waiting thread before it gives the processor away */
+    pthread_t threads[SMOL_POOL_MAX_WORKERS];
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    smol_work *work;
+    void *arg;
+    atomic_uint generation; /* counts pieces of work */
+    atomic_uint n_running;  /* workers still at the present piece */
+    atomic_uint n_asleep;
+    atomic_bool stopping;
 };
 
-size_t smol_pool_bytes(void)
-{
-	return sizeof(struct smol_pool);
-}
+size_t smol_pool_bytes(void) { return sizeof(struct smol_pool); }
 
-/* A thread that waits looks at what it waits for: so often without a system call, which is longer than the gaps between the
- * pieces of a token; then so often giving the processor away at each look, for when somebody else needs it. Where
- * there are more workers than processors it gives way at once. */
+/* A thread that waits looks at what it waits for: so often without a system call, which is longer
+ * than the gaps between the pieces of a token; then so often giving the processor away at each
+ * look, for when somebody else needs it. Where there are more workers than processors it gives way
+ * at once. */
 #define LOOKS 100000u
 #define YIELDS 1000u
 
 static unsigned looks(uint32_t n_workers)
 {
-	return sysconf(_SC_NPROCESSORS_ONLN) >= (long)n_workers ? LOOKS : 0;
+    return sysconf(_SC_NPROCESSORS_ONLN) >= (long)n_workers ? LOOKS : 0;
 }
 
 /* Waits for a generation other than seen, and returns it. */
 static unsigned await_work(struct smol_pool *pool, unsigned seen)
 {
-	unsigned now;
+    unsigned now;
 
-	for (unsigned i = 0; i < pool->looks + YIELDS; i++) {
-		now = atomic_load_explicit(&pool->generation, memory_order_acquire);
-		if (now != seen)
-			return now;
-		if (i >= pool->looks)
-			sched_yield();
-	}
-	pthread_mutex_lock(&pool->lock);
-	atomic_fetch_add(&pool->n_asleep, 1);
-	while ((now = atomic_load(&pool->generation)) == seen)
-		pthread_cond_wait(&pool->wake, &pool->lock);
-	atomic_fetch_sub(&pool->n_asleep, 1);
-	pthread_mutex_unlock(&pool->lock);
-	return now;
+    for (unsigned i = 0; i < pool->looks + YIELDS; i++) {
+        now = atomic_load_explicit(&pool->generation, memory_order_acquire);
+        if (now != seen)
+            return now;
+        if (i >= pool->looks)
+            sched_yield();
+    }
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add(&pool->n_asleep, 1);
+    while ((now = atomic_load(&pool->generation)) == seen)
+        pthread_cond_wait(&pool->wake, &pool->lock);
+    atomic_fetch_sub(&pool->n_asleep, 1);
+    pthread_mutex_unlock(&pool->lock);
+    return now;
 }
 
-/* A thread takes its number from n_running, which is free for that before the first piece of work. */
+/* A thread takes its number from n_running, which is free for that before the first piece of work.
+ */
 static void *worker_main(void *arg)
 {
-	struct smol_pool *pool = arg;
-	const uint32_t worker = atomic_fetch_add(&pool->n_running, 1) + 1;
-	unsigned seen = 0;
+    struct smol_pool *pool = arg;
+    const uint32_t worker = atomic_fetch_add(&pool->n_running, 1) + 1;
+    unsigned seen = 0;
 
-	for (;;) {
-		seen = await_work(pool, seen);
-		if (atomic_load(&pool->stopping))
-			return NULL;
-		pool->work(pool->arg, worker, pool->n_workers);
-		atomic_fetch_sub_explicit(&pool->n_running, 1, memory_order_release);
-	}
+    for (;;) {
+        seen = await_work(pool, seen);
+        if (atomic_load(&pool->stopping))
+            return NULL;
+        pool->work(pool->arg, worker, pool->n_workers);
+        atomic_fetch_sub_explicit(&pool->n_running, 1, memory_order_release);
+    }
 }
 
 static void announce(struct smol_pool *pool)
 {
-	atomic_fetch_add(&pool->generation, 1);
-	if (atomic_load(&pool->n_asleep) == 0)
-		return;
-	pthread_mutex_lock(&pool->lock);
-	pthread_cond_broadcast(&pool->wake);
-	pthread_mutex_unlock(&pool->lock);
+    atomic_fetch_add(&pool->generation, 1);
+    if (atomic_load(&pool->n_asleep) == 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 static void stop(struct smol_pool *pool, uint32_t n_started)
 {
-	atomic_store(&pool->stopping, true);
-	announce(pool);
-	for (uint32_t i = 1; i < n_started; i++)
-		pthread_join(pool->threads[i], NULL);
-	pthread_cond_destroy(&pool->wake);
-	pthread_mutex_destroy(&pool->lock);
+    atomic_store(&pool->stopping, true);
+    announce(pool);
+    for (uint32_t i = 1; i < n_started; i++)
+        pthread_join(pool->threads[i], NULL);
+    pthread_cond_destroy(&pool->wake);
+    pthread_mutex_destroy(&pool->lock);
 }
 
 bool smol_pool_start(struct smol_pool *pool, uint32_t n_workers)
 {
-	pool->n_workers = n_workers;
-	pool->looks = looks(n_workers);
-	atomic_init(&pool->generation, 0);
-	atomic_init(&pool->n_running, 0);
-	atomic_init(&pool->n_asleep, 0);
-	atomic_init(&pool->stopping, false);
-	pthread_mutex_init(&pool->lock, NULL);
-	pthread_cond_init(&pool->wake, NULL);
-	for (uint32_t i = 1; i < n_workers; i++)
-		if (pthread_create(&pool->threads[i], NULL, worker_main, pool) != 0) {
-			stop(pool, i);
-			return false;
-		}
-	/* Each has taken its number before the first piece of work counts on n_running. */
-	while (atomic_load(&pool->n_running) != n_workers - 1)
-		sched_yield();
-	return true;
+    pool->n_workers = n_workers;
+    pool->looks = looks(n_workers);
+    atomic_init(&pool->generation, 0);
+    atomic_init(&pool->n_running, 0);
+    atomic_init(&pool->n_asleep, 0);
+    atomic_init(&pool->stopping, false);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->wake, NULL);
+    for (uint32_t i = 1; i < n_workers; i++)
+        if (pthread_create(&pool->threads[i], NULL, worker_main, pool) != 0) {
+            stop(pool, i);
+            return false;
+        }
+    /* Each has taken its number before the first piece of work counts on n_running. */
+    while (atomic_load(&pool->n_running) != n_workers - 1)
+        sched_yield();
+    return true;
 }
 
-void smol_pool_stop(struct smol_pool *pool)
-{
-	stop(pool, pool->n_workers);
-}
+void smol_pool_stop(struct smol_pool *pool) { stop(pool, pool->n_workers); }
 
 void smol_pool_run(struct smol_pool *pool, smol_work *work, void *arg)
 {
-	if (pool->n_workers == 1) {
-		work(arg, 0, 1);
-		return;
-	}
-	pool->work = work;
-	pool->arg = arg;
-	atomic_store_explicit(&pool->n_running, pool->n_workers - 1, memory_order_relaxed);
-	announce(pool);
-	work(arg, 0, pool->n_workers);
-	for (unsigned i = 0; atomic_load_explicit(&pool->n_running, memory_order_acquire) != 0; i++)
-		if (i >= pool->looks)
-			sched_yield();
+    if (pool->n_workers == 1) {
+        work(arg, 0, 1);
+        return;
+    }
+    pool->work = work;
+    pool->arg = arg;
+    atomic_store_explicit(&pool->n_running, pool->n_workers - 1, memory_order_relaxed);
+    announce(pool);
+    work(arg, 0, pool->n_workers);
+    for (unsigned i = 0; atomic_load_explicit(&pool->n_running, memory_order_acquire) != 0; i++)
+        if (i >= pool->looks)
+            sched_yield();
 }

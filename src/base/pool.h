@@ -1,5 +1,5 @@
-/* Threads that share out one piece of work at a time. They spin for a moment after each piece, so that the
- * next one of the same token finds them awake, and then sleep. The caller is worker 0. */
+/* Threads that share out one piece of work at a time. They spin for a moment after each piece, so
+ * that the next one of the same token finds them awake, and then sleep. The caller is worker 0. */
 #ifndef SMOL_POOL_H
 #define SMOL_POOL_H
 
@@ -25,10 +25,11 @@ void smol_pool_stop(struct smol_pool *pool);
 void smol_pool_run(struct smol_pool *pool, smol_work *work, void *arg);
 
 /* The share of worker among n items: *begin..*end - 1. */
-static inline void smol_share(uint64_t *begin, uint64_t *end, uint64_t n, uint32_t worker, uint32_t n_workers)
+static inline void smol_share(uint64_t *begin, uint64_t *end, uint64_t n, uint32_t worker,
+                              uint32_t n_workers)
 {
-	*begin = n * worker / n_workers;
-	*end = n * (worker + 1) / n_workers;
+    *begin = n * worker / n_workers;
+    *end = n * (worker + 1) / n_workers;
 }
 
 #endif

@@ -2,26 +2,20 @@
 #include "base/pool.h"
 
 struct smol_pool {
-	uint32_t n_workers;
+    uint32_t n_workers;
 };
 
-size_t smol_pool_bytes(void)
-{
-	return sizeof(struct smol_pool);
-}
+size_t smol_pool_bytes(void) { return sizeof(struct smol_pool); }
 
 bool smol_pool_start(struct smol_pool *pool, uint32_t n_workers)
 {
-	pool->n_workers = 1;
-	return n_workers == 1;
+    pool->n_workers = 1;
+    return n_workers == 1;
 }
 
-void smol_pool_stop(struct smol_pool *pool)
-{
-	(void)pool;
-}
+void smol_pool_stop(struct smol_pool *pool) { (void)pool; }
 
 void smol_pool_run(struct smol_pool *pool, smol_work *work, void *arg)
 {
-	work(arg, 0, pool->n_workers);
+    work(arg, 0, pool->n_workers);
 }

@@ -18,36 +18,34 @@
 #define LEAF7_EBX_AVX2 (1u << 5)
 #define LEAF7_EBX_AVX512 (1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) /* F, DQ, BW, VL */
 #define LEAF7_1_EAX_AVXVNNI (1u << 4)
-#define LEAF7_ECX_AVX512 (1u << 1 | 1u << 11)                        /* VBMI, VNNI */
+#define LEAF7_ECX_AVX512 (1u << 1 | 1u << 11) /* VBMI, VNNI */
 
-static bool has(uint32_t word, uint32_t bits)
-{
-	return (word & bits) == bits;
-}
+static bool has(uint32_t word, uint32_t bits) { return (word & bits) == bits; }
 
 static uint32_t xcr0(void)
 {
-	uint32_t low, high;
-	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	return low;
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
 }
 
 struct smol_cpu smol_cpu_detect(void)
 {
-	struct smol_cpu cpu = {0};
-	uint32_t eax, ebx, ecx, edx;
+    struct smol_cpu cpu = {0};
+    uint32_t eax, ebx, ecx, edx;
 
-	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
-		return cpu;
-	if (!has(ecx, LEAF1_ECX_OSXSAVE | LEAF1_ECX_AVX | LEAF1_ECX_FMA | LEAF1_ECX_F16C))
-		return cpu;
-	if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx))
-		return cpu;
-	cpu.avx2 = has(xcr0(), XCR0_YMM) && has(ebx, LEAF7_EBX_AVX2);
-	cpu.avx512bw = cpu.avx2 && has(xcr0(), XCR0_ZMM) && has(ebx, LEAF7_EBX_AVX512);
-	cpu.avx512 = cpu.avx512bw && has(ecx, LEAF7_ECX_AVX512);
-	cpu.avxvnni = cpu.avx2 && eax >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && has(eax, LEAF7_1_EAX_AVXVNNI);
-	return cpu;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
+        return cpu;
+    if (!has(ecx, LEAF1_ECX_OSXSAVE | LEAF1_ECX_AVX | LEAF1_ECX_FMA | LEAF1_ECX_F16C))
+        return cpu;
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx))
+        return cpu;
+    cpu.avx2 = has(xcr0(), XCR0_YMM) && has(ebx, LEAF7_EBX_AVX2);
+    cpu.avx512bw = cpu.avx2 && has(xcr0(), XCR0_ZMM) && has(ebx, LEAF7_EBX_AVX512);
+    cpu.avx512 = cpu.avx512bw && has(ecx, LEAF7_ECX_AVX512);
+    cpu.avxvnni = cpu.avx2 && eax >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) &&
+                  has(eax, LEAF7_1_EAX_AVXVNNI);
+    return cpu;
 }
 
 #elif defined(__aarch64__)
@@ -59,14 +57,12 @@ struct smol_cpu smol_cpu_detect(void)
 /* Advanced SIMD is part of the architecture. */
 struct smol_cpu smol_cpu_detect(void)
 {
-	return (struct smol_cpu){.neon = true, .dotprod = (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCTS) != 0};
+    return (struct smol_cpu){.neon = true,
+                             .dotprod = (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCTS) != 0};
 }
 
 #else
 
-struct smol_cpu smol_cpu_detect(void)
-{
-	return (struct smol_cpu){0};
-}
+struct smol_cpu smol_cpu_detect(void) { return (struct smol_cpu){0}; }
 
 #endif

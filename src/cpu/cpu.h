@@ -6,12 +6,12 @@
 
 /* Each is a bundle that is used as a whole or not at all. */
 struct smol_cpu {
-	bool avx2;   /* AVX2, FMA, F16C; the system saves ymm */
-	bool avxvnni; /* the above, and dot products of bytes in ymm registers without AVX-512 */
-	bool avx512bw; /* F, BW, VL, DQ and all of avx2; the system saves zmm */
-	bool avx512; /* F, BW, VL, DQ, VBMI, VNNI and all of avx2; the system saves zmm */
-	bool neon;   /* Advanced SIMD of AArch64 */
-	bool dotprod; /* and its dot products of bytes */
+    bool avx2;     /* AVX2, FMA, F16C; the system saves ymm */
+    bool avxvnni;  /* the above, and dot products of bytes in ymm registers without AVX-512 */
+    bool avx512bw; /* F, BW, VL, DQ and all of avx2; the system saves zmm */
+    bool avx512;   /* F, BW, VL, DQ, VBMI, VNNI and all of avx2; the system saves zmm */
+    bool neon;     /* Advanced SIMD of AArch64 */
+    bool dotprod;  /* and its dot products of bytes */
 };
 
 /* Asked of the machine each time; cheap, thread-safe. */

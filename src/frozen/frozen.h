@@ -5,41 +5,41 @@
 
 #include <smol/config.h>
 
-#define SMOL_ROW_BLOCK 64u     /* rows that share a stream */
-#define SMOL_STEP_BYTES 64u    /* bytes a step of a stream emits */
+#define SMOL_ROW_BLOCK 64u  /* rows that share a stream */
+#define SMOL_STEP_BYTES 64u /* bytes a step of a stream emits */
 #define SMOL_TABLE_ENTRIES 256u
 #define SMOL_MAX_PLANES 64u
 
 /* What a stream serves (SPEC.md 6). */
 enum smol_purpose {
-	SMOL_PURPOSE_MATRIX = 0,
-	SMOL_PURPOSE_VECTOR = 1,
-	SMOL_PURPOSE_EMBEDDING = 2,
-	SMOL_PURPOSE_FACTOR = 3,
-	SMOL_PURPOSE_PROJECTION = 4,
-	SMOL_PURPOSE_FACTOR_A = 5, /* of nola */
-	SMOL_PURPOSE_FACTOR_B = 6,
-	SMOL_PURPOSE_SPARSE = 7,
+    SMOL_PURPOSE_MATRIX = 0,
+    SMOL_PURPOSE_VECTOR = 1,
+    SMOL_PURPOSE_EMBEDDING = 2,
+    SMOL_PURPOSE_FACTOR = 3,
+    SMOL_PURPOSE_PROJECTION = 4,
+    SMOL_PURPOSE_FACTOR_A = 5, /* of nola */
+    SMOL_PURPOSE_FACTOR_B = 6,
+    SMOL_PURPOSE_SPARSE = 7,
 };
 
 struct smol_frozen_key {
-	uint8_t bytes[32];
+    uint8_t bytes[32];
 };
 
 /* 16 lanes of JSF32: word[0..15] a, word[16..31] b, word[32..47] c, word[48..63] d. */
 struct smol_stream {
-	_Alignas(64) uint32_t word[64];
+    _Alignas(64) uint32_t word[64];
 };
 
 /* One frozen tensor: where its bytes come from and what they mean. */
 struct smol_frozen {
-	const struct smol_frozen_key *key;
-	uint32_t tensor; /* its number */
-	enum smol_purpose purpose;
-	uint32_t rows, cols;
-	uint32_t n_planes;
-	const int16_t *table; /* (n_planes, 256) Q_p[u]; Q_p[255 - u] = -Q_p[u] */
-	double scale;         /* sigma x s: a weight is scale x its integer */
+    const struct smol_frozen_key *key;
+    uint32_t tensor; /* its number */
+    enum smol_purpose purpose;
+    uint32_t rows, cols;
+    uint32_t n_planes;
+    const int16_t *table; /* (n_planes, 256) Q_p[u]; Q_p[255 - u] = -Q_p[u] */
+    double scale;         /* sigma x s: a weight is scale x its integer */
 };
 
 /* The normal table of SPEC.md appendix A. */
@@ -47,8 +47,9 @@ extern const double smol_gauss_table[SMOL_TABLE_ENTRIES];
 
 void smol_frozen_key_init(struct smol_frozen_key *key, uint64_t seed);
 
-void smol_stream_init(struct smol_stream *stream, const struct smol_frozen_key *key, uint32_t tensor,
-                      uint32_t plane, enum smol_purpose purpose, uint32_t row_block);
+void smol_stream_init(struct smol_stream *stream, const struct smol_frozen_key *key,
+                      uint32_t tensor, uint32_t plane, enum smol_purpose purpose,
+                      uint32_t row_block);
 void smol_stream_step(struct smol_stream *stream, uint8_t bytes[SMOL_STEP_BYTES]);
 
 /* Planes that d bases take: ceil(d / 8) for sign, d for gauss. */
@@ -69,12 +70,13 @@ void smol_frozen_weights(int16_t *weights, const struct smol_frozen *tensor, uin
 void smol_frozen_bytes(uint8_t *bytes, const struct smol_frozen *tensor, uint32_t plane,
                        uint32_t row_begin, uint32_t n_rows);
 
-/* Columns of a sparse term of q numbers a row (SPEC.md 5.9), ascending in each of rows row_begin..; columns: (n_rows, q). tensor: of purpose
- * SMOL_PURPOSE_SPARSE, its cols those of the matrix. */
-void smol_sparse_columns(uint32_t *columns, const struct smol_frozen *tensor, uint32_t q, uint32_t row_begin, uint32_t n_rows);
+/* Columns of a sparse term of q numbers a row (SPEC.md 5.9), ascending in each of rows row_begin..;
+ * columns: (n_rows, q). tensor: of purpose SMOL_PURPOSE_SPARSE, its cols those of the matrix. */
+void smol_sparse_columns(uint32_t *columns, const struct smol_frozen *tensor, uint32_t q,
+                         uint32_t row_begin, uint32_t n_rows);
 
 /* Initial numbers (SPEC.md 12): (float)(std x g[u]) of plane 0; values: (n_rows, cols). */
-void smol_frozen_gauss_rows(float *values, const struct smol_frozen *tensor, double std, uint32_t row_begin,
-                            uint32_t n_rows);
+void smol_frozen_gauss_rows(float *values, const struct smol_frozen *tensor, double std,
+                            uint32_t row_begin, uint32_t n_rows);
 
 #endif

@@ -1,5 +1,6 @@
-/* Projections: P theta, entry by entry, from n learned numbers theta to all weights of a tensor, row by row. SPEC.md 5.8.
- * They come in blocks of D entries, D the power of two at or over n and 64, so that a product needs O(D) memory. */
+/* Projections: P theta, entry by entry, from n learned numbers theta to all weights of a tensor,
+ * row by row. SPEC.md 5.8. They come in blocks of D entries, D the power of two at or over n and
+ * 64, so that a product needs O(D) memory. */
 #ifndef SMOL_PROJECTION_H
 #define SMOL_PROJECTION_H
 
@@ -8,52 +9,58 @@
 #define SMOL_MIN_BLOCK 64u
 
 struct smol_projection {
-	bool is_fourier;
-	const struct smol_frozen_key *key;
-	uint32_t tensor;
-	uint32_t n;    /* learned numbers */
-	uint32_t size; /* D */
-	double sigma;
+    bool is_fourier;
+    const struct smol_frozen_key *key;
+    uint32_t tensor;
+    uint32_t n;    /* learned numbers */
+    uint32_t size; /* D */
+    double sigma;
 };
 
 /* D for n numbers. */
 static inline uint32_t smol_projection_size(uint32_t n)
 {
-	uint32_t size = SMOL_MIN_BLOCK;
+    uint32_t size = SMOL_MIN_BLOCK;
 
-	while (size < n)
-		size *= 2;
-	return size;
+    while (size < n)
+        size *= 2;
+    return size;
 }
 
 /* The projection of a tensor by its scheme. */
-static inline struct smol_projection smol_projection_of(const struct smol_scheme *s, const struct smol_frozen_key *key,
-                                                        uint32_t tensor)
+static inline struct smol_projection
+smol_projection_of(const struct smol_scheme *s, const struct smol_frozen_key *key, uint32_t tensor)
 {
-	const bool is_fourier = s->source == SMOL_MATRIX_FOURIER || s->source == SMOL_MATRIX_FOURIER_SHARED;
+    const bool is_fourier =
+        s->source == SMOL_MATRIX_FOURIER || s->source == SMOL_MATRIX_FOURIER_SHARED;
 
-	return (struct smol_projection){is_fourier, key, tensor, s->dimensions, smol_projection_size(s->dimensions), (double)s->sigma};
+    return (struct smol_projection){
+        is_fourier,      key, tensor, s->dimensions, smol_projection_size(s->dimensions),
+        (double)s->sigma};
 }
 
-/* A bijection of 0..2^bits - 1: three rounds of multiplication by odd numbers and shifts, from the stream of a plane. */
+/* A bijection of 0..2^bits - 1: three rounds of multiplication by odd numbers and shifts, from the
+ * stream of a plane. */
 struct smol_order {
-	uint32_t odd[3], add, mask, shift;
+    uint32_t odd[3], add, mask, shift;
 };
 
-void smol_order_init(struct smol_order *order, const struct smol_projection *p, uint32_t plane, uint32_t bits);
+void smol_order_init(struct smol_order *order, const struct smol_projection *p, uint32_t plane,
+                     uint32_t bits);
 
 static inline uint32_t smol_order_at(const struct smol_order *o, uint32_t i)
 {
-	for (unsigned round = 0; round < 3; round++) {
-		i = (i * o->odd[round] + o->add) & o->mask;
-		i ^= i >> o->shift;
-	}
-	return i;
+    for (unsigned round = 0; round < 3; round++) {
+        i = (i * o->odd[round] + o->add) & o->mask;
+        i ^= i >> o->shift;
+    }
+    return i;
 }
 
-/* What each of D entries of a block of Fastfood is multiplied with; tables by byte, in SPEC.md 5.8's doubles. */
+/* What each of D entries of a block of Fastfood is multiplied with; tables by byte, in
+ * SPEC.md 5.8's doubles. */
 struct smol_fastfood_tables {
-	double g[SMOL_TABLE_ENTRIES], s[SMOL_TABLE_ENTRIES];
+    double g[SMOL_TABLE_ENTRIES], s[SMOL_TABLE_ENTRIES];
 };
 
 void smol_fastfood_tables(struct smol_fastfood_tables *tables, const struct smol_projection *p);

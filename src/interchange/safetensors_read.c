@@ -10,197 +10,214 @@
 
 /* All the types that the format has. */
 static const struct type {
-	const char *name;
-	enum smol_array_type type;
-	uint8_t size_bytes;
+    const char *name;
+    enum smol_array_type type;
+    uint8_t size_bytes;
 } types[] = {
-	{"F32", SMOL_ARRAY_F32, 4},     {"F16", SMOL_ARRAY_F16, 2},     {"BF16", SMOL_ARRAY_BF16, 2},
-	{"F64", SMOL_ARRAY_F64, 8},     {"BOOL", SMOL_ARRAY_OTHER, 1},  {"U8", SMOL_ARRAY_OTHER, 1},
-	{"I8", SMOL_ARRAY_OTHER, 1},    {"U16", SMOL_ARRAY_OTHER, 2},   {"I16", SMOL_ARRAY_OTHER, 2},
-	{"U32", SMOL_ARRAY_OTHER, 4},   {"I32", SMOL_ARRAY_OTHER, 4},   {"U64", SMOL_ARRAY_OTHER, 8},
-	{"I64", SMOL_ARRAY_OTHER, 8},   {"F8_E4M3", SMOL_ARRAY_OTHER, 1}, {"F8_E5M2", SMOL_ARRAY_OTHER, 1},
+    {"F32", SMOL_ARRAY_F32, 4},       {"F16", SMOL_ARRAY_F16, 2},
+    {"BF16", SMOL_ARRAY_BF16, 2},     {"F64", SMOL_ARRAY_F64, 8},
+    {"BOOL", SMOL_ARRAY_OTHER, 1},    {"U8", SMOL_ARRAY_OTHER, 1},
+    {"I8", SMOL_ARRAY_OTHER, 1},      {"U16", SMOL_ARRAY_OTHER, 2},
+    {"I16", SMOL_ARRAY_OTHER, 2},     {"U32", SMOL_ARRAY_OTHER, 4},
+    {"I32", SMOL_ARRAY_OTHER, 4},     {"U64", SMOL_ARRAY_OTHER, 8},
+    {"I64", SMOL_ARRAY_OTHER, 8},     {"F8_E4M3", SMOL_ARRAY_OTHER, 1},
+    {"F8_E5M2", SMOL_ARRAY_OTHER, 1},
 };
 
 static const struct type *find_type(const json_t *name)
 {
-	for (size_t i = 0; json_is_string(name) && i < sizeof types / sizeof types[0]; i++)
-		if (strcmp(json_string_value(name), types[i].name) == 0)
-			return &types[i];
-	return NULL;
+    for (size_t i = 0; json_is_string(name) && i < sizeof types / sizeof types[0]; i++)
+        if (strcmp(json_string_value(name), types[i].name) == 0)
+            return &types[i];
+    return NULL;
 }
 
 /* A whole number from 0 up. */
 static bool read_count(uint64_t *count, const json_t *json)
 {
-	if (!json_is_integer(json) || json_integer_value(json) < 0)
-		return false;
-	*count = (uint64_t)json_integer_value(json);
-	return true;
+    if (!json_is_integer(json) || json_integer_value(json) < 0)
+        return false;
+    *count = (uint64_t)json_integer_value(json);
+    return true;
 }
 
 /* The shape, and that it makes the size. */
-static enum smol_status read_shape(struct smol_array *array, const json_t *shape, uint64_t number_bytes, struct smol_error *error)
+static enum smol_status read_shape(struct smol_array *array, const json_t *shape,
+                                   uint64_t number_bytes, struct smol_error *error)
 {
-	uint64_t size_bytes = number_bytes;
+    uint64_t size_bytes = number_bytes;
 
-	if (!json_is_array(shape) || json_array_size(shape) > SMOL_ARRAY_MAX_DIMS)
-		return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET, "tensor %.64s: not of 0 to %u dimensions", array->name,
-		                 SMOL_ARRAY_MAX_DIMS);
-	array->n_dims = (uint32_t)json_array_size(shape);
-	for (uint32_t i = 0; i < array->n_dims; i++) {
-		if (!read_count(&array->shape[i], json_array_get(shape, i)))
-			return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET, "tensor %.64s: a dimension is not a count", array->name);
-		if (!smol_mul(&size_bytes, size_bytes, array->shape[i]))
-			return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET, "tensor %.64s: too large", array->name);
-	}
-	if (size_bytes != array->size_bytes)
-		return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET, "tensor %.64s: its bytes contradict its shape", array->name);
-	return SMOL_OK;
+    if (!json_is_array(shape) || json_array_size(shape) > SMOL_ARRAY_MAX_DIMS)
+        return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
+                         "tensor %.64s: not of 0 to %u dimensions", array->name,
+                         SMOL_ARRAY_MAX_DIMS);
+    array->n_dims = (uint32_t)json_array_size(shape);
+    for (uint32_t i = 0; i < array->n_dims; i++) {
+        if (!read_count(&array->shape[i], json_array_get(shape, i)))
+            return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
+                             "tensor %.64s: a dimension is not a count", array->name);
+        if (!smol_mul(&size_bytes, size_bytes, array->shape[i]))
+            return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET, "tensor %.64s: too large",
+                             array->name);
+    }
+    if (size_bytes != array->size_bytes)
+        return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET,
+                         "tensor %.64s: its bytes contradict its shape", array->name);
+    return SMOL_OK;
 }
 
 /* One member of the header; the data begins at data and has data_bytes. */
-static enum smol_status read_array(struct smol_array *array, const char *name, const json_t *value, const uint8_t *data,
-                                   uint64_t data_bytes, struct smol_error *error)
+static enum smol_status read_array(struct smol_array *array, const char *name, const json_t *value,
+                                   const uint8_t *data, uint64_t data_bytes,
+                                   struct smol_error *error)
 {
-	const struct type *type = find_type(json_object_get(value, "dtype"));
-	const json_t *offsets = json_object_get(value, "data_offsets");
-	uint64_t begin, end;
+    const struct type *type = find_type(json_object_get(value, "dtype"));
+    const json_t *offsets = json_object_get(value, "data_offsets");
+    uint64_t begin, end;
 
-	array->name = name;
-	if (!type)
-		return smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET, "tensor %.64s: an unknown type of numbers", name);
-	if (json_array_size(offsets) != 2 || !read_count(&begin, json_array_get(offsets, 0)) ||
-	    !read_count(&end, json_array_get(offsets, 1)) || end < begin || end > data_bytes)
-		return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET, "tensor %.64s: its place is outside the file", name);
-	array->type = type->type;
-	array->data = data + begin;
-	array->size_bytes = end - begin;
-	return read_shape(array, json_object_get(value, "shape"), type->size_bytes, error);
+    array->name = name;
+    if (!type)
+        return smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET,
+                         "tensor %.64s: an unknown type of numbers", name);
+    if (json_array_size(offsets) != 2 || !read_count(&begin, json_array_get(offsets, 0)) ||
+        !read_count(&end, json_array_get(offsets, 1)) || end < begin || end > data_bytes)
+        return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
+                         "tensor %.64s: its place is outside the file", name);
+    array->type = type->type;
+    array->data = data + begin;
+    array->size_bytes = end - begin;
+    return read_shape(array, json_object_get(value, "shape"), type->size_bytes, error);
 }
 
 static int by_place(const void *a, const void *b)
 {
-	const struct smol_array *x = a, *y = b;
+    const struct smol_array *x = a, *y = b;
 
-	if (x->data != y->data)
-		return x->data < y->data ? -1 : 1;
-	return (x->size_bytes > y->size_bytes) - (x->size_bytes < y->size_bytes);
+    if (x->data != y->data)
+        return x->data < y->data ? -1 : 1;
+    return (x->size_bytes > y->size_bytes) - (x->size_bytes < y->size_bytes);
 }
 
 /* The tensors in the order of their data must follow each other exactly. */
-static enum smol_status check_cover(struct smol_safetensors *f, const uint8_t *data, const uint8_t *end, struct smol_error *error)
+static enum smol_status check_cover(struct smol_safetensors *f, const uint8_t *data,
+                                    const uint8_t *end, struct smol_error *error)
 {
-	qsort(f->arrays, f->n_arrays, sizeof *f->arrays, by_place);
-	for (size_t i = 0; i < f->n_arrays; i++) {
-		if (f->arrays[i].data != data)
-			return smol_fail(error, SMOL_E_SECTION, SMOL_NO_OFFSET, "tensor %.64s: a hole or an overlap before it",
-			                 f->arrays[i].name);
-		data += f->arrays[i].size_bytes;
-	}
-	if (data != end)
-		return smol_fail(error, SMOL_E_TRAILING, SMOL_NO_OFFSET, "bytes after the last tensor");
-	return SMOL_OK;
+    qsort(f->arrays, f->n_arrays, sizeof *f->arrays, by_place);
+    for (size_t i = 0; i < f->n_arrays; i++) {
+        if (f->arrays[i].data != data)
+            return smol_fail(error, SMOL_E_SECTION, SMOL_NO_OFFSET,
+                             "tensor %.64s: a hole or an overlap before it", f->arrays[i].name);
+        data += f->arrays[i].size_bytes;
+    }
+    if (data != end)
+        return smol_fail(error, SMOL_E_TRAILING, SMOL_NO_OFFSET, "bytes after the last tensor");
+    return SMOL_OK;
 }
 
 static enum smol_status check_metadata(const struct smol_safetensors *f, struct smol_error *error)
 {
-	const char *key;
-	json_t *value;
+    const char *key;
+    json_t *value;
 
-	if (f->metadata == NULL)
-		return SMOL_OK;
-	if (!json_is_object(f->metadata))
-		return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "the metadata are not an object");
-	json_object_foreach((json_t *)(uintptr_t)f->metadata, key, value)
-	{
-		if (!json_is_string(value))
-			return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "metadata %.64s: not a string", key);
-	}
-	return SMOL_OK;
+    if (f->metadata == NULL)
+        return SMOL_OK;
+    if (!json_is_object(f->metadata))
+        return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "the metadata are not an object");
+    json_object_foreach((json_t *)(uintptr_t)f->metadata, key, value)
+    {
+        if (!json_is_string(value))
+            return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "metadata %.64s: not a string",
+                             key);
+    }
+    return SMOL_OK;
 }
 
-static enum smol_status read_arrays(struct smol_safetensors *f, const uint8_t *data, uint64_t data_bytes, struct smol_error *error)
+static enum smol_status read_arrays(struct smol_safetensors *f, const uint8_t *data,
+                                    uint64_t data_bytes, struct smol_error *error)
 {
-	const char *key;
-	json_t *value;
+    const char *key;
+    json_t *value;
 
-	f->metadata = json_object_get(f->header, "__metadata__");
-	f->arrays = calloc(json_object_size(f->header) + 1, sizeof *f->arrays);
-	if (f->arrays == NULL)
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the list of tensors");
-	json_object_foreach(f->header, key, value)
-	{
-		enum smol_status status;
+    f->metadata = json_object_get(f->header, "__metadata__");
+    f->arrays = calloc(json_object_size(f->header) + 1, sizeof *f->arrays);
+    if (f->arrays == NULL)
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the list of tensors");
+    json_object_foreach(f->header, key, value)
+    {
+        enum smol_status status;
 
-		if (strcmp(key, "__metadata__") == 0)
-			continue;
-		status = read_array(f->arrays + f->n_arrays++, key, value, data, data_bytes, error);
-		if (status != SMOL_OK)
-			return status;
-	}
-	return SMOL_OK;
+        if (strcmp(key, "__metadata__") == 0)
+            continue;
+        status = read_array(f->arrays + f->n_arrays++, key, value, data, data_bytes, error);
+        if (status != SMOL_OK)
+            return status;
+    }
+    return SMOL_OK;
 }
 
 /* The header as JSON. Jansson bounds its depth; the limit of its length bounds its memory. */
-static enum smol_status read_header(json_t **header, const uint8_t *bytes, size_t size_bytes, struct smol_error *error)
+static enum smol_status read_header(json_t **header, const uint8_t *bytes, size_t size_bytes,
+                                    struct smol_error *error)
 {
-	uint64_t header_bytes;
-	json_error_t json_error;
+    uint64_t header_bytes;
+    json_error_t json_error;
 
-	if (size_bytes < 8)
-		return smol_fail(error, SMOL_E_TRUNCATED, size_bytes, "ends before the length of its header");
-	header_bytes = smol_le64(bytes);
-	if (header_bytes > SMOL_SAFETENSORS_MAX_HEADER)
-		return smol_fail(error, SMOL_E_RANGE, 0, "a header of %" PRIu64 " bytes", header_bytes);
-	if (header_bytes > size_bytes - 8)
-		return smol_fail(error, SMOL_E_TRUNCATED, size_bytes, "ends inside its header");
-	*header = json_loadb((const char *)bytes + 8, (size_t)header_bytes, JSON_REJECT_DUPLICATES, &json_error);
-	if (!*header && json_error_code(&json_error) == json_error_out_of_memory)
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the header");
-	if (!json_is_object(*header)) {
-		json_decref(*header);
-		return smol_fail(error, SMOL_E_TEXT, 8, "the header is not a JSON object");
-	}
-	return SMOL_OK;
+    if (size_bytes < 8)
+        return smol_fail(error, SMOL_E_TRUNCATED, size_bytes,
+                         "ends before the length of its header");
+    header_bytes = smol_le64(bytes);
+    if (header_bytes > SMOL_SAFETENSORS_MAX_HEADER)
+        return smol_fail(error, SMOL_E_RANGE, 0, "a header of %" PRIu64 " bytes", header_bytes);
+    if (header_bytes > size_bytes - 8)
+        return smol_fail(error, SMOL_E_TRUNCATED, size_bytes, "ends inside its header");
+    *header = json_loadb((const char *)bytes + 8, (size_t)header_bytes, JSON_REJECT_DUPLICATES,
+                         &json_error);
+    if (!*header && json_error_code(&json_error) == json_error_out_of_memory)
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the header");
+    if (!json_is_object(*header)) {
+        json_decref(*header);
+        return smol_fail(error, SMOL_E_TEXT, 8, "the header is not a JSON object");
+    }
+    return SMOL_OK;
 }
 
-enum smol_status smol_safetensors_parse(struct smol_safetensors *file, const uint8_t *bytes, size_t size_bytes,
-                                        struct smol_error *error)
+enum smol_status smol_safetensors_parse(struct smol_safetensors *file, const uint8_t *bytes,
+                                        size_t size_bytes, struct smol_error *error)
 {
-	struct smol_safetensors f = {0};
-	enum smol_status status = read_header(&f.header, bytes, size_bytes, error);
-	const uint8_t *data;
+    struct smol_safetensors f = {0};
+    enum smol_status status = read_header(&f.header, bytes, size_bytes, error);
+    const uint8_t *data;
 
-	if (status)
-		return status;
-	data = bytes + 8 + smol_le64(bytes);
-	status = read_arrays(&f, data, (uint64_t)(bytes + size_bytes - data), error);
-	if (status == SMOL_OK)
-		status = check_metadata(&f, error);
-	if (status == SMOL_OK)
-		status = check_cover(&f, data, bytes + size_bytes, error);
-	if (status != SMOL_OK)
-		smol_safetensors_free(&f);
-	else
-		*file = f;
-	return status;
+    if (status)
+        return status;
+    data = bytes + 8 + smol_le64(bytes);
+    status = read_arrays(&f, data, (uint64_t)(bytes + size_bytes - data), error);
+    if (status == SMOL_OK)
+        status = check_metadata(&f, error);
+    if (status == SMOL_OK)
+        status = check_cover(&f, data, bytes + size_bytes, error);
+    if (status != SMOL_OK)
+        smol_safetensors_free(&f);
+    else
+        *file = f;
+    return status;
 }
 
 void smol_safetensors_free(struct smol_safetensors *f)
 {
-	json_decref(f->header);
-	free(f->arrays);
+    json_decref(f->header);
+    free(f->arrays);
 }
 
 const struct smol_array *smol_safetensors_find(const struct smol_safetensors *f, const char *name)
 {
-	for (size_t i = 0; i < f->n_arrays; i++)
-		if (strcmp(f->arrays[i].name, name) == 0)
-			return f->arrays + i;
-	return NULL;
+    for (size_t i = 0; i < f->n_arrays; i++)
+        if (strcmp(f->arrays[i].name, name) == 0)
+            return f->arrays + i;
+    return NULL;
 }
 
 const char *smol_safetensors_text(const struct smol_safetensors *f, const char *key)
 {
-	return json_string_value(json_object_get(f->metadata, key));
+    return json_string_value(json_object_get(f->metadata, key));
 }

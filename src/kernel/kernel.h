@@ -10,71 +10,78 @@
 
 #define SMOL_BLOCK_BATCH 3u /* row blocks that one call multiplies */
 
-/* The product of some row blocks with some vectors: sums (n_x, n_blocks x 64), N of each row; of rows past the tensor's end
- * nothing is written. n_blocks <= SMOL_BLOCK_BATCH. X (n_x, x_stride), x_stride >= cols. The weights are regenerated and
- * never kept; scratch has smol_kernel_scratch(cols, n_x) bytes, 64-byte aligned. */
-typedef void smol_frozen_product(int64_t *sums, const struct smol_frozen *tensor, uint32_t block, uint32_t n_blocks,
-                                 const int16_t *X, size_t x_stride, size_t n_x, void *scratch);
+/* The product of some row blocks with some vectors: sums (n_x, n_blocks x 64), N of each row; of
+ * rows past the tensor's end nothing is written. n_blocks <= SMOL_BLOCK_BATCH. X (n_x, x_stride),
+ * x_stride >= cols. The weights are regenerated and never kept; scratch has
+ * smol_kernel_scratch(cols, n_x) bytes, 64-byte aligned. */
+typedef void smol_frozen_product(int64_t *sums, const struct smol_frozen *tensor, uint32_t block,
+                                 uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
+                                 void *scratch);
 
 /* Rows of a table of 8-bit or 4-bit embeddings, packed as in a file (SPEC.md 3.3). */
 struct smol_rows {
-	const uint8_t *data;
-	const uint8_t *multipliers; /* of 4-bit rows */
-	size_t n_rows, cols;
+    const uint8_t *data;
+    const uint8_t *multipliers; /* of 4-bit rows */
+    size_t n_rows, cols;
 };
 
-/* sums (n_x, n_rows), exact, of rows with X (n_x, x_stride): of q x X for 8 bits, of multiplier x q x X for 4; scratch as above. */
-typedef void smol_rows_product(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride, size_t n_x,
-                               void *scratch);
+/* sums (n_x, n_rows), exact, of rows with X (n_x, x_stride): of q x X for 8 bits, of multiplier x q
+ * x X for 4; scratch as above. */
+typedef void smol_rows_product(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
+                               size_t x_stride, size_t n_x, void *scratch);
 
 struct smol_kernels {
-	const char *name; /* "scalar" */
+    const char *name; /* "scalar" */
 
-	/* X (n) and the returned t of x (n), rounded to 16 bits. */
-	float (*quantise)(int16_t *X, const float *x, size_t n);
+    /* X (n) and the returned t of x (n), rounded to 16 bits. */
+    float (*quantise)(int16_t *X, const float *x, size_t n);
 
-	smol_frozen_product *frozen;
-	smol_frozen_product *frozen_fast; /* the approximate one: N is 65536 x the sum of the high bytes' products */
+    smol_frozen_product *frozen;
+    smol_frozen_product *frozen_fast; /* the approximate one: N is 65536 x the sum of the high
+                                         bytes' products */
 
-	/* sums (n_rows) of w x X, exact, of rows of integer weights (n_rows, cols): |w| <= 32672. */
-	void (*rows_i16)(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);
-	uint32_t fast_bases; /* regenerating so many sign bases is faster than reading such rows; gauss counts as 8 (docs/speed.md) */
+    /* sums (n_rows) of w x X, exact, of rows of integer weights (n_rows, cols): |w| <= 32672. */
+    void (*rows_i16)(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);
+    uint32_t fast_bases; /* regenerating so many sign bases is faster than reading such rows; gauss
+                            counts as 8 (docs/speed.md) */
 
-	/* y (n) = (float)(scale x (double)sums). */
-	void (*scale_sums)(float *y, const int64_t *sums, double scale, size_t n);
+    /* y (n) = (float)(scale x (double)sums). */
+    void (*scale_sums)(float *y, const int64_t *sums, double scale, size_t n);
 
-	/* dot16 of x (n) with n numbers in file encoding. */
-	float (*dot_f32)(const uint8_t *row, const float *x, size_t n);
-	float (*dot_f16)(const uint8_t *row, const float *x, size_t n);
-	smol_rows_product *rows_q8, *rows_q4;
+    /* dot16 of x (n) with n numbers in file encoding. */
+    float (*dot_f32)(const uint8_t *row, const float *x, size_t n);
+    float (*dot_f16)(const uint8_t *row, const float *x, size_t n);
+    smol_rows_product *rows_q8, *rows_q4;
 
-	/* The first n bytes of a stream, n a multiple of a step's 64. */
-	void (*stream_bytes)(uint8_t *bytes, size_t n, const struct smol_frozen *tensor, uint32_t plane, uint32_t block);
+    /* The first n bytes of a stream, n a multiple of a step's 64. */
+    void (*stream_bytes)(uint8_t *bytes, size_t n, const struct smol_frozen *tensor, uint32_t plane,
+                         uint32_t block);
 
-	/* x (n) = H x, n a power of two from 64 on: for h = 1, 2, 4, ... n / 2 each pair (x_j, x_(j + h)), bit h of j clear, becomes its
-	 * sum and its difference. */
-	void (*hadamard)(float *x, size_t n);
+    /* x (n) = H x, n a power of two from 64 on: for h = 1, 2, 4, ... n / 2 each pair (x_j, x_(j +
+     * h)), bit h of j clear, becomes its sum and its difference. */
+    void (*hadamard)(float *x, size_t n);
 
-	/* x_i *= table[bytes_i] for n numbers, n a multiple of 16. */
-	void (*scale_by_bytes)(float *x, const uint8_t *bytes, const float table[SMOL_TABLE_ENTRIES], size_t n);
+    /* x_i *= table[bytes_i] for n numbers, n a multiple of 16. */
+    void (*scale_by_bytes)(float *x, const uint8_t *bytes, const float table[SMOL_TABLE_ENTRIES],
+                           size_t n);
 
-	/* y (n) = numbers of 16 bits in file encoding. */
-	void (*from_f16)(float *y, const uint8_t *data, size_t n);
+    /* y (n) = numbers of 16 bits in file encoding. */
+    void (*from_f16)(float *y, const uint8_t *data, size_t n);
 
-	/* y (n) = LayerNorm of x; gain and bias (n), or both NULL for 1 and 0. */
-	void (*layernorm)(float *y, const float *x, const float *gain, const float *bias, float epsilon,
-	                  size_t n);
+    /* y (n) = LayerNorm of x; gain and bias (n), or both NULL for 1 and 0. */
+    void (*layernorm)(float *y, const float *x, const float *gain, const float *bias, float epsilon,
+                      size_t n);
 
-	/* x (n) = GELU(x), in place. */
-	void (*gelu)(float *x, size_t n);
+    /* x (n) = GELU(x), in place. */
+    void (*gelu)(float *x, size_t n);
 
-	/* One head, one position: o (D) from q (D) and n_keys rows of K and V (n_keys, stride);
-	 * scores (n_keys) is scratch. */
-	void (*attention)(float *o, const float *q, const float *K, const float *V, size_t stride,
-	                  size_t n_keys, size_t D, float *scores);
+    /* One head, one position: o (D) from q (D) and n_keys rows of K and V (n_keys, stride);
+     * scores (n_keys) is scratch. */
+    void (*attention)(float *o, const float *q, const float *K, const float *V, size_t stride,
+                      size_t n_keys, size_t D, float *scores);
 
-	/* y (n) = exp(x). */
-	void (*exp)(float *y, const float *x, size_t n);
+    /* y (n) = exp(x). */
+    void (*exp)(float *y, const float *x, size_t n);
 };
 
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
@@ -88,19 +95,22 @@ extern const struct smol_kernels smol_kernels_neon_dotprod;
 /* The kernels of an instruction set, or the fastest ones here; NULL if this machine lacks it. */
 const struct smol_kernels *smol_kernels_select(enum smol_isa isa);
 
-/* Bytes of scratch that a product takes: some rows of integers, and each vector packed, three bytes a number. */
+/* Bytes of scratch that a product takes: some rows of integers, and each vector packed, three bytes
+ * a number. */
 static inline size_t smol_kernel_scratch(size_t cols, size_t n_x)
 {
-	const size_t row = (cols + 63) / 64 * 64;
+    const size_t row = (cols + 63) / 64 * 64;
 
-	return 16 * row + (n_x + 1) * (3 * row + (row + 1023) / 1024 * 64);
+    return 16 * row + (n_x + 1) * (3 * row + (row + 1023) / 1024 * 64);
 }
 
 /* Numbers in file encoding, F32, F16 or Q8, as floats; scale is used by q8 only. */
-void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *data, float scale, size_t n);
+void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *data, float scale,
+                         size_t n);
 
 /* Numbers first.. of an array of learned numbers as floats. SPEC.md 3.2. */
-void smol_params_to_f32(float *values, enum smol_dtype type, const uint8_t *array, uint64_t first, size_t n);
+void smol_params_to_f32(float *values, enum smol_dtype type, const uint8_t *array, uint64_t first,
+                        size_t n);
 
 /* x (C) = one row of a table of embeddings. */
 void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row);

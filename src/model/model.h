@@ -1,5 +1,5 @@
-/* What a session is made of: the tensors of a file made ready to multiply with, the KV cache and the
- * buffers of a batch, all from one piece of memory. SPEC.md 7 and 8. */
+/* What a session is made of: the tensors of a file made ready to multiply with, the KV cache and
+ * the buffers of a batch, all from one piece of memory. SPEC.md 7 and 8. */
 #ifndef SMOL_MODEL_H
 #define SMOL_MODEL_H
 
@@ -15,76 +15,79 @@
 
 /* One dense matrix: frozen part and, if rank > 0, the factors in file encoding. */
 struct matrix {
-	struct smol_frozen frozen;
-	uint32_t rank;
-	enum smol_dtype type;
-	const uint8_t *a; /* (r, K) */
-	const uint8_t *b; /* (R, r) */
-	int16_t *kept;    /* (R, K) integer weights, or NULL: regenerated */
-	struct projected projected;
-	uint32_t n_sparse;       /* numbers of a row of the sparse term, or 0 */
-	enum smol_dtype sparse_type;
-	const uint8_t *sparse;   /* (R, n_sparse) in file encoding */
-	const uint32_t *columns; /* (R, n_sparse) of them */
-	const float *gain, *bias; /* (R), or NULL */
+    struct smol_frozen frozen;
+    uint32_t rank;
+    enum smol_dtype type;
+    const uint8_t *a; /* (r, K) */
+    const uint8_t *b; /* (R, r) */
+    int16_t *kept;    /* (R, K) integer weights, or NULL: regenerated */
+    struct projected projected;
+    uint32_t n_sparse; /* numbers of a row of the sparse term, or 0 */
+    enum smol_dtype sparse_type;
+    const uint8_t *sparse;    /* (R, n_sparse) in file encoding */
+    const uint32_t *columns;  /* (R, n_sparse) of them */
+    const float *gain, *bias; /* (R), or NULL */
 };
 
 /* Gain and bias (C) of a LayerNorm; both NULL for 1 and 0. */
 struct norm {
-	const float *gain, *bias;
+    const float *gain, *bias;
 };
 
 struct layer {
-	struct norm ln_1, ln_2;
-	struct matrix c_attn, attn_proj, c_fc, mlp_proj;
+    struct norm ln_1, ln_2;
+    struct matrix c_attn, attn_proj, c_fc, mlp_proj;
 };
 
 /* What each worker has for itself. */
 struct worker {
-	void *scratch; /* of the kernels */
-	int64_t *sums; /* of a product: (P, SMOL_BLOCK_BATCH x 64) */
-	float *scores; /* (T') */
-	struct projector *projector; /* NULL if no tensor has a projection */
-	float *keys, *values; /* (T', D) of one head as floats, unless the cache holds floats */
-	bool overflow; /* a value left the range of SPEC.md 8 */
+    void *scratch;               /* of the kernels */
+    int64_t *sums;               /* of a product: (P, SMOL_BLOCK_BATCH x 64) */
+    float *scores;               /* (T') */
+    struct projector *projector; /* NULL if no tensor has a projection */
+    float *keys, *values;        /* (T', D) of one head as floats, unless the cache holds floats */
+    bool overflow;               /* a value left the range of SPEC.md 8 */
 };
 
 struct smol_session {
-	const struct smol_file *file;
-	const struct smol_config *config;
-	const struct smol_kernels *kernels;
-	smol_frozen_product *product; /* exact or approximate */
-	uint32_t context;  /* T' */
-	uint32_t batch;    /* P, positions side by side */
-	uint32_t position; /* tokens held */
-	bool has_logits;
-	struct smol_frozen_key key;
-	struct layer *layers; /* (L) */
-	struct norm ln_f;
-	enum smol_dtype kv_type;
-	uint8_t *keys, *values;           /* (L, H, T', D) of kv_type: the rows of a head lie together */
-	float *key_scales, *value_scales; /* (L, H, T') of Q8 */
-	float *x;             /* (P, C) the residual stream */
-	float *h;             /* (P, C) normalised, or an attention's or projection's output */
-	float *qkv;           /* (P, 3C), and then an attention's projection */
-	float *ff;            /* (P, F), in the place of qkv */
-	float *z;             /* (P, max r) */
-	int16_t *X;           /* (P, x_stride) quantised inputs of a matrix */
-	size_t x_stride;      /* max(C, F) */
-	float *t;             /* (P) their steps */
-	float *logits;        /* (V) */
-	struct worker *workers; /* (n_workers) */
-	struct smol_pool *pool;
-	uint32_t n_workers;
-	struct smol_fft *ffts[SMOL_N_FFTS]; /* over 64, 128, ... numbers; NULL where no tensor takes one */
+    const struct smol_file *file;
+    const struct smol_config *config;
+    const struct smol_kernels *kernels;
+    smol_frozen_product *product; /* exact or approximate */
+    uint32_t context;             /* T' */
+    uint32_t batch;               /* P, positions side by side */
+    uint32_t position;            /* tokens held */
+    bool has_logits;
+    struct smol_frozen_key key;
+    struct layer *layers; /* (L) */
+    struct norm ln_f;
+    enum smol_dtype kv_type;
+    uint8_t *keys, *values; /* (L, H, T', D) of kv_type: the rows of a head lie together */
+    float *key_scales, *value_scales; /* (L, H, T') of Q8 */
+    float *x;                         /* (P, C) the residual stream */
+    float *h;               /* (P, C) normalised, or an attention's or projection's output */
+    float *qkv;             /* (P, 3C), and then an attention's projection */
+    float *ff;              /* (P, F), in the place of qkv */
+    float *z;               /* (P, max r) */
+    int16_t *X;             /* (P, x_stride) quantised inputs of a matrix */
+    size_t x_stride;        /* max(C, F) */
+    float *t;               /* (P) their steps */
+    float *logits;          /* (V) */
+    struct worker *workers; /* (n_workers) */
+    struct smol_pool *pool;
+    uint32_t n_workers;
+    struct smol_fft *ffts[SMOL_N_FFTS]; /* over 64, 128, ... numbers; NULL where no tensor takes one
+                                         */
 };
 
 /* Tables, vectors and factors of every tensor; when counting, nothing is written. */
 void smol_tensors_set_up(struct smol_session *session, struct smol_arena *arena);
 
-/* Room for integer weights, layer by layer, of the matrices that are read faster than regenerated, as long as the arena stays
- * within limit_bytes; then, with memory and threads there, the weights themselves. */
-void smol_weight_cache_place(struct smol_session *session, struct smol_arena *arena, uint64_t limit_bytes);
+/* Room for integer weights, layer by layer, of the matrices that are read faster than regenerated,
+ * as long as the arena stays within limit_bytes; then, with memory and threads there, the weights
+ * themselves. */
+void smol_weight_cache_place(struct smol_session *session, struct smol_arena *arena,
+                             uint64_t limit_bytes);
 void smol_weight_cache_fill(struct smol_session *session);
 
 /* Appends n <= P tokens at the session's position; x of them is left after the last layer. */

@@ -9,61 +9,61 @@
 
 void smol_primitive_key(uint8_t key[32], uint64_t seed)
 {
-	struct smol_frozen_key k;
+    struct smol_frozen_key k;
 
-	smol_frozen_key_init(&k, seed);
-	memcpy(key, k.bytes, sizeof k.bytes);
+    smol_frozen_key_init(&k, seed);
+    memcpy(key, k.bytes, sizeof k.bytes);
 }
 
-void smol_primitive_stream(uint8_t *bytes, uint64_t seed, uint32_t tensor, uint32_t plane, uint32_t purpose,
-                           uint32_t row_block, size_t n_steps)
+void smol_primitive_stream(uint8_t *bytes, uint64_t seed, uint32_t tensor, uint32_t plane,
+                           uint32_t purpose, uint32_t row_block, size_t n_steps)
 {
-	struct smol_frozen_key key;
-	struct smol_stream stream;
+    struct smol_frozen_key key;
+    struct smol_stream stream;
 
-	smol_frozen_key_init(&key, seed);
-	smol_stream_init(&stream, &key, tensor, plane, (enum smol_purpose)purpose, row_block);
-	for (size_t i = 0; i < n_steps; i++)
-		smol_stream_step(&stream, bytes + i * SMOL_STEP_BYTES);
+    smol_frozen_key_init(&key, seed);
+    smol_stream_init(&stream, &key, tensor, plane, (enum smol_purpose)purpose, row_block);
+    for (size_t i = 0; i < n_steps; i++)
+        smol_stream_step(&stream, bytes + i * SMOL_STEP_BYTES);
 }
 
 double smol_primitive_table(int16_t *table, enum smol_dist dist, const double *alpha, uint32_t d)
 {
-	return smol_frozen_table(table, dist, alpha, d);
+    return smol_frozen_table(table, dist, alpha, d);
 }
 
 float smol_primitive_exp(float x)
 {
-	smol_kernels_scalar.exp(&x, &x, 1);
-	return x;
+    smol_kernels_scalar.exp(&x, &x, 1);
+    return x;
 }
 
 float smol_primitive_gelu(float x)
 {
-	smol_kernels_scalar.gelu(&x, 1);
-	return x;
+    smol_kernels_scalar.gelu(&x, 1);
+    return x;
 }
 
 float smol_primitive_quantise(int16_t *X, const float *x, size_t n)
 {
-	return smol_kernels_scalar.quantise(X, x, n);
+    return smol_kernels_scalar.quantise(X, x, n);
 }
 
 void smol_primitive_layernorm(float *y, const float *x, float epsilon, size_t n)
 {
-	smol_kernels_scalar.layernorm(y, x, NULL, NULL, epsilon, n);
+    smol_kernels_scalar.layernorm(y, x, NULL, NULL, epsilon, n);
 }
 
 float smol_primitive_dot(const float *x, const float *y, size_t n)
 {
-	return smol_kernels_scalar.dot_f32((const uint8_t *)x, y, n);
+    return smol_kernels_scalar.dot_f32((const uint8_t *)x, y, n);
 }
 
 void smol_primitive_draws(double *draws, uint64_t seed, size_t n)
 {
-	struct smol_rng rng;
+    struct smol_rng rng;
 
-	smol_rng_init(&rng, seed);
-	for (size_t i = 0; i < n; i++)
-		draws[i] = smol_rng_draw(&rng);
+    smol_rng_init(&rng, seed);
+    for (size_t i = 0; i < n; i++)
+        draws[i] = smol_rng_draw(&rng);
 }

@@ -15,104 +15,109 @@
 #define NO_BLOCK UINT64_MAX
 
 struct projector {
-	struct smol_projection projection;
-	struct fastfood fastfood;
-	struct fourier fourier;
-	float *theta, *block, *more;           /* (D) */
-	float *scratch;                        /* (D + 2) */
-	uint32_t *order;                       /* (D) */
-	uint8_t *bytes;                        /* (3 D) */
-	float *row;                            /* (cols) */
-	uint64_t held;                         /* which block, or NO_BLOCK */
-	uint32_t cols;
+    struct smol_projection projection;
+    struct fastfood fastfood;
+    struct fourier fourier;
+    float *theta, *block, *more; /* (D) */
+    float *scratch;              /* (D + 2) */
+    uint32_t *order;             /* (D) */
+    uint8_t *bytes;              /* (3 D) */
+    float *row;                  /* (cols) */
+    uint64_t held;               /* which block, or NO_BLOCK */
+    uint32_t cols;
 };
 
-static void place_fourier(struct fourier *f, struct smol_arena *arena, uint64_t D, uint64_t n_entries)
+static void place_fourier(struct fourier *f, struct smol_arena *arena, uint64_t D,
+                          uint64_t n_entries)
 {
-	const size_t n_roots = fourier_roots(n_entries, (uint32_t)D);
+    const size_t n_roots = fourier_roots(n_entries, (uint32_t)D);
 
-	f->p = smol_arena_take(arena, D, sizeof *f->p);
-	f->q = smol_arena_take(arena, D, sizeof *f->q);
-	f->coarse = smol_arena_take(arena, n_roots, sizeof *f->coarse);
-	f->fine = smol_arena_take(arena, n_roots, sizeof *f->fine);
+    f->p = smol_arena_take(arena, D, sizeof *f->p);
+    f->q = smol_arena_take(arena, D, sizeof *f->q);
+    f->coarse = smol_arena_take(arena, n_roots, sizeof *f->coarse);
+    f->fine = smol_arena_take(arena, n_roots, sizeof *f->fine);
 }
 
-struct projected smol_projected(const struct smol_config *config, uint32_t layer, enum smol_slot slot,
-                                const struct smol_frozen_key *key, const uint8_t *learned)
+struct projected smol_projected(const struct smol_config *config, uint32_t layer,
+                                enum smol_slot slot, const struct smol_frozen_key *key,
+                                const uint8_t *learned)
 {
-	const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
-	struct projected made = {.type = (enum smol_dtype)s->alpha_type, .is_scaled = smol_scheme_has(s, SMOL_TERM_LAYER_GAIN)};
-	struct smol_params_place at;
+    const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+    struct projected made = {.type = (enum smol_dtype)s->alpha_type,
+                             .is_scaled = smol_scheme_has(s, SMOL_TERM_LAYER_GAIN)};
+    struct smol_params_place at;
 
-	smol_params_at(&at, config, layer, slot);
-	smol_config_shape(config, slot, &made.rows, &made.cols);
-	made.p = smol_projection_of(s, key, smol_frozen_number(config, layer, slot));
-	made.theta = learned + at.alphas;
-	if (made.is_scaled)
-		smol_params_to_f32(&made.gain, made.type, learned + at.layer_gain, 0, 1);
-	return made;
+    smol_params_at(&at, config, layer, slot);
+    smol_config_shape(config, slot, &made.rows, &made.cols);
+    made.p = smol_projection_of(s, key, smol_frozen_number(config, layer, slot));
+    made.theta = learned + at.alphas;
+    if (made.is_scaled)
+        smol_params_to_f32(&made.gain, made.type, learned + at.layer_gain, 0, 1);
+    return made;
 }
 
-struct projector *smol_projector_place(struct smol_arena *arena, uint32_t most, uint32_t rows, uint32_t cols)
+struct projector *smol_projector_place(struct smol_arena *arena, uint32_t most, uint32_t rows,
+                                       uint32_t cols)
 {
-	const uint64_t D = smol_projection_size(most);
-	struct projector *j, made = {.held = NO_BLOCK};
+    const uint64_t D = smol_projection_size(most);
+    struct projector *j, made = {.held = NO_BLOCK};
 
-	if (most == 0)
-		return NULL;
-	j = smol_arena_take(arena, 1, sizeof *j);
-	made.theta = smol_arena_take(arena, D, sizeof *made.theta);
-	made.block = smol_arena_take(arena, D, sizeof *made.block);
-	made.scratch = smol_arena_take(arena, D + 2, sizeof *made.scratch);
-	made.more = smol_arena_take(arena, D, sizeof *made.more);
-	made.order = smol_arena_take(arena, D, sizeof *made.order);
-	made.bytes = smol_arena_take(arena, 3 * D, sizeof *made.bytes);
-	made.row = smol_arena_take(arena, cols, sizeof *made.row);
-	place_fourier(&made.fourier, arena, D, (uint64_t)rows * cols);
-	made.fourier.order = made.order;
-	made.fourier.bytes = made.bytes;
-	made.fourier.x = made.scratch;
-	if (arena->base)
-		*j = made;
-	return j;
+    if (most == 0)
+        return NULL;
+    j = smol_arena_take(arena, 1, sizeof *j);
+    made.theta = smol_arena_take(arena, D, sizeof *made.theta);
+    made.block = smol_arena_take(arena, D, sizeof *made.block);
+    made.scratch = smol_arena_take(arena, D + 2, sizeof *made.scratch);
+    made.more = smol_arena_take(arena, D, sizeof *made.more);
+    made.order = smol_arena_take(arena, D, sizeof *made.order);
+    made.bytes = smol_arena_take(arena, 3 * D, sizeof *made.bytes);
+    made.row = smol_arena_take(arena, cols, sizeof *made.row);
+    place_fourier(&made.fourier, arena, D, (uint64_t)rows * cols);
+    made.fourier.order = made.order;
+    made.fourier.bytes = made.bytes;
+    made.fourier.x = made.scratch;
+    if (arena->base)
+        *j = made;
+    return j;
 }
 
-void smol_projector_begin(struct projector *j, const struct projected *t, const struct smol_kernels *kernels)
+void smol_projector_begin(struct projector *j, const struct projected *t,
+                          const struct smol_kernels *kernels)
 {
-	j->projection = t->p;
-	j->cols = t->cols;
-	j->held = NO_BLOCK;
-	if (t->type == SMOL_F16)
-		kernels->from_f16(j->theta, t->theta, t->p.n);
-	else
-		smol_params_to_f32(j->theta, t->type, t->theta, 0, t->p.n);
-	for (uint32_t k = 0; t->is_scaled && k < t->p.n; k++)
-		j->theta[k] *= t->gain;
-	if (t->p.is_fourier)
-		fourier_init(&j->fourier, &j->projection, kernels, (uint64_t)t->rows * t->cols, t->fft);
-	else
-		fastfood_init(&j->fastfood, &j->projection, kernels, j->order, j->scratch, j->bytes);
+    j->projection = t->p;
+    j->cols = t->cols;
+    j->held = NO_BLOCK;
+    if (t->type == SMOL_F16)
+        kernels->from_f16(j->theta, t->theta, t->p.n);
+    else
+        smol_params_to_f32(j->theta, t->type, t->theta, 0, t->p.n);
+    for (uint32_t k = 0; t->is_scaled && k < t->p.n; k++)
+        j->theta[k] *= t->gain;
+    if (t->p.is_fourier)
+        fourier_init(&j->fourier, &j->projection, kernels, (uint64_t)t->rows * t->cols, t->fft);
+    else
+        fastfood_init(&j->fastfood, &j->projection, kernels, j->order, j->scratch, j->bytes);
 }
 
 static void make_block(struct projector *j, uint64_t block)
 {
-	if (j->projection.is_fourier)
-		fourier_block(j->block, j->more, &j->fourier, j->theta, (uint32_t)block);
-	else
-		fastfood_block(j->block, &j->fastfood, j->theta, (uint32_t)block);
-	j->held = block;
+    if (j->projection.is_fourier)
+        fourier_block(j->block, j->more, &j->fourier, j->theta, (uint32_t)block);
+    else
+        fastfood_block(j->block, &j->fastfood, j->theta, (uint32_t)block);
+    j->held = block;
 }
 
 const float *smol_projector_row(struct projector *j, uint32_t row)
 {
-	const uint64_t D = j->projection.size, begin = (uint64_t)row * j->cols, end = begin + j->cols;
+    const uint64_t D = j->projection.size, begin = (uint64_t)row * j->cols, end = begin + j->cols;
 
-	for (uint64_t at = begin, n; at < end; at += n) {
-		const uint64_t in_block = at % D, left = D - in_block;
-		n = end - at < left ? end - at : left;
-		if (at / D != j->held)
-			make_block(j, at / D);
-		memcpy(j->row + (at - begin), j->block + in_block, n * sizeof *j->row);
-	}
-	return j->row;
+    for (uint64_t at = begin, n; at < end; at += n) {
+        const uint64_t in_block = at % D, left = D - in_block;
+        n = end - at < left ? end - at : left;
+        if (at / D != j->held)
+            make_block(j, at / D);
+        memcpy(j->row + (at - begin), j->block + in_block, n * sizeof *j->row);
+    }
+    return j->row;
 }

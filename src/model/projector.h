@@ -1,4 +1,5 @@
-/* Rows of P theta for one worker at a time, streaming: it holds a block of D entries, theta, and what they are made with. */
+/* Rows of P theta for one worker at a time, streaming: it holds a block of D entries, theta, and
+ * what they are made with. */
 #ifndef SMOL_PROJECTOR_H
 #define SMOL_PROJECTOR_H
 
@@ -9,36 +10,41 @@
 struct smol_fft;
 struct projector;
 
-/* Room for projections of up to most numbers in tensors of up to rows x cols; NULL if most is 0, or when only counting. */
-struct projector *smol_projector_place(struct smol_arena *arena, uint32_t most, uint32_t rows, uint32_t cols);
+/* Room for projections of up to most numbers in tensors of up to rows x cols; NULL if most is 0, or
+ * when only counting. */
+struct projector *smol_projector_place(struct smol_arena *arena, uint32_t most, uint32_t rows,
+                                       uint32_t cols);
 
 /* The place of D in a list of 64, 128, ... */
 static inline uint32_t smol_fft_index(uint32_t size)
 {
-	uint32_t i = 0;
+    uint32_t i = 0;
 
-	while (size > SMOL_MIN_BLOCK << i)
-		i++;
-	return i;
+    while (size > SMOL_MIN_BLOCK << i)
+        i++;
+    return i;
 }
 
 /* One tensor's projection. */
 struct projected {
-	struct smol_projection p; /* n 0: none */
-	const uint8_t *theta;     /* (n) of type, in file encoding */
-	enum smol_dtype type;
-	float gain;               /* of theta, if is_scaled: the layer's */
-	bool is_scaled;
-	uint32_t rows, cols;
-	const struct smol_fft *fft; /* over D, for Fourier */
+    struct smol_projection p; /* n 0: none */
+    const uint8_t *theta;     /* (n) of type, in file encoding */
+    enum smol_dtype type;
+    float gain; /* of theta, if is_scaled: the layer's */
+    bool is_scaled;
+    uint32_t rows, cols;
+    const struct smol_fft *fft; /* over D, for Fourier */
 };
 
-/* That of a matrix whose scheme has one; its transform is still missing. learned: the section LRND. */
-struct projected smol_projected(const struct smol_config *config, uint32_t layer, enum smol_slot slot,
-                                const struct smol_frozen_key *key, const uint8_t *learned);
+/* That of a matrix whose scheme has one; its transform is still missing. learned: the section LRND.
+ */
+struct projected smol_projected(const struct smol_config *config, uint32_t layer,
+                                enum smol_slot slot, const struct smol_frozen_key *key,
+                                const uint8_t *learned);
 
 /* Turns to a tensor. */
-void smol_projector_begin(struct projector *projector, const struct projected *tensor, const struct smol_kernels *kernels);
+void smol_projector_begin(struct projector *projector, const struct projected *tensor,
+                          const struct smol_kernels *kernels);
 
 /* The row's entries (cols), until the next call. Rows in order cost one block each D entries. */
 const float *smol_projector_row(struct projector *projector, uint32_t row);

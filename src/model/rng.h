@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 struct smol_rng {
-	uint8_t key[32];
-	uint8_t block[64]; /* eight draws */
-	uint64_t n_draws;
+    uint8_t key[32];
+    uint8_t block[64]; /* eight draws */
+    uint64_t n_draws;
 };
 
 void smol_rng_init(struct smol_rng *rng, uint64_t seed);

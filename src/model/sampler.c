@@ -1,4 +1,5 @@
-/* Choosing a token from logits. SPEC.md 10: every step in its order, all ties broken by the token's number. */
+/* Choosing a token from logits. SPEC.md 10: every step in its order, all ties broken by the token's
+ * number. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "kernel/kernel.h"
@@ -9,264 +10,268 @@
 #include <math.h>
 
 struct candidate {
-	float logit;
-	uint32_t token;
+    float logit;
+    uint32_t token;
 };
 
 struct smol_sampler {
-	struct smol_sampler_options options;
-	uint32_t vocab;
-	uint32_t *counts; /* (V) times each token is among the recent ones; NULL, as is recent, if that changes nothing */
-	uint32_t *recent; /* (repeat_last_n) ring */
-	uint64_t n_accepted;
-	struct candidate *candidates; /* (n_candidates) the first in order */
-	struct smol_rng rng;
+    struct smol_sampler_options options;
+    uint32_t vocab;
+    uint32_t *counts; /* (V) times each token is among the recent ones; NULL, as is recent, if that
+                         changes nothing */
+    uint32_t *recent; /* (repeat_last_n) ring */
+    uint64_t n_accepted;
+    struct candidate *candidates; /* (n_candidates) the first in order */
+    struct smol_rng rng;
 };
 
 void smol_sampler_defaults(struct smol_sampler_options *options)
 {
-	*options = (struct smol_sampler_options){
-		.temperature = 0.8f,
-		.top_k = 40,
-		.top_p = 0.95,
-		.min_p = 0.05f,
-		.repeat_penalty = 1.0f,
-		.repeat_last_n = 64,
-	};
+    *options = (struct smol_sampler_options){
+        .temperature = 0.8f,
+        .top_k = 40,
+        .top_p = 0.95,
+        .min_p = 0.05f,
+        .repeat_penalty = 1.0f,
+        .repeat_last_n = 64,
+    };
 }
 
 static bool has_penalty(const struct smol_sampler_options *o)
 {
-	return o->repeat_penalty != 1.0f && o->repeat_last_n != 0;
+    return o->repeat_penalty != 1.0f && o->repeat_last_n != 0;
 }
 
 static uint64_t ring_size(const struct smol_sampler_options *o)
 {
-	return has_penalty(o) && o->repeat_last_n > 0 ? (uint64_t)o->repeat_last_n : 0;
+    return has_penalty(o) && o->repeat_last_n > 0 ? (uint64_t)o->repeat_last_n : 0;
 }
 
 /* How many the drawing may be from: none without chance, top-k, or all. */
 static uint32_t n_candidates(uint32_t vocab, const struct smol_sampler_options *o)
 {
-	if (o->temperature <= 0)
-		return 0;
-	return o->top_k && o->top_k < vocab ? o->top_k : vocab;
+    if (o->temperature <= 0)
+        return 0;
+    return o->top_k && o->top_k < vocab ? o->top_k : vocab;
 }
 
-static uint64_t counts_at(void)
-{
-	return smol_round_up(sizeof(struct smol_sampler), 64);
-}
+static uint64_t counts_at(void) { return smol_round_up(sizeof(struct smol_sampler), 64); }
 
 static uint64_t recent_at(uint32_t vocab, const struct smol_sampler_options *o)
 {
-	return counts_at() + (has_penalty(o) ? smol_round_up((uint64_t)vocab * sizeof(uint32_t), 64) : 0);
+    return counts_at() +
+           (has_penalty(o) ? smol_round_up((uint64_t)vocab * sizeof(uint32_t), 64) : 0);
 }
 
 static uint64_t candidates_at(uint32_t vocab, const struct smol_sampler_options *o)
 {
-	return recent_at(vocab, o) + smol_round_up(ring_size(o) * sizeof(uint32_t), 64);
+    return recent_at(vocab, o) + smol_round_up(ring_size(o) * sizeof(uint32_t), 64);
 }
 
 /* Written so that not-a-number is out of range. */
 static const char *option_error(const struct smol_sampler_options *o)
 {
-	if (!isfinite(o->temperature))
-		return "the temperature is not a finite number";
-	if (!(o->top_p >= 0 && o->top_p <= 1))
-		return "top-p is not in 0..1";
-	if (!(o->min_p >= 0 && o->min_p <= 1))
-		return "min-p is not in 0..1";
-	if (!(o->repeat_penalty >= 0x1p-60f && o->repeat_penalty <= 0x1p60f))
-		return "the repeat penalty is not in 2^-60..2^60";
-	if (o->repeat_last_n < -1)
-		return "repeat-last-n is below -1";
-	return NULL;
+    if (!isfinite(o->temperature))
+        return "the temperature is not a finite number";
+    if (!(o->top_p >= 0 && o->top_p <= 1))
+        return "top-p is not in 0..1";
+    if (!(o->min_p >= 0 && o->min_p <= 1))
+        return "min-p is not in 0..1";
+    if (!(o->repeat_penalty >= 0x1p-60f && o->repeat_penalty <= 0x1p60f))
+        return "the repeat penalty is not in 2^-60..2^60";
+    if (o->repeat_last_n < -1)
+        return "repeat-last-n is below -1";
+    return NULL;
 }
 
-enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab, const struct smol_sampler_options *options,
+enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
+                                   const struct smol_sampler_options *options,
                                    struct smol_error *error)
 {
-	const char *wrong = option_error(options);
-	uint64_t size;
+    const char *wrong = option_error(options);
+    uint64_t size;
 
-	if (wrong)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
-	if (vocab < 1 || vocab > SMOL_MAX_VOCAB)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "a vocabulary of %u, allowed are 1..%u", vocab,
-		                 SMOL_MAX_VOCAB);
-	size = candidates_at(vocab, options) + (uint64_t)n_candidates(vocab, options) * sizeof(struct candidate);
-	if (size > SIZE_MAX / 2)
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "this sampler does not fit this machine");
-	*size_bytes = (size_t)size;
-	return SMOL_OK;
+    if (wrong)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
+    if (vocab < 1 || vocab > SMOL_MAX_VOCAB)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "a vocabulary of %u, allowed are 1..%u", vocab, SMOL_MAX_VOCAB);
+    size = candidates_at(vocab, options) +
+           (uint64_t)n_candidates(vocab, options) * sizeof(struct candidate);
+    if (size > SIZE_MAX / 2)
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+                         "this sampler does not fit this machine");
+    *size_bytes = (size_t)size;
+    return SMOL_OK;
 }
 
 enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab,
-                                     const struct smol_sampler_options *options, void *memory, size_t size_bytes,
-                                     struct smol_error *error)
+                                   const struct smol_sampler_options *options, void *memory,
+                                   size_t size_bytes, struct smol_error *error)
 {
-	uint8_t *base = memory;
-	struct smol_sampler *s = memory;
-	size_t needed;
-	const enum smol_status status = smol_sampler_size(&needed, vocab, options, error);
+    uint8_t *base = memory;
+    struct smol_sampler *s = memory;
+    size_t needed;
+    const enum smol_status status = smol_sampler_size(&needed, vocab, options, error);
 
-	if (status)
-		return status;
-	if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "a sampler takes %zu bytes at a multiple of 64", needed);
-	*s = (struct smol_sampler){.options = *options, .vocab = vocab};
-	if (has_penalty(options)) {
-		s->counts = (uint32_t *)(void *)(base + counts_at());
-		s->recent = (uint32_t *)(void *)(base + recent_at(vocab, options));
-		memset(s->counts, 0, (size_t)vocab * sizeof *s->counts);
-	}
-	s->candidates = (struct candidate *)(void *)(base + candidates_at(vocab, options));
-	smol_rng_init(&s->rng, options->seed);
-	*sampler = s;
-	return SMOL_OK;
+    if (status)
+        return status;
+    if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "a sampler takes %zu bytes at a multiple of 64", needed);
+    *s = (struct smol_sampler){.options = *options, .vocab = vocab};
+    if (has_penalty(options)) {
+        s->counts = (uint32_t *)(void *)(base + counts_at());
+        s->recent = (uint32_t *)(void *)(base + recent_at(vocab, options));
+        memset(s->counts, 0, (size_t)vocab * sizeof *s->counts);
+    }
+    s->candidates = (struct candidate *)(void *)(base + candidates_at(vocab, options));
+    smol_rng_init(&s->rng, options->seed);
+    *sampler = s;
+    return SMOL_OK;
 }
 
 void smol_sampler_accept(struct smol_sampler *s, uint32_t token)
 {
-	const uint64_t n = ring_size(&s->options);
+    const uint64_t n = ring_size(&s->options);
 
-	if (s->counts && s->options.repeat_last_n < 0)
-		s->counts[token] = 1;
-	if (n > 0) {
-		uint32_t *place = &s->recent[s->n_accepted % n];
-		if (s->n_accepted >= n)
-			s->counts[*place]--;
-		*place = token;
-		s->counts[token]++;
-	}
-	s->n_accepted++;
+    if (s->counts && s->options.repeat_last_n < 0)
+        s->counts[token] = 1;
+    if (n > 0) {
+        uint32_t *place = &s->recent[s->n_accepted % n];
+        if (s->n_accepted >= n)
+            s->counts[*place]--;
+        *place = token;
+        s->counts[token]++;
+    }
+    s->n_accepted++;
 }
 
 /* The order of candidates: higher logit first, then lower token. */
 static bool before(const struct candidate *a, const struct candidate *b)
 {
-	return a->logit > b->logit || (a->logit == b->logit && a->token < b->token);
+    return a->logit > b->logit || (a->logit == b->logit && a->token < b->token);
 }
 
 /* Moves element i of a heap, whose root is the last in order, down to its place. */
 static void sift(struct candidate *heap, size_t n, size_t i)
 {
-	const struct candidate moving = heap[i];
+    const struct candidate moving = heap[i];
 
-	for (size_t child; (child = 2 * i + 1) < n; i = child) {
-		if (child + 1 < n && before(&heap[child], &heap[child + 1]))
-			child++;
-		if (!before(&moving, &heap[child]))
-			break;
-		heap[i] = heap[child];
-	}
-	heap[i] = moving;
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && before(&heap[child], &heap[child + 1]))
+            child++;
+        if (!before(&moving, &heap[child]))
+            break;
+        heap[i] = heap[child];
+    }
+    heap[i] = moving;
 }
 
 static float penalised(const struct smol_sampler *s, const float *logits, uint32_t token)
 {
-	const float l = logits[token], r = s->options.repeat_penalty;
+    const float l = logits[token], r = s->options.repeat_penalty;
 
-	if (!s->counts || s->counts[token] == 0)
-		return l;
-	return l > 0 ? l / r : l * r;
+    if (!s->counts || s->counts[token] == 0)
+        return l;
+    return l > 0 ? l / r : l * r;
 }
 
 /* The first k candidates, in order: a heap of the best k so far, then sorted. */
 static void select_first(struct smol_sampler *s, const float *logits, uint32_t k)
 {
-	struct candidate *c = s->candidates;
+    struct candidate *c = s->candidates;
 
-	for (uint32_t v = 0; v < k; v++)
-		c[v] = (struct candidate){penalised(s, logits, v), v};
-	for (size_t i = k / 2; i-- > 0;)
-		sift(c, k, i);
-	for (uint32_t v = k; v < s->vocab; v++) {
-		const struct candidate next = {penalised(s, logits, v), v};
-		if (before(&next, &c[0])) {
-			c[0] = next;
-			sift(c, k, 0);
-		}
-	}
-	for (size_t m = k; m-- > 1;) {
-		const struct candidate last = c[0];
-		c[0] = c[m];
-		c[m] = last;
-		sift(c, m, 0);
-	}
+    for (uint32_t v = 0; v < k; v++)
+        c[v] = (struct candidate){penalised(s, logits, v), v};
+    for (size_t i = k / 2; i-- > 0;)
+        sift(c, k, i);
+    for (uint32_t v = k; v < s->vocab; v++) {
+        const struct candidate next = {penalised(s, logits, v), v};
+        if (before(&next, &c[0])) {
+            c[0] = next;
+            sift(c, k, 0);
+        }
+    }
+    for (size_t m = k; m-- > 1;) {
+        const struct candidate last = c[0];
+        c[0] = c[m];
+        c[m] = last;
+        sift(c, m, 0);
+    }
 }
 
 static uint32_t pick_greedy(const struct smol_sampler *s, const float *logits)
 {
-	struct candidate best = {penalised(s, logits, 0), 0};
+    struct candidate best = {penalised(s, logits, 0), 0};
 
-	for (uint32_t v = 1; v < s->vocab; v++) {
-		const struct candidate c = {penalised(s, logits, v), v};
-		if (before(&c, &best))
-			best = c;
-	}
-	return best.token;
+    for (uint32_t v = 1; v < s->vocab; v++) {
+        const struct candidate c = {penalised(s, logits, v), v};
+        if (before(&c, &best))
+            best = c;
+    }
+    return best.token;
 }
 
 static float exp_of(float x)
 {
-	float y;
+    float y;
 
-	smol_kernels_scalar.exp(&y, &x, 1);
-	return y;
+    smol_kernels_scalar.exp(&y, &x, 1);
+    return y;
 }
 
 /* How many of n candidates in order top-p and min-p leave. */
 static size_t cut(const struct smol_sampler *s, size_t n)
 {
-	const struct candidate *c = s->candidates;
-	double total = 0, running = 0;
+    const struct candidate *c = s->candidates;
+    double total = 0, running = 0;
 
-	if (s->options.top_p < 1) {
-		size_t kept = 0;
-		for (size_t i = 0; i < n; i++)
-			total += (double)exp_of(c[i].logit - c[0].logit);
-		do
-			running += (double)exp_of(c[kept++].logit - c[0].logit);
-		while (kept < n && running < s->options.top_p * total);
-		n = kept;
-	}
-	while (n > 1 && exp_of(c[n - 1].logit - c[0].logit) < s->options.min_p)
-		n--;
-	return n;
+    if (s->options.top_p < 1) {
+        size_t kept = 0;
+        for (size_t i = 0; i < n; i++)
+            total += (double)exp_of(c[i].logit - c[0].logit);
+        do
+            running += (double)exp_of(c[kept++].logit - c[0].logit);
+        while (kept < n && running < s->options.top_p * total);
+        n = kept;
+    }
+    while (n > 1 && exp_of(c[n - 1].logit - c[0].logit) < s->options.min_p)
+        n--;
+    return n;
 }
 
 static uint32_t pick_at_random(struct smol_sampler *s, size_t n)
 {
-	const struct candidate *c = s->candidates;
-	double total = 0, running = 0, threshold;
+    const struct candidate *c = s->candidates;
+    double total = 0, running = 0, threshold;
 
-	for (size_t i = 0; i < n; i++)
-		total += (double)exp_of((c[i].logit - c[0].logit) / s->options.temperature);
-	threshold = smol_rng_draw(&s->rng) * total;
-	for (size_t i = 0; i < n; i++) {
-		running += (double)exp_of((c[i].logit - c[0].logit) / s->options.temperature);
-		if (running > threshold)
-			return c[i].token;
-	}
-	return c[n - 1].token;
+    for (size_t i = 0; i < n; i++)
+        total += (double)exp_of((c[i].logit - c[0].logit) / s->options.temperature);
+    threshold = smol_rng_draw(&s->rng) * total;
+    for (size_t i = 0; i < n; i++) {
+        running += (double)exp_of((c[i].logit - c[0].logit) / s->options.temperature);
+        if (running > threshold)
+            return c[i].token;
+    }
+    return c[n - 1].token;
 }
 
 enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *s, const float *logits,
                                    struct smol_error *error)
 {
-	const uint32_t k = n_candidates(s->vocab, &s->options);
+    const uint32_t k = n_candidates(s->vocab, &s->options);
 
-	for (uint32_t v = 0; v < s->vocab; v++)
-		if (!isfinite(logits[v]))
-			return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the logit of token %u is not finite", v);
-	if (s->options.temperature <= 0) {
-		*token = pick_greedy(s, logits);
-	} else {
-		select_first(s, logits, k);
-		*token = pick_at_random(s, cut(s, k));
-	}
-	smol_sampler_accept(s, *token);
-	return SMOL_OK;
+    for (uint32_t v = 0; v < s->vocab; v++)
+        if (!isfinite(logits[v]))
+            return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
+                             "the logit of token %u is not finite", v);
+    if (s->options.temperature <= 0) {
+        *token = pick_greedy(s, logits);
+    } else {
+        select_first(s, logits, k);
+        *token = pick_at_random(s, cut(s, k));
+    }
+    smol_sampler_accept(s, *token);
+    return SMOL_OK;
 }

@@ -11,300 +11,323 @@
 #define DEFAULT_BATCH 64u
 #define MAX_BATCH 1024u
 
-static uint32_t max_u32(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
+static uint32_t max_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 static uint32_t max_rank(const struct smol_config *c)
 {
-	uint32_t rank = 0;
+    uint32_t rank = 0;
 
-	for (uint32_t i = 0; i < c->n_schemes; i++)
-		rank = max_u32(rank, c->schemes[i].rank);
-	return rank;
+    for (uint32_t i = 0; i < c->n_schemes; i++)
+        rank = max_u32(rank, c->schemes[i].rank);
+    return rank;
 }
 
 static uint32_t max_dimensions(const struct smol_config *c)
 {
-	uint32_t n = 0;
+    uint32_t n = 0;
 
-	for (uint32_t i = 0; i < c->n_schemes; i++)
-		n = max_u32(n, smol_scheme_projects(&c->schemes[i]) ? c->schemes[i].dimensions : 0);
-	return n;
+    for (uint32_t i = 0; i < c->n_schemes; i++)
+        n = max_u32(n, smol_scheme_projects(&c->schemes[i]) ? c->schemes[i].dimensions : 0);
+    return n;
 }
 
-static enum smol_status resolve_options(struct smol_session_options *o, const struct smol_file *file,
-                                        const struct smol_session_options *asked, struct smol_error *error)
+static enum smol_status resolve_options(struct smol_session_options *o,
+                                        const struct smol_file *file,
+                                        const struct smol_session_options *asked,
+                                        struct smol_error *error)
 {
-	*o = asked ? *asked : (struct smol_session_options){0};
-	if (o->context > file->config.context)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "context %u is over the model's %u", o->context,
-		                 file->config.context);
-	if (o->n_threads > SMOL_MAX_THREADS)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%u threads, allowed are 1..%u", o->n_threads,
-		                 SMOL_MAX_THREADS);
-	if (o->batch > MAX_BATCH)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "batch %u, allowed are 1..%u", o->batch, MAX_BATCH);
-	if (o->kv_type != SMOL_F32 && o->kv_type != SMOL_F16 && o->kv_type != SMOL_Q8)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "number type %d cannot hold a KV cache", (int)o->kv_type);
-	if (!smol_kernels_select(o->isa))
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "this machine lacks the instruction set asked for");
-	o->context = o->context ? o->context : file->config.context;
-	o->n_threads = o->n_threads ? o->n_threads : 1;
-	o->batch = o->batch ? o->batch : DEFAULT_BATCH;
-	o->batch = o->batch < o->context ? o->batch : o->context;
-	return SMOL_OK;
+    *o = asked ? *asked : (struct smol_session_options){0};
+    if (o->context > file->config.context)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "context %u is over the model's %u", o->context, file->config.context);
+    if (o->n_threads > SMOL_MAX_THREADS)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%u threads, allowed are 1..%u",
+                         o->n_threads, SMOL_MAX_THREADS);
+    if (o->batch > MAX_BATCH)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "batch %u, allowed are 1..%u",
+                         o->batch, MAX_BATCH);
+    if (o->kv_type != SMOL_F32 && o->kv_type != SMOL_F16 && o->kv_type != SMOL_Q8)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "number type %d cannot hold a KV cache", (int)o->kv_type);
+    if (!smol_kernels_select(o->isa))
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "this machine lacks the instruction set asked for");
+    o->context = o->context ? o->context : file->config.context;
+    o->n_threads = o->n_threads ? o->n_threads : 1;
+    o->batch = o->batch ? o->batch : DEFAULT_BATCH;
+    o->batch = o->batch < o->context ? o->batch : o->context;
+    return SMOL_OK;
 }
 
 /* Buffers of one worker. */
 static void place_worker(struct worker *w, struct smol_arena *arena, const struct smol_config *c,
                          const struct smol_session_options *o)
 {
-	const uint64_t head = o->kv_type == SMOL_F32 ? 0 : (uint64_t)o->context * (c->width / c->n_heads);
-	void *scratch = smol_arena_take(arena, smol_kernel_scratch(max_u32(c->width, c->n_ff), o->batch), 1);
-	int64_t *sums = smol_arena_take(arena, (uint64_t)o->batch * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK, sizeof *sums);
-	float *scores = smol_arena_take(arena, o->context, sizeof *scores);
-	struct projector *projector = smol_projector_place(arena, max_dimensions(c), max_u32(3 * c->width, c->n_ff), max_u32(c->width, c->n_ff));
-	float *keys = smol_arena_take(arena, head, sizeof *keys), *values = smol_arena_take(arena, head, sizeof *values);
+    const uint64_t head =
+        o->kv_type == SMOL_F32 ? 0 : (uint64_t)o->context * (c->width / c->n_heads);
+    void *scratch =
+        smol_arena_take(arena, smol_kernel_scratch(max_u32(c->width, c->n_ff), o->batch), 1);
+    int64_t *sums = smol_arena_take(arena, (uint64_t)o->batch * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK,
+                                    sizeof *sums);
+    float *scores = smol_arena_take(arena, o->context, sizeof *scores);
+    struct projector *projector = smol_projector_place(
+        arena, max_dimensions(c), max_u32(3 * c->width, c->n_ff), max_u32(c->width, c->n_ff));
+    float *keys = smol_arena_take(arena, head, sizeof *keys),
+          *values = smol_arena_take(arena, head, sizeof *values);
 
-	if (arena->base)
-		*w = (struct worker){.scratch = scratch, .sums = sums, .scores = scores, .projector = projector, .keys = keys, .values = values};
+    if (arena->base)
+        *w = (struct worker){.scratch = scratch,
+                             .sums = sums,
+                             .scores = scores,
+                             .projector = projector,
+                             .keys = keys,
+                             .values = values};
 }
 
 static void place_cache(struct smol_session *s, struct smol_arena *arena)
 {
-	const uint64_t rows = (uint64_t)s->config->n_layers * s->config->n_heads * s->context;
-	const uint64_t row_bytes = smol_row_bytes((uint8_t)s->kv_type, s->config->width / s->config->n_heads);
-	const uint64_t n_scales = s->kv_type == SMOL_Q8 ? rows : 0;
+    const uint64_t rows = (uint64_t)s->config->n_layers * s->config->n_heads * s->context;
+    const uint64_t row_bytes =
+        smol_row_bytes((uint8_t)s->kv_type, s->config->width / s->config->n_heads);
+    const uint64_t n_scales = s->kv_type == SMOL_Q8 ? rows : 0;
 
-	s->keys = smol_arena_take(arena, rows, row_bytes);
-	s->values = smol_arena_take(arena, rows, row_bytes);
-	s->key_scales = smol_arena_take(arena, n_scales, sizeof *s->key_scales);
-	s->value_scales = smol_arena_take(arena, n_scales, sizeof *s->value_scales);
+    s->keys = smol_arena_take(arena, rows, row_bytes);
+    s->values = smol_arena_take(arena, rows, row_bytes);
+    s->key_scales = smol_arena_take(arena, n_scales, sizeof *s->key_scales);
+    s->value_scales = smol_arena_take(arena, n_scales, sizeof *s->value_scales);
 }
 
 static void place_buffers(struct smol_session *s, struct smol_arena *arena)
 {
-	const struct smol_config *c = s->config;
-	const uint64_t P = s->batch;
+    const struct smol_config *c = s->config;
+    const uint64_t P = s->batch;
 
-	s->x = smol_arena_take(arena, P * c->width, sizeof *s->x);
-	s->h = smol_arena_take(arena, P * c->width, sizeof *s->h);
-	s->qkv = smol_arena_take(arena, P * max_u32(3 * c->width, c->n_ff), sizeof *s->qkv);
-	s->ff = s->qkv;
-	s->z = smol_arena_take(arena, P * max_rank(c), sizeof *s->z);
-	s->x_stride = max_u32(c->width, c->n_ff);
-	s->X = smol_arena_take(arena, P * s->x_stride, sizeof *s->X);
-	s->t = smol_arena_take(arena, P, sizeof *s->t);
-	s->logits = smol_arena_take(arena, c->vocab, sizeof *s->logits);
-	place_cache(s, arena);
+    s->x = smol_arena_take(arena, P * c->width, sizeof *s->x);
+    s->h = smol_arena_take(arena, P * c->width, sizeof *s->h);
+    s->qkv = smol_arena_take(arena, P * max_u32(3 * c->width, c->n_ff), sizeof *s->qkv);
+    s->ff = s->qkv;
+    s->z = smol_arena_take(arena, P * max_rank(c), sizeof *s->z);
+    s->x_stride = max_u32(c->width, c->n_ff);
+    s->X = smol_arena_take(arena, P * s->x_stride, sizeof *s->X);
+    s->t = smol_arena_take(arena, P, sizeof *s->t);
+    s->logits = smol_arena_take(arena, c->vocab, sizeof *s->logits);
+    place_cache(s, arena);
 }
 
 static void free_transforms(struct smol_fft *const *ffts)
 {
-	for (uint32_t i = 0; i < SMOL_N_FFTS; i++)
-		smol_fft_free(ffts[i]);
+    for (uint32_t i = 0; i < SMOL_N_FFTS; i++)
+        smol_fft_free(ffts[i]);
 }
 
 /* One transform for each size that a projection has; SPEC.md 5.8. */
-static enum smol_status plan_transforms(struct smol_fft **ffts, const struct smol_config *c, struct smol_error *error)
+static enum smol_status plan_transforms(struct smol_fft **ffts, const struct smol_config *c,
+                                        struct smol_error *error)
 {
-	for (uint32_t i = 0; i < c->n_schemes; i++) {
-		const struct smol_scheme *s = &c->schemes[i];
-		const uint32_t size = smol_projection_size(s->dimensions), at = smol_fft_index(size);
-		if ((s->source != SMOL_MATRIX_FOURIER && s->source != SMOL_MATRIX_FOURIER_SHARED) || ffts[at])
-			continue;
-		ffts[at] = smol_fft_plan(size);
-		if (!ffts[at]) {
-			free_transforms(ffts);
-			return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no Fourier transform of %u numbers can be had here",
-			                 size);
-		}
-	}
-	return SMOL_OK;
+    for (uint32_t i = 0; i < c->n_schemes; i++) {
+        const struct smol_scheme *s = &c->schemes[i];
+        const uint32_t size = smol_projection_size(s->dimensions), at = smol_fft_index(size);
+        if ((s->source != SMOL_MATRIX_FOURIER && s->source != SMOL_MATRIX_FOURIER_SHARED) ||
+            ffts[at])
+            continue;
+        ffts[at] = smol_fft_plan(size);
+        if (!ffts[at]) {
+            free_transforms(ffts);
+            return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+                             "no Fourier transform of %u numbers can be had here", size);
+        }
+    }
+    return SMOL_OK;
 }
 
 /* Lays a session out in the arena; with no memory behind it, only counts. */
 static void build(struct smol_session *session, const struct smol_file *file,
-                  const struct smol_session_options *o, struct smol_fft *const *ffts, struct smol_arena *arena)
+                  const struct smol_session_options *o, struct smol_fft *const *ffts,
+                  struct smol_arena *arena)
 {
-	struct smol_session *kept = smol_arena_take(arena, 1, sizeof *kept);
-	struct worker none, *w = &none;
+    struct smol_session *kept = smol_arena_take(arena, 1, sizeof *kept);
+    struct worker none, *w = &none;
 
-	*session = (struct smol_session){.file = file, .config = &file->config, .kernels = smol_kernels_select(o->isa),
-	                                 .context = o->context, .batch = o->batch, .kv_type = o->kv_type};
-	session->product = o->is_fast ? session->kernels->frozen_fast : session->kernels->frozen;
-	memcpy(session->ffts, ffts, sizeof session->ffts);
-	smol_frozen_key_init(&session->key, file->config.seed);
-	session->layers = smol_arena_take(arena, file->config.n_layers, sizeof *session->layers);
-	session->pool = smol_arena_take(arena, 1, smol_pool_bytes());
-	session->n_workers = o->n_threads;
-	session->workers = smol_arena_take(arena, o->n_threads, sizeof *session->workers);
-	for (uint32_t i = 0; i < o->n_threads; i++) {
-		if (arena->base)
-			w = &session->workers[i];
-		place_worker(w, arena, &file->config, o);
-	}
-	place_buffers(session, arena);
-	smol_tensors_set_up(session, arena);
-	if (!o->is_fast)
-		smol_weight_cache_place(session, arena, o->memory_bytes);
+    *session = (struct smol_session){.file = file,
+                                     .config = &file->config,
+                                     .kernels = smol_kernels_select(o->isa),
+                                     .context = o->context,
+                                     .batch = o->batch,
+                                     .kv_type = o->kv_type};
+    session->product = o->is_fast ? session->kernels->frozen_fast : session->kernels->frozen;
+    memcpy(session->ffts, ffts, sizeof session->ffts);
+    smol_frozen_key_init(&session->key, file->config.seed);
+    session->layers = smol_arena_take(arena, file->config.n_layers, sizeof *session->layers);
+    session->pool = smol_arena_take(arena, 1, smol_pool_bytes());
+    session->n_workers = o->n_threads;
+    session->workers = smol_arena_take(arena, o->n_threads, sizeof *session->workers);
+    for (uint32_t i = 0; i < o->n_threads; i++) {
+        if (arena->base)
+            w = &session->workers[i];
+        place_worker(w, arena, &file->config, o);
+    }
+    place_buffers(session, arena);
+    smol_tensors_set_up(session, arena);
+    if (!o->is_fast)
+        smol_weight_cache_place(session, arena, o->memory_bytes);
 }
 
 enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,
-                                   const struct smol_session_options *options, struct smol_error *error)
+                                   const struct smol_session_options *options,
+                                   struct smol_error *error)
 {
-	struct smol_session_options o;
-	struct smol_session counting;
-	struct smol_fft *none[SMOL_N_FFTS] = {NULL};
-	struct smol_arena arena = {NULL, 0};
-	const enum smol_status status = resolve_options(&o, file, options, error);
+    struct smol_session_options o;
+    struct smol_session counting;
+    struct smol_fft *none[SMOL_N_FFTS] = {NULL};
+    struct smol_arena arena = {NULL, 0};
+    const enum smol_status status = resolve_options(&o, file, options, error);
 
-	if (status)
-		return status;
-	build(&counting, file, &o, none, &arena);
-	if (arena.used > SIZE_MAX / 2)
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "a session of this model does not fit this machine");
-	if (o.memory_bytes && arena.used > o.memory_bytes)
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-		                 "a session with a context of %u takes %llu bytes, allowed are %llu", o.context,
-		                 (unsigned long long)arena.used, (unsigned long long)o.memory_bytes);
-	*size_bytes = (size_t)arena.used;
-	return SMOL_OK;
+    if (status)
+        return status;
+    build(&counting, file, &o, none, &arena);
+    if (arena.used > SIZE_MAX / 2)
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+                         "a session of this model does not fit this machine");
+    if (o.memory_bytes && arena.used > o.memory_bytes)
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+                         "a session with a context of %u takes %llu bytes, allowed are %llu",
+                         o.context, (unsigned long long)arena.used,
+                         (unsigned long long)o.memory_bytes);
+    *size_bytes = (size_t)arena.used;
+    return SMOL_OK;
 }
 
 enum smol_status smol_session_init(struct smol_session **session, const struct smol_file *file,
-                                     const struct smol_session_options *options, void *memory, size_t size_bytes,
-                                     struct smol_error *error)
+                                   const struct smol_session_options *options, void *memory,
+                                   size_t size_bytes, struct smol_error *error)
 {
-	struct smol_arena arena = {memory, 0};
-	struct smol_session *s = memory;
-	struct smol_fft *ffts[SMOL_N_FFTS] = {NULL};
-	struct smol_session_options o;
-	enum smol_status status;
-	size_t needed;
+    struct smol_arena arena = {memory, 0};
+    struct smol_session *s = memory;
+    struct smol_fft *ffts[SMOL_N_FFTS] = {NULL};
+    struct smol_session_options o;
+    enum smol_status status;
+    size_t needed;
 
-	if ((status = smol_session_size(&needed, file, options, error)) ||
-	    (status = resolve_options(&o, file, options, error)))
-		return status;
-	if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "a session takes %zu bytes at a multiple of 64, given are %zu", needed, size_bytes);
-	if ((status = plan_transforms(ffts, &file->config, error)))
-		return status;
-	build(s, file, &o, ffts, &arena);
-	if (!smol_pool_start(s->pool, o.n_threads)) {
-		free_transforms(ffts);
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %u threads", o.n_threads);
-	}
-	smol_weight_cache_fill(s);
-	*session = s;
-	return SMOL_OK;
+    if ((status = smol_session_size(&needed, file, options, error)) ||
+        (status = resolve_options(&o, file, options, error)))
+        return status;
+    if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "a session takes %zu bytes at a multiple of 64, given are %zu", needed,
+                         size_bytes);
+    if ((status = plan_transforms(ffts, &file->config, error)))
+        return status;
+    build(s, file, &o, ffts, &arena);
+    if (!smol_pool_start(s->pool, o.n_threads)) {
+        free_transforms(ffts);
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %u threads",
+                         o.n_threads);
+    }
+    smol_weight_cache_fill(s);
+    *session = s;
+    return SMOL_OK;
 }
 
 void smol_session_finish(struct smol_session *session)
 {
-	if (!session)
-		return;
-	smol_pool_stop(session->pool);
-	free_transforms(session->ffts);
+    if (!session)
+        return;
+    smol_pool_stop(session->pool);
+    free_transforms(session->ffts);
 }
 
 static enum smol_status check_tokens(const struct smol_session *s, const uint32_t *tokens, size_t n,
                                      struct smol_error *error)
 {
-	if (n > s->context - s->position)
-		return smol_fail(error, SMOL_E_CONTEXT, SMOL_NO_OFFSET,
-		                 "%zu tokens after %u do not fit the context of %u", n, s->position, s->context);
-	for (size_t i = 0; i < n; i++)
-		if (tokens[i] >= s->config->vocab)
-			return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET, "token %u is past the vocabulary of %u",
-			                 tokens[i], s->config->vocab);
-	return SMOL_OK;
+    if (n > s->context - s->position)
+        return smol_fail(error, SMOL_E_CONTEXT, SMOL_NO_OFFSET,
+                         "%zu tokens after %u do not fit the context of %u", n, s->position,
+                         s->context);
+    for (size_t i = 0; i < n; i++)
+        if (tokens[i] >= s->config->vocab)
+            return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
+                             "token %u is past the vocabulary of %u", tokens[i], s->config->vocab);
+    return SMOL_OK;
 }
 
-/* The loss of predicting target from logits (V). SPEC.md 11. The logarithm, from libm, is the one step that
- * is not bound to a bit. */
+/* The loss of predicting target from logits (V). SPEC.md 11. The logarithm, from libm, is the one
+ * step that is not bound to a bit. */
 static double loss(const struct smol_session *s, const float *logits, uint32_t target)
 {
-	const size_t V = s->config->vocab;
-	float max = logits[0], e;
-	double sum = 0;
+    const size_t V = s->config->vocab;
+    float max = logits[0], e;
+    double sum = 0;
 
-	for (size_t v = 1; v < V; v++)
-		max = logits[v] > max ? logits[v] : max;
-	for (size_t v = 0; v < V; v++) {
-		const float d = logits[v] - max;
-		s->kernels->exp(&e, &d, 1);
-		sum += (double)e;
-	}
-	return log(sum) + (double)max - (double)logits[target];
+    for (size_t v = 1; v < V; v++)
+        max = logits[v] > max ? logits[v] : max;
+    for (size_t v = 0; v < V; v++) {
+        const float d = logits[v] - max;
+        s->kernels->exp(&e, &d, 1);
+        sum += (double)e;
+    }
+    return log(sum) + (double)max - (double)logits[target];
 }
 
 /* One batch; nats and targets may be NULL. */
 static enum smol_status feed_batch(struct smol_session *s, double *nats, const uint32_t *tokens,
                                    const uint32_t *targets, uint32_t n, bool is_last)
 {
-	smol_forward(s, tokens, n);
-	for (uint32_t p = 0; p < n; p++) {
-		if (!targets && !(is_last && p + 1 == n))
-			continue;
-		smol_head(s, s->logits, p);
-		if (targets)
-			nats[p] = loss(s, s->logits, targets[p]);
-	}
-	s->position += n;
-	return smol_overflowed(s) ? SMOL_E_NUMERIC : SMOL_OK;
+    smol_forward(s, tokens, n);
+    for (uint32_t p = 0; p < n; p++) {
+        if (!targets && !(is_last && p + 1 == n))
+            continue;
+        smol_head(s, s->logits, p);
+        if (targets)
+            nats[p] = loss(s, s->logits, targets[p]);
+    }
+    s->position += n;
+    return smol_overflowed(s) ? SMOL_E_NUMERIC : SMOL_OK;
 }
 
-enum smol_status smol_session_score(struct smol_session *session, double *nats, const uint32_t *tokens,
-                                    const uint32_t *targets, size_t n, struct smol_error *error)
+enum smol_status smol_session_score(struct smol_session *session, double *nats,
+                                    const uint32_t *tokens, const uint32_t *targets, size_t n,
+                                    struct smol_error *error)
 {
-	const enum smol_status status = check_tokens(session, tokens, n, error);
-	const uint32_t start = session->position;
+    const enum smol_status status = check_tokens(session, tokens, n, error);
+    const uint32_t start = session->position;
 
-	if (status)
-		return status;
-	for (size_t i = 0; targets && i < n; i++)
-		if (targets[i] >= session->config->vocab)
-			return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET, "target %u is past the vocabulary of %u",
-			                 targets[i], session->config->vocab);
-	for (size_t i = 0; i < n; i += session->batch) {
-		const uint32_t m = n - i < session->batch ? (uint32_t)(n - i) : session->batch;
-		if (feed_batch(session, nats ? nats + i : NULL, tokens + i, targets ? targets + i : NULL, m, i + m == n)) {
-			smol_session_rewind(session, start);
-			return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's numbers overflow");
-		}
-	}
-	if (n > 0)
-		session->has_logits = true;
-	return SMOL_OK;
+    if (status)
+        return status;
+    for (size_t i = 0; targets && i < n; i++)
+        if (targets[i] >= session->config->vocab)
+            return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
+                             "target %u is past the vocabulary of %u", targets[i],
+                             session->config->vocab);
+    for (size_t i = 0; i < n; i += session->batch) {
+        const uint32_t m = n - i < session->batch ? (uint32_t)(n - i) : session->batch;
+        if (feed_batch(session, nats ? nats + i : NULL, tokens + i, targets ? targets + i : NULL, m,
+                       i + m == n)) {
+            smol_session_rewind(session, start);
+            return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's numbers overflow");
+        }
+    }
+    if (n > 0)
+        session->has_logits = true;
+    return SMOL_OK;
 }
 
 enum smol_status smol_session_feed(struct smol_session *session, const uint32_t *tokens, size_t n,
                                    struct smol_error *error)
 {
-	return smol_session_score(session, NULL, tokens, NULL, n, error);
+    return smol_session_score(session, NULL, tokens, NULL, n, error);
 }
 
 const float *smol_session_logits(const struct smol_session *session)
 {
-	return session->has_logits ? session->logits : NULL;
+    return session->has_logits ? session->logits : NULL;
 }
 
-uint32_t smol_session_position(const struct smol_session *session)
-{
-	return session->position;
-}
+uint32_t smol_session_position(const struct smol_session *session) { return session->position; }
 
-uint32_t smol_session_context(const struct smol_session *session)
-{
-	return session->context;
-}
+uint32_t smol_session_context(const struct smol_session *session) { return session->context; }
 
 void smol_session_rewind(struct smol_session *session, uint32_t position)
 {
-	session->position = position;
-	session->has_logits = false;
+    session->position = position;
+    session->has_logits = false;
 }

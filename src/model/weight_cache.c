@@ -1,56 +1,60 @@
-/* Integer weights kept in memory where reading them is faster than regenerating them: many planes, or plain C. The products are
- * the same exact sums, so no bit changes. */
+/* Integer weights kept in memory where reading them is faster than regenerating them: many planes,
+ * or plain C. The products are the same exact sums, so no bit changes. */
 #include "model/model.h"
 
-static const enum smol_slot slots[4] = {SMOL_ATTN_C_ATTN, SMOL_ATTN_C_PROJ, SMOL_MLP_C_FC, SMOL_MLP_C_PROJ};
+static const enum smol_slot slots[4] = {SMOL_ATTN_C_ATTN, SMOL_ATTN_C_PROJ, SMOL_MLP_C_FC,
+                                        SMOL_MLP_C_PROJ};
 
 /* The matrix of slots[i]. */
 static struct matrix *matrix_of(struct layer *layer, unsigned i)
 {
-	struct matrix *const all[4] = {&layer->c_attn, &layer->attn_proj, &layer->c_fc, &layer->mlp_proj};
+    struct matrix *const all[4] = {&layer->c_attn, &layer->attn_proj, &layer->c_fc,
+                                   &layer->mlp_proj};
 
-	return all[i];
+    return all[i];
 }
 
-void smol_weight_cache_place(struct smol_session *session, struct smol_arena *arena, uint64_t limit_bytes)
+void smol_weight_cache_place(struct smol_session *session, struct smol_arena *arena,
+                             uint64_t limit_bytes)
 {
-	for (uint32_t l = 0; l < session->config->n_layers; l++)
-		for (unsigned i = 0; i < 4; i++) {
-			const struct smol_scheme *s = smol_config_scheme(session->config, l, slots[i]);
-			uint32_t rows, cols;
-			uint64_t n;
-			int16_t *w;
+    for (uint32_t l = 0; l < session->config->n_layers; l++)
+        for (unsigned i = 0; i < 4; i++) {
+            const struct smol_scheme *s = smol_config_scheme(session->config, l, slots[i]);
+            uint32_t rows, cols;
+            uint64_t n;
+            int16_t *w;
 
-			smol_config_shape(session->config, slots[i], &rows, &cols);
-			n = (uint64_t)rows * cols;
-			if ((s->source == SMOL_MATRIX_NOLA ? 1 : s->d) * (s->dist == SMOL_GAUSS ? 8u : 1u) <= session->kernels->fast_bases ||
-			    arena->used + n * sizeof *w + 64 > limit_bytes)
-				continue;
-			w = smol_arena_take(arena, n, sizeof *w);
-			if (arena->base)
-				matrix_of(&session->layers[l], i)->kept = w;
-		}
+            smol_config_shape(session->config, slots[i], &rows, &cols);
+            n = (uint64_t)rows * cols;
+            if ((s->source == SMOL_MATRIX_NOLA ? 1 : s->d) * (s->dist == SMOL_GAUSS ? 8u : 1u) <=
+                    session->kernels->fast_bases ||
+                arena->used + n * sizeof *w + 64 > limit_bytes)
+                continue;
+            w = smol_arena_take(arena, n, sizeof *w);
+            if (arena->base)
+                matrix_of(&session->layers[l], i)->kept = w;
+        }
 }
 
 /* Row blocks of one matrix. */
 static void fill_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 {
-	const struct matrix *m = arg;
-	const struct smol_frozen *f = &m->frozen;
-	uint64_t begin, end;
+    const struct matrix *m = arg;
+    const struct smol_frozen *f = &m->frozen;
+    uint64_t begin, end;
 
-	smol_share(&begin, &end, (f->rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK, worker, n_workers);
-	for (uint64_t b = begin; b < end; b++) {
-		const uint64_t first = b * SMOL_ROW_BLOCK, left = f->rows - first;
-		smol_frozen_weights(m->kept + first * f->cols, f, (uint32_t)first,
-		                    (uint32_t)(left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK));
-	}
+    smol_share(&begin, &end, (f->rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK, worker, n_workers);
+    for (uint64_t b = begin; b < end; b++) {
+        const uint64_t first = b * SMOL_ROW_BLOCK, left = f->rows - first;
+        smol_frozen_weights(m->kept + first * f->cols, f, (uint32_t)first,
+                            (uint32_t)(left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK));
+    }
 }
 
 void smol_weight_cache_fill(struct smol_session *session)
 {
-	for (uint32_t l = 0; l < session->config->n_layers; l++)
-		for (unsigned i = 0; i < 4; i++)
-			if (matrix_of(&session->layers[l], i)->kept)
-				smol_pool_run(session->pool, fill_blocks, matrix_of(&session->layers[l], i));
+    for (uint32_t l = 0; l < session->config->n_layers; l++)
+        for (unsigned i = 0; i < 4; i++)
+            if (matrix_of(&session->layers[l], i)->kept)
+                smol_pool_run(session->pool, fill_blocks, matrix_of(&session->layers[l], i));
 }

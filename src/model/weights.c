@@ -10,264 +10,288 @@
 
 enum { PART_WEIGHT, PART_BIAS, PART_WTE, PART_WPE };
 
-/* Scratch: a table of every plane, then the integers of a row block, then floats of one row of A, B or an embedding; of nola also all of
- * A, and a table and a row block of B. */
+/* Scratch: a table of every plane, then the integers of a row block, then floats of one row of A, B
+ * or an embedding; of nola also all of A, and a table and a row block of B. */
 struct scratch {
-	int16_t *table, *integers, *table_b, *integers_b;
-	float *floats, *a, *b;
-	uint32_t *columns; /* of a row of the sparse term */
-	struct projector *projector; /* NULL without one */
+    int16_t *table, *integers, *table_b, *integers_b;
+    float *floats, *a, *b;
+    uint32_t *columns;           /* of a row of the sparse term */
+    struct projector *projector; /* NULL without one */
 };
 
-static void lay_out(struct scratch *s, struct smol_arena *arena, const struct smol_file *file, const struct smol_tensor *t)
+static void lay_out(struct scratch *s, struct smol_arena *arena, const struct smol_file *file,
+                    const struct smol_tensor *t)
 {
-	const bool is_table = t->part == PART_WTE || t->part == PART_WPE;
-	const struct smol_scheme *scheme = smol_config_scheme(&file->config, t->layer, t->slot);
-	const uint32_t cols = t->cols;
+    const bool is_table = t->part == PART_WTE || t->part == PART_WPE;
+    const struct smol_scheme *scheme = smol_config_scheme(&file->config, t->layer, t->slot);
+    const uint32_t cols = t->cols;
 
-	s->table = smol_arena_take(arena, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table);
-	s->integers = smol_arena_take(arena, (uint64_t)SMOL_ROW_BLOCK * cols, sizeof *s->integers);
-	s->floats = smol_arena_take(arena, (uint64_t)cols + SMOL_MAX_RANK, sizeof *s->floats);
-	s->columns = smol_arena_take(arena, is_table ? 0 : smol_scheme_sparse(scheme), sizeof *s->columns);
-	s->a = s->b = NULL;
-	s->table_b = s->integers_b = NULL;
-	if (!is_table && scheme->kind == SMOL_MATRIX && scheme->source == SMOL_MATRIX_NOLA) {
-		s->table_b = smol_arena_take(arena, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table_b);
-		s->integers_b = smol_arena_take(arena, (uint64_t)SMOL_ROW_BLOCK * scheme->rank, sizeof *s->integers_b);
-		s->a = smol_arena_take(arena, (uint64_t)scheme->rank * cols, sizeof *s->a);
-		s->b = smol_arena_take(arena, (uint64_t)SMOL_ROW_BLOCK * scheme->rank, sizeof *s->b);
-	}
-	s->projector = smol_projector_place(arena, is_table || !smol_scheme_projects(scheme) ? 0 : scheme->dimensions, t->rows, cols);
+    s->table =
+        smol_arena_take(arena, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES, sizeof *s->table);
+    s->integers = smol_arena_take(arena, (uint64_t)SMOL_ROW_BLOCK * cols, sizeof *s->integers);
+    s->floats = smol_arena_take(arena, (uint64_t)cols + SMOL_MAX_RANK, sizeof *s->floats);
+    s->columns =
+        smol_arena_take(arena, is_table ? 0 : smol_scheme_sparse(scheme), sizeof *s->columns);
+    s->a = s->b = NULL;
+    s->table_b = s->integers_b = NULL;
+    if (!is_table && scheme->kind == SMOL_MATRIX && scheme->source == SMOL_MATRIX_NOLA) {
+        s->table_b = smol_arena_take(arena, (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES,
+                                     sizeof *s->table_b);
+        s->integers_b =
+            smol_arena_take(arena, (uint64_t)SMOL_ROW_BLOCK * scheme->rank, sizeof *s->integers_b);
+        s->a = smol_arena_take(arena, (uint64_t)scheme->rank * cols, sizeof *s->a);
+        s->b = smol_arena_take(arena, (uint64_t)SMOL_ROW_BLOCK * scheme->rank, sizeof *s->b);
+    }
+    s->projector = smol_projector_place(
+        arena, is_table || !smol_scheme_projects(scheme) ? 0 : scheme->dimensions, t->rows, cols);
 }
 
 size_t smol_tensor_scratch_bytes(const struct smol_file *file, const struct smol_tensor *tensor)
 {
-	struct smol_arena arena = {NULL, 0};
-	struct scratch s;
+    struct smol_arena arena = {NULL, 0};
+    struct scratch s;
 
-	lay_out(&s, &arena, file, tensor);
-	return (size_t)arena.used;
+    lay_out(&s, &arena, file, tensor);
+    return (size_t)arena.used;
 }
 
-static void read_embedding(double *values, const struct smol_table_view *t, uint32_t row, float *floats)
+static void read_embedding(double *values, const struct smol_table_view *t, uint32_t row,
+                           float *floats)
 {
-	smol_embedding_row(floats, t, row);
-	for (uint32_t c = 0; c < t->cols; c++)
-		values[c] = (double)floats[c];
+    smol_embedding_row(floats, t, row);
+    for (uint32_t c = 0; c < t->cols; c++)
+        values[c] = (double)floats[c];
 }
 
 /* A frozen tensor with its table filled from the learned alphas at offset. */
-static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key, const struct smol_file *file,
-                        const struct smol_tensor *t, const struct smol_scheme *s, uint64_t alphas_at,
-                        struct scratch *scratch)
+static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key,
+                        const struct smol_file *file, const struct smol_tensor *t,
+                        const struct smol_scheme *s, uint64_t alphas_at, struct scratch *scratch)
 {
-	const bool is_norm = s->kind == SMOL_NORM;
-	const uint32_t d = !is_norm && s->source == SMOL_MATRIX_NOLA ? 1 : s->d;
-	double alpha[SMOL_MAX_BASES] = {1.0};
-	float stored[SMOL_MAX_BASES];
+    const bool is_norm = s->kind == SMOL_NORM;
+    const uint32_t d = !is_norm && s->source == SMOL_MATRIX_NOLA ? 1 : s->d;
+    double alpha[SMOL_MAX_BASES] = {1.0};
+    float stored[SMOL_MAX_BASES];
 
-	if (s->kind == SMOL_NORM || s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED) {
-		smol_params_to_f32(stored, (enum smol_dtype)s->alpha_type, file->learned.data + alphas_at, 0, s->d);
-		for (uint32_t k = 0; k < s->d; k++)
-			alpha[k] = (double)stored[k];
-	}
-	*f = (struct smol_frozen){
-		.key = key,
-		.tensor = smol_frozen_number(&file->config, t->layer, t->slot) + (is_norm && t->part == PART_BIAS),
-		.purpose = is_norm ? SMOL_PURPOSE_VECTOR : SMOL_PURPOSE_MATRIX,
-		.rows = t->rows,
-		.cols = t->cols,
-		.n_planes = smol_frozen_planes((enum smol_dist)s->dist, d),
-		.table = scratch->table,
-	};
-	f->scale = (double)s->sigma * smol_frozen_table(scratch->table, (enum smol_dist)s->dist, alpha, d);
+    if (s->kind == SMOL_NORM || s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED) {
+        smol_params_to_f32(stored, (enum smol_dtype)s->alpha_type, file->learned.data + alphas_at,
+                           0, s->d);
+        for (uint32_t k = 0; k < s->d; k++)
+            alpha[k] = (double)stored[k];
+    }
+    *f = (struct smol_frozen){
+        .key = key,
+        .tensor = smol_frozen_number(&file->config, t->layer, t->slot) +
+                  (is_norm && t->part == PART_BIAS),
+        .purpose = is_norm ? SMOL_PURPOSE_VECTOR : SMOL_PURPOSE_MATRIX,
+        .rows = t->rows,
+        .cols = t->cols,
+        .n_planes = smol_frozen_planes((enum smol_dist)s->dist, d),
+        .table = scratch->table,
+    };
+    f->scale =
+        (double)s->sigma * smol_frozen_table(scratch->table, (enum smol_dist)s->dist, alpha, d);
 }
 
 /* values (K) += row of B A, terms in the order of the rank. */
 static void add_factors(double *values, const struct smol_file *file, const struct smol_scheme *s,
-                        const struct smol_params_place *at, uint32_t row, uint32_t cols, float *floats)
+                        const struct smol_params_place *at, uint32_t row, uint32_t cols,
+                        float *floats)
 {
-	const enum smol_dtype type = (enum smol_dtype)s->value_type;
-	const uint8_t *learned = file->learned.data;
-	float *b = floats + cols;
+    const enum smol_dtype type = (enum smol_dtype)s->value_type;
+    const uint8_t *learned = file->learned.data;
+    float *b = floats + cols;
 
-	smol_params_to_f32(b, type, learned + at->factor_b, (uint64_t)row * s->rank, s->rank);
-	for (uint32_t j = 0; j < s->rank; j++) {
-		smol_params_to_f32(floats, type, learned + at->factor_a, (uint64_t)j * cols, cols);
-		for (uint32_t c = 0; c < cols; c++)
-			values[c] += (double)b[j] * (double)floats[c];
-	}
+    smol_params_to_f32(b, type, learned + at->factor_b, (uint64_t)row * s->rank, s->rank);
+    for (uint32_t j = 0; j < s->rank; j++) {
+        smol_params_to_f32(floats, type, learned + at->factor_a, (uint64_t)j * cols, cols);
+        for (uint32_t c = 0; c < cols; c++)
+            values[c] += (double)b[j] * (double)floats[c];
+    }
 }
 
 /* Nola's factor A into scratch, and the frozen matrix that B's rows come from. */
-static void begin_nola(struct smol_frozen *b, struct scratch *scratch, const struct smol_file *file, const struct smol_tensor *t,
-                       const struct smol_frozen_key *key)
+static void begin_nola(struct smol_frozen *b, struct scratch *scratch, const struct smol_file *file,
+                       const struct smol_tensor *t, const struct smol_frozen_key *key)
 {
-	const uint8_t *learned = file->learned.data;
-	struct smol_frozen a;
+    const uint8_t *learned = file->learned.data;
+    struct smol_frozen a;
 
-	smol_factor_frozen(&a, scratch->table_b, &file->config, t->layer, t->slot, false, key, learned);
-	smol_factor_values(scratch->a, &a);
-	smol_factor_frozen(b, scratch->table_b, &file->config, t->layer, t->slot, true, key, learned);
+    smol_factor_frozen(&a, scratch->table_b, &file->config, t->layer, t->slot, false, key, learned);
+    smol_factor_values(scratch->a, &a);
+    smol_factor_frozen(b, scratch->table_b, &file->config, t->layer, t->slot, true, key, learned);
 }
 
 /* values (n, K) += rows row.. of B A, terms in the order of the rank. */
-static void add_nola(double *values, struct scratch *scratch, const struct smol_frozen *b, uint32_t row, uint32_t n, uint32_t cols)
+static void add_nola(double *values, struct scratch *scratch, const struct smol_frozen *b,
+                     uint32_t row, uint32_t n, uint32_t cols)
 {
-	smol_factor_rows(scratch->b, b, row, n, scratch->integers_b);
-	for (uint32_t r = 0; r < n; r++)
-		for (uint32_t j = 0; j < b->cols; j++)
-			for (uint32_t c = 0; c < cols; c++)
-				values[(size_t)r * cols + c] +=
-					(double)scratch->b[(size_t)r * b->cols + j] * (double)scratch->a[(size_t)j * cols + c];
+    smol_factor_rows(scratch->b, b, row, n, scratch->integers_b);
+    for (uint32_t r = 0; r < n; r++)
+        for (uint32_t j = 0; j < b->cols; j++)
+            for (uint32_t c = 0; c < cols; c++)
+                values[(size_t)r * cols + c] += (double)scratch->b[(size_t)r * b->cols + j] *
+                                                (double)scratch->a[(size_t)j * cols + c];
 }
 
 /* values (K) += row of the sparse term. floats: a row of it. */
-static void add_sparse(double *values, const struct smol_file *file, const struct smol_scheme *s, uint64_t sparse_at,
-                       const struct smol_frozen *f, uint32_t row, const struct scratch *scratch)
+static void add_sparse(double *values, const struct smol_file *file, const struct smol_scheme *s,
+                       uint64_t sparse_at, const struct smol_frozen *f, uint32_t row,
+                       const struct scratch *scratch)
 {
-	const uint32_t q = smol_scheme_sparse(s);
-	struct smol_frozen places = *f;
+    const uint32_t q = smol_scheme_sparse(s);
+    struct smol_frozen places = *f;
 
-	places.purpose = SMOL_PURPOSE_SPARSE;
-	smol_sparse_columns(scratch->columns, &places, q, row, 1);
-	smol_params_to_f32(scratch->floats, (enum smol_dtype)s->value_type, file->learned.data + sparse_at, (uint64_t)row * q, q);
-	for (uint32_t k = 0; k < q; k++)
-		values[scratch->columns[k]] += (double)scratch->floats[k];
+    places.purpose = SMOL_PURPOSE_SPARSE;
+    smol_sparse_columns(scratch->columns, &places, q, row, 1);
+    smol_params_to_f32(scratch->floats, (enum smol_dtype)s->value_type,
+                       file->learned.data + sparse_at, (uint64_t)row * q, q);
+    for (uint32_t k = 0; k < q; k++)
+        values[scratch->columns[k]] += (double)scratch->floats[k];
 }
 
 /* values (K) += row of P theta. */
 static void add_projection(double *values, struct projector *projector, uint32_t row, uint32_t cols)
 {
-	const float *v = smol_projector_row(projector, row);
+    const float *v = smol_projector_row(projector, row);
 
-	for (uint32_t c = 0; c < cols; c++)
-		values[c] += (double)v[c];
+    for (uint32_t c = 0; c < cols; c++)
+        values[c] += (double)v[c];
 }
 
 /* values (n, K) times the gains of rows row.. */
-static void apply_gains(double *values, const struct smol_file *file, const struct smol_scheme *s, uint64_t gains_at,
-                        uint32_t row, uint32_t n, uint32_t cols)
+static void apply_gains(double *values, const struct smol_file *file, const struct smol_scheme *s,
+                        uint64_t gains_at, uint32_t row, uint32_t n, uint32_t cols)
 {
-	for (uint32_t r = 0; r < n; r++) {
-		float gain;
-		smol_params_to_f32(&gain, (enum smol_dtype)s->value_type, file->learned.data + gains_at, row + r, 1);
-		for (uint32_t c = 0; c < cols; c++)
-			values[(size_t)r * cols + c] *= (double)gain;
-	}
+    for (uint32_t r = 0; r < n; r++) {
+        float gain;
+        smol_params_to_f32(&gain, (enum smol_dtype)s->value_type, file->learned.data + gains_at,
+                           row + r, 1);
+        for (uint32_t c = 0; c < cols; c++)
+            values[(size_t)r * cols + c] *= (double)gain;
+    }
 }
 
 /* Rows come a row block at a time, since a row is reached through those before it in its block. */
-static enum smol_status read_matrix(double *values, const struct smol_file *file, const struct smol_tensor *t, uint32_t row_begin,
-                        uint32_t n_rows, struct scratch *scratch, struct smol_error *error)
+static enum smol_status read_matrix(double *values, const struct smol_file *file,
+                                    const struct smol_tensor *t, uint32_t row_begin,
+                                    uint32_t n_rows, struct scratch *scratch,
+                                    struct smol_error *error)
 {
-	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
-	struct smol_fft *fft = NULL;
-	const uint32_t end = row_begin + n_rows;
-	struct smol_params_place at;
-	struct smol_frozen_key key;
-	const bool is_nola = s->source == SMOL_MATRIX_NOLA;
-	struct smol_frozen f, b = {0};
+    const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
+    struct smol_fft *fft = NULL;
+    const uint32_t end = row_begin + n_rows;
+    struct smol_params_place at;
+    struct smol_frozen_key key;
+    const bool is_nola = s->source == SMOL_MATRIX_NOLA;
+    struct smol_frozen f, b = {0};
 
-	smol_frozen_key_init(&key, file->config.seed);
-	smol_params_at(&at, &file->config, t->layer, t->slot);
-	if (is_nola)
-		begin_nola(&b, scratch, file, t, &key);
-	make_frozen(&f, &key, file, t, s, at.alphas, scratch);
-	if (smol_scheme_projects(s)) {
-		struct projected projected = smol_projected(&file->config, t->layer, t->slot, &key, file->learned.data);
-		if (projected.p.is_fourier && !(projected.fft = fft = smol_fft_plan(projected.p.size)))
-			return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no Fourier transform of %u numbers can be had here",
-			                 projected.p.size);
-		smol_projector_begin(scratch->projector, &projected, &smol_kernels_scalar);
-	}
-	for (uint32_t row = row_begin, n; row < end; row += n) {
-		const uint32_t left = SMOL_ROW_BLOCK - row % SMOL_ROW_BLOCK;
-		n = end - row < left ? end - row : left;
-		smol_frozen_weights(scratch->integers, &f, row, n);
-		for (size_t i = 0; i < (size_t)n * t->cols; i++)
-			values[i] = f.scale * (double)scratch->integers[i];
-		if (is_nola)
-			add_nola(values, scratch, &b, row, n, t->cols);
-		for (uint32_t r = 0; s->rank && !is_nola && r < n; r++)
-			add_factors(values + (size_t)r * t->cols, file, s, &at, row + r, t->cols, scratch->floats);
-		for (uint32_t r = 0; smol_scheme_has(s, SMOL_TERM_SPARSE) && r < n; r++)
-			add_sparse(values + (size_t)r * t->cols, file, s, at.sparse, &f, row + r, scratch);
-		for (uint32_t r = 0; smol_scheme_projects(s) && r < n; r++)
-			add_projection(values + (size_t)r * t->cols, scratch->projector, row + r, t->cols);
-		if (smol_scheme_has(s, SMOL_TERM_GAINS))
-			apply_gains(values, file, s, at.gain, row, n, t->cols);
-		values += (size_t)n * t->cols;
-	}
-	smol_fft_free(fft);
-	return SMOL_OK;
+    smol_frozen_key_init(&key, file->config.seed);
+    smol_params_at(&at, &file->config, t->layer, t->slot);
+    if (is_nola)
+        begin_nola(&b, scratch, file, t, &key);
+    make_frozen(&f, &key, file, t, s, at.alphas, scratch);
+    if (smol_scheme_projects(s)) {
+        struct projected projected =
+            smol_projected(&file->config, t->layer, t->slot, &key, file->learned.data);
+        if (projected.p.is_fourier && !(projected.fft = fft = smol_fft_plan(projected.p.size)))
+            return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+                             "no Fourier transform of %u numbers can be had here",
+                             projected.p.size);
+        smol_projector_begin(scratch->projector, &projected, &smol_kernels_scalar);
+    }
+    for (uint32_t row = row_begin, n; row < end; row += n) {
+        const uint32_t left = SMOL_ROW_BLOCK - row % SMOL_ROW_BLOCK;
+        n = end - row < left ? end - row : left;
+        smol_frozen_weights(scratch->integers, &f, row, n);
+        for (size_t i = 0; i < (size_t)n * t->cols; i++)
+            values[i] = f.scale * (double)scratch->integers[i];
+        if (is_nola)
+            add_nola(values, scratch, &b, row, n, t->cols);
+        for (uint32_t r = 0; s->rank && !is_nola && r < n; r++)
+            add_factors(values + (size_t)r * t->cols, file, s, &at, row + r, t->cols,
+                        scratch->floats);
+        for (uint32_t r = 0; smol_scheme_has(s, SMOL_TERM_SPARSE) && r < n; r++)
+            add_sparse(values + (size_t)r * t->cols, file, s, at.sparse, &f, row + r, scratch);
+        for (uint32_t r = 0; smol_scheme_projects(s) && r < n; r++)
+            add_projection(values + (size_t)r * t->cols, scratch->projector, row + r, t->cols);
+        if (smol_scheme_has(s, SMOL_TERM_GAINS))
+            apply_gains(values, file, s, at.gain, row, n, t->cols);
+        values += (size_t)n * t->cols;
+    }
+    smol_fft_free(fft);
+    return SMOL_OK;
 }
 
 /* The stored bias of a matrix. */
-static void read_bias(double *values, const struct smol_file *file, const struct smol_tensor *t, float *floats)
+static void read_bias(double *values, const struct smol_file *file, const struct smol_tensor *t,
+                      float *floats)
 {
-	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
-	struct smol_params_place at;
+    const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
+    struct smol_params_place at;
 
-	smol_params_at(&at, &file->config, t->layer, t->slot);
-	smol_params_to_f32(floats, (enum smol_dtype)s->value_type, file->learned.data + at.bias, 0, t->cols);
-	for (uint32_t c = 0; c < t->cols; c++)
-		values[c] = (double)floats[c];
+    smol_params_at(&at, &file->config, t->layer, t->slot);
+    smol_params_to_f32(floats, (enum smol_dtype)s->value_type, file->learned.data + at.bias, 0,
+                       t->cols);
+    for (uint32_t c = 0; c < t->cols; c++)
+        values[c] = (double)floats[c];
 }
 
 static void read_norm(double *values, const struct smol_file *file, const struct smol_tensor *t,
                       struct scratch *scratch)
 {
-	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
-	const bool is_gain = t->part == PART_WEIGHT;
-	struct smol_params_place at;
-	struct smol_frozen_key key;
-	struct smol_frozen f;
+    const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
+    const bool is_gain = t->part == PART_WEIGHT;
+    struct smol_params_place at;
+    struct smol_frozen_key key;
+    struct smol_frozen f;
 
-	smol_params_at(&at, &file->config, t->layer, t->slot);
-	if (s->source == SMOL_NORM_STORED) {
-		smol_params_to_f32(scratch->floats, (enum smol_dtype)s->value_type,
-		                    file->learned.data + (is_gain ? at.gain : at.bias), 0, t->cols);
-		for (uint32_t c = 0; c < t->cols; c++)
-			values[c] = (double)scratch->floats[c];
-		return;
-	}
-	if (s->source == SMOL_NORM_FROZEN) {
-		for (uint32_t c = 0; c < t->cols; c++)
-			values[c] = is_gain ? 1.0 : 0.0;
-		return;
-	}
-	smol_frozen_key_init(&key, file->config.seed);
-	make_frozen(&f, &key, file, t, s, is_gain ? at.alphas : at.bias_alphas, scratch);
-	smol_frozen_weights(scratch->integers, &f, 0, 1);
-	for (uint32_t c = 0; c < t->cols; c++) {
-		const float w = (float)(f.scale * (double)scratch->integers[c]);
-		values[c] = (double)(is_gain ? 1.0f + w : w);
-	}
+    smol_params_at(&at, &file->config, t->layer, t->slot);
+    if (s->source == SMOL_NORM_STORED) {
+        smol_params_to_f32(scratch->floats, (enum smol_dtype)s->value_type,
+                           file->learned.data + (is_gain ? at.gain : at.bias), 0, t->cols);
+        for (uint32_t c = 0; c < t->cols; c++)
+            values[c] = (double)scratch->floats[c];
+        return;
+    }
+    if (s->source == SMOL_NORM_FROZEN) {
+        for (uint32_t c = 0; c < t->cols; c++)
+            values[c] = is_gain ? 1.0 : 0.0;
+        return;
+    }
+    smol_frozen_key_init(&key, file->config.seed);
+    make_frozen(&f, &key, file, t, s, is_gain ? at.alphas : at.bias_alphas, scratch);
+    smol_frozen_weights(scratch->integers, &f, 0, 1);
+    for (uint32_t c = 0; c < t->cols; c++) {
+        const float w = (float)(f.scale * (double)scratch->integers[c]);
+        values[c] = (double)(is_gain ? 1.0f + w : w);
+    }
 }
 
-enum smol_status smol_tensor_read(double *values, const struct smol_file *file, const struct smol_tensor *tensor,
-                                  uint32_t row_begin, uint32_t n_rows, void *scratch, struct smol_error *error)
+enum smol_status smol_tensor_read(double *values, const struct smol_file *file,
+                                  const struct smol_tensor *tensor, uint32_t row_begin,
+                                  uint32_t n_rows, void *scratch, struct smol_error *error)
 {
-	struct smol_arena arena = {scratch, 0};
-	struct scratch s;
+    struct smol_arena arena = {scratch, 0};
+    struct scratch s;
 
-	if (row_begin > tensor->rows || n_rows > tensor->rows - row_begin)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "rows %u to %llu of a tensor of %u", row_begin,
-		                 (unsigned long long)row_begin + n_rows, tensor->rows);
-	lay_out(&s, &arena, file, tensor);
-	if (tensor->part == PART_WTE || tensor->part == PART_WPE) {
-		const struct smol_table_view *t = tensor->part == PART_WTE ? &file->wte : &file->wpe;
-		for (uint32_t r = 0; r < n_rows; r++)
-			read_embedding(values + (size_t)r * t->cols, t, row_begin + r, s.floats);
-	} else if (smol_config_scheme(&file->config, tensor->layer, tensor->slot)->kind == SMOL_NORM) {
-		if (n_rows)
-			read_norm(values, file, tensor, &s);
-	} else if (tensor->part == PART_BIAS) {
-		if (n_rows)
-			read_bias(values, file, tensor, s.floats);
-	} else {
-		return read_matrix(values, file, tensor, row_begin, n_rows, &s, error);
-	}
-	return SMOL_OK;
+    if (row_begin > tensor->rows || n_rows > tensor->rows - row_begin)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "rows %u to %llu of a tensor of %u", row_begin,
+                         (unsigned long long)row_begin + n_rows, tensor->rows);
+    lay_out(&s, &arena, file, tensor);
+    if (tensor->part == PART_WTE || tensor->part == PART_WPE) {
+        const struct smol_table_view *t = tensor->part == PART_WTE ? &file->wte : &file->wpe;
+        for (uint32_t r = 0; r < n_rows; r++)
+            read_embedding(values + (size_t)r * t->cols, t, row_begin + r, s.floats);
+    } else if (smol_config_scheme(&file->config, tensor->layer, tensor->slot)->kind == SMOL_NORM) {
+        if (n_rows)
+            read_norm(values, file, tensor, &s);
+    } else if (tensor->part == PART_BIAS) {
+        if (n_rows)
+            read_bias(values, file, tensor, s.floats);
+    } else {
+        return read_matrix(values, file, tensor, row_begin, n_rows, &s, error);
+    }
+    return SMOL_OK;
 }

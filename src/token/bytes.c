@@ -8,8 +8,8 @@
 static const uint8_t every_byte[256] = {
 #define ROW(n) n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
 #define ROWS(n) ROW(n), ROW(n + 8), ROW(n + 16), ROW(n + 24)
-	ROWS(0),   ROWS(32),  ROWS(64), ROWS(96), ROWS(128),
-	ROWS(160), ROWS(192), ROWS(224)
+    ROWS(0),   ROWS(32),  ROWS(64), ROWS(96), ROWS(128),
+    ROWS(160), ROWS(192), ROWS(224)
 #undef ROWS
 #undef ROW
 };
@@ -17,118 +17,113 @@ static const uint8_t every_byte[256] = {
 enum smol_status smol_encode_bytes(size_t *n_tokens, uint32_t *tokens, const struct smol_file *file,
                                    const uint8_t *text, size_t size_bytes, struct smol_error *error)
 {
-	if (file->config.tokenizer != SMOL_TOKENIZER_BYTES)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "the model has no byte tokens");
-	for (size_t i = 0; i < size_bytes; i++) {
-		if (text[i] >= file->config.vocab)
-			return smol_fail(error, SMOL_E_TOKEN, i,
-			                 "byte %u has no token in a vocabulary of %u", text[i],
-			                 file->config.vocab);
-		tokens[i] = text[i];
-	}
-	*n_tokens = size_bytes;
-	return SMOL_OK;
+    if (file->config.tokenizer != SMOL_TOKENIZER_BYTES)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the model has no byte tokens");
+    for (size_t i = 0; i < size_bytes; i++) {
+        if (text[i] >= file->config.vocab)
+            return smol_fail(error, SMOL_E_TOKEN, i, "byte %u has no token in a vocabulary of %u",
+                             text[i], file->config.vocab);
+        tokens[i] = text[i];
+    }
+    *n_tokens = size_bytes;
+    return SMOL_OK;
 }
 
 /* Whether a token is a special one, and which. */
 static bool find_special(uint32_t *i, const struct smol_tokn *t, uint32_t token)
 {
-	if (token >= t->n_before && token - t->n_before < t->n)
-		return false;
-	*i = token < t->n_before ? token : token - t->n;
-	return *i < t->n_specials;
+    if (token >= t->n_before && token - t->n_before < t->n)
+        return false;
+    *i = token < t->n_before ? token : token - t->n;
+    return *i < t->n_specials;
 }
 
 struct smol_span smol_token_bytes(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_file *file,
                                   uint32_t token)
 {
-	struct smol_tokn t;
-	uint32_t i;
+    struct smol_tokn t;
+    uint32_t i;
 
-	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
-		return token < 256 ? (struct smol_span){&every_byte[token], 1}
-		                   : (struct smol_span){text, 0};
-	t = smol_tokn_view(file->tokenizer);
-	if (token >= t.n_before && token - t.n_before < t.n)
-		return (struct smol_span){text, smol_tokn_expand(text, &t, token - t.n_before)};
-	return find_special(&i, &t, token) ? smol_tokn_special(&t, i) : (struct smol_span){text, 0};
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+        return token < 256 ? (struct smol_span){&every_byte[token], 1}
+                           : (struct smol_span){text, 0};
+    t = smol_tokn_view(file->tokenizer);
+    if (token >= t.n_before && token - t.n_before < t.n)
+        return (struct smol_span){text, smol_tokn_expand(text, &t, token - t.n_before)};
+    return find_special(&i, &t, token) ? smol_tokn_special(&t, i) : (struct smol_span){text, 0};
 }
 
 bool smol_token_is_special(const struct smol_file *file, uint32_t token)
 {
-	struct smol_tokn t;
-	uint32_t i;
+    struct smol_tokn t;
+    uint32_t i;
 
-	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
-		return false;
-	t = smol_tokn_view(file->tokenizer);
-	return find_special(&i, &t, token);
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+        return false;
+    t = smol_tokn_view(file->tokenizer);
+    return find_special(&i, &t, token);
 }
 
 bool smol_end_token(uint32_t *token, const struct smol_file *file)
 {
-	struct smol_tokn t;
+    struct smol_tokn t;
 
-	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
-		return false;
-	t = smol_tokn_view(file->tokenizer);
-	for (uint32_t i = 0; i < t.n_specials; i++) {
-		const struct smol_span text = smol_tokn_special(&t, i);
-		if (text.size_bytes == sizeof SMOL_END_OF_TEXT - 1 &&
-		    memcmp(text.data, SMOL_END_OF_TEXT, text.size_bytes) == 0) {
-			*token = i < t.n_before ? i : t.n + i;
-			return true;
-		}
-	}
-	return false;
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+        return false;
+    t = smol_tokn_view(file->tokenizer);
+    for (uint32_t i = 0; i < t.n_specials; i++) {
+        const struct smol_span text = smol_tokn_special(&t, i);
+        if (text.size_bytes == sizeof SMOL_END_OF_TEXT - 1 &&
+            memcmp(text.data, SMOL_END_OF_TEXT, text.size_bytes) == 0) {
+            *token = i < t.n_before ? i : t.n + i;
+            return true;
+        }
+    }
+    return false;
 }
 
 uint32_t smol_start_token(const struct smol_file *file)
 {
-	uint32_t token = 0;
+    uint32_t token = 0;
 
-	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
-		return file->config.vocab > '\n' ? '\n' : file->config.vocab - 1;
-	if (smol_end_token(&token, file))
-		return token;
-	while (smol_tokn_bytes_in_order[token] != '\n')
-		token++;
-	return smol_tokn_view(file->tokenizer).n_before + token;
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+        return file->config.vocab > '\n' ? '\n' : file->config.vocab - 1;
+    if (smol_end_token(&token, file))
+        return token;
+    while (smol_tokn_bytes_in_order[token] != '\n')
+        token++;
+    return smol_tokn_view(file->tokenizer).n_before + token;
 }
 
 uint32_t smol_token_count(const struct smol_file *file)
 {
-	struct smol_tokn t;
+    struct smol_tokn t;
 
-	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
-		return file->config.vocab < 256 ? file->config.vocab : 256;
-	t = smol_tokn_view(file->tokenizer);
-	return t.n + t.n_specials;
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+        return file->config.vocab < 256 ? file->config.vocab : 256;
+    t = smol_tokn_view(file->tokenizer);
+    return t.n + t.n_specials;
 }
 
-uint8_t smol_tokenizer_byte(uint32_t i)
-{
-	return smol_tokn_bytes_in_order[i];
-}
+uint8_t smol_tokenizer_byte(uint32_t i) { return smol_tokn_bytes_in_order[i]; }
 
 uint32_t smol_tokenizer_merge_count(const struct smol_file *file)
 {
-	return file->config.tokenizer == SMOL_TOKENIZER_BYTES
-	               ? 0
-	               : smol_tokn_view(file->tokenizer).n_merges;
+    return file->config.tokenizer == SMOL_TOKENIZER_BYTES
+               ? 0
+               : smol_tokn_view(file->tokenizer).n_merges;
 }
 
 struct smol_merge smol_tokenizer_merge(const struct smol_file *file, uint32_t i)
 {
-	const struct smol_tokn t = smol_tokn_view(file->tokenizer);
+    const struct smol_tokn t = smol_tokn_view(file->tokenizer);
 
-	return smol_tokn_merge(&t, i);
+    return smol_tokn_merge(&t, i);
 }
 
 uint32_t smol_tokenizer_tokens_before_bytes(const struct smol_file *file)
 {
-	return file->config.tokenizer == SMOL_TOKENIZER_BYTES
-	               ? 0
-	               : smol_tokn_view(file->tokenizer).n_before;
+    return file->config.tokenizer == SMOL_TOKENIZER_BYTES
+               ? 0
+               : smol_tokn_view(file->tokenizer).n_before;
 }

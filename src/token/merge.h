@@ -10,7 +10,7 @@ enum smol_status smol_merger_create(struct smol_merger **merger, const struct sm
 void smol_merger_destroy(struct smol_merger *merger);
 
 /* Replaces the n numbers of a piece by those that they merge to. */
-enum smol_status smol_merge(size_t *n_merged, struct smol_merger *merger, uint32_t *numbers, size_t n,
-                            struct smol_error *error);
+enum smol_status smol_merge(size_t *n_merged, struct smol_merger *merger, uint32_t *numbers,
+                            size_t n, struct smol_error *error);
 
 #endif

@@ -1,40 +1,42 @@
-/* Neighbouring numbers while a tokenizer is trained: how often each pair occurs, where, and which most often. SPEC.md
- * appendix D. */
+/* Neighbouring numbers while a tokenizer is trained: how often each pair occurs, where, and which
+ * most often. SPEC.md appendix D. */
 #ifndef SMOL_PAIRS_H
 #define SMOL_PAIRS_H
 
 #include <smol/tokenizer.h>
 
 struct smol_pair {
-	struct smol_merge numbers;
-	uint64_t count;
-	uint32_t *words; /* (n_words) that it is or was in; owned */
-	size_t n_words, capacity;
+    struct smol_merge numbers;
+    uint64_t count;
+    uint32_t *words; /* (n_words) that it is or was in; owned */
+    size_t n_words, capacity;
 };
 
 struct smol_pairs {
-	struct smol_pair *pairs; /* (n) */
-	size_t n, capacity;
-	uint32_t *slots; /* (n_slots) index + 1, 0 where there is none; a power of two */
-	size_t n_slots;
-	struct smol_candidate {
-		uint64_t count; /* when it came in; it may have shrunk since */
-		uint32_t pair;
-	} * heap; /* (n_heap), the first in order on top */
-	size_t n_heap, heap_capacity;
+    struct smol_pair *pairs; /* (n) */
+    size_t n, capacity;
+    uint32_t *slots; /* (n_slots) index + 1, 0 where there is none; a power of two */
+    size_t n_slots;
+    struct smol_candidate {
+        uint64_t count; /* when it came in; it may have shrunk since */
+        uint32_t pair;
+    } * heap; /* (n_heap), the first in order on top */
+    size_t n_heap, heap_capacity;
 };
 
 void smol_pairs_free(struct smol_pairs *pairs);
 
 /* A pair occurs count times more in a word. false if memory is out. */
-bool smol_pairs_add(struct smol_pairs *pairs, struct smol_merge numbers, uint32_t word, uint64_t count);
+bool smol_pairs_add(struct smol_pairs *pairs, struct smol_merge numbers, uint32_t word,
+                    uint64_t count);
 /* A pair that has been added occurs so many times less. */
 void smol_pairs_take(struct smol_pairs *pairs, struct smol_merge numbers, uint64_t count);
 
-/* Pairs from index first on become candidates, with the counts that they have now; later they only shrink. false if memory is
- * out. */
+/* Pairs from index first on become candidates, with the counts that they have now; later they only
+ * shrink. false if memory is out. */
 bool smol_pairs_offer(struct smol_pairs *pairs, size_t first);
-/* The pair that occurs most often, of equals the one with the lowest numbers; it is no candidate any more. NULL if there is none. */
+/* The pair that occurs most often, of equals the one with the lowest numbers; it is no candidate
+ * any more. NULL if there is none. */
 struct smol_pair *smol_pairs_best(struct smol_pairs *pairs);
 
 #endif

@@ -1,4 +1,5 @@
-/* See split.h. PCRE2 sees well-formed UTF-8 alone, so that it need not check it, and stray bytes are beside it. */
+/* See split.h. PCRE2 sees well-formed UTF-8 alone, so that it need not check it, and stray bytes
+ * are beside it. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "token/split.h"
 #include "base/error.h"
@@ -11,112 +12,114 @@
 /* PCRE2's own \s has U+180E too, which is no white space since Unicode 6.3. */
 #define WHITE "\\p{Z}\\t-\\r\\x{85}"
 static const char pattern[] = "'(?:s|t|re|ve|m|ll|d)| ?\\p{L}+| ?\\p{N}+| ?[^\\p{L}\\p{N}" WHITE
-			      "]+|[" WHITE "]+(?![^" WHITE "])|[" WHITE "]+";
+                              "]+|[" WHITE "]+(?![^" WHITE "])|[" WHITE "]+";
 
 struct smol_splitter {
-	pcre2_code *code;
-	pcre2_match_data *match;
+    pcre2_code *code;
+    pcre2_match_data *match;
 };
 
 void smol_splitter_destroy(struct smol_splitter *s)
 {
-	if (!s)
-		return;
-	pcre2_match_data_free(s->match);
-	pcre2_code_free(s->code);
-	free(s);
+    if (!s)
+        return;
+    pcre2_match_data_free(s->match);
+    pcre2_code_free(s->code);
+    free(s);
 }
 
 enum smol_status smol_splitter_create(struct smol_splitter **splitter, struct smol_error *error)
 {
-	struct smol_splitter *s = calloc(1, sizeof *s);
-	size_t at;
-	int code;
+    struct smol_splitter *s = calloc(1, sizeof *s);
+    size_t at;
+    int code;
 
-	if (s)
-		s->code = pcre2_compile((PCRE2_SPTR)pattern, sizeof pattern - 1,
-		                        PCRE2_UTF | PCRE2_ANCHORED, &code, &at, NULL);
-	if (s && s->code)
-		s->match = pcre2_match_data_create_from_pattern(s->code, NULL);
-	if (!s || !s->match) {
-		smol_splitter_destroy(s);
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-		                 "no memory for the pattern that splits text");
-	}
-	/* Where there is no compiler for this machine, PCRE2 interprets. */
-	pcre2_jit_compile(s->code, PCRE2_JIT_COMPLETE);
-	*splitter = s;
-	return SMOL_OK;
+    if (s)
+        s->code = pcre2_compile((PCRE2_SPTR)pattern, sizeof pattern - 1, PCRE2_UTF | PCRE2_ANCHORED,
+                                &code, &at, NULL);
+    if (s && s->code)
+        s->match = pcre2_match_data_create_from_pattern(s->code, NULL);
+    if (!s || !s->match) {
+        smol_splitter_destroy(s);
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+                         "no memory for the pattern that splits text");
+    }
+    /* Where there is no compiler for this machine, PCRE2 interprets. */
+    pcre2_jit_compile(s->code, PCRE2_JIT_COMPLETE);
+    *splitter = s;
+    return SMOL_OK;
 }
 
 enum smol_status smol_next_piece(struct smol_span *piece, struct smol_pieces *p,
                                  struct smol_error *error)
 {
-	const struct smol_span text = p->text;
-	size_t end;
+    const struct smol_span text = p->text;
+    size_t end;
 
-	if (p->at == p->run_end && p->at < text.size_bytes) {
-		p->run = p->at;
-		p->run_end += smol_utf8_run(&p->is_text, text.data + p->at, text.size_bytes - p->at);
-	}
-	end = p->run_end;
-	if (p->at < end && p->is_text) {
-		const int n = pcre2_match(p->splitter->code, text.data + p->run, p->run_end - p->run,
-		                          p->at - p->run, PCRE2_NO_UTF_CHECK, p->splitter->match, NULL);
-		if (n < 1)
-			return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-			                 "text cannot be split (PCRE2's error %d)", n);
-		end = p->run + pcre2_get_ovector_pointer(p->splitter->match)[1];
-	}
-	*piece = (struct smol_span){text.data + p->at, end - p->at};
-	p->at = end;
-	return SMOL_OK;
+    if (p->at == p->run_end && p->at < text.size_bytes) {
+        p->run = p->at;
+        p->run_end += smol_utf8_run(&p->is_text, text.data + p->at, text.size_bytes - p->at);
+    }
+    end = p->run_end;
+    if (p->at < end && p->is_text) {
+        const int n = pcre2_match(p->splitter->code, text.data + p->run, p->run_end - p->run,
+                                  p->at - p->run, PCRE2_NO_UTF_CHECK, p->splitter->match, NULL);
+        if (n < 1)
+            return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+                             "text cannot be split (PCRE2's error %d)", n);
+        end = p->run + pcre2_get_ovector_pointer(p->splitter->match)[1];
+    }
+    *piece = (struct smol_span){text.data + p->at, end - p->at};
+    p->at = end;
+    return SMOL_OK;
 }
 
 /* The order of bytes; what another one begins with is before it. */
 static int compare(const void *a, const void *b)
 {
-	const struct smol_span *x = a, *y = b; /* the first member of sorted's */
-	const size_t n = x->size_bytes < y->size_bytes ? x->size_bytes : y->size_bytes;
-	const int order = memcmp(x->data, y->data, n);
+    const struct smol_span *x = a, *y = b; /* the first member of sorted's */
+    const size_t n = x->size_bytes < y->size_bytes ? x->size_bytes : y->size_bytes;
+    const int order = memcmp(x->data, y->data, n);
 
-	return order != 0 ? order : (x->size_bytes > y->size_bytes) - (x->size_bytes < y->size_bytes);
+    return order != 0 ? order : (x->size_bytes > y->size_bytes) - (x->size_bytes < y->size_bytes);
 }
 
 void smol_specials_init(struct smol_specials *s, uint32_t n)
 {
-	s->n = n;
-	qsort(s->sorted, n, sizeof s->sorted[0], compare);
-	memset(s->begins, 0, sizeof s->begins);
-	for (uint32_t i = 0; i < n; i++)
-		s->begins[s->sorted[i].text.data[0]] = true;
+    s->n = n;
+    qsort(s->sorted, n, sizeof s->sorted[0], compare);
+    memset(s->begins, 0, sizeof s->begins);
+    for (uint32_t i = 0; i < n; i++)
+        s->begins[s->sorted[i].text.data[0]] = true;
 }
 
-/* Byte after byte, the specials from low to high - 1 are those that agree so far; one that ends is the first of them. The bytes
- * looked at and the specials passed over are few, whatever the text. */
-static bool longest_at(uint32_t *which, const struct smol_specials *s, const uint8_t *text, size_t size)
+/* Byte after byte, the specials from low to high - 1 are those that agree so far; one that ends is
+ * the first of them. The bytes looked at and the specials passed over are few, whatever the text.
+ */
+static bool longest_at(uint32_t *which, const struct smol_specials *s, const uint8_t *text,
+                       size_t size)
 {
-	uint32_t low = 0, high = s->n;
-	bool found = false;
+    uint32_t low = 0, high = s->n;
+    bool found = false;
 
-	for (size_t i = 0; low < high && i < size; i++) {
-		while (low < high && s->sorted[low].text.data[i] < text[i])
-			low++;
-		while (low < high && s->sorted[high - 1].text.data[i] > text[i])
-			high--;
-		if (low < high && s->sorted[low].text.size_bytes == i + 1) {
-			*which = low++;
-			found = true;
-		}
-	}
-	return found;
+    for (size_t i = 0; low < high && i < size; i++) {
+        while (low < high && s->sorted[low].text.data[i] < text[i])
+            low++;
+        while (low < high && s->sorted[high - 1].text.data[i] > text[i])
+            high--;
+        if (low < high && s->sorted[low].text.size_bytes == i + 1) {
+            *which = low++;
+            found = true;
+        }
+    }
+    return found;
 }
 
 size_t smol_specials_find(uint32_t *which, const struct smol_specials *s, const uint8_t *text,
                           size_t size)
 {
-	for (size_t at = 0; at < size && s->n > 0; at++)
-		if (s->begins[text[at]] && longest_at(which, s, text + at, size - at))
-			return at;
-	return size;
+    for (size_t at = 0; at < size && s->n > 0; at++)
+        if (s->begins[text[at]] && longest_at(which, s, text + at, size - at))
+            return at;
+    return size;
 }

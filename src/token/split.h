@@ -11,10 +11,10 @@ void smol_splitter_destroy(struct smol_splitter *splitter);
 
 /* Text on its way through a splitter: .splitter and .text are set, the rest is 0. */
 struct smol_pieces {
-	struct smol_splitter *splitter;
-	struct smol_span text;
-	size_t at, run, run_end; /* of the run that at is in */
-	bool is_text;
+    struct smol_splitter *splitter;
+    struct smol_span text;
+    size_t at, run, run_end; /* of the run that at is in */
+    bool is_text;
 };
 
 /* The next piece; of no bytes at the end. */
@@ -23,18 +23,18 @@ enum smol_status smol_next_piece(struct smol_span *piece, struct smol_pieces *pi
 
 /* Special tokens, to be found in text. */
 struct smol_specials {
-	uint32_t n;
-	bool begins[256]; /* whether one begins with such a byte */
-	struct {
-		struct smol_span text;
-		uint32_t token;
-	} sorted[SMOL_MAX_SPECIALS];
+    uint32_t n;
+    bool begins[256]; /* whether one begins with such a byte */
+    struct {
+        struct smol_span text;
+        uint32_t token;
+    } sorted[SMOL_MAX_SPECIALS];
 };
 
 /* Sorts the first n of specials->sorted, and sets the rest. */
 void smol_specials_init(struct smol_specials *specials, uint32_t n);
 /* Where the first special in text is; *which of sorted it is. size_bytes if there is none. */
-size_t smol_specials_find(uint32_t *which, const struct smol_specials *specials, const uint8_t *text,
-                          size_t size_bytes);
+size_t smol_specials_find(uint32_t *which, const struct smol_specials *specials,
+                          const uint8_t *text, size_t size_bytes);
 
 #endif

@@ -9,7 +9,8 @@
 /* Bytes of the character that begins text, 0 if none does. size_bytes > 0. */
 size_t smol_utf8_character(const uint8_t *text, size_t size_bytes);
 
-/* Bytes of the longest run of characters, or else of stray bytes, that begins text. size_bytes > 0. */
+/* Bytes of the longest run of characters, or else of stray bytes, that begins text. size_bytes > 0.
+ */
 size_t smol_utf8_run(bool *is_text, const uint8_t *text, size_t size_bytes);
 
 #endif

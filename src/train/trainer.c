@@ -12,311 +12,311 @@
 
 static bool take_all(struct smol_trainer *t)
 {
-	const size_t n = t->net->n_values, n_tokens = t->net->n_tokens;
+    const size_t n = t->net->n_values, n_tokens = t->net->n_tokens;
 
-	t->m = smol_train_alloc(n, sizeof *t->m);
-	t->v = smol_train_alloc(n, sizeof *t->v);
-	t->tokens = smol_train_alloc(n_tokens, sizeof *t->tokens);
-	t->targets = smol_train_alloc(n_tokens, sizeof *t->targets);
-	t->token_bytes = smol_train_alloc(t->net->config.vocab, sizeof *t->token_bytes);
-	if (t->options.keep_best)
-		t->best = smol_train_alloc(n, sizeof *t->best);
-	return t->m != NULL && t->v != NULL && t->tokens != NULL && t->targets != NULL &&
-	       t->token_bytes != NULL && (t->best != NULL || !t->options.keep_best);
+    t->m = smol_train_alloc(n, sizeof *t->m);
+    t->v = smol_train_alloc(n, sizeof *t->v);
+    t->tokens = smol_train_alloc(n_tokens, sizeof *t->tokens);
+    t->targets = smol_train_alloc(n_tokens, sizeof *t->targets);
+    t->token_bytes = smol_train_alloc(t->net->config.vocab, sizeof *t->token_bytes);
+    if (t->options.keep_best)
+        t->best = smol_train_alloc(n, sizeof *t->best);
+    return t->m != NULL && t->v != NULL && t->tokens != NULL && t->targets != NULL &&
+           t->token_bytes != NULL && (t->best != NULL || !t->options.keep_best);
 }
 
 /* Both settings are the process's, and another trainer may have changed them. Work is spread over
  * the threads here, so the BLAS must not do it again inside. */
 static void set_threads(const struct smol_trainer *t)
 {
-	openblas_set_num_threads(1);
-	omp_set_num_threads((int)t->options.n_threads);
+    openblas_set_num_threads(1);
+    omp_set_num_threads((int)t->options.n_threads);
 }
 
 /* What trains and what validates. */
-static enum smol_status divide(struct smol_trainer *t, const struct smol_config *config, struct smol_error *error)
+static enum smol_status divide(struct smol_trainer *t, const struct smol_config *config,
+                               struct smol_error *error)
 {
-	const struct smol_corpus *c = &t->corpus;
-	const char *unit = config->tokenizer == SMOL_TOKENIZER_BYTES ? "bytes" : "tokens";
+    const struct smol_corpus *c = &t->corpus;
+    const char *unit = config->tokenizer == SMOL_TOKENIZER_BYTES ? "bytes" : "tokens";
 
-	if (c->vocab != config->vocab)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "the text has a vocabulary of %u, the model one of %u", (unsigned)c->vocab,
-		                 (unsigned)config->vocab);
-	if (c->tokenizer_hash != smol_tokenizer_hash(&t->tokenizer))
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the text is encoded by another tokenizer");
-	t->n_train = c->n_train;
-	if (t->n_train == c->n_tokens)
-		t->n_train = (uint64_t)((double)c->n_tokens * (1 - t->options.val_fraction));
-	if (t->n_train <= config->context || c->n_tokens - t->n_train < 2)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "the text has %" PRIu64 " %s to train on and %" PRIu64 " to validate with; a "
-		                 "context of %u needs more",
-		                 t->n_train, unit, c->n_tokens - t->n_train, (unsigned)config->context);
-	return SMOL_OK;
+    if (c->vocab != config->vocab)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "the text has a vocabulary of %u, the model one of %u", (unsigned)c->vocab,
+                         (unsigned)config->vocab);
+    if (c->tokenizer_hash != smol_tokenizer_hash(&t->tokenizer))
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "the text is encoded by another tokenizer");
+    t->n_train = c->n_train;
+    if (t->n_train == c->n_tokens)
+        t->n_train = (uint64_t)((double)c->n_tokens * (1 - t->options.val_fraction));
+    if (t->n_train <= config->context || c->n_tokens - t->n_train < 2)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "the text has %" PRIu64 " %s to train on and %" PRIu64
+                         " to validate with; a "
+                         "context of %u needs more",
+                         t->n_train, unit, c->n_tokens - t->n_train, (unsigned)config->context);
+    return SMOL_OK;
 }
 
 static void measure_tokens(struct smol_trainer *t)
 {
-	uint8_t text[SMOL_MAX_TOKEN_BYTES];
+    uint8_t text[SMOL_MAX_TOKEN_BYTES];
 
-	for (uint32_t i = 0; i < t->net->config.vocab; i++)
-		t->token_bytes[i] = (uint16_t)smol_token_bytes(text, &t->tokenizer, i).size_bytes;
+    for (uint32_t i = 0; i < t->net->config.vocab; i++)
+        t->token_bytes[i] = (uint16_t)smol_token_bytes(text, &t->tokenizer, i).size_bytes;
 }
 
 static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
 {
-	const struct smol_train_options *o = &t->options;
-	const struct smol_net_options net_options = {.batch = t->share,
-	                                             .n_threads = o->n_threads,
-	                                             .isa = o->isa,
-	                                             .full = o->full,
-	                                             .recompute = o->recompute,
-	                                             .uniform_alphas = o->uniform_alphas,
-	                                             .embedding_std = o->embedding_std};
-	struct smol_config config;
-	enum smol_status status = smol_train_config(&config, o, error);
+    const struct smol_train_options *o = &t->options;
+    const struct smol_net_options net_options = {.batch = t->share,
+                                                 .n_threads = o->n_threads,
+                                                 .isa = o->isa,
+                                                 .full = o->full,
+                                                 .recompute = o->recompute,
+                                                 .uniform_alphas = o->uniform_alphas,
+                                                 .embedding_std = o->embedding_std};
+    struct smol_config config;
+    enum smol_status status = smol_train_config(&config, o, error);
 
-	if (status != SMOL_OK)
-		return status;
-	config.vocab = t->tokenizer.config.vocab;
-	config.tokenizer = t->tokenizer.config.tokenizer;
-	status = divide(t, &config, error);
-	if (status != SMOL_OK)
-		return status;
-	set_threads(t);
-	status = smol_net_create(&t->net, &config, &net_options, error);
-	if (status == SMOL_OK && !take_all(t))
-		status = smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the optimiser");
-	if (status == SMOL_OK)
-		measure_tokens(t);
-	return status;
+    if (status != SMOL_OK)
+        return status;
+    config.vocab = t->tokenizer.config.vocab;
+    config.tokenizer = t->tokenizer.config.tokenizer;
+    status = divide(t, &config, error);
+    if (status != SMOL_OK)
+        return status;
+    set_threads(t);
+    status = smol_net_create(&t->net, &config, &net_options, error);
+    if (status == SMOL_OK && !take_all(t))
+        status = smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the optimiser");
+    if (status == SMOL_OK)
+        measure_tokens(t);
+    return status;
 }
 
 enum smol_status smol_trainer_create(struct smol_trainer **out,
                                      const struct smol_train_options *options, const uint8_t *text,
                                      size_t size_bytes, struct smol_error *error)
 {
-	struct smol_corpus corpus;
+    struct smol_corpus corpus;
 
-	smol_corpus_of_bytes(&corpus, text, size_bytes);
-	return smol_trainer_create_corpus(out, options, &corpus, NULL, error);
+    smol_corpus_of_bytes(&corpus, text, size_bytes);
+    return smol_trainer_create_corpus(out, options, &corpus, NULL, error);
 }
 
 enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
                                             const struct smol_train_options *options,
                                             const struct smol_corpus *corpus,
-                                            const struct smol_file *tokenizer, struct smol_error *error)
+                                            const struct smol_file *tokenizer,
+                                            struct smol_error *error)
 {
-	static const struct smol_file bytes = {.config = {.vocab = 256}};
-	struct smol_trainer *t;
-	enum smol_status status;
+    static const struct smol_file bytes = {.config = {.vocab = 256}};
+    struct smol_trainer *t;
+    enum smol_status status;
 
-	if (sodium_init() < 0)
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "libsodium does not start");
-	t = smol_train_alloc(1, sizeof *t);
-	if (t == NULL)
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a trainer");
-	t->options = *options;
-	smol_train_resolve(&t->options);
-	t->corpus = *corpus;
-	t->share = options->group != NULL ? options->batch / options->group->size : options->batch;
-	t->tokenizer = tokenizer != NULL ? *tokenizer : bytes;
-	t->best_nats = (double)INFINITY;
-	smol_batch_key(t->batch_key, options->order, options->seed);
-	status = build(t, error);
-	if (status != SMOL_OK) {
-		smol_trainer_destroy(t);
-		return status;
-	}
-	*out = t;
-	return SMOL_OK;
+    if (sodium_init() < 0)
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "libsodium does not start");
+    t = smol_train_alloc(1, sizeof *t);
+    if (t == NULL)
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a trainer");
+    t->options = *options;
+    smol_train_resolve(&t->options);
+    t->corpus = *corpus;
+    t->share = options->group != NULL ? options->batch / options->group->size : options->batch;
+    t->tokenizer = tokenizer != NULL ? *tokenizer : bytes;
+    t->best_nats = (double)INFINITY;
+    smol_batch_key(t->batch_key, options->order, options->seed);
+    status = build(t, error);
+    if (status != SMOL_OK) {
+        smol_trainer_destroy(t);
+        return status;
+    }
+    *out = t;
+    return SMOL_OK;
 }
 
 void smol_trainer_destroy(struct smol_trainer *t)
 {
-	if (t == NULL)
-		return;
-	smol_net_destroy(t->net);
-	free(t->m);
-	free(t->v);
-	free(t->tokens);
-	free(t->targets);
-	free(t->token_bytes);
-	free(t->best);
-	free(t->learned);
-	free(t->embeddings);
-	free(t);
+    if (t == NULL)
+        return;
+    smol_net_destroy(t->net);
+    free(t->m);
+    free(t->v);
+    free(t->tokens);
+    free(t->targets);
+    free(t->token_bytes);
+    free(t->best);
+    free(t->learned);
+    free(t->embeddings);
+    free(t);
 }
 
 const struct smol_config *smol_trainer_config(const struct smol_trainer *t)
 {
-	return &t->net->config;
+    return &t->net->config;
 }
 
-uint32_t smol_trainer_steps(const struct smol_trainer *t)
-{
-	return t->step;
-}
+uint32_t smol_trainer_steps(const struct smol_trainer *t) { return t->step; }
 
-size_t smol_trainer_train_tokens(const struct smol_trainer *t)
-{
-	return (size_t)t->n_train;
-}
+size_t smol_trainer_train_tokens(const struct smol_trainer *t) { return (size_t)t->n_train; }
 
 size_t smol_trainer_val_tokens(const struct smol_trainer *t)
 {
-	return (size_t)(t->corpus.n_tokens - t->n_train);
+    return (size_t)(t->corpus.n_tokens - t->n_train);
 }
 
-uint64_t smol_trainer_parameters(const struct smol_trainer *t)
-{
-	return t->net->n_values;
-}
+uint64_t smol_trainer_parameters(const struct smol_trainer *t) { return t->net->n_values; }
 
 /* Where window b of the next step begins. */
 static uint64_t window_start(const struct smol_trainer *t, uint32_t b)
 {
-	const struct smol_train_options *o = &t->options;
-	const uint64_t n_starts = t->n_train - o->context;
+    const struct smol_train_options *o = &t->options;
+    const uint64_t n_starts = t->n_train - o->context;
 
-	if (o->order == SMOL_ORDER_SHUFFLED)
-		return smol_shuffled_start(t->batch_key, (uint64_t)t->step * o->batch + b, o->context,
-		                           n_starts);
-	return smol_batch_start(t->batch_key, t->step, b, n_starts);
+    if (o->order == SMOL_ORDER_SHUFFLED)
+        return smol_shuffled_start(t->batch_key, (uint64_t)t->step * o->batch + b, o->context,
+                                   n_starts);
+    return smol_batch_start(t->batch_key, t->step, b, n_starts);
 }
 
 static void load_batch(struct smol_trainer *t)
 {
-	const struct smol_train_comm *group = t->options.group;
-	const size_t T = t->options.context;
-	const uint32_t first = group != NULL ? group->rank * t->share : 0;
+    const struct smol_train_comm *group = t->options.group;
+    const size_t T = t->options.context;
+    const uint32_t first = group != NULL ? group->rank * t->share : 0;
 
-	for (uint32_t b = 0; b < t->share; b++) {
-		const uint64_t start = window_start(t, first + b);
+    for (uint32_t b = 0; b < t->share; b++) {
+        const uint64_t start = window_start(t, first + b);
 
-		for (size_t i = 0; i < T; i++) {
-			t->tokens[b * T + i] = smol_corpus_token(&t->corpus, start + i);
-			t->targets[b * T + i] = (int32_t)smol_corpus_token(&t->corpus, start + i + 1);
-		}
-	}
+        for (size_t i = 0; i < T; i++) {
+            t->tokens[b * T + i] = smol_corpus_token(&t->corpus, start + i);
+            t->targets[b * T + i] = (int32_t)smol_corpus_token(&t->corpus, start + i + 1);
+        }
+    }
 }
 
 /* Sums over the group; nothing to do alone. */
-static enum smol_status join(const struct smol_trainer *t, void *numbers, size_t n, bool is_double, struct smol_error *error)
+static enum smol_status join(const struct smol_trainer *t, void *numbers, size_t n, bool is_double,
+                             struct smol_error *error)
 {
-	const struct smol_train_comm *group = t->options.group;
+    const struct smol_train_comm *group = t->options.group;
 
-	if (group == NULL || group->sum(group->context, numbers, n, is_double))
-		return SMOL_OK;
-	return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "step %u: the other processes cannot be reached",
-	                 (unsigned)(t->step + 1));
+    if (group == NULL || group->sum(group->context, numbers, n, is_double))
+        return SMOL_OK;
+    return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET,
+                     "step %u: the other processes cannot be reached", (unsigned)(t->step + 1));
 }
 
-/* Loss and gradient of the batch: each process has the mean of its share, so that the mean of all is their sum by their number. */
-static enum smol_status differentiate(struct smol_trainer *t, double *loss, struct smol_error *error)
+/* Loss and gradient of the batch: each process has the mean of its share, so that the mean of all
+ * is their sum by their number. */
+static enum smol_status differentiate(struct smol_trainer *t, double *loss,
+                                      struct smol_error *error)
 {
-	enum smol_status status;
+    enum smol_status status;
 
-	load_batch(t);
-	*loss = smol_net_forward(t->net, t->tokens, t->targets, true, NULL);
-	smol_net_backward(t->net, t->tokens);
-	status = join(t, loss, 1, true, error);
-	if (status == SMOL_OK)
-		status = join(t, t->net->grad, t->net->n_values, sizeof(real) == sizeof(double), error);
-	return status;
+    load_batch(t);
+    *loss = smol_net_forward(t->net, t->tokens, t->targets, true, NULL);
+    smol_net_backward(t->net, t->tokens);
+    status = join(t, loss, 1, true, error);
+    if (status == SMOL_OK)
+        status = join(t, t->net->grad, t->net->n_values, sizeof(real) == sizeof(double), error);
+    return status;
 }
 
 enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_step *out,
                                    struct smol_error *error)
 {
-	const struct smol_train_options *o = &t->options;
-	const double n_processes = o->group != NULL ? o->group->size : 1;
-	struct smol_train_step s;
-	enum smol_status status;
+    const struct smol_train_options *o = &t->options;
+    const double n_processes = o->group != NULL ? o->group->size : 1;
+    struct smol_train_step s;
+    enum smol_status status;
 
-	if (t->finished)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
-	set_threads(t);
-	s.lr = o->lr * smol_schedule(o, t->step);
-	s.alpha_lr = o->alpha_lr * smol_alpha_schedule(o, t->step);
-	if ((status = differentiate(t, &s.loss, error)) != SMOL_OK)
-		return status;
-	s.loss /= n_processes;
-	s.gradient_norm = smol_gradient_norm(t->net) / n_processes;
-	if (!isfinite(s.loss) || !isfinite(s.gradient_norm))
-		return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
-		                 "step %u: the loss or its gradient is not finite; a lower learning "
-		                 "rate may help",
-		                 (unsigned)(t->step + 1));
-	smol_adamw(t,
-	           (const double[]){[SMOL_GROUP_EMBEDDING] = s.lr,
-	                            [SMOL_GROUP_ALPHA] = s.alpha_lr,
-	                            [SMOL_GROUP_FACTOR] = s.lr,
-	                            [SMOL_GROUP_NORM] = s.lr,
-	                            [SMOL_GROUP_MATRIX] = s.lr},
-	           (o->clip > 0 && s.gradient_norm > o->clip ? o->clip / s.gradient_norm : 1) / n_processes);
-	t->step++;
-	smol_net_materialise(t->net, false);
-	*out = s;
-	return SMOL_OK;
+    if (t->finished)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
+    set_threads(t);
+    s.lr = o->lr * smol_schedule(o, t->step);
+    s.alpha_lr = o->alpha_lr * smol_alpha_schedule(o, t->step);
+    if ((status = differentiate(t, &s.loss, error)) != SMOL_OK)
+        return status;
+    s.loss /= n_processes;
+    s.gradient_norm = smol_gradient_norm(t->net) / n_processes;
+    if (!isfinite(s.loss) || !isfinite(s.gradient_norm))
+        return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
+                         "step %u: the loss or its gradient is not finite; a lower learning "
+                         "rate may help",
+                         (unsigned)(t->step + 1));
+    smol_adamw(t,
+               (const double[]){[SMOL_GROUP_EMBEDDING] = s.lr,
+                                [SMOL_GROUP_ALPHA] = s.alpha_lr,
+                                [SMOL_GROUP_FACTOR] = s.lr,
+                                [SMOL_GROUP_NORM] = s.lr,
+                                [SMOL_GROUP_MATRIX] = s.lr},
+               (o->clip > 0 && s.gradient_norm > o->clip ? o->clip / s.gradient_norm : 1) /
+                   n_processes);
+    t->step++;
+    smol_net_materialise(t->net, false);
+    *out = s;
+    return SMOL_OK;
 }
 
 /* Fills the batch with windows from token *at on, until the last token; returns how many tokens
  * it predicts, and adds what they stand for. */
 static size_t load_windows(struct smol_trainer *t, uint64_t *at, uint64_t *n_bytes)
 {
-	const size_t T = t->options.context, n_tokens = t->net->n_tokens;
-	size_t n_targets = 0;
+    const size_t T = t->options.context, n_tokens = t->net->n_tokens;
+    size_t n_targets = 0;
 
-	for (size_t i = 0; i < n_tokens; i++) {
-		const uint64_t position = *at + i;
-		const bool inside = position + 1 < t->corpus.n_tokens;
+    for (size_t i = 0; i < n_tokens; i++) {
+        const uint64_t position = *at + i;
+        const bool inside = position + 1 < t->corpus.n_tokens;
 
-		t->tokens[i] = inside ? smol_corpus_token(&t->corpus, position) : 0;
-		t->targets[i] = inside ? (int32_t)smol_corpus_token(&t->corpus, position + 1) : -1;
-		n_targets += inside;
-		*n_bytes += inside ? t->token_bytes[t->targets[i]] : 0;
-	}
-	*at += t->share * T;
-	return n_targets;
+        t->tokens[i] = inside ? smol_corpus_token(&t->corpus, position) : 0;
+        t->targets[i] = inside ? (int32_t)smol_corpus_token(&t->corpus, position + 1) : -1;
+        n_targets += inside;
+        *n_bytes += inside ? t->token_bytes[t->targets[i]] : 0;
+    }
+    *at += t->share * T;
+    return n_targets;
 }
 
 enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train_score *out,
                                        struct smol_error *error)
 {
-	const struct smol_train_comm *group = t->options.group;
-	const uint32_t n_processes = group != NULL ? group->size : 1, rank = group != NULL ? group->rank : 0;
-	struct smol_train_score score = {0};
-	enum smol_status status;
-	uint64_t n_bytes = 0;
-	double sum = 0;
+    const struct smol_train_comm *group = t->options.group;
+    const uint32_t n_processes = group != NULL ? group->size : 1,
+                   rank = group != NULL ? group->rank : 0;
+    struct smol_train_score score = {0};
+    enum smol_status status;
+    uint64_t n_bytes = 0;
+    double sum = 0;
 
-	set_threads(t);
-	for (uint64_t at = t->n_train, i = 0; at + 1 < t->corpus.n_tokens; i++) {
-		double total;
+    set_threads(t);
+    for (uint64_t at = t->n_train, i = 0; at + 1 < t->corpus.n_tokens; i++) {
+        double total;
 
-		score.n_tokens += load_windows(t, &at, &n_bytes);
-		if (i % n_processes != rank)
-			continue;
-		smol_net_forward(t->net, t->tokens, t->targets, false, &total);
-		sum += total;
-	}
-	if ((status = join(t, &sum, 1, true, error)) != SMOL_OK)
-		return status;
-	if (!isfinite(sum))
-		return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
-		                 "after step %u: the validation loss is not finite; a lower "
-		                 "learning rate may help",
-		                 (unsigned)t->step);
-	score.nats_per_token = sum / (double)score.n_tokens;
-	/* For bytes the quotient is 1, so that nothing is rounded that was not before. */
-	score.bits_per_byte =
-		score.nats_per_token / 0.69314718055994530942 * ((double)score.n_tokens / (double)n_bytes);
-	if (t->best != NULL && !t->finished && score.nats_per_token < t->best_nats) {
-		t->best_nats = score.nats_per_token;
-		memcpy(t->best, t->net->value, t->net->n_values * sizeof *t->best);
-	}
-	*out = score;
-	return SMOL_OK;
+        score.n_tokens += load_windows(t, &at, &n_bytes);
+        if (i % n_processes != rank)
+            continue;
+        smol_net_forward(t->net, t->tokens, t->targets, false, &total);
+        sum += total;
+    }
+    if ((status = join(t, &sum, 1, true, error)) != SMOL_OK)
+        return status;
+    if (!isfinite(sum))
+        return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
+                         "after step %u: the validation loss is not finite; a lower "
+                         "learning rate may help",
+                         (unsigned)t->step);
+    score.nats_per_token = sum / (double)score.n_tokens;
+    /* For bytes the quotient is 1, so that nothing is rounded that was not before. */
+    score.bits_per_byte =
+        score.nats_per_token / 0.69314718055994530942 * ((double)score.n_tokens / (double)n_bytes);
+    if (t->best != NULL && !t->finished && score.nats_per_token < t->best_nats) {
+        t->best_nats = score.nats_per_token;
+        memcpy(t->best, t->net->value, t->net->n_values * sizeof *t->best);
+    }
+    *out = score;
+    return SMOL_OK;
 }

@@ -8,23 +8,23 @@
 #include <smol/train.h>
 
 struct smol_trainer {
-	struct smol_train_options options;
-	struct smol_corpus corpus;
-	struct smol_file tokenizer; /* nothing else of it */
-	uint16_t *token_bytes;      /* (V) what each token stands for */
-	uint64_t n_train; /* tokens to train on; the rest validate */
-	uint32_t share; /* windows of a batch that this process computes */
-	struct smol_net *net;
-	real *m, *v;   /* (n_values): AdamW's moments */
-	uint32_t step; /* steps done */
-	uint8_t batch_key[32];
-	uint32_t *tokens; /* (share x context) */
-	int32_t *targets; /* (share x context) */
-	real *best;       /* (n_values), NULL unless keep_best */
-	double best_nats; /* infinite before the first evaluation */
-	bool finished;
-	uint8_t *learned, *embeddings; /* sections of the file, once finished; NULL with `full` */
-	uint64_t learned_bytes, embedding_bytes;
+    struct smol_train_options options;
+    struct smol_corpus corpus;
+    struct smol_file tokenizer; /* nothing else of it */
+    uint16_t *token_bytes;      /* (V) what each token stands for */
+    uint64_t n_train;           /* tokens to train on; the rest validate */
+    uint32_t share;             /* windows of a batch that this process computes */
+    struct smol_net *net;
+    real *m, *v;   /* (n_values): AdamW's moments */
+    uint32_t step; /* steps done */
+    uint8_t batch_key[32];
+    uint32_t *tokens; /* (share x context) */
+    int32_t *targets; /* (share x context) */
+    real *best;       /* (n_values), NULL unless keep_best */
+    double best_nats; /* infinite before the first evaluation */
+    bool finished;
+    uint8_t *learned, *embeddings; /* sections of the file, once finished; NULL with `full` */
+    uint64_t learned_bytes, embedding_bytes;
 };
 
 /* The factors of lr and alpha_lr at a step, counted from 0. */
@@ -44,25 +44,31 @@ const char *smol_options_difference(const struct smol_train_options *a,
                                     const struct smol_train_options *b);
 
 /* The configuration that resolved options describe, canonical and checked. */
-enum smol_status smol_train_config(struct smol_config *config, const struct smol_train_options *options,
+enum smol_status smol_train_config(struct smol_config *config,
+                                   const struct smol_train_options *options,
                                    struct smol_error *error);
 
-/* The part of it that is schemes: one for every tensor, by the options and the rules that fit its name. ARGUMENT if a rule says
- * nothing of any. config has its shape. */
-enum smol_status smol_train_schemes(struct smol_config *config, const struct smol_train_options *options,
+/* The part of it that is schemes: one for every tensor, by the options and the rules that fit its
+ * name. ARGUMENT if a rule says nothing of any. config has its shape. */
+enum smol_status smol_train_schemes(struct smol_config *config,
+                                    const struct smol_train_options *options,
                                     struct smol_error *error);
 /* Whether the matrices that no rule is about have projections. */
 bool smol_train_projects(const struct smol_train_options *options);
 
-/* The rules as a JSON array, and those of such an array after what there is. TEXT if it is malformed. */
+/* The rules as a JSON array, and those of such an array after what there is. TEXT if it is
+ * malformed. */
 json_t *smol_rules_to_json(const struct smol_train_options *options);
-enum smol_status smol_rules_from_json(struct smol_train_options *options, const json_t *json, struct smol_error *error);
+enum smol_status smol_rules_from_json(struct smol_train_options *options, const json_t *json,
+                                      struct smol_error *error);
 
-/* Batches: windows whose starts, below n_starts, are a function of the seed, the step and their index alone. */
+/* Batches: windows whose starts, below n_starts, are a function of the seed, the step and their
+ * index alone. */
 void smol_batch_key(uint8_t key[32], enum smol_order order, uint64_t seed);
 uint64_t smol_batch_start(const uint8_t key[32], uint32_t step, uint32_t window, uint64_t n_starts);
 /* The start of window n, counted over all steps, in a shuffled order. n_starts > 0. */
-uint64_t smol_shuffled_start(const uint8_t key[32], uint64_t n, uint32_t context, uint64_t n_starts);
+uint64_t smol_shuffled_start(const uint8_t key[32], uint64_t n, uint32_t context,
+                             uint64_t n_starts);
 
 /* One step of AdamW from net->grad, already scaled. lr: by group. */
 void smol_adamw(struct smol_trainer *trainer, const double *lr, double grad_scale);

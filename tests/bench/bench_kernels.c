@@ -1,5 +1,6 @@
-/* Gweights/s of the kernels of each instruction set on one thread, beside the bare generator and beside stored matrices of
- * the same shape read from memory, in one run: the ratios are what counts. Run by hand: bench_kernels [SECONDS [scalar|avx2|avx512|neon|avxvnni|avx512bw]]. */
+/* Gweights/s of the kernels of each instruction set on one thread, beside the bare generator and
+ * beside stored matrices of the same shape read from memory, in one run: the ratios are what
+ * counts. Run by hand: bench_kernels [SECONDS [scalar|avx2|avx512|neon|avxvnni|avx512bw]]. */
 #define _POSIX_C_SOURCE 200809L
 #include "cpu/cpu.h"
 #include "kernel/kernel.h"
@@ -15,160 +16,165 @@ static double seconds_each = 0.3;
 
 static double now(void)
 {
-	struct timespec t;
+    struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static void *memory(size_t size)
 {
-	void *p = aligned_alloc(64, (size + 63) / 64 * 64);
+    void *p = aligned_alloc(64, (size + 63) / 64 * 64);
 
-	if (!p) {
-		fputs("bench_kernels: out of memory\n", stderr);
-		exit(1);
-	}
-	memset(p, 1, size);
-	return p;
+    if (!p) {
+        fputs("bench_kernels: out of memory\n", stderr);
+        exit(1);
+    }
+    memset(p, 1, size);
+    return p;
 }
 
-/* What is measured; count weights a call. The best of many calls' rates: others use this machine too. */
+/* What is measured; count weights a call. The best of many calls' rates: others use this machine
+ * too. */
 struct task {
-	const struct smol_kernels *k;
-	struct smol_frozen frozen;
-	const uint8_t
-		*stored; /* (n_stored) rows of the matrix, as often as it takes to leave the caches */
-	size_t n_stored;
-	int16_t *X;
-	float *x;
-	int64_t *sums;
-	void *scratch;
-	size_t n_x;
-	float sink;
+    const struct smol_kernels *k;
+    struct smol_frozen frozen;
+    const uint8_t *stored; /* (n_stored) rows of the matrix, as often as it takes to leave the
+                              caches */
+    size_t n_stored;
+    int16_t *X;
+    float *x;
+    int64_t *sums;
+    void *scratch;
+    size_t n_x;
+    float sink;
 };
 
 typedef uint64_t body(struct task *task); /* returns the weights multiplied */
 
 static double rate(struct task *task, body *run)
 {
-	const double begin = now();
-	double best = 0;
+    const double begin = now();
+    double best = 0;
 
-	do {
-		const double start = now();
-		const uint64_t weights = run(task);
-		const double r = (double)weights / (now() - start);
-		best = r > best ? r : best;
-	} while (now() - begin < seconds_each);
-	return best * 1e-9;
+    do {
+        const double start = now();
+        const uint64_t weights = run(task);
+        const double r = (double)weights / (now() - start);
+        best = r > best ? r : best;
+    } while (now() - begin < seconds_each);
+    return best * 1e-9;
 }
 
 static uint64_t run_frozen(struct task *t)
 {
-	const uint32_t most = SMOL_BLOCK_BATCH,
-		       n_blocks = t->frozen.rows / SMOL_ROW_BLOCK;
+    const uint32_t most = SMOL_BLOCK_BATCH, n_blocks = t->frozen.rows / SMOL_ROW_BLOCK;
 
-	for (uint32_t b = 0; b < n_blocks; b += most)
-		t->k->frozen(t->sums, &t->frozen, b, n_blocks - b < most ? n_blocks - b : most, t->X,
-		             t->frozen.cols, t->n_x, t->scratch);
-	return (uint64_t)t->frozen.rows * t->frozen.cols * t->n_x;
+    for (uint32_t b = 0; b < n_blocks; b += most)
+        t->k->frozen(t->sums, &t->frozen, b, n_blocks - b < most ? n_blocks - b : most, t->X,
+                     t->frozen.cols, t->n_x, t->scratch);
+    return (uint64_t)t->frozen.rows * t->frozen.cols * t->n_x;
 }
 
 static uint64_t run_frozen_fast(struct task *t)
 {
-	const uint32_t n_blocks = t->frozen.rows / SMOL_ROW_BLOCK;
+    const uint32_t n_blocks = t->frozen.rows / SMOL_ROW_BLOCK;
 
-	for (uint32_t b = 0; b < n_blocks; b += SMOL_BLOCK_BATCH)
-		t->k->frozen_fast(t->sums, &t->frozen, b, n_blocks - b < SMOL_BLOCK_BATCH ? n_blocks - b : SMOL_BLOCK_BATCH, t->X,
-		                  t->frozen.cols, t->n_x, t->scratch);
-	return (uint64_t)t->frozen.rows * t->frozen.cols * t->n_x;
+    for (uint32_t b = 0; b < n_blocks; b += SMOL_BLOCK_BATCH)
+        t->k->frozen_fast(t->sums, &t->frozen, b,
+                          n_blocks - b < SMOL_BLOCK_BATCH ? n_blocks - b : SMOL_BLOCK_BATCH, t->X,
+                          t->frozen.cols, t->n_x, t->scratch);
+    return (uint64_t)t->frozen.rows * t->frozen.cols * t->n_x;
 }
 
 static uint64_t run_q8(struct task *t)
 {
-	const size_t cols = t->frozen.cols;
+    const size_t cols = t->frozen.cols;
 
-	for (size_t r = 0; r < t->n_stored; r += SMOL_ROW_BLOCK) {
-		const struct smol_rows rows = {t->stored + r * cols, NULL, SMOL_ROW_BLOCK, cols};
-		t->k->rows_q8(t->sums, &rows, t->X, cols, 1, t->scratch);
-	}
-	return (uint64_t)t->n_stored * cols;
+    for (size_t r = 0; r < t->n_stored; r += SMOL_ROW_BLOCK) {
+        const struct smol_rows rows = {t->stored + r * cols, NULL, SMOL_ROW_BLOCK, cols};
+        t->k->rows_q8(t->sums, &rows, t->X, cols, 1, t->scratch);
+    }
+    return (uint64_t)t->n_stored * cols;
 }
 
 /* The multipliers, a byte for 16 of data, are read from a place of their own. */
 static uint64_t run_q4(struct task *t)
 {
-	const size_t cols = t->frozen.cols;
+    const size_t cols = t->frozen.cols;
 
-	for (size_t r = 0; r < t->n_stored; r += SMOL_ROW_BLOCK) {
-		const struct smol_rows rows = {t->stored + r * cols / 2, t->stored + (t->n_stored + r / 16) * cols / 2,
-		                               SMOL_ROW_BLOCK, cols};
-		t->k->rows_q4(t->sums, &rows, t->X, cols, 1, t->scratch);
-	}
-	return (uint64_t)t->n_stored * cols;
+    for (size_t r = 0; r < t->n_stored; r += SMOL_ROW_BLOCK) {
+        const struct smol_rows rows = {t->stored + r * cols / 2,
+                                       t->stored + (t->n_stored + r / 16) * cols / 2,
+                                       SMOL_ROW_BLOCK, cols};
+        t->k->rows_q4(t->sums, &rows, t->X, cols, 1, t->scratch);
+    }
+    return (uint64_t)t->n_stored * cols;
 }
 
 static uint64_t run_i16(struct task *t)
 {
-	const size_t cols = t->frozen.cols;
+    const size_t cols = t->frozen.cols;
 
-	for (size_t r = 0; r < t->n_stored / 2; r += SMOL_ROW_BLOCK)
-		t->k->rows_i16(t->sums, (const int16_t *)(const void *)(t->stored + 2 * r * cols), SMOL_ROW_BLOCK, cols, t->X);
-	return (uint64_t)t->n_stored / 2 * cols;
+    for (size_t r = 0; r < t->n_stored / 2; r += SMOL_ROW_BLOCK)
+        t->k->rows_i16(t->sums, (const int16_t *)(const void *)(t->stored + 2 * r * cols),
+                       SMOL_ROW_BLOCK, cols, t->X);
+    return (uint64_t)t->n_stored / 2 * cols;
 }
 
 static uint64_t run_f32(struct task *t)
 {
-	const size_t cols = t->frozen.cols, n = t->n_stored / 4;
+    const size_t cols = t->frozen.cols, n = t->n_stored / 4;
 
-	for (size_t r = 0; r < n; r++)
-		t->sink += t->k->dot_f32(t->stored + 4 * r * cols, t->x, cols);
-	return (uint64_t)n * cols;
+    for (size_t r = 0; r < n; r++)
+        t->sink += t->k->dot_f32(t->stored + 4 * r * cols, t->x, cols);
+    return (uint64_t)n * cols;
 }
 
 static uint64_t run_generator(struct task *t)
 {
-	struct smol_stream s;
-	uint8_t bytes[SMOL_STEP_BYTES];
+    struct smol_stream s;
+    uint8_t bytes[SMOL_STEP_BYTES];
 
-	smol_stream_init(&s, t->frozen.key, 0, 0, SMOL_PURPOSE_MATRIX, 0);
-	for (unsigned i = 0; i < 20000; i++)
-		smol_stream_step(&s, bytes);
-	t->sink += (float)bytes[0];
-	return 20000u * SMOL_STEP_BYTES;
+    smol_stream_init(&s, t->frozen.key, 0, 0, SMOL_PURPOSE_MATRIX, 0);
+    for (unsigned i = 0; i < 20000; i++)
+        smol_stream_step(&s, bytes);
+    t->sink += (float)bytes[0];
+    return 20000u * SMOL_STEP_BYTES;
 }
 
 static void bench_shape(struct task *t, uint32_t rows, uint32_t cols)
 {
-	static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
-	static const struct {
-		enum smol_dist dist;
-		uint32_t d;
-	} schemes[] = {
-		{SMOL_SIGN, 1}, {SMOL_SIGN, 5}, {SMOL_SIGN, 8}, {SMOL_SIGN, 16}, {SMOL_GAUSS, 1}};
-	static const double alpha[16] = {1,   0.5, -0.25, 0.75, -0.6, 0.4,  0.3, 0.2,
-	                                 0.1, 0.9, 0.8,   0.7,  0.6,  -0.5, 0.4, 0.3};
+    static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
+    static const struct {
+        enum smol_dist dist;
+        uint32_t d;
+    } schemes[] = {
+        {SMOL_SIGN, 1}, {SMOL_SIGN, 5}, {SMOL_SIGN, 8}, {SMOL_SIGN, 16}, {SMOL_GAUSS, 1}};
+    static const double alpha[16] = {1,   0.5, -0.25, 0.75, -0.6, 0.4,  0.3, 0.2,
+                                     0.1, 0.9, 0.8,   0.7,  0.6,  -0.5, 0.4, 0.3};
 
-	t->frozen.rows = rows;
-	t->frozen.cols = cols;
-	t->frozen.table = table;
-	t->n_stored = (size_t)200000000 / cols / SMOL_ROW_BLOCK * SMOL_ROW_BLOCK;
-	for (unsigned i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-		t->frozen.n_planes = smol_frozen_planes(schemes[i].dist, schemes[i].d);
-		smol_frozen_table(table, schemes[i].dist, alpha, schemes[i].d);
-		t->n_x = 1;
-		printf("%-8s %5u x %-5u %-5s d %-2u  one vector %7.2f", t->k->name, rows, cols,
-		       schemes[i].dist ? "gauss" : "sign", schemes[i].d, rate(t, run_frozen));
-		t->n_x = POSITIONS;
-		printf("   %u vectors %7.2f", POSITIONS, rate(t, run_frozen));
-		t->n_x = 1;
-		printf("   approximate: one vector %7.2f", rate(t, run_frozen_fast));
-		t->n_x = POSITIONS;
-		printf("   %u vectors %7.2f\n", POSITIONS, rate(t, run_frozen_fast));
-	}
-	printf("%-8s %5u x %-5u stored, one vector:  int4 %7.2f   int8 %7.2f   int16 %7.2f   f32 %7.2f\n", t->k->name, rows, cols,
-	       rate(t, run_q4), rate(t, run_q8), rate(t, run_i16), rate(t, run_f32));
+    t->frozen.rows = rows;
+    t->frozen.cols = cols;
+    t->frozen.table = table;
+    t->n_stored = (size_t)200000000 / cols / SMOL_ROW_BLOCK * SMOL_ROW_BLOCK;
+    for (unsigned i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        t->frozen.n_planes = smol_frozen_planes(schemes[i].dist, schemes[i].d);
+        smol_frozen_table(table, schemes[i].dist, alpha, schemes[i].d);
+        t->n_x = 1;
+        printf("%-8s %5u x %-5u %-5s d %-2u  one vector %7.2f", t->k->name, rows, cols,
+               schemes[i].dist ? "gauss" : "sign", schemes[i].d, rate(t, run_frozen));
+        t->n_x = POSITIONS;
+        printf("   %u vectors %7.2f", POSITIONS, rate(t, run_frozen));
+        t->n_x = 1;
+        printf("   approximate: one vector %7.2f", rate(t, run_frozen_fast));
+        t->n_x = POSITIONS;
+        printf("   %u vectors %7.2f\n", POSITIONS, rate(t, run_frozen_fast));
+    }
+    printf(
+        "%-8s %5u x %-5u stored, one vector:  int4 %7.2f   int8 %7.2f   int16 %7.2f   f32 %7.2f\n",
+        t->k->name, rows, cols, rate(t, run_q4), rate(t, run_q8), rate(t, run_i16),
+        rate(t, run_f32));
 }
 
 #if defined(__x86_64__)
@@ -178,67 +184,61 @@ smol_rows_product smol_rows_q8_avxvnni_for_tests;
 /* Those with AVX-VNNI, in AVX-512's encoding. */
 static const struct smol_kernels *avxvnni(void)
 {
-	static struct smol_kernels k;
+    static struct smol_kernels k;
 
-	k = smol_kernels_avx2;
-	k.name = "avxvnni";
-	k.frozen = smol_frozen_avxvnni_for_tests;
-	k.rows_q8 = smol_rows_q8_avxvnni_for_tests;
-	return smol_kernels_select(SMOL_ISA_AVX512) ? &k : NULL;
+    k = smol_kernels_avx2;
+    k.name = "avxvnni";
+    k.frozen = smol_frozen_avxvnni_for_tests;
+    k.rows_q8 = smol_rows_q8_avxvnni_for_tests;
+    return smol_kernels_select(SMOL_ISA_AVX512) ? &k : NULL;
 }
 
 static const struct smol_kernels *avx512bw(void)
 {
-	static struct smol_kernels k;
+    static struct smol_kernels k;
 
-	k = smol_kernels_avx512bw;
-	k.name = "avx512bw";
-	return smol_cpu_detect().avx512bw ? &k : NULL;
+    k = smol_kernels_avx512bw;
+    k.name = "avx512bw";
+    return smol_cpu_detect().avx512bw ? &k : NULL;
 }
 #else
-static const struct smol_kernels *avxvnni(void)
-{
-	return NULL;
-}
+static const struct smol_kernels *avxvnni(void) { return NULL; }
 
-static const struct smol_kernels *avx512bw(void)
-{
-	return NULL;
-}
+static const struct smol_kernels *avx512bw(void) { return NULL; }
 #endif
 
 static void bench_set(struct task *t, const struct smol_kernels *k, const char *only)
 {
-	if (k == NULL || (only && strcmp(only, k->name) != 0))
-		return;
-	t->k = k;
-	bench_shape(t, 3072, 768);
-	bench_shape(t, 768, 3072);
+    if (k == NULL || (only && strcmp(only, k->name) != 0))
+        return;
+    t->k = k;
+    bench_shape(t, 3072, 768);
+    bench_shape(t, 768, 3072);
 }
 
 int main(int argc, char **argv)
 {
-	static const enum smol_isa sets[] = {SMOL_ISA_SCALAR, SMOL_ISA_AVX2, SMOL_ISA_AVX512,
-	                                     SMOL_ISA_NEON};
-	struct smol_frozen_key key;
-	struct task t = {.frozen = {.key = &key}};
+    static const enum smol_isa sets[] = {SMOL_ISA_SCALAR, SMOL_ISA_AVX2, SMOL_ISA_AVX512,
+                                         SMOL_ISA_NEON};
+    struct smol_frozen_key key;
+    struct task t = {.frozen = {.key = &key}};
 
-	if (argc > 1)
-		seconds_each = strtod(argv[1], NULL);
-	smol_frozen_key_init(&key, 1);
-	t.stored = memory(200000000);
-	t.X = memory(POSITIONS * 3072 * sizeof *t.X);
-	t.x = memory(3072 * sizeof *t.x);
-	for (size_t i = 0; i < POSITIONS * 3072; i++)
-		t.X[i] = (int16_t)((int)(i * 7919 % 65025) - 32512);
-	t.sums = memory(POSITIONS * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK * sizeof *t.sums);
-	t.scratch = memory(smol_kernel_scratch(3072, POSITIONS));
-	printf("Gweights/s, one thread (stored ones are read from memory)\nplain generator alone %.2f "
-	       "GB/s\n",
-	       rate(&t, run_generator));
-	for (unsigned i = 0; i < sizeof sets / sizeof *sets; i++)
-		bench_set(&t, smol_kernels_select(sets[i]), argc > 2 ? argv[2] : NULL);
-	bench_set(&t, avxvnni(), argc > 2 ? argv[2] : NULL);
-	bench_set(&t, avx512bw(), argc > 2 ? argv[2] : NULL);
-	return 0;
+    if (argc > 1)
+        seconds_each = strtod(argv[1], NULL);
+    smol_frozen_key_init(&key, 1);
+    t.stored = memory(200000000);
+    t.X = memory(POSITIONS * 3072 * sizeof *t.X);
+    t.x = memory(3072 * sizeof *t.x);
+    for (size_t i = 0; i < POSITIONS * 3072; i++)
+        t.X[i] = (int16_t)((int)(i * 7919 % 65025) - 32512);
+    t.sums = memory(POSITIONS * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK * sizeof *t.sums);
+    t.scratch = memory(smol_kernel_scratch(3072, POSITIONS));
+    printf("Gweights/s, one thread (stored ones are read from memory)\nplain generator alone %.2f "
+           "GB/s\n",
+           rate(&t, run_generator));
+    for (unsigned i = 0; i < sizeof sets / sizeof *sets; i++)
+        bench_set(&t, smol_kernels_select(sets[i]), argc > 2 ? argv[2] : NULL);
+    bench_set(&t, avxvnni(), argc > 2 ? argv[2] : NULL);
+    bench_set(&t, avx512bw(), argc > 2 ? argv[2] : NULL);
+    return 0;
 }

@@ -1,5 +1,5 @@
-/* Prints what a session computes, for drivers: logits MODEL.smol TOKEN... writes the (V) logits after the last
- * token as floats in the machine's order. */
+/* Prints what a session computes, for drivers: logits MODEL.smol TOKEN... writes the (V) logits
+ * after the last token as floats in the machine's order. */
 #include <smol/io.h>
 #include <smol/session.h>
 
@@ -10,52 +10,52 @@
 
 static int fail(const struct smol_error *error)
 {
-	fprintf(stderr, "logits: %s\n", error->text);
-	return 1;
+    fprintf(stderr, "logits: %s\n", error->text);
+    return 1;
 }
 
 static int feed_and_print(const struct smol_file *file, const uint32_t *tokens, size_t n)
 {
-	const struct smol_session_options options = {.context = (uint32_t)n};
-	struct smol_session *session;
-	struct smol_error error;
-	size_t size_bytes;
-	void *memory;
-	int code = 0;
+    const struct smol_session_options options = {.context = (uint32_t)n};
+    struct smol_session *session;
+    struct smol_error error;
+    size_t size_bytes;
+    void *memory;
+    int code = 0;
 
-	if (smol_session_size(&size_bytes, file, &options, &error))
-		return fail(&error);
-	memory = aligned_alloc(64, (size_bytes + 63) / 64 * 64);
-	if (!memory || smol_session_init(&session, file, &options, memory, size_bytes, &error)) {
-		free(memory);
-		return fail(&error);
-	}
-	if (smol_session_feed(session, tokens, n, &error))
-		code = fail(&error);
-	else if (fwrite(smol_session_logits(session), sizeof(float), file->config.vocab, stdout) !=
-	         file->config.vocab)
-		code = 1;
-	smol_session_finish(session);
-	free(memory);
-	return code;
+    if (smol_session_size(&size_bytes, file, &options, &error))
+        return fail(&error);
+    memory = aligned_alloc(64, (size_bytes + 63) / 64 * 64);
+    if (!memory || smol_session_init(&session, file, &options, memory, size_bytes, &error)) {
+        free(memory);
+        return fail(&error);
+    }
+    if (smol_session_feed(session, tokens, n, &error))
+        code = fail(&error);
+    else if (fwrite(smol_session_logits(session), sizeof(float), file->config.vocab, stdout) !=
+             file->config.vocab)
+        code = 1;
+    smol_session_finish(session);
+    free(memory);
+    return code;
 }
 
 int main(int argc, char **argv)
 {
-	static uint32_t tokens[MAX_TOKENS];
-	struct smol_mapping mapping;
-	struct smol_error error;
-	struct smol_file file;
-	size_t n = 0;
-	int code;
+    static uint32_t tokens[MAX_TOKENS];
+    struct smol_mapping mapping;
+    struct smol_error error;
+    struct smol_file file;
+    size_t n = 0;
+    int code;
 
-	if (argc < 3 || argc - 2 > MAX_TOKENS)
-		return 2;
-	for (int i = 2; i < argc; i++)
-		tokens[n++] = (uint32_t)strtoul(argv[i], NULL, 10);
-	if (smol_file_open(&mapping, &file, argv[1], 1, &error))
-		return fail(&error);
-	code = feed_and_print(&file, tokens, n);
-	smol_mapping_close(&mapping);
-	return code;
+    if (argc < 3 || argc - 2 > MAX_TOKENS)
+        return 2;
+    for (int i = 2; i < argc; i++)
+        tokens[n++] = (uint32_t)strtoul(argv[i], NULL, 10);
+    if (smol_file_open(&mapping, &file, argv[1], 1, &error))
+        return fail(&error);
+    code = feed_and_print(&file, tokens, n);
+    smol_mapping_close(&mapping);
+    return code;
 }

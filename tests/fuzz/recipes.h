@@ -1,4 +1,5 @@
-/* Small models to damage: together they have every method, every kind of norm and every number type. */
+/* Small models to damage: together they have every method, every kind of norm and every number
+ * type. */
 #ifndef RECIPES_H
 #define RECIPES_H
 

@@ -5,6 +5,6 @@
 
 void fuzz_require(bool condition)
 {
-	if (!condition)
-		abort();
+    if (!condition)
+        abort();
 }

@@ -6,14 +6,15 @@
 
 /* Which files: two are in one text, with a zero between them. */
 enum vocab_kind {
-	VOCAB_MERGES,    /* merges.txt; special tokens are lost */
-	VOCAB_TWO,       /* vocab.json, merges.txt */
-	VOCAB_SWAPPED,   /* merges.txt, vocab.json */
-	VOCAB_TOKENIZER, /* tokenizer.json, the special tokens added */
-	N_VOCAB_KINDS
+    VOCAB_MERGES,    /* merges.txt; special tokens are lost */
+    VOCAB_TWO,       /* vocab.json, merges.txt */
+    VOCAB_SWAPPED,   /* merges.txt, vocab.json */
+    VOCAB_TOKENIZER, /* tokenizer.json, the special tokens added */
+    N_VOCAB_KINDS
 };
 
-/* For free(). A tokenizer in which a special token has the letters of another one comes out wrong. */
+/* For free(). A tokenizer in which a special token has the letters of another one comes out wrong.
+ */
 char *vocab_text(size_t *size, const struct smol_file *tokenizer, enum vocab_kind kind);
 
 #endif

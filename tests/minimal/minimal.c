@@ -1,6 +1,6 @@
-/* The library as firmware has it: a model among the program's bytes, memory that it was given, no allocation, no thread. Here the model
- * comes from standard input. Prints the tokens that follow a line feed, greedily.
- * Usage: minimal N < MODEL.smol */
+/* The library as firmware has it: a model among the program's bytes, memory that it was given, no
+ * allocation, no thread. Here the model comes from standard input. Prints the tokens that follow a
+ * line feed, greedily. Usage: minimal N < MODEL.smol */
 #include <smol/file.h>
 #include <smol/sampler.h>
 #include <smol/session.h>
@@ -12,40 +12,40 @@ static _Alignas(64) uint8_t model[4 << 20], memory[16 << 20];
 
 static int fail(const struct smol_error *error)
 {
-	fprintf(stderr, "minimal: %s\n", error->text);
-	return 1;
+    fprintf(stderr, "minimal: %s\n", error->text);
+    return 1;
 }
 
 static int generate(struct smol_session *session, uint32_t n)
 {
-	uint32_t token = 10;
-	struct smol_error error;
+    uint32_t token = 10;
+    struct smol_error error;
 
-	for (uint32_t i = 0; i < n; i++) {
-		const float *logits;
-		if (smol_session_feed(session, &token, 1, &error))
-			return fail(&error);
-		logits = smol_session_logits(session);
-		token = 0;
-		for (uint32_t v = 1; v < 256; v++)
-			token = logits[v] > logits[token] ? v : token;
-		printf("%u\n", token);
-	}
-	return 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const float *logits;
+        if (smol_session_feed(session, &token, 1, &error))
+            return fail(&error);
+        logits = smol_session_logits(session);
+        token = 0;
+        for (uint32_t v = 1; v < 256; v++)
+            token = logits[v] > logits[token] ? v : token;
+        printf("%u\n", token);
+    }
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
-	const struct smol_session_options options = {.n_threads = 1};
-	const size_t size = fread(model, 1, sizeof model, stdin);
-	struct smol_session *session;
-	struct smol_file file;
-	struct smol_error error;
+    const struct smol_session_options options = {.n_threads = 1};
+    const size_t size = fread(model, 1, sizeof model, stdin);
+    struct smol_session *session;
+    struct smol_file file;
+    struct smol_error error;
 
-	if (argc != 2)
-		return 2;
-	if (smol_file_parse(&file, model, size, &error) || smol_file_check_hash(&file, &error) ||
-	    smol_session_init(&session, &file, &options, memory, sizeof memory, &error))
-		return fail(&error);
-	return generate(session, (uint32_t)atoi(argv[1]));
+    if (argc != 2)
+        return 2;
+    if (smol_file_parse(&file, model, size, &error) || smol_file_check_hash(&file, &error) ||
+        smol_session_init(&session, &file, &options, memory, sizeof memory, &error))
+        return fail(&error);
+    return generate(session, (uint32_t)atoi(argv[1]));
 }

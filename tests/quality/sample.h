@@ -1,4 +1,5 @@
-/* What the tests look at: the bytes of one row block of one plane of a tensor, and its neighbours. */
+/* What the tests look at: the bytes of one row block of one plane of a tensor, and its neighbours.
+ */
 #ifndef QUALITY_SAMPLE_H
 #define QUALITY_SAMPLE_H
 
@@ -11,16 +12,16 @@
 #define SAMPLE_BITS (8.0 * SAMPLE_BYTES)
 
 struct place {
-	uint64_t seed;
-	uint32_t tensor, plane, block;
-	enum smol_purpose purpose;
+    uint64_t seed;
+    uint32_t tensor, plane, block;
+    enum smol_purpose purpose;
 };
 
 struct sample {
-	uint64_t n; /* its number */
-	struct place place;
-	uint8_t bytes[SAMPLE_BYTES];  /* (ROWS, COLS) */
-	uint64_t words[SAMPLE_WORDS]; /* the same, little-endian */
+    uint64_t n; /* its number */
+    struct place place;
+    uint8_t bytes[SAMPLE_BYTES];  /* (ROWS, COLS) */
+    uint64_t words[SAMPLE_WORDS]; /* the same, little-endian */
 };
 
 /* Sample n: four row blocks, two planes, twelve tensors, then the next seed. */
@@ -30,8 +31,8 @@ void sample_fill(struct sample *s, uint64_t n, const struct place *place);
 
 /* One statistical test: the upper tail's p-value of a sample. */
 struct quality_test {
-	const char *name;
-	double (*p)(const struct sample *s);
+    const char *name;
+    double (*p)(const struct sample *s);
 };
 
 extern const struct quality_test quality_tests[];

@@ -1,5 +1,5 @@
-/* Memory between two zones that nobody may write. It begins at a multiple of `align`, but of nothing larger,
- * and is filled with a pattern, so that what was left alone can be told. */
+/* Memory between two zones that nobody may write. It begins at a multiple of `align`, but of
+ * nothing larger, and is filled with a pattern, so that what was left alone can be told. */
 #ifndef TEST_GUARD_H
 #define TEST_GUARD_H
 

@@ -1,4 +1,5 @@
-/* Small models in memory for tests: random learned numbers and embeddings of a given configuration. */
+/* Small models in memory for tests: random learned numbers and embeddings of a given configuration.
+ */
 #ifndef MAKE_MODEL_H
 #define MAKE_MODEL_H
 
@@ -6,23 +7,25 @@
 
 /* What to vary; zeros are small defaults. */
 struct model_recipe {
-	uint32_t n_layers, n_heads, width, n_ff, context, vocab;
-	uint8_t source; /* of the matrices */
-	uint8_t norms;  /* source of the norms */
-	uint8_t dist, d, alpha_type, value_type, wte_type, wpe_type;
-	uint16_t rank;
-	uint8_t terms; /* of the matrices */
-	uint32_t dimensions; /* of a projection */
-	uint64_t seed;
-	const char *card; /* NULL: none */
-	uint32_t n_merges; /* of a tokenizer of BPE, with an end of text; 0: bytes. vocab must have room */
-	float factor_scale; /* of random factors and stored norms; 0: 0.1 */
+    uint32_t n_layers, n_heads, width, n_ff, context, vocab;
+    uint8_t source; /* of the matrices */
+    uint8_t norms;  /* source of the norms */
+    uint8_t dist, d, alpha_type, value_type, wte_type, wpe_type;
+    uint16_t rank;
+    uint8_t terms;       /* of the matrices */
+    uint32_t dimensions; /* of a projection */
+    uint64_t seed;
+    const char *card;  /* NULL: none */
+    uint32_t n_merges; /* of a tokenizer of BPE, with an end of text; 0: bytes. vocab must have room
+                        */
+    float factor_scale; /* of random factors and stored norms; 0: 0.1 */
 };
 
 /* Fills a valid, canonical configuration. */
 void model_config(struct smol_config *config, const struct model_recipe *recipe);
 
-/* A whole unsigned file, for free(), with room for a signature behind it. Fails the test on error. */
+/* A whole unsigned file, for free(), with room for a signature behind it. Fails the test on error.
+ */
 uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe);
 
 /* The same, parsed; file->bytes.data is for free(). */

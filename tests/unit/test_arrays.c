@@ -1,4 +1,5 @@
-/* The readers of .npy and of safetensors' other types against good files and every way in which one can be wrong. */
+/* The readers of .npy and of safetensors' other types against good files and every way in which one
+ * can be wrong. */
 #include "base/bytes.h"
 
 #include <smol/arrays.h>
@@ -10,72 +11,77 @@
 /* What parse makes of a copy of its very size, so that a sanitizer sees a step too far. */
 static enum smol_status parse_copy(struct smol_array *array, const uint8_t *bytes, size_t size)
 {
-	uint8_t *exact = malloc(size ? size : 1);
-	struct smol_error error = {0};
-	enum smol_status status;
+    uint8_t *exact = malloc(size ? size : 1);
+    struct smol_error error = {0};
+    enum smol_status status;
 
-	cr_assert_not_null(exact);
-	memcpy(exact, bytes, size);
-	status = smol_npy_parse(array, exact, size, &error);
-	cr_assert(status == error.code && (status == SMOL_OK || error.text[0]));
-	free(exact);
-	return status;
+    cr_assert_not_null(exact);
+    memcpy(exact, bytes, size);
+    status = smol_npy_parse(array, exact, size, &error);
+    cr_assert(status == error.code && (status == SMOL_OK || error.text[0]));
+    free(exact);
+    return status;
 }
 
 /* A version 1 file of this header and n_data bytes of numbers. */
 static size_t npy_of(uint8_t *buffer, const char *header, size_t n_data)
 {
-	const size_t n = strlen(header);
+    const size_t n = strlen(header);
 
-	memcpy(buffer, "\x93NUMPY\x01\x00", 8);
-	smol_put16(buffer + 8, (uint16_t)n);
-	memcpy(buffer + 10, header, n);
-	memset(buffer + 10 + n, 0, n_data);
-	return 10 + n + n_data;
+    memcpy(buffer, "\x93NUMPY\x01\x00", 8);
+    smol_put16(buffer + 8, (uint16_t)n);
+    memcpy(buffer + 10, header, n);
+    memset(buffer + 10 + n, 0, n_data);
+    return 10 + n + n_data;
 }
 
 static struct smol_array last;
 
 static enum smol_status npy(const char *header, size_t n_data)
 {
-	uint8_t buffer[512];
-	const size_t size = npy_of(buffer, header, n_data);
+    uint8_t buffer[512];
+    const size_t size = npy_of(buffer, header, n_data);
 
-	return parse_copy(&last, buffer, size);
+    return parse_copy(&last, buffer, size);
 }
 
 Test(npy, reads_what_numpy_writes)
 {
-	/* The bytes of numpy.save of [[1, -2.5]] as <f4, by NumPy 1.24. */
-	static const char text[] = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }"
-				   "                                                          \n";
-	uint8_t buffer[256];
-	const size_t size = npy_of(buffer, text, 8);
-	struct smol_array a;
-	float values[2];
+    /* The bytes of numpy.save of [[1, -2.5]] as <f4, by NumPy 1.24. */
+    static const char text[] = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }"
+                               "                                                          \n";
+    uint8_t buffer[256];
+    const size_t size = npy_of(buffer, text, 8);
+    struct smol_array a;
+    float values[2];
 
-	cr_assert_eq(size, 136);
-	smol_put32(buffer + 128, 0x3f800000);
-	smol_put32(buffer + 132, 0xc0200000);
-	cr_assert_eq(smol_npy_parse(&a, buffer, size, NULL), SMOL_OK);
-	cr_assert(a.type == SMOL_ARRAY_F32 && a.n_dims == 2 && a.shape[0] == 1 && a.shape[1] == 2 && a.size_bytes == 8);
-	cr_assert_eq(smol_array_values(values, &a, 0, 2, NULL), SMOL_OK);
-	cr_assert(values[0] == 1.0f && values[1] == -2.5f);
-	cr_assert_eq(smol_array_values(values, &a, 1, 1, NULL), SMOL_OK);
-	cr_assert(values[0] == -2.5f);
+    cr_assert_eq(size, 136);
+    smol_put32(buffer + 128, 0x3f800000);
+    smol_put32(buffer + 132, 0xc0200000);
+    cr_assert_eq(smol_npy_parse(&a, buffer, size, NULL), SMOL_OK);
+    cr_assert(a.type == SMOL_ARRAY_F32 && a.n_dims == 2 && a.shape[0] == 1 && a.shape[1] == 2 &&
+              a.size_bytes == 8);
+    cr_assert_eq(smol_array_values(values, &a, 0, 2, NULL), SMOL_OK);
+    cr_assert(values[0] == 1.0f && values[1] == -2.5f);
+    cr_assert_eq(smol_array_values(values, &a, 1, 1, NULL), SMOL_OK);
+    cr_assert(values[0] == -2.5f);
 }
 
 Test(npy, reads_every_spelling_of_a_header)
 {
-	cr_assert_eq(npy("{'descr':'<f2','fortran_order':False,'shape':(3,)}\n", 6), SMOL_OK);
-	cr_assert(last.type == SMOL_ARRAY_F16 && last.n_dims == 1 && last.shape[0] == 3);
-	cr_assert_eq(npy("{\"shape\" : ( 2 ,3,), 'descr': \"<f8\", \"fortran_order\": False , }  \n", 48), SMOL_OK);
-	cr_assert(last.type == SMOL_ARRAY_F64 && last.n_dims == 2 && last.shape[0] == 2 && last.shape[1] == 3);
-	cr_assert_eq(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n", 4), SMOL_OK);
-	cr_assert_eq(last.n_dims, 0);
-	cr_assert_eq(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 5), }\n", 0), SMOL_OK);
-	cr_assert_eq(last.size_bytes, 0);
-	cr_assert_eq(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1), }\n", 4), SMOL_OK);
+    cr_assert_eq(npy("{'descr':'<f2','fortran_order':False,'shape':(3,)}\n", 6), SMOL_OK);
+    cr_assert(last.type == SMOL_ARRAY_F16 && last.n_dims == 1 && last.shape[0] == 3);
+    cr_assert_eq(
+        npy("{\"shape\" : ( 2 ,3,), 'descr': \"<f8\", \"fortran_order\": False , }  \n", 48),
+        SMOL_OK);
+    cr_assert(last.type == SMOL_ARRAY_F64 && last.n_dims == 2 && last.shape[0] == 2 &&
+              last.shape[1] == 3);
+    cr_assert_eq(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n", 4), SMOL_OK);
+    cr_assert_eq(last.n_dims, 0);
+    cr_assert_eq(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 5), }\n", 0), SMOL_OK);
+    cr_assert_eq(last.size_bytes, 0);
+    cr_assert_eq(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1), }\n", 4),
+                 SMOL_OK);
 }
 
 #define D "'descr': '<f4', "
@@ -84,158 +90,203 @@ Test(npy, reads_every_spelling_of_a_header)
 
 Test(npy, rejects_bad_headers)
 {
-	static const struct {
-		enum smol_status status;
-		const char *header;
-	} bad[] = {
-		{SMOL_E_TEXT, ""}, {SMOL_E_TEXT, "\n"}, {SMOL_E_TEXT, "{}\n"}, {SMOL_E_TEXT, "{" D F "}\n"}, {SMOL_E_TEXT, "{" D S "}\n"},
-		{SMOL_E_TEXT, "{" F S "}\n"}, {SMOL_E_TEXT, "{" D F S}, {SMOL_E_TEXT, "{" D F S "\n"}, {SMOL_E_TEXT, "{" D F S "}"},
-		{SMOL_E_TEXT, "{" D F S "} x\n"}, {SMOL_E_TEXT, "{" D F S "}\n}\n"}, {SMOL_E_TEXT, "{" D D F S "}\n"},
-		{SMOL_E_TEXT, "{" D F S S "}\n"}, {SMOL_E_TEXT, "{" D F S ",}\n"}, {SMOL_E_TEXT, "{," D F S "}\n"},
-		{SMOL_E_TEXT, "{" D F S "'other': 1}\n"}, {SMOL_E_TEXT, "{'descr' '<f4', " F S "}\n"},
-		{SMOL_E_TEXT, "{'descr\": '<f4', " F S "}\n"}, {SMOL_E_TEXT, "{descr: '<f4', " F S "}\n"},
-		{SMOL_E_TEXT, "{' descr': '<f4', " F S "}\n"}, {SMOL_E_TEXT, "{" D F "'shape': (2,) 'x': 1}\n"},
-		{SMOL_E_ENUM, "{'descr': '>f4', " F S "}\n"}, {SMOL_E_ENUM, "{'descr': '<i4', " F S "}\n"},
-		{SMOL_E_ENUM, "{'descr': '<f4 ', " F S "}\n"}, {SMOL_E_ENUM, "{'descr': '|O', " F S "}\n"},
-		{SMOL_E_ENUM, "{'descr': [('a', '<f4')], " F S "}\n"}, {SMOL_E_ENUM, "{'descr': '<f4\", " F S "}\n"},
-		{SMOL_E_ENUM, "{" D "'fortran_order': True, " S "}\n"}, {SMOL_E_TEXT, "{" D "'fortran_order': 0, " S "}\n"},
-		{SMOL_E_TEXT, "{" D F "'shape': 2}\n"}, {SMOL_E_TEXT, "{" D F "'shape': (2)}\n"}, {SMOL_E_TEXT, "{" D F "'shape': [2]}\n"},
-		{SMOL_E_TEXT, "{" D F "'shape': (-2,)}\n"}, {SMOL_E_TEXT, "{" D F "'shape': (2.0,)}\n"}, {SMOL_E_TEXT, "{" D F "'shape': (2,,)}\n"},
-		{SMOL_E_TEXT, "{" D F "'shape': (,)}\n"}, {SMOL_E_TEXT, "{" D F "'shape': (2 1,)}\n"}, {SMOL_E_TEXT, "{" D F "'shape': (02,)}\n"},
-		{SMOL_E_TEXT, "{" D F "'shape': (2,"}, {SMOL_E_TEXT, "{" D F "'shape': (18446744073709551616,)}\n"},
-		{SMOL_E_RANGE, "{" D F "'shape': (1,1,1,1,1,1,1,1,1)}\n"},
-		/* 2^31 x 2^31 x 4 wraps to 0 in 64 bits. */
-		{SMOL_E_SIZE, "{" D F "'shape': (2147483648, 2147483648)}\n"},
-		{SMOL_E_SIZE, "{" D F "'shape': (4611686018427387904,)}\n"},
-		{SMOL_E_TRUNCATED, "{" D F "'shape': (3,)}\n"}, {SMOL_E_TRAILING, "{" D F "'shape': (1,)}\n"},
-		{SMOL_E_TRAILING, "{" D F "'shape': (0,)}\n"}, {SMOL_E_TRUNCATED, "{" D F "'shape': (4611686018427387903,)}\n"},
-	};
+    static const struct {
+        enum smol_status status;
+        const char *header;
+    } bad[] = {
+        {SMOL_E_TEXT, ""},
+        {SMOL_E_TEXT, "\n"},
+        {SMOL_E_TEXT, "{}\n"},
+        {SMOL_E_TEXT, "{" D F "}\n"},
+        {SMOL_E_TEXT, "{" D S "}\n"},
+        {SMOL_E_TEXT, "{" F S "}\n"},
+        {SMOL_E_TEXT, "{" D F S},
+        {SMOL_E_TEXT, "{" D F S "\n"},
+        {SMOL_E_TEXT, "{" D F S "}"},
+        {SMOL_E_TEXT, "{" D F S "} x\n"},
+        {SMOL_E_TEXT, "{" D F S "}\n}\n"},
+        {SMOL_E_TEXT, "{" D D F S "}\n"},
+        {SMOL_E_TEXT, "{" D F S S "}\n"},
+        {SMOL_E_TEXT, "{" D F S ",}\n"},
+        {SMOL_E_TEXT, "{," D F S "}\n"},
+        {SMOL_E_TEXT, "{" D F S "'other': 1}\n"},
+        {SMOL_E_TEXT, "{'descr' '<f4', " F S "}\n"},
+        {SMOL_E_TEXT, "{'descr\": '<f4', " F S "}\n"},
+        {SMOL_E_TEXT, "{descr: '<f4', " F S "}\n"},
+        {SMOL_E_TEXT, "{' descr': '<f4', " F S "}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (2,) 'x': 1}\n"},
+        {SMOL_E_ENUM, "{'descr': '>f4', " F S "}\n"},
+        {SMOL_E_ENUM, "{'descr': '<i4', " F S "}\n"},
+        {SMOL_E_ENUM, "{'descr': '<f4 ', " F S "}\n"},
+        {SMOL_E_ENUM, "{'descr': '|O', " F S "}\n"},
+        {SMOL_E_ENUM, "{'descr': [('a', '<f4')], " F S "}\n"},
+        {SMOL_E_ENUM, "{'descr': '<f4\", " F S "}\n"},
+        {SMOL_E_ENUM, "{" D "'fortran_order': True, " S "}\n"},
+        {SMOL_E_TEXT, "{" D "'fortran_order': 0, " S "}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': 2}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (2)}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': [2]}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (-2,)}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (2.0,)}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (2,,)}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (,)}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (2 1,)}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (02,)}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (2,"},
+        {SMOL_E_TEXT, "{" D F "'shape': (18446744073709551616,)}\n"},
+        {SMOL_E_RANGE, "{" D F "'shape': (1,1,1,1,1,1,1,1,1)}\n"},
+        /* 2^31 x 2^31 x 4 wraps to 0 in 64 bits. */
+        {SMOL_E_SIZE, "{" D F "'shape': (2147483648, 2147483648)}\n"},
+        {SMOL_E_SIZE, "{" D F "'shape': (4611686018427387904,)}\n"},
+        {SMOL_E_TRUNCATED, "{" D F "'shape': (3,)}\n"},
+        {SMOL_E_TRAILING, "{" D F "'shape': (1,)}\n"},
+        {SMOL_E_TRAILING, "{" D F "'shape': (0,)}\n"},
+        {SMOL_E_TRUNCATED, "{" D F "'shape': (4611686018427387903,)}\n"},
+    };
 
-	cr_assert_eq(npy("{" D F S "}\n", 8), SMOL_OK);
-	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		cr_assert_eq(npy(bad[i].header, 8), bad[i].status, "%s", bad[i].header);
+    cr_assert_eq(npy("{" D F S "}\n", 8), SMOL_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_eq(npy(bad[i].header, 8), bad[i].status, "%s", bad[i].header);
 }
 
 Test(npy, rejects_bad_beginnings)
 {
-	uint8_t buffer[512], spoilt[512];
-	const size_t size = npy_of(buffer, "{" D F S "}\n", 8);
-	struct smol_array a;
+    uint8_t buffer[512], spoilt[512];
+    const size_t size = npy_of(buffer, "{" D F S "}\n", 8);
+    struct smol_array a;
 
-	for (size_t n = 0; n < size; n++)
-		cr_assert_eq(parse_copy(&a, buffer, n), SMOL_E_TRUNCATED, "cut to %zu bytes", n);
-	for (size_t i = 0; i < 8; i++) {
-		memcpy(spoilt, buffer, size);
-		spoilt[i] ^= 0x10;
-		cr_assert_eq(parse_copy(&a, spoilt, size), i < 6 ? SMOL_E_MAGIC : SMOL_E_VERSION);
-	}
-	smol_put16(buffer + 8, 0xffff);
-	cr_assert_eq(parse_copy(&a, buffer, size), SMOL_E_TRUNCATED);
-	/* Version 2 and 3 have four bytes of length. */
-	memmove(buffer + 12, buffer + 10, size - 10);
-	buffer[6] = 2;
-	smol_put32(buffer + 8, 0xffffffff);
-	cr_assert_eq(parse_copy(&a, buffer, size + 2), SMOL_E_RANGE);
-	smol_put32(buffer + 8, (uint32_t)(size - 18));
-	for (buffer[6] = 2; buffer[6] <= 3; buffer[6]++)
-		cr_assert_eq(parse_copy(&a, buffer, size + 2), SMOL_OK);
-	buffer[6] = 0;
-	cr_assert_eq(parse_copy(&a, buffer, size + 2), SMOL_E_VERSION);
+    for (size_t n = 0; n < size; n++)
+        cr_assert_eq(parse_copy(&a, buffer, n), SMOL_E_TRUNCATED, "cut to %zu bytes", n);
+    for (size_t i = 0; i < 8; i++) {
+        memcpy(spoilt, buffer, size);
+        spoilt[i] ^= 0x10;
+        cr_assert_eq(parse_copy(&a, spoilt, size), i < 6 ? SMOL_E_MAGIC : SMOL_E_VERSION);
+    }
+    smol_put16(buffer + 8, 0xffff);
+    cr_assert_eq(parse_copy(&a, buffer, size), SMOL_E_TRUNCATED);
+    /* Version 2 and 3 have four bytes of length. */
+    memmove(buffer + 12, buffer + 10, size - 10);
+    buffer[6] = 2;
+    smol_put32(buffer + 8, 0xffffffff);
+    cr_assert_eq(parse_copy(&a, buffer, size + 2), SMOL_E_RANGE);
+    smol_put32(buffer + 8, (uint32_t)(size - 18));
+    for (buffer[6] = 2; buffer[6] <= 3; buffer[6]++)
+        cr_assert_eq(parse_copy(&a, buffer, size + 2), SMOL_OK);
+    buffer[6] = 0;
+    cr_assert_eq(parse_copy(&a, buffer, size + 2), SMOL_E_VERSION);
 }
 
 /* Values by IEEE 754: 1, -2, the largest, the smallest. */
 Test(values, of_every_type)
 {
-	static const uint8_t halves[] = {0x00, 0x3c, 0x00, 0xc0, 0xff, 0x7b, 0x01, 0x00};
-	static const uint8_t brains[] = {0x80, 0x3f, 0x00, 0xc0, 0x7f, 0x7f, 0x01, 0x00};
-	static const uint8_t doubles[] = {0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 1, 0, 0, 0x10, 0, 0, 0xf0, 0x3f};
-	struct smol_array a = {NULL, SMOL_ARRAY_F16, 1, {4}, halves, sizeof halves};
-	float v[4];
+    static const uint8_t halves[] = {0x00, 0x3c, 0x00, 0xc0, 0xff, 0x7b, 0x01, 0x00};
+    static const uint8_t brains[] = {0x80, 0x3f, 0x00, 0xc0, 0x7f, 0x7f, 0x01, 0x00};
+    static const uint8_t doubles[] = {0, 0, 0, 0,    0, 0, 0xf0, 0x3f,
+                                      1, 0, 0, 0x10, 0, 0, 0xf0, 0x3f};
+    struct smol_array a = {NULL, SMOL_ARRAY_F16, 1, {4}, halves, sizeof halves};
+    float v[4];
 
-	cr_assert_eq(smol_array_values(v, &a, 0, 4, NULL), SMOL_OK);
-	cr_assert(v[0] == 1.0f && v[1] == -2.0f && v[2] == 65504.0f && v[3] == 0x1p-24f);
-	a = (struct smol_array){NULL, SMOL_ARRAY_BF16, 1, {4}, brains, sizeof brains};
-	cr_assert_eq(smol_array_values(v, &a, 0, 4, NULL), SMOL_OK);
-	cr_assert(v[0] == 1.0f && v[1] == -2.0f && v[2] == 0x1.fep127f && v[3] == 0x1p-133f);
-	/* 1 + 2^-24 + 2^-52 is past the middle of two floats. */
-	a = (struct smol_array){NULL, SMOL_ARRAY_F64, 1, {2}, doubles, sizeof doubles};
-	cr_assert_eq(smol_array_values(v, &a, 0, 2, NULL), SMOL_OK);
-	cr_assert(v[0] == 1.0f && v[1] == 0x1.000002p+0f);
-	a.type = SMOL_ARRAY_OTHER;
-	cr_assert_eq(smol_array_values(v, &a, 0, 1, NULL), SMOL_E_ENUM);
+    cr_assert_eq(smol_array_values(v, &a, 0, 4, NULL), SMOL_OK);
+    cr_assert(v[0] == 1.0f && v[1] == -2.0f && v[2] == 65504.0f && v[3] == 0x1p-24f);
+    a = (struct smol_array){NULL, SMOL_ARRAY_BF16, 1, {4}, brains, sizeof brains};
+    cr_assert_eq(smol_array_values(v, &a, 0, 4, NULL), SMOL_OK);
+    cr_assert(v[0] == 1.0f && v[1] == -2.0f && v[2] == 0x1.fep127f && v[3] == 0x1p-133f);
+    /* 1 + 2^-24 + 2^-52 is past the middle of two floats. */
+    a = (struct smol_array){NULL, SMOL_ARRAY_F64, 1, {2}, doubles, sizeof doubles};
+    cr_assert_eq(smol_array_values(v, &a, 0, 2, NULL), SMOL_OK);
+    cr_assert(v[0] == 1.0f && v[1] == 0x1.000002p+0f);
+    a.type = SMOL_ARRAY_OTHER;
+    cr_assert_eq(smol_array_values(v, &a, 0, 1, NULL), SMOL_E_ENUM);
 }
 
 Test(values, that_are_no_floats_are_refused_and_nothing_is_put)
 {
-	static const uint64_t bad[] = {0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000, 0x47f0000000000000, 0x47efffffffffffff};
-	uint8_t bytes[16] = {0};
-	struct smol_array a = {NULL, SMOL_ARRAY_F64, 1, {2}, bytes, 16};
-	struct smol_error error;
-	float v[2] = {5, 5};
+    static const uint64_t bad[] = {0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000,
+                                   0x47f0000000000000, 0x47efffffffffffff};
+    uint8_t bytes[16] = {0};
+    struct smol_array a = {NULL, SMOL_ARRAY_F64, 1, {2}, bytes, 16};
+    struct smol_error error;
+    float v[2] = {5, 5};
 
-	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		smol_put64(bytes + 8, bad[i]);
-		cr_assert_eq(smol_array_values(v, &a, 0, 2, &error), SMOL_E_NUMERIC);
-		cr_assert(v[0] == 5 && strstr(error.text, "number 1 "));
-	}
-	smol_put64(bytes + 8, 0x47efffffe0000000); /* the largest float */
-	cr_assert_eq(smol_array_values(v, &a, 0, 2, NULL), SMOL_OK);
-	cr_assert(v[1] == 0x1.fffffep127f);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        smol_put64(bytes + 8, bad[i]);
+        cr_assert_eq(smol_array_values(v, &a, 0, 2, &error), SMOL_E_NUMERIC);
+        cr_assert(v[0] == 5 && strstr(error.text, "number 1 "));
+    }
+    smol_put64(bytes + 8, 0x47efffffe0000000); /* the largest float */
+    cr_assert_eq(smol_array_values(v, &a, 0, 2, NULL), SMOL_OK);
+    cr_assert(v[1] == 0x1.fffffep127f);
 }
 
 static enum smol_status tensors(const char *header, size_t n_data)
 {
-	const size_t n = strlen(header), size = 8 + n + n_data;
-	uint8_t *bytes = calloc(size, 1);
-	struct smol_safetensors file;
-	struct smol_error error;
-	enum smol_status status;
+    const size_t n = strlen(header), size = 8 + n + n_data;
+    uint8_t *bytes = calloc(size, 1);
+    struct smol_safetensors file;
+    struct smol_error error;
+    enum smol_status status;
 
-	cr_assert_not_null(bytes);
-	smol_put64(bytes, n);
-	memcpy(bytes + 8, header, n);
-	status = smol_safetensors_parse(&file, bytes, size, &error);
-	if (status == SMOL_OK)
-		smol_safetensors_free(&file);
-	free(bytes);
-	return status;
+    cr_assert_not_null(bytes);
+    smol_put64(bytes, n);
+    memcpy(bytes + 8, header, n);
+    status = smol_safetensors_parse(&file, bytes, size, &error);
+    if (status == SMOL_OK)
+        smol_safetensors_free(&file);
+    free(bytes);
+    return status;
 }
 
 /* What GPT-2's own file has besides: masks of four dimensions, and other types. */
 Test(safetensors, passes_over_what_it_cannot_read)
 {
-	static const struct {
-		const char *name;
-		size_t size_bytes;
-	} types[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8}, {"BOOL", 1}, {"U8", 1}, {"I8", 1}, {"U16", 2}, {"I16", 2},
-	             {"U32", 4}, {"I32", 4}, {"U64", 8}, {"I64", 8}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
-	char header[256];
+    static const struct {
+        const char *name;
+        size_t size_bytes;
+    } types[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8},     {"BOOL", 1},
+                 {"U8", 1},  {"I8", 1},  {"U16", 2},  {"I16", 2},     {"U32", 4},
+                 {"I32", 4}, {"U64", 8}, {"I64", 8},  {"F8_E4M3", 1}, {"F8_E5M2", 1}};
+    char header[256];
 
-	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-		const unsigned n = (unsigned)(6 * types[i].size_bytes);
-		snprintf(header, sizeof header, "{\"m\":{\"dtype\":\"%s\",\"shape\":[1,1,2,3],\"data_offsets\":[0,%u]}}", types[i].name, n);
-		cr_assert_eq(tensors(header, n), SMOL_OK, "%s", types[i].name);
-		cr_assert_eq(tensors(header, n + 1), SMOL_E_TRAILING);
-		cr_assert_eq(tensors(header, n - 1), SMOL_E_RANGE);
-	}
-	cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4), SMOL_OK, "a number");
-	cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F32\",\"shape\":[0,7],\"data_offsets\":[0,0]}}", 0), SMOL_OK, "no number");
-	cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F7\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4), SMOL_E_ENUM);
-	cr_assert_eq(tensors("{\"m\":{\"dtype\":4,\"shape\":[1],\"data_offsets\":[0,4]}}", 4), SMOL_E_ENUM);
-	cr_assert_eq(tensors("{\"m\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1), SMOL_E_RANGE);
-	cr_assert_eq(tensors("{\"m\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1), SMOL_E_TEXT);
-	cr_assert_eq(tensors("{\"m\":{\"dtype\":\"U8\",\"shape\":[9223372036854775808],\"data_offsets\":[0,1]}}", 1), SMOL_E_TEXT);
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        const unsigned n = (unsigned)(6 * types[i].size_bytes);
+        snprintf(header, sizeof header,
+                 "{\"m\":{\"dtype\":\"%s\",\"shape\":[1,1,2,3],\"data_offsets\":[0,%u]}}",
+                 types[i].name, n);
+        cr_assert_eq(tensors(header, n), SMOL_OK, "%s", types[i].name);
+        cr_assert_eq(tensors(header, n + 1), SMOL_E_TRAILING);
+        cr_assert_eq(tensors(header, n - 1), SMOL_E_RANGE);
+    }
+    cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4),
+                 SMOL_OK, "a number");
+    cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F32\",\"shape\":[0,7],\"data_offsets\":[0,0]}}", 0),
+                 SMOL_OK, "no number");
+    cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F7\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4),
+                 SMOL_E_ENUM);
+    cr_assert_eq(tensors("{\"m\":{\"dtype\":4,\"shape\":[1],\"data_offsets\":[0,4]}}", 4),
+                 SMOL_E_ENUM);
+    cr_assert_eq(
+        tensors("{\"m\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}",
+                1),
+        SMOL_E_RANGE);
+    cr_assert_eq(
+        tensors("{\"m\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
+                1),
+        SMOL_E_TEXT);
+    cr_assert_eq(
+        tensors("{\"m\":{\"dtype\":\"U8\",\"shape\":[9223372036854775808],\"data_offsets\":[0,1]}}",
+                1),
+        SMOL_E_TEXT);
 }
 
 /* Depth costs a parser its stack. */
 Test(safetensors, is_not_sunk_by_depth)
 {
-	char *header = malloc(1 << 20);
+    char *header = malloc(1 << 20);
 
-	cr_assert_not_null(header);
-	memset(header, '[', 1 << 20);
-	memcpy(header, "{\"m\":", 5);
-	header[(1 << 20) - 1] = '\0';
-	cr_assert_eq(tensors(header, 0), SMOL_E_TEXT);
-	free(header);
+    cr_assert_not_null(header);
+    memset(header, '[', 1 << 20);
+    memcpy(header, "{\"m\":", 5);
+    header[(1 << 20) - 1] = '\0';
+    cr_assert_eq(tensors(header, 0), SMOL_E_TEXT);
+    free(header);
 }

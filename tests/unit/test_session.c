@@ -1,5 +1,5 @@
-/* Running a model: the bits do not depend on threads, batches or splits, and the numbers are those of an independent
- * forward pass in double over the exact weights. SPEC.md 7 and 8. */
+/* Running a model: the bits do not depend on threads, batches or splits, and the numbers are those
+ * of an independent forward pass in double over the exact weights. SPEC.md 7 and 8. */
 #include "make_model.h"
 
 #include <criterion/criterion.h>
@@ -12,486 +12,585 @@
 #include <string.h>
 
 static const struct model_recipe recipes[] = {
-	{.wte_type = SMOL_Q8, .wpe_type = SMOL_Q8},
-	{.source = SMOL_MATRIX_OWN, .alpha_type = SMOL_F16, .width = 65, .n_heads = 5, .n_ff = 131, .vocab = 257, .wte_type = SMOL_Q8},
-	{.source = SMOL_MATRIX_SHARED, .dist = SMOL_GAUSS, .d = 9, .width = 15, .n_heads = 3, .n_ff = 7, .norms = SMOL_NORM_OWN},
-	{.rank = 3, .value_type = SMOL_F16, .norms = SMOL_NORM_STORED, .width = 130, .n_heads = 2, .n_ff = 64, .wte_type = SMOL_F16},
-	{.source = SMOL_MATRIX_OWN, .d = 64, .rank = 17, .width = 1, .n_heads = 1, .n_ff = 3, .vocab = 11},
-	{.source = SMOL_MATRIX_OWN, .dist = SMOL_GAUSS, .d = 8, .n_layers = 5, .width = 64, .n_heads = 4},
-	{.source = SMOL_MATRIX_OWN, .alpha_type = SMOL_Q8_BLOCKS, .rank = 3, .value_type = SMOL_Q8_BLOCKS, .norms = SMOL_NORM_STORED, .width = 33, .n_heads = 3},
-	{.rank = 2, .value_type = SMOL_F16, .terms = SMOL_TERM_GAINS | SMOL_TERM_BIASES, .width = 70, .n_heads = 5, .n_ff = 67},
-	{.source = SMOL_MATRIX_FASTFOOD_SHARED, .dimensions = 90, .value_type = SMOL_Q8_BLOCKS, .terms = SMOL_TERM_GAINS | SMOL_TERM_LAYER_GAIN, .width = 30, .n_heads = 3},
-	{.source = SMOL_MATRIX_NOLA, .d = 9, .rank = 67, .alpha_type = SMOL_F16, .terms = SMOL_TERM_BIASES, .width = 33, .n_heads = 3},
-	{.rank = 2, .value_type = SMOL_F16, .dimensions = 33, .terms = SMOL_TERM_SPARSE, .width = 70, .n_heads = 5, .n_ff = 67},
-	{.source = SMOL_MATRIX_OWN, .value_type = SMOL_Q8_BLOCKS, .dimensions = 17, .terms = SMOL_TERM_SPARSE | SMOL_TERM_GAINS, .width = 70, .n_heads = 5, .n_ff = 67},
-	{.source = SMOL_MATRIX_FASTFOOD, .dimensions = 100, .rank = 2, .width = 33, .n_heads = 3, .n_ff = 50},
-	{.source = SMOL_MATRIX_FASTFOOD, .dimensions = 130, .alpha_type = SMOL_Q8_BLOCKS, .norms = SMOL_NORM_OWN, .width = 30, .n_heads = 3},
-	{.source = SMOL_MATRIX_FASTFOOD_SHARED, .dimensions = 700, .alpha_type = SMOL_F16, .width = 30, .n_heads = 3, .wte_type = SMOL_Q8},
-	{.source = SMOL_MATRIX_FOURIER, .dimensions = 100, .alpha_type = SMOL_F16, .width = 33, .n_heads = 3, .n_ff = 50},
-	{.source = SMOL_MATRIX_OWN, .d = 5, .width = 100, .n_heads = 4, .vocab = 300, .wte_type = SMOL_Q4, .wpe_type = SMOL_Q4},
+    {.wte_type = SMOL_Q8, .wpe_type = SMOL_Q8},
+    {.source = SMOL_MATRIX_OWN,
+     .alpha_type = SMOL_F16,
+     .width = 65,
+     .n_heads = 5,
+     .n_ff = 131,
+     .vocab = 257,
+     .wte_type = SMOL_Q8},
+    {.source = SMOL_MATRIX_SHARED,
+     .dist = SMOL_GAUSS,
+     .d = 9,
+     .width = 15,
+     .n_heads = 3,
+     .n_ff = 7,
+     .norms = SMOL_NORM_OWN},
+    {.rank = 3,
+     .value_type = SMOL_F16,
+     .norms = SMOL_NORM_STORED,
+     .width = 130,
+     .n_heads = 2,
+     .n_ff = 64,
+     .wte_type = SMOL_F16},
+    {.source = SMOL_MATRIX_OWN,
+     .d = 64,
+     .rank = 17,
+     .width = 1,
+     .n_heads = 1,
+     .n_ff = 3,
+     .vocab = 11},
+    {.source = SMOL_MATRIX_OWN,
+     .dist = SMOL_GAUSS,
+     .d = 8,
+     .n_layers = 5,
+     .width = 64,
+     .n_heads = 4},
+    {.source = SMOL_MATRIX_OWN,
+     .alpha_type = SMOL_Q8_BLOCKS,
+     .rank = 3,
+     .value_type = SMOL_Q8_BLOCKS,
+     .norms = SMOL_NORM_STORED,
+     .width = 33,
+     .n_heads = 3},
+    {.rank = 2,
+     .value_type = SMOL_F16,
+     .terms = SMOL_TERM_GAINS | SMOL_TERM_BIASES,
+     .width = 70,
+     .n_heads = 5,
+     .n_ff = 67},
+    {.source = SMOL_MATRIX_FASTFOOD_SHARED,
+     .dimensions = 90,
+     .value_type = SMOL_Q8_BLOCKS,
+     .terms = SMOL_TERM_GAINS | SMOL_TERM_LAYER_GAIN,
+     .width = 30,
+     .n_heads = 3},
+    {.source = SMOL_MATRIX_NOLA,
+     .d = 9,
+     .rank = 67,
+     .alpha_type = SMOL_F16,
+     .terms = SMOL_TERM_BIASES,
+     .width = 33,
+     .n_heads = 3},
+    {.rank = 2,
+     .value_type = SMOL_F16,
+     .dimensions = 33,
+     .terms = SMOL_TERM_SPARSE,
+     .width = 70,
+     .n_heads = 5,
+     .n_ff = 67},
+    {.source = SMOL_MATRIX_OWN,
+     .value_type = SMOL_Q8_BLOCKS,
+     .dimensions = 17,
+     .terms = SMOL_TERM_SPARSE | SMOL_TERM_GAINS,
+     .width = 70,
+     .n_heads = 5,
+     .n_ff = 67},
+    {.source = SMOL_MATRIX_FASTFOOD,
+     .dimensions = 100,
+     .rank = 2,
+     .width = 33,
+     .n_heads = 3,
+     .n_ff = 50},
+    {.source = SMOL_MATRIX_FASTFOOD,
+     .dimensions = 130,
+     .alpha_type = SMOL_Q8_BLOCKS,
+     .norms = SMOL_NORM_OWN,
+     .width = 30,
+     .n_heads = 3},
+    {.source = SMOL_MATRIX_FASTFOOD_SHARED,
+     .dimensions = 700,
+     .alpha_type = SMOL_F16,
+     .width = 30,
+     .n_heads = 3,
+     .wte_type = SMOL_Q8},
+    {.source = SMOL_MATRIX_FOURIER,
+     .dimensions = 100,
+     .alpha_type = SMOL_F16,
+     .width = 33,
+     .n_heads = 3,
+     .n_ff = 50},
+    {.source = SMOL_MATRIX_OWN,
+     .d = 5,
+     .width = 100,
+     .n_heads = 4,
+     .vocab = 300,
+     .wte_type = SMOL_Q4,
+     .wpe_type = SMOL_Q4},
 };
 #define N_RECIPES (sizeof recipes / sizeof recipes[0])
 #define N_TOKENS 12u
 
 struct running {
-	struct smol_file file;
-	struct smol_session *session;
-	void *memory;
+    struct smol_file file;
+    struct smol_session *session;
+    void *memory;
 };
 
 /* A session for the model in r->file. */
 static void begin(struct running *r, uint32_t n_threads, uint32_t batch)
 {
-	const struct smol_session_options options = {.n_threads = n_threads, .batch = batch};
-	struct smol_error error = {0};
-	size_t size;
+    const struct smol_session_options options = {.n_threads = n_threads, .batch = batch};
+    struct smol_error error = {0};
+    size_t size;
 
-	cr_assert_eq(smol_session_size(&size, &r->file, &options, &error), SMOL_OK, "%s", error.text);
-	r->memory = aligned_alloc(64, (size + 63) / 64 * 64);
-	/* Nothing may rest on what the memory held before. */
-	memset(r->memory, 0xa5, size);
-	cr_assert_eq(smol_session_init(&r->session, &r->file, &options, r->memory, size, &error), SMOL_OK, "%s", error.text);
+    cr_assert_eq(smol_session_size(&size, &r->file, &options, &error), SMOL_OK, "%s", error.text);
+    r->memory = aligned_alloc(64, (size + 63) / 64 * 64);
+    /* Nothing may rest on what the memory held before. */
+    memset(r->memory, 0xa5, size);
+    cr_assert_eq(smol_session_init(&r->session, &r->file, &options, r->memory, size, &error),
+                 SMOL_OK, "%s", error.text);
 }
 
-static void start(struct running *r, const struct model_recipe *recipe, uint32_t n_threads, uint32_t batch)
+static void start(struct running *r, const struct model_recipe *recipe, uint32_t n_threads,
+                  uint32_t batch)
 {
-	model_open(&r->file, recipe);
-	begin(r, n_threads, batch);
+    model_open(&r->file, recipe);
+    begin(r, n_threads, batch);
 }
 
 static void finish(struct running *r)
 {
-	smol_session_finish(r->session);
-	free(r->memory);
-	free((void *)(uintptr_t)r->file.bytes.data);
+    smol_session_finish(r->session);
+    free(r->memory);
+    free((void *)(uintptr_t)r->file.bytes.data);
 }
 
 static void fill_tokens(uint32_t tokens[N_TOKENS], uint32_t vocab)
 {
-	uint64_t random = 77;
+    uint64_t random = 77;
 
-	for (uint32_t i = 0; i < N_TOKENS; i++)
-		tokens[i] = test_random(&random) % vocab;
+    for (uint32_t i = 0; i < N_TOKENS; i++)
+        tokens[i] = test_random(&random) % vocab;
 }
 
 /* ---- the same model, slowly and in double ---- */
 
 static double *tensor(const struct smol_file *file, const char *name, uint32_t layer)
 {
-	struct smol_tensor t;
-	char full[64];
-	double *values;
-	void *scratch;
-	size_t size;
+    struct smol_tensor t;
+    char full[64];
+    double *values;
+    void *scratch;
+    size_t size;
 
-	if (name[0] == '%')
-		snprintf(full, sizeof full, "h.%u.%s", layer, name + 1);
-	else
-		snprintf(full, sizeof full, "%s", name);
-	cr_assert_eq(smol_tensor_find(&t, &file->config, full, NULL), SMOL_OK, "%s", full);
-	values = malloc((size_t)t.rows * t.cols * sizeof *values);
-	size = smol_tensor_scratch_bytes(file, &t);
-	scratch = aligned_alloc(64, (size + 63) / 64 * 64);
-	cr_assert_eq(smol_tensor_read(values, file, &t, 0, t.rows, scratch, NULL), SMOL_OK);
-	free(scratch);
-	return values;
+    if (name[0] == '%')
+        snprintf(full, sizeof full, "h.%u.%s", layer, name + 1);
+    else
+        snprintf(full, sizeof full, "%s", name);
+    cr_assert_eq(smol_tensor_find(&t, &file->config, full, NULL), SMOL_OK, "%s", full);
+    values = malloc((size_t)t.rows * t.cols * sizeof *values);
+    size = smol_tensor_scratch_bytes(file, &t);
+    scratch = aligned_alloc(64, (size + 63) / 64 * 64);
+    cr_assert_eq(smol_tensor_read(values, file, &t, 0, t.rows, scratch, NULL), SMOL_OK);
+    free(scratch);
+    return values;
 }
 
-static void layernorm(double *y, const double *x, const struct smol_file *f, const char *norm, uint32_t layer, size_t n)
+static void layernorm(double *y, const double *x, const struct smol_file *f, const char *norm,
+                      uint32_t layer, size_t n)
 {
-	char name[32];
-	double mean = 0, var = 0, *gain, *bias;
+    char name[32];
+    double mean = 0, var = 0, *gain, *bias;
 
-	snprintf(name, sizeof name, "%s.weight", norm);
-	gain = tensor(f, name, layer);
-	snprintf(name, sizeof name, "%s.bias", norm);
-	bias = tensor(f, name, layer);
-	for (size_t i = 0; i < n; i++)
-		mean += x[i] / (double)n;
-	for (size_t i = 0; i < n; i++)
-		var += (x[i] - mean) * (x[i] - mean) / (double)n;
-	for (size_t i = 0; i < n; i++)
-		y[i] = (x[i] - mean) / sqrt(var + (double)f->config.ln_epsilon) * gain[i] + bias[i];
-	free(gain);
-	free(bias);
+    snprintf(name, sizeof name, "%s.weight", norm);
+    gain = tensor(f, name, layer);
+    snprintf(name, sizeof name, "%s.bias", norm);
+    bias = tensor(f, name, layer);
+    for (size_t i = 0; i < n; i++)
+        mean += x[i] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        var += (x[i] - mean) * (x[i] - mean) / (double)n;
+    for (size_t i = 0; i < n; i++)
+        y[i] = (x[i] - mean) / sqrt(var + (double)f->config.ln_epsilon) * gain[i] + bias[i];
+    free(gain);
+    free(bias);
 }
 
-static void multiply(double *y, const struct smol_file *f, const char *name, uint32_t layer, const double *x, size_t R,
-                     size_t K)
+static void multiply(double *y, const struct smol_file *f, const char *name, uint32_t layer,
+                     const double *x, size_t R, size_t K)
 {
-	double *w = tensor(f, name, layer), *bias = NULL;
-	struct smol_tensor t;
-	char bias_name[64];
+    double *w = tensor(f, name, layer), *bias = NULL;
+    struct smol_tensor t;
+    char bias_name[64];
 
-	snprintf(bias_name, sizeof bias_name, "h.%u.%.*s.bias", layer, (int)(strlen(name + 1) - strlen(".weight")), name + 1);
-	if (smol_tensor_find(&t, &f->config, bias_name, NULL) == SMOL_OK)
-		bias = tensor(f, bias_name, layer);
-	for (size_t r = 0; r < R; r++) {
-		y[r] = bias ? bias[r] : 0;
-		for (size_t k = 0; k < K; k++)
-			y[r] += w[r * K + k] * x[k];
-	}
-	free(w);
-	free(bias);
+    snprintf(bias_name, sizeof bias_name, "h.%u.%.*s.bias", layer,
+             (int)(strlen(name + 1) - strlen(".weight")), name + 1);
+    if (smol_tensor_find(&t, &f->config, bias_name, NULL) == SMOL_OK)
+        bias = tensor(f, bias_name, layer);
+    for (size_t r = 0; r < R; r++) {
+        y[r] = bias ? bias[r] : 0;
+        for (size_t k = 0; k < K; k++)
+            y[r] += w[r * K + k] * x[k];
+    }
+    free(w);
+    free(bias);
 }
 
 /* keys and values: (L, N_TOKENS, C); logits: (V). */
-static void slow_forward(double *logits, const struct smol_file *f, uint32_t token, uint32_t pos, double *keys, double *values)
+static void slow_forward(double *logits, const struct smol_file *f, uint32_t token, uint32_t pos,
+                         double *keys, double *values)
 {
-	const size_t C = f->config.width, F = f->config.n_ff, H = f->config.n_heads, D = C / H, V = f->config.vocab;
-	double *x = malloc(C * sizeof *x), *h = malloc(C * sizeof *h), *o = malloc(C * sizeof *o);
-	double *qkv = malloc(3 * C * sizeof *qkv), *ff = malloc(F * sizeof *ff);
-	double *wte = tensor(f, "wte.weight", 0), *wpe = tensor(f, "wpe.weight", 0);
+    const size_t C = f->config.width, F = f->config.n_ff, H = f->config.n_heads, D = C / H,
+                 V = f->config.vocab;
+    double *x = malloc(C * sizeof *x), *h = malloc(C * sizeof *h), *o = malloc(C * sizeof *o);
+    double *qkv = malloc(3 * C * sizeof *qkv), *ff = malloc(F * sizeof *ff);
+    double *wte = tensor(f, "wte.weight", 0), *wpe = tensor(f, "wpe.weight", 0);
 
-	for (size_t i = 0; i < C; i++)
-		x[i] = wte[token * C + i] + wpe[pos * C + i];
-	for (uint32_t l = 0; l < f->config.n_layers; l++) {
-		double *K = keys + (size_t)l * N_TOKENS * C, *W = values + (size_t)l * N_TOKENS * C;
-		layernorm(h, x, f, "%ln_1", l, C);
-		multiply(qkv, f, "%attn.c_attn.weight", l, h, 3 * C, C);
-		memcpy(K + pos * C, qkv + C, C * sizeof *K);
-		memcpy(W + pos * C, qkv + 2 * C, C * sizeof *W);
-		for (size_t head = 0; head < H; head++) {
-			double p[N_TOKENS], sum = 0;
-			for (size_t j = 0; j <= pos; j++) {
-				p[j] = 0;
-				for (size_t i = head * D; i < (head + 1) * D; i++)
-					p[j] += qkv[i] * K[j * C + i];
-				p[j] = exp(p[j] / sqrt((double)D));
-				sum += p[j];
-			}
-			for (size_t i = head * D; i < (head + 1) * D; i++) {
-				o[i] = 0;
-				for (size_t j = 0; j <= pos; j++)
-					o[i] += p[j] / sum * W[j * C + i];
-			}
-		}
-		multiply(h, f, "%attn.c_proj.weight", l, o, C, C);
-		for (size_t i = 0; i < C; i++)
-			x[i] += h[i];
-		layernorm(h, x, f, "%ln_2", l, C);
-		multiply(ff, f, "%mlp.c_fc.weight", l, h, F, C);
-		for (size_t i = 0; i < F; i++)
-			ff[i] = 0.5 * ff[i] * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (ff[i] + 0.044715 * ff[i] * ff[i] * ff[i])));
-		multiply(h, f, "%mlp.c_proj.weight", l, ff, C, F);
-		for (size_t i = 0; i < C; i++)
-			x[i] += h[i];
-	}
-	layernorm(h, x, f, "ln_f", 0, C);
-	for (size_t v = 0; v < V; v++) {
-		logits[v] = 0;
-		for (size_t i = 0; i < C; i++)
-			logits[v] += wte[v * C + i] * h[i];
-	}
-	free(x), free(h), free(o), free(qkv), free(ff), free(wte), free(wpe);
+    for (size_t i = 0; i < C; i++)
+        x[i] = wte[token * C + i] + wpe[pos * C + i];
+    for (uint32_t l = 0; l < f->config.n_layers; l++) {
+        double *K = keys + (size_t)l * N_TOKENS * C, *W = values + (size_t)l * N_TOKENS * C;
+        layernorm(h, x, f, "%ln_1", l, C);
+        multiply(qkv, f, "%attn.c_attn.weight", l, h, 3 * C, C);
+        memcpy(K + pos * C, qkv + C, C * sizeof *K);
+        memcpy(W + pos * C, qkv + 2 * C, C * sizeof *W);
+        for (size_t head = 0; head < H; head++) {
+            double p[N_TOKENS], sum = 0;
+            for (size_t j = 0; j <= pos; j++) {
+                p[j] = 0;
+                for (size_t i = head * D; i < (head + 1) * D; i++)
+                    p[j] += qkv[i] * K[j * C + i];
+                p[j] = exp(p[j] / sqrt((double)D));
+                sum += p[j];
+            }
+            for (size_t i = head * D; i < (head + 1) * D; i++) {
+                o[i] = 0;
+                for (size_t j = 0; j <= pos; j++)
+                    o[i] += p[j] / sum * W[j * C + i];
+            }
+        }
+        multiply(h, f, "%attn.c_proj.weight", l, o, C, C);
+        for (size_t i = 0; i < C; i++)
+            x[i] += h[i];
+        layernorm(h, x, f, "%ln_2", l, C);
+        multiply(ff, f, "%mlp.c_fc.weight", l, h, F, C);
+        for (size_t i = 0; i < F; i++)
+            ff[i] = 0.5 * ff[i] *
+                    (1 + tanh(sqrt(2 / 3.14159265358979323846) *
+                              (ff[i] + 0.044715 * ff[i] * ff[i] * ff[i])));
+        multiply(h, f, "%mlp.c_proj.weight", l, ff, C, F);
+        for (size_t i = 0; i < C; i++)
+            x[i] += h[i];
+    }
+    layernorm(h, x, f, "ln_f", 0, C);
+    for (size_t v = 0; v < V; v++) {
+        logits[v] = 0;
+        for (size_t i = 0; i < C; i++)
+            logits[v] += wte[v * C + i] * h[i];
+    }
+    free(x), free(h), free(o), free(qkv), free(ff), free(wte), free(wpe);
 }
 
 Test(session, logits_are_those_of_a_forward_pass_in_double)
 {
-	for (size_t i = 0; i < N_RECIPES; i++) {
-		struct running r;
-		uint32_t tokens[N_TOKENS];
-		double *logits, *keys, *values;
-		size_t cache;
+    for (size_t i = 0; i < N_RECIPES; i++) {
+        struct running r;
+        uint32_t tokens[N_TOKENS];
+        double *logits, *keys, *values;
+        size_t cache;
 
-		start(&r, &recipes[i], 1, 0);
-		fill_tokens(tokens, r.file.config.vocab);
-		cache = (size_t)r.file.config.n_layers * N_TOKENS * r.file.config.width;
-		logits = malloc(r.file.config.vocab * sizeof *logits);
-		keys = malloc(cache * sizeof *keys);
-		values = malloc(cache * sizeof *values);
-		for (uint32_t p = 0; p < 4; p++) {
-			slow_forward(logits, &r.file, tokens[p], p, keys, values);
-			cr_assert_eq(smol_session_feed(r.session, &tokens[p], 1, NULL), SMOL_OK);
-			for (uint32_t v = 0; v < r.file.config.vocab; v++)
-				cr_assert_float_eq((double)smol_session_logits(r.session)[v], logits[v], 1e-3 * (1 + fabs(logits[v])),
-				                   "recipe %zu position %u token %u: %g, expected %g", i, p, v,
-				                   (double)smol_session_logits(r.session)[v], logits[v]);
-		}
-		free(logits), free(keys), free(values);
-		finish(&r);
-	}
+        start(&r, &recipes[i], 1, 0);
+        fill_tokens(tokens, r.file.config.vocab);
+        cache = (size_t)r.file.config.n_layers * N_TOKENS * r.file.config.width;
+        logits = malloc(r.file.config.vocab * sizeof *logits);
+        keys = malloc(cache * sizeof *keys);
+        values = malloc(cache * sizeof *values);
+        for (uint32_t p = 0; p < 4; p++) {
+            slow_forward(logits, &r.file, tokens[p], p, keys, values);
+            cr_assert_eq(smol_session_feed(r.session, &tokens[p], 1, NULL), SMOL_OK);
+            for (uint32_t v = 0; v < r.file.config.vocab; v++)
+                cr_assert_float_eq((double)smol_session_logits(r.session)[v], logits[v],
+                                   1e-3 * (1 + fabs(logits[v])),
+                                   "recipe %zu position %u token %u: %g, expected %g", i, p, v,
+                                   (double)smol_session_logits(r.session)[v], logits[v]);
+        }
+        free(logits), free(keys), free(values);
+        finish(&r);
+    }
 }
 
 Test(session, bits_do_not_depend_on_threads_batches_or_splits)
 {
-	static const uint32_t threads[] = {1, 2, 3, 7}, batches[] = {0, 1, 2, 5};
+    static const uint32_t threads[] = {1, 2, 3, 7}, batches[] = {0, 1, 2, 5};
 
-	for (size_t i = 0; i < N_RECIPES; i++) {
-		uint32_t tokens[N_TOKENS];
-		float *expected = NULL;
-		for (size_t k = 0; k < 16; k++) {
-			struct running r;
-			size_t fed = 0, size;
-			start(&r, &recipes[i], threads[k % 4], batches[k / 4]);
-			fill_tokens(tokens, r.file.config.vocab);
-			/* Splits 1, 2, 3, ... tokens for odd k; all at once for even k. */
-			for (size_t n = k % 2 ? 1 : N_TOKENS; fed < N_TOKENS; n++) {
-				const size_t m = n < N_TOKENS - fed ? n : N_TOKENS - fed;
-				cr_assert_eq(smol_session_feed(r.session, tokens + fed, m, NULL), SMOL_OK);
-				fed += m;
-			}
-			size = r.file.config.vocab * sizeof(float);
-			if (!expected) {
-				expected = malloc(size);
-				memcpy(expected, smol_session_logits(r.session), size);
-			}
-			cr_assert_arr_eq(smol_session_logits(r.session), expected, size, "recipe %zu variant %zu", i, k);
-			finish(&r);
-		}
-		free(expected);
-	}
+    for (size_t i = 0; i < N_RECIPES; i++) {
+        uint32_t tokens[N_TOKENS];
+        float *expected = NULL;
+        for (size_t k = 0; k < 16; k++) {
+            struct running r;
+            size_t fed = 0, size;
+            start(&r, &recipes[i], threads[k % 4], batches[k / 4]);
+            fill_tokens(tokens, r.file.config.vocab);
+            /* Splits 1, 2, 3, ... tokens for odd k; all at once for even k. */
+            for (size_t n = k % 2 ? 1 : N_TOKENS; fed < N_TOKENS; n++) {
+                const size_t m = n < N_TOKENS - fed ? n : N_TOKENS - fed;
+                cr_assert_eq(smol_session_feed(r.session, tokens + fed, m, NULL), SMOL_OK);
+                fed += m;
+            }
+            size = r.file.config.vocab * sizeof(float);
+            if (!expected) {
+                expected = malloc(size);
+                memcpy(expected, smol_session_logits(r.session), size);
+            }
+            cr_assert_arr_eq(smol_session_logits(r.session), expected, size,
+                             "recipe %zu variant %zu", i, k);
+            finish(&r);
+        }
+        free(expected);
+    }
 }
 
 Test(session, a_rewound_session_computes_the_same_again)
 {
-	struct running r;
-	uint32_t tokens[N_TOKENS];
-	float first[256];
+    struct running r;
+    uint32_t tokens[N_TOKENS];
+    float first[256];
 
-	start(&r, &recipes[0], 2, 0);
-	fill_tokens(tokens, 256);
-	cr_assert_eq(smol_session_feed(r.session, tokens, 9, NULL), SMOL_OK);
-	memcpy(first, smol_session_logits(r.session), sizeof first);
-	smol_session_rewind(r.session, 4);
-	cr_assert_null(smol_session_logits(r.session));
-	cr_assert_eq(smol_session_position(r.session), 4);
-	cr_assert_eq(smol_session_feed(r.session, tokens + 4, 5, NULL), SMOL_OK);
-	cr_assert_arr_eq(smol_session_logits(r.session), first, sizeof first);
-	finish(&r);
+    start(&r, &recipes[0], 2, 0);
+    fill_tokens(tokens, 256);
+    cr_assert_eq(smol_session_feed(r.session, tokens, 9, NULL), SMOL_OK);
+    memcpy(first, smol_session_logits(r.session), sizeof first);
+    smol_session_rewind(r.session, 4);
+    cr_assert_null(smol_session_logits(r.session));
+    cr_assert_eq(smol_session_position(r.session), 4);
+    cr_assert_eq(smol_session_feed(r.session, tokens + 4, 5, NULL), SMOL_OK);
+    cr_assert_arr_eq(smol_session_logits(r.session), first, sizeof first);
+    finish(&r);
 }
 
 Test(session, what_does_not_fit_changes_nothing)
 {
-	struct running r;
-	struct smol_error error;
-	uint32_t tokens[N_TOKENS + 1] = {0};
+    struct running r;
+    struct smol_error error;
+    uint32_t tokens[N_TOKENS + 1] = {0};
 
-	start(&r, &recipes[0], 1, 0);
-	cr_assert_eq(smol_session_feed(r.session, tokens, N_TOKENS + 1, &error), SMOL_E_CONTEXT);
-	cr_assert_eq(smol_session_position(r.session), 0);
-	tokens[3] = 256;
-	cr_assert_eq(smol_session_feed(r.session, tokens, 4, &error), SMOL_E_TOKEN);
-	cr_assert_eq(smol_session_position(r.session), 0);
-	cr_assert_eq(smol_session_feed(r.session, tokens, 0, &error), SMOL_OK);
-	cr_assert_null(smol_session_logits(r.session));
-	finish(&r);
+    start(&r, &recipes[0], 1, 0);
+    cr_assert_eq(smol_session_feed(r.session, tokens, N_TOKENS + 1, &error), SMOL_E_CONTEXT);
+    cr_assert_eq(smol_session_position(r.session), 0);
+    tokens[3] = 256;
+    cr_assert_eq(smol_session_feed(r.session, tokens, 4, &error), SMOL_E_TOKEN);
+    cr_assert_eq(smol_session_position(r.session), 0);
+    cr_assert_eq(smol_session_feed(r.session, tokens, 0, &error), SMOL_OK);
+    cr_assert_null(smol_session_logits(r.session));
+    finish(&r);
 }
 
 /* log(sum exp) - logit from the logits themselves, in double by libm. */
 Test(session, scores_are_losses_of_the_logits)
 {
-	const uint32_t vocab = 257;
-	struct running r;
-	uint32_t tokens[N_TOKENS];
-	double nats[N_TOKENS];
-	float last[257];
+    const uint32_t vocab = 257;
+    struct running r;
+    uint32_t tokens[N_TOKENS];
+    double nats[N_TOKENS];
+    float last[257];
 
-	start(&r, &recipes[1], 2, 5);
-	fill_tokens(tokens, r.file.config.vocab);
-	cr_assert_eq(smol_session_score(r.session, nats, tokens, &vocab, 1, NULL), SMOL_E_TOKEN);
-	cr_assert_eq(smol_session_position(r.session), 0);
-	cr_assert_eq(smol_session_score(r.session, nats, tokens, tokens + 1, N_TOKENS - 1, NULL), SMOL_OK);
-	memcpy(last, smol_session_logits(r.session), sizeof last);
-	smol_session_rewind(r.session, 0);
-	for (uint32_t i = 0; i + 1 < N_TOKENS; i++) {
-		double sum = 0;
-		const float *logits;
-		cr_assert_eq(smol_session_feed(r.session, &tokens[i], 1, NULL), SMOL_OK);
-		logits = smol_session_logits(r.session);
-		for (uint32_t v = 0; v < r.file.config.vocab; v++)
-			sum += exp((double)logits[v]);
-		cr_assert_float_eq(nats[i], log(sum) - (double)logits[tokens[i + 1]], 1e-5);
-	}
-	cr_assert_arr_eq(smol_session_logits(r.session), last, sizeof last);
-	finish(&r);
+    start(&r, &recipes[1], 2, 5);
+    fill_tokens(tokens, r.file.config.vocab);
+    cr_assert_eq(smol_session_score(r.session, nats, tokens, &vocab, 1, NULL), SMOL_E_TOKEN);
+    cr_assert_eq(smol_session_position(r.session), 0);
+    cr_assert_eq(smol_session_score(r.session, nats, tokens, tokens + 1, N_TOKENS - 1, NULL),
+                 SMOL_OK);
+    memcpy(last, smol_session_logits(r.session), sizeof last);
+    smol_session_rewind(r.session, 0);
+    for (uint32_t i = 0; i + 1 < N_TOKENS; i++) {
+        double sum = 0;
+        const float *logits;
+        cr_assert_eq(smol_session_feed(r.session, &tokens[i], 1, NULL), SMOL_OK);
+        logits = smol_session_logits(r.session);
+        for (uint32_t v = 0; v < r.file.config.vocab; v++)
+            sum += exp((double)logits[v]);
+        cr_assert_float_eq(nats[i], log(sum) - (double)logits[tokens[i + 1]], 1e-5);
+    }
+    cr_assert_arr_eq(smol_session_logits(r.session), last, sizeof last);
+    finish(&r);
 }
 
 static void put(const uint8_t *number, float value)
 {
-	memcpy((void *)(uintptr_t)number, &value, sizeof value);
+    memcpy((void *)(uintptr_t)number, &value, sizeof value);
 }
 
 /* Number i of a row of a table of floats. */
 static const uint8_t *cell(const struct smol_table_view *t, size_t row, size_t i)
 {
-	return t->data + (row * t->cols + i) * 4;
+    return t->data + (row * t->cols + i) * 4;
 }
 
-/* Of a token that is fed; of one that is not, and has only a logit; of a position; of the last LayerNorm. */
-static void spoil_fed_token(struct smol_file *f)
-{
-	put(cell(&f->wte, 0, 0), 3e38f);
-}
+/* Of a token that is fed; of one that is not, and has only a logit; of a position; of the last
+ * LayerNorm. */
+static void spoil_fed_token(struct smol_file *f) { put(cell(&f->wte, 0, 0), 3e38f); }
 
-static void spoil_other_token(struct smol_file *f)
-{
-	put(cell(&f->wte, 9, 0), 3e38f);
-}
+static void spoil_other_token(struct smol_file *f) { put(cell(&f->wte, 9, 0), 3e38f); }
 
-static void spoil_position(struct smol_file *f)
-{
-	put(cell(&f->wpe, 2, 0), 3e38f);
-}
+static void spoil_position(struct smol_file *f) { put(cell(&f->wpe, 2, 0), 3e38f); }
 
 static void spoil_last_bias(struct smol_file *f)
 {
-	put(f->learned.data + f->learned.size_bytes - 4, 3e38f);
+    put(f->learned.data + f->learned.size_bytes - 4, 3e38f);
 }
 
-/* The next four would be hidden by what follows if nothing looked at the right moment. A large a, then weights so small
- * that (Q, K, V) is within the range. */
+/* The next four would be hidden by what follows if nothing looked at the right moment. A large a,
+ * then weights so small that (Q, K, V) is within the range. */
 static void spoil_normalised(struct smol_file *f)
 {
-	struct smol_params_place at;
+    struct smol_params_place at;
 
-	smol_params_at(&at, &f->config, 0, SMOL_LN_1);
-	put(f->learned.data + at.gain, 1e18f);
-	smol_params_at(&at, &f->config, 0, SMOL_ATTN_C_ATTN);
-	for (size_t i = 0; i < 48; i++)
-		put(f->learned.data + at.factor_b + 4 * i, 0);
-	for (uint32_t i = 0; i < f->config.n_schemes; i++)
-		f->config.schemes[i].sigma = 0x1p-60f;
+    smol_params_at(&at, &f->config, 0, SMOL_LN_1);
+    put(f->learned.data + at.gain, 1e18f);
+    smol_params_at(&at, &f->config, 0, SMOL_ATTN_C_ATTN);
+    for (size_t i = 0; i < 48; i++)
+        put(f->learned.data + at.factor_b + 4 * i, 0);
+    for (uint32_t i = 0; i < f->config.n_schemes; i++)
+        f->config.schemes[i].sigma = 0x1p-60f;
 }
 
 /* A large K makes all attention go to one position. */
 static void spoil_key(struct smol_file *f)
 {
-	struct smol_params_place at;
+    struct smol_params_place at;
 
-	smol_params_at(&at, &f->config, 0, SMOL_ATTN_C_ATTN);
-	put(f->learned.data + at.factor_b + 4 * 16, 1e30f);
+    smol_params_at(&at, &f->config, 0, SMOL_ATTN_C_ATTN);
+    put(f->learned.data + at.factor_b + 4 * 16, 1e30f);
 }
 
 /* b is 1 throughout, and A b = 16; GELU of -16e30 is 0. */
 static void spoil_activation(struct smol_file *f)
 {
-	struct smol_params_place norm, matrix;
+    struct smol_params_place norm, matrix;
 
-	smol_params_at(&norm, &f->config, 0, SMOL_LN_2);
-	smol_params_at(&matrix, &f->config, 0, SMOL_MLP_C_FC);
-	for (size_t i = 0; i < 16; i++) {
-		put(f->learned.data + norm.gain + 4 * i, 0);
-		put(f->learned.data + norm.bias + 4 * i, 1);
-		put(f->learned.data + matrix.factor_a + 4 * i, 1);
-	}
-	put(f->learned.data + matrix.factor_b, -1e30f);
+    smol_params_at(&norm, &f->config, 0, SMOL_LN_2);
+    smol_params_at(&matrix, &f->config, 0, SMOL_MLP_C_FC);
+    for (size_t i = 0; i < 16; i++) {
+        put(f->learned.data + norm.gain + 4 * i, 0);
+        put(f->learned.data + norm.bias + 4 * i, 1);
+        put(f->learned.data + matrix.factor_a + 4 * i, 1);
+    }
+    put(f->learned.data + matrix.factor_b, -1e30f);
 }
 
 /* The last LayerNorm divides by infinity. */
 static void spoil_residual(struct smol_file *f)
 {
-	struct smol_params_place at;
+    struct smol_params_place at;
 
-	smol_params_at(&at, &f->config, 1, SMOL_MLP_C_PROJ);
-	put(f->learned.data + at.factor_b, 1e30f);
+    smol_params_at(&at, &f->config, 1, SMOL_MLP_C_PROJ);
+    put(f->learned.data + at.factor_b, 1e30f);
 }
 
-/* A number that leaves the range, wherever it stands, is an error before a logit is shown, and the session is where it
- * was. The model: width 16, rank 1, stored norms, all in f32. */
+/* A number that leaves the range, wherever it stands, is an error before a logit is shown, and the
+ * session is where it was. The model: width 16, rank 1, stored norms, all in f32. */
 Test(session, numbers_that_overflow_are_an_error)
 {
-	static void (*const spoil[])(struct smol_file *) = {
-		spoil_fed_token, spoil_other_token, spoil_position, spoil_last_bias, spoil_normalised,
-		spoil_key, spoil_activation, spoil_residual,
-	};
-	const struct model_recipe recipe = {.norms = SMOL_NORM_STORED, .rank = 1};
-	const uint32_t tokens[5] = {1, 2, 0, 2, 1};
+    static void (*const spoil[])(struct smol_file *) = {
+        spoil_fed_token,  spoil_other_token, spoil_position,   spoil_last_bias,
+        spoil_normalised, spoil_key,         spoil_activation, spoil_residual,
+    };
+    const struct model_recipe recipe = {.norms = SMOL_NORM_STORED, .rank = 1};
+    const uint32_t tokens[5] = {1, 2, 0, 2, 1};
 
-	for (size_t k = 0; k < sizeof spoil / sizeof spoil[0]; k++) {
-		struct smol_error error = {0};
-		struct running r;
-		model_open(&r.file, &recipe);
-		spoil[k](&r.file);
-		begin(&r, 2, 2);
-		/* The second time nothing that the first has left may hide it. */
-		for (int i = 0; i < 2; i++) {
-			cr_assert_eq(smol_session_feed(r.session, tokens, 5, &error), SMOL_E_NUMERIC, "case %zu", k);
-			cr_assert_eq(error.code, SMOL_E_NUMERIC);
-			cr_assert_eq(smol_session_position(r.session), 0);
-			cr_assert_null(smol_session_logits(r.session));
-		}
-		finish(&r);
-	}
+    for (size_t k = 0; k < sizeof spoil / sizeof spoil[0]; k++) {
+        struct smol_error error = {0};
+        struct running r;
+        model_open(&r.file, &recipe);
+        spoil[k](&r.file);
+        begin(&r, 2, 2);
+        /* The second time nothing that the first has left may hide it. */
+        for (int i = 0; i < 2; i++) {
+            cr_assert_eq(smol_session_feed(r.session, tokens, 5, &error), SMOL_E_NUMERIC,
+                         "case %zu", k);
+            cr_assert_eq(error.code, SMOL_E_NUMERIC);
+            cr_assert_eq(smol_session_position(r.session), 0);
+            cr_assert_null(smol_session_logits(r.session));
+        }
+        finish(&r);
+    }
 }
 
 /* Factors and norms so large that infinities and their differences arise everywhere. */
 Test(session, infinities_are_an_error)
 {
-	static const struct model_recipe cases[] = {
-		{.rank = 2, .factor_scale = 1e30f},
-		{.norms = SMOL_NORM_STORED, .factor_scale = 1e38f},
-		{.norms = SMOL_NORM_STORED, .rank = 17, .factor_scale = 3e38f, .wte_type = SMOL_Q8},
-	};
-	const uint32_t tokens[2] = {0, 1};
+    static const struct model_recipe cases[] = {
+        {.rank = 2, .factor_scale = 1e30f},
+        {.norms = SMOL_NORM_STORED, .factor_scale = 1e38f},
+        {.norms = SMOL_NORM_STORED, .rank = 17, .factor_scale = 3e38f, .wte_type = SMOL_Q8},
+    };
+    const uint32_t tokens[2] = {0, 1};
 
-	for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
-		struct running r;
-		start(&r, &cases[k], 1, 0);
-		cr_assert_eq(smol_session_feed(r.session, tokens, 2, NULL), SMOL_E_NUMERIC, "case %zu", k);
-		finish(&r);
-	}
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        struct running r;
+        start(&r, &cases[k], 1, 0);
+        cr_assert_eq(smol_session_feed(r.session, tokens, 2, NULL), SMOL_E_NUMERIC, "case %zu", k);
+        finish(&r);
+    }
 }
 
 /* Position 3 overflows; what was computed for position 2 on the way does no harm. */
 Test(session, goes_on_after_an_overflow)
 {
-	const uint32_t good[3] = {1, 2, 3}, bad[2] = {5, 6};
-	float expected[256];
-	struct running r;
+    const uint32_t good[3] = {1, 2, 3}, bad[2] = {5, 6};
+    float expected[256];
+    struct running r;
 
-	start(&r, &recipes[5], 2, 0);
-	put(cell(&r.file.wpe, 3, 0), 3e38f);
-	cr_assert_eq(smol_session_feed(r.session, good, 3, NULL), SMOL_OK);
-	memcpy(expected, smol_session_logits(r.session), sizeof expected);
-	smol_session_rewind(r.session, 0);
-	cr_assert_eq(smol_session_feed(r.session, good, 2, NULL), SMOL_OK);
-	cr_assert_eq(smol_session_feed(r.session, bad, 2, NULL), SMOL_E_NUMERIC);
-	cr_assert_eq(smol_session_position(r.session), 2);
-	cr_assert_eq(smol_session_feed(r.session, good + 2, 1, NULL), SMOL_OK);
-	cr_assert_arr_eq(smol_session_logits(r.session), expected, sizeof expected);
-	finish(&r);
+    start(&r, &recipes[5], 2, 0);
+    put(cell(&r.file.wpe, 3, 0), 3e38f);
+    cr_assert_eq(smol_session_feed(r.session, good, 3, NULL), SMOL_OK);
+    memcpy(expected, smol_session_logits(r.session), sizeof expected);
+    smol_session_rewind(r.session, 0);
+    cr_assert_eq(smol_session_feed(r.session, good, 2, NULL), SMOL_OK);
+    cr_assert_eq(smol_session_feed(r.session, bad, 2, NULL), SMOL_E_NUMERIC);
+    cr_assert_eq(smol_session_position(r.session), 2);
+    cr_assert_eq(smol_session_feed(r.session, good + 2, 1, NULL), SMOL_OK);
+    cr_assert_arr_eq(smol_session_logits(r.session), expected, sizeof expected);
+    finish(&r);
 }
 
 /* A session of a shorter context computes the same, and holds no more. */
 Test(session, may_have_a_shorter_context)
 {
-	const struct smol_session_options options = {.context = 3};
-	struct smol_session *session;
-	uint32_t tokens[N_TOKENS];
-	struct running r;
-	void *memory;
-	size_t size;
+    const struct smol_session_options options = {.context = 3};
+    struct smol_session *session;
+    uint32_t tokens[N_TOKENS];
+    struct running r;
+    void *memory;
+    size_t size;
 
-	start(&r, &recipes[0], 1, 0);
-	fill_tokens(tokens, 256);
-	cr_assert_eq(smol_session_size(&size, &r.file, &options, NULL), SMOL_OK);
-	memory = aligned_alloc(64, (size + 63) / 64 * 64);
-	cr_assert_eq(smol_session_init(&session, &r.file, &options, memory, size, NULL), SMOL_OK);
-	cr_assert_eq(smol_session_context(session), 3);
-	cr_assert_eq(smol_session_feed(session, tokens, 4, NULL), SMOL_E_CONTEXT);
-	cr_assert_eq(smol_session_feed(session, tokens, 3, NULL), SMOL_OK);
-	cr_assert_eq(smol_session_feed(session, tokens, 1, NULL), SMOL_E_CONTEXT);
-	cr_assert_eq(smol_session_position(session), 3);
-	cr_assert_eq(smol_session_feed(r.session, tokens, 3, NULL), SMOL_OK);
-	cr_assert_arr_eq(smol_session_logits(session), smol_session_logits(r.session), 256 * sizeof(float));
-	smol_session_finish(session);
-	free(memory);
-	finish(&r);
+    start(&r, &recipes[0], 1, 0);
+    fill_tokens(tokens, 256);
+    cr_assert_eq(smol_session_size(&size, &r.file, &options, NULL), SMOL_OK);
+    memory = aligned_alloc(64, (size + 63) / 64 * 64);
+    cr_assert_eq(smol_session_init(&session, &r.file, &options, memory, size, NULL), SMOL_OK);
+    cr_assert_eq(smol_session_context(session), 3);
+    cr_assert_eq(smol_session_feed(session, tokens, 4, NULL), SMOL_E_CONTEXT);
+    cr_assert_eq(smol_session_feed(session, tokens, 3, NULL), SMOL_OK);
+    cr_assert_eq(smol_session_feed(session, tokens, 1, NULL), SMOL_E_CONTEXT);
+    cr_assert_eq(smol_session_position(session), 3);
+    cr_assert_eq(smol_session_feed(r.session, tokens, 3, NULL), SMOL_OK);
+    cr_assert_arr_eq(smol_session_logits(session), smol_session_logits(r.session),
+                     256 * sizeof(float));
+    smol_session_finish(session);
+    free(memory);
+    finish(&r);
 }
 
 Test(session, options_are_checked)
 {
-	struct smol_file file;
-	struct smol_error error;
-	struct smol_session *session;
-	_Alignas(64) uint8_t memory[64];
-	size_t size;
+    struct smol_file file;
+    struct smol_error error;
+    struct smol_session *session;
+    _Alignas(64) uint8_t memory[64];
+    size_t size;
 
-	model_open(&file, &recipes[0]);
-	cr_assert_eq(smol_session_size(&size, &file, &(struct smol_session_options){.context = 13}, &error), SMOL_E_ARGUMENT);
-	cr_assert_eq(smol_session_size(&size, &file, &(struct smol_session_options){.n_threads = 257}, &error), SMOL_E_ARGUMENT);
-	cr_assert_eq(smol_session_init(&session, &file, NULL, memory, sizeof memory, &error), SMOL_E_ARGUMENT);
-	smol_session_finish(NULL);
-	free((void *)(uintptr_t)file.bytes.data);
+    model_open(&file, &recipes[0]);
+    cr_assert_eq(
+        smol_session_size(&size, &file, &(struct smol_session_options){.context = 13}, &error),
+        SMOL_E_ARGUMENT);
+    cr_assert_eq(
+        smol_session_size(&size, &file, &(struct smol_session_options){.n_threads = 257}, &error),
+        SMOL_E_ARGUMENT);
+    cr_assert_eq(smol_session_init(&session, &file, NULL, memory, sizeof memory, &error),
+                 SMOL_E_ARGUMENT);
+    smol_session_finish(NULL);
+    free((void *)(uintptr_t)file.bytes.data);
 }

@@ -1,5 +1,6 @@
-/* What a session costs: it allocates nothing, stays below its budget, and touches no page of the KV cache before it is
- * used. The build redirects the library's calls of malloc and its kin, and of pthread_create, to here (--wrap). */
+/* What a session costs: it allocates nothing, stays below its budget, and touches no page of the KV
+ * cache before it is used. The build redirects the library's calls of malloc and its kin, and of
+ * pthread_create, to here (--wrap). */
 #define _DEFAULT_SOURCE /* mincore, MAP_ANONYMOUS */
 #include "make_model.h"
 
@@ -20,202 +21,210 @@ void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__real_aligned_alloc(size_t alignment, size_t size);
 int __real_posix_memalign(void **p, size_t alignment, size_t size);
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*main)(void *), void *arg);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*main)(void *),
+                          void *arg);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 int __wrap_posix_memalign(void **p, size_t alignment, size_t size);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*main)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*main)(void *),
+                          void *arg);
 
 static atomic_uint n_allocations;
 static int threads_left = 1000;
 
 void *__wrap_malloc(size_t size)
 {
-	atomic_fetch_add(&n_allocations, 1);
-	return __real_malloc(size);
+    atomic_fetch_add(&n_allocations, 1);
+    return __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-	atomic_fetch_add(&n_allocations, 1);
-	return __real_calloc(n, size);
+    atomic_fetch_add(&n_allocations, 1);
+    return __real_calloc(n, size);
 }
 
 void *__wrap_realloc(void *p, size_t size)
 {
-	atomic_fetch_add(&n_allocations, 1);
-	return __real_realloc(p, size);
+    atomic_fetch_add(&n_allocations, 1);
+    return __real_realloc(p, size);
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-	atomic_fetch_add(&n_allocations, 1);
-	return __real_aligned_alloc(alignment, size);
+    atomic_fetch_add(&n_allocations, 1);
+    return __real_aligned_alloc(alignment, size);
 }
 
 int __wrap_posix_memalign(void **p, size_t alignment, size_t size)
 {
-	atomic_fetch_add(&n_allocations, 1);
-	return __real_posix_memalign(p, alignment, size);
+    atomic_fetch_add(&n_allocations, 1);
+    return __real_posix_memalign(p, alignment, size);
 }
 
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*main)(void *), void *arg)
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*main)(void *),
+                          void *arg)
 {
-	return threads_left-- > 0 ? __real_pthread_create(thread, attr, main, arg) : EAGAIN;
+    return threads_left-- > 0 ? __real_pthread_create(thread, attr, main, arg) : EAGAIN;
 }
 
 static void *pages(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	cr_assert_neq(p, MAP_FAILED);
-	return p;
+    cr_assert_neq(p, MAP_FAILED);
+    return p;
 }
 
-static struct smol_session *create(const struct smol_file *file, const struct smol_session_options *o, void **memory,
+static struct smol_session *create(const struct smol_file *file,
+                                   const struct smol_session_options *o, void **memory,
                                    size_t *size)
 {
-	struct smol_session *session;
+    struct smol_session *session;
 
-	cr_assert_eq(smol_session_size(size, file, o, NULL), SMOL_OK);
-	*memory = pages(*size);
-	cr_assert_eq(smol_session_init(&session, file, o, *memory, *size, NULL), SMOL_OK);
-	return session;
+    cr_assert_eq(smol_session_size(size, file, o, NULL), SMOL_OK);
+    *memory = pages(*size);
+    cr_assert_eq(smol_session_init(&session, file, o, *memory, *size, NULL), SMOL_OK);
+    return session;
 }
 
 static struct smol_sampler *create_sampler(uint32_t vocab, void **memory, size_t *size)
 {
-	struct smol_sampler_options o;
-	struct smol_sampler *sampler;
+    struct smol_sampler_options o;
+    struct smol_sampler *sampler;
 
-	smol_sampler_defaults(&o);
-	o.repeat_penalty = 1.1f;
-	cr_assert_eq(smol_sampler_size(size, vocab, &o, NULL), SMOL_OK);
-	*memory = pages(*size);
-	cr_assert_eq(smol_sampler_init(&sampler, vocab, &o, *memory, *size, NULL), SMOL_OK);
-	return sampler;
+    smol_sampler_defaults(&o);
+    o.repeat_penalty = 1.1f;
+    cr_assert_eq(smol_sampler_size(size, vocab, &o, NULL), SMOL_OK);
+    *memory = pages(*size);
+    cr_assert_eq(smol_sampler_init(&sampler, vocab, &o, *memory, *size, NULL), SMOL_OK);
+    return sampler;
 }
 
 Test(memory, nothing_is_allocated_once_there_is_a_session)
 {
-	static const struct model_recipe recipe = {.source = SMOL_MATRIX_OWN, .d = 12, .rank = 3, .norms = SMOL_NORM_OWN, .wte_type = SMOL_Q8};
-	uint32_t tokens[5] = {1, 2, 3, 4, 5};
-	void *memory, *sampler_memory;
-	struct smol_session *session;
-	struct smol_sampler *sampler;
-	size_t size, sampler_size;
-	struct smol_file file;
-	double nats[2];
-	unsigned before;
+    static const struct model_recipe recipe = {
+        .source = SMOL_MATRIX_OWN, .d = 12, .rank = 3, .norms = SMOL_NORM_OWN, .wte_type = SMOL_Q8};
+    uint32_t tokens[5] = {1, 2, 3, 4, 5};
+    void *memory, *sampler_memory;
+    struct smol_session *session;
+    struct smol_sampler *sampler;
+    size_t size, sampler_size;
+    struct smol_file file;
+    double nats[2];
+    unsigned before;
 
-	model_open(&file, &recipe);
-	cr_assert_gt(n_allocations, 0, "the counters are not in place");
-	session = create(&file, &(struct smol_session_options){.n_threads = 3, .batch = 2}, &memory, &size);
-	sampler = create_sampler(256, &sampler_memory, &sampler_size);
-	before = n_allocations;
-	cr_assert_eq(smol_session_feed(session, tokens, 5, NULL), SMOL_OK);
-	for (int i = 0; i < 3; i++) {
-		cr_assert_eq(smol_sampler_pick(tokens, sampler, smol_session_logits(session), NULL), SMOL_OK);
-		cr_assert_eq(smol_session_feed(session, tokens, 1, NULL), SMOL_OK);
-	}
-	cr_assert_eq(smol_session_score(session, nats, tokens, tokens + 1, 2, NULL), SMOL_OK);
-	smol_session_rewind(session, 0);
-	cr_assert_eq(smol_session_feed(session, tokens, 5, NULL), SMOL_OK);
-	cr_assert_eq(n_allocations, before);
-	smol_session_finish(session);
-	munmap(memory, size);
-	munmap(sampler_memory, sampler_size);
-	free((void *)(uintptr_t)file.bytes.data);
+    model_open(&file, &recipe);
+    cr_assert_gt(n_allocations, 0, "the counters are not in place");
+    session =
+        create(&file, &(struct smol_session_options){.n_threads = 3, .batch = 2}, &memory, &size);
+    sampler = create_sampler(256, &sampler_memory, &sampler_size);
+    before = n_allocations;
+    cr_assert_eq(smol_session_feed(session, tokens, 5, NULL), SMOL_OK);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(smol_sampler_pick(tokens, sampler, smol_session_logits(session), NULL),
+                     SMOL_OK);
+        cr_assert_eq(smol_session_feed(session, tokens, 1, NULL), SMOL_OK);
+    }
+    cr_assert_eq(smol_session_score(session, nats, tokens, tokens + 1, 2, NULL), SMOL_OK);
+    smol_session_rewind(session, 0);
+    cr_assert_eq(smol_session_feed(session, tokens, 5, NULL), SMOL_OK);
+    cr_assert_eq(n_allocations, before);
+    smol_session_finish(session);
+    munmap(memory, size);
+    munmap(sampler_memory, sampler_size);
+    free((void *)(uintptr_t)file.bytes.data);
 }
 
 /* A view of a file with nothing in it but its configuration, enough to ask for a size. */
 static void gpt2_shape(struct smol_file *file)
 {
-	const struct smol_scheme matrix = {.kind = SMOL_MATRIX, .source = SMOL_MATRIX_UNIT, .d = 1};
-	const struct smol_scheme norm = {.kind = SMOL_NORM, .source = SMOL_NORM_STORED, .value_type = SMOL_F16};
+    const struct smol_scheme matrix = {.kind = SMOL_MATRIX, .source = SMOL_MATRIX_UNIT, .d = 1};
+    const struct smol_scheme norm = {
+        .kind = SMOL_NORM, .source = SMOL_NORM_STORED, .value_type = SMOL_F16};
 
-	memset(file, 0, sizeof *file);
-	file->config.n_layers = file->config.n_heads = 12;
-	file->config.width = 768;
-	file->config.n_ff = 3072;
-	file->config.context = 1024;
-	file->config.vocab = 50257;
-	smol_config_fill(&file->config, &matrix, &norm, 1.0);
-	cr_assert_eq(smol_config_check(&file->config, NULL), SMOL_OK);
+    memset(file, 0, sizeof *file);
+    file->config.n_layers = file->config.n_heads = 12;
+    file->config.width = 768;
+    file->config.n_ff = 3072;
+    file->config.context = 1024;
+    file->config.vocab = 50257;
+    smol_config_fill(&file->config, &matrix, &norm, 1.0);
+    cr_assert_eq(smol_config_check(&file->config, NULL), SMOL_OK);
 }
 
 Test(memory, a_session_of_gpt2_is_its_cache_and_a_few_megabytes)
 {
-	const size_t cache = (size_t)2 * 12 * 1024 * 768 * sizeof(float);
-	struct smol_session_options o = {.n_threads = 2};
-	struct smol_file file;
-	size_t size;
+    const size_t cache = (size_t)2 * 12 * 1024 * 768 * sizeof(float);
+    struct smol_session_options o = {.n_threads = 2};
+    struct smol_file file;
+    size_t size;
 
-	gpt2_shape(&file);
-	cr_assert_eq(smol_session_size(&size, &file, &o, NULL), SMOL_OK);
-	cr_assert_geq(size, cache);
-	cr_assert_lt(size, cache + 6000000, "%zu bytes beside the cache", size - cache);
-	o.context = 16;
-	cr_assert_eq(smol_session_size(&size, &file, &o, NULL), SMOL_OK);
-	cr_assert_lt(size, cache / 64 + 6000000);
+    gpt2_shape(&file);
+    cr_assert_eq(smol_session_size(&size, &file, &o, NULL), SMOL_OK);
+    cr_assert_geq(size, cache);
+    cr_assert_lt(size, cache + 6000000, "%zu bytes beside the cache", size - cache);
+    o.context = 16;
+    cr_assert_eq(smol_session_size(&size, &file, &o, NULL), SMOL_OK);
+    cr_assert_lt(size, cache / 64 + 6000000);
 }
 
 static size_t resident_bytes(void *memory, size_t size)
 {
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE), n = (size + page - 1) / page;
-	unsigned char *present = malloc(n);
-	size_t count = 0;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), n = (size + page - 1) / page;
+    unsigned char *present = malloc(n);
+    size_t count = 0;
 
-	cr_assert_eq(mincore(memory, size, present), 0);
-	for (size_t i = 0; i < n; i++)
-		count += present[i] & 1;
-	free(present);
-	return count * page;
+    cr_assert_eq(mincore(memory, size, present), 0);
+    for (size_t i = 0; i < n; i++)
+        count += present[i] & 1;
+    free(present);
+    return count * page;
 }
 
 /* 32 MB of cache, of which a few tokens use a page or two for each layer, keys and values. */
 Test(memory, unused_pages_of_the_cache_are_not_touched)
 {
-	static const struct model_recipe recipe = {.context = 32768, .width = 64, .wpe_type = SMOL_Q8};
-	const uint32_t tokens[3] = {1, 2, 3};
-	struct smol_session *session;
-	struct smol_file file;
-	void *memory;
-	size_t size;
+    static const struct model_recipe recipe = {.context = 32768, .width = 64, .wpe_type = SMOL_Q8};
+    const uint32_t tokens[3] = {1, 2, 3};
+    struct smol_session *session;
+    struct smol_file file;
+    void *memory;
+    size_t size;
 
-	model_open(&file, &recipe);
-	session = create(&file, &(struct smol_session_options){.n_threads = 2}, &memory, &size);
-	cr_assert_gt(size, (size_t)2 * 2 * 32768 * 64 * 4);
-	cr_assert_eq(smol_session_feed(session, tokens, 3, NULL), SMOL_OK);
-	cr_assert_lt(resident_bytes(memory, size), 1000000);
-	smol_session_finish(session);
-	munmap(memory, size);
-	free((void *)(uintptr_t)file.bytes.data);
+    model_open(&file, &recipe);
+    session = create(&file, &(struct smol_session_options){.n_threads = 2}, &memory, &size);
+    cr_assert_gt(size, (size_t)2 * 2 * 32768 * 64 * 4);
+    cr_assert_eq(smol_session_feed(session, tokens, 3, NULL), SMOL_OK);
+    cr_assert_lt(resident_bytes(memory, size), 1000000);
+    smol_session_finish(session);
+    munmap(memory, size);
+    free((void *)(uintptr_t)file.bytes.data);
 }
 
 /* The threads that were had are stopped again, which the sanitizers and this test's end see. */
 Test(memory, a_thread_that_cannot_be_had_is_an_error, .timeout = 60)
 {
-	const struct smol_session_options o = {.n_threads = 6};
-	struct smol_session *session = NULL;
-	struct smol_error error;
-	struct smol_file file;
-	void *memory;
-	size_t size;
+    const struct smol_session_options o = {.n_threads = 6};
+    struct smol_session *session = NULL;
+    struct smol_error error;
+    struct smol_file file;
+    void *memory;
+    size_t size;
 
-	model_open(&file, &(struct model_recipe){.seed = 1});
-	cr_assert_eq(smol_session_size(&size, &file, &o, NULL), SMOL_OK);
-	memory = pages(size);
-	for (int n = 0; n < 5; n++) {
-		threads_left = n;
-		cr_assert_eq(smol_session_init(&session, &file, &o, memory, size, &error), SMOL_E_MEMORY);
-		cr_assert_null(session);
-	}
-	threads_left = 5;
-	cr_assert_eq(smol_session_init(&session, &file, &o, memory, size, &error), SMOL_OK);
-	smol_session_finish(session);
-	munmap(memory, size);
-	free((void *)(uintptr_t)file.bytes.data);
+    model_open(&file, &(struct model_recipe){.seed = 1});
+    cr_assert_eq(smol_session_size(&size, &file, &o, NULL), SMOL_OK);
+    memory = pages(size);
+    for (int n = 0; n < 5; n++) {
+        threads_left = n;
+        cr_assert_eq(smol_session_init(&session, &file, &o, memory, size, &error), SMOL_E_MEMORY);
+        cr_assert_null(session);
+    }
+    threads_left = 5;
+    cr_assert_eq(smol_session_init(&session, &file, &o, memory, size, &error), SMOL_OK);
+    smol_session_finish(session);
+    munmap(memory, size);
+    free((void *)(uintptr_t)file.bytes.data);
 }

@@ -4,212 +4,207 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-static double noise(unsigned i)
-{
-	return (double)(i * 2654435761u % 20011u) / 10005.5 - 1;
-}
+static double noise(unsigned i) { return (double)(i * 2654435761u % 20011u) / 10005.5 - 1; }
 
 Test(train_ops, exp_is_exp)
 {
-	for (int i = -8700; i <= 8800; i += 7) {
-		real x = (real)i / 100;
-		const double expected = exp((double)x);
+    for (int i = -8700; i <= 8800; i += 7) {
+        real x = (real)i / 100;
+        const double expected = exp((double)x);
 
-		smol_real_exp_all(&x, 1, 0);
-		cr_assert_float_eq((double)x, expected, 3e-7 * expected, "at %d/100", i);
-	}
+        smol_real_exp_all(&x, 1, 0);
+        cr_assert_float_eq((double)x, expected, 3e-7 * expected, "at %d/100", i);
+    }
 }
 
 Test(train_ops, exp_stays_finite)
 {
-	real x[] = {-1e30f, -100, 0, 100, 1e30f};
+    real x[] = {-1e30f, -100, 0, 100, 1e30f};
 
-	smol_real_exp_all(x, 5, 0);
-	cr_assert(x[0] >= 0 && x[0] < 1e-37f && x[1] < 1e-37f && x[2] == 1);
-	cr_assert(isfinite(x[3]) && isfinite(x[4]) && x[4] > 1e38f);
+    smol_real_exp_all(x, 5, 0);
+    cr_assert(x[0] >= 0 && x[0] < 1e-37f && x[1] < 1e-37f && x[2] == 1);
+    cr_assert(isfinite(x[3]) && isfinite(x[4]) && x[4] > 1e38f);
 }
 
 Test(train_ops, max_is_the_largest)
 {
-	for (size_t n = 1; n < 40; n++)
-		for (size_t at = 0; at < n; at++) {
-			real x[40];
+    for (size_t n = 1; n < 40; n++)
+        for (size_t at = 0; at < n; at++) {
+            real x[40];
 
-			for (size_t i = 0; i < n; i++)
-				x[i] = (real)-5 - (real)i;
-			x[at] = 2;
-			cr_assert(smol_real_max(x, n) == 2);
-		}
+            for (size_t i = 0; i < n; i++)
+                x[i] = (real)-5 - (real)i;
+            x[at] = 2;
+            cr_assert(smol_real_max(x, n) == 2);
+        }
 }
 
 Test(train_ops, gelu_and_its_slope)
 {
-	enum { N = 3000 };
-	static real x[N], out[N];
+    enum { N = 3000 };
+    static real x[N], out[N];
 
-	for (int i = 0; i < N; i++)
-		x[i] = (real)(i - N / 2) / 100;
-	smol_gelu(out, x, N);
-	for (int i = 0; i < N; i++) {
-		const double v = (double)((real)(i - N / 2) / 100),
-			     u = sqrt(2 / 3.14159265358979323846) * (v + 0.044715 * v * v * v);
-		const double t = tanh(u),
-			     slope = sqrt(2 / 3.14159265358979323846) * (1 + 3 * 0.044715 * v * v);
+    for (int i = 0; i < N; i++)
+        x[i] = (real)(i - N / 2) / 100;
+    smol_gelu(out, x, N);
+    for (int i = 0; i < N; i++) {
+        const double v = (double)((real)(i - N / 2) / 100),
+                     u = sqrt(2 / 3.14159265358979323846) * (v + 0.044715 * v * v * v);
+        const double t = tanh(u),
+                     slope = sqrt(2 / 3.14159265358979323846) * (1 + 3 * 0.044715 * v * v);
 
-		cr_assert_float_eq((double)out[i], 0.5 * v * (1 + t), 2e-6, "GELU(%g)", v);
-		cr_assert_float_eq((double)x[i], 0.5 * (1 + t) + 0.5 * v * (1 - t * t) * slope, 3e-6,
-		                   "GELU'(%g)", v);
-	}
+        cr_assert_float_eq((double)out[i], 0.5 * v * (1 + t), 2e-6, "GELU(%g)", v);
+        cr_assert_float_eq((double)x[i], 0.5 * (1 + t) + 0.5 * v * (1 - t * t) * slope, 3e-6,
+                           "GELU'(%g)", v);
+    }
 }
 
 Test(train_ops, layernorm)
 {
-	enum { N = 3, C = 37 };
-	real x[N * C], z[N * C], out[N * C], rstd[N], gain[C], bias[C];
+    enum { N = 3, C = 37 };
+    real x[N * C], z[N * C], out[N * C], rstd[N], gain[C], bias[C];
 
-	for (unsigned i = 0; i < N * C; i++)
-		x[i] = (real)(3 * noise(i) + 1);
-	for (unsigned c = 0; c < C; c++) {
-		gain[c] = (real)noise(c + 500);
-		bias[c] = (real)noise(c + 900);
-	}
-	smol_layernorm(z, rstd, out, x, gain, bias, N, C, (real)1e-5);
-	for (size_t i = 0; i < N; i++) {
-		double mean = 0, var = 0;
+    for (unsigned i = 0; i < N * C; i++)
+        x[i] = (real)(3 * noise(i) + 1);
+    for (unsigned c = 0; c < C; c++) {
+        gain[c] = (real)noise(c + 500);
+        bias[c] = (real)noise(c + 900);
+    }
+    smol_layernorm(z, rstd, out, x, gain, bias, N, C, (real)1e-5);
+    for (size_t i = 0; i < N; i++) {
+        double mean = 0, var = 0;
 
-		for (size_t c = 0; c < C; c++)
-			mean += (double)x[i * C + c] / C;
-		for (size_t c = 0; c < C; c++)
-			var += ((double)x[i * C + c] - mean) * ((double)x[i * C + c] - mean) / C;
-		for (size_t c = 0; c < C; c++) {
-			const double expected = ((double)x[i * C + c] - mean) / sqrt(var + 1e-5);
+        for (size_t c = 0; c < C; c++)
+            mean += (double)x[i * C + c] / C;
+        for (size_t c = 0; c < C; c++)
+            var += ((double)x[i * C + c] - mean) * ((double)x[i * C + c] - mean) / C;
+        for (size_t c = 0; c < C; c++) {
+            const double expected = ((double)x[i * C + c] - mean) / sqrt(var + 1e-5);
 
-			cr_assert_float_eq((double)z[i * C + c], expected, 2e-6);
-			cr_assert_float_eq((double)out[i * C + c],
-			                   expected * (double)gain[c] + (double)bias[c], 4e-6);
-		}
-	}
+            cr_assert_float_eq((double)z[i * C + c], expected, 2e-6);
+            cr_assert_float_eq((double)out[i * C + c], expected * (double)gain[c] + (double)bias[c],
+                               4e-6);
+        }
+    }
 }
 
 Test(train_ops, cross_entropy)
 {
-	enum { N = 3, V = 11 };
-	const int32_t targets[N] = {4, -1, 0};
-	real logits[N * V];
-	double before[N * V], losses[N];
+    enum { N = 3, V = 11 };
+    const int32_t targets[N] = {4, -1, 0};
+    real logits[N * V];
+    double before[N * V], losses[N];
 
-	for (unsigned i = 0; i < N * V; i++)
-		before[i] = (double)(logits[i] = (real)(4 * noise(i)));
-	smol_cross_entropy(losses, logits, targets, N, V, true, (real)0.5);
-	for (size_t i = 0; i < N; i++) {
-		double sum = 0;
+    for (unsigned i = 0; i < N * V; i++)
+        before[i] = (double)(logits[i] = (real)(4 * noise(i)));
+    smol_cross_entropy(losses, logits, targets, N, V, true, (real)0.5);
+    for (size_t i = 0; i < N; i++) {
+        double sum = 0;
 
-		for (size_t v = 0; v < V; v++)
-			sum += exp(before[i * V + v]);
-		for (size_t v = 0; v < V; v++) {
-			const double p = exp(before[i * V + v]) / sum, hit = (int32_t)v == targets[i];
+        for (size_t v = 0; v < V; v++)
+            sum += exp(before[i * V + v]);
+        for (size_t v = 0; v < V; v++) {
+            const double p = exp(before[i * V + v]) / sum, hit = (int32_t)v == targets[i];
 
-			cr_assert_float_eq((double)logits[i * V + v],
-			                   targets[i] < 0 ? 0 : (p - hit) / 2, 1e-7);
-		}
-		cr_assert_float_eq(losses[i],
-		                   targets[i] < 0 ? 0 : log(sum) - before[i * V + (size_t)targets[i]],
-		                   1e-6);
-	}
+            cr_assert_float_eq((double)logits[i * V + v], targets[i] < 0 ? 0 : (p - hit) / 2, 1e-7);
+        }
+        cr_assert_float_eq(
+            losses[i], targets[i] < 0 ? 0 : log(sum) - before[i * V + (size_t)targets[i]], 1e-6);
+    }
 }
 
 /* One position of one head by the definition; q_at: its Q in qkv. */
-static void attend(double *out, const real *qkv, size_t first, size_t q, size_t C, size_t h, size_t D)
+static void attend(double *out, const real *qkv, size_t first, size_t q, size_t C, size_t h,
+                   size_t D)
 {
-	double weight[200], sum = 0;
+    double weight[200], sum = 0;
 
-	for (size_t j = 0; j <= q; j++) {
-		double e = 0;
+    for (size_t j = 0; j <= q; j++) {
+        double e = 0;
 
-		for (size_t i = 0; i < D; i++)
-			e += (double)qkv[(first + q) * 3 * C + h * D + i] *
-			     (double)qkv[(first + j) * 3 * C + C + h * D + i];
-		weight[j] = exp(e / sqrt((double)D));
-		sum += weight[j];
-	}
-	for (size_t i = 0; i < D; i++) {
-		out[i] = 0;
-		for (size_t j = 0; j <= q; j++)
-			out[i] +=
-				weight[j] / sum * (double)qkv[(first + j) * 3 * C + 2 * C + h * D + i];
-	}
+        for (size_t i = 0; i < D; i++)
+            e += (double)qkv[(first + q) * 3 * C + h * D + i] *
+                 (double)qkv[(first + j) * 3 * C + C + h * D + i];
+        weight[j] = exp(e / sqrt((double)D));
+        sum += weight[j];
+    }
+    for (size_t i = 0; i < D; i++) {
+        out[i] = 0;
+        for (size_t j = 0; j <= q; j++)
+            out[i] += weight[j] / sum * (double)qkv[(first + j) * 3 * C + 2 * C + h * D + i];
+    }
 }
 
 static void check_attention(size_t T)
 {
-	enum { B = 2, H = 3, D = 5, C = H * D };
-	const struct smol_attention shape = {B, H, T, C, 1};
-	real *qkv = calloc(B * T * 3 * C, sizeof *qkv), *out = calloc(B * T * C, sizeof *out);
-	real *weights = calloc(B * H * T * T, sizeof *weights);
+    enum { B = 2, H = 3, D = 5, C = H * D };
+    const struct smol_attention shape = {B, H, T, C, 1};
+    real *qkv = calloc(B * T * 3 * C, sizeof *qkv), *out = calloc(B * T * C, sizeof *out);
+    real *weights = calloc(B * H * T * T, sizeof *weights);
 
-	cr_assert(qkv != NULL && out != NULL && weights != NULL);
-	for (unsigned i = 0; i < B * T * 3 * C; i++)
-		qkv[i] = (real)(2 * noise(i));
-	openblas_set_num_threads(1);
-	smol_attention(out, weights, qkv, &shape);
-	for (size_t i = 0; i < B * T * H; i++) {
-		const size_t h = i % H, q = i / H % T, b = i / H / T;
-		double expected[D];
+    cr_assert(qkv != NULL && out != NULL && weights != NULL);
+    for (unsigned i = 0; i < B * T * 3 * C; i++)
+        qkv[i] = (real)(2 * noise(i));
+    openblas_set_num_threads(1);
+    smol_attention(out, weights, qkv, &shape);
+    for (size_t i = 0; i < B * T * H; i++) {
+        const size_t h = i % H, q = i / H % T, b = i / H / T;
+        double expected[D];
 
-		attend(expected, qkv, b * T, q, C, h, D);
-		for (size_t k = 0; k < D; k++)
-			cr_assert_float_eq((double)out[(b * T + q) * C + h * D + k], expected[k], 2e-5,
-			                   "context %zu, position %zu", T, q);
-	}
-	free(qkv);
-	free(out);
-	free(weights);
+        attend(expected, qkv, b * T, q, C, h, D);
+        for (size_t k = 0; k < D; k++)
+            cr_assert_float_eq((double)out[(b * T + q) * C + h * D + k], expected[k], 2e-5,
+                               "context %zu, position %zu", T, q);
+    }
+    free(qkv);
+    free(out);
+    free(weights);
 }
 
 /* Contexts on both sides of the blocks of queries. */
 Test(train_ops, attention)
 {
-	const size_t contexts[] = {1, 2, 63, 64, 65, 130};
+    const size_t contexts[] = {1, 2, 63, 64, 65, 130};
 
-	for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++)
-		check_attention(contexts[i]);
+    for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++)
+        check_attention(contexts[i]);
 }
 
 /* c = 2 op(a) op(b) + 3 for a tall, a wide and a large product, each operand as it lies and
  * transposed. */
 static void check_gemm(size_t m, size_t n, size_t k, bool ta, bool tb)
 {
-	real *a = calloc(m * k, sizeof *a), *b = calloc(k * n, sizeof *b),
-	     *c = calloc(m * n, sizeof *c);
+    real *a = calloc(m * k, sizeof *a), *b = calloc(k * n, sizeof *b),
+         *c = calloc(m * n, sizeof *c);
 
-	cr_assert(a != NULL && b != NULL && c != NULL);
-	for (unsigned i = 0; i < m * k; i++)
-		a[i] = (real)noise(i);
-	for (unsigned i = 0; i < k * n; i++)
-		b[i] = (real)noise(i + 7);
-	for (size_t i = 0; i < m * n; i++)
-		c[i] = 1;
-	smol_gemm(c, n, (struct smol_operand){a, ta ? m : k, ta},
-	          (struct smol_operand){b, tb ? k : n, tb}, m, n, k, 2, 3);
-	for (size_t i = 0; i < m * n; i++) {
-		double sum = 3;
+    cr_assert(a != NULL && b != NULL && c != NULL);
+    for (unsigned i = 0; i < m * k; i++)
+        a[i] = (real)noise(i);
+    for (unsigned i = 0; i < k * n; i++)
+        b[i] = (real)noise(i + 7);
+    for (size_t i = 0; i < m * n; i++)
+        c[i] = 1;
+    smol_gemm(c, n, (struct smol_operand){a, ta ? m : k, ta},
+              (struct smol_operand){b, tb ? k : n, tb}, m, n, k, 2, 3);
+    for (size_t i = 0; i < m * n; i++) {
+        double sum = 3;
 
-		for (size_t j = 0; j < k; j++)
-			sum += 2 * (double)a[ta ? j * m + i / n : i / n * k + j] *
-			       (double)b[tb ? i % n * k + j : j * n + i % n];
-		cr_assert_float_eq((double)c[i], sum, 1e-5, "%zu x %zu x %zu, element %zu", m, n, k, i);
-	}
-	free(a);
-	free(b);
-	free(c);
+        for (size_t j = 0; j < k; j++)
+            sum += 2 * (double)a[ta ? j * m + i / n : i / n * k + j] *
+                   (double)b[tb ? i % n * k + j : j * n + i % n];
+        cr_assert_float_eq((double)c[i], sum, 1e-5, "%zu x %zu x %zu, element %zu", m, n, k, i);
+    }
+    free(a);
+    free(b);
+    free(c);
 }
 
 Test(train_ops, gemm_in_pieces)
 {
-	const size_t shapes[][3] = {{300, 7, 9}, {5, 300, 9}, {130, 260, 11}, {700, 129, 3}, {1, 1, 1}};
+    const size_t shapes[][3] = {{300, 7, 9}, {5, 300, 9}, {130, 260, 11}, {700, 129, 3}, {1, 1, 1}};
 
-	openblas_set_num_threads(1);
-	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-		for (int t = 0; t < 4; t++)
-			check_gemm(shapes[i][0], shapes[i][1], shapes[i][2], t & 1, t & 2);
+    openblas_set_num_threads(1);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int t = 0; t < 4; t++)
+            check_gemm(shapes[i][0], shapes[i][1], shapes[i][2], t & 1, t & 2);
 }

@@ -1,6 +1,6 @@
-/* Lines of golden/vectors/frozen.txt: a kind, then name=value, values separated by commas. A value that is not there,
- * or not what it should be, fails the test. Arrays have exactly their size on the heap, so that a sanitizer sees
- * each read beyond; they live as long as the line. */
+/* Lines of golden/vectors/frozen.txt: a kind, then name=value, values separated by commas. A value
+ * that is not there, or not what it should be, fails the test. Arrays have exactly their size on
+ * the heap, so that a sanitizer sees each read beyond; they live as long as the line. */
 #ifndef TEST_VECTORS_H
 #define TEST_VECTORS_H
 
@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 struct vector {
-	const char *text; /* the line after its kind */
-	unsigned number;  /* of the line, from 1 */
-	void *owned[16];
-	unsigned n_owned;
+    const char *text; /* the line after its kind */
+    unsigned number;  /* of the line, from 1 */
+    void *owned[16];
+    unsigned n_owned;
 };
 
 /* Calls check for every line of a kind; that there are none fails the test. */

@@ -18,262 +18,265 @@ const char *cli_program = "smol";
 
 size_t cli_control_bytes(const void *text, size_t n)
 {
-	const unsigned char *c = text;
+    const unsigned char *c = text;
 
-	if (c[0] < 0x20 || c[0] == 0x7f)
-		return 1;
-	return n > 1 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0 ? 2 : 0;
+    if (c[0] < 0x20 || c[0] == 0x7f)
+        return 1;
+    return n > 1 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0 ? 2 : 0;
 }
 
 void cli_put_escaped(FILE *stream, const char *text)
 {
-	for (size_t left = strlen(text), n; left > 0; left -= n, text += n) {
-		const size_t control = cli_control_bytes(text, left);
+    for (size_t left = strlen(text), n; left > 0; left -= n, text += n) {
+        const size_t control = cli_control_bytes(text, left);
 
-		n = control ? control : 1;
-		if (control)
-			fprintf(stream, control == 1 ? "\\x%02x" : "\\u%04x", (unsigned char)text[n - 1]);
-		else
-			fputc(*text, stream);
-	}
+        n = control ? control : 1;
+        if (control)
+            fprintf(stream, control == 1 ? "\\x%02x" : "\\u%04x", (unsigned char)text[n - 1]);
+        else
+            fputc(*text, stream);
+    }
 }
 
 bool cli_has_colour(int fd)
 {
-	const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
 
-	return isatty(fd) == 1 && (!refused || !*refused) && terminal && strcmp(terminal, "dumb") != 0;
+    return isatty(fd) == 1 && (!refused || !*refused) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
 static void put_program(FILE *stream)
 {
-	const bool colour = cli_has_colour(STDERR_FILENO);
+    const bool colour = cli_has_colour(STDERR_FILENO);
 
-	fprintf(stream, "%s%s:%s ", colour ? CLI_RED : "", cli_program, colour ? CLI_PLAIN : "");
+    fprintf(stream, "%s%s:%s ", colour ? CLI_RED : "", cli_program, colour ? CLI_PLAIN : "");
 }
 
 static void put_message(FILE *stream, const char *path, const struct smol_error *error)
 {
-	put_program(stream);
-	if (path) {
-		cli_put_escaped(stream, path);
-		fputs(": ", stream);
-	}
-	if (error->offset != SMOL_NO_OFFSET)
-		fprintf(stream, "byte %llu: ", (unsigned long long)error->offset);
-	cli_put_escaped(stream, error->text);
-	fputc('\n', stream);
+    put_program(stream);
+    if (path) {
+        cli_put_escaped(stream, path);
+        fputs(": ", stream);
+    }
+    if (error->offset != SMOL_NO_OFFSET)
+        fprintf(stream, "byte %llu: ", (unsigned long long)error->offset);
+    cli_put_escaped(stream, error->text);
+    fputc('\n', stream);
 }
 
 char *cli_message(const char *path, const struct smol_error *error)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *stream = open_memstream(&text, &size);
+    char *text = NULL;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
 
-	if (!stream)
-		return NULL;
-	put_message(stream, path, error);
-	if (fclose(stream) == 0)
-		return text;
-	free(text);
-	return NULL;
+    if (!stream)
+        return NULL;
+    put_message(stream, path, error);
+    if (fclose(stream) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 int cli_complain(const char *path, const struct smol_error *error)
 {
-	put_message(stderr, path, error);
-	return CLI_FAILED;
+    put_message(stderr, path, error);
+    return CLI_FAILED;
 }
 
 int cli_no_memory(const char *path)
 {
-	return cli_complain(path, &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
+    return cli_complain(path, &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
 }
 
 int cli_usage_error(const char *what, const char *why)
 {
-	put_program(stderr);
-	cli_put_escaped(stderr, what);
-	fprintf(stderr, ": %s\nTry '%s --help'.\n", why, cli_program);
-	return CLI_USAGE;
+    put_program(stderr);
+    cli_put_escaped(stderr, what);
+    fprintf(stderr, ": %s\nTry '%s --help'.\n", why, cli_program);
+    return CLI_USAGE;
 }
 
 void cli_answered(poptContext context)
 {
-	poptFreeContext(context);
-	exit(cli_close_output(0));
+    poptFreeContext(context);
+    exit(cli_close_output(0));
 }
 
 int cli_parse(poptContext context)
 {
-	const int code = poptGetNextOpt(context);
+    const int code = poptGetNextOpt(context);
 
-	if (code == CLI_ASKED_HELP)
-		poptPrintHelp(context, stdout, 0);
-	else if (code == CLI_ASKED_VERSION)
-		printf("%s %s\n", cli_program, smol_version());
-	else if (code >= -1)
-		return 0;
-	if (code > 0)
-		cli_answered(context);
-	return cli_usage_error(poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(code));
+    if (code == CLI_ASKED_HELP)
+        poptPrintHelp(context, stdout, 0);
+    else if (code == CLI_ASKED_VERSION)
+        printf("%s %s\n", cli_program, smol_version());
+    else if (code >= -1)
+        return 0;
+    if (code > 0)
+        cli_answered(context);
+    return cli_usage_error(poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(code));
 }
 
 const char *cli_one_argument(poptContext context, const char *what)
 {
-	const char *argument = poptGetArg(context);
+    const char *argument = poptGetArg(context);
 
-	if (!argument)
-		cli_usage_error(what, "is missing");
-	else if (poptPeekArg(context)) {
-		cli_usage_error(poptPeekArg(context), "one argument too many");
-		argument = NULL;
-	}
-	return argument;
+    if (!argument)
+        cli_usage_error(what, "is missing");
+    else if (poptPeekArg(context)) {
+        cli_usage_error(poptPeekArg(context), "one argument too many");
+        argument = NULL;
+    }
+    return argument;
 }
 
 bool cli_parse_u64(uint64_t *value, const char *text)
 {
-	const int base = text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10;
-	char *end;
-	unsigned long long v;
+    const int base = text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10;
+    char *end;
+    unsigned long long v;
 
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	v = strtoull(text, &end, base);
-	if (errno != 0 || *end != '\0')
-		return false;
-	*value = v;
-	return true;
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    errno = 0;
+    v = strtoull(text, &end, base);
+    if (errno != 0 || *end != '\0')
+        return false;
+    *value = v;
+    return true;
 }
 
 int cli_parse_isa(enum smol_isa *isa, const char *word)
 {
-	static const char *const names[] = {"best", "scalar", "avx2", "avx512", "neon", NULL}; /* as enum smol_isa */
+    static const char *const names[] = {"best",   "scalar", "avx2",
+                                        "avx512", "neon",   NULL}; /* as enum smol_isa */
 
-	if (!word)
-		return 0;
-	for (int i = 0; names[i]; i++)
-		if (strcmp(names[i], word) == 0) {
-			*isa = (enum smol_isa)i;
-			return 0;
-		}
-	return cli_usage_error("--isa", "takes best, scalar, avx2, avx512 or neon");
+    if (!word)
+        return 0;
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], word) == 0) {
+            *isa = (enum smol_isa)i;
+            return 0;
+        }
+    return cli_usage_error("--isa", "takes best, scalar, avx2, avx512 or neon");
 }
 
 bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd)
 {
-	size_t n = 0, capacity = 4096;
-	uint8_t *buffer = malloc(capacity);
+    size_t n = 0, capacity = 4096;
+    uint8_t *buffer = malloc(capacity);
 
-	while (buffer) {
-		const ssize_t got = read(fd, buffer + n, capacity - n);
-		if (got == 0) {
-			*bytes = buffer;
-			*size_bytes = n;
-			return true;
-		}
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			break;
-		n += (size_t)got;
-		if (n < capacity)
-			continue;
-		uint8_t *larger = capacity > SIZE_MAX / 2 ? NULL : realloc(buffer, capacity *= 2);
-		if (!larger)
-			break;
-		buffer = larger;
-	}
-	free(buffer);
-	return false;
+    while (buffer) {
+        const ssize_t got = read(fd, buffer + n, capacity - n);
+        if (got == 0) {
+            *bytes = buffer;
+            *size_bytes = n;
+            return true;
+        }
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            break;
+        n += (size_t)got;
+        if (n < capacity)
+            continue;
+        uint8_t *larger = capacity > SIZE_MAX / 2 ? NULL : realloc(buffer, capacity *= 2);
+        if (!larger)
+            break;
+        buffer = larger;
+    }
+    free(buffer);
+    return false;
 }
 
 void *cli_memory(size_t size_bytes)
 {
-	void *p = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+    return p == MAP_FAILED ? NULL : p;
 }
 
 void cli_memory_free(void *memory, size_t size_bytes)
 {
-	if (memory)
-		munmap(memory, size_bytes);
+    if (memory)
+        munmap(memory, size_bytes);
 }
 
 double cli_seconds(void)
 {
-	struct timespec t;
+    struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 uint64_t cli_peak_bytes(void)
 {
-	struct rusage usage;
+    struct rusage usage;
 
-	getrusage(RUSAGE_SELF, &usage);
-	return (uint64_t)usage.ru_maxrss * 1024;
+    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_maxrss * 1024;
 }
 
 uint32_t cli_cores(void)
 {
-	cpu_set_t set;
-	int n;
+    cpu_set_t set;
+    int n;
 
-	CPU_ZERO(&set);
-	if (sched_getaffinity(0, sizeof set, &set) != 0)
-		return 1;
-	n = CPU_COUNT(&set);
-	return n < 1 ? 1 : (uint32_t)n;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    n = CPU_COUNT(&set);
+    return n < 1 ? 1 : (uint32_t)n;
 }
 
 const char *cli_size(char text[32], uint64_t bytes)
 {
-	static const char *const units[] = {"kB", "MB", "GB", "TB"};
-	double value = (double)bytes;
-	int unit = -1;
+    static const char *const units[] = {"kB", "MB", "GB", "TB"};
+    double value = (double)bytes;
+    int unit = -1;
 
-	if (bytes < 1000) {
-		snprintf(text, 32, "%u bytes", (unsigned)bytes);
-		return text;
-	}
-	while (value >= 999.95 && unit < 3) {
-		value /= 1000;
-		unit++;
-	}
-	snprintf(text, 32, "%.1f %s", value, units[unit]);
-	return text;
+    if (bytes < 1000) {
+        snprintf(text, 32, "%u bytes", (unsigned)bytes);
+        return text;
+    }
+    while (value >= 999.95 && unit < 3) {
+        value /= 1000;
+        unit++;
+    }
+    snprintf(text, 32, "%.1f %s", value, units[unit]);
+    return text;
 }
 
 const char *cli_decimal(char text[24], uint64_t value)
 {
-	snprintf(text, 24, "%llu", (unsigned long long)value);
-	return text;
+    snprintf(text, 24, "%llu", (unsigned long long)value);
+    return text;
 }
 
 void cli_hex(char *text, const uint8_t *bytes, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    for (size_t i = 0; i < n; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
 void cli_key_number(char text[17], const uint8_t number[SMOL_KEY_NUMBER_BYTES])
 {
-	for (unsigned i = 0; i < SMOL_KEY_NUMBER_BYTES; i++)
-		snprintf(text + 2 * i, 3, "%02X", number[SMOL_KEY_NUMBER_BYTES - 1 - i]);
+    for (unsigned i = 0; i < SMOL_KEY_NUMBER_BYTES; i++)
+        snprintf(text + 2 * i, 3, "%02X", number[SMOL_KEY_NUMBER_BYTES - 1 - i]);
 }
 
 int cli_close_output(int code)
 {
-	errno = 0;
-	if (fflush(stdout) == 0 && !ferror(stdout) && fclose(stdout) == 0)
-		return code;
-	if (code == 0)
-		fprintf(stderr, "%s: standard output: %s\n", cli_program, errno ? strerror(errno) : "cannot be written");
-	return code ? code : CLI_FAILED;
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout) && fclose(stdout) == 0)
+        return code;
+    if (code == 0)
+        fprintf(stderr, "%s: standard output: %s\n", cli_program,
+                errno ? strerror(errno) : "cannot be written");
+    return code ? code : CLI_FAILED;
 }

@@ -14,7 +14,8 @@
 /* The name in front of every message; set first thing in main. */
 extern const char *cli_program;
 
-/* "program: path: byte 132: text", one line on stderr, control characters escaped; path may be NULL. Returns CLI_FAILED. */
+/* "program: path: byte 132: text", one line on stderr, control characters escaped; path may be
+ * NULL. Returns CLI_FAILED. */
 int cli_complain(const char *path, const struct smol_error *error);
 /* The same line for later, for free(); NULL if memory is out. */
 char *cli_message(const char *path, const struct smol_error *error);
@@ -23,9 +24,11 @@ int cli_no_memory(const char *path);
 /* "program: what: why" and a hint at --help. Returns CLI_USAGE. */
 int cli_usage_error(const char *what, const char *why);
 
-/* Length of the control character that text, of n > 0 bytes, begins with: 1, 2 for U+0080 to U+009F, 0 if it is none. */
+/* Length of the control character that text, of n > 0 bytes, begins with: 1, 2 for U+0080 to
+ * U+009F, 0 if it is none. */
 size_t cli_control_bytes(const void *text, size_t n);
-/* A name, or text of a file, without what would steer a terminal: control characters as \x1b, those beyond ASCII as \u009b. */
+/* A name, or text of a file, without what would steer a terminal: control characters as \x1b, those
+ * beyond ASCII as \u009b. */
 void cli_put_escaped(FILE *stream, const char *text);
 
 /* Whether a stream is a terminal whose user wants colour: NO_COLOR and TERM=dumb say no. */
@@ -36,12 +39,18 @@ bool cli_has_colour(int fd);
 #define CLI_PLAIN "\x1b[0m"
 
 /* At the end of every table of options; the second is for whole programs. */
-#define CLI_HELP_OPTION {"help", 'h', POPT_ARG_NONE, NULL, CLI_ASKED_HELP, "print this", NULL}
-#define CLI_VERSION_OPTION {"version", 0, POPT_ARG_NONE, NULL, CLI_ASKED_VERSION, "print the version", NULL}
+#define CLI_HELP_OPTION                                                                            \
+    {                                                                                              \
+        "help", 'h', POPT_ARG_NONE, NULL, CLI_ASKED_HELP, "print this", NULL                       \
+    }
+#define CLI_VERSION_OPTION                                                                         \
+    {                                                                                              \
+        "version", 0, POPT_ARG_NONE, NULL, CLI_ASKED_VERSION, "print the version", NULL            \
+    }
 enum { CLI_ASKED_HELP = 1, CLI_ASKED_VERSION };
 
-/* Reads options with popt, which keeps what is left over. 0, or CLI_USAGE after a message. A request for help or the version is
- * answered, and ends the program. */
+/* Reads options with popt, which keeps what is left over. 0, or CLI_USAGE after a message. A
+ * request for help or the version is answered, and ends the program. */
 int cli_parse(poptContext context);
 /* Ends the program after such a request. */
 void cli_answered(poptContext context);
@@ -51,7 +60,8 @@ const char *cli_one_argument(poptContext context, const char *what);
 /* A whole number of 0..2^64 - 1, decimal or 0x...; false if it is anything else. */
 bool cli_parse_u64(uint64_t *value, const char *text);
 
-/* best, scalar, avx2, avx512 or neon; 0, or CLI_USAGE after a message. A word of NULL leaves *isa as it is. */
+/* best, scalar, avx2, avx512 or neon; 0, or CLI_USAGE after a message. A word of NULL leaves *isa
+ * as it is. */
 int cli_parse_isa(enum smol_isa *isa, const char *word);
 
 /* All of a stream, to the end. false if it cannot be read or memory is out. Free *bytes. */
@@ -76,8 +86,8 @@ const char *cli_decimal(char text[24], uint64_t value);
 void cli_key_number(char text[17], const uint8_t number[SMOL_KEY_NUMBER_BYTES]);
 void cli_hex(char *text, const uint8_t *bytes, size_t n);
 
-/* Ends the standard output. The program's exit code: code, or CLI_FAILED if that is 0 and something could not be written, after
- * a message. */
+/* Ends the standard output. The program's exit code: code, or CLI_FAILED if that is 0 and something
+ * could not be written, after a message. */
 int cli_close_output(int code);
 
 #endif

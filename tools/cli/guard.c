@@ -1,5 +1,5 @@
-/* See cli_guard.h. A lost page of a mapped file raises SIGBUS in the thread that touches it, in the middle of any load;
- * there is no going on from there. */
+/* See cli_guard.h. A lost page of a mapped file raises SIGBUS in the thread that touches it, in the
+ * middle of any load; there is no going on from there. */
 #include "cli/guard.h"
 #include "cli/cli.h"
 
@@ -12,11 +12,12 @@
 
 #define MAX_GUARDS 16u
 
-/* Threads may be at work on one file while another is mapped: a guard's message is stored last and taken away first. */
+/* Threads may be at work on one file while another is mapped: a guard's message is stored last and
+ * taken away first. */
 struct guard {
-	const uint8_t *begin;
-	size_t size_bytes;
-	char *_Atomic message; /* made beforehand: a handler may not; NULL: free */
+    const uint8_t *begin;
+    size_t size_bytes;
+    char *_Atomic message; /* made beforehand: a handler may not; NULL: free */
 };
 
 static struct guard guards[MAX_GUARDS];
@@ -26,118 +27,115 @@ static atomic_flag ending = ATOMIC_FLAG_INIT;
 
 static const char *message_for(const void *address)
 {
-	for (unsigned i = 0; i < MAX_GUARDS; i++) {
-		const struct guard *g = &guards[i];
-		const char *message = atomic_load(&g->message);
-		if (message && (uintptr_t)address - (uintptr_t)g->begin < g->size_bytes)
-			return message;
-	}
-	return atomic_load(&opening);
+    for (unsigned i = 0; i < MAX_GUARDS; i++) {
+        const struct guard *g = &guards[i];
+        const char *message = atomic_load(&g->message);
+        if (message && (uintptr_t)address - (uintptr_t)g->begin < g->size_bytes)
+            return message;
+    }
+    return atomic_load(&opening);
 }
 
 static void on_bus_error(int number, siginfo_t *info, void *context)
 {
-	const char *message = info->si_code > 0 ? message_for(info->si_addr) : NULL;
-	const char *path = atomic_load(&output);
+    const char *message = info->si_code > 0 ? message_for(info->si_addr) : NULL;
+    const char *path = atomic_load(&output);
 
-	(void)context;
-	if (!message) { /* not ours: let it end the program as it would */
-		signal(number, SIG_DFL);
-		raise(number);
-		return;
-	}
-	while (atomic_flag_test_and_set(&ending)) /* another thread is telling */
-		pause();
-	if (write(STDERR_FILENO, message, strlen(message)) < 0)
-		_exit(CLI_FAILED);
-	/* Not a function for handlers as a rule; but what was interrupted is a load from a mapped file, which holds no lock
-	 * that this could wait for. */
-	if (path)
-		smol_remove_leftovers(path);
-	_exit(CLI_FAILED);
+    (void)context;
+    if (!message) { /* not ours: let it end the program as it would */
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
+    while (atomic_flag_test_and_set(&ending)) /* another thread is telling */
+        pause();
+    if (write(STDERR_FILENO, message, strlen(message)) < 0)
+        _exit(CLI_FAILED);
+    /* Not a function for handlers as a rule; but what was interrupted is a load from a mapped file,
+     * which holds no lock that this could wait for. */
+    if (path)
+        smol_remove_leftovers(path);
+    _exit(CLI_FAILED);
 }
 
 static void catch_bus_errors(void)
 {
-	struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
+    struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
 
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGBUS, &action, NULL);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, NULL);
 }
 
 /* For free(); NULL if memory is out. */
 static char *make_message(const char *path)
 {
-	static const struct smol_error lost = {
-		SMOL_E_CHANGED, SMOL_NO_OFFSET,
-		"the file was cut short or could not be read while in use"};
+    static const struct smol_error lost = {
+        SMOL_E_CHANGED, SMOL_NO_OFFSET, "the file was cut short or could not be read while in use"};
 
-	return cli_message(path, &lost);
+    return cli_message(path, &lost);
 }
 
 static bool guard(const struct smol_mapping *mapping, char *message)
 {
-	for (unsigned i = 0; i < MAX_GUARDS; i++)
-		if (!atomic_load(&guards[i].message)) {
-			guards[i].begin = mapping->bytes.data;
-			guards[i].size_bytes = mapping->bytes.size_bytes;
-			atomic_store(&guards[i].message, message);
-			return true;
-		}
-	return false;
+    for (unsigned i = 0; i < MAX_GUARDS; i++)
+        if (!atomic_load(&guards[i].message)) {
+            guards[i].begin = mapping->bytes.data;
+            guards[i].size_bytes = mapping->bytes.size_bytes;
+            atomic_store(&guards[i].message, message);
+            return true;
+        }
+    return false;
 }
 
 enum smol_status cli_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
                           uint32_t n_threads, struct smol_error *error)
 {
-	char *message = make_message(path);
-	struct smol_mapping m;
-	enum smol_status status;
+    char *message = make_message(path);
+    struct smol_mapping m;
+    enum smol_status status;
 
-	catch_bus_errors();
-	atomic_store(&opening, message);
-	if (file && n_threads)
-		status = smol_file_open(&m, file, path, n_threads, error);
-	else
-		status = file ? smol_file_open_unverified(&m, file, path, error) : smol_mapping_open(&m, path, error);
-	if (!status && (!message || !guard(&m, message))) {
-		smol_mapping_close(&m);
-		*error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-		status = SMOL_E_MEMORY;
-	}
-	atomic_store(&opening, NULL);
-	if (status)
-		free(message);
-	else
-		*mapping = m;
-	return status;
+    catch_bus_errors();
+    atomic_store(&opening, message);
+    if (file && n_threads)
+        status = smol_file_open(&m, file, path, n_threads, error);
+    else
+        status = file ? smol_file_open_unverified(&m, file, path, error)
+                      : smol_mapping_open(&m, path, error);
+    if (!status && (!message || !guard(&m, message))) {
+        smol_mapping_close(&m);
+        *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+        status = SMOL_E_MEMORY;
+    }
+    atomic_store(&opening, NULL);
+    if (status)
+        free(message);
+    else
+        *mapping = m;
+    return status;
 }
 
 enum smol_status cli_map(struct smol_mapping *mapping, const char *path, struct smol_error *error)
 {
-	return cli_open(mapping, NULL, path, 0, error);
+    return cli_open(mapping, NULL, path, 0, error);
 }
 
 void cli_unmap(struct smol_mapping *mapping)
 {
-	for (unsigned i = 0; mapping->fd >= 0 && i < MAX_GUARDS; i++) {
-		char *message = atomic_load(&guards[i].message);
-		if (message && guards[i].begin == mapping->bytes.data) {
-			atomic_store(&guards[i].message, NULL);
-			free(message);
-		}
-	}
-	smol_mapping_close(mapping);
+    for (unsigned i = 0; mapping->fd >= 0 && i < MAX_GUARDS; i++) {
+        char *message = atomic_load(&guards[i].message);
+        if (message && guards[i].begin == mapping->bytes.data) {
+            atomic_store(&guards[i].message, NULL);
+            free(message);
+        }
+    }
+    smol_mapping_close(mapping);
 }
 
 int cli_check_unchanged(const struct smol_mapping *mapping, const char *path)
 {
-	struct smol_error error;
+    struct smol_error error;
 
-	return smol_mapping_check(mapping, &error) ? cli_complain(path, &error) : 0;
+    return smol_mapping_check(mapping, &error) ? cli_complain(path, &error) : 0;
 }
 
-void cli_guard_output(const char *path)
-{
-	atomic_store(&output, path);
-}
+void cli_guard_output(const char *path) { atomic_store(&output, path); }

@@ -1,20 +1,24 @@
-/* Mapped files under guard: one that is cut short, or cannot be read any more, while it is used ends the program with
- * CLI_FAILED after a message, and not by a signal. The programs map no file in another way. */
+/* Mapped files under guard: one that is cut short, or cannot be read any more, while it is used
+ * ends the program with CLI_FAILED after a message, and not by a signal. The programs map no file
+ * in another way. */
 #ifndef CLI_GUARD_H
 #define CLI_GUARD_H
 
 #include <smol/io.h>
 
-/* As smol_mapping_open, smol_file_open and smol_mapping_close. n_threads 0: as smol_file_open_unverified. Not while another thread does so. */
+/* As smol_mapping_open, smol_file_open and smol_mapping_close. n_threads 0: as
+ * smol_file_open_unverified. Not while another thread does so. */
 enum smol_status cli_map(struct smol_mapping *mapping, const char *path, struct smol_error *error);
 enum smol_status cli_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
                           uint32_t n_threads, struct smol_error *error);
 void cli_unmap(struct smol_mapping *mapping);
 
-/* Nobody wrote into the file since it was mapped: what was verified is what was used. 0, or CLI_FAILED after a message. */
+/* Nobody wrote into the file since it was mapped: what was verified is what was used. 0, or
+ * CLI_FAILED after a message. */
 int cli_check_unchanged(const struct smol_mapping *mapping, const char *path);
 
-/* A file that is being written: if the program ends so, its temporary sibling is removed. One at a time; NULL: none. */
+/* A file that is being written: if the program ends so, its temporary sibling is removed. One at a
+ * time; NULL: none. */
 void cli_guard_output(const char *path);
 
 #endif

@@ -9,107 +9,104 @@
 
 static bool is_whole = true;
 
-/* For the time after memory is out: Jansson's reader (2.14) goes on past a buffer that could not grow, and crashes. What is taken of
- * this is not given back. */
+/* For the time after memory is out: Jansson's reader (2.14) goes on past a buffer that could not
+ * grow, and crashes. What is taken of this is not given back. */
 static _Alignas(max_align_t) char reserve[262144];
 static size_t n_reserved;
 
 static void *get_memory(size_t size)
 {
-	void *memory = malloc(size);
+    void *memory = malloc(size);
 
-	if (memory)
-		return memory;
-	is_whole = false;
-	if (size > sizeof reserve - n_reserved)
-		return NULL;
-	memory = reserve + n_reserved;
-	size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
-	n_reserved = size > sizeof reserve - n_reserved ? sizeof reserve : n_reserved + size;
-	return memory;
+    if (memory)
+        return memory;
+    is_whole = false;
+    if (size > sizeof reserve - n_reserved)
+        return NULL;
+    memory = reserve + n_reserved;
+    size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    n_reserved = size > sizeof reserve - n_reserved ? sizeof reserve : n_reserved + size;
+    return memory;
 }
 
 static void put_memory(void *memory)
 {
-	const uintptr_t at = (uintptr_t)memory, begin = (uintptr_t)reserve;
+    const uintptr_t at = (uintptr_t)memory, begin = (uintptr_t)reserve;
 
-	if (at < begin || at >= begin + sizeof reserve)
-		free(memory);
+    if (at < begin || at >= begin + sizeof reserve)
+        free(memory);
 }
 
 void cli_json_start(void)
 {
-	json_set_alloc_funcs(get_memory, put_memory);
-	is_whole = true;
+    json_set_alloc_funcs(get_memory, put_memory);
+    is_whole = true;
 }
 
-bool cli_json_is_whole(void)
-{
-	return is_whole;
-}
+bool cli_json_is_whole(void) { return is_whole; }
 
 char *cli_json_text(const json_t *object, size_t flags)
 {
-	char *text = object && is_whole ? json_dumps(object, flags) : NULL;
+    char *text = object && is_whole ? json_dumps(object, flags) : NULL;
 
-	if (is_whole)
-		return text;
-	put_memory(text);
-	return NULL;
+    if (is_whole)
+        return text;
+    put_memory(text);
+    return NULL;
 }
 
 /* Length of the character at text, 0 if it is not one. */
 static size_t valid_character(const char *text, size_t left)
 {
-	for (size_t n = 1; n <= 4 && n <= left; n++) {
-		json_t *s = json_stringn(text, n);
-		if (s) {
-			json_decref(s);
-			return n;
-		}
-	}
-	return 0;
+    for (size_t n = 1; n <= 4 && n <= left; n++) {
+        json_t *s = json_stringn(text, n);
+        if (s) {
+            json_decref(s);
+            return n;
+        }
+    }
+    return 0;
 }
 
 json_t *cli_json_string(const void *text, size_t size_bytes)
 {
-	const char *bytes = text;
-	char *clean = malloc(3 * size_bytes + 1);
-	size_t n = 0, length;
-	json_t *json;
+    const char *bytes = text;
+    char *clean = malloc(3 * size_bytes + 1);
+    size_t n = 0, length;
+    json_t *json;
 
-	if (!clean)
-		return NULL;
-	for (size_t i = 0; i < size_bytes; i += length ? length : 1) {
-		length = valid_character(bytes + i, size_bytes - i);
-		memcpy(clean + n, length ? bytes + i : "\xef\xbf\xbd", length ? length : 3);
-		n += length ? length : 3;
-	}
-	json = json_stringn(clean, n);
-	free(clean);
-	return json;
+    if (!clean)
+        return NULL;
+    for (size_t i = 0; i < size_bytes; i += length ? length : 1) {
+        length = valid_character(bytes + i, size_bytes - i);
+        memcpy(clean + n, length ? bytes + i : "\xef\xbf\xbd", length ? length : 3);
+        n += length ? length : 3;
+    }
+    json = json_stringn(clean, n);
+    free(clean);
+    return json;
 }
 
 void cli_json_print_key(const char *key)
 {
-	json_t *string = json_string(key);
-	char *text = cli_json_text(string, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-	const int n = text ? (int)strlen(text) - 2 : 0; /* without the quotes */
+    json_t *string = json_string(key);
+    char *text = cli_json_text(string, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+    const int n = text ? (int)strlen(text) - 2 : 0; /* without the quotes */
 
-	printf("%.*s%*s", n, text ? text + 1 : "", n < 24 ? 24 - n : 1, "");
-	json_decref(string);
-	free(text);
+    printf("%.*s%*s", n, text ? text + 1 : "", n < 24 ? 24 - n : 1, "");
+    json_decref(string);
+    free(text);
 }
 
 int cli_print_json(json_t *object)
 {
-	const struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	char *text = cli_json_text(object, JSON_INDENT(2));
+    const struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+    char *text = cli_json_text(object, JSON_INDENT(2));
 
-	json_decref(object);
-	if (!text)
-		return cli_complain(NULL, &error);
-	puts(text);
-	free(text);
-	return 0;
+    json_decref(object);
+    if (!text)
+        return cli_complain(NULL, &error);
+    puts(text);
+    free(text);
+    return 0;
 }

@@ -7,99 +7,107 @@
 
 void session_args_table(struct poptOption options[SESSION_OPTIONS], struct session_words *w)
 {
-	const struct poptOption table[SESSION_OPTIONS] = {
-		{"isa", 0, POPT_ARG_STRING, &w->isa, 0, "best, scalar, avx2, avx512, neon; the text is the same", "NAME"},
-		{"kv", 0, POPT_ARG_STRING, &w->kv, 0, "of the KV cache: f32; f16, q8 are smaller, other text", "TYPE"},
-		{"fast", 0, POPT_ARG_NONE, &w->is_fast, 0, "approximate products, which may change the text", NULL},
-		{"mem", 0, POPT_ARG_STRING, &w->mem, 0, "most memory, e.g. 64M; what is over may hold weights", "SIZE"},
-		{"batch-size", 'b', POPT_ARG_INT, &w->batch, 0, "prompt tokens side by side; fewer take less memory (64)", "N"},
-		POPT_TABLEEND,
-	};
+    const struct poptOption table[SESSION_OPTIONS] = {
+        {"isa", 0, POPT_ARG_STRING, &w->isa, 0,
+         "best, scalar, avx2, avx512, neon; the text is the same", "NAME"},
+        {"kv", 0, POPT_ARG_STRING, &w->kv, 0,
+         "of the KV cache: f32; f16, q8 are smaller, other text", "TYPE"},
+        {"fast", 0, POPT_ARG_NONE, &w->is_fast, 0,
+         "approximate products, which may change the text", NULL},
+        {"mem", 0, POPT_ARG_STRING, &w->mem, 0,
+         "most memory, e.g. 64M; what is over may hold weights", "SIZE"},
+        {"batch-size", 'b', POPT_ARG_INT, &w->batch, 0,
+         "prompt tokens side by side; fewer take less memory (64)", "N"},
+        POPT_TABLEEND,
+    };
 
-	memcpy(options, table, sizeof table);
+    memcpy(options, table, sizeof table);
 }
 
 /* The place of a word in a list that ends with NULL; -1 if it is not there. */
 static int choice(const char *const *names, const char *word)
 {
-	for (int i = 0; names[i]; i++)
-		if (strcmp(names[i], word) == 0)
-			return i;
-	return -1;
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], word) == 0)
+            return i;
+    return -1;
 }
 
 /* "64M": a whole number and K, M, G or nothing, by 1024. */
 static bool parse_size(uint64_t *bytes, const char *text)
 {
-	static const char units[] = "KMG";
-	const size_t n = strlen(text);
-	const char *unit = n ? strchr(units, text[n - 1]) : NULL;
-	const unsigned shift = unit && *unit ? 10 * (unsigned)(unit - units + 1) : 0;
-	char number[32];
-	uint64_t value;
+    static const char units[] = "KMG";
+    const size_t n = strlen(text);
+    const char *unit = n ? strchr(units, text[n - 1]) : NULL;
+    const unsigned shift = unit && *unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    char number[32];
+    uint64_t value;
 
-	if (n >= sizeof number)
-		return false;
-	snprintf(number, sizeof number, "%.*s", (int)(shift ? n - 1 : n), text);
-	if (!cli_parse_u64(&value, number) || value == 0 || value > UINT64_MAX >> shift)
-		return false;
-	*bytes = value << shift;
-	return true;
+    if (n >= sizeof number)
+        return false;
+    snprintf(number, sizeof number, "%.*s", (int)(shift ? n - 1 : n), text);
+    if (!cli_parse_u64(&value, number) || value == 0 || value > UINT64_MAX >> shift)
+        return false;
+    *bytes = value << shift;
+    return true;
 }
 
 int session_args_check(struct smol_session_options *options, const struct session_words *w)
 {
-	static const char *const numbers[] = {"f32", "f16", "q8", NULL}; /* as enum smol_dtype */
-	const int kv = choice(numbers, w->kv ? w->kv : "f32");
+    static const char *const numbers[] = {"f32", "f16", "q8", NULL}; /* as enum smol_dtype */
+    const int kv = choice(numbers, w->kv ? w->kv : "f32");
 
-	if (kv < 0)
-		return cli_usage_error("--kv", "takes f32, f16 or q8");
-	if (w->batch < 0)
-		return cli_usage_error("--batch-size", "takes 0 (64) or more");
-	options->batch = (uint32_t)w->batch;
-	options->kv_type = (enum smol_dtype)kv;
-	options->is_fast = w->is_fast != 0;
-	if (w->mem && !parse_size(&options->memory_bytes, w->mem))
-		return cli_usage_error("--mem", "takes a size such as 500K, 64M or 2G");
-	return cli_parse_isa(&options->isa, w->isa);
+    if (kv < 0)
+        return cli_usage_error("--kv", "takes f32, f16 or q8");
+    if (w->batch < 0)
+        return cli_usage_error("--batch-size", "takes 0 (64) or more");
+    options->batch = (uint32_t)w->batch;
+    options->kv_type = (enum smol_dtype)kv;
+    options->is_fast = w->is_fast != 0;
+    if (w->mem && !parse_size(&options->memory_bytes, w->mem))
+        return cli_usage_error("--mem", "takes a size such as 500K, 64M or 2G");
+    return cli_parse_isa(&options->isa, w->isa);
 }
 
 void session_args_free(struct session_words *w)
 {
-	free(w->isa);
-	free(w->kv);
-	free(w->mem);
+    free(w->isa);
+    free(w->kv);
+    free(w->mem);
 }
 
-enum smol_status session_args_budget(struct smol_session_options *options, const struct smol_file *file,
-                                     struct smol_error *error)
-{
-	struct smol_session_options unlimited = *options;
-	char least[32], allowed[32];
-	enum smol_status status;
-	uint64_t needed;
-	size_t size;
-
-	if (!options->memory_bytes)
-		return SMOL_OK;
-	unlimited.memory_bytes = 0;
-	if ((status = session_args_memory(&needed, &size, &unlimited, file, error)))
-		return status;
-	if (options->memory_bytes < needed) {
-		*error = (struct smol_error){.code = SMOL_E_MEMORY, .offset = SMOL_NO_OFFSET};
-		snprintf(error->text, sizeof error->text, "takes %s with this context, --mem allows %s; a smaller --ctx-size or --kv q8 takes less",
-		         cli_size(least, needed), cli_size(allowed, options->memory_bytes));
-		return SMOL_E_MEMORY;
-	}
-	options->memory_bytes -= needed - size;
-	return SMOL_OK;
-}
-
-enum smol_status session_args_memory(uint64_t *bytes, size_t *session_bytes, const struct smol_session_options *options,
+enum smol_status session_args_budget(struct smol_session_options *options,
                                      const struct smol_file *file, struct smol_error *error)
 {
-	enum smol_status status = smol_session_size(session_bytes, file, options, error);
+    struct smol_session_options unlimited = *options;
+    char least[32], allowed[32];
+    enum smol_status status;
+    uint64_t needed;
+    size_t size;
 
-	*bytes = status ? 0 : file->bytes.size_bytes + *session_bytes + PROGRAM_BYTES;
-	return status;
+    if (!options->memory_bytes)
+        return SMOL_OK;
+    unlimited.memory_bytes = 0;
+    if ((status = session_args_memory(&needed, &size, &unlimited, file, error)))
+        return status;
+    if (options->memory_bytes < needed) {
+        *error = (struct smol_error){.code = SMOL_E_MEMORY, .offset = SMOL_NO_OFFSET};
+        snprintf(error->text, sizeof error->text,
+                 "takes %s with this context, --mem allows %s; a smaller --ctx-size or --kv q8 "
+                 "takes less",
+                 cli_size(least, needed), cli_size(allowed, options->memory_bytes));
+        return SMOL_E_MEMORY;
+    }
+    options->memory_bytes -= needed - size;
+    return SMOL_OK;
+}
+
+enum smol_status session_args_memory(uint64_t *bytes, size_t *session_bytes,
+                                     const struct smol_session_options *options,
+                                     const struct smol_file *file, struct smol_error *error)
+{
+    enum smol_status status = smol_session_size(session_bytes, file, options, error);
+
+    *bytes = status ? 0 : file->bytes.size_bytes + *session_bytes + PROGRAM_BYTES;
+    return status;
 }

@@ -10,24 +10,27 @@
 #define PROGRAM_BYTES 3100000u
 
 struct session_words {
-	char *isa, *kv, *mem; /* owned; NULL if not given */
-	int is_fast, batch;
+    char *isa, *kv, *mem; /* owned; NULL if not given */
+    int is_fast, batch;
 };
 
 /* An entry for popt's table, that reads into w. options has room for SESSION_OPTIONS. */
 #define SESSION_OPTIONS 6
 void session_args_table(struct poptOption options[SESSION_OPTIONS], struct session_words *w);
 
-/* Fills in isa, kv_type, is_fast, batch and memory_bytes, the last as the whole process's. 0, or CLI_USAGE after a message. */
+/* Fills in isa, kv_type, is_fast, batch and memory_bytes, the last as the whole process's. 0, or
+ * CLI_USAGE after a message. */
 int session_args_check(struct smol_session_options *options, const struct session_words *w);
 void session_args_free(struct session_words *w);
 
-/* Leaves of memory_bytes what is the session's, or fails with MEMORY: the file and the program take theirs. */
-enum smol_status session_args_budget(struct smol_session_options *options, const struct smol_file *file,
-                                     struct smol_error *error);
+/* Leaves of memory_bytes what is the session's, or fails with MEMORY: the file and the program take
+ * theirs. */
+enum smol_status session_args_budget(struct smol_session_options *options,
+                                     const struct smol_file *file, struct smol_error *error);
 
 /* What a process takes that runs the session to the end of its context. */
-enum smol_status session_args_memory(uint64_t *bytes, size_t *session_bytes, const struct smol_session_options *options,
+enum smol_status session_args_memory(uint64_t *bytes, size_t *session_bytes,
+                                     const struct smol_session_options *options,
                                      const struct smol_file *file, struct smol_error *error);
 
 #endif

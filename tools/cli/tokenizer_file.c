@@ -9,58 +9,58 @@
 
 bool tokenizer_is_model(struct smol_span bytes)
 {
-	return bytes.size_bytes >= 5 && memcmp(bytes.data, "\x89SMOL", 5) == 0;
+    return bytes.size_bytes >= 5 && memcmp(bytes.data, "\x89SMOL", 5) == 0;
 }
 
-enum smol_status tokenizer_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
-                                struct smol_error *error)
+enum smol_status tokenizer_open(struct smol_mapping *mapping, struct smol_file *file,
+                                const char *path, struct smol_error *error)
 {
-	struct smol_mapping m;
-	enum smol_status status = cli_map(&m, path, error);
+    struct smol_mapping m;
+    enum smol_status status = cli_map(&m, path, error);
 
-	if (status)
-		return status;
-	if (tokenizer_is_model(m.bytes)) {
-		cli_unmap(&m);
-		return cli_open(mapping, file, path, cli_cores(), error);
-	}
-	status = smol_tokenizer_parse(file, m.bytes.data, m.bytes.size_bytes, error);
-	if (status)
-		cli_unmap(&m);
-	else
-		*mapping = m;
-	return status;
+    if (status)
+        return status;
+    if (tokenizer_is_model(m.bytes)) {
+        cli_unmap(&m);
+        return cli_open(mapping, file, path, cli_cores(), error);
+    }
+    status = smol_tokenizer_parse(file, m.bytes.data, m.bytes.size_bytes, error);
+    if (status)
+        cli_unmap(&m);
+    else
+        *mapping = m;
+    return status;
 }
 
 enum smol_status tokenizer_load(uint8_t **section, struct smol_file *tokenizer, const char *path,
                                 struct smol_error *error)
 {
-	struct smol_mapping mapping;
-	struct smol_file file, t = {0};
-	uint8_t *copy = NULL;
-	enum smol_status status = tokenizer_open(&mapping, &file, path, error);
+    struct smol_mapping mapping;
+    struct smol_file file, t = {0};
+    uint8_t *copy = NULL;
+    enum smol_status status = tokenizer_open(&mapping, &file, path, error);
 
-	if (status)
-		return status;
-	t.config.vocab = file.config.vocab;
-	t.config.tokenizer = file.config.tokenizer;
-	t.tokenizer.size_bytes = file.tokenizer.size_bytes;
-	if (file.tokenizer.size_bytes && !(copy = malloc(file.tokenizer.size_bytes))) {
-		*error = (struct smol_error){.code = SMOL_E_MEMORY, .offset = SMOL_NO_OFFSET};
-		snprintf(error->text, sizeof error->text, "out of memory");
-		status = SMOL_E_MEMORY;
-	} else {
-		if (copy)
-			memcpy(copy, file.tokenizer.data, file.tokenizer.size_bytes);
-		t.tokenizer.data = copy;
-		status = smol_mapping_check(&mapping, error);
-	}
-	cli_unmap(&mapping);
-	if (status) {
-		free(copy);
-		return status;
-	}
-	*section = copy;
-	*tokenizer = t;
-	return SMOL_OK;
+    if (status)
+        return status;
+    t.config.vocab = file.config.vocab;
+    t.config.tokenizer = file.config.tokenizer;
+    t.tokenizer.size_bytes = file.tokenizer.size_bytes;
+    if (file.tokenizer.size_bytes && !(copy = malloc(file.tokenizer.size_bytes))) {
+        *error = (struct smol_error){.code = SMOL_E_MEMORY, .offset = SMOL_NO_OFFSET};
+        snprintf(error->text, sizeof error->text, "out of memory");
+        status = SMOL_E_MEMORY;
+    } else {
+        if (copy)
+            memcpy(copy, file.tokenizer.data, file.tokenizer.size_bytes);
+        t.tokenizer.data = copy;
+        status = smol_mapping_check(&mapping, error);
+    }
+    cli_unmap(&mapping);
+    if (status) {
+        free(copy);
+        return status;
+    }
+    *section = copy;
+    *tokenizer = t;
+    return SMOL_OK;
 }

@@ -8,12 +8,13 @@
 /* Whether bytes begin as a model does. */
 bool tokenizer_is_model(struct smol_span bytes);
 
-/* Opens either, all of it checked. Of *file, which points into the mapping, only what a tokenizer is may be used. */
-enum smol_status tokenizer_open(struct smol_mapping *mapping, struct smol_file *file, const char *path,
-                                struct smol_error *error);
+/* Opens either, all of it checked. Of *file, which points into the mapping, only what a tokenizer
+ * is may be used. */
+enum smol_status tokenizer_open(struct smol_mapping *mapping, struct smol_file *file,
+                                const char *path, struct smol_error *error);
 
-/* The same read into memory, so that nothing of the file is needed any more: *section, which *tokenizer points into, is for free(), and
- * NULL if tokens are bytes. */
+/* The same read into memory, so that nothing of the file is needed any more: *section, which
+ * *tokenizer points into, is for free(), and NULL if tokens are bytes. */
 enum smol_status tokenizer_load(uint8_t **section, struct smol_file *tokenizer, const char *path,
                                 struct smol_error *error);
 

@@ -15,110 +15,106 @@
 
 static enum smol_status fail(struct smol_error *error, enum smol_status code, const char *text)
 {
-	*error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
-	snprintf(error->text, sizeof error->text, "%s", text);
-	return code;
+    *error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
+    snprintf(error->text, sizeof error->text, "%s", text);
+    return code;
 }
 
 static int complain(const char *path, const char *text)
 {
-	struct smol_error error;
+    struct smol_error error;
 
-	fail(&error, SMOL_E_IO, text);
-	return cli_complain(path, &error);
+    fail(&error, SMOL_E_IO, text);
+    return cli_complain(path, &error);
 }
 
 /* a, b and c as one, for free(); NULL if memory is out. */
 static char *joined(const char *a, const char *b, const char *c)
 {
-	const size_t n = strlen(a) + strlen(b) + strlen(c) + 1;
-	char *text = malloc(n);
+    const size_t n = strlen(a) + strlen(b) + strlen(c) + 1;
+    char *text = malloc(n);
 
-	if (text)
-		snprintf(text, n, "%s%s%s", a, b, c);
-	return text;
+    if (text)
+        snprintf(text, n, "%s%s%s", a, b, c);
+    return text;
 }
 
-char *trust_signature_path(const char *path)
-{
-	return joined(path, ".minisig", "");
-}
+char *trust_signature_path(const char *path) { return joined(path, ".minisig", ""); }
 
 /* ---- the keys ---- */
 
 int trust_key(struct trust *trust, const char *path_or_base64)
 {
-	struct smol_public_key *keys = realloc(trust->keys, (trust->n_keys + 1) * sizeof *keys);
-	int code;
+    struct smol_public_key *keys = realloc(trust->keys, (trust->n_keys + 1) * sizeof *keys);
+    int code;
 
-	if (!keys)
-		return complain(NULL, "out of memory");
-	trust->keys = keys;
-	code = key_file_public(&keys[trust->n_keys], path_or_base64);
-	trust->n_keys += code == 0;
-	return code;
+    if (!keys)
+        return complain(NULL, "out of memory");
+    trust->keys = keys;
+    code = key_file_public(&keys[trust->n_keys], path_or_base64);
+    trust->n_keys += code == 0;
+    return code;
 }
 
 void trust_free(struct trust *trust)
 {
-	free(trust->keys);
-	*trust = (struct trust){NULL, 0};
+    free(trust->keys);
+    *trust = (struct trust){NULL, 0};
 }
 
 /* NULL if it is not known where it would be, or memory is out. */
 static char *folder_path(void)
 {
-	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 
-	if (config && config[0] == '/') /* the XDG specification has others ignored */
-		return joined(config, "/smol/trusted", "");
-	return home && home[0] == '/' ? joined(home, "/.config/smol/trusted", "") : NULL;
+    if (config && config[0] == '/') /* the XDG specification has others ignored */
+        return joined(config, "/smol/trusted", "");
+    return home && home[0] == '/' ? joined(home, "/.config/smol/trusted", "") : NULL;
 }
 
 static bool is_key_name(const char *name)
 {
-	const size_t n = strlen(name), n_suffix = sizeof KEY_SUFFIX - 1;
+    const size_t n = strlen(name), n_suffix = sizeof KEY_SUFFIX - 1;
 
-	return name[0] != '.' && n > n_suffix && strcmp(name + n - n_suffix, KEY_SUFFIX) == 0;
+    return name[0] != '.' && n > n_suffix && strcmp(name + n - n_suffix, KEY_SUFFIX) == 0;
 }
 
 /* A key that cannot be read is an error: whom one trusts is not guessed from what is left. */
 static int read_keys(struct trust *trust, const char *folder, DIR *directory)
 {
-	const struct dirent *entry;
-	int code = 0;
+    const struct dirent *entry;
+    int code = 0;
 
-	while (code == 0 && (errno = 0, entry = readdir(directory))) {
-		char *path = is_key_name(entry->d_name) ? joined(folder, "/", entry->d_name) : NULL;
+    while (code == 0 && (errno = 0, entry = readdir(directory))) {
+        char *path = is_key_name(entry->d_name) ? joined(folder, "/", entry->d_name) : NULL;
 
-		if (path)
-			code = trust_key(trust, path);
-		else if (is_key_name(entry->d_name))
-			code = complain(NULL, "out of memory");
-		free(path);
-	}
-	if (code == 0 && errno != 0)
-		return complain(folder, strerror(errno));
-	if (code == 0 && trust->n_keys == 0)
-		return complain(folder, "no key in it that could be trusted (*" KEY_SUFFIX ")");
-	return code;
+        if (path)
+            code = trust_key(trust, path);
+        else if (is_key_name(entry->d_name))
+            code = complain(NULL, "out of memory");
+        free(path);
+    }
+    if (code == 0 && errno != 0)
+        return complain(folder, strerror(errno));
+    if (code == 0 && trust->n_keys == 0)
+        return complain(folder, "no key in it that could be trusted (*" KEY_SUFFIX ")");
+    return code;
 }
 
 int trust_folder(struct trust *trust)
 {
-	char *folder = folder_path();
-	DIR *directory;
-	int code;
+    char *folder = folder_path();
+    DIR *directory;
+    int code;
 
-	if (!folder)
-		return complain(NULL,
-		                "neither XDG_CONFIG_HOME nor HOME says where the trusted keys are");
-	directory = opendir(folder);
-	code = directory ? read_keys(trust, folder, directory) : complain(folder, strerror(errno));
-	if (directory)
-		closedir(directory);
-	free(folder);
-	return code;
+    if (!folder)
+        return complain(NULL, "neither XDG_CONFIG_HOME nor HOME says where the trusted keys are");
+    directory = opendir(folder);
+    code = directory ? read_keys(trust, folder, directory) : complain(folder, strerror(errno));
+    if (directory)
+        closedir(directory);
+    free(folder);
+    return code;
 }
 
 /* ---- the signature ---- */
@@ -127,111 +123,110 @@ int trust_folder(struct trust *trust)
 static enum smol_status not_trusted(const uint8_t number[SMOL_KEY_NUMBER_BYTES],
                                     const struct trust *trust, struct smol_error *error)
 {
-	char text[64], name[17];
+    char text[64], name[17];
 
-	if (trust->n_keys == 1)
-		return error->code;
-	cli_key_number(name, number);
-	snprintf(text, sizeof text, "signed by key %s, which is not trusted", name);
-	return fail(error, SMOL_E_UNTRUSTED, text);
+    if (trust->n_keys == 1)
+        return error->code;
+    cli_key_number(name, number);
+    snprintf(text, sizeof text, "signed by key %s, which is not trusted", name);
+    return fail(error, SMOL_E_UNTRUSTED, text);
 }
 
 /* By the model's own signature. */
 static enum smol_status check_inside(struct trust_proof *proof, const struct trust *trust,
                                      const struct smol_file *model, struct smol_error *error)
 {
-	const uint8_t *number = model->signature.key_number;
-	enum smol_status status = SMOL_E_UNTRUSTED;
+    const uint8_t *number = model->signature.key_number;
+    enum smol_status status = SMOL_E_UNTRUSTED;
 
-	for (size_t i = 0; status && i < trust->n_keys; i++)
-		status = smol_file_check_signer(model, &trust->keys[i], error);
-	if (status)
-		return status == SMOL_E_UNTRUSTED && model->is_signed
-		               ? not_trusted(number, trust, error)
-		               : status;
-	memcpy(proof->key_number, number, SMOL_KEY_NUMBER_BYTES);
-	return SMOL_OK;
+    for (size_t i = 0; status && i < trust->n_keys; i++)
+        status = smol_file_check_signer(model, &trust->keys[i], error);
+    if (status)
+        return status == SMOL_E_UNTRUSTED && model->is_signed ? not_trusted(number, trust, error)
+                                                              : status;
+    memcpy(proof->key_number, number, SMOL_KEY_NUMBER_BYTES);
+    return SMOL_OK;
 }
 
-/* By what a .minisig says. A key's number is no proof, so every key of that number is tried; what is told if none holds is
- * what was wrong under the last of them. */
+/* By what a .minisig says. A key's number is no proof, so every key of that number is tried; what
+ * is told if none holds is what was wrong under the last of them. */
 static enum smol_status check_detached(struct trust_proof *proof, const struct trust *trust,
                                        struct smol_span bytes, struct smol_span text,
                                        struct smol_error *error)
 {
-	struct smol_minisig signature;
-	struct smol_error other;
-	enum smol_status status = smol_minisig_parse(&signature, text.data, text.size_bytes, error);
-	enum smol_status found = SMOL_E_UNTRUSTED;
+    struct smol_minisig signature;
+    struct smol_error other;
+    enum smol_status status = smol_minisig_parse(&signature, text.data, text.size_bytes, error);
+    enum smol_status found = SMOL_E_UNTRUSTED;
 
-	if (status)
-		return status;
-	for (size_t i = 0; found && i < trust->n_keys; i++) {
-		status = smol_minisig_check(&signature, &trust->keys[i], bytes.data, bytes.size_bytes,
-		                            &other);
-		if (status != SMOL_E_UNTRUSTED || found == SMOL_E_UNTRUSTED) {
-			found = status;
-			*error = other;
-		}
-	}
-	if (found)
-		return found == SMOL_E_UNTRUSTED ? not_trusted(signature.key_number, trust, error)
-		                                 : found;
-	memcpy(proof->key_number, signature.key_number, SMOL_KEY_NUMBER_BYTES);
-	proof->trusted_comment = strdup(signature.trusted_comment);
-	return proof->trusted_comment ? SMOL_OK : fail(error, SMOL_E_MEMORY, "out of memory");
+    if (status)
+        return status;
+    for (size_t i = 0; found && i < trust->n_keys; i++) {
+        status =
+            smol_minisig_check(&signature, &trust->keys[i], bytes.data, bytes.size_bytes, &other);
+        if (status != SMOL_E_UNTRUSTED || found == SMOL_E_UNTRUSTED) {
+            found = status;
+            *error = other;
+        }
+    }
+    if (found)
+        return found == SMOL_E_UNTRUSTED ? not_trusted(signature.key_number, trust, error) : found;
+    memcpy(proof->key_number, signature.key_number, SMOL_KEY_NUMBER_BYTES);
+    proof->trusted_comment = strdup(signature.trusted_comment);
+    return proof->trusted_comment ? SMOL_OK : fail(error, SMOL_E_MEMORY, "out of memory");
 }
 
 static enum smol_status check_beside(struct trust_proof *proof, const struct trust *trust,
-                                     const char *path, struct smol_span bytes, struct smol_error *error)
+                                     const char *path, struct smol_span bytes,
+                                     struct smol_error *error)
 {
-	struct smol_mapping text;
-	enum smol_status status = cli_map(&text, path, error);
+    struct smol_mapping text;
+    enum smol_status status = cli_map(&text, path, error);
 
-	if (status)
-		return status;
-	status = check_detached(proof, trust, bytes, text.bytes, error);
-	cli_unmap(&text);
-	return status;
+    if (status)
+        return status;
+    status = check_detached(proof, trust, bytes, text.bytes, error);
+    cli_unmap(&text);
+    return status;
 }
 
 enum smol_status trust_check(struct trust_proof *proof, char **blamed, const struct trust *trust,
                              const struct trust_subject *subject, struct smol_error *error)
 {
-	struct trust_proof found = {.signature_path = NULL};
-	enum smol_status status;
-	char *path;
+    struct trust_proof found = {.signature_path = NULL};
+    enum smol_status status;
+    char *path;
 
-	if (!subject->signature_path && subject->model) {
-		status = check_inside(&found, trust, subject->model, error);
-		if (!status) {
-			*proof = found;
-			return SMOL_OK;
-		}
-	} else {
-		status = fail(error, SMOL_E_UNTRUSTED, "the file is not signed");
-	}
-	path = subject->signature_path ? strdup(subject->signature_path)
-	                               : trust_signature_path(subject->path);
-	if (path && !subject->signature_path && access(path, F_OK) != 0) {
-		free(path);
-		*blamed = strdup(subject->path);
-		return status;
-	}
-	status = path ? check_beside(&found, trust, path, subject->bytes, error)
-	              : fail(error, SMOL_E_MEMORY, "out of memory");
-	if (status) {
-		*blamed = path;
-		return status;
-	}
-	found.signature_path = path;
-	*proof = found;
-	return SMOL_OK;
+    if (!subject->signature_path && subject->model) {
+        status = check_inside(&found, trust, subject->model, error);
+        if (!status) {
+            *proof = found;
+            return SMOL_OK;
+        }
+    } else {
+        status = fail(error, SMOL_E_UNTRUSTED, "the file is not signed");
+    }
+    path = subject->signature_path ? strdup(subject->signature_path)
+                                   : trust_signature_path(subject->path);
+    if (path && !subject->signature_path && access(path, F_OK) != 0) {
+        free(path);
+        *blamed = strdup(subject->path);
+        return status;
+    }
+    status = path ? check_beside(&found, trust, path, subject->bytes, error)
+                  : fail(error, SMOL_E_MEMORY, "out of memory");
+    if (status) {
+        *blamed = path;
+        return status;
+    }
+    found.signature_path = path;
+    *proof = found;
+    return SMOL_OK;
 }
 
 void trust_proof_free(struct trust_proof *proof)
 {
-	free(proof->signature_path);
-	free(proof->trusted_comment);
-	*proof = (struct trust_proof){.signature_path = NULL};
+    free(proof->signature_path);
+    free(proof->trusted_comment);
+    *proof = (struct trust_proof){.signature_path = NULL};
 }

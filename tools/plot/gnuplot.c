@@ -15,160 +15,154 @@ extern char **environ; /* POSIX leaves its declaration to the program */
 
 static bool ends_with(const char *text, const char *end)
 {
-	const size_t n = strlen(text), m = strlen(end);
+    const size_t n = strlen(text), m = strlen(end);
 
-	return n > m && strcmp(text + n - m, end) == 0;
+    return n > m && strcmp(text + n - m, end) == 0;
 }
 
-bool gnuplot_is_svg(const char *path)
-{
-	return ends_with(path, ".svg");
-}
+bool gnuplot_is_svg(const char *path) { return ends_with(path, ".svg"); }
 
-bool gnuplot_is_png(const char *path)
-{
-	return ends_with(path, ".png");
-}
+bool gnuplot_is_png(const char *path) { return ends_with(path, ".png"); }
 
 static int complain(const char *path, const char *what, const char *why)
 {
-	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
+    struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
 
-	snprintf(error.text, sizeof error.text, "%s%s%s", what, why ? ": " : "", why ? why : "");
-	return cli_complain(path, &error);
+    snprintf(error.text, sizeof error.text, "%s%s%s", what, why ? ": " : "", why ? why : "");
+    return cli_complain(path, &error);
 }
 
 FILE *gnuplot_begin(const char *output, unsigned width, unsigned height)
 {
-	FILE *script = tmpfile();
+    FILE *script = tmpfile();
 
-	if (!script) {
-		complain(output, "cannot make a temporary file", strerror(errno));
-		return NULL;
-	}
-	if (gnuplot_is_svg(output))
-		fprintf(script, "set terminal svg size %u,%u dynamic font 'sans-serif,14'", width,
-		        height);
-	else
-		fprintf(script,
-		        "set terminal pngcairo size %u,%u fontscale 2 linewidth 2 pointscale 2 font "
-		        "'sans,10'",
-		        2 * width, 2 * height);
-	fputs(" noenhanced background rgb 'white'\nset encoding utf8\n", script);
-	return script;
+    if (!script) {
+        complain(output, "cannot make a temporary file", strerror(errno));
+        return NULL;
+    }
+    if (gnuplot_is_svg(output))
+        fprintf(script, "set terminal svg size %u,%u dynamic font 'sans-serif,14'", width, height);
+    else
+        fprintf(script,
+                "set terminal pngcairo size %u,%u fontscale 2 linewidth 2 pointscale 2 font "
+                "'sans,10'",
+                2 * width, 2 * height);
+    fputs(" noenhanced background rgb 'white'\nset encoding utf8\n", script);
+    return script;
 }
 
 static bool is_utf8(const char *text)
 {
-	json_t *string = json_string(text);
+    json_t *string = json_string(text);
 
-	json_decref(string);
-	return string != NULL;
+    json_decref(string);
+    return string != NULL;
 }
 
 /* Single quotes, in which gnuplot expands nothing; a quote is written twice. */
 void gnuplot_text(FILE *script, const char *text)
 {
-	const unsigned last = is_utf8(text) ? 0xff : 0x7e;
+    const unsigned last = is_utf8(text) ? 0xff : 0x7e;
 
-	fputc('\'', script);
-	for (; *text; text++) {
-		const unsigned char c = (unsigned char)*text;
-		if (c == '\'')
-			fputc('\'', script);
-		fputc(c < 0x20 || c == 0x7f || c > last ? '?' : c, script);
-	}
-	fputc('\'', script);
+    fputc('\'', script);
+    for (; *text; text++) {
+        const unsigned char c = (unsigned char)*text;
+        if (c == '\'')
+            fputc('\'', script);
+        fputc(c < 0x20 || c == 0x7f || c > last ? '?' : c, script);
+    }
+    fputc('\'', script);
 }
 
-/* gnuplot with its three streams on files, so that none of them can block. Its status, or -1 with errno. */
+/* gnuplot with its three streams on files, so that none of them can block. Its status, or -1 with
+ * errno. */
 static int spawn(FILE *script, FILE *picture, FILE *messages)
 {
-	static char name[] = "gnuplot", defaults[] = "-d", from_input[] = "-";
-	char *const arguments[] = {name, defaults, from_input, NULL};
-	posix_spawn_file_actions_t actions;
-	int code, status;
-	pid_t child;
+    static char name[] = "gnuplot", defaults[] = "-d", from_input[] = "-";
+    char *const arguments[] = {name, defaults, from_input, NULL};
+    posix_spawn_file_actions_t actions;
+    int code, status;
+    pid_t child;
 
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, fileno(picture), STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, fileno(messages), STDERR_FILENO);
-	code = posix_spawnp(&child, name, &actions, NULL, arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (code) {
-		errno = code;
-		return -1;
-	}
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return -1;
-	return status;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fileno(script), STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(picture), STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(messages), STDERR_FILENO);
+    code = posix_spawnp(&child, name, &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (code) {
+        errno = code;
+        return -1;
+    }
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    return status;
 }
 
 /* The first line that has anything in it, for a message. */
 static void first_line(char line[160], FILE *messages)
 {
-	line[0] = '\0';
-	rewind(messages);
-	while (fgets(line, 160, messages)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (line[strspn(line, " \t")])
-			return;
-	}
+    line[0] = '\0';
+    rewind(messages);
+    while (fgets(line, 160, messages)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[strspn(line, " \t")])
+            return;
+    }
 }
 
 static int write_picture(FILE *picture, const char *output)
 {
-	struct smol_error error;
-	uint8_t *bytes;
-	size_t size;
-	int code;
+    struct smol_error error;
+    uint8_t *bytes;
+    size_t size;
+    int code;
 
-	if (lseek(fileno(picture), 0, SEEK_SET) != 0 || !cli_read_all(&bytes, &size, fileno(picture)))
-		return complain(output, "cannot read gnuplot's picture", strerror(errno));
-	if (size == 0)
-		code = complain(output, "gnuplot drew nothing", NULL);
-	else
-		code = smol_write_file(output, bytes, size, 0644, &error) ? cli_complain(output, &error)
-		                                                          : 0;
-	free(bytes);
-	return code;
+    if (lseek(fileno(picture), 0, SEEK_SET) != 0 || !cli_read_all(&bytes, &size, fileno(picture)))
+        return complain(output, "cannot read gnuplot's picture", strerror(errno));
+    if (size == 0)
+        code = complain(output, "gnuplot drew nothing", NULL);
+    else
+        code =
+            smol_write_file(output, bytes, size, 0644, &error) ? cli_complain(output, &error) : 0;
+    free(bytes);
+    return code;
 }
 
 static int run(FILE *script, FILE *picture, FILE *messages, const char *output)
 {
-	char line[160];
-	int status;
+    char line[160];
+    int status;
 
-	if (fflush(script) != 0 || ferror(script) || lseek(fileno(script), 0, SEEK_SET) != 0)
-		return complain(output, "cannot write a temporary file", strerror(errno));
-	status = spawn(script, picture, messages);
-	if (status < 0)
-		return complain("gnuplot",
-		                errno == ENOENT ? "not installed; Debian's package is gnuplot-nox"
-		                                : strerror(errno),
-		                NULL);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		first_line(line, messages);
-		return complain(output, "gnuplot failed", line);
-	}
-	return write_picture(picture, output);
+    if (fflush(script) != 0 || ferror(script) || lseek(fileno(script), 0, SEEK_SET) != 0)
+        return complain(output, "cannot write a temporary file", strerror(errno));
+    status = spawn(script, picture, messages);
+    if (status < 0)
+        return complain("gnuplot",
+                        errno == ENOENT ? "not installed; Debian's package is gnuplot-nox"
+                                        : strerror(errno),
+                        NULL);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        first_line(line, messages);
+        return complain(output, "gnuplot failed", line);
+    }
+    return write_picture(picture, output);
 }
 
 int gnuplot_end(FILE *script, const char *output)
 {
-	FILE *picture = tmpfile(), *messages = tmpfile();
-	int code;
+    FILE *picture = tmpfile(), *messages = tmpfile();
+    int code;
 
-	if (picture && messages)
-		code = run(script, picture, messages, output);
-	else
-		code = complain(output, "cannot make a temporary file", strerror(errno));
-	if (picture)
-		fclose(picture);
-	if (messages)
-		fclose(messages);
-	fclose(script);
-	return code;
+    if (picture && messages)
+        code = run(script, picture, messages, output);
+    else
+        code = complain(output, "cannot make a temporary file", strerror(errno));
+    if (picture)
+        fclose(picture);
+    if (messages)
+        fclose(messages);
+    fclose(script);
+    return code;
 }

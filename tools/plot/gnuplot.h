@@ -9,14 +9,15 @@
 bool gnuplot_is_svg(const char *path);
 bool gnuplot_is_png(const char *path);
 
-/* A script whose picture, of so many pixels, will go to output, an .svg or .png. The caller writes commands
- * into it. NULL after a message. */
+/* A script whose picture, of so many pixels, will go to output, an .svg or .png. The caller writes
+ * commands into it. NULL after a message. */
 FILE *gnuplot_begin(const char *output, unsigned width, unsigned height);
-/* Runs the script and writes the picture, whole or not at all; closes the script. An exit code, after a message if it
- * is not 0. */
+/* Runs the script and writes the picture, whole or not at all; closes the script. An exit code,
+ * after a message if it is not 0. */
 int gnuplot_end(FILE *script, const char *output);
 
-/* A text as gnuplot's constant, quoted so that nothing in it is a command, an expansion or a mark-up. */
+/* A text as gnuplot's constant, quoted so that nothing in it is a command, an expansion or a
+ * mark-up. */
 void gnuplot_text(FILE *script, const char *text);
 
 #endif

@@ -8,13 +8,13 @@ enum plot_kind { PLOT_CURVES, PLOT_SWEEP, PLOT_BYTES };
 enum plot_x { PLOT_STEPS, PLOT_TOKENS, PLOT_SECONDS };
 
 struct plot_options {
-	enum plot_kind kind;
-	enum plot_x x; /* of curves */
-	bool log_x;    /* of curves; the other kinds always are */
+    enum plot_kind kind;
+    enum plot_x x; /* of curves */
+    bool log_x;    /* of curves; the other kinds always are */
 };
 
-/* Writes the plot of n > 0 logs to output, which ends in .svg or .png. An exit code, after a message if it is
- * not 0. */
+/* Writes the plot of n > 0 logs to output, which ends in .svg or .png. An exit code, after a
+ * message if it is not 0. */
 int plot_write(const char *output, const struct plot_options *options, const struct run_log *logs,
                size_t n);
 

@@ -11,173 +11,174 @@
 
 /* An axis in a unit that keeps its numbers short. */
 struct axis {
-	const char *label;
-	double unit;
+    const char *label;
+    double unit;
 };
 
 static struct axis axis_of(enum plot_x x, double largest)
 {
-	if (x == PLOT_STEPS)
-		return (struct axis){"step", 1};
-	if (x == PLOT_TOKENS)
-		return largest < 1e4    ? (struct axis){"tokens", 1}
-		       : largest < 1e7  ? (struct axis){"tokens (thousands)", 1e3}
-		       : largest < 1e10 ? (struct axis){"tokens (millions)", 1e6}
-		                        : (struct axis){"tokens (billions)", 1e9};
-	return largest < 600     ? (struct axis){"time (seconds)", 1}
-	       : largest < 36000 ? (struct axis){"time (minutes)", 60}
-	                         : (struct axis){"time (hours)", 3600};
+    if (x == PLOT_STEPS)
+        return (struct axis){"step", 1};
+    if (x == PLOT_TOKENS)
+        return largest < 1e4    ? (struct axis){"tokens", 1}
+               : largest < 1e7  ? (struct axis){"tokens (thousands)", 1e3}
+               : largest < 1e10 ? (struct axis){"tokens (millions)", 1e6}
+                                : (struct axis){"tokens (billions)", 1e9};
+    return largest < 600     ? (struct axis){"time (seconds)", 1}
+           : largest < 36000 ? (struct axis){"time (minutes)", 60}
+                             : (struct axis){"time (hours)", 3600};
 }
 
 static double x_of(const struct run_log_point *p, enum plot_x x)
 {
-	return x == PLOT_STEPS ? p->step : x == PLOT_TOKENS ? p->tokens : p->seconds;
+    return x == PLOT_STEPS ? p->step : x == PLOT_TOKENS ? p->tokens : p->seconds;
 }
 
 static double largest_x(const struct run_log *logs, size_t n, enum plot_x x)
 {
-	double largest = 0;
+    double largest = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct run_log_curve *const curves[] = {&logs[i].train, &logs[i].validation};
-		for (unsigned c = 0; c < 2; c++)
-			if (curves[c]->n)
-				largest = fmax(largest, x_of(curves[c]->points + curves[c]->n - 1, x));
-	}
-	return largest;
+    for (size_t i = 0; i < n; i++) {
+        const struct run_log_curve *const curves[] = {&logs[i].train, &logs[i].validation};
+        for (unsigned c = 0; c < 2; c++)
+            if (curves[c]->n)
+                largest = fmax(largest, x_of(curves[c]->points + curves[c]->n - 1, x));
+    }
+    return largest;
 }
 
-/* The first steps' fall would press all that matters together: what is shown begins a little above the largest
- * validation. Along a logarithmic axis there is room for everything. */
+/* The first steps' fall would press all that matters together: what is shown begins a little above
+ * the largest validation. Along a logarithmic axis there is room for everything. */
 static void put_ranges(FILE *script, const struct run_log *logs, size_t n, double end, bool log_x)
 {
-	double low = INFINITY, high = -INFINITY;
+    double low = INFINITY, high = -INFINITY;
 
-	if (log_x)
-		return;
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < logs[i].validation.n; k++) {
-			low = fmin(low, logs[i].validation.points[k].loss);
-			high = fmax(high, logs[i].validation.points[k].loss);
-		}
-	fprintf(script, "set xrange [0:%.9g]\n", end);
-	if (high > low)
-		fprintf(script, "set yrange [*:%.9g]\n", high + 0.2 * (high - low));
+    if (log_x)
+        return;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < logs[i].validation.n; k++) {
+            low = fmin(low, logs[i].validation.points[k].loss);
+            high = fmax(high, logs[i].validation.points[k].loss);
+        }
+    fprintf(script, "set xrange [0:%.9g]\n", end);
+    if (high > low)
+        fprintf(script, "set yrange [*:%.9g]\n", high + 0.2 * (high - low));
 }
 
 struct curve_style {
-	enum plot_x x;
-	bool log_x;
-	double unit, largest; /* of x */
+    enum plot_x x;
+    bool log_x;
+    double unit, largest; /* of x */
 };
 
 /* The stretch that a point belongs to: equal lengths of the axis as it is drawn. */
 static unsigned bucket(const struct curve_style *s, double x)
 {
-	const double part = s->log_x ? log(fmax(x, 1e-3)) / log(fmax(s->largest, 2)) : x / s->largest;
+    const double part = s->log_x ? log(fmax(x, 1e-3)) / log(fmax(s->largest, 2)) : x / s->largest;
 
-	return (unsigned)fmin(fmax(part * N_BUCKETS, 0), N_BUCKETS - 1);
+    return (unsigned)fmin(fmax(part * N_BUCKETS, 0), N_BUCKETS - 1);
 }
 
 /* Each stretch's mean, at the mean of its places. */
 static void put_train(FILE *script, size_t i, const struct run_log_curve *c,
                       const struct curve_style *s)
 {
-	fprintf(script, "$train%zu << END\n", i);
-	for (size_t begin = 0, end; begin < c->n; begin = end) {
-		const unsigned b = bucket(s, x_of(c->points + begin, s->x));
-		double x = 0, loss = 0;
-		for (end = begin; end < c->n && bucket(s, x_of(c->points + end, s->x)) == b; end++) {
-			x += x_of(c->points + end, s->x);
-			loss += c->points[end].loss;
-		}
-		fprintf(script, "%.9g %.9g\n", x / (double)(end - begin) / s->unit,
-		        loss / (double)(end - begin));
-	}
-	fputs("END\n", script);
+    fprintf(script, "$train%zu << END\n", i);
+    for (size_t begin = 0, end; begin < c->n; begin = end) {
+        const unsigned b = bucket(s, x_of(c->points + begin, s->x));
+        double x = 0, loss = 0;
+        for (end = begin; end < c->n && bucket(s, x_of(c->points + end, s->x)) == b; end++) {
+            x += x_of(c->points + end, s->x);
+            loss += c->points[end].loss;
+        }
+        fprintf(script, "%.9g %.9g\n", x / (double)(end - begin) / s->unit,
+                loss / (double)(end - begin));
+    }
+    fputs("END\n", script);
 }
 
 static void put_validation(FILE *script, size_t i, const struct run_log_curve *c,
                            const struct curve_style *s)
 {
-	fprintf(script, "$validation%zu << END\n", i);
-	for (size_t k = 0; k < c->n; k++)
-		fprintf(script, "%.9g %.9g\n", x_of(c->points + k, s->x) / s->unit, c->points[k].loss);
-	fputs("END\n", script);
+    fprintf(script, "$validation%zu << END\n", i);
+    for (size_t k = 0; k < c->n; k++)
+        fprintf(script, "%.9g %.9g\n", x_of(c->points + k, s->x) / s->unit, c->points[k].loss);
+    fputs("END\n", script);
 }
 
 static const char *base_name(const char *path)
 {
-	const char *slash = strrchr(path, '/');
+    const char *slash = strrchr(path, '/');
 
-	return slash ? slash + 1 : path;
+    return slash ? slash + 1 : path;
 }
 
 /* Runs of the same method and numbers are told apart by their files. */
 static void put_title(FILE *script, const struct run_log *logs, size_t n, size_t i)
 {
-	char label[RUN_LOG_LABEL_BYTES], other[RUN_LOG_LABEL_BYTES];
-	size_t same = 0, length;
+    char label[RUN_LOG_LABEL_BYTES], other[RUN_LOG_LABEL_BYTES];
+    size_t same = 0, length;
 
-	run_log_label(label, sizeof label, logs + i);
-	for (size_t k = 0; k < n; k++) {
-		run_log_label(other, sizeof other, logs + k);
-		same += strcmp(label, other) == 0;
-	}
-	length = strlen(label);
-	if (same > 1)
-		snprintf(label + length, sizeof label - length, " (%s)", base_name(logs[i].path));
-	gnuplot_text(script, label);
+    run_log_label(label, sizeof label, logs + i);
+    for (size_t k = 0; k < n; k++) {
+        run_log_label(other, sizeof other, logs + k);
+        same += strcmp(label, other) == 0;
+    }
+    length = strlen(label);
+    if (same > 1)
+        snprintf(label + length, sizeof label - length, " (%s)", base_name(logs[i].path));
+    gnuplot_text(script, label);
 }
 
 static bool all_validated(const struct run_log *logs, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!logs[i].validation.n)
-			return false;
-	return true;
+    for (size_t i = 0; i < n; i++)
+        if (!logs[i].validation.n)
+            return false;
+    return true;
 }
 
-/* A line for the training, unless there are too many, and one for the validation; a run without one has the other. */
+/* A line for the training, unless there are too many, and one for the validation; a run without one
+ * has the other. */
 static void plot_run(FILE *script, const struct run_log *logs, size_t n, size_t i)
 {
-	const bool validated = logs[i].validation.n > 0, both = validated && n <= MANY_CURVES;
+    const bool validated = logs[i].validation.n > 0, both = validated && n <= MANY_CURVES;
 
-	fputs(i ? ", " : "plot ", script);
-	if (both || !validated)
-		fprintf(script, "$train%zu with lines linewidth 1 dashtype %u linecolor rgb '#%s%s'", i,
-		        plot_dash(i), both ? "90" : "", plot_colour(i));
-	if (validated)
-		fprintf(script,
-		        "%s$validation%zu with linespoints linewidth 2 dashtype %u pointtype 7 "
-		        "pointsize 0.5 linecolor "
-		        "rgb '#%s'",
-		        both ? ", " : "", i, plot_dash(i), plot_colour(i));
-	fputs(" title ", script);
-	put_title(script, logs, n, i);
+    fputs(i ? ", " : "plot ", script);
+    if (both || !validated)
+        fprintf(script, "$train%zu with lines linewidth 1 dashtype %u linecolor rgb '#%s%s'", i,
+                plot_dash(i), both ? "90" : "", plot_colour(i));
+    if (validated)
+        fprintf(script,
+                "%s$validation%zu with linespoints linewidth 2 dashtype %u pointtype 7 "
+                "pointsize 0.5 linecolor "
+                "rgb '#%s'",
+                both ? ", " : "", i, plot_dash(i), plot_colour(i));
+    fputs(" title ", script);
+    put_title(script, logs, n, i);
 }
 
 int plot_curves(FILE *script, const struct plot_options *o, const struct run_log *logs, size_t n)
 {
-	struct curve_style style = {.x = o->x, .log_x = o->log_x, .largest = largest_x(logs, n, o->x)};
-	const struct axis axis = axis_of(o->x, style.largest);
+    struct curve_style style = {.x = o->x, .log_x = o->log_x, .largest = largest_x(logs, n, o->x)};
+    const struct axis axis = axis_of(o->x, style.largest);
 
-	style.unit = axis.unit;
-	plot_frame(script, axis.label,
-	           n > MANY_CURVES && all_validated(logs, n) ? "validation loss (nats per token)"
-	                                                     : "loss (nats per token)",
-	           o->log_x);
-	put_ranges(script, logs, n, style.largest / axis.unit, o->log_x);
-	fputs(n > FEW_CURVES ? PLOT_KEY_ABOVE : "set key inside right top\n", script);
-	fputs(n > MANY_CURVES ? "" : "set title 'training (thin) and validation loss'\n", script);
-	for (size_t i = 0; i < n; i++) {
-		if (!logs[i].train.n)
-			return plot_complain(logs[i].path, "has no steps yet");
-		put_train(script, i, &logs[i].train, &style);
-		put_validation(script, i, &logs[i].validation, &style);
-	}
-	for (size_t i = 0; i < n; i++)
-		plot_run(script, logs, n, i);
-	fputc('\n', script);
-	return 0;
+    style.unit = axis.unit;
+    plot_frame(script, axis.label,
+               n > MANY_CURVES && all_validated(logs, n) ? "validation loss (nats per token)"
+                                                         : "loss (nats per token)",
+               o->log_x);
+    put_ranges(script, logs, n, style.largest / axis.unit, o->log_x);
+    fputs(n > FEW_CURVES ? PLOT_KEY_ABOVE : "set key inside right top\n", script);
+    fputs(n > MANY_CURVES ? "" : "set title 'training (thin) and validation loss'\n", script);
+    for (size_t i = 0; i < n; i++) {
+        if (!logs[i].train.n)
+            return plot_complain(logs[i].path, "has no steps yet");
+        put_train(script, i, &logs[i].train, &style);
+        put_validation(script, i, &logs[i].validation, &style);
+    }
+    for (size_t i = 0; i < n; i++)
+        plot_run(script, logs, n, i);
+    fputc('\n', script);
+    return 0;
 }

@@ -11,231 +11,224 @@
 #include <unistd.h>
 
 struct reader {
-	struct run_log *log;
-	size_t line;
-	double seconds_before; /* that earlier runs took */
+    struct run_log *log;
+    size_t line;
+    double seconds_before; /* that earlier runs took */
 };
 
 static int complain(const char *path, size_t line, const char *what)
 {
-	struct smol_error error = {.code = SMOL_E_TEXT, .offset = SMOL_NO_OFFSET};
+    struct smol_error error = {.code = SMOL_E_TEXT, .offset = SMOL_NO_OFFSET};
 
-	if (line)
-		snprintf(error.text, sizeof error.text, "line %zu: %s", line, what);
-	else
-		snprintf(error.text, sizeof error.text, "%s", what);
-	return cli_complain(path, &error);
+    if (line)
+        snprintf(error.text, sizeof error.text, "line %zu: %s", line, what);
+    else
+        snprintf(error.text, sizeof error.text, "%s", what);
+    return cli_complain(path, &error);
 }
 
 /* A finite number that is not negative, or NaN. */
 static double number(const json_t *record, const char *name)
 {
-	const json_t *value = json_object_get(record, name);
-	const double v = json_number_value(value);
+    const json_t *value = json_object_get(record, name);
+    const double v = json_number_value(value);
 
-	return json_is_number(value) && v >= 0 ? v : NAN;
+    return json_is_number(value) && v >= 0 ? v : NAN;
 }
 
 static double option(const struct run_log *log, const char *name)
 {
-	return number(json_object_get(log->start, "options"), name);
+    return number(json_object_get(log->start, "options"), name);
 }
 
 static void drop_after(struct run_log_curve *c, double step)
 {
-	while (c->n > 0 && c->points[c->n - 1].step > step)
-		c->n--;
+    while (c->n > 0 && c->points[c->n - 1].step > step)
+        c->n--;
 }
 
 /* Short, and safe anywhere. */
 static bool is_name(const char *text)
 {
-	return text && *text && strlen(text) < 40 &&
-	       text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+    return text && *text && strlen(text) < 40 &&
+           text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
 }
 
 /* A run that goes on from a checkpoint does the steps after it once more. */
 static int take_start(struct reader *r, json_t *record)
 {
-	struct run_log *log = r->log;
-	const double step = number(record, "step");
+    struct run_log *log = r->log;
+    const double step = number(record, "step");
 
-	if (isnan(step) || !is_name(json_string_value(json_object_get(record, "method"))) ||
-	    isnan(number(record, "tokens_per_step")))
-		return complain(log->path, r->line,
-		                "a start without its step, method or tokens_per_step");
-	json_decref(log->start);
-	log->start = json_incref(record);
-	drop_after(&log->train, step);
-	drop_after(&log->validation, step);
-	r->seconds_before = log->train.n ? log->train.points[log->train.n - 1].seconds : 0;
-	log->finished = false;
-	return 0;
+    if (isnan(step) || !is_name(json_string_value(json_object_get(record, "method"))) ||
+        isnan(number(record, "tokens_per_step")))
+        return complain(log->path, r->line, "a start without its step, method or tokens_per_step");
+    json_decref(log->start);
+    log->start = json_incref(record);
+    drop_after(&log->train, step);
+    drop_after(&log->validation, step);
+    r->seconds_before = log->train.n ? log->train.points[log->train.n - 1].seconds : 0;
+    log->finished = false;
+    return 0;
 }
 
 static bool append(struct run_log_curve *c, struct run_log_point point)
 {
-	if (c->n == c->capacity) {
-		const size_t larger = c->capacity ? 2 * c->capacity : 256;
-		struct run_log_point *points = realloc(c->points, larger * sizeof *points);
-		if (!points)
-			return false;
-		c->points = points;
-		c->capacity = larger;
-	}
-	c->points[c->n++] = point;
-	return true;
+    if (c->n == c->capacity) {
+        const size_t larger = c->capacity ? 2 * c->capacity : 256;
+        struct run_log_point *points = realloc(c->points, larger * sizeof *points);
+        if (!points)
+            return false;
+        c->points = points;
+        c->capacity = larger;
+    }
+    c->points[c->n++] = point;
+    return true;
 }
 
 static int take_point(struct reader *r, const json_t *record, struct run_log_curve *curve,
                       const char *loss)
 {
-	struct run_log_point p = {number(record, "step"), 0,
-	                          r->seconds_before + number(record, "seconds"), number(record, loss)};
+    struct run_log_point p = {number(record, "step"), 0,
+                              r->seconds_before + number(record, "seconds"), number(record, loss)};
 
-	if (isnan(p.step) || isnan(p.seconds) || isnan(p.loss))
-		return complain(r->log->path, r->line, "a record without its step, seconds or loss");
-	if (curve->n && p.step < curve->points[curve->n - 1].step)
-		return complain(r->log->path, r->line, "a step before the one above");
-	p.tokens = p.step * number(r->log->start, "tokens_per_step");
-	return append(curve, p) ? 0 : complain(r->log->path, 0, "out of memory");
+    if (isnan(p.step) || isnan(p.seconds) || isnan(p.loss))
+        return complain(r->log->path, r->line, "a record without its step, seconds or loss");
+    if (curve->n && p.step < curve->points[curve->n - 1].step)
+        return complain(r->log->path, r->line, "a step before the one above");
+    p.tokens = p.step * number(r->log->start, "tokens_per_step");
+    return append(curve, p) ? 0 : complain(r->log->path, 0, "out of memory");
 }
 
 static void take_stored(struct run_log *log, const json_t *record)
 {
-	log->nats_per_token = number(record, "nats_per_token");
-	log->bits_per_byte = number(record, "bits_per_byte");
+    log->nats_per_token = number(record, "nats_per_token");
+    log->bits_per_byte = number(record, "bits_per_byte");
 }
 
 static void take_model(struct run_log *log, const json_t *record)
 {
-	log->non_embedding_bytes = number(record, "non_embedding_bytes");
-	log->non_embedding_params = number(record, "non_embedding_params");
-	log->finished = number(record, "step") == option(log, "n_steps") &&
-	                !isnan(log->nats_per_token) && !isnan(log->bits_per_byte) &&
-	                !isnan(log->non_embedding_bytes) && !isnan(log->non_embedding_params);
+    log->non_embedding_bytes = number(record, "non_embedding_bytes");
+    log->non_embedding_params = number(record, "non_embedding_params");
+    log->finished = number(record, "step") == option(log, "n_steps") &&
+                    !isnan(log->nats_per_token) && !isnan(log->bits_per_byte) &&
+                    !isnan(log->non_embedding_bytes) && !isnan(log->non_embedding_params);
 }
 
 /* Other events are for other readers. */
 static int take_record(struct reader *r, json_t *record)
 {
-	const char *event = json_string_value(json_object_get(record, "event"));
+    const char *event = json_string_value(json_object_get(record, "event"));
 
-	if (!event)
-		return complain(r->log->path, r->line, "not a record of smoltrain's");
-	if (strcmp(event, "start") == 0)
-		return take_start(r, record);
-	if (!r->log->start)
-		return complain(r->log->path, r->line, "no start before it");
-	if (strcmp(event, "train") == 0)
-		return take_point(r, record, &r->log->train, "loss");
-	if (strcmp(event, "validation") == 0 && json_is_true(json_object_get(record, "stored")))
-		take_stored(r->log, record);
-	else if (strcmp(event, "validation") == 0)
-		return take_point(r, record, &r->log->validation, "nats_per_token");
-	else if (strcmp(event, "model") == 0)
-		take_model(r->log, record);
-	return 0;
+    if (!event)
+        return complain(r->log->path, r->line, "not a record of smoltrain's");
+    if (strcmp(event, "start") == 0)
+        return take_start(r, record);
+    if (!r->log->start)
+        return complain(r->log->path, r->line, "no start before it");
+    if (strcmp(event, "train") == 0)
+        return take_point(r, record, &r->log->train, "loss");
+    if (strcmp(event, "validation") == 0 && json_is_true(json_object_get(record, "stored")))
+        take_stored(r->log, record);
+    else if (strcmp(event, "validation") == 0)
+        return take_point(r, record, &r->log->validation, "nats_per_token");
+    else if (strcmp(event, "model") == 0)
+        take_model(r->log, record);
+    return 0;
 }
 
 static int take_line(struct reader *r, const char *text, size_t n)
 {
-	json_t *record = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
-	int code;
+    json_t *record = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+    int code;
 
-	code = record ? take_record(r, record) : complain(r->log->path, r->line, "not JSON");
-	json_decref(record);
-	return code;
+    code = record ? take_record(r, record) : complain(r->log->path, r->line, "not JSON");
+    json_decref(record);
+    return code;
 }
 
 static int take_lines(struct reader *r, const char *text, size_t left)
 {
-	const char *end;
-	int code = 0;
+    const char *end;
+    int code = 0;
 
-	for (; !code && left && (end = memchr(text, '\n', left)); text = end + 1) {
-		const size_t n = (size_t)(end - text);
-		r->line++;
-		code = take_line(r, text, n);
-		left -= n + 1;
-	}
-	if (!code && !r->log->start)
-		code = complain(r->log->path, 0, "not a log of smoltrain's: it is empty");
-	return code;
+    for (; !code && left && (end = memchr(text, '\n', left)); text = end + 1) {
+        const size_t n = (size_t)(end - text);
+        r->line++;
+        code = take_line(r, text, n);
+        left -= n + 1;
+    }
+    if (!code && !r->log->start)
+        code = complain(r->log->path, 0, "not a log of smoltrain's: it is empty");
+    return code;
 }
 
 int run_log_read(struct run_log *log, const char *path)
 {
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct run_log l = {.path = path, .nats_per_token = NAN, .bits_per_byte = NAN};
-	struct reader reader = {.log = &l};
-	uint8_t *bytes;
-	size_t size;
-	int code;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct run_log l = {.path = path, .nats_per_token = NAN, .bits_per_byte = NAN};
+    struct reader reader = {.log = &l};
+    uint8_t *bytes;
+    size_t size;
+    int code;
 
-	if (fd >= 0 && cli_read_all(&bytes, &size, fd)) {
-		code = take_lines(&reader, (const char *)bytes, size);
-		free(bytes);
-	} else {
-		code = complain(path, 0, strerror(errno));
-	}
-	if (fd >= 0)
-		close(fd);
-	if (code)
-		run_log_free(&l);
-	else
-		*log = l;
-	return code;
+    if (fd >= 0 && cli_read_all(&bytes, &size, fd)) {
+        code = take_lines(&reader, (const char *)bytes, size);
+        free(bytes);
+    } else {
+        code = complain(path, 0, strerror(errno));
+    }
+    if (fd >= 0)
+        close(fd);
+    if (code)
+        run_log_free(&l);
+    else
+        *log = l;
+    return code;
 }
 
 void run_log_free(struct run_log *log)
 {
-	json_decref(log->start);
-	free(log->train.points);
-	free(log->validation.points);
-	*log = (struct run_log){0};
+    json_decref(log->start);
+    free(log->train.points);
+    free(log->validation.points);
+    *log = (struct run_log){0};
 }
 
 const char *run_log_method(const struct run_log *log)
 {
-	return json_string_value(json_object_get(log->start, "method"));
+    return json_string_value(json_object_get(log->start, "method"));
 }
 
-static unsigned small(double v)
-{
-	return v >= 0 && v < 4e9 ? (unsigned)v : 0;
-}
+static unsigned small(double v) { return v >= 0 && v < 4e9 ? (unsigned)v : 0; }
 
 unsigned run_log_d(const struct run_log *log)
 {
-	const char *method = run_log_method(log);
+    const char *method = run_log_method(log);
 
-	if (strcmp(method, "embed") == 0 || strcmp(method, "full") == 0 || strcmp(method, "lora") == 0)
-		return 0;
-	return small(option(log, "d"));
+    if (strcmp(method, "embed") == 0 || strcmp(method, "full") == 0 || strcmp(method, "lora") == 0)
+        return 0;
+    return small(option(log, "d"));
 }
 
-unsigned run_log_rank(const struct run_log *log)
-{
-	return small(option(log, "rank"));
-}
+unsigned run_log_rank(const struct run_log *log) { return small(option(log, "rank")); }
 
 void run_log_label(char *label, size_t size, const struct run_log *log)
 {
-	const unsigned d = run_log_d(log), rank = run_log_rank(log);
-	char numbers[64] = "";
-	size_t n = 0;
+    const unsigned d = run_log_d(log), rank = run_log_rank(log);
+    char numbers[64] = "";
+    size_t n = 0;
 
-	if (d)
-		n = (size_t)snprintf(numbers, sizeof numbers, ", d = %u", d);
-	if (rank)
-		snprintf(numbers + n, sizeof numbers - n, ", rank %u", rank);
-	snprintf(label, size, "%s%s", run_log_method(log), numbers);
+    if (d)
+        n = (size_t)snprintf(numbers, sizeof numbers, ", d = %u", d);
+    if (rank)
+        snprintf(numbers + n, sizeof numbers - n, ", rank %u", rank);
+    snprintf(label, size, "%s%s", run_log_method(log), numbers);
 }
 
 double run_log_tokens_per_second(const struct run_log *log)
 {
-	const struct run_log_point *last = log->train.points + log->train.n - 1;
+    const struct run_log_point *last = log->train.points + log->train.n - 1;
 
-	return log->train.n && last->seconds > 0 ? last->tokens / last->seconds : 0;
+    return log->train.n && last->seconds > 0 ? last->tokens / last->seconds : 0;
 }

@@ -8,25 +8,26 @@
 
 /* seconds count from the start of the first run, without the time that the training stood still. */
 struct run_log_point {
-	double step, tokens, seconds, loss; /* loss in nats per token */
+    double step, tokens, seconds, loss; /* loss in nats per token */
 };
 
 struct run_log_curve {
-	struct run_log_point *points; /* (n), in order of steps */
-	size_t n, capacity;
+    struct run_log_point *points; /* (n), in order of steps */
+    size_t n, capacity;
 };
 
 struct run_log {
-	const char *path;
-	json_t *start; /* the last start record: method, options, sizes */
-	struct run_log_curve train, validation;
-	bool finished; /* the model of the last step was written; then the rest is known: */
-	double nats_per_token, bits_per_byte; /* of the model as stored */
-	double non_embedding_bytes, non_embedding_params;
+    const char *path;
+    json_t *start; /* the last start record: method, options, sizes */
+    struct run_log_curve train, validation;
+    bool finished; /* the model of the last step was written; then the rest is known: */
+    double nats_per_token, bits_per_byte; /* of the model as stored */
+    double non_embedding_bytes, non_embedding_params;
 };
 
-/* Reads a log; path stays the caller's. What a resumed run did again counts once. A last line without an end
- * does not count: it is being written. An exit code, after a message if it is not 0. */
+/* Reads a log; path stays the caller's. What a resumed run did again counts once. A last line
+ * without an end does not count: it is being written. An exit code, after a message if it is not 0.
+ */
 int run_log_read(struct run_log *log, const char *path);
 void run_log_free(struct run_log *log);
 

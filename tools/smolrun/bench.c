@@ -16,27 +16,27 @@
 #define DEFAULT_PREDICT 128u
 
 struct list {
-	uint32_t n, value[MAX_LIST];
+    uint32_t n, value[MAX_LIST];
 };
 
 enum format { MARKDOWN, CSV, JSON };
 
 struct bench {
-	const char *path;
-	struct smol_mapping mapping;
-	struct smol_file file;
-	struct list prompts, predicts, threads;
-	struct smol_session_options options;
-	int repetitions;
-	enum format format;
-	json_t *rows;
+    const char *path;
+    struct smol_mapping mapping;
+    struct smol_file file;
+    struct list prompts, predicts, threads;
+    struct smol_session_options options;
+    int repetitions;
+    enum format format;
+    json_t *rows;
 };
 
 /* One line of the table. */
 struct row {
-	uint32_t n_prompt, n_gen, n_threads;
-	double rates[MAX_REPETITIONS], seconds[MAX_REPETITIONS]; /* of each repetition */
-	size_t session_bytes;
+    uint32_t n_prompt, n_gen, n_threads;
+    double rates[MAX_REPETITIONS], seconds[MAX_REPETITIONS]; /* of each repetition */
+    size_t session_bytes;
 };
 
 /* ---- arguments ---- */
@@ -44,76 +44,78 @@ struct row {
 /* Numbers with commas between them, each at most most. */
 static bool parse_list(struct list *list, const char *text, uint64_t most)
 {
-	char *copy = strdup(text), *rest = copy;
-	bool good = copy != NULL;
+    char *copy = strdup(text), *rest = copy;
+    bool good = copy != NULL;
 
-	list->n = 0;
-	while (good && rest) {
-		char *comma = strchr(rest, ',');
-		uint64_t value = 0;
-		if (comma)
-			*comma = '\0';
-		good = list->n < MAX_LIST && cli_parse_u64(&value, rest) && value <= most;
-		if (good)
-			list->value[list->n++] = (uint32_t)value;
-		rest = comma ? comma + 1 : NULL;
-	}
-	free(copy);
-	return good;
+    list->n = 0;
+    while (good && rest) {
+        char *comma = strchr(rest, ',');
+        uint64_t value = 0;
+        if (comma)
+            *comma = '\0';
+        good = list->n < MAX_LIST && cli_parse_u64(&value, rest) && value <= most;
+        if (good)
+            list->value[list->n++] = (uint32_t)value;
+        rest = comma ? comma + 1 : NULL;
+    }
+    free(copy);
+    return good;
 }
 
 /* The option's numbers, or one default; "" never is a list. */
-static int take_list(struct list *list, const char *option, const char *text, uint32_t otherwise, uint64_t most)
+static int take_list(struct list *list, const char *option, const char *text, uint32_t otherwise,
+                     uint64_t most)
 {
-	*list = (struct list){.n = 1, .value = {otherwise}};
-	if (!text || parse_list(list, text, most))
-		return 0;
-	return cli_usage_error(option, "takes a number or up to 16 with commas between them");
+    *list = (struct list){.n = 1, .value = {otherwise}};
+    if (!text || parse_list(list, text, most))
+        return 0;
+    return cli_usage_error(option, "takes a number or up to 16 with commas between them");
 }
 
 static int take_format(enum format *format, const char *text)
 {
-	static const char *const names[] = {"md", "csv", "json"};
+    static const char *const names[] = {"md", "csv", "json"};
 
-	for (unsigned i = 0; i < 3; i++)
-		if (!text || strcmp(text, names[i]) == 0) {
-			*format = (enum format)i;
-			return 0;
-		}
-	return cli_usage_error("-o", "takes md, csv or json");
+    for (unsigned i = 0; i < 3; i++)
+        if (!text || strcmp(text, names[i]) == 0) {
+            *format = (enum format)i;
+            return 0;
+        }
+    return cli_usage_error("-o", "takes md, csv or json");
 }
 
 static bool is_zero(const struct list *list)
 {
-	for (uint32_t i = 0; i < list->n; i++)
-		if (list->value[i])
-			return false;
-	return true;
+    for (uint32_t i = 0; i < list->n; i++)
+        if (list->value[i])
+            return false;
+    return true;
 }
 
-static int parse(struct bench *b, poptContext context, char *const words[4], const struct session_words *session)
+static int parse(struct bench *b, poptContext context, char *const words[4],
+                 const struct session_words *session)
 {
-	const char *model;
-	int code = take_list(&b->prompts, "-p", words[0], DEFAULT_PROMPT, SMOL_MAX_CONTEXT);
+    const char *model;
+    int code = take_list(&b->prompts, "-p", words[0], DEFAULT_PROMPT, SMOL_MAX_CONTEXT);
 
-	code = code ? code : take_list(&b->predicts, "-n", words[1], DEFAULT_PREDICT, SMOL_MAX_CONTEXT);
-	code = code ? code : take_list(&b->threads, "-t", words[2], cli_cores(), SMOL_MAX_THREADS);
-	code = code ? code : take_format(&b->format, words[3]);
-	code = code ? code : session_args_check(&b->options, session);
-	for (uint32_t i = 0; code == 0 && i < b->threads.n; i++)
-		if (b->threads.value[i] == 0)
-			b->threads.value[i] = cli_cores();
-	if (code == 0 && (b->repetitions < 1 || b->repetitions > MAX_REPETITIONS))
-		code = cli_usage_error("-r", "takes 1 to 1000");
-	if (code == 0 && is_zero(&b->prompts) && is_zero(&b->predicts))
-		code = cli_usage_error("-p and -n", "are both 0, which leaves nothing to measure");
-	if (code)
-		return code;
-	model = cli_one_argument(context, "MODEL.smol");
-	b->path = model ? strdup(model) : NULL;
-	if (!model)
-		return CLI_USAGE;
-	return b->path ? 0 : cli_no_memory(NULL);
+    code = code ? code : take_list(&b->predicts, "-n", words[1], DEFAULT_PREDICT, SMOL_MAX_CONTEXT);
+    code = code ? code : take_list(&b->threads, "-t", words[2], cli_cores(), SMOL_MAX_THREADS);
+    code = code ? code : take_format(&b->format, words[3]);
+    code = code ? code : session_args_check(&b->options, session);
+    for (uint32_t i = 0; code == 0 && i < b->threads.n; i++)
+        if (b->threads.value[i] == 0)
+            b->threads.value[i] = cli_cores();
+    if (code == 0 && (b->repetitions < 1 || b->repetitions > MAX_REPETITIONS))
+        code = cli_usage_error("-r", "takes 1 to 1000");
+    if (code == 0 && is_zero(&b->prompts) && is_zero(&b->predicts))
+        code = cli_usage_error("-p and -n", "are both 0, which leaves nothing to measure");
+    if (code)
+        return code;
+    model = cli_one_argument(context, "MODEL.smol");
+    b->path = model ? strdup(model) : NULL;
+    if (!model)
+        return CLI_USAGE;
+    return b->path ? 0 : cli_no_memory(NULL);
 }
 
 /* ---- measuring ---- */
@@ -121,117 +123,120 @@ static int parse(struct bench *b, poptContext context, char *const words[4], con
 /* Tokens of no meaning, the same in every run. */
 static uint32_t token(const struct bench *b, uint32_t i)
 {
-	return (uint32_t)((i * UINT64_C(2654435761) >> 7) % b->file.config.vocab);
+    return (uint32_t)((i * UINT64_C(2654435761) >> 7) % b->file.config.vocab);
 }
 
-static enum smol_status feed(const struct bench *b, struct smol_session *session, const struct row *row,
-                             uint32_t *tokens, struct smol_error *error)
+static enum smol_status feed(const struct bench *b, struct smol_session *session,
+                             const struct row *row, uint32_t *tokens, struct smol_error *error)
 {
-	enum smol_status status = SMOL_OK;
+    enum smol_status status = SMOL_OK;
 
-	smol_session_rewind(session, 0);
-	for (uint32_t i = 0; i < row->n_prompt; i++)
-		tokens[i] = token(b, i);
-	if (row->n_prompt)
-		status = smol_session_feed(session, tokens, row->n_prompt, error);
-	for (uint32_t i = 0; !status && i < row->n_gen; i++) {
-		tokens[0] = token(b, i);
-		status = smol_session_feed(session, tokens, 1, error);
-	}
-	return status;
+    smol_session_rewind(session, 0);
+    for (uint32_t i = 0; i < row->n_prompt; i++)
+        tokens[i] = token(b, i);
+    if (row->n_prompt)
+        status = smol_session_feed(session, tokens, row->n_prompt, error);
+    for (uint32_t i = 0; !status && i < row->n_gen; i++) {
+        tokens[0] = token(b, i);
+        status = smol_session_feed(session, tokens, 1, error);
+    }
+    return status;
 }
 
 /* All repetitions after one that warms up. */
-static enum smol_status measure(struct row *row, const struct bench *b, struct smol_session *session, uint32_t *tokens,
+static enum smol_status measure(struct row *row, const struct bench *b,
+                                struct smol_session *session, uint32_t *tokens,
                                 struct smol_error *error)
 {
-	for (int i = -1; i < b->repetitions; i++) {
-		const double start = cli_seconds();
-		const enum smol_status status = feed(b, session, row, tokens, error);
-		const double seconds = cli_seconds() - start;
-		if (status)
-			return status;
-		if (i >= 0) {
-			row->seconds[i] = seconds;
-			row->rates[i] = (double)(row->n_prompt + row->n_gen) / seconds;
-		}
-	}
-	return SMOL_OK;
+    for (int i = -1; i < b->repetitions; i++) {
+        const double start = cli_seconds();
+        const enum smol_status status = feed(b, session, row, tokens, error);
+        const double seconds = cli_seconds() - start;
+        if (status)
+            return status;
+        if (i >= 0) {
+            row->seconds[i] = seconds;
+            row->rates[i] = (double)(row->n_prompt + row->n_gen) / seconds;
+        }
+    }
+    return SMOL_OK;
 }
 
 /* Mean, and the deviation of a sample. */
 static double mean(double *deviation, const double *values, int n)
 {
-	double sum = 0, squares = 0;
+    double sum = 0, squares = 0;
 
-	for (int i = 0; i < n; i++)
-		sum += values[i];
-	for (int i = 0; i < n; i++)
-		squares += (values[i] - sum / n) * (values[i] - sum / n);
-	*deviation = n > 1 ? sqrt(squares / (n - 1)) : 0;
-	return sum / n;
+    for (int i = 0; i < n; i++)
+        sum += values[i];
+    for (int i = 0; i < n; i++)
+        squares += (values[i] - sum / n) * (values[i] - sum / n);
+    *deviation = n > 1 ? sqrt(squares / (n - 1)) : 0;
+    return sum / n;
 }
 
 /* ---- printing ---- */
 
 static void print_head(const struct bench *b)
 {
-	if (b->format == MARKDOWN)
-		puts("| model | size | threads | test | t/s | peak memory |\n| --- | ---: | ---: | ---: | ---: | ---: |");
-	else if (b->format == CSV)
-		puts("model_filename,model_size,n_prompt,n_gen,n_threads,avg_ns,stddev_ns,avg_ts,stddev_ts,"
-		     "session_bytes,peak_memory_bytes");
+    if (b->format == MARKDOWN)
+        puts("| model | size | threads | test | t/s | peak memory |\n| --- | ---: | ---: | ---: | "
+             "---: | ---: |");
+    else if (b->format == CSV)
+        puts("model_filename,model_size,n_prompt,n_gen,n_threads,avg_ns,stddev_ns,avg_ts,stddev_ts,"
+             "session_bytes,peak_memory_bytes");
 }
 
 /* A name between quotes, as CSV has it. */
 static void print_quoted(const char *text)
 {
-	putchar('"');
-	for (; *text; text++)
-		printf(*text == '"' ? "\"%c" : "%c", *text);
-	putchar('"');
+    putchar('"');
+    for (; *text; text++)
+        printf(*text == '"' ? "\"%c" : "%c", *text);
+    putchar('"');
 }
 
 static bool add_json(const struct bench *b, const struct row *row, const double figures[4])
 {
-	json_t *samples = json_array();
-	json_t *object;
+    json_t *samples = json_array();
+    json_t *object;
 
-	for (int i = 0; i < b->repetitions; i++)
-		json_array_append_new(samples, json_real(row->rates[i]));
-	object = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:I, s:I}", "model_filename",
-	                   cli_json_string(b->path, strlen(b->path)), "model_size", (json_int_t)b->file.bytes.size_bytes, "n_prompt",
-	                   (json_int_t)row->n_prompt, "n_gen", (json_int_t)row->n_gen, "n_threads",
-	                   (json_int_t)row->n_threads, "avg_ns", (json_int_t)(1e9 * figures[0]), "stddev_ns",
-	                   (json_int_t)(1e9 * figures[1]), "avg_ts", figures[2], "stddev_ts", figures[3], "samples_ts",
-	                   samples, "session_bytes", (json_int_t)row->session_bytes, "peak_memory_bytes",
-	                   (json_int_t)cli_peak_bytes());
-	return object && json_array_append_new(b->rows, object) == 0;
+    for (int i = 0; i < b->repetitions; i++)
+        json_array_append_new(samples, json_real(row->rates[i]));
+    object = json_pack(
+        "{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:I, s:I}", "model_filename",
+        cli_json_string(b->path, strlen(b->path)), "model_size",
+        (json_int_t)b->file.bytes.size_bytes, "n_prompt", (json_int_t)row->n_prompt, "n_gen",
+        (json_int_t)row->n_gen, "n_threads", (json_int_t)row->n_threads, "avg_ns",
+        (json_int_t)(1e9 * figures[0]), "stddev_ns", (json_int_t)(1e9 * figures[1]), "avg_ts",
+        figures[2], "stddev_ts", figures[3], "samples_ts", samples, "session_bytes",
+        (json_int_t)row->session_bytes, "peak_memory_bytes", (json_int_t)cli_peak_bytes());
+    return object && json_array_append_new(b->rows, object) == 0;
 }
 
 static int print_row(const struct bench *b, const struct row *row)
 {
-	char size[32], peak[32], test[32];
-	double figures[4];
+    char size[32], peak[32], test[32];
+    double figures[4];
 
-	figures[0] = mean(&figures[1], row->seconds, b->repetitions);
-	figures[2] = mean(&figures[3], row->rates, b->repetitions);
-	snprintf(test, sizeof test, row->n_prompt ? "pp%u" : "tg%u", row->n_prompt + row->n_gen);
-	if (b->format == MARKDOWN) {
-		fputs("| ", stdout);
-		cli_put_escaped(stdout, b->path);
-		printf(" | %s | %u | %s | %.2f ± %.2f | %s |\n", cli_size(size, b->file.bytes.size_bytes),
-		       row->n_threads, test, figures[2], figures[3], cli_size(peak, cli_peak_bytes()));
-	} else if (b->format == CSV) {
-		print_quoted(b->path);
-		printf(",%zu,%u,%u,%u,%.0f,%.0f,%.6f,%.6f,%zu,%llu\n", b->file.bytes.size_bytes, row->n_prompt, row->n_gen,
-		       row->n_threads, 1e9 * figures[0], 1e9 * figures[1], figures[2], figures[3], row->session_bytes,
-		       (unsigned long long)cli_peak_bytes());
-	} else if (!add_json(b, row, figures)) {
-		return cli_no_memory(NULL);
-	}
-	fflush(stdout);
-	return 0;
+    figures[0] = mean(&figures[1], row->seconds, b->repetitions);
+    figures[2] = mean(&figures[3], row->rates, b->repetitions);
+    snprintf(test, sizeof test, row->n_prompt ? "pp%u" : "tg%u", row->n_prompt + row->n_gen);
+    if (b->format == MARKDOWN) {
+        fputs("| ", stdout);
+        cli_put_escaped(stdout, b->path);
+        printf(" | %s | %u | %s | %.2f ± %.2f | %s |\n", cli_size(size, b->file.bytes.size_bytes),
+               row->n_threads, test, figures[2], figures[3], cli_size(peak, cli_peak_bytes()));
+    } else if (b->format == CSV) {
+        print_quoted(b->path);
+        printf(",%zu,%u,%u,%u,%.0f,%.0f,%.6f,%.6f,%zu,%llu\n", b->file.bytes.size_bytes,
+               row->n_prompt, row->n_gen, row->n_threads, 1e9 * figures[0], 1e9 * figures[1],
+               figures[2], figures[3], row->session_bytes, (unsigned long long)cli_peak_bytes());
+    } else if (!add_json(b, row, figures)) {
+        return cli_no_memory(NULL);
+    }
+    fflush(stdout);
+    return 0;
 }
 
 /* ---- the tests ---- */
@@ -239,121 +244,129 @@ static int print_row(const struct bench *b, const struct row *row)
 /* At most the context, which is said once. */
 static void clip(struct list *list, const struct bench *b, const char *option)
 {
-	for (uint32_t i = 0; i < list->n; i++)
-		if (list->value[i] > b->file.config.context) {
-			fprintf(stderr, "smolrun: %s %u is over the model's context, %u instead\n", option, list->value[i],
-			        b->file.config.context);
-			list->value[i] = b->file.config.context;
-		}
+    for (uint32_t i = 0; i < list->n; i++)
+        if (list->value[i] > b->file.config.context) {
+            fprintf(stderr, "smolrun: %s %u is over the model's context, %u instead\n", option,
+                    list->value[i], b->file.config.context);
+            list->value[i] = b->file.config.context;
+        }
 }
 
-static int run_tests(const struct bench *b, struct row *row, struct smol_session *session, uint32_t *tokens)
+static int run_tests(const struct bench *b, struct row *row, struct smol_session *session,
+                     uint32_t *tokens)
 {
-	const uint32_t n = b->prompts.n + b->predicts.n;
-	struct smol_error error;
-	int code = 0;
+    const uint32_t n = b->prompts.n + b->predicts.n;
+    struct smol_error error;
+    int code = 0;
 
-	for (uint32_t i = 0; code == 0 && i < n; i++) {
-		row->n_prompt = i < b->prompts.n ? b->prompts.value[i] : 0;
-		row->n_gen = i < b->prompts.n ? 0 : b->predicts.value[i - b->prompts.n];
-		if (row->n_prompt + row->n_gen == 0)
-			continue;
-		code = measure(row, b, session, tokens, &error) ? cli_complain(b->path, &error) : print_row(b, row);
-	}
-	return code;
+    for (uint32_t i = 0; code == 0 && i < n; i++) {
+        row->n_prompt = i < b->prompts.n ? b->prompts.value[i] : 0;
+        row->n_gen = i < b->prompts.n ? 0 : b->predicts.value[i - b->prompts.n];
+        if (row->n_prompt + row->n_gen == 0)
+            continue;
+        code = measure(row, b, session, tokens, &error) ? cli_complain(b->path, &error)
+                                                        : print_row(b, row);
+    }
+    return code;
 }
 
 /* All tests with one number of threads, in a session of their own. */
 static int run_threads(const struct bench *b, uint32_t n_threads)
 {
-	struct smol_session_options options = b->options;
-	uint32_t *tokens = malloc(b->file.config.context * sizeof *tokens);
-	struct row *row = malloc(sizeof *row);
-	struct smol_session *session = NULL;
-	struct smol_error error = {.code = SMOL_E_MEMORY, .offset = SMOL_NO_OFFSET, .text = "out of memory"};
-	void *memory = NULL;
-	size_t size = 0;
-	int code = CLI_FAILED;
+    struct smol_session_options options = b->options;
+    uint32_t *tokens = malloc(b->file.config.context * sizeof *tokens);
+    struct row *row = malloc(sizeof *row);
+    struct smol_session *session = NULL;
+    struct smol_error error = {
+        .code = SMOL_E_MEMORY, .offset = SMOL_NO_OFFSET, .text = "out of memory"};
+    void *memory = NULL;
+    size_t size = 0;
+    int code = CLI_FAILED;
 
-	options.n_threads = n_threads;
-	if (!tokens || !row || session_args_budget(&options, &b->file, &error) ||
-	    smol_session_size(&size, &b->file, &options, &error) || !(memory = cli_memory(size)) ||
-	    smol_session_init(&session, &b->file, &options, memory, size, &error)) {
-		cli_complain(b->path, &error);
-	} else {
-		row->n_threads = n_threads;
-		row->session_bytes = size;
-		code = run_tests(b, row, session, tokens);
-	}
-	smol_session_finish(session);
-	cli_memory_free(memory, size);
-	free(row);
-	free(tokens);
-	return code;
+    options.n_threads = n_threads;
+    if (!tokens || !row || session_args_budget(&options, &b->file, &error) ||
+        smol_session_size(&size, &b->file, &options, &error) || !(memory = cli_memory(size)) ||
+        smol_session_init(&session, &b->file, &options, memory, size, &error)) {
+        cli_complain(b->path, &error);
+    } else {
+        row->n_threads = n_threads;
+        row->session_bytes = size;
+        code = run_tests(b, row, session, tokens);
+    }
+    smol_session_finish(session);
+    cli_memory_free(memory, size);
+    free(row);
+    free(tokens);
+    return code;
 }
 
 static int print_rows(const struct bench *b)
 {
-	char *text = cli_json_text(b->rows, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    char *text = cli_json_text(b->rows, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 
-	if (!text)
-		return cli_no_memory(NULL);
-	puts(text);
-	free(text);
-	return 0;
+    if (!text)
+        return cli_no_memory(NULL);
+    puts(text);
+    free(text);
+    return 0;
 }
 
 static int run_all(struct bench *b)
 {
-	struct smol_error error;
-	int code = 0;
+    struct smol_error error;
+    int code = 0;
 
-	if (cli_open(&b->mapping, &b->file, b->path, cli_cores(), &error))
-		return cli_complain(b->path, &error);
-	clip(&b->prompts, b, "-p");
-	clip(&b->predicts, b, "-n");
-	b->rows = json_array();
-	print_head(b);
-	for (uint32_t i = 0; code == 0 && i < b->threads.n; i++)
-		code = run_threads(b, b->threads.value[i]);
-	if (code == 0 && b->format == JSON)
-		code = print_rows(b);
-	json_decref(b->rows);
-	code = code ? code : cli_check_unchanged(&b->mapping, b->path);
-	cli_unmap(&b->mapping);
-	return code;
+    if (cli_open(&b->mapping, &b->file, b->path, cli_cores(), &error))
+        return cli_complain(b->path, &error);
+    clip(&b->prompts, b, "-p");
+    clip(&b->predicts, b, "-n");
+    b->rows = json_array();
+    print_head(b);
+    for (uint32_t i = 0; code == 0 && i < b->threads.n; i++)
+        code = run_threads(b, b->threads.value[i]);
+    if (code == 0 && b->format == JSON)
+        code = print_rows(b);
+    json_decref(b->rows);
+    code = code ? code : cli_check_unchanged(&b->mapping, b->path);
+    cli_unmap(&b->mapping);
+    return code;
 }
 
 int run_bench(int argc, const char **argv)
 {
-	struct bench b = {.repetitions = 5};
-	struct session_words session = {.isa = NULL};
-	struct poptOption session_options[SESSION_OPTIONS];
-	char *words[4] = {NULL};
-	int bench = 0, code;
-	const struct poptOption options[] = {
-		{"bench", 0, POPT_ARG_NONE, &bench, 0, "measure tokens a second", NULL},
-		{"n-prompt", 'p', POPT_ARG_STRING, &words[0], 0, "tokens of a prompt, 0: no such test (512)", "N,..."},
-		{"n-gen", 'n', POPT_ARG_STRING, &words[1], 0, "tokens to generate, 0: no such test (128)", "N,..."},
-		{"threads", 't', POPT_ARG_STRING, &words[2], 0, "threads; 0: one for each core (0)", "N,..."},
-		{"repetitions", 'r', POPT_ARG_INT, &b.repetitions, 0, "of each test, after one to warm up (5)", "N"},
-		{"output", 'o', POPT_ARG_STRING, &words[3], 0, "md (default), csv or json", "FORMAT"},
-		{NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "How it is computed:", NULL},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context;
+    struct bench b = {.repetitions = 5};
+    struct session_words session = {.isa = NULL};
+    struct poptOption session_options[SESSION_OPTIONS];
+    char *words[4] = {NULL};
+    int bench = 0, code;
+    const struct poptOption options[] = {
+        {"bench", 0, POPT_ARG_NONE, &bench, 0, "measure tokens a second", NULL},
+        {"n-prompt", 'p', POPT_ARG_STRING, &words[0], 0,
+         "tokens of a prompt, 0: no such test (512)", "N,..."},
+        {"n-gen", 'n', POPT_ARG_STRING, &words[1], 0, "tokens to generate, 0: no such test (128)",
+         "N,..."},
+        {"threads", 't', POPT_ARG_STRING, &words[2], 0, "threads; 0: one for each core (0)",
+         "N,..."},
+        {"repetitions", 'r', POPT_ARG_INT, &b.repetitions, 0,
+         "of each test, after one to warm up (5)", "N"},
+        {"output", 'o', POPT_ARG_STRING, &words[3], 0, "md (default), csv or json", "FORMAT"},
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "How it is computed:", NULL},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context;
 
-	session_args_table(session_options, &session);
-	context = poptGetContext("smolrun", argc, argv, options, 0);
-	poptSetOtherOptionHelp(context, "--bench [OPTION...] MODEL.smol\nMeasures tokens a second, as llama-bench does.");
-	code = cli_parse(context);
-	code = code ? code : parse(&b, context, words, &session);
-	code = code ? code : run_all(&b);
-	poptFreeContext(context);
-	for (unsigned i = 0; i < 4; i++)
-		free(words[i]);
-	session_args_free(&session);
-	free((char *)(uintptr_t)b.path);
-	return code;
+    session_args_table(session_options, &session);
+    context = poptGetContext("smolrun", argc, argv, options, 0);
+    poptSetOtherOptionHelp(
+        context, "--bench [OPTION...] MODEL.smol\nMeasures tokens a second, as llama-bench does.");
+    code = cli_parse(context);
+    code = code ? code : parse(&b, context, words, &session);
+    code = code ? code : run_all(&b);
+    poptFreeContext(context);
+    for (unsigned i = 0; i < 4; i++)
+        free(words[i]);
+    session_args_free(&session);
+    free((char *)(uintptr_t)b.path);
+    return code;
 }

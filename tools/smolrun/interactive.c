@@ -1,7 +1,7 @@
 /* smolrun -i: a line, the model goes on, a line... */
 #include "cli/cli.h"
-#include "smolrun/smolrun.h"
 #include "smolrun/lines.h"
+#include "smolrun/smolrun.h"
 #include "smolrun/text.h"
 
 #include <stdio.h>
@@ -9,144 +9,144 @@
 #include <string.h>
 
 struct conversation {
-	struct run *run;
-	struct run_lines *lines;
-	struct run_text text;
-	struct run_result total; /* of all turns */
-	bool stopped;            /* by Ctrl-C, where it does not come from somebody at the keys */
+    struct run *run;
+    struct run_lines *lines;
+    struct run_text text;
+    struct run_result total; /* of all turns */
+    bool stopped;            /* by Ctrl-C, where it does not come from somebody at the keys */
 };
 
 /* One or more lines of input that make a turn. */
 struct entry {
-	uint8_t *bytes; /* owned */
-	size_t n, capacity;
-	bool failed;
+    uint8_t *bytes; /* owned */
+    size_t n, capacity;
+    bool failed;
 };
 
 static bool append(struct entry *e, const char *bytes, size_t n)
 {
-	if (n > e->capacity - e->n) {
-		const size_t capacity = e->n + n + e->capacity;
-		uint8_t *larger = realloc(e->bytes, capacity);
-		if (!larger)
-			return false;
-		e->bytes = larger;
-		e->capacity = capacity;
-	}
-	if (n)
-		memcpy(e->bytes + e->n, bytes, n);
-	e->n += n;
-	return true;
+    if (n > e->capacity - e->n) {
+        const size_t capacity = e->n + n + e->capacity;
+        uint8_t *larger = realloc(e->bytes, capacity);
+        if (!larger)
+            return false;
+        e->bytes = larger;
+        e->capacity = capacity;
+    }
+    if (n)
+        memcpy(e->bytes + e->n, bytes, n);
+    e->n += n;
+    return true;
 }
 
-/* Takes the sign at the end of a line away; 0 if there is none. A line feed after it stays only with '\\', which asks for
- * another line. */
+/* Takes the sign at the end of a line away; 0 if there is none. A line feed after it stays only
+ * with '\\', which asks for another line. */
 static char take_sign(struct entry *e)
 {
-	const bool has_feed = e->n > 0 && e->bytes[e->n - 1] == '\n';
-	const size_t n = has_feed ? e->n - 1 : e->n;
-	const char sign = n > 0 && (e->bytes[n - 1] == '\\' || e->bytes[n - 1] == '/')
-	                          ? (char)e->bytes[n - 1]
-	                          : '\0';
+    const bool has_feed = e->n > 0 && e->bytes[e->n - 1] == '\n';
+    const size_t n = has_feed ? e->n - 1 : e->n;
+    const char sign =
+        n > 0 && (e->bytes[n - 1] == '\\' || e->bytes[n - 1] == '/') ? (char)e->bytes[n - 1] : '\0';
 
-	if (sign == '\\' && has_feed)
-		e->bytes[n - 1] = '\n';
-	if (sign)
-		e->n = sign == '\\' && has_feed ? n : n - 1;
-	return sign;
+    if (sign == '\\' && has_feed)
+        e->bytes[n - 1] = '\n';
+    if (sign)
+        e->n = sign == '\\' && has_feed ? n : n - 1;
+    return sign;
 }
 
-/* The lines of the next turn: llama.cpp's signs at their ends. An empty line alone stands for nothing. false at the end. */
+/* The lines of the next turn: llama.cpp's signs at their ends. An empty line alone stands for
+ * nothing. false at the end. */
 static bool read_entry(struct entry *e, struct run_lines *lines)
 {
-	bool more = true;
+    bool more = true;
 
-	e->n = 0;
-	for (bool first = true; more; first = false) {
-		size_t n;
-		const char *line = run_lines_next(&n, &e->failed, lines);
-		if (!line)
-			return !first && !e->failed;
-		if (first && n == 1 && line[0] == '\n')
-			return true;
-		if (!append(e, line, n)) {
-			e->failed = true;
-			cli_complain(NULL, &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET,
-			                                        "out of memory"});
-			return false;
-		}
-		more = take_sign(e) == '\\';
-	}
-	return true;
+    e->n = 0;
+    for (bool first = true; more; first = false) {
+        size_t n;
+        const char *line = run_lines_next(&n, &e->failed, lines);
+        if (!line)
+            return !first && !e->failed;
+        if (first && n == 1 && line[0] == '\n')
+            return true;
+        if (!append(e, line, n)) {
+            e->failed = true;
+            cli_complain(NULL,
+                         &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
+            return false;
+        }
+        more = take_sign(e) == '\\';
+    }
+    return true;
 }
 
 static void add_up(struct run_result *total, const struct run_result *r)
 {
-	total->n_prompt += r->n_prompt;
-	total->n_tokens += r->n_tokens;
-	total->prompt_seconds += r->prompt_seconds;
-	total->generate_seconds += r->generate_seconds;
+    total->n_prompt += r->n_prompt;
+    total->n_tokens += r->n_tokens;
+    total->prompt_seconds += r->prompt_seconds;
+    total->generate_seconds += r->generate_seconds;
 }
 
 /* Whether somebody can type another line after this error. */
 static bool is_forgiven(const struct conversation *c, enum smol_status status)
 {
-	return run_lines_are_edited(c->lines) && (status == SMOL_E_TOKEN || status == SMOL_E_CONTEXT);
+    return run_lines_are_edited(c->lines) && (status == SMOL_E_TOKEN || status == SMOL_E_CONTEXT);
 }
 
 static int turn(struct conversation *c, struct smol_span bytes, bool is_shown)
 {
-	struct run_result r;
-	struct smol_error error;
-	const enum smol_status status = run_text_turn(&r, &c->text, bytes, is_shown, &error);
+    struct run_result r;
+    struct smol_error error;
+    const enum smol_status status = run_text_turn(&r, &c->text, bytes, is_shown, &error);
 
-	if (status) {
-		cli_complain(status == SMOL_E_NUMERIC ? c->run->args->model : "line", &error);
-		return is_forgiven(c, status) ? 0 : CLI_FAILED;
-	}
-	add_up(&c->total, &r);
-	if (c->run->args->json && !run_print_json(c->run, &r))
-		return cli_complain(
-			NULL, &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
-	if (c->text.stream.in_line)
-		putchar('\n');
-	c->text.stream.in_line = false;
-	fflush(stdout);
-	c->stopped = !run_lines_are_edited(c->lines) && strcmp(r.finish, "interrupted") == 0;
-	return 0;
+    if (status) {
+        cli_complain(status == SMOL_E_NUMERIC ? c->run->args->model : "line", &error);
+        return is_forgiven(c, status) ? 0 : CLI_FAILED;
+    }
+    add_up(&c->total, &r);
+    if (c->run->args->json && !run_print_json(c->run, &r))
+        return cli_complain(NULL,
+                            &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
+    if (c->text.stream.in_line)
+        putchar('\n');
+    c->text.stream.in_line = false;
+    fflush(stdout);
+    c->stopped = !run_lines_are_edited(c->lines) && strcmp(r.finish, "interrupted") == 0;
+    return 0;
 }
 
 static int converse(struct conversation *c, struct smol_span prompt)
 {
-	struct entry entry = {0};
-	int code = prompt.size_bytes ? turn(c, prompt, !c->run->args->no_display_prompt) : 0;
+    struct entry entry = {0};
+    int code = prompt.size_bytes ? turn(c, prompt, !c->run->args->no_display_prompt) : 0;
 
-	while (code == 0 && !c->stopped && read_entry(&entry, c->lines))
-		code = turn(c, (struct smol_span){entry.bytes, entry.n}, false);
-	free(entry.bytes);
-	return entry.failed ? CLI_FAILED : code;
+    while (code == 0 && !c->stopped && read_entry(&entry, c->lines))
+        code = turn(c, (struct smol_span){entry.bytes, entry.n}, false);
+    free(entry.bytes);
+    return entry.failed ? CLI_FAILED : code;
 }
 
 int run_interactive(struct run *run, struct smol_span prompt)
 {
-	struct conversation c = {.run = run};
-	struct smol_error error;
-	int code = CLI_FAILED;
+    struct conversation c = {.run = run};
+    struct smol_error error;
+    int code = CLI_FAILED;
 
-	c.lines = run_lines_open();
-	if (!c.lines)
-		return CLI_FAILED;
-	if (run_text_open(&c.text, run, &error)) {
-		cli_complain(NULL, &error);
-	} else {
-		if (run_lines_are_edited(c.lines))
-			fputs("Each line is continued. Ctrl-C stops the text, Ctrl-D ends.\n", stderr);
-		run_catch_interrupts(run_lines_are_edited(c.lines));
-		code = converse(&c, prompt);
-		if (code == 0 && !run->args->json)
-			run_print_statistics(run, &c.total);
-		run_text_close(&c.text);
-	}
-	run_lines_close(c.lines);
-	return code;
+    c.lines = run_lines_open();
+    if (!c.lines)
+        return CLI_FAILED;
+    if (run_text_open(&c.text, run, &error)) {
+        cli_complain(NULL, &error);
+    } else {
+        if (run_lines_are_edited(c.lines))
+            fputs("Each line is continued. Ctrl-C stops the text, Ctrl-D ends.\n", stderr);
+        run_catch_interrupts(run_lines_are_edited(c.lines));
+        code = converse(&c, prompt);
+        if (code == 0 && !run->args->json)
+            run_print_statistics(run, &c.total);
+        run_text_close(&c.text);
+    }
+    run_lines_close(c.lines);
+    return code;
 }

@@ -14,8 +14,8 @@ void run_lines_close(struct run_lines *lines);
 /* Whether somebody types them. */
 bool run_lines_are_edited(const struct run_lines *lines);
 
-/* The next line, with its line feed if it has one; it lives until the next call. NULL at the end, or, after a message, if the
- * input cannot be read: then *failed. */
+/* The next line, with its line feed if it has one; it lives until the next call. NULL at the end,
+ * or, after a message, if the input cannot be read: then *failed. */
 const char *run_lines_next(size_t *size_bytes, bool *failed, struct run_lines *lines);
 
 #endif

@@ -8,34 +8,36 @@
 
 /* Text on its way out: bytes that may still become a whole character are held back. */
 struct run_stream {
-	uint8_t held[8];
-	size_t n_held;
-	bool terminal, colour, quiet;
-	bool in_line; /* what was shown last is no line feed */
+    uint8_t held[8];
+    size_t n_held;
+    bool terminal, colour, quiet;
+    bool in_line; /* what was shown last is no line feed */
 };
 
 struct run_text {
-	const struct run *run;
-	struct smol_encoder *encoder;
-	struct smol_text *text;
-	bool has_end; /* whether a token ends the text, and which */
-	uint32_t end;
-	void *memory; /* the sampler's */
-	size_t memory_bytes;
-	struct run_stream stream;
+    const struct run *run;
+    struct smol_encoder *encoder;
+    struct smol_text *text;
+    bool has_end; /* whether a token ends the text, and which */
+    uint32_t end;
+    void *memory; /* the sampler's */
+    size_t memory_bytes;
+    struct run_stream stream;
 };
 
-enum smol_status run_text_open(struct run_text *text, const struct run *run, struct smol_error *error);
+enum smol_status run_text_open(struct run_text *text, const struct run *run,
+                               struct smol_error *error);
 void run_text_close(struct run_text *text);
 
-/* A turn: bytes are added (none at the very start are the start token), and fed; then the model goes on, to the end of text if it
- * chooses that. What does not fit
- * moves the context on to its last half. Errors: TOKEN and CONTEXT (a turn longer than the context) leave the text as it was.
+/* A turn: bytes are added (none at the very start are the start token), and fed; then the model
+ * goes on, to the end of text if it chooses that. What does not fit moves the context on to its
+ * last half. Errors: TOKEN and CONTEXT (a turn longer than the context) leave the text as it was.
  * *result is the turn's; its tokens are the text's, until the next turn. */
-enum smol_status run_text_turn(struct run_result *result, struct run_text *text, struct smol_span bytes, bool is_shown,
-                               struct smol_error *error);
+enum smol_status run_text_turn(struct run_result *result, struct run_text *text,
+                               struct smol_span bytes, bool is_shown, struct smol_error *error);
 
-/* Ctrl-C ends the text that is being written. Unless it is caught again and again, a second one ends the program. */
+/* Ctrl-C ends the text that is being written. Unless it is caught again and again, a second one
+ * ends the program. */
 void run_catch_interrupts(bool again);
 
 #endif

@@ -10,47 +10,48 @@
 #include <string.h>
 
 struct digest {
-	const char *path, *name; /* name: the last part of path */
-	uint8_t hash[SMOL_HASH_BYTES];
+    const char *path, *name; /* name: the last part of path */
+    uint8_t hash[SMOL_HASH_BYTES];
 };
 
 struct digest_options {
-	char *name, *output;
-	int oms;
+    char *name, *output;
+    int oms;
 };
 
 static int digest_file(struct digest *d)
 {
-	const char *slash = strrchr(d->path, '/');
-	struct smol_mapping mapping;
-	struct smol_error error;
-	int code;
+    const char *slash = strrchr(d->path, '/');
+    struct smol_mapping mapping;
+    struct smol_error error;
+    int code;
 
-	d->name = slash ? slash + 1 : d->path;
-	if (cli_map(&mapping, d->path, &error))
-		return cli_complain(d->path, &error);
-	crypto_generichash(d->hash, sizeof d->hash, mapping.bytes.data, mapping.bytes.size_bytes, NULL,
-	                   0);
-	code = cli_check_unchanged(&mapping, d->path);
-	cli_unmap(&mapping);
-	return code;
+    d->name = slash ? slash + 1 : d->path;
+    if (cli_map(&mapping, d->path, &error))
+        return cli_complain(d->path, &error);
+    crypto_generichash(d->hash, sizeof d->hash, mapping.bytes.data, mapping.bytes.size_bytes, NULL,
+                       0);
+    code = cli_check_unchanged(&mapping, d->path);
+    cli_unmap(&mapping);
+    return code;
 }
 
 /* ---- as b2sum ---- */
 
-/* A name that would break the line is escaped, and the line begins with a backslash: b2sum -c reads it so. */
+/* A name that would break the line is escaped, and the line begins with a backslash: b2sum -c reads
+ * it so. */
 static void print_line(FILE *to, const struct digest *d)
 {
-	char hash[2 * SMOL_HASH_BYTES + 1];
+    char hash[2 * SMOL_HASH_BYTES + 1];
 
-	cli_hex(hash, d->hash, sizeof d->hash);
-	fprintf(to, "%s%s  ", strpbrk(d->path, "\\\n\r") ? "\\" : "", hash);
-	for (const char *p = d->path; *p; p++)
-		if (*p == '\n' || *p == '\r' || *p == '\\')
-			fprintf(to, "\\%c", *p == '\n' ? 'n' : *p == '\r' ? 'r' : '\\');
-		else
-			fputc(*p, to);
-	fputc('\n', to);
+    cli_hex(hash, d->hash, sizeof d->hash);
+    fprintf(to, "%s%s  ", strpbrk(d->path, "\\\n\r") ? "\\" : "", hash);
+    for (const char *p = d->path; *p; p++)
+        if (*p == '\n' || *p == '\r' || *p == '\\')
+            fprintf(to, "\\%c", *p == '\n' ? 'n' : *p == '\r' ? 'r' : '\\');
+        else
+            fputc(*p, to);
+    fputc('\n', to);
 }
 
 /* ---- as a statement ---- */
@@ -58,76 +59,76 @@ static void print_line(FILE *to, const struct digest *d)
 /* Names are compared byte by byte, which for UTF-8 is the order of code points that OMS wants. */
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct digest *)a)->name, ((const struct digest *)b)->name);
+    return strcmp(((const struct digest *)a)->name, ((const struct digest *)b)->name);
 }
 
 /* SHA-256 of the digests in order, whatever they are made with. */
 static void root_digest(char text[2 * crypto_hash_sha256_BYTES + 1], const struct digest *digests,
                         size_t n)
 {
-	crypto_hash_sha256_state state;
-	uint8_t root[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256_state state;
+    uint8_t root[crypto_hash_sha256_BYTES];
 
-	crypto_hash_sha256_init(&state);
-	for (size_t i = 0; i < n; i++)
-		crypto_hash_sha256_update(&state, digests[i].hash, sizeof digests[i].hash);
-	crypto_hash_sha256_final(&state, root);
-	cli_hex(text, root, sizeof root);
+    crypto_hash_sha256_init(&state);
+    for (size_t i = 0; i < n; i++)
+        crypto_hash_sha256_update(&state, digests[i].hash, sizeof digests[i].hash);
+    crypto_hash_sha256_final(&state, root);
+    cli_hex(text, root, sizeof root);
 }
 
 /* NULL if memory is out, or a name is not UTF-8. */
 static json_t *statement(const struct digest *digests, size_t n, const char *name)
 {
-	char hash[2 * SMOL_HASH_BYTES + 1], root[2 * crypto_hash_sha256_BYTES + 1];
-	json_t *resources = json_array();
+    char hash[2 * SMOL_HASH_BYTES + 1], root[2 * crypto_hash_sha256_BYTES + 1];
+    json_t *resources = json_array();
 
-	for (size_t i = 0; i < n; i++) {
-		cli_hex(hash, digests[i].hash, sizeof digests[i].hash);
-		json_array_append_new(resources, json_pack("{s:s, s:s, s:s}", "name", digests[i].name,
-		                                           "algorithm", "blake2b", "digest", hash));
-	}
-	root_digest(root, digests, n);
-	if (json_array_size(resources) != n) {
-		json_decref(resources);
-		return NULL;
-	}
-	return json_pack("{s:s, s:[{s:s, s:{s:s}}], s:s, s:{s:o, s:{s:s, s:s, s:b}}}", "_type",
-	                 "https://in-toto.io/Statement/v1", "subject", "name", name, "digest", "sha256",
-	                 root, "predicateType", "https://model_signing/signature/v1.0", "predicate",
-	                 "resources", resources, "serialization", "method", "files", "hash_type",
-	                 "blake2b", "allow_symlinks", 1);
+    for (size_t i = 0; i < n; i++) {
+        cli_hex(hash, digests[i].hash, sizeof digests[i].hash);
+        json_array_append_new(resources, json_pack("{s:s, s:s, s:s}", "name", digests[i].name,
+                                                   "algorithm", "blake2b", "digest", hash));
+    }
+    root_digest(root, digests, n);
+    if (json_array_size(resources) != n) {
+        json_decref(resources);
+        return NULL;
+    }
+    return json_pack("{s:s, s:[{s:s, s:{s:s}}], s:s, s:{s:o, s:{s:s, s:s, s:b}}}", "_type",
+                     "https://in-toto.io/Statement/v1", "subject", "name", name, "digest", "sha256",
+                     root, "predicateType", "https://model_signing/signature/v1.0", "predicate",
+                     "resources", resources, "serialization", "method", "files", "hash_type",
+                     "blake2b", "allow_symlinks", 1);
 }
 
 /* Files are named as if they lay in one folder, so no two may have one name. */
 static int check_names(const struct digest *digests, size_t n)
 {
-	const struct smol_error error = {SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-	                                 "two files of that name; a manifest is of one folder"};
+    const struct smol_error error = {SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                                     "two files of that name; a manifest is of one folder"};
 
-	for (size_t i = 1; i < n; i++)
-		if (strcmp(digests[i - 1].name, digests[i].name) == 0)
-			return cli_complain(digests[i].path, &error);
-	return 0;
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(digests[i - 1].name, digests[i].name) == 0)
+            return cli_complain(digests[i].path, &error);
+    return 0;
 }
 
 static int print_statement(FILE *to, struct digest *digests, size_t n, const char *name)
 {
-	const struct smol_error error = {SMOL_E_TEXT, SMOL_NO_OFFSET,
-	                                 "a name that is not UTF-8, or no memory"};
-	const char *subject = name ? name : digests[0].name;
-	json_t *object;
-	int code;
+    const struct smol_error error = {SMOL_E_TEXT, SMOL_NO_OFFSET,
+                                     "a name that is not UTF-8, or no memory"};
+    const char *subject = name ? name : digests[0].name;
+    json_t *object;
+    int code;
 
-	qsort(digests, n, sizeof *digests, by_name);
-	if ((code = check_names(digests, n)) != 0)
-		return code;
-	object = statement(digests, n, subject);
-	if (!object || json_dumpf(object, to, JSON_INDENT(2)) != 0)
-		code = cli_complain(NULL, &error);
-	else
-		fputc('\n', to);
-	json_decref(object);
-	return code;
+    qsort(digests, n, sizeof *digests, by_name);
+    if ((code = check_names(digests, n)) != 0)
+        return code;
+    object = statement(digests, n, subject);
+    if (!object || json_dumpf(object, to, JSON_INDENT(2)) != 0)
+        code = cli_complain(NULL, &error);
+    else
+        fputc('\n', to);
+    json_decref(object);
+    return code;
 }
 
 /* ---- the command ---- */
@@ -135,77 +136,77 @@ static int print_statement(FILE *to, struct digest *digests, size_t n, const cha
 /* The text in memory, so that a file of it appears whole. */
 static int write_text(const struct digest_options *o, struct digest *digests, size_t n)
 {
-	struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	char *text = NULL;
-	size_t size;
-	FILE *to = open_memstream(&text, &size);
-	int code = 0;
+    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+    char *text = NULL;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+    int code = 0;
 
-	if (!to)
-		return cli_complain(NULL, &error);
-	if (o->oms)
-		code = print_statement(to, digests, n, o->name);
-	for (size_t i = 0; !o->oms && i < n; i++)
-		print_line(to, &digests[i]);
-	if (fclose(to) != 0 && code == 0)
-		code = cli_complain(NULL, &error);
-	if (code == 0 && o->output)
-		code = smol_write_file(o->output, text, size, 0644, &error)
-		               ? cli_complain(o->output, &error)
-		               : 0;
-	else if (code == 0)
-		fwrite(text, 1, size, stdout); /* whether it could is asked at the end of the program */
-	free(text);
-	return code;
+    if (!to)
+        return cli_complain(NULL, &error);
+    if (o->oms)
+        code = print_statement(to, digests, n, o->name);
+    for (size_t i = 0; !o->oms && i < n; i++)
+        print_line(to, &digests[i]);
+    if (fclose(to) != 0 && code == 0)
+        code = cli_complain(NULL, &error);
+    if (code == 0 && o->output)
+        code = smol_write_file(o->output, text, size, 0644, &error)
+                   ? cli_complain(o->output, &error)
+                   : 0;
+    else if (code == 0)
+        fwrite(text, 1, size, stdout); /* whether it could is asked at the end of the program */
+    free(text);
+    return code;
 }
 
 static int digest(const struct digest_options *o, const char **paths)
 {
-	const struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	struct digest *digests;
-	size_t n = 0;
-	int code = 0;
+    const struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+    struct digest *digests;
+    size_t n = 0;
+    int code = 0;
 
-	while (paths && paths[n])
-		n++;
-	if (n == 0)
-		return cli_usage_error("FILE", "is missing");
-	if (o->name && !o->oms)
-		return cli_usage_error("--name", "goes with --oms");
-	digests = sodium_init() < 0 ? NULL : calloc(n, sizeof *digests);
-	if (!digests)
-		return cli_complain(NULL, &error);
-	for (size_t i = 0; code == 0 && i < n; i++) {
-		digests[i].path = paths[i];
-		code = digest_file(&digests[i]);
-	}
-	code = code ? code : write_text(o, digests, n);
-	free(digests);
-	return code;
+    while (paths && paths[n])
+        n++;
+    if (n == 0)
+        return cli_usage_error("FILE", "is missing");
+    if (o->name && !o->oms)
+        return cli_usage_error("--name", "goes with --oms");
+    digests = sodium_init() < 0 ? NULL : calloc(n, sizeof *digests);
+    if (!digests)
+        return cli_complain(NULL, &error);
+    for (size_t i = 0; code == 0 && i < n; i++) {
+        digests[i].path = paths[i];
+        code = digest_file(&digests[i]);
+    }
+    code = code ? code : write_text(o, digests, n);
+    free(digests);
+    return code;
 }
 
 int tool_digest(int argc, const char **argv)
 {
-	struct digest_options o = {0};
-	const struct poptOption options[] = {
-		{"oms", 0, POPT_ARG_NONE, &o.oms, 0,
-	         "an in-toto statement, as OpenSSF Model Signing has it", NULL},
-		{"name", 0, POPT_ARG_STRING, &o.name, 0,
-	         "of the model in the statement (the first FILE's)", "NAME"},
-		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "a file instead of the standard output",
-	         "FILE"},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context = poptGetContext("smoltool digest", argc, argv, options, 0);
-	int code;
+    struct digest_options o = {0};
+    const struct poptOption options[] = {
+        {"oms", 0, POPT_ARG_NONE, &o.oms, 0,
+         "an in-toto statement, as OpenSSF Model Signing has it", NULL},
+        {"name", 0, POPT_ARG_STRING, &o.name, 0, "of the model in the statement (the first FILE's)",
+         "NAME"},
+        {"output", 'o', POPT_ARG_STRING, &o.output, 0, "a file instead of the standard output",
+         "FILE"},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context = poptGetContext("smoltool digest", argc, argv, options, 0);
+    int code;
 
-	poptSetOtherOptionHelp(context, "[OPTION...] FILE...");
-	code = cli_parse(context);
-	if (code == 0)
-		code = digest(&o, poptGetArgs(context));
-	free(o.name);
-	free(o.output);
-	poptFreeContext(context);
-	return code;
+    poptSetOtherOptionHelp(context, "[OPTION...] FILE...");
+    code = cli_parse(context);
+    if (code == 0)
+        code = digest(&o, poptGetArgs(context));
+    free(o.name);
+    free(o.output);
+    poptFreeContext(context);
+    return code;
 }

@@ -1,4 +1,5 @@
-/* smoltool generate-vectors: what this implementation computes, for other implementations to compare with. */
+/* smoltool generate-vectors: what this implementation computes, for other implementations to
+ * compare with. */
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "smoltool/smoltool.h"
@@ -15,137 +16,142 @@
 
 static json_t *hex(const uint8_t *bytes, size_t n)
 {
-	char text[2 * 64 * N_STEPS + 1];
+    char text[2 * 64 * N_STEPS + 1];
 
-	cli_hex(text, bytes, n);
-	return json_string(text);
+    cli_hex(text, bytes, n);
+    return json_string(text);
 }
 
 /* A hex float says every bit. */
 static json_t *exact(double x)
 {
-	char text[40];
+    char text[40];
 
-	snprintf(text, sizeof text, "%a", x);
-	return json_string(text);
+    snprintf(text, sizeof text, "%a", x);
+    return json_string(text);
 }
 
 static json_t *keys(void)
 {
-	static const uint64_t seeds[] = {0, 1, 42, UINT64_MAX};
-	json_t *list = json_array();
+    static const uint64_t seeds[] = {0, 1, 42, UINT64_MAX};
+    json_t *list = json_array();
 
-	for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
-		uint8_t key[32];
-		char text[24];
-		smol_primitive_key(key, seeds[i]);
-		json_array_append_new(list, json_pack("{s:s, s:o}", "seed", cli_decimal(text, seeds[i]), "key",
-		                                      hex(key, sizeof key)));
-	}
-	return list;
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
+        uint8_t key[32];
+        char text[24];
+        smol_primitive_key(key, seeds[i]);
+        json_array_append_new(list, json_pack("{s:s, s:o}", "seed", cli_decimal(text, seeds[i]),
+                                              "key", hex(key, sizeof key)));
+    }
+    return list;
 }
 
 static json_t *streams(void)
 {
-	static const uint32_t places[][4] = {{0, 0, 0, 0}, {1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}, {7, 2, 3, 1000}};
-	json_t *list = json_array();
+    static const uint32_t places[][4] = {{0, 0, 0, 0}, {1, 0, 0, 0}, {0, 1, 0, 0},
+                                         {0, 0, 1, 0}, {0, 0, 0, 1}, {7, 2, 3, 1000}};
+    json_t *list = json_array();
 
-	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-		const uint32_t *p = places[i];
-		uint8_t bytes[64 * N_STEPS];
-		smol_primitive_stream(bytes, 42, p[0], p[1], p[2], p[3], N_STEPS);
-		json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:i, s:i, s:o}", "seed", "42", "tensor", (int)p[0],
-		                                      "plane", (int)p[1], "purpose", (int)p[2], "row_block", (int)p[3],
-		                                      "bytes", hex(bytes, sizeof bytes)));
-	}
-	return list;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        const uint32_t *p = places[i];
+        uint8_t bytes[64 * N_STEPS];
+        smol_primitive_stream(bytes, 42, p[0], p[1], p[2], p[3], N_STEPS);
+        json_array_append_new(list,
+                              json_pack("{s:s, s:i, s:i, s:i, s:i, s:o}", "seed", "42", "tensor",
+                                        (int)p[0], "plane", (int)p[1], "purpose", (int)p[2],
+                                        "row_block", (int)p[3], "bytes", hex(bytes, sizeof bytes)));
+    }
+    return list;
 }
 
 static json_t *table(enum smol_dist dist, uint32_t d)
 {
-	static const double alpha[MAX_D] = {1.0, -0.5, 0.25, 0.125, -0.0625, 2.0, 0.75, -1.5, 0.375};
-	const uint32_t planes = dist == SMOL_SIGN ? (d + 7) / 8 : d;
-	int16_t q[MAX_D * 256];
-	const double s = smol_primitive_table(q, dist, alpha, d);
-	json_t *numbers = json_array(), *alphas = json_array();
+    static const double alpha[MAX_D] = {1.0, -0.5, 0.25, 0.125, -0.0625, 2.0, 0.75, -1.5, 0.375};
+    const uint32_t planes = dist == SMOL_SIGN ? (d + 7) / 8 : d;
+    int16_t q[MAX_D * 256];
+    const double s = smol_primitive_table(q, dist, alpha, d);
+    json_t *numbers = json_array(), *alphas = json_array();
 
-	for (uint32_t i = 0; i < planes * 256; i++)
-		json_array_append_new(numbers, json_integer(q[i]));
-	for (uint32_t k = 0; k < d; k++)
-		json_array_append_new(alphas, exact(alpha[k]));
-	return json_pack("{s:s, s:o, s:o, s:o}", "dist", dist == SMOL_SIGN ? "sign" : "gauss", "alpha", alphas, "s",
-	                 exact(s), "table", numbers);
+    for (uint32_t i = 0; i < planes * 256; i++)
+        json_array_append_new(numbers, json_integer(q[i]));
+    for (uint32_t k = 0; k < d; k++)
+        json_array_append_new(alphas, exact(alpha[k]));
+    return json_pack("{s:s, s:o, s:o, s:o}", "dist", dist == SMOL_SIGN ? "sign" : "gauss", "alpha",
+                     alphas, "s", exact(s), "table", numbers);
 }
 
 static json_t *tables(void)
 {
-	static const uint32_t sizes[] = {1, 2, 5, 8, 9};
-	json_t *list = json_array();
+    static const uint32_t sizes[] = {1, 2, 5, 8, 9};
+    json_t *list = json_array();
 
-	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-		json_array_append_new(list, table(SMOL_SIGN, sizes[i]));
-		json_array_append_new(list, table(SMOL_GAUSS, sizes[i]));
-	}
-	return list;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        json_array_append_new(list, table(SMOL_SIGN, sizes[i]));
+        json_array_append_new(list, table(SMOL_GAUSS, sizes[i]));
+    }
+    return list;
 }
 
 static json_t *function(float (*f)(float))
 {
-	static const float xs[] = {-100.0f, -88.5f, -10.0f, -3.0f, -1.0f, -0.1f, 0.0f, 0x1p-20f, 0.3f, 1.0f, 2.5f, 10.0f, 87.9f, 95.0f};
-	json_t *list = json_array();
+    static const float xs[] = {-100.0f,  -88.5f, -10.0f, -3.0f, -1.0f, -0.1f, 0.0f,
+                               0x1p-20f, 0.3f,   1.0f,   2.5f,  10.0f, 87.9f, 95.0f};
+    json_t *list = json_array();
 
-	for (size_t i = 0; i < sizeof xs / sizeof xs[0]; i++)
-		json_array_append_new(list, json_pack("[o, o]", exact((double)xs[i]), exact((double)f(xs[i]))));
-	return list;
+    for (size_t i = 0; i < sizeof xs / sizeof xs[0]; i++)
+        json_array_append_new(list,
+                              json_pack("[o, o]", exact((double)xs[i]), exact((double)f(xs[i]))));
+    return list;
 }
 
 static json_t *draws(void)
 {
-	double d[20];
-	json_t *list = json_array();
+    double d[20];
+    json_t *list = json_array();
 
-	smol_primitive_draws(d, 42, 20);
-	for (size_t i = 0; i < 20; i++)
-		json_array_append_new(list, exact(d[i]));
-	return json_pack("{s:s, s:o}", "seed", "42", "draws", list);
+    smol_primitive_draws(d, 42, 20);
+    for (size_t i = 0; i < 20; i++)
+        json_array_append_new(list, exact(d[i]));
+    return json_pack("{s:s, s:o}", "seed", "42", "draws", list);
 }
 
 static int print(const char *output)
 {
-	json_t *all = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "spec", "1.0", "keys", keys(), "streams", streams(),
-	                        "tables", tables(), "exp", function(smol_primitive_exp), "gelu",
-	                        function(smol_primitive_gelu), "sampler", draws());
-	char *text = all ? cli_json_text(all, JSON_INDENT(1)) : NULL;
-	struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	int code = 0;
+    json_t *all =
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "spec", "1.0", "keys", keys(), "streams",
+                  streams(), "tables", tables(), "exp", function(smol_primitive_exp), "gelu",
+                  function(smol_primitive_gelu), "sampler", draws());
+    char *text = all ? cli_json_text(all, JSON_INDENT(1)) : NULL;
+    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+    int code = 0;
 
-	json_decref(all);
-	if (!text)
-		return cli_complain(output, &error);
-	if (!output)
-		puts(text);
-	else if (smol_write_file(output, text, strlen(text), 0644, &error))
-		code = cli_complain(output, &error);
-	free(text);
-	return code;
+    json_decref(all);
+    if (!text)
+        return cli_complain(output, &error);
+    if (!output)
+        puts(text);
+    else if (smol_write_file(output, text, strlen(text), 0644, &error))
+        code = cli_complain(output, &error);
+    free(text);
+    return code;
 }
 
 int tool_generate_vectors(int argc, const char **argv)
 {
-	char *output = NULL;
-	const struct poptOption options[] = {
-		{"output", 'o', POPT_ARG_STRING, &output, 0, "a file instead of standard output", "FILE"},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context = poptGetContext("smoltool generate-vectors", argc, argv, options, 0);
-	int code = cli_parse(context);
+    char *output = NULL;
+    const struct poptOption options[] = {
+        {"output", 'o', POPT_ARG_STRING, &output, 0, "a file instead of standard output", "FILE"},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context = poptGetContext("smoltool generate-vectors", argc, argv, options, 0);
+    int code = cli_parse(context);
 
-	if (code == 0 && poptPeekArg(context))
-		code = cli_usage_error(poptPeekArg(context), "one argument too many");
-	if (code == 0)
-		code = print(output);
-	free(output);
-	poptFreeContext(context);
-	return code;
+    if (code == 0 && poptPeekArg(context))
+        code = cli_usage_error(poptPeekArg(context), "one argument too many");
+    if (code == 0)
+        code = print(output);
+    free(output);
+    poptFreeContext(context);
+    return code;
 }

@@ -1,8 +1,8 @@
 /* smoltool inspect: what a model is made of, for a person. */
+#include "smoltool/inspect.h"
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/json.h"
-#include "smoltool/inspect.h"
 
 #include <smol/params.h>
 #include <smol/tokenizer.h>
@@ -17,246 +17,266 @@
 
 static void print_count(const char *label, uint64_t value, const char *unit)
 {
-	printf("%-26s%12llu%s%s\n", label, (unsigned long long)value, unit[0] ? " " : "", unit);
+    printf("%-26s%12llu%s%s\n", label, (unsigned long long)value, unit[0] ? " " : "", unit);
 }
 
 static void print_tokens(const struct smol_file *file)
 {
-	uint32_t end;
+    uint32_t end;
 
-	if (file->config.tokenizer == SMOL_TOKENIZER_BYTES) {
-		printf("tokens       bytes\n");
-		return;
-	}
-	printf("tokens       BPE, %u merges, %u in all", smol_tokenizer_merge_count(file), smol_token_count(file));
-	if (smol_end_token(&end, file))
-		printf(", end of text %u", end);
-	putchar('\n');
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES) {
+        printf("tokens       bytes\n");
+        return;
+    }
+    printf("tokens       BPE, %u merges, %u in all", smol_tokenizer_merge_count(file),
+           smol_token_count(file));
+    if (smol_end_token(&end, file))
+        printf(", end of text %u", end);
+    putchar('\n');
 }
 
 static void print_shape(const struct smol_file *file)
 {
-	const struct smol_config *c = &file->config;
+    const struct smol_config *c = &file->config;
 
-	printf("\nshape        GPT-2, %u layers x %u, %u heads, feed-forward %u, context %u, vocabulary %u\n", c->n_layers,
-	       c->width, c->n_heads, c->n_ff, c->context, c->vocab);
-	printf("method       %s\n", smol_config_method(c));
-	printf("seed         %llu (0x%016llx)\n", (unsigned long long)c->seed, (unsigned long long)c->seed);
-	printf("embeddings   wte %s, wpe %s\n", inspect_number_name(c->wte_type), inspect_number_name(c->wpe_type));
-	print_tokens(file);
+    printf("\nshape        GPT-2, %u layers x %u, %u heads, feed-forward %u, context %u, "
+           "vocabulary %u\n",
+           c->n_layers, c->width, c->n_heads, c->n_ff, c->context, c->vocab);
+    printf("method       %s\n", smol_config_method(c));
+    printf("seed         %llu (0x%016llx)\n", (unsigned long long)c->seed,
+           (unsigned long long)c->seed);
+    printf("embeddings   wte %s, wpe %s\n", inspect_number_name(c->wte_type),
+           inspect_number_name(c->wpe_type));
+    print_tokens(file);
 }
 
 static void print_scheme(const struct smol_scheme *s, unsigned index)
 {
-	static const char *const matrix_sources[] = {"one frozen basis", "own alphas", "shared alphas", "own numbers by Fastfood",
-	                                             "shared numbers by Fastfood", "own numbers by Fourier",
-	                                             "shared numbers by Fourier", "", "factors of own alphas"};
-	static const char *const norm_sources[] = {"gain 1, bias 0", "own alphas", "stored vectors"};
+    static const char *const matrix_sources[] = {"one frozen basis",
+                                                 "own alphas",
+                                                 "shared alphas",
+                                                 "own numbers by Fastfood",
+                                                 "shared numbers by Fastfood",
+                                                 "own numbers by Fourier",
+                                                 "shared numbers by Fourier",
+                                                 "",
+                                                 "factors of own alphas"};
+    static const char *const norm_sources[] = {"gain 1, bias 0", "own alphas", "stored vectors"};
 
-	printf("  %2u  %-7s %s", index, s->kind == SMOL_MATRIX ? "matrix" : "norm",
-	       s->kind == SMOL_MATRIX ? matrix_sources[s->source] : norm_sources[s->source]);
-	if (s->d)
-		printf(", %s", s->dist == SMOL_SIGN ? "sign" : "gauss");
-	if (s->source && s->d)
-		printf(", d = %u (%s)", smol_scheme_projects(s) ? s->dimensions : s->d, inspect_number_name(s->alpha_type));
-	if (s->rank && s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
-		printf(", rank %u", s->rank);
-	else if (s->rank)
-		printf(", rank %u (%s)", s->rank, inspect_number_name(s->value_type));
-	if (smol_scheme_has(s, SMOL_TERM_SPARSE))
-		printf(", sparse, %u a row (%s)", s->dimensions, inspect_number_name(s->value_type));
-	if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
-		printf(", a gain for each layer");
-	if (smol_scheme_has(s, SMOL_TERM_GAINS))
-		printf(", gains (%s)", inspect_number_name(s->value_type));
-	if (smol_scheme_has(s, SMOL_TERM_BIASES))
-		printf(", biases (%s)", inspect_number_name(s->value_type));
-	if (s->sigma > 0)
-		printf(", sigma %.6g", (double)s->sigma);
-	putchar('\n');
+    printf("  %2u  %-7s %s", index, s->kind == SMOL_MATRIX ? "matrix" : "norm",
+           s->kind == SMOL_MATRIX ? matrix_sources[s->source] : norm_sources[s->source]);
+    if (s->d)
+        printf(", %s", s->dist == SMOL_SIGN ? "sign" : "gauss");
+    if (s->source && s->d)
+        printf(", d = %u (%s)", smol_scheme_projects(s) ? s->dimensions : s->d,
+               inspect_number_name(s->alpha_type));
+    if (s->rank && s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
+        printf(", rank %u", s->rank);
+    else if (s->rank)
+        printf(", rank %u (%s)", s->rank, inspect_number_name(s->value_type));
+    if (smol_scheme_has(s, SMOL_TERM_SPARSE))
+        printf(", sparse, %u a row (%s)", s->dimensions, inspect_number_name(s->value_type));
+    if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
+        printf(", a gain for each layer");
+    if (smol_scheme_has(s, SMOL_TERM_GAINS))
+        printf(", gains (%s)", inspect_number_name(s->value_type));
+    if (smol_scheme_has(s, SMOL_TERM_BIASES))
+        printf(", biases (%s)", inspect_number_name(s->value_type));
+    if (s->sigma > 0)
+        printf(", sigma %.6g", (double)s->sigma);
+    putchar('\n');
 }
 
 /* Which scheme each tensor has. */
 static void print_runs(const struct smol_config *c)
 {
-	uint32_t first = 0;
+    uint32_t first = 0;
 
-	for (uint32_t i = 0; i < c->n_spans; i++) {
-		const uint8_t *s = c->spans[i].scheme;
-		const uint32_t last = first + c->spans[i].n_layers - 1;
-		printf("  layers %u..%u: ln_1 %u, attn %u and %u, ln_2 %u, mlp %u and %u\n", first, last, s[0], s[1], s[2], s[3], s[4],
-		       s[5]);
-		first = last + 1;
-	}
-	printf("  ln_f %u\n", c->ln_f);
+    for (uint32_t i = 0; i < c->n_spans; i++) {
+        const uint8_t *s = c->spans[i].scheme;
+        const uint32_t last = first + c->spans[i].n_layers - 1;
+        printf("  layers %u..%u: ln_1 %u, attn %u and %u, ln_2 %u, mlp %u and %u\n", first, last,
+               s[0], s[1], s[2], s[3], s[4], s[5]);
+        first = last + 1;
+    }
+    printf("  ln_f %u\n", c->ln_f);
 }
 
 static void print_alphas(const struct smol_file *file)
 {
-	const struct smol_config *c = &file->config;
-	const uint32_t n = smol_tensor_count(c);
-	bool shared_shown = false, any = false;
-	float alpha[SMOL_MAX_BASES];
-	struct smol_tensor t;
+    const struct smol_config *c = &file->config;
+    const uint32_t n = smol_tensor_count(c);
+    bool shared_shown = false, any = false;
+    float alpha[SMOL_MAX_BASES];
+    struct smol_tensor t;
 
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t d;
-		bool shared;
-		smol_tensor_at(&t, c, i);
-		if (!inspect_alphas(alpha, &d, &shared, file, &t) || (shared && shared_shown))
-			continue;
-		if (!any)
-			puts("\nalphas");
-		any = true;
-		shared_shown = shared_shown || shared;
-		printf("  %-26s", shared ? "shared by all matrices" : t.name);
-		for (uint32_t k = 0; k < d && k < MAX_ALPHAS_SHOWN; k++)
-			printf(" %9.5f", (double)alpha[k]);
-		puts(d > MAX_ALPHAS_SHOWN ? " ..." : "");
-	}
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t d;
+        bool shared;
+        smol_tensor_at(&t, c, i);
+        if (!inspect_alphas(alpha, &d, &shared, file, &t) || (shared && shared_shown))
+            continue;
+        if (!any)
+            puts("\nalphas");
+        any = true;
+        shared_shown = shared_shown || shared;
+        printf("  %-26s", shared ? "shared by all matrices" : t.name);
+        for (uint32_t k = 0; k < d && k < MAX_ALPHAS_SHOWN; k++)
+            printf(" %9.5f", (double)alpha[k]);
+        puts(d > MAX_ALPHAS_SHOWN ? " ..." : "");
+    }
 }
 
 static void print_sizes(const struct smol_size_report *r, uint64_t numbers)
 {
-	print_count("non-embedding bytes", r->non_embedding, "");
-	print_count("non-embedding numbers", numbers, "");
-	print_count("file", r->file, "bytes");
-	puts("");
-	print_count("  header and directory", r->header + r->directory, "");
-	print_count("  configuration", r->config, "");
-	print_count("  learned numbers", r->learned, "");
-	print_count("  hash", r->hash, "");
-	print_count("  signature", r->signature, "");
-	print_count("  gaps", r->padding, "");
-	print_count("  embeddings", r->embeddings, "");
-	print_count("  tokenizer", r->tokenizer, "");
-	print_count("  card", r->card, "");
+    print_count("non-embedding bytes", r->non_embedding, "");
+    print_count("non-embedding numbers", numbers, "");
+    print_count("file", r->file, "bytes");
+    puts("");
+    print_count("  header and directory", r->header + r->directory, "");
+    print_count("  configuration", r->config, "");
+    print_count("  learned numbers", r->learned, "");
+    print_count("  hash", r->hash, "");
+    print_count("  signature", r->signature, "");
+    print_count("  gaps", r->padding, "");
+    print_count("  embeddings", r->embeddings, "");
+    print_count("  tokenizer", r->tokenizer, "");
+    print_count("  card", r->card, "");
 }
 
 /* The numbers that the same model would store if nothing were regenerated. */
 static uint64_t dense_numbers(const struct smol_config *c)
 {
-	const uint32_t n = smol_tensor_count(c);
-	uint64_t sum = 0;
-	struct smol_tensor t;
+    const uint32_t n = smol_tensor_count(c);
+    uint64_t sum = 0;
+    struct smol_tensor t;
 
-	for (uint32_t i = 0; i < n; i++) {
-		smol_tensor_at(&t, c, i);
-		sum += (uint64_t)t.rows * t.cols;
-	}
-	return sum;
+    for (uint32_t i = 0; i < n; i++) {
+        smol_tensor_at(&t, c, i);
+        sum += (uint64_t)t.rows * t.cols;
+    }
+    return sum;
 }
 
 static void print_card(const struct smol_file *file)
 {
-	json_t *card = json_loadb((const char *)file->card.data, file->card.size_bytes, JSON_REJECT_DUPLICATES, NULL);
-	const char *key;
-	json_t *value;
+    json_t *card = json_loadb((const char *)file->card.data, file->card.size_bytes,
+                              JSON_REJECT_DUPLICATES, NULL);
+    const char *key;
+    json_t *value;
 
-	if (!card) {
-		puts("card         not readable as JSON");
-		return;
-	}
-	puts("\ncard");
-	json_object_foreach(card, key, value) {
-		char *text = cli_json_text(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT | JSON_REAL_PRECISION(9));
-		fputs("  ", stdout);
-		cli_json_print_key(key);
-		puts(text ? text : "");
-		free(text);
-	}
-	json_decref(card);
+    if (!card) {
+        puts("card         not readable as JSON");
+        return;
+    }
+    puts("\ncard");
+    json_object_foreach(card, key, value)
+    {
+        char *text = cli_json_text(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT |
+                                              JSON_REAL_PRECISION(9));
+        fputs("  ", stdout);
+        cli_json_print_key(key);
+        puts(text ? text : "");
+        free(text);
+    }
+    json_decref(card);
 }
 
 static void print_memory(const struct smol_file *file, const struct inspect_session *s)
 {
-	char all[32], model[32], session[32], program[32];
+    char all[32], model[32], session[32], program[32];
 
-	printf("memory       %s to run with context %u and %u thread%s: file %s, session %s, program %s\n",
-	       cli_size(all, s->memory_bytes), s->options.context, s->options.n_threads, s->options.n_threads == 1 ? "" : "s",
-	       cli_size(model, file->bytes.size_bytes), cli_size(session, s->session_bytes), cli_size(program, PROGRAM_BYTES));
+    printf(
+        "memory       %s to run with context %u and %u thread%s: file %s, session %s, program %s\n",
+        cli_size(all, s->memory_bytes), s->options.context, s->options.n_threads,
+        s->options.n_threads == 1 ? "" : "s", cli_size(model, file->bytes.size_bytes),
+        cli_size(session, s->session_bytes), cli_size(program, PROGRAM_BYTES));
 }
 
 static void print_page(const struct smol_file *file, const struct inspect_session *session)
 {
-	const struct smol_config *c = &file->config;
-	char hash[2 * SMOL_HASH_BYTES + 1], number[17], size[32];
-	struct smol_size_report sizes;
+    const struct smol_config *c = &file->config;
+    char hash[2 * SMOL_HASH_BYTES + 1], number[17], size[32];
+    struct smol_size_report sizes;
 
-	smol_file_sizes(&sizes, file);
-	print_sizes(&sizes, smol_config_parameters(c));
-	print_shape(file);
-	printf("as stored    f32 weights of this shape would take %s\n", cli_size(size, 4 * dense_numbers(c)));
-	print_memory(file, session);
-	puts("\nschemes");
-	for (unsigned i = 0; i < c->n_schemes; i++)
-		print_scheme(&c->schemes[i], i);
-	print_runs(c);
-	print_alphas(file);
-	cli_hex(hash, file->hash, SMOL_HASH_BYTES);
-	printf("\nhash         %.64s\n             %s\n", hash, hash + 64);
-	cli_key_number(number, file->signature.key_number);
-	printf("signer       %s%s\n", file->is_signed ? "key " : "not signed", file->is_signed ? number : "");
-	if (file->card.size_bytes)
-		print_card(file);
+    smol_file_sizes(&sizes, file);
+    print_sizes(&sizes, smol_config_parameters(c));
+    print_shape(file);
+    printf("as stored    f32 weights of this shape would take %s\n",
+           cli_size(size, 4 * dense_numbers(c)));
+    print_memory(file, session);
+    puts("\nschemes");
+    for (unsigned i = 0; i < c->n_schemes; i++)
+        print_scheme(&c->schemes[i], i);
+    print_runs(c);
+    print_alphas(file);
+    cli_hex(hash, file->hash, SMOL_HASH_BYTES);
+    printf("\nhash         %.64s\n             %s\n", hash, hash + 64);
+    cli_key_number(number, file->signature.key_number);
+    printf("signer       %s%s\n", file->is_signed ? "key " : "not signed",
+           file->is_signed ? number : "");
+    if (file->card.size_bytes)
+        print_card(file);
 }
 
 static int inspect(const char *path, struct inspect_session *session, int json)
 {
-	struct smol_session_options *o = &session->options;
-	struct smol_mapping mapping;
-	struct smol_file file;
-	struct smol_error error;
-	int code = 0;
+    struct smol_session_options *o = &session->options;
+    struct smol_mapping mapping;
+    struct smol_file file;
+    struct smol_error error;
+    int code = 0;
 
-	if (cli_open(&mapping, &file, path, cli_cores(), &error))
-		return cli_complain(path, &error);
-	o->context = o->context ? o->context : file.config.context;
-	if (session_args_budget(o, &file, &error) ||
-	    session_args_memory(&session->memory_bytes, &session->session_bytes, o, &file, &error))
-		code = cli_complain(path, &error);
-	else if (json)
-		code = inspect_json(&file, session);
-	else {
-		print_page(&file, session);
-		code = cli_json_is_whole() ? 0 : cli_no_memory(path);
-	}
-	code = code ? code : cli_check_unchanged(&mapping, path);
-	cli_unmap(&mapping);
-	return code;
+    if (cli_open(&mapping, &file, path, cli_cores(), &error))
+        return cli_complain(path, &error);
+    o->context = o->context ? o->context : file.config.context;
+    if (session_args_budget(o, &file, &error) ||
+        session_args_memory(&session->memory_bytes, &session->session_bytes, o, &file, &error))
+        code = cli_complain(path, &error);
+    else if (json)
+        code = inspect_json(&file, session);
+    else {
+        print_page(&file, session);
+        code = cli_json_is_whole() ? 0 : cli_no_memory(path);
+    }
+    code = code ? code : cli_check_unchanged(&mapping, path);
+    cli_unmap(&mapping);
+    return code;
 }
 
 int tool_inspect(int argc, const char **argv)
 {
-	int json = 0, context_size = 0, threads = 0, code;
-	struct poptOption session_options[SESSION_OPTIONS];
-	struct session_words words = {.isa = NULL};
-	struct inspect_session session = {.memory_bytes = 0};
-	const struct poptOption options[] = {
-		{"json", 0, POPT_ARG_NONE, &json, 0, "print one JSON object", NULL},
-		{"ctx-size", 'c', POPT_ARG_INT, &context_size, 0, "memory with a context of N tokens; 0: the model's", "N"},
-		{"threads", 't', POPT_ARG_INT, &threads, 0, "and N threads; 0: one for each core", "N"},
-		{NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "How it would span, as for smolrun:", NULL},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context;
-	const char *path;
+    int json = 0, context_size = 0, threads = 0, code;
+    struct poptOption session_options[SESSION_OPTIONS];
+    struct session_words words = {.isa = NULL};
+    struct inspect_session session = {.memory_bytes = 0};
+    const struct poptOption options[] = {
+        {"json", 0, POPT_ARG_NONE, &json, 0, "print one JSON object", NULL},
+        {"ctx-size", 'c', POPT_ARG_INT, &context_size, 0,
+         "memory with a context of N tokens; 0: the model's", "N"},
+        {"threads", 't', POPT_ARG_INT, &threads, 0, "and N threads; 0: one for each core", "N"},
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0,
+         "How it would span, as for smolrun:", NULL},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context;
+    const char *path;
 
-	session_args_table(session_options, &words);
-	context = poptGetContext("smoltool inspect", argc, argv, options, 0);
-	poptSetOtherOptionHelp(context, "[OPTION...] MODEL.smol");
-	code = cli_parse(context);
-	if (code == 0 && (context_size < 0 || threads < 0 || threads > (int)SMOL_MAX_THREADS))
-		code = cli_usage_error(context_size < 0 ? "--ctx-size" : "--threads", "is out of range");
-	code = code ? code : session_args_check(&session.options, &words);
-	if (code == 0) {
-		session.options.context = (uint32_t)context_size;
-		session.options.n_threads = threads ? (uint32_t)threads : cli_cores();
-		path = cli_one_argument(context, "MODEL.smol");
-		code = path ? inspect(path, &session, json) : CLI_USAGE;
-	}
-	poptFreeContext(context);
-	session_args_free(&words);
-	return code;
+    session_args_table(session_options, &words);
+    context = poptGetContext("smoltool inspect", argc, argv, options, 0);
+    poptSetOtherOptionHelp(context, "[OPTION...] MODEL.smol");
+    code = cli_parse(context);
+    if (code == 0 && (context_size < 0 || threads < 0 || threads > (int)SMOL_MAX_THREADS))
+        code = cli_usage_error(context_size < 0 ? "--ctx-size" : "--threads", "is out of range");
+    code = code ? code : session_args_check(&session.options, &words);
+    if (code == 0) {
+        session.options.context = (uint32_t)context_size;
+        session.options.n_threads = threads ? (uint32_t)threads : cli_cores();
+        path = cli_one_argument(context, "MODEL.smol");
+        code = path ? inspect(path, &session, json) : CLI_USAGE;
+    }
+    poptFreeContext(context);
+    session_args_free(&words);
+    return code;
 }

@@ -10,7 +10,8 @@
 #include <jansson.h>
 
 /* The alphas of a tensor; false if it has none. alpha: (SMOL_MAX_BASES). */
-bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_file *file, const struct smol_tensor *t);
+bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_file *file,
+                    const struct smol_tensor *t);
 
 /* "f32", "f16", "q8" or "q4" of a type in a valid file. */
 const char *inspect_number_name(unsigned type);
@@ -20,9 +21,9 @@ json_t *inspect_scheme_json(const struct smol_scheme *scheme);
 
 /* A session that the model might run in, and what it would take. */
 struct inspect_session {
-	struct smol_session_options options;
-	uint64_t memory_bytes; /* of the whole process */
-	size_t session_bytes;
+    struct smol_session_options options;
+    uint64_t memory_bytes; /* of the whole process */
+    size_t session_bytes;
 };
 
 /* 0, or an exit code after a message. */

@@ -12,181 +12,192 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_file *file, const struct smol_tensor *t)
+bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_file *file,
+                    const struct smol_tensor *t)
 {
-	const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
-	const bool is_matrix = s->kind == SMOL_MATRIX;
-	struct smol_params_place at;
+    const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
+    const bool is_matrix = s->kind == SMOL_MATRIX;
+    struct smol_params_place at;
 
-	if (t->part > 1 || s->d == 0 || (is_matrix && (t->part == 1 || s->source == SMOL_MATRIX_UNIT || s->source > SMOL_MATRIX_SHARED)))
-		return false;
-	smol_params_at(&at, &file->config, t->layer, t->slot);
-	smol_decode_numbers(alpha, (enum smol_dtype)s->alpha_type,
-	                    file->learned.data + (t->part == 1 ? at.bias_alphas : at.alphas), s->d);
-	*d = s->d;
-	*shared = smol_scheme_is_shared(s);
-	return true;
+    if (t->part > 1 || s->d == 0 ||
+        (is_matrix &&
+         (t->part == 1 || s->source == SMOL_MATRIX_UNIT || s->source > SMOL_MATRIX_SHARED)))
+        return false;
+    smol_params_at(&at, &file->config, t->layer, t->slot);
+    smol_decode_numbers(alpha, (enum smol_dtype)s->alpha_type,
+                        file->learned.data + (t->part == 1 ? at.bias_alphas : at.alphas), s->d);
+    *d = s->d;
+    *shared = smol_scheme_is_shared(s);
+    return true;
 }
 
 const char *inspect_number_name(unsigned type)
 {
-	static const char *const names[] = {"f32", "f16", "q8", "q4", [SMOL_Q8_BLOCKS] = "q8"};
+    static const char *const names[] = {"f32", "f16", "q8", "q4", [SMOL_Q8_BLOCKS] = "q8"};
 
-	return names[type];
+    return names[type];
 }
 
 static json_t *json_alphas(const struct smol_file *file)
 {
-	const uint32_t n = smol_tensor_count(&file->config);
-	json_t *all = json_object();
-	float alpha[SMOL_MAX_BASES];
-	struct smol_tensor t;
+    const uint32_t n = smol_tensor_count(&file->config);
+    json_t *all = json_object();
+    float alpha[SMOL_MAX_BASES];
+    struct smol_tensor t;
 
-	for (uint32_t i = 0; i < n; i++) {
-		json_t *list;
-		uint32_t d;
-		bool shared;
-		smol_tensor_at(&t, &file->config, i);
-		if (!inspect_alphas(alpha, &d, &shared, file, &t))
-			continue;
-		list = json_array();
-		for (uint32_t k = 0; k < d; k++)
-			json_array_append_new(list, json_real((double)alpha[k]));
-		json_object_set_new(all, shared ? "shared" : t.name, list);
-	}
-	return all;
+    for (uint32_t i = 0; i < n; i++) {
+        json_t *list;
+        uint32_t d;
+        bool shared;
+        smol_tensor_at(&t, &file->config, i);
+        if (!inspect_alphas(alpha, &d, &shared, file, &t))
+            continue;
+        list = json_array();
+        for (uint32_t k = 0; k < d; k++)
+            json_array_append_new(list, json_real((double)alpha[k]));
+        json_object_set_new(all, shared ? "shared" : t.name, list);
+    }
+    return all;
 }
 
 json_t *inspect_scheme_json(const struct smol_scheme *s)
 {
-	static const char *const matrix_sources[] = {"unit", "own", "shared", "fastfood", "fastfood shared", "fourier", "fourier shared", "", "nola"};
-	static const char *const norm_sources[] = {"frozen", "own", "stored"};
-	const bool is_matrix = s->kind == SMOL_MATRIX;
+    static const char *const matrix_sources[] = {
+        "unit",           "own", "shared", "fastfood", "fastfood shared", "fourier",
+        "fourier shared", "",    "nola"};
+    static const char *const norm_sources[] = {"frozen", "own", "stored"};
+    const bool is_matrix = s->kind == SMOL_MATRIX;
 
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f, s:I, s:b, s:b, s:b, s:b}", "kind", is_matrix ? "matrix" : "norm", "source",
-	                 is_matrix ? matrix_sources[s->source] : norm_sources[s->source], "dist",
-	                 s->dist == SMOL_SIGN ? "sign" : "gauss", "d", s->d, "rank", s->rank, "alpha_type",
-	                 inspect_number_name(s->alpha_type), "value_type", inspect_number_name(s->value_type), "sigma",
-	                 (double)s->sigma, "dimensions", (json_int_t)s->dimensions, "gains",
-	                 smol_scheme_has(s, SMOL_TERM_GAINS), "biases", smol_scheme_has(s, SMOL_TERM_BIASES), "sparse",
-	                 smol_scheme_has(s, SMOL_TERM_SPARSE), "layer_gains", smol_scheme_has(s, SMOL_TERM_LAYER_GAIN));
+    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f, s:I, s:b, s:b, s:b, s:b}", "kind",
+                     is_matrix ? "matrix" : "norm", "source",
+                     is_matrix ? matrix_sources[s->source] : norm_sources[s->source], "dist",
+                     s->dist == SMOL_SIGN ? "sign" : "gauss", "d", s->d, "rank", s->rank,
+                     "alpha_type", inspect_number_name(s->alpha_type), "value_type",
+                     inspect_number_name(s->value_type), "sigma", (double)s->sigma, "dimensions",
+                     (json_int_t)s->dimensions, "gains", smol_scheme_has(s, SMOL_TERM_GAINS),
+                     "biases", smol_scheme_has(s, SMOL_TERM_BIASES), "sparse",
+                     smol_scheme_has(s, SMOL_TERM_SPARSE), "layer_gains",
+                     smol_scheme_has(s, SMOL_TERM_LAYER_GAIN));
 }
 
 static json_t *json_schemes(const struct smol_config *c)
 {
-	json_t *list = json_array();
+    json_t *list = json_array();
 
-	for (uint32_t i = 0; i < c->n_schemes; i++)
-		json_array_append_new(list, inspect_scheme_json(&c->schemes[i]));
-	return list;
+    for (uint32_t i = 0; i < c->n_schemes; i++)
+        json_array_append_new(list, inspect_scheme_json(&c->schemes[i]));
+    return list;
 }
 
 static json_t *json_runs(const struct smol_config *c)
 {
-	json_t *list = json_array();
+    json_t *list = json_array();
 
-	for (uint32_t i = 0; i < c->n_spans; i++) {
-		json_t *schemes = json_array();
-		for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
-			json_array_append_new(schemes, json_integer(c->spans[i].scheme[slot]));
-		json_array_append_new(list, json_pack("{s:i, s:o}", "layers", c->spans[i].n_layers, "schemes", schemes));
-	}
-	return list;
+    for (uint32_t i = 0; i < c->n_spans; i++) {
+        json_t *schemes = json_array();
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+            json_array_append_new(schemes, json_integer(c->spans[i].scheme[slot]));
+        json_array_append_new(
+            list, json_pack("{s:i, s:o}", "layers", c->spans[i].n_layers, "schemes", schemes));
+    }
+    return list;
 }
 
 static void set_text(json_t *object, const char *key, const char *text)
 {
-	json_object_set_new(object, key, json_string(text));
+    json_object_set_new(object, key, json_string(text));
 }
 
 static void set_integer(json_t *object, const char *key, uint64_t value)
 {
-	json_object_set_new(object, key, json_integer((json_int_t)value));
+    json_object_set_new(object, key, json_integer((json_int_t)value));
 }
 
 static void set_sizes(json_t *o, const struct smol_file *file)
 {
-	struct smol_size_report r;
+    struct smol_size_report r;
 
-	smol_file_sizes(&r, file);
-	set_integer(o, "file_bytes", r.file);
-	set_integer(o, "embedding_bytes", r.embeddings);
-	set_integer(o, "non_embedding_bytes", r.non_embedding);
-	set_integer(o, "non_embedding_params", smol_config_parameters(&file->config));
-	set_integer(o, "learned_bytes", r.learned);
-	set_integer(o, "tokenizer_bytes", r.tokenizer);
-	set_integer(o, "card_bytes", r.card);
-	set_integer(o, "padding_bytes", r.padding);
+    smol_file_sizes(&r, file);
+    set_integer(o, "file_bytes", r.file);
+    set_integer(o, "embedding_bytes", r.embeddings);
+    set_integer(o, "non_embedding_bytes", r.non_embedding);
+    set_integer(o, "non_embedding_params", smol_config_parameters(&file->config));
+    set_integer(o, "learned_bytes", r.learned);
+    set_integer(o, "tokenizer_bytes", r.tokenizer);
+    set_integer(o, "card_bytes", r.card);
+    set_integer(o, "padding_bytes", r.padding);
 }
 
 static void set_tokenizer(json_t *o, const struct smol_file *file)
 {
-	uint32_t end;
+    uint32_t end;
 
-	set_text(o, "tokenizer", file->config.tokenizer == SMOL_TOKENIZER_BYTES ? "bytes" : "bpe");
-	set_integer(o, "tokens", smol_token_count(file));
-	set_integer(o, "merges", smol_tokenizer_merge_count(file));
-	json_object_set_new(o, "end_token", smol_end_token(&end, file) ? json_integer(end) : json_null());
+    set_text(o, "tokenizer", file->config.tokenizer == SMOL_TOKENIZER_BYTES ? "bytes" : "bpe");
+    set_integer(o, "tokens", smol_token_count(file));
+    set_integer(o, "merges", smol_tokenizer_merge_count(file));
+    json_object_set_new(o, "end_token",
+                        smol_end_token(&end, file) ? json_integer(end) : json_null());
 }
 
 static void set_config(json_t *o, const struct smol_config *c)
 {
-	char text[32];
+    char text[32];
 
-	set_text(o, "method", smol_config_method(c));
-	/* JSON's integers reach 2^63 - 1 in most readers; the text holds every seed. */
-	if (c->seed <= INT64_MAX)
-		set_integer(o, "seed", c->seed);
-	else
-		set_text(o, "seed", cli_decimal(text, c->seed));
-	snprintf(text, sizeof text, "0x%016llx", (unsigned long long)c->seed);
-	set_text(o, "seed_hex", text);
-	set_integer(o, "layers", c->n_layers);
-	set_integer(o, "width", c->width);
-	set_integer(o, "heads", c->n_heads);
-	set_integer(o, "feed_forward", c->n_ff);
-	set_integer(o, "context", c->context);
-	set_integer(o, "vocab", c->vocab);
-	json_object_set_new(o, "ln_epsilon", json_real((double)c->ln_epsilon));
-	json_object_set_new(o, "logit_scale", json_real((double)c->logit_scale));
-	set_text(o, "wte_type", inspect_number_name(c->wte_type));
-	set_text(o, "wpe_type", inspect_number_name(c->wpe_type));
-	json_object_set_new(o, "schemes", json_schemes(c));
-	json_object_set_new(o, "runs", json_runs(c));
-	set_integer(o, "ln_f_scheme", c->ln_f);
+    set_text(o, "method", smol_config_method(c));
+    /* JSON's integers reach 2^63 - 1 in most readers; the text holds every seed. */
+    if (c->seed <= INT64_MAX)
+        set_integer(o, "seed", c->seed);
+    else
+        set_text(o, "seed", cli_decimal(text, c->seed));
+    snprintf(text, sizeof text, "0x%016llx", (unsigned long long)c->seed);
+    set_text(o, "seed_hex", text);
+    set_integer(o, "layers", c->n_layers);
+    set_integer(o, "width", c->width);
+    set_integer(o, "heads", c->n_heads);
+    set_integer(o, "feed_forward", c->n_ff);
+    set_integer(o, "context", c->context);
+    set_integer(o, "vocab", c->vocab);
+    json_object_set_new(o, "ln_epsilon", json_real((double)c->ln_epsilon));
+    json_object_set_new(o, "logit_scale", json_real((double)c->logit_scale));
+    set_text(o, "wte_type", inspect_number_name(c->wte_type));
+    set_text(o, "wpe_type", inspect_number_name(c->wpe_type));
+    json_object_set_new(o, "schemes", json_schemes(c));
+    json_object_set_new(o, "runs", json_runs(c));
+    set_integer(o, "ln_f_scheme", c->ln_f);
 }
 
 /* d and distribution of the first matrix, for those who want one number. */
 static void set_first_matrix(json_t *o, const struct smol_config *c)
 {
-	const struct smol_scheme *s = smol_config_scheme(c, 0, SMOL_ATTN_C_ATTN);
+    const struct smol_scheme *s = smol_config_scheme(c, 0, SMOL_ATTN_C_ATTN);
 
-	set_integer(o, "d", s->d);
-	set_integer(o, "rank", s->rank);
-	set_text(o, "dist", s->dist == SMOL_SIGN ? "sign" : "gauss");
+    set_integer(o, "d", s->d);
+    set_integer(o, "rank", s->rank);
+    set_text(o, "dist", s->dist == SMOL_SIGN ? "sign" : "gauss");
 }
 
 int inspect_json(const struct smol_file *file, const struct inspect_session *session)
 {
-	char hash[2 * SMOL_HASH_BYTES + 1], number[17];
-	json_t *o = json_object();
+    char hash[2 * SMOL_HASH_BYTES + 1], number[17];
+    json_t *o = json_object();
 
-	set_sizes(o, file);
-	set_config(o, &file->config);
-	set_tokenizer(o, file);
-	set_first_matrix(o, &file->config);
-	json_object_set_new(o, "alphas", json_alphas(file));
-	set_integer(o, "session_context", session->options.context);
-	set_integer(o, "session_threads", session->options.n_threads);
-	set_integer(o, "session_bytes", session->session_bytes);
-	set_integer(o, "memory_bytes", session->memory_bytes);
-	cli_hex(hash, file->hash, SMOL_HASH_BYTES);
-	set_text(o, "hash", hash);
-	json_object_set_new(o, "signed", json_boolean(file->is_signed));
-	cli_key_number(number, file->signature.key_number);
-	json_object_set_new(o, "signer", file->is_signed ? json_string(number) : json_null());
-	json_object_set_new(o, "card", file->card.size_bytes ? json_loadb((const char *)file->card.data,
-	                                                                  file->card.size_bytes, 0, NULL)
-	                                                     : json_null());
-	return cli_print_json(o);
+    set_sizes(o, file);
+    set_config(o, &file->config);
+    set_tokenizer(o, file);
+    set_first_matrix(o, &file->config);
+    json_object_set_new(o, "alphas", json_alphas(file));
+    set_integer(o, "session_context", session->options.context);
+    set_integer(o, "session_threads", session->options.n_threads);
+    set_integer(o, "session_bytes", session->session_bytes);
+    set_integer(o, "memory_bytes", session->memory_bytes);
+    cli_hex(hash, file->hash, SMOL_HASH_BYTES);
+    set_text(o, "hash", hash);
+    json_object_set_new(o, "signed", json_boolean(file->is_signed));
+    cli_key_number(number, file->signature.key_number);
+    json_object_set_new(o, "signer", file->is_signed ? json_string(number) : json_null());
+    json_object_set_new(o, "card",
+                        file->card.size_bytes ? json_loadb((const char *)file->card.data,
+                                                           file->card.size_bytes, 0, NULL)
+                                              : json_null());
+    return cli_print_json(o);
 }

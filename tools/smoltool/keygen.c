@@ -1,8 +1,8 @@
 /* smoltool keygen: a pair of minisign's keys. */
 #include "cli/cli.h"
 #include "cli/json.h"
-#include "smoltool/smoltool.h"
 #include "cli/key_file.h"
+#include "smoltool/smoltool.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -11,134 +11,140 @@
 #include <unistd.h>
 
 struct key_options {
-	char *public_path, *secret_path, *password_file;
-	int no_password, force, json;
+    char *public_path, *secret_path, *password_file;
+    int no_password, force, json;
 };
 
 static void free_options(struct key_options *o)
 {
-	free(o->public_path);
-	free(o->secret_path);
-	free(o->password_file);
+    free(o->public_path);
+    free(o->secret_path);
+    free(o->password_file);
 }
 
 static int new_password(char password[KEY_FILE_MAX_PASSWORD], const struct key_options *o)
 {
-	char again[KEY_FILE_MAX_PASSWORD];
-	struct smol_error error = {.code = SMOL_E_PASSWORD, .offset = SMOL_NO_OFFSET, .text = "the two passwords differ"};
-	int code = key_file_password(password, "Password for the new key", o->password_file);
+    char again[KEY_FILE_MAX_PASSWORD];
+    struct smol_error error = {
+        .code = SMOL_E_PASSWORD, .offset = SMOL_NO_OFFSET, .text = "the two passwords differ"};
+    int code = key_file_password(password, "Password for the new key", o->password_file);
 
-	if (code != 0 || o->password_file || isatty(STDIN_FILENO) != 1)
-		return code;
-	code = key_file_password(again, "The same again", NULL);
-	if (code == 0 && strcmp(password, again) != 0)
-		code = cli_complain(NULL, &error);
-	sodium_memzero(again, sizeof again);
-	return code;
+    if (code != 0 || o->password_file || isatty(STDIN_FILENO) != 1)
+        return code;
+    code = key_file_password(again, "The same again", NULL);
+    if (code == 0 && strcmp(password, again) != 0)
+        code = cli_complain(NULL, &error);
+    sodium_memzero(again, sizeof again);
+    return code;
 }
 
 /* text: the public key's file, whose second line is the key itself. */
-static int tell_keys(const struct key_options *o, const struct smol_public_key *key, const char *text,
-                     size_t n)
+static int tell_keys(const struct key_options *o, const struct smol_public_key *key,
+                     const char *text, size_t n)
 {
-	const char *feed = memchr(text, '\n', n), *line = feed ? feed + 1 : text;
-	char number[17];
+    const char *feed = memchr(text, '\n', n), *line = feed ? feed + 1 : text;
+    char number[17];
 
-	cli_key_number(number, key->key_number);
-	if (o->json)
-		return cli_print_json(json_pack("{s:s, s:s%, s:b}", "key", number, "public_key", line,
-		                                strcspn(line, "\n"), "encrypted", !o->no_password));
-	fputs("secret key: ", stdout);
-	cli_put_escaped(stdout, o->secret_path);
-	fputs(" (keep it to yourself)\npublic key: ", stdout);
-	cli_put_escaped(stdout, o->public_path);
-	printf("\n%s", line);
-	return 0;
+    cli_key_number(number, key->key_number);
+    if (o->json)
+        return cli_print_json(json_pack("{s:s, s:s%, s:b}", "key", number, "public_key", line,
+                                        strcspn(line, "\n"), "encrypted", !o->no_password));
+    fputs("secret key: ", stdout);
+    cli_put_escaped(stdout, o->secret_path);
+    fputs(" (keep it to yourself)\npublic key: ", stdout);
+    cli_put_escaped(stdout, o->public_path);
+    printf("\n%s", line);
+    return 0;
 }
 
-static int write_keys(const struct key_options *o, const struct smol_secret_key *secret, const char *password)
+static int write_keys(const struct key_options *o, const struct smol_secret_key *secret,
+                      const char *password)
 {
-	uint8_t text[SMOL_KEY_FILE_BYTES], public_text[SMOL_KEY_FILE_BYTES];
-	struct smol_public_key public_key;
-	struct smol_error error;
-	size_t n, public_n;
-	int code = 0;
+    uint8_t text[SMOL_KEY_FILE_BYTES], public_text[SMOL_KEY_FILE_BYTES];
+    struct smol_public_key public_key;
+    struct smol_error error;
+    size_t n, public_n;
+    int code = 0;
 
-	if (smol_secret_key_format(text, &n, secret, password, &error))
-		return cli_complain(NULL, &error);
-	smol_key_public(&public_key, secret);
-	smol_public_key_format(public_text, &public_n, &public_key);
-	if (smol_write_file(o->secret_path, text, n, 0600, &error))
-		code = cli_complain(o->secret_path, &error);
-	else if (smol_write_file(o->public_path, public_text, public_n, 0644, &error))
-		code = cli_complain(o->public_path, &error);
-	else
-		code = tell_keys(o, &public_key, (const char *)public_text, public_n);
-	sodium_memzero(text, sizeof text);
-	return code;
+    if (smol_secret_key_format(text, &n, secret, password, &error))
+        return cli_complain(NULL, &error);
+    smol_key_public(&public_key, secret);
+    smol_public_key_format(public_text, &public_n, &public_key);
+    if (smol_write_file(o->secret_path, text, n, 0600, &error))
+        code = cli_complain(o->secret_path, &error);
+    else if (smol_write_file(o->public_path, public_text, public_n, 0644, &error))
+        code = cli_complain(o->public_path, &error);
+    else
+        code = tell_keys(o, &public_key, (const char *)public_text, public_n);
+    sodium_memzero(text, sizeof text);
+    return code;
 }
 
 static int refuse_existing(const struct key_options *o)
 {
-	const char *paths[2] = {o->secret_path, o->public_path};
-	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET, .text = "exists; --force replaces it"};
+    const char *paths[2] = {o->secret_path, o->public_path};
+    struct smol_error error = {
+        .code = SMOL_E_IO, .offset = SMOL_NO_OFFSET, .text = "exists; --force replaces it"};
 
-	for (int i = 0; i < 2 && !o->force; i++)
-		if (access(paths[i], F_OK) == 0)
-			return cli_complain(paths[i], &error);
-	return 0;
+    for (int i = 0; i < 2 && !o->force; i++)
+        if (access(paths[i], F_OK) == 0)
+            return cli_complain(paths[i], &error);
+    return 0;
 }
 
 static int keygen(const struct key_options *o)
 {
-	char password[KEY_FILE_MAX_PASSWORD];
-	struct smol_secret_key secret;
-	struct smol_error error;
-	int code = refuse_existing(o);
+    char password[KEY_FILE_MAX_PASSWORD];
+    struct smol_secret_key secret;
+    struct smol_error error;
+    int code = refuse_existing(o);
 
-	if (code == 0 && !o->no_password)
-		code = new_password(password, o);
-	if (code != 0)
-		return code;
-	if (smol_key_generate(&secret, &error))
-		code = cli_complain(NULL, &error);
-	else
-		code = write_keys(o, &secret, o->no_password ? NULL : password);
-	smol_secret_key_wipe(&secret);
-	sodium_memzero(password, sizeof password);
-	return code;
+    if (code == 0 && !o->no_password)
+        code = new_password(password, o);
+    if (code != 0)
+        return code;
+    if (smol_key_generate(&secret, &error))
+        code = cli_complain(NULL, &error);
+    else
+        code = write_keys(o, &secret, o->no_password ? NULL : password);
+    smol_secret_key_wipe(&secret);
+    sodium_memzero(password, sizeof password);
+    return code;
 }
 
 int tool_keygen(int argc, const char **argv)
 {
-	struct key_options o = {0};
-	const struct poptOption options[] = {
-		{"public", 'p', POPT_ARG_STRING, &o.public_path, 0, "where the public key goes (smol.pub)", "FILE"},
-		{"secret", 's', POPT_ARG_STRING, &o.secret_path, 0, "where the secret key goes (smol.key)", "FILE"},
-		{"no-password", 'W', POPT_ARG_NONE, &o.no_password, 0, "do not encrypt the secret key", NULL},
-		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0,
-	         "take the password from a file's first line", "FILE"},
-		{"force", 'f', POPT_ARG_NONE, &o.force, 0, "replace keys that exist", NULL},
-		{"json", 0, POPT_ARG_NONE, &o.json, 0, "print one JSON object", NULL},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context = poptGetContext("smoltool keygen", argc, argv, options, 0);
-	int code = cli_parse(context);
+    struct key_options o = {0};
+    const struct poptOption options[] = {
+        {"public", 'p', POPT_ARG_STRING, &o.public_path, 0, "where the public key goes (smol.pub)",
+         "FILE"},
+        {"secret", 's', POPT_ARG_STRING, &o.secret_path, 0, "where the secret key goes (smol.key)",
+         "FILE"},
+        {"no-password", 'W', POPT_ARG_NONE, &o.no_password, 0, "do not encrypt the secret key",
+         NULL},
+        {"password-file", 0, POPT_ARG_STRING, &o.password_file, 0,
+         "take the password from a file's first line", "FILE"},
+        {"force", 'f', POPT_ARG_NONE, &o.force, 0, "replace keys that exist", NULL},
+        {"json", 0, POPT_ARG_NONE, &o.json, 0, "print one JSON object", NULL},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context = poptGetContext("smoltool keygen", argc, argv, options, 0);
+    int code = cli_parse(context);
 
-	if (code == 0 && poptPeekArg(context))
-		code = cli_usage_error(poptPeekArg(context), "one argument too many");
-	if (code == 0 && o.no_password && o.password_file)
-		code = cli_usage_error("--no-password, --password-file", "exclude each other");
-	if (!o.public_path)
-		o.public_path = strdup("smol.pub");
-	if (!o.secret_path)
-		o.secret_path = strdup("smol.key");
-	if (code == 0 && (!o.public_path || !o.secret_path))
-		code = CLI_FAILED;
-	if (code == 0)
-		code = keygen(&o);
-	free_options(&o);
-	poptFreeContext(context);
-	return code;
+    if (code == 0 && poptPeekArg(context))
+        code = cli_usage_error(poptPeekArg(context), "one argument too many");
+    if (code == 0 && o.no_password && o.password_file)
+        code = cli_usage_error("--no-password, --password-file", "exclude each other");
+    if (!o.public_path)
+        o.public_path = strdup("smol.pub");
+    if (!o.secret_path)
+        o.secret_path = strdup("smol.key");
+    if (code == 0 && (!o.public_path || !o.secret_path))
+        code = CLI_FAILED;
+    if (code == 0)
+        code = keygen(&o);
+    free_options(&o);
+    poptFreeContext(context);
+    return code;
 }

@@ -3,8 +3,8 @@
 #include "cli/guard.h"
 #include "cli/json.h"
 #include "cli/perplexity.h"
-#include "smoltool/smoltool.h"
 #include "smoltool/embedding_rows.h"
+#include "smoltool/smoltool.h"
 
 #include <smol/weights.h>
 
@@ -15,317 +15,313 @@
 #include <string.h>
 
 struct quantize_options {
-	int json;
-	char *embeddings, *text, *output;
+    int json;
+    char *embeddings, *text, *output;
 };
 
 /* What the new numbers of a table are off the old ones by. */
 struct table_loss {
-	const char *name, *from, *to;
-	double rms;       /* of all numbers */
-	double relative;  /* to the old numbers' own */
-	double worst_row; /* the same of the row that suffers most */
+    const char *name, *from, *to;
+    double rms;       /* of all numbers */
+    double relative;  /* to the old numbers' own */
+    double worst_row; /* the same of the row that suffers most */
 };
 
 struct losses {
-	struct table_loss wte, wpe;
-	uint64_t bytes_before, bytes_after; /* of the files */
-	bool has_text;
-	struct perplexity before, after;
+    struct table_loss wte, wpe;
+    uint64_t bytes_before, bytes_after; /* of the files */
+    bool has_text;
+    struct perplexity before, after;
 };
 
-static double ratio(double error, double size)
-{
-	return size > 0 ? sqrt(error / size) : 0;
-}
+static double ratio(double error, double size) { return size > 0 ? sqrt(error / size) : 0; }
 
 /* A row of a table as floats; scratch and values as for smol_tensor_read. */
-static enum smol_status read_row(float *row, const struct smol_file *file, const struct smol_tensor *t,
-                                 uint32_t i, double *values, void *scratch, struct smol_error *error)
+static enum smol_status read_row(float *row, const struct smol_file *file,
+                                 const struct smol_tensor *t, uint32_t i, double *values,
+                                 void *scratch, struct smol_error *error)
 {
-	const enum smol_status status = smol_tensor_read(values, file, t, i, 1, scratch, error);
+    const enum smol_status status = smol_tensor_read(values, file, t, i, 1, scratch, error);
 
-	for (uint32_t c = 0; !status && c < t->cols; c++)
-		row[c] = (float)values[c];
-	return status;
+    for (uint32_t c = 0; !status && c < t->cols; c++)
+        row[c] = (float)values[c];
+    return status;
 }
 
 /* Memory for a row of a file's tables. */
 struct row_memory {
-	double *values;
-	float *row, *other;
-	void *scratch;
-	size_t scratch_bytes;
+    double *values;
+    float *row, *other;
+    void *scratch;
+    size_t scratch_bytes;
 };
 
 static bool row_memory_init(struct row_memory *m, const struct smol_file *file)
 {
-	struct smol_tensor t;
+    struct smol_tensor t;
 
-	smol_tensor_at(&t, &file->config, 0);
-	m->scratch_bytes = smol_tensor_scratch_bytes(file, &t);
-	m->values = malloc(t.cols * sizeof *m->values);
-	m->row = malloc(t.cols * sizeof *m->row);
-	m->other = malloc(t.cols * sizeof *m->other);
-	m->scratch = cli_memory(m->scratch_bytes);
-	return m->values && m->row && m->other && m->scratch;
+    smol_tensor_at(&t, &file->config, 0);
+    m->scratch_bytes = smol_tensor_scratch_bytes(file, &t);
+    m->values = malloc(t.cols * sizeof *m->values);
+    m->row = malloc(t.cols * sizeof *m->row);
+    m->other = malloc(t.cols * sizeof *m->other);
+    m->scratch = cli_memory(m->scratch_bytes);
+    return m->values && m->row && m->other && m->scratch;
 }
 
 static void row_memory_free(struct row_memory *m)
 {
-	free(m->values);
-	free(m->row);
-	free(m->other);
-	cli_memory_free(m->scratch, m->scratch_bytes);
+    free(m->values);
+    free(m->row);
+    free(m->other);
+    cli_memory_free(m->scratch, m->scratch_bytes);
 }
 
 static enum smol_status encode_table(uint8_t *embeddings, const struct smol_table_layout *at,
                                      uint8_t type, const struct smol_file *file, uint32_t index,
                                      struct row_memory *m, struct smol_error *error)
 {
-	enum smol_status status = SMOL_OK;
-	struct smol_tensor t;
+    enum smol_status status = SMOL_OK;
+    struct smol_tensor t;
 
-	smol_tensor_at(&t, &file->config, index);
-	for (uint32_t i = 0; !status && i < t.rows; i++) {
-		status = read_row(m->row, file, &t, i, m->values, m->scratch, error);
-		if (!status)
-			table_put_row(embeddings, at, type, i, m->row, t.cols);
-	}
-	return status;
+    smol_tensor_at(&t, &file->config, index);
+    for (uint32_t i = 0; !status && i < t.rows; i++) {
+        status = read_row(m->row, file, &t, i, m->values, m->scratch, error);
+        if (!status)
+            table_put_row(embeddings, at, type, i, m->row, t.cols);
+    }
+    return status;
 }
 
 static enum smol_status compare_table(struct table_loss *loss, const struct smol_file *before,
                                       const struct smol_file *after, uint32_t index,
                                       struct row_memory *m, struct smol_error *error)
 {
-	double error_sum = 0, size_sum = 0;
-	enum smol_status status = SMOL_OK;
-	struct smol_tensor t;
+    double error_sum = 0, size_sum = 0;
+    enum smol_status status = SMOL_OK;
+    struct smol_tensor t;
 
-	smol_tensor_at(&t, &before->config, index);
-	for (uint32_t i = 0; !status && i < t.rows; i++) {
-		double e = 0, s = 0;
-		status = read_row(m->row, before, &t, i, m->values, m->scratch, error);
-		if (!status)
-			status = read_row(m->other, after, &t, i, m->values, m->scratch, error);
-		for (uint32_t c = 0; !status && c < t.cols; c++) {
-			const double x = (double)m->row[c], off = (double)m->other[c] - x;
-			e += off * off;
-			s += x * x;
-		}
-		error_sum += e;
-		size_sum += s;
-		loss->worst_row = fmax(loss->worst_row, ratio(e, s));
-	}
-	loss->rms = sqrt(error_sum / ((double)t.rows * (double)t.cols));
-	loss->relative = ratio(error_sum, size_sum);
-	return status;
+    smol_tensor_at(&t, &before->config, index);
+    for (uint32_t i = 0; !status && i < t.rows; i++) {
+        double e = 0, s = 0;
+        status = read_row(m->row, before, &t, i, m->values, m->scratch, error);
+        if (!status)
+            status = read_row(m->other, after, &t, i, m->values, m->scratch, error);
+        for (uint32_t c = 0; !status && c < t.cols; c++) {
+            const double x = (double)m->row[c], off = (double)m->other[c] - x;
+            e += off * off;
+            s += x * x;
+        }
+        error_sum += e;
+        size_sum += s;
+        loss->worst_row = fmax(loss->worst_row, ratio(e, s));
+    }
+    loss->rms = sqrt(error_sum / ((double)t.rows * (double)t.cols));
+    loss->relative = ratio(error_sum, size_sum);
+    return status;
 }
 
 /* The bytes of the new file, for free(). NULL with an error. */
 static uint8_t *make_file(uint64_t *size_bytes, const struct smol_file *file, uint8_t type,
                           struct row_memory *m, struct smol_error *error)
 {
-	struct smol_embedding_layout at;
-	struct smol_parts parts;
-	uint8_t *embeddings, *bytes = NULL;
+    struct smol_embedding_layout at;
+    struct smol_parts parts;
+    uint8_t *embeddings, *bytes = NULL;
 
-	smol_parts_of(&parts, file);
-	parts.config.wte_type = parts.config.wpe_type = type;
-	smol_embedding_layout(&at, &parts.config);
-	embeddings = calloc(at.size_bytes, 1);
-	if (!embeddings) {
-		*error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-		return NULL;
-	}
-	parts.embeddings = (struct smol_span){embeddings, at.size_bytes};
-	if (!encode_table(embeddings, &at.wte, type, file, 0, m, error) &&
-	    !encode_table(embeddings, &at.wpe, type, file, 1, m, error))
-		bytes = table_file(size_bytes, &parts, error);
-	free(embeddings);
-	return bytes;
+    smol_parts_of(&parts, file);
+    parts.config.wte_type = parts.config.wpe_type = type;
+    smol_embedding_layout(&at, &parts.config);
+    embeddings = calloc(at.size_bytes, 1);
+    if (!embeddings) {
+        *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+        return NULL;
+    }
+    parts.embeddings = (struct smol_span){embeddings, at.size_bytes};
+    if (!encode_table(embeddings, &at.wte, type, file, 0, m, error) &&
+        !encode_table(embeddings, &at.wpe, type, file, 1, m, error))
+        bytes = table_file(size_bytes, &parts, error);
+    free(embeddings);
+    return bytes;
 }
 
 static enum smol_status measure(struct perplexity *result, const struct smol_file *file,
                                 struct smol_span text, struct smol_error *error)
 {
-	const struct smol_session_options options = {.n_threads = cli_cores()};
-	struct smol_session *session = NULL;
-	enum smol_status status;
-	void *memory = NULL;
-	size_t size_bytes;
+    const struct smol_session_options options = {.n_threads = cli_cores()};
+    struct smol_session *session = NULL;
+    enum smol_status status;
+    void *memory = NULL;
+    size_t size_bytes;
 
-	status = smol_session_size(&size_bytes, file, &options, error);
-	if (!status && !(memory = cli_memory(size_bytes))) {
-		*error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-		status = SMOL_E_MEMORY;
-	}
-	if (!status)
-		status = smol_session_init(&session, file, &options, memory, size_bytes, error);
-	if (!status)
-		status = perplexity_measure(result, file, session, text, error);
-	smol_session_finish(session);
-	cli_memory_free(memory, size_bytes);
-	return status;
+    status = smol_session_size(&size_bytes, file, &options, error);
+    if (!status && !(memory = cli_memory(size_bytes))) {
+        *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+        status = SMOL_E_MEMORY;
+    }
+    if (!status)
+        status = smol_session_init(&session, file, &options, memory, size_bytes, error);
+    if (!status)
+        status = perplexity_measure(result, file, session, text, error);
+    smol_session_finish(session);
+    cli_memory_free(memory, size_bytes);
+    return status;
 }
 
 /* Fills in what the text says; 0 or an exit code after a message. */
 static int measure_both(struct losses *losses, const struct smol_file *before,
                         const struct smol_file *after, const char *path)
 {
-	struct smol_mapping text;
-	struct smol_error error;
-	enum smol_status status = cli_map(&text, path, &error);
+    struct smol_mapping text;
+    struct smol_error error;
+    enum smol_status status = cli_map(&text, path, &error);
 
-	if (status)
-		return cli_complain(path, &error);
-	status = measure(&losses->before, before, text.bytes, &error);
-	if (!status)
-		status = measure(&losses->after, after, text.bytes, &error);
-	cli_unmap(&text);
-	losses->has_text = true;
-	return status ? cli_complain(path, &error) : 0;
+    if (status)
+        return cli_complain(path, &error);
+    status = measure(&losses->before, before, text.bytes, &error);
+    if (!status)
+        status = measure(&losses->after, after, text.bytes, &error);
+    cli_unmap(&text);
+    losses->has_text = true;
+    return status ? cli_complain(path, &error) : 0;
 }
 
 static void print_table(const struct table_loss *t)
 {
-	printf("%s  %s to %s: RMS error %.3g, %.3g %% of the numbers' own; of the worst row %.3g %%\n",
-	       t->name, t->from, t->to, t->rms, 100 * t->relative, 100 * t->worst_row);
+    printf("%s  %s to %s: RMS error %.3g, %.3g %% of the numbers' own; of the worst row %.3g %%\n",
+           t->name, t->from, t->to, t->rms, 100 * t->relative, 100 * t->worst_row);
 }
 
 static void print_losses(const struct losses *l)
 {
-	const double before = exp(l->before.nats_per_token), after = exp(l->after.nats_per_token);
-	char from[32], to[32];
+    const double before = exp(l->before.nats_per_token), after = exp(l->after.nats_per_token);
+    char from[32], to[32];
 
-	print_table(&l->wte);
-	print_table(&l->wpe);
-	printf("file %s to %s\n", cli_size(from, l->bytes_before), cli_size(to, l->bytes_after));
-	if (l->has_text)
-		printf("text %.6f to %.6f nats a token, perplexity %.4f to %.4f (%+.4f)\n",
-		       l->before.nats_per_token, l->after.nats_per_token, before, after,
-		       after - before);
+    print_table(&l->wte);
+    print_table(&l->wpe);
+    printf("file %s to %s\n", cli_size(from, l->bytes_before), cli_size(to, l->bytes_after));
+    if (l->has_text)
+        printf("text %.6f to %.6f nats a token, perplexity %.4f to %.4f (%+.4f)\n",
+               l->before.nats_per_token, l->after.nats_per_token, before, after, after - before);
 }
 
 static json_t *table_json(const struct table_loss *t)
 {
-	return json_pack("{s:s, s:s, s:f, s:f, s:f}", "from", t->from, "to", t->to, "rms_error", t->rms,
-	                 "relative_rms_error", t->relative, "worst_row_relative_rms_error",
-	                 t->worst_row);
+    return json_pack("{s:s, s:s, s:f, s:f, s:f}", "from", t->from, "to", t->to, "rms_error", t->rms,
+                     "relative_rms_error", t->relative, "worst_row_relative_rms_error",
+                     t->worst_row);
 }
 
 static int print_json(const struct losses *l)
 {
-	json_t *json = json_pack("{s:o?, s:o?, s:I, s:I}", "wte", table_json(&l->wte), "wpe",
-	                         table_json(&l->wpe), "file_bytes_before", (json_int_t)l->bytes_before,
-	                         "file_bytes_after", (json_int_t)l->bytes_after);
-	char *text;
+    json_t *json = json_pack("{s:o?, s:o?, s:I, s:I}", "wte", table_json(&l->wte), "wpe",
+                             table_json(&l->wpe), "file_bytes_before", (json_int_t)l->bytes_before,
+                             "file_bytes_after", (json_int_t)l->bytes_after);
+    char *text;
 
-	if (json && l->has_text) {
-		json_object_set_new(json, "nats_per_token_before", json_real(l->before.nats_per_token));
-		json_object_set_new(json, "nats_per_token_after", json_real(l->after.nats_per_token));
-	}
-	text = json ? cli_json_text(json, JSON_INDENT(2)) : NULL;
-	json_decref(json);
-	if (!text)
-		return cli_complain(
-			NULL, &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
-	puts(text);
-	free(text);
-	return 0;
+    if (json && l->has_text) {
+        json_object_set_new(json, "nats_per_token_before", json_real(l->before.nats_per_token));
+        json_object_set_new(json, "nats_per_token_after", json_real(l->after.nats_per_token));
+    }
+    text = json ? cli_json_text(json, JSON_INDENT(2)) : NULL;
+    json_decref(json);
+    if (!text)
+        return cli_complain(NULL,
+                            &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
+    puts(text);
+    free(text);
+    return 0;
 }
 
 /* The new bytes are read back as any file, so that what is measured is what is written. */
 static int write_and_tell(const struct quantize_options *o, const struct smol_file *before,
                           const uint8_t *bytes, uint64_t size_bytes, struct row_memory *m)
 {
-	const char *from_wte = table_type_name(before->config.wte_type),
-		   *from_wpe = table_type_name(before->config.wpe_type);
-	struct losses losses = {.wte = {.name = "wte", .from = from_wte, .to = o->embeddings},
-	                        .wpe = {.name = "wpe", .from = from_wpe, .to = o->embeddings},
-	                        .bytes_before = before->bytes.size_bytes,
-	                        .bytes_after = size_bytes};
-	struct smol_error error;
-	struct smol_file after;
-	int code;
+    const char *from_wte = table_type_name(before->config.wte_type),
+               *from_wpe = table_type_name(before->config.wpe_type);
+    struct losses losses = {.wte = {.name = "wte", .from = from_wte, .to = o->embeddings},
+                            .wpe = {.name = "wpe", .from = from_wpe, .to = o->embeddings},
+                            .bytes_before = before->bytes.size_bytes,
+                            .bytes_after = size_bytes};
+    struct smol_error error;
+    struct smol_file after;
+    int code;
 
-	if (smol_file_parse(&after, bytes, size_bytes, &error) ||
-	    compare_table(&losses.wte, before, &after, 0, m, &error) ||
-	    compare_table(&losses.wpe, before, &after, 1, m, &error))
-		return cli_complain(o->output, &error);
-	if (o->text && (code = measure_both(&losses, before, &after, o->text)) != 0)
-		return code;
-	if (smol_write_file(o->output, bytes, size_bytes, 0644, &error))
-		return cli_complain(o->output, &error);
-	if (o->json)
-		return print_json(&losses);
-	print_losses(&losses);
-	return 0;
+    if (smol_file_parse(&after, bytes, size_bytes, &error) ||
+        compare_table(&losses.wte, before, &after, 0, m, &error) ||
+        compare_table(&losses.wpe, before, &after, 1, m, &error))
+        return cli_complain(o->output, &error);
+    if (o->text && (code = measure_both(&losses, before, &after, o->text)) != 0)
+        return code;
+    if (smol_write_file(o->output, bytes, size_bytes, 0644, &error))
+        return cli_complain(o->output, &error);
+    if (o->json)
+        return print_json(&losses);
+    print_losses(&losses);
+    return 0;
 }
 
 static int quantize(const struct quantize_options *o, const char *path)
 {
-	struct row_memory memory = {0};
-	struct smol_mapping mapping;
-	struct smol_file file;
-	struct smol_error error;
-	uint64_t size_bytes;
-	uint8_t *bytes = NULL;
-	int code;
+    struct row_memory memory = {0};
+    struct smol_mapping mapping;
+    struct smol_file file;
+    struct smol_error error;
+    uint64_t size_bytes;
+    uint8_t *bytes = NULL;
+    int code;
 
-	if (cli_open(&mapping, &file, path, cli_cores(), &error))
-		return cli_complain(path, &error);
-	if (row_memory_init(&memory, &file))
-		bytes = make_file(&size_bytes, &file, (uint8_t)table_type(o->embeddings), &memory,
-		                  &error);
-	else
-		error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	if (bytes && smol_mapping_check(&mapping, &error)) {
-		free(bytes);
-		bytes = NULL;
-	}
-	code = bytes ? write_and_tell(o, &file, bytes, size_bytes, &memory)
-	             : cli_complain(path, &error);
-	free(bytes);
-	row_memory_free(&memory);
-	cli_unmap(&mapping);
-	return code;
+    if (cli_open(&mapping, &file, path, cli_cores(), &error))
+        return cli_complain(path, &error);
+    if (row_memory_init(&memory, &file))
+        bytes = make_file(&size_bytes, &file, (uint8_t)table_type(o->embeddings), &memory, &error);
+    else
+        error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+    if (bytes && smol_mapping_check(&mapping, &error)) {
+        free(bytes);
+        bytes = NULL;
+    }
+    code =
+        bytes ? write_and_tell(o, &file, bytes, size_bytes, &memory) : cli_complain(path, &error);
+    free(bytes);
+    row_memory_free(&memory);
+    cli_unmap(&mapping);
+    return code;
 }
 
 int tool_quantize(int argc, const char **argv)
 {
-	struct quantize_options o = {0};
-	const struct poptOption options[] = {
-		{"embeddings", 0, POPT_ARG_STRING, &o.embeddings, 0, "q8, q4 or f16", "TYPE"},
-		{"text", 0, POPT_ARG_STRING, &o.text, 0,
-	         "a text to measure the loss of, before and after", "FILE"},
-		{"json", 0, POPT_ARG_NONE, &o.json, 0, "print the losses as one JSON object", NULL},
-		{"output", 'o', POPT_ARG_STRING, &o.output, 0,
-	         "where the new model goes; it is not signed", "FILE"},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context = poptGetContext("smoltool quantize", argc, argv, options, 0);
-	const char *path;
-	int code;
+    struct quantize_options o = {0};
+    const struct poptOption options[] = {
+        {"embeddings", 0, POPT_ARG_STRING, &o.embeddings, 0, "q8, q4 or f16", "TYPE"},
+        {"text", 0, POPT_ARG_STRING, &o.text, 0, "a text to measure the loss of, before and after",
+         "FILE"},
+        {"json", 0, POPT_ARG_NONE, &o.json, 0, "print the losses as one JSON object", NULL},
+        {"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the new model goes; it is not signed",
+         "FILE"},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context = poptGetContext("smoltool quantize", argc, argv, options, 0);
+    const char *path;
+    int code;
 
-	poptSetOtherOptionHelp(context, "--embeddings TYPE MODEL.smol -o FILE");
-	code = cli_parse(context);
-	if (code == 0) {
-		path = cli_one_argument(context, "MODEL.smol");
-		if (!path)
-			code = CLI_USAGE;
-		else if (!o.output)
-			code = cli_usage_error("--output", "is missing");
-		else if (!o.embeddings || table_type(o.embeddings) < SMOL_F16)
-			code = cli_usage_error("--embeddings", "takes q8, q4 or f16");
-		else
-			code = quantize(&o, path);
-	}
-	free(o.embeddings);
-	free(o.text);
-	free(o.output);
-	poptFreeContext(context);
-	return code;
+    poptSetOtherOptionHelp(context, "--embeddings TYPE MODEL.smol -o FILE");
+    code = cli_parse(context);
+    if (code == 0) {
+        path = cli_one_argument(context, "MODEL.smol");
+        if (!path)
+            code = CLI_USAGE;
+        else if (!o.output)
+            code = cli_usage_error("--output", "is missing");
+        else if (!o.embeddings || table_type(o.embeddings) < SMOL_F16)
+            code = cli_usage_error("--embeddings", "takes q8, q4 or f16");
+        else
+            code = quantize(&o, path);
+    }
+    free(o.embeddings);
+    free(o.text);
+    free(o.output);
+    poptFreeContext(context);
+    return code;
 }

@@ -2,8 +2,8 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/key_file.h"
-#include "smoltool/smoltool.h"
 #include "cli/trust.h"
+#include "smoltool/smoltool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,17 +11,17 @@
 #include <time.h>
 
 struct sign_options {
-	char *key, *password_file, *output, *trusted, *untrusted;
-	int detached;
+    char *key, *password_file, *output, *trusted, *untrusted;
+    int detached;
 };
 
 static void free_options(struct sign_options *o)
 {
-	free(o->key);
-	free(o->password_file);
-	free(o->output);
-	free(o->trusted);
-	free(o->untrusted);
+    free(o->key);
+    free(o->password_file);
+    free(o->output);
+    free(o->trusted);
+    free(o->untrusted);
 }
 
 /* ---- in the model ---- */
@@ -30,15 +30,15 @@ static void free_options(struct sign_options *o)
 static enum smol_status put_signed(struct smol_writer *writer, const struct smol_file *file,
                                    const struct smol_secret_key *key, struct smol_error *error)
 {
-	uint8_t block[SMOL_SIGNATURE_BLOCK_BYTES];
-	struct smol_signature signature;
-	enum smol_status status;
+    uint8_t block[SMOL_SIGNATURE_BLOCK_BYTES];
+    struct smol_signature signature;
+    enum smol_status status;
 
-	smol_sign_hash(&signature, file->hash, key);
-	smol_signature_encode(block, &signature);
-	status =
-		smol_writer_append(writer, file->bytes.data, file->body_bytes + SMOL_HASH_BYTES, error);
-	return status ? status : smol_writer_append(writer, block, sizeof block, error);
+    smol_sign_hash(&signature, file->hash, key);
+    smol_signature_encode(block, &signature);
+    status =
+        smol_writer_append(writer, file->bytes.data, file->body_bytes + SMOL_HASH_BYTES, error);
+    return status ? status : smol_writer_append(writer, block, sizeof block, error);
 }
 
 /* A file that changed is what is told, whatever came of it. */
@@ -46,153 +46,153 @@ static int write_signed(const struct sign_options *o, const char *path,
                         const struct smol_mapping *mapping, const struct smol_file *file,
                         const struct smol_secret_key *key)
 {
-	const char *output = o->output ? o->output : path;
-	struct smol_writer *writer;
-	struct smol_error error, changed;
-	enum smol_status status;
+    const char *output = o->output ? o->output : path;
+    struct smol_writer *writer;
+    struct smol_error error, changed;
+    enum smol_status status;
 
-	if (smol_writer_open(&writer, output, 0644, &error))
-		return cli_complain(output, &error);
-	cli_guard_output(output);
-	status = put_signed(writer, file, key, &error);
-	if (smol_mapping_check(mapping, &changed)) {
-		smol_writer_abort(writer);
-		return cli_complain(path, &changed);
-	}
-	if (status)
-		smol_writer_abort(writer);
-	else
-		status = smol_writer_commit(writer, &error);
-	cli_guard_output(NULL);
-	return status ? cli_complain(output, &error) : 0;
+    if (smol_writer_open(&writer, output, 0644, &error))
+        return cli_complain(output, &error);
+    cli_guard_output(output);
+    status = put_signed(writer, file, key, &error);
+    if (smol_mapping_check(mapping, &changed)) {
+        smol_writer_abort(writer);
+        return cli_complain(path, &changed);
+    }
+    if (status)
+        smol_writer_abort(writer);
+    else
+        status = smol_writer_commit(writer, &error);
+    cli_guard_output(NULL);
+    return status ? cli_complain(output, &error) : 0;
 }
 
 static int sign_model(const struct sign_options *o, const char *path)
 {
-	struct smol_secret_key key;
-	struct smol_mapping mapping;
-	struct smol_file file;
-	struct smol_error error;
-	int code;
+    struct smol_secret_key key;
+    struct smol_mapping mapping;
+    struct smol_file file;
+    struct smol_error error;
+    int code;
 
-	if (cli_open(&mapping, &file, path, cli_cores(), &error))
-		return cli_complain(path, &error);
-	code = key_file_secret(&key, o->key, o->password_file);
-	if (code == 0) {
-		code = write_signed(o, path, &mapping, &file, &key);
-		smol_secret_key_wipe(&key);
-	}
-	cli_unmap(&mapping);
-	return code;
+    if (cli_open(&mapping, &file, path, cli_cores(), &error))
+        return cli_complain(path, &error);
+    code = key_file_secret(&key, o->key, o->password_file);
+    if (code == 0) {
+        code = write_signed(o, path, &mapping, &file, &key);
+        smol_secret_key_wipe(&key);
+    }
+    cli_unmap(&mapping);
+    return code;
 }
 
 /* ---- beside the file ---- */
 
-/* As minisign's own: when, which file, and that its hash was signed. For free(); NULL if memory is out. */
+/* As minisign's own: when, which file, and that its hash was signed. For free(); NULL if memory is
+ * out. */
 static char *default_comment(const char *path)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	const size_t n = strlen(name) + 64;
-	char *comment = malloc(n);
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const size_t n = strlen(name) + 64;
+    char *comment = malloc(n);
 
-	if (comment)
-		snprintf(comment, n, "timestamp:%lld\tfile:%s\thashed", (long long)time(NULL), name);
-	return comment;
+    if (comment)
+        snprintf(comment, n, "timestamp:%lld\tfile:%s\thashed", (long long)time(NULL), name);
+    return comment;
 }
 
 static int write_detached(const char *output, const struct sign_options *o,
                           const struct smol_minisig *signature)
 {
-	uint8_t text[SMOL_MINISIG_FILE_BYTES];
-	struct smol_error error;
-	size_t n;
+    uint8_t text[SMOL_MINISIG_FILE_BYTES];
+    struct smol_error error;
+    size_t n;
 
-	if (smol_minisig_format(text, &n, signature,
-	                        o->untrusted ? o->untrusted : "signature from smoltool's secret key",
-	                        &error))
-		return cli_usage_error("--comment", error.text);
-	return smol_write_file(output, text, n, 0644, &error) ? cli_complain(output, &error) : 0;
+    if (smol_minisig_format(text, &n, signature,
+                            o->untrusted ? o->untrusted : "signature from smoltool's secret key",
+                            &error))
+        return cli_usage_error("--comment", error.text);
+    return smol_write_file(output, text, n, 0644, &error) ? cli_complain(output, &error) : 0;
 }
 
 static int make_detached(const struct sign_options *o, const char *path, const char *output,
                          const char *comment, const struct smol_secret_key *key)
 {
-	struct smol_minisig signature;
-	struct smol_mapping mapping;
-	struct smol_error error;
-	enum smol_status status;
-	int code;
+    struct smol_minisig signature;
+    struct smol_mapping mapping;
+    struct smol_error error;
+    enum smol_status status;
+    int code;
 
-	if (cli_map(&mapping, path, &error))
-		return cli_complain(path, &error);
-	status = smol_minisig_sign(&signature, mapping.bytes.data, mapping.bytes.size_bytes, key,
-	                           comment, &error);
-	code = status == SMOL_E_ARGUMENT && o->trusted
-	               ? cli_usage_error("--trusted-comment", error.text)
-	       : status ? cli_complain(path, &error)
-	                : cli_check_unchanged(&mapping, path);
-	cli_unmap(&mapping);
-	return code ? code : write_detached(output, o, &signature);
+    if (cli_map(&mapping, path, &error))
+        return cli_complain(path, &error);
+    status = smol_minisig_sign(&signature, mapping.bytes.data, mapping.bytes.size_bytes, key,
+                               comment, &error);
+    code = status == SMOL_E_ARGUMENT && o->trusted
+               ? cli_usage_error("--trusted-comment", error.text)
+           : status ? cli_complain(path, &error)
+                    : cli_check_unchanged(&mapping, path);
+    cli_unmap(&mapping);
+    return code ? code : write_detached(output, o, &signature);
 }
 
 static int sign_detached(const struct sign_options *o, const char *path)
 {
-	char *output = o->output ? strdup(o->output) : trust_signature_path(path);
-	char *comment = o->trusted ? strdup(o->trusted) : default_comment(path);
-	const struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	struct smol_secret_key key;
-	int code = output && comment ? 0 : cli_complain(NULL, &error);
+    char *output = o->output ? strdup(o->output) : trust_signature_path(path);
+    char *comment = o->trusted ? strdup(o->trusted) : default_comment(path);
+    const struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+    struct smol_secret_key key;
+    int code = output && comment ? 0 : cli_complain(NULL, &error);
 
-	if (code == 0 && (code = key_file_secret(&key, o->key, o->password_file)) == 0) {
-		code = make_detached(o, path, output, comment, &key);
-		smol_secret_key_wipe(&key);
-	}
-	free(output);
-	free(comment);
-	return code;
+    if (code == 0 && (code = key_file_secret(&key, o->key, o->password_file)) == 0) {
+        code = make_detached(o, path, output, comment, &key);
+        smol_secret_key_wipe(&key);
+    }
+    free(output);
+    free(comment);
+    return code;
 }
 
 /* ---- the command ---- */
 
 static int sign(const struct sign_options *o, const char *path)
 {
-	if (!path)
-		return CLI_USAGE;
-	if (!o->key)
-		return cli_usage_error("--key", "is missing");
-	if (!o->detached && (o->trusted || o->untrusted))
-		return cli_usage_error(o->trusted ? "--trusted-comment" : "--comment",
-		                       "goes with --detached");
-	return o->detached ? sign_detached(o, path) : sign_model(o, path);
+    if (!path)
+        return CLI_USAGE;
+    if (!o->key)
+        return cli_usage_error("--key", "is missing");
+    if (!o->detached && (o->trusted || o->untrusted))
+        return cli_usage_error(o->trusted ? "--trusted-comment" : "--comment",
+                               "goes with --detached");
+    return o->detached ? sign_detached(o, path) : sign_model(o, path);
 }
 
 int tool_sign(int argc, const char **argv)
 {
-	struct sign_options o = {0};
-	const struct poptOption options[] = {
-		{"key", 'k', POPT_ARG_STRING, &o.key, 0, "the minisign secret key to sign with",
-	         "FILE"},
-		{"detached", 0, POPT_ARG_NONE, &o.detached, 0,
-	         "sign any file, for minisign too, in FILE.minisig", NULL},
-		{"trusted-comment", 't', POPT_ARG_STRING, &o.trusted, 0,
-	         "that is signed with it (time and name)", "TEXT"},
-		{"comment", 'c', POPT_ARG_STRING, &o.untrusted, 0, "that is not", "TEXT"},
-		{"output", 'o', POPT_ARG_STRING, &o.output, 0,
-	         "where the signed model (in place) or the signature goes", "FILE"},
-		{"password-file", 0, POPT_ARG_STRING, &o.password_file, 0,
-	         "take the password from a file's first line", "FILE"},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context = poptGetContext("smoltool sign", argc, argv, options, 0);
-	int code;
+    struct sign_options o = {0};
+    const struct poptOption options[] = {
+        {"key", 'k', POPT_ARG_STRING, &o.key, 0, "the minisign secret key to sign with", "FILE"},
+        {"detached", 0, POPT_ARG_NONE, &o.detached, 0,
+         "sign any file, for minisign too, in FILE.minisig", NULL},
+        {"trusted-comment", 't', POPT_ARG_STRING, &o.trusted, 0,
+         "that is signed with it (time and name)", "TEXT"},
+        {"comment", 'c', POPT_ARG_STRING, &o.untrusted, 0, "that is not", "TEXT"},
+        {"output", 'o', POPT_ARG_STRING, &o.output, 0,
+         "where the signed model (in place) or the signature goes", "FILE"},
+        {"password-file", 0, POPT_ARG_STRING, &o.password_file, 0,
+         "take the password from a file's first line", "FILE"},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context = poptGetContext("smoltool sign", argc, argv, options, 0);
+    int code;
 
-	poptSetOtherOptionHelp(context, "--key FILE [OPTION...] MODEL.smol\n"
-	                                "                     --key FILE --detached [OPTION...] FILE");
-	code = cli_parse(context);
-	if (code == 0)
-		code = sign(&o, cli_one_argument(context, o.detached ? "FILE" : "MODEL.smol"));
-	free_options(&o);
-	poptFreeContext(context);
-	return code;
+    poptSetOtherOptionHelp(context, "--key FILE [OPTION...] MODEL.smol\n"
+                                    "                     --key FILE --detached [OPTION...] FILE");
+    code = cli_parse(context);
+    if (code == 0)
+        code = sign(&o, cli_one_argument(context, o.detached ? "FILE" : "MODEL.smol"));
+    free_options(&o);
+    poptFreeContext(context);
+    return code;
 }

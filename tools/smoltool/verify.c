@@ -2,8 +2,8 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/json.h"
-#include "smoltool/smoltool.h"
 #include "cli/trust.h"
+#include "smoltool/smoltool.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -12,17 +12,17 @@
 #include <unistd.h>
 
 struct verify_options {
-	char *pubkey, *signature;
-	int trusted, json;
+    char *pubkey, *signature;
+    int trusted, json;
 };
 
 /* What was found out. */
 struct verdict {
-	struct smol_file file;
-	bool is_model;    /* else file says nothing */
-	bool is_demanded; /* then proof says by whom it is signed */
-	struct trust_proof proof;
-	char *unchecked; /* a detached signature that nobody asked for, owned */
+    struct smol_file file;
+    bool is_model;    /* else file says nothing */
+    bool is_demanded; /* then proof says by whom it is signed */
+    struct trust_proof proof;
+    char *unchecked; /* a detached signature that nobody asked for, owned */
 };
 
 /* ---- the checks, over one mapping ---- */
@@ -30,200 +30,197 @@ struct verdict {
 static enum smol_status check_model(struct smol_file *file, const struct smol_span *bytes,
                                     struct smol_error *error)
 {
-	enum smol_status status;
+    enum smol_status status;
 
-	if (sodium_init() < 0) {
-		*error = (struct smol_error){SMOL_E_IO, SMOL_NO_OFFSET, "libsodium cannot start"};
-		return SMOL_E_IO;
-	}
-	if ((status = smol_file_parse(file, bytes->data, bytes->size_bytes, error)) ||
-	    (status = smol_file_check_tokens(file, error)) ||
-	    (status = smol_file_check_hash_threads(file, cli_cores(), error)))
-		return status;
-	return file->is_signed ? smol_file_check_signature(file, error) : SMOL_OK;
+    if (sodium_init() < 0) {
+        *error = (struct smol_error){SMOL_E_IO, SMOL_NO_OFFSET, "libsodium cannot start"};
+        return SMOL_E_IO;
+    }
+    if ((status = smol_file_parse(file, bytes->data, bytes->size_bytes, error)) ||
+        (status = smol_file_check_tokens(file, error)) ||
+        (status = smol_file_check_hash_threads(file, cli_cores(), error)))
+        return status;
+    return file->is_signed ? smol_file_check_signature(file, error) : SMOL_OK;
 }
 
-static bool is_there(const char *path)
-{
-	return path && access(path, F_OK) == 0;
-}
+static bool is_there(const char *path) { return path && access(path, F_OK) == 0; }
 
 /* Any file may be signed beside itself, and then need be no model. */
-static enum smol_status check_bytes(struct verdict *v, char **blamed, const struct verify_options *o,
-                                    const char *path, const struct trust *trust, struct smol_span bytes,
+static enum smol_status check_bytes(struct verdict *v, char **blamed,
+                                    const struct verify_options *o, const char *path,
+                                    const struct trust *trust, struct smol_span bytes,
                                     struct smol_error *error)
 {
-	char *beside = trust_signature_path(path);
-	const bool is_signed_beside = o->signature || is_there(beside);
-	enum smol_status status = check_model(&v->file, &bytes, error);
-	struct trust_subject subject = {.path = path, .bytes = bytes, .signature_path = o->signature};
+    char *beside = trust_signature_path(path);
+    const bool is_signed_beside = o->signature || is_there(beside);
+    enum smol_status status = check_model(&v->file, &bytes, error);
+    struct trust_subject subject = {.path = path, .bytes = bytes, .signature_path = o->signature};
 
-	v->is_model = status == SMOL_OK;
-	v->is_demanded = trust->n_keys > 0;
-	subject.model = v->is_model ? &v->file : NULL;
-	if (status == SMOL_E_MAGIC && v->is_demanded && is_signed_beside)
-		status = SMOL_OK;
-	if (status)
-		*blamed = strdup(path);
-	else if (v->is_demanded)
-		status = trust_check(&v->proof, blamed, trust, &subject, error);
-	else if (is_signed_beside && !status) {
-		v->unchecked = beside;
-		beside = NULL;
-	}
-	free(beside);
-	return status;
+    v->is_model = status == SMOL_OK;
+    v->is_demanded = trust->n_keys > 0;
+    subject.model = v->is_model ? &v->file : NULL;
+    if (status == SMOL_E_MAGIC && v->is_demanded && is_signed_beside)
+        status = SMOL_OK;
+    if (status)
+        *blamed = strdup(path);
+    else if (v->is_demanded)
+        status = trust_check(&v->proof, blamed, trust, &subject, error);
+    else if (is_signed_beside && !status) {
+        v->unchecked = beside;
+        beside = NULL;
+    }
+    free(beside);
+    return status;
 }
 
 /* ---- what is told ---- */
 
 static void print_signature(const struct verdict *v, bool by_folder)
 {
-	const uint8_t *signer = v->is_demanded ? v->proof.key_number : v->file.signature.key_number;
-	char number[17];
+    const uint8_t *signer = v->is_demanded ? v->proof.key_number : v->file.signature.key_number;
+    char number[17];
 
-	cli_key_number(number, signer);
-	if (v->is_demanded)
-		printf("signature  ok: by key %s, %s\n", number,
-		       by_folder ? "which is trusted" : "the key that was asked for");
-	else if (v->file.is_signed)
-		printf("signature  ok: by key %s (whose it is, only --pubkey can tell)\n", number);
-	else if (!v->unchecked)
-		puts("signature  none");
-	if (v->proof.signature_path) {
-		fputs("           in ", stdout);
-		cli_put_escaped(stdout, v->proof.signature_path);
-		printf("\n           comment: %s\n", v->proof.trusted_comment);
-	}
-	if (v->unchecked) {
-		fputs("signature  not checked: ", stdout);
-		cli_put_escaped(stdout, v->unchecked);
-		puts(" (that takes --pubkey or --trusted)");
-	}
+    cli_key_number(number, signer);
+    if (v->is_demanded)
+        printf("signature  ok: by key %s, %s\n", number,
+               by_folder ? "which is trusted" : "the key that was asked for");
+    else if (v->file.is_signed)
+        printf("signature  ok: by key %s (whose it is, only --pubkey can tell)\n", number);
+    else if (!v->unchecked)
+        puts("signature  none");
+    if (v->proof.signature_path) {
+        fputs("           in ", stdout);
+        cli_put_escaped(stdout, v->proof.signature_path);
+        printf("\n           comment: %s\n", v->proof.trusted_comment);
+    }
+    if (v->unchecked) {
+        fputs("signature  not checked: ", stdout);
+        cli_put_escaped(stdout, v->unchecked);
+        puts(" (that takes --pubkey or --trusted)");
+    }
 }
 
 static void print_model(const struct verdict *v)
 {
-	char hash[2 * SMOL_HASH_BYTES + 1];
+    char hash[2 * SMOL_HASH_BYTES + 1];
 
-	cli_hex(hash, v->file.hash, SMOL_HASH_BYTES);
-	printf("checksum   ok: not damaged\nhash       ok: %s\n", hash);
+    cli_hex(hash, v->file.hash, SMOL_HASH_BYTES);
+    printf("checksum   ok: not damaged\nhash       ok: %s\n", hash);
 }
 
 static int report(const struct verdict *v, bool by_folder)
 {
-	if (v->is_model)
-		print_model(v);
-	else
-		puts("checksum   none: not a .smol file");
-	print_signature(v, by_folder);
-	return 0;
+    if (v->is_model)
+        print_model(v);
+    else
+        puts("checksum   none: not a .smol file");
+    print_signature(v, by_folder);
+    return 0;
 }
 
 static int report_json(const struct verdict *v)
 {
-	const bool in_file = v->is_model && v->file.is_signed;
-	const char *beside = v->proof.signature_path;
-	const bool is_signed = in_file || beside;
-	char hash[2 * SMOL_HASH_BYTES + 1], number[17];
+    const bool in_file = v->is_model && v->file.is_signed;
+    const char *beside = v->proof.signature_path;
+    const bool is_signed = in_file || beside;
+    char hash[2 * SMOL_HASH_BYTES + 1], number[17];
 
-	cli_hex(hash, v->file.hash, v->is_model ? SMOL_HASH_BYTES : 0);
-	cli_key_number(number, v->is_demanded ? v->proof.key_number : v->file.signature.key_number);
-	return cli_print_json(json_pack("{s:b, s:s?, s:b, s:s?, s:b, s:o?, s:s?}", "verified", 1,
-	                                "hash", v->is_model ? hash : NULL, "signed", is_signed,
-	                                "signer", is_signed ? number : NULL, "demanded", v->is_demanded,
-	                                "detached", beside ? cli_json_string(beside, strlen(beside)) : NULL, "trusted_comment",
-	                                v->proof.trusted_comment));
+    cli_hex(hash, v->file.hash, v->is_model ? SMOL_HASH_BYTES : 0);
+    cli_key_number(number, v->is_demanded ? v->proof.key_number : v->file.signature.key_number);
+    return cli_print_json(json_pack(
+        "{s:b, s:s?, s:b, s:s?, s:b, s:o?, s:s?}", "verified", 1, "hash", v->is_model ? hash : NULL,
+        "signed", is_signed, "signer", is_signed ? number : NULL, "demanded", v->is_demanded,
+        "detached", beside ? cli_json_string(beside, strlen(beside)) : NULL, "trusted_comment",
+        v->proof.trusted_comment));
 }
 
 /* As far as it went well, and what did not. */
 static int report_failure(const struct verdict *v, const char *blamed, bool json,
                           const struct smol_error *error)
 {
-	if (v->is_model && !json)
-		print_model(v);
-	else if (json)
-		cli_print_json(json_pack("{s:b, s:s, s:o, s:s}", "verified", 0, "status",
-		                         smol_status_name(error->code), "offset",
-		                         error->offset == SMOL_NO_OFFSET
-		                                 ? json_null()
-		                                 : json_integer((json_int_t)error->offset),
-		                         "error", error->text));
-	fflush(stdout);
-	return cli_complain(blamed, error);
+    if (v->is_model && !json)
+        print_model(v);
+    else if (json)
+        cli_print_json(json_pack(
+            "{s:b, s:s, s:o, s:s}", "verified", 0, "status", smol_status_name(error->code),
+            "offset",
+            error->offset == SMOL_NO_OFFSET ? json_null() : json_integer((json_int_t)error->offset),
+            "error", error->text));
+    fflush(stdout);
+    return cli_complain(blamed, error);
 }
 
 /* ---- the command ---- */
 
 static int verify_with(const struct verify_options *o, const char *path, const struct trust *trust)
 {
-	struct verdict v = {.is_model = false};
-	struct smol_mapping mapping;
-	struct smol_error error;
-	enum smol_status status;
-	char *blamed = NULL;
-	int code;
+    struct verdict v = {.is_model = false};
+    struct smol_mapping mapping;
+    struct smol_error error;
+    enum smol_status status;
+    char *blamed = NULL;
+    int code;
 
-	if (cli_map(&mapping, path, &error))
-		return report_failure(&v, path, o->json, &error);
-	status = check_bytes(&v, &blamed, o, path, trust, mapping.bytes, &error);
-	if (!status && (status = smol_mapping_check(&mapping, &error))) {
-		v.is_model = false;
-		blamed = strdup(path);
-	}
-	code = status    ? report_failure(&v, blamed, o->json, &error)
-	       : o->json ? report_json(&v)
-	                 : report(&v, o->trusted != 0);
-	free(v.unchecked);
-	free(blamed);
-	trust_proof_free(&v.proof);
-	cli_unmap(&mapping);
-	return code;
+    if (cli_map(&mapping, path, &error))
+        return report_failure(&v, path, o->json, &error);
+    status = check_bytes(&v, &blamed, o, path, trust, mapping.bytes, &error);
+    if (!status && (status = smol_mapping_check(&mapping, &error))) {
+        v.is_model = false;
+        blamed = strdup(path);
+    }
+    code = status    ? report_failure(&v, blamed, o->json, &error)
+           : o->json ? report_json(&v)
+                     : report(&v, o->trusted != 0);
+    free(v.unchecked);
+    free(blamed);
+    trust_proof_free(&v.proof);
+    cli_unmap(&mapping);
+    return code;
 }
 
 static int verify(const struct verify_options *o, const char *path)
 {
-	struct trust trust = {NULL, 0};
-	int code = 0;
+    struct trust trust = {NULL, 0};
+    int code = 0;
 
-	if (!path)
-		return CLI_USAGE;
-	if (o->pubkey && o->trusted)
-		return cli_usage_error("--pubkey, --trusted", "exclude each other");
-	if (o->signature && !o->pubkey && !o->trusted)
-		return cli_usage_error("--signature", "needs --pubkey or --trusted");
-	if (o->pubkey)
-		code = trust_key(&trust, o->pubkey);
-	else if (o->trusted)
-		code = trust_folder(&trust);
-	code = code ? code : verify_with(o, path, &trust);
-	trust_free(&trust);
-	return code;
+    if (!path)
+        return CLI_USAGE;
+    if (o->pubkey && o->trusted)
+        return cli_usage_error("--pubkey, --trusted", "exclude each other");
+    if (o->signature && !o->pubkey && !o->trusted)
+        return cli_usage_error("--signature", "needs --pubkey or --trusted");
+    if (o->pubkey)
+        code = trust_key(&trust, o->pubkey);
+    else if (o->trusted)
+        code = trust_folder(&trust);
+    code = code ? code : verify_with(o, path, &trust);
+    trust_free(&trust);
+    return code;
 }
 
 int tool_verify(int argc, const char **argv)
 {
-	struct verify_options o = {0};
-	const struct poptOption options[] = {
-		{"pubkey", 0, POPT_ARG_STRING, &o.pubkey, 0,
-	         "demand a signature by this minisign key (a file, or its base64)", "KEY"},
-		{"trusted", 0, POPT_ARG_NONE, &o.trusted, 0, "demand one by a key of the trust folder",
-	         NULL},
-		{"signature", 0, POPT_ARG_STRING, &o.signature, 0,
-	         "the detached signature (FILE.minisig, if it is there)", "FILE"},
-		{"json", 0, POPT_ARG_NONE, &o.json, 0, "print one JSON object", NULL},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context = poptGetContext("smoltool verify", argc, argv, options, 0);
-	int code;
+    struct verify_options o = {0};
+    const struct poptOption options[] = {
+        {"pubkey", 0, POPT_ARG_STRING, &o.pubkey, 0,
+         "demand a signature by this minisign key (a file, or its base64)", "KEY"},
+        {"trusted", 0, POPT_ARG_NONE, &o.trusted, 0, "demand one by a key of the trust folder",
+         NULL},
+        {"signature", 0, POPT_ARG_STRING, &o.signature, 0,
+         "the detached signature (FILE.minisig, if it is there)", "FILE"},
+        {"json", 0, POPT_ARG_NONE, &o.json, 0, "print one JSON object", NULL},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context = poptGetContext("smoltool verify", argc, argv, options, 0);
+    int code;
 
-	poptSetOtherOptionHelp(context, "[OPTION...] MODEL.smol");
-	code = cli_parse(context);
-	if (code == 0)
-		code = verify(&o, cli_one_argument(context, "MODEL.smol"));
-	free(o.pubkey);
-	free(o.signature);
-	poptFreeContext(context);
-	return code;
+    poptSetOtherOptionHelp(context, "[OPTION...] MODEL.smol");
+    code = cli_parse(context);
+    if (code == 0)
+        code = verify(&o, cli_one_argument(context, "MODEL.smol"));
+    free(o.pubkey);
+    free(o.signature);
+    poptFreeContext(context);
+    return code;
 }

@@ -10,82 +10,81 @@
 
 static const char *base_name(const char *path)
 {
-	const char *slash = strrchr(path, '/');
+    const char *slash = strrchr(path, '/');
 
-	return slash != NULL ? slash + 1 : path;
+    return slash != NULL ? slash + 1 : path;
 }
 
 static json_t *data_json(const struct train_args *args, const struct smol_trainer *t,
                          const struct smol_corpus *corpus)
 {
-	char hex[2 * SMOL_TEXT_HASH_BYTES + 1];
-	const bool bytes = smol_trainer_config(t)->tokenizer == SMOL_TOKENIZER_BYTES;
-	json_int_t n_files = 0;
+    char hex[2 * SMOL_TEXT_HASH_BYTES + 1];
+    const bool bytes = smol_trainer_config(t)->tokenizer == SMOL_TOKENIZER_BYTES;
+    json_int_t n_files = 0;
 
-	while (args->data[n_files] != NULL)
-		n_files++;
-	cli_hex(hex, corpus->text_hash, SMOL_TEXT_HASH_BYTES);
-	return json_pack("{s:o*, s:o*, s:I, s:s, s:I, s:I}", "name",
-	                 json_string(base_name(args->data[0])), "files",
-	                 n_files > 1 ? json_integer(n_files) : NULL, "bytes",
-	                 (json_int_t)corpus->text_bytes, "blake2b_256", hex,
-	                 bytes ? "train_bytes" : "train_tokens", (json_int_t)smol_trainer_train_tokens(t),
-	                 bytes ? "validation_bytes" : "validation_tokens",
-	                 (json_int_t)smol_trainer_val_tokens(t));
+    while (args->data[n_files] != NULL)
+        n_files++;
+    cli_hex(hex, corpus->text_hash, SMOL_TEXT_HASH_BYTES);
+    return json_pack(
+        "{s:o*, s:o*, s:I, s:s, s:I, s:I}", "name", json_string(base_name(args->data[0])), "files",
+        n_files > 1 ? json_integer(n_files) : NULL, "bytes", (json_int_t)corpus->text_bytes,
+        "blake2b_256", hex, bytes ? "train_bytes" : "train_tokens",
+        (json_int_t)smol_trainer_train_tokens(t), bytes ? "validation_bytes" : "validation_tokens",
+        (json_int_t)smol_trainer_val_tokens(t));
 }
 
 static json_t *options_json(const struct train_args *args)
 {
-	char *text = smol_train_options_json(&args->options);
-	json_t *json = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    char *text = smol_train_options_json(&args->options);
+    json_t *json = text != NULL ? json_loads(text, 0, NULL) : NULL;
 
-	free(text);
-	return json;
+    free(text);
+    return json;
 }
 
 /* SOURCE_DATE_EPOCH as an ISO date, or NULL. */
 static const char *date(char dest[32])
 {
-	const char *text = getenv("SOURCE_DATE_EPOCH");
-	char *end;
-	long long seconds;
-	time_t when;
-	struct tm utc;
+    const char *text = getenv("SOURCE_DATE_EPOCH");
+    char *end;
+    long long seconds;
+    time_t when;
+    struct tm utc;
 
-	if (text == NULL || *text == '\0')
-		return NULL;
-	seconds = strtoll(text, &end, 10);
-	when = (time_t)seconds;
-	if (*end != '\0' || seconds < 0 || gmtime_r(&when, &utc) == NULL ||
-	    strftime(dest, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
-		return NULL;
-	return dest;
+    if (text == NULL || *text == '\0')
+        return NULL;
+    seconds = strtoll(text, &end, 10);
+    when = (time_t)seconds;
+    if (*end != '\0' || seconds < 0 || gmtime_r(&when, &utc) == NULL ||
+        strftime(dest, 32, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        return NULL;
+    return dest;
 }
 
 static json_t *card_json(const struct train_args *args, const struct smol_trainer *t,
                          const struct smol_corpus *corpus, const struct smol_train_score *score)
 {
-	char when[32];
-	json_t *validation =
-		json_pack("{s:f, s:f, s:I}", "nats_per_token", score->nats_per_token, "bits_per_byte",
-	                  score->bits_per_byte, "tokens", (json_int_t)score->n_tokens);
+    char when[32];
+    json_t *validation =
+        json_pack("{s:f, s:f, s:I}", "nats_per_token", score->nats_per_token, "bits_per_byte",
+                  score->bits_per_byte, "tokens", (json_int_t)score->n_tokens);
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*}", "made_by", "smoltrain", "method",
-	                  smol_train_method(&args->options), "data", data_json(args, t, corpus),
-	                  "recipe", options_json(args), "steps", (json_int_t)smol_trainer_steps(t),
-	                  "validation", validation, "date", date(when));
+    return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*}", "made_by", "smoltrain", "method",
+                     smol_train_method(&args->options), "data", data_json(args, t, corpus),
+                     "recipe", options_json(args), "steps", (json_int_t)smol_trainer_steps(t),
+                     "validation", validation, "date", date(when));
 }
 
 /* Memory that was out before is no matter now. */
 char *train_card(const struct train_args *args, const struct smol_trainer *t,
                  const struct smol_corpus *corpus, const struct smol_train_score *score)
 {
-	json_t *card;
-	char *text;
+    json_t *card;
+    char *text;
 
-	cli_json_start();
-	card = card_json(args, t, corpus, score);
-	text = cli_json_text(card, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
-	json_decref(card);
-	return text;
+    cli_json_start();
+    card = card_json(args, t, corpus, score);
+    text = cli_json_text(card, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
+    json_decref(card);
+    return text;
 }

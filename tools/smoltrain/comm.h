@@ -4,11 +4,14 @@
 
 #include <smol/train.h>
 
-/* Finds out whether there are others, and how many of them are on this machine. False after a message: they cannot be joined. */
+/* Finds out whether there are others, and how many of them are on this machine. False after a
+ * message: they cannot be joined. */
 bool train_group_join(void);
-/* From here on all may complain. Before, where all read the same command line, only the first does. */
+/* From here on all may complain. Before, where all read the same command line, only the first does.
+ */
 void train_group_speak(void);
-/* The last thing: waits for the others; if this one failed by itself, ends them too: not with CLI_USAGE, which all find. Returns code. */
+/* The last thing: waits for the others; if this one failed by itself, ends them too: not with
+ * CLI_USAGE, which all find. Returns code. */
 int train_group_leave(int code);
 
 /* What a trainer needs; NULL if this process is alone. */

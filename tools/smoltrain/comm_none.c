@@ -7,40 +7,25 @@
 
 bool train_group_join(void)
 {
-	const char *size = getenv("OMPI_COMM_WORLD_SIZE");
+    const char *size = getenv("OMPI_COMM_WORLD_SIZE");
 
-	if (size == NULL || strcmp(size, "1") == 0)
-		return true;
-	cli_complain("mpirun", &(struct smol_error){SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-	                                            "this smoltrain was built without MPI and cannot train with others"});
-	return false;
+    if (size == NULL || strcmp(size, "1") == 0)
+        return true;
+    cli_complain(
+        "mpirun",
+        &(struct smol_error){SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                             "this smoltrain was built without MPI and cannot train with others"});
+    return false;
 }
 
-void train_group_speak(void)
-{
-}
+void train_group_speak(void) {}
 
-int train_group_leave(int code)
-{
-	return code;
-}
+int train_group_leave(int code) { return code; }
 
-const struct smol_train_comm *train_group(void)
-{
-	return NULL;
-}
+const struct smol_train_comm *train_group(void) { return NULL; }
 
-bool train_group_is_first(void)
-{
-	return true;
-}
+bool train_group_is_first(void) { return true; }
 
-uint32_t train_group_neighbours(void)
-{
-	return 1;
-}
+uint32_t train_group_neighbours(void) { return 1; }
 
-bool train_group_any(bool yes)
-{
-	return yes;
-}
+bool train_group_any(bool yes) { return yes; }

@@ -3,8 +3,8 @@
 #include "smoltrain/data.h"
 #include "cli/cli.h"
 #include "cli/guard.h"
-#include "smoltrain/read.h"
 #include "cli/tokenizer_file.h"
+#include "smoltrain/read.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,257 +17,257 @@
 
 /* All that goes into one corpus. */
 struct job {
-	const struct train_args *args;
-	const struct smol_file *tokenizer;
-	struct smol_corpus_source
-		*sources; /* (n), with names of their own; those for validation last */
-	size_t n;
-	char *path; /* of the cache, NULL: none */
+    const struct train_args *args;
+    const struct smol_file *tokenizer;
+    struct smol_corpus_source *sources; /* (n), with names of their own; those for validation last
+                                         */
+    size_t n;
+    char *path; /* of the cache, NULL: none */
 };
 
 static bool complain(const char *path, const char *what)
 {
-	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
+    struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
 
-	snprintf(error.text, sizeof error.text, "%s", what);
-	cli_complain(path, &error);
-	return false;
+    snprintf(error.text, sizeof error.text, "%s", what);
+    cli_complain(path, &error);
+    return false;
 }
 
 static size_t count(char *const *list)
 {
-	size_t n = 0;
+    size_t n = 0;
 
-	while (list != NULL && list[n] != NULL)
-		n++;
-	return n;
+    while (list != NULL && list[n] != NULL)
+        n++;
+    return n;
 }
 
 /* What a cache remembers of a file goes by its full name, so that it serves from any folder. */
 static bool add_sources(struct job *job, char *const *paths, bool validation)
 {
-	for (; paths != NULL && *paths != NULL; paths++) {
-		struct smol_corpus_source *s = job->sources + job->n;
-		struct smol_error error;
+    for (; paths != NULL && *paths != NULL; paths++) {
+        struct smol_corpus_source *s = job->sources + job->n;
+        struct smol_error error;
 
-		if (train_source_examine(s, *paths, &error) != SMOL_OK) {
-			cli_complain(*paths, &error);
-			return false;
-		}
-		s->validation = validation;
-		s->name = realpath(*paths, NULL);
-		if (s->name == NULL)
-			return complain(*paths, strerror(errno));
-		job->n++;
-	}
-	return true;
+        if (train_source_examine(s, *paths, &error) != SMOL_OK) {
+            cli_complain(*paths, &error);
+            return false;
+        }
+        s->validation = validation;
+        s->name = realpath(*paths, NULL);
+        if (s->name == NULL)
+            return complain(*paths, strerror(errno));
+        job->n++;
+    }
+    return true;
 }
 
 /* DIR/HASH.corpus: the hash is of the names, so that a changed file makes its old corpus over. */
 static bool name_cache(struct job *job, const char *folder)
 {
-	crypto_generichash_state state;
-	uint8_t hash[crypto_generichash_BYTES_MIN];
-	char hex[2 * sizeof hash + 1], tokenizer[24];
-	size_t size;
+    crypto_generichash_state state;
+    uint8_t hash[crypto_generichash_BYTES_MIN];
+    char hex[2 * sizeof hash + 1], tokenizer[24];
+    size_t size;
 
-	if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-		return complain(folder, strerror(errno));
-	crypto_generichash_init(&state, NULL, 0, sizeof hash);
-	cli_decimal(tokenizer, smol_tokenizer_hash(job->tokenizer));
-	crypto_generichash_update(&state, (const uint8_t *)tokenizer, strlen(tokenizer) + 1);
-	for (size_t i = 0; i < job->n; i++) {
-		const struct smol_corpus_source *s = job->sources + i;
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return complain(folder, strerror(errno));
+    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    cli_decimal(tokenizer, smol_tokenizer_hash(job->tokenizer));
+    crypto_generichash_update(&state, (const uint8_t *)tokenizer, strlen(tokenizer) + 1);
+    for (size_t i = 0; i < job->n; i++) {
+        const struct smol_corpus_source *s = job->sources + i;
 
-		crypto_generichash_update(&state, (const uint8_t *)(s->validation ? "v" : "t"), 1);
-		crypto_generichash_update(&state, (const uint8_t *)s->name, strlen(s->name) + 1);
-	}
-	crypto_generichash_final(&state, hash, sizeof hash);
-	cli_hex(hex, hash, sizeof hash);
-	size = strlen(folder) + sizeof hex + sizeof "/.corpus";
-	job->path = malloc(size);
-	if (job->path == NULL)
-		return complain(folder, "no memory");
-	snprintf(job->path, size, "%s/%s.corpus", folder, hex);
-	return true;
+        crypto_generichash_update(&state, (const uint8_t *)(s->validation ? "v" : "t"), 1);
+        crypto_generichash_update(&state, (const uint8_t *)s->name, strlen(s->name) + 1);
+    }
+    crypto_generichash_final(&state, hash, sizeof hash);
+    cli_hex(hex, hash, sizeof hash);
+    size = strlen(folder) + sizeof hex + sizeof "/.corpus";
+    job->path = malloc(size);
+    if (job->path == NULL)
+        return complain(folder, "no memory");
+    snprintf(job->path, size, "%s/%s.corpus", folder, hex);
+    return true;
 }
 
 static void finish_job(struct job *job)
 {
-	for (size_t i = 0; i < job->n; i++)
-		free((char *)(uintptr_t)job->sources[i].name);
-	free(job->sources);
-	free(job->path);
+    for (size_t i = 0; i < job->n; i++)
+        free((char *)(uintptr_t)job->sources[i].name);
+    free(job->sources);
+    free(job->path);
 }
 
 /* Without a cache nobody asks what the sources were. */
-static bool start_job(struct job *job, const struct train_args *args, const struct smol_file *tokenizer)
+static bool start_job(struct job *job, const struct train_args *args,
+                      const struct smol_file *tokenizer)
 {
-	*job = (struct job){.args = args, .tokenizer = tokenizer};
-	if (args->cache == NULL)
-		return true;
-	job->sources = calloc(count(args->data) + count(args->valid), sizeof *job->sources);
-	if (job->sources == NULL)
-		return complain(args->cache, "no memory");
-	return add_sources(job, args->data, false) && add_sources(job, args->valid, true) &&
-	       name_cache(job, args->cache);
+    *job = (struct job){.args = args, .tokenizer = tokenizer};
+    if (args->cache == NULL)
+        return true;
+    job->sources = calloc(count(args->data) + count(args->valid), sizeof *job->sources);
+    if (job->sources == NULL)
+        return complain(args->cache, "no memory");
+    return add_sources(job, args->data, false) && add_sources(job, args->valid, true) &&
+           name_cache(job, args->cache);
 }
 
 static bool read_sources(const struct job *job, struct smol_corpus_writer *w, char *const *paths)
 {
-	for (; paths != NULL && *paths != NULL; paths++) {
-		struct smol_error error;
-		bool at_fault;
-		const enum smol_status status = train_source_read(&at_fault, w, *paths, &error);
+    for (; paths != NULL && *paths != NULL; paths++) {
+        struct smol_error error;
+        bool at_fault;
+        const enum smol_status status = train_source_read(&at_fault, w, *paths, &error);
 
-		if (status == SMOL_E_MEMORY && !at_fault && job->path == NULL)
-			return complain(*paths,
-			                "no memory for so much text; --cache keeps it in a file");
-		if (status != SMOL_OK) {
-			cli_complain(at_fault || job->path == NULL ? *paths : job->path, &error);
-			return false;
-		}
-	}
-	return true;
+        if (status == SMOL_E_MEMORY && !at_fault && job->path == NULL)
+            return complain(*paths, "no memory for so much text; --cache keeps it in a file");
+        if (status != SMOL_OK) {
+            cli_complain(at_fault || job->path == NULL ? *paths : job->path, &error);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool read_all(const struct job *job, struct smol_corpus_writer *w)
 {
-	struct smol_error error;
+    struct smol_error error;
 
-	if (!read_sources(job, w, job->args->data))
-		return false;
-	if (job->args->valid == NULL)
-		return true;
-	if (smol_corpus_writer_validation(w, &error) != SMOL_OK) {
-		cli_complain(job->path, &error);
-		return false;
-	}
-	return read_sources(job, w, job->args->valid);
+    if (!read_sources(job, w, job->args->data))
+        return false;
+    if (job->args->valid == NULL)
+        return true;
+    if (smol_corpus_writer_validation(w, &error) != SMOL_OK) {
+        cli_complain(job->path, &error);
+        return false;
+    }
+    return read_sources(job, w, job->args->valid);
 }
 
 /* Encodes everything: into the cache, or else into *bytes. */
 static bool encode(uint8_t **bytes, size_t *size, const struct job *job)
 {
-	struct smol_corpus_writer *w;
-	struct smol_error error;
-	enum smol_status status = smol_corpus_writer_open(&w, job->tokenizer, job->path, &error);
+    struct smol_corpus_writer *w;
+    struct smol_error error;
+    enum smol_status status = smol_corpus_writer_open(&w, job->tokenizer, job->path, &error);
 
-	if (status == SMOL_OK && !read_all(job, w)) {
-		smol_corpus_writer_abort(w);
-		return false;
-	}
-	if (status == SMOL_OK)
-		status = smol_corpus_writer_finish(bytes, size, w, job->sources, job->n, &error);
-	if (status != SMOL_OK)
-		cli_complain(job->path, &error);
-	return status == SMOL_OK;
+    if (status == SMOL_OK && !read_all(job, w)) {
+        smol_corpus_writer_abort(w);
+        return false;
+    }
+    if (status == SMOL_OK)
+        status = smol_corpus_writer_finish(bytes, size, w, job->sources, job->n, &error);
+    if (status != SMOL_OK)
+        cli_complain(job->path, &error);
+    return status == SMOL_OK;
 }
 
 /* Whether an opened cache is of these files and this tokenizer; if not, *error says why. */
 static enum smol_status check_fits(const struct smol_corpus *corpus, const struct job *job,
                                    struct smol_error *error)
 {
-	const size_t stale = smol_corpus_stale_source(corpus, job->sources, job->n);
+    const size_t stale = smol_corpus_stale_source(corpus, job->sources, job->n);
 
-	*error = (struct smol_error){.code = SMOL_E_CHANGED, .offset = SMOL_NO_OFFSET};
-	if (corpus->tokenizer_hash != smol_tokenizer_hash(job->tokenizer))
-		snprintf(error->text, sizeof error->text, "is of another tokenizer");
-	else if (stale < job->n)
-		snprintf(error->text, sizeof error->text, "%.150s has changed",
-		         job->sources[stale].name);
-	else
-		error->code = SMOL_OK;
-	return error->code;
+    *error = (struct smol_error){.code = SMOL_E_CHANGED, .offset = SMOL_NO_OFFSET};
+    if (corpus->tokenizer_hash != smol_tokenizer_hash(job->tokenizer))
+        snprintf(error->text, sizeof error->text, "is of another tokenizer");
+    else if (stale < job->n)
+        snprintf(error->text, sizeof error->text, "%.150s has changed", job->sources[stale].name);
+    else
+        error->code = SMOL_OK;
+    return error->code;
 }
 
 static enum smol_status map_cache(struct train_data *data, const struct job *job,
                                   struct smol_error *error)
 {
-	enum smol_status status = cli_map(&data->mapping, job->path, error);
+    enum smol_status status = cli_map(&data->mapping, job->path, error);
 
-	if (status != SMOL_OK)
-		return status;
-	status = smol_corpus_open(&data->corpus, data->mapping.bytes.data,
-	                          data->mapping.bytes.size_bytes, error);
-	if (status == SMOL_OK)
-		status = check_fits(&data->corpus, job, error);
-	if (status != SMOL_OK)
-		cli_unmap(&data->mapping);
-	return status;
+    if (status != SMOL_OK)
+        return status;
+    status = smol_corpus_open(&data->corpus, data->mapping.bytes.data,
+                              data->mapping.bytes.size_bytes, error);
+    if (status == SMOL_OK)
+        status = check_fits(&data->corpus, job, error);
+    if (status != SMOL_OK)
+        cli_unmap(&data->mapping);
+    return status;
 }
 
 /* The cache that is there if it fits; else a new one. */
 static bool open_cache(struct train_data *data, const struct job *job)
 {
-	struct smol_error error;
-	uint8_t *none;
-	size_t size;
+    struct smol_error error;
+    uint8_t *none;
+    size_t size;
 
-	smol_remove_leftovers(job->path);
-	if (access(job->path, F_OK) == 0) {
-		if (map_cache(data, job, &error) == SMOL_OK)
-			return true;
-		cli_complain(job->path, &error);
-		fprintf(stderr, "%s: so the text is encoded again\n", cli_program);
-	}
-	if (!encode(&none, &size, job))
-		return false;
-	if (map_cache(data, job, &error) != SMOL_OK) {
-		cli_complain(job->path, &error);
-		return false;
-	}
-	fprintf(stderr, "encoded %" PRIu64 " documents, %" PRIu64 " tokens, into %s\n",
-	        data->corpus.n_documents, data->corpus.n_tokens, job->path);
-	return true;
+    smol_remove_leftovers(job->path);
+    if (access(job->path, F_OK) == 0) {
+        if (map_cache(data, job, &error) == SMOL_OK)
+            return true;
+        cli_complain(job->path, &error);
+        fprintf(stderr, "%s: so the text is encoded again\n", cli_program);
+    }
+    if (!encode(&none, &size, job))
+        return false;
+    if (map_cache(data, job, &error) != SMOL_OK) {
+        cli_complain(job->path, &error);
+        return false;
+    }
+    fprintf(stderr, "encoded %" PRIu64 " documents, %" PRIu64 " tokens, into %s\n",
+            data->corpus.n_documents, data->corpus.n_tokens, job->path);
+    return true;
 }
 
 static bool open_memory(struct train_data *data, const struct job *job)
 {
-	struct smol_error error;
-	size_t size;
+    struct smol_error error;
+    size_t size;
 
-	if (!encode(&data->memory, &size, job))
-		return false;
-	if (smol_corpus_open(&data->corpus, data->memory, size, &error) == SMOL_OK)
-		return true;
-	cli_complain(NULL, &error);
-	return false;
+    if (!encode(&data->memory, &size, job))
+        return false;
+    if (smol_corpus_open(&data->corpus, data->memory, size, &error) == SMOL_OK)
+        return true;
+    cli_complain(NULL, &error);
+    return false;
 }
 
 static bool open_tokenizer(struct train_data *data, const char *path)
 {
-	struct smol_error error;
+    struct smol_error error;
 
-	data->tokenizer.config.vocab = 256;
-	if (path == NULL || tokenizer_load(&data->tokenizer_section, &data->tokenizer, path, &error) == SMOL_OK)
-		return true;
-	cli_complain(path, &error);
-	return false;
+    data->tokenizer.config.vocab = 256;
+    if (path == NULL ||
+        tokenizer_load(&data->tokenizer_section, &data->tokenizer, path, &error) == SMOL_OK)
+        return true;
+    cli_complain(path, &error);
+    return false;
 }
 
 bool train_data_open(struct train_data *out, const struct train_args *args)
 {
-	struct train_data data = {.mapping.fd = -1};
-	struct job job;
-	bool good;
+    struct train_data data = {.mapping.fd = -1};
+    struct job job;
+    bool good;
 
-	if (!open_tokenizer(&data, args->tokenizer))
-		return false;
-	good = start_job(&job, args, &data.tokenizer);
-	if (good)
-		good = job.path != NULL ? open_cache(&data, &job) : open_memory(&data, &job);
-	finish_job(&job);
-	if (good)
-		*out = data;
-	else
-		train_data_close(&data);
-	return good;
+    if (!open_tokenizer(&data, args->tokenizer))
+        return false;
+    good = start_job(&job, args, &data.tokenizer);
+    if (good)
+        good = job.path != NULL ? open_cache(&data, &job) : open_memory(&data, &job);
+    finish_job(&job);
+    if (good)
+        *out = data;
+    else
+        train_data_close(&data);
+    return good;
 }
 
 void train_data_close(struct train_data *data)
 {
-	cli_unmap(&data->mapping);
-	free(data->tokenizer_section);
-	free(data->memory);
+    cli_unmap(&data->mapping);
+    free(data->tokenizer_section);
+    free(data->memory);
 }

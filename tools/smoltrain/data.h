@@ -7,14 +7,15 @@
 #include <smol/io.h>
 
 struct train_data {
-	struct smol_corpus corpus;
-	uint8_t *memory;             /* NULL if it is mapped */
-	struct smol_mapping mapping; /* fd -1 if it is not */
-	struct smol_file tokenizer;
-	uint8_t *tokenizer_section; /* NULL for bytes */
+    struct smol_corpus corpus;
+    uint8_t *memory;             /* NULL if it is mapped */
+    struct smol_mapping mapping; /* fd -1 if it is not */
+    struct smol_file tokenizer;
+    uint8_t *tokenizer_section; /* NULL for bytes */
 };
 
-/* Reads args' files, or takes what a cache has of them. False, after a message, if that cannot be done. */
+/* Reads args' files, or takes what a cache has of them. False, after a message, if that cannot be
+ * done. */
 bool train_data_open(struct train_data *data, const struct train_args *args);
 void train_data_close(struct train_data *data);
 

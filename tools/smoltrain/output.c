@@ -16,211 +16,213 @@
 
 static bool ends_with(const char *text, const char *end)
 {
-	const size_t n = strlen(text), m = strlen(end);
+    const size_t n = strlen(text), m = strlen(end);
 
-	return n > m && strcmp(text + n - m, end) == 0;
+    return n > m && strcmp(text + n - m, end) == 0;
 }
 
 char *train_checkpoint_path(const char *model)
 {
-	const size_t cut = ends_with(model, ".smol") ? 5 : ends_with(model, ".safetensors") ? 12 : 0;
-	const size_t n = strlen(model) - cut;
-	char *path = malloc(n + sizeof ".ckpt");
+    const size_t cut = ends_with(model, ".smol") ? 5 : ends_with(model, ".safetensors") ? 12 : 0;
+    const size_t n = strlen(model) - cut;
+    char *path = malloc(n + sizeof ".ckpt");
 
-	if (path != NULL) {
-		memcpy(path, model, n);
-		memcpy(path + n, ".ckpt", sizeof ".ckpt");
-	}
-	return path;
+    if (path != NULL) {
+        memcpy(path, model, n);
+        memcpy(path + n, ".ckpt", sizeof ".ckpt");
+    }
+    return path;
 }
 
 static bool complain(const char *path, const char *what)
 {
-	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
+    struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
 
-	snprintf(error.text, sizeof error.text, "%s", what);
-	cli_complain(path, &error);
-	return false;
+    snprintf(error.text, sizeof error.text, "%s", what);
+    cli_complain(path, &error);
+    return false;
 }
 
 /* Whether a file can be put there: its folder takes files, and it is no folder itself. */
 static bool check_place(const char *path)
 {
-	struct stat s;
-	char *folder = strdup(path);
-	char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
-	bool good;
+    struct stat s;
+    char *folder = strdup(path);
+    char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
+    bool good;
 
-	if (folder == NULL)
-		return complain(path, "no memory");
-	if (slash != NULL)
-		slash[slash == folder ? 1 : 0] = '\0';
-	good = access(slash != NULL ? folder : ".", W_OK | X_OK) == 0;
-	if (!good)
-		complain(slash != NULL ? folder : ".", strerror(errno));
-	free(folder);
-	if (good && stat(path, &s) == 0 && S_ISDIR(s.st_mode))
-		return complain(path, strerror(EISDIR));
-	return good;
+    if (folder == NULL)
+        return complain(path, "no memory");
+    if (slash != NULL)
+        slash[slash == folder ? 1 : 0] = '\0';
+    good = access(slash != NULL ? folder : ".", W_OK | X_OK) == 0;
+    if (!good)
+        complain(slash != NULL ? folder : ".", strerror(errno));
+    free(folder);
+    if (good && stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+        return complain(path, strerror(EISDIR));
+    return good;
 }
 
 bool train_output_open(struct train_output *output, const struct train_args *args)
 {
-	const bool tensors = ends_with(args->output, ".safetensors");
-	struct train_output o = {.path = args->output};
+    const bool tensors = ends_with(args->output, ".safetensors");
+    struct train_output o = {.path = args->output};
 
-	if (args->options.full != tensors)
-		return complain(
-			args->output,
-			tensors ? "safetensors are for --method full; give the model a name in .smol"
-				: "--method full has no .smol form; give it a name in .safetensors");
-	if (args->options.full && args->sign_key != NULL)
-		return complain(args->output, "safetensors hold no signature");
-	if (!check_place(args->output))
-		return false;
-	o.checkpoint = train_checkpoint_path(args->output);
-	if (o.checkpoint == NULL)
-		return complain(args->output, "no memory");
-	if (!args->resume && access(o.checkpoint, F_OK) == 0) {
-		complain(o.checkpoint, "a stopped training left it; go on with --resume, or delete it");
-		free(o.checkpoint);
-		return false;
-	}
-	if (!train_group_is_first()) { /* which writes nothing */
-		*output = o;
-		return true;
-	}
-	smol_remove_leftovers(o.checkpoint);
-	smol_remove_leftovers(args->output);
-	if (args->sign_key != NULL &&
-	    key_file_secret(&o.key, args->sign_key, args->password_file) != 0) {
-		free(o.checkpoint);
-		return false;
-	}
-	o.is_signed = args->sign_key != NULL;
-	*output = o;
-	return true;
+    if (args->options.full != tensors)
+        return complain(args->output,
+                        tensors
+                            ? "safetensors are for --method full; give the model a name in .smol"
+                            : "--method full has no .smol form; give it a name in .safetensors");
+    if (args->options.full && args->sign_key != NULL)
+        return complain(args->output, "safetensors hold no signature");
+    if (!check_place(args->output))
+        return false;
+    o.checkpoint = train_checkpoint_path(args->output);
+    if (o.checkpoint == NULL)
+        return complain(args->output, "no memory");
+    if (!args->resume && access(o.checkpoint, F_OK) == 0) {
+        complain(o.checkpoint, "a stopped training left it; go on with --resume, or delete it");
+        free(o.checkpoint);
+        return false;
+    }
+    if (!train_group_is_first()) { /* which writes nothing */
+        *output = o;
+        return true;
+    }
+    smol_remove_leftovers(o.checkpoint);
+    smol_remove_leftovers(args->output);
+    if (args->sign_key != NULL &&
+        key_file_secret(&o.key, args->sign_key, args->password_file) != 0) {
+        free(o.checkpoint);
+        return false;
+    }
+    o.is_signed = args->sign_key != NULL;
+    *output = o;
+    return true;
 }
 
 void train_output_close(struct train_output *o)
 {
-	if (o->is_signed)
-		smol_secret_key_wipe(&o->key);
-	free(o->checkpoint);
+    if (o->is_signed)
+        smol_secret_key_wipe(&o->key);
+    free(o->checkpoint);
 }
 
 static void note_saved(struct train_output *o, const struct smol_trainer *trainer)
 {
-	o->is_saved = true;
-	o->saved_step = smol_trainer_steps(trainer);
+    o->is_saved = true;
+    o->saved_step = smol_trainer_steps(trainer);
 }
 
 /* Commits a writer to which everything was appended, or else aborts it. */
-static enum smol_status end(struct smol_writer *writer, enum smol_status status, struct smol_error *error)
+static enum smol_status end(struct smol_writer *writer, enum smol_status status,
+                            struct smol_error *error)
 {
-	if (status == SMOL_OK)
-		return smol_writer_commit(writer, error);
-	smol_writer_abort(writer);
-	return status;
+    if (status == SMOL_OK)
+        return smol_writer_commit(writer, error);
+    smol_writer_abort(writer);
+    return status;
 }
 
 enum smol_status train_output_save(struct train_output *o, const struct smol_trainer *trainer,
                                    struct smol_error *error)
 {
-	struct smol_writer *writer;
-	uint64_t size;
-	enum smol_status status = smol_writer_open(&writer, o->checkpoint, 0644, error);
+    struct smol_writer *writer;
+    uint64_t size;
+    enum smol_status status = smol_writer_open(&writer, o->checkpoint, 0644, error);
 
-	if (status == SMOL_OK)
-		status = end(writer, smol_trainer_save_to(&size, writer, trainer, error), error);
-	if (status != SMOL_OK)
-		o->trouble = o->checkpoint;
-	else
-		note_saved(o, trainer);
-	return status;
+    if (status == SMOL_OK)
+        status = end(writer, smol_trainer_save_to(&size, writer, trainer, error), error);
+    if (status != SMOL_OK)
+        o->trouble = o->checkpoint;
+    else
+        note_saved(o, trainer);
+    return status;
 }
 
 enum smol_status train_output_load(struct train_output *o, struct smol_trainer *trainer,
                                    struct smol_error *error)
 {
-	struct smol_mapping mapping;
-	enum smol_status status = cli_map(&mapping, o->checkpoint, error);
+    struct smol_mapping mapping;
+    enum smol_status status = cli_map(&mapping, o->checkpoint, error);
 
-	if (status == SMOL_OK) {
-		status =
-			smol_trainer_load(trainer, mapping.bytes.data, mapping.bytes.size_bytes, error);
-		cli_unmap(&mapping);
-	}
-	if (status != SMOL_OK)
-		o->trouble = o->checkpoint;
-	else
-		note_saved(o, trainer);
-	return status;
+    if (status == SMOL_OK) {
+        status = smol_trainer_load(trainer, mapping.bytes.data, mapping.bytes.size_bytes, error);
+        cli_unmap(&mapping);
+    }
+    if (status != SMOL_OK)
+        o->trouble = o->checkpoint;
+    else
+        note_saved(o, trainer);
+    return status;
 }
 
 /* Adds the signature behind the hash, for which smol_trainer_model() has left room. */
 static void sign(const struct train_output *o, uint8_t *bytes, size_t *size)
 {
-	struct smol_signature signature;
+    struct smol_signature signature;
 
-	smol_sign_hash(&signature, bytes + *size - SMOL_HASH_BYTES, &o->key);
-	smol_signature_encode(bytes + *size, &signature);
-	*size += SMOL_SIGNATURE_BLOCK_BYTES;
+    smol_sign_hash(&signature, bytes + *size - SMOL_HASH_BYTES, &o->key);
+    smol_signature_encode(bytes + *size, &signature);
+    *size += SMOL_SIGNATURE_BLOCK_BYTES;
 }
 
 /* The sizes are those that smoltool inspect will tell. */
-static enum smol_status write_model(struct train_output *o, const struct smol_trainer *trainer, const char *card,
-                                    struct smol_error *error)
+static enum smol_status write_model(struct train_output *o, const struct smol_trainer *trainer,
+                                    const char *card, struct smol_error *error)
 {
-	struct smol_size_report report;
-	struct smol_file file;
-	uint8_t *bytes;
-	size_t size;
-	enum smol_status status = smol_trainer_model(&bytes, &size, trainer, card, strlen(card), error);
+    struct smol_size_report report;
+    struct smol_file file;
+    uint8_t *bytes;
+    size_t size;
+    enum smol_status status = smol_trainer_model(&bytes, &size, trainer, card, strlen(card), error);
 
-	if (status != SMOL_OK)
-		return status;
-	if (o->is_signed)
-		sign(o, bytes, &size);
-	status = smol_write_file(o->path, bytes, size, 0644, error);
-	if (status == SMOL_OK)
-		status = smol_file_parse(&file, bytes, size, error);
-	if (status == SMOL_OK) {
-		smol_file_sizes(&report, &file);
-		o->size_bytes = size;
-		o->non_embedding_bytes = report.non_embedding;
-	}
-	free(bytes);
-	return status;
+    if (status != SMOL_OK)
+        return status;
+    if (o->is_signed)
+        sign(o, bytes, &size);
+    status = smol_write_file(o->path, bytes, size, 0644, error);
+    if (status == SMOL_OK)
+        status = smol_file_parse(&file, bytes, size, error);
+    if (status == SMOL_OK) {
+        smol_file_sizes(&report, &file);
+        o->size_bytes = size;
+        o->non_embedding_bytes = report.non_embedding;
+    }
+    free(bytes);
+    return status;
 }
 
-static enum smol_status write_safetensors(struct train_output *o, const struct smol_trainer *trainer, const char *card,
+static enum smol_status write_safetensors(struct train_output *o,
+                                          const struct smol_trainer *trainer, const char *card,
                                           struct smol_error *error)
 {
-	struct smol_writer *writer;
-	enum smol_status status = smol_writer_open(&writer, o->path, 0644, error);
+    struct smol_writer *writer;
+    enum smol_status status = smol_writer_open(&writer, o->path, 0644, error);
 
-	if (status != SMOL_OK)
-		return status;
-	o->non_embedding_bytes = sizeof(float) * train_non_embedding_numbers(trainer);
-	return end(writer, smol_trainer_safetensors_to(&o->size_bytes, writer, trainer, card, error), error);
+    if (status != SMOL_OK)
+        return status;
+    o->non_embedding_bytes = sizeof(float) * train_non_embedding_numbers(trainer);
+    return end(writer, smol_trainer_safetensors_to(&o->size_bytes, writer, trainer, card, error),
+               error);
 }
 
 uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer)
 {
-	const struct smol_config *c = smol_trainer_config(trainer);
+    const struct smol_config *c = smol_trainer_config(trainer);
 
-	return smol_trainer_parameters(trainer) - ((uint64_t)c->vocab + c->context) * c->width;
+    return smol_trainer_parameters(trainer) - ((uint64_t)c->vocab + c->context) * c->width;
 }
 
 /* Asked for: on the standard output. */
 static void summarise(const struct train_output *o, const struct train_args *args,
                       const struct smol_train_score *score)
 {
-	cli_put_escaped(stdout, o->path);
-	printf(": %s, %llu bytes; validation loss as stored %.5f nats per token, %.5f bits per byte\n",
-	       smol_train_method(&args->options), (unsigned long long)o->size_bytes, score->nats_per_token,
-	       score->bits_per_byte);
+    cli_put_escaped(stdout, o->path);
+    printf(": %s, %llu bytes; validation loss as stored %.5f nats per token, %.5f bits per byte\n",
+           smol_train_method(&args->options), (unsigned long long)o->size_bytes,
+           score->nats_per_token, score->bits_per_byte);
 }
 
 enum smol_status train_output_write(struct train_output *o, const struct train_args *args,
@@ -228,30 +230,28 @@ enum smol_status train_output_write(struct train_output *o, const struct train_a
                                     const struct smol_corpus *corpus,
                                     const struct smol_train_score *score, struct smol_error *error)
 {
-	char *card = train_card(args, trainer, corpus, score);
-	enum smol_status status;
+    char *card = train_card(args, trainer, corpus, score);
+    enum smol_status status;
 
-	o->trouble = o->path;
-	if (card == NULL) {
-		*error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the card"};
-		return SMOL_E_MEMORY;
-	}
-	status = args->options.full ? write_safetensors(o, trainer, card, error) : write_model(o, trainer, card, error);
-	free(card);
-	if (status == SMOL_OK)
-		summarise(o, args, score);
-	return status;
+    o->trouble = o->path;
+    if (card == NULL) {
+        *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the card"};
+        return SMOL_E_MEMORY;
+    }
+    status = args->options.full ? write_safetensors(o, trainer, card, error)
+                                : write_model(o, trainer, card, error);
+    free(card);
+    if (status == SMOL_OK)
+        summarise(o, args, score);
+    return status;
 }
 
-void train_output_done(const struct train_output *o)
-{
-	unlink(o->checkpoint);
-}
+void train_output_done(const struct train_output *o) { unlink(o->checkpoint); }
 
 void train_output_complain(const struct train_output *o, const struct smol_error *error)
 {
-	cli_complain(o->trouble, error);
-	if (o->is_saved)
-		fprintf(stderr, "%s: the checkpoint of step %u is whole; --resume goes on from it\n",
-		        cli_program, (unsigned)o->saved_step);
+    cli_complain(o->trouble, error);
+    if (o->is_saved)
+        fprintf(stderr, "%s: the checkpoint of step %u is whole; --resume goes on from it\n",
+                cli_program, (unsigned)o->saved_step);
 }

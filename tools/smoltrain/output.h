@@ -8,14 +8,14 @@
 #include <stdbool.h>
 
 struct train_output {
-	const char *path;    /* the model */
-	char *checkpoint;    /* its path */
-	const char *trouble; /* the file that an error is about, NULL if none */
-	bool is_saved;       /* the checkpoint is there, of saved_step */
-	uint32_t saved_step;
-	bool is_signed;
-	struct smol_secret_key key;
-	uint64_t size_bytes, non_embedding_bytes; /* of the model, once it is written */
+    const char *path;    /* the model */
+    char *checkpoint;    /* its path */
+    const char *trouble; /* the file that an error is about, NULL if none */
+    bool is_saved;       /* the checkpoint is there, of saved_step */
+    uint32_t saved_step;
+    bool is_signed;
+    struct smol_secret_key key;
+    uint64_t size_bytes, non_embedding_bytes; /* of the model, once it is written */
 };
 
 /* Finds out before training whether it can end well: the folder, the checkpoint, the key. False
@@ -32,8 +32,8 @@ enum smol_status train_output_write(struct train_output *output, const struct tr
                                     const struct smol_trainer *trainer,
                                     const struct smol_corpus *corpus,
                                     const struct smol_train_score *score, struct smol_error *error);
-/* The checkpoint goes: after the last step, when the model and the log's last record are written, so that whoever is killed before
- * can still resume. */
+/* The checkpoint goes: after the last step, when the model and the log's last record are written,
+ * so that whoever is killed before can still resume. */
 void train_output_done(const struct train_output *output);
 
 /* Learned numbers outside wte and wpe. */

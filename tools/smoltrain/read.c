@@ -14,142 +14,142 @@
 
 /* A file being read: its bytes, decompressed. */
 struct stream {
-	int fd;
-	gzFile gz; /* NULL if it is not compressed; owns fd then */
-	struct train_texts texts;
+    int fd;
+    gzFile gz; /* NULL if it is not compressed; owns fd then */
+    struct train_texts texts;
 };
 
 static bool ends_with(const char *path, const char *end, size_t *cut)
 {
-	const size_t n = strlen(path) - *cut, m = strlen(end);
+    const size_t n = strlen(path) - *cut, m = strlen(end);
 
-	if (n <= m || strncmp(path + n - m, end, m) != 0)
-		return false;
-	*cut += m;
-	return true;
+    if (n <= m || strncmp(path + n - m, end, m) != 0)
+        return false;
+    *cut += m;
+    return true;
 }
 
 static enum smol_status read_gz(size_t *n, struct stream *s, char block[BLOCK_BYTES])
 {
-	const int got = gzread(s->gz, block, BLOCK_BYTES);
-	int code = Z_OK;
-	const char *why = gzerror(s->gz, &code);
+    const int got = gzread(s->gz, block, BLOCK_BYTES);
+    int code = Z_OK;
+    const char *why = gzerror(s->gz, &code);
 
-	if (got < 0 || (got == 0 && code != Z_OK)) /* for a file cut short it says so at the end only */
-		return train_texts_fail(&s->texts, SMOL_E_IO, "cannot decompress: %s",
-		                        code == Z_ERRNO ? strerror(errno) : why);
-	if (gzdirect(s->gz) != 0)
-		return train_texts_fail(&s->texts, SMOL_E_IO, "not what gzip writes");
-	*n = (size_t)got;
-	return SMOL_OK;
+    if (got < 0 || (got == 0 && code != Z_OK)) /* for a file cut short it says so at the end only */
+        return train_texts_fail(&s->texts, SMOL_E_IO, "cannot decompress: %s",
+                                code == Z_ERRNO ? strerror(errno) : why);
+    if (gzdirect(s->gz) != 0)
+        return train_texts_fail(&s->texts, SMOL_E_IO, "not what gzip writes");
+    *n = (size_t)got;
+    return SMOL_OK;
 }
 
 /* The next bytes; *n = 0 at the end. */
 static enum smol_status read_block(size_t *n, struct stream *s, char block[BLOCK_BYTES])
 {
-	ssize_t got;
+    ssize_t got;
 
-	if (train_stop_asked())
-		return train_texts_fail(&s->texts, SMOL_E_CANCELLED, "stopped while it was being read");
-	if (s->gz != NULL)
-		return read_gz(n, s, block);
-	do
-		got = read(s->fd, block, BLOCK_BYTES);
-	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return train_texts_fail(&s->texts, SMOL_E_IO, "cannot read: %s", strerror(errno));
-	*n = (size_t)got;
-	return SMOL_OK;
+    if (train_stop_asked())
+        return train_texts_fail(&s->texts, SMOL_E_CANCELLED, "stopped while it was being read");
+    if (s->gz != NULL)
+        return read_gz(n, s, block);
+    do
+        got = read(s->fd, block, BLOCK_BYTES);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return train_texts_fail(&s->texts, SMOL_E_IO, "cannot read: %s", strerror(errno));
+    *n = (size_t)got;
+    return SMOL_OK;
 }
 
 static enum smol_status read_stream(struct stream *s)
 {
-	enum smol_status status = train_texts_begin(&s->texts);
-	char block[BLOCK_BYTES];
-	size_t n = 0;
+    enum smol_status status = train_texts_begin(&s->texts);
+    char block[BLOCK_BYTES];
+    size_t n = 0;
 
-	while (status == SMOL_OK) {
-		status = read_block(&n, s, block);
-		if (status != SMOL_OK || n == 0)
-			break;
-		status = train_texts_add(&s->texts, block, n);
-	}
-	return status == SMOL_OK ? train_texts_end(&s->texts) : status;
+    while (status == SMOL_OK) {
+        status = read_block(&n, s, block);
+        if (status != SMOL_OK || n == 0)
+            break;
+        status = train_texts_add(&s->texts, block, n);
+    }
+    return status == SMOL_OK ? train_texts_end(&s->texts) : status;
 }
 
 static enum smol_status open_stream(struct stream *s, const char *path, bool compressed)
 {
-	s->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (s->fd < 0)
-		return train_texts_fail(&s->texts, SMOL_E_IO, "cannot read: %s", strerror(errno));
-	if (!compressed)
-		return SMOL_OK;
-	s->gz = gzdopen(s->fd, "rb");
-	if (s->gz == NULL)
-		return train_texts_fail(&s->texts, SMOL_E_MEMORY, "no memory to decompress it");
-	gzbuffer(s->gz, BLOCK_BYTES);
-	return SMOL_OK;
+    s->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0)
+        return train_texts_fail(&s->texts, SMOL_E_IO, "cannot read: %s", strerror(errno));
+    if (!compressed)
+        return SMOL_OK;
+    s->gz = gzdopen(s->fd, "rb");
+    if (s->gz == NULL)
+        return train_texts_fail(&s->texts, SMOL_E_MEMORY, "no memory to decompress it");
+    gzbuffer(s->gz, BLOCK_BYTES);
+    return SMOL_OK;
 }
 
 static void close_stream(struct stream *s)
 {
-	if (s->gz != NULL)
-		gzclose_r(s->gz);
-	else if (s->fd >= 0)
-		close(s->fd);
-	train_texts_free(&s->texts);
+    if (s->gz != NULL)
+        gzclose_r(s->gz);
+    else if (s->fd >= 0)
+        close(s->fd);
+    train_texts_free(&s->texts);
 }
 
 static void note(struct smol_corpus_source *source, const struct stat *s)
 {
-	source->size_bytes = (uint64_t)s->st_size;
-	source->seconds = (uint64_t)s->st_mtim.tv_sec;
-	source->nanoseconds = (uint64_t)s->st_mtim.tv_nsec;
+    source->size_bytes = (uint64_t)s->st_size;
+    source->seconds = (uint64_t)s->st_mtim.tv_sec;
+    source->nanoseconds = (uint64_t)s->st_mtim.tv_nsec;
 }
 
 enum smol_status train_source_examine(struct smol_corpus_source *source, const char *path,
                                       struct smol_error *error)
 {
-	struct stream s = {.texts.error = error};
-	struct stat found;
+    struct stream s = {.texts.error = error};
+    struct stat found;
 
-	if (stat(path, &found) != 0)
-		return train_texts_fail(&s.texts, SMOL_E_IO, "cannot read: %s", strerror(errno));
-	note(source, &found);
-	return SMOL_OK;
+    if (stat(path, &found) != 0)
+        return train_texts_fail(&s.texts, SMOL_E_IO, "cannot read: %s", strerror(errno));
+    note(source, &found);
+    return SMOL_OK;
 }
 
 /* Text that was written to meanwhile is a mixture of two, and no cache could tell. */
 static enum smol_status check_unchanged(struct stream *s, const struct stat *before)
 {
-	struct stat after;
+    struct stat after;
 
-	if (fstat(s->fd, &after) != 0)
-		return train_texts_fail(&s->texts, SMOL_E_IO, "cannot examine: %s", strerror(errno));
-	if (S_ISREG(after.st_mode) &&
-	    (after.st_size != before->st_size || after.st_mtim.tv_sec != before->st_mtim.tv_sec ||
-	     after.st_mtim.tv_nsec != before->st_mtim.tv_nsec))
-		return train_texts_fail(&s->texts, SMOL_E_CHANGED, "changed while it was being read");
-	return SMOL_OK;
+    if (fstat(s->fd, &after) != 0)
+        return train_texts_fail(&s->texts, SMOL_E_IO, "cannot examine: %s", strerror(errno));
+    if (S_ISREG(after.st_mode) &&
+        (after.st_size != before->st_size || after.st_mtim.tv_sec != before->st_mtim.tv_sec ||
+         after.st_mtim.tv_nsec != before->st_mtim.tv_nsec))
+        return train_texts_fail(&s->texts, SMOL_E_CHANGED, "changed while it was being read");
+    return SMOL_OK;
 }
 
-enum smol_status train_source_read(bool *at_fault, struct smol_corpus_writer *writer, const char *path,
-                                   struct smol_error *error)
+enum smol_status train_source_read(bool *at_fault, struct smol_corpus_writer *writer,
+                                   const char *path, struct smol_error *error)
 {
-	struct stream s = {.fd = -1, .texts = {.writer = writer, .error = error}};
-	size_t cut = 0;
-	const bool compressed = ends_with(path, ".gz", &cut);
-	enum smol_status status = open_stream(&s, path, compressed);
-	struct stat before;
+    struct stream s = {.fd = -1, .texts = {.writer = writer, .error = error}};
+    size_t cut = 0;
+    const bool compressed = ends_with(path, ".gz", &cut);
+    enum smol_status status = open_stream(&s, path, compressed);
+    struct stat before;
 
-	s.texts.is_json = ends_with(path, ".json", &cut) || ends_with(path, ".jsonl", &cut);
-	if (status == SMOL_OK && fstat(s.fd, &before) != 0)
-		status = train_texts_fail(&s.texts, SMOL_E_IO, "cannot examine: %s", strerror(errno));
-	if (status == SMOL_OK)
-		status = read_stream(&s);
-	if (status == SMOL_OK)
-		status = check_unchanged(&s, &before);
-	close_stream(&s);
-	*at_fault = s.texts.at_fault;
-	return status;
+    s.texts.is_json = ends_with(path, ".json", &cut) || ends_with(path, ".jsonl", &cut);
+    if (status == SMOL_OK && fstat(s.fd, &before) != 0)
+        status = train_texts_fail(&s.texts, SMOL_E_IO, "cannot examine: %s", strerror(errno));
+    if (status == SMOL_OK)
+        status = read_stream(&s);
+    if (status == SMOL_OK)
+        status = check_unchanged(&s, &before);
+    close_stream(&s);
+    *at_fault = s.texts.at_fault;
+    return status;
 }

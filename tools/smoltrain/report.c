@@ -1,8 +1,8 @@
 /* Progress on stderr, and the log. */
 #include "smoltrain/report.h"
 #include "cli/cli.h"
-#include "smoltrain/comm.h"
 #include "cli/json.h"
+#include "smoltrain/comm.h"
 #include "smoltrain/log.h"
 
 #include <errno.h>
@@ -13,167 +13,171 @@
 
 static void record(struct train_report *r, json_t *object)
 {
-	char *text = r->log != NULL ? cli_json_text(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text =
+        r->log != NULL ? cli_json_text(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 
-	if (r->log != NULL && (text == NULL || fprintf(r->log, "%s\n", text) < 0 || fflush(r->log) != 0))
-		r->log_failed = true;
-	free(text);
-	json_decref(object);
+    if (r->log != NULL &&
+        (text == NULL || fprintf(r->log, "%s\n", text) < 0 || fflush(r->log) != 0))
+        r->log_failed = true;
+    free(text);
+    json_decref(object);
 }
 
 static json_int_t tokens_per_step(const struct train_report *r)
 {
-	return (json_int_t)r->args->options.batch * r->args->options.context;
+    return (json_int_t)r->args->options.batch * r->args->options.context;
 }
 
 /* The one file's name, or all of them. */
 static json_t *data_json(char *const *paths)
 {
-	json_t *list;
+    json_t *list;
 
-	if (paths[1] == NULL)
-		return json_string(paths[0]);
-	list = json_array();
-	for (; *paths != NULL; paths++)
-		json_array_append_new(list, json_string(*paths));
-	return list;
+    if (paths[1] == NULL)
+        return json_string(paths[0]);
+    list = json_array();
+    for (; *paths != NULL; paths++)
+        json_array_append_new(list, json_string(*paths));
+    return list;
 }
 
-static void record_start(struct train_report *r, const struct smol_trainer *t, const struct smol_corpus *corpus)
+static void record_start(struct train_report *r, const struct smol_trainer *t,
+                         const struct smol_corpus *corpus)
 {
-	char tokens[TRAIN_LOG_HASH_BYTES], tokenizer[TRAIN_LOG_HASH_BYTES];
-	char *text = smol_train_options_json(&r->args->options);
-	json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
-	const struct smol_config *c = smol_trainer_config(t);
-	const bool bytes = c->tokenizer == SMOL_TOKENIZER_BYTES;
+    char tokens[TRAIN_LOG_HASH_BYTES], tokenizer[TRAIN_LOG_HASH_BYTES];
+    char *text = smol_train_options_json(&r->args->options);
+    json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    const struct smol_config *c = smol_trainer_config(t);
+    const bool bytes = c->tokenizer == SMOL_TOKENIZER_BYTES;
 
-	train_log_hashes(tokens, tokenizer, corpus);
-	record(r, json_pack("{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:o*, s:s, s:s, s:I, s:I, s:I, s:I}", "event",
-	                    "start", "method", smol_train_method(&r->args->options), "data",
-	                    data_json(r->args->data), "options", options, "threads",
-	                    (json_int_t)r->args->options.n_threads, bytes ? "train_bytes" : "train_tokens",
-	                    (json_int_t)smol_trainer_train_tokens(t), bytes ? "val_bytes" : "val_tokens",
-	                    (json_int_t)smol_trainer_val_tokens(t), "vocab",
-	                    bytes ? NULL : json_integer((json_int_t)c->vocab), "tokenizer_xxh3", tokenizer,
-	                    "tokens_xxh3", tokens, "learned_numbers",
-	                    (json_int_t)smol_trainer_parameters(t), "non_embedding_params",
-	                    (json_int_t)train_non_embedding_numbers(t), "tokens_per_step",
-	                    tokens_per_step(r), "step", (json_int_t)smol_trainer_steps(t)));
-	free(text);
+    train_log_hashes(tokens, tokenizer, corpus);
+    record(r,
+           json_pack("{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:o*, s:s, s:s, s:I, s:I, s:I, s:I}",
+                     "event", "start", "method", smol_train_method(&r->args->options), "data",
+                     data_json(r->args->data), "options", options, "threads",
+                     (json_int_t)r->args->options.n_threads, bytes ? "train_bytes" : "train_tokens",
+                     (json_int_t)smol_trainer_train_tokens(t), bytes ? "val_bytes" : "val_tokens",
+                     (json_int_t)smol_trainer_val_tokens(t), "vocab",
+                     bytes ? NULL : json_integer((json_int_t)c->vocab), "tokenizer_xxh3", tokenizer,
+                     "tokens_xxh3", tokens, "learned_numbers",
+                     (json_int_t)smol_trainer_parameters(t), "non_embedding_params",
+                     (json_int_t)train_non_embedding_numbers(t), "tokens_per_step",
+                     tokens_per_step(r), "step", (json_int_t)smol_trainer_steps(t)));
+    free(text);
 }
 
 bool train_report_open(struct train_report *r, const struct train_args *args,
                        const struct smol_trainer *t, const struct smol_corpus *corpus)
 {
-	*r = (struct train_report){.args = args, .smoothed = -1, .val = -1, .quiet = !train_group_is_first()};
-	if (args->log != NULL && !r->quiet) {
-		struct smol_error error;
+    *r = (struct train_report){
+        .args = args, .smoothed = -1, .val = -1, .quiet = !train_group_is_first()};
+    if (args->log != NULL && !r->quiet) {
+        struct smol_error error;
 
-		smol_remove_leftovers(args->log);
-		if (args->resume &&
-		    train_log_cut(args->log, smol_trainer_steps(t), &error) != SMOL_OK) {
-			cli_complain(args->log, &error);
-			return false;
-		}
-		r->log = fopen(args->log, args->resume ? "a" : "w");
-		if (r->log == NULL) {
-			fprintf(stderr, "%s: %s: %s\n", cli_program, args->log, strerror(errno));
-			return false;
-		}
-	}
-	r->terminal = !r->quiet && isatty(STDERR_FILENO) == 1;
-	r->began = r->shown = cli_seconds();
-	r->first_step = smol_trainer_steps(t);
-	record_start(r, t, corpus);
-	return true;
+        smol_remove_leftovers(args->log);
+        if (args->resume && train_log_cut(args->log, smol_trainer_steps(t), &error) != SMOL_OK) {
+            cli_complain(args->log, &error);
+            return false;
+        }
+        r->log = fopen(args->log, args->resume ? "a" : "w");
+        if (r->log == NULL) {
+            fprintf(stderr, "%s: %s: %s\n", cli_program, args->log, strerror(errno));
+            return false;
+        }
+    }
+    r->terminal = !r->quiet && isatty(STDERR_FILENO) == 1;
+    r->began = r->shown = cli_seconds();
+    r->first_step = smol_trainer_steps(t);
+    record_start(r, t, corpus);
+    return true;
 }
 
 /* A line that is too long for the terminal is cut, not wrapped, so that the next one covers it. */
 static void show(struct train_report *r, unsigned step)
 {
-	const struct smol_train_options *o = &r->args->options;
-	const double seconds = cli_seconds() - r->began, done = (double)(step - r->first_step);
-	const double speed = seconds > 0 ? done / seconds : 0;
-	const long left = speed > 0 ? (long)((double)(o->n_steps - step) / speed) : 0;
+    const struct smol_train_options *o = &r->args->options;
+    const double seconds = cli_seconds() - r->began, done = (double)(step - r->first_step);
+    const double speed = seconds > 0 ? done / seconds : 0;
+    const long left = speed > 0 ? (long)((double)(o->n_steps - step) / speed) : 0;
 
-	fprintf(stderr, "%sstep %u/%u  loss %.4f  smoothed %.4f", r->terminal ? "\r\x1b[?7l" : "", step,
-	        (unsigned)o->n_steps, r->loss, r->smoothed);
-	if (r->val >= 0)
-		fprintf(stderr, "  val %.4f", r->val);
-	fprintf(stderr, "  %.0f tokens/s  %ld:%02ld:%02ld left%s", speed * (double)tokens_per_step(r),
-	        left / 3600, left / 60 % 60, left % 60, r->terminal ? "\x1b[K\x1b[?7h" : "\n");
-	fflush(stderr);
-	r->shown = cli_seconds();
+    fprintf(stderr, "%sstep %u/%u  loss %.4f  smoothed %.4f", r->terminal ? "\r\x1b[?7l" : "", step,
+            (unsigned)o->n_steps, r->loss, r->smoothed);
+    if (r->val >= 0)
+        fprintf(stderr, "  val %.4f", r->val);
+    fprintf(stderr, "  %.0f tokens/s  %ld:%02ld:%02ld left%s", speed * (double)tokens_per_step(r),
+            left / 3600, left / 60 % 60, left % 60, r->terminal ? "\x1b[K\x1b[?7h" : "\n");
+    fflush(stderr);
+    r->shown = cli_seconds();
 }
 
 void train_report_step(struct train_report *r, const struct smol_trainer *t,
                        const struct smol_train_step *s)
 {
-	const unsigned step = smol_trainer_steps(t);
-	const bool last = step == r->args->options.n_steps;
+    const unsigned step = smol_trainer_steps(t);
+    const bool last = step == r->args->options.n_steps;
 
-	r->loss = s->loss;
-	r->smoothed = r->smoothed < 0 ? s->loss : 0.95 * r->smoothed + 0.05 * s->loss;
-	record(r, json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "event", "train", "step",
-	                    (json_int_t)step, "tokens", tokens_per_step(r) * step, "loss", s->loss,
-	                    "gradient_norm", s->gradient_norm, "lr", s->lr, "alpha_lr", s->alpha_lr,
-	                    "seconds", cli_seconds() - r->began));
-	if (r->quiet)
-		return;
-	if (r->terminal ? last || cli_seconds() - r->shown > 0.1
-	                : last || (r->args->print_every > 0 && step % r->args->print_every == 0))
-		show(r, step);
+    r->loss = s->loss;
+    r->smoothed = r->smoothed < 0 ? s->loss : 0.95 * r->smoothed + 0.05 * s->loss;
+    record(r, json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "event", "train", "step",
+                        (json_int_t)step, "tokens", tokens_per_step(r) * step, "loss", s->loss,
+                        "gradient_norm", s->gradient_norm, "lr", s->lr, "alpha_lr", s->alpha_lr,
+                        "seconds", cli_seconds() - r->began));
+    if (r->quiet)
+        return;
+    if (r->terminal ? last || cli_seconds() - r->shown > 0.1
+                    : last || (r->args->print_every > 0 && step % r->args->print_every == 0))
+        show(r, step);
 }
 
 void train_report_score(struct train_report *r, const struct smol_trainer *t,
                         const struct smol_train_score *s, bool stored)
 {
-	r->val = s->nats_per_token;
-	record(r, json_pack("{s:s, s:I, s:b, s:f, s:f, s:I, s:f}", "event", "validation", "step",
-	                    (json_int_t)smol_trainer_steps(t), "stored", (int)stored, "nats_per_token",
-	                    s->nats_per_token, "bits_per_byte", s->bits_per_byte, "tokens",
-	                    (json_int_t)s->n_tokens, "seconds", cli_seconds() - r->began));
-	train_report_say(r, "step %u: validation loss%s %.5f nats per token, %.5f bits per byte",
-	                 smol_trainer_steps(t), stored ? " as stored" : "", s->nats_per_token,
-	                 s->bits_per_byte);
+    r->val = s->nats_per_token;
+    record(r, json_pack("{s:s, s:I, s:b, s:f, s:f, s:I, s:f}", "event", "validation", "step",
+                        (json_int_t)smol_trainer_steps(t), "stored", (int)stored, "nats_per_token",
+                        s->nats_per_token, "bits_per_byte", s->bits_per_byte, "tokens",
+                        (json_int_t)s->n_tokens, "seconds", cli_seconds() - r->began));
+    train_report_say(r, "step %u: validation loss%s %.5f nats per token, %.5f bits per byte",
+                     smol_trainer_steps(t), stored ? " as stored" : "", s->nats_per_token,
+                     s->bits_per_byte);
 }
 
 void train_report_model(struct train_report *r, const struct smol_trainer *t,
                         const struct train_output *o)
 {
-	record(r, json_pack("{s:s, s:I, s:I, s:I, s:I}", "event", "model", "step",
-	                    (json_int_t)smol_trainer_steps(t), "bytes", (json_int_t)o->size_bytes,
-	                    "non_embedding_bytes", (json_int_t)o->non_embedding_bytes,
-	                    "non_embedding_params", (json_int_t)train_non_embedding_numbers(t)));
+    record(r, json_pack("{s:s, s:I, s:I, s:I, s:I}", "event", "model", "step",
+                        (json_int_t)smol_trainer_steps(t), "bytes", (json_int_t)o->size_bytes,
+                        "non_embedding_bytes", (json_int_t)o->non_embedding_bytes,
+                        "non_embedding_params", (json_int_t)train_non_embedding_numbers(t)));
 }
 
 void train_report_say(struct train_report *r, const char *format, ...)
 {
-	va_list arguments;
+    va_list arguments;
 
-	if (r->quiet)
-		return;
-	if (r->terminal)
-		fputs("\r\x1b[K", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
+    if (r->quiet)
+        return;
+    if (r->terminal)
+        fputs("\r\x1b[K", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
 }
 
 bool train_report_close(struct train_report *r)
 {
-	bool good = true;
+    bool good = true;
 
-	if (r->terminal)
-		fputs("\r\x1b[K", stderr);
-	if (r->log != NULL) {
-		good = !r->log_failed && ferror(r->log) == 0;
-		if (fclose(r->log) != 0)
-			good = false;
-		if (!good)
-			fprintf(stderr, "%s: %s: could not be written\n", cli_program, r->args->log);
-	}
-	r->log = NULL;
-	return good;
+    if (r->terminal)
+        fputs("\r\x1b[K", stderr);
+    if (r->log != NULL) {
+        good = !r->log_failed && ferror(r->log) == 0;
+        if (fclose(r->log) != 0)
+            good = false;
+        if (!good)
+            fprintf(stderr, "%s: %s: could not be written\n", cli_program, r->args->log);
+    }
+    r->log = NULL;
+    return good;
 }

@@ -9,18 +9,18 @@
 #include <stdio.h>
 
 struct train_report {
-	const struct train_args *args;
-	FILE *log;       /* NULL: none */
-	bool log_failed; /* a record is missing or cut */
-	bool terminal, quiet; /* quiet: another process of the group reports */
-	double began, shown; /* seconds of the monotonic clock */
-	unsigned first_step; /* steps done before this run */
-	double loss, smoothed; /* of training: the last step's, and smoothed; negative: none yet */
-	double val;            /* the last validation's; negative: none yet */
+    const struct train_args *args;
+    FILE *log;             /* NULL: none */
+    bool log_failed;       /* a record is missing or cut */
+    bool terminal, quiet;  /* quiet: another process of the group reports */
+    double began, shown;   /* seconds of the monotonic clock */
+    unsigned first_step;   /* steps done before this run */
+    double loss, smoothed; /* of training: the last step's, and smoothed; negative: none yet */
+    double val;            /* the last validation's; negative: none yet */
 };
 
-/* Opens the log, if one is asked for; a resumed run adds to what it says of the steps before. False, with a message, if it cannot
- * be written. */
+/* Opens the log, if one is asked for; a resumed run adds to what it says of the steps before.
+ * False, with a message, if it cannot be written. */
 bool train_report_open(struct train_report *report, const struct train_args *args,
                        const struct smol_trainer *trainer, const struct smol_corpus *corpus);
 void train_report_step(struct train_report *report, const struct smol_trainer *trainer,
@@ -36,6 +36,6 @@ bool train_report_close(struct train_report *report);
 
 /* A message to stderr, on a line of its own. */
 void train_report_say(struct train_report *report, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3)));
 
 #endif

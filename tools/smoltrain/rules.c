@@ -4,37 +4,39 @@
 #include "cli/guard.h"
 
 /* One pattern's method. */
-static int add(struct smol_train_options *options, const char *option, const char *tensors, const char *method)
+static int add(struct smol_train_options *options, const char *option, const char *tensors,
+               const char *method)
 {
-	struct smol_error error;
+    struct smol_error error;
 
-	if (method == NULL || smol_train_rule(options, tensors, method, &error) == SMOL_OK)
-		return 0;
-	return cli_usage_error(option, error.text);
+    if (method == NULL || smol_train_rule(options, tensors, method, &error) == SMOL_OK)
+        return 0;
+    return cli_usage_error(option, error.text);
 }
 
 static int add_recipe(struct smol_train_options *options, const char *path)
 {
-	struct smol_mapping mapping;
-	struct smol_error error;
-	enum smol_status status = cli_map(&mapping, path, &error);
+    struct smol_mapping mapping;
+    struct smol_error error;
+    enum smol_status status = cli_map(&mapping, path, &error);
 
-	if (status == SMOL_OK) {
-		status = smol_train_recipe(options, (const char *)mapping.bytes.data, mapping.bytes.size_bytes, &error);
-		cli_unmap(&mapping);
-	}
-	return status != SMOL_OK ? cli_complain(path, &error) : 0;
+    if (status == SMOL_OK) {
+        status = smol_train_recipe(options, (const char *)mapping.bytes.data,
+                                   mapping.bytes.size_bytes, &error);
+        cli_unmap(&mapping);
+    }
+    return status != SMOL_OK ? cli_complain(path, &error) : 0;
 }
 
 int train_rules_apply(struct smol_train_options *options, const struct train_rule_words *words)
 {
-	int code;
+    int code;
 
-	if (words->attn == NULL && words->mlp == NULL && words->recipe == NULL)
-		return 0;
-	options->n_rules = 0;
-	if ((code = add(options, "--attn", "h.*.attn.*", words->attn)) != 0 ||
-	    (code = add(options, "--mlp", "h.*.mlp.*", words->mlp)) != 0)
-		return code;
-	return words->recipe != NULL ? add_recipe(options, words->recipe) : 0;
+    if (words->attn == NULL && words->mlp == NULL && words->recipe == NULL)
+        return 0;
+    options->n_rules = 0;
+    if ((code = add(options, "--attn", "h.*.attn.*", words->attn)) != 0 ||
+        (code = add(options, "--mlp", "h.*.mlp.*", words->mlp)) != 0)
+        return code;
+    return words->recipe != NULL ? add_recipe(options, words->recipe) : 0;
 }

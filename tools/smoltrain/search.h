@@ -4,8 +4,9 @@
 
 #include "smoltrain/data.h"
 
-/* Trains the first steps with each of args->seed_search seeds, from the options' own on, and gives the one with the lowest validation
- * loss; says so on stderr. An exit code: CLI_FAILED after a message, also when a signal asked to stop. */
+/* Trains the first steps with each of args->seed_search seeds, from the options' own on, and gives
+ * the one with the lowest validation loss; says so on stderr. An exit code: CLI_FAILED after a
+ * message, also when a signal asked to stop. */
 int train_seed_search(uint64_t *seed, const struct train_args *args, const struct train_data *data);
 
 #endif

@@ -4,7 +4,8 @@
 
 #include "smoltrain/data.h"
 
-/* Trains and writes the model, or the checkpoint of a run that a signal stopped. data NULL: reads args' files. An exit code. */
+/* Trains and writes the model, or the checkpoint of a run that a signal stopped. data NULL: reads
+ * args' files. An exit code. */
 int train_run(const struct train_args *args, const struct train_data *data);
 
 /* smoltrain sweep: argv[0] is that word. An exit code. */

@@ -1,15 +1,16 @@
-/* smoltrain sweep: trains a method at several d, and the two runs that its intrinsic dimension is measured
- * between; each run keeps its model and log in one folder, so that a sweep goes on where it stopped. */
+/* smoltrain sweep: trains a method at several d, and the two runs that its intrinsic dimension is
+ * measured between; each run keeps its model and log in one folder, so that a sweep goes on where
+ * it stopped. */
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/text_stream.h"
 #include "plot/plot.h"
-#include "smoltrain/smoltrain.h"
 #include "smoltrain/data.h"
 #include "smoltrain/log.h"
 #include "smoltrain/output.h"
 #include "smoltrain/signals.h"
+#include "smoltrain/smoltrain.h"
 #include "smoltrain/sweep_table.h"
-#include "cli/text_stream.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,199 +20,202 @@
 #include <unistd.h>
 
 struct run {
-	char *model, *log, *checkpoint; /* paths, owned */
-	struct train_args args;
+    char *model, *log, *checkpoint; /* paths, owned */
+    struct train_args args;
 };
 
 struct series {
-	struct train_sweep_args args;
-	char *markdown, *csv, *picture; /* paths */
-	struct run *runs;               /* (n): the baseline, full, then every d */
-	struct run_log *logs;           /* (n_done), finished */
-	size_t n, n_done;
+    struct train_sweep_args args;
+    char *markdown, *csv, *picture; /* paths */
+    struct run *runs;               /* (n): the baseline, full, then every d */
+    struct run_log *logs;           /* (n_done), finished */
+    size_t n, n_done;
 };
 
 static int complain(const char *path, const char *what)
 {
-	struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
+    struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
 
-	snprintf(error.text, sizeof error.text, "%s", what);
-	return cli_complain(path, &error);
+    snprintf(error.text, sizeof error.text, "%s", what);
+    return cli_complain(path, &error);
 }
 
 /* folder/name; d, if it is not 0, goes between name and end. */
 static char *join(const char *folder, const char *name, uint32_t d, const char *end)
 {
-	const size_t size = strlen(folder) + strlen(name) + strlen(end) + 16;
-	char *path = malloc(size), number[16] = "";
+    const size_t size = strlen(folder) + strlen(name) + strlen(end) + 16;
+    char *path = malloc(size), number[16] = "";
 
-	if (d != 0)
-		snprintf(number, sizeof number, "-%lu", (unsigned long)d);
-	if (path != NULL)
-		snprintf(path, size, "%s/%s%s%s", folder, name, number, end);
-	return path;
+    if (d != 0)
+        snprintf(number, sizeof number, "-%lu", (unsigned long)d);
+    if (path != NULL)
+        snprintf(path, size, "%s/%s%s%s", folder, name, number, end);
+    return path;
 }
 
 static int set_up_run(struct run *r, const char *folder, const char *method, uint32_t d, int argc,
                       const char **argv)
 {
-	const bool full = strcmp(method, SWEEP_FULL) == 0;
-	struct train_args args;
-	int code;
+    const bool full = strcmp(method, SWEEP_FULL) == 0;
+    struct train_args args;
+    int code;
 
-	r->model = join(folder, method, d, full ? ".safetensors" : ".smol");
-	r->log = join(folder, method, d, ".jsonl");
-	r->checkpoint = r->model != NULL ? train_checkpoint_path(r->model) : NULL;
-	if (r->log == NULL || r->checkpoint == NULL)
-		return complain(folder, "no memory");
-	if (train_sweep_run_args(&args, &(struct train_sweep_run){method, r->model, r->log, d}, argc,
-	                         argv, &code) == 0)
-		r->args = args;
-	return code;
+    r->model = join(folder, method, d, full ? ".safetensors" : ".smol");
+    r->log = join(folder, method, d, ".jsonl");
+    r->checkpoint = r->model != NULL ? train_checkpoint_path(r->model) : NULL;
+    if (r->log == NULL || r->checkpoint == NULL)
+        return complain(folder, "no memory");
+    if (train_sweep_run_args(&args, &(struct train_sweep_run){method, r->model, r->log, d}, argc,
+                             argv, &code) == 0)
+        r->args = args;
+    return code;
 }
 
 /* Every run's options are checked before the first one trains. */
 static int set_up(struct series *s, int argc, const char **argv)
 {
-	const char *folder = s->args.folder;
-	int code = 0;
+    const char *folder = s->args.folder;
+    int code = 0;
 
-	s->runs = calloc(s->args.n + 2, sizeof *s->runs);
-	s->logs = calloc(s->args.n + 2, sizeof *s->logs);
-	s->markdown = join(folder, "sweep", 0, ".md");
-	s->csv = join(folder, "sweep", 0, ".csv");
-	s->picture = join(folder, "sweep", 0, ".svg");
-	if (s->runs == NULL || s->logs == NULL || s->markdown == NULL || s->csv == NULL ||
-	    s->picture == NULL)
-		return complain(folder, "no memory");
-	while (code == 0 && s->n < s->args.n + 2) {
-		const size_t i = s->n++;
-		code = set_up_run(s->runs + i, folder,
-		                  i == 0   ? SWEEP_BASELINE
-		                  : i == 1 ? SWEEP_FULL
-		                           : s->args.method,
-		                  i < 2 ? 0 : s->args.d[i - 2], argc, argv);
-	}
-	if (code == 0 && mkdir(folder, 0777) != 0 && errno != EEXIST)
-		code = complain(folder, strerror(errno));
-	return code;
+    s->runs = calloc(s->args.n + 2, sizeof *s->runs);
+    s->logs = calloc(s->args.n + 2, sizeof *s->logs);
+    s->markdown = join(folder, "sweep", 0, ".md");
+    s->csv = join(folder, "sweep", 0, ".csv");
+    s->picture = join(folder, "sweep", 0, ".svg");
+    if (s->runs == NULL || s->logs == NULL || s->markdown == NULL || s->csv == NULL ||
+        s->picture == NULL)
+        return complain(folder, "no memory");
+    while (code == 0 && s->n < s->args.n + 2) {
+        const size_t i = s->n++;
+        code = set_up_run(s->runs + i, folder,
+                          i == 0   ? SWEEP_BASELINE
+                          : i == 1 ? SWEEP_FULL
+                                   : s->args.method,
+                          i < 2 ? 0 : s->args.d[i - 2], argc, argv);
+    }
+    if (code == 0 && mkdir(folder, 0777) != 0 && errno != EEXIST)
+        code = complain(folder, strerror(errno));
+    return code;
 }
 
 static void free_series(struct series *s)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		free(s->runs[i].model);
-		free(s->runs[i].log);
-		free(s->runs[i].checkpoint);
-		train_args_free(&s->runs[i].args);
-	}
-	for (size_t i = 0; i < s->n_done; i++)
-		run_log_free(s->logs + i);
-	free(s->runs);
-	free(s->logs);
-	free(s->markdown);
-	free(s->csv);
-	free(s->picture);
-	train_sweep_args_free(&s->args);
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->runs[i].model);
+        free(s->runs[i].log);
+        free(s->runs[i].checkpoint);
+        train_args_free(&s->runs[i].args);
+    }
+    for (size_t i = 0; i < s->n_done; i++)
+        run_log_free(s->logs + i);
+    free(s->runs);
+    free(s->logs);
+    free(s->markdown);
+    free(s->csv);
+    free(s->picture);
+    train_sweep_args_free(&s->args);
 }
 
 /* Options as a log rounds them. */
 static char *rounded(const json_t *options)
 {
-	return cli_json_text(options, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+    return cli_json_text(options, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
 }
 
 /* A number of the log's start; logs of byte tokens call them bytes. */
 static json_int_t start_number(const struct run_log *log, const char *tokens, const char *bytes)
 {
-	const json_t *number = json_object_get(log->start, tokens);
+    const json_t *number = json_object_get(log->start, tokens);
 
-	return json_integer_value(number != NULL ? number : json_object_get(log->start, bytes));
+    return json_integer_value(number != NULL ? number : json_object_get(log->start, bytes));
 }
 
 static bool has_options(const struct run_log *log, const struct run *r)
 {
-	char *text = smol_train_options_json(&r->args.options);
-	json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
-	char *wanted = rounded(options), *found = rounded(json_object_get(log->start, "options"));
-	const bool same = wanted != NULL && found != NULL && strcmp(wanted, found) == 0;
+    char *text = smol_train_options_json(&r->args.options);
+    json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    char *wanted = rounded(options), *found = rounded(json_object_get(log->start, "options"));
+    const bool same = wanted != NULL && found != NULL && strcmp(wanted, found) == 0;
 
-	json_decref(options);
-	free(text);
-	free(wanted);
-	free(found);
-	return same;
+    json_decref(options);
+    free(text);
+    free(wanted);
+    free(found);
+    return same;
 }
 
 /* Logs that have no hash, of before there were any, are trusted. */
 static bool has_hash(const struct run_log *log, const char *name, const char *hash)
 {
-	const char *found = json_string_value(json_object_get(log->start, name));
+    const char *found = json_string_value(json_object_get(log->start, name));
 
-	return found == NULL || strcmp(found, hash) == 0;
+    return found == NULL || strcmp(found, hash) == 0;
 }
 
 /* What a log has that is not this run's; NULL if it is of this run on this text. */
-static const char *difference(const struct run_log *log, const struct run *r, const struct smol_corpus *corpus)
+static const char *difference(const struct run_log *log, const struct run *r,
+                              const struct smol_corpus *corpus)
 {
-	const json_int_t train = start_number(log, "train_tokens", "train_bytes");
-	const json_int_t tokens = train + start_number(log, "val_tokens", "val_bytes");
-	const json_t *vocab = json_object_get(log->start, "vocab");
-	char text[TRAIN_LOG_HASH_BYTES], tokenizer[TRAIN_LOG_HASH_BYTES];
+    const json_int_t train = start_number(log, "train_tokens", "train_bytes");
+    const json_int_t tokens = train + start_number(log, "val_tokens", "val_bytes");
+    const json_t *vocab = json_object_get(log->start, "vocab");
+    char text[TRAIN_LOG_HASH_BYTES], tokenizer[TRAIN_LOG_HASH_BYTES];
 
-	train_log_hashes(text, tokenizer, corpus);
-	if (!has_options(log, r))
-		return "other options";
-	if ((vocab != NULL ? json_integer_value(vocab) : 256) != (json_int_t)corpus->vocab ||
-	    !has_hash(log, "tokenizer_xxh3", tokenizer))
-		return "another tokenizer";
-	if (tokens != (json_int_t)corpus->n_tokens || !has_hash(log, "tokens_xxh3", text))
-		return "another text";
-	if (corpus->n_train < corpus->n_tokens && train != (json_int_t)corpus->n_train)
-		return "another part of the text for validation";
-	return NULL;
+    train_log_hashes(text, tokenizer, corpus);
+    if (!has_options(log, r))
+        return "other options";
+    if ((vocab != NULL ? json_integer_value(vocab) : 256) != (json_int_t)corpus->vocab ||
+        !has_hash(log, "tokenizer_xxh3", tokenizer))
+        return "another tokenizer";
+    if (tokens != (json_int_t)corpus->n_tokens || !has_hash(log, "tokens_xxh3", text))
+        return "another text";
+    if (corpus->n_train < corpus->n_tokens && train != (json_int_t)corpus->n_train)
+        return "another part of the text for validation";
+    return NULL;
 }
 
-/* Takes the log of a run that was finished before. *done is false if there is none, or one that was killed
- * before its first checkpoint or just before its end. */
-static int take_finished(struct run_log *log, bool *done, const struct run *r, const struct smol_corpus *corpus)
+/* Takes the log of a run that was finished before. *done is false if there is none, or one that was
+ * killed before its first checkpoint or just before its end. */
+static int take_finished(struct run_log *log, bool *done, const struct run *r,
+                         const struct smol_corpus *corpus)
 {
-	const char *other;
-	char what[128];
-	int code;
+    const char *other;
+    char what[128];
+    int code;
 
-	*done = false;
-	if (access(r->model, F_OK) != 0 || access(r->log, F_OK) != 0 ||
-	    access(r->checkpoint, F_OK) == 0)
-		return 0;
-	code = run_log_read(log, r->log);
-	if (code != 0)
-		return code;
-	*done = log->finished;
-	other = log->finished ? difference(log, r, corpus) : NULL;
-	if (!log->finished || other != NULL)
-		run_log_free(log);
-	if (other == NULL)
-		return 0;
-	snprintf(what, sizeof what, "of %s; choose another folder, or delete it", other);
-	return complain(r->model, what);
+    *done = false;
+    if (access(r->model, F_OK) != 0 || access(r->log, F_OK) != 0 ||
+        access(r->checkpoint, F_OK) == 0)
+        return 0;
+    code = run_log_read(log, r->log);
+    if (code != 0)
+        return code;
+    *done = log->finished;
+    other = log->finished ? difference(log, r, corpus) : NULL;
+    if (!log->finished || other != NULL)
+        run_log_free(log);
+    if (other == NULL)
+        return 0;
+    snprintf(what, sizeof what, "of %s; choose another folder, or delete it", other);
+    return complain(r->model, what);
 }
 
-static int do_run(struct run_log *log, struct run *r, const struct train_data *data, size_t i, size_t n)
+static int do_run(struct run_log *log, struct run *r, const struct train_data *data, size_t i,
+                  size_t n)
 {
-	bool done;
-	int code = take_finished(log, &done, r, &data->corpus);
+    bool done;
+    int code = take_finished(log, &done, r, &data->corpus);
 
-	if (code != 0 || done)
-		return code;
-	fprintf(stderr, "run %zu of %zu: %s\n", i + 1, n, r->model);
-	r->args.resume = access(r->checkpoint, F_OK) == 0;
-	code = train_run(&r->args, data);
-	if (code == 0)
-		code = take_finished(log, &done, r, &data->corpus);
-	if (code == 0 && !done)
-		code = complain(r->log, "does not hold the run that has just ended");
-	return code;
+    if (code != 0 || done)
+        return code;
+    fprintf(stderr, "run %zu of %zu: %s\n", i + 1, n, r->model);
+    r->args.resume = access(r->checkpoint, F_OK) == 0;
+    code = train_run(&r->args, data);
+    if (code == 0)
+        code = take_finished(log, &done, r, &data->corpus);
+    if (code == 0 && !done)
+        code = complain(r->log, "does not hold the run that has just ended");
+    return code;
 }
 
 typedef void write_table(FILE *to, const struct sweep *sweep, const struct run_log *logs, size_t n);
@@ -219,71 +223,71 @@ typedef void write_table(FILE *to, const struct sweep *sweep, const struct run_l
 static int write_file(const char *path, write_table *table, const struct sweep *sweep,
                       const struct series *s)
 {
-	struct smol_error error;
-	struct text_stream text;
-	int code = 0;
+    struct smol_error error;
+    struct text_stream text;
+    int code = 0;
 
-	if (!text_stream_open(&text))
-		return complain(path, "no memory");
-	table(text.to, sweep, s->logs, s->n_done);
-	if (!text_stream_close(&text))
-		code = complain(path, "no memory");
-	else if (smol_write_file(path, text.text, text.n, 0644, &error) != SMOL_OK)
-		code = cli_complain(path, &error);
-	free(text.text);
-	return code;
+    if (!text_stream_open(&text))
+        return complain(path, "no memory");
+    table(text.to, sweep, s->logs, s->n_done);
+    if (!text_stream_close(&text))
+        code = complain(path, "no memory");
+    else if (smol_write_file(path, text.text, text.n, 0644, &error) != SMOL_OK)
+        code = cli_complain(path, &error);
+    free(text.text);
+    return code;
 }
 
 /* Once all runs are there: the conclusion on the standard output, the plot. */
 static int report(const struct series *s)
 {
-	static const struct plot_options options = {.kind = PLOT_SWEEP};
-	struct sweep sweep;
-	int code;
+    static const struct plot_options options = {.kind = PLOT_SWEEP};
+    struct sweep sweep;
+    int code;
 
-	if (sweep_make(&sweep, s->logs, s->n_done) != 0)
-		return complain(s->args.folder, "no memory");
-	code = write_file(s->markdown, sweep_table_markdown, &sweep, s);
-	if (code == 0)
-		code = write_file(s->csv, sweep_table_csv, &sweep, s);
-	if (code == 0 && s->n_done == s->n) {
-		sweep_table_conclusion(stdout, &sweep);
-		code = plot_write(s->picture, &options, s->logs, s->n_done);
-	}
-	sweep_free(&sweep);
-	return code;
+    if (sweep_make(&sweep, s->logs, s->n_done) != 0)
+        return complain(s->args.folder, "no memory");
+    code = write_file(s->markdown, sweep_table_markdown, &sweep, s);
+    if (code == 0)
+        code = write_file(s->csv, sweep_table_csv, &sweep, s);
+    if (code == 0 && s->n_done == s->n) {
+        sweep_table_conclusion(stdout, &sweep);
+        code = plot_write(s->picture, &options, s->logs, s->n_done);
+    }
+    sweep_free(&sweep);
+    return code;
 }
 
 /* The tables follow every run, so that a sweep that stops early has them too. */
 static int run_all(struct series *s)
 {
-	struct train_data data;
-	int code = 0;
+    struct train_data data;
+    int code = 0;
 
-	train_signals_catch();
-	if (!train_data_open(&data, &s->runs->args))
-		return CLI_FAILED;
-	while (code == 0 && s->n_done < s->n && !train_stop_asked()) {
-		code = do_run(s->logs + s->n_done, s->runs + s->n_done, &data, s->n_done, s->n);
-		if (code == 0) {
-			s->n_done++;
-			code = report(s);
-		}
-	}
-	train_data_close(&data);
-	return code == 0 && s->n_done < s->n ? CLI_FAILED : code;
+    train_signals_catch();
+    if (!train_data_open(&data, &s->runs->args))
+        return CLI_FAILED;
+    while (code == 0 && s->n_done < s->n && !train_stop_asked()) {
+        code = do_run(s->logs + s->n_done, s->runs + s->n_done, &data, s->n_done, s->n);
+        if (code == 0) {
+            s->n_done++;
+            code = report(s);
+        }
+    }
+    train_data_close(&data);
+    return code == 0 && s->n_done < s->n ? CLI_FAILED : code;
 }
 
 int train_sweep(int argc, const char **argv)
 {
-	struct series s = {0};
-	int code;
+    struct series s = {0};
+    int code;
 
-	if (train_sweep_args_parse(&s.args, argc, argv, &code) != 0)
-		return code;
-	code = set_up(&s, argc, argv);
-	if (code == 0)
-		code = run_all(&s);
-	free_series(&s);
-	return code;
+    if (train_sweep_args_parse(&s.args, argc, argv, &code) != 0)
+        return code;
+    code = set_up(&s, argc, argv);
+    if (code == 0)
+        code = run_all(&s);
+    free_series(&s);
+    return code;
 }

@@ -9,113 +9,109 @@
 
 #define LINE_BYTES ((size_t)1 << 30) /* the longest line of JSON */
 
-enum smol_status train_texts_fail(struct train_texts *t, enum smol_status code, const char *format, ...)
+enum smol_status train_texts_fail(struct train_texts *t, enum smol_status code, const char *format,
+                                  ...)
 {
-	va_list arguments;
+    va_list arguments;
 
-	t->at_fault = true;
-	*t->error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
-	va_start(arguments, format);
-	vsnprintf(t->error->text, sizeof t->error->text, format, arguments);
-	va_end(arguments);
-	return code;
+    t->at_fault = true;
+    *t->error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
+    va_start(arguments, format);
+    vsnprintf(t->error->text, sizeof t->error->text, format, arguments);
+    va_end(arguments);
+    return code;
 }
 
-void train_texts_free(struct train_texts *t)
-{
-	free(t->line);
-}
+void train_texts_free(struct train_texts *t) { free(t->line); }
 
 static enum smol_status add_text(struct train_texts *t, const char *text, size_t n)
 {
-	t->text_bytes += n;
-	return smol_corpus_writer_text(t->writer, (const uint8_t *)text, n, t->error);
+    t->text_bytes += n;
+    return smol_corpus_writer_text(t->writer, (const uint8_t *)text, n, t->error);
 }
 
 /* One line: the document in its field "text". Lines of white space count as no document. */
 static enum smol_status add_line(struct train_texts *t, const char *line, size_t n)
 {
-	enum smol_status status;
-	json_error_t why;
-	json_t *json, *text;
+    enum smol_status status;
+    json_error_t why;
+    json_t *json, *text;
 
-	t->n_lines++;
-	if (strspn(line, " \t\r") == n)
-		return SMOL_OK;
-	json = json_loadb(line, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-	text = json_object_get(json, "text");
-	if (json == NULL) {
-		status = train_texts_fail(t, SMOL_E_TEXT, "line %lu: not JSON: %s", t->n_lines,
-		                          why.text);
-	} else if (!json_is_string(text)) {
-		status = train_texts_fail(
-			t, SMOL_E_TEXT, "line %lu: has no field \"text\" that is a string", t->n_lines);
-	} else {
-		status = smol_corpus_writer_document(t->writer, t->error);
-		if (status == SMOL_OK)
-			status = add_text(t, json_string_value(text), json_string_length(text));
-	}
-	json_decref(json);
-	return status;
+    t->n_lines++;
+    if (strspn(line, " \t\r") == n)
+        return SMOL_OK;
+    json = json_loadb(line, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+    text = json_object_get(json, "text");
+    if (json == NULL) {
+        status = train_texts_fail(t, SMOL_E_TEXT, "line %lu: not JSON: %s", t->n_lines, why.text);
+    } else if (!json_is_string(text)) {
+        status = train_texts_fail(t, SMOL_E_TEXT,
+                                  "line %lu: has no field \"text\" that is a string", t->n_lines);
+    } else {
+        status = smol_corpus_writer_document(t->writer, t->error);
+        if (status == SMOL_OK)
+            status = add_text(t, json_string_value(text), json_string_length(text));
+    }
+    json_decref(json);
+    return status;
 }
 
 /* Adds to the line that has begun; it ends in a zero that is not counted. */
 static enum smol_status keep(struct train_texts *t, const char *bytes, size_t n)
 {
-	if (n > LINE_BYTES - t->line_bytes)
-		return train_texts_fail(t, SMOL_E_RANGE, "line %lu: longer than 1 GiB", t->n_lines + 1);
-	if (t->line_bytes + n + 1 > t->line_capacity) {
-		const size_t capacity = 2 * (t->line_bytes + n + 1);
-		char *larger = realloc(t->line, capacity);
+    if (n > LINE_BYTES - t->line_bytes)
+        return train_texts_fail(t, SMOL_E_RANGE, "line %lu: longer than 1 GiB", t->n_lines + 1);
+    if (t->line_bytes + n + 1 > t->line_capacity) {
+        const size_t capacity = 2 * (t->line_bytes + n + 1);
+        char *larger = realloc(t->line, capacity);
 
-		if (larger == NULL)
-			return train_texts_fail(t, SMOL_E_MEMORY, "line %lu: no memory for it",
-			                        t->n_lines + 1);
-		t->line = larger;
-		t->line_capacity = capacity;
-	}
-	memcpy(t->line + t->line_bytes, bytes, n);
-	t->line_bytes += n;
-	t->line[t->line_bytes] = '\0';
-	return SMOL_OK;
+        if (larger == NULL)
+            return train_texts_fail(t, SMOL_E_MEMORY, "line %lu: no memory for it", t->n_lines + 1);
+        t->line = larger;
+        t->line_capacity = capacity;
+    }
+    memcpy(t->line + t->line_bytes, bytes, n);
+    t->line_bytes += n;
+    t->line[t->line_bytes] = '\0';
+    return SMOL_OK;
 }
 
 static enum smol_status add_json(struct train_texts *t, const char *bytes, size_t n)
 {
-	enum smol_status status = SMOL_OK;
+    enum smol_status status = SMOL_OK;
 
-	while (status == SMOL_OK && n > 0) {
-		const char *end = memchr(bytes, '\n', n);
-		const size_t part = end != NULL ? (size_t)(end - bytes) : n;
+    while (status == SMOL_OK && n > 0) {
+        const char *end = memchr(bytes, '\n', n);
+        const size_t part = end != NULL ? (size_t)(end - bytes) : n;
 
-		status = keep(t, bytes, part);
-		if (status != SMOL_OK || end == NULL)
-			return status;
-		status = add_line(t, t->line, t->line_bytes);
-		t->line_bytes = 0;
-		bytes += part + 1;
-		n -= part + 1;
-	}
-	return status;
+        status = keep(t, bytes, part);
+        if (status != SMOL_OK || end == NULL)
+            return status;
+        status = add_line(t, t->line, t->line_bytes);
+        t->line_bytes = 0;
+        bytes += part + 1;
+        n -= part + 1;
+    }
+    return status;
 }
 
 enum smol_status train_texts_begin(struct train_texts *t)
 {
-	return t->is_json ? SMOL_OK : smol_corpus_writer_document(t->writer, t->error);
+    return t->is_json ? SMOL_OK : smol_corpus_writer_document(t->writer, t->error);
 }
 
 enum smol_status train_texts_add(struct train_texts *t, const char *bytes, size_t n)
 {
-	return t->is_json ? add_json(t, bytes, n) : add_text(t, bytes, n);
+    return t->is_json ? add_json(t, bytes, n) : add_text(t, bytes, n);
 }
 
 enum smol_status train_texts_end(struct train_texts *t)
 {
-	enum smol_status status = SMOL_OK;
+    enum smol_status status = SMOL_OK;
 
-	if (t->line_bytes > 0)
-		status = add_line(t, t->line, t->line_bytes);
-	if (status == SMOL_OK && t->text_bytes == 0)
-		status = train_texts_fail(t, SMOL_E_TEXT, "holds no text");
-	return status;
+    if (t->line_bytes > 0)
+        status = add_line(t, t->line, t->line_bytes);
+    if (status == SMOL_OK && t->text_bytes == 0)
+        status = train_texts_fail(t, SMOL_E_TEXT, "holds no text");
+    return status;
 }

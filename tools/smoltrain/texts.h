@@ -1,4 +1,5 @@
-/* The text of a file on its way into a corpus: all of it one document, or in each line JSON that has one. */
+/* The text of a file on its way into a corpus: all of it one document, or in each line JSON that
+ * has one. */
 #ifndef SMOLTRAIN_TEXTS_H
 #define SMOLTRAIN_TEXTS_H
 
@@ -6,24 +7,25 @@
 
 /* .writer, .error and .is_json are set, the rest is 0. */
 struct train_texts {
-	struct smol_corpus_writer *writer;
-	struct smol_error *error;
-	bool is_json;
-	bool at_fault; /* the file is, not the corpus */
-	uint64_t text_bytes;
-	char *line; /* of JSON, as far as it has come */
-	size_t line_bytes, line_capacity;
-	unsigned long n_lines;
+    struct smol_corpus_writer *writer;
+    struct smol_error *error;
+    bool is_json;
+    bool at_fault; /* the file is, not the corpus */
+    uint64_t text_bytes;
+    char *line; /* of JSON, as far as it has come */
+    size_t line_bytes, line_capacity;
+    unsigned long n_lines;
 };
 
-/* Before the first bytes; then the bytes in pieces; behind the last one: TEXT if there was no text. */
+/* Before the first bytes; then the bytes in pieces; behind the last one: TEXT if there was no text.
+ */
 enum smol_status train_texts_begin(struct train_texts *texts);
 enum smol_status train_texts_add(struct train_texts *texts, const char *bytes, size_t n);
 enum smol_status train_texts_end(struct train_texts *texts);
 void train_texts_free(struct train_texts *texts);
 
 /* Says what is wrong with the file. */
-enum smol_status train_texts_fail(struct train_texts *texts, enum smol_status code, const char *format,
-                                  ...) __attribute__((format(printf, 3, 4)));
+enum smol_status train_texts_fail(struct train_texts *texts, enum smol_status code,
+                                  const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

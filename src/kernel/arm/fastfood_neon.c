@@ -1,58 +1,47 @@
-/* The parts of Fastfood that take time, with NEON: bytes of a stream, and Hadamard's transform, of which five stages and then three
- * at a time keep eight registers. Factors by bytes are looked up one by one. */
+/* The parts of Fastfood that take time, with NEON: bytes of a stream, and Hadamard's transform, of
+ * which five stages and then three at a time keep eight registers. Factors by bytes are looked up
+ * one by one. */
 #include "kernel/arm/registers_neon.h"
 
 #define LANES 4u
 
-void smol_stream_bytes_neon(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane, uint32_t block)
+void smol_stream_bytes_neon(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
+                            uint32_t block)
 {
-	struct quarter s[4];
+    struct quarter s[4];
 
-	lanes_init(s, t, plane, block);
-	for (size_t i = 0; i < n; i += STEP)
-		for (unsigned k = 0; k < 4; k++)
-			vst1q_u8(bytes + i + 16 * k, quarter_step(s + k));
+    lanes_init(s, t, plane, block);
+    for (size_t i = 0; i < n; i += STEP)
+        for (unsigned k = 0; k < 4; k++)
+            vst1q_u8(bytes + i + 16 * k, quarter_step(s + k));
 }
 
 typedef float32x4_t vector;
 
-static inline vector add(vector a, vector b)
-{
-	return vaddq_f32(a, b);
-}
+static inline vector add(vector a, vector b) { return vaddq_f32(a, b); }
 
-static inline vector subtract(vector a, vector b)
-{
-	return vsubq_f32(a, b);
-}
+static inline vector subtract(vector a, vector b) { return vsubq_f32(a, b); }
 
-static inline vector load_vector(const float *p)
-{
-	return vld1q_f32(p);
-}
+static inline vector load_vector(const float *p) { return vld1q_f32(p); }
 
-static inline void store_vector(float *p, vector v)
-{
-	vst1q_f32(p, v);
-}
+static inline void store_vector(float *p, vector v) { vst1q_f32(p, v); }
 
-/* A stage over lanes whose numbers differ in one bit; where it is set, minus has the sign bit: the difference. */
+/* A stage over lanes whose numbers differ in one bit; where it is set, minus has the sign bit: the
+ * difference. */
 static inline vector stage_within(vector x, vector other, uint32x4_t minus)
 {
-	return vaddq_f32(other, vreinterpretq_f32_u32(veorq_u32(vreinterpretq_u32_f32(x), minus)));
+    return vaddq_f32(other, vreinterpretq_f32_u32(veorq_u32(vreinterpretq_u32_f32(x), minus)));
 }
 
 static inline vector stages_within(vector x)
 {
-	static const uint32_t odd[4] = {0, 0x80000000, 0, 0x80000000}, upper[4] = {0, 0, 0x80000000, 0x80000000};
+    static const uint32_t odd[4] = {0, 0x80000000, 0, 0x80000000},
+                          upper[4] = {0, 0, 0x80000000, 0x80000000};
 
-	x = stage_within(x, vrev64q_f32(x), vld1q_u32(odd));
-	return stage_within(x, vextq_f32(x, x, 2), vld1q_u32(upper));
+    x = stage_within(x, vrev64q_f32(x), vld1q_u32(odd));
+    return stage_within(x, vextq_f32(x, x, 2), vld1q_u32(upper));
 }
 
 #include "kernel/registers_hadamard.h"
 
-void smol_hadamard_neon(float *x, size_t n)
-{
-	hadamard(x, n);
-}
+void smol_hadamard_neon(float *x, size_t n) { hadamard(x, n); }

@@ -1,8 +1,8 @@
 /* The kernels in plain C: the definition that every other instruction set must match bit for bit.
  * SPEC.md 7. Every fmaf is one fused operation; nothing else is contracted. */
-#include "kernel/scalar/fastfood_plain.h"
 #include "base/bytes.h"
 #include "kernel/kernel.h"
+#include "kernel/scalar/fastfood_plain.h"
 
 #include <smol/params.h>
 
@@ -14,344 +14,351 @@
 /* The halving tree of lanes16. */
 static float reduce_tree(float lane[LANES])
 {
-	for (unsigned h = LANES / 2; h > 0; h /= 2)
-		for (unsigned j = 0; j < h; j++)
-			lane[j] += lane[j + h];
-	return lane[0];
+    for (unsigned h = LANES / 2; h > 0; h /= 2)
+        for (unsigned j = 0; j < h; j++)
+            lane[j] += lane[j + h];
+    return lane[0];
 }
 
 static float sum16(const float *x, size_t n)
 {
-	float lane[LANES] = {0};
+    float lane[LANES] = {0};
 
-	for (size_t i = 0; i < n; i++)
-		lane[i % LANES] += x[i];
-	return reduce_tree(lane);
+    for (size_t i = 0; i < n; i++)
+        lane[i % LANES] += x[i];
+    return reduce_tree(lane);
 }
 
 /* Half to even: adding 1.5 x 2^23 leaves no room for a fraction. |x| < 2^22. */
 static float round_half_even(float x)
 {
-	const float magic = 0x1.8p23f;
-	const float sum = x + magic;
+    const float magic = 0x1.8p23f;
+    const float sum = x + magic;
 
-	return sum - magic;
+    return sum - magic;
 }
 
 static float max_magnitude(const float *x, size_t n)
 {
-	float m = 0;
+    float m = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		const float a = fabsf(x[i]);
-		m = a > m ? a : m;
-	}
-	return m;
+    for (size_t i = 0; i < n; i++) {
+        const float a = fabsf(x[i]);
+        m = a > m ? a : m;
+    }
+    return m;
 }
 
 /* The comparison keeps a quotient that is not a number (of an input that is not finite, which the
  * forward pass reports later) out of the conversion, where it would be undefined. */
 static int16_t to_int16(float quotient)
 {
-	const float q = round_half_even(quotient);
+    const float q = round_half_even(quotient);
 
-	return q >= -32512.0f && q <= 32512.0f ? (int16_t)q : 0;
+    return q >= -32512.0f && q <= 32512.0f ? (int16_t)q : 0;
 }
 
 static float quantise(int16_t *X, const float *x, size_t n)
 {
-	const float t = max_magnitude(x, n) / 32512.0f;
+    const float t = max_magnitude(x, n) / 32512.0f;
 
-	if (!(t >= 0x1p-126f)) {
-		memset(X, 0, n * sizeof *X);
-		return 0;
-	}
-	for (size_t i = 0; i < n; i++)
-		X[i] = to_int16(x[i] / t);
-	return t;
+    if (!(t >= 0x1p-126f)) {
+        memset(X, 0, n * sizeof *X);
+        return 0;
+    }
+    for (size_t i = 0; i < n; i++)
+        X[i] = to_int16(x[i] / t);
+    return t;
 }
 
 /* Exact: |w X| < 2^30, so that two terms fit 32 bits and the rest is summed in 64. */
 static int64_t dot_int16(const int16_t *w, const int16_t *X, size_t n)
 {
-	int64_t sum = 0;
-	size_t i = 0;
+    int64_t sum = 0;
+    size_t i = 0;
 
-	for (; i + 2 <= n; i += 2)
-		sum += (int32_t)w[i] * X[i] + (int32_t)w[i + 1] * X[i + 1];
-	if (i < n)
-		sum += (int32_t)w[i] * X[i];
-	return sum;
+    for (; i + 2 <= n; i += 2)
+        sum += (int32_t)w[i] * X[i] + (int32_t)w[i + 1] * X[i + 1];
+    if (i < n)
+        sum += (int32_t)w[i] * X[i];
+    return sum;
 }
 
 /* One row of integer weights from the streams of its planes. */
 static void next_row(int16_t *row, const struct smol_frozen *t, struct smol_stream *streams)
 {
-	uint8_t bytes[SMOL_STEP_BYTES];
+    uint8_t bytes[SMOL_STEP_BYTES];
 
-	for (uint32_t p = 0; p < t->n_planes; p++) {
-		const int16_t *table = t->table + p * SMOL_TABLE_ENTRIES;
-		for (uint32_t col = 0; col < t->cols; col += SMOL_STEP_BYTES) {
-			const uint32_t n = t->cols - col < SMOL_STEP_BYTES ? t->cols - col : SMOL_STEP_BYTES;
-			smol_stream_step(&streams[p], bytes);
-			for (uint32_t j = 0; j < n; j++) {
-				const int16_t q = table[bytes[j]];
-				row[col + j] = p == 0 ? q : (int16_t)(row[col + j] + q);
-			}
-		}
-	}
+    for (uint32_t p = 0; p < t->n_planes; p++) {
+        const int16_t *table = t->table + p * SMOL_TABLE_ENTRIES;
+        for (uint32_t col = 0; col < t->cols; col += SMOL_STEP_BYTES) {
+            const uint32_t n = t->cols - col < SMOL_STEP_BYTES ? t->cols - col : SMOL_STEP_BYTES;
+            smol_stream_step(&streams[p], bytes);
+            for (uint32_t j = 0; j < n; j++) {
+                const int16_t q = table[bytes[j]];
+                row[col + j] = p == 0 ? q : (int16_t)(row[col + j] + q);
+            }
+        }
+    }
 }
 
-static void frozen_block(int64_t *sums, size_t sums_stride, const struct smol_frozen *tensor, uint32_t block,
-                         const int16_t *X, size_t x_stride, size_t n_x, int16_t *row)
+static void frozen_block(int64_t *sums, size_t sums_stride, const struct smol_frozen *tensor,
+                         uint32_t block, const int16_t *X, size_t x_stride, size_t n_x,
+                         int16_t *row)
 {
-	const uint32_t left = tensor->rows - block * SMOL_ROW_BLOCK;
-	const uint32_t rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
-	struct smol_stream streams[SMOL_MAX_PLANES];
+    const uint32_t left = tensor->rows - block * SMOL_ROW_BLOCK;
+    const uint32_t rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
+    struct smol_stream streams[SMOL_MAX_PLANES];
 
-	for (uint32_t p = 0; p < tensor->n_planes; p++)
-		smol_stream_init(&streams[p], tensor->key, tensor->tensor, p, tensor->purpose, block);
-	for (uint32_t r = 0; r < rows; r++) {
-		next_row(row, tensor, streams);
-		for (size_t i = 0; i < n_x; i++)
-			sums[i * sums_stride + r] = dot_int16(row, X + i * x_stride, tensor->cols);
-	}
+    for (uint32_t p = 0; p < tensor->n_planes; p++)
+        smol_stream_init(&streams[p], tensor->key, tensor->tensor, p, tensor->purpose, block);
+    for (uint32_t r = 0; r < rows; r++) {
+        next_row(row, tensor, streams);
+        for (size_t i = 0; i < n_x; i++)
+            sums[i * sums_stride + r] = dot_int16(row, X + i * x_stride, tensor->cols);
+    }
 }
 
-static void frozen(int64_t *sums, const struct smol_frozen *tensor, uint32_t block, uint32_t n_blocks, const int16_t *X,
-                   size_t x_stride, size_t n_x, void *scratch)
+static void frozen(int64_t *sums, const struct smol_frozen *tensor, uint32_t block,
+                   uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x, void *scratch)
 {
-	for (uint32_t b = 0; b < n_blocks; b++)
-		frozen_block(sums + b * SMOL_ROW_BLOCK, (size_t)n_blocks * SMOL_ROW_BLOCK, tensor, block + b, X, x_stride, n_x,
-		             scratch);
+    for (uint32_t b = 0; b < n_blocks; b++)
+        frozen_block(sums + b * SMOL_ROW_BLOCK, (size_t)n_blocks * SMOL_ROW_BLOCK, tensor,
+                     block + b, X, x_stride, n_x, scratch);
 }
 
 /* The integer in units of 256, to nearest, within -127..127. */
 static int32_t high_byte(int16_t v)
 {
-	const int32_t h = (v + 32768 + 128) / 256 - 128; /* never a shift of a negative number */
+    const int32_t h = (v + 32768 + 128) / 256 - 128; /* never a shift of a negative number */
 
-	return h > 127 ? 127 : h < -127 ? -127 : h;
+    return h > 127 ? 127 : h < -127 ? -127 : h;
 }
 
 /* The sums of a row block and one plane, added to sums; bytes: a row's. */
-static void fast_plane(int64_t *sums, size_t sums_stride, const struct smol_frozen *t, uint32_t block, uint32_t plane,
-                       const int16_t *X, size_t x_stride, size_t n_x, int16_t *row)
+static void fast_plane(int64_t *sums, size_t sums_stride, const struct smol_frozen *t,
+                       uint32_t block, uint32_t plane, const int16_t *X, size_t x_stride,
+                       size_t n_x, int16_t *row)
 {
-	const uint32_t left = t->rows - block * SMOL_ROW_BLOCK;
-	const uint32_t rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
-	struct smol_frozen one = *t;
-	struct smol_stream stream;
+    const uint32_t left = t->rows - block * SMOL_ROW_BLOCK;
+    const uint32_t rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
+    struct smol_frozen one = *t;
+    struct smol_stream stream;
 
-	one.n_planes = 1;
-	one.table += plane * SMOL_TABLE_ENTRIES;
-	smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block);
-	for (uint32_t r = 0; r < rows; r++) {
-		next_row(row, &one, &stream);
-		for (size_t i = 0; i < n_x; i++) {
-			int64_t sum = 0;
-			for (size_t c = 0; c < t->cols; c++)
-				sum += high_byte(row[c]) * high_byte(X[i * x_stride + c]);
-			sums[i * sums_stride + r] = 65536 * sum + (plane ? sums[i * sums_stride + r] : 0);
-		}
-	}
+    one.n_planes = 1;
+    one.table += plane * SMOL_TABLE_ENTRIES;
+    smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block);
+    for (uint32_t r = 0; r < rows; r++) {
+        next_row(row, &one, &stream);
+        for (size_t i = 0; i < n_x; i++) {
+            int64_t sum = 0;
+            for (size_t c = 0; c < t->cols; c++)
+                sum += high_byte(row[c]) * high_byte(X[i * x_stride + c]);
+            sums[i * sums_stride + r] = 65536 * sum + (plane ? sums[i * sums_stride + r] : 0);
+        }
+    }
 }
 
-static void frozen_fast(int64_t *sums, const struct smol_frozen *tensor, uint32_t block, uint32_t n_blocks, const int16_t *X,
-                        size_t x_stride, size_t n_x, void *scratch)
+static void frozen_fast(int64_t *sums, const struct smol_frozen *tensor, uint32_t block,
+                        uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
+                        void *scratch)
 {
-	for (uint32_t b = 0; b < n_blocks; b++)
-		for (uint32_t p = 0; p < tensor->n_planes; p++)
-			fast_plane(sums + b * SMOL_ROW_BLOCK, (size_t)n_blocks * SMOL_ROW_BLOCK, tensor, block + b, p, X, x_stride,
-			           n_x, scratch);
+    for (uint32_t b = 0; b < n_blocks; b++)
+        for (uint32_t p = 0; p < tensor->n_planes; p++)
+            fast_plane(sums + b * SMOL_ROW_BLOCK, (size_t)n_blocks * SMOL_ROW_BLOCK, tensor,
+                       block + b, p, X, x_stride, n_x, scratch);
 }
 
 static void rows_i16(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X)
 {
-	for (size_t r = 0; r < n_rows; r++)
-		sums[r] = dot_int16(w + r * cols, X, cols);
+    for (size_t r = 0; r < n_rows; r++)
+        sums[r] = dot_int16(w + r * cols, X, cols);
 }
 
 static void scale_sums(float *y, const int64_t *sums, double scale, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		y[i] = (float)(scale * (double)sums[i]);
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)(scale * (double)sums[i]);
 }
 
 static float dot_floats(const float *a, const float *b, size_t n)
 {
-	float lane[LANES] = {0};
+    float lane[LANES] = {0};
 
-	for (size_t i = 0; i < n; i++)
-		lane[i % LANES] = fmaf(a[i], b[i], lane[i % LANES]);
-	return reduce_tree(lane);
+    for (size_t i = 0; i < n; i++)
+        lane[i % LANES] = fmaf(a[i], b[i], lane[i % LANES]);
+    return reduce_tree(lane);
 }
 
 static float dot_f32(const uint8_t *row, const float *x, size_t n)
 {
-	float lane[LANES] = {0};
+    float lane[LANES] = {0};
 
-	for (size_t i = 0; i < n; i++)
-		lane[i % LANES] = fmaf(smol_load_f32(row + 4 * i), x[i], lane[i % LANES]);
-	return reduce_tree(lane);
+    for (size_t i = 0; i < n; i++)
+        lane[i % LANES] = fmaf(smol_load_f32(row + 4 * i), x[i], lane[i % LANES]);
+    return reduce_tree(lane);
 }
 
 static float dot_f16(const uint8_t *row, const float *x, size_t n)
 {
-	float lane[LANES] = {0};
+    float lane[LANES] = {0};
 
-	for (size_t i = 0; i < n; i++)
-		lane[i % LANES] = fmaf(smol_load_f16(row + 2 * i), x[i], lane[i % LANES]);
-	return reduce_tree(lane);
+    for (size_t i = 0; i < n; i++)
+        lane[i % LANES] = fmaf(smol_load_f16(row + 2 * i), x[i], lane[i % LANES]);
+    return reduce_tree(lane);
 }
 
 /* |q X| < 2^22: 256 terms fit 32 bits. */
 static int64_t dot_q8(const uint8_t *row, const int16_t *X, size_t n)
 {
-	int64_t sum = 0;
+    int64_t sum = 0;
 
-	for (size_t i = 0; i < n; i += 256) {
-		const size_t end = n - i < 256 ? n : i + 256;
-		int32_t part = 0;
-		for (size_t j = i; j < end; j++)
-			part += (int32_t)(int8_t)row[j] * X[j];
-		sum += part;
-	}
-	return sum;
+    for (size_t i = 0; i < n; i += 256) {
+        const size_t end = n - i < 256 ? n : i + 256;
+        int32_t part = 0;
+        for (size_t j = i; j < end; j++)
+            part += (int32_t)(int8_t)row[j] * X[j];
+        sum += part;
+    }
+    return sum;
 }
 
-static void rows_q8(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride, size_t n_x,
-                    void *scratch)
+static void rows_q8(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride,
+                    size_t n_x, void *scratch)
 {
-	(void)scratch;
-	for (size_t r = 0; r < rows->n_rows; r++)
-		for (size_t i = 0; i < n_x; i++)
-			sums[i * rows->n_rows + r] = dot_q8(rows->data + r * rows->cols, X + i * x_stride, rows->cols);
+    (void)scratch;
+    for (size_t r = 0; r < rows->n_rows; r++)
+        for (size_t i = 0; i < n_x; i++)
+            sums[i * rows->n_rows + r] =
+                dot_q8(rows->data + r * rows->cols, X + i * x_stride, rows->cols);
 }
 
 /* |q X| <= 2^18, so that a group's sum fits 32 bits. */
 static int64_t dot_q4(const uint8_t *row, const uint8_t *multipliers, const int16_t *X, size_t n)
 {
-	int64_t sum = 0;
+    int64_t sum = 0;
 
-	for (size_t i = 0; i < n; i += SMOL_Q4_GROUP) {
-		const size_t end = n - i < SMOL_Q4_GROUP ? n : i + SMOL_Q4_GROUP;
-		int32_t part = 0;
-		for (size_t j = i; j < end; j++)
-			part += smol_q4(row, j) * X[j];
-		sum += (int64_t)multipliers[i / SMOL_Q4_GROUP] * part;
-	}
-	return sum;
+    for (size_t i = 0; i < n; i += SMOL_Q4_GROUP) {
+        const size_t end = n - i < SMOL_Q4_GROUP ? n : i + SMOL_Q4_GROUP;
+        int32_t part = 0;
+        for (size_t j = i; j < end; j++)
+            part += smol_q4(row, j) * X[j];
+        sum += (int64_t)multipliers[i / SMOL_Q4_GROUP] * part;
+    }
+    return sum;
 }
 
-static void rows_q4(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride, size_t n_x,
-                    void *scratch)
+static void rows_q4(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride,
+                    size_t n_x, void *scratch)
 {
-	const size_t row_bytes = smol_row_bytes(SMOL_Q4, (uint32_t)rows->cols), n = smol_row_multipliers((uint32_t)rows->cols);
+    const size_t row_bytes = smol_row_bytes(SMOL_Q4, (uint32_t)rows->cols),
+                 n = smol_row_multipliers((uint32_t)rows->cols);
 
-	(void)scratch;
-	for (size_t r = 0; r < rows->n_rows; r++)
-		for (size_t i = 0; i < n_x; i++)
-			sums[i * rows->n_rows + r] =
-			        dot_q4(rows->data + r * row_bytes, rows->multipliers + r * n, X + i * x_stride, rows->cols);
+    (void)scratch;
+    for (size_t r = 0; r < rows->n_rows; r++)
+        for (size_t i = 0; i < n_x; i++)
+            sums[i * rows->n_rows + r] =
+                dot_q4(rows->data + r * row_bytes, rows->multipliers + r * n, X + i * x_stride,
+                       rows->cols);
 }
 
 static void from_f16(float *y, const uint8_t *data, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		y[i] = smol_load_f16(data + 2 * i);
+    for (size_t i = 0; i < n; i++)
+        y[i] = smol_load_f16(data + 2 * i);
 }
 
-static void layernorm(float *y, const float *x, const float *gain, const float *bias, float epsilon, size_t n)
+static void layernorm(float *y, const float *x, const float *gain, const float *bias, float epsilon,
+                      size_t n)
 {
-	const float mean = sum16(x, n) / (float)n;
-	float lane[LANES] = {0};
+    const float mean = sum16(x, n) / (float)n;
+    float lane[LANES] = {0};
 
-	for (size_t i = 0; i < n; i++) {
-		const float c = x[i] - mean;
-		lane[i % LANES] = fmaf(c, c, lane[i % LANES]);
-	}
-	const float var = reduce_tree(lane) / (float)n;
-	const float rs = 1.0f / sqrtf(var + epsilon);
-	for (size_t i = 0; i < n; i++) {
-		const float z = (x[i] - mean) * rs;
-		y[i] = gain ? fmaf(z, gain[i], bias[i]) : z;
-	}
+    for (size_t i = 0; i < n; i++) {
+        const float c = x[i] - mean;
+        lane[i % LANES] = fmaf(c, c, lane[i % LANES]);
+    }
+    const float var = reduce_tree(lane) / (float)n;
+    const float rs = 1.0f / sqrtf(var + epsilon);
+    for (size_t i = 0; i < n; i++) {
+        const float z = (x[i] - mean) * rs;
+        y[i] = gain ? fmaf(z, gain[i], bias[i]) : z;
+    }
 }
 
 static float exp_one(float x)
 {
-	x = x > 88.0f ? 88.0f : x;
-	x = x > -87.0f ? x : -87.0f; /* so written, not-a-number becomes -87 */
-	const float n = round_half_even(x * 0x1.715476p+0f);
-	float r = fmaf(n, -0x1.63p-1f, x);
-	r = fmaf(n, 0x1.bd0106p-13f, r);
-	float p = 0x1.a0d2cep-13f;
-	p = fmaf(p, r, 0x1.6e879cp-10f);
-	p = fmaf(p, r, 0x1.11121p-7f);
-	p = fmaf(p, r, 0x1.555382p-5f);
-	p = fmaf(p, r, 0x1.555554p-3f);
-	p = fmaf(p, r, 0x1p-1f);
-	p = fmaf(p, r * r, r);
-	p = p + 1.0f;
-	return p * smol_bits_f32((uint32_t)((int32_t)n + 127) << 23);
+    x = x > 88.0f ? 88.0f : x;
+    x = x > -87.0f ? x : -87.0f; /* so written, not-a-number becomes -87 */
+    const float n = round_half_even(x * 0x1.715476p+0f);
+    float r = fmaf(n, -0x1.63p-1f, x);
+    r = fmaf(n, 0x1.bd0106p-13f, r);
+    float p = 0x1.a0d2cep-13f;
+    p = fmaf(p, r, 0x1.6e879cp-10f);
+    p = fmaf(p, r, 0x1.11121p-7f);
+    p = fmaf(p, r, 0x1.555382p-5f);
+    p = fmaf(p, r, 0x1.555554p-3f);
+    p = fmaf(p, r, 0x1p-1f);
+    p = fmaf(p, r * r, r);
+    p = p + 1.0f;
+    return p * smol_bits_f32((uint32_t)((int32_t)n + 127) << 23);
 }
 
 static void exp_all(float *y, const float *x, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		y[i] = exp_one(x[i]);
+    for (size_t i = 0; i < n; i++)
+        y[i] = exp_one(x[i]);
 }
 
 static void gelu(float *x, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		float v = x[i] * x[i];
-		v = fmaf(v, -0x1.2444f2p-4f, -0x1.988454p+0f);
-		v = v * x[i];
-		x[i] = x[i] / (1.0f + exp_one(v));
-	}
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i] * x[i];
+        v = fmaf(v, -0x1.2444f2p-4f, -0x1.988454p+0f);
+        v = v * x[i];
+        x[i] = x[i] / (1.0f + exp_one(v));
+    }
 }
 
-static void attention(float *o, const float *q, const float *K, const float *V, size_t stride, size_t n_keys,
-                      size_t D, float *scores)
+static void attention(float *o, const float *q, const float *K, const float *V, size_t stride,
+                      size_t n_keys, size_t D, float *scores)
 {
-	const float scale = 1.0f / sqrtf((float)D);
-	float max = -INFINITY;
+    const float scale = 1.0f / sqrtf((float)D);
+    float max = -INFINITY;
 
-	for (size_t j = 0; j < n_keys; j++) {
-		scores[j] = dot_floats(q, K + j * stride, D) * scale;
-		max = scores[j] > max ? scores[j] : max;
-	}
-	for (size_t j = 0; j < n_keys; j++)
-		scores[j] = exp_one(scores[j] - max);
-	const float inverse = 1.0f / sum16(scores, n_keys);
-	memset(o, 0, D * sizeof *o);
-	for (size_t j = 0; j < n_keys; j++)
-		for (size_t i = 0; i < D; i++)
-			o[i] = fmaf(scores[j], V[j * stride + i], o[i]);
-	for (size_t i = 0; i < D; i++)
-		o[i] *= inverse;
+    for (size_t j = 0; j < n_keys; j++) {
+        scores[j] = dot_floats(q, K + j * stride, D) * scale;
+        max = scores[j] > max ? scores[j] : max;
+    }
+    for (size_t j = 0; j < n_keys; j++)
+        scores[j] = exp_one(scores[j] - max);
+    const float inverse = 1.0f / sum16(scores, n_keys);
+    memset(o, 0, D * sizeof *o);
+    for (size_t j = 0; j < n_keys; j++)
+        for (size_t i = 0; i < D; i++)
+            o[i] = fmaf(scores[j], V[j * stride + i], o[i]);
+    for (size_t i = 0; i < D; i++)
+        o[i] *= inverse;
 }
 
 const struct smol_kernels smol_kernels_scalar = {
-	.name = "scalar",
-	.quantise = quantise,
-	.frozen = frozen,
-	.frozen_fast = frozen_fast,
-	.rows_i16 = rows_i16,
-	.fast_bases = 0,
-	.scale_sums = scale_sums,
-	.dot_f32 = dot_f32,
-	.dot_f16 = dot_f16,
-	.rows_q8 = rows_q8,
-	.rows_q4 = rows_q4,
-	.from_f16 = from_f16,
-	.stream_bytes = smol_stream_bytes_plain,
-	.hadamard = smol_hadamard_plain,
-	.scale_by_bytes = smol_scale_by_bytes_plain,
-	.layernorm = layernorm,
-	.gelu = gelu,
-	.attention = attention,
-	.exp = exp_all,
+    .name = "scalar",
+    .quantise = quantise,
+    .frozen = frozen,
+    .frozen_fast = frozen_fast,
+    .rows_i16 = rows_i16,
+    .fast_bases = 0,
+    .scale_sums = scale_sums,
+    .dot_f32 = dot_f32,
+    .dot_f16 = dot_f16,
+    .rows_q8 = rows_q8,
+    .rows_q4 = rows_q4,
+    .from_f16 = from_f16,
+    .stream_bytes = smol_stream_bytes_plain,
+    .hadamard = smol_hadamard_plain,
+    .scale_by_bytes = smol_scale_by_bytes_plain,
+    .layernorm = layernorm,
+    .gelu = gelu,
+    .attention = attention,
+    .exp = exp_all,
 };

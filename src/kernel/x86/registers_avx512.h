@@ -1,15 +1,18 @@
-/* What the kernels for AVX-512 with VBMI and VNNI share: bytes of vectors, and tables of weights. */
+/* What the kernels for AVX-512 with VBMI and VNNI share: bytes of vectors, and tables of weights.
+ */
 #ifndef SMOL_REGISTERS_AVX512_H
 #define SMOL_REGISTERS_AVX512_H
 
 #include "kernel/x86/registers_avx512bw.h"
 
-void smol_stream_bytes_avx512(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane, uint32_t block);
+void smol_stream_bytes_avx512(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
+                              uint32_t block);
 void smol_hadamard_avx512(float *x, size_t n);
 void smol_scale_by_bytes_avx512(float *x, const uint8_t *bytes, const float *table, size_t n);
 smol_frozen_product smol_frozen_avx512, smol_frozen_fast_avx512;
 smol_rows_product smol_rows_q8_avx512, smol_rows_q4_avx512;
-void smol_rows_i16_avx512(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);
+void smol_rows_i16_avx512(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols,
+                          const int16_t *X);
 
 /* Some row blocks times several vectors. */
 smol_frozen_product smol_frozen_batch_avx512;
@@ -17,52 +20,52 @@ smol_frozen_product smol_frozen_batch_avx512;
 /* X as bytes h, then l, each padded with zeros to whole registers; returns the sum of X. */
 static inline int64_t split_vector(uint8_t *split, const int16_t *X, size_t cols)
 {
-	const size_t n = smol_round_up(cols, BYTES);
-	const __m512i ones = _mm512_set1_epi8(1);
-	__m512i sum_h = _mm512_setzero_si512(), sum_l = sum_h;
+    const size_t n = smol_round_up(cols, BYTES);
+    const __m512i ones = _mm512_set1_epi8(1);
+    __m512i sum_h = _mm512_setzero_si512(), sum_l = sum_h;
 
-	for (size_t i = 0; i < n; i += BYTES) {
-		__m512i h, l;
-		split64(&h, &l, X + i, cols - i);
-		_mm512_store_si512(split + i, h);
-		_mm512_store_si512(split + n + i, l);
-		sum_h = _mm512_dpbusd_epi32(sum_h, ones, h);
-		sum_l = _mm512_dpbusd_epi32(sum_l, ones, l);
-	}
-	return 256 * sum_i32(sum_h) + sum_i32(sum_l);
+    for (size_t i = 0; i < n; i += BYTES) {
+        __m512i h, l;
+        split64(&h, &l, X + i, cols - i);
+        _mm512_store_si512(split + i, h);
+        _mm512_store_si512(split + n + i, l);
+        sum_h = _mm512_dpbusd_epi32(sum_h, ones, h);
+        sum_l = _mm512_dpbusd_epi32(sum_l, ones, l);
+    }
+    return 256 * sum_i32(sum_h) + sum_i32(sum_l);
 }
 
 /* ---- tables ---- */
 
 /* The bytes of a table of 256 16-bit integers, low and high, 64 to a register. */
 struct table {
-	__m512i low[4], high[4];
-	bool is_narrow; /* the two top bits of an index do not matter: at most six bases */
+    __m512i low[4], high[4];
+    bool is_narrow; /* the two top bits of an index do not matter: at most six bases */
 };
 
 static inline void table_load(struct table *t, const int16_t *q, uint16_t flip)
 {
-	uint8_t low[256], high[256];
+    uint8_t low[256], high[256];
 
-	t->is_narrow = true;
-	for (unsigned u = 0; u < 256; u++) {
-		low[u] = (uint8_t)((uint16_t)q[u] ^ flip);
-		high[u] = (uint8_t)(((uint16_t)q[u] ^ flip) >> 8);
-		t->is_narrow = t->is_narrow && q[u] == q[u & 63];
-	}
-	for (unsigned i = 0; i < 4; i++) {
-		t->low[i] = _mm512_loadu_si512(low + 64 * i);
-		t->high[i] = _mm512_loadu_si512(high + 64 * i);
-	}
+    t->is_narrow = true;
+    for (unsigned u = 0; u < 256; u++) {
+        low[u] = (uint8_t)((uint16_t)q[u] ^ flip);
+        high[u] = (uint8_t)(((uint16_t)q[u] ^ flip) >> 8);
+        t->is_narrow = t->is_narrow && q[u] == q[u & 63];
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        t->low[i] = _mm512_loadu_si512(low + 64 * i);
+        t->high[i] = _mm512_loadu_si512(high + 64 * i);
+    }
 }
 
 static inline __m512i look_up(const __m512i entries[4], __m512i u, bool is_narrow)
 {
-	if (is_narrow)
-		return _mm512_permutexvar_epi8(u, entries[0]);
-	const __m512i first = _mm512_permutex2var_epi8(entries[0], u, entries[1]);
-	const __m512i second = _mm512_permutex2var_epi8(entries[2], u, entries[3]);
-	return _mm512_mask_blend_epi8(_mm512_movepi8_mask(u), first, second);
+    if (is_narrow)
+        return _mm512_permutexvar_epi8(u, entries[0]);
+    const __m512i first = _mm512_permutex2var_epi8(entries[0], u, entries[1]);
+    const __m512i second = _mm512_permutex2var_epi8(entries[2], u, entries[3]);
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(u), first, second);
 }
 
 #endif

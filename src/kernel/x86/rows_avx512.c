@@ -1,4 +1,5 @@
-/* Rows of stored numbers times vectors, with AVX-512: embeddings of 8 and 4 bits, and integer weights of 16. */
+/* Rows of stored numbers times vectors, with AVX-512: embeddings of 8 and 4 bits, and integer
+ * weights of 16. */
 #include "kernel/x86/registers_avx512.h"
 
 #include <smol/params.h>
@@ -8,129 +9,140 @@
 #define NARROW_COLS 16384u   /* up to here the 16 lanes of a sum of 8 bits fit 32 bits together */
 #define NARROW_Q4_COLS 8000u /* and of 4 bits: 125 chunks x 16 lanes x 4 x 8 x 128 x 255 < 2^31 */
 
-/* A row of 8-bit numbers: q + 128 is unsigned, sum q X = sum (q + 128) X - 128 sum X. The sum is low + 256 high. */
+/* A row of 8-bit numbers: q + 128 is unsigned, sum q X = sum (q + 128) X - 128 sum X. The sum is
+ * low + 256 high. */
 static inline void row_q8(__m512i *low, __m512i *high, const uint8_t *row, const uint8_t *split,
                           size_t cols)
 {
-	const __m512i flip = _mm512_set1_epi8((char)0x80);
-	const size_t n = smol_round_up(cols, BYTES);
-	__m512i sum_l = _mm512_setzero_si512(), sum_h = sum_l;
+    const __m512i flip = _mm512_set1_epi8((char)0x80);
+    const size_t n = smol_round_up(cols, BYTES);
+    __m512i sum_l = _mm512_setzero_si512(), sum_h = sum_l;
 
-	for (size_t i = 0; i < n; i += BYTES) {
-		const __m512i q =
-			_mm512_xor_si512(_mm512_maskz_loadu_epi8(tail64(cols - i), row + i), flip);
-		_mm_prefetch((const char *)row + i + PREFETCH_BYTES, _MM_HINT_T0);
-		sum_l = _mm512_dpbusd_epi32(sum_l, q, _mm512_load_si512(split + n + i));
-		sum_h = _mm512_dpbusd_epi32(sum_h, q, _mm512_load_si512(split + i));
-	}
-	*low = _mm512_and_si512(sum_l, _mm512_set1_epi32(255));
-	*high = _mm512_add_epi32(sum_h, _mm512_srai_epi32(sum_l, 8));
+    for (size_t i = 0; i < n; i += BYTES) {
+        const __m512i q =
+            _mm512_xor_si512(_mm512_maskz_loadu_epi8(tail64(cols - i), row + i), flip);
+        _mm_prefetch((const char *)row + i + PREFETCH_BYTES, _MM_HINT_T0);
+        sum_l = _mm512_dpbusd_epi32(sum_l, q, _mm512_load_si512(split + n + i));
+        sum_h = _mm512_dpbusd_epi32(sum_h, q, _mm512_load_si512(split + i));
+    }
+    *low = _mm512_and_si512(sum_l, _mm512_set1_epi32(255));
+    *high = _mm512_add_epi32(sum_h, _mm512_srai_epi32(sum_l, 8));
 }
 
 static void rows_q8_single(int64_t *sums, const struct smol_rows *rows, const uint8_t *split,
                            int64_t offset)
 {
-	for (size_t first = 0; first < rows->n_rows; first += FOLD) {
-		const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
-		__m512i pairs[2 * FOLD];
-		for (size_t r = 0; r < n; r++)
-			row_q8(&pairs[r], &pairs[r + FOLD], rows->data + (first + r) * rows->cols,
-			       split, rows->cols);
-		for (size_t r = n; r < FOLD; r++)
-			pairs[r] = pairs[r + FOLD] = _mm512_setzero_si512();
-		finish_rows(sums + first, pairs, 8, offset, (uint32_t)n, rows->cols <= NARROW_COLS);
-	}
+    for (size_t first = 0; first < rows->n_rows; first += FOLD) {
+        const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
+        __m512i pairs[2 * FOLD];
+        for (size_t r = 0; r < n; r++)
+            row_q8(&pairs[r], &pairs[r + FOLD], rows->data + (first + r) * rows->cols, split,
+                   rows->cols);
+        for (size_t r = n; r < FOLD; r++)
+            pairs[r] = pairs[r + FOLD] = _mm512_setzero_si512();
+        finish_rows(sums + first, pairs, 8, offset, (uint32_t)n, rows->cols <= NARROW_COLS);
+    }
 }
 
-void smol_rows_q8_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride,
-                         size_t n_x, void *scratch)
+void smol_rows_q8_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
+                         size_t x_stride, size_t n_x, void *scratch)
 {
-	for (size_t i = 0; i < n_x; i++) {
-		const int64_t sum = split_vector(scratch, X + i * x_stride, rows->cols);
-		rows_q8_single(sums + i * rows->n_rows, rows, scratch, 128 * sum);
-	}
+    for (size_t i = 0; i < n_x; i++) {
+        const int64_t sum = split_vector(scratch, X + i * x_stride, rows->cols);
+        rows_q8_single(sums + i * rows->n_rows, rows, scratch, 128 * sum);
+    }
 }
 
 /* ---- 4 bits ---- */
 
-/* A prepared vector: bytes h and l as split_vector leaves them, then for each chunk of 64 columns -8 x their sums by lanes. */
+/* A prepared vector: bytes h and l as split_vector leaves them, then for each chunk of 64 columns
+ * -8 x their sums by lanes. */
 static void prepare_q4(uint8_t *vector, const int16_t *X, size_t cols)
 {
-	const size_t n = smol_round_up(cols, BYTES);
-	const __m512i eights = _mm512_set1_epi8(8), zero = _mm512_setzero_si512();
+    const size_t n = smol_round_up(cols, BYTES);
+    const __m512i eights = _mm512_set1_epi8(8), zero = _mm512_setzero_si512();
 
-	split_vector(vector, X, cols);
-	for (size_t i = 0; i < 2 * n; i += BYTES) {
-		const __m512i sum = _mm512_dpbusd_epi32(zero, eights, _mm512_load_si512(vector + i));
-		_mm512_store_si512(vector + 2 * n + i, _mm512_sub_epi32(zero, sum));
-	}
+    split_vector(vector, X, cols);
+    for (size_t i = 0; i < 2 * n; i += BYTES) {
+        const __m512i sum = _mm512_dpbusd_epi32(zero, eights, _mm512_load_si512(vector + i));
+        _mm512_store_si512(vector + 2 * n + i, _mm512_sub_epi32(zero, sum));
+    }
 }
 
-/* q + 8 is unsigned, so that the byte products, begun at -8 x the sums of X, are of q; they fit 16 bits, and then come the
- * multipliers: 0 in lanes 0..7, 1 in the others. The sum is low + 256 high. */
-static inline void row_q4(__m512i *low, __m512i *high, const uint8_t *row, const uint8_t *multipliers, const uint8_t *vector,
-                          size_t n)
+/* q + 8 is unsigned, so that the byte products, begun at -8 x the sums of X, are of q; they fit 16
+ * bits, and then come the multipliers: 0 in lanes 0..7, 1 in the others. The sum is low + 256 high.
+ */
+static inline void row_q4(__m512i *low, __m512i *high, const uint8_t *row,
+                          const uint8_t *multipliers, const uint8_t *vector, size_t n)
 {
-	const __m512i spread = _mm512_inserti64x4(_mm512_set1_epi32((int)0x80808001u),
-	                                          _mm256_set1_epi32((int)0x80808000u), 0);
-	const __m512i nibbles = _mm512_set1_epi8(15), flip = _mm512_set1_epi8(8);
-	__m512i sum_l = _mm512_setzero_si512(), sum_h = sum_l;
+    const __m512i spread = _mm512_inserti64x4(_mm512_set1_epi32((int)0x80808001u),
+                                              _mm256_set1_epi32((int)0x80808000u), 0);
+    const __m512i nibbles = _mm512_set1_epi8(15), flip = _mm512_set1_epi8(8);
+    __m512i sum_l = _mm512_setzero_si512(), sum_h = sum_l;
 
-	for (size_t i = 0; i < n; i += BYTES) {
-		const __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(row + i / 2));
-		const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(bytes), _mm256_srli_epi16(bytes, 4), 1);
-		const __m512i q = _mm512_xor_si512(_mm512_and_si512(both, nibbles), flip);
-		const __m512i m = _mm512_shuffle_epi8(_mm512_set1_epi16((short)smol_le16(multipliers + i / 32)), spread);
-		const __m512i h = _mm512_dpbusd_epi32(_mm512_load_si512(vector + 2 * n + i), q, _mm512_load_si512(vector + i));
-		const __m512i l = _mm512_dpbusd_epi32(_mm512_load_si512(vector + 3 * n + i), q, _mm512_load_si512(vector + n + i));
-		_mm_prefetch((const char *)row + i / 2 + PREFETCH_BYTES, _MM_HINT_T0);
-		sum_h = _mm512_dpwssd_epi32(sum_h, h, m);
-		sum_l = _mm512_dpwssd_epi32(sum_l, l, m);
-	}
-	*low = _mm512_and_si512(sum_l, _mm512_set1_epi32(255));
-	*high = _mm512_add_epi32(sum_h, _mm512_srai_epi32(sum_l, 8));
+    for (size_t i = 0; i < n; i += BYTES) {
+        const __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(row + i / 2));
+        const __m512i both =
+            _mm512_inserti64x4(_mm512_castsi256_si512(bytes), _mm256_srli_epi16(bytes, 4), 1);
+        const __m512i q = _mm512_xor_si512(_mm512_and_si512(both, nibbles), flip);
+        const __m512i m =
+            _mm512_shuffle_epi8(_mm512_set1_epi16((short)smol_le16(multipliers + i / 32)), spread);
+        const __m512i h = _mm512_dpbusd_epi32(_mm512_load_si512(vector + 2 * n + i), q,
+                                              _mm512_load_si512(vector + i));
+        const __m512i l = _mm512_dpbusd_epi32(_mm512_load_si512(vector + 3 * n + i), q,
+                                              _mm512_load_si512(vector + n + i));
+        _mm_prefetch((const char *)row + i / 2 + PREFETCH_BYTES, _MM_HINT_T0);
+        sum_h = _mm512_dpwssd_epi32(sum_h, h, m);
+        sum_l = _mm512_dpwssd_epi32(sum_l, l, m);
+    }
+    *low = _mm512_and_si512(sum_l, _mm512_set1_epi32(255));
+    *high = _mm512_add_epi32(sum_h, _mm512_srai_epi32(sum_l, 8));
 }
 
 static void rows_q4_single(int64_t *sums, const struct smol_rows *rows, const uint8_t *vector)
 {
-	const size_t row_bytes = smol_row_bytes(SMOL_Q4, (uint32_t)rows->cols);
-	const size_t n_multipliers = smol_row_multipliers((uint32_t)rows->cols);
+    const size_t row_bytes = smol_row_bytes(SMOL_Q4, (uint32_t)rows->cols);
+    const size_t n_multipliers = smol_row_multipliers((uint32_t)rows->cols);
 
-	for (size_t first = 0; first < rows->n_rows; first += FOLD) {
-		const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
-		__m512i pairs[2 * FOLD];
-		for (size_t r = 0; r < n; r++)
-			row_q4(&pairs[r], &pairs[r + FOLD], rows->data + (first + r) * row_bytes,
-			       rows->multipliers + (first + r) * n_multipliers, vector, smol_round_up(rows->cols, BYTES));
-		for (size_t r = n; r < FOLD; r++)
-			pairs[r] = pairs[r + FOLD] = _mm512_setzero_si512();
-		finish_rows(sums + first, pairs, 8, 0, (uint32_t)n, rows->cols <= NARROW_Q4_COLS);
-	}
+    for (size_t first = 0; first < rows->n_rows; first += FOLD) {
+        const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
+        __m512i pairs[2 * FOLD];
+        for (size_t r = 0; r < n; r++)
+            row_q4(&pairs[r], &pairs[r + FOLD], rows->data + (first + r) * row_bytes,
+                   rows->multipliers + (first + r) * n_multipliers, vector,
+                   smol_round_up(rows->cols, BYTES));
+        for (size_t r = n; r < FOLD; r++)
+            pairs[r] = pairs[r + FOLD] = _mm512_setzero_si512();
+        finish_rows(sums + first, pairs, 8, 0, (uint32_t)n, rows->cols <= NARROW_Q4_COLS);
+    }
 }
 
-void smol_rows_q4_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride, size_t n_x,
-                         void *scratch)
+void smol_rows_q4_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
+                         size_t x_stride, size_t n_x, void *scratch)
 {
-	for (size_t i = 0; i < n_x; i++) {
-		prepare_q4(scratch, X + i * x_stride, rows->cols);
-		rows_q4_single(sums + i * rows->n_rows, rows, scratch);
-	}
+    for (size_t i = 0; i < n_x; i++) {
+        prepare_q4(scratch, X + i * x_stride, rows->cols);
+        rows_q4_single(sums + i * rows->n_rows, rows, scratch);
+    }
 }
 
 /* ---- integer weights ---- */
 
 /* A pair's sum, at most 2 x 32672 x 32512 < 2^31, fits 32 bits; then 64 bits. */
-void smol_rows_i16_avx512(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X)
+void smol_rows_i16_avx512(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols,
+                          const int16_t *X)
 {
-	for (size_t r = 0; r < n_rows; r++, w += cols) {
-		__m512i sum = _mm512_setzero_si512();
-		for (size_t i = 0; i < cols; i += BYTES / 2) {
-			const __mmask32 m = (__mmask32)tail64(cols - i);
-			const __m512i v = _mm512_madd_epi16(_mm512_maskz_loadu_epi16(m, w + i), _mm512_maskz_loadu_epi16(m, X + i));
-			_mm_prefetch((const char *)(w + i) + PREFETCH_BYTES, _MM_HINT_T0);
-			sum = _mm512_add_epi64(sum, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(v)),
-			                                             _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(v, 1))));
-		}
-		sums[r] = _mm512_reduce_add_epi64(sum);
-	}
+    for (size_t r = 0; r < n_rows; r++, w += cols) {
+        __m512i sum = _mm512_setzero_si512();
+        for (size_t i = 0; i < cols; i += BYTES / 2) {
+            const __mmask32 m = (__mmask32)tail64(cols - i);
+            const __m512i v = _mm512_madd_epi16(_mm512_maskz_loadu_epi16(m, w + i),
+                                                _mm512_maskz_loadu_epi16(m, X + i));
+            _mm_prefetch((const char *)(w + i) + PREFETCH_BYTES, _MM_HINT_T0);
+            sum = _mm512_add_epi64(
+                sum, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(v)),
+                                      _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(v, 1))));
+        }
+        sums[r] = _mm512_reduce_add_epi64(sum);
+    }
 }

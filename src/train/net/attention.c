@@ -8,114 +8,110 @@
 
 static real query_scale(const struct smol_attention *s)
 {
-	return 1 / SMOL_REAL_SQRT((real)(s->width / s->heads));
+    return 1 / SMOL_REAL_SQRT((real)(s->width / s->heads));
 }
 
 /* row: (context) scores of query q; later keys get weight 0. */
 static void softmax_row(real *row, size_t q, size_t n_keys)
 {
-	real sum = 0;
+    real sum = 0;
 
-	smol_real_exp_all(row, q + 1, smol_real_max(row, q + 1));
+    smol_real_exp_all(row, q + 1, smol_real_max(row, q + 1));
 #pragma omp simd reduction(+ : sum)
-	for (size_t j = 0; j <= q; j++)
-		sum += row[j];
-	const real inverse = 1 / sum;
-	for (size_t j = 0; j <= q; j++)
-		row[j] *= inverse;
-	for (size_t j = q + 1; j < n_keys; j++)
-		row[j] = 0;
+    for (size_t j = 0; j <= q; j++)
+        sum += row[j];
+    const real inverse = 1 / sum;
+    for (size_t j = 0; j <= q; j++)
+        row[j] *= inverse;
+    for (size_t j = q + 1; j < n_keys; j++)
+        row[j] = 0;
 }
 
 /* One head of one sequence. q, k, v: (context, D) inside rows of 3 width. */
 static void head_forward(real *out, real *weights, const real *q, const struct smol_attention *s)
 {
-	const size_t T = s->context, C = s->width, D = C / s->heads;
-	const real *k = q + C, *v = q + 2 * C;
+    const size_t T = s->context, C = s->width, D = C / s->heads;
+    const real *k = q + C, *v = q + 2 * C;
 
-	for (size_t begin = 0; begin < T; begin += QUERY_BLOCK) {
-		const size_t n = T - begin < QUERY_BLOCK ? T - begin : QUERY_BLOCK;
-		const size_t n_keys = begin + n;
-		real *w = weights + begin * T;
+    for (size_t begin = 0; begin < T; begin += QUERY_BLOCK) {
+        const size_t n = T - begin < QUERY_BLOCK ? T - begin : QUERY_BLOCK;
+        const size_t n_keys = begin + n;
+        real *w = weights + begin * T;
 
-		smol_gemm_small(w, T, (struct smol_operand){q + begin * 3 * C, 3 * C, false},
-		                (struct smol_operand){k, 3 * C, true}, n, n_keys, D, query_scale(s), 0);
-		for (size_t i = 0; i < n; i++)
-			softmax_row(w + i * T, begin + i, n_keys);
-		smol_gemm_small(out + begin * C, C, (struct smol_operand){w, T, false},
-		                (struct smol_operand){v, 3 * C, false}, n, D, n_keys, 1, 0);
-	}
+        smol_gemm_small(w, T, (struct smol_operand){q + begin * 3 * C, 3 * C, false},
+                        (struct smol_operand){k, 3 * C, true}, n, n_keys, D, query_scale(s), 0);
+        for (size_t i = 0; i < n; i++)
+            softmax_row(w + i * T, begin + i, n_keys);
+        smol_gemm_small(out + begin * C, C, (struct smol_operand){w, T, false},
+                        (struct smol_operand){v, 3 * C, false}, n, D, n_keys, 1, 0);
+    }
 }
 
 void smol_attention(real *out, real *weights, const real *qkv, const struct smol_attention *s)
 {
-	const size_t T = s->context, C = s->width, D = C / s->heads;
+    const size_t T = s->context, C = s->width, D = C / s->heads;
 
 #pragma omp parallel for schedule(static)
-	for (size_t i = 0; i < s->batch * s->heads; i++) {
-		const size_t b = i / s->heads, h = i % s->heads;
+    for (size_t i = 0; i < s->batch * s->heads; i++) {
+        const size_t b = i / s->heads, h = i % s->heads;
 
-		head_forward(out + b * T * C + h * D, weights + i * T * T, qkv + b * T * 3 * C + h * D,
-		             s);
-	}
+        head_forward(out + b * T * C + h * D, weights + i * T * T, qkv + b * T * 3 * C + h * D, s);
+    }
 }
 
 /* d_score = w (d_w - sum over keys of d_w w). */
 static void softmax_row_backward(real *d, const real *w, size_t n_keys)
 {
-	real dot = 0;
+    real dot = 0;
 
 #pragma omp simd reduction(+ : dot)
-	for (size_t j = 0; j < n_keys; j++)
-		dot += d[j] * w[j];
-	for (size_t j = 0; j < n_keys; j++)
-		d[j] = w[j] * (d[j] - dot);
+    for (size_t j = 0; j < n_keys; j++)
+        dot += d[j] * w[j];
+    for (size_t j = 0; j < n_keys; j++)
+        d[j] = w[j] * (d[j] - dot);
 }
 
-/* d: (QUERY_BLOCK, context) scratch. A key hears from its own block of queries and from all later ones,
- * so its gradients gather. */
+/* d: (QUERY_BLOCK, context) scratch. A key hears from its own block of queries and from all later
+ * ones, so its gradients gather. */
 static void head_backward(real *d_q, real *d, const real *d_out, const real *weights, const real *q,
                           const struct smol_attention *s)
 {
-	const size_t T = s->context, C = s->width, D = C / s->heads;
-	const real *k = q + C, *v = q + 2 * C;
-	real *d_k = d_q + C, *d_v = d_q + 2 * C;
+    const size_t T = s->context, C = s->width, D = C / s->heads;
+    const real *k = q + C, *v = q + 2 * C;
+    real *d_k = d_q + C, *d_v = d_q + 2 * C;
 
-	for (size_t t = 0; t < T; t++) {
-		memset(d_k + t * 3 * C, 0, D * sizeof *d_k);
-		memset(d_v + t * 3 * C, 0, D * sizeof *d_v);
-	}
-	for (size_t begin = 0; begin < T; begin += QUERY_BLOCK) {
-		const size_t n = T - begin < QUERY_BLOCK ? T - begin : QUERY_BLOCK;
-		const size_t n_keys = begin + n;
-		const real *w = weights + begin * T;
-		const struct smol_operand d_block = {d_out + begin * C, C, false};
+    for (size_t t = 0; t < T; t++) {
+        memset(d_k + t * 3 * C, 0, D * sizeof *d_k);
+        memset(d_v + t * 3 * C, 0, D * sizeof *d_v);
+    }
+    for (size_t begin = 0; begin < T; begin += QUERY_BLOCK) {
+        const size_t n = T - begin < QUERY_BLOCK ? T - begin : QUERY_BLOCK;
+        const size_t n_keys = begin + n;
+        const real *w = weights + begin * T;
+        const struct smol_operand d_block = {d_out + begin * C, C, false};
 
-		smol_gemm_small(d_v, 3 * C, (struct smol_operand){w, T, true}, d_block, n_keys, D, n, 1,
-		                1);
-		smol_gemm_small(d, T, d_block, (struct smol_operand){v, 3 * C, true}, n, n_keys, D, 1,
-		                0);
-		for (size_t i = 0; i < n; i++)
-			softmax_row_backward(d + i * T, w + i * T, n_keys);
-		smol_gemm_small(d_q + begin * 3 * C, 3 * C, (struct smol_operand){d, T, false},
-		                (struct smol_operand){k, 3 * C, false}, n, D, n_keys, query_scale(s),
-		                0);
-		smol_gemm_small(d_k, 3 * C, (struct smol_operand){d, T, true},
-		                (struct smol_operand){q + begin * 3 * C, 3 * C, false}, n_keys, D, n,
-		                query_scale(s), 1);
-	}
+        smol_gemm_small(d_v, 3 * C, (struct smol_operand){w, T, true}, d_block, n_keys, D, n, 1, 1);
+        smol_gemm_small(d, T, d_block, (struct smol_operand){v, 3 * C, true}, n, n_keys, D, 1, 0);
+        for (size_t i = 0; i < n; i++)
+            softmax_row_backward(d + i * T, w + i * T, n_keys);
+        smol_gemm_small(d_q + begin * 3 * C, 3 * C, (struct smol_operand){d, T, false},
+                        (struct smol_operand){k, 3 * C, false}, n, D, n_keys, query_scale(s), 0);
+        smol_gemm_small(d_k, 3 * C, (struct smol_operand){d, T, true},
+                        (struct smol_operand){q + begin * 3 * C, 3 * C, false}, n_keys, D, n,
+                        query_scale(s), 1);
+    }
 }
 
 void smol_attention_backward(real *d_qkv, real *scratch, const real *d_out, const real *weights,
                              const real *qkv, const struct smol_attention *s)
 {
-	const size_t T = s->context, C = s->width, D = C / s->heads;
+    const size_t T = s->context, C = s->width, D = C / s->heads;
 
 #pragma omp parallel for schedule(static) num_threads((int)s->n_threads)
-	for (size_t i = 0; i < s->batch * s->heads; i++) {
-		const size_t b = i / s->heads, h = i % s->heads, at = b * T * 3 * C + h * D;
+    for (size_t i = 0; i < s->batch * s->heads; i++) {
+        const size_t b = i / s->heads, h = i % s->heads, at = b * T * 3 * C + h * D;
 
-		head_backward(d_qkv + at, scratch + (size_t)omp_get_thread_num() * QUERY_BLOCK * T,
-		              d_out + b * T * C + h * D, weights + i * T * T, qkv + at, s);
-	}
+        head_backward(d_qkv + at, scratch + (size_t)omp_get_thread_num() * QUERY_BLOCK * T,
+                      d_out + b * T * C + h * D, weights + i * T * T, qkv + at, s);
+    }
 }

@@ -3,224 +3,229 @@
 
 static void embed(struct smol_net *net, const uint32_t *tokens)
 {
-	const size_t C = net->config.width, T = net->config.context;
-	const real *wte = smol_net_value(net, net->wte), *wpe = smol_net_value(net, net->wpe);
+    const size_t C = net->config.width, T = net->config.context;
+    const real *wte = smol_net_value(net, net->wte), *wpe = smol_net_value(net, net->wpe);
 
 #pragma omp parallel for schedule(static)
-	for (size_t i = 0; i < net->n_tokens; i++) {
-		const real *token = wte + tokens[i] * C, *position = wpe + i % T * C;
+    for (size_t i = 0; i < net->n_tokens; i++) {
+        const real *token = wte + tokens[i] * C, *position = wpe + i % T * C;
 
-		for (size_t c = 0; c < C; c++)
-			net->x[i * C + c] = token[c] + position[c];
-	}
+        for (size_t c = 0; c < C; c++)
+            net->x[i * C + c] = token[c] + position[c];
+    }
 }
 
-static void multiply_plain(struct smol_net *net, real *y, const struct smol_net_matrix *m, const real *x,
-                           real keep)
+static void multiply_plain(struct smol_net *net, real *y, const struct smol_net_matrix *m,
+                           const real *x, real keep)
 {
-	smol_gemm(y, m->rows, (struct smol_operand){x, m->cols, false},
-	          (struct smol_operand){m->weight, m->cols, true}, net->n_tokens, m->rows, m->cols, 1,
-	          keep);
+    smol_gemm(y, m->rows, (struct smol_operand){x, m->cols, false},
+              (struct smol_operand){m->weight, m->cols, true}, net->n_tokens, m->rows, m->cols, 1,
+              keep);
 }
 
 static bool is_plain(const struct smol_net_matrix *m)
 {
-	return m->gain == SMOL_NO_PARAM && m->bias == SMOL_NO_PARAM;
+    return m->gain == SMOL_NO_PARAM && m->bias == SMOL_NO_PARAM;
 }
 
 /* y (n, rows) = x (n, cols) W^T, times the gains, plus the biases, + keep x y. */
 static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix *m, const real *x,
                      real keep)
 {
-	const real *gain = m->gain != SMOL_NO_PARAM ? smol_net_value(net, m->gain) : NULL;
-	const real *bias = m->bias != SMOL_NO_PARAM ? smol_net_value(net, m->bias) : NULL;
+    const real *gain = m->gain != SMOL_NO_PARAM ? smol_net_value(net, m->gain) : NULL;
+    const real *bias = m->bias != SMOL_NO_PARAM ? smol_net_value(net, m->bias) : NULL;
 
-	if (is_plain(m)) {
-		multiply_plain(net, y, m, x, keep);
-		return;
-	}
-	multiply_plain(net, net->plain, m, x, 0);
+    if (is_plain(m)) {
+        multiply_plain(net, y, m, x, keep);
+        return;
+    }
+    multiply_plain(net, net->plain, m, x, 0);
 #pragma omp parallel for schedule(static)
-	for (size_t i = 0; i < net->n_tokens; i++) {
-		const real *from = net->plain + i * m->rows;
-		real *to = y + i * m->rows;
+    for (size_t i = 0; i < net->n_tokens; i++) {
+        const real *from = net->plain + i * m->rows;
+        real *to = y + i * m->rows;
 
-		for (size_t r = 0; r < m->rows; r++)
-			to[r] = (keep != 0 ? to[r] : 0) + (gain != NULL ? from[r] * gain[r] : from[r]) +
-			        (bias != NULL ? bias[r] : 0);
-	}
+        for (size_t r = 0; r < m->rows; r++)
+            to[r] = (keep != 0 ? to[r] : 0) + (gain != NULL ? from[r] * gain[r] : from[r]) +
+                    (bias != NULL ? bias[r] : 0);
+    }
 }
 
-/* d_y (n, rows) without the gains, with their gradient and the biases' set on the way. It is d_y itself where there is neither. The
- * outputs without gains are made again, not kept. */
-static const real *plain_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x, const real *d_y)
+/* d_y (n, rows) without the gains, with their gradient and the biases' set on the way. It is d_y
+ * itself where there is neither. The outputs without gains are made again, not kept. */
+static const real *plain_gradient(struct smol_net *net, const struct smol_net_matrix *m,
+                                  const real *x, const real *d_y)
 {
-	const real *gain = m->gain != SMOL_NO_PARAM ? smol_net_value(net, m->gain) : NULL;
+    const real *gain = m->gain != SMOL_NO_PARAM ? smol_net_value(net, m->gain) : NULL;
 
-	if (is_plain(m))
-		return d_y;
-	if (gain != NULL)
-		multiply_plain(net, net->plain, m, x, 0);
+    if (is_plain(m))
+        return d_y;
+    if (gain != NULL)
+        multiply_plain(net, net->plain, m, x, 0);
 #pragma omp parallel for schedule(static)
-	for (size_t r = 0; r < m->rows; r++) {
-		real d_gain = 0, d_bias = 0;
+    for (size_t r = 0; r < m->rows; r++) {
+        real d_gain = 0, d_bias = 0;
 
-		for (size_t i = r; i < net->n_tokens * m->rows; i += m->rows) {
-			d_bias += d_y[i];
-			d_gain += gain != NULL ? d_y[i] * net->plain[i] : 0;
-			net->d_plain[i] = gain != NULL ? d_y[i] * gain[r] : d_y[i];
-		}
-		if (gain != NULL)
-			smol_net_grad(net, m->gain)[r] = d_gain;
-		if (m->bias != SMOL_NO_PARAM)
-			smol_net_grad(net, m->bias)[r] = d_bias;
-	}
-	return net->d_plain;
+        for (size_t i = r; i < net->n_tokens * m->rows; i += m->rows) {
+            d_bias += d_y[i];
+            d_gain += gain != NULL ? d_y[i] * net->plain[i] : 0;
+            net->d_plain[i] = gain != NULL ? d_y[i] * gain[r] : d_y[i];
+        }
+        if (gain != NULL)
+            smol_net_grad(net, m->gain)[r] = d_gain;
+        if (m->bias != SMOL_NO_PARAM)
+            smol_net_grad(net, m->bias)[r] = d_bias;
+    }
+    return net->d_plain;
 }
 
 /* d_x (n, cols) = d_y (n, rows) W. */
 static void multiply_back(struct smol_net *net, real *d_x, const struct smol_net_matrix *m,
                           const real *d_y)
 {
-	smol_gemm(d_x, m->cols, (struct smol_operand){d_y, m->rows, false},
-	          (struct smol_operand){m->weight, m->cols, false}, net->n_tokens, m->cols, m->rows, 1,
-	          0);
+    smol_gemm(d_x, m->cols, (struct smol_operand){d_y, m->rows, false},
+              (struct smol_operand){m->weight, m->cols, false}, net->n_tokens, m->cols, m->rows, 1,
+              0);
 }
 
-/* From d_y (n, rows) to d_x (n, cols) and, with the input x, to the gradients of all that the matrix learns. */
-static void matrix_back(struct smol_net *net, real *d_x, const struct smol_net_matrix *m, const real *x, const real *d_y)
+/* From d_y (n, rows) to d_x (n, cols) and, with the input x, to the gradients of all that the
+ * matrix learns. */
+static void matrix_back(struct smol_net *net, real *d_x, const struct smol_net_matrix *m,
+                        const real *x, const real *d_y)
 {
-	const real *d_plain = plain_gradient(net, m, x, d_y);
+    const real *d_plain = plain_gradient(net, m, x, d_y);
 
-	multiply_back(net, d_x, m, d_plain);
-	smol_net_matrix_gradient(net, m, x, d_plain);
+    multiply_back(net, d_x, m, d_plain);
+    smol_net_matrix_gradient(net, m, x, d_plain);
 }
 
 static void normalise(struct smol_net *net, const struct smol_net_norm *norm, real *z, real *a,
                       real *rstd)
 {
-	smol_layernorm(z, rstd, a, net->x, norm->gain_data, norm->bias_data, net->n_tokens,
-	               net->config.width, (real)net->config.ln_epsilon);
+    smol_layernorm(z, rstd, a, net->x, norm->gain_data, norm->bias_data, net->n_tokens,
+                   net->config.width, (real)net->config.ln_epsilon);
 }
 
 static void normalise_back(struct smol_net *net, const struct smol_net_norm *norm, const real *z,
                            const real *rstd)
 {
-	const size_t C = net->config.width;
-	real *d_gain = net->partial, *d_bias = d_gain + C;
+    const size_t C = net->config.width;
+    real *d_gain = net->partial, *d_bias = d_gain + C;
 
-	smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, z, rstd,
-	                        norm->gain_data, net->n_tokens, C);
-	if (norm->gain_data != NULL)
-		smol_net_norm_gradient(net, norm, d_gain, d_bias);
+    smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, z, rstd,
+                            norm->gain_data, net->n_tokens, C);
+    if (norm->gain_data != NULL)
+        smol_net_norm_gradient(net, norm, d_gain, d_bias);
 }
 
 static struct smol_attention attention_shape(const struct smol_net *net)
 {
-	return (struct smol_attention){
-		.batch = net->batch,
-		.heads = net->config.n_heads,
-		.context = net->config.context,
-		.width = net->config.width,
-		.n_threads = net->n_threads,
-	};
+    return (struct smol_attention){
+        .batch = net->batch,
+        .heads = net->config.n_heads,
+        .context = net->config.context,
+        .width = net->config.width,
+        .n_threads = net->n_threads,
+    };
 }
 
 static void layer_forward(struct smol_net *net, struct smol_net_layer *l)
 {
-	const struct smol_attention shape = attention_shape(net);
+    const struct smol_attention shape = attention_shape(net);
 
-	normalise(net, &l->ln_1, l->z_1, l->a_1, l->rstd_1);
-	multiply(net, l->qkv, &l->c_attn, l->a_1, 0);
-	smol_attention(l->heads, l->attention, l->qkv, &shape);
-	multiply(net, net->x, &l->attn_proj, l->heads, 1);
-	normalise(net, &l->ln_2, l->z_2, l->a_2, l->rstd_2);
-	multiply(net, l->slope, &l->c_fc, l->a_2, 0);
-	smol_gelu(l->hidden, l->slope, net->n_tokens * net->config.n_ff);
-	multiply(net, net->x, &l->mlp_proj, l->hidden, 1);
+    normalise(net, &l->ln_1, l->z_1, l->a_1, l->rstd_1);
+    multiply(net, l->qkv, &l->c_attn, l->a_1, 0);
+    smol_attention(l->heads, l->attention, l->qkv, &shape);
+    multiply(net, net->x, &l->attn_proj, l->heads, 1);
+    normalise(net, &l->ln_2, l->z_2, l->a_2, l->rstd_2);
+    multiply(net, l->slope, &l->c_fc, l->a_2, 0);
+    smol_gelu(l->hidden, l->slope, net->n_tokens * net->config.n_ff);
+    multiply(net, net->x, &l->mlp_proj, l->hidden, 1);
 }
 
 /* net->x holds the gradient of the layer's output, and then that of its input. */
 static void layer_backward(struct smol_net *net, struct smol_net_layer *l)
 {
-	const struct smol_attention shape = attention_shape(net);
-	const size_t n_hidden = net->n_tokens * net->config.n_ff;
+    const struct smol_attention shape = attention_shape(net);
+    const size_t n_hidden = net->n_tokens * net->config.n_ff;
 
-	matrix_back(net, net->d_hidden, &l->mlp_proj, l->hidden, net->x);
+    matrix_back(net, net->d_hidden, &l->mlp_proj, l->hidden, net->x);
 #pragma omp parallel for simd schedule(static)
-	for (size_t i = 0; i < n_hidden; i++)
-		net->d_hidden[i] *= l->slope[i];
-	matrix_back(net, net->d_width, &l->c_fc, l->a_2, net->d_hidden);
-	normalise_back(net, &l->ln_2, l->z_2, l->rstd_2);
+    for (size_t i = 0; i < n_hidden; i++)
+        net->d_hidden[i] *= l->slope[i];
+    matrix_back(net, net->d_width, &l->c_fc, l->a_2, net->d_hidden);
+    normalise_back(net, &l->ln_2, l->z_2, l->rstd_2);
 
-	matrix_back(net, net->d_width, &l->attn_proj, l->heads, net->x);
-	smol_attention_backward(net->d_qkv, net->d_attention, net->d_width, l->attention, l->qkv,
-	                        &shape);
-	matrix_back(net, net->d_width, &l->c_attn, l->a_1, net->d_qkv);
-	normalise_back(net, &l->ln_1, l->z_1, l->rstd_1);
+    matrix_back(net, net->d_width, &l->attn_proj, l->heads, net->x);
+    smol_attention_backward(net->d_qkv, net->d_attention, net->d_width, l->attention, l->qkv,
+                            &shape);
+    matrix_back(net, net->d_width, &l->c_attn, l->a_1, net->d_qkv);
+    normalise_back(net, &l->ln_1, l->z_1, l->rstd_1);
 }
 
 double smol_net_forward(struct smol_net *net, const uint32_t *tokens, const int32_t *targets,
                         bool gradient, double *total)
 {
-	const size_t n = net->n_tokens, size = n * net->config.width;
-	size_t n_targets = 0;
-	double sum = 0;
+    const size_t n = net->n_tokens, size = n * net->config.width;
+    size_t n_targets = 0;
+    double sum = 0;
 
-	if (gradient)
-		memset(net->grad, 0, net->n_values * sizeof *net->grad);
-	embed(net, tokens);
-	for (uint32_t l = 0; l < net->config.n_layers; l++) {
-		if (gradient && net->recompute)
-			memcpy(net->inputs + l * size, net->x, size * sizeof *net->x);
-		layer_forward(net, net->layers + l);
-	}
-	normalise(net, &net->ln_f, net->z_f, net->a_f, net->rstd_f);
-	for (size_t i = 0; i < n; i++)
-		n_targets += targets[i] >= 0;
-	smol_net_head(net, targets, gradient, 1 / (real)(n_targets > 0 ? n_targets : 1));
-	for (size_t i = 0; i < n; i++)
-		sum += net->losses[i];
-	if (total != NULL)
-		*total = sum;
-	return sum / (double)(n_targets > 0 ? n_targets : 1);
+    if (gradient)
+        memset(net->grad, 0, net->n_values * sizeof *net->grad);
+    embed(net, tokens);
+    for (uint32_t l = 0; l < net->config.n_layers; l++) {
+        if (gradient && net->recompute)
+            memcpy(net->inputs + l * size, net->x, size * sizeof *net->x);
+        layer_forward(net, net->layers + l);
+    }
+    normalise(net, &net->ln_f, net->z_f, net->a_f, net->rstd_f);
+    for (size_t i = 0; i < n; i++)
+        n_targets += targets[i] >= 0;
+    smol_net_head(net, targets, gradient, 1 / (real)(n_targets > 0 ? n_targets : 1));
+    for (size_t i = 0; i < n; i++)
+        sum += net->losses[i];
+    if (total != NULL)
+        *total = sum;
+    return sum / (double)(n_targets > 0 ? n_targets : 1);
 }
 
-/* What a layer kept for the way back, made again: the same bits. Its input is no longer needed then. */
+/* What a layer kept for the way back, made again: the same bits. Its input is no longer needed
+ * then. */
 static void make_again(struct smol_net *net, uint32_t l)
 {
-	real *d_x = net->x;
+    real *d_x = net->x;
 
-	net->x = net->inputs + l * net->n_tokens * net->config.width;
-	layer_forward(net, net->layers + l);
-	net->x = d_x;
+    net->x = net->inputs + l * net->n_tokens * net->config.width;
+    layer_forward(net, net->layers + l);
+    net->x = d_x;
 }
 
 static void embed_backward(struct smol_net *net, const uint32_t *tokens)
 {
-	const size_t C = net->config.width, T = net->config.context;
-	real *d_wte = smol_net_grad(net, net->wte), *d_wpe = smol_net_grad(net, net->wpe);
+    const size_t C = net->config.width, T = net->config.context;
+    real *d_wte = smol_net_grad(net, net->wte), *d_wpe = smol_net_grad(net, net->wpe);
 
-	for (size_t i = 0; i < net->n_tokens; i++) {
-		const real *d_x = net->x + i * C;
-		real *token = d_wte + tokens[i] * C, *position = d_wpe + i % T * C;
+    for (size_t i = 0; i < net->n_tokens; i++) {
+        const real *d_x = net->x + i * C;
+        real *token = d_wte + tokens[i] * C, *position = d_wpe + i % T * C;
 
-		for (size_t c = 0; c < C; c++) {
-			token[c] += d_x[c];
-			position[c] += d_x[c];
-		}
-	}
+        for (size_t c = 0; c < C; c++) {
+            token[c] += d_x[c];
+            position[c] += d_x[c];
+        }
+    }
 }
 
 void smol_net_backward(struct smol_net *net, const uint32_t *tokens)
 {
-	/* Of the last norm's output there is the gradient; net->x becomes that of the residual stream. */
-	memset(net->x, 0, net->n_tokens * net->config.width * sizeof *net->x);
-	normalise_back(net, &net->ln_f, net->z_f, net->rstd_f);
-	for (uint32_t l = net->config.n_layers; l-- > 0;) {
-		if (net->recompute && l + 1 < net->config.n_layers) /* the last one's is still there */
-			make_again(net, l);
-		layer_backward(net, net->layers + l);
-	}
-	embed_backward(net, tokens);
+    /* Of the last norm's output there is the gradient; net->x becomes that of the residual stream.
+     */
+    memset(net->x, 0, net->n_tokens * net->config.width * sizeof *net->x);
+    normalise_back(net, &net->ln_f, net->z_f, net->rstd_f);
+    for (uint32_t l = net->config.n_layers; l-- > 0;) {
+        if (net->recompute && l + 1 < net->config.n_layers) /* the last one's is still there */
+            make_again(net, l);
+        layer_backward(net, net->layers + l);
+    }
+    embed_backward(net, tokens);
 }

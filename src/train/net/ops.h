@@ -9,37 +9,39 @@
 
 /* The state of one matrix operand: where it is, its row length, whether it is used transposed. */
 struct smol_operand {
-	const real *data;
-	size_t stride;
-	bool transposed;
+    const real *data;
+    size_t stride;
+    bool transposed;
 };
 
 /* c (m, n) = scale x op(a) (m, k) x op(b) (k, n) + keep x c. The first is spread over the
  * threads, in pieces that depend on the shape alone; the second stays in the calling thread. */
 void smol_gemm(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b, size_t m,
                size_t n, size_t k, real scale, real keep);
-void smol_gemm_small(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b, size_t m,
-                     size_t n, size_t k, real scale, real keep);
+void smol_gemm_small(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b,
+                     size_t m, size_t n, size_t k, real scale, real keep);
 
 /* LayerNorm. x, z, out: (n, width); rstd: (n). gain and bias: (width), or both NULL: out = z. out
  * may be z. */
-void smol_layernorm(real *z, real *rstd, real *out, const real *x, const real *gain, const real *bias,
-                    size_t n, size_t width, real epsilon);
+void smol_layernorm(real *z, real *rstd, real *out, const real *x, const real *gain,
+                    const real *bias, size_t n, size_t width, real epsilon);
 
 /* d_x += the gradient through LayerNorm of d_out, which is overwritten. If gain is not NULL, d_gain
  * and d_bias (width) are set, with partial as scratch: smol_layernorm_partials() numbers. */
 void smol_layernorm_backward(real *d_x, real *d_gain, real *d_bias, real *partial, real *d_out,
-                             const real *z, const real *rstd, const real *gain, size_t n, size_t width);
+                             const real *z, const real *rstd, const real *gain, size_t n,
+                             size_t width);
 size_t smol_layernorm_partials(size_t n, size_t width);
 
 /* In place: x becomes GELU's derivative at x, out GELU(x). n numbers. */
 void smol_gelu(real *out, real *x, size_t n);
 
 /* Attention. qkv, d_qkv: (batch x context, 3 width); out, d_out: (batch x context, width);
- * weights: (batch, heads, context, context), kept for the way back; scratch: (threads, 64, context). */
+ * weights: (batch, heads, context, context), kept for the way back; scratch: (threads, 64,
+ * context). */
 struct smol_attention {
-	size_t batch, heads, context, width;
-	uint32_t n_threads; /* at most, because of scratch */
+    size_t batch, heads, context, width;
+    uint32_t n_threads; /* at most, because of scratch */
 };
 void smol_attention(real *out, real *weights, const real *qkv, const struct smol_attention *shape);
 void smol_attention_backward(real *d_qkv, real *scratch, const real *d_out, const real *weights,
@@ -47,7 +49,7 @@ void smol_attention_backward(real *d_qkv, real *scratch, const real *d_out, cons
 
 /* Cross-entropy. logits: (n, vocab), which become the gradient of the mean loss if gradient is
  * true; targets: (n), -1 where nothing is to be predicted; losses: (n), 0 there. */
-void smol_cross_entropy(double *losses, real *logits, const int32_t *targets, size_t n, size_t vocab,
-                        bool gradient, real inverse_count);
+void smol_cross_entropy(double *losses, real *logits, const int32_t *targets, size_t n,
+                        size_t vocab, bool gradient, real inverse_count);
 
 #endif

@@ -9,35 +9,32 @@
 
 /* A frozen tensor's coefficients and its tables in both forms. */
 struct recipe {
-	struct smol_frozen frozen;
-	const struct smol_scheme *scheme;
-	int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
-	/* What a weight is the sum of, if no integers need be added up first: sigma T_p[u] if smooth, or the weights of the only plane. */
-	real values[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
+    struct smol_frozen frozen;
+    const struct smol_scheme *scheme;
+    int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
+    /* What a weight is the sum of, if no integers need be added up first: sigma T_p[u] if smooth,
+     * or the weights of the only plane. */
+    real values[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
 };
 
 static double basis(enum smol_dist dist, uint32_t k, uint32_t u)
 {
-	if (dist == SMOL_GAUSS)
-		return smol_gauss_table[u];
-	return (u >> (k % 8) & 1u) != 0 ? -1 : 1;
+    if (dist == SMOL_GAUSS)
+        return smol_gauss_table[u];
+    return (u >> (k % 8) & 1u) != 0 ? -1 : 1;
 }
 
-static uint32_t plane_of(enum smol_dist dist, uint32_t k)
-{
-	return dist == SMOL_GAUSS ? k : k / 8;
-}
+static uint32_t plane_of(enum smol_dist dist, uint32_t k) { return dist == SMOL_GAUSS ? k : k / 8; }
 
 static void exact_table(struct recipe *r, const double *alpha)
 {
-	const struct smol_scheme *s = r->scheme;
+    const struct smol_scheme *s = r->scheme;
 
-	memset(r->values, 0, sizeof r->values);
-	for (uint32_t k = 0; k < s->d; k++)
-		for (uint32_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
-			r->values[plane_of((enum smol_dist)s->dist, k) * SMOL_TABLE_ENTRIES + u] +=
-				(real)((double)s->sigma * alpha[k] *
-			               basis((enum smol_dist)s->dist, k, u));
+    memset(r->values, 0, sizeof r->values);
+    for (uint32_t k = 0; k < s->d; k++)
+        for (uint32_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
+            r->values[plane_of((enum smol_dist)s->dist, k) * SMOL_TABLE_ENTRIES + u] +=
+                (real)((double)s->sigma * alpha[k] * basis((enum smol_dist)s->dist, k, u));
 }
 
 /* param: the alphas, or SMOL_NO_PARAM for (1). */
@@ -45,176 +42,180 @@ static void make_recipe(struct recipe *r, const struct smol_net *net, const stru
                         uint32_t param, uint32_t tensor, enum smol_purpose purpose, size_t rows,
                         size_t cols)
 {
-	double alpha[SMOL_MAX_BASES] = {1};
+    double alpha[SMOL_MAX_BASES] = {1};
 
-	if (param != SMOL_NO_PARAM && !smol_scheme_projects(s))
-		for (uint32_t k = 0; k < s->d; k++)
-			alpha[k] = (double)smol_net_value(net, param)[k];
-	r->scheme = s;
-	r->frozen = (struct smol_frozen){.key = &net->key,
-	                                 .tensor = tensor,
-	                                 .purpose = purpose,
-	                                 .rows = (uint32_t)rows,
-	                                 .cols = (uint32_t)cols,
-	                                 .n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d),
-	                                 .table = r->table};
-	r->frozen.scale =
-		(double)s->sigma * smol_frozen_table(r->table, (enum smol_dist)s->dist, alpha, s->d);
-	if (net->smooth)
-		exact_table(r, alpha);
-	else if (r->frozen.n_planes == 1)
-		for (uint32_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
-			r->values[u] = (real)(r->frozen.scale * r->table[u]);
+    if (param != SMOL_NO_PARAM && !smol_scheme_projects(s))
+        for (uint32_t k = 0; k < s->d; k++)
+            alpha[k] = (double)smol_net_value(net, param)[k];
+    r->scheme = s;
+    r->frozen = (struct smol_frozen){.key = &net->key,
+                                     .tensor = tensor,
+                                     .purpose = purpose,
+                                     .rows = (uint32_t)rows,
+                                     .cols = (uint32_t)cols,
+                                     .n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d),
+                                     .table = r->table};
+    r->frozen.scale =
+        (double)s->sigma * smol_frozen_table(r->table, (enum smol_dist)s->dist, alpha, s->d);
+    if (net->smooth)
+        exact_table(r, alpha);
+    else if (r->frozen.n_planes == 1)
+        for (uint32_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
+            r->values[u] = (real)(r->frozen.scale * r->table[u]);
 }
 
 static void *thread_scratch(const struct smol_net *net)
 {
-	return (unsigned char *)net->scratch + (size_t)omp_get_thread_num() * net->scratch_bytes;
+    return (unsigned char *)net->scratch + (size_t)omp_get_thread_num() * net->scratch_bytes;
 }
 
 static void integer_rows(real *weight, const struct recipe *r, int16_t *scratch, uint32_t row,
                          uint32_t n_rows)
 {
-	const size_t n = (size_t)n_rows * r->frozen.cols;
+    const size_t n = (size_t)n_rows * r->frozen.cols;
 
-	smol_frozen_weights(scratch, &r->frozen, row, n_rows);
-	for (size_t i = 0; i < n; i++)
-		weight[i] = (real)(r->frozen.scale * scratch[i]);
+    smol_frozen_weights(scratch, &r->frozen, row, n_rows);
+    for (size_t i = 0; i < n; i++)
+        weight[i] = (real)(r->frozen.scale * scratch[i]);
 }
 
 static void looked_up_rows(real *weight, const struct recipe *r, uint8_t *scratch, uint32_t row,
                            uint32_t n_rows)
 {
-	const size_t n = (size_t)n_rows * r->frozen.cols;
+    const size_t n = (size_t)n_rows * r->frozen.cols;
 
-	for (uint32_t p = 0; p < r->frozen.n_planes; p++) {
-		const real *values = r->values + p * SMOL_TABLE_ENTRIES;
+    for (uint32_t p = 0; p < r->frozen.n_planes; p++) {
+        const real *values = r->values + p * SMOL_TABLE_ENTRIES;
 
-		smol_frozen_bytes(scratch, &r->frozen, p, row, n_rows);
-		for (size_t i = 0; i < n; i++)
-			weight[i] = p == 0 ? values[scratch[i]] : weight[i] + values[scratch[i]];
-	}
+        smol_frozen_bytes(scratch, &r->frozen, p, row, n_rows);
+        for (size_t i = 0; i < n; i++)
+            weight[i] = p == 0 ? values[scratch[i]] : weight[i] + values[scratch[i]];
+    }
 }
 
 static void regenerate(real *weight, const struct smol_net *net, const struct recipe *r)
 {
-	const uint32_t rows = r->frozen.rows, n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
+    const uint32_t rows = r->frozen.rows, n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
 
 #pragma omp parallel for schedule(static) num_threads((int)net->n_threads)
-	for (uint32_t b = 0; b < n_blocks; b++) {
-		const uint32_t row = b * SMOL_ROW_BLOCK;
-		const uint32_t n = rows - row < SMOL_ROW_BLOCK ? rows - row : SMOL_ROW_BLOCK;
-		real *dest = weight + (size_t)row * r->frozen.cols;
+    for (uint32_t b = 0; b < n_blocks; b++) {
+        const uint32_t row = b * SMOL_ROW_BLOCK;
+        const uint32_t n = rows - row < SMOL_ROW_BLOCK ? rows - row : SMOL_ROW_BLOCK;
+        real *dest = weight + (size_t)row * r->frozen.cols;
 
-		if (net->smooth || r->frozen.n_planes == 1)
-			looked_up_rows(dest, r, thread_scratch(net), row, n);
-		else
-			integer_rows(dest, r, thread_scratch(net), row, n);
-	}
+        if (net->smooth || r->frozen.n_planes == 1)
+            looked_up_rows(dest, r, thread_scratch(net), row, n);
+        else
+            integer_rows(dest, r, thread_scratch(net), row, n);
+    }
 }
 
 static const real *factor_a(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-	return m->made_a != NULL ? m->made_a : smol_net_value(net, m->factor_a);
+    return m->made_a != NULL ? m->made_a : smol_net_value(net, m->factor_a);
 }
 
 static const real *factor_b(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-	return m->made_b != NULL ? m->made_b : smol_net_value(net, m->factor_b);
+    return m->made_b != NULL ? m->made_b : smol_net_value(net, m->factor_b);
 }
 
 static void add_factors(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-	const size_t rank = m->scheme->rank;
+    const size_t rank = m->scheme->rank;
 
-	smol_gemm(m->weight, m->cols, (struct smol_operand){factor_b(net, m), rank, false},
-	          (struct smol_operand){factor_a(net, m), m->cols, false}, m->rows, m->cols, rank, 1, 1);
+    smol_gemm(m->weight, m->cols, (struct smol_operand){factor_b(net, m), rank, false},
+              (struct smol_operand){factor_a(net, m), m->cols, false}, m->rows, m->cols, rank, 1,
+              1);
 }
 
 static void recipe_a(struct recipe *r, const struct smol_net *net, const struct smol_net_matrix *m)
 {
-	make_recipe(r, net, &m->of_a, m->alpha_a, m->tensor, SMOL_PURPOSE_FACTOR_A, m->scheme->rank, m->cols);
+    make_recipe(r, net, &m->of_a, m->alpha_a, m->tensor, SMOL_PURPOSE_FACTOR_A, m->scheme->rank,
+                m->cols);
 }
 
 static void recipe_b(struct recipe *r, const struct smol_net *net, const struct smol_net_matrix *m)
 {
-	make_recipe(r, net, &m->of_b, m->alpha_b, m->tensor, SMOL_PURPOSE_FACTOR_B, m->rows, m->scheme->rank);
+    make_recipe(r, net, &m->of_b, m->alpha_b, m->tensor, SMOL_PURPOSE_FACTOR_B, m->rows,
+                m->scheme->rank);
 }
 
 /* Nola's factors from their alphas. */
 static void make_factors(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-	struct recipe r;
+    struct recipe r;
 
-	recipe_a(&r, net, m);
-	regenerate(m->made_a, net, &r);
-	recipe_b(&r, net, m);
-	regenerate(m->made_b, net, &r);
+    recipe_a(&r, net, m);
+    regenerate(m->made_a, net, &r);
+    recipe_b(&r, net, m);
+    regenerate(m->made_b, net, &r);
 }
 
 void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
 {
-	struct recipe r;
+    struct recipe r;
 
-	make_recipe(&r, net, &m->frozen, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows, m->cols);
-	regenerate(m->weight, net, &r);
-	if (smol_scheme_projects(m->scheme))
-		smol_projection_add(net, m);
+    make_recipe(&r, net, &m->frozen, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows, m->cols);
+    regenerate(m->weight, net, &r);
+    if (smol_scheme_projects(m->scheme))
+        smol_projection_add(net, m);
 }
 
-static void materialise_matrix(struct smol_net *net, const struct smol_net_matrix *m, bool everything)
+static void materialise_matrix(struct smol_net *net, const struct smol_net_matrix *m,
+                               bool everything)
 {
-	const bool factors = m->factor_a != SMOL_NO_PARAM || m->made_a != NULL;
-	const bool changes = m->alpha != SMOL_NO_PARAM || factors || m->sparse != SMOL_NO_PARAM;
+    const bool factors = m->factor_a != SMOL_NO_PARAM || m->made_a != NULL;
+    const bool changes = m->alpha != SMOL_NO_PARAM || factors || m->sparse != SMOL_NO_PARAM;
 
-	if (m->full != SMOL_NO_PARAM || !(changes || everything))
-		return;
-	smol_net_regenerate(net, m);
-	if (m->made_a != NULL)
-		make_factors(net, m);
-	if (factors)
-		add_factors(net, m);
-	if (m->sparse != SMOL_NO_PARAM)
-		smol_sparse_add(net, m);
+    if (m->full != SMOL_NO_PARAM || !(changes || everything))
+        return;
+    smol_net_regenerate(net, m);
+    if (m->made_a != NULL)
+        make_factors(net, m);
+    if (factors)
+        add_factors(net, m);
+    if (m->sparse != SMOL_NO_PARAM)
+        smol_sparse_add(net, m);
 }
 
 static void materialise_vector(struct smol_net *net, real *vector, const struct smol_net_norm *norm,
                                uint32_t param, uint32_t tensor, real around)
 {
-	struct recipe r;
+    struct recipe r;
 
-	make_recipe(&r, net, norm->scheme, param, tensor, SMOL_PURPOSE_VECTOR, 1, net->config.width);
-	regenerate(vector, net, &r);
-	for (size_t c = 0; c < net->config.width; c++)
-		vector[c] += around;
+    make_recipe(&r, net, norm->scheme, param, tensor, SMOL_PURPOSE_VECTOR, 1, net->config.width);
+    regenerate(vector, net, &r);
+    for (size_t c = 0; c < net->config.width; c++)
+        vector[c] += around;
 }
 
 static void materialise_norm(struct smol_net *net, const struct smol_net_norm *norm)
 {
-	const size_t bytes = net->config.width * sizeof(real);
+    const size_t bytes = net->config.width * sizeof(real);
 
-	if (norm->scheme->source == SMOL_NORM_STORED) {
-		memcpy(norm->gain_data, smol_net_value(net, norm->gain), bytes);
-		memcpy(norm->bias_data, smol_net_value(net, norm->bias), bytes);
-	} else if (norm->scheme->source == SMOL_NORM_OWN) {
-		materialise_vector(net, norm->gain_data, norm, norm->gain, norm->tensor, 1);
-		materialise_vector(net, norm->bias_data, norm, norm->bias, norm->tensor + 1, 0);
-	}
+    if (norm->scheme->source == SMOL_NORM_STORED) {
+        memcpy(norm->gain_data, smol_net_value(net, norm->gain), bytes);
+        memcpy(norm->bias_data, smol_net_value(net, norm->bias), bytes);
+    } else if (norm->scheme->source == SMOL_NORM_OWN) {
+        materialise_vector(net, norm->gain_data, norm, norm->gain, norm->tensor, 1);
+        materialise_vector(net, norm->bias_data, norm, norm->bias, norm->tensor + 1, 0);
+    }
 }
 
 void smol_net_materialise(struct smol_net *net, bool everything)
 {
-	for (uint32_t l = 0; l < net->config.n_layers; l++) {
-		const struct smol_net_layer *layer = net->layers + l;
+    for (uint32_t l = 0; l < net->config.n_layers; l++) {
+        const struct smol_net_layer *layer = net->layers + l;
 
-		materialise_norm(net, &layer->ln_1);
-		materialise_matrix(net, &layer->c_attn, everything);
-		materialise_matrix(net, &layer->attn_proj, everything);
-		materialise_norm(net, &layer->ln_2);
-		materialise_matrix(net, &layer->c_fc, everything);
-		materialise_matrix(net, &layer->mlp_proj, everything);
-	}
-	materialise_norm(net, &net->ln_f);
+        materialise_norm(net, &layer->ln_1);
+        materialise_matrix(net, &layer->c_attn, everything);
+        materialise_matrix(net, &layer->attn_proj, everything);
+        materialise_norm(net, &layer->ln_2);
+        materialise_matrix(net, &layer->c_fc, everything);
+        materialise_matrix(net, &layer->mlp_proj, everything);
+    }
+    materialise_norm(net, &net->ln_f);
 }
 
 /* sums[k] = sum over one plane's bytes of d_weight basis_k(byte). First a sum for each value of the
@@ -223,136 +224,136 @@ void smol_net_materialise(struct smol_net *net, bool everything)
 static void contract_plane(double *sums, const struct recipe *r, const real *d_weight,
                            const uint8_t *bytes, uint32_t plane, size_t n)
 {
-	const enum smol_dist dist = (enum smol_dist)r->scheme->dist;
-	real bin[SMOL_TABLE_ENTRIES][4] = {{0}};
-	size_t i = 0;
+    const enum smol_dist dist = (enum smol_dist)r->scheme->dist;
+    real bin[SMOL_TABLE_ENTRIES][4] = {{0}};
+    size_t i = 0;
 
-	for (; i + 4 <= n; i += 4) {
-		const uint32_t four = smol_le32(bytes + i);
+    for (; i + 4 <= n; i += 4) {
+        const uint32_t four = smol_le32(bytes + i);
 
-		for (unsigned j = 0; j < 4; j++)
-			bin[four >> 8 * j & 255][j] += d_weight[i + j];
-	}
-	for (; i < n; i++)
-		bin[bytes[i]][i % 4] += d_weight[i];
-	for (uint32_t k = 0; k < r->scheme->d; k++) {
-		double sum = 0;
+        for (unsigned j = 0; j < 4; j++)
+            bin[four >> 8 * j & 255][j] += d_weight[i + j];
+    }
+    for (; i < n; i++)
+        bin[bytes[i]][i % 4] += d_weight[i];
+    for (uint32_t k = 0; k < r->scheme->d; k++) {
+        double sum = 0;
 
-		if (plane_of(dist, k) != plane)
-			continue;
-		for (uint32_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
-			sum += ((double)bin[u][0] + (double)bin[u][1] + (double)bin[u][2] +
-			        (double)bin[u][3]) *
-			       basis(dist, k, u);
-		sums[k] = sum;
-	}
+        if (plane_of(dist, k) != plane)
+            continue;
+        for (uint32_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
+            sum += ((double)bin[u][0] + (double)bin[u][1] + (double)bin[u][2] + (double)bin[u][3]) *
+                   basis(dist, k, u);
+        sums[k] = sum;
+    }
 }
 
 /* d_alpha_k += sigma x sum of d_weight B_k, where B_k is basis k; row blocks side by side, then
  * added in order. */
-static void contract(struct smol_net *net, const struct recipe *r, const real *d_weight, real *d_alpha)
+static void contract(struct smol_net *net, const struct recipe *r, const real *d_weight,
+                     real *d_alpha)
 {
-	const uint32_t rows = r->frozen.rows, n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
+    const uint32_t rows = r->frozen.rows, n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
 
 #pragma omp parallel for schedule(static) num_threads((int)net->n_threads)
-	for (uint32_t b = 0; b < n_blocks; b++) {
-		const uint32_t row = b * SMOL_ROW_BLOCK;
-		const uint32_t n = rows - row < SMOL_ROW_BLOCK ? rows - row : SMOL_ROW_BLOCK;
-		const size_t cols = r->frozen.cols;
-		uint8_t *bytes = thread_scratch(net);
+    for (uint32_t b = 0; b < n_blocks; b++) {
+        const uint32_t row = b * SMOL_ROW_BLOCK;
+        const uint32_t n = rows - row < SMOL_ROW_BLOCK ? rows - row : SMOL_ROW_BLOCK;
+        const size_t cols = r->frozen.cols;
+        uint8_t *bytes = thread_scratch(net);
 
-		for (uint32_t p = 0; p < r->frozen.n_planes; p++) {
-			smol_frozen_bytes(bytes, &r->frozen, p, row, n);
-			contract_plane(net->d_alpha + (size_t)b * SMOL_MAX_BASES, r,
-			               d_weight + row * cols, bytes, p, n * cols);
-		}
-	}
-	for (uint32_t k = 0; k < r->scheme->d; k++) {
-		double sum = 0;
+        for (uint32_t p = 0; p < r->frozen.n_planes; p++) {
+            smol_frozen_bytes(bytes, &r->frozen, p, row, n);
+            contract_plane(net->d_alpha + (size_t)b * SMOL_MAX_BASES, r, d_weight + row * cols,
+                           bytes, p, n * cols);
+        }
+    }
+    for (uint32_t k = 0; k < r->scheme->d; k++) {
+        double sum = 0;
 
-		for (uint32_t b = 0; b < n_blocks; b++)
-			sum += net->d_alpha[(size_t)b * SMOL_MAX_BASES + k];
-		d_alpha[k] += (real)((double)r->scheme->sigma * sum);
-	}
+        for (uint32_t b = 0; b < n_blocks; b++)
+            sum += net->d_alpha[(size_t)b * SMOL_MAX_BASES + k];
+        d_alpha[k] += (real)((double)r->scheme->sigma * sum);
+    }
 }
 
 /* W = ... + B A: with z = A x, d_B = d_y^T z and d_A = (d_y B)^T x. */
-static void factor_gradient(real *d_a, real *d_b, struct smol_net *net, const struct smol_net_matrix *m, const real *x,
-                            const real *d_y)
+static void factor_gradient(real *d_a, real *d_b, struct smol_net *net,
+                            const struct smol_net_matrix *m, const real *x, const real *d_y)
 {
-	const size_t rank = m->scheme->rank, n = net->n_tokens;
-	const real *a = factor_a(net, m), *b = factor_b(net, m);
+    const size_t rank = m->scheme->rank, n = net->n_tokens;
+    const real *a = factor_a(net, m), *b = factor_b(net, m);
 
-	smol_gemm(net->z_factor, rank, (struct smol_operand){x, m->cols, false},
-	          (struct smol_operand){a, m->cols, true}, n, rank, m->cols, 1, 0);
-	smol_gemm(d_b, rank, (struct smol_operand){d_y, m->rows, true},
-	          (struct smol_operand){net->z_factor, rank, false}, m->rows, rank, n, 1, 0);
-	smol_gemm(net->d_factor, rank, (struct smol_operand){d_y, m->rows, false},
-	          (struct smol_operand){b, rank, false}, n, rank, m->rows, 1, 0);
-	smol_gemm(d_a, m->cols,
-	          (struct smol_operand){net->d_factor, rank, true},
-	          (struct smol_operand){x, m->cols, false}, rank, m->cols, n, 1, 0);
+    smol_gemm(net->z_factor, rank, (struct smol_operand){x, m->cols, false},
+              (struct smol_operand){a, m->cols, true}, n, rank, m->cols, 1, 0);
+    smol_gemm(d_b, rank, (struct smol_operand){d_y, m->rows, true},
+              (struct smol_operand){net->z_factor, rank, false}, m->rows, rank, n, 1, 0);
+    smol_gemm(net->d_factor, rank, (struct smol_operand){d_y, m->rows, false},
+              (struct smol_operand){b, rank, false}, n, rank, m->rows, 1, 0);
+    smol_gemm(d_a, m->cols, (struct smol_operand){net->d_factor, rank, true},
+              (struct smol_operand){x, m->cols, false}, rank, m->cols, n, 1, 0);
 }
 
 /* The same on to the alphas of nola's factors. */
-static void nola_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x, const real *d_y)
+static void nola_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
+                          const real *d_y)
 {
-	struct recipe r;
+    struct recipe r;
 
-	factor_gradient(net->d_a, net->d_b, net, m, x, d_y);
-	recipe_a(&r, net, m);
-	contract(net, &r, net->d_a, smol_net_grad(net, m->alpha_a));
-	recipe_b(&r, net, m);
-	contract(net, &r, net->d_b, smol_net_grad(net, m->alpha_b));
+    factor_gradient(net->d_a, net->d_b, net, m, x, d_y);
+    recipe_a(&r, net, m);
+    contract(net, &r, net->d_a, smol_net_grad(net, m->alpha_a));
+    recipe_b(&r, net, m);
+    contract(net, &r, net->d_b, smol_net_grad(net, m->alpha_b));
 }
 
 void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
                               const real *d_y)
 {
-	const bool full = m->full != SMOL_NO_PARAM, direct = smol_sparse_is_direct(m);
+    const bool full = m->full != SMOL_NO_PARAM, direct = smol_sparse_is_direct(m);
 
-	if (direct)
-		smol_sparse_gradient(net, m, x, d_y);
-	if (full || m->alpha != SMOL_NO_PARAM || (m->sparse != SMOL_NO_PARAM && !direct)) {
-		real *d_weight = full ? smol_net_grad(net, m->full) : net->d_weight;
+    if (direct)
+        smol_sparse_gradient(net, m, x, d_y);
+    if (full || m->alpha != SMOL_NO_PARAM || (m->sparse != SMOL_NO_PARAM && !direct)) {
+        real *d_weight = full ? smol_net_grad(net, m->full) : net->d_weight;
 
-		smol_gemm(d_weight, m->cols, (struct smol_operand){d_y, m->rows, true},
-		          (struct smol_operand){x, m->cols, false}, m->rows, m->cols, net->n_tokens, 1,
-		          0);
-		if (m->sparse != SMOL_NO_PARAM)
-			smol_sparse_pick(net, m, d_weight);
-		if (!full && smol_scheme_projects(m->scheme)) {
-			smol_projection_gradient(net, m, d_weight);
-		} else if (m->alpha != SMOL_NO_PARAM) {
-			struct recipe r;
+        smol_gemm(d_weight, m->cols, (struct smol_operand){d_y, m->rows, true},
+                  (struct smol_operand){x, m->cols, false}, m->rows, m->cols, net->n_tokens, 1, 0);
+        if (m->sparse != SMOL_NO_PARAM)
+            smol_sparse_pick(net, m, d_weight);
+        if (!full && smol_scheme_projects(m->scheme)) {
+            smol_projection_gradient(net, m, d_weight);
+        } else if (m->alpha != SMOL_NO_PARAM) {
+            struct recipe r;
 
-			make_recipe(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX,
-			            m->rows, m->cols);
-			contract(net, &r, d_weight, smol_net_grad(net, m->alpha));
-		}
-	}
-	if (m->factor_a != SMOL_NO_PARAM)
-		factor_gradient(smol_net_grad(net, m->factor_a), smol_net_grad(net, m->factor_b), net, m, x, d_y);
-	if (m->made_a != NULL)
-		nola_gradient(net, m, x, d_y);
+            make_recipe(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows,
+                        m->cols);
+            contract(net, &r, d_weight, smol_net_grad(net, m->alpha));
+        }
+    }
+    if (m->factor_a != SMOL_NO_PARAM)
+        factor_gradient(smol_net_grad(net, m->factor_a), smol_net_grad(net, m->factor_b), net, m, x,
+                        d_y);
+    if (m->made_a != NULL)
+        nola_gradient(net, m, x, d_y);
 }
 
 static void vector_gradient(struct smol_net *net, const struct smol_net_norm *norm, uint32_t param,
                             uint32_t tensor, const real *d_vector)
 {
-	struct recipe r;
+    struct recipe r;
 
-	if (norm->scheme->source == SMOL_NORM_STORED) {
-		memcpy(smol_net_grad(net, param), d_vector, net->config.width * sizeof *d_vector);
-		return;
-	}
-	make_recipe(&r, net, norm->scheme, param, tensor, SMOL_PURPOSE_VECTOR, 1, net->config.width);
-	contract(net, &r, d_vector, smol_net_grad(net, param));
+    if (norm->scheme->source == SMOL_NORM_STORED) {
+        memcpy(smol_net_grad(net, param), d_vector, net->config.width * sizeof *d_vector);
+        return;
+    }
+    make_recipe(&r, net, norm->scheme, param, tensor, SMOL_PURPOSE_VECTOR, 1, net->config.width);
+    contract(net, &r, d_vector, smol_net_grad(net, param));
 }
 
-void smol_net_norm_gradient(struct smol_net *net, const struct smol_net_norm *norm, const real *d_gain,
-                            const real *d_bias)
+void smol_net_norm_gradient(struct smol_net *net, const struct smol_net_norm *norm,
+                            const real *d_gain, const real *d_bias)
 {
-	vector_gradient(net, norm, norm->gain, norm->tensor, d_gain);
-	vector_gradient(net, norm, norm->bias, norm->tensor + 1, d_bias);
+    vector_gradient(net, norm, norm->gain, norm->tensor, d_gain);
+    vector_gradient(net, norm, norm->bias, norm->tensor + 1, d_bias);
 }

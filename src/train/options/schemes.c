@@ -7,249 +7,261 @@
 
 static bool is_norm_slot(enum smol_slot slot)
 {
-	return slot == SMOL_LN_1 || slot == SMOL_LN_2 || slot == SMOL_LN_F;
+    return slot == SMOL_LN_1 || slot == SMOL_LN_2 || slot == SMOL_LN_F;
 }
 
 static uint8_t number_type(const struct smol_train_options *o)
 {
-	static const uint8_t types[] = {
-		[SMOL_LEARNED_F16] = SMOL_F16, [SMOL_LEARNED_F32] = SMOL_F32, [SMOL_LEARNED_Q8] = SMOL_Q8_BLOCKS};
+    static const uint8_t types[] = {[SMOL_LEARNED_F16] = SMOL_F16,
+                                    [SMOL_LEARNED_F32] = SMOL_F32,
+                                    [SMOL_LEARNED_Q8] = SMOL_Q8_BLOCKS};
 
-	return types[o->numbers];
+    return types[o->numbers];
 }
 
 static struct smol_scheme norm_scheme(const struct smol_train_options *o)
 {
-	struct smol_scheme s = {.kind = SMOL_NORM, .source = (uint8_t)o->norms};
+    struct smol_scheme s = {.kind = SMOL_NORM, .source = (uint8_t)o->norms};
 
-	if (o->norms == SMOL_NORM_OWN) {
-		s.dist = (uint8_t)o->dist;
-		s.d = (uint8_t)o->d;
-		s.alpha_type = number_type(o);
-		s.sigma = 1;
-	} else if (o->norms == SMOL_NORM_STORED) {
-		s.value_type = number_type(o);
-	}
-	return s;
+    if (o->norms == SMOL_NORM_OWN) {
+        s.dist = (uint8_t)o->dist;
+        s.d = (uint8_t)o->d;
+        s.alpha_type = number_type(o);
+        s.sigma = 1;
+    } else if (o->norms == SMOL_NORM_STORED) {
+        s.value_type = number_type(o);
+    }
+    return s;
 }
 
 static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
                                         const struct smol_config *config, enum smol_slot slot)
 {
-	const bool residual = slot == SMOL_ATTN_C_PROJ || slot == SMOL_MLP_C_PROJ;
-	const double gain = residual ? o->gain * o->residual_gain / sqrt(2.0 * o->n_layers) : o->gain;
-	uint32_t rows, cols;
-	struct smol_scheme s = {.kind = SMOL_MATRIX,
-	                        .source = (uint8_t)o->matrices,
-	                        .dist = (uint8_t)o->dist,
-	                        .d = 1,
-	                        .rank = (uint16_t)o->rank};
+    const bool residual = slot == SMOL_ATTN_C_PROJ || slot == SMOL_MLP_C_PROJ;
+    const double gain = residual ? o->gain * o->residual_gain / sqrt(2.0 * o->n_layers) : o->gain;
+    uint32_t rows, cols;
+    struct smol_scheme s = {.kind = SMOL_MATRIX,
+                            .source = (uint8_t)o->matrices,
+                            .dist = (uint8_t)o->dist,
+                            .d = 1,
+                            .rank = (uint16_t)o->rank};
 
-	smol_config_shape(config, slot, &rows, &cols);
-	s.sigma = (float)(gain / sqrt((double)cols));
-	if (o->matrices != SMOL_MATRIX_UNIT) {
-		s.d = (uint8_t)(smol_train_projects(o) ? 1 : o->d);
-		s.dimensions = smol_train_projects(o) ? o->d : 0;
-		s.alpha_type = number_type(o);
-	}
-	if (o->sparse > 0 && !smol_scheme_projects(&s)) {
-		s.terms = SMOL_TERM_SPARSE;
-		s.dimensions = smol_sparse_numbers(o->sparse, cols);
-	}
-	if ((o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA) || o->gains || o->bias || s.terms != 0)
-		s.value_type = number_type(o);
-	s.terms |= (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));
-	if (o->layer_gains && smol_scheme_is_shared(&s) && smol_scheme_projects(&s))
-		s.terms |= SMOL_TERM_LAYER_GAIN;
-	return s;
+    smol_config_shape(config, slot, &rows, &cols);
+    s.sigma = (float)(gain / sqrt((double)cols));
+    if (o->matrices != SMOL_MATRIX_UNIT) {
+        s.d = (uint8_t)(smol_train_projects(o) ? 1 : o->d);
+        s.dimensions = smol_train_projects(o) ? o->d : 0;
+        s.alpha_type = number_type(o);
+    }
+    if (o->sparse > 0 && !smol_scheme_projects(&s)) {
+        s.terms = SMOL_TERM_SPARSE;
+        s.dimensions = smol_sparse_numbers(o->sparse, cols);
+    }
+    if ((o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA) || o->gains || o->bias || s.terms != 0)
+        s.value_type = number_type(o);
+    s.terms |= (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));
+    if (o->layer_gains && smol_scheme_is_shared(&s) && smol_scheme_projects(&s))
+        s.terms |= SMOL_TERM_LAYER_GAIN;
+    return s;
 }
 
-/* Whether a name fits a pattern: after a star, the longest text that fails is tried again one character on. */
+/* Whether a name fits a pattern: after a star, the longest text that fails is tried again one
+ * character on. */
 static bool fits(const char *pattern, const char *name)
 {
-	const char *star = NULL, *again = NULL;
+    const char *star = NULL, *again = NULL;
 
-	while (*name != '\0') {
-		if (*pattern == '*') {
-			star = ++pattern;
-			again = name;
-		} else if (*pattern == '?' || *pattern == *name) {
-			pattern++;
-			name++;
-		} else if (star != NULL) {
-			pattern = star;
-			name = ++again;
-		} else {
-			return false;
-		}
-	}
-	while (*pattern == '*')
-		pattern++;
-	return *pattern == '\0';
+    while (*name != '\0') {
+        if (*pattern == '*') {
+            star = ++pattern;
+            again = name;
+        } else if (*pattern == '?' || *pattern == *name) {
+            pattern++;
+            name++;
+        } else if (star != NULL) {
+            pattern = star;
+            name = ++again;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == '\0';
 }
 
 #define NAME_BYTES 48
 
 static void name_of(char name[NAME_BYTES], uint32_t layer, enum smol_slot slot)
 {
-	static const char *const names[] = {"ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj"};
+    static const char *const names[] = {"ln_1", "attn.c_attn", "attn.c_proj",
+                                        "ln_2", "mlp.c_fc",    "mlp.c_proj"};
 
-	if (slot == SMOL_LN_F)
-		strcpy(name, "ln_f");
-	else
-		snprintf(name, NAME_BYTES, "h.%u.%s", (unsigned)layer, names[slot]);
+    if (slot == SMOL_LN_F)
+        strcpy(name, "ln_f");
+    else
+        snprintf(name, NAME_BYTES, "h.%u.%s", (unsigned)layer, names[slot]);
 }
 
 /* With and without the last part of the name that GPT-2 has. */
 static bool is_meant(const struct smol_train_rule *rule, uint32_t layer, enum smol_slot slot)
 {
-	char name[NAME_BYTES];
+    char name[NAME_BYTES];
 
-	name_of(name, layer, slot);
-	if (fits(rule->tensors, name))
-		return true;
-	strcat(name, ".weight");
-	return fits(rule->tensors, name);
+    name_of(name, layer, slot);
+    if (fits(rule->tensors, name))
+        return true;
+    strcat(name, ".weight");
+    return fits(rule->tensors, name);
 }
 
 /* What a rule says of a matrix; false if nothing. */
 static bool apply_to_matrix(struct smol_train_options *o, const struct smol_train_rule *rule)
 {
-	struct smol_train_options method;
+    struct smol_train_options method;
 
-	if ((rule->sets & SMOL_RULE_METHOD) != 0) {
-		smol_train_defaults(&method, rule->method);
-		o->matrices = method.matrices;
-		o->d = method.d;
-		o->rank = method.rank;
-	}
-	if ((rule->sets & SMOL_RULE_D) != 0)
-		o->d = rule->d;
-	if ((rule->sets & SMOL_RULE_RANK) != 0)
-		o->rank = rule->rank;
-	if ((rule->sets & SMOL_RULE_DIST) != 0)
-		o->dist = rule->dist;
-	if ((rule->sets & SMOL_RULE_NUMBERS) != 0)
-		o->numbers = rule->numbers;
-	if ((rule->sets & SMOL_RULE_GAINS) != 0)
-		o->gains = rule->gains;
-	if ((rule->sets & SMOL_RULE_BIAS) != 0)
-		o->bias = rule->bias;
-	if ((rule->sets & SMOL_RULE_SPARSE) != 0)
-		o->sparse = rule->sparse;
-	return (rule->sets & ~(uint32_t)SMOL_RULE_NORMS) != 0;
+    if ((rule->sets & SMOL_RULE_METHOD) != 0) {
+        smol_train_defaults(&method, rule->method);
+        o->matrices = method.matrices;
+        o->d = method.d;
+        o->rank = method.rank;
+    }
+    if ((rule->sets & SMOL_RULE_D) != 0)
+        o->d = rule->d;
+    if ((rule->sets & SMOL_RULE_RANK) != 0)
+        o->rank = rule->rank;
+    if ((rule->sets & SMOL_RULE_DIST) != 0)
+        o->dist = rule->dist;
+    if ((rule->sets & SMOL_RULE_NUMBERS) != 0)
+        o->numbers = rule->numbers;
+    if ((rule->sets & SMOL_RULE_GAINS) != 0)
+        o->gains = rule->gains;
+    if ((rule->sets & SMOL_RULE_BIAS) != 0)
+        o->bias = rule->bias;
+    if ((rule->sets & SMOL_RULE_SPARSE) != 0)
+        o->sparse = rule->sparse;
+    return (rule->sets & ~(uint32_t)SMOL_RULE_NORMS) != 0;
 }
 
 /* The same of a norm, which takes d and the distribution from a rule about norms alone. */
 static bool apply_to_norm(struct smol_train_options *o, const struct smol_train_rule *rule)
 {
-	if ((rule->sets & SMOL_RULE_NUMBERS) != 0)
-		o->numbers = rule->numbers;
-	if ((rule->sets & SMOL_RULE_NORMS) == 0)
-		return (rule->sets & SMOL_RULE_NUMBERS) != 0;
-	o->norms = rule->norms;
-	if ((rule->sets & SMOL_RULE_D) != 0)
-		o->d = rule->d;
-	if ((rule->sets & SMOL_RULE_DIST) != 0)
-		o->dist = rule->dist;
-	return true;
+    if ((rule->sets & SMOL_RULE_NUMBERS) != 0)
+        o->numbers = rule->numbers;
+    if ((rule->sets & SMOL_RULE_NORMS) == 0)
+        return (rule->sets & SMOL_RULE_NUMBERS) != 0;
+    o->norms = rule->norms;
+    if ((rule->sets & SMOL_RULE_D) != 0)
+        o->d = rule->d;
+    if ((rule->sets & SMOL_RULE_DIST) != 0)
+        o->dist = rule->dist;
+    return true;
 }
 
-/* The options as they are for one tensor; used gets the rules that say something of it, one bit each. */
-static struct smol_train_options options_of(uint32_t *used, const struct smol_train_options *options, uint32_t layer,
-                                            enum smol_slot slot)
+/* The options as they are for one tensor; used gets the rules that say something of it, one bit
+ * each. */
+static struct smol_train_options options_of(uint32_t *used,
+                                            const struct smol_train_options *options,
+                                            uint32_t layer, enum smol_slot slot)
 {
-	const bool norm = is_norm_slot(slot);
-	struct smol_train_options o = *options;
+    const bool norm = is_norm_slot(slot);
+    struct smol_train_options o = *options;
 
-	if (norm && smol_train_projects(options))
-		o.d = 1;
-	for (uint32_t i = 0; i < options->n_rules; i++) {
-		const struct smol_train_rule *rule = options->rules + i;
+    if (norm && smol_train_projects(options))
+        o.d = 1;
+    for (uint32_t i = 0; i < options->n_rules; i++) {
+        const struct smol_train_rule *rule = options->rules + i;
 
-		if (is_meant(rule, layer, slot) && (norm ? apply_to_norm(&o, rule) : apply_to_matrix(&o, rule)))
-			*used |= 1u << i;
-	}
-	return o;
+        if (is_meant(rule, layer, slot) &&
+            (norm ? apply_to_norm(&o, rule) : apply_to_matrix(&o, rule)))
+            *used |= 1u << i;
+    }
+    return o;
 }
 
-static enum smol_status check_tensor(const struct smol_train_options *o, uint32_t layer, enum smol_slot slot,
-                                     struct smol_error *error)
+static enum smol_status check_tensor(const struct smol_train_options *o, uint32_t layer,
+                                     enum smol_slot slot, struct smol_error *error)
 {
-	const bool norm = is_norm_slot(slot), projects = !norm && smol_train_projects(o);
-	const char *wrong = NULL;
-	char name[NAME_BYTES];
+    const bool norm = is_norm_slot(slot), projects = !norm && smol_train_projects(o);
+    const char *wrong = NULL;
+    char name[NAME_BYTES];
 
-	if (norm && o->norms != SMOL_NORM_OWN)
-		return SMOL_OK;
-	if (o->d < 1 || o->d > (projects ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
-		wrong = projects ? "d must be 1..1048576" : "d must be 1..64";
-	else if (!norm && o->rank > SMOL_MAX_RANK)
-		wrong = "rank must be 0..4096";
-	else if (!norm && o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
-		wrong = "nola has factors of a rank over 0";
-	else if (!norm && !(o->sparse >= 0 && o->sparse <= 1))
-		wrong = "the sparse part of a row must be 0..1";
-	if (wrong == NULL)
-		return SMOL_OK;
-	name_of(name, layer, slot);
-	return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s: %s", name, wrong);
+    if (norm && o->norms != SMOL_NORM_OWN)
+        return SMOL_OK;
+    if (o->d < 1 || o->d > (projects ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
+        wrong = projects ? "d must be 1..1048576" : "d must be 1..64";
+    else if (!norm && o->rank > SMOL_MAX_RANK)
+        wrong = "rank must be 0..4096";
+    else if (!norm && o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
+        wrong = "nola has factors of a rank over 0";
+    else if (!norm && !(o->sparse >= 0 && o->sparse <= 1))
+        wrong = "the sparse part of a row must be 0..1";
+    if (wrong == NULL)
+        return SMOL_OK;
+    name_of(name, layer, slot);
+    return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s: %s", name, wrong);
 }
 
 /* The scheme of one tensor into a list without doubles. */
 static enum smol_status add_scheme(uint8_t *index, struct smol_config *c, uint32_t *used,
-                                   const struct smol_train_options *options, uint32_t layer, enum smol_slot slot,
-                                   struct smol_error *error)
+                                   const struct smol_train_options *options, uint32_t layer,
+                                   enum smol_slot slot, struct smol_error *error)
 {
-	const struct smol_train_options o = options_of(used, options, layer, slot);
-	const struct smol_scheme s = is_norm_slot(slot) ? norm_scheme(&o) : matrix_scheme(&o, c, slot);
-	const enum smol_status status = check_tensor(&o, layer, slot, error);
-	uint32_t i = 0;
+    const struct smol_train_options o = options_of(used, options, layer, slot);
+    const struct smol_scheme s = is_norm_slot(slot) ? norm_scheme(&o) : matrix_scheme(&o, c, slot);
+    const enum smol_status status = check_tensor(&o, layer, slot, error);
+    uint32_t i = 0;
 
-	if (status != SMOL_OK)
-		return status;
-	while (i < c->n_schemes && !smol_scheme_equal(c->schemes + i, &s))
-		i++;
-	if (i == SMOL_MAX_SCHEMES)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "the rules make more than %u different kinds of tensors", SMOL_MAX_SCHEMES);
-	if (i == c->n_schemes)
-		c->schemes[c->n_schemes++] = s;
-	*index = (uint8_t)i;
-	return SMOL_OK;
+    if (status != SMOL_OK)
+        return status;
+    while (i < c->n_schemes && !smol_scheme_equal(c->schemes + i, &s))
+        i++;
+    if (i == SMOL_MAX_SCHEMES)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "the rules make more than %u different kinds of tensors",
+                         SMOL_MAX_SCHEMES);
+    if (i == c->n_schemes)
+        c->schemes[c->n_schemes++] = s;
+    *index = (uint8_t)i;
+    return SMOL_OK;
 }
 
 static bool has_term(const struct smol_config *c, enum smol_term term)
 {
-	for (uint32_t i = 0; i < c->n_schemes; i++)
-		if (smol_scheme_has(c->schemes + i, term))
-			return true;
-	return false;
+    for (uint32_t i = 0; i < c->n_schemes; i++)
+        if (smol_scheme_has(c->schemes + i, term))
+            return true;
+    return false;
 }
 
-enum smol_status smol_train_schemes(struct smol_config *c, const struct smol_train_options *o, struct smol_error *error)
+enum smol_status smol_train_schemes(struct smol_config *c, const struct smol_train_options *o,
+                                    struct smol_error *error)
 {
-	enum smol_status status = SMOL_OK;
-	uint32_t used = 0;
+    enum smol_status status = SMOL_OK;
+    uint32_t used = 0;
 
-	c->n_schemes = 0;
-	c->n_spans = o->n_layers;
-	for (uint32_t layer = 0; layer < o->n_layers; layer++) {
-		c->spans[layer].n_layers = 1;
-		for (unsigned slot = 0; slot < SMOL_N_SLOTS && status == SMOL_OK; slot++)
-			status = add_scheme(&c->spans[layer].scheme[slot], c, &used, o, layer, (enum smol_slot)slot, error);
-	}
-	if (status == SMOL_OK)
-		status = add_scheme(&c->ln_f, c, &used, o, 0, SMOL_LN_F, error);
-	for (uint32_t i = 0; i < o->n_rules && status == SMOL_OK; i++)
-		if ((used >> i & 1u) == 0)
-			status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "rule %u, for '%s', says nothing of any tensor", i + 1,
-			                   o->rules[i].tensors);
-	if (status == SMOL_OK)
-		smol_config_canonicalise(c);
-	if (status == SMOL_OK && o->layer_gains && !has_term(c, SMOL_TERM_LAYER_GAIN))
-		status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "gains of layers take fastfood-global or fourier-global");
-	if (status == SMOL_OK && o->sparse > 0 && !has_term(c, SMOL_TERM_SPARSE))
-		status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "a sparse term is beside anything but projections");
-	return status;
+    c->n_schemes = 0;
+    c->n_spans = o->n_layers;
+    for (uint32_t layer = 0; layer < o->n_layers; layer++) {
+        c->spans[layer].n_layers = 1;
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS && status == SMOL_OK; slot++)
+            status = add_scheme(&c->spans[layer].scheme[slot], c, &used, o, layer,
+                                (enum smol_slot)slot, error);
+    }
+    if (status == SMOL_OK)
+        status = add_scheme(&c->ln_f, c, &used, o, 0, SMOL_LN_F, error);
+    for (uint32_t i = 0; i < o->n_rules && status == SMOL_OK; i++)
+        if ((used >> i & 1u) == 0)
+            status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                               "rule %u, for '%s', says nothing of any tensor", i + 1,
+                               o->rules[i].tensors);
+    if (status == SMOL_OK)
+        smol_config_canonicalise(c);
+    if (status == SMOL_OK && o->layer_gains && !has_term(c, SMOL_TERM_LAYER_GAIN))
+        status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                           "gains of layers take fastfood-global or fourier-global");
+    if (status == SMOL_OK && o->sparse > 0 && !has_term(c, SMOL_TERM_SPARSE))
+        status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                           "a sparse term is beside anything but projections");
+    return status;
 }

@@ -13,250 +13,252 @@
 
 /* The flat arrays that make up the state, by the prefix of their tensors' names. */
 struct array {
-	const char *prefix;
-	real *data;
+    const char *prefix;
+    real *data;
 };
 
 static size_t arrays_of(struct array arrays[4], const struct smol_trainer *t)
 {
-	size_t n = 0;
+    size_t n = 0;
 
-	arrays[n++] = (struct array){"value.", t->net->value};
-	arrays[n++] = (struct array){"m.", t->m};
-	arrays[n++] = (struct array){"v.", t->v};
-	if (t->best != NULL)
-		arrays[n++] = (struct array){"best.", t->best};
-	return n;
+    arrays[n++] = (struct array){"value.", t->net->value};
+    arrays[n++] = (struct array){"m.", t->m};
+    arrays[n++] = (struct array){"v.", t->v};
+    if (t->best != NULL)
+        arrays[n++] = (struct array){"best.", t->best};
+    return n;
 }
 
 static void text_hash(char hex[17], const struct smol_trainer *t)
 {
-	snprintf(hex, 17, "%016" PRIx64, t->corpus.checksum);
+    snprintf(hex, 17, "%016" PRIx64, t->corpus.checksum);
 }
 
 /* NULL for bytes, which older checkpoints do not name either. */
 static const char *tokenizer_hash(char hex[17], const struct smol_trainer *t)
 {
-	if (t->tokenizer.config.tokenizer == SMOL_TOKENIZER_BYTES)
-		return NULL;
-	snprintf(hex, 17, "%016" PRIx64, t->corpus.tokenizer_hash);
-	return hex;
+    if (t->tokenizer.config.tokenizer == SMOL_TOKENIZER_BYTES)
+        return NULL;
+    snprintf(hex, 17, "%016" PRIx64, t->corpus.tokenizer_hash);
+    return hex;
 }
 
 static json_t *metadata_of(const struct smol_trainer *t)
 {
-	char *options = smol_train_options_json(&t->options);
-	char step[16], bytes[24], train[24], hash[17], best[40], tokenizer[17];
-	json_t *metadata = NULL;
+    char *options = smol_train_options_json(&t->options);
+    char step[16], bytes[24], train[24], hash[17], best[40], tokenizer[17];
+    json_t *metadata = NULL;
 
-	snprintf(step, sizeof step, "%" PRIu32, t->step);
-	snprintf(bytes, sizeof bytes, "%" PRIu64, t->corpus.text_bytes);
-	snprintf(train, sizeof train, "%" PRIu64, t->n_train);
-	snprintf(best, sizeof best, "%a", t->best_nats);
-	text_hash(hash, t);
-	if (options != NULL)
-		metadata = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "format", FORM, "options",
-		                     options, "step", step, "text_bytes", bytes, "text_xxh3", hash,
-		                     "train_tokens", train, "best_nats", best, "tokenizer",
-		                     tokenizer_hash(tokenizer, t));
-	free(options);
-	return metadata;
+    snprintf(step, sizeof step, "%" PRIu32, t->step);
+    snprintf(bytes, sizeof bytes, "%" PRIu64, t->corpus.text_bytes);
+    snprintf(train, sizeof train, "%" PRIu64, t->n_train);
+    snprintf(best, sizeof best, "%a", t->best_nats);
+    text_hash(hash, t);
+    if (options != NULL)
+        metadata =
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "format", FORM, "options",
+                      options, "step", step, "text_bytes", bytes, "text_xxh3", hash, "train_tokens",
+                      train, "best_nats", best, "tokenizer", tokenizer_hash(tokenizer, t));
+    free(options);
+    return metadata;
 }
 
 /* What a checkpoint is made of; both for free() or json_decref(). */
 struct contents {
-	struct smol_tensor_source *sources;
-	size_t n;
-	json_t *metadata;
+    struct smol_tensor_source *sources;
+    size_t n;
+    json_t *metadata;
 };
 
 static void free_contents(struct contents *c)
 {
-	free(c->sources);
-	json_decref(c->metadata);
+    free(c->sources);
+    json_decref(c->metadata);
 }
 
-static enum smol_status list_contents(struct contents *out, const struct smol_trainer *t, struct smol_error *error)
-{
-	struct array arrays[4];
-	const size_t n_params = t->net->n_params;
-	struct contents c = {.n = arrays_of(arrays, t) * n_params};
-
-	if (t->finished)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
-	c.sources = calloc(c.n, sizeof *c.sources);
-	c.metadata = metadata_of(t);
-	if (c.sources == NULL || c.metadata == NULL) {
-		free_contents(&c);
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a checkpoint");
-	}
-	for (size_t i = 0; i < c.n; i++) {
-		const struct smol_param *p = t->net->params + i % n_params;
-		struct smol_tensor_source *s = c.sources + i;
-
-		snprintf(s->name, sizeof s->name, "%s%s", arrays[i / n_params].prefix, p->name);
-		s->rows = p->rows;
-		s->cols = p->cols;
-		s->values = arrays[i / n_params].data + p->offset;
-		s->scale = 1;
-	}
-	*out = c;
-	return SMOL_OK;
-}
-
-enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes, const struct smol_trainer *t,
-                                   struct smol_error *error)
-{
-	struct contents c;
-	enum smol_status status = list_contents(&c, t, error);
-
-	if (status != SMOL_OK)
-		return status;
-	status = smol_tensor_file_write(bytes, size_bytes, c.sources, c.n, c.metadata, error);
-	free_contents(&c);
-	return status;
-}
-
-enum smol_status smol_trainer_save_to(uint64_t *size_bytes, struct smol_writer *writer, const struct smol_trainer *t,
+static enum smol_status list_contents(struct contents *out, const struct smol_trainer *t,
                                       struct smol_error *error)
 {
-	struct contents c;
-	enum smol_status status = list_contents(&c, t, error);
+    struct array arrays[4];
+    const size_t n_params = t->net->n_params;
+    struct contents c = {.n = arrays_of(arrays, t) * n_params};
 
-	if (status != SMOL_OK)
-		return status;
-	status = smol_tensor_file_append(size_bytes, writer, c.sources, c.n, c.metadata, error);
-	free_contents(&c);
-	return status;
+    if (t->finished)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
+    c.sources = calloc(c.n, sizeof *c.sources);
+    c.metadata = metadata_of(t);
+    if (c.sources == NULL || c.metadata == NULL) {
+        free_contents(&c);
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a checkpoint");
+    }
+    for (size_t i = 0; i < c.n; i++) {
+        const struct smol_param *p = t->net->params + i % n_params;
+        struct smol_tensor_source *s = c.sources + i;
+
+        snprintf(s->name, sizeof s->name, "%s%s", arrays[i / n_params].prefix, p->name);
+        s->rows = p->rows;
+        s->cols = p->cols;
+        s->values = arrays[i / n_params].data + p->offset;
+        s->scale = 1;
+    }
+    *out = c;
+    return SMOL_OK;
+}
+
+enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes,
+                                   const struct smol_trainer *t, struct smol_error *error)
+{
+    struct contents c;
+    enum smol_status status = list_contents(&c, t, error);
+
+    if (status != SMOL_OK)
+        return status;
+    status = smol_tensor_file_write(bytes, size_bytes, c.sources, c.n, c.metadata, error);
+    free_contents(&c);
+    return status;
+}
+
+enum smol_status smol_trainer_save_to(uint64_t *size_bytes, struct smol_writer *writer,
+                                      const struct smol_trainer *t, struct smol_error *error)
+{
+    struct contents c;
+    enum smol_status status = list_contents(&c, t, error);
+
+    if (status != SMOL_OK)
+        return status;
+    status = smol_tensor_file_append(size_bytes, writer, c.sources, c.n, c.metadata, error);
+    free_contents(&c);
+    return status;
 }
 
 static enum smol_status open_checkpoint(struct smol_safetensors *file,
                                         struct smol_train_options *options, const uint8_t *bytes,
                                         size_t size_bytes, struct smol_error *error)
 {
-	enum smol_status status = smol_tensor_file_parse(file, bytes, size_bytes, error);
-	const char *form, *text;
-	json_t *json = NULL;
+    enum smol_status status = smol_tensor_file_parse(file, bytes, size_bytes, error);
+    const char *form, *text;
+    json_t *json = NULL;
 
-	if (status != SMOL_OK)
-		return status;
-	form = smol_safetensors_text(file, "format");
-	text = smol_safetensors_text(file, "options");
-	if (form != NULL && strcmp(form, FORM) == 0 && text != NULL)
-		json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	if (json == NULL)
-		status = smol_fail(error, SMOL_E_MAGIC, SMOL_NO_OFFSET,
-		                   "not a checkpoint of this trainer");
-	else
-		status = smol_options_from_json(options, json, error);
-	json_decref(json);
-	if (status != SMOL_OK)
-		smol_safetensors_free(file);
-	return status;
+    if (status != SMOL_OK)
+        return status;
+    form = smol_safetensors_text(file, "format");
+    text = smol_safetensors_text(file, "options");
+    if (form != NULL && strcmp(form, FORM) == 0 && text != NULL)
+        json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (json == NULL)
+        status = smol_fail(error, SMOL_E_MAGIC, SMOL_NO_OFFSET, "not a checkpoint of this trainer");
+    else
+        status = smol_options_from_json(options, json, error);
+    json_decref(json);
+    if (status != SMOL_OK)
+        smol_safetensors_free(file);
+    return status;
 }
 
 enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
                                          size_t size_bytes, struct smol_error *error)
 {
-	struct smol_safetensors file;
-	enum smol_status status = open_checkpoint(&file, options, bytes, size_bytes, error);
+    struct smol_safetensors file;
+    enum smol_status status = open_checkpoint(&file, options, bytes, size_bytes, error);
 
-	if (status == SMOL_OK)
-		smol_safetensors_free(&file);
-	return status;
+    if (status == SMOL_OK)
+        smol_safetensors_free(&file);
+    return status;
 }
 
-static enum smol_status check_same(const struct smol_trainer *t, const struct smol_safetensors *file,
-                                   const struct smol_train_options *options, struct smol_error *error)
+static enum smol_status check_same(const struct smol_trainer *t,
+                                   const struct smol_safetensors *file,
+                                   const struct smol_train_options *options,
+                                   struct smol_error *error)
 {
-	const char *difference = smol_options_difference(options, &t->options);
-	const char *hash = smol_safetensors_text(file, "text_xxh3");
-	const char *train = smol_safetensors_text(file, "train_tokens");
-	const char *tokenizer = smol_safetensors_text(file, "tokenizer"), *expected_tokenizer;
-	char expected[17], expected_train[24], tokenizer_hex[17];
+    const char *difference = smol_options_difference(options, &t->options);
+    const char *hash = smol_safetensors_text(file, "text_xxh3");
+    const char *train = smol_safetensors_text(file, "train_tokens");
+    const char *tokenizer = smol_safetensors_text(file, "tokenizer"), *expected_tokenizer;
+    char expected[17], expected_train[24], tokenizer_hex[17];
 
-	text_hash(expected, t);
-	snprintf(expected_train, sizeof expected_train, "%" PRIu64, t->n_train);
-	if (difference != NULL)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "the checkpoint was made with another %s", difference);
-	expected_tokenizer = tokenizer_hash(tokenizer_hex, t);
-	if ((tokenizer != NULL) != (expected_tokenizer != NULL) ||
-	    (tokenizer != NULL && strcmp(tokenizer, expected_tokenizer) != 0))
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "the checkpoint was made with another tokenizer");
-	if (hash == NULL || strcmp(hash, expected) != 0)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "the checkpoint was made with another text");
-	if (train == NULL || strcmp(train, expected_train) != 0)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "the checkpoint was made with another part of the text for validation");
-	return SMOL_OK;
+    text_hash(expected, t);
+    snprintf(expected_train, sizeof expected_train, "%" PRIu64, t->n_train);
+    if (difference != NULL)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "the checkpoint was made with another %s", difference);
+    expected_tokenizer = tokenizer_hash(tokenizer_hex, t);
+    if ((tokenizer != NULL) != (expected_tokenizer != NULL) ||
+        (tokenizer != NULL && strcmp(tokenizer, expected_tokenizer) != 0))
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "the checkpoint was made with another tokenizer");
+    if (hash == NULL || strcmp(hash, expected) != 0)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "the checkpoint was made with another text");
+    if (train == NULL || strcmp(train, expected_train) != 0)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "the checkpoint was made with another part of the text for validation");
+    return SMOL_OK;
 }
 
 static enum smol_status load_state(struct smol_trainer *t, const struct smol_safetensors *file,
                                    struct smol_error *error)
 {
-	const char *step = smol_safetensors_text(file, "step"),
-		   *best = smol_safetensors_text(file, "best_nats");
-	char *step_end = NULL, *best_end = NULL;
-	unsigned long long steps;
+    const char *step = smol_safetensors_text(file, "step"),
+               *best = smol_safetensors_text(file, "best_nats");
+    char *step_end = NULL, *best_end = NULL;
+    unsigned long long steps;
 
-	if (step == NULL || best == NULL || *step < '0' || *step > '9')
-		return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
-		                 "the checkpoint does not say its step");
-	errno = 0;
-	steps = strtoull(step, &step_end, 10);
-	t->best_nats = strtod(best, &best_end);
-	if (errno == ERANGE || *step_end != '\0' || *best_end != '\0' || best_end == best ||
-	    isnan(t->best_nats))
-		return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
-		                 "the checkpoint's step or best loss is not a number");
-	if (steps > t->options.n_steps)
-		return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
-		                 "the checkpoint is past the last step");
-	t->step = (uint32_t)steps;
-	return SMOL_OK;
+    if (step == NULL || best == NULL || *step < '0' || *step > '9')
+        return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
+                         "the checkpoint does not say its step");
+    errno = 0;
+    steps = strtoull(step, &step_end, 10);
+    t->best_nats = strtod(best, &best_end);
+    if (errno == ERANGE || *step_end != '\0' || *best_end != '\0' || best_end == best ||
+        isnan(t->best_nats))
+        return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
+                         "the checkpoint's step or best loss is not a number");
+    if (steps > t->options.n_steps)
+        return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
+                         "the checkpoint is past the last step");
+    t->step = (uint32_t)steps;
+    return SMOL_OK;
 }
 
 static enum smol_status load_array(struct smol_trainer *t, const struct smol_safetensors *file,
                                    const struct array *array, struct smol_error *error)
 {
-	enum smol_status status = SMOL_OK;
+    enum smol_status status = SMOL_OK;
 
-	for (uint32_t i = 0; i < t->net->n_params && status == SMOL_OK; i++) {
-		const struct smol_param *p = t->net->params + i;
-		char name[80];
+    for (uint32_t i = 0; i < t->net->n_params && status == SMOL_OK; i++) {
+        const struct smol_param *p = t->net->params + i;
+        char name[80];
 
-		snprintf(name, sizeof name, "%s%s", array->prefix, p->name);
-		status = smol_tensor_file_read(array->data + p->offset, file, name, p->rows, p->cols,
-		                               error);
-	}
-	for (size_t i = 0; i < t->net->n_values && status == SMOL_OK; i++)
-		if (!isfinite(array->data[i]))
-			status = smol_fail(error, SMOL_E_NONFINITE, SMOL_NO_OFFSET,
-			                   "the checkpoint holds a number that is not finite");
-	return status;
+        snprintf(name, sizeof name, "%s%s", array->prefix, p->name);
+        status =
+            smol_tensor_file_read(array->data + p->offset, file, name, p->rows, p->cols, error);
+    }
+    for (size_t i = 0; i < t->net->n_values && status == SMOL_OK; i++)
+        if (!isfinite(array->data[i]))
+            status = smol_fail(error, SMOL_E_NONFINITE, SMOL_NO_OFFSET,
+                               "the checkpoint holds a number that is not finite");
+    return status;
 }
 
 enum smol_status smol_trainer_load(struct smol_trainer *t, const uint8_t *bytes, size_t size_bytes,
                                    struct smol_error *error)
 {
-	struct smol_train_options options;
-	struct smol_safetensors file;
-	struct array arrays[4];
-	const size_t n_arrays = arrays_of(arrays, t);
-	enum smol_status status = open_checkpoint(&file, &options, bytes, size_bytes, error);
+    struct smol_train_options options;
+    struct smol_safetensors file;
+    struct array arrays[4];
+    const size_t n_arrays = arrays_of(arrays, t);
+    enum smol_status status = open_checkpoint(&file, &options, bytes, size_bytes, error);
 
-	if (status != SMOL_OK)
-		return status;
-	status = check_same(t, &file, &options, error);
-	if (status == SMOL_OK)
-		status = load_state(t, &file, error);
-	for (size_t i = 0; i < n_arrays && status == SMOL_OK; i++)
-		status = load_array(t, &file, arrays + i, error);
-	smol_safetensors_free(&file);
-	if (status == SMOL_OK)
-		smol_net_materialise(t->net, true);
-	return status;
+    if (status != SMOL_OK)
+        return status;
+    status = check_same(t, &file, &options, error);
+    if (status == SMOL_OK)
+        status = load_state(t, &file, error);
+    for (size_t i = 0; i < n_arrays && status == SMOL_OK; i++)
+        status = load_array(t, &file, arrays + i, error);
+    smol_safetensors_free(&file);
+    if (status == SMOL_OK)
+        smol_net_materialise(t->net, true);
+    return status;
 }

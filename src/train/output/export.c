@@ -8,135 +8,139 @@
 #include <stdlib.h>
 
 struct list {
-	struct smol_tensor_source *items;
-	size_t n;
+    struct smol_tensor_source *items;
+    size_t n;
 };
 
 static void add(struct list *list, const char *owner, const char *part, size_t rows, size_t cols,
                 const real *values, double scale)
 {
-	struct smol_tensor_source *s = list->items + list->n++;
+    struct smol_tensor_source *s = list->items + list->n++;
 
-	snprintf(s->name, sizeof s->name, "%s.%s", owner, part);
-	s->rows = rows;
-	s->cols = cols;
-	s->values = values;
-	s->scale = scale;
+    snprintf(s->name, sizeof s->name, "%s.%s", owner, part);
+    s->rows = rows;
+    s->cols = cols;
+    s->values = values;
+    s->scale = scale;
 }
 
-static void add_norm(struct list *list, const struct smol_net *net, const struct smol_net_norm *norm,
-                     const char *owner, double scale)
+static void add_norm(struct list *list, const struct smol_net *net,
+                     const struct smol_net_norm *norm, const char *owner, double scale)
 {
-	add(list, owner, "weight", 0, net->config.width, norm->gain_data, scale);
-	add(list, owner, "bias", 0, net->config.width, norm->bias_data, scale);
+    add(list, owner, "weight", 0, net->config.width, norm->gain_data, scale);
+    add(list, owner, "bias", 0, net->config.width, norm->bias_data, scale);
 }
 
-static void add_matrix(struct list *list, const struct smol_net *net, const struct smol_net_matrix *m, const char *owner)
+static void add_matrix(struct list *list, const struct smol_net *net,
+                       const struct smol_net_matrix *m, const char *owner)
 {
-	add(list, owner, "weight", m->rows, m->cols, m->weight, 1);
-	list->items[list->n - 1].transposed = true;
-	add(list, owner, "bias", 0, m->rows, m->bias != SMOL_NO_PARAM ? smol_net_value(net, m->bias) : NULL, 1);
+    add(list, owner, "weight", m->rows, m->cols, m->weight, 1);
+    list->items[list->n - 1].transposed = true;
+    add(list, owner, "bias", 0, m->rows,
+        m->bias != SMOL_NO_PARAM ? smol_net_value(net, m->bias) : NULL, 1);
 }
 
 static void add_layer(struct list *list, const struct smol_net *net, uint32_t layer)
 {
-	const struct smol_net_layer *l = net->layers + layer;
-	const struct smol_net_matrix *const matrices[] = {&l->c_attn, &l->attn_proj, &l->c_fc,
-	                                                  &l->mlp_proj};
-	static const char *const matrix_names[] = {"attn.c_attn", "attn.c_proj", "mlp.c_fc",
-	                                           "mlp.c_proj"};
-	char owner[40];
+    const struct smol_net_layer *l = net->layers + layer;
+    const struct smol_net_matrix *const matrices[] = {&l->c_attn, &l->attn_proj, &l->c_fc,
+                                                      &l->mlp_proj};
+    static const char *const matrix_names[] = {"attn.c_attn", "attn.c_proj", "mlp.c_fc",
+                                               "mlp.c_proj"};
+    char owner[40];
 
-	snprintf(owner, sizeof owner, "h.%u.ln_1", (unsigned)layer);
-	add_norm(list, net, &l->ln_1, owner, 1);
-	snprintf(owner, sizeof owner, "h.%u.ln_2", (unsigned)layer);
-	add_norm(list, net, &l->ln_2, owner, 1);
-	for (size_t i = 0; i < 4; i++) {
-		snprintf(owner, sizeof owner, "h.%u.%s", (unsigned)layer, matrix_names[i]);
-		add_matrix(list, net, matrices[i], owner);
-	}
+    snprintf(owner, sizeof owner, "h.%u.ln_1", (unsigned)layer);
+    add_norm(list, net, &l->ln_1, owner, 1);
+    snprintf(owner, sizeof owner, "h.%u.ln_2", (unsigned)layer);
+    add_norm(list, net, &l->ln_2, owner, 1);
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(owner, sizeof owner, "h.%u.%s", (unsigned)layer, matrix_names[i]);
+        add_matrix(list, net, matrices[i], owner);
+    }
 }
 
 /* What config.json would say. */
 static char *config_text(const struct smol_config *c)
 {
-	json_t *json = json_pack(
-		"{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:b, s:b, s:s}",
-		"architectures", "GPT2LMHeadModel", "model_type", "gpt2", "vocab_size", (int)c->vocab,
-		"n_positions", (int)c->context, "n_ctx", (int)c->context, "n_embd", (int)c->width,
-		"n_layer", (int)c->n_layers, "n_head", (int)c->n_heads, "n_inner", (int)c->n_ff,
-		"activation_function", "gelu_new", "layer_norm_epsilon", (double)c->ln_epsilon,
-		"tie_word_embeddings", 1, "scale_attn_weights", 1, "torch_dtype", "float32");
-	char *text = smol_json_text(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_t *json = json_pack(
+        "{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:b, s:b, s:s}", "architectures",
+        "GPT2LMHeadModel", "model_type", "gpt2", "vocab_size", (int)c->vocab, "n_positions",
+        (int)c->context, "n_ctx", (int)c->context, "n_embd", (int)c->width, "n_layer",
+        (int)c->n_layers, "n_head", (int)c->n_heads, "n_inner", (int)c->n_ff, "activation_function",
+        "gelu_new", "layer_norm_epsilon", (double)c->ln_epsilon, "tie_word_embeddings", 1,
+        "scale_attn_weights", 1, "torch_dtype", "float32");
+    char *text = smol_json_text(json, JSON_COMPACT | JSON_REAL_PRECISION(9));
 
-	json_decref(json);
-	return text;
+    json_decref(json);
+    return text;
 }
 
 static json_t *metadata_of(const struct smol_config *config, const char *card)
 {
-	char *text = config_text(config);
-	json_t *metadata =
-		json_pack("{s:s, s:s, s:s*}", "format", "pt", "smol.config", text, "smol.card", card);
+    char *text = config_text(config);
+    json_t *metadata =
+        json_pack("{s:s, s:s, s:s*}", "format", "pt", "smol.config", text, "smol.card", card);
 
-	free(text);
-	return metadata;
+    free(text);
+    return metadata;
 }
 
-static enum smol_status list_tensors(struct list *out, json_t **metadata, const struct smol_trainer *t, const char *card,
+static enum smol_status list_tensors(struct list *out, json_t **metadata,
+                                     const struct smol_trainer *t, const char *card,
                                      struct smol_error *error)
 {
-	const struct smol_net *net = t->net;
-	const struct smol_config *c = &net->config;
-	struct list list = {0};
+    const struct smol_net *net = t->net;
+    const struct smol_config *c = &net->config;
+    struct list list = {0};
 
-	if (!t->finished || !t->options.full)
-		return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-		                 "only a finished training of all weights is exported");
-	list.items = calloc(4 + 12 * (size_t)c->n_layers, sizeof *list.items);
-	*metadata = metadata_of(c, card);
-	if (list.items == NULL || *metadata == NULL) {
-		free(list.items);
-		json_decref(*metadata);
-		return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the list of tensors");
-	}
-	add(&list, "wte", "weight", c->vocab, c->width, smol_net_value(net, net->wte), 1);
-	add(&list, "wpe", "weight", c->context, c->width, smol_net_value(net, net->wpe), 1);
-	for (uint32_t l = 0; l < c->n_layers; l++)
-		add_layer(&list, net, l);
-	/* GPT-2 has no logit scale: the last LayerNorm takes it on. */
-	add_norm(&list, net, &net->ln_f, "ln_f", (double)c->logit_scale);
-	*out = list;
-	return SMOL_OK;
+    if (!t->finished || !t->options.full)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "only a finished training of all weights is exported");
+    list.items = calloc(4 + 12 * (size_t)c->n_layers, sizeof *list.items);
+    *metadata = metadata_of(c, card);
+    if (list.items == NULL || *metadata == NULL) {
+        free(list.items);
+        json_decref(*metadata);
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the list of tensors");
+    }
+    add(&list, "wte", "weight", c->vocab, c->width, smol_net_value(net, net->wte), 1);
+    add(&list, "wpe", "weight", c->context, c->width, smol_net_value(net, net->wpe), 1);
+    for (uint32_t l = 0; l < c->n_layers; l++)
+        add_layer(&list, net, l);
+    /* GPT-2 has no logit scale: the last LayerNorm takes it on. */
+    add_norm(&list, net, &net->ln_f, "ln_f", (double)c->logit_scale);
+    *out = list;
+    return SMOL_OK;
 }
 
 enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
                                           const struct smol_trainer *t, const char *card,
                                           struct smol_error *error)
 {
-	struct list list;
-	json_t *metadata;
-	enum smol_status status = list_tensors(&list, &metadata, t, card, error);
+    struct list list;
+    json_t *metadata;
+    enum smol_status status = list_tensors(&list, &metadata, t, card, error);
 
-	if (status != SMOL_OK)
-		return status;
-	status = smol_tensor_file_write(bytes, size_bytes, list.items, list.n, metadata, error);
-	free(list.items);
-	json_decref(metadata);
-	return status;
+    if (status != SMOL_OK)
+        return status;
+    status = smol_tensor_file_write(bytes, size_bytes, list.items, list.n, metadata, error);
+    free(list.items);
+    json_decref(metadata);
+    return status;
 }
 
-enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_writer *writer, const struct smol_trainer *t,
-                                             const char *card, struct smol_error *error)
+enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_writer *writer,
+                                             const struct smol_trainer *t, const char *card,
+                                             struct smol_error *error)
 {
-	struct list list;
-	json_t *metadata;
-	enum smol_status status = list_tensors(&list, &metadata, t, card, error);
+    struct list list;
+    json_t *metadata;
+    enum smol_status status = list_tensors(&list, &metadata, t, card, error);
 
-	if (status != SMOL_OK)
-		return status;
-	status = smol_tensor_file_append(size_bytes, writer, list.items, list.n, metadata, error);
-	free(list.items);
-	json_decref(metadata);
-	return status;
+    if (status != SMOL_OK)
+        return status;
+    status = smol_tensor_file_append(size_bytes, writer, list.items, list.n, metadata, error);
+    free(list.items);
+    json_decref(metadata);
+    return status;
 }

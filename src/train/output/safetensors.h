@@ -1,5 +1,5 @@
-/* Safetensors as the trainer has them: every tensor F32, of one or two dimensions. Bytes in, a checked view out; tensors in, bytes
- * out. */
+/* Safetensors as the trainer has them: every tensor F32, of one or two dimensions. Bytes in, a
+ * checked view out; tensors in, bytes out. */
 #ifndef SMOL_TRAIN_SAFETENSORS_H
 #define SMOL_TRAIN_SAFETENSORS_H
 
@@ -10,28 +10,29 @@
 #include <smol/io.h>
 #include <stddef.h>
 
-/* Parses and checks, as smol_safetensors_parse does; besides: ENUM, RANGE for other types and dimensions. Release with
- * smol_safetensors_free. */
+/* Parses and checks, as smol_safetensors_parse does; besides: ENUM, RANGE for other types and
+ * dimensions. Release with smol_safetensors_free. */
 enum smol_status smol_tensor_file_parse(struct smol_safetensors *file, const uint8_t *bytes,
                                         size_t size_bytes, struct smol_error *error);
 
-/* values (rows, cols) from the tensor of that name and shape; a shape (n) counts as (1, n). TENSOR if
- * there is none, SIZE if its shape differs. */
+/* values (rows, cols) from the tensor of that name and shape; a shape (n) counts as (1, n). TENSOR
+ * if there is none, SIZE if its shape differs. */
 enum smol_status smol_tensor_file_read(real *values, const struct smol_safetensors *file,
                                        const char *name, size_t rows, size_t cols,
                                        struct smol_error *error);
 
-/* json_dumps, for free() whatever Jansson's own memory is; NULL if the object is or memory is out. */
+/* json_dumps, for free() whatever Jansson's own memory is; NULL if the object is or memory is out.
+ */
 char *smol_json_text(const json_t *object, size_t flags);
 
 /* What is to be written: rows x cols numbers, or zeros if values is NULL, times scale; one
  * dimension if rows is 0. */
 struct smol_tensor_source {
-	char name[80];
-	size_t rows, cols;
-	bool transposed; /* written as (cols, rows) */
-	const real *values;
-	double scale;
+    char name[80];
+    size_t rows, cols;
+    bool transposed; /* written as (cols, rows) */
+    const real *values;
+    double scale;
 };
 
 /* The file's bytes, for free(). Errors: MEMORY. */

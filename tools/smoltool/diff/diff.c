@@ -1,8 +1,8 @@
 /* smoltool diff: what differs between two models. */
+#include "smoltool/diff/diff.h"
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/json.h"
-#include "smoltool/diff/diff.h"
 #include "smoltool/smoltool.h"
 
 #include <errno.h>
@@ -12,101 +12,102 @@
 /* As diff(1) has them. */
 enum { EQUAL, DIFFERENT, TROUBLE };
 
-/* The report, or NULL after a message. Two models of one hash are one model, whoever signed them. */
+/* The report, or NULL after a message. Two models of one hash are one model, whoever signed them.
+ */
 static json_t *compare(const struct smol_file *a, const struct smol_file *b, const char *path)
 {
-	const bool equal = memcmp(a->hash, b->hash, SMOL_HASH_BYTES) == 0;
-	struct diff d = {a, b, json_pack("{s:b}", "equal", equal), false};
-	struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	enum smol_status status;
+    const bool equal = memcmp(a->hash, b->hash, SMOL_HASH_BYTES) == 0;
+    struct diff d = {a, b, json_pack("{s:b}", "equal", equal), false};
+    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+    enum smol_status status;
 
-	diff_header(&d);
-	diff_config(&d);
-	diff_schemes(&d);
-	diff_learned(&d);
-	status = diff_embeddings(&d, &error);
-	diff_tokenizer(&d);
-	diff_card(&d);
-	diff_signature(&d);
-	if (!status && !d.failed && cli_json_is_whole())
-		return d.report;
-	cli_complain(path, &error);
-	json_decref(d.report);
-	return NULL;
+    diff_header(&d);
+    diff_config(&d);
+    diff_schemes(&d);
+    diff_learned(&d);
+    status = diff_embeddings(&d, &error);
+    diff_tokenizer(&d);
+    diff_card(&d);
+    diff_signature(&d);
+    if (!status && !d.failed && cli_json_is_whole())
+        return d.report;
+    cli_complain(path, &error);
+    json_decref(d.report);
+    return NULL;
 }
 
 static int complain_output(void)
 {
-	struct smol_error error = {SMOL_E_IO, SMOL_NO_OFFSET, ""};
+    struct smol_error error = {SMOL_E_IO, SMOL_NO_OFFSET, ""};
 
-	snprintf(error.text, sizeof error.text, "%s", strerror(errno));
-	cli_complain("standard output", &error);
-	return TROUBLE;
+    snprintf(error.text, sizeof error.text, "%s", strerror(errno));
+    cli_complain("standard output", &error);
+    return TROUBLE;
 }
 
 /* Prints and releases a report. */
 static int tell(json_t *report, bool json)
 {
-	const bool equal = json_is_true(json_object_get(report, "equal"));
+    const bool equal = json_is_true(json_object_get(report, "equal"));
 
-	if (json) {
-		if (cli_print_json(report))
-			return TROUBLE;
-	} else {
-		diff_print(report);
-		if (equal)
-			puts("equal: the same hash");
-		json_decref(report);
-	}
-	if (!cli_json_is_whole()) {
-		cli_no_memory(NULL);
-		return TROUBLE;
-	}
-	if (fflush(stdout) != 0 || ferror(stdout))
-		return complain_output();
-	return equal ? EQUAL : DIFFERENT;
+    if (json) {
+        if (cli_print_json(report))
+            return TROUBLE;
+    } else {
+        diff_print(report);
+        if (equal)
+            puts("equal: the same hash");
+        json_decref(report);
+    }
+    if (!cli_json_is_whole()) {
+        cli_no_memory(NULL);
+        return TROUBLE;
+    }
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return complain_output();
+    return equal ? EQUAL : DIFFERENT;
 }
 
 static int diff(const char *const paths[2], bool json)
 {
-	struct smol_mapping mappings[2];
-	struct smol_file files[2];
-	struct smol_error error;
-	json_t *report = NULL;
-	int n = 0;
+    struct smol_mapping mappings[2];
+    struct smol_file files[2];
+    struct smol_error error;
+    json_t *report = NULL;
+    int n = 0;
 
-	while (n < 2 && cli_open(&mappings[n], &files[n], paths[n], cli_cores(), &error) == SMOL_OK)
-		n++;
-	if (n < 2)
-		cli_complain(paths[n], &error);
-	else
-		report = compare(&files[0], &files[1], paths[0]);
-	while (n > 0)
-		cli_unmap(&mappings[--n]);
-	return report ? tell(report, json) : TROUBLE;
+    while (n < 2 && cli_open(&mappings[n], &files[n], paths[n], cli_cores(), &error) == SMOL_OK)
+        n++;
+    if (n < 2)
+        cli_complain(paths[n], &error);
+    else
+        report = compare(&files[0], &files[1], paths[0]);
+    while (n > 0)
+        cli_unmap(&mappings[--n]);
+    return report ? tell(report, json) : TROUBLE;
 }
 
 int tool_diff(int argc, const char **argv)
 {
-	int json = 0, code;
-	const struct poptOption options[] = {
-		{"json", 0, POPT_ARG_NONE, &json, 0, "print one JSON object", NULL},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context = poptGetContext("smoltool diff", argc, argv, options, 0);
-	const char *paths[2];
+    int json = 0, code;
+    const struct poptOption options[] = {
+        {"json", 0, POPT_ARG_NONE, &json, 0, "print one JSON object", NULL},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context = poptGetContext("smoltool diff", argc, argv, options, 0);
+    const char *paths[2];
 
-	poptSetOtherOptionHelp(context, "[OPTION...] A.smol B.smol");
-	code = cli_parse(context);
-	if (code == 0) {
-		paths[0] = poptGetArg(context);
-		paths[1] = paths[0] ? cli_one_argument(context, "B.smol") : NULL;
-		if (!paths[0])
-			code = cli_usage_error("A.smol", "is missing");
-		else
-			code = paths[1] ? diff(paths, json != 0) : CLI_USAGE;
-	}
-	poptFreeContext(context);
-	return code;
+    poptSetOtherOptionHelp(context, "[OPTION...] A.smol B.smol");
+    code = cli_parse(context);
+    if (code == 0) {
+        paths[0] = poptGetArg(context);
+        paths[1] = paths[0] ? cli_one_argument(context, "B.smol") : NULL;
+        if (!paths[0])
+            code = cli_usage_error("A.smol", "is missing");
+        else
+            code = paths[1] ? diff(paths, json != 0) : CLI_USAGE;
+    }
+    poptFreeContext(context);
+    return code;
 }

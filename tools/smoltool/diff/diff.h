@@ -1,4 +1,5 @@
-/* What differs between two models, as JSON: an object for each section that differs, and none for one that does not. */
+/* What differs between two models, as JSON: an object for each section that differs, and none for
+ * one that does not. */
 #ifndef DIFF_H
 #define DIFF_H
 
@@ -7,16 +8,18 @@
 #include <jansson.h>
 
 struct diff {
-	const struct smol_file *a, *b;
-	json_t *report;
-	bool failed; /* memory was out: the report is not whole */
+    const struct smol_file *a, *b;
+    json_t *report;
+    bool failed; /* memory was out: the report is not whole */
 };
 
-/* Puts a value, which may be NULL, into an object that may be NULL; both mean that memory was out. */
+/* Puts a value, which may be NULL, into an object that may be NULL; both mean that memory was out.
+ */
 void diff_set(struct diff *d, json_t *object, const char *key, json_t *value);
 /* A section's object, or NULL, into the report, unless it is empty. */
 void diff_add(struct diff *d, const char *section, json_t *object);
-/* Members of two objects that differ, each as {"a": ..., "b": ...}; what is in one alone has one of these. Releases a and b. */
+/* Members of two objects that differ, each as {"a": ..., "b": ...}; what is in one alone has one of
+ * these. Releases a and b. */
 json_t *diff_members(struct diff *d, json_t *a, json_t *b);
 
 /* Of a layer, and ln_f. */

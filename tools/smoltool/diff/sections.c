@@ -7,193 +7,203 @@
 
 void diff_set(struct diff *d, json_t *object, const char *key, json_t *value)
 {
-	if (json_object_set_new(object, key, value) != 0)
-		d->failed = true;
+    if (json_object_set_new(object, key, value) != 0)
+        d->failed = true;
 }
 
 void diff_add(struct diff *d, const char *section, json_t *object)
 {
-	if (object && json_object_size(object) == 0)
-		json_decref(object);
-	else
-		diff_set(d, d->report, section, object);
+    if (object && json_object_size(object) == 0)
+        json_decref(object);
+    else
+        diff_set(d, d->report, section, object);
 }
 
 static json_t *pair(struct diff *d, json_t *a, json_t *b)
 {
-	json_t *both = json_object();
+    json_t *both = json_object();
 
-	if (!both)
-		d->failed = true;
-	if (a)
-		diff_set(d, both, "a", json_incref(a));
-	if (b)
-		diff_set(d, both, "b", json_incref(b));
-	return both;
+    if (!both)
+        d->failed = true;
+    if (a)
+        diff_set(d, both, "a", json_incref(a));
+    if (b)
+        diff_set(d, both, "b", json_incref(b));
+    return both;
 }
 
 json_t *diff_members(struct diff *d, json_t *a, json_t *b)
 {
-	json_t *found = json_object(), *value;
-	const char *key;
+    json_t *found = json_object(), *value;
+    const char *key;
 
-	if (!found || !a || !b)
-		d->failed = true;
-	json_object_foreach(a, key, value) {
-		json_t *other = json_object_get(b, key);
-		if (!json_equal(value, other))
-			diff_set(d, found, key, pair(d, value, other));
-	}
-	json_object_foreach(b, key, value)
-		if (!json_object_get(a, key))
-			diff_set(d, found, key, pair(d, NULL, value));
-	json_decref(a);
-	json_decref(b);
-	return found;
+    if (!found || !a || !b)
+        d->failed = true;
+    json_object_foreach(a, key, value)
+    {
+        json_t *other = json_object_get(b, key);
+        if (!json_equal(value, other))
+            diff_set(d, found, key, pair(d, value, other));
+    }
+    json_object_foreach(b, key, value) if (!json_object_get(a, key))
+        diff_set(d, found, key, pair(d, NULL, value));
+    json_decref(a);
+    json_decref(b);
+    return found;
 }
 
 static json_t *header_json(const struct smol_file *f)
 {
-	return json_pack("{s:i, s:i}", "minor_version", f->minor_version, "hints", f->hints);
+    return json_pack("{s:i, s:i}", "minor_version", f->minor_version, "hints", f->hints);
 }
 
 void diff_header(struct diff *d)
 {
-	diff_add(d, "header", diff_members(d, header_json(d->a), header_json(d->b)));
+    diff_add(d, "header", diff_members(d, header_json(d->a), header_json(d->b)));
 }
 
 /* As inspect --json has it, but for the seed, which is one string: JSON's integers end at 2^63. */
 static json_t *config_json(const struct smol_config *c)
 {
-	char seed[24];
+    char seed[24];
 
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "seed", cli_decimal(seed, c->seed), "layers",
-	                 (json_int_t)c->n_layers, "width", (json_int_t)c->width, "heads", (json_int_t)c->n_heads, "feed_forward",
-	                 (json_int_t)c->n_ff, "context", (json_int_t)c->context, "vocab", (json_int_t)c->vocab, "ln_epsilon",
-	                 (double)c->ln_epsilon, "logit_scale", (double)c->logit_scale, "wte_type",
-	                 inspect_number_name(c->wte_type), "wpe_type", inspect_number_name(c->wpe_type));
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "seed",
+                     cli_decimal(seed, c->seed), "layers", (json_int_t)c->n_layers, "width",
+                     (json_int_t)c->width, "heads", (json_int_t)c->n_heads, "feed_forward",
+                     (json_int_t)c->n_ff, "context", (json_int_t)c->context, "vocab",
+                     (json_int_t)c->vocab, "ln_epsilon", (double)c->ln_epsilon, "logit_scale",
+                     (double)c->logit_scale, "wte_type", inspect_number_name(c->wte_type),
+                     "wpe_type", inspect_number_name(c->wpe_type));
 }
 
 void diff_config(struct diff *d)
 {
-	diff_add(d, "configuration", diff_members(d, config_json(&d->a->config), config_json(&d->b->config)));
+    diff_add(d, "configuration",
+             diff_members(d, config_json(&d->a->config), config_json(&d->b->config)));
 }
 
-const char *const diff_slot_names[SMOL_N_SLOTS + 1] = {"ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_f"};
+const char *const diff_slot_names[SMOL_N_SLOTS + 1] = {
+    "ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_f"};
 
 static json_t *scheme_members(struct diff *d, uint32_t layer, enum smol_slot slot)
 {
-	return diff_members(d, inspect_scheme_json(smol_config_scheme(&d->a->config, layer, slot)),
-	                    inspect_scheme_json(smol_config_scheme(&d->b->config, layer, slot)));
+    return diff_members(d, inspect_scheme_json(smol_config_scheme(&d->a->config, layer, slot)),
+                        inspect_scheme_json(smol_config_scheme(&d->b->config, layer, slot)));
 }
 
 /* "h.3.ln_1", or "h.0-11.ln_1" for layers that differ alike. */
 static void slot_title(char title[48], uint32_t first, uint32_t last, enum smol_slot slot)
 {
-	if (slot == SMOL_LN_F)
-		snprintf(title, 48, "%s", diff_slot_names[slot]);
-	else if (first == last)
-		snprintf(title, 48, "h.%u.%s", first, diff_slot_names[slot]);
-	else
-		snprintf(title, 48, "h.%u-%u.%s", first, last, diff_slot_names[slot]);
+    if (slot == SMOL_LN_F)
+        snprintf(title, 48, "%s", diff_slot_names[slot]);
+    else if (first == last)
+        snprintf(title, 48, "h.%u.%s", first, diff_slot_names[slot]);
+    else
+        snprintf(title, 48, "h.%u-%u.%s", first, last, diff_slot_names[slot]);
 }
 
 /* One slot of the layers that both models have. */
 static void compare_slot(struct diff *d, json_t *found, uint32_t n_layers, enum smol_slot slot)
 {
-	uint32_t first = 0;
-	char title[48];
+    uint32_t first = 0;
+    char title[48];
 
-	while (first < n_layers) {
-		json_t *members = scheme_members(d, first, slot), *next = NULL;
-		uint32_t last = first;
-		while (last + 1 < n_layers && (next = scheme_members(d, last + 1, slot)) && json_equal(members, next)) {
-			json_decref(next);
-			next = NULL;
-			last++;
-		}
-		json_decref(next);
-		slot_title(title, first, last, slot);
-		if (json_object_size(members) > 0)
-			diff_set(d, found, title, members);
-		else
-			json_decref(members);
-		first = last + 1;
-	}
+    while (first < n_layers) {
+        json_t *members = scheme_members(d, first, slot), *next = NULL;
+        uint32_t last = first;
+        while (last + 1 < n_layers && (next = scheme_members(d, last + 1, slot)) &&
+               json_equal(members, next)) {
+            json_decref(next);
+            next = NULL;
+            last++;
+        }
+        json_decref(next);
+        slot_title(title, first, last, slot);
+        if (json_object_size(members) > 0)
+            diff_set(d, found, title, members);
+        else
+            json_decref(members);
+        first = last + 1;
+    }
 }
 
 void diff_schemes(struct diff *d)
 {
-	const uint32_t a = d->a->config.n_layers, b = d->b->config.n_layers;
-	json_t *found = json_object();
+    const uint32_t a = d->a->config.n_layers, b = d->b->config.n_layers;
+    json_t *found = json_object();
 
-	for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
-		compare_slot(d, found, a < b ? a : b, (enum smol_slot)slot);
-	compare_slot(d, found, 1, SMOL_LN_F);
-	diff_add(d, "schemes", found);
+    for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+        compare_slot(d, found, a < b ? a : b, (enum smol_slot)slot);
+    compare_slot(d, found, 1, SMOL_LN_F);
+    diff_add(d, "schemes", found);
 }
 
 static bool equal_spans(struct smol_span a, struct smol_span b)
 {
-	return a.size_bytes == b.size_bytes && (a.size_bytes == 0 || memcmp(a.data, b.data, a.size_bytes) == 0);
+    return a.size_bytes == b.size_bytes &&
+           (a.size_bytes == 0 || memcmp(a.data, b.data, a.size_bytes) == 0);
 }
 
 /* The kind, and whether the sections are the same bytes. */
 void diff_tokenizer(struct diff *d)
 {
-	const struct smol_file *a = d->a, *b = d->b;
+    const struct smol_file *a = d->a, *b = d->b;
 
-	if (a->config.tokenizer != b->config.tokenizer || !equal_spans(a->tokenizer, b->tokenizer))
-		diff_add(d, "tokenizer",
-		         json_pack("{s:{s:i, s:i}, s:{s:I, s:I}}", "kind", "a", a->config.tokenizer, "b", b->config.tokenizer,
-		                   "bytes", "a", (json_int_t)a->tokenizer.size_bytes, "b",
-		                   (json_int_t)b->tokenizer.size_bytes));
+    if (a->config.tokenizer != b->config.tokenizer || !equal_spans(a->tokenizer, b->tokenizer))
+        diff_add(d, "tokenizer",
+                 json_pack("{s:{s:i, s:i}, s:{s:I, s:I}}", "kind", "a", a->config.tokenizer, "b",
+                           b->config.tokenizer, "bytes", "a", (json_int_t)a->tokenizer.size_bytes,
+                           "b", (json_int_t)b->tokenizer.size_bytes));
 }
 
-/* A card as JSON; an empty object if there is none, NULL if it cannot be read as JSON, which a model may have. */
+/* A card as JSON; an empty object if there is none, NULL if it cannot be read as JSON, which a
+ * model may have. */
 static json_t *card_json(const struct smol_file *f)
 {
-	return f->card.size_bytes ? json_loadb((const char *)f->card.data, f->card.size_bytes, JSON_REJECT_DUPLICATES, NULL)
-	                          : json_object();
+    return f->card.size_bytes ? json_loadb((const char *)f->card.data, f->card.size_bytes,
+                                           JSON_REJECT_DUPLICATES, NULL)
+                              : json_object();
 }
 
 /* Two texts of one meaning differ as bytes, and so do cards that are no JSON. */
 void diff_card(struct diff *d)
 {
-	json_t *a, *b, *found = NULL;
+    json_t *a, *b, *found = NULL;
 
-	if (equal_spans(d->a->card, d->b->card))
-		return;
-	a = card_json(d->a);
-	b = card_json(d->b);
-	if (a && b)
-		found = diff_members(d, a, b);
-	else {
-		json_decref(a);
-		json_decref(b);
-	}
-	if (json_object_size(found) > 0) {
-		diff_add(d, "card", found);
-		return;
-	}
-	json_decref(found);
-	diff_add(d, "card_text", json_pack("{s:{s:I, s:I}}", "bytes", "a", (json_int_t)d->a->card.size_bytes, "b",
-	                                   (json_int_t)d->b->card.size_bytes));
+    if (equal_spans(d->a->card, d->b->card))
+        return;
+    a = card_json(d->a);
+    b = card_json(d->b);
+    if (a && b)
+        found = diff_members(d, a, b);
+    else {
+        json_decref(a);
+        json_decref(b);
+    }
+    if (json_object_size(found) > 0) {
+        diff_add(d, "card", found);
+        return;
+    }
+    json_decref(found);
+    diff_add(d, "card_text",
+             json_pack("{s:{s:I, s:I}}", "bytes", "a", (json_int_t)d->a->card.size_bytes, "b",
+                       (json_int_t)d->b->card.size_bytes));
 }
 
 static json_t *signature_json(const struct smol_file *f)
 {
-	char number[17], key[2 * SMOL_PUBLIC_KEY_BYTES + 1], signature[2 * SMOL_SIGNATURE_BYTES + 1];
+    char number[17], key[2 * SMOL_PUBLIC_KEY_BYTES + 1], signature[2 * SMOL_SIGNATURE_BYTES + 1];
 
-	if (!f->is_signed)
-		return json_object();
-	cli_key_number(number, f->signature.key_number);
-	cli_hex(key, f->signature.public_key, SMOL_PUBLIC_KEY_BYTES);
-	cli_hex(signature, f->signature.signature, SMOL_SIGNATURE_BYTES);
-	return json_pack("{s:s, s:s, s:s}", "signer", number, "public_key", key, "signature", signature);
+    if (!f->is_signed)
+        return json_object();
+    cli_key_number(number, f->signature.key_number);
+    cli_hex(key, f->signature.public_key, SMOL_PUBLIC_KEY_BYTES);
+    cli_hex(signature, f->signature.signature, SMOL_SIGNATURE_BYTES);
+    return json_pack("{s:s, s:s, s:s}", "signer", number, "public_key", key, "signature",
+                     signature);
 }
 
 void diff_signature(struct diff *d)
 {
-	diff_add(d, "signature", diff_members(d, signature_json(d->a), signature_json(d->b)));
+    diff_add(d, "signature", diff_members(d, signature_json(d->a), signature_json(d->b)));
 }

@@ -1,9 +1,9 @@
-/* smoltool elephant: von Neumann's elephant from four complex parameters (Mayer, Khairy, Howard 2010), and the
- * same with any closed outline. */
+/* smoltool elephant: von Neumann's elephant from four complex parameters (Mayer, Khairy, Howard
+ * 2010), and the same with any closed outline. */
 #include "cli/cli.h"
 #include "cli/json.h"
-#include "smoltool/elephant/svg.h"
 #include "plot/gnuplot.h"
+#include "smoltool/elephant/svg.h"
 #include "smoltool/smoltool.h"
 
 #include <math.h>
@@ -20,140 +20,137 @@
 #define EYE 20.0
 
 struct elephant_options {
-	char *fit, *output;
-	int k, wiggle, json; /* k 0: not given */
+    char *fit, *output;
+    int k, wiggle, json; /* k 0: not given */
 };
 
-/* The elephant stands when x is drawn downwards. The trunk bends the more the further out, by swing -1..1. */
+/* The elephant stands when x is drawn downwards. The trunk bends the more the further out, by swing
+ * -1..1. */
 static struct outline_point elephant(double t, double swing)
 {
-	const double x = 50 * sin(t) + 18 * sin(2 * t) + 12 * cos(3 * t) - 14 * cos(5 * t);
-	const double y = -60 * cos(t) - 30 * sin(t) + 8 * sin(2 * t) - 10 * sin(3 * t);
-	const double out = fmax(y - TRUNK, 0);
+    const double x = 50 * sin(t) + 18 * sin(2 * t) + 12 * cos(3 * t) - 14 * cos(5 * t);
+    const double y = -60 * cos(t) - 30 * sin(t) + 8 * sin(2 * t) - 10 * sin(3 * t);
+    const double out = fmax(y - TRUNK, 0);
 
-	return (struct outline_point){y, -x + swing * out * out / (2 * TRUNK)};
+    return (struct outline_point){y, -x + swing * out * out / (2 * TRUNK)};
 }
 
 static struct outline elephant_curve(struct outline_point points[N_POINTS], double swing)
 {
-	for (unsigned i = 0; i < N_POINTS; i++)
-		points[i] = elephant(TWO_PI * i / N_POINTS, swing);
-	return (struct outline){points, N_POINTS};
+    for (unsigned i = 0; i < N_POINTS; i++)
+        points[i] = elephant(TWO_PI * i / N_POINTS, swing);
+    return (struct outline){points, N_POINTS};
 }
 
 static int draw_elephant(const struct elephant_options *o)
 {
-	static const struct outline_point eye = {EYE, EYE};
-	struct outline_point curve[N_POINTS], up[N_POINTS], down[N_POINTS];
-	struct figure figure = {
-		.title = "von Neumann's elephant", .curve = elephant_curve(curve, 0), .eye = &eye};
+    static const struct outline_point eye = {EYE, EYE};
+    struct outline_point curve[N_POINTS], up[N_POINTS], down[N_POINTS];
+    struct figure figure = {
+        .title = "von Neumann's elephant", .curve = elephant_curve(curve, 0), .eye = &eye};
 
-	if (o->wiggle) {
-		figure.up = elephant_curve(up, 1);
-		figure.down = elephant_curve(down, -1);
-	}
-	return figure_write(&figure, o->output);
+    if (o->wiggle) {
+        figure.up = elephant_curve(up, 1);
+        figure.down = elephant_curve(down, -1);
+    }
+    return figure_write(&figure, o->output);
 }
 
 static void print_fit(const struct outline_fit *fit, size_t k, size_t n)
 {
-	printf("%zu of %zu coefficients: error %.6g (%.2f %% of the outline's size), at most %.6g\n", k,
-	       n, fit->rms, fit->size > 0 ? 100 * fit->rms / fit->size : 0, fit->largest);
-	printf("%9s %14s %14s\n", "frequency", "real", "imaginary");
-	for (size_t i = 0; i < k && i < SHOWN_TERMS; i++)
-		printf("%9ld %14.7g %14.7g\n", fit->terms[i].frequency, fit->terms[i].re,
-		       fit->terms[i].im);
-	if (k > SHOWN_TERMS)
-		puts("      ...");
+    printf("%zu of %zu coefficients: error %.6g (%.2f %% of the outline's size), at most %.6g\n", k,
+           n, fit->rms, fit->size > 0 ? 100 * fit->rms / fit->size : 0, fit->largest);
+    printf("%9s %14s %14s\n", "frequency", "real", "imaginary");
+    for (size_t i = 0; i < k && i < SHOWN_TERMS; i++)
+        printf("%9ld %14.7g %14.7g\n", fit->terms[i].frequency, fit->terms[i].re, fit->terms[i].im);
+    if (k > SHOWN_TERMS)
+        puts("      ...");
 }
 
 static int print_fit_json(const struct outline_fit *fit, size_t k, size_t n)
 {
-	json_t *terms = json_array();
+    json_t *terms = json_array();
 
-	for (size_t i = 0; i < k; i++)
-		json_array_append_new(terms,
-		                      json_pack("{s:I, s:f, s:f}", "frequency",
-		                                (json_int_t)fit->terms[i].frequency, "real",
-		                                fit->terms[i].re, "imaginary", fit->terms[i].im));
-	return cli_print_json(json_pack("{s:I, s:f, s:f, s:f, s:o}", "points", (json_int_t)n, "size",
-	                                fit->size, "rms_error", fit->rms, "largest_error", fit->largest,
-	                                "coefficients", terms));
+    for (size_t i = 0; i < k; i++)
+        json_array_append_new(terms, json_pack("{s:I, s:f, s:f}", "frequency",
+                                               (json_int_t)fit->terms[i].frequency, "real",
+                                               fit->terms[i].re, "imaginary", fit->terms[i].im));
+    return cli_print_json(json_pack("{s:I, s:f, s:f, s:f, s:o}", "points", (json_int_t)n, "size",
+                                    fit->size, "rms_error", fit->rms, "largest_error", fit->largest,
+                                    "coefficients", terms));
 }
 
 static int fit_outline(const struct elephant_options *o)
 {
-	struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-	struct figure figure = {0};
-	struct outline_fit fit;
-	struct outline given;
-	char title[64];
-	size_t k;
-	int code = outline_read(&given, o->fit);
+    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+    struct figure figure = {0};
+    struct outline_fit fit;
+    struct outline given;
+    char title[64];
+    size_t k;
+    int code = outline_read(&given, o->fit);
 
-	if (code)
-		return code;
-	k = o->k ? (size_t)o->k : DEFAULT_TERMS;
-	k = k < given.n ? k : given.n;
-	if (outline_fit(&fit, &given, k)) {
-		free(given.points);
-		return cli_complain(o->fit, &error);
-	}
-	snprintf(title, sizeof title, "an outline from %zu coefficients", k);
-	figure = (struct figure){.title = title, .curve = fit.curve, .given = given};
-	code = figure_write(&figure, o->output);
-	if (code == 0 && o->json)
-		code = print_fit_json(&fit, k, given.n);
-	else if (code == 0)
-		print_fit(&fit, k, given.n);
-	outline_fit_free(&fit);
-	free(given.points);
-	return code;
+    if (code)
+        return code;
+    k = o->k ? (size_t)o->k : DEFAULT_TERMS;
+    k = k < given.n ? k : given.n;
+    if (outline_fit(&fit, &given, k)) {
+        free(given.points);
+        return cli_complain(o->fit, &error);
+    }
+    snprintf(title, sizeof title, "an outline from %zu coefficients", k);
+    figure = (struct figure){.title = title, .curve = fit.curve, .given = given};
+    code = figure_write(&figure, o->output);
+    if (code == 0 && o->json)
+        code = print_fit_json(&fit, k, given.n);
+    else if (code == 0)
+        print_fit(&fit, k, given.n);
+    outline_fit_free(&fit);
+    free(given.points);
+    return code;
 }
 
 static int run(const struct elephant_options *o)
 {
-	if (!o->output)
-		return cli_usage_error("--output", "is missing");
-	if (!gnuplot_is_svg(o->output) && !gnuplot_is_png(o->output))
-		return cli_usage_error(o->output, "should end in .svg or .png");
-	if (o->wiggle && (o->fit || !gnuplot_is_svg(o->output)))
-		return cli_usage_error("--wiggle",
-		                       o->fit ? "is for the elephant alone" : "takes an .svg");
-	if (o->k < 0 || (o->k > 0 && !o->fit))
-		return cli_usage_error("-k",
-		                       o->fit ? "takes a whole number over 0" : "goes with --fit");
-	if (o->json && !o->fit)
-		return cli_usage_error("--json", "goes with --fit");
-	return o->fit ? fit_outline(o) : draw_elephant(o);
+    if (!o->output)
+        return cli_usage_error("--output", "is missing");
+    if (!gnuplot_is_svg(o->output) && !gnuplot_is_png(o->output))
+        return cli_usage_error(o->output, "should end in .svg or .png");
+    if (o->wiggle && (o->fit || !gnuplot_is_svg(o->output)))
+        return cli_usage_error("--wiggle", o->fit ? "is for the elephant alone" : "takes an .svg");
+    if (o->k < 0 || (o->k > 0 && !o->fit))
+        return cli_usage_error("-k", o->fit ? "takes a whole number over 0" : "goes with --fit");
+    if (o->json && !o->fit)
+        return cli_usage_error("--json", "goes with --fit");
+    return o->fit ? fit_outline(o) : draw_elephant(o);
 }
 
 int tool_elephant(int argc, const char **argv)
 {
-	struct elephant_options o = {0};
-	const struct poptOption options[] = {
-		{"output", 'o', POPT_ARG_STRING, &o.output, 0,
-	         "where the picture goes; .png needs gnuplot", "FILE.svg|FILE.png"},
-		{"wiggle", 0, POPT_ARG_NONE, &o.wiggle, 0, "let the trunk swing (SVG)", NULL},
-		{"fit", 0, POPT_ARG_STRING, &o.fit, 0,
-	         "draw this closed outline instead, a point 'x y' a line", "POINTS"},
-		{"coefficients", 'k', POPT_ARG_INT, &o.k, 0,
-	         "from its K largest Fourier coefficients, the centre's among them (8)", "K"},
-		{"json", 0, POPT_ARG_NONE, &o.json, 0, "print the coefficients as JSON", NULL},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context = poptGetContext("smoltool elephant", argc, argv, options, 0);
-	int code;
+    struct elephant_options o = {0};
+    const struct poptOption options[] = {
+        {"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the picture goes; .png needs gnuplot",
+         "FILE.svg|FILE.png"},
+        {"wiggle", 0, POPT_ARG_NONE, &o.wiggle, 0, "let the trunk swing (SVG)", NULL},
+        {"fit", 0, POPT_ARG_STRING, &o.fit, 0,
+         "draw this closed outline instead, a point 'x y' a line", "POINTS"},
+        {"coefficients", 'k', POPT_ARG_INT, &o.k, 0,
+         "from its K largest Fourier coefficients, the centre's among them (8)", "K"},
+        {"json", 0, POPT_ARG_NONE, &o.json, 0, "print the coefficients as JSON", NULL},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context = poptGetContext("smoltool elephant", argc, argv, options, 0);
+    int code;
 
-	poptSetOtherOptionHelp(context, "[OPTION...] -o FILE.svg|FILE.png");
-	code = cli_parse(context);
-	if (code == 0 && poptPeekArg(context))
-		code = cli_usage_error(poptPeekArg(context), "one argument too many");
-	if (code == 0)
-		code = run(&o);
-	free(o.fit);
-	free(o.output);
-	poptFreeContext(context);
-	return code;
+    poptSetOtherOptionHelp(context, "[OPTION...] -o FILE.svg|FILE.png");
+    code = cli_parse(context);
+    if (code == 0 && poptPeekArg(context))
+        code = cli_usage_error(poptPeekArg(context), "one argument too many");
+    if (code == 0)
+        code = run(&o);
+    free(o.fit);
+    free(o.output);
+    poptFreeContext(context);
+    return code;
 }

@@ -16,204 +16,204 @@
 
 static int complain(const char *path, size_t line, const char *what)
 {
-	struct smol_error error = {.code = SMOL_E_TEXT, .offset = SMOL_NO_OFFSET};
+    struct smol_error error = {.code = SMOL_E_TEXT, .offset = SMOL_NO_OFFSET};
 
-	if (line)
-		snprintf(error.text, sizeof error.text, "line %zu: %s", line, what);
-	else
-		snprintf(error.text, sizeof error.text, "%s", what);
-	return cli_complain(path, &error);
+    if (line)
+        snprintf(error.text, sizeof error.text, "line %zu: %s", line, what);
+    else
+        snprintf(error.text, sizeof error.text, "%s", what);
+    return cli_complain(path, &error);
 }
 
 /* Two numbers and nothing else, small enough to be squared. */
 static bool parse_point(struct outline_point *p, const char *text)
 {
-	char *end;
+    char *end;
 
-	p->x = strtod(text, &end);
-	if (end == text)
-		return false;
-	text = end;
-	p->y = strtod(text, &end);
-	return end != text && end[strspn(end, " \t\r")] == '\0' && fabs(p->x) <= MAX_NUMBER &&
-	       fabs(p->y) <= MAX_NUMBER;
+    p->x = strtod(text, &end);
+    if (end == text)
+        return false;
+    text = end;
+    p->y = strtod(text, &end);
+    return end != text && end[strspn(end, " \t\r")] == '\0' && fabs(p->x) <= MAX_NUMBER &&
+           fabs(p->y) <= MAX_NUMBER;
 }
 
 static bool append(struct outline *o, size_t *capacity, struct outline_point point)
 {
-	if (o->n == *capacity) {
-		const size_t larger = *capacity ? 2 * *capacity : 256;
-		struct outline_point *points = realloc(o->points, larger * sizeof *points);
-		if (!points)
-			return false;
-		o->points = points;
-		*capacity = larger;
-	}
-	o->points[o->n++] = point;
-	return true;
+    if (o->n == *capacity) {
+        const size_t larger = *capacity ? 2 * *capacity : 256;
+        struct outline_point *points = realloc(o->points, larger * sizeof *points);
+        if (!points)
+            return false;
+        o->points = points;
+        *capacity = larger;
+    }
+    o->points[o->n++] = point;
+    return true;
 }
 
 /* text ends in a zero byte; each line feed becomes one. */
 static int parse(struct outline *o, char *text, const char *path)
 {
-	size_t capacity = 0, line = 1;
+    size_t capacity = 0, line = 1;
 
-	for (char *next; text; text = next, line++) {
-		struct outline_point point;
-		next = strchr(text, '\n');
-		if (next)
-			*next++ = '\0';
-		text += strspn(text, " \t\r");
-		if (*text == '\0' || *text == '#')
-			continue;
-		if (!parse_point(&point, text))
-			return complain(path, line, "wants two numbers of at most 1e100");
-		if (o->n == OUTLINE_MAX_POINTS)
-			return complain(path, line, "more than 1000000 points");
-		if (!append(o, &capacity, point))
-			return complain(path, 0, "out of memory");
-	}
-	if (o->n > 1 && o->points[0].x == o->points[o->n - 1].x &&
-	    o->points[0].y == o->points[o->n - 1].y)
-		o->n--;
-	return o->n < 3 ? complain(path, 0, "an outline has at least 3 points") : 0;
+    for (char *next; text; text = next, line++) {
+        struct outline_point point;
+        next = strchr(text, '\n');
+        if (next)
+            *next++ = '\0';
+        text += strspn(text, " \t\r");
+        if (*text == '\0' || *text == '#')
+            continue;
+        if (!parse_point(&point, text))
+            return complain(path, line, "wants two numbers of at most 1e100");
+        if (o->n == OUTLINE_MAX_POINTS)
+            return complain(path, line, "more than 1000000 points");
+        if (!append(o, &capacity, point))
+            return complain(path, 0, "out of memory");
+    }
+    if (o->n > 1 && o->points[0].x == o->points[o->n - 1].x &&
+        o->points[0].y == o->points[o->n - 1].y)
+        o->n--;
+    return o->n < 3 ? complain(path, 0, "an outline has at least 3 points") : 0;
 }
 
 static int parse_bytes(struct outline *outline, uint8_t *bytes, size_t size, const char *path)
 {
-	struct outline o = {0};
-	char *text;
-	int code;
+    struct outline o = {0};
+    char *text;
+    int code;
 
-	text = memchr(bytes, 0, size) ? NULL : realloc(bytes, size + 1);
-	if (!text) {
-		code = complain(path, 0,
-		                memchr(bytes, 0, size) ? "holds a zero byte; it should be text"
-		                                       : "out of memory");
-		free(bytes);
-		return code;
-	}
-	text[size] = '\0';
-	code = parse(&o, text, path);
-	free(text);
-	if (code)
-		free(o.points);
-	else
-		*outline = o;
-	return code;
+    text = memchr(bytes, 0, size) ? NULL : realloc(bytes, size + 1);
+    if (!text) {
+        code = complain(path, 0,
+                        memchr(bytes, 0, size) ? "holds a zero byte; it should be text"
+                                               : "out of memory");
+        free(bytes);
+        return code;
+    }
+    text[size] = '\0';
+    code = parse(&o, text, path);
+    free(text);
+    if (code)
+        free(o.points);
+    else
+        *outline = o;
+    return code;
 }
 
 int outline_read(struct outline *outline, const char *path)
 {
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t *bytes;
-	size_t size;
-	int code;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t *bytes;
+    size_t size;
+    int code;
 
-	if (fd >= 0 && cli_read_all(&bytes, &size, fd))
-		code = parse_bytes(outline, bytes, size, path);
-	else
-		code = complain(path, 0, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return code;
+    if (fd >= 0 && cli_read_all(&bytes, &size, fd))
+        code = parse_bytes(outline, bytes, size, path);
+    else
+        code = complain(path, 0, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return code;
 }
 
 static int by_magnitude(const void *a, const void *b)
 {
-	const struct outline_term *x = a, *y = b;
-	const double d = hypot(y->re, y->im) - hypot(x->re, x->im);
+    const struct outline_term *x = a, *y = b;
+    const double d = hypot(y->re, y->im) - hypot(x->re, x->im);
 
-	if (d != 0)
-		return d > 0 ? 1 : -1;
-	return (x->frequency > y->frequency) - (x->frequency < y->frequency);
+    if (d != 0)
+        return d > 0 ? 1 : -1;
+    return (x->frequency > y->frequency) - (x->frequency < y->frequency);
 }
 
 /* All n terms, the largest first. */
 static void analyse(struct outline_term *terms, fftw_complex *z, fftw_plan plan,
                     const struct outline *o)
 {
-	for (size_t i = 0; i < o->n; i++) {
-		z[i][0] = o->points[i].x;
-		z[i][1] = o->points[i].y;
-	}
-	fftw_execute(plan);
-	for (size_t i = 0; i < o->n; i++)
-		terms[i] = (struct outline_term){
-			.frequency = i <= (o->n - 1) / 2 ? (long)i : (long)i - (long)o->n,
-			.re = z[i][0] / (double)o->n,
-			.im = z[i][1] / (double)o->n};
-	qsort(terms, o->n, sizeof *terms, by_magnitude);
+    for (size_t i = 0; i < o->n; i++) {
+        z[i][0] = o->points[i].x;
+        z[i][1] = o->points[i].y;
+    }
+    fftw_execute(plan);
+    for (size_t i = 0; i < o->n; i++)
+        terms[i] =
+            (struct outline_term){.frequency = i <= (o->n - 1) / 2 ? (long)i : (long)i - (long)o->n,
+                                  .re = z[i][0] / (double)o->n,
+                                  .im = z[i][1] / (double)o->n};
+    qsort(terms, o->n, sizeof *terms, by_magnitude);
 }
 
 static void synthesise(struct outline *curve, fftw_complex *z, fftw_plan plan,
                        const struct outline_term *terms, size_t k)
 {
-	memset(z, 0, curve->n * sizeof *z);
-	for (size_t i = 0; i < k; i++) {
-		const long f = terms[i].frequency;
-		fftw_complex *c = z + (f < 0 ? (long)curve->n + f : f);
-		(*c)[0] = terms[i].re;
-		(*c)[1] = terms[i].im;
-	}
-	fftw_execute(plan);
-	for (size_t i = 0; i < curve->n; i++)
-		curve->points[i] = (struct outline_point){z[i][0], z[i][1]};
+    memset(z, 0, curve->n * sizeof *z);
+    for (size_t i = 0; i < k; i++) {
+        const long f = terms[i].frequency;
+        fftw_complex *c = z + (f < 0 ? (long)curve->n + f : f);
+        (*c)[0] = terms[i].re;
+        (*c)[1] = terms[i].im;
+    }
+    fftw_execute(plan);
+    for (size_t i = 0; i < curve->n; i++)
+        curve->points[i] = (struct outline_point){z[i][0], z[i][1]};
 }
 
 /* The curve has a whole number of points for each of the outline's. */
 static void measure(struct outline_fit *fit, const struct outline *o)
 {
-	const size_t stride = fit->curve.n / o->n;
-	double cx = 0, cy = 0, error = 0, size = 0;
+    const size_t stride = fit->curve.n / o->n;
+    double cx = 0, cy = 0, error = 0, size = 0;
 
-	for (size_t i = 0; i < o->n; i++) {
-		cx += o->points[i].x / (double)o->n;
-		cy += o->points[i].y / (double)o->n;
-	}
-	for (size_t i = 0; i < o->n; i++) {
-		const struct outline_point p = o->points[i], q = fit->curve.points[i * stride];
-		const double distance = hypot(p.x - q.x, p.y - q.y), radius = hypot(p.x - cx, p.y - cy);
-		fit->largest = fmax(fit->largest, distance);
-		error += distance * distance;
-		size += radius * radius;
-	}
-	fit->rms = sqrt(error / (double)o->n);
-	fit->size = sqrt(size / (double)o->n);
+    for (size_t i = 0; i < o->n; i++) {
+        cx += o->points[i].x / (double)o->n;
+        cy += o->points[i].y / (double)o->n;
+    }
+    for (size_t i = 0; i < o->n; i++) {
+        const struct outline_point p = o->points[i], q = fit->curve.points[i * stride];
+        const double distance = hypot(p.x - q.x, p.y - q.y), radius = hypot(p.x - cx, p.y - cy);
+        fit->largest = fmax(fit->largest, distance);
+        error += distance * distance;
+        size += radius * radius;
+    }
+    fit->rms = sqrt(error / (double)o->n);
+    fit->size = sqrt(size / (double)o->n);
 }
 
 int outline_fit(struct outline_fit *fit, const struct outline *outline, size_t k)
 {
-	const size_t n = outline->n, n_curve = n * ((MIN_CURVE_POINTS + n - 1) / n);
-	struct outline_fit f = {.curve.n = n_curve};
-	fftw_complex *z = fftw_alloc_complex(n_curve);
-	fftw_plan forward = NULL, backward = NULL;
-	int code = -1;
+    const size_t n = outline->n, n_curve = n * ((MIN_CURVE_POINTS + n - 1) / n);
+    struct outline_fit f = {.curve.n = n_curve};
+    fftw_complex *z = fftw_alloc_complex(n_curve);
+    fftw_plan forward = NULL, backward = NULL;
+    int code = -1;
 
-	f.terms = malloc(n * sizeof *f.terms);
-	f.curve.points = malloc(n_curve * sizeof *f.curve.points);
-	if (z) {
-		forward = fftw_plan_dft_1d((int)n, z, z, FFTW_FORWARD, FFTW_ESTIMATE);
-		backward = fftw_plan_dft_1d((int)n_curve, z, z, FFTW_BACKWARD, FFTW_ESTIMATE);
-	}
-	if (f.terms && f.curve.points && forward && backward) {
-		analyse(f.terms, z, forward, outline);
-		synthesise(&f.curve, z, backward, f.terms, k);
-		measure(&f, outline);
-		*fit = f;
-		code = 0;
-	} else {
-		outline_fit_free(&f);
-	}
-	fftw_destroy_plan(forward);
-	fftw_destroy_plan(backward);
-	fftw_free(z);
-	fftw_cleanup();
-	return code;
+    f.terms = malloc(n * sizeof *f.terms);
+    f.curve.points = malloc(n_curve * sizeof *f.curve.points);
+    if (z) {
+        forward = fftw_plan_dft_1d((int)n, z, z, FFTW_FORWARD, FFTW_ESTIMATE);
+        backward = fftw_plan_dft_1d((int)n_curve, z, z, FFTW_BACKWARD, FFTW_ESTIMATE);
+    }
+    if (f.terms && f.curve.points && forward && backward) {
+        analyse(f.terms, z, forward, outline);
+        synthesise(&f.curve, z, backward, f.terms, k);
+        measure(&f, outline);
+        *fit = f;
+        code = 0;
+    } else {
+        outline_fit_free(&f);
+    }
+    fftw_destroy_plan(forward);
+    fftw_destroy_plan(backward);
+    fftw_free(z);
+    fftw_cleanup();
+    return code;
 }
 
 void outline_fit_free(struct outline_fit *fit)
 {
-	free(fit->terms);
-	free(fit->curve.points);
+    free(fit->terms);
+    free(fit->curve.points);
 }

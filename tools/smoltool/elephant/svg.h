@@ -5,12 +5,12 @@
 #include "smoltool/elephant/outline.h"
 
 struct figure {
-	const char *title;
-	struct outline curve;            /* filled, with an edge */
-	struct outline given;            /* dots, if any */
-	const struct outline_point *eye; /* NULL: none */
-	struct outline up,
-		down; /* the curve at the ends of a swing; for SVG alone, empty if it stands still */
+    const char *title;
+    struct outline curve;            /* filled, with an edge */
+    struct outline given;            /* dots, if any */
+    const struct outline_point *eye; /* NULL: none */
+    struct outline up, down; /* the curve at the ends of a swing; for SVG alone, empty if it stands
+                                still */
 };
 
 /* Writes it; output ends in .svg or .png. An exit code, after a message if it is not 0. */

@@ -1,7 +1,7 @@
 /* smoltool export: a model with all its weights written out, for programs that know GPT-2. */
+#include "smoltool/export/export.h"
 #include "cli/cli.h"
 #include "cli/guard.h"
-#include "smoltool/export/export.h"
 #include "smoltool/smoltool.h"
 
 #include <errno.h>
@@ -12,112 +12,110 @@
 #include <unistd.h>
 
 struct export_options {
-	int safetensors, npz, gguf;
-	char *type, *output;
+    int safetensors, npz, gguf;
+    char *type, *output;
 };
 
 /* The folder is there already, or is made. */
 static bool make_folder(bool *is_new, const char *path, struct smol_error *error)
 {
-	struct stat about;
-	char text[sizeof error->text];
+    struct stat about;
+    char text[sizeof error->text];
 
-	*is_new = mkdir(path, 0777) == 0;
-	if (*is_new || (errno == EEXIST && stat(path, &about) == 0 && S_ISDIR(about.st_mode)))
-		return true;
-	snprintf(text, sizeof text, "cannot make a folder: %s", strerror(errno));
-	export_fail(error, SMOL_E_IO, text);
-	return false;
+    *is_new = mkdir(path, 0777) == 0;
+    if (*is_new || (errno == EEXIST && stat(path, &about) == 0 && S_ISDIR(about.st_mode)))
+        return true;
+    snprintf(text, sizeof text, "cannot make a folder: %s", strerror(errno));
+    export_fail(error, SMOL_E_IO, text);
+    return false;
 }
 
 /* The small files go last: where they are, the weights are whole. */
 static enum smol_status fill_folder(const struct export_job *job, const struct export_options *o,
                                     struct smol_error *error)
 {
-	enum smol_status status;
-	bool is_new;
+    enum smol_status status;
+    bool is_new;
 
-	if (!make_folder(&is_new, job->output, error))
-		return error->code;
-	status = o->npz ? export_npz(job, error) : export_safetensors(job, error);
-	if (!status)
-		status = export_small_files(job, error);
-	if (status && is_new)
-		rmdir(job->output);
-	return status;
+    if (!make_folder(&is_new, job->output, error))
+        return error->code;
+    status = o->npz ? export_npz(job, error) : export_safetensors(job, error);
+    if (!status)
+        status = export_small_files(job, error);
+    if (status && is_new)
+        rmdir(job->output);
+    return status;
 }
 
 static int parse_type(enum export_type *type, const char *text)
 {
-	static const char *const names[] = {[EXPORT_F32] = "f32",
-	                                    [EXPORT_F16] = "f16",
-	                                    [EXPORT_Q8_0] = "q8_0",
-	                                    [EXPORT_Q4_0] = "q4_0"};
+    static const char *const names[] = {
+        [EXPORT_F32] = "f32", [EXPORT_F16] = "f16", [EXPORT_Q8_0] = "q8_0", [EXPORT_Q4_0] = "q4_0"};
 
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (!text || strcmp(text, names[i]) == 0) {
-			*type = (enum export_type)i;
-			return 0;
-		}
-	return cli_usage_error("--type", "takes f32, f16, q8_0 or q4_0");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!text || strcmp(text, names[i]) == 0) {
+            *type = (enum export_type)i;
+            return 0;
+        }
+    return cli_usage_error("--type", "takes f32, f16, q8_0 or q4_0");
 }
 
 static int export_model(const struct export_options *o, const char *path)
 {
-	struct smol_mapping mapping;
-	struct smol_file file;
-	struct smol_error error;
-	const struct export_job job = {&file, &mapping, o->output};
-	enum export_type type = EXPORT_F32;
-	enum smol_status status;
-	int code = parse_type(&type, o->type);
+    struct smol_mapping mapping;
+    struct smol_file file;
+    struct smol_error error;
+    const struct export_job job = {&file, &mapping, o->output};
+    enum export_type type = EXPORT_F32;
+    enum smol_status status;
+    int code = parse_type(&type, o->type);
 
-	if (code)
-		return code;
-	if (cli_open(&mapping, &file, path, cli_cores(), &error))
-		return cli_complain(path, &error);
-	status = o->gguf ? export_gguf(&job, type, &error) : fill_folder(&job, o, &error);
-	cli_unmap(&mapping);
-	return status ? cli_complain(status == SMOL_E_CHANGED ? path : o->output, &error) : 0;
+    if (code)
+        return code;
+    if (cli_open(&mapping, &file, path, cli_cores(), &error))
+        return cli_complain(path, &error);
+    status = o->gguf ? export_gguf(&job, type, &error) : fill_folder(&job, o, &error);
+    cli_unmap(&mapping);
+    return status ? cli_complain(status == SMOL_E_CHANGED ? path : o->output, &error) : 0;
 }
 
 static int check(const struct export_options *o)
 {
-	if (o->safetensors + o->npz + o->gguf != 1)
-		return cli_usage_error("--safetensors, --npz, --gguf", "one of them must be given");
-	if (o->type && !o->gguf)
-		return cli_usage_error("--type", "is for --gguf; the others have f32");
-	return o->output ? 0 : cli_usage_error("--output", "is missing");
+    if (o->safetensors + o->npz + o->gguf != 1)
+        return cli_usage_error("--safetensors, --npz, --gguf", "one of them must be given");
+    if (o->type && !o->gguf)
+        return cli_usage_error("--type", "is for --gguf; the others have f32");
+    return o->output ? 0 : cli_usage_error("--output", "is missing");
 }
 
 int tool_export(int argc, const char **argv)
 {
-	struct export_options o = {0};
-	const struct poptOption options[] = {
-		{"safetensors", 0, POPT_ARG_NONE, &o.safetensors, 0, "a folder that transformers loads",
-	         NULL},
-		{"npz", 0, POPT_ARG_NONE, &o.npz, 0, "a folder with a file for NumPy", NULL},
-		{"gguf", 0, POPT_ARG_NONE, &o.gguf, 0, "a file that llama.cpp loads", NULL},
-		{"type", 0, POPT_ARG_STRING, &o.type, 0,
-	         "of GGUF's matrices: f32 (default), f16, q8_0 or q4_0", "TYPE"},
-		{"output", 'o', POPT_ARG_STRING, &o.output, 0, "the folder, or GGUF's file", "OUT"},
-		CLI_HELP_OPTION,
-		POPT_TABLEEND,
-	};
-	poptContext context = poptGetContext("smoltool export", argc, argv, options, 0);
-	const char *path;
-	int code;
+    struct export_options o = {0};
+    const struct poptOption options[] = {
+        {"safetensors", 0, POPT_ARG_NONE, &o.safetensors, 0, "a folder that transformers loads",
+         NULL},
+        {"npz", 0, POPT_ARG_NONE, &o.npz, 0, "a folder with a file for NumPy", NULL},
+        {"gguf", 0, POPT_ARG_NONE, &o.gguf, 0, "a file that llama.cpp loads", NULL},
+        {"type", 0, POPT_ARG_STRING, &o.type, 0,
+         "of GGUF's matrices: f32 (default), f16, q8_0 or q4_0", "TYPE"},
+        {"output", 'o', POPT_ARG_STRING, &o.output, 0, "the folder, or GGUF's file", "OUT"},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context = poptGetContext("smoltool export", argc, argv, options, 0);
+    const char *path;
+    int code;
 
-	poptSetOtherOptionHelp(context, "--safetensors|--npz|--gguf MODEL.smol -o OUT");
-	code = cli_parse(context);
-	if (code == 0) {
-		path = cli_one_argument(context, "MODEL.smol");
-		code = path ? check(&o) : CLI_USAGE;
-		if (code == 0)
-			code = export_model(&o, path);
-	}
-	free(o.type);
-	free(o.output);
-	poptFreeContext(context);
-	return code;
+    poptSetOtherOptionHelp(context, "--safetensors|--npz|--gguf MODEL.smol -o OUT");
+    code = cli_parse(context);
+    if (code == 0) {
+        path = cli_one_argument(context, "MODEL.smol");
+        code = path ? check(&o) : CLI_USAGE;
+        if (code == 0)
+            code = export_model(&o, path);
+    }
+    free(o.type);
+    free(o.output);
+    poptFreeContext(context);
+    return code;
 }

@@ -1,5 +1,5 @@
-/* What the exporters share: a model's weights under GPT-2's names and in its layout, read tile by tile into a
- * file that appears whole or not at all. */
+/* What the exporters share: a model's weights under GPT-2's names and in its layout, read tile by
+ * tile into a file that appears whole or not at all. */
 #ifndef EXPORT_H
 #define EXPORT_H
 
@@ -10,40 +10,42 @@
 
 /* A tensor as the other format has it, rows in its own order. */
 struct export_tensor {
-	char name[SMOL_MAX_TENSOR_NAME];
-	struct smol_tensor source;
-	uint32_t rows, cols;
-	bool is_vector;     /* one dimension: rows is 1 */
-	bool is_transposed; /* rows are the source's columns */
-	bool is_zero;       /* a bias that smol does not have */
-	double factor;      /* that each value is multiplied by */
+    char name[SMOL_MAX_TENSOR_NAME];
+    struct smol_tensor source;
+    uint32_t rows, cols;
+    bool is_vector;     /* one dimension: rows is 1 */
+    bool is_transposed; /* rows are the source's columns */
+    bool is_zero;       /* a bias that smol does not have */
+    double factor;      /* that each value is multiplied by */
 };
 
-/* All tensors in the order of the forward pass, for free(); NULL if there is no memory. GPT-2's own files
- * hold the matrices of a layer as inputs x outputs: transposed. */
+/* All tensors in the order of the forward pass, for free(); NULL if there is no memory. GPT-2's own
+ * files hold the matrices of a layer as inputs x outputs: transposed. */
 struct export_tensor *export_list(size_t *n, const struct smol_config *config, bool transposed);
 /* Numbers of a tensor. */
 uint64_t export_count(const struct export_tensor *tensor);
 
-/* Reads tensors whole rows at a time, in memory that depends on the rows' length and not on their number. */
+/* Reads tensors whole rows at a time, in memory that depends on the rows' length and not on their
+ * number. */
 struct export_reader;
 enum smol_status export_reader_create(struct export_reader **reader, const struct smol_file *file,
                                       const struct export_tensor *tensors, size_t n,
                                       struct smol_error *error);
 void export_reader_destroy(struct export_reader *reader);
 void export_reader_begin(struct export_reader *reader, const struct export_tensor *tensor);
-/* The next rows: n values that live until the next call; n = 0 at the end. NUMERIC if one is no float. */
+/* The next rows: n values that live until the next call; n = 0 at the end. NUMERIC if one is no
+ * float. */
 enum smol_status export_reader_next(const float **values, size_t *n, struct export_reader *reader,
                                     struct smol_error *error);
 
 /* A file that is being written. The first failure is kept; what follows it does nothing. */
 struct export_out {
-	struct smol_writer *writer;
-	enum smol_status status;
-	struct smol_error *error;
-	uint64_t n_bytes; /* put so far */
-	size_t n_held;
-	uint8_t held[65536]; /* not written yet */
+    struct smol_writer *writer;
+    enum smol_status status;
+    struct smol_error *error;
+    uint64_t n_bytes; /* put so far */
+    size_t n_held;
+    uint8_t held[65536]; /* not written yet */
 };
 
 void export_out_open(struct export_out *out, const char *path, struct smol_error *error);
@@ -58,9 +60,9 @@ enum smol_status export_fail(struct smol_error *error, enum smol_status code, co
 
 /* What a model is exported from and to. */
 struct export_job {
-	const struct smol_file *file;
-	const struct smol_mapping *mapping;
-	const char *output; /* a folder, or for GGUF a file */
+    const struct smol_file *file;
+    const struct smol_mapping *mapping;
+    const char *output; /* a folder, or for GGUF a file */
 };
 
 enum export_type { EXPORT_F32, EXPORT_F16, EXPORT_Q8_0, EXPORT_Q4_0 };
@@ -76,13 +78,14 @@ enum smol_status export_small_files(const struct export_job *job, struct smol_er
 /* "folder/name" for free(), or NULL. */
 char *export_path(const char *folder, const char *name);
 
-/* The bytes of a token in GPT-2's letters, or a special one's text, for free(); NULL if there is no memory. A token that stands for
- * none is "[PADn]". */
+/* The bytes of a token in GPT-2's letters, or a special one's text, for free(); NULL if there is no
+ * memory. A token that stands for none is "[PADn]". */
 char *export_token(const struct smol_file *file, uint32_t token);
 bool export_token_is_used(const struct smol_file *file, uint32_t token);
 /* Merge i: the letters of its left token, a space, those of its right one; for free(). */
 char *export_merge(const struct smol_file *file, uint32_t i);
-/* Tokens that begin and end a text. Where none ends it, the one of byte 0, which no text has, stands in. */
+/* Tokens that begin and end a text. Where none ends it, the one of byte 0, which no text has,
+ * stands in. */
 uint32_t export_bos(const struct smol_file *file);
 uint32_t export_eos(const struct smol_file *file);
 

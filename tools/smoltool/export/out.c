@@ -8,84 +8,84 @@
 
 enum smol_status export_fail(struct smol_error *error, enum smol_status code, const char *text)
 {
-	*error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
-	snprintf(error->text, sizeof error->text, "%s", text);
-	return code;
+    *error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
+    snprintf(error->text, sizeof error->text, "%s", text);
+    return code;
 }
 
 char *export_path(const char *folder, const char *name)
 {
-	const size_t n = strlen(folder) + strlen(name) + 2;
-	char *path = malloc(n);
+    const size_t n = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(n);
 
-	if (path)
-		snprintf(path, n, "%s/%s", folder, name);
-	return path;
+    if (path)
+        snprintf(path, n, "%s/%s", folder, name);
+    return path;
 }
 
 void export_out_open(struct export_out *out, const char *path, struct smol_error *error)
 {
-	out->writer = NULL;
-	out->n_bytes = 0;
-	out->n_held = 0;
-	out->error = error;
-	cli_guard_output(path);
-	out->status = path ? smol_writer_open(&out->writer, path, 0644, error)
-	                   : export_fail(error, SMOL_E_MEMORY, "out of memory");
+    out->writer = NULL;
+    out->n_bytes = 0;
+    out->n_held = 0;
+    out->error = error;
+    cli_guard_output(path);
+    out->status = path ? smol_writer_open(&out->writer, path, 0644, error)
+                       : export_fail(error, SMOL_E_MEMORY, "out of memory");
 }
 
 static void flush(struct export_out *out)
 {
-	if (!out->status)
-		out->status = smol_writer_append(out->writer, out->held, out->n_held, out->error);
-	out->n_held = 0;
+    if (!out->status)
+        out->status = smol_writer_append(out->writer, out->held, out->n_held, out->error);
+    out->n_held = 0;
 }
 
 void export_put(struct export_out *out, const void *bytes, size_t n)
 {
-	const uint8_t *from = bytes;
+    const uint8_t *from = bytes;
 
-	out->n_bytes += n;
-	while (n && !out->status) {
-		const size_t room = sizeof out->held - out->n_held, part = n < room ? n : room;
+    out->n_bytes += n;
+    while (n && !out->status) {
+        const size_t room = sizeof out->held - out->n_held, part = n < room ? n : room;
 
-		memcpy(out->held + out->n_held, from, part);
-		out->n_held += part;
-		from += part;
-		n -= part;
-		if (out->n_held == sizeof out->held)
-			flush(out);
-	}
+        memcpy(out->held + out->n_held, from, part);
+        out->n_held += part;
+        from += part;
+        n -= part;
+        if (out->n_held == sizeof out->held)
+            flush(out);
+    }
 }
 
 void export_put_number(struct export_out *out, uint64_t value, size_t n_bytes)
 {
-	uint8_t bytes[8];
+    uint8_t bytes[8];
 
-	for (size_t i = 0; i < n_bytes; i++)
-		bytes[i] = (uint8_t)(value >> 8 * i);
-	export_put(out, bytes, n_bytes);
+    for (size_t i = 0; i < n_bytes; i++)
+        bytes[i] = (uint8_t)(value >> 8 * i);
+    export_put(out, bytes, n_bytes);
 }
 
 void export_put_zeros(struct export_out *out, size_t n)
 {
-	static const uint8_t zeros[64];
+    static const uint8_t zeros[64];
 
-	for (size_t part; n; n -= part) {
-		part = n < sizeof zeros ? n : sizeof zeros;
-		export_put(out, zeros, part);
-	}
+    for (size_t part; n; n -= part) {
+        part = n < sizeof zeros ? n : sizeof zeros;
+        export_put(out, zeros, part);
+    }
 }
 
 enum smol_status export_out_close(struct export_out *out, const struct smol_mapping *model)
 {
-	flush(out);
-	if (!out->status)
-		out->status = smol_mapping_check(model, out->error);
-	if (out->status)
-		smol_writer_abort(out->writer);
-	else
-		out->status = smol_writer_commit(out->writer, out->error);
-	cli_guard_output(NULL);
-	return out->status;
+    flush(out);
+    if (!out->status)
+        out->status = smol_mapping_check(model, out->error);
+    if (out->status)
+        smol_writer_abort(out->writer);
+    else
+        out->status = smol_writer_commit(out->writer, out->error);
+    cli_guard_output(NULL);
+    return out->status;
 }

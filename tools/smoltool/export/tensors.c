@@ -9,211 +9,212 @@
 #include <string.h>
 
 #define SOURCE_ROWS 64u /* a row block: SPEC.md 5.4 */
-#define TILE_BYTES                                                                                     \
-	((size_t)16 * 1024 * 1024) /* of a transposed matrix; the more, the less often it is made */
+#define TILE_BYTES                                                                                 \
+    ((size_t)16 * 1024 * 1024) /* of a transposed matrix; the more, the less often it is made */
 
 enum { PART_WEIGHT = 0 };
 
 static bool is_matrix(const struct smol_tensor *t)
 {
-	return t->part == PART_WEIGHT && t->slot != SMOL_LN_1 && t->slot != SMOL_LN_2 &&
-	       t->slot != SMOL_LN_F;
+    return t->part == PART_WEIGHT && t->slot != SMOL_LN_1 && t->slot != SMOL_LN_2 &&
+           t->slot != SMOL_LN_F;
 }
 
 /* The bias of zeros beside a matrix that has none. */
 static void fill_bias(struct export_tensor *bias, const struct export_tensor *matrix)
 {
-	const size_t n = strlen(matrix->name) - strlen("weight");
+    const size_t n = strlen(matrix->name) - strlen("weight");
 
-	*bias = (struct export_tensor){.source = matrix->source,
-	                               .rows = 1,
-	                               .cols = matrix->source.rows,
-	                               .is_vector = true,
-	                               .is_zero = true,
-	                               .factor = 1.0};
-	memcpy(bias->name, matrix->name, n);
-	strcpy(bias->name + n, "bias");
+    *bias = (struct export_tensor){.source = matrix->source,
+                                   .rows = 1,
+                                   .cols = matrix->source.rows,
+                                   .is_vector = true,
+                                   .is_zero = true,
+                                   .factor = 1.0};
+    memcpy(bias->name, matrix->name, n);
+    strcpy(bias->name + n, "bias");
 }
 
 static void fill(struct export_tensor *t, const struct smol_config *config,
                  const struct smol_tensor *source, bool transposed)
 {
-	*t = (struct export_tensor){
-		.source = *source, .rows = source->rows, .cols = source->cols, .factor = 1.0};
-	memcpy(t->name, source->name, sizeof t->name);
-	t->is_vector = !is_matrix(source) && t->name[0] != 'w'; /* not wte and wpe */
-	if (is_matrix(source) && transposed) {
-		t->is_transposed = true;
-		t->rows = source->cols;
-		t->cols = source->rows;
-	}
-	/* GPT-2 has no logit scale: the last LayerNorm takes it on. */
-	if (strncmp(t->name, "ln_f.", 5) == 0)
-		t->factor = (double)config->logit_scale;
+    *t = (struct export_tensor){
+        .source = *source, .rows = source->rows, .cols = source->cols, .factor = 1.0};
+    memcpy(t->name, source->name, sizeof t->name);
+    t->is_vector = !is_matrix(source) && t->name[0] != 'w'; /* not wte and wpe */
+    if (is_matrix(source) && transposed) {
+        t->is_transposed = true;
+        t->rows = source->cols;
+        t->cols = source->rows;
+    }
+    /* GPT-2 has no logit scale: the last LayerNorm takes it on. */
+    if (strncmp(t->name, "ln_f.", 5) == 0)
+        t->factor = (double)config->logit_scale;
 }
 
 struct export_tensor *export_list(size_t *n, const struct smol_config *config, bool transposed)
 {
-	const uint32_t n_sources = smol_tensor_count(config);
-	struct export_tensor *list = calloc(2 * (size_t)n_sources, sizeof *list);
-	struct smol_tensor source;
-	size_t at = 0;
+    const uint32_t n_sources = smol_tensor_count(config);
+    struct export_tensor *list = calloc(2 * (size_t)n_sources, sizeof *list);
+    struct smol_tensor source;
+    size_t at = 0;
 
-	for (uint32_t i = 0; list && i < n_sources; i++) {
-		smol_tensor_at(&source, config, i);
-		fill(&list[at++], config, &source, transposed);
-		if (is_matrix(&source) && !smol_scheme_has(smol_config_scheme(config, source.layer, source.slot), SMOL_TERM_BIASES)) {
-			fill_bias(&list[at], &list[at - 1]);
-			at++;
-		}
-	}
-	*n = at;
-	return list;
+    for (uint32_t i = 0; list && i < n_sources; i++) {
+        smol_tensor_at(&source, config, i);
+        fill(&list[at++], config, &source, transposed);
+        if (is_matrix(&source) &&
+            !smol_scheme_has(smol_config_scheme(config, source.layer, source.slot),
+                             SMOL_TERM_BIASES)) {
+            fill_bias(&list[at], &list[at - 1]);
+            at++;
+        }
+    }
+    *n = at;
+    return list;
 }
 
 uint64_t export_count(const struct export_tensor *tensor)
 {
-	return (uint64_t)tensor->rows * tensor->cols;
+    return (uint64_t)tensor->rows * tensor->cols;
 }
 
 struct export_reader {
-	const struct smol_file *file;
-	const struct export_tensor *tensor;
-	uint32_t row;   /* the next, of tensor->rows */
-	double *values; /* (SOURCE_ROWS, columns of the source) */
-	float *tile;    /* (tile_rows(), tensor->cols) */
-	void *scratch;
-	size_t scratch_bytes;
+    const struct smol_file *file;
+    const struct export_tensor *tensor;
+    uint32_t row;   /* the next, of tensor->rows */
+    double *values; /* (SOURCE_ROWS, columns of the source) */
+    float *tile;    /* (tile_rows(), tensor->cols) */
+    void *scratch;
+    size_t scratch_bytes;
 };
 
-/* Rows that are read at once: of the source a row block, of a transposed tensor as many as fit into a tile. */
+/* Rows that are read at once: of the source a row block, of a transposed tensor as many as fit into
+ * a tile. */
 static uint32_t tile_rows(const struct export_tensor *t)
 {
-	const size_t fit = TILE_BYTES / sizeof(float) / t->cols;
-	const uint32_t most = !t->is_transposed ? SOURCE_ROWS
-	                      : fit < 1         ? 1
-	                      : fit < t->rows   ? (uint32_t)fit
-	                                        : t->rows;
+    const size_t fit = TILE_BYTES / sizeof(float) / t->cols;
+    const uint32_t most = !t->is_transposed ? SOURCE_ROWS
+                          : fit < 1         ? 1
+                          : fit < t->rows   ? (uint32_t)fit
+                                            : t->rows;
 
-	return t->rows < most ? t->rows : most;
+    return t->rows < most ? t->rows : most;
 }
 
-static size_t larger(size_t a, size_t b)
-{
-	return a > b ? a : b;
-}
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 enum smol_status export_reader_create(struct export_reader **reader, const struct smol_file *file,
                                       const struct export_tensor *tensors, size_t n,
                                       struct smol_error *error)
 {
-	struct export_reader *r = calloc(1, sizeof *r);
-	size_t n_values = 0, n_tile = 0;
+    struct export_reader *r = calloc(1, sizeof *r);
+    size_t n_values = 0, n_tile = 0;
 
-	if (!r)
-		return export_fail(error, SMOL_E_MEMORY, "out of memory");
-	r->file = file;
-	for (size_t i = 0; i < n; i++) {
-		const struct smol_tensor *s = &tensors[i].source;
-		n_values = larger(n_values,
-		                  (size_t)(s->rows < SOURCE_ROWS ? s->rows : SOURCE_ROWS) * s->cols);
-		n_tile = larger(n_tile, (size_t)tile_rows(&tensors[i]) * tensors[i].cols);
-		r->scratch_bytes = larger(r->scratch_bytes, smol_tensor_scratch_bytes(file, s));
-	}
-	r->values = malloc(n_values * sizeof *r->values);
-	r->tile = malloc(n_tile * sizeof *r->tile);
-	r->scratch = cli_memory(r->scratch_bytes);
-	if (!r->values || !r->tile || !r->scratch) {
-		export_reader_destroy(r);
-		return export_fail(error, SMOL_E_MEMORY, "out of memory");
-	}
-	*reader = r;
-	return SMOL_OK;
+    if (!r)
+        return export_fail(error, SMOL_E_MEMORY, "out of memory");
+    r->file = file;
+    for (size_t i = 0; i < n; i++) {
+        const struct smol_tensor *s = &tensors[i].source;
+        n_values =
+            larger(n_values, (size_t)(s->rows < SOURCE_ROWS ? s->rows : SOURCE_ROWS) * s->cols);
+        n_tile = larger(n_tile, (size_t)tile_rows(&tensors[i]) * tensors[i].cols);
+        r->scratch_bytes = larger(r->scratch_bytes, smol_tensor_scratch_bytes(file, s));
+    }
+    r->values = malloc(n_values * sizeof *r->values);
+    r->tile = malloc(n_tile * sizeof *r->tile);
+    r->scratch = cli_memory(r->scratch_bytes);
+    if (!r->values || !r->tile || !r->scratch) {
+        export_reader_destroy(r);
+        return export_fail(error, SMOL_E_MEMORY, "out of memory");
+    }
+    *reader = r;
+    return SMOL_OK;
 }
 
 void export_reader_destroy(struct export_reader *reader)
 {
-	if (!reader)
-		return;
-	free(reader->values);
-	free(reader->tile);
-	cli_memory_free(reader->scratch, reader->scratch_bytes);
-	free(reader);
+    if (!reader)
+        return;
+    free(reader->values);
+    free(reader->tile);
+    cli_memory_free(reader->scratch, reader->scratch_bytes);
+    free(reader);
 }
 
 void export_reader_begin(struct export_reader *reader, const struct export_tensor *tensor)
 {
-	reader->tensor = tensor;
-	reader->row = 0;
+    reader->tensor = tensor;
+    reader->row = 0;
 }
 
 static enum smol_status too_large(const struct export_tensor *t, struct smol_error *error)
 {
-	char text[sizeof error->text];
+    char text[sizeof error->text];
 
-	snprintf(text, sizeof text, "%s: a weight is too large for a float", t->name);
-	return export_fail(error, SMOL_E_NUMERIC, text);
+    snprintf(text, sizeof text, "%s: a weight is too large for a float", t->name);
+    return export_fail(error, SMOL_E_NUMERIC, text);
 }
 
 /* n values of the source, the first one step apart from the next in the tile. */
 static bool narrow(float *dest, const double *values, size_t n, size_t step, double factor)
 {
-	bool good = true;
+    bool good = true;
 
-	for (size_t i = 0; i < n; i++) {
-		const float v = (float)(values[i] * factor);
-		good = good && isfinite(v);
-		dest[i * step] = v;
-	}
-	return good;
+    for (size_t i = 0; i < n; i++) {
+        const float v = (float)(values[i] * factor);
+        good = good && isfinite(v);
+        dest[i * step] = v;
+    }
+    return good;
 }
 
-static enum smol_status read_rows(struct export_reader *r, uint32_t n_rows, struct smol_error *error)
+static enum smol_status read_rows(struct export_reader *r, uint32_t n_rows,
+                                  struct smol_error *error)
 {
-	const struct export_tensor *t = r->tensor;
-	enum smol_status status =
-		smol_tensor_read(r->values, r->file, &t->source, r->row, n_rows, r->scratch, error);
+    const struct export_tensor *t = r->tensor;
+    enum smol_status status =
+        smol_tensor_read(r->values, r->file, &t->source, r->row, n_rows, r->scratch, error);
 
-	if (!status && !narrow(r->tile, r->values, (size_t)n_rows * t->cols, 1, t->factor))
-		status = too_large(t, error);
-	return status;
+    if (!status && !narrow(r->tile, r->values, (size_t)n_rows * t->cols, 1, t->factor))
+        status = too_large(t, error);
+    return status;
 }
 
 /* All rows of the source are made, and of each the columns that are the tile's rows are kept. */
-static enum smol_status read_columns(struct export_reader *r, uint32_t n_rows, struct smol_error *error)
+static enum smol_status read_columns(struct export_reader *r, uint32_t n_rows,
+                                     struct smol_error *error)
 {
-	const struct export_tensor *t = r->tensor;
-	enum smol_status status = SMOL_OK;
+    const struct export_tensor *t = r->tensor;
+    enum smol_status status = SMOL_OK;
 
-	for (uint32_t begin = 0, n; !status && begin < t->source.rows; begin += n) {
-		n = t->source.rows - begin < SOURCE_ROWS ? t->source.rows - begin : SOURCE_ROWS;
-		status = smol_tensor_read(r->values, r->file, &t->source, begin, n, r->scratch, error);
-		for (uint32_t i = 0; !status && i < n; i++)
-			if (!narrow(r->tile + begin + i,
-			            r->values + (size_t)i * t->source.cols + r->row, n_rows, t->cols,
-			            t->factor))
-				status = too_large(t, error);
-	}
-	return status;
+    for (uint32_t begin = 0, n; !status && begin < t->source.rows; begin += n) {
+        n = t->source.rows - begin < SOURCE_ROWS ? t->source.rows - begin : SOURCE_ROWS;
+        status = smol_tensor_read(r->values, r->file, &t->source, begin, n, r->scratch, error);
+        for (uint32_t i = 0; !status && i < n; i++)
+            if (!narrow(r->tile + begin + i, r->values + (size_t)i * t->source.cols + r->row,
+                        n_rows, t->cols, t->factor))
+                status = too_large(t, error);
+    }
+    return status;
 }
 
 enum smol_status export_reader_next(const float **values, size_t *n, struct export_reader *reader,
                                     struct smol_error *error)
 {
-	const struct export_tensor *t = reader->tensor;
-	const uint32_t left = t->rows - reader->row, most = tile_rows(t),
-		       n_rows = left < most ? left : most;
-	enum smol_status status = SMOL_OK;
+    const struct export_tensor *t = reader->tensor;
+    const uint32_t left = t->rows - reader->row, most = tile_rows(t),
+                   n_rows = left < most ? left : most;
+    enum smol_status status = SMOL_OK;
 
-	if (t->is_zero)
-		memset(reader->tile, 0, (size_t)n_rows * t->cols * sizeof *reader->tile);
-	else if (n_rows)
-		status = t->is_transposed ? read_columns(reader, n_rows, error)
-		                          : read_rows(reader, n_rows, error);
-	if (status)
-		return status;
-	reader->row += n_rows;
-	*values = reader->tile;
-	*n = (size_t)n_rows * t->cols;
-	return SMOL_OK;
+    if (t->is_zero)
+        memset(reader->tile, 0, (size_t)n_rows * t->cols * sizeof *reader->tile);
+    else if (n_rows)
+        status = t->is_transposed ? read_columns(reader, n_rows, error)
+                                  : read_rows(reader, n_rows, error);
+    if (status)
+        return status;
+    reader->row += n_rows;
+    *values = reader->tile;
+    *n = (size_t)n_rows * t->cols;
+    return SMOL_OK;
 }
