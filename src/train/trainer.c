@@ -21,8 +21,8 @@ static bool take_all(struct smol_trainer *t)
     t->token_bytes = smol_train_alloc(t->net->config.vocab, sizeof *t->token_bytes);
     if (t->options.keep_best)
         t->best = smol_train_alloc(n, sizeof *t->best);
-    return t->m != NULL && t->v != NULL && t->tokens != NULL && t->targets != NULL &&
-           t->token_bytes != NULL && (t->best != NULL || !t->options.keep_best);
+    return t->m && t->v && t->tokens && t->targets && t->token_bytes &&
+           (t->best || !t->options.keep_best);
 }
 
 /* Both settings are the process's, and another trainer may have changed them. Work is spread over
@@ -119,13 +119,13 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
     if (sodium_init() < 0)
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "libsodium does not start");
     t = smol_train_alloc(1, sizeof *t);
-    if (t == NULL)
+    if (!t)
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a trainer");
     t->options = *options;
     smol_train_resolve(&t->options);
     t->corpus = *corpus;
-    t->share = options->group != NULL ? options->batch / options->group->size : options->batch;
-    t->tokenizer = tokenizer != NULL ? *tokenizer : bytes;
+    t->share = options->group ? options->batch / options->group->size : options->batch;
+    t->tokenizer = tokenizer ? *tokenizer : bytes;
     t->best_nats = (double)INFINITY;
     smol_batch_key(t->batch_key, options->order, options->seed);
     status = build(t, error);
@@ -139,7 +139,7 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
 
 void smol_trainer_destroy(struct smol_trainer *t)
 {
-    if (t == NULL)
+    if (!t)
         return;
     smol_net_destroy(t->net);
     free(t->m);
@@ -185,7 +185,7 @@ static void load_batch(struct smol_trainer *t)
 {
     const struct smol_train_comm *group = t->options.group;
     const size_t T = t->options.context;
-    const uint32_t first = group != NULL ? group->rank * t->share : 0;
+    const uint32_t first = group ? group->rank * t->share : 0;
 
     for (uint32_t b = 0; b < t->share; b++) {
         const uint64_t start = window_start(t, first + b);
@@ -203,7 +203,7 @@ static enum smol_status join(const struct smol_trainer *t, void *numbers, size_t
 {
     const struct smol_train_comm *group = t->options.group;
 
-    if (group == NULL || group->sum(group->context, numbers, n, is_double))
+    if (!group || group->sum(group->context, numbers, n, is_double))
         return SMOL_OK;
     return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET,
                      "step %u: the other processes cannot be reached", (unsigned)(t->step + 1));
@@ -229,7 +229,7 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
                                    struct smol_error *error)
 {
     const struct smol_train_options *o = &t->options;
-    const double n_processes = o->group != NULL ? o->group->size : 1;
+    const double n_processes = o->group ? o->group->size : 1;
     struct smol_train_step s;
     enum smol_status status;
 
@@ -285,8 +285,7 @@ enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train
                                        struct smol_error *error)
 {
     const struct smol_train_comm *group = t->options.group;
-    const uint32_t n_processes = group != NULL ? group->size : 1,
-                   rank = group != NULL ? group->rank : 0;
+    const uint32_t n_processes = group ? group->size : 1, rank = group ? group->rank : 0;
     struct smol_train_score score = {0};
     enum smol_status status;
     uint64_t n_bytes = 0;
@@ -313,7 +312,7 @@ enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train
     /* For bytes the quotient is 1, so that nothing is rounded that was not before. */
     score.bits_per_byte =
         score.nats_per_token / 0.69314718055994530942 * ((double)score.n_tokens / (double)n_bytes);
-    if (t->best != NULL && !t->finished && score.nats_per_token < t->best_nats) {
+    if (t->best && !t->finished && score.nats_per_token < t->best_nats) {
         t->best_nats = score.nats_per_token;
         memcpy(t->best, t->net->value, t->net->n_values * sizeof *t->best);
     }

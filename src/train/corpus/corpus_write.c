@@ -45,7 +45,7 @@ static enum smol_status no_memory(struct smol_error *error)
 
 void smol_corpus_writer_abort(struct smol_corpus_writer *w)
 {
-    if (w == NULL)
+    if (!w)
         return;
     smol_writer_abort(w->file);
     free(w->memory);
@@ -64,7 +64,7 @@ static enum smol_status append_memory(struct smol_corpus_writer *w, const void *
         const size_t capacity = 2 * w->capacity + n;
         uint8_t *larger = capacity > SIZE_MAX / 4 ? NULL : realloc(w->memory, capacity);
 
-        if (larger == NULL)
+        if (!larger)
             return no_memory(error);
         w->memory = larger;
         w->capacity = capacity;
@@ -77,7 +77,7 @@ static enum smol_status append_memory(struct smol_corpus_writer *w, const void *
 static enum smol_status append(struct smol_corpus_writer *w, const void *bytes, size_t n,
                                struct smol_error *error)
 {
-    if (w->file != NULL)
+    if (w->file)
         return smol_writer_append(w->file, bytes, n, error);
     return append_memory(w, bytes, n, error);
 }
@@ -91,7 +91,7 @@ enum smol_status smol_corpus_writer_open(struct smol_corpus_writer **writer,
     struct smol_corpus_writer *w = aligned_alloc(64, smol_round_up(sizeof *w, 64));
     enum smol_status status = SMOL_OK;
 
-    if (w == NULL)
+    if (!w)
         return no_memory(error);
     memset(w, 0, sizeof *w);
     w->tokenizer = tokenizer;
@@ -99,11 +99,11 @@ enum smol_status smol_corpus_writer_open(struct smol_corpus_writer **writer,
     w->pending = malloc(PENDING_BYTES);
     w->tokens = calloc(PENDING_BYTES, sizeof *w->tokens);
     w->checksum = XXH3_createState();
-    if (w->pending == NULL || w->tokens == NULL || w->checksum == NULL)
+    if (!w->pending || !w->tokens || !w->checksum)
         status = no_memory(error);
     else
         status = smol_encoder_create(&w->encoder, tokenizer, error);
-    if (status == SMOL_OK && path != NULL)
+    if (status == SMOL_OK && path)
         status = smol_writer_open(&w->file, path, 0644, error);
     if (status == SMOL_OK) {
         XXH3_64bits_reset(w->checksum);
@@ -127,7 +127,7 @@ static enum smol_status mark_start(struct smol_corpus_writer *w, struct smol_err
         const size_t capacity = 2 * w->starts_capacity + 64;
         uint64_t *larger = realloc(w->starts, capacity * sizeof *larger);
 
-        if (larger == NULL)
+        if (!larger)
             return no_memory(error);
         w->starts = larger;
         w->starts_capacity = capacity;
@@ -338,7 +338,7 @@ static enum smol_status close_file(struct smol_corpus_writer *w,
     enum smol_status status;
     struct smol_writer *file = w->file;
 
-    if (file == NULL) {
+    if (!file) {
         memcpy(w->memory, header, SMOL_CORPUS_HEADER_BYTES);
         return SMOL_OK;
     }

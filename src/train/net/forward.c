@@ -46,8 +46,8 @@ static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix
         real *to = y + i * m->rows;
 
         for (size_t r = 0; r < m->rows; r++)
-            to[r] = (keep != 0 ? to[r] : 0) + (gain != NULL ? from[r] * gain[r] : from[r]) +
-                    (bias != NULL ? bias[r] : 0);
+            to[r] = (keep != 0 ? to[r] : 0) + (gain ? from[r] * gain[r] : from[r]) +
+                    (bias ? bias[r] : 0);
     }
 }
 
@@ -60,7 +60,7 @@ static const real *plain_gradient(struct smol_net *net, const struct smol_net_ma
 
     if (is_plain(m))
         return d_y;
-    if (gain != NULL)
+    if (gain)
         multiply_plain(net, net->plain, m, x, 0);
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < m->rows; r++) {
@@ -68,10 +68,10 @@ static const real *plain_gradient(struct smol_net *net, const struct smol_net_ma
 
         for (size_t i = r; i < net->n_tokens * m->rows; i += m->rows) {
             d_bias += d_y[i];
-            d_gain += gain != NULL ? d_y[i] * net->plain[i] : 0;
-            net->d_plain[i] = gain != NULL ? d_y[i] * gain[r] : d_y[i];
+            d_gain += gain ? d_y[i] * net->plain[i] : 0;
+            net->d_plain[i] = gain ? d_y[i] * gain[r] : d_y[i];
         }
-        if (gain != NULL)
+        if (gain)
             smol_net_grad(net, m->gain)[r] = d_gain;
         if (m->bias != SMOL_NO_PARAM)
             smol_net_grad(net, m->bias)[r] = d_bias;
@@ -114,7 +114,7 @@ static void normalise_back(struct smol_net *net, const struct smol_net_norm *nor
 
     smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, z, rstd,
                             norm->gain_data, net->n_tokens, C);
-    if (norm->gain_data != NULL)
+    if (norm->gain_data)
         smol_net_norm_gradient(net, norm, d_gain, d_bias);
 }
 
@@ -184,7 +184,7 @@ double smol_net_forward(struct smol_net *net, const uint32_t *tokens, const int3
     smol_net_head(net, targets, gradient, 1 / (real)(n_targets > 0 ? n_targets : 1));
     for (size_t i = 0; i < n; i++)
         sum += net->losses[i];
-    if (total != NULL)
+    if (total)
         *total = sum;
     return sum / (double)(n_targets > 0 ? n_targets : 1);
 }

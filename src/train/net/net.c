@@ -18,7 +18,7 @@ void *smol_train_alloc(size_t count, size_t size_bytes)
         return NULL;
     bytes = smol_round_up(bytes > 0 ? bytes : 1, 64);
     p = aligned_alloc(64, (size_t)bytes);
-    if (p != NULL)
+    if (p)
         memset(p, 0, (size_t)bytes);
     return p;
 }
@@ -26,7 +26,7 @@ void *smol_train_alloc(size_t count, size_t size_bytes)
 static bool take(real **p, size_t count)
 {
     *p = smol_train_alloc(count, sizeof **p);
-    return *p != NULL;
+    return *p;
 }
 
 /* Where the sparse term has its numbers. */
@@ -40,7 +40,7 @@ static bool take_columns(const struct smol_net *net, struct smol_net_matrix *m)
     const uint32_t q = smol_scheme_sparse(m->scheme);
 
     m->columns = smol_train_alloc(m->rows * q, sizeof *m->columns);
-    if (m->columns == NULL)
+    if (!m->columns)
         return false;
     smol_sparse_columns(m->columns, &places, q, 0, places.rows);
     return true;
@@ -75,7 +75,7 @@ static bool take_normalised(const struct smol_net *net, const struct smol_net_no
 
     if (!take(z, size) || !take(rstd, net->n_tokens))
         return false;
-    if (norm->gain_data != NULL)
+    if (norm->gain_data)
         return take(a, size);
     *a = *z;
     return true;
@@ -114,8 +114,8 @@ static void share_activations(struct smol_net *net, struct smol_net_layer *l)
     l->heads = first->heads;
     l->slope = first->slope;
     l->hidden = first->hidden;
-    l->a_1 = l->ln_1.gain_data != NULL ? net->shared_a[0] : l->z_1;
-    l->a_2 = l->ln_2.gain_data != NULL ? net->shared_a[1] : l->z_2;
+    l->a_1 = l->ln_1.gain_data ? net->shared_a[0] : l->z_1;
+    l->a_2 = l->ln_2.gain_data ? net->shared_a[1] : l->z_2;
 }
 
 static bool take_all_activations(struct smol_net *net)
@@ -181,7 +181,7 @@ static bool take_shared(struct smol_net *net)
     net->d_alpha = smol_train_alloc(((e.rows > e.rank ? e.rows : e.rank) / SMOL_ROW_BLOCK + 1) *
                                         SMOL_MAX_BASES,
                                     sizeof *net->d_alpha);
-    return net->losses != NULL && net->d_alpha != NULL && take_norm(net, &net->ln_f) &&
+    return net->losses && net->d_alpha && take_norm(net, &net->ln_f) &&
            take_normalised(net, &net->ln_f, &net->z_f, &net->a_f, &net->rstd_f) &&
            take(&net->x, n * c->width) && take(&net->logits, net->head_tokens * c->vocab) &&
            take(&net->d_width, n * c->width) && take(&net->d_qkv, n * 3 * c->width) &&
@@ -204,7 +204,7 @@ static bool take_scratch(struct smol_net *net)
 
     net->scratch_bytes = SMOL_ROW_BLOCK * smol_round_up(widest, 64) * sizeof(float);
     net->scratch = smol_train_alloc(net->n_threads, net->scratch_bytes);
-    return net->scratch != NULL;
+    return net->scratch;
 }
 
 static bool take_all(struct smol_net *net)
@@ -224,7 +224,7 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
     struct smol_net *net = smol_train_alloc(1, sizeof *net);
     enum smol_status status = SMOL_OK;
 
-    if (net == NULL)
+    if (!net)
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the network");
     net->config = *config;
     net->batch = options->batch;
@@ -237,7 +237,7 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
     net->kernels = smol_kernels_select(options->isa);
     smol_frozen_key_init(&net->key, config->seed);
     net->layers = smol_train_alloc(config->n_layers, sizeof *net->layers);
-    if (net->layers == NULL)
+    if (!net->layers)
         status = smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the layers");
     if (status == SMOL_OK)
         status = smol_net_register(net, error);
@@ -300,12 +300,11 @@ static void free_activations(struct smol_net_layer *l)
 
 void smol_net_destroy(struct smol_net *net)
 {
-    if (net == NULL)
+    if (!net)
         return;
-    for (uint32_t l = 0; net->layers != NULL && l < net->config.n_layers; l++)
+    for (uint32_t l = 0; net->layers && l < net->config.n_layers; l++)
         free_layer(net->layers + l);
-    for (uint32_t l = 0; net->layers != NULL && l < (net->recompute ? 1 : net->config.n_layers);
-         l++)
+    for (uint32_t l = 0; net->layers && l < (net->recompute ? 1 : net->config.n_layers); l++)
         free_activations(net->layers + l);
     free_norm(&net->ln_f);
     free_normalised(net->z_f, net->a_f, net->rstd_f);

@@ -30,7 +30,7 @@ void smol_layernorm(real *z, real *rstd, real *out, const real *x, const real *g
         real *oi = out + i * width;
 
         layernorm_row(z + i * width, rstd + i, x + i * width, width, epsilon);
-        if (gain != NULL)
+        if (gain)
             for (size_t c = 0; c < width; c++)
                 oi[c] = zi[c] * gain[c] + bias[c];
     }
@@ -90,13 +90,13 @@ void smol_layernorm_backward(real *d_x, real *d_gain, real *d_bias, real *partia
                              const real *z, const real *rstd, const real *gain, size_t n,
                              size_t width)
 {
-    if (gain != NULL)
+    if (gain)
         vector_gradients(d_gain, d_bias, partial, d_out, z, n, width);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i++) {
         real *d = d_out + i * width;
 
-        if (gain != NULL)
+        if (gain)
             for (size_t c = 0; c < width; c++)
                 d[c] *= gain[c];
         layernorm_row_backward(d_x + i * width, d, z + i * width, rstd[i], width);

@@ -115,7 +115,7 @@ static uint32_t add_layer_gain(struct smol_net *net, uint32_t layer)
     const struct smol_scheme *s = smol_config_layer_gain(&net->config, layer);
     char owner[32];
 
-    if (s == NULL || net->full)
+    if (!s || net->full)
         return SMOL_NO_PARAM;
     snprintf(owner, sizeof owner, "h.%u", (unsigned)layer);
     return add(net, owner, "gain", SMOL_GROUP_ALPHA, (enum smol_dtype)s->alpha_type, 1, 1);
@@ -136,11 +136,11 @@ static void add_layer(struct smol_net *net, uint32_t layer)
         char owner[32];
 
         snprintf(owner, sizeof owner, "h.%u.%s", (unsigned)layer, slot_name[slot]);
-        if (norms[slot] != NULL)
+        if (norms[slot])
             add_norm(net, norms[slot], owner, layer, (enum smol_slot)slot);
         else
             add_matrix(net, matrices[slot], owner, layer, (enum smol_slot)slot);
-        if (matrices[slot] != NULL && smol_scheme_has(matrices[slot]->scheme, SMOL_TERM_LAYER_GAIN))
+        if (matrices[slot] && smol_scheme_has(matrices[slot]->scheme, SMOL_TERM_LAYER_GAIN))
             matrices[slot]->layer_gain = layer_gain;
     }
 }
@@ -160,7 +160,7 @@ enum smol_status smol_net_register(struct smol_net *net, struct smol_error *erro
 
     /* wte, wpe, shared and ln_f; a layer has at most 2 x 2 for norms 1 and 4 x 6 for matrices. */
     net->params = smol_train_alloc(5 + (size_t)c->n_layers * 32, sizeof *net->params);
-    if (net->params == NULL)
+    if (!net->params)
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
                          "no memory for the list of parameters");
     net->wte = add(net, "wte", "weight", SMOL_GROUP_EMBEDDING, (enum smol_dtype)c->wte_type,
@@ -168,7 +168,7 @@ enum smol_status smol_net_register(struct smol_net *net, struct smol_error *erro
     net->wpe = add(net, "wpe", "weight", SMOL_GROUP_EMBEDDING, (enum smol_dtype)c->wpe_type,
                    c->context, c->width);
     net->shared = SMOL_NO_PARAM;
-    if (shared != NULL)
+    if (shared)
         net->shared =
             add(net, "", smol_scheme_projects(shared) ? "theta" : "alpha", SMOL_GROUP_ALPHA,
                 (enum smol_dtype)shared->alpha_type, 1, smol_scheme_parameters(shared));

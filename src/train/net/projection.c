@@ -38,14 +38,14 @@ static bool plan(struct transform *t, size_t n, double *x, double *y)
                                        FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
     t->forward = fftw_plan_dft_r2c_1d((int)n, y, (fftw_complex *)(void *)x,
                                       FFTW_ESTIMATE | FFTW_DESTROY_INPUT);
-    return t->backward != NULL && t->forward != NULL;
+    return t->backward && t->forward;
 }
 
 static void unplan(struct transform *t)
 {
-    if (t->backward != NULL)
+    if (t->backward)
         fftw_destroy_plan(t->backward);
-    if (t->forward != NULL)
+    if (t->forward)
         fftw_destroy_plan(t->forward);
 }
 
@@ -70,7 +70,7 @@ static bool plan(struct transform *t, size_t n, float *x, float *y)
 {
     (void)x, (void)y;
     t->fft = smol_fft_plan(n);
-    return t->fft != NULL;
+    return t->fft;
 }
 
 static void unplan(struct transform *t) { smol_fft_free(t->fft); }
@@ -132,8 +132,7 @@ static bool take_worker(struct worker *w, size_t D)
     w->p = smol_train_alloc(D, sizeof *w->p);
     w->q = smol_train_alloc(D, sizeof *w->q);
     w->bytes = smol_train_alloc(3 * D, 1);
-    return w->block != NULL && w->scratch != NULL && w->more != NULL && w->p != NULL &&
-           w->q != NULL && w->bytes != NULL;
+    return w->block && w->scratch && w->more && w->p && w->q && w->bytes;
 }
 
 /* The largest of what there is. */
@@ -173,7 +172,7 @@ static bool take(struct smol_projections *p, const struct smol_net *net, const s
 
     p->n_workers = net->n_threads;
     p->workers = smol_train_alloc(net->n_threads, sizeof *p->workers);
-    for (uint32_t i = 0; p->workers != NULL && i < net->n_threads; i++)
+    for (uint32_t i = 0; p->workers && i < net->n_threads; i++)
         if (!take_worker(p->workers + i, s->D))
             return false;
     p->order = smol_train_alloc(s->D, sizeof *p->order);
@@ -181,8 +180,7 @@ static bool take(struct smol_projections *p, const struct smol_net *net, const s
     p->coarse = smol_train_alloc(n_roots, sizeof *p->coarse);
     p->fine = smol_train_alloc(n_roots, sizeof *p->fine);
     p->parts = smol_train_alloc(s->parts, sizeof *p->parts);
-    return p->workers != NULL && p->order != NULL && p->bytes != NULL && p->coarse != NULL &&
-           p->fine != NULL && p->parts != NULL;
+    return p->workers && p->order && p->bytes && p->coarse && p->fine && p->parts;
 }
 
 bool smol_projections_create(struct smol_projections **out, const struct smol_net *net)
@@ -195,7 +193,7 @@ bool smol_projections_create(struct smol_projections **out, const struct smol_ne
     if (s.D == 0 || net->full)
         return true;
     p = smol_train_alloc(1, sizeof *p);
-    if (p == NULL)
+    if (!p)
         return false;
     good = take(p, net, &s);
     for (uint32_t i = 0; good && i < net->config.n_schemes; i++) {
@@ -217,9 +215,9 @@ bool smol_projections_create(struct smol_projections **out, const struct smol_ne
 
 void smol_projections_destroy(struct smol_projections *p)
 {
-    if (p == NULL)
+    if (!p)
         return;
-    for (uint32_t i = 0; p->workers != NULL && i < p->n_workers; i++) {
+    for (uint32_t i = 0; p->workers && i < p->n_workers; i++) {
         struct worker *w = p->workers + i;
         void *const all[] = {w->block, w->scratch, w->more, w->p, w->q, w->bytes};
 

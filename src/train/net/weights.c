@@ -112,12 +112,12 @@ static void regenerate(real *weight, const struct smol_net *net, const struct re
 
 static const real *factor_a(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    return m->made_a != NULL ? m->made_a : smol_net_value(net, m->factor_a);
+    return m->made_a ? m->made_a : smol_net_value(net, m->factor_a);
 }
 
 static const real *factor_b(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    return m->made_b != NULL ? m->made_b : smol_net_value(net, m->factor_b);
+    return m->made_b ? m->made_b : smol_net_value(net, m->factor_b);
 }
 
 static void add_factors(const struct smol_net *net, const struct smol_net_matrix *m)
@@ -165,13 +165,13 @@ void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
 static void materialise_matrix(struct smol_net *net, const struct smol_net_matrix *m,
                                bool everything)
 {
-    const bool factors = m->factor_a != SMOL_NO_PARAM || m->made_a != NULL;
+    const bool factors = m->factor_a != SMOL_NO_PARAM || m->made_a;
     const bool changes = m->alpha != SMOL_NO_PARAM || factors || m->sparse != SMOL_NO_PARAM;
 
     if (m->full != SMOL_NO_PARAM || !(changes || everything))
         return;
     smol_net_regenerate(net, m);
-    if (m->made_a != NULL)
+    if (m->made_a)
         make_factors(net, m);
     if (factors)
         add_factors(net, m);
@@ -334,7 +334,7 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
     if (m->factor_a != SMOL_NO_PARAM)
         factor_gradient(smol_net_grad(net, m->factor_a), smol_net_grad(net, m->factor_b), net, m, x,
                         d_y);
-    if (m->made_a != NULL)
+    if (m->made_a)
         nola_gradient(net, m, x, d_y);
 }
 

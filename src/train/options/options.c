@@ -39,7 +39,7 @@ static const char *const methods[] = {
 
 static bool projection_method(struct smol_train_options *o, const char *method)
 {
-    for (int i = SMOL_MATRIX_FASTFOOD; methods[i] != NULL; i++)
+    for (int i = SMOL_MATRIX_FASTFOOD; methods[i]; i++)
         if (strcmp(method, methods[i]) == 0) {
             o->matrices = (enum smol_source)i;
             o->d = 1000;
@@ -145,7 +145,7 @@ static enum smol_status check_model(const struct smol_train_options *o, struct s
         wrong = "gains must be over 0";
     else if (!(o->embedding_std > 0 && o->embedding_std < 1e6))
         wrong = "the standard deviation of the embeddings must be over 0";
-    if (wrong != NULL)
+    if (wrong)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
     return SMOL_OK;
 }
@@ -178,10 +178,10 @@ static enum smol_status check_recipe(const struct smol_train_options *o, struct 
         wrong = "threads must be 1..1024";
     else if (!smol_kernels_select(o->isa))
         wrong = "this machine lacks the instruction set";
-    else if (o->group != NULL && (o->group->size < 1 || o->group->rank >= o->group->size ||
-                                  o->batch % o->group->size != 0))
+    else if (o->group && (o->group->size < 1 || o->group->rank >= o->group->size ||
+                          o->batch % o->group->size != 0))
         wrong = "the number of processes must divide the batch";
-    if (wrong != NULL)
+    if (wrong)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
     return SMOL_OK;
 }

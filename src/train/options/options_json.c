@@ -144,7 +144,7 @@ static bool decode_seed(uint64_t *seed, const char *text)
 {
     char *end;
 
-    if (text == NULL || *text < '0' || *text > '9')
+    if (!text || *text < '0' || *text > '9')
         return false;
     errno = 0;
     *seed = strtoull(text, &end, 10);
@@ -153,7 +153,7 @@ static bool decode_seed(uint64_t *seed, const char *text)
 
 static bool decode_word(struct smol_train_options *o, const struct field *f, const char *text)
 {
-    for (int i = 0; text != NULL && f->words[i] != NULL; i++)
+    for (int i = 0; text && f->words[i]; i++)
         if (strcmp(text, f->words[i]) == 0) {
             set_word(o, f, i);
             return true;
@@ -204,11 +204,11 @@ enum smol_status smol_options_from_json(struct smol_train_options *out, const js
     const json_t *rules = json_object_get(json, "rules");
 
     for (size_t i = 0; i < N_FIELDS; i++)
-        if (!(fields[i].optional && json_object_get(json, fields[i].name) == NULL) &&
+        if (!(fields[i].optional && !json_object_get(json, fields[i].name)) &&
             !decode(&o, fields + i, json_object_get(json, fields[i].name)))
             return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
                              "option %s is missing or malformed", fields[i].name);
-    if (rules != NULL) {
+    if (rules) {
         const enum smol_status status = smol_rules_from_json(&o, rules, error);
 
         if (status != SMOL_OK)
@@ -224,14 +224,14 @@ const char *smol_options_difference(const struct smol_train_options *a,
     json_t *x = smol_options_to_json(a), *y = smol_options_to_json(b);
     const char *name = NULL;
 
-    for (size_t i = 0; i < N_FIELDS && name == NULL; i++) {
+    for (size_t i = 0; i < N_FIELDS && !name; i++) {
         const json_t *p = json_object_get(x, fields[i].name),
                      *q = json_object_get(y, fields[i].name);
 
-        if ((p != NULL || q != NULL) && !json_equal(p, q))
+        if ((p || q) && !json_equal(p, q))
             name = fields[i].name;
     }
-    if (name == NULL && !json_equal(json_object_get(x, "rules"), json_object_get(y, "rules")) &&
+    if (!name && !json_equal(json_object_get(x, "rules"), json_object_get(y, "rules")) &&
         a->n_rules + b->n_rules > 0)
         name = "rules";
     json_decref(x);

@@ -12,7 +12,7 @@ static const char *const number_words[] = {"f16", "f32", "q8", NULL};
 /* The place of a text in a list that ends with NULL; -1 if it is not there. */
 static int find(const char *text, const char *const *words)
 {
-    for (int i = 0; text != NULL && words[i] != NULL; i++)
+    for (int i = 0; text && words[i]; i++)
         if (strcmp(text, words[i]) == 0)
             return i;
     return -1;
@@ -22,7 +22,7 @@ static bool set_pattern(struct smol_train_rule *rule, const char *text)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789._*?";
 
-    if (text == NULL || *text == '\0' || strlen(text) >= sizeof rule->tensors ||
+    if (!text || *text == '\0' || strlen(text) >= sizeof rule->tensors ||
         strspn(text, allowed) != strlen(text))
         return false;
     strcpy(rule->tensors, text);
@@ -33,8 +33,7 @@ static bool set_method(struct smol_train_rule *rule, const char *text)
 {
     struct smol_train_options o;
 
-    if (text == NULL || strlen(text) >= sizeof rule->method || !smol_train_defaults(&o, text) ||
-        o.full)
+    if (!text || strlen(text) >= sizeof rule->method || !smol_train_defaults(&o, text) || o.full)
         return false;
     strcpy(rule->method, text);
     rule->sets |= SMOL_RULE_METHOD;
@@ -117,7 +116,7 @@ static const char *decode(struct smol_train_rule *rule, const json_t *json)
     json_object_foreach((json_t *)json, key, value)
     {
         wrong = set_field(rule, key, value);
-        if (wrong != NULL)
+        if (wrong)
             return wrong;
     }
     if (*rule->tensors == '\0')
@@ -138,7 +137,7 @@ enum smol_status smol_rules_from_json(struct smol_train_options *options, const 
                                 ? decode(o.rules + o.n_rules, json_array_get(json, i))
                                 : "there are more than 32";
 
-        if (wrong != NULL)
+        if (wrong)
             return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "rule %zu: %s", i + 1, wrong);
         o.n_rules++;
     }
@@ -187,7 +186,7 @@ enum smol_status smol_train_recipe(struct smol_train_options *options, const cha
     json_t *json = json_loadb(text, size_bytes, JSON_REJECT_DUPLICATES, &place);
     enum smol_status status;
 
-    if (json == NULL)
+    if (!json)
         return smol_fail(error, SMOL_E_TEXT, (uint64_t)place.position, "line %d: %s", place.line,
                          place.text);
     status = smol_rules_from_json(options, json, error);
@@ -218,13 +217,13 @@ enum smol_status smol_train_rule(struct smol_train_options *options, const char 
 {
     struct smol_train_rule rule = {0};
     const char *colon = strchr(method, ':');
-    const size_t n = colon != NULL ? (size_t)(colon - method) : strlen(method);
+    const size_t n = colon ? (size_t)(colon - method) : strlen(method);
     char name[sizeof rule.method] = "";
 
     if (n < sizeof name)
         memcpy(name, method, n);
     if (!set_pattern(&rule, tensors) || !set_method(&rule, name) ||
-        (colon != NULL && !set_number(&rule, colon + 1)))
+        (colon && !set_number(&rule, colon + 1)))
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "takes a method but full, or METHOD:N with its d or rank");
     if (options->n_rules == SMOL_MAX_RULES)

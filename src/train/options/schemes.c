@@ -78,7 +78,7 @@ static bool fits(const char *pattern, const char *name)
         } else if (*pattern == '?' || *pattern == *name) {
             pattern++;
             name++;
-        } else if (star != NULL) {
+        } else if (star) {
             pattern = star;
             name = ++again;
         } else {
@@ -196,7 +196,7 @@ static enum smol_status check_tensor(const struct smol_train_options *o, uint32_
         wrong = "nola has factors of a rank over 0";
     else if (!norm && !(o->sparse >= 0 && o->sparse <= 1))
         wrong = "the sparse part of a row must be 0..1";
-    if (wrong == NULL)
+    if (!wrong)
         return SMOL_OK;
     name_of(name, layer, slot);
     return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s: %s", name, wrong);

@@ -24,7 +24,7 @@ static size_t arrays_of(struct array arrays[4], const struct smol_trainer *t)
     arrays[n++] = (struct array){"value.", t->net->value};
     arrays[n++] = (struct array){"m.", t->m};
     arrays[n++] = (struct array){"v.", t->v};
-    if (t->best != NULL)
+    if (t->best)
         arrays[n++] = (struct array){"best.", t->best};
     return n;
 }
@@ -54,7 +54,7 @@ static json_t *metadata_of(const struct smol_trainer *t)
     snprintf(train, sizeof train, "%" PRIu64, t->n_train);
     snprintf(best, sizeof best, "%a", t->best_nats);
     text_hash(hash, t);
-    if (options != NULL)
+    if (options)
         metadata =
             json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "format", FORM, "options",
                       options, "step", step, "text_bytes", bytes, "text_xxh3", hash, "train_tokens",
@@ -87,7 +87,7 @@ static enum smol_status list_contents(struct contents *out, const struct smol_tr
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
     c.sources = calloc(c.n, sizeof *c.sources);
     c.metadata = metadata_of(t);
-    if (c.sources == NULL || c.metadata == NULL) {
+    if (!c.sources || !c.metadata) {
         free_contents(&c);
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a checkpoint");
     }
@@ -143,9 +143,9 @@ static enum smol_status open_checkpoint(struct smol_safetensors *file,
         return status;
     form = smol_safetensors_text(file, "format");
     text = smol_safetensors_text(file, "options");
-    if (form != NULL && strcmp(form, FORM) == 0 && text != NULL)
+    if (form && strcmp(form, FORM) == 0 && text)
         json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    if (json == NULL)
+    if (!json)
         status = smol_fail(error, SMOL_E_MAGIC, SMOL_NO_OFFSET, "not a checkpoint of this trainer");
     else
         status = smol_options_from_json(options, json, error);
@@ -179,18 +179,18 @@ static enum smol_status check_same(const struct smol_trainer *t,
 
     text_hash(expected, t);
     snprintf(expected_train, sizeof expected_train, "%" PRIu64, t->n_train);
-    if (difference != NULL)
+    if (difference)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "the checkpoint was made with another %s", difference);
     expected_tokenizer = tokenizer_hash(tokenizer_hex, t);
-    if ((tokenizer != NULL) != (expected_tokenizer != NULL) ||
-        (tokenizer != NULL && strcmp(tokenizer, expected_tokenizer) != 0))
+    if (!tokenizer != !expected_tokenizer ||
+        (tokenizer && strcmp(tokenizer, expected_tokenizer) != 0))
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "the checkpoint was made with another tokenizer");
-    if (hash == NULL || strcmp(hash, expected) != 0)
+    if (!hash || strcmp(hash, expected) != 0)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "the checkpoint was made with another text");
-    if (train == NULL || strcmp(train, expected_train) != 0)
+    if (!train || strcmp(train, expected_train) != 0)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "the checkpoint was made with another part of the text for validation");
     return SMOL_OK;
@@ -204,7 +204,7 @@ static enum smol_status load_state(struct smol_trainer *t, const struct smol_saf
     char *step_end = NULL, *best_end = NULL;
     unsigned long long steps;
 
-    if (step == NULL || best == NULL || *step < '0' || *step > '9')
+    if (!step || !best || *step < '0' || *step > '9')
         return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
                          "the checkpoint does not say its step");
     errno = 0;

@@ -98,7 +98,7 @@ static enum smol_status list_tensors(struct list *out, json_t **metadata,
                          "only a finished training of all weights is exported");
     list.items = calloc(4 + 12 * (size_t)c->n_layers, sizeof *list.items);
     *metadata = metadata_of(c, card);
-    if (list.items == NULL || *metadata == NULL) {
+    if (!list.items || !*metadata) {
         free(list.items);
         json_decref(*metadata);
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the list of tensors");

@@ -38,7 +38,7 @@ enum smol_status smol_tensor_file_read(real *values, const struct smol_safetenso
 {
     const struct smol_array *a = smol_safetensors_find(f, name);
 
-    if (a == NULL)
+    if (!a)
         return smol_fail(error, SMOL_E_TENSOR, SMOL_NO_OFFSET, "there is no tensor %.64s", name);
     if ((a->n_dims == 2 ? a->shape[0] : 1) != rows || a->shape[a->n_dims - 1] != cols)
         return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET,

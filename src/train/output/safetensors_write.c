@@ -9,13 +9,13 @@
 
 char *smol_json_text(const json_t *object, size_t flags)
 {
-    char *text = object != NULL ? json_dumps(object, flags) : NULL, *copy = NULL;
+    char *text = object ? json_dumps(object, flags) : NULL, *copy = NULL;
     json_free_t release;
 
-    if (text == NULL)
+    if (!text)
         return NULL;
     copy = malloc(strlen(text) + 1);
-    if (copy != NULL)
+    if (copy)
         strcpy(copy, text);
     json_get_alloc_funcs(NULL, &release);
     release(text);
@@ -47,7 +47,7 @@ static char *header_text(uint64_t *data_bytes, const struct smol_tensor_source *
     json_t *header = json_object();
     char *text = NULL;
     uint64_t at = 0;
-    int bad = metadata != NULL && json_object_set(header, "__metadata__", metadata) != 0;
+    int bad = metadata && json_object_set(header, "__metadata__", metadata) != 0;
 
     for (size_t i = 0; i < n && !bad; i++) {
         bad = json_object_set_new(header, sources[i].name, describe(sources + i, at)) != 0;
@@ -69,7 +69,7 @@ struct target {
 static enum smol_status put(struct target *to, const void *bytes, size_t n,
                             struct smol_error *error)
 {
-    if (to->writer != NULL)
+    if (to->writer)
         return smol_writer_append(to->writer, bytes, n, error);
     memcpy(to->at, bytes, n);
     to->at += n;
@@ -96,7 +96,7 @@ static real value_at(const struct smol_tensor_source *s, size_t i)
 {
     const size_t rows = s->rows > 0 ? s->rows : 1;
 
-    if (s->values == NULL)
+    if (!s->values)
         return 0;
     return s->values[s->transposed ? i % rows * s->cols + i / rows : i];
 }
@@ -142,17 +142,17 @@ enum smol_status smol_tensor_file_write(uint8_t **out, size_t *size_bytes,
     char *header = header_text(&size, sources, n_sources, metadata);
     uint8_t *bytes = NULL;
 
-    if (header != NULL) {
+    if (header) {
         size += 8 + smol_round_up(strlen(header), 8);
         bytes = malloc((size_t)size);
     }
-    if (bytes != NULL) {
+    if (bytes) {
         put_all(&(struct target){.at = bytes}, header, sources, n_sources, error);
         *out = bytes;
         *size_bytes = (size_t)size;
     }
     free(header);
-    return bytes != NULL ? SMOL_OK : no_memory(error);
+    return bytes ? SMOL_OK : no_memory(error);
 }
 
 enum smol_status smol_tensor_file_append(uint64_t *size_bytes, struct smol_writer *writer,
@@ -163,7 +163,7 @@ enum smol_status smol_tensor_file_append(uint64_t *size_bytes, struct smol_write
     char *header = header_text(&data_bytes, sources, n_sources, metadata);
     enum smol_status status;
 
-    if (header == NULL)
+    if (!header)
         return no_memory(error);
     status = put_all(&(struct target){.writer = writer}, header, sources, n_sources, error);
     if (status == SMOL_OK)

@@ -194,7 +194,7 @@ static enum smol_status pack_all(struct smol_trainer *t, struct smol_error *erro
     t->embedding_bytes = layout.size_bytes;
     t->embeddings = smol_train_alloc((size_t)layout.size_bytes, 1);
     t->learned = smol_train_alloc((size_t)t->learned_bytes, 1);
-    if (t->embeddings == NULL || t->learned == NULL)
+    if (!t->embeddings || !t->learned)
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the file's sections");
     status = pack_table(t, t->net->wte, &layout.wte, error);
     if (status == SMOL_OK)
@@ -211,7 +211,7 @@ enum smol_status smol_trainer_finish(struct smol_trainer *t, struct smol_error *
     if (t->finished)
         return SMOL_OK;
     t->finished = true;
-    if (t->best != NULL && isfinite(t->best_nats))
+    if (t->best && isfinite(t->best_nats))
         memcpy(t->net->value, t->best, t->net->n_values * sizeof *t->best);
     if (!t->options.full)
         status = pack_all(t, error);
@@ -241,7 +241,7 @@ enum smol_status smol_trainer_model(uint8_t **out, size_t *size_bytes, const str
     if (status != SMOL_OK)
         return status;
     bytes = malloc((size_t)size + SMOL_SIGNATURE_BLOCK_BYTES);
-    if (bytes == NULL)
+    if (!bytes)
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the model file");
     status = smol_file_write(bytes, size, &parts, error);
     if (status != SMOL_OK) {
