@@ -91,7 +91,7 @@ enum smol_status smol_file_check_tokens(const struct smol_file *file, struct smo
     table.slots = calloc(table.n_slots, sizeof *table.slots);
     lengths = malloc(tokn.n * sizeof *lengths);
     if (!table.slots || !lengths)
-        status = smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the tokenizer");
+        status = smol_fail_memory(error);
     else
         status = check(&table, lengths, error);
     free(lengths);

@@ -19,17 +19,12 @@ struct smol_model {
 
 const char *smol_version(void) { return SMOL_VERSION; }
 
-static enum smol_status no_memory(struct smol_error *error)
-{
-    return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
-}
-
 enum smol_status smol_model_open(struct smol_model **model, const char *path, uint32_t n_threads,
                                  struct smol_error *error)
 {
     struct smol_model *m = malloc(sizeof *m);
     enum smol_status status =
-        m ? smol_file_open(&m->mapping, &m->file, path, n_threads, error) : no_memory(error);
+        m ? smol_file_open(&m->mapping, &m->file, path, n_threads, error) : smol_fail_memory(error);
 
     if (status)
         free(m);
@@ -57,7 +52,7 @@ enum smol_status smol_model_open_memory(struct smol_model **model, const void *b
 {
     struct smol_model *m = malloc(sizeof *m);
     enum smol_status status =
-        m ? smol_file_parse(&m->file, bytes, size_bytes, error) : no_memory(error);
+        m ? smol_file_parse(&m->file, bytes, size_bytes, error) : smol_fail_memory(error);
 
     if (status == SMOL_OK)
         status = check(&m->file, n_threads, error);
@@ -148,12 +143,12 @@ enum smol_status smol_model_text(struct smol_text **text, const struct smol_mode
         (status = smol_sampler_size(&sampler_bytes, model->file.config.vocab, sampler, error)))
         return status;
     if (session_bytes > SIZE_MAX - 2 * ALIGNMENT - sampler_bytes)
-        return no_memory(error);
+        return smol_fail_memory(error);
     session_bytes = smol_round_up(session_bytes, ALIGNMENT);
     size_bytes = smol_round_up(session_bytes + sampler_bytes, ALIGNMENT);
     memory = aligned_alloc(ALIGNMENT, size_bytes);
     if (!memory)
-        return no_memory(error);
+        return smol_fail_memory(error);
     if ((status = begin(text, &model->file, session, sampler, memory, session_bytes, sampler_bytes,
                         error)))
         free(memory);

@@ -63,7 +63,7 @@ enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint
         return smol_file_check_hash(file, error);
     leaves = malloc(n_pieces * SMOL_HASH_BYTES);
     if (!leaves)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
+        return smol_fail_memory(error);
     hash_leaves(leaves, file, n_pieces, n_threads);
     smol_hash_root(hash, leaves, file->body_bytes);
     free(leaves);

@@ -16,18 +16,13 @@ struct smol_text {
     void *memory; /* NULL, or of session and sampler */
 };
 
-static enum smol_status no_memory(struct smol_error *error)
-{
-    return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
-}
-
 enum smol_status smol_text_create(struct smol_text **text, struct smol_session *session,
                                   struct smol_sampler *sampler, struct smol_error *error)
 {
     struct smol_text *t = calloc(1, sizeof *t);
 
     if (!t)
-        return no_memory(error);
+        return smol_fail_memory(error);
     t->session = session;
     t->sampler = sampler;
     *text = t;
@@ -67,7 +62,7 @@ enum smol_status smol_text_append(struct smol_text *text, const uint32_t *tokens
                                   struct smol_error *error)
 {
     if (!make_room(text, n))
-        return no_memory(error);
+        return smol_fail_memory(error);
     if (n)
         memcpy(text->tokens + text->n_tokens, tokens, n * sizeof *tokens);
     text->n_tokens += n;
@@ -115,7 +110,7 @@ enum smol_status smol_text_next(uint32_t *token, struct smol_text *text, struct 
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "an empty text cannot be continued");
     if (!make_room(text, 1))
-        return no_memory(error);
+        return smol_fail_memory(error);
     if ((status = smol_text_feed(text, error)) ||
         (status =
              smol_sampler_pick(&picked, text->sampler, smol_session_logits(text->session), error)))

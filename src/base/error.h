@@ -8,4 +8,9 @@
 enum smol_status smol_fail(struct smol_error *error, enum smol_status code, uint64_t offset,
                            const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+static inline enum smol_status smol_fail_memory(struct smol_error *error)
+{
+    return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
+}
+
 #endif

@@ -133,7 +133,7 @@ static enum smol_status open_temporary(struct smol_writer *w, const char *path, 
     w->path = malloc(n + 1);
     w->temporary = malloc(n + sizeof suffix);
     if (!w->path || !w->temporary)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
+        return smol_fail_memory(error);
     memcpy(w->path, path, n + 1);
     memcpy(w->temporary, path, n);
     memcpy(w->temporary + n, suffix, sizeof suffix);
@@ -156,7 +156,7 @@ enum smol_status smol_writer_open(struct smol_writer **writer, const char *path,
     enum smol_status status;
 
     if (!w)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
+        return smol_fail_memory(error);
     w->fd = -1;
     status = open_temporary(w, path, mode, error);
     if (status) {

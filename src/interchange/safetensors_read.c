@@ -141,7 +141,7 @@ static enum smol_status read_arrays(struct smol_safetensors *f, const uint8_t *d
     f->metadata = json_object_get(f->header, "__metadata__");
     f->arrays = calloc(json_object_size(f->header) + 1, sizeof *f->arrays);
     if (f->arrays == NULL)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the list of tensors");
+        return smol_fail_memory(error);
     json_object_foreach(f->header, key, value)
     {
         enum smol_status status;
@@ -173,7 +173,7 @@ static enum smol_status read_header(json_t **header, const uint8_t *bytes, size_
     *header = json_loadb((const char *)bytes + 8, (size_t)header_bytes, JSON_REJECT_DUPLICATES,
                          &json_error);
     if (!*header && json_error_code(&json_error) == json_error_out_of_memory)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the header");
+        return smol_fail_memory(error);
     if (!json_is_object(*header)) {
         json_decref(*header);
         return smol_fail(error, SMOL_E_TEXT, 8, "the header is not a JSON object");

@@ -57,7 +57,7 @@ enum smol_status smol_encoder_create(struct smol_encoder **encoder, const struct
     enum smol_status status = SMOL_OK;
 
     if (!e)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the tokenizer");
+        return smol_fail_memory(error);
     e->file = file;
     if (file->config.tokenizer != SMOL_TOKENIZER_BYTES)
         status = fill(e, file, error);

@@ -53,7 +53,7 @@ static uint8_t *make(size_t *size_bytes, uint64_t section_bytes, struct smol_err
     uint8_t *bytes = malloc(HEADER_BYTES + (size_t)section_bytes);
 
     if (!bytes) {
-        smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the tokenizer");
+        smol_fail_memory(error);
         return NULL;
     }
     memcpy(bytes, magic, sizeof magic);

@@ -85,7 +85,7 @@ enum smol_status smol_merger_create(struct smol_merger **merger, const struct sm
     }
     if (!m || !m->starts || !m->rights || !m->merges || !fill(m, t)) {
         smol_merger_destroy(m);
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the tokenizer");
+        return smol_fail_memory(error);
     }
     *merger = m;
     return SMOL_OK;

@@ -41,8 +41,7 @@ enum smol_status smol_splitter_create(struct smol_splitter **splitter, struct sm
         s->match = pcre2_match_data_create_from_pattern(s->code, NULL);
     if (!s || !s->match) {
         smol_splitter_destroy(s);
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-                         "no memory for the pattern that splits text");
+        return smol_fail_memory(error);
     }
     /* Where there is no compiler for this machine, PCRE2 interprets. */
     pcre2_jit_compile(s->code, PCRE2_JIT_COMPLETE);

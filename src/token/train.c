@@ -37,11 +37,6 @@ struct smol_bpe_trainer {
     uint32_t n_merges;
 };
 
-static enum smol_status no_memory(struct smol_error *error)
-{
-    return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the words of the text");
-}
-
 void smol_bpe_destroy(struct smol_bpe_trainer *t)
 {
     if (!t)
@@ -60,7 +55,7 @@ enum smol_status smol_bpe_create(struct smol_bpe_trainer **trainer, struct smol_
 {
     static const uint8_t end[] = SMOL_END_OF_TEXT;
     struct smol_bpe_trainer *t = calloc(1, sizeof *t);
-    enum smol_status status = t ? smol_sodium_start(error) : no_memory(error);
+    enum smol_status status = t ? smol_sodium_start(error) : smol_fail_memory(error);
 
     status = status ? status : smol_splitter_create(&t->splitter, error);
     if (status) {
@@ -196,7 +191,7 @@ static enum smol_status count_pieces(struct smol_bpe_trainer *t, struct smol_spa
 
     while (!(status = smol_next_piece(&piece, &pieces, error)) && piece.size_bytes > 0)
         if (!count(t, piece))
-            return no_memory(error);
+            return smol_fail_memory(error);
     return status;
 }
 
@@ -278,14 +273,14 @@ static enum smol_status merge_all(struct smol_bpe_trainer *t, uint32_t vocab,
     t->merges = calloc((size_t)vocab - MIN_VOCAB + 1, sizeof *t->merges);
     t->lengths = calloc(vocab, sizeof *t->lengths);
     if (!t->merges || !t->lengths)
-        return no_memory(error);
+        return smol_fail_memory(error);
     for (size_t i = 0; i < 256; i++)
         t->lengths[i] = 1;
     for (size_t i = 0; i < t->n_words; i++)
         if (!add_pairs(t, (uint32_t)i))
-            return no_memory(error);
+            return smol_fail_memory(error);
     if (!smol_pairs_offer(&t->pairs, 0))
-        return no_memory(error);
+        return smol_fail_memory(error);
     while (MIN_VOCAB + t->n_merges < vocab) {
         struct smol_pair *best = smol_pairs_best(&t->pairs);
         if (!best || best->count < 2)
@@ -294,7 +289,7 @@ static enum smol_status merge_all(struct smol_bpe_trainer *t, uint32_t vocab,
             (int)SMOL_MAX_TOKEN_BYTES)
             continue;
         if (!merge_everywhere(t, best))
-            return no_memory(error);
+            return smol_fail_memory(error);
         if (progress && !progress(context, MIN_VOCAB + t->n_merges, vocab))
             return smol_fail(error, SMOL_E_CANCELLED, SMOL_NO_OFFSET, "stopped");
     }

@@ -90,7 +90,7 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
     set_threads(t);
     status = smol_net_create(&t->net, &config, &net_options, error);
     if (status == SMOL_OK && !take_all(t))
-        status = smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the optimiser");
+        status = smol_fail_memory(error);
     if (status == SMOL_OK)
         measure_tokens(t);
     return status;
@@ -120,7 +120,7 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "libsodium does not start");
     t = smol_train_alloc(1, sizeof *t);
     if (!t)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a trainer");
+        return smol_fail_memory(error);
     t->options = *options;
     smol_train_resolve(&t->options);
     t->corpus = *corpus;

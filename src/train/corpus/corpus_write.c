@@ -38,11 +38,6 @@ struct smol_corpus_writer {
     crypto_generichash_state text_hash;
 };
 
-static enum smol_status no_memory(struct smol_error *error)
-{
-    return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the corpus");
-}
-
 void smol_corpus_writer_abort(struct smol_corpus_writer *w)
 {
     if (!w)
@@ -65,7 +60,7 @@ static enum smol_status append_memory(struct smol_corpus_writer *w, const void *
         uint8_t *larger = capacity > SIZE_MAX / 4 ? NULL : realloc(w->memory, capacity);
 
         if (!larger)
-            return no_memory(error);
+            return smol_fail_memory(error);
         w->memory = larger;
         w->capacity = capacity;
     }
@@ -92,7 +87,7 @@ enum smol_status smol_corpus_writer_open(struct smol_corpus_writer **writer,
     enum smol_status status = SMOL_OK;
 
     if (!w)
-        return no_memory(error);
+        return smol_fail_memory(error);
     memset(w, 0, sizeof *w);
     w->tokenizer = tokenizer;
     w->width = smol_corpus_width(tokenizer->config.vocab);
@@ -100,7 +95,7 @@ enum smol_status smol_corpus_writer_open(struct smol_corpus_writer **writer,
     w->tokens = calloc(PENDING_BYTES, sizeof *w->tokens);
     w->checksum = XXH3_createState();
     if (!w->pending || !w->tokens || !w->checksum)
-        status = no_memory(error);
+        status = smol_fail_memory(error);
     else
         status = smol_encoder_create(&w->encoder, tokenizer, error);
     if (status == SMOL_OK && path)
@@ -128,7 +123,7 @@ static enum smol_status mark_start(struct smol_corpus_writer *w, struct smol_err
         uint64_t *larger = realloc(w->starts, capacity * sizeof *larger);
 
         if (!larger)
-            return no_memory(error);
+            return smol_fail_memory(error);
         w->starts = larger;
         w->starts_capacity = capacity;
     }

@@ -225,7 +225,7 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
     enum smol_status status = SMOL_OK;
 
     if (!net)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the network");
+        return smol_fail_memory(error);
     net->config = *config;
     net->batch = options->batch;
     net->n_tokens = (size_t)options->batch * config->context;
@@ -238,7 +238,7 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
     smol_frozen_key_init(&net->key, config->seed);
     net->layers = smol_train_alloc(config->n_layers, sizeof *net->layers);
     if (!net->layers)
-        status = smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the layers");
+        status = smol_fail_memory(error);
     if (status == SMOL_OK)
         status = smol_net_register(net, error);
     if (status == SMOL_OK && !take_all(net))

@@ -161,8 +161,7 @@ enum smol_status smol_net_register(struct smol_net *net, struct smol_error *erro
     /* wte, wpe, shared and ln_f; a layer has at most 2 x 2 for norms 1 and 4 x 6 for matrices. */
     net->params = smol_train_alloc(5 + (size_t)c->n_layers * 32, sizeof *net->params);
     if (!net->params)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-                         "no memory for the list of parameters");
+        return smol_fail_memory(error);
     net->wte = add(net, "wte", "weight", SMOL_GROUP_EMBEDDING, (enum smol_dtype)c->wte_type,
                    c->vocab, c->width);
     net->wpe = add(net, "wpe", "weight", SMOL_GROUP_EMBEDDING, (enum smol_dtype)c->wpe_type,

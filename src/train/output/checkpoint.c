@@ -89,7 +89,7 @@ static enum smol_status list_contents(struct contents *out, const struct smol_tr
     c.metadata = metadata_of(t);
     if (!c.sources || !c.metadata) {
         free_contents(&c);
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for a checkpoint");
+        return smol_fail_memory(error);
     }
     for (size_t i = 0; i < c.n; i++) {
         const struct smol_param *p = t->net->params + i % n_params;

@@ -101,7 +101,7 @@ static enum smol_status list_tensors(struct list *out, json_t **metadata,
     if (!list.items || !*metadata) {
         free(list.items);
         json_decref(*metadata);
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the list of tensors");
+        return smol_fail_memory(error);
     }
     add(&list, "wte", "weight", c->vocab, c->width, smol_net_value(net, net->wte), 1);
     add(&list, "wpe", "weight", c->context, c->width, smol_net_value(net, net->wpe), 1);

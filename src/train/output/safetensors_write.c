@@ -118,11 +118,6 @@ static enum smol_status put_tensor(struct target *to, const struct smol_tensor_s
     return status;
 }
 
-static enum smol_status no_memory(struct smol_error *error)
-{
-    return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the tensors' file");
-}
-
 static enum smol_status put_all(struct target *to, const char *header,
                                 const struct smol_tensor_source *sources, size_t n,
                                 struct smol_error *error)
@@ -152,7 +147,7 @@ enum smol_status smol_tensor_file_write(uint8_t **out, size_t *size_bytes,
         *size_bytes = (size_t)size;
     }
     free(header);
-    return bytes ? SMOL_OK : no_memory(error);
+    return bytes ? SMOL_OK : smol_fail_memory(error);
 }
 
 enum smol_status smol_tensor_file_append(uint64_t *size_bytes, struct smol_writer *writer,
@@ -164,7 +159,7 @@ enum smol_status smol_tensor_file_append(uint64_t *size_bytes, struct smol_write
     enum smol_status status;
 
     if (!header)
-        return no_memory(error);
+        return smol_fail_memory(error);
     status = put_all(&(struct target){.writer = writer}, header, sources, n_sources, error);
     if (status == SMOL_OK)
         *size_bytes = 8 + smol_round_up(strlen(header), 8) + data_bytes;

@@ -114,7 +114,7 @@ static enum smol_status pack_q4(const struct smol_table_view *table, uint8_t *em
     float *row = malloc(cols * sizeof *row);
 
     if (!row)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
+        return smol_fail_memory(error);
     for (size_t r = 0; r < p->rows; r++) {
         float scale;
 
@@ -195,7 +195,7 @@ static enum smol_status pack_all(struct smol_trainer *t, struct smol_error *erro
     t->embeddings = smol_train_alloc((size_t)layout.size_bytes, 1);
     t->learned = smol_train_alloc((size_t)t->learned_bytes, 1);
     if (!t->embeddings || !t->learned)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the file's sections");
+        return smol_fail_memory(error);
     status = pack_table(t, t->net->wte, &layout.wte, error);
     if (status == SMOL_OK)
         status = pack_table(t, t->net->wpe, &layout.wpe, error);
@@ -242,7 +242,7 @@ enum smol_status smol_trainer_model(uint8_t **out, size_t *size_bytes, const str
         return status;
     bytes = malloc((size_t)size + SMOL_SIGNATURE_BLOCK_BYTES);
     if (!bytes)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the model file");
+        return smol_fail_memory(error);
     status = smol_file_write(bytes, size, &parts, error);
     if (status != SMOL_OK) {
         free(bytes);
