@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 
 parser = argparse.ArgumentParser()
@@ -27,7 +28,7 @@ parser.add_argument('build', nargs='?', default='build')
 parser.add_argument('--kills', type=int, default=8)
 parser.add_argument('--seed', type=int, default=1)
 options = parser.parse_args()
-root = pathlib.Path(__file__).resolve().parents[2]
+root = pathlib.Path(__file__).resolve().parents[3]
 smoltrain = str(pathlib.Path(options.build) / 'tools/smoltrain')
 small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1']
 

@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')

@@ -6,9 +6,11 @@ Usage: test_tokenizer.py BUILD_DIR
 """
 import json
 import math
+import pathlib
 import random
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 from tokenizing import TEXT, root, run, smolrun, smoltool, tool, train, write
 

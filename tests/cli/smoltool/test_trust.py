@@ -15,6 +15,7 @@ import sys
 
 import nacl.signing
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')

@@ -6,12 +6,14 @@ Usage: test_tokenizer_models.py BUILD_DIR
 """
 import json
 import math
+import pathlib
 import signal
 import struct
 import subprocess
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 from tokenizing import TEXT, run, smolrun, smoltool, smoltrain, train, write
 

@@ -9,11 +9,12 @@ import shutil
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build').resolve()
 smoltool, smolrun, embedded = (str(build / p) for p in ('tools/smoltool', 'tools/smolrun', 'docs/examples/embedded'))
-model = pathlib.Path(__file__).resolve().parents[2] / 'models/shakespeare-alpha.smol'
+model = pathlib.Path(__file__).resolve().parents[3] / 'models/shakespeare-alpha.smol'
 WARNINGS = ['-Wall', '-Wextra', '-Wpedantic', '-Werror', '-fsyntax-only']
 
 
@@ -57,7 +58,7 @@ def test_example(folder):
 
 
 def test_example_is_short(folder):
-    source = (pathlib.Path(__file__).resolve().parents[2] / 'docs/examples/embedded.c').read_text()
+    source = (pathlib.Path(__file__).resolve().parents[3] / 'docs/examples/embedded.c').read_text()
     code = re.sub(r'/\*.*?\*/', '', source, flags=re.S)
     assert sum(bool(line.strip()) for line in code.splitlines()) <= 45
 

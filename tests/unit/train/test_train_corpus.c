@@ -1,5 +1,5 @@
 /* Corpora: what is written is read, wherever text is cut into pieces; damage is seen. The header's
- * checksums and hash are checked from outside, in cli/test_data.py. */
+ * checksums and hash are checked from outside, in cli/smoltrain/test_data.py. */
 #include "train/corpus/corpus.h"
 
 #include <criterion/criterion.h>

@@ -14,10 +14,11 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-root = pathlib.Path(__file__).resolve().parents[2]
+root = pathlib.Path(__file__).resolve().parents[3]
 smoltrain = str((build / 'tools/smoltrain').resolve())
 small = ['--layers', '1', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1']
 models = ['embed.smol', 'full.safetensors', 'alpha-1.smol', 'alpha-3.smol', 'alpha-20.smol']

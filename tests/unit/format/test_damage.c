@@ -5,8 +5,8 @@
  * writer would write. The build redirects the library's calls of malloc and its kin, and of mmap,
  * which is mmap64 with offsets of 64 bits, to here (--wrap). */
 #define _GNU_SOURCE /* malloc_usable_size */
-#include "../fuzz/mutate.h"
-#include "../fuzz/recipes.h"
+#include "../../fuzz/mutate.h"
+#include "../../fuzz/recipes.h"
 
 #include <criterion/criterion.h>
 #include <malloc.h>

@@ -12,10 +12,11 @@ import sys
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'reference'))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'reference'))
 import container
 import models
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 
 smoltool = str((pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build') / 'tools/smoltool').resolve())

@@ -19,10 +19,11 @@ import time
 
 import xxhash
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-root = pathlib.Path(__file__).resolve().parents[2]
+root = pathlib.Path(__file__).resolve().parents[3]
 smoltrain = str(build / 'tools/smoltrain')
 small = ['--layers', '1', '--width', '16', '--heads', '2', '--context', '8', '--batch', '2', '--threads', '1',
          '--eval-every', '0', '--steps', '3']

@@ -10,11 +10,12 @@ import sys
 
 import numpy as np
 
-root = pathlib.Path(__file__).resolve().parents[2]
+root = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(root / 'tests/reference'))
 import container  # noqa: E402
 import models  # noqa: E402
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build').resolve()

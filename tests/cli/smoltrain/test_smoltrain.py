@@ -18,10 +18,11 @@ import time
 import nacl.signing
 import numpy as np
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-root = pathlib.Path(__file__).resolve().parents[2]
+root = pathlib.Path(__file__).resolve().parents[3]
 smoltrain = str(build / 'tools/smoltrain')
 smolrun = str(build / 'tools/smolrun')
 small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '2',

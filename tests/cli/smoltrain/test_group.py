@@ -12,10 +12,11 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import cases
 
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-root = pathlib.Path(__file__).resolve().parents[2]
+root = pathlib.Path(__file__).resolve().parents[3]
 smoltrain = build / 'tools/smoltrain'
 small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '8', '--eval-every', '20', '--threads', '1']
 # As root and on fewer cores than processes; a container may forbid reading each other's memory.

@@ -12,6 +12,7 @@ import sys
 
 import numpy as np
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from gpt2_files import (F, Gguf, blocks_q4_0, blocks_q8_0, byte_letters, gguf_name, gpt2, half, read_npz,
                         read_safetensors)
 
@@ -20,7 +21,7 @@ import cases
 build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
 smoltool = str((build / 'tools/smoltool').resolve())
 logits_program = str((build / 'tests/cli/logits').resolve())
-models = pathlib.Path(__file__).resolve().parents[2] / 'models'
+models = pathlib.Path(__file__).resolve().parents[3] / 'models'
 sanitized = 'SMOL_SANITIZED' in os.environ
 
 
@@ -42,7 +43,7 @@ def new(path, *arguments):
 
 def reference():
     """The reader and writer that tests/reference has, written from SPEC.md alone."""
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'reference'))
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'reference'))
     import container
     import models as random_models
     return container, random_models
