@@ -42,8 +42,8 @@ static enum smol_status check_blocks(const uint8_t *data, uint64_t n, float max,
     return status;
 }
 
-enum smol_status smol_numbers_check(const uint8_t *data, uint8_t type, uint64_t n, float max,
-                                    const char *what, struct smol_error *error)
+enum smol_status smol_numbers_check(const uint8_t *data, enum smol_dtype type, uint64_t n,
+                                    float max, const char *what, struct smol_error *error)
 {
     const uint32_t size = smol_dtype_bytes(type);
 
@@ -71,8 +71,8 @@ static enum smol_status moved(enum smol_status status, uint64_t by, struct smol_
 }
 
 /* n numbers at a place of LRND, which lies at file_offset. */
-static enum smol_status check_array(const uint8_t *learned, uint64_t at, uint8_t type, uint64_t n,
-                                    float max, const char *what, uint64_t file_offset,
+static enum smol_status check_array(const uint8_t *learned, uint64_t at, enum smol_dtype type,
+                                    uint64_t n, float max, const char *what, uint64_t file_offset,
                                     struct smol_error *error)
 {
     return moved(smol_numbers_check(learned + at, type, n, max, what, error), file_offset + at,
@@ -95,7 +95,7 @@ static enum smol_status check_slot(const struct smol_config *config, uint32_t la
     smol_config_shape(config, slot, &rows, &cols);
     if (s->kind == SMOL_NORM) {
         const bool stored = s->source == SMOL_NORM_STORED;
-        const uint8_t type = stored ? s->value_type : s->alpha_type;
+        const enum smol_dtype type = stored ? s->value_type : s->alpha_type;
         const uint64_t n = stored ? cols : smol_scheme_parameters(s);
         const float max = stored ? ANY_FINITE : ALPHA_MAX;
         const char *what = stored ? "stored norm" : "alpha";
@@ -135,9 +135,8 @@ enum smol_status smol_params_check(const struct smol_config *config,
     if (learned->size_bytes == 0)
         return SMOL_OK;
     for (uint32_t layer = 0; layer < config->n_layers; layer++)
-        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
-            status =
-                check_slot(config, layer, (enum smol_slot)slot, learned->data, file_offset, error);
+        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
+            status = check_slot(config, layer, slot, learned->data, file_offset, error);
             if (status)
                 return status;
         }
@@ -175,7 +174,7 @@ static enum smol_status check_table(const struct smol_table_view *t,
     enum smol_status status;
 
     if (!t->scales) {
-        status = smol_numbers_check(t->data, (uint8_t)t->type, n, ANY_FINITE, "embedding", error);
+        status = smol_numbers_check(t->data, t->type, n, ANY_FINITE, "embedding", error);
         return moved(status, part->data, error);
     }
     if (t->type == SMOL_Q4 && (status = check_q4_tail(t, part->data, part->multipliers, error)))
@@ -229,8 +228,7 @@ enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t em
 
         if ((status = check_table(t, &part, error)) ||
             (status = check_padding(file, embd_at,
-                                    part.data + rows * smol_row_bytes((uint8_t)t->type, t->cols),
-                                    error)))
+                                    part.data + rows * smol_row_bytes(t->type, t->cols), error)))
             return status;
         if (t->multipliers &&
             (status = check_padding(

@@ -40,9 +40,9 @@ static enum smol_status check_shape(const struct smol_config *c, struct smol_err
         return smol_fail(error, SMOL_E_RANGE, 28, "the epsilon of LayerNorm is not in 2^-60..1");
     if (!is_scale(c->logit_scale, SCALE_MAX))
         return smol_fail(error, SMOL_E_RANGE, 48, "the logit scale is not in 2^-60..2^60");
-    if (c->wte_type > SMOL_Q4)
+    if (!smol_dtype_holds(c->wte_type, SMOL_OF_EMBEDDINGS))
         return smol_fail(error, SMOL_E_ENUM, 40, "number type %u of wte is unknown", c->wte_type);
-    if (c->wpe_type > SMOL_Q4)
+    if (!smol_dtype_holds(c->wpe_type, SMOL_OF_EMBEDDINGS))
         return smol_fail(error, SMOL_E_ENUM, 41, "number type %u of wpe is unknown", c->wpe_type);
     if (c->tokenizer != SMOL_TOKENIZER_BYTES && c->tokenizer != SMOL_TOKENIZER_BPE)
         return smol_fail(error, SMOL_E_ENUM, 42, "tokenizer %u is unknown", c->tokenizer);
@@ -59,12 +59,6 @@ static enum smol_status unused(unsigned value, uint64_t offset, unsigned index, 
                      what);
 }
 
-/* Whether learned numbers can be of a type. */
-static bool holds_learned(uint8_t type)
-{
-    return type == SMOL_F32 || type == SMOL_F16 || type == SMOL_Q8_BLOCKS;
-}
-
 /* Distribution, bases, type and sigma of a scheme that has alphas or a unit basis. */
 static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uint64_t at,
                                     struct smol_error *error)
@@ -75,7 +69,7 @@ static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uin
     if (s->d < 1 || s->d > SMOL_MAX_BASES)
         return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, allowed is 1..64", i,
                          s->d);
-    if (!holds_learned(s->alpha_type))
+    if (!smol_dtype_holds(s->alpha_type, SMOL_OF_PARAMETERS))
         return smol_fail(error, SMOL_E_ENUM, at + 6, "scheme %u: number type %u cannot hold alphas",
                          i, s->alpha_type);
     if (!is_scale(s->sigma, SCALE_MAX))
@@ -130,7 +124,7 @@ static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, ui
                          "scheme %u: a gain for each layer takes a shared projection", i);
     if ((s->rank == 0 || is_nola) && (s->terms & STORED_TERMS) == 0)
         return unused(s->value_type, at + 7, i, "type of factors", error);
-    if (!holds_learned(s->value_type))
+    if (!smol_dtype_holds(s->value_type, SMOL_OF_PARAMETERS))
         return smol_fail(error, SMOL_E_ENUM, at + 7,
                          "scheme %u: number type %u cannot hold factors", i, s->value_type);
     return SMOL_OK;
@@ -148,7 +142,7 @@ static enum smol_status check_norm(const struct smol_scheme *s, unsigned i, uint
         (status = unused(s->dimensions, at + 12, i, "number of dimensions", error)))
         return status;
     if (s->source == SMOL_NORM_STORED) {
-        if (!holds_learned(s->value_type))
+        if (!smol_dtype_holds(s->value_type, SMOL_OF_PARAMETERS))
             return smol_fail(error, SMOL_E_ENUM, at + 7,
                              "scheme %u: number type %u cannot hold vectors", i, s->value_type);
     } else if ((status = unused(s->value_type, at + 7, i, "type of vectors", error))) {
@@ -208,7 +202,7 @@ static enum smol_status check_use(const struct smol_config *c, uint8_t index, en
                                   uint32_t *n_used, uint64_t offset, struct smol_error *error)
 {
     uint32_t rows, cols;
-    const bool norm = slot == SMOL_LN_1 || slot == SMOL_LN_2 || slot == SMOL_LN_F;
+    const bool norm = !smol_slot_is_matrix(slot);
 
     smol_config_shape(c, slot, &rows, &cols);
     if (index >= c->n_schemes)
@@ -235,10 +229,10 @@ static uint64_t made_factors(const struct smol_config *c, const struct smol_laye
 {
     uint64_t n = 0;
 
-    for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
+    for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
         const struct smol_scheme *s = &c->schemes[span->scheme[slot]];
         uint32_t rows, cols;
-        smol_config_shape(c, (enum smol_slot)slot, &rows, &cols);
+        smol_config_shape(c, slot, &rows, &cols);
         if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
             n += (uint64_t)s->rank * ((uint64_t)rows + cols);
     }
@@ -258,9 +252,8 @@ static enum smol_status check_runs(const struct smol_config *c, struct smol_erro
         if (span->n_layers < 1)
             return smol_fail(error, SMOL_E_RANGE, at, "run %u has no layers", i);
         n_layers += span->n_layers;
-        for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
-            if ((status =
-                     check_use(c, span->scheme[s], (enum smol_slot)s, &n_used, at + 2 + s, error)))
+        for (enum smol_slot s = SMOL_LN_1; s < SMOL_N_SLOTS; s++)
+            if ((status = check_use(c, span->scheme[s], s, &n_used, at + 2 + s, error)))
                 return status;
         if (i > 0 && memcmp(span->scheme, c->spans[i - 1].scheme, SMOL_N_SLOTS) == 0)
             return smol_fail(error, SMOL_E_CANONICAL, at, "runs %u and %u are alike, they are one",
@@ -317,7 +310,7 @@ void smol_config_canonicalise(struct smol_config *config)
 
     for (uint32_t i = 0; i < config->n_spans; i++) {
         struct smol_layer_span span = config->spans[i];
-        for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
+        for (enum smol_slot s = SMOL_LN_1; s < SMOL_N_SLOTS; s++)
             span.scheme[s] = renumber(schemes, &n_schemes, &config->schemes[span.scheme[s]]);
         if (n_spans > 0 &&
             memcmp(span.scheme, config->spans[n_spans - 1].scheme, SMOL_N_SLOTS) == 0)

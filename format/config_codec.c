@@ -5,27 +5,27 @@
 
 static void scheme_decode(struct smol_scheme *s, const uint8_t *b)
 {
-    s->kind = b[0] & 15;
+    s->kind = (enum smol_kind)(b[0] & 15);
     s->terms = b[0] & 0xf0;
-    s->source = b[1];
-    s->dist = b[2];
+    s->source = (enum smol_source)b[1];
+    s->dist = (enum smol_dist)b[2];
     s->d = b[3];
     s->rank = smol_le16(b + 4);
-    s->alpha_type = b[6];
-    s->value_type = b[7];
+    s->alpha_type = (enum smol_dtype)b[6];
+    s->value_type = (enum smol_dtype)b[7];
     s->sigma = smol_load_f32(b + 8);
     s->dimensions = smol_le32(b + 12);
 }
 
 static void scheme_encode(uint8_t *b, const struct smol_scheme *s)
 {
-    b[0] = s->kind | s->terms;
-    b[1] = s->source;
-    b[2] = s->dist;
+    b[0] = (uint8_t)(s->kind | s->terms);
+    b[1] = (uint8_t)s->source;
+    b[2] = (uint8_t)s->dist;
     b[3] = s->d;
     smol_put16(b + 4, s->rank);
-    b[6] = s->alpha_type;
-    b[7] = s->value_type;
+    b[6] = (uint8_t)s->alpha_type;
+    b[7] = (uint8_t)s->value_type;
     smol_put32(b + 8, smol_f32_bits(s->sigma));
     smol_put32(b + 12, s->dimensions);
 }
@@ -40,9 +40,9 @@ static void fixed_decode(struct smol_config *c, const uint8_t *b)
     c->vocab = smol_le32(b + 24);
     c->ln_epsilon = smol_load_f32(b + 28);
     c->seed = smol_le64(b + 32);
-    c->wte_type = b[40];
-    c->wpe_type = b[41];
-    c->tokenizer = b[42];
+    c->wte_type = (enum smol_dtype)b[40];
+    c->wpe_type = (enum smol_dtype)b[41];
+    c->tokenizer = (enum smol_tokenizer_kind)b[42];
     c->n_schemes = b[43];
     c->n_spans = smol_le16(b + 44);
     c->ln_f = b[46];
@@ -115,9 +115,9 @@ void smol_conf_encode(uint8_t *b, const struct smol_config *c)
     smol_put32(b + 24, c->vocab);
     smol_put32(b + 28, smol_f32_bits(c->ln_epsilon));
     smol_put64(b + 32, c->seed);
-    b[40] = c->wte_type;
-    b[41] = c->wpe_type;
-    b[42] = c->tokenizer;
+    b[40] = (uint8_t)c->wte_type;
+    b[41] = (uint8_t)c->wpe_type;
+    b[42] = (uint8_t)c->tokenizer;
     b[43] = (uint8_t)c->n_schemes;
     smol_put16(b + 44, (uint16_t)c->n_spans);
     b[46] = c->ln_f;

@@ -42,14 +42,12 @@ uint32_t smol_scheme_parameters(const struct smol_scheme *s)
         return s->source == SMOL_NORM_OWN ? s->d : 0;
     if (s->source == SMOL_MATRIX_UNIT)
         return 0;
-    return s->source < SMOL_MATRIX_FASTFOOD || s->source == SMOL_MATRIX_NOLA ? s->d : s->dimensions;
+    return smol_source_projects(s->source) ? s->dimensions : s->d;
 }
 
 bool smol_scheme_is_shared(const struct smol_scheme *s)
 {
-    return s->kind == SMOL_MATRIX &&
-           (s->source == SMOL_MATRIX_SHARED || s->source == SMOL_MATRIX_FASTFOOD_SHARED ||
-            s->source == SMOL_MATRIX_FOURIER_SHARED);
+    return s->kind == SMOL_MATRIX && smol_source_is_shared(s->source);
 }
 
 bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b)
@@ -60,34 +58,20 @@ bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b)
            smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma) && a->dimensions == b->dimensions;
 }
 
-/* The method of one matrix scheme; NULL for a mixture that has no name. */
-static const char *scheme_method(const struct smol_scheme *s)
-{
-    static const char *const names[] = {"embed",           "alpha",   "alpha-global",  "fastfood",
-                                        "fastfood-global", "fourier", "fourier-global"};
-
-    if (smol_scheme_has(s, SMOL_TERM_SPARSE))
-        return NULL;
-    if (s->source == SMOL_MATRIX_NOLA)
-        return "nola";
-    if (s->rank)
-        return s->source == SMOL_MATRIX_UNIT ? "lora" : NULL;
-    return names[s->source];
-}
-
 const char *smol_config_method(const struct smol_config *config)
 {
-    const char *method = NULL;
+    const struct smol_method *method = NULL;
 
     for (uint32_t i = 0; i < config->n_schemes; i++) {
-        if (config->schemes[i].kind != SMOL_MATRIX)
+        const struct smol_scheme *s = &config->schemes[i];
+        if (s->kind != SMOL_MATRIX)
             continue;
-        const char *m = scheme_method(&config->schemes[i]);
-        if (!m || (method && m != method))
+        const struct smol_method *m = smol_method_of(s->source, s->rank > 0);
+        if (!m || (method && m != method) || smol_scheme_has(s, SMOL_TERM_SPARSE))
             return "mixed";
         method = m;
     }
-    return method ? method : "mixed";
+    return method ? method->name : "mixed";
 }
 
 bool smol_scheme_has(const struct smol_scheme *s, enum smol_term term)
@@ -97,8 +81,7 @@ bool smol_scheme_has(const struct smol_scheme *s, enum smol_term term)
 
 bool smol_scheme_projects(const struct smol_scheme *s)
 {
-    return s->kind == SMOL_MATRIX && s->source >= SMOL_MATRIX_FASTFOOD &&
-           s->source <= SMOL_MATRIX_FOURIER_SHARED;
+    return s->kind == SMOL_MATRIX && smol_source_projects(s->source);
 }
 
 uint32_t smol_scheme_sparse(const struct smol_scheme *s)
@@ -123,8 +106,8 @@ static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, e
 
 const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer)
 {
-    for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
-        const struct smol_scheme *s = smol_config_scheme(config, layer, (enum smol_slot)slot);
+    for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
+        const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
         if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
             return s;
     }
@@ -142,8 +125,8 @@ uint64_t smol_config_parameters(const struct smol_config *config)
         }
     for (uint32_t layer = 0; layer < config->n_layers; layer++) {
         n += smol_config_layer_gain(config, layer) != NULL;
-        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
-            n += slot_numbers(config, layer, (enum smol_slot)slot);
+        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
+            n += slot_numbers(config, layer, slot);
     }
     return n;
 }

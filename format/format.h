@@ -33,8 +33,8 @@ void smol_conf_encode(uint8_t *bytes, const struct smol_config *config);
 enum smol_status smol_text_check(const uint8_t *text, size_t size_bytes, struct smol_error *error);
 
 /* Finite numbers; the error's offset counts from data. max: the largest magnitude allowed. */
-enum smol_status smol_numbers_check(const uint8_t *data, uint8_t type, uint64_t n, float max,
-                                    const char *what, struct smol_error *error);
+enum smol_status smol_numbers_check(const uint8_t *data, enum smol_dtype type, uint64_t n,
+                                    float max, const char *what, struct smol_error *error);
 
 /* The learned numbers of a file whose section has the right size: finite, within limits.
  * file_offset: where LRND begins in the file, for the error's offset. */

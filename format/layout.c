@@ -10,7 +10,7 @@ const char smol_section_name[N_SECTIONS][5] = {"CONF", "LRND", "TOKN", "CARD", "
 const uint8_t smol_section_alignment[N_SECTIONS] = {8, 8, 8, 8, 64};
 
 /* The limits keep these far below 2^64: rows < 2^24, cols <= 2^16, 4 bytes a number. */
-static uint64_t place_table(struct smol_table_layout *at, uint8_t type, uint32_t rows,
+static uint64_t place_table(struct smol_table_layout *at, enum smol_dtype type, uint32_t rows,
                             uint32_t cols, uint64_t begin)
 {
     uint64_t end = begin + smol_round_up(rows * smol_row_bytes(type, cols), 64);

@@ -2,18 +2,18 @@
 #include <smol/file.h>
 #include <smol/params.h>
 
-uint32_t smol_dtype_bytes(uint8_t type)
+uint32_t smol_dtype_bytes(enum smol_dtype type)
 {
     return type == SMOL_F32 ? 4u : type == SMOL_F16 ? 2u : 1u;
 }
 
-uint64_t smol_params_array_bytes(uint8_t type, uint64_t n)
+uint64_t smol_params_array_bytes(enum smol_dtype type, uint64_t n)
 {
     return type == SMOL_Q8_BLOCKS ? n + (n + SMOL_Q8_BLOCK - 1) / SMOL_Q8_BLOCK * 2
                                   : n * smol_dtype_bytes(type);
 }
 
-uint64_t smol_row_bytes(uint8_t type, uint32_t cols)
+uint64_t smol_row_bytes(enum smol_dtype type, uint32_t cols)
 {
     return type == SMOL_Q4 ? ((uint64_t)cols + 63) / 64 * 32
                            : (uint64_t)cols * smol_dtype_bytes(type);
@@ -100,8 +100,8 @@ static uint64_t layer_bytes(const struct smol_config *config, uint32_t layer)
     struct smol_params_place place;
     uint64_t at = gain_bytes(config, layer);
 
-    for (unsigned s = 0; s < SMOL_N_SLOTS; s++)
-        at = place_slot(&place, config, layer, (enum smol_slot)s, at);
+    for (enum smol_slot s = SMOL_LN_1; s < SMOL_N_SLOTS; s++)
+        at = place_slot(&place, config, layer, s, at);
     return at;
 }
 
@@ -128,7 +128,7 @@ void smol_params_at(struct smol_params_place *place, const struct smol_config *c
     uint64_t at = begin + (slot == SMOL_LN_F ? 0 : gain_bytes(config, layer));
 
     for (unsigned s = 0; slot != SMOL_LN_F && s < (unsigned)slot; s++)
-        at = place_slot(place, config, layer, (enum smol_slot)s, at);
+        at = place_slot(place, config, layer, s, at);
     place_slot(place, config, layer, slot, at);
     place->layer_gain = begin;
 }

@@ -194,12 +194,12 @@ static enum smol_status check_card(const struct smol_span *card, uint64_t at,
 }
 
 static struct smol_table_view view_table(const struct smol_span *embeddings,
-                                         const struct smol_table_layout *at, uint8_t type,
+                                         const struct smol_table_layout *at, enum smol_dtype type,
                                          uint32_t rows, uint32_t cols)
 {
     const uint8_t *b = embeddings->data;
 
-    return (struct smol_table_view){(enum smol_dtype)type,
+    return (struct smol_table_view){type,
                                     rows,
                                     cols,
                                     b + at->data,

@@ -33,8 +33,10 @@ extern "C" {
 #define SMOL_MAX_SPECIALS 256u
 #define SMOL_MAX_TOKEN_BYTES 1024u
 
-/* Q8 and Q4 are of embeddings, Q8_BLOCKS is of learned numbers (SPEC.md 3.2). */
+/* Number types. Q8 and Q4 are of rows with a scale, Q8_BLOCKS is of parameters (SPEC.md 3.2). */
 enum smol_dtype { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2, SMOL_Q4 = 3, SMOL_Q8_BLOCKS = 4 };
+/* What holds numbers; not every type fits. */
+enum smol_dtype_use { SMOL_OF_EMBEDDINGS, SMOL_OF_PARAMETERS, SMOL_OF_KV };
 enum smol_dist { SMOL_SIGN = 0, SMOL_GAUSS = 1 };
 enum smol_tokenizer_kind { SMOL_TOKENIZER_BYTES = 0, SMOL_TOKENIZER_BPE = 1 };
 
@@ -76,14 +78,14 @@ enum smol_slot {
 };
 
 struct smol_scheme {
-    uint8_t kind;       /* enum smol_kind */
-    uint8_t terms;      /* enum smol_term, of a matrix */
-    uint8_t source;     /* enum smol_source */
-    uint8_t dist;       /* enum smol_dist */
-    uint8_t d;          /* bases */
-    uint16_t rank;      /* of the low-rank factors, 0 = none */
-    uint8_t alpha_type; /* enum smol_dtype: F32, F16 or Q8_BLOCKS */
-    uint8_t value_type; /* the same, of factors, vectors, gains, biases and sparse terms */
+    enum smol_kind kind;
+    uint8_t terms; /* enum smol_term, of a matrix */
+    enum smol_source source;
+    enum smol_dist dist;
+    uint8_t d;                  /* bases */
+    uint16_t rank;              /* of the low-rank factors, 0 = none */
+    enum smol_dtype alpha_type; /* F32, F16 or Q8_BLOCKS */
+    enum smol_dtype value_type; /* the same, of factors, vectors, gains, biases and sparse terms */
     float sigma;
     uint32_t dimensions; /* numbers that a projection starts from, or of a row of the sparse term;
                             else 0 */
@@ -104,15 +106,51 @@ struct smol_config {
     float ln_epsilon;
     float logit_scale;
     uint64_t seed;
-    uint8_t wte_type;  /* enum smol_dtype */
-    uint8_t wpe_type;  /* enum smol_dtype */
-    uint8_t tokenizer; /* enum smol_tokenizer_kind */
-    uint8_t ln_f;      /* scheme of the last LayerNorm */
+    enum smol_dtype wte_type, wpe_type;
+    enum smol_tokenizer_kind tokenizer;
+    uint8_t ln_f; /* scheme of the last LayerNorm */
     uint32_t n_schemes;
     uint32_t n_spans;
     struct smol_scheme schemes[SMOL_MAX_SCHEMES];
     struct smol_layer_span spans[SMOL_MAX_LAYERS];
 };
+
+/* Number types by name: "f32", "f16", "q8" (rows and blocks alike) and "q4". */
+const char *smol_dtype_name(enum smol_dtype type);
+/* Whether something can be held as a type. */
+bool smol_dtype_holds(enum smol_dtype type, enum smol_dtype_use use);
+/* The type of a name in one use; false, and *type untouched, if there is none. */
+bool smol_dtype_parse(enum smol_dtype *type, const char *name, enum smol_dtype_use use);
+
+/* Distributions by name: "sign" and "gauss". */
+const char *smol_dist_name(enum smol_dist dist);
+bool smol_dist_parse(enum smol_dist *dist, const char *name);
+
+/* Sources by name. Of a matrix: "unit", "own", "shared", "fastfood", "fastfood shared", "fourier",
+ * "fourier shared", "nola"; of a norm: "frozen", "alpha", "stored". */
+const char *smol_source_name(enum smol_kind kind, enum smol_source source);
+bool smol_source_parse(enum smol_source *source, enum smol_kind kind, const char *name);
+/* Of a matrix: whether it is a projection, and whether its numbers are the file's one vector. */
+bool smol_source_projects(enum smol_source source);
+bool smol_source_is_shared(enum smol_source source);
+
+/* Slots by name: "ln_1", "attn.c_attn", ..., "ln_f". */
+const char *smol_slot_name(enum smol_slot slot);
+bool smol_slot_is_matrix(enum smol_slot slot);
+
+/* A way to make the matrices, with the defaults that options start from. */
+struct smol_method {
+    const char *name; /* "embed", "alpha", "alpha-global", "lora", "fastfood", ... */
+    enum smol_source source;
+    uint32_t d;    /* bases, or numbers of a projection */
+    uint32_t rank; /* of low-rank factors; 0: it has none */
+};
+/* All methods, in the order of their sources; NULL past the last. */
+const struct smol_method *smol_method_at(unsigned index);
+/* The method of a name, or NULL. */
+const struct smol_method *smol_method_find(const char *name);
+/* The method of a source with or without factors, or NULL for a mixture that has no name. */
+const struct smol_method *smol_method_of(enum smol_source source, bool has_factors);
 
 /* Whether a configuration keeps every rule of SPEC.md 3.1, the canonical ones
  * included. The error's offset counts from the start of CONF. */

@@ -26,10 +26,10 @@ void smol_params_at(struct smol_params_place *place, const struct smol_config *c
                     uint32_t layer, enum smol_slot slot);
 
 /* Bytes of a number of a type: F32, F16 or Q8. */
-uint32_t smol_dtype_bytes(uint8_t type);
+uint32_t smol_dtype_bytes(enum smol_dtype type);
 
 /* Bytes of n learned numbers of a type: F32, F16 or Q8_BLOCKS. n is at most 2^40. */
-uint64_t smol_params_array_bytes(uint8_t type, uint64_t n);
+uint64_t smol_params_array_bytes(enum smol_dtype type, uint64_t n);
 
 /* Of learned numbers of Q8_BLOCKS: numbers of a block, and its bytes, the first two of which are
  * its scale. */
@@ -37,7 +37,7 @@ uint64_t smol_params_array_bytes(uint8_t type, uint64_t n);
 #define SMOL_Q8_BLOCK_BYTES (SMOL_Q8_BLOCK + 2)
 
 /* Bytes of a row of an embedding table of a type, without scale and multipliers (SPEC.md 3.3). */
-uint64_t smol_row_bytes(uint8_t type, uint32_t cols);
+uint64_t smol_row_bytes(enum smol_dtype type, uint32_t cols);
 
 /* Of a row of Q4: columns that share a multiplier, and the number of multipliers. */
 #define SMOL_Q4_GROUP 32u

@@ -11,6 +11,9 @@ extern "C" {
 
 #define SMOL_MAX_TENSOR_NAME 64u
 
+/* What a tensor is of its slot, or of the model. */
+enum smol_part { SMOL_PART_WEIGHT, SMOL_PART_BIAS, SMOL_PART_WTE, SMOL_PART_WPE };
+
 /* A matrix has rows = outputs and cols = inputs (GPT-2's own files hold the
  * transpose); a vector has 1 row. A matrix has a bias only if its scheme has. */
 struct smol_tensor {
@@ -19,7 +22,7 @@ struct smol_tensor {
     uint32_t layer;
     uint32_t rows;
     uint32_t cols;
-    uint8_t part; /* 0 weight, 1 bias, 2 wte, 3 wpe */
+    enum smol_part part;
 };
 
 /* Tensors of a file in the order of the forward pass, from wte.weight to ln_f.bias. */

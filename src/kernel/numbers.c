@@ -29,7 +29,7 @@ void smol_params_to_f32(float *values, enum smol_dtype type, const uint8_t *arra
                         size_t n)
 {
     if (type != SMOL_Q8_BLOCKS) {
-        smol_numbers_to_f32(values, type, array + first * smol_dtype_bytes((uint8_t)type), 0, n);
+        smol_numbers_to_f32(values, type, array + first * smol_dtype_bytes(type), 0, n);
         return;
     }
     for (size_t i = 0; i < n; i++) {
@@ -58,6 +58,6 @@ void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t 
         q4_row(x, table, row, scale);
     else
         smol_numbers_to_f32(x, table->type,
-                            table->data + row * smol_row_bytes((uint8_t)table->type, table->cols),
-                            scale, table->cols);
+                            table->data + row * smol_row_bytes(table->type, table->cols), scale,
+                            table->cols);
 }

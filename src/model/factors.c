@@ -31,8 +31,8 @@ void smol_factor_frozen(struct smol_frozen *f, int16_t *table, const struct smol
 
     smol_params_at(&at, config, layer, slot);
     smol_config_shape(config, slot, &rows, &cols);
-    smol_params_to_f32(stored, (enum smol_dtype)s->alpha_type,
-                       learned + (is_b ? at.bias_alphas : at.alphas), 0, s->d);
+    smol_params_to_f32(stored, s->alpha_type, learned + (is_b ? at.bias_alphas : at.alphas), 0,
+                       s->d);
     for (uint32_t k = 0; k < s->d; k++)
         alpha[k] = (double)stored[k];
     *f = (struct smol_frozen){
@@ -41,10 +41,10 @@ void smol_factor_frozen(struct smol_frozen *f, int16_t *table, const struct smol
         .purpose = is_b ? SMOL_PURPOSE_FACTOR_B : SMOL_PURPOSE_FACTOR_A,
         .rows = is_b ? rows : s->rank,
         .cols = is_b ? s->rank : cols,
-        .n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d),
+        .n_planes = smol_frozen_planes(s->dist, s->d),
         .table = table,
     };
-    f->scale = (double)own.sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, s->d);
+    f->scale = (double)own.sigma * smol_frozen_table(table, s->dist, alpha, s->d);
 }
 
 /* A row block at a time, since a row is reached through those before it in its block. Integers take

@@ -241,7 +241,7 @@ static uint64_t cache_row(const struct stage *g, uint64_t head)
 static void keep_row(const struct smol_session *s, uint8_t *rows, float *scales, uint64_t row,
                      const float *v, size_t D)
 {
-    uint8_t *dest = rows + row * smol_row_bytes((uint8_t)s->kv_type, (uint32_t)D);
+    uint8_t *dest = rows + row * smol_row_bytes(s->kv_type, (uint32_t)D);
 
     if (s->kv_type == SMOL_F32)
         memcpy(dest, v, D * sizeof *v);
@@ -277,7 +277,7 @@ static void keep(void *arg, uint32_t worker, uint32_t n_workers)
 static const float *cached(const struct smol_session *s, const uint8_t *rows, const float *scales,
                            uint64_t row, size_t n, size_t D, float *memory)
 {
-    const uint8_t *data = rows + row * smol_row_bytes((uint8_t)s->kv_type, (uint32_t)D);
+    const uint8_t *data = rows + row * smol_row_bytes(s->kv_type, (uint32_t)D);
 
     if (s->kv_type == SMOL_F32)
         return (const float *)(const void *)data;
@@ -350,23 +350,23 @@ static void add(void *arg, uint32_t worker, uint32_t n_workers)
     check(g, worker, g->s->x + begin * C, (end - begin) * C);
 }
 
-static void layer_forward(struct stage *g, const struct layer *layer)
+static void layer_forward(struct stage *g, struct layer *layer)
 {
     struct smol_session *s = g->s;
 
-    g->norm = &layer->ln_1;
+    g->norm = norm_of(layer, SMOL_LN_1);
     run(g, normalise, g->n);
-    multiply(g, s->qkv, &layer->c_attn, s->h);
+    multiply(g, s->qkv, matrix_of(layer, SMOL_ATTN_C_ATTN), s->h);
     run(g, keep, g->n);
     run(g, attend, (uint64_t)g->n * s->config->n_heads);
     run(g, quantise_attention, g->n);
-    multiply(g, s->qkv, &layer->attn_proj, s->h);
+    multiply(g, s->qkv, matrix_of(layer, SMOL_ATTN_C_PROJ), s->h);
     run(g, add, g->n);
-    g->norm = &layer->ln_2;
+    g->norm = norm_of(layer, SMOL_LN_2);
     run(g, normalise, g->n);
-    multiply(g, s->ff, &layer->c_fc, s->h);
+    multiply(g, s->ff, matrix_of(layer, SMOL_MLP_C_FC), s->h);
     run(g, activate, g->n);
-    multiply(g, s->h, &layer->mlp_proj, s->ff);
+    multiply(g, s->h, matrix_of(layer, SMOL_MLP_C_PROJ), s->ff);
     run(g, add, g->n);
 }
 
@@ -385,7 +385,7 @@ static void head_rows_integer(struct stage *g, uint32_t worker, uint64_t begin, 
 {
     const struct smol_session *s = g->s;
     const struct smol_table_view *t = &s->file->wte;
-    const uint64_t row_bytes = smol_row_bytes((uint8_t)t->type, t->cols);
+    const uint64_t row_bytes = smol_row_bytes(t->type, t->cols);
     smol_rows_product *product = t->type == SMOL_Q4 ? s->kernels->rows_q4 : s->kernels->rows_q8;
     const double step = (double)s->t[0];
     int64_t *sums = s->workers[worker].sums;

@@ -27,12 +27,11 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
 
     config->ln_epsilon = default_epsilon;
     config->logit_scale = 1.0f;
-    for (uint8_t slot = 0; slot < SMOL_N_SLOTS; slot++) {
+    for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
         const bool is_norm = slot == SMOL_LN_1 || slot == SMOL_LN_2;
         config->schemes[slot] = is_norm ? *norm : *matrix;
         if (!is_norm)
-            config->schemes[slot].sigma =
-                (float)(gain * default_sigma(config, (enum smol_slot)slot));
+            config->schemes[slot].sigma = (float)(gain * default_sigma(config, slot));
         else if (norm->source == SMOL_NORM_OWN)
             config->schemes[slot].sigma = 1.0f;
         span.scheme[slot] = slot;

@@ -35,9 +35,20 @@ struct norm {
 };
 
 struct layer {
-    struct norm ln_1, ln_2;
-    struct matrix c_attn, attn_proj, c_fc, mlp_proj;
+    struct norm norms[2];
+    struct matrix matrices[SMOL_N_SLOTS - 2];
 };
+
+/* What a layer has in a slot, which smol_slot_is_matrix tells apart. */
+static inline struct norm *norm_of(struct layer *layer, enum smol_slot slot)
+{
+    return &layer->norms[slot == SMOL_LN_2];
+}
+
+static inline struct matrix *matrix_of(struct layer *layer, enum smol_slot slot)
+{
+    return &layer->matrices[slot - (slot < SMOL_LN_2 ? 1u : 2u)];
+}
 
 /* What each worker has for itself. */
 struct worker {

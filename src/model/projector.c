@@ -43,7 +43,7 @@ struct projected smol_projected(const struct smol_config *config, uint32_t layer
                                 const uint8_t *learned)
 {
     const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
-    struct projected made = {.type = (enum smol_dtype)s->alpha_type,
+    struct projected made = {.type = s->alpha_type,
                              .is_scaled = smol_scheme_has(s, SMOL_TERM_LAYER_GAIN)};
     struct smol_params_place at;
 

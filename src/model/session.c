@@ -87,8 +87,7 @@ static void place_worker(struct worker *w, struct smol_arena *arena, const struc
 static void place_cache(struct smol_session *s, struct smol_arena *arena)
 {
     const uint64_t rows = (uint64_t)s->config->n_layers * s->config->n_heads * s->context;
-    const uint64_t row_bytes =
-        smol_row_bytes((uint8_t)s->kv_type, s->config->width / s->config->n_heads);
+    const uint64_t row_bytes = smol_row_bytes(s->kv_type, s->config->width / s->config->n_heads);
     const uint64_t n_scales = s->kv_type == SMOL_Q8 ? rows : 0;
 
     s->keys = smol_arena_take(arena, rows, row_bytes);

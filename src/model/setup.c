@@ -11,7 +11,7 @@ static void load_alphas(double *alpha, const struct smol_file *file, const struc
 {
     float f[SMOL_MAX_BASES];
 
-    smol_params_to_f32(f, (enum smol_dtype)s->alpha_type, file->learned.data + offset, 0, s->d);
+    smol_params_to_f32(f, s->alpha_type, file->learned.data + offset, 0, s->d);
     for (uint32_t k = 0; k < s->d; k++)
         alpha[k] = (double)f[k];
 }
@@ -22,11 +22,11 @@ static void make_table(struct smol_frozen *f, const struct smol_scheme *s, const
 {
     int16_t *table;
 
-    f->n_planes = smol_frozen_planes((enum smol_dist)s->dist, d);
+    f->n_planes = smol_frozen_planes(s->dist, d);
     table = smol_arena_take(arena, f->n_planes * SMOL_TABLE_ENTRIES, sizeof *table);
     f->table = table;
     if (table)
-        f->scale = (double)s->sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, d);
+        f->scale = (double)s->sigma * smol_frozen_table(table, s->dist, alpha, d);
 }
 
 /* Factors as the products read them: in place, but 8-bit ones as floats in memory of the arena's.
@@ -88,7 +88,7 @@ static const float *set_up_vector(const struct smol_scheme *s, enum smol_term te
         return NULL;
     v = smol_arena_take(arena, n, sizeof *v);
     if (v)
-        smol_params_to_f32(v, (enum smol_dtype)s->value_type, learned + at, 0, n);
+        smol_params_to_f32(v, s->value_type, learned + at, 0, n);
     return v;
 }
 
@@ -103,7 +103,7 @@ static void set_up_sparse(struct smol_session *session, struct matrix *m,
     float *values;
 
     m->n_sparse = smol_scheme_sparse(s);
-    m->sparse_type = (enum smol_dtype)s->value_type;
+    m->sparse_type = s->value_type;
     m->sparse = data;
     m->columns = columns;
     places.key = &session->key;
@@ -124,7 +124,7 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
 {
     const struct smol_scheme *s = smol_config_scheme(session->config, layer, slot);
     const uint8_t *learned = session->file->learned.data;
-    struct matrix made = {.rank = s->rank, .type = (enum smol_dtype)s->value_type};
+    struct matrix made = {.rank = s->rank, .type = s->value_type};
     double alpha[SMOL_MAX_BASES] = {1.0};
     struct smol_params_place at;
 
@@ -164,9 +164,9 @@ static void frozen_vector(float *v, struct smol_session *session, const struct s
 
     load_alphas(alpha, session->file, s, alphas_at);
     f.cols = session->config->width;
-    f.n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d);
+    f.n_planes = smol_frozen_planes(s->dist, s->d);
     f.table = table;
-    f.scale = (double)s->sigma * smol_frozen_table(table, (enum smol_dist)s->dist, alpha, s->d);
+    f.scale = (double)s->sigma * smol_frozen_table(table, s->dist, alpha, s->d);
     smol_frozen_weights(w, &f, 0, 1);
     for (uint32_t c = 0; c < f.cols; c++) {
         const float value = (float)(f.scale * (double)w[c]);
@@ -193,10 +193,8 @@ static void set_up_norm(struct smol_session *session, struct norm *norm, uint32_
         return;
     smol_params_at(&at, session->config, layer, slot);
     if (s->source == SMOL_NORM_STORED) {
-        smol_params_to_f32(gain, (enum smol_dtype)s->value_type,
-                           session->file->learned.data + at.gain, 0, C);
-        smol_params_to_f32(bias, (enum smol_dtype)s->value_type,
-                           session->file->learned.data + at.bias, 0, C);
+        smol_params_to_f32(gain, s->value_type, session->file->learned.data + at.gain, 0, C);
+        smol_params_to_f32(bias, s->value_type, session->file->learned.data + at.bias, 0, C);
     } else {
         const uint32_t number = smol_frozen_number(session->config, layer, slot);
         frozen_vector(gain, session, s, at.alphas, number, true);
@@ -212,12 +210,11 @@ void smol_tensors_set_up(struct smol_session *session, struct smol_arena *arena)
     for (uint32_t l = 0; l < session->config->n_layers; l++) {
         if (arena->base)
             layer = &session->layers[l];
-        set_up_norm(session, &layer->ln_1, l, SMOL_LN_1, arena);
-        set_up_matrix(session, &layer->c_attn, l, SMOL_ATTN_C_ATTN, arena);
-        set_up_matrix(session, &layer->attn_proj, l, SMOL_ATTN_C_PROJ, arena);
-        set_up_norm(session, &layer->ln_2, l, SMOL_LN_2, arena);
-        set_up_matrix(session, &layer->c_fc, l, SMOL_MLP_C_FC, arena);
-        set_up_matrix(session, &layer->mlp_proj, l, SMOL_MLP_C_PROJ, arena);
+        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
+            if (smol_slot_is_matrix(slot))
+                set_up_matrix(session, matrix_of(layer, slot), l, slot, arena);
+            else
+                set_up_norm(session, norm_of(layer, slot), l, slot, arena);
     }
     set_up_norm(session, &session->ln_f, 0, SMOL_LN_F, arena);
 }

@@ -2,37 +2,26 @@
  * or plain C. The products are the same exact sums, so no bit changes. */
 #include "model/model.h"
 
-static const enum smol_slot slots[4] = {SMOL_ATTN_C_ATTN, SMOL_ATTN_C_PROJ, SMOL_MLP_C_FC,
-                                        SMOL_MLP_C_PROJ};
-
-/* The matrix of slots[i]. */
-static struct matrix *matrix_of(struct layer *layer, unsigned i)
-{
-    struct matrix *const all[4] = {&layer->c_attn, &layer->attn_proj, &layer->c_fc,
-                                   &layer->mlp_proj};
-
-    return all[i];
-}
-
 void smol_weight_cache_place(struct smol_session *session, struct smol_arena *arena,
                              uint64_t limit_bytes)
 {
     for (uint32_t l = 0; l < session->config->n_layers; l++)
-        for (unsigned i = 0; i < 4; i++) {
-            const struct smol_scheme *s = smol_config_scheme(session->config, l, slots[i]);
+        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
+            const struct smol_scheme *s = smol_config_scheme(session->config, l, slot);
             uint32_t rows, cols;
             uint64_t n;
             int16_t *w;
 
-            smol_config_shape(session->config, slots[i], &rows, &cols);
+            smol_config_shape(session->config, slot, &rows, &cols);
             n = (uint64_t)rows * cols;
-            if ((s->source == SMOL_MATRIX_NOLA ? 1 : s->d) * (s->dist == SMOL_GAUSS ? 8u : 1u) <=
+            if (!smol_slot_is_matrix(slot) ||
+                (s->source == SMOL_MATRIX_NOLA ? 1 : s->d) * (s->dist == SMOL_GAUSS ? 8u : 1u) <=
                     session->kernels->fast_bases ||
                 arena->used + n * sizeof *w + 64 > limit_bytes)
                 continue;
             w = smol_arena_take(arena, n, sizeof *w);
             if (arena->base)
-                matrix_of(&session->layers[l], i)->kept = w;
+                matrix_of(&session->layers[l], slot)->kept = w;
         }
 }
 
@@ -54,7 +43,11 @@ static void fill_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 void smol_weight_cache_fill(struct smol_session *session)
 {
     for (uint32_t l = 0; l < session->config->n_layers; l++)
-        for (unsigned i = 0; i < 4; i++)
-            if (matrix_of(&session->layers[l], i)->kept)
-                smol_pool_run(session->pool, fill_blocks, matrix_of(&session->layers[l], i));
+        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
+            if (!smol_slot_is_matrix(slot))
+                continue;
+            struct matrix *m = matrix_of(&session->layers[l], slot);
+            if (m->kept)
+                smol_pool_run(session->pool, fill_blocks, m);
+        }
 }

@@ -8,8 +8,6 @@
 #include <smol/params.h>
 #include <smol/weights.h>
 
-enum { PART_WEIGHT, PART_BIAS, PART_WTE, PART_WPE };
-
 /* Scratch: a table of every plane, then the integers of a row block, then floats of one row of A, B
  * or an embedding; of nola also all of A, and a table and a row block of B. */
 struct scratch {
@@ -22,7 +20,7 @@ struct scratch {
 static void lay_out(struct scratch *s, struct smol_arena *arena, const struct smol_file *file,
                     const struct smol_tensor *t)
 {
-    const bool is_table = t->part == PART_WTE || t->part == PART_WPE;
+    const bool is_table = t->part == SMOL_PART_WTE || t->part == SMOL_PART_WPE;
     const struct smol_scheme *scheme = smol_config_scheme(&file->config, t->layer, t->slot);
     const uint32_t cols = t->cols;
 
@@ -74,23 +72,21 @@ static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key
     float stored[SMOL_MAX_BASES];
 
     if (s->kind == SMOL_NORM || s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED) {
-        smol_params_to_f32(stored, (enum smol_dtype)s->alpha_type, file->learned.data + alphas_at,
-                           0, s->d);
+        smol_params_to_f32(stored, s->alpha_type, file->learned.data + alphas_at, 0, s->d);
         for (uint32_t k = 0; k < s->d; k++)
             alpha[k] = (double)stored[k];
     }
     *f = (struct smol_frozen){
         .key = key,
         .tensor = smol_frozen_number(&file->config, t->layer, t->slot) +
-                  (is_norm && t->part == PART_BIAS),
+                  (is_norm && t->part == SMOL_PART_BIAS),
         .purpose = is_norm ? SMOL_PURPOSE_VECTOR : SMOL_PURPOSE_MATRIX,
         .rows = t->rows,
         .cols = t->cols,
-        .n_planes = smol_frozen_planes((enum smol_dist)s->dist, d),
+        .n_planes = smol_frozen_planes(s->dist, d),
         .table = scratch->table,
     };
-    f->scale =
-        (double)s->sigma * smol_frozen_table(scratch->table, (enum smol_dist)s->dist, alpha, d);
+    f->scale = (double)s->sigma * smol_frozen_table(scratch->table, s->dist, alpha, d);
 }
 
 /* values (K) += row of B A, terms in the order of the rank. */
@@ -98,7 +94,7 @@ static void add_factors(double *values, const struct smol_file *file, const stru
                         const struct smol_params_place *at, uint32_t row, uint32_t cols,
                         float *floats)
 {
-    const enum smol_dtype type = (enum smol_dtype)s->value_type;
+    const enum smol_dtype type = s->value_type;
     const uint8_t *learned = file->learned.data;
     float *b = floats + cols;
 
@@ -144,8 +140,8 @@ static void add_sparse(double *values, const struct smol_file *file, const struc
 
     places.purpose = SMOL_PURPOSE_SPARSE;
     smol_sparse_columns(scratch->columns, &places, q, row, 1);
-    smol_params_to_f32(scratch->floats, (enum smol_dtype)s->value_type,
-                       file->learned.data + sparse_at, (uint64_t)row * q, q);
+    smol_params_to_f32(scratch->floats, s->value_type, file->learned.data + sparse_at,
+                       (uint64_t)row * q, q);
     for (uint32_t k = 0; k < q; k++)
         values[scratch->columns[k]] += (double)scratch->floats[k];
 }
@@ -165,8 +161,7 @@ static void apply_gains(double *values, const struct smol_file *file, const stru
 {
     for (uint32_t r = 0; r < n; r++) {
         float gain;
-        smol_params_to_f32(&gain, (enum smol_dtype)s->value_type, file->learned.data + gains_at,
-                           row + r, 1);
+        smol_params_to_f32(&gain, s->value_type, file->learned.data + gains_at, row + r, 1);
         for (uint32_t c = 0; c < cols; c++)
             values[(size_t)r * cols + c] *= (double)gain;
     }
@@ -231,8 +226,7 @@ static void read_bias(double *values, const struct smol_file *file, const struct
     struct smol_params_place at;
 
     smol_params_at(&at, &file->config, t->layer, t->slot);
-    smol_params_to_f32(floats, (enum smol_dtype)s->value_type, file->learned.data + at.bias, 0,
-                       t->cols);
+    smol_params_to_f32(floats, s->value_type, file->learned.data + at.bias, 0, t->cols);
     for (uint32_t c = 0; c < t->cols; c++)
         values[c] = (double)floats[c];
 }
@@ -241,14 +235,14 @@ static void read_norm(double *values, const struct smol_file *file, const struct
                       struct scratch *scratch)
 {
     const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
-    const bool is_gain = t->part == PART_WEIGHT;
+    const bool is_gain = t->part == SMOL_PART_WEIGHT;
     struct smol_params_place at;
     struct smol_frozen_key key;
     struct smol_frozen f;
 
     smol_params_at(&at, &file->config, t->layer, t->slot);
     if (s->source == SMOL_NORM_STORED) {
-        smol_params_to_f32(scratch->floats, (enum smol_dtype)s->value_type,
+        smol_params_to_f32(scratch->floats, s->value_type,
                            file->learned.data + (is_gain ? at.gain : at.bias), 0, t->cols);
         for (uint32_t c = 0; c < t->cols; c++)
             values[c] = (double)scratch->floats[c];
@@ -280,14 +274,14 @@ enum smol_status smol_tensor_read(double *values, const struct smol_file *file,
                          "rows %u to %llu of a tensor of %u", row_begin,
                          (unsigned long long)row_begin + n_rows, tensor->rows);
     lay_out(&s, &arena, file, tensor);
-    if (tensor->part == PART_WTE || tensor->part == PART_WPE) {
-        const struct smol_table_view *t = tensor->part == PART_WTE ? &file->wte : &file->wpe;
+    if (tensor->part == SMOL_PART_WTE || tensor->part == SMOL_PART_WPE) {
+        const struct smol_table_view *t = tensor->part == SMOL_PART_WTE ? &file->wte : &file->wpe;
         for (uint32_t r = 0; r < n_rows; r++)
             read_embedding(values + (size_t)r * t->cols, t, row_begin + r, s.floats);
     } else if (smol_config_scheme(&file->config, tensor->layer, tensor->slot)->kind == SMOL_NORM) {
         if (n_rows)
             read_norm(values, file, tensor, &s);
-    } else if (tensor->part == PART_BIAS) {
+    } else if (tensor->part == SMOL_PART_BIAS) {
         if (n_rows)
             read_bias(values, file, tensor, s.floats);
     } else {

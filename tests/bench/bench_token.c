@@ -151,13 +151,10 @@ int main(int argc, char **argv)
     }
     s = open_session(&mapping, &file, argv[1], n, n_threads);
     kernels = s->kernels;
-    for (uint32_t l = 0; l < s->config->n_layers; l++) {
-        struct layer *layer = &s->layers[l];
-        store(&layer->c_attn.frozen);
-        store(&layer->attn_proj.frozen);
-        store(&layer->c_fc.frozen);
-        store(&layer->mlp_proj.frozen);
-    }
+    for (uint32_t l = 0; l < s->config->n_layers; l++)
+        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
+            if (smol_slot_is_matrix(slot))
+                store(&matrix_of(&s->layers[l], slot)->frozen);
     for (unsigned round = 0; round < rounds; round++)
         for (unsigned way = 0; way < WAYS; way++) {
             smol_frozen_product *const products[WAYS] = {kernels->frozen, kernels->frozen_fast,

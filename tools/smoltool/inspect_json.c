@@ -19,13 +19,14 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
     const bool is_matrix = s->kind == SMOL_MATRIX;
     struct smol_params_place at;
 
-    if (t->part > 1 || s->d == 0 ||
-        (is_matrix &&
-         (t->part == 1 || s->source == SMOL_MATRIX_UNIT || s->source > SMOL_MATRIX_SHARED)))
+    if (t->part > SMOL_PART_BIAS || s->d == 0 ||
+        (is_matrix && (t->part == SMOL_PART_BIAS || s->source == SMOL_MATRIX_UNIT ||
+                       s->source > SMOL_MATRIX_SHARED)))
         return false;
     smol_params_at(&at, &file->config, t->layer, t->slot);
-    smol_decode_numbers(alpha, (enum smol_dtype)s->alpha_type,
-                        file->learned.data + (t->part == 1 ? at.bias_alphas : at.alphas), s->d);
+    smol_decode_numbers(
+        alpha, (enum smol_dtype)s->alpha_type,
+        file->learned.data + (t->part == SMOL_PART_BIAS ? at.bias_alphas : at.alphas), s->d);
     *d = s->d;
     *shared = smol_scheme_is_shared(s);
     return true;

@@ -12,11 +12,9 @@
 #define TILE_BYTES                                                                                 \
     ((size_t)16 * 1024 * 1024) /* of a transposed matrix; the more, the less often it is made */
 
-enum { PART_WEIGHT = 0 };
-
 static bool is_matrix(const struct smol_tensor *t)
 {
-    return t->part == PART_WEIGHT && t->slot != SMOL_LN_1 && t->slot != SMOL_LN_2 &&
+    return t->part == SMOL_PART_WEIGHT && t->slot != SMOL_LN_1 && t->slot != SMOL_LN_2 &&
            t->slot != SMOL_LN_F;
 }
 

@@ -1,0 +1,134 @@
+/* The names of number types, distributions, sources, slots and methods, for files, options and
+ * reports alike. */
+#include <smol/config.h>
+#include <string.h>
+
+/* The place of a name among n, some of which may be NULL; n if it is not there. */
+static unsigned find(const char *const *names, unsigned n, const char *name)
+{
+    unsigned i = 0;
+
+    while (i < n && !(name && names[i] && strcmp(names[i], name) == 0))
+        i++;
+    return i;
+}
+
+#define N_DTYPES 5u
+static const struct {
+    const char *name[N_DTYPES];
+    uint8_t uses[N_DTYPES]; /* a bit for each enum smol_dtype_use */
+} dtypes = {{"f32", "f16", "q8", "q4", "q8"}, {7, 7, 5, 1, 2}};
+
+const char *smol_dtype_name(enum smol_dtype type) { return dtypes.name[type]; }
+
+bool smol_dtype_holds(enum smol_dtype type, enum smol_dtype_use use)
+{
+    return type < N_DTYPES && (dtypes.uses[type] >> use & 1) != 0;
+}
+
+bool smol_dtype_parse(enum smol_dtype *type, const char *name, enum smol_dtype_use use)
+{
+    for (enum smol_dtype t = SMOL_F32; name && t < N_DTYPES; t++)
+        if (smol_dtype_holds(t, use) && strcmp(dtypes.name[t], name) == 0) {
+            *type = t;
+            return true;
+        }
+    return false;
+}
+
+static const char *const dists[] = {[SMOL_SIGN] = "sign", [SMOL_GAUSS] = "gauss"};
+
+const char *smol_dist_name(enum smol_dist dist) { return dists[dist]; }
+
+bool smol_dist_parse(enum smol_dist *dist, const char *name)
+{
+    const unsigned i = find(dists, 2, name);
+
+    if (i < 2)
+        *dist = (enum smol_dist)i;
+    return i < 2;
+}
+
+#define N_SOURCES 9u
+static const char *const matrix_sources[N_SOURCES] = {"unit",
+                                                      "own",
+                                                      "shared",
+                                                      "fastfood",
+                                                      "fastfood shared",
+                                                      "fourier",
+                                                      "fourier shared",
+                                                      [SMOL_MATRIX_NOLA] = "nola"};
+static const char *const norm_sources[N_SOURCES] = {"frozen", "alpha", "stored"};
+
+const char *smol_source_name(enum smol_kind kind, enum smol_source source)
+{
+    return (kind == SMOL_MATRIX ? matrix_sources : norm_sources)[source];
+}
+
+bool smol_source_parse(enum smol_source *source, enum smol_kind kind, const char *name)
+{
+    const unsigned i = find(kind == SMOL_MATRIX ? matrix_sources : norm_sources, N_SOURCES, name);
+
+    if (i < N_SOURCES)
+        *source = (enum smol_source)i;
+    return i < N_SOURCES;
+}
+
+bool smol_source_projects(enum smol_source source)
+{
+    return source >= SMOL_MATRIX_FASTFOOD && source <= SMOL_MATRIX_FOURIER_SHARED;
+}
+
+bool smol_source_is_shared(enum smol_source source)
+{
+    return source == SMOL_MATRIX_SHARED || source == SMOL_MATRIX_FASTFOOD_SHARED ||
+           source == SMOL_MATRIX_FOURIER_SHARED;
+}
+
+const char *smol_slot_name(enum smol_slot slot)
+{
+    static const char *const names[] = {"ln_1",     "attn.c_attn", "attn.c_proj", "ln_2",
+                                        "mlp.c_fc", "mlp.c_proj",  "ln_f"};
+
+    return names[slot];
+}
+
+bool smol_slot_is_matrix(enum smol_slot slot)
+{
+    return slot != SMOL_LN_1 && slot != SMOL_LN_2 && slot != SMOL_LN_F;
+}
+
+static const struct smol_method methods[] = {
+    {"embed", SMOL_MATRIX_UNIT, 5, 0},
+    {"lora", SMOL_MATRIX_UNIT, 5, 4},
+    {"alpha", SMOL_MATRIX_OWN, 5, 0},
+    {"alpha-global", SMOL_MATRIX_SHARED, 5, 0},
+    {"fastfood", SMOL_MATRIX_FASTFOOD, 1000, 0},
+    {"fastfood-global", SMOL_MATRIX_FASTFOOD_SHARED, 1000, 0},
+    {"fourier", SMOL_MATRIX_FOURIER, 1000, 0},
+    {"fourier-global", SMOL_MATRIX_FOURIER_SHARED, 1000, 0},
+    {"nola", SMOL_MATRIX_NOLA, 8, 4},
+};
+
+const struct smol_method *smol_method_at(unsigned index)
+{
+    return index < sizeof methods / sizeof *methods ? &methods[index] : NULL;
+}
+
+const struct smol_method *smol_method_find(const char *name)
+{
+    const struct smol_method *m = methods;
+
+    while (m && strcmp(m->name, name) != 0)
+        m = smol_method_at((unsigned)(m - methods) + 1);
+    return m;
+}
+
+const struct smol_method *smol_method_of(enum smol_source source, bool has_factors)
+{
+    const struct smol_method *m = methods;
+
+    while (m && (m->source != source || (m->rank > 0) != has_factors))
+        m = smol_method_at((unsigned)(m - methods) + 1);
+    return m;
+}
