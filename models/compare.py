@@ -71,7 +71,7 @@ def try_rates(args, pool, method):
 
 
 def table(args, rows):
-    lines = [f"| method | non-embedding numbers | learning rate | of alphas | validation loss, mean of {len(SEEDS)} seeds "
+    lines = [f"| method | non-embedding parameters | learning rate | of alphas | validation loss, mean of {len(SEEDS)} seeds "
              "| each seed | bits per byte | below `embed` |", "|---|---|---|---|---|---|---|---|"]
     embed = statistics.mean(rows["embed"]["losses"]) if "embed" in rows else None
     for method, row in rows.items():

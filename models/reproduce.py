@@ -91,7 +91,7 @@ def summary(log):
 
 
 def table(rows):
-    lines = ['| method | non-embedding parameters | non-embedding bytes | validation loss, nats a token | each seed | bits per byte | tokens/s |',
+    lines = ['| method | non-embedding parameters | non-embedding bytes | validation loss, nats per token | each seed | bits per byte | tokens/s |',
              '|---|---|---|---|---|---|---|']
     for method, runs in rows.items():
         losses = [r['loss'] for r in runs]
