@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,9 +87,43 @@ int cli_complain(const char *path, const struct smol_error *error)
     return CLI_FAILED;
 }
 
-int cli_no_memory(const char *path)
+static void fill(struct smol_error *error, enum smol_status code, const char *format,
+                 va_list arguments) __attribute__((format(printf, 3, 0)));
+static void fill(struct smol_error *error, enum smol_status code, const char *format,
+                 va_list arguments)
 {
-    return cli_complain(path, &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
+    *error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
+    vsnprintf(error->text, sizeof error->text, format, arguments);
+}
+
+int cli_fail(const char *path, const char *format, ...)
+{
+    struct smol_error error;
+    va_list arguments;
+
+    va_start(arguments, format);
+    fill(&error, SMOL_E_IO, format, arguments);
+    va_end(arguments);
+    return cli_complain(path, &error);
+}
+
+int cli_fail_errno(const char *path) { return cli_fail(path, "%s", strerror(errno)); }
+
+int cli_no_memory(const char *path) { return cli_fail(path, "out of memory"); }
+
+enum smol_status cli_error(struct smol_error *error, enum smol_status code, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fill(error, code, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+enum smol_status cli_error_memory(struct smol_error *error)
+{
+    return cli_error(error, SMOL_E_MEMORY, "out of memory");
 }
 
 int cli_usage_error(const char *what, const char *why)
@@ -162,6 +197,13 @@ int cli_parse_isa(enum smol_isa *isa, const char *word)
             return 0;
         }
     return cli_usage_error("--isa", "takes best, scalar, avx2, avx512 or neon");
+}
+
+int cli_write_file(const char *path, const void *bytes, size_t size_bytes)
+{
+    struct smol_error error;
+
+    return smol_write_file(path, bytes, size_bytes, 0644, &error) ? cli_complain(path, &error) : 0;
 }
 
 bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd)

@@ -19,10 +19,16 @@ extern const char *cli_program;
 int cli_complain(const char *path, const struct smol_error *error);
 /* The same line for later, for free(); NULL if memory is out. */
 char *cli_message(const char *path, const struct smol_error *error);
-/* The same for want of memory. */
+/* The same of a text without a place in the file; of errno; for want of memory. */
+int cli_fail(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cli_fail_errno(const char *path);
 int cli_no_memory(const char *path);
 /* "program: what: why" and a hint at --help. Returns CLI_USAGE. */
 int cli_usage_error(const char *what, const char *why);
+/* For who returns an error instead: fills it in, without a place, and returns its code. */
+enum smol_status cli_error(struct smol_error *error, enum smol_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+enum smol_status cli_error_memory(struct smol_error *error);
 
 /* Length of the control character that text, of n > 0 bytes, begins with: 1, 2 for U+0080 to
  * U+009F, 0 if it is none. */
@@ -64,6 +70,8 @@ bool cli_parse_u64(uint64_t *value, const char *text);
  * as it is. */
 int cli_parse_isa(enum smol_isa *isa, const char *word);
 
+/* A whole file of these bytes. 0, or CLI_FAILED after a message. */
+int cli_write_file(const char *path, const void *bytes, size_t size_bytes);
 /* All of a stream, to the end. false if it cannot be read or memory is out. Free *bytes. */
 bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd);
 

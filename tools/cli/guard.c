@@ -103,8 +103,7 @@ enum smol_status cli_open(struct smol_mapping *mapping, struct smol_file *file, 
                       : smol_mapping_open(&m, path, error);
     if (!status && (!message || !guard(&m, message))) {
         smol_mapping_close(&m);
-        *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-        status = SMOL_E_MEMORY;
+        status = cli_error_memory(error);
     }
     atomic_store(&opening, NULL);
     if (status)

@@ -100,12 +100,11 @@ void cli_json_print_key(const char *key)
 
 int cli_print_json(json_t *object)
 {
-    const struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
     char *text = cli_json_text(object, JSON_INDENT(2));
 
     json_decref(object);
     if (!text)
-        return cli_complain(NULL, &error);
+        return cli_no_memory(NULL);
     puts(text);
     free(text);
     return 0;

@@ -3,7 +3,6 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -11,14 +10,6 @@
 #include <sys/select.h>
 #include <termios.h>
 #include <unistd.h>
-
-static int complain(const char *path, const char *text)
-{
-    struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
-
-    snprintf(error.text, sizeof error.text, "%s", text);
-    return cli_complain(path, &error);
-}
 
 int key_file_public(struct smol_public_key *key, const char *path_or_base64)
 {
@@ -112,15 +103,15 @@ int key_file_password(char password[KEY_FILE_MAX_PASSWORD], const char *prompt,
     bool got;
 
     if (!password_file)
-        return ask(password, prompt) ? 0 : complain(NULL, "no password was given");
+        return ask(password, prompt) ? 0 : cli_fail(NULL, "no password was given");
     stream = fopen(password_file, "r");
     if (!stream)
-        return complain(password_file, strerror(errno));
+        return cli_fail_errno(password_file);
     setvbuf(stream, NULL, _IONBF, 0); /* of a descriptor such as /dev/fd/3 no more than the line is
                                          taken */
     got = read_line(password, stream);
     fclose(stream);
-    return got ? 0 : complain(password_file, "holds no password");
+    return got ? 0 : cli_fail(password_file, "holds no password");
 }
 
 static int parse_secret(struct smol_secret_key *key, const char *path, struct smol_span text,

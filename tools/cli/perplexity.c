@@ -1,18 +1,11 @@
 /* See perplexity.h. */
 #include "cli/perplexity.h"
+#include "cli/cli.h"
 
 #include <smol/tokenizer.h>
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-static enum smol_status fail(struct smol_error *error, enum smol_status code, const char *text)
-{
-    *error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
-    snprintf(error->text, sizeof error->text, "%s", text);
-    return code;
-}
 
 static enum smol_status score_windows(struct perplexity *result, const struct smol_file *file,
                                       struct smol_session *session, const uint32_t *tokens,
@@ -51,10 +44,10 @@ enum smol_status perplexity_measure(struct perplexity *result, const struct smol
 
     *result = (struct perplexity){0};
     if (!tokens || !nats)
-        status = fail(error, SMOL_E_MEMORY, "out of memory");
+        status = cli_error_memory(error);
     else if (!(status = smol_encoder_create(&encoder, file, error)) &&
              !(status = smol_encode(&n, tokens, encoder, text.data, text.size_bytes, error)))
-        status = n < 2 ? fail(error, SMOL_E_ARGUMENT, "a text of one token predicts nothing")
+        status = n < 2 ? cli_error(error, SMOL_E_ARGUMENT, "a text of one token predicts nothing")
                        : score_windows(result, file, session, tokens, n, nats, error);
     smol_encoder_destroy(encoder);
     free(nats);

@@ -90,14 +90,11 @@ enum smol_status session_args_budget(struct smol_session_options *options,
     unlimited.memory_bytes = 0;
     if ((status = session_args_memory(&needed, &size, &unlimited, file, error)))
         return status;
-    if (options->memory_bytes < needed) {
-        *error = (struct smol_error){.code = SMOL_E_MEMORY, .offset = SMOL_NO_OFFSET};
-        snprintf(error->text, sizeof error->text,
-                 "takes %s with this context, --mem allows %s; a smaller --ctx-size or --kv q8 "
-                 "takes less",
-                 cli_size(least, needed), cli_size(allowed, options->memory_bytes));
-        return SMOL_E_MEMORY;
-    }
+    if (options->memory_bytes < needed)
+        return cli_error(error, SMOL_E_MEMORY,
+                         "takes %s with this context, --mem allows %s; a smaller --ctx-size or "
+                         "--kv q8 takes less",
+                         cli_size(least, needed), cli_size(allowed, options->memory_bytes));
     options->memory_bytes -= needed - size;
     return SMOL_OK;
 }

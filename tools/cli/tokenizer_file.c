@@ -3,7 +3,6 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,9 +45,7 @@ enum smol_status tokenizer_load(uint8_t **section, struct smol_file *tokenizer, 
     t.config.tokenizer = file.config.tokenizer;
     t.tokenizer.size_bytes = file.tokenizer.size_bytes;
     if (file.tokenizer.size_bytes && !(copy = malloc(file.tokenizer.size_bytes))) {
-        *error = (struct smol_error){.code = SMOL_E_MEMORY, .offset = SMOL_NO_OFFSET};
-        snprintf(error->text, sizeof error->text, "out of memory");
-        status = SMOL_E_MEMORY;
+        status = cli_error_memory(error);
     } else {
         if (copy)
             memcpy(copy, file.tokenizer.data, file.tokenizer.size_bytes);

@@ -13,21 +13,6 @@
 
 #define KEY_SUFFIX ".pub"
 
-static enum smol_status fail(struct smol_error *error, enum smol_status code, const char *text)
-{
-    *error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
-    snprintf(error->text, sizeof error->text, "%s", text);
-    return code;
-}
-
-static int complain(const char *path, const char *text)
-{
-    struct smol_error error;
-
-    fail(&error, SMOL_E_IO, text);
-    return cli_complain(path, &error);
-}
-
 /* a, b and c as one, for free(); NULL if memory is out. */
 static char *joined(const char *a, const char *b, const char *c)
 {
@@ -49,7 +34,7 @@ int trust_key(struct trust *trust, const char *path_or_base64)
     int code;
 
     if (!keys)
-        return complain(NULL, "out of memory");
+        return cli_no_memory(NULL);
     trust->keys = keys;
     code = key_file_public(&keys[trust->n_keys], path_or_base64);
     trust->n_keys += code == 0;
@@ -91,13 +76,13 @@ static int read_keys(struct trust *trust, const char *folder, DIR *directory)
         if (path)
             code = trust_key(trust, path);
         else if (is_key_name(entry->d_name))
-            code = complain(NULL, "out of memory");
+            code = cli_no_memory(NULL);
         free(path);
     }
     if (code == 0 && errno != 0)
-        return complain(folder, strerror(errno));
+        return cli_fail_errno(folder);
     if (code == 0 && trust->n_keys == 0)
-        return complain(folder, "no key in it that could be trusted (*" KEY_SUFFIX ")");
+        return cli_fail(folder, "no key in it that could be trusted (*" KEY_SUFFIX ")");
     return code;
 }
 
@@ -108,9 +93,9 @@ int trust_folder(struct trust *trust)
     int code;
 
     if (!folder)
-        return complain(NULL, "neither XDG_CONFIG_HOME nor HOME says where the trusted keys are");
+        return cli_fail(NULL, "neither XDG_CONFIG_HOME nor HOME says where the trusted keys are");
     directory = opendir(folder);
-    code = directory ? read_keys(trust, folder, directory) : complain(folder, strerror(errno));
+    code = directory ? read_keys(trust, folder, directory) : cli_fail_errno(folder);
     if (directory)
         closedir(directory);
     free(folder);
@@ -123,13 +108,12 @@ int trust_folder(struct trust *trust)
 static enum smol_status not_trusted(const uint8_t number[SMOL_KEY_NUMBER_BYTES],
                                     const struct trust *trust, struct smol_error *error)
 {
-    char text[64], name[17];
+    char name[17];
 
     if (trust->n_keys == 1)
         return error->code;
     cli_key_number(name, number);
-    snprintf(text, sizeof text, "signed by key %s, which is not trusted", name);
-    return fail(error, SMOL_E_UNTRUSTED, text);
+    return cli_error(error, SMOL_E_UNTRUSTED, "signed by key %s, which is not trusted", name);
 }
 
 /* By the model's own signature. */
@@ -173,7 +157,7 @@ static enum smol_status check_detached(struct trust_proof *proof, const struct t
         return found == SMOL_E_UNTRUSTED ? not_trusted(signature.key_number, trust, error) : found;
     memcpy(proof->key_number, signature.key_number, SMOL_KEY_NUMBER_BYTES);
     proof->trusted_comment = strdup(signature.trusted_comment);
-    return proof->trusted_comment ? SMOL_OK : fail(error, SMOL_E_MEMORY, "out of memory");
+    return proof->trusted_comment ? SMOL_OK : cli_error_memory(error);
 }
 
 static enum smol_status check_beside(struct trust_proof *proof, const struct trust *trust,
@@ -204,7 +188,7 @@ enum smol_status trust_check(struct trust_proof *proof, char **blamed, const str
             return SMOL_OK;
         }
     } else {
-        status = fail(error, SMOL_E_UNTRUSTED, "the file is not signed");
+        status = cli_error(error, SMOL_E_UNTRUSTED, "the file is not signed");
     }
     path = subject->signature_path ? strdup(subject->signature_path)
                                    : trust_signature_path(subject->path);
@@ -213,8 +197,8 @@ enum smol_status trust_check(struct trust_proof *proof, char **blamed, const str
         *blamed = strdup(subject->path);
         return status;
     }
-    status = path ? check_beside(&found, trust, path, subject->bytes, error)
-                  : fail(error, SMOL_E_MEMORY, "out of memory");
+    status =
+        path ? check_beside(&found, trust, path, subject->bytes, error) : cli_error_memory(error);
     if (status) {
         *blamed = path;
         return status;

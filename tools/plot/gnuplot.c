@@ -24,20 +24,12 @@ bool gnuplot_is_svg(const char *path) { return ends_with(path, ".svg"); }
 
 bool gnuplot_is_png(const char *path) { return ends_with(path, ".png"); }
 
-static int complain(const char *path, const char *what, const char *why)
-{
-    struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
-
-    snprintf(error.text, sizeof error.text, "%s%s%s", what, why ? ": " : "", why ? why : "");
-    return cli_complain(path, &error);
-}
-
 FILE *gnuplot_begin(const char *output, unsigned width, unsigned height)
 {
     FILE *script = tmpfile();
 
     if (!script) {
-        complain(output, "cannot make a temporary file", strerror(errno));
+        cli_fail(output, "cannot make a temporary file: %s", strerror(errno));
         return NULL;
     }
     if (gnuplot_is_svg(output))
@@ -114,18 +106,13 @@ static void first_line(char line[160], FILE *messages)
 
 static int write_picture(FILE *picture, const char *output)
 {
-    struct smol_error error;
     uint8_t *bytes;
     size_t size;
     int code;
 
     if (lseek(fileno(picture), 0, SEEK_SET) != 0 || !cli_read_all(&bytes, &size, fileno(picture)))
-        return complain(output, "cannot read gnuplot's picture", strerror(errno));
-    if (size == 0)
-        code = complain(output, "gnuplot drew nothing", NULL);
-    else
-        code =
-            smol_write_file(output, bytes, size, 0644, &error) ? cli_complain(output, &error) : 0;
+        return cli_fail(output, "cannot read gnuplot's picture: %s", strerror(errno));
+    code = size ? cli_write_file(output, bytes, size) : cli_fail(output, "gnuplot drew nothing");
     free(bytes);
     return code;
 }
@@ -136,16 +123,15 @@ static int run(FILE *script, FILE *picture, FILE *messages, const char *output)
     int status;
 
     if (fflush(script) != 0 || ferror(script) || lseek(fileno(script), 0, SEEK_SET) != 0)
-        return complain(output, "cannot write a temporary file", strerror(errno));
+        return cli_fail(output, "cannot write a temporary file: %s", strerror(errno));
     status = spawn(script, picture, messages);
     if (status < 0)
-        return complain("gnuplot",
+        return cli_fail("gnuplot", "%s",
                         errno == ENOENT ? "not installed; Debian's package is gnuplot-nox"
-                                        : strerror(errno),
-                        NULL);
+                                        : strerror(errno));
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         first_line(line, messages);
-        return complain(output, "gnuplot failed", line);
+        return cli_fail(output, "gnuplot failed: %s", line);
     }
     return write_picture(picture, output);
 }
@@ -158,7 +144,7 @@ int gnuplot_end(FILE *script, const char *output)
     if (picture && messages)
         code = run(script, picture, messages, output);
     else
-        code = complain(output, "cannot make a temporary file", strerror(errno));
+        code = cli_fail(output, "cannot make a temporary file: %s", strerror(errno));
     if (picture)
         fclose(picture);
     if (messages)

@@ -19,14 +19,6 @@ const char *plot_colour(size_t i) { return colours[i % N_COLOURS]; }
 /* Solid first; then dashed, when the colours come round again. */
 unsigned plot_dash(size_t i) { return 1 + (unsigned)(i / N_COLOURS % 4); }
 
-int plot_complain(const char *path, const char *what)
-{
-    struct smol_error error = {.code = SMOL_E_TEXT, .offset = SMOL_NO_OFFSET};
-
-    snprintf(error.text, sizeof error.text, "%s", what);
-    return cli_complain(path, &error);
-}
-
 void plot_frame(FILE *script, const char *x, const char *y, bool log_x)
 {
     fputs("set border 3 linewidth 1 linecolor rgb '#555555'\nset tics nomirror textcolor rgb "
@@ -46,7 +38,7 @@ static int check_finished(const struct run_log *logs, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (!logs[i].finished)
-            return plot_complain(logs[i].path, "the run is not finished");
+            return cli_fail(logs[i].path, "the run is not finished");
     return 0;
 }
 

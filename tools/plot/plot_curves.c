@@ -1,4 +1,5 @@
 /* Loss curves: training and validation along steps, tokens or time. */
+#include "cli/cli.h"
 #include "plot/gnuplot.h"
 #include "plot/plot_parts.h"
 
@@ -173,7 +174,7 @@ int plot_curves(FILE *script, const struct plot_options *o, const struct run_log
     fputs(n > MANY_CURVES ? "" : "set title 'training (thin) and validation loss'\n", script);
     for (size_t i = 0; i < n; i++) {
         if (!logs[i].train.n)
-            return plot_complain(logs[i].path, "has no steps yet");
+            return cli_fail(logs[i].path, "has no steps yet");
         put_train(script, i, &logs[i].train, &style);
         put_validation(script, i, &logs[i].validation, &style);
     }

@@ -20,7 +20,5 @@ void plot_frame(FILE *script, const char *x, const char *y, bool log_x);
 /* The colour, as six hexadecimal digits, and the dashes of series i. */
 const char *plot_colour(size_t i);
 unsigned plot_dash(size_t i);
-/* "path: what". Returns CLI_FAILED. */
-int plot_complain(const char *path, const char *what);
 
 #endif

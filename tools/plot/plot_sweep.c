@@ -1,4 +1,5 @@
 /* Validation loss against d, between the baseline and training everything, and d90. */
+#include "cli/cli.h"
 #include "plot/gnuplot.h"
 #include "plot/plot_parts.h"
 #include "plot/sweep.h"
@@ -85,11 +86,11 @@ int plot_sweep(FILE *script, const char *output, const struct run_log *logs, siz
     int code = 0;
 
     if (sweep_make(&sweep, logs, n))
-        return plot_complain(output, "out of memory");
+        return cli_no_memory(output);
     if (sweep.n)
         put_sweep(script, &sweep);
     else
-        code = plot_complain(output, "none of the runs has a d");
+        code = cli_fail(output, "none of the runs has a d");
     sweep_free(&sweep);
     return code;
 }

@@ -16,17 +16,6 @@ struct reader {
     double seconds_before; /* that earlier runs took */
 };
 
-static int complain(const char *path, size_t line, const char *what)
-{
-    struct smol_error error = {.code = SMOL_E_TEXT, .offset = SMOL_NO_OFFSET};
-
-    if (line)
-        snprintf(error.text, sizeof error.text, "line %zu: %s", line, what);
-    else
-        snprintf(error.text, sizeof error.text, "%s", what);
-    return cli_complain(path, &error);
-}
-
 /* A finite number that is not negative, or NaN. */
 static double number(const json_t *record, const char *name)
 {
@@ -62,7 +51,8 @@ static int take_start(struct reader *r, json_t *record)
 
     if (isnan(step) || !is_name(json_string_value(json_object_get(record, "method"))) ||
         isnan(number(record, "tokens_per_step")))
-        return complain(log->path, r->line, "a start without its step, method or tokens_per_step");
+        return cli_fail(log->path, "line %zu: a start without its step, method or tokens_per_step",
+                        r->line);
     json_decref(log->start);
     log->start = json_incref(record);
     drop_after(&log->train, step);
@@ -93,11 +83,12 @@ static int take_point(struct reader *r, const json_t *record, struct run_log_cur
                               r->seconds_before + number(record, "seconds"), number(record, loss)};
 
     if (isnan(p.step) || isnan(p.seconds) || isnan(p.loss))
-        return complain(r->log->path, r->line, "a record without its step, seconds or loss");
+        return cli_fail(r->log->path, "line %zu: a record without its step, seconds or loss",
+                        r->line);
     if (curve->n && p.step < curve->points[curve->n - 1].step)
-        return complain(r->log->path, r->line, "a step before the one above");
+        return cli_fail(r->log->path, "line %zu: a step before the one above", r->line);
     p.tokens = p.step * number(r->log->start, "tokens_per_step");
-    return append(curve, p) ? 0 : complain(r->log->path, 0, "out of memory");
+    return append(curve, p) ? 0 : cli_no_memory(r->log->path);
 }
 
 static void take_stored(struct run_log *log, const json_t *record)
@@ -121,11 +112,11 @@ static int take_record(struct reader *r, json_t *record)
     const char *event = json_string_value(json_object_get(record, "event"));
 
     if (!event)
-        return complain(r->log->path, r->line, "not a record of smoltrain's");
+        return cli_fail(r->log->path, "line %zu: not a record of smoltrain's", r->line);
     if (strcmp(event, "start") == 0)
         return take_start(r, record);
     if (!r->log->start)
-        return complain(r->log->path, r->line, "no start before it");
+        return cli_fail(r->log->path, "line %zu: no start before it", r->line);
     if (strcmp(event, "train") == 0)
         return take_point(r, record, &r->log->train, "loss");
     if (strcmp(event, "validation") == 0 && json_is_true(json_object_get(record, "stored")))
@@ -142,7 +133,7 @@ static int take_line(struct reader *r, const char *text, size_t n)
     json_t *record = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
     int code;
 
-    code = record ? take_record(r, record) : complain(r->log->path, r->line, "not JSON");
+    code = record ? take_record(r, record) : cli_fail(r->log->path, "line %zu: not JSON", r->line);
     json_decref(record);
     return code;
 }
@@ -159,7 +150,7 @@ static int take_lines(struct reader *r, const char *text, size_t left)
         left -= n + 1;
     }
     if (!code && !r->log->start)
-        code = complain(r->log->path, 0, "not a log of smoltrain's: it is empty");
+        code = cli_fail(r->log->path, "not a log of smoltrain's: it is empty");
     return code;
 }
 
@@ -176,7 +167,7 @@ int run_log_read(struct run_log *log, const char *path)
         code = take_lines(&reader, (const char *)bytes, size);
         free(bytes);
     } else {
-        code = complain(path, 0, strerror(errno));
+        code = cli_fail_errno(path);
     }
     if (fd >= 0)
         close(fd);

@@ -102,19 +102,14 @@ static json_t *statement(const struct digest *digests, size_t n, const char *nam
 /* Files are named as if they lay in one folder, so no two may have one name. */
 static int check_names(const struct digest *digests, size_t n)
 {
-    const struct smol_error error = {SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                                     "two files of that name; a manifest is of one folder"};
-
     for (size_t i = 1; i < n; i++)
         if (strcmp(digests[i - 1].name, digests[i].name) == 0)
-            return cli_complain(digests[i].path, &error);
+            return cli_fail(digests[i].path, "two files of that name; a manifest is of one folder");
     return 0;
 }
 
 static int print_statement(FILE *to, struct digest *digests, size_t n, const char *name)
 {
-    const struct smol_error error = {SMOL_E_TEXT, SMOL_NO_OFFSET,
-                                     "a name that is not UTF-8, or no memory"};
     const char *subject = name ? name : digests[0].name;
     json_t *object;
     int code;
@@ -124,7 +119,7 @@ static int print_statement(FILE *to, struct digest *digests, size_t n, const cha
         return code;
     object = statement(digests, n, subject);
     if (!object || json_dumpf(object, to, JSON_INDENT(2)) != 0)
-        code = cli_complain(NULL, &error);
+        code = cli_fail(NULL, "a name that is not UTF-8, or no memory");
     else
         fputc('\n', to);
     json_decref(object);
@@ -136,24 +131,21 @@ static int print_statement(FILE *to, struct digest *digests, size_t n, const cha
 /* The text in memory, so that a file of it appears whole. */
 static int write_text(const struct digest_options *o, struct digest *digests, size_t n)
 {
-    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
     char *text = NULL;
     size_t size;
     FILE *to = open_memstream(&text, &size);
     int code = 0;
 
     if (!to)
-        return cli_complain(NULL, &error);
+        return cli_no_memory(NULL);
     if (o->oms)
         code = print_statement(to, digests, n, o->name);
     for (size_t i = 0; !o->oms && i < n; i++)
         print_line(to, &digests[i]);
     if (fclose(to) != 0 && code == 0)
-        code = cli_complain(NULL, &error);
+        code = cli_no_memory(NULL);
     if (code == 0 && o->output)
-        code = smol_write_file(o->output, text, size, 0644, &error)
-                   ? cli_complain(o->output, &error)
-                   : 0;
+        code = cli_write_file(o->output, text, size);
     else if (code == 0)
         fwrite(text, 1, size, stdout); /* whether it could is asked at the end of the program */
     free(text);
@@ -162,7 +154,6 @@ static int write_text(const struct digest_options *o, struct digest *digests, si
 
 static int digest(const struct digest_options *o, const char **paths)
 {
-    const struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
     struct digest *digests;
     size_t n = 0;
     int code = 0;
@@ -175,7 +166,7 @@ static int digest(const struct digest_options *o, const char **paths)
         return cli_usage_error("--name", "goes with --oms");
     digests = sodium_init() < 0 ? NULL : calloc(n, sizeof *digests);
     if (!digests)
-        return cli_complain(NULL, &error);
+        return cli_no_memory(NULL);
     for (size_t i = 0; code == 0 && i < n; i++) {
         digests[i].path = paths[i];
         code = digest_file(&digests[i]);

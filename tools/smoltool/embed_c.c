@@ -73,7 +73,7 @@ static int embed(const char *path, const char *output, const char *name)
         put_bytes(out, &file.bytes);
         status = export_out_close(out, &mapping);
     } else {
-        status = export_fail(&error, SMOL_E_MEMORY, "out of memory");
+        status = cli_error_memory(&error);
     }
     free(out);
     cli_unmap(&mapping);

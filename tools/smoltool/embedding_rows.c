@@ -1,5 +1,6 @@
 /* See table.h. */
 #include "smoltool/embedding_rows.h"
+#include "cli/cli.h"
 
 #include <smol/initial.h>
 #include <smol/params.h>
@@ -44,7 +45,7 @@ uint8_t *table_file(uint64_t *size_bytes, const struct smol_parts *parts, struct
         return NULL;
     bytes = malloc(*size_bytes);
     if (!bytes)
-        *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+        cli_error_memory(error);
     else if (smol_file_write(bytes, *size_bytes, parts, error)) {
         free(bytes);
         bytes = NULL;

@@ -122,16 +122,15 @@ static int print(const char *output)
                   streams(), "tables", tables(), "exp", function(smol_primitive_exp), "gelu",
                   function(smol_primitive_gelu), "sampler", draws());
     char *text = all ? cli_json_text(all, JSON_INDENT(1)) : NULL;
-    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
     int code = 0;
 
     json_decref(all);
     if (!text)
-        return cli_complain(output, &error);
+        return cli_no_memory(output);
     if (!output)
         puts(text);
-    else if (smol_write_file(output, text, strlen(text), 0644, &error))
-        code = cli_complain(output, &error);
+    else
+        code = cli_write_file(output, text, strlen(text));
     free(text);
     return code;
 }

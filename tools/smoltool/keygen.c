@@ -25,15 +25,13 @@ static void free_options(struct key_options *o)
 static int new_password(char password[KEY_FILE_MAX_PASSWORD], const struct key_options *o)
 {
     char again[KEY_FILE_MAX_PASSWORD];
-    struct smol_error error = {
-        .code = SMOL_E_PASSWORD, .offset = SMOL_NO_OFFSET, .text = "the two passwords differ"};
     int code = key_file_password(password, "Password for the new key", o->password_file);
 
     if (code != 0 || o->password_file || isatty(STDIN_FILENO) != 1)
         return code;
     code = key_file_password(again, "The same again", NULL);
     if (code == 0 && strcmp(password, again) != 0)
-        code = cli_complain(NULL, &error);
+        code = cli_fail(NULL, "the two passwords differ");
     sodium_memzero(again, sizeof again);
     return code;
 }
@@ -72,9 +70,9 @@ static int write_keys(const struct key_options *o, const struct smol_secret_key 
     smol_public_key_format(public_text, &public_n, &public_key);
     if (smol_write_file(o->secret_path, text, n, 0600, &error))
         code = cli_complain(o->secret_path, &error);
-    else if (smol_write_file(o->public_path, public_text, public_n, 0644, &error))
-        code = cli_complain(o->public_path, &error);
     else
+        code = cli_write_file(o->public_path, public_text, public_n);
+    if (code == 0)
         code = tell_keys(o, &public_key, (const char *)public_text, public_n);
     sodium_memzero(text, sizeof text);
     return code;
@@ -83,12 +81,10 @@ static int write_keys(const struct key_options *o, const struct smol_secret_key 
 static int refuse_existing(const struct key_options *o)
 {
     const char *paths[2] = {o->secret_path, o->public_path};
-    struct smol_error error = {
-        .code = SMOL_E_IO, .offset = SMOL_NO_OFFSET, .text = "exists; --force replaces it"};
 
     for (int i = 0; i < 2 && !o->force; i++)
         if (access(paths[i], F_OK) == 0)
-            return cli_complain(paths[i], &error);
+            return cli_fail(paths[i], "exists; --force replaces it");
     return 0;
 }
 

@@ -310,7 +310,7 @@ static uint8_t *make_file(uint64_t *size, const struct smol_config *c, const str
     const char *bad = NULL;
     float *values;
 
-    *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+    cli_error_memory(error);
     smol_params_bytes(&learned_bytes, c);
     smol_embedding_bytes(&embedding_bytes, c);
     learned = calloc(learned_bytes + 1, 1);
@@ -334,13 +334,8 @@ done:
 /* A size that a file states: the model's, unless another was asked for. */
 static int adopt(int *size, uint64_t stated, const char *path, const char *what)
 {
-    struct smol_error error = {SMOL_E_SIZE, SMOL_NO_OFFSET, ""};
-
-    if (*size != 0 && (uint64_t)*size != stated) {
-        snprintf(error.text, sizeof error.text, "%s is %llu, not %d", what,
-                 (unsigned long long)stated, *size);
-        return cli_complain(path, &error);
-    }
+    if (*size != 0 && (uint64_t)*size != stated)
+        return cli_fail(path, "%s is %llu, not %d", what, (unsigned long long)stated, *size);
     *size = (int)stated;
     return 0;
 }
@@ -405,8 +400,7 @@ static int make_from(struct new_options *o, const struct imports *from,
     bytes = make_file(&size, &config, from, tokenizer->tokenizer, &path, &error);
     if (!bytes)
         return cli_complain(path, &error);
-    code =
-        smol_write_file(o->output, bytes, size, 0644, &error) ? cli_complain(o->output, &error) : 0;
+    code = cli_write_file(o->output, bytes, size);
     free(bytes);
     return code;
 }

@@ -37,12 +37,11 @@ static int read_logs(struct run_log *logs, size_t *n, poptContext context)
 static int plot(const char *output, const struct plot_options *o, poptContext context)
 {
     struct run_log *logs = calloc(MAX_LOGS, sizeof *logs);
-    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
     size_t n = 0;
     int code;
 
     if (!logs)
-        return cli_complain(output, &error);
+        return cli_no_memory(output);
     code = read_logs(logs, &n, context);
     if (code == 0)
         code = plot_write(output, o, logs, n);

@@ -134,7 +134,7 @@ static uint8_t *make_file(uint64_t *size_bytes, const struct smol_file *file, ui
     smol_embedding_layout(&at, &parts.config);
     embeddings = calloc(at.size_bytes, 1);
     if (!embeddings) {
-        *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+        cli_error_memory(error);
         return NULL;
     }
     parts.embeddings = (struct smol_span){embeddings, at.size_bytes};
@@ -156,8 +156,7 @@ static enum smol_status measure(struct perplexity *result, const struct smol_fil
 
     status = smol_session_size(&size_bytes, file, &options, error);
     if (!status && !(memory = cli_memory(size_bytes))) {
-        *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-        status = SMOL_E_MEMORY;
+        status = cli_error_memory(error);
     }
     if (!status)
         status = smol_session_init(&session, file, &options, memory, size_bytes, error);
@@ -226,8 +225,7 @@ static int print_json(const struct losses *l)
     text = json ? cli_json_text(json, JSON_INDENT(2)) : NULL;
     json_decref(json);
     if (!text)
-        return cli_complain(NULL,
-                            &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
+        return cli_no_memory(NULL);
     puts(text);
     free(text);
     return 0;
@@ -253,8 +251,8 @@ static int write_and_tell(const struct quantize_options *o, const struct smol_fi
         return cli_complain(o->output, &error);
     if (o->text && (code = measure_both(&losses, before, &after, o->text)) != 0)
         return code;
-    if (smol_write_file(o->output, bytes, size_bytes, 0644, &error))
-        return cli_complain(o->output, &error);
+    if ((code = cli_write_file(o->output, bytes, size_bytes)) != 0)
+        return code;
     if (o->json)
         return print_json(&losses);
     print_losses(&losses);
@@ -276,7 +274,7 @@ static int quantize(const struct quantize_options *o, const char *path)
     if (row_memory_init(&memory, &file))
         bytes = make_file(&size_bytes, &file, (uint8_t)table_type(o->embeddings), &memory, &error);
     else
-        error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+        cli_error_memory(&error);
     if (bytes && smol_mapping_check(&mapping, &error)) {
         free(bytes);
         bytes = NULL;

@@ -112,7 +112,7 @@ static int write_detached(const char *output, const struct sign_options *o,
                             o->untrusted ? o->untrusted : "signature from smoltool's secret key",
                             &error))
         return cli_usage_error("--comment", error.text);
-    return smol_write_file(output, text, n, 0644, &error) ? cli_complain(output, &error) : 0;
+    return cli_write_file(output, text, n);
 }
 
 static int make_detached(const struct sign_options *o, const char *path, const char *output,
@@ -140,9 +140,8 @@ static int sign_detached(const struct sign_options *o, const char *path)
 {
     char *output = o->output ? strdup(o->output) : trust_signature_path(path);
     char *comment = o->trusted ? strdup(o->trusted) : default_comment(path);
-    const struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
     struct smol_secret_key key;
-    int code = output && comment ? 0 : cli_complain(NULL, &error);
+    int code = output && comment ? 0 : cli_no_memory(NULL);
 
     if (code == 0 && (code = key_file_secret(&key, o->key, o->password_file)) == 0) {
         code = make_detached(o, path, output, comment, &key);

@@ -21,11 +21,6 @@ struct tokenizer_options {
     size_t n_files;
 };
 
-static int complain_memory(void)
-{
-    return cli_complain(NULL, &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
-}
-
 static int save(const struct tokenizer_options *o, const uint8_t *bytes, size_t size_bytes)
 {
     struct smol_error error;
@@ -188,7 +183,7 @@ static int encode(const struct smol_file *file, struct smol_span text)
     size_t n;
 
     if (!tokens)
-        return complain_memory();
+        return cli_no_memory(NULL);
     if (!(status = smol_encoder_create(&encoder, file, &error)) &&
         !(status = smol_encode(&n, tokens, encoder, text.data, text.size_bytes, &error)))
         for (size_t i = 0; i < n; i++)
@@ -238,7 +233,7 @@ static uint8_t *read_input(size_t *size, const char *path)
         ended[*size] = 0;
     else {
         free(text);
-        cli_complain(path, &(struct smol_error){SMOL_E_IO, SMOL_NO_OFFSET, "cannot be read"});
+        cli_fail(path, "cannot be read");
     }
     return ended;
 }

@@ -61,8 +61,7 @@ static enum smol_status put_rows(struct smol_writer *writer, const struct smol_f
     char header[256];
 
     if (!values || !scratch) {
-        *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-        status = SMOL_E_MEMORY;
+        status = cli_error_memory(error);
     }
     if (!status)
         status = put(writer, header, npy_header(header, "<f8", end - begin, t->cols, false), error);

@@ -351,11 +351,6 @@ void train_args_free(struct train_args *args)
     free(args->password_file);
 }
 
-static int no_memory(void)
-{
-    return cli_complain(NULL, &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory"});
-}
-
 static bool replace(char **place, const char *text)
 {
     free(*place);
@@ -375,7 +370,7 @@ static int apply_run(struct train_args *args, struct words *w, const struct trai
     if (replace(&args->output, run->output) && replace(&args->log, run->log) &&
         replace(&w->method, run->method) && replace(&w->d, run->d != 0 ? d : NULL))
         return 0;
-    return no_memory();
+    return cli_no_memory(NULL);
 }
 
 static const struct train_args blank = {.eval_every = 250, .save_every = 500, .print_every = 50};
@@ -433,7 +428,7 @@ static int parse_list(struct train_sweep_args *s, char *list)
         n += *p == ',';
     s->d = calloc(n, sizeof *s->d);
     if (s->d == NULL)
-        return no_memory();
+        return cli_no_memory(NULL);
     for (char *next; list != NULL; list = next, s->n++) {
         next = strchr(list, ',');
         if (next != NULL)
@@ -482,7 +477,7 @@ int train_sweep_args_parse(struct train_sweep_args *out, int argc, const char **
         words.method = args.output = NULL;
         *out = s;
     } else {
-        *exit_code = *exit_code != 0 ? *exit_code : no_memory();
+        *exit_code = *exit_code != 0 ? *exit_code : cli_no_memory(NULL);
         free(s.d);
     }
     train_args_free(&args);

@@ -102,7 +102,7 @@ bool train_group_join(void)
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &given) != MPI_SUCCESS ||
         given < MPI_THREAD_FUNNELED || MPI_Comm_rank(MPI_COMM_WORLD, &rank) != MPI_SUCCESS ||
         MPI_Comm_size(MPI_COMM_WORLD, &size) != MPI_SUCCESS) {
-        cli_complain("MPI", &(struct smol_error){SMOL_E_IO, SMOL_NO_OFFSET, "does not start"});
+        cli_fail("MPI", "does not start");
         return false;
     }
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);

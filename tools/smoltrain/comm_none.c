@@ -11,10 +11,7 @@ bool train_group_join(void)
 
     if (size == NULL || strcmp(size, "1") == 0)
         return true;
-    cli_complain(
-        "mpirun",
-        &(struct smol_error){SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                             "this smoltrain was built without MPI and cannot train with others"});
+    cli_fail("mpirun", "this smoltrain was built without MPI and cannot train with others");
     return false;
 }
 

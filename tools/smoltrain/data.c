@@ -25,15 +25,6 @@ struct job {
     char *path; /* of the cache, NULL: none */
 };
 
-static bool complain(const char *path, const char *what)
-{
-    struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
-
-    snprintf(error.text, sizeof error.text, "%s", what);
-    cli_complain(path, &error);
-    return false;
-}
-
 static size_t count(char *const *list)
 {
     size_t n = 0;
@@ -44,27 +35,25 @@ static size_t count(char *const *list)
 }
 
 /* What a cache remembers of a file goes by its full name, so that it serves from any folder. */
-static bool add_sources(struct job *job, char *const *paths, bool validation)
+static int add_sources(struct job *job, char *const *paths, bool validation)
 {
     for (; paths != NULL && *paths != NULL; paths++) {
         struct smol_corpus_source *s = job->sources + job->n;
         struct smol_error error;
 
-        if (train_source_examine(s, *paths, &error) != SMOL_OK) {
-            cli_complain(*paths, &error);
-            return false;
-        }
+        if (train_source_examine(s, *paths, &error) != SMOL_OK)
+            return cli_complain(*paths, &error);
         s->validation = validation;
         s->name = realpath(*paths, NULL);
         if (s->name == NULL)
-            return complain(*paths, strerror(errno));
+            return cli_fail_errno(*paths);
         job->n++;
     }
-    return true;
+    return 0;
 }
 
 /* DIR/HASH.corpus: the hash is of the names, so that a changed file makes its old corpus over. */
-static bool name_cache(struct job *job, const char *folder)
+static int name_cache(struct job *job, const char *folder)
 {
     crypto_generichash_state state;
     uint8_t hash[crypto_generichash_BYTES_MIN];
@@ -72,7 +61,7 @@ static bool name_cache(struct job *job, const char *folder)
     size_t size;
 
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return complain(folder, strerror(errno));
+        return cli_fail_errno(folder);
     crypto_generichash_init(&state, NULL, 0, sizeof hash);
     cli_decimal(tokenizer, smol_tokenizer_hash(job->tokenizer));
     crypto_generichash_update(&state, (const uint8_t *)tokenizer, strlen(tokenizer) + 1);
@@ -87,9 +76,9 @@ static bool name_cache(struct job *job, const char *folder)
     size = strlen(folder) + sizeof hex + sizeof "/.corpus";
     job->path = malloc(size);
     if (job->path == NULL)
-        return complain(folder, "no memory");
+        return cli_no_memory(folder);
     snprintf(job->path, size, "%s/%s.corpus", folder, hex);
-    return true;
+    return 0;
 }
 
 static void finish_job(struct job *job)
@@ -101,20 +90,24 @@ static void finish_job(struct job *job)
 }
 
 /* Without a cache nobody asks what the sources were. */
-static bool start_job(struct job *job, const struct train_args *args,
-                      const struct smol_file *tokenizer)
+static int start_job(struct job *job, const struct train_args *args,
+                     const struct smol_file *tokenizer)
 {
+    int code;
+
     *job = (struct job){.args = args, .tokenizer = tokenizer};
     if (args->cache == NULL)
-        return true;
+        return 0;
     job->sources = calloc(count(args->data) + count(args->valid), sizeof *job->sources);
     if (job->sources == NULL)
-        return complain(args->cache, "no memory");
-    return add_sources(job, args->data, false) && add_sources(job, args->valid, true) &&
-           name_cache(job, args->cache);
+        return cli_no_memory(args->cache);
+    if ((code = add_sources(job, args->data, false)) != 0 ||
+        (code = add_sources(job, args->valid, true)) != 0)
+        return code;
+    return name_cache(job, args->cache);
 }
 
-static bool read_sources(const struct job *job, struct smol_corpus_writer *w, char *const *paths)
+static int read_sources(const struct job *job, struct smol_corpus_writer *w, char *const *paths)
 {
     for (; paths != NULL && *paths != NULL; paths++) {
         struct smol_error error;
@@ -122,46 +115,39 @@ static bool read_sources(const struct job *job, struct smol_corpus_writer *w, ch
         const enum smol_status status = train_source_read(&at_fault, w, *paths, &error);
 
         if (status == SMOL_E_MEMORY && !at_fault && job->path == NULL)
-            return complain(*paths, "no memory for so much text; --cache keeps it in a file");
-        if (status != SMOL_OK) {
-            cli_complain(at_fault || job->path == NULL ? *paths : job->path, &error);
-            return false;
-        }
+            return cli_fail(*paths, "no memory for so much text; --cache keeps it in a file");
+        if (status != SMOL_OK)
+            return cli_complain(at_fault || job->path == NULL ? *paths : job->path, &error);
     }
-    return true;
+    return 0;
 }
 
-static bool read_all(const struct job *job, struct smol_corpus_writer *w)
+static int read_all(const struct job *job, struct smol_corpus_writer *w)
 {
     struct smol_error error;
+    const int code = read_sources(job, w, job->args->data);
 
-    if (!read_sources(job, w, job->args->data))
-        return false;
-    if (job->args->valid == NULL)
-        return true;
-    if (smol_corpus_writer_validation(w, &error) != SMOL_OK) {
-        cli_complain(job->path, &error);
-        return false;
-    }
+    if (code != 0 || job->args->valid == NULL)
+        return code;
+    if (smol_corpus_writer_validation(w, &error) != SMOL_OK)
+        return cli_complain(job->path, &error);
     return read_sources(job, w, job->args->valid);
 }
 
 /* Encodes everything: into the cache, or else into *bytes. */
-static bool encode(uint8_t **bytes, size_t *size, const struct job *job)
+static int encode(uint8_t **bytes, size_t *size, const struct job *job)
 {
     struct smol_corpus_writer *w;
     struct smol_error error;
     enum smol_status status = smol_corpus_writer_open(&w, job->tokenizer, job->path, &error);
 
-    if (status == SMOL_OK && !read_all(job, w)) {
+    if (status == SMOL_OK && read_all(job, w) != 0) {
         smol_corpus_writer_abort(w);
-        return false;
+        return CLI_FAILED;
     }
     if (status == SMOL_OK)
         status = smol_corpus_writer_finish(bytes, size, w, job->sources, job->n, &error);
-    if (status != SMOL_OK)
-        cli_complain(job->path, &error);
-    return status == SMOL_OK;
+    return status != SMOL_OK ? cli_complain(job->path, &error) : 0;
 }
 
 /* Whether an opened cache is of these files and this tokenizer; if not, *error says why. */
@@ -170,14 +156,11 @@ static enum smol_status check_fits(const struct smol_corpus *corpus, const struc
 {
     const size_t stale = smol_corpus_stale_source(corpus, job->sources, job->n);
 
-    *error = (struct smol_error){.code = SMOL_E_CHANGED, .offset = SMOL_NO_OFFSET};
     if (corpus->tokenizer_hash != smol_tokenizer_hash(job->tokenizer))
-        snprintf(error->text, sizeof error->text, "is of another tokenizer");
-    else if (stale < job->n)
-        snprintf(error->text, sizeof error->text, "%.150s has changed", job->sources[stale].name);
-    else
-        error->code = SMOL_OK;
-    return error->code;
+        return cli_error(error, SMOL_E_CHANGED, "is of another tokenizer");
+    if (stale < job->n)
+        return cli_error(error, SMOL_E_CHANGED, "%.150s has changed", job->sources[stale].name);
+    return SMOL_OK;
 }
 
 static enum smol_status map_cache(struct train_data *data, const struct job *job,
@@ -197,72 +180,70 @@ static enum smol_status map_cache(struct train_data *data, const struct job *job
 }
 
 /* The cache that is there if it fits; else a new one. */
-static bool open_cache(struct train_data *data, const struct job *job)
+static int open_cache(struct train_data *data, const struct job *job)
 {
     struct smol_error error;
     uint8_t *none;
     size_t size;
+    int code;
 
     smol_remove_leftovers(job->path);
     if (access(job->path, F_OK) == 0) {
         if (map_cache(data, job, &error) == SMOL_OK)
-            return true;
+            return 0;
         cli_complain(job->path, &error);
         fprintf(stderr, "%s: so the text is encoded again\n", cli_program);
     }
-    if (!encode(&none, &size, job))
-        return false;
-    if (map_cache(data, job, &error) != SMOL_OK) {
-        cli_complain(job->path, &error);
-        return false;
-    }
+    if ((code = encode(&none, &size, job)) != 0)
+        return code;
+    if (map_cache(data, job, &error) != SMOL_OK)
+        return cli_complain(job->path, &error);
     fprintf(stderr, "encoded %" PRIu64 " documents, %" PRIu64 " tokens, into %s\n",
             data->corpus.n_documents, data->corpus.n_tokens, job->path);
-    return true;
+    return 0;
 }
 
-static bool open_memory(struct train_data *data, const struct job *job)
+static int open_memory(struct train_data *data, const struct job *job)
 {
     struct smol_error error;
     size_t size;
+    const int code = encode(&data->memory, &size, job);
 
-    if (!encode(&data->memory, &size, job))
-        return false;
-    if (smol_corpus_open(&data->corpus, data->memory, size, &error) == SMOL_OK)
-        return true;
-    cli_complain(NULL, &error);
-    return false;
+    if (code != 0)
+        return code;
+    return smol_corpus_open(&data->corpus, data->memory, size, &error) ? cli_complain(NULL, &error)
+                                                                       : 0;
 }
 
-static bool open_tokenizer(struct train_data *data, const char *path)
+static int open_tokenizer(struct train_data *data, const char *path)
 {
     struct smol_error error;
 
     data->tokenizer.config.vocab = 256;
-    if (path == NULL ||
-        tokenizer_load(&data->tokenizer_section, &data->tokenizer, path, &error) == SMOL_OK)
-        return true;
-    cli_complain(path, &error);
-    return false;
+    if (path == NULL)
+        return 0;
+    return tokenizer_load(&data->tokenizer_section, &data->tokenizer, path, &error)
+               ? cli_complain(path, &error)
+               : 0;
 }
 
-bool train_data_open(struct train_data *out, const struct train_args *args)
+int train_data_open(struct train_data *out, const struct train_args *args)
 {
     struct train_data data = {.mapping.fd = -1};
     struct job job;
-    bool good;
+    int code = open_tokenizer(&data, args->tokenizer);
 
-    if (!open_tokenizer(&data, args->tokenizer))
-        return false;
-    good = start_job(&job, args, &data.tokenizer);
-    if (good)
-        good = job.path != NULL ? open_cache(&data, &job) : open_memory(&data, &job);
+    if (code != 0)
+        return code;
+    code = start_job(&job, args, &data.tokenizer);
+    if (code == 0)
+        code = job.path != NULL ? open_cache(&data, &job) : open_memory(&data, &job);
     finish_job(&job);
-    if (good)
+    if (code == 0)
         *out = data;
     else
         train_data_close(&data);
-    return good;
+    return code;
 }
 
 void train_data_close(struct train_data *data)

@@ -14,9 +14,9 @@ struct train_data {
     uint8_t *tokenizer_section; /* NULL for bytes */
 };
 
-/* Reads args' files, or takes what a cache has of them. False, after a message, if that cannot be
- * done. */
-bool train_data_open(struct train_data *data, const struct train_args *args);
+/* Reads args' files, or takes what a cache has of them. 0, or an exit code after a
+ * message. */
+int train_data_open(struct train_data *data, const struct train_args *args);
 void train_data_close(struct train_data *data);
 
 #endif

@@ -21,9 +21,7 @@ void train_log_hashes(char tokens[TRAIN_LOG_HASH_BYTES], char tokenizer[TRAIN_LO
 
 static enum smol_status io_error(struct smol_error *error)
 {
-    *error = (struct smol_error){.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
-    snprintf(error->text, sizeof error->text, "cannot read: %s", strerror(errno));
-    return SMOL_E_IO;
+    return cli_error(error, SMOL_E_IO, "cannot read: %s", strerror(errno));
 }
 
 /* Whether a line, without its end, may stay. What is no record of ours does. Those of a model that

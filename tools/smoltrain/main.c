@@ -161,14 +161,14 @@ int train_run(const struct train_args *args, const struct train_data *data)
 {
     struct train_output output;
     struct train_data own;
-    int code = CLI_FAILED;
+    int code;
 
-    if (!train_output_open(&output, args))
-        return CLI_FAILED;
+    if ((code = train_output_open(&output, args)) != 0)
+        return code;
     train_signals_catch();
     if (data != NULL) {
         code = search_and_run(args, data, &output);
-    } else if (train_data_open(&own, args)) {
+    } else if ((code = train_data_open(&own, args)) == 0) {
         code = search_and_run(args, &own, &output);
         train_data_close(&own);
     }

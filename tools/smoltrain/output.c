@@ -34,72 +34,64 @@ char *train_checkpoint_path(const char *model)
     return path;
 }
 
-static bool complain(const char *path, const char *what)
-{
-    struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
-
-    snprintf(error.text, sizeof error.text, "%s", what);
-    cli_complain(path, &error);
-    return false;
-}
-
-/* Whether a file can be put there: its folder takes files, and it is no folder itself. */
-static bool check_place(const char *path)
+/* Fails unless a file can be put there: its folder takes files, and it is no folder itself. */
+static int check_place(const char *path)
 {
     struct stat s;
     char *folder = strdup(path);
     char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
-    bool good;
+    int code = 0;
 
     if (folder == NULL)
-        return complain(path, "no memory");
+        return cli_no_memory(path);
     if (slash != NULL)
         slash[slash == folder ? 1 : 0] = '\0';
-    good = access(slash != NULL ? folder : ".", W_OK | X_OK) == 0;
-    if (!good)
-        complain(slash != NULL ? folder : ".", strerror(errno));
+    if (access(slash != NULL ? folder : ".", W_OK | X_OK) != 0)
+        code = cli_fail_errno(slash != NULL ? folder : ".");
     free(folder);
-    if (good && stat(path, &s) == 0 && S_ISDIR(s.st_mode))
-        return complain(path, strerror(EISDIR));
-    return good;
+    if (code == 0 && stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+        return cli_fail(path, "%s", strerror(EISDIR));
+    return code;
 }
 
-bool train_output_open(struct train_output *output, const struct train_args *args)
+int train_output_open(struct train_output *output, const struct train_args *args)
 {
     const bool tensors = ends_with(args->output, ".safetensors");
     struct train_output o = {.path = args->output};
+    int code;
 
     if (args->options.full != tensors)
-        return complain(args->output,
+        return cli_fail(args->output, "%s",
                         tensors
                             ? "safetensors are for --method full; give the model a name in .smol"
                             : "--method full has no .smol form; give it a name in .safetensors");
     if (args->options.full && args->sign_key != NULL)
-        return complain(args->output, "safetensors hold no signature");
-    if (!check_place(args->output))
-        return false;
+        return cli_fail(args->output, "safetensors hold no signature");
+    if ((code = check_place(args->output)) != 0)
+        return code;
     o.checkpoint = train_checkpoint_path(args->output);
     if (o.checkpoint == NULL)
-        return complain(args->output, "no memory");
+        return cli_no_memory(args->output);
     if (!args->resume && access(o.checkpoint, F_OK) == 0) {
-        complain(o.checkpoint, "a stopped training left it; go on with --resume, or delete it");
+        code =
+            cli_fail(o.checkpoint, "a stopped training left it; go on with --resume, or delete it");
         free(o.checkpoint);
-        return false;
+        return code;
     }
     if (!train_group_is_first()) { /* which writes nothing */
         *output = o;
-        return true;
+        return 0;
     }
     smol_remove_leftovers(o.checkpoint);
     smol_remove_leftovers(args->output);
     if (args->sign_key != NULL &&
-        key_file_secret(&o.key, args->sign_key, args->password_file) != 0) {
+        (code = key_file_secret(&o.key, args->sign_key, args->password_file)) != 0) {
         free(o.checkpoint);
-        return false;
+        return code;
     }
     o.is_signed = args->sign_key != NULL;
     *output = o;
-    return true;
+    return 0;
 }
 
 void train_output_close(struct train_output *o)
@@ -234,10 +226,8 @@ enum smol_status train_output_write(struct train_output *o, const struct train_a
     enum smol_status status;
 
     o->trouble = o->path;
-    if (card == NULL) {
-        *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "no memory for the card"};
-        return SMOL_E_MEMORY;
-    }
+    if (card == NULL)
+        return cli_error(error, SMOL_E_MEMORY, "no memory for the card");
     status = args->options.full ? write_safetensors(o, trainer, card, error)
                                 : write_model(o, trainer, card, error);
     free(card);

@@ -18,9 +18,9 @@ struct train_output {
     uint64_t size_bytes, non_embedding_bytes; /* of the model, once it is written */
 };
 
-/* Finds out before training whether it can end well: the folder, the checkpoint, the key. False
- * after a message. */
-bool train_output_open(struct train_output *output, const struct train_args *args);
+/* Finds out before training whether it can end well: the folder, the checkpoint, the key. 0, or an
+ * exit code after a message. */
+int train_output_open(struct train_output *output, const struct train_args *args);
 void train_output_close(struct train_output *output);
 
 enum smol_status train_output_save(struct train_output *output, const struct smol_trainer *trainer,

@@ -81,7 +81,7 @@ bool train_report_open(struct train_report *r, const struct train_args *args,
         }
         r->log = fopen(args->log, args->resume ? "a" : "w");
         if (r->log == NULL) {
-            fprintf(stderr, "%s: %s: %s\n", cli_program, args->log, strerror(errno));
+            cli_fail_errno(args->log);
             return false;
         }
     }
@@ -176,7 +176,7 @@ bool train_report_close(struct train_report *r)
         if (fclose(r->log) != 0)
             good = false;
         if (!good)
-            fprintf(stderr, "%s: %s: could not be written\n", cli_program, r->args->log);
+            cli_fail(r->args->log, "could not be written");
     }
     r->log = NULL;
     return good;

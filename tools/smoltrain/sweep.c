@@ -32,14 +32,6 @@ struct series {
     size_t n, n_done;
 };
 
-static int complain(const char *path, const char *what)
-{
-    struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
-
-    snprintf(error.text, sizeof error.text, "%s", what);
-    return cli_complain(path, &error);
-}
-
 /* folder/name; d, if it is not 0, goes between name and end. */
 static char *join(const char *folder, const char *name, uint32_t d, const char *end)
 {
@@ -64,7 +56,7 @@ static int set_up_run(struct run *r, const char *folder, const char *method, uin
     r->log = join(folder, method, d, ".jsonl");
     r->checkpoint = r->model != NULL ? train_checkpoint_path(r->model) : NULL;
     if (r->log == NULL || r->checkpoint == NULL)
-        return complain(folder, "no memory");
+        return cli_no_memory(folder);
     if (train_sweep_run_args(&args, &(struct train_sweep_run){method, r->model, r->log, d}, argc,
                              argv, &code) == 0)
         r->args = args;
@@ -84,7 +76,7 @@ static int set_up(struct series *s, int argc, const char **argv)
     s->picture = join(folder, "sweep", 0, ".svg");
     if (s->runs == NULL || s->logs == NULL || s->markdown == NULL || s->csv == NULL ||
         s->picture == NULL)
-        return complain(folder, "no memory");
+        return cli_no_memory(folder);
     while (code == 0 && s->n < s->args.n + 2) {
         const size_t i = s->n++;
         code = set_up_run(s->runs + i, folder,
@@ -94,7 +86,7 @@ static int set_up(struct series *s, int argc, const char **argv)
                           i < 2 ? 0 : s->args.d[i - 2], argc, argv);
     }
     if (code == 0 && mkdir(folder, 0777) != 0 && errno != EEXIST)
-        code = complain(folder, strerror(errno));
+        code = cli_fail_errno(folder);
     return code;
 }
 
@@ -180,7 +172,6 @@ static int take_finished(struct run_log *log, bool *done, const struct run *r,
                          const struct smol_corpus *corpus)
 {
     const char *other;
-    char what[128];
     int code;
 
     *done = false;
@@ -196,8 +187,7 @@ static int take_finished(struct run_log *log, bool *done, const struct run *r,
         run_log_free(log);
     if (other == NULL)
         return 0;
-    snprintf(what, sizeof what, "of %s; choose another folder, or delete it", other);
-    return complain(r->model, what);
+    return cli_fail(r->model, "of %s; choose another folder, or delete it", other);
 }
 
 static int do_run(struct run_log *log, struct run *r, const struct train_data *data, size_t i,
@@ -214,7 +204,7 @@ static int do_run(struct run_log *log, struct run *r, const struct train_data *d
     if (code == 0)
         code = take_finished(log, &done, r, &data->corpus);
     if (code == 0 && !done)
-        code = complain(r->log, "does not hold the run that has just ended");
+        code = cli_fail(r->log, "does not hold the run that has just ended");
     return code;
 }
 
@@ -223,17 +213,13 @@ typedef void write_table(FILE *to, const struct sweep *sweep, const struct run_l
 static int write_file(const char *path, write_table *table, const struct sweep *sweep,
                       const struct series *s)
 {
-    struct smol_error error;
     struct text_stream text;
-    int code = 0;
+    int code;
 
     if (!text_stream_open(&text))
-        return complain(path, "no memory");
+        return cli_no_memory(path);
     table(text.to, sweep, s->logs, s->n_done);
-    if (!text_stream_close(&text))
-        code = complain(path, "no memory");
-    else if (smol_write_file(path, text.text, text.n, 0644, &error) != SMOL_OK)
-        code = cli_complain(path, &error);
+    code = text_stream_close(&text) ? cli_write_file(path, text.text, text.n) : cli_no_memory(path);
     free(text.text);
     return code;
 }
@@ -246,7 +232,7 @@ static int report(const struct series *s)
     int code;
 
     if (sweep_make(&sweep, s->logs, s->n_done) != 0)
-        return complain(s->args.folder, "no memory");
+        return cli_no_memory(s->args.folder);
     code = write_file(s->markdown, sweep_table_markdown, &sweep, s);
     if (code == 0)
         code = write_file(s->csv, sweep_table_csv, &sweep, s);
@@ -262,11 +248,11 @@ static int report(const struct series *s)
 static int run_all(struct series *s)
 {
     struct train_data data;
-    int code = 0;
+    int code;
 
     train_signals_catch();
-    if (!train_data_open(&data, &s->runs->args))
-        return CLI_FAILED;
+    if ((code = train_data_open(&data, &s->runs->args)) != 0)
+        return code;
     while (code == 0 && s->n_done < s->n && !train_stop_asked()) {
         code = do_run(s->logs + s->n_done, s->runs + s->n_done, &data, s->n_done, s->n);
         if (code == 0) {

@@ -10,6 +10,8 @@
 #include "vocab_text.h"
 
 #include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +31,19 @@ int cli_complain(const char *path, const struct smol_error *error)
     n_complaints++;
     return CLI_FAILED;
 }
+
+int cli_fail(const char *path, const char *format, ...)
+{
+    struct smol_error error = {.code = SMOL_E_ARGUMENT, .offset = SMOL_NO_OFFSET};
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(error.text, sizeof error.text, format, arguments);
+    va_end(arguments);
+    return cli_complain(path, &error);
+}
+
+int cli_no_memory(const char *path) { return cli_fail(path, "out of memory"); }
 
 static int import(uint8_t **bytes, size_t *n, const uint8_t *data, size_t size)
 {

@@ -18,7 +18,7 @@ static json_t *compare(const struct smol_file *a, const struct smol_file *b, con
 {
     const bool equal = memcmp(a->hash, b->hash, SMOL_HASH_BYTES) == 0;
     struct diff d = {a, b, json_pack("{s:b}", "equal", equal), false};
-    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
+    struct smol_error error;
     enum smol_status status;
 
     diff_header(&d);
@@ -31,18 +31,12 @@ static json_t *compare(const struct smol_file *a, const struct smol_file *b, con
     diff_signature(&d);
     if (!status && !d.failed && cli_json_is_whole())
         return d.report;
-    cli_complain(path, &error);
+    if (status)
+        cli_complain(path, &error);
+    else
+        cli_no_memory(path);
     json_decref(d.report);
     return NULL;
-}
-
-static int complain_output(void)
-{
-    struct smol_error error = {SMOL_E_IO, SMOL_NO_OFFSET, ""};
-
-    snprintf(error.text, sizeof error.text, "%s", strerror(errno));
-    cli_complain("standard output", &error);
-    return TROUBLE;
 }
 
 /* Prints and releases a report. */
@@ -63,8 +57,10 @@ static int tell(json_t *report, bool json)
         cli_no_memory(NULL);
         return TROUBLE;
     }
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return complain_output();
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        cli_fail_errno("standard output");
+        return TROUBLE;
+    }
     return equal ? EQUAL : DIFFERENT;
 }
 

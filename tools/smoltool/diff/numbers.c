@@ -310,8 +310,7 @@ static enum smol_status compare_table(struct diff *d, const char *name, uint32_t
     smol_tensor_at(&a, &d->a->config, index);
     smol_tensor_at(&b, &d->b->config, index);
     if (!rows_init(&rows, d, &a, &b)) {
-        *error = (struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-        status = SMOL_E_MEMORY;
+        status = cli_error_memory(error);
     } else if (a.cols == b.cols)
         status = compare_rows(&o, &n_rows, d, &a, &b, &rows, error);
     rows_free(&rows);

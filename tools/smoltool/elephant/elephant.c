@@ -82,7 +82,6 @@ static int print_fit_json(const struct outline_fit *fit, size_t k, size_t n)
 
 static int fit_outline(const struct elephant_options *o)
 {
-    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
     struct figure figure = {0};
     struct outline_fit fit;
     struct outline given;
@@ -96,7 +95,7 @@ static int fit_outline(const struct elephant_options *o)
     k = k < given.n ? k : given.n;
     if (outline_fit(&fit, &given, k)) {
         free(given.points);
-        return cli_complain(o->fit, &error);
+        return cli_no_memory(o->fit);
     }
     snprintf(title, sizeof title, "an outline from %zu coefficients", k);
     figure = (struct figure){.title = title, .curve = fit.curve, .given = given};

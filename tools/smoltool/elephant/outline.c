@@ -14,17 +14,6 @@
 #define MAX_NUMBER 1e100
 #define MIN_CURVE_POINTS 720u /* drawn with fewer, a fit looks like a polygon */
 
-static int complain(const char *path, size_t line, const char *what)
-{
-    struct smol_error error = {.code = SMOL_E_TEXT, .offset = SMOL_NO_OFFSET};
-
-    if (line)
-        snprintf(error.text, sizeof error.text, "line %zu: %s", line, what);
-    else
-        snprintf(error.text, sizeof error.text, "%s", what);
-    return cli_complain(path, &error);
-}
-
 /* Two numbers and nothing else, small enough to be squared. */
 static bool parse_point(struct outline_point *p, const char *text)
 {
@@ -67,16 +56,16 @@ static int parse(struct outline *o, char *text, const char *path)
         if (*text == '\0' || *text == '#')
             continue;
         if (!parse_point(&point, text))
-            return complain(path, line, "wants two numbers of at most 1e100");
+            return cli_fail(path, "line %zu: wants two numbers of at most 1e100", line);
         if (o->n == OUTLINE_MAX_POINTS)
-            return complain(path, line, "more than 1000000 points");
+            return cli_fail(path, "line %zu: more than 1000000 points", line);
         if (!append(o, &capacity, point))
-            return complain(path, 0, "out of memory");
+            return cli_no_memory(path);
     }
     if (o->n > 1 && o->points[0].x == o->points[o->n - 1].x &&
         o->points[0].y == o->points[o->n - 1].y)
         o->n--;
-    return o->n < 3 ? complain(path, 0, "an outline has at least 3 points") : 0;
+    return o->n < 3 ? cli_fail(path, "an outline has at least 3 points") : 0;
 }
 
 static int parse_bytes(struct outline *outline, uint8_t *bytes, size_t size, const char *path)
@@ -87,9 +76,8 @@ static int parse_bytes(struct outline *outline, uint8_t *bytes, size_t size, con
 
     text = memchr(bytes, 0, size) ? NULL : realloc(bytes, size + 1);
     if (!text) {
-        code = complain(path, 0,
-                        memchr(bytes, 0, size) ? "holds a zero byte; it should be text"
-                                               : "out of memory");
+        code = memchr(bytes, 0, size) ? cli_fail(path, "holds a zero byte; it should be text")
+                                      : cli_no_memory(path);
         free(bytes);
         return code;
     }
@@ -113,7 +101,7 @@ int outline_read(struct outline *outline, const char *path)
     if (fd >= 0 && cli_read_all(&bytes, &size, fd))
         code = parse_bytes(outline, bytes, size, path);
     else
-        code = complain(path, 0, strerror(errno));
+        code = cli_fail_errno(path);
     if (fd >= 0)
         close(fd);
     return code;

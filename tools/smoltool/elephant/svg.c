@@ -108,15 +108,13 @@ static void svg(FILE *to, const struct figure *f)
 
 static int write_svg(const struct figure *f, const char *output)
 {
-    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
     struct text_stream s;
-    int code = 0;
+    int code;
 
     if (!text_stream_open(&s))
-        return cli_complain(output, &error);
+        return cli_no_memory(output);
     svg(s.to, f);
-    if (!text_stream_close(&s) || smol_write_file(output, s.text, s.n, 0644, &error))
-        code = cli_complain(output, &error);
+    code = text_stream_close(&s) ? cli_write_file(output, s.text, s.n) : cli_no_memory(output);
     free(s.text);
     return code;
 }

@@ -20,13 +20,11 @@ struct export_options {
 static bool make_folder(bool *is_new, const char *path, struct smol_error *error)
 {
     struct stat about;
-    char text[sizeof error->text];
 
     *is_new = mkdir(path, 0777) == 0;
     if (*is_new || (errno == EEXIST && stat(path, &about) == 0 && S_ISDIR(about.st_mode)))
         return true;
-    snprintf(text, sizeof text, "cannot make a folder: %s", strerror(errno));
-    export_fail(error, SMOL_E_IO, text);
+    cli_error(error, SMOL_E_IO, "cannot make a folder: %s", strerror(errno));
     return false;
 }
 

@@ -55,9 +55,6 @@ void export_put_zeros(struct export_out *out, size_t n);
 /* Commits, unless something failed or the model that was read has changed meanwhile. */
 enum smol_status export_out_close(struct export_out *out, const struct smol_mapping *model);
 
-/* Fills the error and returns its code. */
-enum smol_status export_fail(struct smol_error *error, enum smol_status code, const char *text);
-
 /* What a model is exported from and to. */
 struct export_job {
     const struct smol_file *file;

@@ -1,5 +1,6 @@
 /* A model as GGUF, version 3: keys and values, the list of tensors, their data at multiples of 32
  * bytes. */
+#include "cli/cli.h"
 #include "smoltool/export/export.h"
 
 #include <smol/initial.h>
@@ -117,7 +118,7 @@ static void put_texts(struct export_out *out, const char *key, const struct smol
         if (text)
             put_string(out, text);
         else
-            out->status = export_fail(out->error, SMOL_E_MEMORY, "out of memory");
+            out->status = cli_error_memory(out->error);
         free(text);
     }
 }
@@ -192,8 +193,8 @@ static void put_values(struct export_out *out, const float *values, size_t n, en
         if (left < EXPORT_BLOCK)
             memcpy(last, values + at, left * sizeof *last);
         if (!export_block(bytes, type, left < EXPORT_BLOCK ? last : values + at))
-            out->status = export_fail(out->error, SMOL_E_NUMERIC,
-                                      "a weight is too large for the type; f32 has room");
+            out->status = cli_error(out->error, SMOL_E_NUMERIC,
+                                    "a weight is too large for the type; f32 has room");
         export_put(out, bytes, block * left / EXPORT_BLOCK);
     }
 }
@@ -247,12 +248,12 @@ enum smol_status export_gguf(const struct export_job *job, enum export_type type
 
     if ((type == EXPORT_Q8_0 || type == EXPORT_Q4_0) &&
         (c->width % EXPORT_BLOCK || c->n_ff % EXPORT_BLOCK))
-        return export_fail(error, SMOL_E_ARGUMENT,
-                           "blocks of 32 do not divide its rows; --type f16 or f32 can hold it");
+        return cli_error(error, SMOL_E_ARGUMENT,
+                         "blocks of 32 do not divide its rows; --type f16 or f32 can hold it");
     tensors = export_list(&n, c, false);
     out = malloc(sizeof *out);
     if (!tensors || !out)
-        status = export_fail(error, SMOL_E_MEMORY, "out of memory");
+        status = cli_error_memory(error);
     else
         status = export_reader_create(&reader, job->file, tensors, n, error);
     if (!status) {

@@ -1,6 +1,7 @@
 /* A model as NumPy's .npz: a zip file, stored, with an .npy for each tensor. libzip asks for the
  * contents as it writes, and its output goes to a writer, so that nothing is kept and the file
  * appears whole. */
+#include "cli/cli.h"
 #include "cli/guard.h"
 #include "smoltool/export/export.h"
 #include "smoltool/npy.h"
@@ -210,8 +211,8 @@ static enum smol_status write_zip(struct target *target, struct entry *entries,
     if (zip && n_added == n && zip_close(zip) == 0)
         return SMOL_OK;
     if (!run->status)
-        run->status = export_fail(run->error, SMOL_E_IO,
-                                  zip ? zip_strerror(zip) : zip_error_strerror(&error));
+        run->status = cli_error(run->error, SMOL_E_IO, "%s",
+                                zip ? zip_strerror(zip) : zip_error_strerror(&error));
     if (zip)
         zip_discard(zip);
     else
@@ -253,7 +254,7 @@ enum smol_status export_npz(const struct export_job *job, struct smol_error *err
     enum smol_status status;
 
     if (!tensors || !entries || !path)
-        status = export_fail(error, SMOL_E_MEMORY, "out of memory");
+        status = cli_error_memory(error);
     else
         status = export_reader_create(&run.reader, job->file, tensors, n, error);
     if (!status)

@@ -1,17 +1,11 @@
 /* A file that is being written: bytes gathered, the first failure kept. */
+#include "cli/cli.h"
 #include "cli/guard.h"
 #include "smoltool/export/export.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum smol_status export_fail(struct smol_error *error, enum smol_status code, const char *text)
-{
-    *error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
-    snprintf(error->text, sizeof error->text, "%s", text);
-    return code;
-}
 
 char *export_path(const char *folder, const char *name)
 {
@@ -30,8 +24,8 @@ void export_out_open(struct export_out *out, const char *path, struct smol_error
     out->n_held = 0;
     out->error = error;
     cli_guard_output(path);
-    out->status = path ? smol_writer_open(&out->writer, path, 0644, error)
-                       : export_fail(error, SMOL_E_MEMORY, "out of memory");
+    out->status =
+        path ? smol_writer_open(&out->writer, path, 0644, error) : cli_error_memory(error);
 }
 
 static void flush(struct export_out *out)

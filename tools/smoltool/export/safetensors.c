@@ -1,4 +1,5 @@
 /* A model as safetensors: the length of a header, the header as JSON, the tensors' floats. */
+#include "cli/cli.h"
 #include "cli/json.h"
 #include "smoltool/export/export.h"
 
@@ -74,7 +75,7 @@ enum smol_status export_safetensors(const struct export_job *job, struct smol_er
     enum smol_status status;
 
     if (!header || !out)
-        status = export_fail(error, SMOL_E_MEMORY, "out of memory");
+        status = cli_error_memory(error);
     else
         status = export_reader_create(&reader, job->file, tensors, n, error);
     if (!status) {

@@ -109,7 +109,7 @@ enum smol_status export_reader_create(struct export_reader **reader, const struc
     size_t n_values = 0, n_tile = 0;
 
     if (!r)
-        return export_fail(error, SMOL_E_MEMORY, "out of memory");
+        return cli_error_memory(error);
     r->file = file;
     for (size_t i = 0; i < n; i++) {
         const struct smol_tensor *s = &tensors[i].source;
@@ -123,7 +123,7 @@ enum smol_status export_reader_create(struct export_reader **reader, const struc
     r->scratch = cli_memory(r->scratch_bytes);
     if (!r->values || !r->tile || !r->scratch) {
         export_reader_destroy(r);
-        return export_fail(error, SMOL_E_MEMORY, "out of memory");
+        return cli_error_memory(error);
     }
     *reader = r;
     return SMOL_OK;
@@ -147,10 +147,7 @@ void export_reader_begin(struct export_reader *reader, const struct export_tenso
 
 static enum smol_status too_large(const struct export_tensor *t, struct smol_error *error)
 {
-    char text[sizeof error->text];
-
-    snprintf(text, sizeof text, "%s: a weight is too large for a float", t->name);
-    return export_fail(error, SMOL_E_NUMERIC, text);
+    return cli_error(error, SMOL_E_NUMERIC, "%s: a weight is too large for a float", t->name);
 }
 
 /* n values of the source, the first one step apart from the next in the tile. */

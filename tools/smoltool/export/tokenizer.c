@@ -1,4 +1,5 @@
 /* Tokens in GPT-2's letters, config.json, and the files that a tokenizer is loaded from. */
+#include "cli/cli.h"
 #include "cli/json.h"
 #include "smoltool/export/export.h"
 #include "smoltool/gpt2_bytes.h"
@@ -198,7 +199,7 @@ static enum smol_status put_text(const struct export_job *job, const char *name,
     if (path && text)
         status = smol_write_file(path, text, strlen(text), 0644, error);
     else
-        status = export_fail(error, SMOL_E_MEMORY, "out of memory");
+        status = cli_error_memory(error);
     free(path);
     return status;
 }

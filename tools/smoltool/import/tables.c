@@ -17,14 +17,6 @@ static const struct {
 } name_forms[] = {{"", ".weight"}, {"transformer.", ".weight"}, {"", ""}};
 #define N_FORMS (sizeof name_forms / sizeof name_forms[0])
 
-static enum smol_status fail(struct smol_error *error, enum smol_status code, const char *what,
-                             const char *why)
-{
-    *error = (struct smol_error){code, SMOL_NO_OFFSET, ""};
-    snprintf(error->text, sizeof error->text, "%.64s%s%.100s", what, *what ? ": " : "", why);
-    return code;
-}
-
 static void form_name(char name[64], size_t form, const char *stem, const char *suffix)
 {
     snprintf(name, 64, "%s%s%s%s", name_forms[form].before, stem, name_forms[form].after, suffix);
@@ -43,7 +35,7 @@ static enum smol_status open_safetensors(struct import_table *t, bool *found, co
         form_name(name, form, stem, "");
         array = smol_safetensors_find(&t->source.tensors, name);
         if (array && *found)
-            return fail(error, SMOL_E_TENSOR, name, "there under two names");
+            return cli_error(error, SMOL_E_TENSOR, "%.64s: there under two names", name);
         if (!array)
             continue;
         t->array = *array;
@@ -63,13 +55,13 @@ static enum smol_status read_member(struct import_source *s, zip_t *zip, zip_uin
     uint8_t more;
 
     if (!file)
-        return fail(error, SMOL_E_IO, "", zip_strerror(zip));
+        return cli_error(error, SMOL_E_IO, "%s", zip_strerror(zip));
     while (n > 0 && done < s->member_bytes) {
         n = zip_fread(file, (uint8_t *)s->member + done, s->member_bytes - done);
         done += n > 0 ? (zip_uint64_t)n : 0;
     }
     if (n < 0 || done < s->member_bytes || zip_fread(file, &more, 1) != 0)
-        status = fail(error, SMOL_E_CHECKSUM, "", "damaged");
+        status = cli_error(error, SMOL_E_CHECKSUM, "damaged");
     zip_fclose(file);
     return status;
 }
@@ -83,23 +75,23 @@ static enum smol_status take_member(struct import_table *t, zip_t *zip, zip_uint
     zip_stat_t about;
 
     if (zip_stat_index(zip, index, 0, &about) != 0)
-        return fail(error, SMOL_E_IO, "", zip_strerror(zip));
+        return cli_error(error, SMOL_E_IO, "%s", zip_strerror(zip));
     if ((about.comp_method != ZIP_CM_STORE && about.comp_method != ZIP_CM_DEFLATE) ||
         about.encryption_method != ZIP_EM_NONE)
-        return fail(error, SMOL_E_ENUM, about.name, "neither stored nor deflated");
+        return cli_error(error, SMOL_E_ENUM, "%.64s: neither stored nor deflated", about.name);
     if (about.size == 0 || about.size > MAX_MEMBER_BYTES ||
         about.size / MAX_INFLATION > about.comp_size)
-        return fail(error, SMOL_E_SIZE, about.name, "its stated size cannot be");
+        return cli_error(error, SMOL_E_SIZE, "%.64s: its stated size cannot be", about.name);
     s->member_bytes = (size_t)about.size;
     s->member = cli_memory(s->member_bytes);
     if (!s->member)
-        return fail(error, SMOL_E_MEMORY, "", "out of memory");
+        return cli_error_memory(error);
     status = read_member(s, zip, index, error);
     if (!status)
         status = smol_npy_parse(&array, s->member, s->member_bytes, error);
     if (status) { /* an offset would be one into the member */
         const struct smol_error inner = *error;
-        return fail(error, status, about.name, inner.text);
+        return cli_error(error, status, "%.64s: %.100s", about.name, inner.text);
     }
     t->array = array;
     return SMOL_OK;
@@ -119,7 +111,7 @@ static enum smol_status find_member(zip_uint64_t *index, bool *found, zip_t *zip
             if (strcmp(member, name) != 0)
                 continue;
             if (*found)
-                return fail(error, SMOL_E_TENSOR, name, "there twice");
+                return cli_error(error, SMOL_E_TENSOR, "%.64s: there twice", name);
             *found = true;
             *index = (zip_uint64_t)i;
         }
@@ -142,7 +134,7 @@ static enum smol_status open_npz(struct import_table *t, bool *found, const char
     if (source)
         zip = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &why);
     if (!zip) {
-        status = fail(error, SMOL_E_IO, "", zip_error_strerror(&why));
+        status = cli_error(error, SMOL_E_IO, "%s", zip_error_strerror(&why));
         zip_source_free(source);
         zip_error_fini(&why);
         return status;
@@ -160,11 +152,12 @@ static enum smol_status check(const struct smol_array *a, const char *stem,
                               struct smol_error *error)
 {
     if (a->type == SMOL_ARRAY_OTHER)
-        return fail(error, SMOL_E_ENUM, stem, "its numbers are not floats of 16, 32 or 64 bits");
+        return cli_error(error, SMOL_E_ENUM,
+                         "%.64s: its numbers are not floats of 16, 32 or 64 bits", stem);
     if (a->n_dims != 2 || a->shape[0] < 1 || a->shape[0] > SMOL_MAX_VOCAB || a->shape[1] < 1 ||
         a->shape[1] > SMOL_MAX_WIDTH)
-        return fail(error, SMOL_E_RANGE, stem,
-                    "not a table of 1 to 16777216 rows of 1 to 65536 numbers");
+        return cli_error(error, SMOL_E_RANGE,
+                         "%.64s: not a table of 1 to 16777216 rows of 1 to 65536 numbers", stem);
     return SMOL_OK;
 }
 

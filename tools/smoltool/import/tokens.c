@@ -7,7 +7,6 @@
 #include <smol/tokenizer.h>
 
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,138 +21,123 @@ struct import {
     uint32_t n_specials, n_before;
 };
 
-static bool fail(const struct import *m, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static bool fail(const struct import *m, const char *format, ...)
-{
-    struct smol_error error = {.code = SMOL_E_ARGUMENT, .offset = SMOL_NO_OFFSET};
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(error.text, sizeof error.text, format, arguments);
-    va_end(arguments);
-    cli_complain(m->path, &error);
-    return false;
-}
-
-static bool no_memory(const struct import *m) { return fail(m, "out of memory"); }
-
 /* ---- merges ---- */
 
-static bool begin(struct import *m)
+static int begin(struct import *m)
 {
     m->numbers = json_object();
     for (uint32_t i = 0; i < 256; i++) {
         char text[3];
         *put_letter(text, smol_tokenizer_byte(i)) = '\0';
         if (!m->numbers || json_object_set_new(m->numbers, text, json_integer((json_int_t)i)))
-            return no_memory(m);
+            return cli_no_memory(m->path);
     }
-    return true;
+    return 0;
 }
 
-static bool make_room(struct import *m)
+static int make_room(struct import *m)
 {
     const uint32_t capacity = 2 * m->capacity + 1024;
     struct smol_merge *larger;
 
     if (m->n_merges == SMOL_MAX_MERGES)
-        return fail(m, "over %u merges", SMOL_MAX_MERGES);
+        return cli_fail(m->path, "over %u merges", SMOL_MAX_MERGES);
     if (m->n_merges < m->capacity)
-        return true;
+        return 0;
     larger = realloc(m->merges, capacity * sizeof *larger);
     if (!larger)
-        return no_memory(m);
+        return cli_no_memory(m->path);
     m->merges = larger;
     m->capacity = capacity;
-    return true;
+    return 0;
 }
 
 /* The number of the next merge is that of left and right joined. */
-static bool add_merge(struct import *m, const char *left, size_t n_left, const char *right,
-                      size_t n_right)
+static int add_merge(struct import *m, const char *left, size_t n_left, const char *right,
+                     size_t n_right)
 {
     const json_t *l = json_object_getn(m->numbers, left, n_left),
                  *r = json_object_getn(m->numbers, right, n_right);
     char joined[4 * SMOL_MAX_TOKEN_BYTES];
 
-    if (!make_room(m))
-        return false;
+    if (make_room(m))
+        return CLI_FAILED;
     if (!l || !r)
-        return fail(m, "merge %u is of a token that nothing before it makes", m->n_merges);
+        return cli_fail(m->path, "merge %u is of a token that nothing before it makes",
+                        m->n_merges);
     if (n_left + n_right >= sizeof joined)
-        return fail(m, "merge %u makes a token of over 1024 bytes", m->n_merges);
+        return cli_fail(m->path, "merge %u makes a token of over 1024 bytes", m->n_merges);
     memcpy(joined, left, n_left);
     memcpy(joined + n_left, right, n_right);
     if (json_object_getn(m->numbers, joined, n_left + n_right))
-        return fail(m, "merge %u makes a token that there is already", m->n_merges);
+        return cli_fail(m->path, "merge %u makes a token that there is already", m->n_merges);
     m->merges[m->n_merges] =
         (struct smol_merge){(uint32_t)json_integer_value(l), (uint32_t)json_integer_value(r)};
     if (json_object_setn_new(m->numbers, joined, n_left + n_right,
                              json_integer(256 + (json_int_t)m->n_merges)))
-        return no_memory(m);
+        return cli_no_memory(m->path);
     m->n_merges++;
-    return true;
+    return 0;
 }
 
 /* "left right". */
-static bool add_line(struct import *m, const char *line, size_t n)
+static int add_line(struct import *m, const char *line, size_t n)
 {
     const char *space = memchr(line, ' ', n);
     const size_t n_left = space ? (size_t)(space - line) : 0, n_right = space ? n - n_left - 1 : 0;
 
     if (n_left == 0 || n_right == 0 || memchr(space + 1, ' ', n_right))
-        return fail(m, "merge %u is no two tokens with a space between them", m->n_merges);
+        return cli_fail(m->path, "merge %u is no two tokens with a space between them",
+                        m->n_merges);
     return add_merge(m, line, n_left, space + 1, n_right);
 }
 
 /* merges.txt or vocab.bpe: a merge a line, perhaps after a line of its version. */
-static bool add_lines(struct import *m, struct smol_span text)
+static int add_lines(struct import *m, struct smol_span text)
 {
     static const char version[] = "#version";
     const char *at = (const char *)text.data, *const end = at + text.size_bytes;
-    bool good = true;
+    int code = 0;
 
-    for (bool first = true; at < end && good; first = false) {
+    for (bool first = true; at < end && !code; first = false) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         const size_t n = (size_t)((newline ? newline : end) - at);
         const bool skipped = n == 0 || (first && n >= sizeof version - 1 &&
                                         memcmp(at, version, sizeof version - 1) == 0);
         if (!skipped)
-            good = add_line(m, at, n);
+            code = add_line(m, at, n);
         at += n + (newline != NULL);
     }
-    return good;
+    return code;
 }
 
 /* Strings "left right", or pairs of strings. */
-static bool add_merges_json(struct import *m, const json_t *merges)
+static int add_merges_json(struct import *m, const json_t *merges)
 {
     const json_t *merge;
     size_t i;
 
     if (!json_is_array(merges))
-        return fail(m, "the model has no list of merges");
+        return cli_fail(m->path, "the model has no list of merges");
     json_array_foreach(merges, i, merge)
     {
         const json_t *left = json_array_get(merge, 0), *right = json_array_get(merge, 1);
         if (json_is_string(merge)) {
-            if (!add_line(m, json_string_value(merge), json_string_length(merge)))
-                return false;
+            if (add_line(m, json_string_value(merge), json_string_length(merge)))
+                return CLI_FAILED;
         } else if (json_array_size(merge) != 2 || !json_is_string(left) || !json_is_string(right)) {
-            return fail(m, "merge %u is neither a text nor two", m->n_merges);
-        } else if (!add_merge(m, json_string_value(left), json_string_length(left),
-                              json_string_value(right), json_string_length(right))) {
-            return false;
+            return cli_fail(m->path, "merge %u is neither a text nor two", m->n_merges);
+        } else if (add_merge(m, json_string_value(left), json_string_length(left),
+                             json_string_value(right), json_string_length(right))) {
+            return CLI_FAILED;
         }
     }
-    return true;
+    return 0;
 }
 
 /* ---- the numbers of tokens, and special tokens ---- */
 
-static bool add_special(struct import *m, const char *text, json_int_t number)
+static int add_special(struct import *m, const char *text, json_int_t number)
 {
     const uint32_t n = 256 + m->n_merges;
     json_int_t place = number;
@@ -161,22 +145,22 @@ static bool add_special(struct import *m, const char *text, json_int_t number)
     if (number >= (json_int_t)m->n_before)
         place -= n;
     if (number < 0 || (number >= (json_int_t)m->n_before && place < (json_int_t)m->n_before))
-        return fail(m, "token %lld is a special one among those of bytes and merges",
-                    (long long)number);
+        return cli_fail(m->path, "token %lld is a special one among those of bytes and merges",
+                        (long long)number);
     if (place >= (json_int_t)SMOL_MAX_SPECIALS)
-        return fail(m,
-                    "token %lld: that is over 256 tokens that no merge makes, or a gap before it",
-                    (long long)number);
+        return cli_fail(
+            m->path, "token %lld: that is over 256 tokens that no merge makes, or a gap before it",
+            (long long)number);
     if (m->specials[place] && strcmp(m->specials[place], text) != 0)
-        return fail(m, "token %lld is there twice", (long long)number);
+        return cli_fail(m->path, "token %lld is there twice", (long long)number);
     m->n_specials += !m->specials[place];
     m->specials[place] = text;
-    return true;
+    return 0;
 }
 
 /* Bytes and merges are numbered in their order, one after the other; *left has what else there is.
  */
-static bool take_numbers(struct import *m, json_t *left, json_t *vocab)
+static int take_numbers(struct import *m, json_t *left, json_t *vocab)
 {
     const char *key;
     json_t *value;
@@ -186,40 +170,40 @@ static bool take_numbers(struct import *m, json_t *left, json_t *vocab)
     {
         const json_t *number = json_object_get(m->numbers, key);
         if (!json_is_integer(value))
-            return fail(m, "a token whose number is none");
+            return cli_fail(m->path, "a token whose number is none");
         if (!number) {
             if (json_object_set(left, key, value))
-                return no_memory(m);
+                return cli_no_memory(m->path);
             continue;
         }
         if (first < 0 && json_integer_value(value) >= 0)
             first = json_integer_value(value) - json_integer_value(number);
         if (first < 0 || first > (json_int_t)SMOL_MAX_SPECIALS ||
             json_integer_value(value) != first + json_integer_value(number))
-            return fail(m, "token %lld is not numbered in the order of bytes and merges",
-                        (long long)json_integer_value(value));
+            return cli_fail(m->path, "token %lld is not numbered in the order of bytes and merges",
+                            (long long)json_integer_value(value));
     }
     if (json_object_size(vocab) - json_object_size(left) != json_object_size(m->numbers))
-        return fail(m, "the vocabulary lacks a byte, or a token that a merge makes");
+        return cli_fail(m->path, "the vocabulary lacks a byte, or a token that a merge makes");
     m->n_before = (uint32_t)first;
-    return true;
+    return 0;
 }
 
 /* What vocab.json has beside bytes and merges is special. */
-static bool take_vocab(struct import *m, json_t *vocab)
+static int take_vocab(struct import *m, json_t *vocab)
 {
     json_t *left = json_object(), *value;
-    bool good = left ? take_numbers(m, left, vocab) : no_memory(m);
+    int code = left ? take_numbers(m, left, vocab) : cli_no_memory(m->path);
     const char *key;
 
     json_object_foreach(left, key, value)
     {
         /* The text must live: vocab's own key does. */
-        const char *own = good ? json_object_iter_key(json_object_iter_at(vocab, key)) : NULL;
-        good = good && add_special(m, own, json_integer_value(value));
+        const char *own = json_object_iter_key(json_object_iter_at(vocab, key));
+        code = code ? code : add_special(m, own, json_integer_value(value));
     }
     json_decref(left);
-    return good;
+    return code;
 }
 
 static bool is_false(const json_t *object, const char *key)
@@ -231,7 +215,7 @@ static bool is_false(const json_t *object, const char *key)
 }
 
 /* What would make other tokens of a text. */
-static bool check_kind(const struct import *m, const json_t *file)
+static int check_kind(const struct import *m, const json_t *file)
 {
     static const char *const absent[] = {"dropout",
                                          "unk_token",
@@ -246,21 +230,23 @@ static bool check_kind(const struct import *m, const json_t *file)
     const char *split_type = json_string_value(json_object_get(split, "type"));
 
     if (!type || strcmp(type, "BPE") != 0)
-        return fail(m, "the model is not of type BPE");
+        return cli_fail(m->path, "the model is not of type BPE");
     for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
         if (!is_false(model, absent[i]))
-            return fail(m, "the model has '%s', which a .smol file cannot say", absent[i]);
+            return cli_fail(m->path, "the model has '%s', which a .smol file cannot say",
+                            absent[i]);
     if (!is_false(file, "normalizer"))
-        return fail(m, "it has a normalizer, which a .smol file cannot say");
+        return cli_fail(m->path, "it has a normalizer, which a .smol file cannot say");
     if (!split_type || strcmp(split_type, "ByteLevel") != 0 ||
         !is_false(split, "add_prefix_space") || json_is_false(json_object_get(split, "use_regex")))
-        return fail(m,
-                    "its pre_tokenizer is not GPT-2's: ByteLevel, no space added, its own pattern");
-    return true;
+        return cli_fail(
+            m->path,
+            "its pre_tokenizer is not GPT-2's: ByteLevel, no space added, its own pattern");
+    return 0;
 }
 
 /* Added tokens may be in the vocabulary too, and nothing else may be left of it. */
-static bool take_added(struct import *m, const json_t *file, json_t *left)
+static int take_added(struct import *m, const json_t *file, json_t *left)
 {
     const json_t *added = json_object_get(file, "added_tokens"), *token;
     size_t i;
@@ -271,42 +257,48 @@ static bool take_added(struct import *m, const json_t *file, json_t *left)
                      *id = json_object_get(token, "id");
         const json_t *same = json_object_get(left, json_string_value(content));
         if (!json_is_string(content) || !json_is_integer(id))
-            return fail(m, "an added token without content or id");
+            return cli_fail(m->path, "an added token without content or id");
         if (!is_false(token, "single_word") || !is_false(token, "lstrip") ||
             !is_false(token, "rstrip"))
-            return fail(m, "added token %lld takes away spaces, which a .smol file cannot say",
-                        (long long)json_integer_value(id));
+            return cli_fail(m->path,
+                            "added token %lld takes away spaces, which a .smol file cannot say",
+                            (long long)json_integer_value(id));
         if (json_object_get(m->numbers, json_string_value(content)) ||
             (same && !json_equal(same, id)))
-            return fail(m, "added token %lld is another one in the vocabulary",
-                        (long long)json_integer_value(id));
-        if (!add_special(m, json_string_value(content), json_integer_value(id)))
-            return false;
+            return cli_fail(m->path, "added token %lld is another one in the vocabulary",
+                            (long long)json_integer_value(id));
+        if (add_special(m, json_string_value(content), json_integer_value(id)))
+            return CLI_FAILED;
         json_object_del(left, json_string_value(content));
     }
     if (json_object_size(left) > 0)
-        return fail(m, "token %lld is neither made by a merge nor added",
-                    (long long)json_integer_value(json_object_iter_value(json_object_iter(left))));
-    return true;
+        return cli_fail(
+            m->path, "token %lld is neither made by a merge nor added",
+            (long long)json_integer_value(json_object_iter_value(json_object_iter(left))));
+    return 0;
 }
 
-static bool take_tokenizer_json(struct import *m, const json_t *file)
+static int take_tokenizer_json(struct import *m, const json_t *file)
 {
     json_t *model = json_object_get(file, "model"), *vocab = json_object_get(model, "vocab"),
            *left = json_object();
-    bool good = left ? check_kind(m, file) && add_merges_json(m, json_object_get(model, "merges"))
-                     : no_memory(m);
+    int code = left ? check_kind(m, file) : cli_no_memory(m->path);
 
-    if (good && !json_is_object(vocab))
-        good = fail(m, "the model has no vocabulary");
-    good = good && take_numbers(m, left, vocab) && take_added(m, file, left);
+    if (!code)
+        code = add_merges_json(m, json_object_get(model, "merges"));
+    if (!code && !json_is_object(vocab))
+        code = cli_fail(m->path, "the model has no vocabulary");
+    if (!code)
+        code = take_numbers(m, left, vocab);
+    if (!code)
+        code = take_added(m, file, left);
     json_decref(left);
-    return good;
+    return code;
 }
 
 /* ---- all of it ---- */
 
-static bool write(uint8_t **bytes, size_t *size_bytes, const struct import *m)
+static int write(uint8_t **bytes, size_t *size_bytes, const struct import *m)
 {
     uint8_t specials[SMOL_MAX_SPECIALS * 256];
     size_t n = 0;
@@ -315,23 +307,22 @@ static bool write(uint8_t **bytes, size_t *size_bytes, const struct import *m)
     for (uint32_t i = 0; i < m->n_specials; i++) {
         const size_t length = m->specials[i] ? strlen(m->specials[i]) : 0;
         if (length == 0 || length > 255)
-            return fail(m, length ? "a special token of over 255 bytes"
-                                  : "the numbers of special tokens have a gap");
+            return cli_fail(m->path, length ? "a special token of over 255 bytes"
+                                            : "the numbers of special tokens have a gap");
         specials[n++] = (uint8_t)length;
         memcpy(specials + n, m->specials[i], length);
         n += length;
     }
     if (m->n_before > m->n_specials)
-        return fail(m, "the numbers of special tokens have a gap");
+        return cli_fail(m->path, "the numbers of special tokens have a gap");
     if (smol_tokenizer_write(bytes, size_bytes,
                              &(struct smol_tokenizer_parts){
                                  m->merges, m->n_merges, {specials, n}, m->n_specials, m->n_before},
                              &error)) {
         error.offset = SMOL_NO_OFFSET; /* of the new file, not of that which is read */
-        cli_complain(m->path, &error);
-        return false;
+        return cli_complain(m->path, &error);
     }
-    return true;
+    return 0;
 }
 
 static bool is_json(const struct import_source *s)
@@ -354,19 +345,20 @@ static json_t *load_json(const struct import_source *s)
     return NULL;
 }
 
-static bool take_all(struct import *m, const struct import_source *first,
-                     const struct import_source *second, json_t *json)
+static int take_all(struct import *m, const struct import_source *first,
+                    const struct import_source *second, json_t *json)
 {
     if (json && json_is_object(json_object_get(json, "model")))
-        return second ? fail(m, "has its merges itself; '%s' is one file too many", second->path)
+        return second ? cli_fail(m->path, "has its merges itself; '%s' is one file too many",
+                                 second->path)
                       : take_tokenizer_json(m, json);
     if (json && !second)
-        return fail(m, "is a vocabulary; its merges.txt is missing");
+        return cli_fail(m->path, "is a vocabulary; its merges.txt is missing");
     if (!json && second)
-        return fail(m, "has its merges itself; '%s' is one file too many", second->path);
+        return cli_fail(m->path, "has its merges itself; '%s' is one file too many", second->path);
     m->path = (second ? second : first)->path;
-    if (!add_lines(m, (second ? second : first)->bytes))
-        return false;
+    if (add_lines(m, (second ? second : first)->bytes))
+        return CLI_FAILED;
     m->path = first->path;
     return json ? take_vocab(m, json)
                 : add_special(m, SMOL_END_OF_TEXT, 256 + (json_int_t)m->n_merges);
@@ -379,11 +371,14 @@ int import_tokenizer(uint8_t **bytes, size_t *size_bytes, const struct import_so
     const struct import_source *a = swapped ? second : first, *b = swapped ? first : second;
     json_t *json = is_json(a) ? load_json(a) : NULL;
     struct import m = {.path = a->path};
-    bool good = !is_json(a) || json;
+    int code = is_json(a) && !json ? CLI_FAILED : begin(&m);
 
-    good = good && begin(&m) && take_all(&m, a, b, json) && write(bytes, size_bytes, &m);
+    if (!code)
+        code = take_all(&m, a, b, json);
+    if (!code)
+        code = write(bytes, size_bytes, &m);
     json_decref(m.numbers);
     json_decref(json);
     free(m.merges);
-    return good ? 0 : CLI_FAILED;
+    return code;
 }
