@@ -2,8 +2,6 @@
 #define _GNU_SOURCE /* CPU_SET and sched_getaffinity */
 #include "cli/cli.h"
 
-#include <smol/model.h>
-
 #include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -132,40 +130,6 @@ int cli_usage_error(const char *what, const char *why)
     cli_put_escaped(stderr, what);
     fprintf(stderr, ": %s\nTry '%s --help'.\n", why, cli_program);
     return CLI_USAGE;
-}
-
-void cli_answered(poptContext context)
-{
-    poptFreeContext(context);
-    exit(cli_close_output(0));
-}
-
-int cli_parse(poptContext context)
-{
-    const int code = poptGetNextOpt(context);
-
-    if (code == CLI_ASKED_HELP)
-        poptPrintHelp(context, stdout, 0);
-    else if (code == CLI_ASKED_VERSION)
-        printf("%s %s\n", cli_program, smol_version());
-    else if (code >= -1)
-        return 0;
-    if (code > 0)
-        cli_answered(context);
-    return cli_usage_error(poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(code));
-}
-
-const char *cli_one_argument(poptContext context, const char *what)
-{
-    const char *argument = poptGetArg(context);
-
-    if (!argument)
-        cli_usage_error(what, "is missing");
-    else if (poptPeekArg(context)) {
-        cli_usage_error(poptPeekArg(context), "one argument too many");
-        argument = NULL;
-    }
-    return argument;
 }
 
 bool cli_parse_u64(uint64_t *value, const char *text)

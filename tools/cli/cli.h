@@ -44,6 +44,23 @@ bool cli_has_colour(int fd);
 #define CLI_GREEN "\x1b[1;32m"
 #define CLI_PLAIN "\x1b[0m"
 
+/* Entries of a table of options. What is a word is popt's copy, which cli_command frees. */
+#define CLI_WORD(name, letter, place, text, value)                                                 \
+    {                                                                                              \
+        name, letter, POPT_ARG_STRING, place, 0, text, value                                       \
+    }
+#define CLI_INT(name, letter, place, text, value)                                                  \
+    {                                                                                              \
+        name, letter, POPT_ARG_INT, place, 0, text, value                                          \
+    }
+#define CLI_REAL(name, letter, place, text, value)                                                 \
+    {                                                                                              \
+        name, letter, POPT_ARG_DOUBLE, place, 0, text, value                                       \
+    }
+#define CLI_FLAG(name, letter, place, text)                                                        \
+    {                                                                                              \
+        name, letter, POPT_ARG_NONE, place, 0, text, NULL                                          \
+    }
 /* At the end of every table of options; the second is for whole programs. */
 #define CLI_HELP_OPTION                                                                            \
     {                                                                                              \
@@ -54,6 +71,18 @@ bool cli_has_colour(int fd);
         "version", 0, POPT_ARG_NONE, NULL, CLI_ASKED_VERSION, "print the version", NULL            \
     }
 enum { CLI_ASKED_HELP = 1, CLI_ASKED_VERSION };
+
+/* A command of a program: what its help says behind the name, NULL: options alone; and the
+ * arguments that it takes: "A B" both must be there, "[C]" may be, "D..." may be several. */
+struct cli_usage {
+    const char *line, *arguments;
+};
+typedef int cli_run(void *context, const char *const *arguments); /* NULL at the end */
+
+/* Reads the line: options to where the table points, which context has too; the words among them
+ * live until run has returned. What run returns, or CLI_USAGE after a message. */
+int cli_command(int argc, const char **argv, const struct poptOption *options,
+                const struct cli_usage *usage, cli_run *run, void *context);
 
 /* Reads options with popt, which keeps what is left over. 0, or CLI_USAGE after a message. A
  * request for help or the version is answered, and ends the program. */

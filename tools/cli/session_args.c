@@ -8,16 +8,13 @@
 void session_args_table(struct poptOption options[SESSION_OPTIONS], struct session_words *w)
 {
     const struct poptOption table[SESSION_OPTIONS] = {
-        {"isa", 0, POPT_ARG_STRING, &w->isa, 0,
-         "best, scalar, avx2, avx512, neon; the text is the same", "NAME"},
-        {"kv", 0, POPT_ARG_STRING, &w->kv, 0,
-         "of the KV cache: f32; f16, q8 are smaller, other text", "TYPE"},
-        {"fast", 0, POPT_ARG_NONE, &w->is_fast, 0,
-         "approximate products, which may change the text", NULL},
-        {"mem", 0, POPT_ARG_STRING, &w->mem, 0,
-         "most memory, e.g. 64M; what is over may hold weights", "SIZE"},
-        {"batch-size", 'b', POPT_ARG_INT, &w->batch, 0,
-         "prompt tokens side by side; fewer take less memory (64)", "N"},
+        CLI_WORD("isa", 0, &w->isa, "best, scalar, avx2, avx512, neon; the text is the same",
+                 "NAME"),
+        CLI_WORD("kv", 0, &w->kv, "of the KV cache: f32; f16, q8 are smaller, other text", "TYPE"),
+        CLI_FLAG("fast", 0, &w->is_fast, "approximate products, which may change the text"),
+        CLI_WORD("mem", 0, &w->mem, "most memory, e.g. 64M; what is over may hold weights", "SIZE"),
+        CLI_INT("batch-size", 'b', &w->batch,
+                "prompt tokens side by side; fewer take less memory (64)", "N"),
         POPT_TABLEEND,
     };
 

@@ -152,16 +152,15 @@ static int write_text(const struct digest_options *o, struct digest *digests, si
     return code;
 }
 
-static int digest(const struct digest_options *o, const char **paths)
+static int digest(void *context, const char *const *paths)
 {
+    const struct digest_options *o = context;
     struct digest *digests;
     size_t n = 0;
     int code = 0;
 
-    while (paths && paths[n])
+    while (paths[n])
         n++;
-    if (n == 0)
-        return cli_usage_error("FILE", "is missing");
     if (o->name && !o->oms)
         return cli_usage_error("--name", "goes with --oms");
     digests = sodium_init() < 0 ? NULL : calloc(n, sizeof *digests);
@@ -180,24 +179,13 @@ int tool_digest(int argc, const char **argv)
 {
     struct digest_options o = {0};
     const struct poptOption options[] = {
-        {"oms", 0, POPT_ARG_NONE, &o.oms, 0,
-         "an in-toto statement, as OpenSSF Model Signing has it", NULL},
-        {"name", 0, POPT_ARG_STRING, &o.name, 0, "of the model in the statement (the first FILE's)",
-         "NAME"},
-        {"output", 'o', POPT_ARG_STRING, &o.output, 0, "a file instead of the standard output",
-         "FILE"},
+        CLI_FLAG("oms", 0, &o.oms, "an in-toto statement, as OpenSSF Model Signing has it"),
+        CLI_WORD("name", 0, &o.name, "of the model in the statement (the first FILE's)", "NAME"),
+        CLI_WORD("output", 'o', &o.output, "a file instead of the standard output", "FILE"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool digest", argc, argv, options, 0);
-    int code;
 
-    poptSetOtherOptionHelp(context, "[OPTION...] FILE...");
-    code = cli_parse(context);
-    if (code == 0)
-        code = digest(&o, poptGetArgs(context));
-    free(o.name);
-    free(o.output);
-    poptFreeContext(context);
-    return code;
+    return cli_command(argc, argv, options, &(struct cli_usage){"[OPTION...] FILE...", "FILE..."},
+                       digest, &o);
 }

@@ -10,6 +10,10 @@
 
 #define MAX_NAME 64u
 
+struct embed_options {
+    char *output, *name;
+};
+
 static bool is_letter(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -80,34 +84,28 @@ static int embed(const char *path, const char *output, const char *name)
     return status ? cli_complain(status == SMOL_E_CHANGED ? path : output, &error) : 0;
 }
 
+static int run(void *context, const char *const *arguments)
+{
+    const struct embed_options *o = context;
+
+    if (!o->output)
+        return cli_usage_error("--output", "is missing");
+    if (o->name && !is_identifier(o->name))
+        return cli_usage_error("--name", "takes a name of C, at most 64 letters");
+    return embed(arguments[0], o->output, o->name ? o->name : "model");
+}
+
 int tool_embed(int argc, const char **argv)
 {
-    char *output = NULL, *name = NULL;
+    struct embed_options o = {0};
     const struct poptOption options[] = {
-        {"output", 'o', POPT_ARG_STRING, &output, 0, "where the header goes", "FILE.h"},
-        {"name", 0, POPT_ARG_STRING, &name, 0, "of the array (model)", "NAME"},
+        CLI_WORD("output", 'o', &o.output, "where the header goes", "FILE.h"),
+        CLI_WORD("name", 0, &o.name, "of the array (model)", "NAME"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool embed-c", argc, argv, options, 0);
-    const char *path;
-    int code;
 
-    poptSetOtherOptionHelp(context, "[OPTION...] MODEL.smol -o FILE.h");
-    code = cli_parse(context);
-    if (code == 0) {
-        path = cli_one_argument(context, "MODEL.smol");
-        if (!path)
-            code = CLI_USAGE;
-        else if (!output)
-            code = cli_usage_error("--output", "is missing");
-        else if (name && !is_identifier(name))
-            code = cli_usage_error("--name", "takes a name of C, at most 64 letters");
-        else
-            code = embed(path, output, name ? name : "model");
-    }
-    free(output);
-    free(name);
-    poptFreeContext(context);
-    return code;
+    return cli_command(argc, argv, options,
+                       &(struct cli_usage){"[OPTION...] MODEL.smol -o FILE.h", "MODEL.smol"}, run,
+                       &o);
 }

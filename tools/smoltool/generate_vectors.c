@@ -115,8 +115,9 @@ static json_t *draws(void)
     return json_pack("{s:s, s:o}", "seed", "42", "draws", list);
 }
 
-static int print(const char *output)
+static int print(void *context, const char *const *arguments)
 {
+    const char *output = *(char *const *)context;
     json_t *all =
         json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "spec", "1.0", "keys", keys(), "streams",
                   streams(), "tables", tables(), "exp", function(smol_primitive_exp), "gelu",
@@ -124,6 +125,7 @@ static int print(const char *output)
     char *text = all ? cli_json_text(all, JSON_INDENT(1)) : NULL;
     int code = 0;
 
+    (void)arguments;
     json_decref(all);
     if (!text)
         return cli_no_memory(output);
@@ -139,18 +141,10 @@ int tool_generate_vectors(int argc, const char **argv)
 {
     char *output = NULL;
     const struct poptOption options[] = {
-        {"output", 'o', POPT_ARG_STRING, &output, 0, "a file instead of standard output", "FILE"},
+        CLI_WORD("output", 'o', &output, "a file instead of standard output", "FILE"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool generate-vectors", argc, argv, options, 0);
-    int code = cli_parse(context);
 
-    if (code == 0 && poptPeekArg(context))
-        code = cli_usage_error(poptPeekArg(context), "one argument too many");
-    if (code == 0)
-        code = print(output);
-    free(output);
-    poptFreeContext(context);
-    return code;
+    return cli_command(argc, argv, options, &(struct cli_usage){NULL, ""}, print, &output);
 }

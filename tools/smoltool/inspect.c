@@ -219,7 +219,7 @@ static void print_page(const struct smol_file *file, const struct inspect_sessio
         print_card(file);
 }
 
-static int inspect(const char *path, struct inspect_session *session, int json)
+static int inspect(const char *path, struct inspect_session *session, bool json)
 {
     struct smol_session_options *o = &session->options;
     struct smol_mapping mapping;
@@ -244,39 +244,42 @@ static int inspect(const char *path, struct inspect_session *session, int json)
     return code;
 }
 
+struct inspect_words {
+    struct session_words session;
+    int json, context, threads;
+};
+
+static int run(void *context, const char *const *arguments)
+{
+    const struct inspect_words *w = context;
+    struct inspect_session session = {.memory_bytes = 0};
+    int code;
+
+    if (w->context < 0 || w->threads < 0 || w->threads > (int)SMOL_MAX_THREADS)
+        return cli_usage_error(w->context < 0 ? "--ctx-size" : "--threads", "is out of range");
+    if ((code = session_args_check(&session.options, &w->session)) != 0)
+        return code;
+    session.options.context = (uint32_t)w->context;
+    session.options.n_threads = w->threads ? (uint32_t)w->threads : cli_cores();
+    return inspect(arguments[0], &session, w->json != 0);
+}
+
 int tool_inspect(int argc, const char **argv)
 {
-    int json = 0, context_size = 0, threads = 0, code;
+    struct inspect_words w = {0};
     struct poptOption session_options[SESSION_OPTIONS];
-    struct session_words words = {.isa = NULL};
-    struct inspect_session session = {.memory_bytes = 0};
     const struct poptOption options[] = {
-        {"json", 0, POPT_ARG_NONE, &json, 0, "print one JSON object", NULL},
-        {"ctx-size", 'c', POPT_ARG_INT, &context_size, 0,
-         "memory with a context of N tokens; 0: the model's", "N"},
-        {"threads", 't', POPT_ARG_INT, &threads, 0, "and N threads; 0: one for each core", "N"},
+        CLI_FLAG("json", 0, &w.json, "print one JSON object"),
+        CLI_INT("ctx-size", 'c', &w.context, "memory with a context of N tokens; 0: the model's",
+                "N"),
+        CLI_INT("threads", 't', &w.threads, "and N threads; 0: one for each core", "N"),
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0,
-         "How it would span, as for smolrun:", NULL},
+         "How it would run, as for smolrun:", NULL},
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context;
-    const char *path;
 
-    session_args_table(session_options, &words);
-    context = poptGetContext("smoltool inspect", argc, argv, options, 0);
-    poptSetOtherOptionHelp(context, "[OPTION...] MODEL.smol");
-    code = cli_parse(context);
-    if (code == 0 && (context_size < 0 || threads < 0 || threads > (int)SMOL_MAX_THREADS))
-        code = cli_usage_error(context_size < 0 ? "--ctx-size" : "--threads", "is out of range");
-    code = code ? code : session_args_check(&session.options, &words);
-    if (code == 0) {
-        session.options.context = (uint32_t)context_size;
-        session.options.n_threads = threads ? (uint32_t)threads : cli_cores();
-        path = cli_one_argument(context, "MODEL.smol");
-        code = path ? inspect(path, &session, json) : CLI_USAGE;
-    }
-    poptFreeContext(context);
-    session_args_free(&words);
-    return code;
+    session_args_table(session_options, &w.session);
+    return cli_command(argc, argv, options,
+                       &(struct cli_usage){"[OPTION...] MODEL.smol", "MODEL.smol"}, run, &w);
 }

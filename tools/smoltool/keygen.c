@@ -11,16 +11,9 @@
 #include <unistd.h>
 
 struct key_options {
-    char *public_path, *secret_path, *password_file;
+    const char *public_path, *secret_path, *password_file;
     int no_password, force, json;
 };
-
-static void free_options(struct key_options *o)
-{
-    free(o->public_path);
-    free(o->secret_path);
-    free(o->password_file);
-}
 
 static int new_password(char password[KEY_FILE_MAX_PASSWORD], const struct key_options *o)
 {
@@ -108,39 +101,32 @@ static int keygen(const struct key_options *o)
     return code;
 }
 
+static int run(void *context, const char *const *arguments)
+{
+    struct key_options o = *(const struct key_options *)context;
+
+    (void)arguments;
+    if (o.no_password && o.password_file)
+        return cli_usage_error("--no-password, --password-file", "exclude each other");
+    o.public_path = o.public_path ? o.public_path : "smol.pub";
+    o.secret_path = o.secret_path ? o.secret_path : "smol.key";
+    return keygen(&o);
+}
+
 int tool_keygen(int argc, const char **argv)
 {
     struct key_options o = {0};
     const struct poptOption options[] = {
-        {"public", 'p', POPT_ARG_STRING, &o.public_path, 0, "where the public key goes (smol.pub)",
-         "FILE"},
-        {"secret", 's', POPT_ARG_STRING, &o.secret_path, 0, "where the secret key goes (smol.key)",
-         "FILE"},
-        {"no-password", 'W', POPT_ARG_NONE, &o.no_password, 0, "do not encrypt the secret key",
-         NULL},
-        {"password-file", 0, POPT_ARG_STRING, &o.password_file, 0,
-         "take the password from a file's first line", "FILE"},
-        {"force", 'f', POPT_ARG_NONE, &o.force, 0, "replace keys that exist", NULL},
-        {"json", 0, POPT_ARG_NONE, &o.json, 0, "print one JSON object", NULL},
+        CLI_WORD("public", 'p', &o.public_path, "where the public key goes (smol.pub)", "FILE"),
+        CLI_WORD("secret", 's', &o.secret_path, "where the secret key goes (smol.key)", "FILE"),
+        CLI_FLAG("no-password", 'W', &o.no_password, "do not encrypt the secret key"),
+        CLI_WORD("password-file", 0, &o.password_file, "take the password from a file's first line",
+                 "FILE"),
+        CLI_FLAG("force", 'f', &o.force, "replace keys that exist"),
+        CLI_FLAG("json", 0, &o.json, "print one JSON object"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool keygen", argc, argv, options, 0);
-    int code = cli_parse(context);
 
-    if (code == 0 && poptPeekArg(context))
-        code = cli_usage_error(poptPeekArg(context), "one argument too many");
-    if (code == 0 && o.no_password && o.password_file)
-        code = cli_usage_error("--no-password, --password-file", "exclude each other");
-    if (!o.public_path)
-        o.public_path = strdup("smol.pub");
-    if (!o.secret_path)
-        o.secret_path = strdup("smol.key");
-    if (code == 0 && (!o.public_path || !o.secret_path))
-        code = CLI_FAILED;
-    if (code == 0)
-        code = keygen(&o);
-    free_options(&o);
-    poptFreeContext(context);
-    return code;
+    return cli_command(argc, argv, options, &(struct cli_usage){NULL, ""}, run, &o);
 }

@@ -406,14 +406,16 @@ static int make_from(struct new_options *o, const struct imports *from,
 }
 
 /* With the tokenizer that is named, or with that of bytes. */
-static int make(struct new_options *o)
+static int make(void *context, const char *const *arguments)
 {
+    struct new_options *o = context;
     struct imports from = {.wte.source.mapping.fd = -1, .wpe.source.mapping.fd = -1};
     struct smol_file tokenizer = {.config = {.vocab = 256, .tokenizer = SMOL_TOKENIZER_BYTES}};
     struct smol_error error;
     uint8_t *section = NULL;
     int code;
 
+    (void)arguments;
     if (!o->output)
         return cli_usage_error("--output", "is missing");
     if (o->tokenizer && tokenizer_load(&section, &tokenizer, o->tokenizer, &error))
@@ -429,74 +431,45 @@ static int make(struct new_options *o)
     return code;
 }
 
-static void free_options(struct new_options *o)
-{
-    free(o->method);
-    free(o->dist);
-    free(o->norms);
-    free(o->type);
-    free(o->numbers);
-    free(o->shape);
-    free(o->seed);
-    free(o->tokenizer);
-    free(o->output);
-    free(o->embeddings);
-    free(o->positions);
-}
-
 int tool_new(int argc, const char **argv)
 {
     struct new_options o = {.d = INT_MIN, .rank = 4, .gain = 1.0};
     const struct poptOption options[] = {
-        {"shape", 0, POPT_ARG_STRING, &o.shape, 0, "gpt2, gpt2-medium, gpt2-large or gpt2-xl",
-         "NAME"},
-        {"layers", 0, POPT_ARG_INT, &o.layers, 0, "layers (4)", "N"},
-        {"width", 0, POPT_ARG_INT, &o.width, 0, "width of the residual stream (128)", "N"},
-        {"heads", 0, POPT_ARG_INT, &o.heads, 0, "attention heads (4)", "N"},
-        {"context", 0, POPT_ARG_INT, &o.context, 0, "tokens seen at once (256)", "N"},
-        {"vocab", 0, POPT_ARG_INT, &o.vocab, 0, "tokens (those of the tokenizer: of bytes 256)",
-         "N"},
-        {"tokenizer", 0, POPT_ARG_STRING, &o.tokenizer, 0,
-         "a tokenizer file, or a model that has one", "FILE"},
-        {"ff", 0, POPT_ARG_INT, &o.ff, 0, "feed-forward width (4 x width)", "N"},
-        {"method", 0, POPT_ARG_STRING, &o.method, 0,
-         "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, fourier or "
-         "fourier-global",
-         "NAME"},
-        {"d", 0, POPT_ARG_INT, &o.d, 0, "numbers of each vector of alphas (5) or projection (1000)",
-         "N"},
-        {"rank", 0, POPT_ARG_INT, &o.rank, 0, "rank of the factors of lora or nola (4)", "N"},
-        {"dist", 0, POPT_ARG_STRING, &o.dist, 0, "sign (default) or gauss", "NAME"},
-        {"norms", 0, POPT_ARG_STRING, &o.norms, 0, "frozen (default), alpha or stored", "NAME"},
-        {"gains", 0, POPT_ARG_NONE, &o.gains, 0, "a factor of each output of a matrix", NULL},
-        {"bias", 0, POPT_ARG_NONE, &o.bias, 0, "a number added to each output of a matrix", NULL},
-        {"sparse", 0, POPT_ARG_DOUBLE, &o.sparse, 0,
-         "numbers in seeded places of each row: a part of it, 0.03", "X"},
-        {"layer-gains", 0, POPT_ARG_NONE, &o.layer_gains, 0,
-         "a factor of each layer's share of a -global projection", NULL},
-        {"embedding-type", 0, POPT_ARG_STRING, &o.type, 0, "q8 (default), q4, f16 or f32", "NAME"},
-        {"numbers", 0, POPT_ARG_STRING, &o.numbers, 0, "learned numbers: f16 (default), f32 or q8",
-         "NAME"},
-        {"gain", 0, POPT_ARG_DOUBLE, &o.gain, 0,
-         "multiplies the default scale of the frozen weights (1)", "X"},
-        {"seed", 0, POPT_ARG_STRING, &o.seed, 0, "seed of the frozen weights (0)", "N"},
-        {"embeddings", 0, POPT_ARG_STRING, &o.embeddings, 0,
-         "wte, and wpe if it is there, from safetensors, .npz or .npy", "FILE"},
-        {"positions", 0, POPT_ARG_STRING, &o.positions, 0, "wpe from another such file", "FILE"},
-        {"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the model goes", "FILE"},
+        CLI_WORD("shape", 0, &o.shape, "gpt2, gpt2-medium, gpt2-large or gpt2-xl", "NAME"),
+        CLI_INT("layers", 0, &o.layers, "layers (4)", "N"),
+        CLI_INT("width", 0, &o.width, "width of the residual stream (128)", "N"),
+        CLI_INT("heads", 0, &o.heads, "attention heads (4)", "N"),
+        CLI_INT("context", 0, &o.context, "tokens seen at once (256)", "N"),
+        CLI_INT("vocab", 0, &o.vocab, "tokens (those of the tokenizer: of bytes 256)", "N"),
+        CLI_WORD("tokenizer", 0, &o.tokenizer, "a tokenizer file, or a model that has one", "FILE"),
+        CLI_INT("ff", 0, &o.ff, "feed-forward width (4 x width)", "N"),
+        CLI_WORD("method", 0, &o.method,
+                 "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, "
+                 "fourier or "
+                 "fourier-global",
+                 "NAME"),
+        CLI_INT("d", 0, &o.d, "numbers of each vector of alphas (5) or projection (1000)", "N"),
+        CLI_INT("rank", 0, &o.rank, "rank of the factors of lora or nola (4)", "N"),
+        CLI_WORD("dist", 0, &o.dist, "sign (default) or gauss", "NAME"),
+        CLI_WORD("norms", 0, &o.norms, "frozen (default), alpha or stored", "NAME"),
+        CLI_FLAG("gains", 0, &o.gains, "a factor of each output of a matrix"),
+        CLI_FLAG("bias", 0, &o.bias, "a number added to each output of a matrix"),
+        CLI_REAL("sparse", 0, &o.sparse, "numbers in seeded places of each row: a part of it, 0.03",
+                 "X"),
+        CLI_FLAG("layer-gains", 0, &o.layer_gains,
+                 "a factor of each layer's share of a -global projection"),
+        CLI_WORD("embedding-type", 0, &o.type, "q8 (default), q4, f16 or f32", "NAME"),
+        CLI_WORD("numbers", 0, &o.numbers, "learned numbers: f16 (default), f32 or q8", "NAME"),
+        CLI_REAL("gain", 0, &o.gain, "multiplies the default scale of the frozen weights (1)", "X"),
+        CLI_WORD("seed", 0, &o.seed, "seed of the frozen weights (0)", "N"),
+        CLI_WORD("embeddings", 0, &o.embeddings,
+                 "wte, and wpe if it is there, from safetensors, .npz or .npy", "FILE"),
+        CLI_WORD("positions", 0, &o.positions, "wpe from another such file", "FILE"),
+        CLI_WORD("output", 'o', &o.output, "where the model goes", "FILE"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool new", argc, argv, options, 0);
-    int code;
 
-    poptSetOtherOptionHelp(context, "[OPTION...] -o FILE");
-    code = cli_parse(context);
-    if (code == 0 && poptPeekArg(context))
-        code = cli_usage_error(poptPeekArg(context), "one argument too many");
-    if (code == 0)
-        code = make(&o);
-    free_options(&o);
-    poptFreeContext(context);
-    return code;
+    return cli_command(argc, argv, options, &(struct cli_usage){"[OPTION...] -o FILE", ""}, make,
+                       &o);
 }

@@ -287,39 +287,30 @@ static int quantize(const struct quantize_options *o, const char *path)
     return code;
 }
 
+static int run(void *context, const char *const *arguments)
+{
+    const struct quantize_options *o = context;
+
+    if (!o->output)
+        return cli_usage_error("--output", "is missing");
+    if (!o->embeddings || table_type(o->embeddings) < SMOL_F16)
+        return cli_usage_error("--embeddings", "takes q8, q4 or f16");
+    return quantize(o, arguments[0]);
+}
+
 int tool_quantize(int argc, const char **argv)
 {
     struct quantize_options o = {0};
     const struct poptOption options[] = {
-        {"embeddings", 0, POPT_ARG_STRING, &o.embeddings, 0, "q8, q4 or f16", "TYPE"},
-        {"text", 0, POPT_ARG_STRING, &o.text, 0, "a text to measure the loss of, before and after",
-         "FILE"},
-        {"json", 0, POPT_ARG_NONE, &o.json, 0, "print the losses as one JSON object", NULL},
-        {"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the new model goes; it is not signed",
-         "FILE"},
+        CLI_WORD("embeddings", 0, &o.embeddings, "q8, q4 or f16", "TYPE"),
+        CLI_WORD("text", 0, &o.text, "a text to measure the loss of, before and after", "FILE"),
+        CLI_FLAG("json", 0, &o.json, "print the losses as one JSON object"),
+        CLI_WORD("output", 'o', &o.output, "where the new model goes; it is not signed", "FILE"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool quantize", argc, argv, options, 0);
-    const char *path;
-    int code;
 
-    poptSetOtherOptionHelp(context, "--embeddings TYPE MODEL.smol -o FILE");
-    code = cli_parse(context);
-    if (code == 0) {
-        path = cli_one_argument(context, "MODEL.smol");
-        if (!path)
-            code = CLI_USAGE;
-        else if (!o.output)
-            code = cli_usage_error("--output", "is missing");
-        else if (!o.embeddings || table_type(o.embeddings) < SMOL_F16)
-            code = cli_usage_error("--embeddings", "takes q8, q4 or f16");
-        else
-            code = quantize(&o, path);
-    }
-    free(o.embeddings);
-    free(o.text);
-    free(o.output);
-    poptFreeContext(context);
-    return code;
+    return cli_command(argc, argv, options,
+                       &(struct cli_usage){"--embeddings TYPE MODEL.smol -o FILE", "MODEL.smol"},
+                       run, &o);
 }

@@ -15,15 +15,6 @@ struct sign_options {
     int detached;
 };
 
-static void free_options(struct sign_options *o)
-{
-    free(o->key);
-    free(o->password_file);
-    free(o->output);
-    free(o->trusted);
-    free(o->untrusted);
-}
-
 /* ---- in the model ---- */
 
 /* The body and hash as they are, with a new signature behind them. */
@@ -154,44 +145,41 @@ static int sign_detached(const struct sign_options *o, const char *path)
 
 /* ---- the command ---- */
 
-static int sign(const struct sign_options *o, const char *path)
+static int sign(void *context, const char *const *arguments)
 {
-    if (!path)
-        return CLI_USAGE;
+    const struct sign_options *o = context;
+
+    if (!arguments[0])
+        return cli_usage_error(o->detached ? "FILE" : "MODEL.smol", "is missing");
     if (!o->key)
         return cli_usage_error("--key", "is missing");
     if (!o->detached && (o->trusted || o->untrusted))
         return cli_usage_error(o->trusted ? "--trusted-comment" : "--comment",
                                "goes with --detached");
-    return o->detached ? sign_detached(o, path) : sign_model(o, path);
+    return o->detached ? sign_detached(o, arguments[0]) : sign_model(o, arguments[0]);
 }
 
 int tool_sign(int argc, const char **argv)
 {
     struct sign_options o = {0};
     const struct poptOption options[] = {
-        {"key", 'k', POPT_ARG_STRING, &o.key, 0, "the minisign secret key to sign with", "FILE"},
-        {"detached", 0, POPT_ARG_NONE, &o.detached, 0,
-         "sign any file, for minisign too, in FILE.minisig", NULL},
-        {"trusted-comment", 't', POPT_ARG_STRING, &o.trusted, 0,
-         "that is signed with it (time and name)", "TEXT"},
-        {"comment", 'c', POPT_ARG_STRING, &o.untrusted, 0, "that is not", "TEXT"},
-        {"output", 'o', POPT_ARG_STRING, &o.output, 0,
-         "where the signed model (in place) or the signature goes", "FILE"},
-        {"password-file", 0, POPT_ARG_STRING, &o.password_file, 0,
-         "take the password from a file's first line", "FILE"},
+        CLI_WORD("key", 'k', &o.key, "the minisign secret key to sign with", "FILE"),
+        CLI_FLAG("detached", 0, &o.detached, "sign any file, for minisign too, in FILE.minisig"),
+        CLI_WORD("trusted-comment", 't', &o.trusted, "that is signed with it (time and name)",
+                 "TEXT"),
+        CLI_WORD("comment", 'c', &o.untrusted, "that is not", "TEXT"),
+        CLI_WORD("output", 'o', &o.output,
+                 "where the signed model (in place) or the signature goes", "FILE"),
+        CLI_WORD("password-file", 0, &o.password_file, "take the password from a file's first line",
+                 "FILE"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool sign", argc, argv, options, 0);
-    int code;
 
-    poptSetOtherOptionHelp(context, "--key FILE [OPTION...] MODEL.smol\n"
-                                    "                     --key FILE --detached [OPTION...] FILE");
-    code = cli_parse(context);
-    if (code == 0)
-        code = sign(&o, cli_one_argument(context, o.detached ? "FILE" : "MODEL.smol"));
-    free_options(&o);
-    poptFreeContext(context);
-    return code;
+    return cli_command(
+        argc, argv, options,
+        &(struct cli_usage){"--key FILE [OPTION...] MODEL.smol\n"
+                            "                     --key FILE --detached [OPTION...] FILE",
+                            "[FILE]"},
+        sign, &o);
 }

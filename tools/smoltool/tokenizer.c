@@ -17,7 +17,7 @@
 struct tokenizer_options {
     int vocab;
     char *output;
-    const char **files; /* owned by popt; NULL at the end */
+    const char *const *files;
     size_t n_files;
 };
 
@@ -275,17 +275,17 @@ static const struct action {
     {"decode", "FILE", 2, decode_file, false},
 };
 
-static int run(struct tokenizer_options *o, poptContext context)
+static int run(void *context, const char *const *arguments)
 {
-    const char *name = poptGetArg(context);
+    struct tokenizer_options *o = context;
     const struct action *a = actions, *const end = actions + sizeof actions / sizeof actions[0];
 
-    while (name && a < end && strcmp(a->name, name) != 0)
+    while (a < end && strcmp(a->name, arguments[0]) != 0)
         a++;
-    if (!name || a == end)
-        return cli_usage_error(name ? name : "ACTION", name ? "no such action" : "is missing");
-    o->files = poptGetArgs(context);
-    while (o->files && o->files[o->n_files])
+    if (a == end)
+        return cli_usage_error(arguments[0], "no such action");
+    o->files = arguments + 1;
+    while (o->files[o->n_files])
         o->n_files++;
     if (o->n_files == 0)
         return cli_usage_error(a->files, "is missing");
@@ -302,24 +302,20 @@ int tool_tokenizer(int argc, const char **argv)
 {
     struct tokenizer_options o = {0};
     const struct poptOption options[] = {
-        {"vocab", 0, POPT_ARG_INT, &o.vocab, 0, "tokens that train makes: 257..1048833", "N"},
-        {"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the tokenizer goes", "NAME.smoltok"},
+        CLI_INT("vocab", 0, &o.vocab, "tokens that train makes: 257..1048833", "N"),
+        CLI_WORD("output", 'o', &o.output, "where the tokenizer goes", "NAME.smoltok"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool tokenizer", argc, argv, options, 0);
-    int code;
 
-    poptSetOtherOptionHelp(
-        context, "ACTION [OPTION...] FILE...\n"
-                 "  import vocab.json merges.txt | vocab.bpe | tokenizer.json | MODEL.smol\n"
-                 "  train --vocab N TEXT...\n"
-                 "  encode NAME.smoltok|MODEL.smol [TEXT]     text to the numbers of tokens\n"
-                 "  decode NAME.smoltok|MODEL.smol [NUMBERS]  and back");
-    code = cli_parse(context);
-    if (code == 0)
-        code = run(&o, context);
-    free(o.output);
-    poptFreeContext(context);
-    return code;
+    return cli_command(
+        argc, argv, options,
+        &(struct cli_usage){
+            "ACTION [OPTION...] FILE...\n"
+            "  import vocab.json merges.txt | vocab.bpe | tokenizer.json | MODEL.smol\n"
+            "  train --vocab N TEXT...\n"
+            "  encode NAME.smoltok|MODEL.smol [TEXT]     text to the numbers of tokens\n"
+            "  decode NAME.smoltok|MODEL.smol [NUMBERS]  and back",
+            "ACTION [FILE...]"},
+        run, &o);
 }

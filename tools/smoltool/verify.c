@@ -178,13 +178,12 @@ static int verify_with(const struct verify_options *o, const char *path, const s
     return code;
 }
 
-static int verify(const struct verify_options *o, const char *path)
+static int verify(void *context, const char *const *arguments)
 {
+    const struct verify_options *o = context;
     struct trust trust = {NULL, 0};
     int code = 0;
 
-    if (!path)
-        return CLI_USAGE;
     if (o->pubkey && o->trusted)
         return cli_usage_error("--pubkey, --trusted", "exclude each other");
     if (o->signature && !o->pubkey && !o->trusted)
@@ -193,7 +192,7 @@ static int verify(const struct verify_options *o, const char *path)
         code = trust_key(&trust, o->pubkey);
     else if (o->trusted)
         code = trust_folder(&trust);
-    code = code ? code : verify_with(o, path, &trust);
+    code = code ? code : verify_with(o, arguments[0], &trust);
     trust_free(&trust);
     return code;
 }
@@ -202,25 +201,16 @@ int tool_verify(int argc, const char **argv)
 {
     struct verify_options o = {0};
     const struct poptOption options[] = {
-        {"pubkey", 0, POPT_ARG_STRING, &o.pubkey, 0,
-         "demand a signature by this minisign key (a file, or its base64)", "KEY"},
-        {"trusted", 0, POPT_ARG_NONE, &o.trusted, 0, "demand one by a key of the trust folder",
-         NULL},
-        {"signature", 0, POPT_ARG_STRING, &o.signature, 0,
-         "the detached signature (FILE.minisig, if it is there)", "FILE"},
-        {"json", 0, POPT_ARG_NONE, &o.json, 0, "print one JSON object", NULL},
+        CLI_WORD("pubkey", 0, &o.pubkey,
+                 "demand a signature by this minisign key (a file, or its base64)", "KEY"),
+        CLI_FLAG("trusted", 0, &o.trusted, "demand one by a key of the trust folder"),
+        CLI_WORD("signature", 0, &o.signature,
+                 "the detached signature (FILE.minisig, if it is there)", "FILE"),
+        CLI_FLAG("json", 0, &o.json, "print one JSON object"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool verify", argc, argv, options, 0);
-    int code;
 
-    poptSetOtherOptionHelp(context, "[OPTION...] MODEL.smol");
-    code = cli_parse(context);
-    if (code == 0)
-        code = verify(&o, cli_one_argument(context, "MODEL.smol"));
-    free(o.pubkey);
-    free(o.signature);
-    poptFreeContext(context);
-    return code;
+    return cli_command(argc, argv, options,
+                       &(struct cli_usage){"[OPTION...] MODEL.smol", "MODEL.smol"}, verify, &o);
 }

@@ -124,8 +124,10 @@ static int list_json(const struct smol_config *config)
     return cli_print_json(all);
 }
 
-static int weights(const struct weights_options *o, const char *path, const char *name)
+static int weights(void *context, const char *const *arguments)
 {
+    const struct weights_options *o = context;
+    const char *path = arguments[0], *name = arguments[1];
     struct smol_mapping mapping;
     struct smol_tensor tensor;
     struct smol_file file;
@@ -154,32 +156,16 @@ int tool_weights(int argc, const char **argv)
 {
     struct weights_options o = {0};
     const struct poptOption options[] = {
-        {"output", 'o', POPT_ARG_STRING, &o.output, 0,
-         "where the array goes, - for standard output", "OUT.npy"},
-        {"rows", 0, POPT_ARG_STRING, &o.rows, 0, "rows A to B - 1 only", "A:B"},
-        {"list", 'l', POPT_ARG_NONE, &o.list, 0, "list the tensors instead", NULL},
-        {"json", 0, POPT_ARG_NONE, &o.json, 0, "list them as JSON", NULL},
+        CLI_WORD("output", 'o', &o.output, "where the array goes, - for standard output",
+                 "OUT.npy"),
+        CLI_WORD("rows", 0, &o.rows, "rows A to B - 1 only", "A:B"),
+        CLI_FLAG("list", 'l', &o.list, "list the tensors instead"),
+        CLI_FLAG("json", 0, &o.json, "list them as JSON"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool weights", argc, argv, options, 0);
-    const char *path, *name;
-    int code;
 
-    poptSetOtherOptionHelp(context, "[OPTION...] MODEL.smol [TENSOR]");
-    code = cli_parse(context);
-    if (code == 0) {
-        path = poptGetArg(context);
-        name = path ? poptGetArg(context) : NULL;
-        if (!path)
-            code = cli_usage_error("MODEL.smol", "is missing");
-        else if (poptPeekArg(context))
-            code = cli_usage_error(poptPeekArg(context), "one argument too many");
-        else
-            code = weights(&o, path, name);
-    }
-    free(o.rows);
-    free(o.output);
-    poptFreeContext(context);
-    return code;
+    return cli_command(
+        argc, argv, options,
+        &(struct cli_usage){"[OPTION...] MODEL.smol [TENSOR]", "MODEL.smol [TENSOR]"}, weights, &o);
 }

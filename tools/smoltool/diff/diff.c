@@ -64,8 +64,9 @@ static int tell(json_t *report, bool json)
     return equal ? EQUAL : DIFFERENT;
 }
 
-static int diff(const char *const paths[2], bool json)
+static int diff(void *context, const char *const *paths)
 {
+    const bool json = *(const int *)context != 0;
     struct smol_mapping mappings[2];
     struct smol_file files[2];
     struct smol_error error;
@@ -85,25 +86,14 @@ static int diff(const char *const paths[2], bool json)
 
 int tool_diff(int argc, const char **argv)
 {
-    int json = 0, code;
+    int json = 0;
     const struct poptOption options[] = {
-        {"json", 0, POPT_ARG_NONE, &json, 0, "print one JSON object", NULL},
+        CLI_FLAG("json", 0, &json, "print one JSON object"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool diff", argc, argv, options, 0);
-    const char *paths[2];
 
-    poptSetOtherOptionHelp(context, "[OPTION...] A.smol B.smol");
-    code = cli_parse(context);
-    if (code == 0) {
-        paths[0] = poptGetArg(context);
-        paths[1] = paths[0] ? cli_one_argument(context, "B.smol") : NULL;
-        if (!paths[0])
-            code = cli_usage_error("A.smol", "is missing");
-        else
-            code = paths[1] ? diff(paths, json != 0) : CLI_USAGE;
-    }
-    poptFreeContext(context);
-    return code;
+    return cli_command(argc, argv, options,
+                       &(struct cli_usage){"[OPTION...] A.smol B.smol", "A.smol B.smol"}, diff,
+                       &json);
 }

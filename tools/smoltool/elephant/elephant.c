@@ -109,8 +109,11 @@ static int fit_outline(const struct elephant_options *o)
     return code;
 }
 
-static int run(const struct elephant_options *o)
+static int run(void *context, const char *const *arguments)
 {
+    const struct elephant_options *o = context;
+
+    (void)arguments;
     if (!o->output)
         return cli_usage_error("--output", "is missing");
     if (!gnuplot_is_svg(o->output) && !gnuplot_is_png(o->output))
@@ -128,28 +131,18 @@ int tool_elephant(int argc, const char **argv)
 {
     struct elephant_options o = {0};
     const struct poptOption options[] = {
-        {"output", 'o', POPT_ARG_STRING, &o.output, 0, "where the picture goes; .png needs gnuplot",
-         "FILE.svg|FILE.png"},
-        {"wiggle", 0, POPT_ARG_NONE, &o.wiggle, 0, "let the trunk swing (SVG)", NULL},
-        {"fit", 0, POPT_ARG_STRING, &o.fit, 0,
-         "draw this closed outline instead, a point 'x y' a line", "POINTS"},
-        {"coefficients", 'k', POPT_ARG_INT, &o.k, 0,
-         "from its K largest Fourier coefficients, the centre's among them (8)", "K"},
-        {"json", 0, POPT_ARG_NONE, &o.json, 0, "print the coefficients as JSON", NULL},
+        CLI_WORD("output", 'o', &o.output, "where the picture goes; .png needs gnuplot",
+                 "FILE.svg|FILE.png"),
+        CLI_FLAG("wiggle", 0, &o.wiggle, "let the trunk swing (SVG)"),
+        CLI_WORD("fit", 0, &o.fit, "draw this closed outline instead, a point 'x y' a line",
+                 "POINTS"),
+        CLI_INT("coefficients", 'k', &o.k,
+                "from its K largest Fourier coefficients, the centre's among them (8)", "K"),
+        CLI_FLAG("json", 0, &o.json, "print the coefficients as JSON"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool elephant", argc, argv, options, 0);
-    int code;
 
-    poptSetOtherOptionHelp(context, "[OPTION...] -o FILE.svg|FILE.png");
-    code = cli_parse(context);
-    if (code == 0 && poptPeekArg(context))
-        code = cli_usage_error(poptPeekArg(context), "one argument too many");
-    if (code == 0)
-        code = run(&o);
-    free(o.fit);
-    free(o.output);
-    poptFreeContext(context);
-    return code;
+    return cli_command(argc, argv, options,
+                       &(struct cli_usage){"[OPTION...] -o FILE.svg|FILE.png", ""}, run, &o);
 }

@@ -77,43 +77,32 @@ static int export_model(const struct export_options *o, const char *path)
     return status ? cli_complain(status == SMOL_E_CHANGED ? path : o->output, &error) : 0;
 }
 
-static int check(const struct export_options *o)
+static int run(void *context, const char *const *arguments)
 {
+    const struct export_options *o = context;
+
     if (o->safetensors + o->npz + o->gguf != 1)
         return cli_usage_error("--safetensors, --npz, --gguf", "one of them must be given");
     if (o->type && !o->gguf)
         return cli_usage_error("--type", "is for --gguf; the others have f32");
-    return o->output ? 0 : cli_usage_error("--output", "is missing");
+    return o->output ? export_model(o, arguments[0]) : cli_usage_error("--output", "is missing");
 }
 
 int tool_export(int argc, const char **argv)
 {
     struct export_options o = {0};
     const struct poptOption options[] = {
-        {"safetensors", 0, POPT_ARG_NONE, &o.safetensors, 0, "a folder that transformers loads",
-         NULL},
-        {"npz", 0, POPT_ARG_NONE, &o.npz, 0, "a folder with a file for NumPy", NULL},
-        {"gguf", 0, POPT_ARG_NONE, &o.gguf, 0, "a file that llama.cpp loads", NULL},
-        {"type", 0, POPT_ARG_STRING, &o.type, 0,
-         "of GGUF's matrices: f32 (default), f16, q8_0 or q4_0", "TYPE"},
-        {"output", 'o', POPT_ARG_STRING, &o.output, 0, "the folder, or GGUF's file", "OUT"},
+        CLI_FLAG("safetensors", 0, &o.safetensors, "a folder that transformers loads"),
+        CLI_FLAG("npz", 0, &o.npz, "a folder with a file for NumPy"),
+        CLI_FLAG("gguf", 0, &o.gguf, "a file that llama.cpp loads"),
+        CLI_WORD("type", 0, &o.type, "of GGUF's matrices: f32 (default), f16, q8_0 or q4_0",
+                 "TYPE"),
+        CLI_WORD("output", 'o', &o.output, "the folder, or GGUF's file", "OUT"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context = poptGetContext("smoltool export", argc, argv, options, 0);
-    const char *path;
-    int code;
 
-    poptSetOtherOptionHelp(context, "--safetensors|--npz|--gguf MODEL.smol -o OUT");
-    code = cli_parse(context);
-    if (code == 0) {
-        path = cli_one_argument(context, "MODEL.smol");
-        code = path ? check(&o) : CLI_USAGE;
-        if (code == 0)
-            code = export_model(&o, path);
-    }
-    free(o.type);
-    free(o.output);
-    poptFreeContext(context);
-    return code;
+    return cli_command(
+        argc, argv, options,
+        &(struct cli_usage){"--safetensors|--npz|--gguf MODEL.smol -o OUT", "MODEL.smol"}, run, &o);
 }

@@ -1,0 +1,94 @@
+/* The command line, read by popt. See cli.h. */
+#include "cli/cli.h"
+
+#include <smol/model.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void cli_answered(poptContext context)
+{
+    poptFreeContext(context);
+    exit(cli_close_output(0));
+}
+
+int cli_parse(poptContext context)
+{
+    const int code = poptGetNextOpt(context);
+
+    if (code == CLI_ASKED_HELP)
+        poptPrintHelp(context, stdout, 0);
+    else if (code == CLI_ASKED_VERSION)
+        printf("%s %s\n", cli_program, smol_version());
+    else if (code >= -1)
+        return 0;
+    if (code > 0)
+        cli_answered(context);
+    return cli_usage_error(poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(code));
+}
+
+const char *cli_one_argument(poptContext context, const char *what)
+{
+    const char *argument = poptGetArg(context);
+
+    if (!argument)
+        cli_usage_error(what, "is missing");
+    else if (poptPeekArg(context)) {
+        cli_usage_error(poptPeekArg(context), "one argument too many");
+        argument = NULL;
+    }
+    return argument;
+}
+
+/* What popt has copied for a table's words. */
+static void free_words(const struct poptOption *o)
+{
+    for (; o->longName || o->arg; o++)
+        if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_INCLUDE_TABLE)
+            free_words(o->arg);
+        else if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_STRING)
+            free(*(char **)o->arg);
+}
+
+/* 0, or CLI_USAGE after a message. */
+static int check_arguments(const char *const *arguments, const char *names)
+{
+    char name[32];
+    int n;
+
+    for (; sscanf(names, " %31s%n", name, &n) == 1; names += n, arguments++) {
+        char *more = strstr(name, "...");
+        if (!*arguments && name[0] == '[')
+            return 0;
+        if (more)
+            *more = '\0';
+        if (!*arguments)
+            return cli_usage_error(name, "is missing");
+        if (more)
+            return 0;
+    }
+    return *arguments ? cli_usage_error(*arguments, "one argument too many") : 0;
+}
+
+int cli_command(int argc, const char **argv, const struct poptOption *options,
+                const struct cli_usage *usage, cli_run *run, void *context)
+{
+    static const char *const none[] = {NULL};
+    poptContext popt = poptGetContext(cli_program, argc, argv, options, 0);
+    const char *const *arguments;
+    int code;
+
+    if (!popt)
+        return cli_no_memory(NULL);
+    if (usage->line)
+        poptSetOtherOptionHelp(popt, usage->line);
+    code = cli_parse(popt);
+    arguments = code ? NULL : (const char *const *)poptGetArgs(popt);
+    arguments = arguments ? arguments : none;
+    if (code == 0 && (code = check_arguments(arguments, usage->arguments)) == 0)
+        code = run(context, arguments);
+    free_words(options);
+    poptFreeContext(popt);
+    return code;
+}
