@@ -2,8 +2,7 @@
 #include "train/trainer.h"
 
 #define SUM_BLOCK 4096u
-#define PARTS                                                                                      \
-    64u /* that threads share; the sum's order is theirs, whatever the number of threads */
+#define PARTS 64u /* that threads share: the sum's order is theirs */
 
 static double sum_of_squares(const real *x, size_t n)
 {
@@ -66,11 +65,11 @@ void smol_adamw(struct smol_trainer *t, const double *lr, double grad_scale)
 
     for (uint32_t i = 0; i < t->net->n_params; i++) {
         const struct smol_param *p = t->net->params + i;
-        const double decay = p->group == SMOL_GROUP_MATRIX ? o->weight_decay : 0;
+        const double decay = p->param_group == SMOL_GROUP_MATRIX ? o->weight_decay : 0;
 
-        a.rate = (real)lr[p->group];
-        a.keep = (real)(1 - lr[p->group] * decay);
-        if (lr[p->group] > 0)
+        a.rate = (real)lr[p->param_group];
+        a.keep = (real)(1 - lr[p->param_group] * decay);
+        if (lr[p->param_group] > 0)
             update(t->net->value + p->offset, t->m + p->offset, t->v + p->offset,
                    t->net->grad + p->offset, smol_param_size(p), &a);
     }

@@ -2,13 +2,17 @@
 #include "train/trainer.h"
 
 #include "base/error.h"
+#include "train/alloc.h"
 #include "train/corpus/corpus.h"
+#include "train/net/build.h"
+#include "train/net/forward.h"
+#include "train/net/head.h"
+#include "train/net/weights.h"
 
 #include <inttypes.h>
 #include <omp.h>
 #include <smol/tokenizer.h>
 #include <sodium.h>
-#include <stdlib.h>
 
 static bool take_all(struct smol_trainer *t)
 {
@@ -217,8 +221,8 @@ static enum smol_status differentiate(struct smol_trainer *t, double *loss,
     enum smol_status status;
 
     load_batch(t);
-    *loss = smol_net_forward(t->net, t->tokens, t->targets, true, NULL);
-    smol_net_backward(t->net, t->tokens);
+    smol_net_forward(t->net, t->tokens, true);
+    *loss = smol_net_backward(t->net, t->tokens, t->targets);
     status = join(t, loss, 1, true, error);
     if (status == SMOL_OK)
         status = join(t, t->net->grad, t->net->n_values, sizeof(real) == sizeof(double), error);
@@ -298,7 +302,8 @@ enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train
         score.n_tokens += load_windows(t, &at, &n_bytes);
         if (i % n_processes != rank)
             continue;
-        smol_net_forward(t->net, t->tokens, t->targets, false, &total);
+        smol_net_forward(t->net, t->tokens, false);
+        smol_head_loss(t->net, t->targets, &total);
         sum += total;
     }
     if ((status = join(t, &sum, 1, true, error)) != SMOL_OK)

@@ -1,6 +1,7 @@
 /* Seconds for all entries of a projection of GPT-2 124M's matrices, and for the transpose:
  * bench_projection [D [THREADS [ROUNDS]]]. */
 #define _POSIX_C_SOURCE 200809L
+#include "train/net/build.h"
 #include "train/net/projection.h"
 
 #include <smol/config.h>
@@ -54,18 +55,15 @@ static struct smol_net *make(enum smol_source source, uint32_t d, uint32_t n_thr
 
 static void each_matrix(struct smol_net *net, bool backward)
 {
-    for (uint32_t l = 0; l < net->config.n_layers; l++) {
-        const struct smol_net_layer *y = net->layers + l;
-        const struct smol_net_matrix *const all[] = {&y->c_attn, &y->attn_proj, &y->c_fc,
-                                                     &y->mlp_proj};
+    for (uint32_t l = 0; l < net->config.n_layers; l++)
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
+            const struct smol_net_matrix *m = &net->layers[l].matrix[slot];
 
-        for (size_t i = 0; i < 4; i++) {
-            if (backward)
-                smol_projection_gradient(net, all[i], all[i]->weight);
-            else
-                smol_projection_add(net, all[i]);
+            if (smol_slot_is_matrix(slot) && backward)
+                smol_projection_gradient(net, m, m->weight);
+            else if (smol_slot_is_matrix(slot))
+                smol_projection_add(net, m);
         }
-    }
 }
 
 static double best(struct smol_net *net, bool backward, unsigned rounds)

@@ -1,6 +1,10 @@
 /* Every gradient against central differences, in double: each kind of learned number, each scheme,
  * and mixtures. The tables are left unrounded, because rounding makes stairs of the loss. */
-#include "train/net/net.h"
+#include "train/alloc.h"
+#include "train/net/build.h"
+#include "train/net/forward.h"
+#include "train/net/head.h"
+#include "train/net/weights.h"
 
 #include <criterion/criterion.h>
 #include <omp.h>
@@ -93,7 +97,8 @@ static double loss_at(struct smol_net *net, const uint32_t *tokens, const int32_
 
     net->value[i] = value;
     smol_net_materialise(net, false);
-    loss = smol_net_forward(net, tokens, targets, false, NULL);
+    smol_net_forward(net, tokens, false);
+    loss = smol_head_loss(net, targets, NULL);
     net->value[i] = kept;
     return loss;
 }
@@ -133,17 +138,17 @@ static void check_memory_savers(const struct smol_config *config, bool full, con
                                              .recompute = true,
                                              .embedding_std = 0.02};
 
-    for (size_t head_tokens = N_TOKENS; head_tokens > 0;
-         head_tokens = head_tokens == N_TOKENS ? 3 : 0) {
+    for (size_t logits_chunk = N_TOKENS; logits_chunk > 0;
+         logits_chunk = logits_chunk == N_TOKENS ? 3 : 0) {
         struct smol_net *net;
 
         cr_assert_eq(smol_net_create(&net, config, &options, NULL), SMOL_OK);
-        cr_assert_eq(net->head_tokens, N_TOKENS);
-        net->head_tokens = head_tokens;
+        cr_assert_eq(net->logits_chunk, N_TOKENS);
+        net->logits_chunk = logits_chunk;
         scatter(net);
-        smol_net_forward(net, tokens, targets, true, NULL);
-        smol_net_backward(net, tokens);
-        if (head_tokens == N_TOKENS)
+        smol_net_forward(net, tokens, true);
+        smol_net_backward(net, tokens, targets);
+        if (logits_chunk == N_TOKENS)
             cr_assert_arr_eq(net->grad, grad, net->n_values * sizeof *grad);
         for (size_t i = 0; i < net->n_values; i++)
             cr_assert(fabs(net->grad[i] - grad[i]) <= 1e-12 * (1 + fabs(grad[i])), "number %zu", i);
@@ -166,8 +171,8 @@ static void check(const struct smol_config *config, bool full)
     cr_assert_eq(smol_net_create(&net, config, &options, NULL), SMOL_OK);
     scatter(net);
     make_batch(tokens, targets);
-    smol_net_forward(net, tokens, targets, true, NULL);
-    smol_net_backward(net, tokens);
+    smol_net_forward(net, tokens, true);
+    smol_net_backward(net, tokens, targets);
     grad = smol_train_alloc(net->n_values, sizeof *grad);
     cr_assert_not_null(grad);
     memcpy(grad, net->grad, net->n_values * sizeof *grad);

@@ -1,5 +1,8 @@
-/* The network forward and backward over one batch. SPEC.md 8, in float and by matrix products. */
-#include "train/net/net.h"
+/* See forward.h. A layer's backward pass follows its forward pass line by line. */
+#include "train/net/forward.h"
+#include "train/net/head.h"
+#include "train/net/ops.h"
+#include "train/net/weights.h"
 
 static void embed(struct smol_net *net, const uint32_t *tokens)
 {
@@ -16,11 +19,11 @@ static void embed(struct smol_net *net, const uint32_t *tokens)
 }
 
 static void multiply_plain(struct smol_net *net, real *y, const struct smol_net_matrix *m,
-                           const real *x, real keep)
+                           const real *x, real beta)
 {
     smol_gemm(y, m->rows, (struct smol_operand){x, m->cols, false},
               (struct smol_operand){m->weight, m->cols, true}, net->n_tokens, m->rows, m->cols, 1,
-              keep);
+              beta);
 }
 
 static bool is_plain(const struct smol_net_matrix *m)
@@ -28,15 +31,15 @@ static bool is_plain(const struct smol_net_matrix *m)
     return m->gain == SMOL_NO_PARAM && m->bias == SMOL_NO_PARAM;
 }
 
-/* y (n, rows) = x (n, cols) W^T, times the gains, plus the biases, + keep x y. */
+/* y (n, rows) = x (n, cols) W^T, times the gains, plus the biases, + beta x y. */
 static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix *m, const real *x,
-                     real keep)
+                     real beta)
 {
     const real *gain = m->gain != SMOL_NO_PARAM ? smol_net_value(net, m->gain) : NULL;
     const real *bias = m->bias != SMOL_NO_PARAM ? smol_net_value(net, m->bias) : NULL;
 
     if (is_plain(m)) {
-        multiply_plain(net, y, m, x, keep);
+        multiply_plain(net, y, m, x, beta);
         return;
     }
     multiply_plain(net, net->plain, m, x, 0);
@@ -46,7 +49,7 @@ static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix
         real *to = y + i * m->rows;
 
         for (size_t r = 0; r < m->rows; r++)
-            to[r] = (keep != 0 ? to[r] : 0) + (gain ? from[r] * gain[r] : from[r]) +
+            to[r] = (beta != 0 ? to[r] : 0) + (gain ? from[r] * gain[r] : from[r]) +
                     (bias ? bias[r] : 0);
     }
 }
@@ -99,20 +102,20 @@ static void matrix_back(struct smol_net *net, real *d_x, const struct smol_net_m
     smol_net_matrix_gradient(net, m, x, d_plain);
 }
 
-static void normalise(struct smol_net *net, const struct smol_net_norm *norm, real *z, real *a,
-                      real *rstd)
+static void normalise(struct smol_net *net, const struct smol_net_norm *norm,
+                      const struct smol_normalised *to)
 {
-    smol_layernorm(z, rstd, a, net->x, norm->gain_data, norm->bias_data, net->n_tokens,
-                   net->config.width, (real)net->config.ln_epsilon);
+    smol_layernorm(to->z, to->rstd, smol_norm_output(norm, to), net->x, norm->gain_data,
+                   norm->bias_data, net->n_tokens, net->config.width, (real)net->config.ln_epsilon);
 }
 
-static void normalise_back(struct smol_net *net, const struct smol_net_norm *norm, const real *z,
-                           const real *rstd)
+static void normalise_back(struct smol_net *net, const struct smol_net_norm *norm,
+                           const struct smol_normalised *to)
 {
     const size_t C = net->config.width;
     real *d_gain = net->partial, *d_bias = d_gain + C;
 
-    smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, z, rstd,
+    smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, to->z, to->rstd,
                             norm->gain_data, net->n_tokens, C);
     if (norm->gain_data)
         smol_net_norm_gradient(net, norm, d_gain, d_bias);
@@ -129,68 +132,65 @@ static struct smol_attention attention_shape(const struct smol_net *net)
     };
 }
 
-static void layer_forward(struct smol_net *net, struct smol_net_layer *l)
+/* The output of a layer's norm. */
+static const real *normalised(const struct smol_net_layer *l, enum smol_slot slot)
+{
+    return smol_norm_output(&l->norm[slot], &l->kept->norm[slot]);
+}
+
+static void layer_forward(struct smol_net *net, const struct smol_net_layer *l)
 {
     const struct smol_attention shape = attention_shape(net);
+    const struct smol_net_matrix *m = l->matrix;
+    const struct smol_net_kept *k = l->kept;
 
-    normalise(net, &l->ln_1, l->z_1, l->a_1, l->rstd_1);
-    multiply(net, l->qkv, &l->c_attn, l->a_1, 0);
-    smol_attention(l->heads, l->attention, l->qkv, &shape);
-    multiply(net, net->x, &l->attn_proj, l->heads, 1);
-    normalise(net, &l->ln_2, l->z_2, l->a_2, l->rstd_2);
-    multiply(net, l->slope, &l->c_fc, l->a_2, 0);
-    smol_gelu(l->hidden, l->slope, net->n_tokens * net->config.n_ff);
-    multiply(net, net->x, &l->mlp_proj, l->hidden, 1);
+    normalise(net, &l->norm[SMOL_LN_1], &k->norm[SMOL_LN_1]);
+    multiply(net, k->qkv, &m[SMOL_ATTN_C_ATTN], normalised(l, SMOL_LN_1), 0);
+    smol_attention(k->heads, k->attention, k->qkv, &shape);
+    multiply(net, net->x, &m[SMOL_ATTN_C_PROJ], k->heads, 1);
+    normalise(net, &l->norm[SMOL_LN_2], &k->norm[SMOL_LN_2]);
+    multiply(net, k->slope, &m[SMOL_MLP_C_FC], normalised(l, SMOL_LN_2), 0);
+    smol_gelu(k->hidden, k->slope, net->n_tokens * net->config.n_ff);
+    multiply(net, net->x, &m[SMOL_MLP_C_PROJ], k->hidden, 1);
 }
 
 /* net->x holds the gradient of the layer's output, and then that of its input. */
-static void layer_backward(struct smol_net *net, struct smol_net_layer *l)
+static void layer_backward(struct smol_net *net, const struct smol_net_layer *l)
 {
     const struct smol_attention shape = attention_shape(net);
+    const struct smol_net_matrix *m = l->matrix;
+    const struct smol_net_kept *k = l->kept;
     const size_t n_hidden = net->n_tokens * net->config.n_ff;
 
-    matrix_back(net, net->d_hidden, &l->mlp_proj, l->hidden, net->x);
+    matrix_back(net, net->d_hidden, &m[SMOL_MLP_C_PROJ], k->hidden, net->x);
 #pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < n_hidden; i++)
-        net->d_hidden[i] *= l->slope[i];
-    matrix_back(net, net->d_width, &l->c_fc, l->a_2, net->d_hidden);
-    normalise_back(net, &l->ln_2, l->z_2, l->rstd_2);
+        net->d_hidden[i] *= k->slope[i];
+    matrix_back(net, net->d_width, &m[SMOL_MLP_C_FC], normalised(l, SMOL_LN_2), net->d_hidden);
+    normalise_back(net, &l->norm[SMOL_LN_2], &k->norm[SMOL_LN_2]);
 
-    matrix_back(net, net->d_width, &l->attn_proj, l->heads, net->x);
-    smol_attention_backward(net->d_qkv, net->d_attention, net->d_width, l->attention, l->qkv,
+    matrix_back(net, net->d_width, &m[SMOL_ATTN_C_PROJ], k->heads, net->x);
+    smol_attention_backward(net->d_qkv, net->d_attention, net->d_width, k->attention, k->qkv,
                             &shape);
-    matrix_back(net, net->d_width, &l->c_attn, l->a_1, net->d_qkv);
-    normalise_back(net, &l->ln_1, l->z_1, l->rstd_1);
+    matrix_back(net, net->d_width, &m[SMOL_ATTN_C_ATTN], normalised(l, SMOL_LN_1), net->d_qkv);
+    normalise_back(net, &l->norm[SMOL_LN_1], &k->norm[SMOL_LN_1]);
 }
 
-double smol_net_forward(struct smol_net *net, const uint32_t *tokens, const int32_t *targets,
-                        bool gradient, double *total)
+void smol_net_forward(struct smol_net *net, const uint32_t *tokens, bool keep)
 {
-    const size_t n = net->n_tokens, size = n * net->config.width;
-    size_t n_targets = 0;
-    double sum = 0;
+    const size_t size = net->n_tokens * net->config.width;
 
-    if (gradient)
-        memset(net->grad, 0, net->n_values * sizeof *net->grad);
     embed(net, tokens);
     for (uint32_t l = 0; l < net->config.n_layers; l++) {
-        if (gradient && net->recompute)
+        if (keep && net->recompute)
             memcpy(net->inputs + l * size, net->x, size * sizeof *net->x);
         layer_forward(net, net->layers + l);
     }
-    normalise(net, &net->ln_f, net->z_f, net->a_f, net->rstd_f);
-    for (size_t i = 0; i < n; i++)
-        n_targets += targets[i] >= 0;
-    smol_net_head(net, targets, gradient, 1 / (real)(n_targets > 0 ? n_targets : 1));
-    for (size_t i = 0; i < n; i++)
-        sum += net->losses[i];
-    if (total)
-        *total = sum;
-    return sum / (double)(n_targets > 0 ? n_targets : 1);
+    normalise(net, &net->ln_f, &net->last);
 }
 
-/* What a layer kept for the way back, made again: the same bits. Its input is no longer needed
- * then. */
+/* What a layer keeps for the backward pass, made again: the same bits. Its input is no longer
+ * needed then. */
 static void make_again(struct smol_net *net, uint32_t l)
 {
     real *d_x = net->x;
@@ -216,16 +216,21 @@ static void embed_backward(struct smol_net *net, const uint32_t *tokens)
     }
 }
 
-void smol_net_backward(struct smol_net *net, const uint32_t *tokens)
+double smol_net_backward(struct smol_net *net, const uint32_t *tokens, const int32_t *targets)
 {
+    double loss;
+
+    memset(net->grad, 0, net->n_values * sizeof *net->grad);
+    loss = smol_head_backward(net, targets);
     /* Of the last norm's output there is the gradient; net->x becomes that of the residual stream.
      */
     memset(net->x, 0, net->n_tokens * net->config.width * sizeof *net->x);
-    normalise_back(net, &net->ln_f, net->z_f, net->rstd_f);
+    normalise_back(net, &net->ln_f, &net->last);
     for (uint32_t l = net->config.n_layers; l-- > 0;) {
         if (net->recompute && l + 1 < net->config.n_layers) /* the last one's is still there */
             make_again(net, l);
         layer_backward(net, net->layers + l);
     }
     embed_backward(net, tokens);
+    return loss;
 }

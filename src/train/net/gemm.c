@@ -6,18 +6,18 @@
 #define FEW_PIECES 4u
 
 void smol_gemm_small(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b,
-                     size_t m, size_t n, size_t k, real scale, real keep)
+                     size_t m, size_t n, size_t k, real scale, real beta)
 {
     SMOL_REAL_GEMM(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans,
                    b.transposed ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k,
-                   scale, a.data, (blasint)a.stride, b.data, (blasint)b.stride, keep, c,
+                   scale, a.data, (blasint)a.stride, b.data, (blasint)b.stride, beta, c,
                    (blasint)c_stride);
 }
 
 /* Pieces of rows are best, since each piece packs all of b; a low product is cut into columns as
  * well. */
 void smol_gemm(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b, size_t m,
-               size_t n, size_t k, real scale, real keep)
+               size_t n, size_t k, real scale, real beta)
 {
     const size_t n_down = (m + PIECE - 1) / PIECE;
     const size_t width = n_down < FEW_PIECES ? PIECE : n;
@@ -32,6 +32,6 @@ void smol_gemm(real *c, size_t c_stride, struct smol_operand a, struct smol_oper
         right.data += b.transposed ? col * b.stride : col;
         smol_gemm_small(c + row * c_stride + col, c_stride, left, right,
                         m - row < PIECE ? m - row : PIECE, n - col < width ? n - col : width, k,
-                        scale, keep);
+                        scale, beta);
     }
 }

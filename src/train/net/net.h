@@ -1,16 +1,15 @@
-/* The network in training: its learned numbers, its matrices and norms, and the memory of one
- * batch. Built from a configuration, so any mixture of schemes trains. */
+/* The network in training: its parameters, its matrices and norms, and the memory of one batch.
+ * Built from a configuration, so any mixture of schemes trains. */
 #ifndef SMOL_TRAIN_NET_H
 #define SMOL_TRAIN_NET_H
 
 #include "frozen/frozen.h"
-#include "train/net/ops.h"
+#include "train/net/real.h"
 
 #include <smol/config.h>
-#include <smol/isa.h>
 
-/* Learned numbers that share a learning rate and a decay. */
-enum smol_group {
+/* Parameters that share a learning rate and a decay. */
+enum smol_param_group {
     SMOL_GROUP_EMBEDDING,
     SMOL_GROUP_ALPHA,
     SMOL_GROUP_FACTOR,
@@ -18,12 +17,12 @@ enum smol_group {
     SMOL_GROUP_MATRIX,
 };
 
-#define SMOL_NO_PARAM UINT32_MAX
+#define SMOL_NO_PARAM 0u /* the number of wte, which is no part of a matrix or norm */
 
-/* One learned tensor: a stretch of the flat arrays of values, gradients and moments. */
+/* A tensor of parameters: a stretch of the flat arrays of values, gradients and moments. */
 struct smol_param {
     char name[64];
-    enum smol_group group;
+    enum smol_param_group param_group;
     enum smol_dtype type; /* as it is stored in a file */
     size_t rows, cols;
     size_t offset;
@@ -50,16 +49,26 @@ struct smol_net_norm {
     real *gain_data, *bias_data; /* (C), NULL if frozen */
 };
 
-/* What a layer keeps for the way back. n = batch x context. */
-struct smol_net_layer {
-    struct smol_net_norm ln_1, ln_2;
-    struct smol_net_matrix c_attn, attn_proj, c_fc, mlp_proj;
-    real *z_1, *a_1, *rstd_1; /* (n, C), (n, C) or z_1 itself, (n) */
-    real *qkv;                /* (n, 3 C) */
-    real *attention;          /* (batch, H, T, T) */
-    real *heads;              /* (n, C) */
-    real *z_2, *a_2, *rstd_2;
+/* What a norm makes of its input, n = batch x context. */
+struct smol_normalised {
+    real *z, *rstd; /* (n, C), (n) */
+    real *a;        /* (n, C) z with gains and biases; not used by a frozen norm */
+};
+
+/* What a layer keeps for the backward pass. */
+struct smol_net_kept {
+    struct smol_normalised norm[SMOL_N_SLOTS];
+    real *qkv;            /* (n, 3 C) */
+    real *attention;      /* (batch, H, T, T) */
+    real *heads;          /* (n, C) */
     real *slope, *hidden; /* (n, F): GELU's derivative and value */
+};
+
+/* By enum smol_slot: either a norm or a matrix. */
+struct smol_net_layer {
+    struct smol_net_norm norm[SMOL_N_SLOTS];
+    struct smol_net_matrix matrix[SMOL_N_SLOTS];
+    struct smol_net_kept *kept;
 };
 
 struct smol_kernels;     /* kernel/kernel.h */
@@ -71,7 +80,7 @@ struct smol_net {
     size_t batch, n_tokens; /* n_tokens = batch x context */
     bool full;              /* the matrices themselves train */
     bool smooth;            /* tables unrounded: for checking gradients */
-    bool recompute; /* layers keep their input alone, and are computed again on the way back */
+    bool recompute; /* layers keep their input alone, and are computed again in the backward pass */
     uint32_t n_threads;
     const struct smol_kernels *kernels; /* of the projections */
 
@@ -81,16 +90,15 @@ struct smol_net {
     real *value, *grad; /* (n_values) */
     uint32_t wte, wpe, shared;
 
-    struct smol_net_layer *layers; /* (L); if recompute is set, all share the memory of the first's
-                                      activations */
+    struct smol_net_layer *layers; /* (L) */
+    struct smol_net_kept *kept;    /* (L); one, which all layers share, if recompute is set */
     real *inputs;                  /* (L, n, C) what layers begin with, if recompute is set */
-    real *shared_a[2]; /* (n, C) a_1 and a_2 of the layers whose norms are not frozen, then too */
     struct smol_net_norm ln_f;
-    real *x; /* (n, C): the residual stream; on the way back its gradient */
-    real *z_f, *a_f, *rstd_f;
-    size_t head_tokens; /* whose logits exist at once */
-    real *logits;       /* (head_tokens, V) */
-    double *losses;     /* (n) */
+    struct smol_normalised last; /* by ln_f */
+    real *x;             /* (n, C): the residual stream; in the backward pass its gradient */
+    size_t logits_chunk; /* tokens whose logits exist at once */
+    real *logits;        /* (logits_chunk, V) */
+    double *losses;      /* (n) */
 
     real *d_width;  /* (n, C) */
     real *d_qkv;    /* (n, 3 C) */
@@ -107,51 +115,8 @@ struct smol_net {
     void *scratch;         /* threads x scratch_bytes, for rows being regenerated */
     size_t scratch_bytes;
     struct smol_projections *projections; /* NULL if there are none */
+    void *memory;                         /* what all of the above points into */
 };
-
-struct smol_net_options {
-    uint32_t batch, n_threads;
-    enum smol_isa isa; /* which this machine has */
-    bool full, smooth, recompute;
-    bool uniform_alphas; /* 1 / sqrt(d) each, not (1, 0, ...) */
-    double embedding_std;
-};
-
-/* Allocates everything and sets the initial values of SPEC.md 12. config: canonical. MEMORY if it
- * cannot be had. */
-enum smol_status smol_net_create(struct smol_net **net, const struct smol_config *config,
-                                 const struct smol_net_options *options, struct smol_error *error);
-void smol_net_destroy(struct smol_net *net);
-
-/* Lists the parameters in the order of SPEC.md 3.2 after wte and wpe, and fills in the tensors'
- * references to them. */
-enum smol_status smol_net_register(struct smol_net *net, struct smol_error *error);
-void smol_net_initialise(struct smol_net *net, const struct smol_net_options *options);
-
-/* Brings the matrices and norms up to date with the values. everything: also what never changes. */
-void smol_net_materialise(struct smol_net *net, bool everything);
-
-/* m's weights from the seed and its alphas alone, without its factors. */
-void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m);
-
-/* Mean loss over the targets that are not -1, in nats. tokens, targets: (n_tokens). *total gets the
- * sum, if not NULL. If gradient is true, smol_net_forward begins grad anew with the head's part;
- * then smol_net_backward completes it. */
-double smol_net_forward(struct smol_net *net, const uint32_t *tokens, const int32_t *targets,
-                        bool gradient, double *total);
-void smol_net_backward(struct smol_net *net, const uint32_t *tokens);
-
-/* The head: losses from a_f and, if gradient is true, the head's part of d_wte, and d_width, the
- * gradient of a_f. Of so many tokens at a time: */
-size_t smol_net_head_tokens(size_t n_tokens, size_t vocab);
-void smol_net_head(struct smol_net *net, const int32_t *targets, bool gradient, real inverse_count);
-
-/* A matrix's gradients from its input x (n, cols) and d_y (n, rows). */
-void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
-                              const real *d_y);
-/* The same of a norm's vectors: (C) each. */
-void smol_net_norm_gradient(struct smol_net *net, const struct smol_net_norm *norm,
-                            const real *d_gain, const real *d_bias);
 
 static inline size_t smol_param_size(const struct smol_param *param)
 {
@@ -168,8 +133,11 @@ static inline real *smol_net_grad(const struct smol_net *net, uint32_t param)
     return net->grad + net->params[param].offset;
 }
 
-/* count x size_bytes zeroed bytes at a 64-byte boundary, for free(); NULL if there are none to be
- * had. */
-void *smol_train_alloc(size_t count, size_t size_bytes);
+/* A norm's output, from which its matrices multiply. */
+static inline real *smol_norm_output(const struct smol_net_norm *norm,
+                                     const struct smol_normalised *normalised)
+{
+    return norm->gain_data ? normalised->a : normalised->z;
+}
 
 #endif

@@ -14,12 +14,12 @@ struct smol_operand {
     bool transposed;
 };
 
-/* c (m, n) = scale x op(a) (m, k) x op(b) (k, n) + keep x c. The first is spread over the
+/* c (m, n) = scale x op(a) (m, k) x op(b) (k, n) + beta x c. The first is spread over the
  * threads, in pieces that depend on the shape alone; the second stays in the calling thread. */
 void smol_gemm(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b, size_t m,
-               size_t n, size_t k, real scale, real keep);
+               size_t n, size_t k, real scale, real beta);
 void smol_gemm_small(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b,
-                     size_t m, size_t n, size_t k, real scale, real keep);
+                     size_t m, size_t n, size_t k, real scale, real beta);
 
 /* LayerNorm. x, z, out: (n, width); rstd: (n). gain and bias: (width), or both NULL: out = z. out
  * may be z. */
@@ -37,7 +37,7 @@ size_t smol_layernorm_partials(size_t n, size_t width);
 void smol_gelu(real *out, real *x, size_t n);
 
 /* Attention. qkv, d_qkv: (batch x context, 3 width); out, d_out: (batch x context, width);
- * weights: (batch, heads, context, context), kept for the way back; scratch: (threads, 64,
+ * weights: (batch, heads, context, context), kept for the backward pass; scratch: (threads, 64,
  * context). */
 struct smol_attention {
     size_t batch, heads, context, width;

@@ -1,21 +1,20 @@
-/* The register of learned numbers, and their values at the start (SPEC.md 12). */
+/* See params.h. */
+#include "train/net/params.h"
+#include "train/net/weights.h"
+
 #include "base/error.h"
 #include "model/factors.h"
-#include "train/net/net.h"
+#include "train/alloc.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-static const char *const slot_name[SMOL_N_SLOTS] = {"ln_1", "attn.c_attn", "attn.c_proj",
-                                                    "ln_2", "mlp.c_fc",    "mlp.c_proj"};
 
 static uint32_t add(struct smol_net *net, const char *owner, const char *part,
-                    enum smol_group group, enum smol_dtype type, size_t rows, size_t cols)
+                    enum smol_param_group group, enum smol_dtype type, size_t rows, size_t cols)
 {
     struct smol_param *p = net->params + net->n_params;
 
     snprintf(p->name, sizeof p->name, "%s%s%s", owner, *owner != '\0' ? "." : "", part);
-    p->group = group;
+    p->param_group = group;
     p->type = type;
     p->rows = rows;
     p->cols = cols;
@@ -28,26 +27,25 @@ static uint32_t add(struct smol_net *net, const char *owner, const char *part,
 static void add_terms(struct smol_net *net, struct smol_net_matrix *m, const char *owner)
 {
     const struct smol_scheme *s = m->scheme;
-    const enum smol_dtype value_type = (enum smol_dtype)s->value_type;
 
     if (s->source == SMOL_MATRIX_NOLA) {
         m->frozen.d = 1;
         m->of_a = smol_factor_scheme(s, false);
         m->of_b = smol_factor_scheme(s, true);
-        m->alpha_a = add(net, owner, "factor_a.alpha", SMOL_GROUP_ALPHA,
-                         (enum smol_dtype)s->alpha_type, 1, s->d);
-        m->alpha_b = add(net, owner, "factor_b.alpha", SMOL_GROUP_ALPHA,
-                         (enum smol_dtype)s->alpha_type, 1, s->d);
+        m->alpha_a = add(net, owner, "factor_a.alpha", SMOL_GROUP_ALPHA, s->alpha_type, 1, s->d);
+        m->alpha_b = add(net, owner, "factor_b.alpha", SMOL_GROUP_ALPHA, s->alpha_type, 1, s->d);
         return;
     }
     if (smol_scheme_is_shared(s))
         m->alpha = net->shared;
     else if (smol_scheme_parameters(s) > 0)
         m->alpha = add(net, owner, smol_scheme_projects(s) ? "theta" : "alpha", SMOL_GROUP_ALPHA,
-                       (enum smol_dtype)s->alpha_type, 1, smol_scheme_parameters(s));
+                       s->alpha_type, 1, smol_scheme_parameters(s));
     if (s->rank > 0) {
-        m->factor_a = add(net, owner, "factor_a", SMOL_GROUP_FACTOR, value_type, s->rank, m->cols);
-        m->factor_b = add(net, owner, "factor_b", SMOL_GROUP_FACTOR, value_type, m->rows, s->rank);
+        m->factor_a =
+            add(net, owner, "factor_a", SMOL_GROUP_FACTOR, s->value_type, s->rank, m->cols);
+        m->factor_b =
+            add(net, owner, "factor_b", SMOL_GROUP_FACTOR, s->value_type, m->rows, s->rank);
     }
 }
 
@@ -55,7 +53,6 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
                        uint32_t layer, enum smol_slot slot)
 {
     const struct smol_scheme *s = smol_config_scheme(&net->config, layer, slot);
-    const enum smol_dtype value_type = (enum smol_dtype)s->value_type;
     uint32_t rows, cols;
 
     smol_config_shape(&net->config, slot, &rows, &cols);
@@ -63,28 +60,18 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
                                   .rows = rows,
                                   .cols = cols,
                                   .tensor = smol_frozen_number(&net->config, layer, slot),
-                                  .frozen = *s,
-                                  .alpha = SMOL_NO_PARAM,
-                                  .alpha_a = SMOL_NO_PARAM,
-                                  .alpha_b = SMOL_NO_PARAM,
-                                  .factor_a = SMOL_NO_PARAM,
-                                  .factor_b = SMOL_NO_PARAM,
-                                  .sparse = SMOL_NO_PARAM,
-                                  .gain = SMOL_NO_PARAM,
-                                  .bias = SMOL_NO_PARAM,
-                                  .full = SMOL_NO_PARAM,
-                                  .layer_gain = SMOL_NO_PARAM};
+                                  .frozen = *s};
     if (net->full)
         m->full = add(net, owner, "weight", SMOL_GROUP_MATRIX, SMOL_F32, rows, cols);
     else
         add_terms(net, m, owner);
     if (smol_scheme_has(s, SMOL_TERM_SPARSE) && !net->full)
-        m->sparse =
-            add(net, owner, "sparse", SMOL_GROUP_FACTOR, value_type, rows, smol_scheme_sparse(s));
+        m->sparse = add(net, owner, "sparse", SMOL_GROUP_FACTOR, s->value_type, rows,
+                        smol_scheme_sparse(s));
     if (smol_scheme_has(s, SMOL_TERM_GAINS))
-        m->gain = add(net, owner, "gain", SMOL_GROUP_NORM, value_type, 1, rows);
+        m->gain = add(net, owner, "gain", SMOL_GROUP_NORM, s->value_type, 1, rows);
     if (smol_scheme_has(s, SMOL_TERM_BIASES))
-        m->bias = add(net, owner, "bias", SMOL_GROUP_NORM, value_type, 1, rows);
+        m->bias = add(net, owner, "bias", SMOL_GROUP_NORM, s->value_type, 1, rows);
 }
 
 static void add_norm(struct smol_net *net, struct smol_net_norm *norm, const char *owner,
@@ -94,18 +81,13 @@ static void add_norm(struct smol_net *net, struct smol_net_norm *norm, const cha
     const size_t C = net->config.width;
 
     *norm = (struct smol_net_norm){.scheme = s,
-                                   .tensor = smol_frozen_number(&net->config, layer, slot),
-                                   .gain = SMOL_NO_PARAM,
-                                   .bias = SMOL_NO_PARAM};
+                                   .tensor = smol_frozen_number(&net->config, layer, slot)};
     if (s->source == SMOL_NORM_STORED) {
-        norm->gain =
-            add(net, owner, "weight", SMOL_GROUP_NORM, (enum smol_dtype)s->value_type, 1, C);
-        norm->bias = add(net, owner, "bias", SMOL_GROUP_NORM, (enum smol_dtype)s->value_type, 1, C);
+        norm->gain = add(net, owner, "weight", SMOL_GROUP_NORM, s->value_type, 1, C);
+        norm->bias = add(net, owner, "bias", SMOL_GROUP_NORM, s->value_type, 1, C);
     } else if (s->source == SMOL_NORM_OWN) {
-        norm->gain = add(net, owner, "weight.alpha", SMOL_GROUP_ALPHA,
-                         (enum smol_dtype)s->alpha_type, 1, s->d);
-        norm->bias = add(net, owner, "bias.alpha", SMOL_GROUP_ALPHA, (enum smol_dtype)s->alpha_type,
-                         1, s->d);
+        norm->gain = add(net, owner, "weight.alpha", SMOL_GROUP_ALPHA, s->alpha_type, 1, s->d);
+        norm->bias = add(net, owner, "bias.alpha", SMOL_GROUP_ALPHA, s->alpha_type, 1, s->d);
     }
 }
 
@@ -118,30 +100,26 @@ static uint32_t add_layer_gain(struct smol_net *net, uint32_t layer)
     if (!s || net->full)
         return SMOL_NO_PARAM;
     snprintf(owner, sizeof owner, "h.%u", (unsigned)layer);
-    return add(net, owner, "gain", SMOL_GROUP_ALPHA, (enum smol_dtype)s->alpha_type, 1, 1);
+    return add(net, owner, "gain", SMOL_GROUP_ALPHA, s->alpha_type, 1, 1);
 }
 
 static void add_layer(struct smol_net *net, uint32_t layer)
 {
     const uint32_t layer_gain = add_layer_gain(net, layer);
     struct smol_net_layer *l = net->layers + layer;
-    struct smol_net_norm *const norms[SMOL_N_SLOTS] = {
-        [SMOL_LN_1] = &l->ln_1, [SMOL_LN_2] = &l->ln_2};
-    struct smol_net_matrix *const matrices[SMOL_N_SLOTS] = {[SMOL_ATTN_C_ATTN] = &l->c_attn,
-                                                            [SMOL_ATTN_C_PROJ] = &l->attn_proj,
-                                                            [SMOL_MLP_C_FC] = &l->c_fc,
-                                                            [SMOL_MLP_C_PROJ] = &l->mlp_proj};
 
-    for (int slot = 0; slot < SMOL_N_SLOTS; slot++) {
+    for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
+        struct smol_net_matrix *m = &l->matrix[slot];
         char owner[32];
 
-        snprintf(owner, sizeof owner, "h.%u.%s", (unsigned)layer, slot_name[slot]);
-        if (norms[slot])
-            add_norm(net, norms[slot], owner, layer, (enum smol_slot)slot);
-        else
-            add_matrix(net, matrices[slot], owner, layer, (enum smol_slot)slot);
-        if (matrices[slot] && smol_scheme_has(matrices[slot]->scheme, SMOL_TERM_LAYER_GAIN))
-            matrices[slot]->layer_gain = layer_gain;
+        snprintf(owner, sizeof owner, "h.%u.%s", (unsigned)layer, smol_slot_name(slot));
+        if (!smol_slot_is_matrix(slot)) {
+            add_norm(net, &l->norm[slot], owner, layer, slot);
+            continue;
+        }
+        add_matrix(net, m, owner, layer, slot);
+        if (smol_scheme_has(m->scheme, SMOL_TERM_LAYER_GAIN))
+            m->layer_gain = layer_gain;
     }
 }
 
@@ -153,24 +131,21 @@ static const struct smol_scheme *shared_scheme(const struct smol_config *config)
     return NULL;
 }
 
-enum smol_status smol_net_register(struct smol_net *net, struct smol_error *error)
+enum smol_status smol_params_register(struct smol_net *net, struct smol_error *error)
 {
     const struct smol_config *c = &net->config;
     const struct smol_scheme *shared = shared_scheme(c);
 
-    /* wte, wpe, shared and ln_f; a layer has at most 2 x 2 for norms 1 and 4 x 6 for matrices. */
-    net->params = smol_train_alloc(5 + (size_t)c->n_layers * 32, sizeof *net->params);
+    /* wte, wpe, shared and ln_f; a layer has at most 2 a norm, 6 a matrix, and its gain. */
+    net->params =
+        smol_train_alloc(5 + (size_t)c->n_layers * (1 + 6 * SMOL_N_SLOTS), sizeof *net->params);
     if (!net->params)
         return smol_fail_memory(error);
-    net->wte = add(net, "wte", "weight", SMOL_GROUP_EMBEDDING, (enum smol_dtype)c->wte_type,
-                   c->vocab, c->width);
-    net->wpe = add(net, "wpe", "weight", SMOL_GROUP_EMBEDDING, (enum smol_dtype)c->wpe_type,
-                   c->context, c->width);
-    net->shared = SMOL_NO_PARAM;
+    net->wte = add(net, "wte", "weight", SMOL_GROUP_EMBEDDING, c->wte_type, c->vocab, c->width);
+    net->wpe = add(net, "wpe", "weight", SMOL_GROUP_EMBEDDING, c->wpe_type, c->context, c->width);
     if (shared)
-        net->shared =
-            add(net, "", smol_scheme_projects(shared) ? "theta" : "alpha", SMOL_GROUP_ALPHA,
-                (enum smol_dtype)shared->alpha_type, 1, smol_scheme_parameters(shared));
+        net->shared = add(net, "", smol_scheme_projects(shared) ? "theta" : "alpha",
+                          SMOL_GROUP_ALPHA, shared->alpha_type, 1, smol_scheme_parameters(shared));
     for (uint32_t l = 0; l < c->n_layers; l++)
         add_layer(net, l);
     add_norm(net, &net->ln_f, "ln_f", 0, SMOL_LN_F);
@@ -231,23 +206,19 @@ static void start_norm(struct smol_net *net, const struct smol_net_norm *norm)
             smol_net_value(net, norm->gain)[c] = 1;
 }
 
-void smol_net_initialise(struct smol_net *net, const struct smol_net_options *options)
+void smol_params_initialise(struct smol_net *net, bool uniform, double std)
 {
     const struct smol_config *c = &net->config;
 
     gauss_rows(smol_net_value(net, net->wte), net, 0, SMOL_PURPOSE_EMBEDDING, c->vocab, c->width,
-               options->embedding_std);
+               std);
     gauss_rows(smol_net_value(net, net->wpe), net, 1, SMOL_PURPOSE_EMBEDDING, c->context, c->width,
-               options->embedding_std);
-    for (uint32_t l = 0; l < c->n_layers; l++) {
-        const struct smol_net_layer *layer = net->layers + l;
-
-        start_norm(net, &layer->ln_1);
-        start_norm(net, &layer->ln_2);
-        start_matrix(net, &layer->c_attn, options->uniform_alphas);
-        start_matrix(net, &layer->attn_proj, options->uniform_alphas);
-        start_matrix(net, &layer->c_fc, options->uniform_alphas);
-        start_matrix(net, &layer->mlp_proj, options->uniform_alphas);
-    }
+               std);
+    for (uint32_t l = 0; l < c->n_layers; l++)
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+            if (smol_slot_is_matrix(slot))
+                start_matrix(net, &net->layers[l].matrix[slot], uniform);
+            else
+                start_norm(net, &net->layers[l].norm[slot]);
     start_norm(net, &net->ln_f);
 }

@@ -2,8 +2,10 @@
  * parts, so that the number of threads changes no bit. */
 #include "train/net/projection.h"
 
+#include "base/arena.h"
+#include "train/alloc.h"
+
 #include <omp.h>
-#include <stdlib.h>
 
 #define SMOL_NUMBER real
 
@@ -97,13 +99,14 @@ struct worker {
 };
 
 struct smol_projections {
-    struct worker *workers; /* (n_workers) */
-    uint32_t n_workers;
     uint32_t *order; /* (D) */
     uint8_t *bytes;  /* (D), of Fourier */
     struct smol_root *coarse, *fine;
-    real *parts; /* (parts of a gradient, n) */
+    real *parts;  /* (parts of a gradient, n) */
+    void *memory; /* of all these, and of the workers */
     struct transform transforms[N_SIZES];
+    uint32_t n_workers;
+    struct worker workers[];
 };
 
 static uint32_t size_index(uint32_t size)
@@ -124,17 +127,6 @@ static uint64_t n_blocks(uint64_t n_entries, uint32_t D) { return (n_entries + D
 
 static uint64_t n_parts(uint64_t blocks) { return blocks < MAX_PARTS ? blocks : MAX_PARTS; }
 
-static bool take_worker(struct worker *w, size_t D)
-{
-    w->block = smol_train_alloc(D, sizeof *w->block);
-    w->scratch = smol_train_alloc(D + 2, sizeof *w->scratch);
-    w->more = smol_train_alloc(D, sizeof *w->more);
-    w->p = smol_train_alloc(D, sizeof *w->p);
-    w->q = smol_train_alloc(D, sizeof *w->q);
-    w->bytes = smol_train_alloc(3 * D, 1);
-    return w->block && w->scratch && w->more && w->p && w->q && w->bytes;
-}
-
 /* The largest of what there is. */
 struct sizes {
     uint32_t D;
@@ -143,44 +135,59 @@ struct sizes {
 
 static struct sizes sizes_of(const struct smol_config *c)
 {
-    static const enum smol_slot slots[] = {SMOL_ATTN_C_ATTN, SMOL_ATTN_C_PROJ, SMOL_MLP_C_FC,
-                                           SMOL_MLP_C_PROJ};
     struct sizes s = {0};
 
-    for (uint32_t l = 0; l < c->n_layers; l++)
-        for (unsigned i = 0; i < 4; i++) {
-            const struct smol_scheme *scheme = smol_config_scheme(c, l, slots[i]);
-            const uint32_t D = smol_projection_size(scheme->dimensions);
-            uint32_t rows, cols;
-            uint64_t n, parts;
+    for (uint32_t i = 0; i < c->n_layers * SMOL_N_SLOTS; i++) {
+        const enum smol_slot slot = i % SMOL_N_SLOTS;
+        const struct smol_scheme *scheme = smol_config_scheme(c, i / SMOL_N_SLOTS, slot);
+        const uint32_t D = smol_projection_size(scheme->dimensions);
+        uint32_t rows, cols;
+        uint64_t n, parts;
 
-            if (!smol_scheme_projects(scheme))
-                continue;
-            smol_config_shape(c, slots[i], &rows, &cols);
-            n = (uint64_t)rows * cols;
-            parts = n_parts(n_blocks(n, D)) * scheme->dimensions;
-            s.D = D > s.D ? D : s.D;
-            s.entries = n > s.entries ? n : s.entries;
-            s.parts = parts > s.parts ? parts : s.parts;
-        }
+        if (!smol_slot_is_matrix(slot) || !smol_scheme_projects(scheme))
+            continue;
+        smol_config_shape(c, slot, &rows, &cols);
+        n = (uint64_t)rows * cols;
+        parts = n_parts(n_blocks(n, D)) * scheme->dimensions;
+        s.D = D > s.D ? D : s.D;
+        s.entries = n > s.entries ? n : s.entries;
+        s.parts = parts > s.parts ? parts : s.parts;
+    }
     return s;
 }
 
-static bool take(struct smol_projections *p, const struct smol_net *net, const struct sizes *s)
+/* Counts the memory, or hands it out. */
+static void place(struct smol_arena *arena, struct smol_projections *p, const struct sizes *s)
 {
     const size_t n_roots = fourier_roots(s->entries, s->D);
 
-    p->n_workers = net->n_threads;
-    p->workers = smol_train_alloc(net->n_threads, sizeof *p->workers);
-    for (uint32_t i = 0; p->workers && i < net->n_threads; i++)
-        if (!take_worker(p->workers + i, s->D))
-            return false;
-    p->order = smol_train_alloc(s->D, sizeof *p->order);
-    p->bytes = smol_train_alloc(s->D, 1);
-    p->coarse = smol_train_alloc(n_roots, sizeof *p->coarse);
-    p->fine = smol_train_alloc(n_roots, sizeof *p->fine);
-    p->parts = smol_train_alloc(s->parts, sizeof *p->parts);
-    return p->workers && p->order && p->bytes && p->coarse && p->fine && p->parts;
+    for (uint32_t i = 0; i < p->n_workers; i++) {
+        struct worker *w = p->workers + i;
+
+        w->block = smol_arena_take(arena, s->D, sizeof *w->block);
+        w->scratch = smol_arena_take(arena, s->D + 2, sizeof *w->scratch);
+        w->more = smol_arena_take(arena, s->D, sizeof *w->more);
+        w->p = smol_arena_take(arena, s->D, sizeof *w->p);
+        w->q = smol_arena_take(arena, s->D, sizeof *w->q);
+        w->bytes = smol_arena_take(arena, s->D, 3);
+    }
+    p->order = smol_arena_take(arena, s->D, sizeof *p->order);
+    p->bytes = smol_arena_take(arena, s->D, 1);
+    p->coarse = smol_arena_take(arena, n_roots, sizeof *p->coarse);
+    p->fine = smol_arena_take(arena, n_roots, sizeof *p->fine);
+    p->parts = smol_arena_take(arena, s->parts, sizeof *p->parts);
+}
+
+static bool take(struct smol_projections *p, const struct sizes *s)
+{
+    struct smol_arena arena = {0};
+
+    place(&arena, p, s);
+    p->memory = smol_train_alloc(arena.used, 1);
+    arena = (struct smol_arena){.base = p->memory};
+    if (p->memory)
+        place(&arena, p, s);
+    return p->memory;
 }
 
 bool smol_projections_create(struct smol_projections **out, const struct smol_net *net)
@@ -192,10 +199,11 @@ bool smol_projections_create(struct smol_projections **out, const struct smol_ne
     *out = NULL;
     if (s.D == 0 || net->full)
         return true;
-    p = smol_train_alloc(1, sizeof *p);
+    p = smol_train_alloc(1, sizeof *p + net->n_threads * sizeof *p->workers);
     if (!p)
         return false;
-    good = take(p, net, &s);
+    p->n_workers = net->n_threads;
+    good = take(p, &s);
     for (uint32_t i = 0; good && i < net->config.n_schemes; i++) {
         const uint32_t D = smol_projection_size(net->config.schemes[i].dimensions),
                        at = size_index(D);
@@ -217,21 +225,9 @@ void smol_projections_destroy(struct smol_projections *p)
 {
     if (!p)
         return;
-    for (uint32_t i = 0; p->workers && i < p->n_workers; i++) {
-        struct worker *w = p->workers + i;
-        void *const all[] = {w->block, w->scratch, w->more, w->p, w->q, w->bytes};
-
-        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-            free(all[k]);
-    }
     for (uint32_t i = 0; i < N_SIZES; i++)
         unplan(&p->transforms[i]);
-    free(p->workers);
-    free(p->order);
-    free(p->bytes);
-    free(p->coarse);
-    free(p->fine);
-    free(p->parts);
+    free(p->memory);
     free(p);
 }
 

@@ -4,9 +4,8 @@
 
 #define TOKENS 128u /* at a time */
 #define ROWS 16u    /* that a thread takes at a time: a cache line of d_y for each token */
-#define FEW                                                                                        \
-    8u /* fewer than one entry of so many: beyond that the whole gradient takes less time          \
-        */
+/* Fewer than one entry of so many: beyond that the whole gradient takes less time. */
+#define FEW 8u
 
 void smol_sparse_add(const struct smol_net *net, const struct smol_net_matrix *m)
 {

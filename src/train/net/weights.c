@@ -1,14 +1,17 @@
-/* From the seed and the learned numbers to matrices and norms, and from their gradients back to
- * those of the learned numbers. A frozen matrix has no gradient of its own; with alphas, it exists
- * for as long as it takes to multiply it by the bases again. */
-#include "base/bytes.h"
+/* From the seed and the parameters to matrices and norms, and from their gradients back to those of
+ * the parameters. A frozen matrix has no gradient of its own; with alphas, it exists for as long as
+ * it takes to multiply it by the bases again. */
+#include "train/net/weights.h"
+#include "train/net/ops.h"
 #include "train/net/projection.h"
 #include "train/net/sparse.h"
+
+#include "base/bytes.h"
 
 #include <omp.h>
 
 /* A frozen tensor's coefficients and its tables in both forms. */
-struct recipe {
+struct frozen_spec {
     struct smol_frozen frozen;
     const struct smol_scheme *scheme;
     int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
@@ -26,7 +29,7 @@ static double basis(enum smol_dist dist, uint32_t k, uint32_t u)
 
 static uint32_t plane_of(enum smol_dist dist, uint32_t k) { return dist == SMOL_GAUSS ? k : k / 8; }
 
-static void exact_table(struct recipe *r, const double *alpha)
+static void exact_table(struct frozen_spec *r, const double *alpha)
 {
     const struct smol_scheme *s = r->scheme;
 
@@ -38,9 +41,9 @@ static void exact_table(struct recipe *r, const double *alpha)
 }
 
 /* param: the alphas, or SMOL_NO_PARAM for (1). */
-static void make_recipe(struct recipe *r, const struct smol_net *net, const struct smol_scheme *s,
-                        uint32_t param, uint32_t tensor, enum smol_purpose purpose, size_t rows,
-                        size_t cols)
+static void make_spec(struct frozen_spec *r, const struct smol_net *net,
+                      const struct smol_scheme *s, uint32_t param, uint32_t tensor,
+                      enum smol_purpose purpose, size_t rows, size_t cols)
 {
     double alpha[SMOL_MAX_BASES] = {1};
 
@@ -69,7 +72,7 @@ static void *thread_scratch(const struct smol_net *net)
     return (unsigned char *)net->scratch + (size_t)omp_get_thread_num() * net->scratch_bytes;
 }
 
-static void integer_rows(real *weight, const struct recipe *r, int16_t *scratch, uint32_t row,
+static void integer_rows(real *weight, const struct frozen_spec *r, int16_t *scratch, uint32_t row,
                          uint32_t n_rows)
 {
     const size_t n = (size_t)n_rows * r->frozen.cols;
@@ -79,8 +82,8 @@ static void integer_rows(real *weight, const struct recipe *r, int16_t *scratch,
         weight[i] = (real)(r->frozen.scale * scratch[i]);
 }
 
-static void looked_up_rows(real *weight, const struct recipe *r, uint8_t *scratch, uint32_t row,
-                           uint32_t n_rows)
+static void looked_up_rows(real *weight, const struct frozen_spec *r, uint8_t *scratch,
+                           uint32_t row, uint32_t n_rows)
 {
     const size_t n = (size_t)n_rows * r->frozen.cols;
 
@@ -93,7 +96,7 @@ static void looked_up_rows(real *weight, const struct recipe *r, uint8_t *scratc
     }
 }
 
-static void regenerate(real *weight, const struct smol_net *net, const struct recipe *r)
+static void regenerate(real *weight, const struct smol_net *net, const struct frozen_spec *r)
 {
     const uint32_t rows = r->frozen.rows, n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
 
@@ -129,34 +132,36 @@ static void add_factors(const struct smol_net *net, const struct smol_net_matrix
               1);
 }
 
-static void recipe_a(struct recipe *r, const struct smol_net *net, const struct smol_net_matrix *m)
+static void spec_a(struct frozen_spec *r, const struct smol_net *net,
+                   const struct smol_net_matrix *m)
 {
-    make_recipe(r, net, &m->of_a, m->alpha_a, m->tensor, SMOL_PURPOSE_FACTOR_A, m->scheme->rank,
-                m->cols);
+    make_spec(r, net, &m->of_a, m->alpha_a, m->tensor, SMOL_PURPOSE_FACTOR_A, m->scheme->rank,
+              m->cols);
 }
 
-static void recipe_b(struct recipe *r, const struct smol_net *net, const struct smol_net_matrix *m)
+static void spec_b(struct frozen_spec *r, const struct smol_net *net,
+                   const struct smol_net_matrix *m)
 {
-    make_recipe(r, net, &m->of_b, m->alpha_b, m->tensor, SMOL_PURPOSE_FACTOR_B, m->rows,
-                m->scheme->rank);
+    make_spec(r, net, &m->of_b, m->alpha_b, m->tensor, SMOL_PURPOSE_FACTOR_B, m->rows,
+              m->scheme->rank);
 }
 
 /* Nola's factors from their alphas. */
 static void make_factors(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    struct recipe r;
+    struct frozen_spec r;
 
-    recipe_a(&r, net, m);
+    spec_a(&r, net, m);
     regenerate(m->made_a, net, &r);
-    recipe_b(&r, net, m);
+    spec_b(&r, net, m);
     regenerate(m->made_b, net, &r);
 }
 
 void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
 {
-    struct recipe r;
+    struct frozen_spec r;
 
-    make_recipe(&r, net, &m->frozen, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows, m->cols);
+    make_spec(&r, net, &m->frozen, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows, m->cols);
     regenerate(m->weight, net, &r);
     if (smol_scheme_projects(m->scheme))
         smol_projection_add(net, m);
@@ -182,9 +187,9 @@ static void materialise_matrix(struct smol_net *net, const struct smol_net_matri
 static void materialise_vector(struct smol_net *net, real *vector, const struct smol_net_norm *norm,
                                uint32_t param, uint32_t tensor, real around)
 {
-    struct recipe r;
+    struct frozen_spec r;
 
-    make_recipe(&r, net, norm->scheme, param, tensor, SMOL_PURPOSE_VECTOR, 1, net->config.width);
+    make_spec(&r, net, norm->scheme, param, tensor, SMOL_PURPOSE_VECTOR, 1, net->config.width);
     regenerate(vector, net, &r);
     for (size_t c = 0; c < net->config.width; c++)
         vector[c] += around;
@@ -205,23 +210,19 @@ static void materialise_norm(struct smol_net *net, const struct smol_net_norm *n
 
 void smol_net_materialise(struct smol_net *net, bool everything)
 {
-    for (uint32_t l = 0; l < net->config.n_layers; l++) {
-        const struct smol_net_layer *layer = net->layers + l;
-
-        materialise_norm(net, &layer->ln_1);
-        materialise_matrix(net, &layer->c_attn, everything);
-        materialise_matrix(net, &layer->attn_proj, everything);
-        materialise_norm(net, &layer->ln_2);
-        materialise_matrix(net, &layer->c_fc, everything);
-        materialise_matrix(net, &layer->mlp_proj, everything);
-    }
+    for (uint32_t l = 0; l < net->config.n_layers; l++)
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+            if (smol_slot_is_matrix(slot))
+                materialise_matrix(net, &net->layers[l].matrix[slot], everything);
+            else
+                materialise_norm(net, &net->layers[l].norm[slot]);
     materialise_norm(net, &net->ln_f);
 }
 
 /* sums[k] = sum over one plane's bytes of d_weight basis_k(byte). First a sum for each value of the
  * byte, in four columns so that neighbours with equal bytes do not wait for each other; then every
  * basis of the plane reads the 256 sums. */
-static void contract_plane(double *sums, const struct recipe *r, const real *d_weight,
+static void contract_plane(double *sums, const struct frozen_spec *r, const real *d_weight,
                            const uint8_t *bytes, uint32_t plane, size_t n)
 {
     const enum smol_dist dist = (enum smol_dist)r->scheme->dist;
@@ -250,7 +251,7 @@ static void contract_plane(double *sums, const struct recipe *r, const real *d_w
 
 /* d_alpha_k += sigma x sum of d_weight B_k, where B_k is basis k; row blocks side by side, then
  * added in order. */
-static void contract(struct smol_net *net, const struct recipe *r, const real *d_weight,
+static void contract(struct smol_net *net, const struct frozen_spec *r, const real *d_weight,
                      real *d_alpha)
 {
     const uint32_t rows = r->frozen.rows, n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
@@ -298,12 +299,12 @@ static void factor_gradient(real *d_a, real *d_b, struct smol_net *net,
 static void nola_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
                           const real *d_y)
 {
-    struct recipe r;
+    struct frozen_spec r;
 
     factor_gradient(net->d_a, net->d_b, net, m, x, d_y);
-    recipe_a(&r, net, m);
+    spec_a(&r, net, m);
     contract(net, &r, net->d_a, smol_net_grad(net, m->alpha_a));
-    recipe_b(&r, net, m);
+    spec_b(&r, net, m);
     contract(net, &r, net->d_b, smol_net_grad(net, m->alpha_b));
 }
 
@@ -324,10 +325,10 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
         if (!full && smol_scheme_projects(m->scheme)) {
             smol_projection_gradient(net, m, d_weight);
         } else if (m->alpha != SMOL_NO_PARAM) {
-            struct recipe r;
+            struct frozen_spec r;
 
-            make_recipe(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows,
-                        m->cols);
+            make_spec(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows,
+                      m->cols);
             contract(net, &r, d_weight, smol_net_grad(net, m->alpha));
         }
     }
@@ -341,13 +342,13 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
 static void vector_gradient(struct smol_net *net, const struct smol_net_norm *norm, uint32_t param,
                             uint32_t tensor, const real *d_vector)
 {
-    struct recipe r;
+    struct frozen_spec r;
 
     if (norm->scheme->source == SMOL_NORM_STORED) {
         memcpy(smol_net_grad(net, param), d_vector, net->config.width * sizeof *d_vector);
         return;
     }
-    make_recipe(&r, net, norm->scheme, param, tensor, SMOL_PURPOSE_VECTOR, 1, net->config.width);
+    make_spec(&r, net, norm->scheme, param, tensor, SMOL_PURPOSE_VECTOR, 1, net->config.width);
     contract(net, &r, d_vector, smol_net_grad(net, param));
 }
 

@@ -1,6 +1,7 @@
 /* The state of a training as safetensors: values, AdamW's moments and the best values as tensors,
  * the rest as metadata. The batches need none: they follow from the seed and the step. */
 #include "base/error.h"
+#include "train/net/weights.h"
 #include "train/output/safetensors.h"
 #include "train/trainer.h"
 

@@ -40,22 +40,22 @@ static void add_matrix(struct list *list, const struct smol_net *net,
         m->bias != SMOL_NO_PARAM ? smol_net_value(net, m->bias) : NULL, 1);
 }
 
+/* Norms first, then matrices, as these files have always had them. */
 static void add_layer(struct list *list, const struct smol_net *net, uint32_t layer)
 {
     const struct smol_net_layer *l = net->layers + layer;
-    const struct smol_net_matrix *const matrices[] = {&l->c_attn, &l->attn_proj, &l->c_fc,
-                                                      &l->mlp_proj};
-    static const char *const matrix_names[] = {"attn.c_attn", "attn.c_proj", "mlp.c_fc",
-                                               "mlp.c_proj"};
-    char owner[40];
 
-    snprintf(owner, sizeof owner, "h.%u.ln_1", (unsigned)layer);
-    add_norm(list, net, &l->ln_1, owner, 1);
-    snprintf(owner, sizeof owner, "h.%u.ln_2", (unsigned)layer);
-    add_norm(list, net, &l->ln_2, owner, 1);
-    for (size_t i = 0; i < 4; i++) {
-        snprintf(owner, sizeof owner, "h.%u.%s", (unsigned)layer, matrix_names[i]);
-        add_matrix(list, net, matrices[i], owner);
+    for (unsigned i = 0; i < 2 * SMOL_N_SLOTS; i++) {
+        const enum smol_slot slot = i % SMOL_N_SLOTS;
+        char owner[40];
+
+        if (smol_slot_is_matrix(slot) != (i >= SMOL_N_SLOTS))
+            continue;
+        snprintf(owner, sizeof owner, "h.%u.%s", (unsigned)layer, smol_slot_name(slot));
+        if (smol_slot_is_matrix(slot))
+            add_matrix(list, net, &l->matrix[slot], owner);
+        else
+            add_norm(list, net, &l->norm[slot], owner, 1);
     }
 }
 

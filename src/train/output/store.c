@@ -1,8 +1,10 @@
-/* From learned numbers to the sections of a file and back: the numbers become what the file holds,
+/* From parameters to the sections of a file and back: the numbers become what the file holds,
  * so that what is evaluated last is what a runtime will compute. SPEC.md 3.2, 3.3, 12. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "kernel/kernel.h"
+#include "train/alloc.h"
+#include "train/net/weights.h"
 #include "train/trainer.h"
 
 #include <smol/file.h>
@@ -25,7 +27,7 @@ static enum smol_status too_large(const struct smol_param *p, struct smol_error 
 static enum smol_status pack(uint8_t *dest, real *values, size_t n, const struct smol_param *p,
                              struct smol_error *error)
 {
-    const float most = p->group == SMOL_GROUP_ALPHA ? ALPHA_MAX : 0x1.fffffep+127f;
+    const float most = p->param_group == SMOL_GROUP_ALPHA ? ALPHA_MAX : 0x1.fffffep+127f;
 
     for (size_t i = 0; i < n; i++) {
         float stored = (float)values[i];
@@ -49,7 +51,7 @@ static enum smol_status pack(uint8_t *dest, real *values, size_t n, const struct
 static enum smol_status pack_blocks(uint8_t *dest, real *values, size_t n,
                                     const struct smol_param *p, struct smol_error *error)
 {
-    const float most = p->group == SMOL_GROUP_ALPHA ? ALPHA_MAX : 0x1p60f;
+    const float most = p->param_group == SMOL_GROUP_ALPHA ? ALPHA_MAX : 0x1p60f;
 
     for (size_t i = 0; i < n; i += SMOL_Q8_BLOCK, dest += SMOL_Q8_BLOCK_BYTES) {
         const size_t m = n - i < SMOL_Q8_BLOCK ? n - i : SMOL_Q8_BLOCK;

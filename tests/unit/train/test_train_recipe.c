@@ -120,7 +120,7 @@ Test(recipe, adamw)
                                    {0.2974234200059437, -0.7678414883970394}};
     const real grads[3][2] = {{(real)0.3, (real)-0.7}, {(real)0.1, (real)0.2}, {(real)-0.4, 0}};
     real value[2] = {(real)0.5, -1}, grad[2], m[2] = {0}, v[2] = {0};
-    struct smol_param param = {.group = SMOL_GROUP_MATRIX, .rows = 1, .cols = 2};
+    struct smol_param param = {.param_group = SMOL_GROUP_MATRIX, .rows = 1, .cols = 2};
     struct smol_net net = {
         .n_params = 1, .params = &param, .n_values = 2, .value = value, .grad = grad};
     struct smol_trainer t = {.net = &net, .m = m, .v = v};

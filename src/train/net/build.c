@@ -1,0 +1,251 @@
+/* See build.h. All memory of a network but its lists is one piece: it is counted in one pass and
+ * handed out in a second. */
+#include "train/net/build.h"
+#include "train/net/head.h"
+#include "train/net/ops.h"
+#include "train/net/params.h"
+#include "train/net/projection.h"
+#include "train/net/sparse.h"
+#include "train/net/weights.h"
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "kernel/kernel.h"
+#include "train/alloc.h"
+
+static real *take(struct smol_arena *arena, uint64_t count)
+{
+    return smol_arena_take(arena, count, sizeof(real));
+}
+
+static void place_matrix(struct smol_arena *arena, struct smol_net_matrix *m)
+{
+    const size_t rank = m->scheme->rank;
+
+    if (m->alpha_a != SMOL_NO_PARAM) {
+        m->made_a = take(arena, rank * m->cols);
+        m->made_b = take(arena, m->rows * rank);
+    }
+    if (m->sparse != SMOL_NO_PARAM)
+        m->columns =
+            smol_arena_take(arena, m->rows * smol_scheme_sparse(m->scheme), sizeof *m->columns);
+    if (m->full == SMOL_NO_PARAM)
+        m->weight = take(arena, m->rows * m->cols);
+}
+
+static void place_norm(struct smol_arena *arena, const struct smol_net *net,
+                       struct smol_net_norm *norm)
+{
+    if (norm->scheme->source == SMOL_NORM_FROZEN)
+        return;
+    norm->gain_data = take(arena, net->config.width);
+    norm->bias_data = take(arena, net->config.width);
+}
+
+static void place_normalised(struct smol_arena *arena, const struct smol_net *net,
+                             struct smol_normalised *out, const struct smol_net_norm *norm)
+{
+    const size_t size = net->n_tokens * net->config.width;
+
+    out->z = take(arena, size);
+    out->rstd = take(arena, net->n_tokens);
+    /* A frozen norm's output is its normalised input; shared memory must do for other norms too. */
+    if (net->recompute || norm->scheme->source != SMOL_NORM_FROZEN)
+        out->a = take(arena, size);
+}
+
+static void place_kept(struct smol_arena *arena, struct smol_net *net, uint32_t layer)
+{
+    const struct smol_config *c = &net->config;
+    const size_t n = net->n_tokens, T = c->context;
+    struct smol_net_kept *k = net->kept + layer;
+
+    for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+        if (!smol_slot_is_matrix(slot))
+            place_normalised(arena, net, &k->norm[slot], &net->layers[layer].norm[slot]);
+    k->qkv = take(arena, n * 3 * c->width);
+    k->attention = take(arena, net->batch * c->n_heads * T * T);
+    k->heads = take(arena, n * c->width);
+    k->slope = take(arena, n * c->n_ff);
+    k->hidden = take(arena, n * c->n_ff);
+}
+
+static void place_layer(struct smol_arena *arena, struct smol_net *net, uint32_t layer)
+{
+    struct smol_net_layer *l = net->layers + layer;
+
+    for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+        if (smol_slot_is_matrix(slot))
+            place_matrix(arena, &l->matrix[slot]);
+        else
+            place_norm(arena, net, &l->norm[slot]);
+    l->kept = net->kept + (net->recompute ? 0 : layer);
+    if (l->kept == net->kept + layer)
+        place_kept(arena, net, layer);
+}
+
+/* The largest of what the shared buffers have to hold. */
+struct extent {
+    size_t matrix, rows, cols, rank, nola_rank, sparse_cols;
+    bool whole, outputs; /* the gradient of a whole matrix is needed; one has gains or biases */
+};
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+static void extend(struct extent *e, const struct smol_net_matrix *m)
+{
+    const size_t rank = m->scheme->rank;
+
+    e->matrix = larger(e->matrix, m->rows * m->cols);
+    e->rows = larger(e->rows, m->rows);
+    e->cols = larger(e->cols, m->cols);
+    e->rank = larger(e->rank, rank);
+    if (m->alpha_a != SMOL_NO_PARAM)
+        e->nola_rank = larger(e->nola_rank, rank);
+    if (smol_sparse_is_direct(m))
+        e->sparse_cols = larger(e->sparse_cols, m->cols);
+    else
+        e->whole = e->whole || m->alpha != SMOL_NO_PARAM || m->sparse != SMOL_NO_PARAM;
+    e->outputs = e->outputs || m->gain != SMOL_NO_PARAM || m->bias != SMOL_NO_PARAM;
+}
+
+static struct extent extent_of(const struct smol_net *net)
+{
+    struct extent e = {.rows = SMOL_ROW_BLOCK};
+
+    for (uint32_t l = 0; l < net->config.n_layers; l++)
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+            if (smol_slot_is_matrix(slot))
+                extend(&e, &net->layers[l].matrix[slot]);
+    return e;
+}
+
+static void place_shared(struct smol_arena *arena, struct smol_net *net)
+{
+    const struct smol_config *c = &net->config;
+    const struct extent e = extent_of(net);
+    const size_t n = net->n_tokens, C = c->width;
+    const size_t n_blocks = larger(e.rows, e.rank) / SMOL_ROW_BLOCK + 1;
+
+    if (net->recompute)
+        net->inputs = take(arena, c->n_layers * n * C);
+    place_norm(arena, net, &net->ln_f);
+    place_normalised(arena, net, &net->last, &net->ln_f);
+    net->x = take(arena, n * C);
+    net->logits = take(arena, net->logits_chunk * c->vocab);
+    net->losses = smol_arena_take(arena, n, sizeof *net->losses);
+    net->d_width = take(arena, n * C);
+    net->d_qkv = take(arena, n * 3 * C);
+    net->d_hidden = take(arena, n * c->n_ff);
+    if (e.whole)
+        net->d_weight = take(arena, e.matrix);
+    if (e.sparse_cols > 0)
+        net->x_turned = take(arena, smol_sparse_turned(e.sparse_cols));
+    net->z_factor = take(arena, n * e.rank);
+    net->d_factor = take(arena, n * e.rank);
+    if (e.nola_rank > 0) {
+        net->d_a = take(arena, e.nola_rank * e.cols);
+        net->d_b = take(arena, e.rows * e.nola_rank);
+    }
+    if (e.outputs) {
+        net->plain = take(arena, n * e.rows);
+        net->d_plain = take(arena, n * e.rows);
+    }
+    net->partial = take(arena, 2 * C + smol_layernorm_partials(n, C));
+    net->d_attention = take(arena, (uint64_t)net->n_threads * 64 * c->context);
+    net->d_alpha = smol_arena_take(arena, n_blocks * SMOL_MAX_BASES, sizeof *net->d_alpha);
+    /* Rows of a block as floats are the most that a thread regenerates at a time. */
+    net->scratch_bytes =
+        SMOL_ROW_BLOCK * sizeof(float) * smol_round_up(larger(e.nola_rank, larger(c->n_ff, C)), 64);
+    net->scratch = smol_arena_take(arena, net->n_threads, net->scratch_bytes);
+}
+
+static void place_all(struct smol_arena *arena, struct smol_net *net)
+{
+    net->value = take(arena, net->n_values);
+    net->grad = take(arena, net->n_values);
+    for (uint32_t l = 0; l < net->config.n_layers; l++)
+        place_layer(arena, net, l);
+    place_shared(arena, net);
+}
+
+/* What is known once there is memory: where full weights and sparse terms have their numbers. */
+static void link_matrix(const struct smol_net *net, struct smol_net_matrix *m)
+{
+    const struct smol_frozen places = {.key = &net->key,
+                                       .tensor = m->tensor,
+                                       .purpose = SMOL_PURPOSE_SPARSE,
+                                       .rows = (uint32_t)m->rows,
+                                       .cols = (uint32_t)m->cols};
+
+    if (m->full != SMOL_NO_PARAM)
+        m->weight = smol_net_value(net, m->full);
+    if (m->columns)
+        smol_sparse_columns(m->columns, &places, smol_scheme_sparse(m->scheme), 0, places.rows);
+}
+
+static enum smol_status allocate(struct smol_net *net, struct smol_error *error)
+{
+    struct smol_arena arena = {0};
+
+    place_all(&arena, net);
+    net->memory = smol_train_alloc(arena.used, 1);
+    if (!net->memory || !smol_projections_create(&net->projections, net))
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+                         "no memory for a batch of %zu tokens", net->n_tokens);
+    arena = (struct smol_arena){.base = net->memory};
+    place_all(&arena, net);
+    for (uint32_t l = 0; l < net->config.n_layers; l++)
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+            if (smol_slot_is_matrix(slot))
+                link_matrix(net, &net->layers[l].matrix[slot]);
+    return SMOL_OK;
+}
+
+enum smol_status smol_net_create(struct smol_net **out, const struct smol_config *config,
+                                 const struct smol_net_options *options, struct smol_error *error)
+{
+    struct smol_net *net = smol_train_alloc(1, sizeof *net);
+    enum smol_status status = SMOL_OK;
+
+    if (!net)
+        return smol_fail_memory(error);
+    net->config = *config;
+    net->batch = options->batch;
+    net->n_tokens = (size_t)options->batch * config->context;
+    net->full = options->full;
+    net->smooth = options->smooth;
+    net->recompute = options->recompute;
+    net->logits_chunk = smol_logits_chunk(net->n_tokens, config->vocab);
+    net->n_threads = options->n_threads;
+    net->kernels = smol_kernels_select(options->isa);
+    smol_frozen_key_init(&net->key, config->seed);
+    net->layers = smol_train_alloc(config->n_layers, sizeof *net->layers);
+    net->kept = smol_train_alloc(net->recompute ? 1 : config->n_layers, sizeof *net->kept);
+    if (!net->layers || !net->kept)
+        status = smol_fail_memory(error);
+    if (status == SMOL_OK)
+        status = smol_params_register(net, error);
+    if (status == SMOL_OK)
+        status = allocate(net, error);
+    if (status != SMOL_OK) {
+        smol_net_destroy(net);
+        return status;
+    }
+    smol_params_initialise(net, options->uniform_alphas, options->embedding_std);
+    smol_net_materialise(net, true);
+    *out = net;
+    return SMOL_OK;
+}
+
+void smol_net_destroy(struct smol_net *net)
+{
+    if (!net)
+        return;
+    free(net->layers);
+    free(net->kept);
+    free(net->params);
+    free(net->memory);
+    smol_projections_destroy(net->projections);
+    free(net);
+}

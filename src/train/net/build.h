@@ -1,0 +1,24 @@
+/* Making and freeing a network. */
+#ifndef SMOL_TRAIN_BUILD_H
+#define SMOL_TRAIN_BUILD_H
+
+#include "train/net/net.h"
+
+#include <smol/isa.h>
+
+struct smol_net_options {
+    uint32_t batch, n_threads;
+    enum smol_isa isa; /* which this machine has */
+    bool full, smooth, recompute;
+    bool uniform_alphas; /* 1 / sqrt(d) each, not (1, 0, ...) */
+    double embedding_std;
+};
+
+/* Allocates everything and sets the initial values of SPEC.md 12. config: canonical. MEMORY if it
+ * cannot be had. */
+enum smol_status smol_net_create(struct smol_net **net, const struct smol_config *config,
+                                 const struct smol_net_options *options, struct smol_error *error);
+/* Accepts NULL. */
+void smol_net_destroy(struct smol_net *net);
+
+#endif

@@ -1,0 +1,14 @@
+/* The register of parameters, and their values at the start (SPEC.md 12). */
+#ifndef SMOL_TRAIN_PARAMS_H
+#define SMOL_TRAIN_PARAMS_H
+
+#include "train/net/net.h"
+
+/* Lists the parameters in the order of SPEC.md 3.2 after wte and wpe, and fills in the tensors'
+ * references to them. */
+enum smol_status smol_params_register(struct smol_net *net, struct smol_error *error);
+
+/* uniform: alphas start at 1 / sqrt(d) each. std: of the embeddings. */
+void smol_params_initialise(struct smol_net *net, bool uniform, double std);
+
+#endif

@@ -1,0 +1,20 @@
+/* From parameters to matrices and norms, and back from their gradients. */
+#ifndef SMOL_TRAIN_WEIGHTS_H
+#define SMOL_TRAIN_WEIGHTS_H
+
+#include "train/net/net.h"
+
+/* Brings the matrices and norms up to date with the values. everything: also what never changes. */
+void smol_net_materialise(struct smol_net *net, bool everything);
+
+/* m's weights from the seed and its alphas alone, without its factors. */
+void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m);
+
+/* A matrix's gradients from its input x (n, cols) and d_y (n, rows). */
+void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
+                              const real *d_y);
+/* The same of a norm's vectors: (C) each. */
+void smol_net_norm_gradient(struct smol_net *net, const struct smol_net_norm *norm,
+                            const real *d_gain, const real *d_bias);
+
+#endif
