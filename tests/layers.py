@@ -8,6 +8,7 @@
 - nothing in src/frozen, src/kernel and src/model allocates or locks: src/base/pool.c alone waits;
 - compiler extensions only in src/cpu and the files of one instruction set;
 - the programs map files through tools/cli/guard.c alone, so that one that is cut short ends in a message;
+- no modules of src and format include each other in a circle; a module is a file name without its suffix;
 - a file says in a comment at its top what it does, and is under 500 lines (generated ones apart).
 
 A file is a case; so is each planted violation that shows that the check can fail.
@@ -26,6 +27,7 @@ TOOLS = LAYERS.index("tools/cli")
 PROGRAMS = [index for index, name in enumerate(LAYERS) if name.startswith("tools/smol")]
 EXAMPLES = LAYERS.index("docs/examples")
 TESTS = LAYERS.index("tests")
+MODULES = ("src/", "format/")
 MAX_LINES = 500
 MAPS_FILES = "tools/cli/guard.c"
 OPENS_FILES = "src/base/io.c"
@@ -165,6 +167,41 @@ def check(path, text, exists):
     return sorted(found)
 
 
+def module_of(path):
+    return os.path.splitext(path)[0]
+
+
+def includes_of(path, text, exists):
+    """The modules of src and format that a file of theirs includes, but its own."""
+    names = [match.group(2) for match in INCLUDE.finditer(without_comments(text, True)) if match.group(1) == '"']
+    targets = {module_of(include_target(path, '"', name, exists)) for name in names}
+    return {module for module in targets - {module_of(path)} if module.startswith(MODULES)}
+
+
+def find_circles(files, exists):
+    """Circles of modules that include each other, each once, as lists that end where they begin.
+
+    files: (path, text) of C files; those outside src and format take no part."""
+    graph = {}
+    for path, text in files:
+        if path.startswith(MODULES):
+            graph.setdefault(module_of(path), set()).update(includes_of(path, text, exists))
+    done, trail, circles = set(), [], []
+
+    def visit(module):
+        if module in trail:
+            circles.append(trail[trail.index(module):] + [module])
+        elif module not in done:
+            trail.append(module)
+            for other in sorted(graph.get(module, ())):
+                visit(other)
+            done.add(trail.pop())
+
+    for module in sorted(graph):
+        visit(module)
+    return circles
+
+
 PLANTED = [
     # (path, text, a piece of the message that must come; None: there must be none)
     ("format/x.c", '/* x */\n#include "model/y.h"\n', "below it"),
@@ -210,16 +247,35 @@ PLANTED_FILES = {"src/model/y.h", "src/base/y.h", "src/train/y.h", "include/smol
                  "tools/cli/y.h", "tools/smolrun/y.h"}
 
 
+PLANTED_CIRCLES = [
+    # (files, a circle that must be found; None: there must be none)
+    ({"src/a/x.h": "", "src/a/x.c": '#include "a/x.h"\n#include "a/y.h"\n', "src/a/y.h": '#include "a/x.h"\n'},
+     ["src/a/x", "src/a/y", "src/a/x"]),
+    ({"src/a/x.h": '#include "y.h"\n', "src/a/y.h": '#include "z.h"\n', "src/a/z.h": "",
+      "src/a/z.c": '#include "z.h"\n#include "x.h"\n'}, ["src/a/x", "src/a/y", "src/a/z", "src/a/x"]),
+    ({"format/x.h": '#include "y.h"\n', "format/y.h": '#include "x.h"\n'}, ["format/x", "format/y", "format/x"]),
+    ({"src/a/x.h": "", "src/a/x.c": '#include "a/x.h"\n#include "a/y.h"\n', "src/a/y.h": ""}, None),
+    ({"src/a/x.h": "", "src/b/x.h": '#include "a/x.h"\n', "src/a/y.c": '#include "a/x.h"\n#include "b/x.h"\n'}, None),
+    ({"src/a/x.h": '/* #include "y.h" */\n', "src/a/y.h": '#include "x.h"\n'}, None),
+    ({"tools/cli/x.h": '#include "y.h"\n', "tools/cli/y.h": '#include "x.h"\n'}, None),
+]
+
+
 def self_test():
     """Whether each planted file is judged as it must be; prints those that are not."""
     failed = 0
+    for number, (files, circle) in enumerate(PLANTED_CIRCLES):
+        found = find_circles(files.items(), files.__contains__)
+        if found != ([circle] if circle else []):
+            print(f"layers.py: planted circle {number}: wanted {circle}, got {found}")
+            failed += 1
     for number, (path, text, message) in enumerate(PLANTED):
         found = " ".join(why for _, why in check(path, text, PLANTED_FILES.__contains__))
         good = message in found if message else not found
         if not good:
             print(f"layers.py: planted case {number} ({path}): wanted {message!r}, got {found!r}")
             failed += 1
-    return len(PLANTED) - failed, failed
+    return len(PLANTED) + len(PLANTED_CIRCLES) - failed, failed
 
 
 def source_files(root):
@@ -248,9 +304,21 @@ def main():
                             else os.path.join(os.path.dirname(__file__), ".."))
     passed, failed = self_test()
     paths = source_files(root)
+    sources = []
+
+    def exists(path):
+        return os.path.isfile(os.path.join(root, path))
+
     for path in paths:
         with open(os.path.join(root, path), encoding="utf-8") as file:
-            found = check(path, file.read(), lambda p: os.path.isfile(os.path.join(root, p)))
+            sources.append((path, file.read()))
+    circles = find_circles(sources, exists)
+    for circle in circles:
+        print(f"{circle[0]}: includes itself in a circle: {' -> '.join(circle)}")
+    passed += not circles
+    failed += len(circles)
+    for path, text in sources:
+        found = check(path, text, exists)
         for line, message in found:
             print(f"{path}:{line}: {message}")
         passed += not found
