@@ -1,6 +1,6 @@
 /* Stored numbers are finite and within their limits. SPEC.md 3.2 and 3.3. */
-#include "base/bytes.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "format/format.h"
 
 #include <smol/params.h>

@@ -2,25 +2,6 @@
 #include <smol/file.h>
 #include <smol/params.h>
 
-uint32_t smol_dtype_bytes(enum smol_dtype type)
-{
-    return type == SMOL_F32 ? 4u : type == SMOL_F16 ? 2u : 1u;
-}
-
-uint64_t smol_params_array_bytes(enum smol_dtype type, uint64_t n)
-{
-    return type == SMOL_Q8_BLOCKS ? n + (n + SMOL_Q8_BLOCK - 1) / SMOL_Q8_BLOCK * 2
-                                  : n * smol_dtype_bytes(type);
-}
-
-uint64_t smol_row_bytes(enum smol_dtype type, uint32_t cols)
-{
-    return type == SMOL_Q4 ? ((uint64_t)cols + 63) / 64 * 32
-                           : (uint64_t)cols * smol_dtype_bytes(type);
-}
-
-uint32_t smol_row_multipliers(uint32_t cols) { return (cols + 63) / 64 * 2; }
-
 /* The scheme that names the shared alphas, or NULL. */
 static const struct smol_scheme *shared_scheme(const struct smol_config *config)
 {

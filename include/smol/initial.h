@@ -1,9 +1,8 @@
-/* The numbers that a new model starts with, and numbers in file encoding. SPEC.md 12. Pure
- * functions, thread-safe. */
+/* The numbers that a new model starts with. SPEC.md 12. Pure functions, thread-safe. */
 #ifndef SMOL_INITIAL_H
 #define SMOL_INITIAL_H
 
-#include <smol/config.h>
+#include <smol/params.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,20 +29,6 @@ void smol_initial_wpe(float *values, const struct smol_config *config, double st
 /* The initial factor A (r, K) of a matrix slot of rank r. */
 void smol_initial_factor(float *values, const struct smol_config *config, uint32_t layer,
                          enum smol_slot slot, uint32_t rank);
-
-/* An array of n floats as F32 or F16, rounded to nearest even, or as Q8_BLOCKS; magnitudes at most
- * 2^60. */
-void smol_encode_numbers(uint8_t *dest, enum smol_dtype type, const float *values, size_t n);
-
-/* The other way. */
-void smol_decode_numbers(float *values, enum smol_dtype type, const uint8_t *data, size_t n);
-
-/* A row of n floats as Q8; returns its scale. */
-float smol_encode_q8(uint8_t *dest, const float *values, size_t n);
-
-/* A row of n floats as Q4: smol_row_bytes bytes and smol_row_multipliers multipliers; returns its
- * scale. */
-float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n);
 
 #ifdef __cplusplus
 }

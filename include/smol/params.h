@@ -43,6 +43,20 @@ uint64_t smol_row_bytes(enum smol_dtype type, uint32_t cols);
 #define SMOL_Q4_GROUP 32u
 uint32_t smol_row_multipliers(uint32_t cols);
 
+/* An array of n floats as F32 or F16, rounded to nearest even, or as Q8_BLOCKS; magnitudes at most
+ * 2^60. */
+void smol_encode_numbers(uint8_t *dest, enum smol_dtype type, const float *values, size_t n);
+
+/* The other way. */
+void smol_decode_numbers(float *values, enum smol_dtype type, const uint8_t *data, size_t n);
+
+/* A row of n floats as Q8; returns its scale. */
+float smol_encode_q8(uint8_t *dest, const float *values, size_t n);
+
+/* A row of n floats as Q4: smol_row_bytes bytes and smol_row_multipliers multipliers; returns its
+ * scale. */
+float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n);
+
 #ifdef __cplusplus
 }
 #endif

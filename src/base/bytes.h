@@ -1,4 +1,4 @@
-/* Little-endian loads and stores, binary16, and arithmetic that does not wrap. */
+/* Little-endian loads and stores, and arithmetic that does not wrap. */
 #ifndef SMOL_BYTES_H
 #define SMOL_BYTES_H
 
@@ -55,25 +55,6 @@ static inline uint32_t smol_f32_bits(float f)
 
 static inline float smol_load_f32(const uint8_t *p) { return smol_bits_f32(smol_le32(p)); }
 
-/* binary16 to binary32, exact; infinities and NaNs stay what they are. */
-static inline float smol_f16_to_f32(uint16_t h)
-{
-    const uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
-    const uint32_t rest = h & 0x7fffu;
-
-    if (rest >= 0x7c00u)
-        return smol_bits_f32(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
-    /* Subnormal halves are normal floats: scale the integer by 2^-24. */
-    if (rest < 0x400u)
-        return smol_bits_f32(smol_f32_bits((float)rest * 0x1p-24f) | sign);
-    return smol_bits_f32(sign | ((rest << 13) + 0x38000000u));
-}
-
-static inline float smol_load_f16(const uint8_t *p) { return smol_f16_to_f32(smol_le16(p)); }
-
-/* binary32 to binary16, to nearest even; too large becomes infinite. */
-uint16_t smol_f32_to_f16(float f);
-
 /* *out = a + b or a x b; false, and *out untouched, if it would wrap. */
 static inline bool smol_add(uint64_t *out, uint64_t a, uint64_t b)
 {
@@ -92,15 +73,6 @@ static inline bool smol_mul(uint64_t *out, uint64_t a, uint64_t b)
 }
 
 /* The next multiple of a power of two. The caller knows that it does not wrap. */
-/* Number i of a row of 4-bit numbers, -8..7 (SPEC.md 3.3). */
-static inline int32_t smol_q4(const uint8_t *row, size_t i)
-{
-    const uint8_t byte = row[i / 64 * 32 + i % 32];
-    const int32_t nibble = i % 64 < 32 ? byte & 15 : byte >> 4;
-
-    return nibble < 8 ? nibble : nibble - 16;
-}
-
 static inline uint64_t smol_round_up(uint64_t v, uint64_t power_of_two)
 {
     return (v + power_of_two - 1) & ~(power_of_two - 1);

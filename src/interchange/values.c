@@ -1,6 +1,6 @@
 /* Numbers of an array as floats. */
-#include "base/bytes.h"
 #include "base/error.h"
+#include "base/number.h"
 
 #include <smol/arrays.h>
 

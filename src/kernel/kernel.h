@@ -4,6 +4,7 @@
 #ifndef SMOL_KERNEL_H
 #define SMOL_KERNEL_H
 
+#include "base/number.h"
 #include "frozen/frozen.h"
 
 #include <smol/session.h>
@@ -103,16 +104,5 @@ static inline size_t smol_kernel_scratch(size_t cols, size_t n_x)
 
     return 16 * row + (n_x + 1) * (3 * row + (row + 1023) / 1024 * 64);
 }
-
-/* Numbers in file encoding, F32, F16 or Q8, as floats; scale is used by q8 only. */
-void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *data, float scale,
-                         size_t n);
-
-/* Numbers first.. of an array of learned numbers as floats. SPEC.md 3.2. */
-void smol_params_to_f32(float *values, enum smol_dtype type, const uint8_t *array, uint64_t first,
-                        size_t n);
-
-/* x (C) = one row of a table of embeddings. */
-void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row);
 
 #endif

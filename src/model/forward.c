@@ -4,7 +4,6 @@
 #include "base/bytes.h"
 #include "model/model.h"
 
-#include <smol/initial.h>
 #include <smol/params.h>
 
 /* What the stages of a batch know. */

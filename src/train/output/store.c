@@ -1,7 +1,7 @@
 /* From parameters to the sections of a file and back: the numbers become what the file holds,
  * so that what is evaluated last is what a runtime will compute. SPEC.md 3.2, 3.3, 12. */
-#include "base/bytes.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "kernel/kernel.h"
 #include "train/alloc.h"
 #include "train/net/weights.h"

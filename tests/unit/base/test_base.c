@@ -1,7 +1,7 @@
 /* Bytes, halves, checked arithmetic, errors, threads, and files that appear whole or not at all. */
 #define _DEFAULT_SOURCE /* usleep */
-#include "base/bytes.h"
 #include "base/error.h"
+#include "base/number.h"
 #include "base/pool.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* A trainer as a whole: it learns, it stops and goes on to the same numbers, it stores what it
  * evaluates. */
-#include "base/bytes.h"
+#include "base/number.h"
 #include "train/trainer.h"
 
 #include <criterion/criterion.h>

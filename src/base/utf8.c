@@ -1,5 +1,5 @@
 /* Characters of UTF-8, and where text may be cut. SPEC.md 9. */
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 #include <smol/tokenizer.h>
 

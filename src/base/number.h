@@ -1,0 +1,50 @@
+/* Numbers in file encoding as floats: halves, 8 bits, 4 bits. SPEC.md 3.2 and 3.3. What makes them
+ * of floats is public: <smol/params.h>. */
+#ifndef SMOL_NUMBER_H
+#define SMOL_NUMBER_H
+
+#include "base/bytes.h"
+
+#include <smol/file.h>
+#include <smol/params.h>
+
+/* binary16 to binary32, exact; infinities and NaNs stay what they are. */
+static inline float smol_f16_to_f32(uint16_t h)
+{
+    const uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
+    const uint32_t rest = h & 0x7fffu;
+
+    if (rest >= 0x7c00u)
+        return smol_bits_f32(sign | 0x7f800000u | (rest & 0x3ffu) << 13);
+    /* Subnormal halves are normal floats: scale the integer by 2^-24. */
+    if (rest < 0x400u)
+        return smol_bits_f32(smol_f32_bits((float)rest * 0x1p-24f) | sign);
+    return smol_bits_f32(sign | ((rest << 13) + 0x38000000u));
+}
+
+static inline float smol_load_f16(const uint8_t *p) { return smol_f16_to_f32(smol_le16(p)); }
+
+/* binary32 to binary16, to nearest even; too large becomes infinite. */
+uint16_t smol_f32_to_f16(float f);
+
+/* Number i of a row of 4-bit numbers, -8..7 (SPEC.md 3.3). */
+static inline int32_t smol_q4(const uint8_t *row, size_t i)
+{
+    const uint8_t byte = row[i / 64 * 32 + i % 32];
+    const int32_t nibble = i % 64 < 32 ? byte & 15 : byte >> 4;
+
+    return nibble < 8 ? nibble : nibble - 16;
+}
+
+/* Numbers in file encoding, F32, F16 or Q8, as floats; scale is used by q8 only. */
+void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *data, float scale,
+                         size_t n);
+
+/* Numbers first.. of an array of learned numbers as floats. SPEC.md 3.2. */
+void smol_params_to_f32(float *values, enum smol_dtype type, const uint8_t *array, uint64_t first,
+                        size_t n);
+
+/* x (C) = one row of a table of embeddings. */
+void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row);
+
+#endif
