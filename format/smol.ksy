@@ -1,6 +1,6 @@
 # A .smol file for Kaitai Struct (https://kaitai.io): SPEC.md, sections 2 and 3, in machine-readable form. tests/reference/test_kaitai.py reads
-# the golden files by it. What a description of this kind cannot say: checksums, hash and signature, the order of sections, the one
-# encoding of a meaning. Halves (binary16) are u2: their bits.
+# the golden files by it. What such a description cannot say: checksums, hash and signature, the order of sections, that a meaning has
+# one encoding. Halves (binary16) are u2: their bits.
 meta:
   id: smol
   title: smol language model
@@ -43,7 +43,7 @@ instances:
     value: 32 + 24 * num_sections
   lrnd_index:
     value: 'directory[1].name == "LRND" ? 1 : 0'
-    doc: 0 if there is no such section, for the first is CONF.
+    doc: 0 if there is no such section; section 0 is CONF.
   tokn_index:
     value: 'directory[lrnd_index + 1].name == "TOKN" ? lrnd_index + 1 : 0'
   card_index:
@@ -178,7 +178,7 @@ types:
         valid:
           min: 2
           max: 32
-      - id: num_runs
+      - id: num_spans
         type: u2
         valid:
           min: 1
@@ -197,12 +197,12 @@ types:
         type: scheme(_index)
         repeat: expr
         repeat-expr: num_schemes
-      - id: runs
-        type: run
+      - id: spans
+        type: span
         repeat: expr
-        repeat-expr: num_runs
+        repeat-expr: num_spans
   scheme:
-    doc: How a matrix, or the gain and bias of a LayerNorm, comes about.
+    doc: How a matrix, or the gain and bias of a LayerNorm, is made.
     params:
       - id: index
         type: u1
@@ -263,11 +263,11 @@ types:
         value: is_matrix and source == 8
       num_numbers:
         value: 'is_matrix and source >= 3 and source <= 6 ? dimensions : d'
-        doc: Of its vector of alphas, or that a projection starts from.
+        doc: The length of its vector of alphas, or of the vector that a projection starts from.
       first_shared:
         value: 'is_shared ? index : index + 1 < _root.conf.num_schemes ? _root.conf.schemes[index + 1].first_shared.as<u1> : 255'
-        doc: The first scheme from this one on that takes the file's vector; 255 if there is none.
-  run:
+        doc: The first scheme from this one on that uses the file's vector; 255 if there is none.
+  span:
     seq:
       - id: num_layers
         type: u2
@@ -283,41 +283,41 @@ types:
       - id: shared
         type: numbers(_root.conf.schemes[_root.conf.schemes[0].first_shared].alpha_type, _root.conf.schemes[_root.conf.schemes[0].first_shared].num_numbers)
         if: _root.conf.schemes[0].first_shared < 255
-      - id: runs
-        type: learned_run(_index)
+      - id: spans
+        type: span_params(_index)
         repeat: expr
-        repeat-expr: _root.conf.num_runs
+        repeat-expr: _root.conf.num_spans
       - id: ln_f
         type: norm(_root.conf.ln_f)
-  learned_run:
+  span_params:
     params:
       - id: index
         type: u2
     seq:
       - id: layers
-        type: learned_layer(index)
+        type: layer_params(index)
         repeat: expr
-        repeat-expr: _root.conf.runs[index].num_layers
-  learned_layer:
+        repeat-expr: _root.conf.spans[index].num_layers
+  layer_params:
     params:
-      - id: run
+      - id: span
         type: u2
     seq:
       - id: layer_gain
         type: numbers(_root.conf.schemes[_root.conf.schemes[0].first_shared].alpha_type, 1)
-        if: _root.conf.schemes[_root.conf.runs[run].slots[1]].has_layer_gain or _root.conf.schemes[_root.conf.runs[run].slots[2]].has_layer_gain or _root.conf.schemes[_root.conf.runs[run].slots[4]].has_layer_gain or _root.conf.schemes[_root.conf.runs[run].slots[5]].has_layer_gain
+        if: _root.conf.schemes[_root.conf.spans[span].slots[1]].has_layer_gain or _root.conf.schemes[_root.conf.spans[span].slots[2]].has_layer_gain or _root.conf.schemes[_root.conf.spans[span].slots[4]].has_layer_gain or _root.conf.schemes[_root.conf.spans[span].slots[5]].has_layer_gain
       - id: ln_1
-        type: norm(_root.conf.runs[run].slots[0])
+        type: norm(_root.conf.spans[span].slots[0])
       - id: attn_c_attn
-        type: matrix(_root.conf.runs[run].slots[1], 3 * _root.conf.width, _root.conf.width)
+        type: matrix(_root.conf.spans[span].slots[1], 3 * _root.conf.width, _root.conf.width)
       - id: attn_c_proj
-        type: matrix(_root.conf.runs[run].slots[2], _root.conf.width, _root.conf.width)
+        type: matrix(_root.conf.spans[span].slots[2], _root.conf.width, _root.conf.width)
       - id: ln_2
-        type: norm(_root.conf.runs[run].slots[3])
+        type: norm(_root.conf.spans[span].slots[3])
       - id: mlp_c_fc
-        type: matrix(_root.conf.runs[run].slots[4], _root.conf.num_ff, _root.conf.width)
+        type: matrix(_root.conf.spans[span].slots[4], _root.conf.num_ff, _root.conf.width)
       - id: mlp_c_proj
-        type: matrix(_root.conf.runs[run].slots[5], _root.conf.width, _root.conf.num_ff)
+        type: matrix(_root.conf.spans[span].slots[5], _root.conf.width, _root.conf.num_ff)
   norm:
     params:
       - id: scheme

@@ -44,7 +44,7 @@ def learned(s):
 		return out
 	if s.lrnd.shared is not None:
 		out['shared.alpha'] = numbers(s.lrnd.shared, s.lrnd.shared.number_type)
-	for i, layer in enumerate(l for run in s.lrnd.runs for l in run.layers):
+	for i, layer in enumerate(l for span in s.lrnd.spans for l in span.layers):
 		if layer.layer_gain is not None:
 			out['h.%d.lambda.alpha' % i] = numbers(layer.layer_gain, layer.layer_gain.number_type)
 		for slot, place in zip(container.SLOTS, ('ln_1', 'attn_c_attn', 'attn_c_proj', 'ln_2', 'mlp_c_fc', 'mlp_c_proj')):
@@ -89,7 +89,7 @@ def same_conf(c, m):
 		want.layers, want.heads, want.width, want.ff, want.context, want.vocab, want.epsilon, want.seed, want.logit_scale, want.ln_f) and [
 		(s.kind_and_terms, s.source, s.dist, s.d, s.rank, s.alpha_type, s.value_type, s.sigma, s.dimensions) for s in c.schemes] == [
 		(s.kind | s.terms, s.source, s.dist, s.d, s.rank, s.alpha_type, s.factor_type, s.sigma, s.dimensions) for s in want.schemes] and [
-		(r.num_layers, tuple(r.slots)) for r in c.runs] == want.runs
+		(r.num_layers, tuple(r.slots)) for r in c.spans] == want.runs
 
 
 def covered(spans, size):

@@ -45,11 +45,11 @@ INPUTS = {
 }
 
 NOTES = {
-	'key': '**Frozen weights.** Co-ordinates are tensor, plane, purpose, row block. `dist` 0 is sign, 1 gauss; T and Q are shown at the given u, plane by plane.',
+	'key': '**Frozen weights.** Coordinates are tensor, plane, purpose, row block. `dist` 0 is sign, 1 gauss; T and Q are shown at the given u, plane by plane.',
 	'sign-weights': 'A matrix is tensor number, purpose, R, K, distribution; w and W are shown at the rows and columns given.',
 	'f16': '**Numbers and functions.** The bits of f16 are shown as an integer.',
-	'q8-blocks': 'Two blocks: the scales are shown as the integers that are stored, x8 is what the file then says.',
-	'one-rounding': 'An fma made of a double sum and a rounding to float would give 0x1.000004p+0 here.',
+	'q8-blocks': 'Two blocks: the scales are shown as the integers that are stored, x8 are the values that the file then has.',
+	'one-rounding': 'An fma computed as a double sum rounded to float would give 0x1.000004p+0 here.',
 	'exact-product': '`w` is the whole matrix by rows, `y` the product without factors, `y_factors` with A and B.',
 	'file': '**A file.** One layer, width 4, 16 tokens, signed with the Ed25519 secret (the 32 bytes of RFC 8032) given; its key number is 01..08. The results\nrepeat what stands in it; `conf` is L, H, C, F, T, V, seed, types of wte and wpe, S, N.',
 	'model': 'What this file makes of tokens: some tensors, the logits after the last, then twelve more tokens, chosen greedily (the context of 8 overflows) and\nby the sampler: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1.',
@@ -59,8 +59,8 @@ NOTES = {
 
 
 def appendix():
-	print('Numbers are exact: integers, decimal fractions, or hex notation; bytes are hex, in keys that end in `_bytes`. A key that comes again goes on with\n'
-		'the value. What stands before `gives` is given, the rest follows from it.')
+	print('Numbers are exact: integers, decimal fractions, or hex notation; bytes are hex, in keys that end in `_bytes`. A repeated key continues\n'
+		'its value. What stands before `gives` is given, the rest follows from it.')
 	for name, inputs in INPUTS.items():
 		if name in NOTES:
 			print('\n' + NOTES[name] + '\n')
