@@ -85,6 +85,12 @@ struct smol_kernels {
     void (*exp)(float *y, const float *x, size_t n);
 };
 
+/* What a table says of the functions on floats, in a file that has one of each of these names. */
+#define SMOL_FLOAT_KERNELS                                                                         \
+    .quantise = quantise, .scale_sums = scale_sums, .dot_f32 = dot_f32, .dot_f16 = dot_f16,        \
+    .from_f16 = from_f16, .layernorm = layernorm, .gelu = gelu, .attention = attention,            \
+    .exp = exp_all
+
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
 extern const struct smol_kernels smol_kernels_avx2;   /* on x86-64 with the bundles of cpu.h */
 extern const struct smol_kernels smol_kernels_avxvnni;

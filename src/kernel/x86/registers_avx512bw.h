@@ -14,15 +14,6 @@
 
 smol_frozen_product smol_frozen_avx512bw, smol_frozen_avx2;
 
-/* The halving tree of lanes16. */
-static inline float reduce_tree(__m512 v)
-{
-    const __m256 h8 = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
-    const __m128 h4 = _mm_add_ps(_mm256_castps256_ps128(h8), _mm256_extractf128_ps(h8, 1));
-    const __m128 h2 = _mm_add_ps(h4, _mm_movehl_ps(h4, h4));
-    return _mm_cvtss_f32(_mm_add_ss(h2, _mm_movehdup_ps(h2)));
-}
-
 static inline __mmask16 tail16(size_t n)
 {
     return (__mmask16)(n >= LANES ? 0xffffu : (1u << n) - 1u);
