@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Checks the rules of the house that a script can check, over every source file of the checkout:
+"""Checks the conventions that a script can check, over every source file of the checkout:
 
 - a layer includes only itself and those above it (src/README.md has the list); tools and examples include
   <smol/...> alone; the public headers include nothing but each other and the C library;
@@ -54,7 +54,7 @@ CODE_RULES = [
     (re.compile(r"\b(m|c|re|aligned_)alloc\s*\(|\bfree\s*\(|\bpthread_|\batomic_"),
      "allocates or locks; nothing that serves a token may",
      lambda path, layer: LAYERS[layer] in ("src/frozen", "src/kernel", "src/model")),
-    (re.compile(r"\bsmol_(map|open|open_unproven|unmap)\s*\("),
+    (re.compile(r"\bsmol_(mapping_(open|close)|file_open(_unverified)?)\s*\("),
      "maps a file that nothing guards; the tools have cli_map and cli_open",
      lambda path, layer: TOOLS <= layer < EXAMPLES and path != MAPS_FILES),
     (re.compile(r"__attribute__|__builtin_|__asm|\basm\b|\btypeof\b|__typeof|__extension__|"
@@ -224,8 +224,9 @@ PLANTED = [
     ("src/train/x.c", '/* x */\ns = "open("; reopen(1); /* open(2) */\n', None),
     ("src/base/io.c", "/* x */\nint fd = open(path, 0);\n", None),
     ("tools/cli/x.c", '/* x */\nFILE *f = fopen("a", "r");\n', None),
-    ("tools/cli/x.c", "/* x */\nsmol_open(&m, &f, path, 1, &e);\n", "guards"),
-    ("tools/cli/guard.c", "/* x */\nsmol_map(&m, path, &e);\n", None),
+    ("tools/cli/x.c", "/* x */\nsmol_file_open(&m, &f, path, 1, &e);\n", "guards"),
+    ("tools/cli/x.c", "/* x */\nsmol_mapping_open(&m, path, &e);\n", "guards"),
+    ("tools/cli/guard.c", "/* x */\nsmol_mapping_open(&m, path, &e);\n", None),
     ("src/model/x.c", '/* x */\nprintf("hello");\n', "prints"),
     ("src/model/x.c", '/* x */\nsnprintf(a, 1, "hello");\n', None),
     ("src/kernel/x.c", "/* x */\nabort();\n", "exits"),

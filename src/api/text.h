@@ -1,6 +1,6 @@
 /* A text that owns its session and sampler. */
-#ifndef SMOL_HANDLE_TEXT_H
-#define SMOL_HANDLE_TEXT_H
+#ifndef SMOL_API_TEXT_H
+#define SMOL_API_TEXT_H
 
 #include <smol/text.h>
 

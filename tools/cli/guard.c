@@ -1,4 +1,4 @@
-/* See cli_guard.h. A lost page of a mapped file raises SIGBUS in the thread that touches it, in the
+/* See guard.h. A lost page of a mapped file raises SIGBUS in the thread that touches it, in the
  * middle of any load; there is no going on from there. */
 #include "cli/guard.h"
 #include "cli/cli.h"

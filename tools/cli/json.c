@@ -1,4 +1,4 @@
-/* See cli_json.h. */
+/* See json.h. */
 #include "cli/json.h"
 #include "cli/cli.h"
 

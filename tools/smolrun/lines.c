@@ -1,4 +1,4 @@
-/* See smolrun_lines.h. The editing is libedit's: the like of readline under a licence as free as
+/* See lines.h. The editing is libedit's: the like of readline under a licence as free as
  * smol's own. */
 #include "smolrun/lines.h"
 #include "cli/cli.h"

@@ -1,4 +1,4 @@
-/* See smolrun_text.h. SPEC.md 9 and 10. */
+/* See text.h. SPEC.md 9 and 10. */
 #include "smolrun/text.h"
 #include "cli/cli.h"
 

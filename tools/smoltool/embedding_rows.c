@@ -1,4 +1,4 @@
-/* See table.h. */
+/* See embedding_rows.h. */
 #include "smoltool/embedding_rows.h"
 #include "cli/cli.h"
 

@@ -1,6 +1,6 @@
 /* Rows of embeddings in the encodings of a file. */
-#ifndef TABLE_H
-#define TABLE_H
+#ifndef EMBEDDING_ROWS_H
+#define EMBEDDING_ROWS_H
 
 #include <smol/file.h>
 

@@ -1,4 +1,4 @@
-/* See letters.h. */
+/* See gpt2_bytes.h. */
 #include "smoltool/gpt2_bytes.h"
 
 #include <stdbool.h>

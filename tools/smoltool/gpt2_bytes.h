@@ -1,6 +1,6 @@
 /* GPT-2's letters: what its files write for bytes. */
-#ifndef LETTERS_H
-#define LETTERS_H
+#ifndef GPT2_BYTES_H
+#define GPT2_BYTES_H
 
 #include <stdint.h>
 

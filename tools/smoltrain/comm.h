@@ -1,6 +1,6 @@
 /* The processes of one training, when mpirun has started several. */
-#ifndef SMOLTRAIN_GROUP_H
-#define SMOLTRAIN_GROUP_H
+#ifndef SMOLTRAIN_COMM_H
+#define SMOLTRAIN_COMM_H
 
 #include <smol/train.h>
 

@@ -1,4 +1,4 @@
-/* See smoltrain_data.h. */
+/* See data.h. */
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "smoltrain/data.h"
 #include "cli/cli.h"

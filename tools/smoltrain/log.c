@@ -1,4 +1,4 @@
-/* See smoltrain_log.h. */
+/* See log.h. */
 #include "smoltrain/log.h"
 #include "cli/cli.h"
 

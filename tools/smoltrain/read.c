@@ -1,4 +1,4 @@
-/* See smoltrain_read.h. */
+/* See read.h. */
 #include "smoltrain/read.h"
 #include "smoltrain/signals.h"
 #include "smoltrain/texts.h"

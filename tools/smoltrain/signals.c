@@ -1,4 +1,4 @@
-/* See smoltrain_signals.h. */
+/* See signals.h. */
 #include "smoltrain/signals.h"
 
 #include <signal.h>

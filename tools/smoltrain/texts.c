@@ -1,4 +1,4 @@
-/* See smoltrain_texts.h. */
+/* See texts.h. */
 #include "smoltrain/texts.h"
 
 #include <jansson.h>

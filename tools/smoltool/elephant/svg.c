@@ -1,4 +1,4 @@
-/* See figure.h. */
+/* See svg.h. */
 #include "smoltool/elephant/svg.h"
 #include "cli/cli.h"
 #include "cli/text_stream.h"

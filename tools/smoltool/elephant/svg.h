@@ -1,6 +1,6 @@
 /* A picture of a closed curve: SVG by itself, PNG by gnuplot. */
-#ifndef FIGURE_H
-#define FIGURE_H
+#ifndef SVG_H
+#define SVG_H
 
 #include "smoltool/elephant/outline.h"
 

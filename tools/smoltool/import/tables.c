@@ -1,4 +1,4 @@
-/* See import.h. */
+/* See tables.h. */
 #include "smoltool/import/tables.h"
 #include "cli/cli.h"
 #include "cli/guard.h"

@@ -1,7 +1,7 @@
 /* Embeddings out of other programs' files, under GPT-2's names: safetensors, NumPy's .npz and .npy.
  */
-#ifndef IMPORT_H
-#define IMPORT_H
+#ifndef IMPORT_TABLES_H
+#define IMPORT_TABLES_H
 
 #include <smol/arrays.h>
 #include <smol/io.h>

@@ -1,4 +1,4 @@
-/* See import_token.h. A token is the text that the files have for it: the letters of its bytes, or
+/* See tokens.h. A token is the text that the files have for it: the letters of its bytes, or
  * a special token's own. */
 #include "smoltool/import/tokens.h"
 #include "cli/cli.h"

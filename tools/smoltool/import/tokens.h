@@ -1,6 +1,6 @@
 /* Tokenizers of other programs: GPT-2's files and Hugging Face's tokenizer.json. */
-#ifndef IMPORT_TOKEN_H
-#define IMPORT_TOKEN_H
+#ifndef IMPORT_TOKENS_H
+#define IMPORT_TOKENS_H
 
 #include <smol/file.h>
 
