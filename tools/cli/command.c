@@ -41,14 +41,16 @@ const char *cli_one_argument(poptContext context, const char *what)
     return argument;
 }
 
-/* What popt has copied for a table's words. */
+/* What popt has copied for a table's words; two options may have one place. */
 static void free_words(const struct poptOption *o)
 {
     for (; o->longName || o->arg; o++)
         if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_INCLUDE_TABLE)
             free_words(o->arg);
-        else if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_STRING)
+        else if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_STRING) {
             free(*(char **)o->arg);
+            *(char **)o->arg = NULL;
+        }
 }
 
 /* 0, or CLI_USAGE after a message. */

@@ -21,15 +21,6 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
     memcpy(options, table, sizeof table);
 }
 
-/* The place of a word in a list that ends with NULL; -1 if it is not there. */
-static int choice(const char *const *names, const char *word)
-{
-    for (int i = 0; names[i]; i++)
-        if (strcmp(names[i], word) == 0)
-            return i;
-    return -1;
-}
-
 /* "64M": a whole number and K, M, G or nothing, by 1024. */
 static bool parse_size(uint64_t *bytes, const char *text)
 {
@@ -51,15 +42,12 @@ static bool parse_size(uint64_t *bytes, const char *text)
 
 int session_args_check(struct smol_session_options *options, const struct session_words *w)
 {
-    static const char *const numbers[] = {"f32", "f16", "q8", NULL}; /* as enum smol_dtype */
-    const int kv = choice(numbers, w->kv ? w->kv : "f32");
-
-    if (kv < 0)
+    options->kv_type = SMOL_F32;
+    if (w->kv && !smol_dtype_parse(&options->kv_type, w->kv, SMOL_OF_KV))
         return cli_usage_error("--kv", "takes f32, f16 or q8");
     if (w->batch < 0)
         return cli_usage_error("--batch-size", "takes 0 (64) or more");
     options->batch = (uint32_t)w->batch;
-    options->kv_type = (enum smol_dtype)kv;
     options->is_fast = w->is_fast != 0;
     if (w->mem && !parse_size(&options->memory_bytes, w->mem))
         return cli_usage_error("--mem", "takes a size such as 500K, 64M or 2G");

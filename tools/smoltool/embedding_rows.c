@@ -6,13 +6,10 @@
 #include <smol/params.h>
 
 #include <stdlib.h>
-#include <string.h>
-
-static const char *const type_names[] = {"f32", "f16", "q8", "q4"}; /* as enum smol_dtype */
 
 static void put_f32(uint8_t *p, float f) { smol_encode_numbers(p, SMOL_F32, &f, 1); }
 
-void table_put_row(uint8_t *embeddings, const struct smol_table_layout *at, uint8_t type,
+void table_put_row(uint8_t *embeddings, const struct smol_table_layout *at, enum smol_dtype type,
                    uint64_t row, const float *values, uint32_t width)
 {
     uint8_t *dest = embeddings + at->data + row * smol_row_bytes(type, width);
@@ -24,18 +21,8 @@ void table_put_row(uint8_t *embeddings, const struct smol_table_layout *at, uint
         put_f32(embeddings + at->scales + 4 * row,
                 smol_encode_q4(dest, multipliers, values, width));
     else
-        smol_encode_numbers(dest, (enum smol_dtype)type, values, width);
+        smol_encode_numbers(dest, type, values, width);
 }
-
-int table_type(const char *name)
-{
-    for (int i = 0; i < 4; i++)
-        if (strcmp(name, type_names[i]) == 0)
-            return i;
-    return -1;
-}
-
-const char *table_type_name(uint8_t type) { return type_names[type]; }
 
 uint8_t *table_file(uint64_t *size_bytes, const struct smol_parts *parts, struct smol_error *error)
 {

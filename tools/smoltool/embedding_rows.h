@@ -5,13 +5,8 @@
 #include <smol/file.h>
 
 /* Row row of width floats into a table of EMBD; at: where its parts lie. */
-void table_put_row(uint8_t *embeddings, const struct smol_table_layout *at, uint8_t type,
+void table_put_row(uint8_t *embeddings, const struct smol_table_layout *at, enum smol_dtype type,
                    uint64_t row, const float *values, uint32_t width);
-
-/* The number type of a name, "f32", "f16", "q8" or "q4"; -1 if it is none. */
-int table_type(const char *name);
-/* The other way. */
-const char *table_type_name(uint8_t type);
 
 /* The bytes of the file that parts make, for free(). NULL, with an error, if they cannot be had. */
 uint8_t *table_file(uint64_t *size_bytes, const struct smol_parts *parts, struct smol_error *error);

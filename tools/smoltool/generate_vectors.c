@@ -76,8 +76,8 @@ static json_t *table(enum smol_dist dist, uint32_t d)
         json_array_append_new(numbers, json_integer(q[i]));
     for (uint32_t k = 0; k < d; k++)
         json_array_append_new(alphas, exact(alpha[k]));
-    return json_pack("{s:s, s:o, s:o, s:o}", "dist", dist == SMOL_SIGN ? "sign" : "gauss", "alpha",
-                     alphas, "s", exact(s), "table", numbers);
+    return json_pack("{s:s, s:o, s:o, s:o}", "dist", smol_dist_name(dist), "alpha", alphas, "s",
+                     exact(s), "table", numbers);
 }
 
 static json_t *tables(void)

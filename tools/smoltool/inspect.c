@@ -45,8 +45,8 @@ static void print_shape(const struct smol_file *file)
     printf("method       %s\n", smol_config_method(c));
     printf("seed         %llu (0x%016llx)\n", (unsigned long long)c->seed,
            (unsigned long long)c->seed);
-    printf("embeddings   wte %s, wpe %s\n", inspect_number_name(c->wte_type),
-           inspect_number_name(c->wpe_type));
+    printf("embeddings   wte %s, wpe %s\n", smol_dtype_name(c->wte_type),
+           smol_dtype_name(c->wpe_type));
     print_tokens(file);
 }
 
@@ -66,22 +66,22 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
     printf("  %2u  %-7s %s", index, s->kind == SMOL_MATRIX ? "matrix" : "norm",
            s->kind == SMOL_MATRIX ? matrix_sources[s->source] : norm_sources[s->source]);
     if (s->d)
-        printf(", %s", s->dist == SMOL_SIGN ? "sign" : "gauss");
+        printf(", %s", smol_dist_name(s->dist));
     if (s->source && s->d)
         printf(", d = %u (%s)", smol_scheme_projects(s) ? s->dimensions : s->d,
-               inspect_number_name(s->alpha_type));
+               smol_dtype_name(s->alpha_type));
     if (s->rank && s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
         printf(", rank %u", s->rank);
     else if (s->rank)
-        printf(", rank %u (%s)", s->rank, inspect_number_name(s->value_type));
+        printf(", rank %u (%s)", s->rank, smol_dtype_name(s->value_type));
     if (smol_scheme_has(s, SMOL_TERM_SPARSE))
-        printf(", sparse, %u a row (%s)", s->dimensions, inspect_number_name(s->value_type));
+        printf(", sparse, %u a row (%s)", s->dimensions, smol_dtype_name(s->value_type));
     if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
         printf(", a gain for each layer");
     if (smol_scheme_has(s, SMOL_TERM_GAINS))
-        printf(", gains (%s)", inspect_number_name(s->value_type));
+        printf(", gains (%s)", smol_dtype_name(s->value_type));
     if (smol_scheme_has(s, SMOL_TERM_BIASES))
-        printf(", biases (%s)", inspect_number_name(s->value_type));
+        printf(", biases (%s)", smol_dtype_name(s->value_type));
     if (s->sigma > 0)
         printf(", sigma %.6g", (double)s->sigma);
     putchar('\n');

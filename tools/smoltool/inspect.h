@@ -13,9 +13,6 @@
 bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_file *file,
                     const struct smol_tensor *t);
 
-/* "f32", "f16", "q8" or "q4" of a type in a valid file. */
-const char *inspect_number_name(unsigned type);
-
 /* A scheme of a valid file; NULL if there is no memory. */
 json_t *inspect_scheme_json(const struct smol_scheme *scheme);
 

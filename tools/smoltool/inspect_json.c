@@ -25,18 +25,11 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
         return false;
     smol_params_at(&at, &file->config, t->layer, t->slot);
     smol_decode_numbers(
-        alpha, (enum smol_dtype)s->alpha_type,
+        alpha, s->alpha_type,
         file->learned.data + (t->part == SMOL_PART_BIAS ? at.bias_alphas : at.alphas), s->d);
     *d = s->d;
     *shared = smol_scheme_is_shared(s);
     return true;
-}
-
-const char *inspect_number_name(unsigned type)
-{
-    static const char *const names[] = {"f32", "f16", "q8", "q4", [SMOL_Q8_BLOCKS] = "q8"};
-
-    return names[type];
 }
 
 static json_t *json_alphas(const struct smol_file *file)
@@ -63,22 +56,18 @@ static json_t *json_alphas(const struct smol_file *file)
 
 json_t *inspect_scheme_json(const struct smol_scheme *s)
 {
-    static const char *const matrix_sources[] = {
-        "unit",           "own", "shared", "fastfood", "fastfood shared", "fourier",
-        "fourier shared", "",    "nola"};
-    static const char *const norm_sources[] = {"frozen", "own", "stored"};
     const bool is_matrix = s->kind == SMOL_MATRIX;
+    const char *source = smol_source_name(s->kind, s->source);
 
-    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f, s:I, s:b, s:b, s:b, s:b}", "kind",
-                     is_matrix ? "matrix" : "norm", "source",
-                     is_matrix ? matrix_sources[s->source] : norm_sources[s->source], "dist",
-                     s->dist == SMOL_SIGN ? "sign" : "gauss", "d", s->d, "rank", s->rank,
-                     "alpha_type", inspect_number_name(s->alpha_type), "value_type",
-                     inspect_number_name(s->value_type), "sigma", (double)s->sigma, "dimensions",
-                     (json_int_t)s->dimensions, "gains", smol_scheme_has(s, SMOL_TERM_GAINS),
-                     "biases", smol_scheme_has(s, SMOL_TERM_BIASES), "sparse",
-                     smol_scheme_has(s, SMOL_TERM_SPARSE), "layer_gains",
-                     smol_scheme_has(s, SMOL_TERM_LAYER_GAIN));
+    return json_pack(
+        "{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f, s:I, s:b, s:b, s:b, s:b}", "kind",
+        is_matrix ? "matrix" : "norm", "source",
+        !is_matrix && s->source == SMOL_NORM_OWN ? "own" : source, "dist", smol_dist_name(s->dist),
+        "d", s->d, "rank", s->rank, "alpha_type", smol_dtype_name(s->alpha_type), "value_type",
+        smol_dtype_name(s->value_type), "sigma", (double)s->sigma, "dimensions",
+        (json_int_t)s->dimensions, "gains", smol_scheme_has(s, SMOL_TERM_GAINS), "biases",
+        smol_scheme_has(s, SMOL_TERM_BIASES), "sparse", smol_scheme_has(s, SMOL_TERM_SPARSE),
+        "layer_gains", smol_scheme_has(s, SMOL_TERM_LAYER_GAIN));
 }
 
 static json_t *json_schemes(const struct smol_config *c)
@@ -96,7 +85,7 @@ static json_t *json_runs(const struct smol_config *c)
 
     for (uint32_t i = 0; i < c->n_spans; i++) {
         json_t *schemes = json_array();
-        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
             json_array_append_new(schemes, json_integer(c->spans[i].scheme[slot]));
         json_array_append_new(
             list, json_pack("{s:i, s:o}", "layers", c->spans[i].n_layers, "schemes", schemes));
@@ -160,8 +149,8 @@ static void set_config(json_t *o, const struct smol_config *c)
     set_integer(o, "vocab", c->vocab);
     json_object_set_new(o, "ln_epsilon", json_real((double)c->ln_epsilon));
     json_object_set_new(o, "logit_scale", json_real((double)c->logit_scale));
-    set_text(o, "wte_type", inspect_number_name(c->wte_type));
-    set_text(o, "wpe_type", inspect_number_name(c->wpe_type));
+    set_text(o, "wte_type", smol_dtype_name(c->wte_type));
+    set_text(o, "wpe_type", smol_dtype_name(c->wpe_type));
     json_object_set_new(o, "schemes", json_schemes(c));
     json_object_set_new(o, "runs", json_runs(c));
     set_integer(o, "ln_f_scheme", c->ln_f);
@@ -174,7 +163,7 @@ static void set_first_matrix(json_t *o, const struct smol_config *c)
 
     set_integer(o, "d", s->d);
     set_integer(o, "rank", s->rank);
-    set_text(o, "dist", s->dist == SMOL_SIGN ? "sign" : "gauss");
+    set_text(o, "dist", smol_dist_name(s->dist));
 }
 
 int inspect_json(const struct smol_file *file, const struct inspect_session *session)

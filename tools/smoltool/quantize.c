@@ -78,8 +78,8 @@ static void row_memory_free(struct row_memory *m)
 }
 
 static enum smol_status encode_table(uint8_t *embeddings, const struct smol_table_layout *at,
-                                     uint8_t type, const struct smol_file *file, uint32_t index,
-                                     struct row_memory *m, struct smol_error *error)
+                                     enum smol_dtype type, const struct smol_file *file,
+                                     uint32_t index, struct row_memory *m, struct smol_error *error)
 {
     enum smol_status status = SMOL_OK;
     struct smol_tensor t;
@@ -122,7 +122,7 @@ static enum smol_status compare_table(struct table_loss *loss, const struct smol
 }
 
 /* The bytes of the new file, for free(). NULL with an error. */
-static uint8_t *make_file(uint64_t *size_bytes, const struct smol_file *file, uint8_t type,
+static uint8_t *make_file(uint64_t *size_bytes, const struct smol_file *file, enum smol_dtype type,
                           struct row_memory *m, struct smol_error *error)
 {
     struct smol_embedding_layout at;
@@ -235,8 +235,8 @@ static int print_json(const struct losses *l)
 static int write_and_tell(const struct quantize_options *o, const struct smol_file *before,
                           const uint8_t *bytes, uint64_t size_bytes, struct row_memory *m)
 {
-    const char *from_wte = table_type_name(before->config.wte_type),
-               *from_wpe = table_type_name(before->config.wpe_type);
+    const char *from_wte = smol_dtype_name(before->config.wte_type),
+               *from_wpe = smol_dtype_name(before->config.wpe_type);
     struct losses losses = {.wte = {.name = "wte", .from = from_wte, .to = o->embeddings},
                             .wpe = {.name = "wpe", .from = from_wpe, .to = o->embeddings},
                             .bytes_before = before->bytes.size_bytes,
@@ -259,7 +259,7 @@ static int write_and_tell(const struct quantize_options *o, const struct smol_fi
     return 0;
 }
 
-static int quantize(const struct quantize_options *o, const char *path)
+static int quantize(const struct quantize_options *o, const char *path, enum smol_dtype type)
 {
     struct row_memory memory = {0};
     struct smol_mapping mapping;
@@ -272,7 +272,7 @@ static int quantize(const struct quantize_options *o, const char *path)
     if (cli_open(&mapping, &file, path, cli_cores(), &error))
         return cli_complain(path, &error);
     if (row_memory_init(&memory, &file))
-        bytes = make_file(&size_bytes, &file, (uint8_t)table_type(o->embeddings), &memory, &error);
+        bytes = make_file(&size_bytes, &file, type, &memory, &error);
     else
         cli_error_memory(&error);
     if (bytes && smol_mapping_check(&mapping, &error)) {
@@ -290,12 +290,13 @@ static int quantize(const struct quantize_options *o, const char *path)
 static int run(void *context, const char *const *arguments)
 {
     const struct quantize_options *o = context;
+    enum smol_dtype type;
 
     if (!o->output)
         return cli_usage_error("--output", "is missing");
-    if (!o->embeddings || table_type(o->embeddings) < SMOL_F16)
+    if (!smol_dtype_parse(&type, o->embeddings, SMOL_OF_EMBEDDINGS) || type == SMOL_F32)
         return cli_usage_error("--embeddings", "takes q8, q4 or f16");
-    return quantize(o, arguments[0]);
+    return quantize(o, arguments[0], type);
 }
 
 int tool_quantize(int argc, const char **argv)

@@ -22,9 +22,6 @@ void diff_add(struct diff *d, const char *section, json_t *object);
  * these. Releases a and b. */
 json_t *diff_members(struct diff *d, json_t *a, json_t *b);
 
-/* Of a layer, and ln_f. */
-extern const char *const diff_slot_names[SMOL_N_SLOTS + 1];
-
 /* The sections, in the order of the page. */
 void diff_header(struct diff *d);
 void diff_config(struct diff *d);

@@ -57,9 +57,9 @@ struct part {
 enum { NUMBERS, FACTOR_A, FACTOR_B, SPARSE, GAIN, BIAS, N_PARTS };
 static const char *const part_names[] = {"", " A", " B", " sparse", " gain", ""};
 
-static struct part make(const struct smol_file *f, uint64_t at, uint8_t type, uint64_t n)
+static struct part make(const struct smol_file *f, uint64_t at, enum smol_dtype type, uint64_t n)
 {
-    return (struct part){f->learned.data + at, (enum smol_dtype)type, n};
+    return (struct part){f->learned.data + at, type, n};
 }
 
 /* Of a norm: the gain is its weight. */
@@ -122,12 +122,13 @@ static struct part part_of(const struct smol_file *f, uint32_t layer, enum smol_
 /* A layer's gain, which its matrices share. */
 static struct part layer_gain(const struct smol_file *f, uint32_t layer)
 {
-    for (int slot = 0; layer < f->config.n_layers && slot < SMOL_N_SLOTS; slot++) {
-        const struct smol_scheme *s = smol_config_scheme(&f->config, layer, (enum smol_slot)slot);
+    for (enum smol_slot slot = SMOL_LN_1; layer < f->config.n_layers && slot < SMOL_N_SLOTS;
+         slot++) {
+        const struct smol_scheme *s = smol_config_scheme(&f->config, layer, slot);
         struct smol_params_place at;
         if (!smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
             continue;
-        smol_params_at(&at, &f->config, layer, (enum smol_slot)slot);
+        smol_params_at(&at, &f->config, layer, slot);
         return make(f, at.layer_gain, s->alpha_type, 1);
     }
     return (struct part){0};
@@ -150,10 +151,8 @@ static void compare_numbers(struct off *o, const struct part *a, const struct pa
     for (uint64_t i = 0; i < a->n; i += SMOL_Q8_BLOCK) {
         const size_t n = a->n - i < SMOL_Q8_BLOCK ? (size_t)(a->n - i) : SMOL_Q8_BLOCK;
         float of_a[SMOL_Q8_BLOCK], of_b[SMOL_Q8_BLOCK];
-        smol_decode_numbers(of_a, a->type, a->data + smol_params_array_bytes((uint8_t)a->type, i),
-                            n);
-        smol_decode_numbers(of_b, b->type, b->data + smol_params_array_bytes((uint8_t)b->type, i),
-                            n);
+        smol_decode_numbers(of_a, a->type, a->data + smol_params_array_bytes(a->type, i), n);
+        smol_decode_numbers(of_b, b->type, b->data + smol_params_array_bytes(b->type, i), n);
         for (size_t k = 0; k < n; k++)
             add_pair(o, (double)of_a[k], (double)of_b[k]);
     }
@@ -185,7 +184,7 @@ static void compare_slot(struct diff *d, json_t *list, struct off *total, uint32
     if (slot == SMOL_LN_F)
         snprintf(stem, sizeof stem, "ln_f");
     else
-        snprintf(stem, sizeof stem, "h.%u.%s", layer, diff_slot_names[slot]);
+        snprintf(stem, sizeof stem, "h.%u.%s", layer, smol_slot_name(slot));
     for (int which = 0; which < N_PARTS; which++) {
         snprintf(name, sizeof name, "%s.%s%s", stem, which == BIAS ? "bias" : "weight",
                  part_names[which]);
@@ -207,8 +206,8 @@ void diff_learned(struct diff *d)
         char name[32];
         snprintf(name, sizeof name, "h.%u.layer_gain", layer);
         compare_part(d, list, &total, name, layer_gain(d->a, layer), layer_gain(d->b, layer));
-        for (int slot = 0; slot < SMOL_N_SLOTS; slot++)
-            compare_slot(d, list, &total, layer, (enum smol_slot)slot);
+        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
+            compare_slot(d, list, &total, layer, slot);
     }
     compare_slot(d, list, &total, 0, SMOL_LN_F);
     if (list && json_object_size(list) == 0) {

@@ -72,8 +72,8 @@ static json_t *config_json(const struct smol_config *c)
                      (json_int_t)c->width, "heads", (json_int_t)c->n_heads, "feed_forward",
                      (json_int_t)c->n_ff, "context", (json_int_t)c->context, "vocab",
                      (json_int_t)c->vocab, "ln_epsilon", (double)c->ln_epsilon, "logit_scale",
-                     (double)c->logit_scale, "wte_type", inspect_number_name(c->wte_type),
-                     "wpe_type", inspect_number_name(c->wpe_type));
+                     (double)c->logit_scale, "wte_type", smol_dtype_name(c->wte_type), "wpe_type",
+                     smol_dtype_name(c->wpe_type));
 }
 
 void diff_config(struct diff *d)
@@ -81,9 +81,6 @@ void diff_config(struct diff *d)
     diff_add(d, "configuration",
              diff_members(d, config_json(&d->a->config), config_json(&d->b->config)));
 }
-
-const char *const diff_slot_names[SMOL_N_SLOTS + 1] = {
-    "ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_f"};
 
 static json_t *scheme_members(struct diff *d, uint32_t layer, enum smol_slot slot)
 {
@@ -95,11 +92,11 @@ static json_t *scheme_members(struct diff *d, uint32_t layer, enum smol_slot slo
 static void slot_title(char title[48], uint32_t first, uint32_t last, enum smol_slot slot)
 {
     if (slot == SMOL_LN_F)
-        snprintf(title, 48, "%s", diff_slot_names[slot]);
+        snprintf(title, 48, "%s", smol_slot_name(slot));
     else if (first == last)
-        snprintf(title, 48, "h.%u.%s", first, diff_slot_names[slot]);
+        snprintf(title, 48, "h.%u.%s", first, smol_slot_name(slot));
     else
-        snprintf(title, 48, "h.%u-%u.%s", first, last, diff_slot_names[slot]);
+        snprintf(title, 48, "h.%u-%u.%s", first, last, smol_slot_name(slot));
 }
 
 /* One slot of the layers that both models have. */
@@ -132,8 +129,8 @@ void diff_schemes(struct diff *d)
     const uint32_t a = d->a->config.n_layers, b = d->b->config.n_layers;
     json_t *found = json_object();
 
-    for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
-        compare_slot(d, found, a < b ? a : b, (enum smol_slot)slot);
+    for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
+        compare_slot(d, found, a < b ? a : b, slot);
     compare_slot(d, found, 1, SMOL_LN_F);
     diff_add(d, "schemes", found);
 }

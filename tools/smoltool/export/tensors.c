@@ -14,8 +14,7 @@
 
 static bool is_matrix(const struct smol_tensor *t)
 {
-    return t->part == SMOL_PART_WEIGHT && t->slot != SMOL_LN_1 && t->slot != SMOL_LN_2 &&
-           t->slot != SMOL_LN_F;
+    return t->part == SMOL_PART_WEIGHT && smol_slot_is_matrix(t->slot);
 }
 
 /* The bias of zeros beside a matrix that has none. */

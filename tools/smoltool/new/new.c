@@ -1,0 +1,208 @@
+/* smoltool new: an untrained model of any shape, its numbers as SPEC.md 12 has them, its embeddings
+ * perhaps from elsewhere. */
+#include "smoltool/new/new.h"
+#include "cli/cli.h"
+#include "cli/tokenizer_file.h"
+#include "smoltool/smoltool.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct shape {
+    const char *name;
+    int layers, width, heads;
+} shapes[] = {
+    {"gpt2", 12, 768, 12},
+    {"gpt2-medium", 24, 1024, 16},
+    {"gpt2-large", 36, 1280, 20},
+    {"gpt2-xl", 48, 1600, 25},
+};
+
+static int apply_shape(struct new_options *o)
+{
+    for (size_t i = 0; o->shape && i < sizeof shapes / sizeof shapes[0]; i++)
+        if (strcmp(o->shape, shapes[i].name) == 0) {
+            o->layers = o->layers ? o->layers : shapes[i].layers;
+            o->width = o->width ? o->width : shapes[i].width;
+            o->heads = o->heads ? o->heads : shapes[i].heads;
+            o->context = o->context ? o->context : 1024;
+            o->vocab = o->vocab ? o->vocab : 50257;
+            return 0;
+        }
+    return o->shape ? cli_usage_error("--shape", "takes gpt2, gpt2-medium, gpt2-large or gpt2-xl")
+                    : 0;
+}
+
+static int positive(int value, const char *option)
+{
+    return value >= 0 ? 0 : cli_usage_error(option, "takes a whole number over 0");
+}
+
+/* The shape; what is not given is small. */
+static int fill_shape(struct smol_config *c, struct new_options *o)
+{
+    int code;
+
+    if ((code = positive(o->layers, "--layers")) || (code = positive(o->width, "--width")) ||
+        (code = positive(o->heads, "--heads")) || (code = positive(o->context, "--context")) ||
+        (code = positive(o->vocab, "--vocab")) || (code = positive(o->ff, "--ff")))
+        return code;
+    c->n_layers = o->layers ? (uint32_t)o->layers : 4;
+    c->width = o->width ? (uint32_t)o->width : 128;
+    c->n_heads = o->heads ? (uint32_t)o->heads : 4;
+    c->context = o->context ? (uint32_t)o->context : 256;
+    c->vocab = o->vocab ? (uint32_t)o->vocab : c->vocab;
+    c->n_ff = o->ff ? (uint32_t)o->ff : 4 * c->width;
+    if (c->n_layers > SMOL_MAX_LAYERS)
+        return cli_usage_error("--layers", "takes at most 256");
+    if (o->seed && !cli_parse_u64(&c->seed, o->seed))
+        return cli_usage_error("--seed", "takes 0..2^64-1");
+    return 0;
+}
+
+/* A size that a file states: the model's, unless another was asked for. */
+static int adopt(int *size, uint64_t stated, const char *path, const char *what)
+{
+    if (*size != 0 && (uint64_t)*size != stated)
+        return cli_fail(path, "%s is %llu, not %d", what, (unsigned long long)stated, *size);
+    *size = (int)stated;
+    return 0;
+}
+
+/* wpe by itself, or beside wte; a file without it leaves it to the seed, unless it was named for
+ * it. */
+static int import_positions(struct imports *from, struct new_options *o)
+{
+    const char *path = o->positions ? o->positions : o->embeddings;
+    struct smol_error error = {SMOL_E_TENSOR, SMOL_NO_OFFSET, "there is no table of the name wpe"};
+    bool found = false;
+    int code;
+
+    if (import_open(&from->wpe, &found, path, "wpe", &error) || (!found && o->positions))
+        return cli_complain(path, &error);
+    if (!found)
+        return 0;
+    from->wpe_path = path;
+    code = adopt(&o->context, from->wpe.array.shape[0], path, "the context of wpe");
+    return code ? code : adopt(&o->width, from->wpe.array.shape[1], path, "the width of wpe");
+}
+
+/* Opens what --embeddings and --positions name. */
+static int import_tables(struct imports *from, struct new_options *o)
+{
+    struct smol_error error = {SMOL_E_TENSOR, SMOL_NO_OFFSET, "there is no table of the name wte"};
+    bool found = false;
+    int code;
+
+    if (!o->embeddings)
+        return o->positions ? import_positions(from, o) : 0;
+    if (import_open(&from->wte, &found, o->embeddings, "wte", &error) || !found)
+        return cli_complain(o->embeddings, &error);
+    from->wte_path = o->embeddings;
+    if ((code =
+             adopt(&o->vocab, from->wte.array.shape[0], o->embeddings, "the vocabulary of wte")) ||
+        (code = adopt(&o->width, from->wte.array.shape[1], o->embeddings, "the width of wte")))
+        return code;
+    /* An .npy has one table. */
+    return from->wte.array.name || from->wte.source.member || o->positions
+               ? import_positions(from, o)
+               : 0;
+}
+
+static int make_from(struct new_options *o, const struct imports *from,
+                     const struct smol_file *tokenizer)
+{
+    struct smol_config config = {.vocab = tokenizer->config.vocab,
+                                 .tokenizer = tokenizer->config.tokenizer};
+    const char *path = o->output;
+    struct smol_error error;
+    uint8_t *bytes;
+    uint64_t size;
+    int code;
+
+    if ((code = fill_shape(&config, o)) || (code = new_schemes(&config, o)))
+        return code;
+    if (smol_config_check(&config, &error))
+        return cli_usage_error("shape", error.text);
+    if (config.tokenizer != SMOL_TOKENIZER_BYTES && config.vocab < smol_token_count(tokenizer))
+        return cli_usage_error("--vocab", "has no room for the tokens of the tokenizer");
+    bytes = new_file(&size, &config, from, tokenizer->tokenizer, &path, &error);
+    if (!bytes)
+        return cli_complain(path, &error);
+    code = cli_write_file(o->output, bytes, size);
+    free(bytes);
+    return code;
+}
+
+/* With the tokenizer that is named, or with that of bytes. */
+static int make(void *context, const char *const *arguments)
+{
+    struct new_options *o = context;
+    struct imports from = {.wte.source.mapping.fd = -1, .wpe.source.mapping.fd = -1};
+    struct smol_file tokenizer = {.config = {.vocab = 256, .tokenizer = SMOL_TOKENIZER_BYTES}};
+    struct smol_error error;
+    uint8_t *section = NULL;
+    int code;
+
+    (void)arguments;
+    if (!o->output)
+        return cli_usage_error("--output", "is missing");
+    if (o->tokenizer && tokenizer_load(&section, &tokenizer, o->tokenizer, &error))
+        return cli_complain(o->tokenizer, &error);
+    code = apply_shape(o);
+    if (!code)
+        code = import_tables(&from, o);
+    if (!code)
+        code = make_from(o, &from, &tokenizer);
+    import_close(&from.wte);
+    import_close(&from.wpe);
+    free(section);
+    return code;
+}
+
+int tool_new(int argc, const char **argv)
+{
+    struct new_options o = {.d = INT_MIN, .rank = 4, .gain = 1.0};
+    const struct poptOption options[] = {
+        CLI_WORD("shape", 0, &o.shape, "gpt2, gpt2-medium, gpt2-large or gpt2-xl", "NAME"),
+        CLI_INT("layers", 0, &o.layers, "layers (4)", "N"),
+        CLI_INT("width", 0, &o.width, "width of the residual stream (128)", "N"),
+        CLI_INT("heads", 0, &o.heads, "attention heads (4)", "N"),
+        CLI_INT("context", 0, &o.context, "tokens seen at once (256)", "N"),
+        CLI_INT("vocab", 0, &o.vocab, "tokens (those of the tokenizer: of bytes 256)", "N"),
+        CLI_WORD("tokenizer", 0, &o.tokenizer, "a tokenizer file, or a model that has one", "FILE"),
+        CLI_INT("ff", 0, &o.ff, "feed-forward width (4 x width)", "N"),
+        CLI_WORD("method", 0, &o.method,
+                 "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, "
+                 "fourier or "
+                 "fourier-global",
+                 "NAME"),
+        CLI_INT("d", 0, &o.d, "numbers of each vector of alphas (5) or projection (1000)", "N"),
+        CLI_INT("rank", 0, &o.rank, "rank of the factors of lora or nola (4)", "N"),
+        CLI_WORD("dist", 0, &o.dist, "sign (default) or gauss", "NAME"),
+        CLI_WORD("norms", 0, &o.norms, "frozen (default), alpha or stored", "NAME"),
+        CLI_FLAG("gains", 0, &o.gains, "a factor of each output of a matrix"),
+        CLI_FLAG("bias", 0, &o.bias, "a number added to each output of a matrix"),
+        CLI_REAL("sparse", 0, &o.sparse, "numbers in seeded places of each row: a part of it, 0.03",
+                 "X"),
+        CLI_FLAG("layer-gains", 0, &o.layer_gains,
+                 "a factor of each layer's share of a -global projection"),
+        CLI_WORD("embedding-type", 0, &o.type, "q8 (default), q4, f16 or f32", "NAME"),
+        CLI_WORD("param-type", 0, &o.params, "type of the parameters: f16 (default), f32 or q8",
+                 "NAME"),
+        CLI_REAL("gain", 0, &o.gain, "multiplies the default scale of the frozen weights (1)", "X"),
+        CLI_WORD("seed", 0, &o.seed, "seed of the frozen weights (0)", "N"),
+        CLI_WORD("embeddings", 0, &o.embeddings,
+                 "wte, and wpe if it is there, from safetensors, .npz or .npy", "FILE"),
+        CLI_WORD("positions", 0, &o.positions, "wpe from another such file", "FILE"),
+        CLI_WORD("output", 'o', &o.output, "where the model goes", "FILE"),
+        {"numbers", 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN, &o.params, 0, NULL, NULL},
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+
+    return cli_command(argc, argv, options, &(struct cli_usage){"[OPTION...] -o FILE", ""}, make,
+                       &o);
+}
