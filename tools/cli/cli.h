@@ -87,6 +87,8 @@ int cli_command(int argc, const char **argv, const struct poptOption *options,
 /* Reads options with popt, which keeps what is left over. 0, or CLI_USAGE after a message. A
  * request for help or the version is answered, and ends the program. */
 int cli_parse(poptContext context);
+/* The same of what poptGetNextOpt has returned. */
+int cli_parsed(poptContext context, int code);
 /* Ends the program after such a request. */
 void cli_answered(poptContext context);
 /* The one argument that is left, owned by popt; NULL after a message if there is none or more. */

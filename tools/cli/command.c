@@ -13,10 +13,8 @@ void cli_answered(poptContext context)
     exit(cli_close_output(0));
 }
 
-int cli_parse(poptContext context)
+int cli_parsed(poptContext context, int code)
 {
-    const int code = poptGetNextOpt(context);
-
     if (code == CLI_ASKED_HELP)
         poptPrintHelp(context, stdout, 0);
     else if (code == CLI_ASKED_VERSION)
@@ -27,6 +25,8 @@ int cli_parse(poptContext context)
         cli_answered(context);
     return cli_usage_error(poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(code));
 }
+
+int cli_parse(poptContext context) { return cli_parsed(context, poptGetNextOpt(context)); }
 
 const char *cli_one_argument(poptContext context, const char *what)
 {

@@ -2,7 +2,7 @@
  * many, and which one it is shows early. */
 #include "smoltrain/search.h"
 #include "cli/cli.h"
-#include "smoltrain/comm.h"
+#include "smoltrain/comm/comm.h"
 #include "smoltrain/signals.h"
 
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #ifndef SMOLTRAIN_SEARCH_H
 #define SMOLTRAIN_SEARCH_H
 
-#include "smoltrain/data.h"
+#include "smoltrain/data/data.h"
 
 /* Trains the first steps with each of args->seed_search seeds, from the options' own on, and gives
  * the one with the lowest validation loss; says so on stderr. An exit code: CLI_FAILED after a

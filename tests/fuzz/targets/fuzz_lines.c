@@ -3,7 +3,7 @@
  * out here once more. */
 #include "fuzz.h"
 #include "mutate.h"
-#include "smoltrain/texts.h"
+#include "smoltrain/data/texts.h"
 
 #include <jansson.h>
 #include <stdlib.h>

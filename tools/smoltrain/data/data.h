@@ -2,7 +2,7 @@
 #ifndef SMOLTRAIN_DATA_H
 #define SMOLTRAIN_DATA_H
 
-#include "smoltrain/args.h"
+#include "smoltrain/options/args.h"
 
 #include <smol/io.h>
 

@@ -1,9 +1,9 @@
 /* Progress on stderr, and the log. */
-#include "smoltrain/report.h"
+#include "smoltrain/output/report.h"
 #include "cli/cli.h"
 #include "cli/json.h"
-#include "smoltrain/comm.h"
-#include "smoltrain/log.h"
+#include "smoltrain/comm/comm.h"
+#include "smoltrain/output/log.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,10 +1,10 @@
 /* See data.h. */
 #define _XOPEN_SOURCE 700 /* realpath */
-#include "smoltrain/data.h"
+#include "smoltrain/data/data.h"
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/tokenizer_file.h"
-#include "smoltrain/read.h"
+#include "smoltrain/data/read.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* A process alone: built without MPI. */
 #include "cli/cli.h"
-#include "smoltrain/comm.h"
+#include "smoltrain/comm/comm.h"
 
 #include <stdlib.h>
 #include <string.h>

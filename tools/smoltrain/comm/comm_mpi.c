@@ -1,6 +1,6 @@
 /* A group of processes by MPI. A process that mpirun has not started never touches MPI. */
 #include "cli/cli.h"
-#include "smoltrain/comm.h"
+#include "smoltrain/comm/comm.h"
 
 #include <fcntl.h>
 #include <mpi.h>

@@ -1,5 +1,5 @@
 /* Methods for some tensors: words and a recipe file to the rules of a training's options. */
-#include "smoltrain/rules.h"
+#include "smoltrain/options/rules.h"
 #include "cli/cli.h"
 #include "cli/guard.h"
 

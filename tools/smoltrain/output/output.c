@@ -1,10 +1,10 @@
 /* Writing models and checkpoints, and reading the latter. */
-#include "smoltrain/output.h"
+#include "smoltrain/output/output.h"
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/key_file.h"
-#include "smoltrain/card.h"
-#include "smoltrain/comm.h"
+#include "smoltrain/comm/comm.h"
+#include "smoltrain/output/card.h"
 
 #include <errno.h>
 #include <smol/io.h>

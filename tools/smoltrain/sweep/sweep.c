@@ -1,16 +1,16 @@
 /* smoltrain sweep: trains a method at several d, and the two runs that its intrinsic dimension is
  * measured between; each run keeps its model and log in one folder, so that a sweep goes on where
  * it stopped. */
+#include "smoltrain/sweep/sweep.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/text_stream.h"
 #include "plot/plot.h"
-#include "smoltrain/data.h"
-#include "smoltrain/log.h"
-#include "smoltrain/output.h"
+#include "smoltrain/output/log.h"
+#include "smoltrain/output/output.h"
+#include "smoltrain/run.h"
 #include "smoltrain/signals.h"
-#include "smoltrain/smoltrain.h"
-#include "smoltrain/sweep_table.h"
+#include "smoltrain/sweep/table.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -45,26 +45,20 @@ static char *join(const char *folder, const char *name, uint32_t d, const char *
     return path;
 }
 
-static int set_up_run(struct run *r, const char *folder, const char *method, uint32_t d, int argc,
-                      const char **argv)
+static int set_up_run(struct run *r, const char *folder, const char *method, uint32_t d)
 {
     const bool full = strcmp(method, SWEEP_FULL) == 0;
-    struct train_args args;
-    int code;
 
     r->model = join(folder, method, d, full ? ".safetensors" : ".smol");
     r->log = join(folder, method, d, ".jsonl");
     r->checkpoint = r->model != NULL ? train_checkpoint_path(r->model) : NULL;
     if (r->log == NULL || r->checkpoint == NULL)
         return cli_no_memory(folder);
-    if (train_sweep_run_args(&args, &(struct train_sweep_run){method, r->model, r->log, d}, argc,
-                             argv, &code) == 0)
-        r->args = args;
-    return code;
+    return train_sweep_run_args(&r->args, &(struct train_sweep_run){method, r->model, r->log, d});
 }
 
 /* Every run's options are checked before the first one trains. */
-static int set_up(struct series *s, int argc, const char **argv)
+static int set_up(struct series *s)
 {
     const char *folder = s->args.folder;
     int code = 0;
@@ -83,7 +77,7 @@ static int set_up(struct series *s, int argc, const char **argv)
                           i == 0   ? SWEEP_BASELINE
                           : i == 1 ? SWEEP_FULL
                                    : s->args.method,
-                          i < 2 ? 0 : s->args.d[i - 2], argc, argv);
+                          i < 2 ? 0 : s->args.d[i - 2]);
     }
     if (code == 0 && mkdir(folder, 0777) != 0 && errno != EEXIST)
         code = cli_fail_errno(folder);
@@ -96,7 +90,6 @@ static void free_series(struct series *s)
         free(s->runs[i].model);
         free(s->runs[i].log);
         free(s->runs[i].checkpoint);
-        train_args_free(&s->runs[i].args);
     }
     for (size_t i = 0; i < s->n_done; i++)
         run_log_free(s->logs + i);
@@ -105,7 +98,7 @@ static void free_series(struct series *s)
     free(s->markdown);
     free(s->csv);
     free(s->picture);
-    train_sweep_args_free(&s->args);
+    free(s->args.d);
 }
 
 /* Options as a log rounds them. */
@@ -269,9 +262,9 @@ int train_sweep(int argc, const char **argv)
     struct series s = {0};
     int code;
 
-    if (train_sweep_args_parse(&s.args, argc, argv, &code) != 0)
+    if ((code = train_sweep_args_parse(&s.args, argc, argv)) != 0)
         return code;
-    code = set_up(&s, argc, argv);
+    code = set_up(&s);
     if (code == 0)
         code = run_all(&s);
     free_series(&s);

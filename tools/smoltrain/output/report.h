@@ -2,7 +2,7 @@
 #ifndef SMOLTRAIN_REPORT_H
 #define SMOLTRAIN_REPORT_H
 
-#include "smoltrain/output.h"
+#include "smoltrain/output/output.h"
 
 #include <jansson.h>
 #include <stdbool.h>

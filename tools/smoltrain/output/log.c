@@ -1,5 +1,5 @@
 /* See log.h. */
-#include "smoltrain/log.h"
+#include "smoltrain/output/log.h"
 #include "cli/cli.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef SMOLTRAIN_OUTPUT_H
 #define SMOLTRAIN_OUTPUT_H
 
-#include "smoltrain/args.h"
+#include "smoltrain/options/args.h"
 
 #include <smol/key.h>
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #ifndef SMOLTRAIN_CARD_H
 #define SMOLTRAIN_CARD_H
 
-#include "smoltrain/args.h"
+#include "smoltrain/options/args.h"
 
 /* JSON text for free(), or NULL if there is no memory. text: the data that args->data names. It
  * says no date, so that the same run gives the same file, unless SOURCE_DATE_EPOCH does. */

@@ -1,5 +1,5 @@
 /* See texts.h. */
-#include "smoltrain/texts.h"
+#include "smoltrain/data/texts.h"
 
 #include <jansson.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* See sweep_table.h. */
-#include "smoltrain/sweep_table.h"
+#include "smoltrain/sweep/table.h"
 #include "cli/json.h"
 
 #include <math.h>

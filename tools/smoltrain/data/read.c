@@ -1,7 +1,7 @@
 /* See read.h. */
-#include "smoltrain/read.h"
+#include "smoltrain/data/read.h"
+#include "smoltrain/data/texts.h"
 #include "smoltrain/signals.h"
-#include "smoltrain/texts.h"
 
 #include <errno.h>
 #include <fcntl.h>

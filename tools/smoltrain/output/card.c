@@ -1,5 +1,5 @@
 /* Writing a model's card. */
-#include "smoltrain/card.h"
+#include "smoltrain/output/card.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 

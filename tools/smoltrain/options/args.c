@@ -1,0 +1,252 @@
+/* smoltrain's command line. */
+#include "smoltrain/options/args.h"
+#include "cli/cli.h"
+#include "cli/guard.h"
+#include "smoltrain/comm/comm.h"
+#include "smoltrain/options/line.h"
+#include "smoltrain/output/output.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_METHOD "alpha"
+#define MAX_SEEDS 10000u
+
+struct choice {
+    const char *word;
+    int value;
+};
+
+static const struct choice dists[] = {{"sign", SMOL_SIGN}, {"gauss", SMOL_GAUSS}, {NULL, 0}};
+static const struct choice norms[] = {{"frozen", SMOL_NORM_FROZEN},
+                                      {"alpha", SMOL_NORM_OWN},
+                                      {"stored", SMOL_NORM_STORED},
+                                      {NULL, 0}};
+static const struct choice numbers[] = {
+    {"q8", SMOL_Q8}, {"q4", SMOL_Q4}, {"f16", SMOL_F16}, {"f32", SMOL_F32}, {NULL, 0}};
+static const struct choice learned[] = {
+    {"f16", SMOL_LEARNED_F16}, {"f32", SMOL_LEARNED_F32}, {"q8", SMOL_LEARNED_Q8}, {NULL, 0}};
+static const struct choice keeps[] = {{"last", 0}, {"best", 1}, {NULL, 0}};
+static const struct choice orders[] = {
+    {"random", SMOL_ORDER_RANDOM}, {"shuffled", SMOL_ORDER_SHUFFLED}, {NULL, 0}};
+static const struct choice starts[] = {{"e1", 0}, {"uniform", 1}, {NULL, 0}};
+
+/* The value of word in choices; value stays as it is if there is no word. */
+static int choose(int *value, const char *option, const char *word, const struct choice *choices)
+{
+    if (word == NULL)
+        return 0;
+    for (; choices->word != NULL; choices++)
+        if (strcmp(word, choices->word) == 0) {
+            *value = choices->value;
+            return 0;
+        }
+    return cli_usage_error(option, "unknown choice");
+}
+
+static bool parse_d(uint32_t *d, const char *text)
+{
+    uint64_t value;
+
+    if (!cli_parse_u64(&value, text) || value == 0 || value > UINT32_MAX)
+        return false;
+    *d = (uint32_t)value;
+    return true;
+}
+
+static int apply_words(struct train_args *args, const struct train_line *w)
+{
+    struct smol_train_options *o = &args->options;
+    int dist = (int)o->dist, norm = (int)o->norms, type = (int)o->embedding_type;
+    int keep = o->keep_best, start = o->uniform_alphas, order = (int)o->order,
+        number = (int)o->numbers;
+    struct smol_error error;
+    int code;
+
+    if (choose(&dist, "--dist", w->dist, dists) || choose(&norm, "--norms", w->norms, norms) ||
+        choose(&number, "--param-type", w->param_type, learned) ||
+        choose(&type, "--embedding-type", w->embedding_type, numbers) ||
+        choose(&keep, "--keep", w->keep, keeps) ||
+        choose(&start, "--init-alpha", w->init_alpha, starts) ||
+        choose(&order, "--order", w->order, orders) || cli_parse_isa(&o->isa, w->isa))
+        return CLI_USAGE;
+    if (w->seed != NULL && !cli_parse_u64(&o->seed, w->seed))
+        return cli_usage_error("--seed", "takes 0..2^64-1");
+    o->dist = (enum smol_dist)dist;
+    o->norms = (enum smol_source)norm;
+    o->numbers = (enum smol_params_numbers)number;
+    o->embedding_type = (enum smol_dtype)type;
+    o->order = (enum smol_order)order;
+    o->keep_best = keep != 0;
+    o->gains = o->gains || w->gains != 0;
+    o->bias = o->bias || w->bias != 0;
+    o->layer_gains = o->layer_gains || w->layer_gains != 0;
+    o->uniform_alphas = start != 0;
+    o->recompute = w->recompute != 0;
+    if (o->n_threads == 0)
+        o->n_threads =
+            cli_cores() / train_group_neighbours() > 0 ? cli_cores() / train_group_neighbours() : 1;
+    o->group = train_group();
+    if (args->seed_search > MAX_SEEDS)
+        return cli_usage_error("--seed-search", "takes 0..10000");
+    if ((code = train_rules_apply(o, &w->rules)) != 0)
+        return code;
+    if (smol_train_options_check(o, &error) != SMOL_OK)
+        return cli_usage_error("options", error.text);
+    return 0;
+}
+
+/* The options of OUT.ckpt. */
+static int checkpoint_options(struct smol_train_options *options, const char *output)
+{
+    char *path = train_checkpoint_path(output);
+    struct smol_mapping mapping;
+    struct smol_error error;
+    enum smol_status status;
+
+    if (path == NULL)
+        return CLI_FAILED;
+    status = cli_map(&mapping, path, &error);
+    if (status == SMOL_OK) {
+        status =
+            smol_checkpoint_options(options, mapping.bytes.data, mapping.bytes.size_bytes, &error);
+        cli_unmap(&mapping);
+    }
+    if (status != SMOL_OK)
+        cli_complain(path, &error);
+    free(path);
+    return status != SMOL_OK ? CLI_FAILED : 0;
+}
+
+/* What the command line does not say: the method's defaults, or what the checkpoint was made with.
+ */
+static int base_options(struct smol_train_options *options, const char *method,
+                        const struct train_args *args)
+{
+    struct smol_train_options o, saved;
+
+    if (!smol_train_defaults(&o, method ? method : DEFAULT_METHOD))
+        return cli_usage_error("--method", "unknown choice");
+    if (args->resume) {
+        const int code = checkpoint_options(&saved, args->output);
+
+        if (code != 0)
+            return code;
+        if (method) {
+            saved.matrices = o.matrices;
+            saved.full = o.full;
+        }
+        o = saved;
+    }
+    o.n_threads = 0;
+    *options = o;
+    return 0;
+}
+
+/* What a run of a sweep has of its own; NULL: a training by itself. */
+static int make(struct train_args *out, const struct train_line *line,
+                const struct train_sweep_run *run)
+{
+    struct train_args args = line->args;
+    int code;
+
+    if (run) {
+        args.output = run->output;
+        args.log = run->log;
+        args.in_sweep = true;
+    }
+    if (!args.data || !args.output)
+        return cli_usage_error(args.data ? "--output" : "--data", "is needed");
+    if ((code = base_options(&args.options, run ? run->method : line->method, &args)) != 0)
+        return code;
+    train_line_numbers(&args.options);
+    if (run && run->d != 0)
+        args.options.d = run->d;
+    else if (!run && line->d && !parse_d(&args.options.d, line->d))
+        return cli_usage_error("--d", "takes a whole number over 0");
+    if ((code = apply_words(&args, line)) == 0)
+        *out = args;
+    return code;
+}
+
+int train_args_parse(struct train_args *args, int argc, const char **argv)
+{
+    int code;
+    const struct train_line *line = train_line_read(&code, argc, argv);
+
+    return line ? make(args, line, NULL) : code;
+}
+
+/* ---- a series ---- */
+
+/* "10,30,100" in rising order. */
+static int parse_list(struct train_sweep_args *s, const char *list)
+{
+    const char *const why = "takes whole numbers in rising order: 1,2,5";
+    size_t n = 1;
+
+    for (const char *p = list; *p != '\0'; p++)
+        n += *p == ',';
+    s->d = calloc(n, sizeof *s->d);
+    if (!s->d)
+        return cli_no_memory(NULL);
+    for (; s->n < n; s->n++) {
+        const size_t length = strcspn(list, ",");
+        char number[24] = "";
+
+        if (length < sizeof number)
+            memcpy(number, list, length);
+        if (!parse_d(s->d + s->n, number) || (s->n > 0 && s->d[s->n] <= s->d[s->n - 1]))
+            return cli_usage_error("--d", why);
+        list += length + 1;
+    }
+    return 0;
+}
+
+static int check_sweep(const struct train_line *line)
+{
+    const struct train_args *args = &line->args;
+    struct smol_train_options o;
+
+    if (!args->data || !args->output)
+        return cli_usage_error(args->data ? "--output" : "--data", "is needed");
+    if (!line->d)
+        return cli_usage_error("--d", "is needed");
+    if (args->log || args->resume)
+        return cli_usage_error(args->log ? "--log" : "--resume",
+                               "is not for a sweep, which does both by itself");
+    if (args->sign_key)
+        return cli_usage_error("--sign", "is not for a sweep");
+    if (args->seed_search != 0)
+        return cli_usage_error("--seed-search", "is not for a sweep");
+    if (!smol_train_defaults(&o, line->method ? line->method : DEFAULT_METHOD))
+        return cli_usage_error("--method", "unknown choice");
+    if (o.full || o.matrices == SMOL_MATRIX_UNIT)
+        return cli_usage_error("--method", "has no d to sweep");
+    return 0;
+}
+
+static const struct train_line *series; /* what train_sweep_run_args makes runs of */
+
+int train_sweep_args_parse(struct train_sweep_args *out, int argc, const char **argv)
+{
+    int code;
+    const struct train_line *line = train_line_read(&code, argc, argv);
+    struct train_sweep_args s = {0};
+
+    if (!line || (code = check_sweep(line)) != 0 || (code = parse_list(&s, line->d)) != 0) {
+        free(s.d);
+        return code;
+    }
+    s.method = line->method ? line->method : DEFAULT_METHOD;
+    s.folder = line->args.output;
+    series = line;
+    *out = s;
+    return 0;
+}
+
+int train_sweep_run_args(struct train_args *args, const struct train_sweep_run *run)
+{
+    return make(args, series, run);
+}

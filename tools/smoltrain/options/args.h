@@ -1,0 +1,40 @@
+/* What smoltrain was asked to do. */
+#ifndef SMOLTRAIN_ARGS_H
+#define SMOLTRAIN_ARGS_H
+
+#include <smol/train.h>
+
+/* Paths are the command line's, which lives as long as the program. */
+struct train_args {
+    struct smol_train_options options;
+    char **data, **valid; /* NULL at the end; data and output are there, the others may be NULL */
+    const char *output, *tokenizer, *cache, *log, *sign_key, *password_file;
+    unsigned eval_every; /* 0: only at the end */
+    unsigned save_every; /* 0: only when stopped */
+    unsigned print_every;
+    int resume;
+    unsigned seed_search; /* seeds to choose from; 0, 1: the one there is */
+    bool in_sweep;        /* one of several runs */
+};
+
+/* Reads the command line; on --resume, the options that it does not give are the checkpoint's. 0,
+ * or an exit code after a message. */
+int train_args_parse(struct train_args *args, int argc, const char **argv);
+
+/* The same line when it describes a series of runs: method is one with a d. */
+struct train_sweep_args {
+    const char *method, *folder;
+    uint32_t *d; /* (n), in rising order; for free() */
+    size_t n;
+};
+int train_sweep_args_parse(struct train_sweep_args *args, int argc, const char **argv);
+
+/* One run of that line: its own method, its own files, which must outlive args, and a d if it is
+ * not 0. */
+struct train_sweep_run {
+    const char *method, *output, *log;
+    uint32_t d;
+};
+int train_sweep_run_args(struct train_args *args, const struct train_sweep_run *run);
+
+#endif

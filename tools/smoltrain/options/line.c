@@ -1,0 +1,221 @@
+/* smoltrain's options, as popt reads them. */
+#include "smoltrain/options/line.h"
+#include "cli/cli.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct train_line line = {
+    .args = {.eval_every = 250, .save_every = 500, .print_every = 50},
+};
+
+static struct poptOption model[] = {
+    CLI_WORD(
+        "method", 0, &line.method,
+        "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, fourier, "
+        "fourier-global or full",
+        "NAME"),
+    CLI_WORD("d", 0, &line.d, "numbers of each vector or projection; of a sweep, a list: 1,2,5",
+             "N"),
+    CLI_INT("rank", 0, &line.args.options.rank, "rank of the LoRA factors, 0 = none", "N"),
+    CLI_WORD("attn", 0, &line.rules.attn,
+             "another method for attention, with its d or rank: alpha:8", "NAME[:N]"),
+    CLI_WORD("mlp", 0, &line.rules.mlp, "another method for the feed-forward matrices", "NAME[:N]"),
+    CLI_WORD("recipe", 0, &line.rules.recipe, "JSON rules: methods by names of tensors", "FILE"),
+    CLI_WORD("dist", 0, &line.dist, "frozen weights: sign (default) or gauss", "NAME"),
+    CLI_WORD("norms", 0, &line.norms, "LayerNorm's: frozen, alpha or stored", "NAME"),
+    CLI_FLAG("gains", 0, &line.gains, "a learned factor of each output of a matrix"),
+    CLI_FLAG("bias", 0, &line.bias, "a learned number added to each output of a matrix"),
+    CLI_REAL("sparse", 0, &line.args.options.sparse,
+             "learned numbers in seeded places of each row: a part of it, 0.03", "X"),
+    CLI_FLAG("layer-gains", 0, &line.layer_gains,
+             "a learned factor of each layer's share of a -global projection"),
+    CLI_INT("layers", 0, &line.args.options.n_layers, "layers", "N"),
+    CLI_INT("width", 0, &line.args.options.width, "width of the residual stream", "N"),
+    CLI_INT("heads", 0, &line.args.options.n_heads, "attention heads; they divide the width", "N"),
+    CLI_INT("ff", 0, &line.args.options.n_ff, "feed-forward width, 0 = 4 x width", "N"),
+    CLI_INT("context", 0, &line.args.options.context, "tokens that the model sees at once", "N"),
+    CLI_REAL("gain", 0, &line.args.options.gain, "factor of every frozen matrix's default scale",
+             "X"),
+    CLI_REAL("residual-gain", 0, &line.args.options.residual_gain,
+             "a further factor for the two c_proj", "X"),
+    CLI_WORD("init-alpha", 0, &line.init_alpha,
+             "alphas at the start: e1 is (1, 0, ...), uniform 1/sqrt(d) each", "NAME"),
+    CLI_WORD("embedding-type", 0, &line.embedding_type,
+             "embeddings in the file: q8, q4, f16 or f32", "TYPE"),
+    CLI_WORD("param-type", 0, &line.param_type,
+             "all other learned numbers in the file: f16 (default), f32 or q8", "TYPE"),
+    CLI_REAL("embedding-std", 0, &line.args.options.embedding_std,
+             "standard deviation of the embeddings at the start", "X"),
+    CLI_REAL("logit-scale", 0, &line.args.options.logit_scale, "factor of the logits", "X"),
+    CLI_WORD("seed", 0, &line.seed, "seed of the frozen weights and of the training", "N"),
+    POPT_TABLEEND,
+};
+
+static struct poptOption recipe[] = {
+    CLI_INT("seed-search", 0, &line.args.seed_search,
+            "try so many seeds, from --seed on, for a twentieth of the steps each; keep the best",
+            "N"),
+    CLI_INT("steps", 0, &line.args.options.n_steps, "steps", "N"),
+    CLI_INT("batch", 0, &line.args.options.batch, "windows a step", "N"),
+    CLI_REAL("lr", 0, &line.args.options.lr, "learning rate", "X"),
+    CLI_REAL("alpha-lr", 0, &line.args.options.alpha_lr, "learning rate of the alphas", "X"),
+    CLI_INT("warmup", 0, &line.args.options.warmup,
+            "steps of linear warm-up (default: a tenth, at most 100)", "N"),
+    CLI_INT("alpha-start", 0, &line.args.options.alpha_start, "first step that moves the alphas",
+            "N"),
+    CLI_REAL("min-lr-fraction", 0, &line.args.options.min_lr_fraction, "where the cosine ends",
+             "X"),
+    CLI_REAL("weight-decay", 0, &line.args.options.weight_decay, "decay of the matrices of 'full'",
+             "X"),
+    CLI_REAL("clip", 0, &line.args.options.clip, "largest norm of a gradient, 0 = any", "X"),
+    CLI_REAL("beta1", 0, &line.args.options.beta1, "AdamW's beta1", "X"),
+    CLI_REAL("beta2", 0, &line.args.options.beta2, "AdamW's beta2", "X"),
+    CLI_REAL("val-fraction", 0, &line.args.options.val_fraction,
+             "last part of the text, for validation", "X"),
+    CLI_WORD("order", 0, &line.order, "windows: random, or shuffled, all before any comes again",
+             "NAME"),
+    CLI_WORD("keep", 0, &line.keep, "which numbers the model gets: last or best", "NAME"),
+    POPT_TABLEEND,
+};
+
+static struct poptOption run[] = {
+    {"data", 0, POPT_ARG_ARGV, &line.args.data, 0,
+     "text, JSON lines or either with .gz; may be repeated", "TEXT"},
+    {"valid", 0, POPT_ARG_ARGV, &line.args.valid, 0, "text to validate with; may be repeated",
+     "TEXT"},
+    CLI_WORD("tokenizer", 0, &line.args.tokenizer, "a tokenizer file or a model; without: bytes",
+             "FILE"),
+    CLI_WORD("cache", 0, &line.args.cache, "where encoded text is kept and found again", "FOLDER"),
+    CLI_WORD("output", 'o', &line.args.output, "the model: a .smol, of full a .safetensors", "OUT"),
+    CLI_WORD("sign", 0, &line.args.sign_key, "minisign secret key to sign the model with", "KEY"),
+    CLI_WORD("password-file", 0, &line.args.password_file, "its first line is that key's password",
+             "FILE"),
+    CLI_FLAG("resume", 0, &line.args.resume, "go on from OUT.ckpt"),
+    CLI_INT("threads", 't', &line.args.options.n_threads, "threads, 0 = one for each core", "N"),
+    CLI_WORD("isa", 0, &line.isa, "best, scalar, avx2, avx512, neon; the model is the same",
+             "NAME"),
+    CLI_FLAG("recompute", 0, &line.recompute,
+             "take less memory, and a third more time: activations are computed twice"),
+    CLI_INT("eval-every", 0, &line.args.eval_every,
+            "steps between validations, 0 = only at the end", "N"),
+    CLI_INT("save-every", 0, &line.args.save_every,
+            "steps between checkpoints, 0 = only when stopped", "N"),
+    CLI_INT("print-every", 0, &line.args.print_every, "steps between lines if not on a terminal",
+            "N"),
+    CLI_WORD("log", 0, &line.args.log, "also write a JSON-lines log", "FILE"),
+    POPT_TABLEEND,
+};
+
+/* What --help shows, so that it fits a screen; --help-all shows the rest too. */
+static const char *const everyday[] = {
+    "method",         "d",     "rank",   "layers", "width",  "heads",   "context",
+    "embedding-type", "seed",  "steps",  "batch",  "lr",     "data",    "valid",
+    "tokenizer",      "cache", "output", "sign",   "resume", "threads", "eval-every",
+    "save-every",     "log",   NULL};
+
+static struct poptOption *const tables[] = {model, recipe, run};
+#define N_TABLES (sizeof tables / sizeof tables[0])
+
+static bool is_among(const char *name, const char *const *names)
+{
+    while (*names && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* From the help; names NULL: nothing is hidden. */
+static void hide_all_but(const char *const *names)
+{
+    for (size_t i = 0; i < N_TABLES; i++)
+        for (struct poptOption *o = tables[i]; o->longName; o++)
+            if (names && !is_among(o->longName, names))
+                o->argInfo |= POPT_ARGFLAG_DOC_HIDDEN;
+            else
+                o->argInfo &= ~POPT_ARGFLAG_DOC_HIDDEN;
+}
+
+/* ---- which numbers the line gives ---- */
+
+/* popt tells an option by its val once it has read it; the first two are help and version. */
+#define FIRST_NUMBER 3
+#define MAX_NUMBERS 64
+static bool is_given[FIRST_NUMBER + MAX_NUMBERS];
+
+/* Large if it is not there. */
+static size_t offset_in_options(const struct poptOption *o)
+{
+    return (uintptr_t)o->arg - (uintptr_t)&line.args.options;
+}
+
+/* Gives each number of the trainer's options a val of its own. */
+static void number_options(void)
+{
+    int val = FIRST_NUMBER;
+
+    for (size_t i = 0; i < N_TABLES; i++)
+        for (struct poptOption *o = tables[i]; o->longName; o++)
+            if (offset_in_options(o) < sizeof line.args.options)
+                o->val = val++;
+}
+
+void train_line_numbers(struct smol_train_options *options)
+{
+    for (size_t i = 0; i < N_TABLES; i++)
+        for (const struct poptOption *o = tables[i]; o->longName; o++)
+            if (is_given[o->val])
+                memcpy((char *)options + offset_in_options(o), o->arg,
+                       (o->argInfo & POPT_ARG_MASK) == POPT_ARG_DOUBLE ? sizeof(double)
+                                                                       : sizeof(uint32_t));
+}
+
+/* ---- reading it ---- */
+
+static int read_line(poptContext context, const int *help_all)
+{
+    int code;
+
+    while ((code = poptGetNextOpt(context)) >= FIRST_NUMBER)
+        is_given[code] = true;
+    code = cli_parsed(context, code);
+    if (code == 0 && *help_all) {
+        hide_all_but(NULL);
+        poptPrintHelp(context, stdout, 0);
+        cli_answered(context);
+    }
+    if (code == 0 && poptPeekArg(context))
+        code = cli_usage_error(poptPeekArg(context), "one argument too many");
+    return code;
+}
+
+const struct train_line *train_line_read(int *code, int argc, const char **argv)
+{
+    static int help_all;
+    static const struct poptOption all[] = {
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, model, 0, "The model:", NULL},
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, recipe, 0, "The recipe:", NULL},
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, run, 0, "The run:", NULL},
+        {"numbers", 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN, &line.param_type, 0, NULL, NULL},
+        CLI_FLAG("help-all", 0, &help_all, "print all options"),
+        CLI_VERSION_OPTION,
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+    poptContext context;
+
+    number_options();
+    hide_all_but(everyday);
+    context = poptGetContext(cli_program, argc, argv, all, 0);
+    if (!context) {
+        *code = cli_no_memory(NULL);
+        return NULL;
+    }
+    poptSetOtherOptionHelp(
+        context, "[OPTION...] --data TEXT -o OUT\n'smoltrain sweep' takes the same options: "
+                 "it trains the method at several --d,\nand embed and full to compare "
+                 "with, in the folder OUT.");
+    *code = read_line(context, &help_all);
+    poptFreeContext(context);
+    return *code ? NULL : &line;
+}

@@ -1,0 +1,151 @@
+/* One training: steps, validations and checkpoints, then the model. */
+#include "smoltrain/run.h"
+#include "cli/cli.h"
+#include "smoltrain/comm/comm.h"
+#include "smoltrain/output/output.h"
+#include "smoltrain/output/report.h"
+#include "smoltrain/search.h"
+#include "smoltrain/signals.h"
+
+#include <stdio.h>
+
+static bool due(unsigned every, unsigned step) { return every > 0 && step % every == 0; }
+
+/* The first process of a group writes; all have the same state. */
+static enum smol_status save(struct smol_trainer *t, struct train_output *output,
+                             struct smol_error *error)
+{
+    return train_group_is_first() ? train_output_save(output, t, error) : SMOL_OK;
+}
+
+/* The last step is saved too, so that it is not lost if the model cannot be written. If it is the
+ * checkpoint that cannot be, the model, which is smaller, still may. */
+static enum smol_status save_last(struct smol_trainer *t, const struct train_args *args,
+                                  struct train_output *output, struct smol_error *error)
+{
+    const enum smol_status status = save(t, output, error);
+
+    if (status != SMOL_E_IO || smol_trainer_steps(t) < args->options.n_steps)
+        return status;
+    train_output_complain(output, error);
+    return SMOL_OK;
+}
+
+/* Steps, validations and checkpoints up to the last step or a signal. */
+static enum smol_status train(struct smol_trainer *t, const struct train_args *args,
+                              struct train_output *output, struct train_report *report,
+                              struct smol_error *error)
+{
+    enum smol_status status = SMOL_OK;
+
+    while (status == SMOL_OK && smol_trainer_steps(t) < args->options.n_steps &&
+           !train_group_any(train_stop_asked())) {
+        struct smol_train_step step;
+        struct smol_train_score score;
+        unsigned done;
+
+        status = smol_trainer_step(t, &step, error);
+        if (status != SMOL_OK)
+            break;
+        done = smol_trainer_steps(t);
+        train_report_step(report, t, &step);
+        if (due(args->eval_every, done) || done == args->options.n_steps) {
+            status = smol_trainer_evaluate(t, &score, error);
+            if (status == SMOL_OK)
+                train_report_score(report, t, &score, false);
+        }
+        if (status == SMOL_OK && due(args->save_every, done) && done < args->options.n_steps)
+            status = save(t, output, error);
+    }
+    if (status == SMOL_OK)
+        status = save_last(t, args, output, error);
+    return status;
+}
+
+/* Rounds, validates what is rounded, writes. */
+static enum smol_status finish(struct smol_trainer *t, const struct train_args *args,
+                               struct train_output *output, struct train_report *report,
+                               const struct smol_corpus *corpus, struct smol_error *error)
+{
+    struct smol_train_score score;
+    enum smol_status status = smol_trainer_finish(t, error);
+
+    if (status == SMOL_OK)
+        status = smol_trainer_evaluate(t, &score, error);
+    if (status != SMOL_OK)
+        return status;
+    train_report_score(report, t, &score, true);
+    if (!train_group_is_first())
+        return SMOL_OK;
+    status = train_output_write(output, args, t, corpus, &score, error);
+    if (status != SMOL_OK)
+        return status;
+    train_report_model(report, t, output);
+    if (smol_trainer_steps(t) == args->options.n_steps)
+        train_output_done(output);
+    return SMOL_OK;
+}
+
+static int run(const struct train_args *args, const struct train_data *data,
+               struct train_output *output)
+{
+    struct smol_trainer *trainer = NULL;
+    struct train_report report = {0};
+    struct smol_error error = {0};
+    enum smol_status status;
+    bool stopped = false, logged = true;
+
+    status = smol_trainer_create_corpus(&trainer, &args->options, &data->corpus, &data->tokenizer,
+                                        &error);
+    if (status == SMOL_OK && args->resume)
+        status = train_output_load(output, trainer, &error);
+    if (status == SMOL_OK) {
+        if (!train_report_open(&report, args, trainer, &data->corpus)) {
+            smol_trainer_destroy(trainer);
+            return CLI_FAILED;
+        }
+        status = train(trainer, args, output, &report, &error);
+        stopped = status == SMOL_OK && smol_trainer_steps(trainer) < args->options.n_steps;
+        if (status == SMOL_OK)
+            status = finish(trainer, args, output, &report, &data->corpus, &error);
+        logged = train_report_close(&report);
+    }
+    if (status != SMOL_OK)
+        train_output_complain(output, &error);
+    else if (stopped && train_group_is_first())
+        fprintf(stderr, "stopped after step %u of %u; the same command%s goes on\n",
+                (unsigned)smol_trainer_steps(trainer), (unsigned)args->options.n_steps,
+                args->in_sweep ? "" : " with --resume");
+    smol_trainer_destroy(trainer);
+    return status == SMOL_OK && !stopped && logged ? 0 : CLI_FAILED;
+}
+
+/* A resumed training has its seed. */
+static int search_and_run(const struct train_args *args, const struct train_data *data,
+                          struct train_output *output)
+{
+    struct train_args chosen = *args;
+    const bool searches = args->seed_search > 1 && !args->resume;
+    const int code = searches ? train_seed_search(&chosen.options.seed, args, data) : 0;
+
+    return code != 0 ? code : run(&chosen, data, output);
+}
+
+int train_run(const struct train_args *args, const struct train_data *data)
+{
+    struct train_output output;
+    struct train_data own;
+    int code;
+
+    if ((code = train_output_open(&output, args)) != 0)
+        return code;
+    train_signals_catch();
+    if (data != NULL) {
+        code = search_and_run(args, data, &output);
+    } else if ((code = train_data_open(&own, args)) == 0) {
+        code = search_and_run(args, &own, &output);
+        train_data_close(&own);
+    }
+    train_output_close(&output);
+    return code;
+}
