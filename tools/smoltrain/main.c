@@ -21,10 +21,10 @@ static void prepare_environment(char *const *argv)
     char self[4096];
     ssize_t n;
 
-    if (core == NULL && !spins)
+    if (!core && !spins)
         return;
     n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n <= 0 || (core != NULL && setenv("OPENBLAS_CORETYPE", core, 1) != 0) ||
+    if (n <= 0 || (core && setenv("OPENBLAS_CORETYPE", core, 1) != 0) ||
         (spins && setenv("OMP_WAIT_POLICY", "passive", 1) != 0))
         return;
     self[n] = '\0';

@@ -140,7 +140,7 @@ int train_run(const struct train_args *args, const struct train_data *data)
     if ((code = train_output_open(&output, args)) != 0)
         return code;
     train_signals_catch();
-    if (data != NULL) {
+    if (data) {
         code = search_and_run(args, data, &output);
     } else if ((code = train_data_open(&own, args)) == 0) {
         code = search_and_run(args, &own, &output);

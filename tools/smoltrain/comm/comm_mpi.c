@@ -27,11 +27,11 @@ static bool sum_piece(char *numbers, int n, size_t size, MPI_Datatype type)
     char *all = numbers;
     bool good;
 
-    if (padded == NULL)
+    if (!padded)
         padded = malloc((PIECE + group.size) * sizeof(double));
-    if (share == NULL)
+    if (!share)
         share = malloc((PIECE / group.size + 1) * sizeof(double));
-    if (padded == NULL || share == NULL)
+    if (!padded || !share)
         return false;
     if (part * (int)group.size != n) {
         memcpy(padded, numbers, (size_t)n * size);

@@ -9,7 +9,7 @@ bool train_group_join(void)
 {
     const char *size = getenv("OMPI_COMM_WORLD_SIZE");
 
-    if (size == NULL || strcmp(size, "1") == 0)
+    if (!size || strcmp(size, "1") == 0)
         return true;
     cli_fail("mpirun", "this smoltrain was built without MPI and cannot train with others");
     return false;

@@ -29,7 +29,7 @@ static size_t count(char *const *list)
 {
     size_t n = 0;
 
-    while (list != NULL && list[n] != NULL)
+    while (list && list[n])
         n++;
     return n;
 }
@@ -37,7 +37,7 @@ static size_t count(char *const *list)
 /* What a cache remembers of a file goes by its full name, so that it serves from any folder. */
 static int add_sources(struct job *job, char *const *paths, bool validation)
 {
-    for (; paths != NULL && *paths != NULL; paths++) {
+    for (; paths && *paths; paths++) {
         struct smol_corpus_source *s = job->sources + job->n;
         struct smol_error error;
 
@@ -45,7 +45,7 @@ static int add_sources(struct job *job, char *const *paths, bool validation)
             return cli_complain(*paths, &error);
         s->validation = validation;
         s->name = realpath(*paths, NULL);
-        if (s->name == NULL)
+        if (!s->name)
             return cli_fail_errno(*paths);
         job->n++;
     }
@@ -75,7 +75,7 @@ static int name_cache(struct job *job, const char *folder)
     cli_hex(hex, hash, sizeof hash);
     size = strlen(folder) + sizeof hex + sizeof "/.corpus";
     job->path = malloc(size);
-    if (job->path == NULL)
+    if (!job->path)
         return cli_no_memory(folder);
     snprintf(job->path, size, "%s/%s.corpus", folder, hex);
     return 0;
@@ -96,10 +96,10 @@ static int start_job(struct job *job, const struct train_args *args,
     int code;
 
     *job = (struct job){.args = args, .tokenizer = tokenizer};
-    if (args->cache == NULL)
+    if (!args->cache)
         return 0;
     job->sources = calloc(count(args->data) + count(args->valid), sizeof *job->sources);
-    if (job->sources == NULL)
+    if (!job->sources)
         return cli_no_memory(args->cache);
     if ((code = add_sources(job, args->data, false)) != 0 ||
         (code = add_sources(job, args->valid, true)) != 0)
@@ -109,15 +109,15 @@ static int start_job(struct job *job, const struct train_args *args,
 
 static int read_sources(const struct job *job, struct smol_corpus_writer *w, char *const *paths)
 {
-    for (; paths != NULL && *paths != NULL; paths++) {
+    for (; paths && *paths; paths++) {
         struct smol_error error;
         bool at_fault;
         const enum smol_status status = train_source_read(&at_fault, w, *paths, &error);
 
-        if (status == SMOL_E_MEMORY && !at_fault && job->path == NULL)
+        if (status == SMOL_E_MEMORY && !at_fault && !job->path)
             return cli_fail(*paths, "no memory for so much text; --cache keeps it in a file");
         if (status != SMOL_OK)
-            return cli_complain(at_fault || job->path == NULL ? *paths : job->path, &error);
+            return cli_complain(at_fault || !job->path ? *paths : job->path, &error);
     }
     return 0;
 }
@@ -127,7 +127,7 @@ static int read_all(const struct job *job, struct smol_corpus_writer *w)
     struct smol_error error;
     const int code = read_sources(job, w, job->args->data);
 
-    if (code != 0 || job->args->valid == NULL)
+    if (code != 0 || !job->args->valid)
         return code;
     if (smol_corpus_writer_validation(w, &error) != SMOL_OK)
         return cli_complain(job->path, &error);
@@ -220,7 +220,7 @@ static int open_tokenizer(struct train_data *data, const char *path)
     struct smol_error error;
 
     data->tokenizer.config.vocab = 256;
-    if (path == NULL)
+    if (!path)
         return 0;
     return tokenizer_load(&data->tokenizer_section, &data->tokenizer, path, &error)
                ? cli_complain(path, &error)
@@ -237,7 +237,7 @@ int train_data_open(struct train_data *out, const struct train_args *args)
         return code;
     code = start_job(&job, args, &data.tokenizer);
     if (code == 0)
-        code = job.path != NULL ? open_cache(&data, &job) : open_memory(&data, &job);
+        code = job.path ? open_cache(&data, &job) : open_memory(&data, &job);
     finish_job(&job);
     if (code == 0)
         *out = data;

@@ -51,7 +51,7 @@ static enum smol_status read_block(size_t *n, struct stream *s, char block[BLOCK
 
     if (train_stop_asked())
         return train_texts_fail(&s->texts, SMOL_E_CANCELLED, "stopped while it was being read");
-    if (s->gz != NULL)
+    if (s->gz)
         return read_gz(n, s, block);
     do
         got = read(s->fd, block, BLOCK_BYTES);
@@ -85,7 +85,7 @@ static enum smol_status open_stream(struct stream *s, const char *path, bool com
     if (!compressed)
         return SMOL_OK;
     s->gz = gzdopen(s->fd, "rb");
-    if (s->gz == NULL)
+    if (!s->gz)
         return train_texts_fail(&s->texts, SMOL_E_MEMORY, "no memory to decompress it");
     gzbuffer(s->gz, BLOCK_BYTES);
     return SMOL_OK;
@@ -93,7 +93,7 @@ static enum smol_status open_stream(struct stream *s, const char *path, bool com
 
 static void close_stream(struct stream *s)
 {
-    if (s->gz != NULL)
+    if (s->gz)
         gzclose_r(s->gz);
     else if (s->fd >= 0)
         close(s->fd);

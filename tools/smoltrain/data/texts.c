@@ -42,7 +42,7 @@ static enum smol_status add_line(struct train_texts *t, const char *line, size_t
         return SMOL_OK;
     json = json_loadb(line, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
     text = json_object_get(json, "text");
-    if (json == NULL) {
+    if (!json) {
         status = train_texts_fail(t, SMOL_E_TEXT, "line %lu: not JSON: %s", t->n_lines, why.text);
     } else if (!json_is_string(text)) {
         status = train_texts_fail(t, SMOL_E_TEXT,
@@ -65,7 +65,7 @@ static enum smol_status keep(struct train_texts *t, const char *bytes, size_t n)
         const size_t capacity = 2 * (t->line_bytes + n + 1);
         char *larger = realloc(t->line, capacity);
 
-        if (larger == NULL)
+        if (!larger)
             return train_texts_fail(t, SMOL_E_MEMORY, "line %lu: no memory for it", t->n_lines + 1);
         t->line = larger;
         t->line_capacity = capacity;
@@ -82,10 +82,10 @@ static enum smol_status add_json(struct train_texts *t, const char *bytes, size_
 
     while (status == SMOL_OK && n > 0) {
         const char *end = memchr(bytes, '\n', n);
-        const size_t part = end != NULL ? (size_t)(end - bytes) : n;
+        const size_t part = end ? (size_t)(end - bytes) : n;
 
         status = keep(t, bytes, part);
-        if (status != SMOL_OK || end == NULL)
+        if (status != SMOL_OK || !end)
             return status;
         status = add_line(t, t->line, t->line_bytes);
         t->line_bytes = 0;

@@ -13,36 +13,13 @@
 #define DEFAULT_METHOD "alpha"
 #define MAX_SEEDS 10000u
 
-struct choice {
-    const char *word;
-    int value;
-};
-
-static const struct choice dists[] = {{"sign", SMOL_SIGN}, {"gauss", SMOL_GAUSS}, {NULL, 0}};
-static const struct choice norms[] = {{"frozen", SMOL_NORM_FROZEN},
-                                      {"alpha", SMOL_NORM_OWN},
-                                      {"stored", SMOL_NORM_STORED},
-                                      {NULL, 0}};
-static const struct choice numbers[] = {
-    {"q8", SMOL_Q8}, {"q4", SMOL_Q4}, {"f16", SMOL_F16}, {"f32", SMOL_F32}, {NULL, 0}};
-static const struct choice learned[] = {
-    {"f16", SMOL_LEARNED_F16}, {"f32", SMOL_LEARNED_F32}, {"q8", SMOL_LEARNED_Q8}, {NULL, 0}};
-static const struct choice keeps[] = {{"last", 0}, {"best", 1}, {NULL, 0}};
-static const struct choice orders[] = {
-    {"random", SMOL_ORDER_RANDOM}, {"shuffled", SMOL_ORDER_SHUFFLED}, {NULL, 0}};
-static const struct choice starts[] = {{"e1", 0}, {"uniform", 1}, {NULL, 0}};
-
-/* The value of word in choices; value stays as it is if there is no word. */
-static int choose(int *value, const char *option, const char *word, const struct choice *choices)
+/* Whether the second of two words was given; *is_second stays as it is if neither was. */
+static bool choose(bool *is_second, const char *word, const char *first, const char *second)
 {
-    if (word == NULL)
-        return 0;
-    for (; choices->word != NULL; choices++)
-        if (strcmp(word, choices->word) == 0) {
-            *value = choices->value;
-            return 0;
-        }
-    return cli_usage_error(option, "unknown choice");
+    if (!word)
+        return true;
+    *is_second = strcmp(word, second) == 0;
+    return *is_second || strcmp(word, first) == 0;
 }
 
 static bool parse_d(uint32_t *d, const char *text)
@@ -55,46 +32,68 @@ static bool parse_d(uint32_t *d, const char *text)
     return true;
 }
 
+static bool parse_params(enum smol_params_numbers *numbers, const char *word)
+{
+    enum smol_dtype type;
+
+    if (!word)
+        return true;
+    if (!smol_dtype_parse(&type, word, SMOL_OF_PARAMETERS))
+        return false;
+    *numbers = type == SMOL_F16   ? SMOL_LEARNED_F16
+               : type == SMOL_F32 ? SMOL_LEARNED_F32
+                                  : SMOL_LEARNED_Q8;
+    return true;
+}
+
+/* The words that are names of something. */
+static int apply_names(struct smol_train_options *o, const struct train_line *w)
+{
+    bool is_shuffled = o->order == SMOL_ORDER_SHUFFLED;
+    const char *bad = NULL;
+
+    if (w->dist && !smol_dist_parse(&o->dist, w->dist))
+        bad = "--dist";
+    else if (w->norms && !smol_source_parse(&o->norms, SMOL_NORM, w->norms))
+        bad = "--norms";
+    else if (!parse_params(&o->numbers, w->param_type))
+        bad = "--param-type";
+    else if (w->embedding_type &&
+             !smol_dtype_parse(&o->embedding_type, w->embedding_type, SMOL_OF_EMBEDDINGS))
+        bad = "--embedding-type";
+    else if (!choose(&o->keep_best, w->keep, "last", "best"))
+        bad = "--keep";
+    else if (!choose(&o->uniform_alphas, w->init_alpha, "e1", "uniform"))
+        bad = "--init-alpha";
+    else if (!choose(&is_shuffled, w->order, "random", "shuffled"))
+        bad = "--order";
+    o->order = is_shuffled ? SMOL_ORDER_SHUFFLED : SMOL_ORDER_RANDOM;
+    return bad ? cli_usage_error(bad, "unknown choice") : cli_parse_isa(&o->isa, w->isa);
+}
+
 static int apply_words(struct train_args *args, const struct train_line *w)
 {
     struct smol_train_options *o = &args->options;
-    int dist = (int)o->dist, norm = (int)o->norms, type = (int)o->embedding_type;
-    int keep = o->keep_best, start = o->uniform_alphas, order = (int)o->order,
-        number = (int)o->numbers;
+    const uint32_t cores = cli_cores() / train_group_neighbours();
     struct smol_error error;
     int code;
 
-    if (choose(&dist, "--dist", w->dist, dists) || choose(&norm, "--norms", w->norms, norms) ||
-        choose(&number, "--param-type", w->param_type, learned) ||
-        choose(&type, "--embedding-type", w->embedding_type, numbers) ||
-        choose(&keep, "--keep", w->keep, keeps) ||
-        choose(&start, "--init-alpha", w->init_alpha, starts) ||
-        choose(&order, "--order", w->order, orders) || cli_parse_isa(&o->isa, w->isa))
-        return CLI_USAGE;
-    if (w->seed != NULL && !cli_parse_u64(&o->seed, w->seed))
+    if ((code = apply_names(o, w)) != 0)
+        return code;
+    if (w->seed && !cli_parse_u64(&o->seed, w->seed))
         return cli_usage_error("--seed", "takes 0..2^64-1");
-    o->dist = (enum smol_dist)dist;
-    o->norms = (enum smol_source)norm;
-    o->numbers = (enum smol_params_numbers)number;
-    o->embedding_type = (enum smol_dtype)type;
-    o->order = (enum smol_order)order;
-    o->keep_best = keep != 0;
-    o->gains = o->gains || w->gains != 0;
-    o->bias = o->bias || w->bias != 0;
-    o->layer_gains = o->layer_gains || w->layer_gains != 0;
-    o->uniform_alphas = start != 0;
+    o->gains = o->gains || w->gains;
+    o->bias = o->bias || w->bias;
+    o->layer_gains = o->layer_gains || w->layer_gains;
     o->recompute = w->recompute != 0;
     if (o->n_threads == 0)
-        o->n_threads =
-            cli_cores() / train_group_neighbours() > 0 ? cli_cores() / train_group_neighbours() : 1;
+        o->n_threads = cores > 0 ? cores : 1;
     o->group = train_group();
     if (args->seed_search > MAX_SEEDS)
         return cli_usage_error("--seed-search", "takes 0..10000");
     if ((code = train_rules_apply(o, &w->rules)) != 0)
         return code;
-    if (smol_train_options_check(o, &error) != SMOL_OK)
-        return cli_usage_error("options", error.text);
-    return 0;
+    return smol_train_options_check(o, &error) ? cli_usage_error("options", error.text) : 0;
 }
 
 /* The options of OUT.ckpt. */
@@ -105,8 +104,8 @@ static int checkpoint_options(struct smol_train_options *options, const char *ou
     struct smol_error error;
     enum smol_status status;
 
-    if (path == NULL)
-        return CLI_FAILED;
+    if (!path)
+        return cli_no_memory(output);
     status = cli_map(&mapping, path, &error);
     if (status == SMOL_OK) {
         status =

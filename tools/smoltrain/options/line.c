@@ -44,8 +44,8 @@ static struct poptOption model[] = {
              "alphas at the start: e1 is (1, 0, ...), uniform 1/sqrt(d) each", "NAME"),
     CLI_WORD("embedding-type", 0, &line.embedding_type,
              "embeddings in the file: q8, q4, f16 or f32", "TYPE"),
-    CLI_WORD("param-type", 0, &line.param_type,
-             "all other learned numbers in the file: f16 (default), f32 or q8", "TYPE"),
+    CLI_WORD("param-type", 0, &line.param_type, "parameters in the file: f16 (default), f32 or q8",
+             "TYPE"),
     CLI_REAL("embedding-std", 0, &line.args.options.embedding_std,
              "standard deviation of the embeddings at the start", "X"),
     CLI_REAL("logit-scale", 0, &line.args.options.logit_scale, "factor of the logits", "X"),
@@ -122,7 +122,7 @@ static bool is_among(const char *name, const char *const *names)
 {
     while (*names && strcmp(*names, name) != 0)
         names++;
-    return *names != NULL;
+    return *names;
 }
 
 /* From the help; names NULL: nothing is hidden. */

@@ -9,7 +9,7 @@ static int add(struct smol_train_options *options, const char *option, const cha
 {
     struct smol_error error;
 
-    if (method == NULL || smol_train_rule(options, tensors, method, &error) == SMOL_OK)
+    if (!method || smol_train_rule(options, tensors, method, &error) == SMOL_OK)
         return 0;
     return cli_usage_error(option, error.text);
 }
@@ -32,11 +32,11 @@ int train_rules_apply(struct smol_train_options *options, const struct train_rul
 {
     int code;
 
-    if (words->attn == NULL && words->mlp == NULL && words->recipe == NULL)
+    if (!words->attn && !words->mlp && !words->recipe)
         return 0;
     options->n_rules = 0;
     if ((code = add(options, "--attn", "h.*.attn.*", words->attn)) != 0 ||
         (code = add(options, "--mlp", "h.*.mlp.*", words->mlp)) != 0)
         return code;
-    return words->recipe != NULL ? add_recipe(options, words->recipe) : 0;
+    return words->recipe ? add_recipe(options, words->recipe) : 0;
 }

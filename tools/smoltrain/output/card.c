@@ -12,7 +12,7 @@ static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
-    return slash != NULL ? slash + 1 : path;
+    return slash ? slash + 1 : path;
 }
 
 static json_t *data_json(const struct train_args *args, const struct smol_trainer *t,
@@ -22,7 +22,7 @@ static json_t *data_json(const struct train_args *args, const struct smol_traine
     const bool bytes = smol_trainer_config(t)->tokenizer == SMOL_TOKENIZER_BYTES;
     json_int_t n_files = 0;
 
-    while (args->data[n_files] != NULL)
+    while (args->data[n_files])
         n_files++;
     cli_hex(hex, corpus->text_hash, SMOL_TEXT_HASH_BYTES);
     return json_pack(
@@ -36,7 +36,7 @@ static json_t *data_json(const struct train_args *args, const struct smol_traine
 static json_t *options_json(const struct train_args *args)
 {
     char *text = smol_train_options_json(&args->options);
-    json_t *json = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
 
     free(text);
     return json;
@@ -51,7 +51,7 @@ static const char *date(char dest[32])
     time_t when;
     struct tm utc;
 
-    if (text == NULL || *text == '\0')
+    if (!text || *text == '\0')
         return NULL;
     seconds = strtoll(text, &end, 10);
     when = (time_t)seconds;

@@ -33,7 +33,7 @@ static bool stays(const char *line, size_t n, uint32_t step)
     const char *event = json_string_value(json_object_get(record, "event"));
     const bool good = (!json_is_integer(value) || json_integer_value(value) <= (json_int_t)step) &&
                       !json_is_true(json_object_get(record, "stored")) &&
-                      (event == NULL || strcmp(event, "model") != 0);
+                      (!event || strcmp(event, "model") != 0);
 
     json_decref(record);
     return good;
@@ -48,7 +48,7 @@ static size_t cut(char *text, size_t size, uint32_t step)
         const char *end = memchr(text + at, '\n', size - at);
         size_t n;
 
-        if (end == NULL)
+        if (!end)
             break;
         n = (size_t)(end - (text + at));
         if (stays(text + at, n, step)) {

@@ -27,7 +27,7 @@ char *train_checkpoint_path(const char *model)
     const size_t n = strlen(model) - cut;
     char *path = malloc(n + sizeof ".ckpt");
 
-    if (path != NULL) {
+    if (path) {
         memcpy(path, model, n);
         memcpy(path + n, ".ckpt", sizeof ".ckpt");
     }
@@ -39,15 +39,15 @@ static int check_place(const char *path)
 {
     struct stat s;
     char *folder = strdup(path);
-    char *slash = folder != NULL ? strrchr(folder, '/') : NULL;
+    char *slash = folder ? strrchr(folder, '/') : NULL;
     int code = 0;
 
-    if (folder == NULL)
+    if (!folder)
         return cli_no_memory(path);
-    if (slash != NULL)
+    if (slash)
         slash[slash == folder ? 1 : 0] = '\0';
-    if (access(slash != NULL ? folder : ".", W_OK | X_OK) != 0)
-        code = cli_fail_errno(slash != NULL ? folder : ".");
+    if (access(slash ? folder : ".", W_OK | X_OK) != 0)
+        code = cli_fail_errno(slash ? folder : ".");
     free(folder);
     if (code == 0 && stat(path, &s) == 0 && S_ISDIR(s.st_mode))
         return cli_fail(path, "%s", strerror(EISDIR));
@@ -65,12 +65,12 @@ int train_output_open(struct train_output *output, const struct train_args *args
                         tensors
                             ? "safetensors are for --method full; give the model a name in .smol"
                             : "--method full has no .smol form; give it a name in .safetensors");
-    if (args->options.full && args->sign_key != NULL)
+    if (args->options.full && args->sign_key)
         return cli_fail(args->output, "safetensors hold no signature");
     if ((code = check_place(args->output)) != 0)
         return code;
     o.checkpoint = train_checkpoint_path(args->output);
-    if (o.checkpoint == NULL)
+    if (!o.checkpoint)
         return cli_no_memory(args->output);
     if (!args->resume && access(o.checkpoint, F_OK) == 0) {
         code =
@@ -84,12 +84,12 @@ int train_output_open(struct train_output *output, const struct train_args *args
     }
     smol_remove_leftovers(o.checkpoint);
     smol_remove_leftovers(args->output);
-    if (args->sign_key != NULL &&
+    if (args->sign_key &&
         (code = key_file_secret(&o.key, args->sign_key, args->password_file)) != 0) {
         free(o.checkpoint);
         return code;
     }
-    o.is_signed = args->sign_key != NULL;
+    o.is_signed = args->sign_key;
     *output = o;
     return 0;
 }
@@ -226,7 +226,7 @@ enum smol_status train_output_write(struct train_output *o, const struct train_a
     enum smol_status status;
 
     o->trouble = o->path;
-    if (card == NULL)
+    if (!card)
         return cli_error(error, SMOL_E_MEMORY, "no memory for the card");
     status = args->options.full ? write_safetensors(o, trainer, card, error)
                                 : write_model(o, trainer, card, error);

@@ -13,11 +13,9 @@
 
 static void record(struct train_report *r, json_t *object)
 {
-    char *text =
-        r->log != NULL ? cli_json_text(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = r->log ? cli_json_text(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 
-    if (r->log != NULL &&
-        (text == NULL || fprintf(r->log, "%s\n", text) < 0 || fflush(r->log) != 0))
+    if (r->log && (!text || fprintf(r->log, "%s\n", text) < 0 || fflush(r->log) != 0))
         r->log_failed = true;
     free(text);
     json_decref(object);
@@ -33,10 +31,10 @@ static json_t *data_json(char *const *paths)
 {
     json_t *list;
 
-    if (paths[1] == NULL)
+    if (!paths[1])
         return json_string(paths[0]);
     list = json_array();
-    for (; *paths != NULL; paths++)
+    for (; *paths; paths++)
         json_array_append_new(list, json_string(*paths));
     return list;
 }
@@ -46,7 +44,7 @@ static void record_start(struct train_report *r, const struct smol_trainer *t,
 {
     char tokens[TRAIN_LOG_HASH_BYTES], tokenizer[TRAIN_LOG_HASH_BYTES];
     char *text = smol_train_options_json(&r->args->options);
-    json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    json_t *options = text ? json_loads(text, 0, NULL) : NULL;
     const struct smol_config *c = smol_trainer_config(t);
     const bool bytes = c->tokenizer == SMOL_TOKENIZER_BYTES;
 
@@ -71,7 +69,7 @@ bool train_report_open(struct train_report *r, const struct train_args *args,
 {
     *r = (struct train_report){
         .args = args, .smoothed = -1, .val = -1, .quiet = !train_group_is_first()};
-    if (args->log != NULL && !r->quiet) {
+    if (args->log && !r->quiet) {
         struct smol_error error;
 
         smol_remove_leftovers(args->log);
@@ -80,7 +78,7 @@ bool train_report_open(struct train_report *r, const struct train_args *args,
             return false;
         }
         r->log = fopen(args->log, args->resume ? "a" : "w");
-        if (r->log == NULL) {
+        if (!r->log) {
             cli_fail_errno(args->log);
             return false;
         }
@@ -171,7 +169,7 @@ bool train_report_close(struct train_report *r)
 
     if (r->terminal)
         fputs("\r\x1b[K", stderr);
-    if (r->log != NULL) {
+    if (r->log) {
         good = !r->log_failed && ferror(r->log) == 0;
         if (fclose(r->log) != 0)
             good = false;

@@ -40,7 +40,7 @@ static char *join(const char *folder, const char *name, uint32_t d, const char *
 
     if (d != 0)
         snprintf(number, sizeof number, "-%lu", (unsigned long)d);
-    if (path != NULL)
+    if (path)
         snprintf(path, size, "%s/%s%s%s", folder, name, number, end);
     return path;
 }
@@ -51,8 +51,8 @@ static int set_up_run(struct run *r, const char *folder, const char *method, uin
 
     r->model = join(folder, method, d, full ? ".safetensors" : ".smol");
     r->log = join(folder, method, d, ".jsonl");
-    r->checkpoint = r->model != NULL ? train_checkpoint_path(r->model) : NULL;
-    if (r->log == NULL || r->checkpoint == NULL)
+    r->checkpoint = r->model ? train_checkpoint_path(r->model) : NULL;
+    if (!r->log || !r->checkpoint)
         return cli_no_memory(folder);
     return train_sweep_run_args(&r->args, &(struct train_sweep_run){method, r->model, r->log, d});
 }
@@ -68,8 +68,7 @@ static int set_up(struct series *s)
     s->markdown = join(folder, "sweep", 0, ".md");
     s->csv = join(folder, "sweep", 0, ".csv");
     s->picture = join(folder, "sweep", 0, ".svg");
-    if (s->runs == NULL || s->logs == NULL || s->markdown == NULL || s->csv == NULL ||
-        s->picture == NULL)
+    if (!s->runs || !s->logs || !s->markdown || !s->csv || !s->picture)
         return cli_no_memory(folder);
     while (code == 0 && s->n < s->args.n + 2) {
         const size_t i = s->n++;
@@ -112,15 +111,15 @@ static json_int_t start_number(const struct run_log *log, const char *tokens, co
 {
     const json_t *number = json_object_get(log->start, tokens);
 
-    return json_integer_value(number != NULL ? number : json_object_get(log->start, bytes));
+    return json_integer_value(number ? number : json_object_get(log->start, bytes));
 }
 
 static bool has_options(const struct run_log *log, const struct run *r)
 {
     char *text = smol_train_options_json(&r->args.options);
-    json_t *options = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    json_t *options = text ? json_loads(text, 0, NULL) : NULL;
     char *wanted = rounded(options), *found = rounded(json_object_get(log->start, "options"));
-    const bool same = wanted != NULL && found != NULL && strcmp(wanted, found) == 0;
+    const bool same = wanted && found && strcmp(wanted, found) == 0;
 
     json_decref(options);
     free(text);
@@ -134,7 +133,7 @@ static bool has_hash(const struct run_log *log, const char *name, const char *ha
 {
     const char *found = json_string_value(json_object_get(log->start, name));
 
-    return found == NULL || strcmp(found, hash) == 0;
+    return !found || strcmp(found, hash) == 0;
 }
 
 /* What a log has that is not this run's; NULL if it is of this run on this text. */
@@ -149,7 +148,7 @@ static const char *difference(const struct run_log *log, const struct run *r,
     train_log_hashes(text, tokenizer, corpus);
     if (!has_options(log, r))
         return "other options";
-    if ((vocab != NULL ? json_integer_value(vocab) : 256) != (json_int_t)corpus->vocab ||
+    if ((vocab ? json_integer_value(vocab) : 256) != (json_int_t)corpus->vocab ||
         !has_hash(log, "tokenizer_xxh3", tokenizer))
         return "another tokenizer";
     if (tokens != (json_int_t)corpus->n_tokens || !has_hash(log, "tokens_xxh3", text))
@@ -176,9 +175,9 @@ static int take_finished(struct run_log *log, bool *done, const struct run *r,
         return code;
     *done = log->finished;
     other = log->finished ? difference(log, r, corpus) : NULL;
-    if (!log->finished || other != NULL)
+    if (!log->finished || other)
         run_log_free(log);
-    if (other == NULL)
+    if (!other)
         return 0;
     return cli_fail(r->model, "of %s; choose another folder, or delete it", other);
 }
