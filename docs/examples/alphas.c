@@ -1,4 +1,4 @@
-/* Learned numbers where they lie in the file: prints the alphas of every matrix that has its own.
+/* Parameters where they lie in the file: prints the alphas of every matrix that has its own.
  *     cc -std=c11 alphas.c $(pkg-config --cflags --libs smol) -o alphas
  * Usage: alphas MODEL.smol */
 #include <smol/initial.h>

@@ -1,6 +1,7 @@
 /* Arrays in other programs' files: what a safetensors or .npy file holds, and the mean of each
- * array. cc -std=c11 arrays.c $(pkg-config --cflags --libs smol_train) -o arrays Usage: arrays FILE
- */
+ * array.
+ *     cc -std=c11 arrays.c $(pkg-config --cflags --libs smol_train) -o arrays
+ * Usage: arrays FILE */
 #include <smol/arrays.h>
 #include <smol/io.h>
 

@@ -1,6 +1,7 @@
 /* A model opened from a path and written anew, whole or not at all, with another card. A signature
- * does not outlive that. cc -std=c11 card.c $(pkg-config --cflags --libs smol) -o card Usage: card
- * MODEL.smol JSON OUT.smol */
+ * does not outlive that.
+ *     cc -std=c11 card.c $(pkg-config --cflags --libs smol) -o card
+ * Usage: card MODEL.smol JSON OUT.smol */
 #include <smol/io.h>
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* A corpus in memory: encodes each file as a document by the tokenizer of bytes, and prints what
- * came of it. cc -std=c11 documents.c $(pkg-config --cflags --libs smol_train) -o documents Usage:
- * documents FILE... */
+ * came of it.
+ *     cc -std=c11 documents.c $(pkg-config --cflags --libs smol_train) -o documents
+ * Usage: documents FILE... */
 #include <smol/corpus.h>
 #include <smol/io.h>
 

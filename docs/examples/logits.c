@@ -1,15 +1,11 @@
-/* A session in memory of the caller's: feeds it a text of bytes, and prints the five likeliest
- * bytes that may follow. cc -std=c11 logits.c $(pkg-config --cflags --libs smol) -o logits Usage:
- * logits MODEL.smol TEXT */
-#include <smol/io.h>
-#include <smol/session.h>
-#include <smol/tokenizer.h>
+/* From a path to logits: the five likeliest tokens that may follow a text.
+ *     cc -std=c11 logits.c $(pkg-config --cflags --libs smol) -o logits
+ * Usage: logits MODEL.smol TEXT */
+#include <smol/model.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define MAX_TOKENS 1024
 #define SHOWN 5
 
 /* Keeps the likeliest so far in falling order; of equal ones the first comes first. */
@@ -30,35 +26,28 @@ static void print_best(const float *logits, uint32_t vocab)
 
 int main(int argc, char **argv)
 {
-    /* The logits are the same with any number. */
-    const struct smol_session_options options = {.n_threads = 2};
-    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-    struct smol_mapping mapping = {.fd = -1};
-    struct smol_session *session = NULL;
-    struct smol_file file;
-    uint32_t tokens[MAX_TOKENS];
-    void *memory = NULL;
-    size_t n, n_bytes;
+    struct smol_model_facts facts;
+    struct smol_model *model = NULL;
+    struct smol_text *text = NULL;
+    struct smol_error error;
     int code = 1;
 
-    if (argc != 3 || strlen(argv[2]) == 0 || strlen(argv[2]) > MAX_TOKENS) {
+    if (argc != 3) {
         fprintf(stderr, "usage: logits MODEL.smol TEXT\n");
         return 2;
     }
-    if (smol_file_open(&mapping, &file, argv[1], 1, &error) ||
-        smol_encode_bytes(&n, tokens, &file, (const uint8_t *)argv[2], strlen(argv[2]), &error) ||
-        smol_session_size(&n_bytes, &file, &options, &error) ||
-        !(memory = aligned_alloc(64, (n_bytes + 63) / 64 * 64)) ||
-        smol_session_init(&session, &file, &options, memory, n_bytes, &error) ||
-        smol_session_feed(session, tokens, n, &error))
+    if (smol_model_open(&model, argv[1], 1, &error) ||
+        smol_text_create(&text, model, NULL, NULL, &error) ||
+        smol_text_append_bytes(text, argv[2], strlen(argv[2]), &error) ||
+        smol_text_feed(text, &error))
         goto done;
-    print_best(smol_session_logits(session), file.config.vocab);
+    smol_model_describe(&facts, sizeof facts, model);
+    print_best(smol_text_logits(text), facts.vocab);
     code = 0;
 done:
     if (code)
         fprintf(stderr, "logits: %s: %s\n", argv[1], error.text);
-    smol_session_finish(session); /* before the memory that it lives in */
-    free(memory);
-    smol_mapping_close(&mapping);
+    smol_text_destroy(text);
+    smol_model_close(model);
     return code;
 }

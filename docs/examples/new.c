@@ -1,6 +1,7 @@
 /* A new model: a small one of the method `embed`, which learns nothing but its embeddings, as a
- * trainer would begin with. cc -std=c11 new.c $(pkg-config --cflags --libs smol) -o new Usage: new
- * SEED OUT.smol */
+ * trainer would begin with.
+ *     cc -std=c11 new.c $(pkg-config --cflags --libs smol) -o new
+ * Usage: new SEED OUT.smol */
 #include <smol/initial.h>
 #include <smol/io.h>
 

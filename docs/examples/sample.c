@@ -1,6 +1,7 @@
 /* A sampler without a model: picks N times among the logits given, and prints the numbers of those
- * that it picked. cc -std=c11 sample.c $(pkg-config --cflags --libs smol) -o sample Usage: sample
- * SEED N LOGIT... */
+ * that it picked.
+ *     cc -std=c11 sample.c $(pkg-config --cflags --libs smol) -o sample
+ * Usage: sample SEED N LOGIT... */
 #include <smol/sampler.h>
 
 #include <stdio.h>
@@ -26,7 +27,7 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < n_logits; i++)
         logits[i] = strtof(argv[3 + i], NULL);
-    smol_sampler_defaults(&options);
+    smol_sampler_defaults(&options, sizeof options);
     options.seed = strtoull(argv[1], NULL, 10);
     options.repeat_penalty = 1.1f;
     if (smol_sampler_size(&n_bytes, (uint32_t)n_logits, &options, &error) ||

@@ -1,6 +1,7 @@
 /* The configuration of a model: its shape, and for every matrix its size and where its weights come
- * from. cc -std=c11 schemes.c $(pkg-config --cflags --libs smol) -o schemes Usage: schemes
- * MODEL.smol */
+ * from.
+ *     cc -std=c11 schemes.c $(pkg-config --cflags --libs smol) -o schemes
+ * Usage: schemes MODEL.smol */
 #include <smol/config.h>
 #include <smol/io.h>
 

@@ -1,6 +1,7 @@
 /* What a model file is made of: parses bytes that are in memory already, proves them, and prints
- * how many serve what. cc -std=c11 sections.c $(pkg-config --cflags --libs smol) -o sections Usage:
- * sections MODEL.smol */
+ * how many serve what.
+ *     cc -std=c11 sections.c $(pkg-config --cflags --libs smol) -o sections
+ * Usage: sections MODEL.smol */
 #include <smol/file.h>
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* Signs a model with a secret key of minisign's that has no password, and proves the result against
- * that key. cc -std=c11 sign.c $(pkg-config --cflags --libs smol) -o sign Usage: sign SECRET.key
- * MODEL.smol OUT.smol */
+ * that key.
+ *     cc -std=c11 sign.c $(pkg-config --cflags --libs smol) -o sign
+ * Usage: sign SECRET.key MODEL.smol OUT.smol */
 #include <smol/io.h>
 #include <smol/key.h>
 

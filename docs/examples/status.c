@@ -1,5 +1,6 @@
 /* How a failure is told: opens every file given as a model, and prints the status, the place and
- * the rule that was broken. cc -std=c11 status.c $(pkg-config --cflags --libs smol) -o status
+ * the rule that was broken.
+ *     cc -std=c11 status.c $(pkg-config --cflags --libs smol) -o status
  * Usage: status FILE... */
 #include <smol/io.h>
 #include <smol/status.h>

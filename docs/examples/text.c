@@ -1,78 +1,46 @@
-/* A text of bytes that goes on for longer than its context, over a session and a sampler in one
- * block of memory. cc -std=c11 text.c $(pkg-config --cflags --libs smol) -o text Usage: text
- * MODEL.smol TEXT N */
-#include <smol/io.h>
+/* A text that goes on for longer than its context: continues TEXT by N tokens, and tells whenever
+ * the first half of the context is dropped.
+ *     cc -std=c11 text.c $(pkg-config --cflags --libs smol) -o text
+ * Usage: text MODEL.smol TEXT N */
+#include <smol/model.h>
 #include <smol/text.h>
-#include <smol/tokenizer.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CONTEXT 32
-
-/* Appends the bytes, then N more, of which it prints each. */
-static enum smol_status go_on(struct smol_text *text, const struct smol_file *file,
-                              const char *bytes, long n, struct smol_error *error)
-{
-    uint8_t room[SMOL_MAX_TOKEN_BYTES];
-    uint32_t tokens[CONTEXT], token;
-    size_t n_tokens;
-
-    if (smol_encode_bytes(&n_tokens, tokens, file, (const uint8_t *)bytes, strlen(bytes), error) ||
-        smol_text_append(text, tokens, n_tokens, error))
-        return error->code;
-    for (; n > 0; n--) {
-        struct smol_span span;
-        if (smol_text_is_full(text))
-            fprintf(stderr, "text: the context is full after %zu tokens\n", smol_text_count(text));
-        if (smol_text_next(&token, text, error))
-            return error->code;
-        span = smol_token_bytes(room, file, token);
-        fwrite(span.data, 1, span.size_bytes, stdout);
-    }
-    return SMOL_OK;
-}
-
 int main(int argc, char **argv)
 {
-    const struct smol_session_options options = {.context = CONTEXT};
-    struct smol_sampler_options sampling;
-    struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"};
-    struct smol_mapping mapping = {.fd = -1};
-    struct smol_session *session = NULL;
-    struct smol_sampler *sampler;
+    const struct smol_session_options options = {.struct_bytes = sizeof options, .context = 32};
+    struct smol_model *model = NULL;
     struct smol_text *text = NULL;
-    struct smol_file file;
-    size_t session_bytes, sampler_bytes;
-    uint8_t *memory = NULL;
+    struct smol_error error;
+    char bytes[SMOL_MAX_TOKEN_BYTES];
+    uint32_t token;
+    size_t n;
     int code = 1;
 
-    if (argc != 4 || strlen(argv[2]) == 0 || strlen(argv[2]) > CONTEXT) {
-        fprintf(stderr, "usage: text MODEL.smol TEXT N (a text of at most %d bytes)\n", CONTEXT);
+    if (argc != 4) {
+        fprintf(stderr, "usage: text MODEL.smol TEXT N\n");
         return 2;
     }
-    smol_sampler_defaults(&sampling);
-    if (smol_file_open(&mapping, &file, argv[1], 1, &error) ||
-        smol_session_size(&session_bytes, &file, &options, &error) ||
-        smol_sampler_size(&sampler_bytes, file.config.vocab, &sampling, &error))
+    if (smol_model_open(&model, argv[1], 1, &error) ||
+        smol_text_create(&text, model, &options, NULL, &error) ||
+        smol_text_append_bytes(text, argv[2], strlen(argv[2]), &error))
         goto done;
-    session_bytes = (session_bytes + 63) / 64 * 64;
-    sampler_bytes = (sampler_bytes + 63) / 64 * 64;
-    if (!(memory = aligned_alloc(64, session_bytes + sampler_bytes)) ||
-        smol_session_init(&session, &file, &options, memory, session_bytes, &error) ||
-        smol_sampler_init(&sampler, file.config.vocab, &sampling, memory + session_bytes,
-                          sampler_bytes, &error) ||
-        smol_text_create(&text, session, sampler, &error) ||
-        go_on(text, &file, argv[2], strtol(argv[3], NULL, 10), &error))
-        goto done;
+    for (long left = strtol(argv[3], NULL, 10); left > 0; left--) {
+        if (smol_text_is_full(text))
+            fprintf(stderr, "text: the context is full after %zu tokens\n", smol_text_count(text));
+        if (smol_text_next(&token, text, &error) ||
+            smol_model_decode(&n, bytes, sizeof bytes, model, &token, 1, &error))
+            goto done;
+        fwrite(bytes, 1, n, stdout);
+    }
     code = 0;
 done:
     if (code)
         fprintf(stderr, "text: %s: %s\n", argv[1], error.text);
     smol_text_destroy(text);
-    smol_session_finish(session);
-    free(memory);
-    smol_mapping_close(&mapping);
+    smol_model_close(model);
     return code;
 }

@@ -1,8 +1,8 @@
 /* Threads share one model, which is constant: each continues the same text, with a session and a
- * seed of its own. cc -std=c11 threads.c $(pkg-config --cflags --libs smol) -pthread -o threads
+ * seed of its own.
+ *     cc -std=c11 threads.c $(pkg-config --cflags --libs smol) -pthread -o threads
  * Usage: threads MODEL.smol TEXT N_THREADS */
 #include <smol/model.h>
-#include <smol/tokenizer.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,6 @@
 #include <threads.h>
 
 #define MAX_THREADS 16
-#define MAX_BYTES 256
 #define N_TOKENS 24
 
 /* What one thread works on; nobody else touches it meanwhile. */
@@ -23,56 +22,40 @@ struct job {
     thrd_t thread;
 };
 
-static enum smol_status write_text(struct job *job, struct smol_text *text)
-{
-    uint32_t prompt[MAX_BYTES];
-    size_t n;
-    enum smol_status status =
-        smol_encode_bytes(&n, prompt, smol_model_file(job->model), (const uint8_t *)job->prompt,
-                          strlen(job->prompt), &job->error);
-
-    if (status == SMOL_OK)
-        status = smol_text_append(text, prompt, n, &job->error);
-    for (int i = 0; status == SMOL_OK && i < N_TOKENS; i++)
-        status = smol_text_next(&job->tokens[i], text, &job->error);
-    return status;
-}
-
 static int work(void *argument)
 {
     struct job *job = argument;
     struct smol_sampler_options sampling;
-    struct smol_text *text;
+    struct smol_text *text = NULL;
     enum smol_status status;
 
-    smol_sampler_defaults(&sampling);
+    smol_sampler_defaults(&sampling, sizeof sampling);
     sampling.seed = job->seed;
-    status = smol_model_text(&text, job->model, NULL, &sampling, &job->error);
-    if (status == SMOL_OK) {
-        status = write_text(job, text);
-        smol_text_destroy(text);
-    }
+    status = smol_text_create(&text, job->model, NULL, &sampling, &job->error);
+    if (status == SMOL_OK)
+        status = smol_text_append_bytes(text, job->prompt, strlen(job->prompt), &job->error);
+    for (int i = 0; status == SMOL_OK && i < N_TOKENS; i++)
+        status = smol_text_next(&job->tokens[i], text, &job->error);
+    smol_text_destroy(text);
     return (int)status;
 }
 
 /* Waits for a thread and prints its text; whether there is one. */
 static int finish(struct job *job)
 {
-    uint8_t room[SMOL_MAX_TOKEN_BYTES];
+    unsigned char bytes[N_TOKENS * SMOL_MAX_TOKEN_BYTES];
+    size_t n;
     int status;
 
     thrd_join(job->thread, &status);
-    if (status) {
+    if (status || smol_model_decode(&n, bytes, sizeof bytes, job->model, job->tokens, N_TOKENS,
+                                    &job->error)) {
         fprintf(stderr, "threads: %s\n", job->error.text);
         return 0;
     }
     printf("%llu:", (unsigned long long)job->seed);
-    for (int i = 0; i < N_TOKENS; i++) {
-        const struct smol_span span =
-            smol_token_bytes(room, smol_model_file(job->model), job->tokens[i]);
-        for (size_t k = 0; k < span.size_bytes; k++)
-            printf(" %02x", span.data[k]);
-    }
+    for (size_t i = 0; i < n; i++)
+        printf(" %02x", bytes[i]);
     printf("\n");
     return 1;
 }
@@ -85,7 +68,7 @@ int main(int argc, char **argv)
     struct smol_error error;
     int started = 0, good = 0;
 
-    if (n < 1 || n > MAX_THREADS || strlen(argv[2]) == 0 || strlen(argv[2]) > MAX_BYTES) {
+    if (n < 1 || n > MAX_THREADS) {
         fprintf(stderr, "usage: threads MODEL.smol TEXT N_THREADS\n");
         return 2;
     }

@@ -1,6 +1,7 @@
 /* Text to tokens and back: encodes a text by the tokenizer of a model, and prints each token with
- * its bytes. cc -std=c11 tokens.c $(pkg-config --cflags --libs smol) -o tokens Usage: tokens
- * MODEL.smol TEXT */
+ * its bytes.
+ *     cc -std=c11 tokens.c $(pkg-config --cflags --libs smol) -o tokens
+ * Usage: tokens MODEL.smol TEXT */
 #include <smol/io.h>
 #include <smol/tokenizer.h>
 

@@ -1,6 +1,7 @@
 /* Training from memory: a small model of the method `alpha` learns a text, and is written as a
- * file. cc -std=c11 train.c $(pkg-config --cflags --libs smol_train) -o train Usage: train TEXT
- * OUT.smol STEPS */
+ * file.
+ *     cc -std=c11 train.c $(pkg-config --cflags --libs smol_train) -o train
+ * Usage: train TEXT OUT.smol STEPS */
 #include <smol/io.h>
 #include <smol/train.h>
 

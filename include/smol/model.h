@@ -1,5 +1,5 @@
-/* A model behind one handle: for programs that would rather not place memory themselves, and for
- * other languages; python/smol is made of this header, text.h, tokenizer.h and weights.h.
+/* A model behind one handle: from a path to tokens, to text, to logits, to a perplexity. With
+ * text.h, which it includes, it is all that most programs need; smol(3) shows it on one page.
  * Everything here allocates. A model is constant once it is open: threads may share it, each with
  * texts of its own. */
 #ifndef SMOL_MODEL_H
@@ -11,13 +11,12 @@
 extern "C" {
 #endif
 
-struct smol_model;
-
 /* Of the library that runs, which may be newer than this header: "0.1.0". */
 const char *smol_version(void);
 
-/* Opens a file as smol_file_open does: checksums, hash over n_threads threads, and the signature if
- * there is one. Errors: those of a file; IO; MEMORY. */
+/* Opens a file and checks all of it: its structure, its checksums, its hash, shared out to
+ * n_threads threads (0 = 1), and its signature if there is one. Errors: those of a file; IO;
+ * MEMORY. */
 enum smol_status smol_model_open(struct smol_model **model, const char *path, uint32_t n_threads,
                                  struct smol_error *error);
 /* The same of a file in memory, which stays the caller's and must outlive the model unchanged. */
@@ -27,33 +26,65 @@ enum smol_status smol_model_open_memory(struct smol_model **model, const void *b
 /* After its texts. Accepts NULL. */
 void smol_model_close(struct smol_model *model);
 
-/* The view that the other headers take; lives as long as the model. */
-const struct smol_file *smol_model_file(const struct smol_model *model);
-/* Its configuration, for languages that do not know struct smol_file. */
-const struct smol_config *smol_model_config(const struct smol_model *model);
+#define SMOL_NO_TOKEN UINT32_MAX
 
-/* What a model is, in plain numbers. */
+/* What a model is, in plain numbers. New ones are added at the end. */
 struct smol_model_facts {
     uint32_t n_layers, n_heads, width, n_ff, context, vocab;
+    uint32_t start_token; /* what an empty prompt stands for */
+    uint32_t end_token;   /* which ends a text: that of SMOL_END_OF_TEXT, or SMOL_NO_TOKEN */
     uint64_t seed;
-    uint64_t learned_numbers;                 /* outside wte and wpe */
+    uint64_t parameters;                      /* outside wte and wpe */
     uint64_t file_bytes, non_embedding_bytes; /* the latter without tokenizer and card too */
     uint8_t hash[SMOL_HASH_BYTES];
     uint32_t is_signed;                        /* 0 or 1 */
     uint8_t public_key[SMOL_PUBLIC_KEY_BYTES]; /* of the signature; 0 if there is none */
 };
-void smol_model_describe(struct smol_model_facts *facts, const struct smol_model *model);
+/* struct_bytes: sizeof *facts. What an older library does not know is 0. */
+void smol_model_describe(struct smol_model_facts *facts, size_t struct_bytes,
+                         const struct smol_model *model);
 
 /* CHANGED if the file was written to since it was opened; a model in memory never is. */
 enum smol_status smol_model_check(const struct smol_model *model, struct smol_error *error);
 
-/* An empty text with a session and a sampler of its own, which smol_text_destroy ends too. session
- * NULL: one thread and the whole context; sampler NULL: smol_sampler_defaults. Errors: ARGUMENT,
- * MEMORY. */
-enum smol_status smol_model_text(struct smol_text **text, const struct smol_model *model,
-                                 const struct smol_session_options *session,
-                                 const struct smol_sampler_options *sampler,
-                                 struct smol_error *error);
+/* Encodes any bytes as at most size_bytes tokens, for which there must be room. Errors: TOKEN, with
+ * the offset in the text, if a byte has no token, as in a vocabulary of under 256; MEMORY. */
+enum smol_status smol_model_encode(size_t *n_tokens, uint32_t *tokens,
+                                   const struct smol_model *model, const void *text,
+                                   size_t size_bytes, struct smol_error *error);
+
+/* The bytes that n tokens stand for, without a 0 at their end; none is over SMOL_MAX_TOKEN_BYTES
+ * long. A token may end within a UTF-8 character: smol_utf8_incomplete, in
+ * tokenizer.h, tells. text NULL: only
+ * counts. Errors: TOKEN, past the vocabulary; ARGUMENT if they take more than capacity_bytes. */
+enum smol_status smol_model_decode(size_t *size_bytes, void *text, size_t capacity_bytes,
+                                   const struct smol_model *model, const uint32_t *tokens, size_t n,
+                                   struct smol_error *error);
+
+/* How well a model predicts a text: the loss of every token but the first, in windows of the
+ * context (SPEC.md 11). */
+struct smol_score {
+    double nats;                /* the sum of all losses */
+    uint64_t n_tokens, n_bytes; /* that were predicted */
+    double nats_per_token, bits_per_byte, perplexity;
+};
+/* session NULL: one thread and the whole context. Errors: those of smol_text_create and of
+ * smol_model_encode; ARGUMENT if the text has fewer than two tokens; NUMERIC. */
+enum smol_status smol_model_score(struct smol_score *score, const struct smol_model *model,
+                                  const struct smol_session_options *session, const void *text,
+                                  size_t size_bytes, struct smol_error *error);
+
+/* ---- Advanced: may change between minor versions until 1.0 ---- */
+
+/* A model of a file that the caller opened and checked as far as it wants to. The bytes stay the
+ * caller's and must outlive the model; *file need not. Errors: MEMORY. */
+enum smol_status smol_model_open_file(struct smol_model **model, const struct smol_file *file,
+                                      struct smol_error *error);
+
+/* The view that the other headers take; lives as long as the model. */
+const struct smol_file *smol_model_file(const struct smol_model *model);
+/* Its configuration, for languages that do not know struct smol_file. */
+const struct smol_config *smol_model_config(const struct smol_model *model);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,8 @@
-/* Choosing the next token from logits. SPEC.md 10. Lives in memory of the
- * caller's and allocates nothing. One sampler may be used by one thread at a time. */
+/* Choosing the next token from logits. SPEC.md 10. The options and their defaults are what texts
+ * take too.
+ *
+ * Advanced, and may change between minor versions until 1.0: the sampler by itself, which lives in
+ * memory of the caller's and allocates nothing. It may be used by one thread at a time. */
 #ifndef SMOL_SAMPLER_H
 #define SMOL_SAMPLER_H
 
@@ -10,9 +13,8 @@
 extern "C" {
 #endif
 
-struct smol_sampler;
-
 struct smol_sampler_options {
+    size_t struct_bytes; /* sizeof(struct smol_sampler_options), as smol(3) says */
     uint64_t seed;
     float temperature;     /* <= 0: greedy */
     uint32_t top_k;        /* 0 = off */
@@ -22,8 +24,11 @@ struct smol_sampler_options {
     int32_t repeat_last_n; /* 0 = off, -1 = every token so far */
 };
 
-/* llama.cpp's: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1 over 64; seed 0. */
-void smol_sampler_defaults(struct smol_sampler_options *options);
+/* llama.cpp's: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1 over 64; seed 0.
+ * struct_bytes: sizeof *options, which goes into the structure. */
+void smol_sampler_defaults(struct smol_sampler_options *options, size_t struct_bytes);
+
+struct smol_sampler;
 
 /* Bytes that smol_sampler_init needs. ARGUMENT if an option or the vocabulary is out of range. */
 enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,

@@ -1,10 +1,12 @@
-/* Running a model: tokens in, logits out, with a KV cache. SPEC.md 7 and 8.
- * A session lives in memory that the caller gives it once and allocates nothing
- * afterwards. The logits of a file and its tokens are the same bits whatever the
- * thread count, the batch size and the split of the tokens over calls.
- * One session may be used by one thread at a time; sessions are independent. Of a model with a
- * Fourier projection, create and destroy use the planner of FFTW in single precision, under a lock
- * of their own: a program that plans with it too does not do so meanwhile. */
+/* Running a model: tokens in, logits out, with a KV cache. SPEC.md 7 and 8. The logits of a file
+ * and its tokens are the same bits whatever the thread count, the batch size and the split of the
+ * tokens over calls. The options are what texts take too.
+ *
+ * Advanced, and may change between minor versions until 1.0: all but the options. A session lives
+ * in memory that the caller gives it once, and allocates nothing afterwards. It may be used by one
+ * thread at a time; sessions are independent. For a model with a Fourier projection,
+ * smol_session_init and smol_session_finish use FFTW's single-precision planner under a lock of
+ * their own: the program must not plan concurrently. */
 #ifndef SMOL_SESSION_H
 #define SMOL_SESSION_H
 
@@ -17,13 +19,13 @@ extern "C" {
 
 #define SMOL_MAX_THREADS 256u
 
-struct smol_session;
-
+/* How a model is run; 0 everywhere but in struct_bytes is a sensible choice. */
 struct smol_session_options {
-    uint32_t context;   /* positions held, 1..T; 0 = T */
-    uint32_t n_threads; /* 1..SMOL_MAX_THREADS; 0 = 1; more than there are processors is slower */
-    uint32_t batch;     /* positions computed side by side; 0 = a sensible number */
-    enum smol_isa isa;  /* ARGUMENT if this machine lacks it */
+    size_t struct_bytes; /* sizeof(struct smol_session_options), as smol(3) says */
+    uint32_t context;    /* positions held, 1..T; 0 = T */
+    uint32_t n_threads;  /* 1..SMOL_MAX_THREADS; 0 = 1; more than there are processors is slower */
+    uint32_t batch;      /* positions computed side by side; 0 = a sensible number */
+    enum smol_isa isa;   /* ARGUMENT if this machine lacks it */
     enum smol_dtype kv_type; /* of the KV cache: F32, or F16 or Q8, which are smaller and change the
                                 bits (SPEC.md 8) */
     bool is_fast;          /* approximate products (SPEC.md 7): other bits, which are again the same
@@ -32,6 +34,8 @@ struct smol_session_options {
                               What is left over holds integer weights of matrices for which that is
                               faster; the bits stay the same */
 };
+
+struct smol_session;
 
 /* How many bytes smol_session_init needs. options NULL, here and there: all of them 0. */
 enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,

@@ -12,25 +12,33 @@
 extern "C" {
 #endif
 
+struct smol_model; /* see model.h */
 struct smol_text;
 
-/* An empty text. The session, at position 0, and the sampler stay the caller's, outlive it and
- * serve no other text. Errors: MEMORY. */
-enum smol_status smol_text_create(struct smol_text **text, struct smol_session *session,
-                                  struct smol_sampler *sampler, struct smol_error *error);
+/* An empty text, which the model must outlive. session NULL: one thread and the whole context;
+ * sampler NULL: smol_sampler_defaults. Errors: ARGUMENT, MEMORY. */
+enum smol_status smol_text_create(struct smol_text **text, const struct smol_model *model,
+                                  const struct smol_session_options *session,
+                                  const struct smol_sampler_options *sampler,
+                                  struct smol_error *error);
 /* Accepts NULL. */
 void smol_text_destroy(struct smol_text *text);
 
-/* Appends n tokens; what needs their logits computes them. Errors: MEMORY. */
+/* Appends n tokens, which the next call that needs their logits feeds. Errors: MEMORY. */
 enum smol_status smol_text_append(struct smol_text *text, const uint32_t *tokens, size_t n,
                                   struct smol_error *error);
+/* Encodes and appends any bytes; none at all, at the start of a text, are the model's start token.
+ * Errors: those of smol_model_encode. */
+enum smol_status smol_text_append_bytes(struct smol_text *text, const void *bytes,
+                                        size_t size_bytes, struct smol_error *error);
 
-/* Computes what has been appended. Errors: those of smol_session_feed; what smol_text_append has
- * added since the last call is then gone. */
+/* Feeds what has been appended to the model. Errors: CONTEXT (it is longer than the context), TOKEN
+ * (past the vocabulary), NUMERIC (the model's numbers overflow); what was appended since the last
+ * call is then gone. */
 enum smol_status smol_text_feed(struct smol_text *text, struct smol_error *error);
 
 /* Feeds, then picks the next token and appends it. Errors: those of smol_text_feed; ARGUMENT if the
- * text is empty; NUMERIC; MEMORY. */
+ * text is empty; MEMORY. */
 enum smol_status smol_text_next(uint32_t *token, struct smol_text *text, struct smol_error *error);
 
 /* (V) logits after the last token fed; valid until the next call. NULL before the first. */

@@ -3,7 +3,10 @@
  * A tokenizer is the configuration's tokenizer and vocab, and the section TOKN, of a struct
  * smol_file; no other field of it is read here. So a file that smol_tokenizer_parse made of a
  * tokenizer by itself serves as well as a model. All functions are thread-safe, but an encoder
- * belongs to one thread at a time. */
+ * belongs to one thread at a time.
+ *
+ * Advanced, and may change between minor versions until 1.0: all but SMOL_END_OF_TEXT and
+ * smol_utf8_incomplete. smol_model_encode and smol_model_decode need nothing of it. */
 #ifndef SMOL_TOKENIZER_H
 #define SMOL_TOKENIZER_H
 
@@ -47,8 +50,8 @@ enum smol_status smol_encoder_create(struct smol_encoder **encoder, const struct
                                      struct smol_error *error);
 void smol_encoder_destroy(struct smol_encoder *encoder);
 
-/* Encodes any bytes: no more tokens come of them than they are. tokens: room for size_bytes. The
- * time is that of n log n, whatever the text. TOKEN, with the offset in the text, if a byte has no
+/* Encodes any bytes; yields at most size_bytes tokens, for which there must be room. The time grows
+ * as n log n, whatever the text. TOKEN, with the offset in the text, if a byte has no
  * token, which only byte tokens of a V below 256 know; MEMORY. */
 enum smol_status smol_encode(size_t *n_tokens, uint32_t *tokens, struct smol_encoder *encoder,
                              const uint8_t *text, size_t size_bytes, struct smol_error *error);

@@ -11,8 +11,7 @@ The environment variable SMOL_LIBRARY names another libsmol.so. Only logits() an
 """
 import ctypes
 import os
-import threading
-from ctypes import byref, c_size_t, c_uint32, c_void_p
+from ctypes import byref, c_size_t, c_uint32, c_void_p, sizeof
 
 from . import _library
 from ._library import Error
@@ -30,10 +29,16 @@ def version():
 class _Text:
     """A text that grows, with a session of its own."""
 
-    def __init__(self, model, session, sampler):
+    def __init__(self, model, threads, seed=0, sampling=()):
+        session, sampler = _library.SessionOptions(sizeof(_library.SessionOptions), n_threads=threads), _library.SamplerOptions()
+        _lib.smol_sampler_defaults(byref(sampler), sizeof(sampler))
+        for name, value in dict(sampling, seed=seed).items():
+            if name == 'struct_bytes' or name not in dict(sampler._fields_):
+                raise TypeError('unknown option %r' % name)
+            setattr(sampler, name, value)
         self._model = model  # outlives the text
         self._handle = c_void_p()
-        _lib.smol_model_text(byref(self._handle), model._opened(), byref(session), byref(sampler))
+        _lib.smol_text_create(byref(self._handle), model._opened(), byref(session), byref(sampler))
 
     def __enter__(self):
         return self
@@ -85,7 +90,6 @@ class Model:
 
     def _begin(self, data):
         self._handle, self._bytes = c_void_p(), data
-        self._encoder, self._lock = c_void_p(), threading.Lock()  # an encoder belongs to one thread at a time
 
     def _trusted(self, public_key):
         if public_key is not None and self.public_key != bytes(public_key):
@@ -101,8 +105,6 @@ class Model:
     def close(self):
         """Frees the model; it is of no further use."""
         if getattr(self, '_handle', None):
-            _lib.smol_encoder_destroy(self._encoder)
-            self._encoder = c_void_p()
             _lib.smol_model_close(self._handle)
             self._handle = c_void_p()
 
@@ -119,11 +121,15 @@ class Model:
             return '<smol.Model, closed>'
         return '<smol.Model, {n_layers} layers x {width}, context {context}, vocabulary {vocab}>'.format(**self.facts)
 
+    def _facts(self):
+        facts = _library.Facts()
+        _lib.smol_model_describe(byref(facts), sizeof(facts), self._opened())
+        return facts
+
     @property
     def facts(self):
         """Shape, seed, sizes and hash as a dictionary."""
-        facts = _library.Facts()
-        _lib.smol_model_describe(byref(facts), self._opened())
+        facts = self._facts()
         found = {name: getattr(facts, name) for name, _ in facts._fields_}
         return {**found, 'hash': bytes(facts.hash), 'is_signed': bool(facts.is_signed), 'public_key': bytes(facts.public_key)}
 
@@ -142,45 +148,28 @@ class Model:
     def encode(self, text):
         """The tokens of a str or of bytes."""
         data = text.encode() if isinstance(text, str) else bytes(text)
-        file = _lib.smol_model_file(self._opened())
         n, tokens = c_size_t(), (c_uint32 * len(data))()  # a token stands for one byte at least
-        with self._lock:
-            if not self._encoder:
-                _lib.smol_encoder_create(byref(self._encoder), file)
-            _lib.smol_encode(byref(n), tokens, self._encoder, data, len(data))
+        _lib.smol_model_encode(byref(n), tokens, self._opened(), data, len(data))
         return tokens[:n.value]
 
     def decode(self, tokens):
         """The bytes that tokens stand for."""
-        file, vocab = _lib.smol_model_file(self._opened()), self.facts['vocab']
-        place, text = ctypes.create_string_buffer(_library.MAX_TOKEN_BYTES), []
-        for token in tokens:
-            if not 0 <= token < vocab:
-                raise Error(40, 'token %d is past the vocabulary' % token)  # SMOL_E_TOKEN
-            span = _lib.smol_token_bytes(place, file, token)
-            text.append(ctypes.string_at(span.data, span.size_bytes))
-        return b''.join(text)
+        tokens = [token if 0 <= token < _library.NO_TOKEN else _library.NO_TOKEN for token in tokens]  # ctypes takes them modulo 2^32
+        array, size = (c_uint32 * len(tokens))(*tokens), c_size_t()
+        _lib.smol_model_decode(byref(size), None, 0, self._opened(), array, len(tokens))
+        text = ctypes.create_string_buffer(size.value)
+        _lib.smol_model_decode(byref(size), text, size.value, self._opened(), array, len(tokens))
+        return text.raw
 
     def _prompt(self, prompt):
         tokens = self.encode(prompt) if isinstance(prompt, (str, bytes, bytearray)) else list(prompt)
-        return tokens or [_lib.smol_start_token(_lib.smol_model_file(self._opened()))]
-
-    def _end(self):
-        end = c_uint32()
-        return end.value if _lib.smol_end_token(byref(end), _lib.smol_model_file(self._opened())) else None
+        return tokens or [self._facts().start_token]
 
     def tokens(self, prompt='', n=None, seed=0, threads=1, **sampling):
         """Continues a prompt, a str, bytes or tokens: yields token by token, n of them or until the context is full or, which
         is not yielded, the token that ends a text. The sampling is smolrun's, with its defaults: temperature, top_k, top_p, min_p, repeat_penalty, repeat_last_n."""
-        sampler = _library.SamplerOptions()
-        _lib.smol_sampler_defaults(byref(sampler))
-        sampler.seed = seed
-        for name, value in sampling.items():
-            if name not in dict(sampler._fields_):
-                raise TypeError('unknown option %r' % name)
-            setattr(sampler, name, value)
-        end = self._end()
-        with _Text(self, _library.SessionOptions(n_threads=threads), sampler) as text:
+        end = self._facts().end_token
+        with _Text(self, threads, seed, sampling) as text:
             text.append(self._prompt(prompt))
             while n is None or n > 0:
                 if n is None and text.is_full():
@@ -200,9 +189,7 @@ class Model:
     def logits(self, prompt, threads=1):
         """What the model says of the next token: a float32 array (V,)."""
         import numpy
-        sampler = _library.SamplerOptions()
-        _lib.smol_sampler_defaults(byref(sampler))
-        with _Text(self, _library.SessionOptions(n_threads=threads), sampler) as text:
+        with _Text(self, threads) as text:
             text.append(self._prompt(prompt))
             text.feed()
             return numpy.ctypeslib.as_array(text.logits(), (self.facts['vocab'],)).copy()

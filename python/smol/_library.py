@@ -18,23 +18,19 @@ class _Error(Structure):
     _fields_ = [('code', c_int), ('offset', c_uint64), ('text', c_char * 200)]
 
 
-class Span(Structure):
-    _fields_ = [('data', POINTER(c_uint8)), ('size_bytes', c_size_t)]
-
-
 class Facts(Structure):
-    _fields_ = [(name, c_uint32) for name in ('n_layers', 'n_heads', 'width', 'n_ff', 'context', 'vocab')] + [
+    _fields_ = [(name, c_uint32) for name in ('n_layers', 'n_heads', 'width', 'n_ff', 'context', 'vocab', 'start_token', 'end_token')] + [
         ('seed', c_uint64), ('learned_numbers', c_uint64), ('file_bytes', c_uint64), ('non_embedding_bytes', c_uint64),
         ('hash', c_uint8 * 64), ('is_signed', c_uint32), ('public_key', c_uint8 * 32)]
 
 
 class SessionOptions(Structure):
-    _fields_ = [('context', c_uint32), ('n_threads', c_uint32), ('batch', c_uint32), ('isa', c_int), ('kv_type', c_int),
+    _fields_ = [('struct_bytes', c_size_t), ('context', c_uint32), ('n_threads', c_uint32), ('batch', c_uint32), ('isa', c_int), ('kv_type', c_int),
                 ('is_fast', c_bool), ('memory_bytes', c_uint64)]
 
 
 class SamplerOptions(Structure):
-    _fields_ = [('seed', c_uint64), ('temperature', c_float), ('top_k', c_uint32), ('top_p', c_double), ('min_p', c_float),
+    _fields_ = [('struct_bytes', c_size_t), ('seed', c_uint64), ('temperature', c_float), ('top_k', c_uint32), ('top_p', c_double), ('min_p', c_float),
                 ('repeat_penalty', c_float), ('repeat_last_n', c_int32)]
 
 
@@ -43,7 +39,7 @@ class Tensor(Structure):
                 ('part', c_uint8)]
 
 
-MAX_TOKEN_BYTES = 1024
+NO_TOKEN = 2**32 - 1
 
 _u32s = POINTER(c_uint32)
 
@@ -56,22 +52,18 @@ _FUNCTIONS = {
     'smol_model_close': ('nothing', [c_void_p]),
     'smol_model_file': (c_void_p, [c_void_p]),
     'smol_model_config': (c_void_p, [c_void_p]),
-    'smol_model_describe': ('nothing', [POINTER(Facts), c_void_p]),
+    'smol_model_describe': ('nothing', [POINTER(Facts), c_size_t, c_void_p]),
     'smol_model_check': (_STATUS, [c_void_p]),
-    'smol_model_text': (_STATUS, [POINTER(c_void_p), c_void_p, POINTER(SessionOptions), POINTER(SamplerOptions)]),
+    'smol_model_encode': (_STATUS, [POINTER(c_size_t), _u32s, c_void_p, c_char_p, c_size_t]),
+    'smol_model_decode': (_STATUS, [POINTER(c_size_t), c_void_p, c_size_t, c_void_p, _u32s, c_size_t]),
+    'smol_text_create': (_STATUS, [POINTER(c_void_p), c_void_p, POINTER(SessionOptions), POINTER(SamplerOptions)]),
     'smol_text_destroy': ('nothing', [c_void_p]),
     'smol_text_append': (_STATUS, [c_void_p, _u32s, c_size_t]),
     'smol_text_feed': (_STATUS, [c_void_p]),
     'smol_text_next': (_STATUS, [_u32s, c_void_p]),
     'smol_text_logits': (POINTER(c_float), [c_void_p]),
     'smol_text_is_full': (c_bool, [c_void_p]),
-    'smol_sampler_defaults': ('nothing', [POINTER(SamplerOptions)]),
-    'smol_encoder_create': (_STATUS, [POINTER(c_void_p), c_void_p]),
-    'smol_encoder_destroy': ('nothing', [c_void_p]),
-    'smol_encode': (_STATUS, [POINTER(c_size_t), _u32s, c_void_p, c_char_p, c_size_t]),
-    'smol_token_bytes': (Span, [c_void_p, c_void_p, c_uint32]),
-    'smol_end_token': (c_bool, [_u32s, c_void_p]),
-    'smol_start_token': (c_uint32, [c_void_p]),
+    'smol_sampler_defaults': ('nothing', [POINTER(SamplerOptions), c_size_t]),
     'smol_tensor_count': (c_uint32, [c_void_p]),
     'smol_tensor_at': ('nothing', [POINTER(Tensor), c_void_p, c_uint32]),
     'smol_tensor_find': (_STATUS, [POINTER(Tensor), c_void_p, c_char_p]),

@@ -1,74 +1,92 @@
-/* A model behind one handle, and the memory of its texts. */
-#include "api/text.h"
-#include "base/bytes.h"
+/* A model behind one handle: a file, its bytes, and the encoder that its threads share. */
+#include "api/open.h"
 #include "base/error.h"
-#include "format/sodium.h"
 
 #include <smol/io.h>
 #include <smol/model.h>
+#include <smol/tokenizer.h>
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGNMENT 64u
+/* Made when it is first needed; it serves one thread at a time. */
+struct shared_encoder {
+    pthread_mutex_t lock;
+    struct smol_encoder *encoder;
+};
 
 struct smol_model {
     struct smol_mapping mapping; /* fd -1: the bytes are the caller's */
     struct smol_file file;
+    struct shared_encoder encoding, *shared; /* shared is &encoding, of a constant model too */
 };
 
 const char *smol_version(void) { return SMOL_VERSION; }
+
+/* status: how the opening of m, NULL if memory was out, has ended. */
+static enum smol_status finish(struct smol_model **model, struct smol_model *m,
+                               enum smol_status status)
+{
+    if (status) {
+        free(m);
+        return status;
+    }
+    m->shared = &m->encoding;
+    pthread_mutex_init(&m->encoding.lock, NULL); /* Linux has no way for it to fail */
+    m->encoding.encoder = NULL;
+    *model = m;
+    return SMOL_OK;
+}
 
 enum smol_status smol_model_open(struct smol_model **model, const char *path, uint32_t n_threads,
                                  struct smol_error *error)
 {
     struct smol_model *m = malloc(sizeof *m);
-    enum smol_status status =
-        m ? smol_file_open(&m->mapping, &m->file, path, n_threads, error) : smol_fail_memory(error);
 
-    if (status)
-        free(m);
-    else
-        *model = m;
-    return status;
+    return finish(model, m,
+                  m ? smol_file_open(&m->mapping, &m->file, path, n_threads, error)
+                    : smol_fail_memory(error));
 }
 
-/* libsodium hashes faster once it is started. */
-static enum smol_status check(const struct smol_file *file, uint32_t n_threads,
-                              struct smol_error *error)
+static struct smol_model *without_mapping(void)
 {
-    enum smol_status status = smol_sodium_start(error);
+    struct smol_model *m = malloc(sizeof *m);
 
-    if (status == SMOL_OK)
-        status = smol_file_check_tokens(file, error);
-    if (status == SMOL_OK)
-        status = smol_file_check_hash_threads(file, n_threads, error);
-    return status || !file->is_signed ? status : smol_file_check_signature(file, error);
+    if (m)
+        m->mapping = (struct smol_mapping){.fd = -1};
+    return m;
 }
 
 enum smol_status smol_model_open_memory(struct smol_model **model, const void *bytes,
                                         size_t size_bytes, uint32_t n_threads,
                                         struct smol_error *error)
 {
-    struct smol_model *m = malloc(sizeof *m);
-    enum smol_status status =
-        m ? smol_file_parse(&m->file, bytes, size_bytes, error) : smol_fail_memory(error);
+    struct smol_model *m = without_mapping();
 
-    if (status == SMOL_OK)
-        status = check(&m->file, n_threads, error);
-    if (status) {
-        free(m);
-        return status;
-    }
-    m->mapping = (struct smol_mapping){.fd = -1};
-    *model = m;
-    return SMOL_OK;
+    return finish(
+        model, m,
+        m ? smol_file_parse_checked(&m->file, bytes, size_bytes, n_threads ? n_threads : 1, error)
+          : smol_fail_memory(error));
+}
+
+enum smol_status smol_model_open_file(struct smol_model **model, const struct smol_file *file,
+                                      struct smol_error *error)
+{
+    struct smol_model *m = without_mapping();
+
+    if (m)
+        m->file = *file;
+    return finish(model, m, m ? SMOL_OK : smol_fail_memory(error));
 }
 
 void smol_model_close(struct smol_model *model)
 {
-    if (model && model->mapping.fd >= 0)
-        smol_mapping_close(&model->mapping);
+    if (!model)
+        return;
+    smol_encoder_destroy(model->encoding.encoder);
+    pthread_mutex_destroy(&model->encoding.lock);
+    smol_mapping_close(&model->mapping);
     free(model);
 }
 
@@ -79,27 +97,33 @@ const struct smol_config *smol_model_config(const struct smol_model *model)
     return &model->file.config;
 }
 
-void smol_model_describe(struct smol_model_facts *facts, const struct smol_model *model)
+void smol_model_describe(struct smol_model_facts *facts, size_t struct_bytes,
+                         const struct smol_model *model)
 {
     const struct smol_file *file = &model->file;
     const struct smol_config *c = &file->config;
+    struct smol_model_facts f = {.n_layers = c->n_layers,
+                                 .n_heads = c->n_heads,
+                                 .width = c->width,
+                                 .n_ff = c->n_ff,
+                                 .context = c->context,
+                                 .vocab = c->vocab,
+                                 .start_token = smol_start_token(file),
+                                 .end_token = SMOL_NO_TOKEN,
+                                 .seed = c->seed,
+                                 .parameters = smol_config_parameters(c),
+                                 .is_signed = file->is_signed};
     struct smol_size_report sizes;
 
     smol_file_sizes(&sizes, file);
-    *facts = (struct smol_model_facts){.n_layers = c->n_layers,
-                                       .n_heads = c->n_heads,
-                                       .width = c->width,
-                                       .n_ff = c->n_ff,
-                                       .context = c->context,
-                                       .vocab = c->vocab,
-                                       .seed = c->seed,
-                                       .learned_numbers = smol_config_parameters(c),
-                                       .file_bytes = sizes.file,
-                                       .non_embedding_bytes = sizes.non_embedding,
-                                       .is_signed = file->is_signed};
-    memcpy(facts->hash, file->hash, sizeof facts->hash);
+    f.file_bytes = sizes.file;
+    f.non_embedding_bytes = sizes.non_embedding;
+    smol_end_token(&f.end_token, file);
+    memcpy(f.hash, file->hash, sizeof f.hash);
     if (file->is_signed)
-        memcpy(facts->public_key, file->signature.public_key, sizeof facts->public_key);
+        memcpy(f.public_key, file->signature.public_key, sizeof f.public_key);
+    memset(facts, 0, struct_bytes);
+    memcpy(facts, &f, struct_bytes < sizeof f ? struct_bytes : sizeof f);
 }
 
 enum smol_status smol_model_check(const struct smol_model *model, struct smol_error *error)
@@ -107,52 +131,43 @@ enum smol_status smol_model_check(const struct smol_model *model, struct smol_er
     return model->mapping.fd >= 0 ? smol_mapping_check(&model->mapping, error) : SMOL_OK;
 }
 
-/* Builds session and sampler in memory, and a text over them. */
-static enum smol_status begin(struct smol_text **text, const struct smol_file *file,
-                              const struct smol_session_options *session,
-                              const struct smol_sampler_options *sampler, uint8_t *memory,
-                              size_t session_bytes, size_t sampler_bytes, struct smol_error *error)
+enum smol_status smol_model_encode(size_t *n_tokens, uint32_t *tokens,
+                                   const struct smol_model *model, const void *text,
+                                   size_t size_bytes, struct smol_error *error)
 {
-    struct smol_session *s = NULL;
-    struct smol_sampler *picker;
-    enum smol_status status = smol_session_init(&s, file, session, memory, session_bytes, error);
+    struct shared_encoder *shared = model->shared;
+    enum smol_status status = SMOL_OK;
 
+    pthread_mutex_lock(&shared->lock);
+    if (!shared->encoder)
+        status = smol_encoder_create(&shared->encoder, &model->file, error);
     if (status == SMOL_OK)
-        status = smol_sampler_init(&picker, file->config.vocab, sampler, memory + session_bytes,
-                                   sampler_bytes, error);
-    if (status == SMOL_OK)
-        status = smol_text_create(text, s, picker, error);
-    if (status)
-        smol_session_finish(s);
+        status = smol_encode(n_tokens, tokens, shared->encoder, text, size_bytes, error);
+    pthread_mutex_unlock(&shared->lock);
     return status;
 }
 
-enum smol_status smol_model_text(struct smol_text **text, const struct smol_model *model,
-                                 const struct smol_session_options *session,
-                                 const struct smol_sampler_options *sampler,
-                                 struct smol_error *error)
+enum smol_status smol_model_decode(size_t *size_bytes, void *text, size_t capacity_bytes,
+                                   const struct smol_model *model, const uint32_t *tokens, size_t n,
+                                   struct smol_error *error)
 {
-    struct smol_sampler_options defaults;
-    size_t session_bytes, sampler_bytes, size_bytes;
-    enum smol_status status = smol_session_size(&session_bytes, &model->file, session, error);
-    uint8_t *memory;
+    uint8_t bytes[SMOL_MAX_TOKEN_BYTES], *to = text;
+    size_t size = 0;
 
-    smol_sampler_defaults(&defaults);
-    sampler = sampler ? sampler : &defaults;
-    if (status ||
-        (status = smol_sampler_size(&sampler_bytes, model->file.config.vocab, sampler, error)))
-        return status;
-    if (session_bytes > SIZE_MAX - 2 * ALIGNMENT - sampler_bytes)
-        return smol_fail_memory(error);
-    session_bytes = smol_round_up(session_bytes, ALIGNMENT);
-    size_bytes = smol_round_up(session_bytes + sampler_bytes, ALIGNMENT);
-    memory = aligned_alloc(ALIGNMENT, size_bytes);
-    if (!memory)
-        return smol_fail_memory(error);
-    if ((status = begin(text, &model->file, session, sampler, memory, session_bytes, sampler_bytes,
-                        error)))
-        free(memory);
-    else
-        smol_text_own(*text, memory);
-    return status;
+    for (size_t i = 0; i < n; i++) {
+        struct smol_span span;
+        if (tokens[i] >= model->file.config.vocab)
+            return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
+                             "token %u is past the vocabulary of %u", tokens[i],
+                             model->file.config.vocab);
+        span = smol_token_bytes(bytes, &model->file, tokens[i]);
+        if (to && span.size_bytes > capacity_bytes - size)
+            return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                             "%zu tokens stand for more than %zu bytes", n, capacity_bytes);
+        if (to && span.size_bytes)
+            memcpy(to + size, span.data, span.size_bytes);
+        size += span.size_bytes;
+    }
+    *size_bytes = size;
+    return SMOL_OK;
 }

@@ -1,4 +1,5 @@
 /* Opening a model: what is checked is what is used, one mapping of one file. SPEC.md 4. */
+#include "api/open.h"
 #include "base/error.h"
 #include "format/format.h"
 #include "format/sodium.h"
@@ -73,21 +74,20 @@ enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint
     return SMOL_OK;
 }
 
-/* All that a file says of itself; n_threads 0: but not the hash and the signature. */
-static enum smol_status check_all(struct smol_file *file, const struct smol_mapping *m,
-                                  uint32_t n_threads, struct smol_error *error)
+/* libsodium hashes faster once it is started. */
+enum smol_status smol_file_parse_checked(struct smol_file *file, const uint8_t *bytes,
+                                         size_t size_bytes, uint32_t n_threads,
+                                         struct smol_error *error)
 {
     enum smol_status status;
 
-    if ((status = smol_file_parse(file, m->bytes.data, m->bytes.size_bytes, error)))
-        return status;
-    if ((status = smol_file_check_tokens(file, error)))
+    if ((status = smol_sodium_start(error)) ||
+        (status = smol_file_parse(file, bytes, size_bytes, error)) ||
+        (status = smol_file_check_tokens(file, error)))
         return status;
     if (n_threads && (status = smol_file_check_hash_threads(file, n_threads, error)))
         return status;
-    if (n_threads && file->is_signed && (status = smol_file_check_signature(file, error)))
-        return status;
-    return smol_mapping_check(m, error);
+    return n_threads && file->is_signed ? smol_file_check_signature(file, error) : SMOL_OK;
 }
 
 static enum smol_status open_checked(struct smol_mapping *mapping, struct smol_file *file,
@@ -95,12 +95,13 @@ static enum smol_status open_checked(struct smol_mapping *mapping, struct smol_f
 {
     struct smol_mapping m;
     struct smol_file f;
-    enum smol_status status = smol_sodium_start(error);
+    enum smol_status status = smol_mapping_open(&m, path, error);
 
-    status = status ? status : smol_mapping_open(&m, path, error);
     if (status)
         return status;
-    status = check_all(&f, &m, n_threads, error);
+    status = smol_file_parse_checked(&f, m.bytes.data, m.bytes.size_bytes, n_threads, error);
+    if (status == SMOL_OK)
+        status = smol_mapping_check(&m, error);
     if (status) {
         smol_mapping_close(&m);
         return status;

@@ -1,46 +1,83 @@
 /* A text that a model continues: which tokens have been fed, and what happens when the context is
  * full. */
 #include "api/text.h"
+#include "base/bytes.h"
 #include "base/error.h"
+
+#include <smol/model.h>
+#include <smol/tokenizer.h>
 
 #include <stdlib.h>
 #include <string.h>
 
+#define ALIGNMENT 64u
+
 struct smol_text {
+    const struct smol_model *model;
     struct smol_session *session;
     struct smol_sampler *sampler;
     /* (capacity), of which n_tokens are there, n_fed computed, n_accepted known to the sampler; a
      * failure leaves the n_sure that have been computed or picked. */
     uint32_t *tokens;
     size_t n_tokens, n_fed, n_accepted, n_sure, capacity;
-    void *memory; /* NULL, or of session and sampler */
+    void *memory; /* of session and sampler */
 };
 
-enum smol_status smol_text_create(struct smol_text **text, struct smol_session *session,
-                                  struct smol_sampler *sampler, struct smol_error *error)
+/* Session and sampler in one block of memory; what there is of them ends with the text. */
+static enum smol_status begin(struct smol_text *t, const struct smol_session_options *session,
+                              const struct smol_sampler_options *sampler, struct smol_error *error)
+{
+    const struct smol_file *file = smol_model_file(t->model);
+    const uint32_t vocab = file->config.vocab;
+    size_t session_bytes, sampler_bytes;
+    enum smol_status status;
+
+    if ((status = smol_session_size(&session_bytes, file, session, error)) ||
+        (status = smol_sampler_size(&sampler_bytes, vocab, sampler, error)))
+        return status;
+    session_bytes = smol_round_up(session_bytes, ALIGNMENT); /* both are at most SIZE_MAX / 2 */
+    sampler_bytes = smol_round_up(sampler_bytes, ALIGNMENT);
+    if (sampler_bytes > SIZE_MAX - session_bytes ||
+        !(t->memory = aligned_alloc(ALIGNMENT, session_bytes + sampler_bytes)))
+        return smol_fail_memory(error);
+    if ((status = smol_session_init(&t->session, file, session, t->memory, session_bytes, error)))
+        return status;
+    return smol_sampler_init(&t->sampler, vocab, sampler, (uint8_t *)t->memory + session_bytes,
+                             sampler_bytes, error);
+}
+
+enum smol_status smol_text_create(struct smol_text **text, const struct smol_model *model,
+                                  const struct smol_session_options *session,
+                                  const struct smol_sampler_options *sampler,
+                                  struct smol_error *error)
 {
     struct smol_text *t = calloc(1, sizeof *t);
+    struct smol_sampler_options defaults;
+    enum smol_status status;
 
     if (!t)
         return smol_fail_memory(error);
-    t->session = session;
-    t->sampler = sampler;
-    *text = t;
-    return SMOL_OK;
+    t->model = model;
+    smol_sampler_defaults(&defaults, sizeof defaults);
+    status = begin(t, session, sampler ? sampler : &defaults, error);
+    if (status)
+        smol_text_destroy(t);
+    else
+        *text = t;
+    return status;
 }
-
-void smol_text_own(struct smol_text *text, void *memory) { text->memory = memory; }
 
 void smol_text_destroy(struct smol_text *text)
 {
     if (!text)
         return;
-    if (text->memory)
-        smol_session_finish(text->session);
+    smol_session_finish(text->session);
     free(text->memory);
     free(text->tokens);
     free(text);
 }
+
+struct smol_session *smol_text_session(const struct smol_text *text) { return text->session; }
 
 static bool make_room(struct smol_text *t, size_t n)
 {
@@ -67,6 +104,24 @@ enum smol_status smol_text_append(struct smol_text *text, const uint32_t *tokens
         memcpy(text->tokens + text->n_tokens, tokens, n * sizeof *tokens);
     text->n_tokens += n;
     return SMOL_OK;
+}
+
+enum smol_status smol_text_append_bytes(struct smol_text *text, const void *bytes,
+                                        size_t size_bytes, struct smol_error *error)
+{
+    const uint32_t start = smol_start_token(smol_model_file(text->model));
+    enum smol_status status;
+    size_t n;
+
+    if (size_bytes == 0)
+        return smol_text_append(text, &start, text->n_tokens == 0, error);
+    if (!make_room(text, size_bytes)) /* a token stands for one byte at least */
+        return smol_fail_memory(error);
+    status =
+        smol_model_encode(&n, text->tokens + text->n_tokens, text->model, bytes, size_bytes, error);
+    if (status == SMOL_OK)
+        text->n_tokens += n;
+    return status;
 }
 
 /* How many of the last tokens to feed. When the context has no room for the new ones, its last half

@@ -1,10 +1,10 @@
-/* A text that owns its session and sampler. */
+/* What is inside a text, for the other files here. */
 #ifndef SMOL_API_TEXT_H
 #define SMOL_API_TEXT_H
 
 #include <smol/text.h>
 
-/* Gives the text a session to destroy and memory to free. */
-void smol_text_own(struct smol_text *text, void *memory);
+/* At position 0 in a text that nothing was appended to. */
+struct smol_session *smol_text_session(const struct smol_text *text);
 
 #endif

@@ -3,6 +3,7 @@
 #define SMOL_ERROR_H
 
 #include <smol/status.h>
+#include <stddef.h>
 
 /* Sets *error if it is not NULL, and returns code. offset may be SMOL_NO_OFFSET. */
 enum smol_status smol_fail(struct smol_error *error, enum smol_status code, uint64_t offset,
@@ -11,6 +12,17 @@ enum smol_status smol_fail(struct smol_error *error, enum smol_status code, uint
 static inline enum smol_status smol_fail_memory(struct smol_error *error)
 {
     return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
+}
+
+/* The size that a caller's structure begins with: ARGUMENT unless it is one that this version
+ * knows. */
+static inline enum smol_status smol_check_struct(size_t struct_bytes, size_t known,
+                                                 const char *name, struct smol_error *error)
+{
+    return struct_bytes == known ? SMOL_OK
+                                 : smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                                             "struct_bytes is %zu, but sizeof(struct %s) is %zu",
+                                             struct_bytes, name, known);
 }
 
 #endif

@@ -25,9 +25,10 @@ struct smol_sampler {
     struct smol_rng rng;
 };
 
-void smol_sampler_defaults(struct smol_sampler_options *options)
+void smol_sampler_defaults(struct smol_sampler_options *options, size_t struct_bytes)
 {
-    *options = (struct smol_sampler_options){
+    const struct smol_sampler_options defaults = {
+        .struct_bytes = struct_bytes,
         .temperature = 0.8f,
         .top_k = 40,
         .top_p = 0.95,
@@ -35,6 +36,8 @@ void smol_sampler_defaults(struct smol_sampler_options *options)
         .repeat_penalty = 1.0f,
         .repeat_last_n = 64,
     };
+
+    memcpy(options, &defaults, struct_bytes < sizeof defaults ? struct_bytes : sizeof defaults);
 }
 
 static bool has_penalty(const struct smol_sampler_options *o)
@@ -88,9 +91,12 @@ enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
                                    const struct smol_sampler_options *options,
                                    struct smol_error *error)
 {
-    const char *wrong = option_error(options);
+    const char *wrong;
     uint64_t size;
 
+    if (smol_check_struct(options->struct_bytes, sizeof *options, "smol_sampler_options", error))
+        return SMOL_E_ARGUMENT;
+    wrong = option_error(options);
     if (wrong)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
     if (vocab < 1 || vocab > SMOL_MAX_VOCAB)

@@ -36,7 +36,9 @@ static enum smol_status resolve_options(struct smol_session_options *o,
                                         const struct smol_session_options *asked,
                                         struct smol_error *error)
 {
-    *o = asked ? *asked : (struct smol_session_options){0};
+    *o = asked ? *asked : (struct smol_session_options){.struct_bytes = sizeof *o};
+    if (smol_check_struct(o->struct_bytes, sizeof *o, "smol_session_options", error))
+        return SMOL_E_ARGUMENT;
     if (o->context > file->config.context)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "context %u is over the model's %u", o->context, file->config.context);

@@ -122,7 +122,7 @@ static struct smol_session *open_session(struct smol_mapping *mapping, struct sm
                                          const char *path, uint32_t n, uint32_t n_threads)
 {
     const struct smol_session_options options = {
-        .n_threads = n_threads, .context = n + 1, .batch = 1};
+        .struct_bytes = sizeof options, .n_threads = n_threads, .context = n + 1, .batch = 1};
     struct smol_session *s = NULL;
     struct smol_error error = {0};
     size_t size;

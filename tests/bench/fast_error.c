@@ -19,7 +19,8 @@ static void fail(const char *what, const struct smol_error *error)
 
 static struct smol_session *open_session(const struct smol_file *file, bool is_fast)
 {
-    const struct smol_session_options options = {.n_threads = 1, .batch = 1, .is_fast = is_fast};
+    const struct smol_session_options options = {
+        .struct_bytes = sizeof options, .n_threads = 1, .batch = 1, .is_fast = is_fast};
     struct smol_session *s = NULL;
     struct smol_error error = {0};
     size_t size;

@@ -16,7 +16,8 @@ static int fail(const struct smol_error *error)
 
 static int feed_and_print(const struct smol_file *file, const uint32_t *tokens, size_t n)
 {
-    const struct smol_session_options options = {.context = (uint32_t)n};
+    const struct smol_session_options options = {.struct_bytes = sizeof options,
+                                                 .context = (uint32_t)n};
     struct smol_session *session;
     struct smol_error error;
     size_t size_bytes;

@@ -27,8 +27,8 @@ import tokens
 
 examples = root / 'docs/examples'
 alpha = root / 'models/shakespeare-alpha.smol'
-OF_MODELS = {'alphas': [], 'card': ['{}', 'out'], 'generate': ['x', '1', '1'], 'instructions': [], 'logits': ['x'], 'schemes': [], 'sections': [],
-             'text': ['x', '1'], 'threads': ['x', '1'], 'tokens': ['x'], 'weights': ['wte.weight', '0']}
+OF_MODELS = {'alphas': [], 'card': ['{}', 'out'], 'generate': ['x', '1', '1'], 'instructions': [], 'logits': ['x'], 'perplexity': ['xy'], 'schemes': [], 'sections': [],
+             'session': ['xy'], 'text': ['x', '1'], 'threads': ['x', '1'], 'tokens': ['x'], 'weights': ['wte.weight', '0']}
 LIBRARY = {'arrays.h': 'smol_train', 'corpus.h': 'smol_train', 'train.h': 'smol_train'}
 
 
@@ -231,6 +231,23 @@ def test_logits(folder):
         logits = forward.Session(forward.Model(container.read(path.read_bytes()))).feed(list(prompt), last=True)[-1]
         best = sorted(range(len(logits)), key=lambda t: (-logits[t], t))[:5]
         assert lines('logits', path, prompt.decode()) == ['%d %.9g' % (t, logits[t]) for t in best]
+
+
+def nats(model, prompt):
+    """Of each token after the first."""
+    logits = np.array(forward.Session(model).feed(list(prompt)), np.float64)
+    shifted = logits - logits.max(1, keepdims=True)
+    return [np.log(np.exp(row).sum()) - row[token] for row, token in zip(shifted, prompt[1:])]
+
+
+def test_session_and_perplexity(folder):
+    for path, prompt in ((alpha, b'KING RICHARD:\n'), (small(folder, '--vocab', '90'), b'AB')):
+        want = nats(forward.Model(container.read(path.read_bytes())), prompt)
+        got = [line.split() for line in lines('session', path, prompt.decode())]
+        assert [int(token) for token, _ in got] == list(prompt[1:])
+        assert np.allclose([float(loss) for _, loss in got], want, rtol=0, atol=2e-6), (got, want)
+        name, perplexity = lines('perplexity', path, prompt.decode())[0].split()
+        assert name == 'perplexity' and abs(float(perplexity) - np.exp(np.mean(want))) < 1e-3, (perplexity, want)
 
 
 def test_sample(folder):

@@ -119,6 +119,20 @@ def test_library_page_has_the_headers():
         assert re.search(r'\b%s\b' % name, declared), name
 
 
+def test_library_page_has_the_everyday_functions():
+    """The first list names the symbols of SMOL_0, which are declared and do not exceed three dozen; all else that the headers declare is advanced."""
+    text = (root / 'docs/man/smol.3').read_text()
+    listed = set(re.findall(r'\bFn (smol_\w+)', text[text.index('.Ss From a path'):text.index('.Ss Headers')]))
+    nodes = dict(re.findall(r'^(SMOL_\w+) \{\nglobal:\n(.*?)^\S*\}', (root / 'src/smol.map').read_text(), re.M | re.S))
+    everyday, advanced = (set(re.findall(r'^\t(smol_\w+);', nodes[n], re.M)) for n in ('SMOL_0', 'SMOL_ADVANCED_0'))
+    assert listed == everyday and 20 < len(everyday) <= 36, listed ^ everyday
+    assert not everyday & advanced
+    for header in (root / 'include/smol').glob('*.h'):
+        comments = ' '.join(re.findall(r'/\*.*?\*/', header.read_text(), re.S)) 
+        declared = set(re.findall(r'^(?:[\w ]+[ *])?(smol_\w+)\(', re.sub(r'/\*.*?\*/', '', header.read_text(), flags=re.S), re.M))
+        assert not declared & advanced or re.search(r'\bAdvanced\b', comments), header.name
+
+
 def test_library_page_has_the_example():
     """All of docs/examples/generate.c but its first comment, which is what the tests of the examples run."""
     shown = re.search(r'^\.Bd -literal\n(.*?)^\.Ed$', (root / 'docs/man/smol.3').read_text(), re.M | re.S).group(1)

@@ -398,7 +398,8 @@ static void run_session(float *logits, const struct smol_file *file, enum smol_i
                         uint32_t batch)
 {
     static const uint32_t tokens[9] = {3, 1, 4, 1, 5, 9, 2, 6, 5};
-    const struct smol_session_options options = {.isa = isa, .batch = batch};
+    const struct smol_session_options options = {
+        .struct_bytes = sizeof options, .isa = isa, .batch = batch};
     struct smol_session *session;
     struct smol_error error = {0};
     size_t size;

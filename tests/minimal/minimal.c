@@ -36,7 +36,7 @@ static int generate(struct smol_session *session, uint32_t n)
 
 int main(int argc, char **argv)
 {
-    const struct smol_session_options options = {.n_threads = 1};
+    const struct smol_session_options options = {.struct_bytes = sizeof options, .n_threads = 1};
     const size_t size = fread(model, 1, sizeof model, stdin);
     struct smol_session *session;
     struct smol_file file;

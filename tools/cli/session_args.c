@@ -47,6 +47,7 @@ int session_args_check(struct smol_session_options *options, const struct sessio
         return cli_usage_error("--kv", "takes f32, f16 or q8");
     if (w->batch < 0)
         return cli_usage_error("--batch-size", "takes 0 (64) or more");
+    options->struct_bytes = sizeof *options;
     options->batch = (uint32_t)w->batch;
     options->is_fast = w->is_fast != 0;
     if (w->mem && !parse_size(&options->memory_bytes, w->mem))
@@ -70,10 +71,9 @@ enum smol_status session_args_budget(struct smol_session_options *options,
     uint64_t needed;
     size_t size;
 
-    if (!options->memory_bytes)
-        return SMOL_OK;
     unlimited.memory_bytes = 0;
-    if ((status = session_args_memory(&needed, &size, &unlimited, file, error)))
+    if ((status = session_args_memory(&needed, &size, &unlimited, file, error)) ||
+        !options->memory_bytes)
         return status;
     if (options->memory_bytes < needed)
         return cli_error(error, SMOL_E_MEMORY,

@@ -18,13 +18,13 @@ struct session_words {
 #define SESSION_OPTIONS 6
 void session_args_table(struct poptOption options[SESSION_OPTIONS], struct session_words *w);
 
-/* Fills in isa, kv_type, is_fast, batch and memory_bytes, the last as the whole process's. 0, or
- * CLI_USAGE after a message. */
+/* Fills in struct_bytes, isa, kv_type, is_fast, batch and memory_bytes, the last as the whole
+ * process's. 0, or CLI_USAGE after a message. */
 int session_args_check(struct smol_session_options *options, const struct session_words *w);
 void session_args_free(struct session_words *w);
 
-/* Leaves of memory_bytes what is the session's, or fails with MEMORY: the file and the program take
- * theirs. */
+/* Checks the options, and leaves of memory_bytes what is the session's, or fails with MEMORY: the
+ * file and the program take theirs. */
 enum smol_status session_args_budget(struct smol_session_options *options,
                                      const struct smol_file *file, struct smol_error *error);
 

@@ -12,9 +12,6 @@ struct words {
     struct session_words session;
     char *seed, *check;
     int context, threads, top_k;
-    float temperature, min_p, repeat_penalty;
-    double top_p;
-    int repeat_last_n;
 };
 
 static int check_words(struct run_args *a, const struct words *w)
@@ -36,11 +33,6 @@ static int check_words(struct run_args *a, const struct words *w)
     a->session.n_threads =
         w->threads && (uint32_t)w->threads < cli_cores() ? (uint32_t)w->threads : cli_cores();
     a->sampler.top_k = (uint32_t)w->top_k;
-    a->sampler.top_p = w->top_p;
-    a->sampler.temperature = w->temperature;
-    a->sampler.min_p = w->min_p;
-    a->sampler.repeat_penalty = w->repeat_penalty;
-    a->sampler.repeat_last_n = w->repeat_last_n;
     if (!w->seed || strcmp(w->seed, "-1") == 0)
         randombytes_buf(&a->sampler.seed, 4);
     else if (!cli_parse_u64(&a->sampler.seed, w->seed))
@@ -93,15 +85,16 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
         {"check", 0, POPT_ARG_STRING, &w->check, 0,
          "full (default): damage, hash, signature; fast: damage", "WHAT"},
         {"seed", 's', POPT_ARG_STRING, &w->seed, 0, "seed of the sampling; -1: random", "N"},
-        {"temp", 0, POPT_ARG_FLOAT, &w->temperature, 0, "temperature, 0: greedy (0.8)", "X"},
+        {"temp", 0, POPT_ARG_FLOAT, &a->sampler.temperature, 0, "temperature, 0: greedy (0.8)",
+         "X"},
         {"top-k", 0, POPT_ARG_INT, &w->top_k, 0, "sample among the best K, 0: off (40)", "K"},
-        {"top-p", 0, POPT_ARG_DOUBLE, &w->top_p, 0,
+        {"top-p", 0, POPT_ARG_DOUBLE, &a->sampler.top_p, 0,
          "sample among the best that make up P, 1: off (0.95)", "P"},
-        {"min-p", 0, POPT_ARG_FLOAT, &w->min_p, 0,
+        {"min-p", 0, POPT_ARG_FLOAT, &a->sampler.min_p, 0,
          "drop what is under P times the best, 0: off (0.05)", "P"},
-        {"repeat-penalty", 0, POPT_ARG_FLOAT, &w->repeat_penalty, 0,
+        {"repeat-penalty", 0, POPT_ARG_FLOAT, &a->sampler.repeat_penalty, 0,
          "divides the logits of recent tokens, 1: off (1)", "X"},
-        {"repeat-last-n", 0, POPT_ARG_INT, &w->repeat_last_n, 0,
+        {"repeat-last-n", 0, POPT_ARG_INT, &a->sampler.repeat_last_n, 0,
          "how many tokens are recent, -1: all (64)", "N"},
         {"no-display-prompt", 0, POPT_ARG_NONE, &a->no_display_prompt, 0, "do not print the prompt",
          NULL},
@@ -140,15 +133,12 @@ static int parse(struct run_args *a, struct words *w, int argc, const char **arg
 
 int run_args_parse(struct run_args *args, int argc, const char **argv, int *exit_code)
 {
-    struct words w = {.temperature = 0.8f,
-                      .top_k = 40,
-                      .top_p = 0.95,
-                      .min_p = 0.05f,
-                      .repeat_penalty = 1.0f,
-                      .repeat_last_n = 64};
+    struct words w = {.seed = NULL};
     int code;
 
     *args = (struct run_args){.n_predict = -1};
+    smol_sampler_defaults(&args->sampler, sizeof args->sampler);
+    w.top_k = (int)args->sampler.top_k;
     code = parse(args, &w, argc, argv);
     free(w.seed);
     free(w.check);

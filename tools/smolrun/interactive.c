@@ -9,9 +9,8 @@
 #include <string.h>
 
 struct conversation {
-    struct run *run;
+    struct run_text *text;
     struct run_lines *lines;
-    struct run_text text;
     struct run_result total; /* of all turns */
     bool stopped;            /* by Ctrl-C, where it does not come from somebody at the keys */
 };
@@ -96,21 +95,21 @@ static bool is_forgiven(const struct conversation *c, enum smol_status status)
 
 static int turn(struct conversation *c, struct smol_span bytes, bool is_shown)
 {
+    const struct run_args *args = c->text->run->args;
     struct run_result r;
     struct smol_error error;
-    const enum smol_status status = run_text_turn(&r, &c->text, bytes, is_shown, &error);
+    const enum smol_status status = run_text_turn(&r, c->text, bytes, is_shown, &error);
 
     if (status) {
-        cli_complain(status == SMOL_E_NUMERIC ? c->run->args->model : "line", &error);
+        cli_complain(status == SMOL_E_NUMERIC ? args->model : "line", &error);
         return is_forgiven(c, status) ? 0 : CLI_FAILED;
     }
     add_up(&c->total, &r);
-    if (c->run->args->json && !run_print_json(c->run, &r))
-        return cli_complain(NULL,
-                            &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
-    if (c->text.stream.in_line)
+    if (args->json && run_print_json(c->text->run, &r))
+        return CLI_FAILED;
+    if (c->text->stream.in_line)
         putchar('\n');
-    c->text.stream.in_line = false;
+    c->text->stream.in_line = false;
     fflush(stdout);
     c->stopped = !run_lines_are_edited(c->lines) && strcmp(r.finish, "interrupted") == 0;
     return 0;
@@ -119,7 +118,7 @@ static int turn(struct conversation *c, struct smol_span bytes, bool is_shown)
 static int converse(struct conversation *c, struct smol_span prompt)
 {
     struct entry entry = {0};
-    int code = prompt.size_bytes ? turn(c, prompt, !c->run->args->no_display_prompt) : 0;
+    int code = prompt.size_bytes ? turn(c, prompt, !c->text->run->args->no_display_prompt) : 0;
 
     while (code == 0 && !c->stopped && read_entry(&entry, c->lines))
         code = turn(c, (struct smol_span){entry.bytes, entry.n}, false);
@@ -127,26 +126,19 @@ static int converse(struct conversation *c, struct smol_span prompt)
     return entry.failed ? CLI_FAILED : code;
 }
 
-int run_interactive(struct run *run, struct smol_span prompt)
+int run_interactive(struct run_text *text, struct smol_span prompt)
 {
-    struct conversation c = {.run = run};
-    struct smol_error error;
-    int code = CLI_FAILED;
+    struct conversation c = {.text = text, .lines = run_lines_open()};
+    int code;
 
-    c.lines = run_lines_open();
     if (!c.lines)
         return CLI_FAILED;
-    if (run_text_open(&c.text, run, &error)) {
-        cli_complain(NULL, &error);
-    } else {
-        if (run_lines_are_edited(c.lines))
-            fputs("Each line is continued. Ctrl-C stops the text, Ctrl-D ends.\n", stderr);
-        run_catch_interrupts(run_lines_are_edited(c.lines));
-        code = converse(&c, prompt);
-        if (code == 0 && !run->args->json)
-            run_print_statistics(run, &c.total);
-        run_text_close(&c.text);
-    }
+    if (run_lines_are_edited(c.lines))
+        fputs("Each line is continued. Ctrl-C stops the text, Ctrl-D ends.\n", stderr);
+    run_catch_interrupts(run_lines_are_edited(c.lines));
+    code = converse(&c, prompt);
+    if (code == 0 && !text->run->args->json)
+        run_print_statistics(text->run, &c.total);
     run_lines_close(c.lines);
     return code;
 }

@@ -25,7 +25,7 @@ static int complain_errno(const char *path)
 static int check_signer(struct run *run, const struct trust *trust)
 {
     const struct trust_subject subject = {
-        .path = run->args->model, .bytes = run->mapping.bytes, .model = &run->file};
+        .path = run->args->model, .bytes = run->mapping.bytes, .model = run->file};
     struct smol_error error;
     char *blamed = NULL;
 
@@ -52,44 +52,6 @@ static int check_trust(struct run *run)
     return code;
 }
 
-/* The one block that a session lives in. */
-static int create_session(struct run *run)
-{
-    struct smol_session_options o = run->args->session;
-    const struct smol_session_options *options = &o;
-    struct smol_error error;
-
-    if (session_args_budget(&o, &run->file, &error) ||
-        smol_session_size(&run->memory_bytes, &run->file, options, &error))
-        return cli_complain(run->args->model, &error);
-    run->memory = cli_memory(run->memory_bytes);
-    if (!run->memory)
-        return complain_errno(run->args->model);
-    if (smol_session_init(&run->session, &run->file, options, run->memory, run->memory_bytes,
-                          &error))
-        return cli_complain(run->args->model, &error);
-    return 0;
-}
-
-static int measure(struct run *run)
-{
-    struct perplexity result;
-    struct smol_mapping text;
-    struct smol_error error;
-    enum smol_status status = cli_map(&text, run->args->perplexity_file, &error);
-
-    if (status)
-        return cli_complain(run->args->perplexity_file, &error);
-    status = perplexity_measure(&result, &run->file, run->session, text.bytes, &error);
-    cli_unmap(&text);
-    if (status)
-        return cli_complain(
-            status == SMOL_E_NUMERIC ? run->args->model : run->args->perplexity_file, &error);
-    if (!run_print_perplexity(run, &result))
-        return complain_errno(NULL);
-    return cli_check_unchanged(&run->mapping, run->args->model);
-}
-
 /* What an error of a generation is about. */
 static const char *blamed(const struct run *run, enum smol_status code)
 {
@@ -98,83 +60,100 @@ static const char *blamed(const struct run *run, enum smol_status code)
     return code == SMOL_E_CONTEXT || code == SMOL_E_TOKEN ? "prompt" : NULL;
 }
 
-static int continue_text(struct run_text *text, struct run *run, struct smol_span prompt)
+static int continue_text(struct run_text *text, struct smol_span prompt)
 {
+    const struct run *run = text->run;
     struct run_result result;
     struct smol_error error;
 
     run_catch_interrupts(false);
     if (run_text_turn(&result, text, prompt, !run->args->no_display_prompt, &error))
         return cli_complain(blamed(run, error.code), &error);
-    if (!run->args->json)
-        run_print_statistics(run, &result);
-    else if (!run_print_json(run, &result))
-        return complain_errno(NULL);
+    if (run->args->json)
+        return run_print_json(run, &result);
+    run_print_statistics(run, &result);
     return 0;
 }
 
-static int continue_prompt(struct run *run, const uint8_t *prompt, size_t prompt_bytes)
+/* The prompt from -p, -f or standard input, which in the interactive mode has the lines to come.
+ * *owned is for free(). */
+static int find_prompt(struct smol_span *prompt, uint8_t **owned, const struct run_args *args)
 {
-    const struct smol_span span = {prompt, prompt_bytes};
+    const char *name = args->prompt_file ? args->prompt_file : "standard input";
+    int fd = STDIN_FILENO, code = 0;
+
+    if (args->prompt)
+        *prompt = (struct smol_span){(const uint8_t *)args->prompt, strlen(args->prompt)};
+    if (args->prompt || (!args->prompt_file && (args->interactive || isatty(fd) == 1)))
+        return 0;
+    if (args->prompt_file && (fd = open(name, O_RDONLY | O_CLOEXEC)) < 0)
+        return complain_errno(name);
+    if (cli_read_all(owned, &prompt->size_bytes, fd))
+        prompt->data = *owned;
+    else
+        code = complain_errno(name);
+    if (fd != STDIN_FILENO)
+        close(fd);
+    return code;
+}
+
+static int generate(const struct run *run)
+{
+    struct smol_span prompt = {NULL, 0};
+    uint8_t *owned = NULL;
     struct run_text text;
     struct smol_error error;
     int code;
 
-    if (run->args->interactive) {
-        code = run_interactive(run, span);
-    } else if (run_text_open(&text, run, &error)) {
-        code = cli_complain(NULL, &error);
-    } else {
-        code = continue_text(&text, run, span);
-        run_text_close(&text);
-    }
-    return code ? code : cli_check_unchanged(&run->mapping, run->args->model);
+    if (run_text_open(&text, run, &error))
+        return cli_complain(run->args->model, &error);
+    code = find_prompt(&prompt, &owned, run->args);
+    if (code == 0)
+        code =
+            run->args->interactive ? run_interactive(&text, prompt) : continue_text(&text, prompt);
+    free(owned);
+    smol_text_destroy(text.text);
+    return code;
 }
 
-/* The prompt from -p, -f or standard input, which in the interactive mode has the lines to come. */
-static int generate(struct run *run)
+/* The model's handle, over bytes that are mapped under guard. */
+static int open_model(struct run *run)
 {
     const struct run_args *args = run->args;
-    uint8_t *prompt = NULL;
-    size_t n;
-    int fd = STDIN_FILENO, code;
-    bool got;
+    const double start = cli_seconds();
+    struct smol_file file;
+    struct smol_error error;
 
-    if (args->prompt)
-        return continue_prompt(run, (const uint8_t *)args->prompt, strlen(args->prompt));
-    if (!args->prompt_file && (args->interactive || isatty(STDIN_FILENO) == 1))
-        return continue_prompt(run, NULL, 0);
-    if (args->prompt_file && (fd = open(args->prompt_file, O_RDONLY | O_CLOEXEC)) < 0)
-        return complain_errno(args->prompt_file);
-    got = cli_read_all(&prompt, &n, fd);
-    code = got ? 0 : complain_errno(args->prompt_file ? args->prompt_file : "standard input");
-    if (fd != STDIN_FILENO)
-        close(fd);
-    if (got)
-        code = continue_prompt(run, prompt, n);
-    free(prompt);
-    return code;
+    if (cli_open(&run->mapping, &file, args->model, args->check_fast ? 0 : args->session.n_threads,
+                 &error))
+        return cli_complain(args->model, &error);
+    if (smol_model_open_file(&run->model, &file, &error)) {
+        cli_unmap(&run->mapping);
+        return cli_complain(args->model, &error);
+    }
+    run->file = smol_model_file(run->model);
+    run->open_seconds = cli_seconds() - start;
+    return 0;
 }
 
 static int run_model(struct run *run)
 {
     const struct run_args *args = run->args;
     struct smol_error error;
-    const double start = cli_seconds();
-    int code;
+    int code = open_model(run);
 
-    if (cli_open(&run->mapping, &run->file, args->model,
-                 args->check_fast ? 0 : args->session.n_threads, &error))
-        return cli_complain(args->model, &error);
-    run->open_seconds = cli_seconds() - start;
+    if (code)
+        return code;
+    run->session = args->session;
     code = check_trust(run);
+    if (code == 0 && session_args_budget(&run->session, run->file, &error))
+        code = cli_complain(args->model, &error);
     if (code == 0)
-        code = create_session(run);
+        code = args->perplexity_file ? run_perplexity(run) : generate(run);
     if (code == 0)
-        code = run->args->perplexity_file ? measure(run) : generate(run);
-    smol_session_finish(run->session);
+        code = cli_check_unchanged(&run->mapping, args->model);
     trust_proof_free(&run->proof);
-    cli_memory_free(run->memory, run->memory_bytes);
+    smol_model_close(run->model);
     cli_unmap(&run->mapping);
     return code;
 }

@@ -3,10 +3,7 @@
 #include "cli/json.h"
 #include "smolrun/smolrun.h"
 
-#include <smol/tokenizer.h>
-
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +13,7 @@ static double rate(size_t n, double seconds) { return seconds > 0 ? (double)n / 
 /* In the file, or beside it if that was demanded. */
 static bool is_signed(const struct run *run)
 {
-    return run->file.is_signed || run->proof.signature_path;
+    return run->file->is_signed || run->proof.signature_path;
 }
 
 static void print_file_line(const struct run *run)
@@ -24,14 +21,14 @@ static void print_file_line(const struct run *run)
     const bool beside = run->proof.signature_path != NULL;
     char size[32], hash[17], signer[17];
 
-    cli_hex(hash, run->file.hash, 8);
-    cli_key_number(signer, beside ? run->proof.key_number : run->file.signature.key_number);
+    cli_hex(hash, run->file->hash, 8);
+    cli_key_number(signer, beside ? run->proof.key_number : run->file->signature.key_number);
     if (run->args->check_fast)
         fprintf(stderr, "smolrun: file %s, hash and signature not checked, opened in %.3f s\n",
-                cli_size(size, run->file.bytes.size_bytes), run->open_seconds);
+                cli_size(size, run->file->bytes.size_bytes), run->open_seconds);
     else
         fprintf(stderr, "smolrun: file %s, hash %s... checked, %s%s, opened in %.3f s\n",
-                cli_size(size, run->file.bytes.size_bytes), hash,
+                cli_size(size, run->file->bytes.size_bytes), hash,
                 is_signed(run) ? "signed by key " : "not signed", is_signed(run) ? signer : "",
                 run->open_seconds);
 }
@@ -52,22 +49,15 @@ void run_print_statistics(const struct run *run, const struct run_result *r)
 
 static json_t *json_tokens_text(const struct run *run, const uint32_t *tokens, size_t n)
 {
-    uint8_t bytes[SMOL_MAX_TOKEN_BYTES], *text = NULL;
-    size_t size = 0;
-    json_t *json;
+    json_t *json = NULL;
+    size_t size;
+    char *text;
 
-    for (size_t i = 0; i < n; i++)
-        size += smol_token_bytes(bytes, &run->file, tokens[i]).size_bytes;
-    text = malloc(size + 1);
-    if (!text)
+    if (smol_model_decode(&size, NULL, 0, run->model, tokens, n, NULL))
         return NULL;
-    size = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct smol_span b = smol_token_bytes(bytes, &run->file, tokens[i]);
-        memcpy(text + size, b.data, b.size_bytes);
-        size += b.size_bytes;
-    }
-    json = cli_json_string(text, size);
+    text = malloc(size + 1);
+    if (text && !smol_model_decode(&size, text, size, run->model, tokens, n, NULL))
+        json = cli_json_string(text, size);
     free(text);
     return json;
 }
@@ -81,38 +71,36 @@ static json_t *json_ids(const uint32_t *tokens, size_t n)
     return ids;
 }
 
-static json_t *json_model(const struct run *run)
+json_t *run_model_json(const struct run *run)
 {
     char hash[2 * SMOL_HASH_BYTES + 1];
 
-    cli_hex(hash, run->file.hash, SMOL_HASH_BYTES);
+    cli_hex(hash, run->file->hash, SMOL_HASH_BYTES);
     return json_pack("{s:o, s:s, s:I, s:b}", "path",
                      cli_json_string(run->args->model, strlen(run->args->model)), "hash", hash,
-                     "file_bytes", (json_int_t)run->file.bytes.size_bytes, "signed",
+                     "file_bytes", (json_int_t)run->file->bytes.size_bytes, "signed",
                      is_signed(run));
 }
 
-/* Prints and releases an object; false if it is NULL, for want of memory. */
-static bool print_json(json_t *object, bool in_a_line)
+static int print_line(json_t *object)
 {
-    char *text = object ? cli_json_text(object, in_a_line ? JSON_COMPACT : JSON_INDENT(2)) : NULL;
+    char *text = cli_json_text(object, JSON_COMPACT);
 
     json_decref(object);
     if (!text)
-        return false;
+        return cli_no_memory(NULL);
     puts(text);
     free(text);
-    return true;
+    return 0;
 }
 
-bool run_print_json(const struct run *run, const struct run_result *r)
+int run_print_json(const struct run *run, const struct run_result *r)
 {
     const uint32_t *generated = r->tokens + r->n_prompt;
     const size_t n = r->n_tokens - r->n_prompt;
-
-    return print_json(
+    json_t *object =
         json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:{s:f, s:f, s:f, s:f, s:f, s:I}}", "model",
-                  json_model(run), "seed", cli_decimal((char[24]){0}, run->args->sampler.seed),
+                  run_model_json(run), "seed", cli_decimal((char[24]){0}, run->args->sampler.seed),
                   "prompt", json_tokens_text(run, r->tokens, r->n_prompt), "prompt_tokens",
                   json_ids(r->tokens, r->n_prompt), "text",
                   json_tokens_text(run, generated, r->n_shown - r->n_prompt), "tokens",
@@ -120,23 +108,7 @@ bool run_print_json(const struct run *run, const struct run_result *r)
                   run->open_seconds, "prompt_seconds", r->prompt_seconds, "generate_seconds",
                   r->generate_seconds, "prompt_tokens_per_second",
                   rate(r->n_prompt, r->prompt_seconds), "tokens_per_second",
-                  rate(n, r->generate_seconds), "peak_memory_bytes", (json_int_t)cli_peak_bytes()),
-        run->args->interactive);
-}
+                  rate(n, r->generate_seconds), "peak_memory_bytes", (json_int_t)cli_peak_bytes());
 
-bool run_print_perplexity(const struct run *run, const struct perplexity *p)
-{
-    if (run->args->json) {
-        return print_json(json_pack("{s:o, s:I, s:f, s:f, s:f, s:I}", "model", json_model(run),
-                                    "tokens", (json_int_t)p->n_predicted, "nats_per_token",
-                                    p->nats_per_token, "bits_per_byte", p->bits_per_byte,
-                                    "perplexity", exp(p->nats_per_token), "context",
-                                    (json_int_t)smol_session_context(run->session)),
-                          false);
-    }
-    printf("%.6f nats a token, %.6f bits per byte, perplexity %.4f, over %zu tokens in windows of "
-           "%u\n",
-           p->nats_per_token, p->bits_per_byte, exp(p->nats_per_token), p->n_predicted,
-           smol_session_context(run->session));
-    return true;
+    return run->args->interactive ? print_line(object) : cli_print_json(object);
 }

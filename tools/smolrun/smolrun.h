@@ -2,12 +2,11 @@
 #ifndef SMOLRUN_H
 #define SMOLRUN_H
 
-#include "cli/perplexity.h"
 #include "cli/trust.h"
 
-#include <smol/io.h>
-#include <smol/sampler.h>
-#include <smol/session.h>
+#include <smol/model.h>
+
+#include <jansson.h>
 
 struct run_args {
     char *model; /* owned, like the other strings */
@@ -28,18 +27,20 @@ void run_args_free(struct run_args *args);
 /* smolrun --bench, with arguments of its own. Returns the exit code. */
 int run_bench(int argc, const char **argv);
 
-/* A model that is open and trusted, and a session of it. */
+/* A model that is open and trusted. */
 struct run {
     const struct run_args *args;
+    struct smol_session_options session; /* args' own, without what --mem has for others */
     struct smol_mapping mapping;
-    struct smol_file file;
+    struct smol_model *model;
+    const struct smol_file *file; /* the model's */
     struct trust_proof proof; /* of a signature that was demanded; signature_path NULL: it is in the
                                  file, or none was */
-    struct smol_session *session;
-    void *memory;
-    size_t memory_bytes;
     double open_seconds;
 };
+
+/* smolrun --perplexity. Returns the exit code. */
+int run_perplexity(const struct run *run);
 
 /* What a generation took and gave. */
 struct run_result {
@@ -50,13 +51,10 @@ struct run_result {
     const char *finish; /* "end", "length", "context" or "interrupted" */
 };
 
-/* smolrun -i: continues the prompt, if there is one, and then line after line of the standard
- * input. Returns the exit code. */
-int run_interactive(struct run *run, struct smol_span prompt);
-
 void run_print_statistics(const struct run *run, const struct run_result *result);
-/* On one line, if it is one of several turns. false if memory is out. */
-bool run_print_json(const struct run *run, const struct run_result *result);
-bool run_print_perplexity(const struct run *run, const struct perplexity *result);
+/* On one line, if it is one of several turns. Returns the exit code. */
+int run_print_json(const struct run *run, const struct run_result *result);
+/* What JSON says of the model; NULL if memory is out. */
+json_t *run_model_json(const struct run *run);
 
 #endif

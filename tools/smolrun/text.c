@@ -6,7 +6,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,13 +26,6 @@ void run_catch_interrupts(bool again)
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
     sigaction(SIGINT, &action, NULL);
-}
-
-static enum smol_status fail(struct smol_error *error, enum smol_status code, const char *text)
-{
-    *error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
-    snprintf(error->text, sizeof error->text, "%s", text);
-    return code;
 }
 
 /* ---- showing ---- */
@@ -66,13 +58,16 @@ static void stream_bytes(struct run_stream *s, struct smol_span bytes)
     }
 }
 
-static bool stream_flush(struct run_stream *s, bool is_end)
+static enum smol_status stream_flush(struct run_stream *s, bool is_end, struct smol_error *error)
 {
     if (is_end) {
         put(s, s->held, s->n_held);
         s->n_held = 0;
     }
-    return fflush(stdout) == 0 && !ferror(stdout);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return SMOL_OK;
+    *error = (struct smol_error){SMOL_E_IO, SMOL_NO_OFFSET, "standard output cannot be written"};
+    return SMOL_E_IO;
 }
 
 /* What was given stands out from what the model adds. */
@@ -87,24 +82,6 @@ static void show_given(struct run_stream *s, struct smol_span bytes)
 
 /* ---- growing ---- */
 
-static enum smol_status add(struct run_text *t, struct smol_span bytes, struct smol_error *error)
-{
-    uint32_t *tokens = malloc((bytes.size_bytes + 1) * sizeof *tokens);
-    enum smol_status status = SMOL_OK;
-    size_t n = 0;
-
-    if (!tokens)
-        return fail(error, SMOL_E_MEMORY, "out of memory");
-    if (bytes.size_bytes)
-        status = smol_encode(&n, tokens, t->encoder, bytes.data, bytes.size_bytes, error);
-    else if (smol_text_count(t->text) == 0)
-        tokens[n++] = smol_start_token(&t->run->file);
-    if (!status)
-        status = smol_text_append(t->text, tokens, n, error);
-    free(tokens);
-    return status;
-}
-
 /* Whether the context is full and the text is to end with it. */
 static bool is_full(const struct run_text *t)
 {
@@ -117,15 +94,15 @@ static enum smol_status pick(bool *is_end, struct run_text *t, struct smol_error
     uint8_t bytes[SMOL_MAX_TOKEN_BYTES];
     enum smol_status status;
     uint32_t token;
+    size_t n;
 
-    if ((status = smol_text_next(&token, t->text, error)))
+    if ((status = smol_text_next(&token, t->text, error)) ||
+        (status = smol_model_decode(&n, bytes, sizeof bytes, t->run->model, &token, 1, error)))
         return status;
-    *is_end = t->has_end && token == t->end;
+    *is_end = token == t->end;
     if (!*is_end)
-        stream_bytes(&t->stream, smol_token_bytes(bytes, &t->run->file, token));
-    return stream_flush(&t->stream, false)
-               ? SMOL_OK
-               : fail(error, SMOL_E_IO, "standard output cannot be written");
+        stream_bytes(&t->stream, (struct smol_span){bytes, n});
+    return stream_flush(&t->stream, false, error);
 }
 
 /* Tokens one by one until one of the four ends. */
@@ -146,9 +123,7 @@ static enum smol_status go_on(const char **finish, struct run_text *t, struct sm
     }
     if (is_end)
         *finish = "end";
-    return stream_flush(&t->stream, true)
-               ? SMOL_OK
-               : fail(error, SMOL_E_IO, "standard output cannot be written");
+    return stream_flush(&t->stream, true, error);
 }
 
 enum smol_status run_text_turn(struct run_result *result, struct run_text *t,
@@ -160,7 +135,7 @@ enum smol_status run_text_turn(struct run_result *result, struct run_text *t,
     enum smol_status status;
 
     stop_asked = 0;
-    if ((status = add(t, bytes, error)))
+    if ((status = smol_text_append_bytes(t->text, bytes.data, bytes.size_bytes, error)))
         return status;
     if (is_shown)
         show_given(&t->stream, bytes);
@@ -181,36 +156,19 @@ enum smol_status run_text_turn(struct run_result *result, struct run_text *t,
 enum smol_status run_text_open(struct run_text *text, const struct run *run,
                                struct smol_error *error)
 {
-    const uint32_t vocab = run->file.config.vocab;
-    struct run_text t = {.run = run};
-    struct smol_sampler *sampler;
-    enum smol_status status = smol_sampler_size(&t.memory_bytes, vocab, &run->args->sampler, error);
+    struct run_text t = {.run = run, .end = SMOL_NO_TOKEN};
+    enum smol_status status;
+    size_t n;
 
-    if (status)
-        return status;
     t.stream.terminal = isatty(STDOUT_FILENO) == 1;
     t.stream.colour = cli_has_colour(STDOUT_FILENO);
     t.stream.quiet = run->args->json;
-    t.memory = cli_memory(t.memory_bytes);
-    if (!t.memory)
-        return fail(error, SMOL_E_MEMORY, "out of memory");
-    t.has_end = !run->args->ignore_eos && smol_end_token(&t.end, &run->file);
-    status =
-        smol_sampler_init(&sampler, vocab, &run->args->sampler, t.memory, t.memory_bytes, error);
-    if (!status)
-        status = smol_encoder_create(&t.encoder, &run->file, error);
-    if (!status)
-        status = smol_text_create(&t.text, run->session, sampler, error);
-    if (status)
-        run_text_close(&t);
-    else
-        *text = t;
-    return status;
-}
-
-void run_text_close(struct run_text *text)
-{
-    smol_text_destroy(text->text);
-    smol_encoder_destroy(text->encoder);
-    cli_memory_free(text->memory, text->memory_bytes);
+    if (!run->args->ignore_eos)
+        smol_end_token(&t.end, run->file);
+    /* Nothing is encoded, but the encoder is made, whose time is not the prompt's. */
+    if ((status = smol_model_encode(&n, NULL, run->model, NULL, 0, error)) ||
+        (status = smol_text_create(&t.text, run->model, &run->session, &run->args->sampler, error)))
+        return status;
+    *text = t;
+    return SMOL_OK;
 }

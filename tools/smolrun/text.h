@@ -4,8 +4,6 @@
 
 #include "smolrun/smolrun.h"
 
-#include <smol/text.h>
-
 /* Text on its way out: bytes that may still become a whole character are held back. */
 struct run_stream {
     uint8_t held[8];
@@ -16,18 +14,13 @@ struct run_stream {
 
 struct run_text {
     const struct run *run;
-    struct smol_encoder *encoder;
-    struct smol_text *text;
-    bool has_end; /* whether a token ends the text, and which */
-    uint32_t end;
-    void *memory; /* the sampler's */
-    size_t memory_bytes;
+    struct smol_text *text; /* owned */
+    uint32_t end;           /* the token that ends the text, or SMOL_NO_TOKEN */
     struct run_stream stream;
 };
 
 enum smol_status run_text_open(struct run_text *text, const struct run *run,
                                struct smol_error *error);
-void run_text_close(struct run_text *text);
 
 /* A turn: bytes are added (none at the very start are the start token), and fed; then the model
  * goes on, to the end of text if it chooses that. What does not fit moves the context on to its
@@ -35,6 +28,10 @@ void run_text_close(struct run_text *text);
  * *result is the turn's; its tokens are the text's, until the next turn. */
 enum smol_status run_text_turn(struct run_result *result, struct run_text *text,
                                struct smol_span bytes, bool is_shown, struct smol_error *error);
+
+/* smolrun -i: continues the prompt, if there is one, and then line after line of the standard
+ * input. Returns the exit code. */
+int run_interactive(struct run_text *text, struct smol_span prompt);
 
 /* Ctrl-C ends the text that is being written. Unless it is caught again and again, a second one
  * ends the program. */

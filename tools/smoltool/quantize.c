@@ -2,10 +2,10 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/json.h"
-#include "cli/perplexity.h"
 #include "smoltool/embedding_rows.h"
 #include "smoltool/smoltool.h"
 
+#include <smol/model.h>
 #include <smol/weights.h>
 
 #include <jansson.h>
@@ -31,7 +31,7 @@ struct losses {
     struct table_loss wte, wpe;
     uint64_t bytes_before, bytes_after; /* of the files */
     bool has_text;
-    struct perplexity before, after;
+    double before, after; /* nats a token of the text */
 };
 
 static double ratio(double error, double size) { return size > 0 ? sqrt(error / size) : 0; }
@@ -145,25 +145,20 @@ static uint8_t *make_file(uint64_t *size_bytes, const struct smol_file *file, en
     return bytes;
 }
 
-static enum smol_status measure(struct perplexity *result, const struct smol_file *file,
+static enum smol_status measure(double *nats_per_token, const struct smol_file *file,
                                 struct smol_span text, struct smol_error *error)
 {
-    const struct smol_session_options options = {.n_threads = cli_cores()};
-    struct smol_session *session = NULL;
-    enum smol_status status;
-    void *memory = NULL;
-    size_t size_bytes;
+    const struct smol_session_options options = {.struct_bytes = sizeof options,
+                                                 .n_threads = cli_cores()};
+    struct smol_model *model = NULL;
+    struct smol_score score;
+    enum smol_status status = smol_model_open_file(&model, file, error);
 
-    status = smol_session_size(&size_bytes, file, &options, error);
-    if (!status && !(memory = cli_memory(size_bytes))) {
-        status = cli_error_memory(error);
-    }
     if (!status)
-        status = smol_session_init(&session, file, &options, memory, size_bytes, error);
+        status = smol_model_score(&score, model, &options, text.data, text.size_bytes, error);
     if (!status)
-        status = perplexity_measure(result, file, session, text, error);
-    smol_session_finish(session);
-    cli_memory_free(memory, size_bytes);
+        *nats_per_token = score.nats_per_token;
+    smol_model_close(model);
     return status;
 }
 
@@ -193,15 +188,15 @@ static void print_table(const struct table_loss *t)
 
 static void print_losses(const struct losses *l)
 {
-    const double before = exp(l->before.nats_per_token), after = exp(l->after.nats_per_token);
+    const double before = exp(l->before), after = exp(l->after);
     char from[32], to[32];
 
     print_table(&l->wte);
     print_table(&l->wpe);
     printf("file %s to %s\n", cli_size(from, l->bytes_before), cli_size(to, l->bytes_after));
     if (l->has_text)
-        printf("text %.6f to %.6f nats a token, perplexity %.4f to %.4f (%+.4f)\n",
-               l->before.nats_per_token, l->after.nats_per_token, before, after, after - before);
+        printf("text %.6f to %.6f nats a token, perplexity %.4f to %.4f (%+.4f)\n", l->before,
+               l->after, before, after, after - before);
 }
 
 static json_t *table_json(const struct table_loss *t)
@@ -219,8 +214,8 @@ static int print_json(const struct losses *l)
     char *text;
 
     if (json && l->has_text) {
-        json_object_set_new(json, "nats_per_token_before", json_real(l->before.nats_per_token));
-        json_object_set_new(json, "nats_per_token_after", json_real(l->after.nats_per_token));
+        json_object_set_new(json, "nats_per_token_before", json_real(l->before));
+        json_object_set_new(json, "nats_per_token_after", json_real(l->after));
     }
     text = json ? cli_json_text(json, JSON_INDENT(2)) : NULL;
     json_decref(json);

@@ -42,7 +42,8 @@ static void generate_locked_in(struct smol_session *session, struct smol_sampler
 static int run_locked_in(const struct model_recipe *recipe,
                          const struct smol_session_options *options, bool forbidden)
 {
-    const struct smol_sampler_options sampling = {.temperature = 0.8f,
+    const struct smol_sampler_options sampling = {.struct_bytes = sizeof sampling,
+                                                  .temperature = 0.8f,
                                                   .top_k = 5,
                                                   .top_p = 0.95,
                                                   .repeat_penalty = 1.1f,
@@ -97,9 +98,16 @@ Test(quiet, a_token_takes_no_system_call, .timeout = 60)
          .context = 64},
     };
     static const struct smol_session_options options[] = {
-        {.n_threads = 1},
-        {.n_threads = 1, .kv_type = SMOL_Q8, .is_fast = true},
-        {.n_threads = 1, .isa = SMOL_ISA_SCALAR, .kv_type = SMOL_F16, .memory_bytes = 100000000}};
+        {.struct_bytes = sizeof(struct smol_session_options), .n_threads = 1},
+        {.struct_bytes = sizeof(struct smol_session_options),
+         .n_threads = 1,
+         .kv_type = SMOL_Q8,
+         .is_fast = true},
+        {.struct_bytes = sizeof(struct smol_session_options),
+         .n_threads = 1,
+         .isa = SMOL_ISA_SCALAR,
+         .kv_type = SMOL_F16,
+         .memory_bytes = 100000000}};
 
     for (size_t i = 0; i < sizeof recipes / sizeof recipes[0]; i++)
         for (size_t o = 0; o < sizeof options / sizeof options[0]; o++) {
@@ -112,7 +120,7 @@ Test(quiet, a_token_takes_no_system_call, .timeout = 60)
 Test(quiet, a_system_call_would_be_seen, .timeout = 60)
 {
     static const struct model_recipe recipe = {.context = 64};
-    const struct smol_session_options options = {.n_threads = 1};
+    const struct smol_session_options options = {.struct_bytes = sizeof options, .n_threads = 1};
     int status;
 
     status = run_locked_in(&recipe, &options, true);

@@ -78,15 +78,29 @@ static uint32_t plain_pick(const float *l, uint32_t V, const struct smol_sampler
 Test(sampler, agrees_with_a_plain_one)
 {
     static const struct smol_sampler_options settings[] = {
-        {.seed = 1,
+        {.struct_bytes = sizeof(struct smol_sampler_options),
+         .seed = 1,
          .temperature = 0.8f,
          .top_k = 40,
          .top_p = 0.95,
          .min_p = 0.05f,
          .repeat_penalty = 1},
-        {.seed = 2, .temperature = 1.0f, .top_k = 0, .top_p = 1, .min_p = 0, .repeat_penalty = 1},
-        {.seed = 3, .temperature = 5.0f, .top_k = 7, .top_p = 0.5, .min_p = 0, .repeat_penalty = 1},
-        {.seed = 4,
+        {.struct_bytes = sizeof(struct smol_sampler_options),
+         .seed = 2,
+         .temperature = 1.0f,
+         .top_k = 0,
+         .top_p = 1,
+         .min_p = 0,
+         .repeat_penalty = 1},
+        {.struct_bytes = sizeof(struct smol_sampler_options),
+         .seed = 3,
+         .temperature = 5.0f,
+         .top_k = 7,
+         .top_p = 0.5,
+         .min_p = 0,
+         .repeat_penalty = 1},
+        {.struct_bytes = sizeof(struct smol_sampler_options),
+         .seed = 4,
          .temperature = 0.1f,
          .top_k = 1000,
          .top_p = 0.0,
@@ -116,7 +130,7 @@ Test(sampler, agrees_with_a_plain_one)
 Test(sampler, frequencies_are_those_of_the_softmax)
 {
     const struct smol_sampler_options o = {
-        .seed = 9, .temperature = 1, .top_p = 1, .repeat_penalty = 1};
+        .struct_bytes = sizeof o, .seed = 9, .temperature = 1, .top_p = 1, .repeat_penalty = 1};
     const float logits[2] = {0, 1.0986123f};
     struct sampler s;
     int ones = 0;
@@ -130,7 +144,8 @@ Test(sampler, frequencies_are_those_of_the_softmax)
 
 Test(sampler, greedy_takes_the_lowest_of_equals)
 {
-    const struct smol_sampler_options o = {.temperature = 0, .top_p = 1, .repeat_penalty = 1};
+    const struct smol_sampler_options o = {
+        .struct_bytes = sizeof o, .temperature = 0, .top_p = 1, .repeat_penalty = 1};
     const float logits[5] = {1, 3, 2, 3, 3};
     struct sampler s;
 
@@ -142,8 +157,11 @@ Test(sampler, greedy_takes_the_lowest_of_equals)
 /* Penalty 2 over the last two tokens: positive logits are halved, negative ones doubled. */
 Test(sampler, the_penalty_covers_the_last_n)
 {
-    const struct smol_sampler_options o = {
-        .temperature = 0, .top_p = 1, .repeat_penalty = 2, .repeat_last_n = 2};
+    const struct smol_sampler_options o = {.struct_bytes = sizeof o,
+                                           .temperature = 0,
+                                           .top_p = 1,
+                                           .repeat_penalty = 2,
+                                           .repeat_last_n = 2};
     const float logits[3] = {4, 3, 2.5f}, negative[3] = {-1, -1.5f, -4};
     struct sampler s;
 
@@ -158,8 +176,11 @@ Test(sampler, the_penalty_covers_the_last_n)
 
 Test(sampler, minus_one_remembers_everything)
 {
-    const struct smol_sampler_options o = {
-        .temperature = 0, .top_p = 1, .repeat_penalty = 10, .repeat_last_n = -1};
+    const struct smol_sampler_options o = {.struct_bytes = sizeof o,
+                                           .temperature = 0,
+                                           .top_p = 1,
+                                           .repeat_penalty = 10,
+                                           .repeat_last_n = -1};
     const float logits[4] = {4, 3, 2, 1};
     struct sampler s;
 
@@ -174,7 +195,8 @@ Test(sampler, minus_one_remembers_everything)
 
 Test(sampler, logits_that_are_not_finite_are_an_error)
 {
-    const struct smol_sampler_options o = {.temperature = 1, .top_p = 1, .repeat_penalty = 1};
+    const struct smol_sampler_options o = {
+        .struct_bytes = sizeof o, .temperature = 1, .top_p = 1, .repeat_penalty = 1};
     const float logits[2] = {NAN, 0};
     struct smol_error error;
     struct sampler s;
@@ -193,7 +215,7 @@ Test(sampler, options_out_of_range_are_refused)
     size_t size;
 
 #define REFUSED(field, value)                                                                      \
-    smol_sampler_defaults(&o);                                                                     \
+    smol_sampler_defaults(&o, sizeof o);                                                           \
     o.field = value;                                                                               \
     cr_assert_eq(smol_sampler_size(&size, 10, &o, &error), SMOL_E_ARGUMENT)
     REFUSED(temperature, NAN);
@@ -206,7 +228,7 @@ Test(sampler, options_out_of_range_are_refused)
     REFUSED(repeat_penalty, INFINITY);
     REFUSED(repeat_last_n, -2);
 #undef REFUSED
-    smol_sampler_defaults(&o);
+    smol_sampler_defaults(&o, sizeof o);
     cr_assert_eq(smol_sampler_size(&size, 0, &o, &error), SMOL_E_ARGUMENT);
     cr_assert_eq(smol_sampler_size(&size, 16777217, &o, &error), SMOL_E_ARGUMENT);
     cr_assert_eq(smol_sampler_size(&size, 16777216, &o, &error), SMOL_OK);

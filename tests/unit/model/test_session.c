@@ -131,7 +131,8 @@ struct running {
 /* A session for the model in r->file. */
 static void begin(struct running *r, uint32_t n_threads, uint32_t batch)
 {
-    const struct smol_session_options options = {.n_threads = n_threads, .batch = batch};
+    const struct smol_session_options options = {
+        .struct_bytes = sizeof options, .n_threads = n_threads, .batch = batch};
     struct smol_error error = {0};
     size_t size;
 
@@ -549,7 +550,7 @@ Test(session, goes_on_after_an_overflow)
 /* A session of a shorter context computes the same, and holds no more. */
 Test(session, may_have_a_shorter_context)
 {
-    const struct smol_session_options options = {.context = 3};
+    const struct smol_session_options options = {.struct_bytes = sizeof options, .context = 3};
     struct smol_session *session;
     uint32_t tokens[N_TOKENS];
     struct running r;
@@ -584,11 +585,17 @@ Test(session, options_are_checked)
 
     model_open(&file, &recipes[0]);
     cr_assert_eq(
-        smol_session_size(&size, &file, &(struct smol_session_options){.context = 13}, &error),
+        smol_session_size(&size, &file,
+                          &(struct smol_session_options){
+                              .struct_bytes = sizeof(struct smol_session_options), .context = 13},
+                          &error),
         SMOL_E_ARGUMENT);
-    cr_assert_eq(
-        smol_session_size(&size, &file, &(struct smol_session_options){.n_threads = 257}, &error),
-        SMOL_E_ARGUMENT);
+    cr_assert_eq(smol_session_size(
+                     &size, &file,
+                     &(struct smol_session_options){
+                         .struct_bytes = sizeof(struct smol_session_options), .n_threads = 257},
+                     &error),
+                 SMOL_E_ARGUMENT);
     cr_assert_eq(smol_session_init(&session, &file, NULL, memory, sizeof memory, &error),
                  SMOL_E_ARGUMENT);
     smol_session_finish(NULL);

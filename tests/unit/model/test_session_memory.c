@@ -95,7 +95,7 @@ static struct smol_sampler *create_sampler(uint32_t vocab, void **memory, size_t
     struct smol_sampler_options o;
     struct smol_sampler *sampler;
 
-    smol_sampler_defaults(&o);
+    smol_sampler_defaults(&o, sizeof o);
     o.repeat_penalty = 1.1f;
     cr_assert_eq(smol_sampler_size(size, vocab, &o, NULL), SMOL_OK);
     *memory = pages(*size);
@@ -119,7 +119,10 @@ Test(memory, nothing_is_allocated_once_there_is_a_session)
     model_open(&file, &recipe);
     cr_assert_gt(n_allocations, 0, "the counters are not in place");
     session =
-        create(&file, &(struct smol_session_options){.n_threads = 3, .batch = 2}, &memory, &size);
+        create(&file,
+               &(struct smol_session_options){
+                   .struct_bytes = sizeof(struct smol_session_options), .n_threads = 3, .batch = 2},
+               &memory, &size);
     sampler = create_sampler(256, &sampler_memory, &sampler_size);
     before = n_allocations;
     cr_assert_eq(smol_session_feed(session, tokens, 5, NULL), SMOL_OK);
@@ -158,7 +161,7 @@ static void gpt2_shape(struct smol_file *file)
 Test(memory, a_session_of_gpt2_is_its_cache_and_a_few_megabytes)
 {
     const size_t cache = (size_t)2 * 12 * 1024 * 768 * sizeof(float);
-    struct smol_session_options o = {.n_threads = 2};
+    struct smol_session_options o = {.struct_bytes = sizeof o, .n_threads = 2};
     struct smol_file file;
     size_t size;
 
@@ -195,7 +198,10 @@ Test(memory, unused_pages_of_the_cache_are_not_touched)
     size_t size;
 
     model_open(&file, &recipe);
-    session = create(&file, &(struct smol_session_options){.n_threads = 2}, &memory, &size);
+    session = create(&file,
+                     &(struct smol_session_options){
+                         .struct_bytes = sizeof(struct smol_session_options), .n_threads = 2},
+                     &memory, &size);
     cr_assert_gt(size, (size_t)2 * 2 * 32768 * 64 * 4);
     cr_assert_eq(smol_session_feed(session, tokens, 3, NULL), SMOL_OK);
     cr_assert_lt(resident_bytes(memory, size), 1000000);
@@ -207,7 +213,7 @@ Test(memory, unused_pages_of_the_cache_are_not_touched)
 /* The threads that were had are stopped again, which the sanitizers and this test's end see. */
 Test(memory, a_thread_that_cannot_be_had_is_an_error, .timeout = 60)
 {
-    const struct smol_session_options o = {.n_threads = 6};
+    const struct smol_session_options o = {.struct_bytes = sizeof o, .n_threads = 6};
     struct smol_session *session = NULL;
     struct smol_error error;
     struct smol_file file;

@@ -347,7 +347,8 @@ Test(spec, model)
 
     open_example(&file, data);
     for (size_t i = 0; i < N_SETS; i++) {
-        const struct smol_session_options options = {.isa = sets[i]};
+        const struct smol_session_options options = {.struct_bytes = sizeof options,
+                                                     .isa = sets[i]};
         char *in = block("model");
         const size_t n = values(tokens, in, "tokens"), V = floats(logits, in, "logits");
         if (!smol_kernels_select(sets[i]))
@@ -382,6 +383,7 @@ Test(spec, pick)
     struct smol_sampler *sampler;
     char *in = block("pick");
     const struct smol_sampler_options o = {
+        .struct_bytes = sizeof o,
         .seed = (uint64_t)value(in, "seed"),
         .temperature = (float)value(in, "temperature"),
         .top_k = (uint32_t)value(in, "top_k"),

@@ -1,0 +1,62 @@
+/* How well a model predicts a text. SPEC.md 11. */
+#include "api/text.h"
+#include "base/error.h"
+
+#include <smol/model.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Window after window, each from an empty context. nats: (context). */
+static enum smol_status score_windows(struct smol_score *score, const struct smol_model *model,
+                                      struct smol_session *session, const uint32_t *tokens,
+                                      size_t n_tokens, double *nats, struct smol_error *error)
+{
+    const size_t context = smol_session_context(session);
+    struct smol_score s = {.n_tokens = n_tokens - 1};
+    size_t n_bytes;
+
+    for (size_t i = 0; i + 1 < n_tokens; i += context) {
+        const size_t n = n_tokens - 1 - i < context ? n_tokens - 1 - i : context;
+        enum smol_status status;
+        smol_session_rewind(session, 0);
+        if ((status = smol_session_score(session, nats, tokens + i, tokens + i + 1, n, error)) ||
+            (status = smol_model_decode(&n_bytes, NULL, 0, model, tokens + i + 1, n, error)))
+            return status;
+        for (size_t j = 0; j < n; j++)
+            s.nats += nats[j];
+        s.n_bytes += n_bytes;
+    }
+    s.nats_per_token = s.nats / (double)s.n_tokens;
+    s.bits_per_byte = s.nats / log(2.0) / (double)s.n_bytes;
+    s.perplexity = exp(s.nats_per_token);
+    *score = s;
+    return SMOL_OK;
+}
+
+enum smol_status smol_model_score(struct smol_score *score, const struct smol_model *model,
+                                  const struct smol_session_options *session, const void *text,
+                                  size_t size_bytes, struct smol_error *error)
+{
+    struct smol_text *room = NULL; /* for the session that it has */
+    enum smol_status status = smol_text_create(&room, model, session, NULL, error);
+    uint32_t *tokens = NULL;
+    double *nats = NULL;
+    size_t n;
+
+    if (status)
+        return status;
+    tokens = malloc((size_bytes + 1) * sizeof *tokens);
+    nats = malloc(smol_session_context(smol_text_session(room)) * sizeof *nats);
+    if (!tokens || !nats)
+        status = smol_fail_memory(error);
+    else if (!(status = smol_model_encode(&n, tokens, model, text, size_bytes, error)))
+        status = n < 2
+                     ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                                 "a text of one token predicts nothing")
+                     : score_windows(score, model, smol_text_session(room), tokens, n, nats, error);
+    free(nats);
+    free(tokens);
+    smol_text_destroy(room);
+    return status;
+}

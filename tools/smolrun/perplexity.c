@@ -1,0 +1,42 @@
+/* smolrun --perplexity: how well a model predicts a file. SPEC.md 11. */
+#include "cli/cli.h"
+#include "cli/guard.h"
+#include "cli/json.h"
+#include "smolrun/smolrun.h"
+
+#include <stdio.h>
+
+static int print_score(const struct run *run, const struct smol_score *s)
+{
+    const uint32_t asked = run->session.context,
+                   context = asked ? asked : run->file->config.context;
+
+    if (run->args->json)
+        return cli_print_json(json_pack(
+            "{s:o, s:I, s:f, s:f, s:f, s:I}", "model", run_model_json(run), "tokens",
+            (json_int_t)s->n_tokens, "nats_per_token", s->nats_per_token, "bits_per_byte",
+            s->bits_per_byte, "perplexity", s->perplexity, "context", (json_int_t)context));
+    printf("%.6f nats a token, %.6f bits per byte, perplexity %.4f, over %llu tokens in windows of "
+           "%u\n",
+           s->nats_per_token, s->bits_per_byte, s->perplexity, (unsigned long long)s->n_tokens,
+           context);
+    return 0;
+}
+
+int run_perplexity(const struct run *run)
+{
+    const char *path = run->args->perplexity_file;
+    struct smol_mapping text;
+    struct smol_score score;
+    struct smol_error error;
+    enum smol_status status = cli_map(&text, path, &error);
+
+    if (status)
+        return cli_complain(path, &error);
+    status = smol_model_score(&score, run->model, &run->session, text.bytes.data,
+                              text.bytes.size_bytes, &error);
+    cli_unmap(&text);
+    if (status)
+        return cli_complain(status == SMOL_E_NUMERIC ? run->args->model : path, &error);
+    return print_score(run, &score);
+}
