@@ -1,6 +1,8 @@
 /* Arrays of numbers in other programs' files: safetensors and NumPy's .npy. Bytes in, a checked
  * view out, which must not outlive its bytes. The files are hostile: nothing in them is believed
- * before it is checked. In the library smol_train, for the JSON. Thread-safe. */
+ * before it is checked. In the library smol_train, for the JSON. Thread-safe.
+ *
+ * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_ARRAYS_H
 #define SMOL_ARRAYS_H
 

@@ -3,7 +3,9 @@
  * are pure and thread-safe.
  *
  * Letters used for shapes: L layers, C width, F feed-forward width, H heads,
- * T context, V vocabulary, d bases, r rank; a matrix is R x K, outputs x inputs. */
+ * T context, V vocabulary, d bases, r rank; a matrix is R x K, outputs x inputs.
+ *
+ * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_CONFIG_H
 #define SMOL_CONFIG_H
 

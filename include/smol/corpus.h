@@ -1,6 +1,8 @@
 /* A corpus: documents as tokens, encoded once, in memory or in a file that is mapped. SPEC.md
  * appendix C. Part of smol_train. A view is constant once opened and must not outlive its bytes; a
- * writer belongs to one thread. */
+ * writer belongs to one thread.
+ *
+ * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_CORPUS_H
 #define SMOL_CORPUS_H
 

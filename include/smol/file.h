@@ -1,7 +1,9 @@
 /* The .smol container: bytes in, a checked view out; parts in, bytes out.
  * SPEC.md sections 2 to 4. Nothing here opens a file, and
  * smol_file_check_tokens alone allocates. All functions
- * are thread-safe; a view is constant once parsed and must not outlive its bytes. */
+ * are thread-safe; a view is constant once parsed and must not outlive its bytes.
+ *
+ * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_FILE_H
 #define SMOL_FILE_H
 

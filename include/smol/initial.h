@@ -1,4 +1,6 @@
-/* The numbers that a new model starts with. SPEC.md 12. Pure functions, thread-safe. */
+/* The numbers that a new model starts with. SPEC.md 12. Pure functions, thread-safe.
+ *
+ * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_INITIAL_H
 #define SMOL_INITIAL_H
 

@@ -1,5 +1,7 @@
 /* The one place of the library that touches the file system. Thread-safe: threads may share a
- * mapping, which is constant until it is unmapped; a writer belongs to one thread at a time. */
+ * mapping, which is constant until it is unmapped; a writer belongs to one thread at a time.
+ *
+ * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_IO_H
 #define SMOL_IO_H
 

@@ -1,5 +1,7 @@
 /* Keys and signatures, in minisign's file formats, and signing .smol files and others.
- * SPEC.md 4. Bytes in, bytes out. Thread-safe. */
+ * SPEC.md 4. Bytes in, bytes out. Thread-safe.
+ *
+ * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_KEY_H
 #define SMOL_KEY_H
 

@@ -1,5 +1,7 @@
 /* Where the learned numbers of each tensor lie in the section LRND. SPEC.md 3.2.
- * Pure functions, thread-safe. */
+ * Pure functions, thread-safe.
+ *
+ * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_PARAMS_H
 #define SMOL_PARAMS_H
 

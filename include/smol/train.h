@@ -1,7 +1,9 @@
 /* Training: text in, a model out. A library of its own, smol_train, that needs OpenMP and OpenBLAS;
  * the runtime does not. A trainer belongs to one thread at a time and uses several inside. Its
  * numbers depend on the options and the data alone, not on the number of threads. It sets OpenMP's
- * and OpenBLAS's numbers of threads as it needs them. */
+ * and OpenBLAS's numbers of threads as it needs them.
+ *
+ * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_TRAIN_H
 #define SMOL_TRAIN_H
 

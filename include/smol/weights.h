@@ -1,5 +1,7 @@
 /* The exact weights that a file stands for, by Hugging Face's GPT-2 names.
- * SPEC.md 5 and 6. Thread-safe. */
+ * SPEC.md 5 and 6. Thread-safe.
+ *
+ * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_WEIGHTS_H
 #define SMOL_WEIGHTS_H
 

@@ -128,7 +128,7 @@ def test_library_page_has_the_everyday_functions():
     assert listed == everyday and 20 < len(everyday) <= 36, listed ^ everyday
     assert not everyday & advanced
     for header in (root / 'include/smol').glob('*.h'):
-        comments = ' '.join(re.findall(r'/\*.*?\*/', header.read_text(), re.S)) 
+        comments = ' '.join(re.findall(r'/\*.*?\*/', header.read_text(), re.S))
         declared = set(re.findall(r'^(?:[\w ]+[ *])?(smol_\w+)\(', re.sub(r'/\*.*?\*/', '', header.read_text(), flags=re.S), re.M))
         assert not declared & advanced or re.search(r'\bAdvanced\b', comments), header.name
 
