@@ -35,7 +35,8 @@ static enum smol_status print_array(const struct smol_array *array, struct smol_
 
 static enum smol_status print_all(struct smol_span bytes, struct smol_error *error)
 {
-    struct smol_safetensors file;
+    struct smol_safetensors *file;
+    const struct smol_array *tensor;
     struct smol_array array;
     enum smol_status status;
 
@@ -43,13 +44,13 @@ static enum smol_status print_all(struct smol_span bytes, struct smol_error *err
         status = smol_npy_parse(&array, bytes.data, bytes.size_bytes, error);
         return status ? status : print_array(&array, error);
     }
-    status = smol_safetensors_parse(&file, bytes.data, bytes.size_bytes, error);
+    status = smol_safetensors_create(&file, bytes.data, bytes.size_bytes, error);
     if (status)
         return status;
-    for (size_t i = 0; status == SMOL_OK && i < file.n_arrays; i++)
-        if (file.arrays[i].type != SMOL_ARRAY_OTHER)
-            status = print_array(&file.arrays[i], error);
-    smol_safetensors_free(&file);
+    for (size_t i = 0; status == SMOL_OK && (tensor = smol_safetensors_at(file, i)); i++)
+        if (tensor->type != SMOL_ARRAY_OTHER)
+            status = print_array(tensor, error);
+    smol_safetensors_destroy(file);
     return status;
 }
 

@@ -1,6 +1,7 @@
-/* Arrays of numbers in other programs' files: safetensors and NumPy's .npy. Bytes in, a checked
- * view out, which must not outlive its bytes. The files are hostile: nothing in them is believed
- * before it is checked. In the library smol_train, for the JSON. Thread-safe.
+/* Arrays of numbers in other programs' files: safetensors and NumPy's .npy. Reading: bytes in, a
+ * checked view out, which must not outlive its bytes. The files are hostile: nothing in them is
+ * believed before it is checked. Writing: what a file begins with; the numbers follow it as they
+ * are, little-endian. In the library smol_train, for the JSON. Thread-safe.
  *
  * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_ARRAYS_H
@@ -44,28 +45,40 @@ enum smol_status smol_array_values(float *values, const struct smol_array *array
 enum smol_status smol_npy_parse(struct smol_array *array, const uint8_t *bytes, size_t size_bytes,
                                 struct smol_error *error);
 
-/* A safetensors file. Release with smol_safetensors_free. */
-struct json_t;
-struct smol_safetensors {
-    struct json_t *header;
-    const struct json_t *metadata; /* an object of strings, or NULL */
-    struct smol_array *arrays;     /* in the order of their data */
-    size_t n_arrays;
-};
+/* The header of such a file (version 1.0) with an array of F32, F16 or F64; returns its bytes. Of
+ * the array, type and shape count. */
+#define SMOL_NPY_HEADER_BYTES 256u
+size_t smol_npy_header(uint8_t header[SMOL_NPY_HEADER_BYTES], const struct smol_array *array);
 
-/* Every tensor's size is that of its shape, and the data is covered from the first byte to the last
- * without holes or overlaps. Errors: TRUNCATED, TRAILING, SIZE, RANGE, TEXT, ENUM, SECTION, MEMORY.
- */
+/* A safetensors file. Every tensor's size is that of its shape, and the data is covered from the
+ * first byte to the last without holes or overlaps. Errors: TRUNCATED, TRAILING, SIZE, RANGE, TEXT,
+ * ENUM, SECTION, MEMORY. */
 #define SMOL_SAFETENSORS_MAX_HEADER (16u << 20)
-enum smol_status smol_safetensors_parse(struct smol_safetensors *file, const uint8_t *bytes,
-                                        size_t size_bytes, struct smol_error *error);
-void smol_safetensors_free(struct smol_safetensors *file);
+struct smol_safetensors;
+enum smol_status smol_safetensors_create(struct smol_safetensors **file, const uint8_t *bytes,
+                                         size_t size_bytes, struct smol_error *error);
+void smol_safetensors_destroy(struct smol_safetensors *file);
 
+/* Its tensors in the order of their data; NULL past the last. */
+const struct smol_array *smol_safetensors_at(const struct smol_safetensors *file, size_t index);
 /* The tensor of a name, or NULL. */
 const struct smol_array *smol_safetensors_find(const struct smol_safetensors *file,
                                                const char *name);
 /* A string of the metadata, or NULL. */
 const char *smol_safetensors_text(const struct smol_safetensors *file, const char *key);
+
+/* A member of the metadata; with a NULL text it is left out. */
+struct smol_safetensors_member {
+    const char *key, *text;
+};
+
+/* What a file of these arrays, one after the other, begins with, for free(). Of an array, name,
+ * type (F32, F16, BF16 or F64), shape and size count. Errors: MEMORY, also for text that is not
+ * UTF-8. */
+enum smol_status smol_safetensors_header(uint8_t **header, size_t *size_bytes,
+                                         const struct smol_array *arrays, size_t n_arrays,
+                                         const struct smol_safetensors_member *metadata,
+                                         size_t n_metadata, struct smol_error *error);
 
 #ifdef __cplusplus
 }

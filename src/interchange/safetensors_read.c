@@ -8,6 +8,13 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+struct smol_safetensors {
+    json_t *header;
+    const json_t *metadata; /* an object of strings, or NULL */
+    struct smol_array *arrays;
+    size_t n_arrays;
+};
+
 /* All the types that the format has. */
 static const struct type {
     const char *name;
@@ -174,39 +181,51 @@ static enum smol_status read_header(json_t **header, const uint8_t *bytes, size_
                          &json_error);
     if (!*header && json_error_code(&json_error) == json_error_out_of_memory)
         return smol_fail_memory(error);
-    if (!json_is_object(*header)) {
-        json_decref(*header);
-        return smol_fail(error, SMOL_E_TEXT, 8, "the header is not a JSON object");
-    }
-    return SMOL_OK;
+    return json_is_object(*header)
+               ? SMOL_OK
+               : smol_fail(error, SMOL_E_TEXT, 8, "the header is not a JSON object");
 }
 
-enum smol_status smol_safetensors_parse(struct smol_safetensors *file, const uint8_t *bytes,
-                                        size_t size_bytes, struct smol_error *error)
+static enum smol_status parse(struct smol_safetensors *f, const uint8_t *bytes, size_t size_bytes,
+                              struct smol_error *error)
 {
-    struct smol_safetensors f = {0};
-    enum smol_status status = read_header(&f.header, bytes, size_bytes, error);
+    enum smol_status status = read_header(&f->header, bytes, size_bytes, error);
     const uint8_t *data;
 
     if (status)
         return status;
     data = bytes + 8 + smol_le64(bytes);
-    status = read_arrays(&f, data, (uint64_t)(bytes + size_bytes - data), error);
-    if (status == SMOL_OK)
-        status = check_metadata(&f, error);
-    if (status == SMOL_OK)
-        status = check_cover(&f, data, bytes + size_bytes, error);
-    if (status != SMOL_OK)
-        smol_safetensors_free(&f);
+    status = read_arrays(f, data, (uint64_t)(bytes + size_bytes - data), error);
+    if (!status)
+        status = check_metadata(f, error);
+    return status ? status : check_cover(f, data, bytes + size_bytes, error);
+}
+
+enum smol_status smol_safetensors_create(struct smol_safetensors **file, const uint8_t *bytes,
+                                         size_t size_bytes, struct smol_error *error)
+{
+    struct smol_safetensors *f = calloc(1, sizeof *f);
+    enum smol_status status = f ? parse(f, bytes, size_bytes, error) : smol_fail_memory(error);
+
+    if (status)
+        smol_safetensors_destroy(f);
     else
         *file = f;
     return status;
 }
 
-void smol_safetensors_free(struct smol_safetensors *f)
+void smol_safetensors_destroy(struct smol_safetensors *f)
 {
+    if (!f)
+        return;
     json_decref(f->header);
     free(f->arrays);
+    free(f);
+}
+
+const struct smol_array *smol_safetensors_at(const struct smol_safetensors *f, size_t index)
+{
+    return index < f->n_arrays ? f->arrays + index : NULL;
 }
 
 const struct smol_array *smol_safetensors_find(const struct smol_safetensors *f, const char *name)

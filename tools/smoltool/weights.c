@@ -3,9 +3,9 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/json.h"
-#include "smoltool/npy.h"
 #include "smoltool/smoltool.h"
 
+#include <smol/arrays.h>
 #include <smol/weights.h>
 
 #include <stdio.h>
@@ -58,13 +58,15 @@ static enum smol_status put_rows(struct smol_writer *writer, const struct smol_f
     double *values = malloc((size_t)CHUNK_ROWS * t->cols * sizeof *values);
     void *scratch = cli_memory(scratch_bytes);
     enum smol_status status = SMOL_OK;
-    char header[256];
+    const struct smol_array array = {
+        .type = SMOL_ARRAY_F64, .n_dims = 2, .shape = {end - begin, t->cols}};
+    uint8_t header[SMOL_NPY_HEADER_BYTES];
 
     if (!values || !scratch) {
         status = cli_error_memory(error);
     }
     if (!status)
-        status = put(writer, header, npy_header(header, "<f8", end - begin, t->cols, false), error);
+        status = put(writer, header, smol_npy_header(header, &array), error);
     for (uint32_t row = begin, n; !status && row < end; row += n) {
         n = end - row < CHUNK_ROWS ? end - row : CHUNK_ROWS;
         status = smol_tensor_read(values, file, t, row, n, scratch, error);

@@ -44,57 +44,18 @@ static const char *tokenizer_hash(char hex[17], const struct smol_trainer *t)
     return hex;
 }
 
-static json_t *metadata_of(const struct smol_trainer *t)
+/* Every array of every parameter, for free(); NULL if memory is out. */
+static struct smol_tensor_source *list_sources(size_t *n, const struct smol_trainer *t)
 {
-    char *options = smol_train_options_json(&t->options);
-    char step[16], bytes[24], train[24], hash[17], best[40], tokenizer[17];
-    json_t *metadata = NULL;
-
-    snprintf(step, sizeof step, "%" PRIu32, t->step);
-    snprintf(bytes, sizeof bytes, "%" PRIu64, t->corpus.text_bytes);
-    snprintf(train, sizeof train, "%" PRIu64, t->n_train);
-    snprintf(best, sizeof best, "%a", t->best_nats);
-    text_hash(hash, t);
-    if (options)
-        metadata =
-            json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "format", FORM, "options",
-                      options, "step", step, "text_bytes", bytes, "text_xxh3", hash, "train_tokens",
-                      train, "best_nats", best, "tokenizer", tokenizer_hash(tokenizer, t));
-    free(options);
-    return metadata;
-}
-
-/* What a checkpoint is made of; both for free() or json_decref(). */
-struct contents {
-    struct smol_tensor_source *sources;
-    size_t n;
-    json_t *metadata;
-};
-
-static void free_contents(struct contents *c)
-{
-    free(c->sources);
-    json_decref(c->metadata);
-}
-
-static enum smol_status list_contents(struct contents *out, const struct smol_trainer *t,
-                                      struct smol_error *error)
-{
-    struct array arrays[4];
     const size_t n_params = t->net->n_params;
-    struct contents c = {.n = arrays_of(arrays, t) * n_params};
+    struct array arrays[4];
+    struct smol_tensor_source *sources;
 
-    if (t->finished)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
-    c.sources = calloc(c.n, sizeof *c.sources);
-    c.metadata = metadata_of(t);
-    if (!c.sources || !c.metadata) {
-        free_contents(&c);
-        return smol_fail_memory(error);
-    }
-    for (size_t i = 0; i < c.n; i++) {
+    *n = arrays_of(arrays, t) * n_params;
+    sources = calloc(*n, sizeof *sources);
+    for (size_t i = 0; sources && i < *n; i++) {
         const struct smol_param *p = t->net->params + i % n_params;
-        struct smol_tensor_source *s = c.sources + i;
+        struct smol_tensor_source *s = sources + i;
 
         snprintf(s->name, sizeof s->name, "%s%s", arrays[i / n_params].prefix, p->name);
         s->rows = p->rows;
@@ -102,41 +63,64 @@ static enum smol_status list_contents(struct contents *out, const struct smol_tr
         s->values = arrays[i / n_params].data + p->offset;
         s->scale = 1;
     }
-    *out = c;
-    return SMOL_OK;
+    return sources;
+}
+
+static enum smol_status save(uint8_t **out, uint64_t *size_bytes, struct smol_writer *writer,
+                             const struct smol_trainer *t, struct smol_error *error)
+{
+    char step[16], bytes[24], train[24], hash[17], best[40], tokenizer[17];
+    struct smol_tensor_sources sources = {0};
+    enum smol_status status;
+    char *options;
+
+    if (t->finished)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
+    options = smol_train_options_json(&t->options);
+    sources.items = list_sources(&sources.n, t);
+    snprintf(step, sizeof step, "%" PRIu32, t->step);
+    snprintf(bytes, sizeof bytes, "%" PRIu64, t->corpus.text_bytes);
+    snprintf(train, sizeof train, "%" PRIu64, t->n_train);
+    snprintf(best, sizeof best, "%a", t->best_nats);
+    text_hash(hash, t);
+    const struct smol_safetensors_member metadata[] = {
+        {"format", FORM},    {"options", options},
+        {"step", step},      {"text_bytes", bytes},
+        {"text_xxh3", hash}, {"train_tokens", train},
+        {"best_nats", best}, {"tokenizer", tokenizer_hash(tokenizer, t)}};
+    sources.metadata = metadata;
+    sources.n_metadata = sizeof metadata / sizeof *metadata;
+    status = options && sources.items
+                 ? smol_tensor_file_write(out, size_bytes, writer, &sources, error)
+                 : smol_fail_memory(error);
+    free(sources.items);
+    free(options);
+    return status;
 }
 
 enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes,
                                    const struct smol_trainer *t, struct smol_error *error)
 {
-    struct contents c;
-    enum smol_status status = list_contents(&c, t, error);
+    uint64_t size;
+    const enum smol_status status = save(bytes, &size, NULL, t, error);
 
-    if (status != SMOL_OK)
-        return status;
-    status = smol_tensor_file_write(bytes, size_bytes, c.sources, c.n, c.metadata, error);
-    free_contents(&c);
+    if (!status)
+        *size_bytes = (size_t)size;
     return status;
 }
 
 enum smol_status smol_trainer_save_to(uint64_t *size_bytes, struct smol_writer *writer,
                                       const struct smol_trainer *t, struct smol_error *error)
 {
-    struct contents c;
-    enum smol_status status = list_contents(&c, t, error);
-
-    if (status != SMOL_OK)
-        return status;
-    status = smol_tensor_file_append(size_bytes, writer, c.sources, c.n, c.metadata, error);
-    free_contents(&c);
-    return status;
+    return save(NULL, size_bytes, writer, t, error);
 }
 
-static enum smol_status open_checkpoint(struct smol_safetensors *file,
+static enum smol_status open_checkpoint(struct smol_safetensors **out,
                                         struct smol_train_options *options, const uint8_t *bytes,
                                         size_t size_bytes, struct smol_error *error)
 {
-    enum smol_status status = smol_tensor_file_parse(file, bytes, size_bytes, error);
+    struct smol_safetensors *file;
+    enum smol_status status = smol_tensor_file_parse(&file, bytes, size_bytes, error);
     const char *form, *text;
     json_t *json = NULL;
 
@@ -152,18 +136,20 @@ static enum smol_status open_checkpoint(struct smol_safetensors *file,
         status = smol_options_from_json(options, json, error);
     json_decref(json);
     if (status != SMOL_OK)
-        smol_safetensors_free(file);
+        smol_safetensors_destroy(file);
+    else
+        *out = file;
     return status;
 }
 
 enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
                                          size_t size_bytes, struct smol_error *error)
 {
-    struct smol_safetensors file;
+    struct smol_safetensors *file;
     enum smol_status status = open_checkpoint(&file, options, bytes, size_bytes, error);
 
     if (status == SMOL_OK)
-        smol_safetensors_free(&file);
+        smol_safetensors_destroy(file);
     return status;
 }
 
@@ -246,19 +232,19 @@ enum smol_status smol_trainer_load(struct smol_trainer *t, const uint8_t *bytes,
                                    struct smol_error *error)
 {
     struct smol_train_options options;
-    struct smol_safetensors file;
+    struct smol_safetensors *file;
     struct array arrays[4];
     const size_t n_arrays = arrays_of(arrays, t);
     enum smol_status status = open_checkpoint(&file, &options, bytes, size_bytes, error);
 
     if (status != SMOL_OK)
         return status;
-    status = check_same(t, &file, &options, error);
+    status = check_same(t, file, &options, error);
     if (status == SMOL_OK)
-        status = load_state(t, &file, error);
+        status = load_state(t, file, error);
     for (size_t i = 0; i < n_arrays && status == SMOL_OK; i++)
-        status = load_array(t, &file, arrays + i, error);
-    smol_safetensors_free(&file);
+        status = load_array(t, file, arrays + i, error);
+    smol_safetensors_destroy(file);
     if (status == SMOL_OK)
         smol_net_materialise(t->net, true);
     return status;

@@ -75,18 +75,7 @@ static char *config_text(const struct smol_config *c)
     return text;
 }
 
-static json_t *metadata_of(const struct smol_config *config, const char *card)
-{
-    char *text = config_text(config);
-    json_t *metadata =
-        json_pack("{s:s, s:s, s:s*}", "format", "pt", "smol.config", text, "smol.card", card);
-
-    free(text);
-    return metadata;
-}
-
-static enum smol_status list_tensors(struct list *out, json_t **metadata,
-                                     const struct smol_trainer *t, const char *card,
+static enum smol_status list_tensors(struct list *out, const struct smol_trainer *t,
                                      struct smol_error *error)
 {
     const struct smol_net *net = t->net;
@@ -97,12 +86,8 @@ static enum smol_status list_tensors(struct list *out, json_t **metadata,
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "only a finished training of all weights is exported");
     list.items = calloc(4 + 12 * (size_t)c->n_layers, sizeof *list.items);
-    *metadata = metadata_of(c, card);
-    if (!list.items || !*metadata) {
-        free(list.items);
-        json_decref(*metadata);
+    if (!list.items)
         return smol_fail_memory(error);
-    }
     add(&list, "wte", "weight", c->vocab, c->width, smol_net_value(net, net->wte), 1);
     add(&list, "wpe", "weight", c->context, c->width, smol_net_value(net, net->wpe), 1);
     for (uint32_t l = 0; l < c->n_layers; l++)
@@ -113,19 +98,35 @@ static enum smol_status list_tensors(struct list *out, json_t **metadata,
     return SMOL_OK;
 }
 
+static enum smol_status export(uint8_t **bytes, uint64_t *size_bytes, struct smol_writer *writer,
+                               const struct smol_trainer *t, const char *card,
+                               struct smol_error *error) {
+    struct list list = {0}; enum smol_status status = list_tensors(&list, t, error); char * config;
+
+    if (status != SMOL_OK) return status;
+    config = config_text(&t->net->config);
+    const struct smol_safetensors_member metadata[] = {{"format", "pt"},
+                                                       {"smol.config", config},
+                                                       {"smol.card", card}};
+    status = config ? smol_tensor_file_write(bytes, size_bytes, writer,
+                                             &(struct smol_tensor_sources){list.items, list.n,
+                                                                           metadata, 3},
+                                             error)
+                    : smol_fail_memory(error);
+    free(config);
+    free(list.items);
+    return status;
+}
+
 enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
                                           const struct smol_trainer *t, const char *card,
                                           struct smol_error *error)
 {
-    struct list list;
-    json_t *metadata;
-    enum smol_status status = list_tensors(&list, &metadata, t, card, error);
+    uint64_t size;
+    const enum smol_status status = export(bytes, &size, NULL, t, card, error);
 
-    if (status != SMOL_OK)
-        return status;
-    status = smol_tensor_file_write(bytes, size_bytes, list.items, list.n, metadata, error);
-    free(list.items);
-    json_decref(metadata);
+    if (!status)
+        *size_bytes = (size_t)size;
     return status;
 }
 
@@ -133,14 +134,5 @@ enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_w
                                              const struct smol_trainer *t, const char *card,
                                              struct smol_error *error)
 {
-    struct list list;
-    json_t *metadata;
-    enum smol_status status = list_tensors(&list, &metadata, t, card, error);
-
-    if (status != SMOL_OK)
-        return status;
-    status = smol_tensor_file_append(size_bytes, writer, list.items, list.n, metadata, error);
-    free(list.items);
-    json_decref(metadata);
-    return status;
+    return export(NULL, size_bytes, writer, t, card, error);
 }

@@ -15,18 +15,19 @@ static enum smol_status check(const struct smol_array *array, struct smol_error 
     return SMOL_OK;
 }
 
-enum smol_status smol_tensor_file_parse(struct smol_safetensors *out, const uint8_t *bytes,
+enum smol_status smol_tensor_file_parse(struct smol_safetensors **out, const uint8_t *bytes,
                                         size_t size_bytes, struct smol_error *error)
 {
-    struct smol_safetensors f;
-    enum smol_status status = smol_safetensors_parse(&f, bytes, size_bytes, error);
+    struct smol_safetensors *f;
+    const struct smol_array *array;
+    enum smol_status status = smol_safetensors_create(&f, bytes, size_bytes, error);
 
     if (status != SMOL_OK)
         return status;
-    for (size_t i = 0; i < f.n_arrays && status == SMOL_OK; i++)
-        status = check(f.arrays + i, error);
+    for (size_t i = 0; status == SMOL_OK && (array = smol_safetensors_at(f, i)); i++)
+        status = check(array, error);
     if (status != SMOL_OK)
-        smol_safetensors_free(&f);
+        smol_safetensors_destroy(f);
     else
         *out = f;
     return status;

@@ -7,57 +7,40 @@
 
 #define NUMBERS 4096u /* of a tensor that are put at a time */
 
-char *smol_json_text(const json_t *object, size_t flags)
-{
-    char *text = object ? json_dumps(object, flags) : NULL, *copy = NULL;
-    json_free_t release;
-
-    if (!text)
-        return NULL;
-    copy = malloc(strlen(text) + 1);
-    if (copy)
-        strcpy(copy, text);
-    json_get_alloc_funcs(NULL, &release);
-    release(text);
-    return copy;
-}
-
 static size_t size_of(const struct smol_tensor_source *s)
 {
     return (s->rows > 0 ? s->rows : 1) * s->cols;
 }
 
-static json_t *describe(const struct smol_tensor_source *s, uint64_t begin)
+/* The file's beginning, for free(); *size_bytes is the size of the whole file. */
+static enum smol_status header_of(uint8_t **header, size_t *header_bytes, uint64_t *size_bytes,
+                                  const struct smol_tensor_sources *sources,
+                                  struct smol_error *error)
 {
-    const json_int_t from = (json_int_t)begin, to = (json_int_t)(begin + 4 * (uint64_t)size_of(s));
-    const json_int_t rows = (json_int_t)s->rows, cols = (json_int_t)s->cols;
+    struct smol_array *arrays = calloc(sources->n + 1, sizeof *arrays);
+    enum smol_status status;
+    uint64_t data_bytes = 0;
 
-    if (s->rows == 0)
-        return json_pack("{s:s, s:[I], s:[I, I]}", "dtype", "F32", "shape", cols, "data_offsets",
-                         from, to);
-    return json_pack("{s:s, s:[I, I], s:[I, I]}", "dtype", "F32", "shape",
-                     s->transposed ? cols : rows, s->transposed ? rows : cols, "data_offsets", from,
-                     to);
-}
+    if (!arrays)
+        return smol_fail_memory(error);
+    for (size_t i = 0; i < sources->n; i++) {
+        const struct smol_tensor_source *s = &sources->items[i];
+        const uint64_t size = 4 * (uint64_t)size_of(s);
 
-/* The header's text, or NULL; *data_bytes is the size of all tensors. */
-static char *header_text(uint64_t *data_bytes, const struct smol_tensor_source *sources, size_t n,
-                         json_t *metadata)
-{
-    json_t *header = json_object();
-    char *text = NULL;
-    uint64_t at = 0;
-    int bad = metadata && json_object_set(header, "__metadata__", metadata) != 0;
-
-    for (size_t i = 0; i < n && !bad; i++) {
-        bad = json_object_set_new(header, sources[i].name, describe(sources + i, at)) != 0;
-        at += 4 * (uint64_t)size_of(sources + i);
+        arrays[i] = (struct smol_array){.name = s->name,
+                                        .type = SMOL_ARRAY_F32,
+                                        .n_dims = s->rows > 0 ? 2 : 1,
+                                        .size_bytes = size};
+        arrays[i].shape[0] = s->rows > 0 && !s->transposed ? s->rows : s->cols;
+        arrays[i].shape[1] = s->transposed ? s->rows : s->cols;
+        data_bytes += size;
     }
-    if (!bad)
-        text = smol_json_text(header, JSON_COMPACT);
-    json_decref(header);
-    *data_bytes = at;
-    return text;
+    status = smol_safetensors_header(header, header_bytes, arrays, sources->n, sources->metadata,
+                                     sources->n_metadata, error);
+    free(arrays);
+    if (!status)
+        *size_bytes = *header_bytes + data_bytes;
+    return status;
 }
 
 /* Where a file goes, from its first byte to its last: to a writer, or else into memory. */
@@ -74,22 +57,6 @@ static enum smol_status put(struct target *to, const void *bytes, size_t n,
     memcpy(to->at, bytes, n);
     to->at += n;
     return SMOL_OK;
-}
-
-/* The length, the header, and spaces up to a multiple of eight. */
-static enum smol_status put_header(struct target *to, const char *header, struct smol_error *error)
-{
-    const size_t n = strlen(header);
-    uint8_t length[8];
-    enum smol_status status;
-
-    smol_put64(length, smol_round_up(n, 8));
-    status = put(to, length, sizeof length, error);
-    if (status == SMOL_OK)
-        status = put(to, header, n, error);
-    if (status == SMOL_OK)
-        status = put(to, "       ", (size_t)(smol_round_up(n, 8) - n), error);
-    return status;
 }
 
 static real value_at(const struct smol_tensor_source *s, size_t i)
@@ -118,51 +85,30 @@ static enum smol_status put_tensor(struct target *to, const struct smol_tensor_s
     return status;
 }
 
-static enum smol_status put_all(struct target *to, const char *header,
-                                const struct smol_tensor_source *sources, size_t n,
-                                struct smol_error *error)
+enum smol_status smol_tensor_file_write(uint8_t **bytes, uint64_t *size_bytes,
+                                        struct smol_writer *writer,
+                                        const struct smol_tensor_sources *sources,
+                                        struct smol_error *error)
 {
-    enum smol_status status = put_header(to, header, error);
-
-    for (size_t i = 0; i < n && status == SMOL_OK; i++)
-        status = put_tensor(to, sources + i, error);
-    return status;
-}
-
-enum smol_status smol_tensor_file_write(uint8_t **out, size_t *size_bytes,
-                                        const struct smol_tensor_source *sources, size_t n_sources,
-                                        json_t *metadata, struct smol_error *error)
-{
+    struct target to = {.writer = writer};
+    uint8_t *header, *memory = NULL;
+    size_t header_bytes;
     uint64_t size = 0;
-    char *header = header_text(&size, sources, n_sources, metadata);
-    uint8_t *bytes = NULL;
+    enum smol_status status = header_of(&header, &header_bytes, &size, sources, error);
 
-    if (header) {
-        size += 8 + smol_round_up(strlen(header), 8);
-        bytes = malloc((size_t)size);
-    }
-    if (bytes) {
-        put_all(&(struct target){.at = bytes}, header, sources, n_sources, error);
-        *out = bytes;
-        *size_bytes = (size_t)size;
-    }
+    if (status)
+        return status;
+    if (!writer && !(to.at = memory = malloc((size_t)size)))
+        status = smol_fail_memory(error);
+    if (!status)
+        status = put(&to, header, header_bytes, error);
+    for (size_t i = 0; i < sources->n && !status; i++)
+        status = put_tensor(&to, &sources->items[i], error);
     free(header);
-    return bytes ? SMOL_OK : smol_fail_memory(error);
-}
-
-enum smol_status smol_tensor_file_append(uint64_t *size_bytes, struct smol_writer *writer,
-                                         const struct smol_tensor_source *sources, size_t n_sources,
-                                         json_t *metadata, struct smol_error *error)
-{
-    uint64_t data_bytes;
-    char *header = header_text(&data_bytes, sources, n_sources, metadata);
-    enum smol_status status;
-
-    if (!header)
-        return smol_fail_memory(error);
-    status = put_all(&(struct target){.writer = writer}, header, sources, n_sources, error);
-    if (status == SMOL_OK)
-        *size_bytes = 8 + smol_round_up(strlen(header), 8) + data_bytes;
-    free(header);
-    return status;
+    if (status)
+        return status;
+    if (!writer)
+        *bytes = memory;
+    *size_bytes = size;
+    return SMOL_OK;
 }

@@ -33,9 +33,10 @@ static void read_values(const struct smol_array *a)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct smol_safetensors file;
+    struct smol_safetensors *file;
+    const struct smol_array *a;
     struct smol_error error = {0};
-    const enum smol_status status = smol_safetensors_parse(&file, data, size, &error);
+    const enum smol_status status = smol_safetensors_create(&file, data, size, &error);
     const uint8_t *at;
 
     if (status) {
@@ -44,15 +45,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     at = data + 8 + smol_le64(data);
-    for (size_t i = 0; i < file.n_arrays; i++) {
-        fuzz_require(file.arrays[i].data == at && file.arrays[i].n_dims <= SMOL_ARRAY_MAX_DIMS);
-        fuzz_require(smol_safetensors_find(&file, file.arrays[i].name) == &file.arrays[i]);
-        at += file.arrays[i].size_bytes;
-        read_values(&file.arrays[i]);
+    for (size_t i = 0; (a = smol_safetensors_at(file, i)) != NULL; i++) {
+        fuzz_require(a->data == at && a->n_dims <= SMOL_ARRAY_MAX_DIMS);
+        fuzz_require(smol_safetensors_find(file, a->name) == a);
+        at += a->size_bytes;
+        read_values(a);
     }
     fuzz_require(at == data + size);
-    smol_safetensors_text(&file, "format");
-    smol_safetensors_free(&file);
+    smol_safetensors_text(file, "format");
+    smol_safetensors_destroy(file);
     return 0;
 }
 

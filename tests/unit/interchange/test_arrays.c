@@ -222,16 +222,16 @@ static enum smol_status tensors(const char *header, size_t n_data)
 {
     const size_t n = strlen(header), size = 8 + n + n_data;
     uint8_t *bytes = calloc(size, 1);
-    struct smol_safetensors file;
+    struct smol_safetensors *file;
     struct smol_error error;
     enum smol_status status;
 
     cr_assert_not_null(bytes);
     smol_put64(bytes, n);
     memcpy(bytes + 8, header, n);
-    status = smol_safetensors_parse(&file, bytes, size, &error);
+    status = smol_safetensors_create(&file, bytes, size, &error);
     if (status == SMOL_OK)
-        smol_safetensors_free(&file);
+        smol_safetensors_destroy(file);
     free(bytes);
     return status;
 }
@@ -288,5 +288,69 @@ Test(safetensors, is_not_sunk_by_depth)
     memcpy(header, "{\"m\":", 5);
     header[(1 << 20) - 1] = '\0';
     cr_assert_eq(tensors(header, 0), SMOL_E_TEXT);
+    free(header);
+}
+
+/* The expected bytes follow from NumPy's description of the format. */
+Test(npy, headers_are_those_of_numpy)
+{
+    static const struct {
+        struct smol_array array;
+        const char *text;
+        size_t size_bytes;
+    } cases[] = {
+        {{.type = SMOL_ARRAY_F64, .n_dims = 2, .shape = {3, 70}},
+         "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 70), }",
+         128},
+        {{.type = SMOL_ARRAY_F32, .n_dims = 1, .shape = {7}},
+         "{'descr': '<f4', 'fortran_order': False, 'shape': (7,), }",
+         128},
+        {{.type = SMOL_ARRAY_F16, .n_dims = 8, .shape = {UINT64_MAX, 1, 1, 1, 1, 1, 1, UINT64_MAX}},
+         "{'descr': '<f2', 'fortran_order': False, 'shape': (18446744073709551615, 1, 1, 1, 1, 1, "
+         "1, 18446744073709551615), }",
+         128},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t header[SMOL_NPY_HEADER_BYTES];
+        const size_t n = strlen(cases[i].text), total = smol_npy_header(header, &cases[i].array);
+
+        cr_assert_eq(total, cases[i].size_bytes, "%zu: %zu", i, total);
+        cr_assert_arr_eq(header, "\x93NUMPY\x01\x00", 8);
+        cr_assert_eq(smol_le16(header + 8), total - 10);
+        cr_assert_arr_eq(header + 10, cases[i].text, n);
+        for (size_t at = 10 + n; at < total - 1; at++)
+            cr_assert_eq(header[at], ' ');
+        cr_assert_eq(header[total - 1], '\n');
+    }
+}
+
+Test(safetensors, headers_list_arrays_one_after_the_other)
+{
+    static const struct smol_array arrays[] = {
+        {.name = "a", .type = SMOL_ARRAY_F16, .n_dims = 2, .shape = {2, 3}, .size_bytes = 12},
+        {.name = "b.c", .type = SMOL_ARRAY_BF16, .n_dims = 0, .size_bytes = 2},
+        {.name = "d", .type = SMOL_ARRAY_F64, .n_dims = 1, .shape = {1}, .size_bytes = 8}};
+    static const char expected[] =
+        "{\"__metadata__\":{\"k\":\"a \\\"b\\\"\"},"
+        "\"a\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[0,12]},"
+        "\"b.c\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[12,14]},"
+        "\"d\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[14,22]}}";
+    const struct smol_safetensors_member metadata[] = {{"k", "a \"b\""}, {"none", NULL}};
+    const size_t n = sizeof expected - 1, n_padded = (n + 7) / 8 * 8;
+    struct smol_error error;
+    uint8_t *header;
+    size_t size;
+
+    cr_assert_eq(smol_safetensors_header(&header, &size, arrays, 3, metadata, 2, &error), SMOL_OK);
+    cr_assert_eq(size, 8 + n_padded);
+    cr_assert_eq(smol_le64(header), n_padded);
+    cr_assert_arr_eq(header + 8, expected, n);
+    for (size_t at = 8 + n; at < size; at++)
+        cr_assert_eq(header[at], ' ');
+    free(header);
+    cr_assert_eq(smol_safetensors_header(&header, &size, NULL, 0, NULL, 0, &error), SMOL_OK);
+    cr_assert_eq(size, 16);
+    cr_assert_arr_eq(header + 8, "{}      ", 8);
     free(header);
 }

@@ -3,6 +3,7 @@
 #ifndef EXPORT_H
 #define EXPORT_H
 
+#include <smol/arrays.h>
 #include <smol/io.h>
 #include <smol/weights.h>
 
@@ -24,6 +25,8 @@ struct export_tensor {
 struct export_tensor *export_list(size_t *n, const struct smol_config *config, bool transposed);
 /* Numbers of a tensor. */
 uint64_t export_count(const struct export_tensor *tensor);
+/* A tensor as an array of F32 without its numbers. */
+struct smol_array export_array(const struct export_tensor *tensor);
 
 /* Reads tensors whole rows at a time, in memory that depends on the rows' length and not on their
  * number. */

@@ -4,7 +4,6 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "smoltool/export/export.h"
-#include "smoltool/npy.h"
 
 #include <smol/initial.h>
 
@@ -30,7 +29,7 @@ struct entry {
     size_t n_held;
     const float *values; /* floats not turned into bytes yet */
     size_t n_values;
-    char header[256];
+    uint8_t header[SMOL_NPY_HEADER_BYTES];
     size_t n_header;
     uint8_t bytes[32768];
 };
@@ -46,7 +45,7 @@ struct target {
 static zip_int64_t open_entry(struct entry *e)
 {
     export_reader_begin(e->run->reader, e->tensor);
-    e->held = (const uint8_t *)e->header;
+    e->held = e->header;
     e->n_held = e->n_header;
     e->n_values = 0;
     return 0;
@@ -175,11 +174,12 @@ static bool add_entry(zip_t *zip, struct entry *e, const struct export_tensor *t
 {
     char name[SMOL_MAX_TENSOR_NAME + sizeof ".npy"];
     zip_source_t *source = zip_source_function(zip, entry_callback, e);
+    const struct smol_array array = export_array(t);
     zip_int64_t index;
 
     e->run = run;
     e->tensor = t;
-    e->n_header = npy_header(e->header, "<f4", t->rows, t->cols, t->is_vector);
+    e->n_header = smol_npy_header(e->header, &array);
     zip_error_init(&e->error);
     snprintf(name, sizeof name, "%s.npy", t->name);
     if (!source)

@@ -1,48 +1,27 @@
-/* A model as safetensors: the length of a header, the header as JSON, the tensors' floats. */
+/* A model as safetensors. */
 #include "cli/cli.h"
-#include "cli/json.h"
 #include "smoltool/export/export.h"
 
 #include <smol/initial.h>
 
 #include <stdlib.h>
-#include <string.h>
 
-static json_t *describe(const struct export_tensor *t, uint64_t begin)
+/* What the file begins with, for free(). */
+static enum smol_status header_of(uint8_t **header, size_t *size_bytes,
+                                  const struct export_tensor *tensors, size_t n,
+                                  struct smol_error *error)
 {
-    const json_int_t from = (json_int_t)begin, to = (json_int_t)(begin + 4 * export_count(t));
-    json_t *shape = t->is_vector ? json_pack("[I]", (json_int_t)t->cols)
-                                 : json_pack("[I, I]", (json_int_t)t->rows, (json_int_t)t->cols);
+    struct smol_array *arrays = calloc(n, sizeof *arrays);
+    enum smol_status status;
 
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets", from,
-                     to);
-}
-
-/* The header's text for free(), or NULL. */
-static char *header_text(const struct export_tensor *tensors, size_t n)
-{
-    json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
-    char *text = NULL;
-    uint64_t at = 0;
-    int bad = !header;
-
-    for (size_t i = 0; i < n && !bad; i++) {
-        bad = json_object_set_new(header, tensors[i].name, describe(&tensors[i], at));
-        at += 4 * export_count(&tensors[i]);
-    }
-    if (!bad)
-        text = cli_json_text(header, JSON_COMPACT);
-    json_decref(header);
-    return text;
-}
-
-static void put_header(struct export_out *out, const char *text)
-{
-    const size_t n = strlen(text), n_padded = (n + 7) / 8 * 8;
-
-    export_put_number(out, n_padded, 8);
-    export_put(out, text, n);
-    export_put(out, "       ", n_padded - n);
+    if (!arrays)
+        return cli_error_memory(error);
+    for (size_t i = 0; i < n; i++)
+        arrays[i] = export_array(&tensors[i]);
+    status = smol_safetensors_header(header, size_bytes, arrays, n,
+                                     &(struct smol_safetensors_member){"format", "pt"}, 1, error);
+    free(arrays);
+    return status;
 }
 
 static void put_tensor(struct export_out *out, struct export_reader *reader,
@@ -68,19 +47,20 @@ enum smol_status export_safetensors(const struct export_job *job, struct smol_er
 {
     size_t n;
     struct export_tensor *tensors = export_list(&n, &job->file->config, true);
-    char *header = tensors ? header_text(tensors, n) : NULL,
-         *path = export_path(job->output, "model.safetensors");
+    char *path = export_path(job->output, "model.safetensors");
     struct export_out *out = malloc(sizeof *out);
     struct export_reader *reader = NULL;
+    uint8_t *header = NULL;
+    size_t header_bytes = 0;
     enum smol_status status;
 
-    if (!header || !out)
+    if (!tensors || !out)
         status = cli_error_memory(error);
-    else
+    else if (!(status = header_of(&header, &header_bytes, tensors, n, error)))
         status = export_reader_create(&reader, job->file, tensors, n, error);
     if (!status) {
         export_out_open(out, path, error);
-        put_header(out, header);
+        export_put(out, header, header_bytes);
         for (size_t i = 0; i < n; i++)
             put_tensor(out, reader, &tensors[i]);
         status = export_out_close(out, job->mapping);

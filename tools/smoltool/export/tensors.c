@@ -75,6 +75,15 @@ uint64_t export_count(const struct export_tensor *tensor)
     return (uint64_t)tensor->rows * tensor->cols;
 }
 
+struct smol_array export_array(const struct export_tensor *t)
+{
+    return (struct smol_array){.name = t->name,
+                               .type = SMOL_ARRAY_F32,
+                               .n_dims = t->is_vector ? 1 : 2,
+                               .shape = {t->is_vector ? t->cols : t->rows, t->cols},
+                               .size_bytes = 4 * export_count(t)};
+}
+
 struct export_reader {
     const struct smol_file *file;
     const struct export_tensor *tensor;

@@ -27,13 +27,13 @@ static enum smol_status open_safetensors(struct import_table *t, bool *found, co
 {
     const struct smol_span bytes = t->source.mapping.bytes;
     const enum smol_status status =
-        smol_safetensors_parse(&t->source.tensors, bytes.data, bytes.size_bytes, error);
+        smol_safetensors_create(&t->source.tensors, bytes.data, bytes.size_bytes, error);
     char name[64];
 
     for (size_t form = 0; !status && form < N_FORMS; form++) {
         const struct smol_array *array;
         form_name(name, form, stem, "");
-        array = smol_safetensors_find(&t->source.tensors, name);
+        array = smol_safetensors_find(t->source.tensors, name);
         if (array && *found)
             return cli_error(error, SMOL_E_TENSOR, "%.64s: there under two names", name);
         if (!array)
@@ -189,7 +189,7 @@ enum smol_status import_open(struct import_table *table, bool *found, const char
 
 void import_close(struct import_table *table)
 {
-    smol_safetensors_free(&table->source.tensors);
+    smol_safetensors_destroy(table->source.tensors);
     cli_memory_free(table->source.member, table->source.member_bytes);
     cli_unmap(&table->source.mapping);
     *table = (struct import_table){.source.mapping.fd = -1};

@@ -9,7 +9,7 @@
 /* Memory and files behind a table. */
 struct import_source {
     struct smol_mapping mapping;
-    struct smol_safetensors tensors;
+    struct smol_safetensors *tensors;
     void *member; /* of an .npz, taken out */
     size_t member_bytes;
 };
