@@ -33,7 +33,7 @@ MAPS_FILES = "tools/cli/guard.c"
 OPENS_FILES = "src/base/io.c"
 # The one extension outside src/cpu: it lets the compiler check messages against their arguments.
 PRINTF_FORMAT = "__attribute__((format(printf,"
-ISA_FILE = re.compile(r"_(avx\w*|sse\w*|neon\w*|sve\w*|amx\w*|vnni)\.[ch]$|/registers_\w+\.h$")
+ISA_FILE = re.compile(r"_(avx\w*|sse\w*|neon\w*|sve\w*|amx\w*|vnni)\.[ch]$|/(registers_\w+|product)\.h$")
 
 C_STANDARD = {f"{name}.h" for name in
               "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal "

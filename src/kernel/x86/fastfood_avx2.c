@@ -7,13 +7,12 @@
 void smol_stream_bytes_avx2(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
                             uint32_t block)
 {
-    struct half s[2];
+    struct generator s;
 
-    lanes_init(s, t, plane, block);
-    for (size_t i = 0; i < n; i += SMOL_STEP_BYTES) {
-        store(bytes + i, half_step(s));
-        store(bytes + i + 32, half_step(s + 1));
-    }
+    generators_init(&s, t, plane, block, 1);
+    for (size_t i = 0; i < n; i += SMOL_STEP_BYTES)
+        for (unsigned k = 0; k < PARTS; k++)
+            store(bytes + i + STEP * k, generator_step(&s, k));
 }
 
 typedef __m256 vector;

@@ -5,55 +5,31 @@
  * w + 32768, and sum w X = sum (w + 32768) X - 32768 sum X. At most 2^18 columns: 2^15 products of
  * 255 x 128 in a lane, two sums of them in one, stay below 2^31. Times one vector nothing leaves
  * the registers; times several, two rows at a time exist as bytes. */
+#include "kernel/rows.h"
 #include "kernel/x86/table_avx2.h"
 
-#include <string.h>
-
-#define STEP 32u /* columns of a register of bytes */
+#define LOOKUPS(X) X(LOOKUP_32) X(LOOKUP_SUM) X(LOOKUP_ODD)
+#define SIDE 1u
+#define CHUNK 0
+#define FOLD 1u
+#define ROWS 2u /* whose products wait for each other's */
 #define OFFSET 32768
-#define SIDE 2u /* rows whose products wait for each other's */
+
+static void table_load(struct table *t, const int16_t *q) { smol_table_load_avx2(t, q, OFFSET); }
+
+/* Vectors as bytes h (n) and l (n), zeros past its end, one behind the other, and their sums. */
+struct vectors {
+    const int8_t *bytes;
+    const int64_t *sums;
+    size_t n_x;
+};
 
 /* The sum is s0 + 256 s1 + 65536 s3. */
 struct sums {
     __m256i s0, s1, s3;
 };
 
-/* A vector as bytes h (n) and l (n), zeros past its end, and 32768 x its sum; the vectors lie one
- * behind the other. */
-struct prepared {
-    const int8_t *h, *l;
-    int64_t offset;
-};
-
-#define OFFSET_BYTES 64u
-
-static struct prepared vector_at(const int8_t *vectors, size_t n, size_t i)
-{
-    struct prepared v = {.h = vectors + i * (2 * n + OFFSET_BYTES)};
-
-    v.l = v.h + n;
-    memcpy(&v.offset, v.l + n, sizeof v.offset);
-    return v;
-}
-
-static void prepare(int8_t *vectors, size_t n, size_t i, const int16_t *X, size_t cols)
-{
-    int8_t *h = vectors + i * (2 * n + OFFSET_BYTES);
-    int64_t offset = 0;
-
-    memset(h, 0, 2 * n);
-    for (size_t c = 0; c < cols; c++) {
-        const int high = (X[c] + 128) >> 8;
-        h[c] = (int8_t)high;
-        h[n + c] = (int8_t)(X[c] - 256 * high);
-        offset += X[c] * OFFSET;
-    }
-    memcpy(h + 2 * n, &offset, sizeof offset);
-}
-
-static inline void sums_clear(struct sums *s) { s->s0 = s->s1 = s->s3 = _mm256_setzero_si256(); }
-
-static inline void sums_add(struct sums *s, __m256i low, __m256i high, __m256i h, __m256i l)
+ALWAYS_INLINE void multiply(struct sums *s, __m256i low, __m256i high, __m256i h, __m256i l)
 {
     s->s0 = _mm256_dpbusd_epi32(s->s0, low, l);
     s->s1 = _mm256_dpbusd_epi32(s->s1, low, h);
@@ -68,177 +44,127 @@ static inline int64_t sums_total(const struct sums *s)
     return sum_lanes(s->s0) + 256 * sum_lanes(s->s1) + 65536 * sum_lanes(s->s3);
 }
 
-/* What a plane of a row block is made of. */
-struct block {
-    struct half s[2]; /* its stream */
-    uint32_t rows;
-    size_t n; /* columns, whole steps */
-    struct table table;
-};
-
 /* ---- one vector ---- */
 
-static inline __attribute__((always_inline)) void half_sums(struct sums *sums, struct half *s,
-                                                            const struct table *table,
-                                                            const struct prepared *v, size_t i,
-                                                            enum way way)
+struct vector {
+    const int8_t *h, *l;
+    int64_t sum;
+};
+
+ALWAYS_INLINE void sums_add(struct sums *sums, __m256i u, const struct table *table,
+                            enum lookup lookup, const struct vector *x, size_t c, unsigned k)
 {
     __m256i low, high;
 
-    look_up(&low, &high, table, half_step(s), way);
-    sums_add(sums, low, high, load(v->h + i), load(v->l + i));
+    look_up(&low, &high, table, u, lookup);
+    multiply(sums, low, high, load(x->h + c + STEP * k), load(x->l + c + STEP * k));
 }
 
-static inline __attribute__((always_inline)) void
-block_single(int64_t *to, struct block *b, const struct prepared *v, enum way way, bool is_first)
+struct kept {
+    struct sums sums;
+};
+
+ALWAYS_INLINE void sums_keep(struct kept *kept, unsigned i, const struct sums *s, bool is_first)
 {
-    for (uint32_t r = 0; r < b->rows; r++) {
-        struct sums sums;
-        sums_clear(&sums);
-        for (size_t i = 0; i < b->n; i += 2 * STEP) {
-            half_sums(&sums, &b->s[0], &b->table, v, i, way);
-            half_sums(&sums, &b->s[1], &b->table, v, i + STEP, way);
-        }
-        to[r] = sums_total(&sums) - v->offset + (is_first ? 0 : to[r]);
-    }
+    (void)i, (void)is_first;
+    kept->sums = *s;
 }
+
+ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_rows,
+                               const struct vector *x, bool is_first)
+{
+    (void)n_rows;
+    *to = sums_total(&kept->sums) - OFFSET * x->sum + (is_first ? 0 : *to);
+}
+
+#include "kernel/product_single.h"
 
 /* ---- several vectors ---- */
 
-static inline __attribute__((always_inline)) void
-next_bytes(int8_t *row, size_t n, struct half *s, const struct table *table, enum way way)
+/* A row is bytes low (n), then high (n). */
+ALWAYS_INLINE void row_put(int8_t *w, size_t n, uint32_t r, size_t c, unsigned k, __m256i u,
+                           const struct table *table, enum lookup lookup, bool is_first)
 {
+    int8_t *to = w + 2 * r * n + c + STEP * k;
     __m256i low, high;
 
-    look_up(&low, &high, table, half_step(s), way);
-    store(row, low);
-    store(row + n, high);
+    (void)is_first; /* planes add up in the sums */
+    look_up(&low, &high, table, u, lookup);
+    store(to, low);
+    store(to + n, high);
 }
 
-static inline __attribute__((always_inline)) void next_row(int8_t *row, struct block *b,
-                                                           enum way way)
+static inline void rows_multiply(int64_t *to, size_t stride, const int8_t *w, size_t n,
+                                 uint32_t n_rows, const struct vectors *x, bool is_first)
 {
-    for (size_t i = 0; i < b->n; i += 2 * STEP) {
-        next_bytes(row + i, b->n, &b->s[0], &b->table, way);
-        next_bytes(row + i + STEP, b->n, &b->s[1], &b->table, way);
+    for (size_t i = 0; i < x->n_x; i++, to += stride) {
+        const int8_t *h = x->bytes + 2 * n * i, *l = h + n;
+        struct sums sums[ROWS] = {0};
+        for (size_t c = 0; c < n; c += STEP)
+            for (uint32_t r = 0; r < ROWS; r++)
+                multiply(&sums[r], load(w + 2 * r * n + c), load(w + (2 * r + 1) * n + c),
+                         load(h + c), load(l + c));
+        for (uint32_t r = 0; r < n_rows; r++)
+            to[r] = sums_total(&sums[r]) - OFFSET * x->sums[i] + (is_first ? 0 : to[r]);
     }
 }
 
-/* Rows as bytes low (n), high (n), one behind the other, times a vector. */
-static inline void multiply_rows(int64_t to[SIDE], const int8_t *rows, size_t n,
-                                 const struct prepared *v)
-{
-    struct sums sums[SIDE];
-
-    for (uint32_t r = 0; r < SIDE; r++)
-        sums_clear(&sums[r]);
-    for (size_t i = 0; i < n; i += STEP)
-        for (uint32_t r = 0; r < SIDE; r++)
-            sums_add(&sums[r], load(rows + 2 * r * n + i), load(rows + (2 * r + 1) * n + i),
-                     load(v->h + i), load(v->l + i));
-    for (uint32_t r = 0; r < SIDE; r++)
-        to[r] = sums_total(&sums[r]) - v->offset;
-}
-
-/* The sums of vector i are at to + i x stride. */
-static inline __attribute__((always_inline)) void block_several(int64_t *to, size_t stride,
-                                                                struct block *b, int8_t *rows,
-                                                                const int8_t *vectors, size_t n_x,
-                                                                enum way way, bool is_first)
-{
-    for (uint32_t r = 0; r < b->rows; r += SIDE) {
-        const uint32_t n_rows = b->rows - r < SIDE ? b->rows - r : SIDE;
-        for (uint32_t i = 0; i < SIDE; i++) /* the last one may be beyond the end, and is not used
-                                               then */
-            next_row(rows + 2 * i * b->n, b, way);
-        for (size_t i = 0; i < n_x; i++) {
-            const struct prepared v = vector_at(vectors, b->n, i);
-            int64_t sums[SIDE];
-            multiply_rows(sums, rows, b->n, &v);
-            for (uint32_t k = 0; k < n_rows; k++)
-                to[i * stride + r + k] = sums[k] + (is_first ? 0 : to[i * stride + r + k]);
-        }
-    }
-}
-
-/* ---- row blocks ---- */
-
-static inline __attribute__((always_inline)) void multiply_block(int64_t *to, size_t stride,
-                                                                 struct block *b, int8_t *rows,
-                                                                 const int8_t *vectors, size_t n_x,
-                                                                 enum way way, bool is_first)
-{
-    const struct prepared v = vector_at(vectors, b->n, 0);
-
-    if (n_x == 1)
-        block_single(to, b, &v, way, is_first);
-    else
-        block_several(to, stride, b, rows, vectors, n_x, way, is_first);
-}
+#include "kernel/product_several.h"
 
 void smol_frozen_avxvnni(int64_t *sums, const struct smol_frozen *t, uint32_t block,
                          uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                          void *scratch)
 {
-    const size_t n = smol_round_up(t->cols, 2 * STEP), stride = (size_t)n_blocks * SMOL_ROW_BLOCK;
-    int8_t *rows = scratch, *vectors = rows + 2 * SIDE * n;
-    struct block b = {.n = n};
+    const size_t n = smol_round_up(t->cols, PARTS * STEP);
+    int8_t *w = scratch, *bytes = w + 2 * ROWS * n;
+    int64_t *totals = (int64_t *)(void *)(bytes + 2 * n * n_x);
+    const struct vectors vectors = {bytes, totals, n_x};
 
-    for (size_t i = 0; i < n_x; i++)
-        prepare(vectors, n, i, X + i * x_stride, t->cols);
-    for (uint32_t p = 0; p < t->n_planes; p++) {
-        smol_table_load_avx2(&b.table, t->table + p * SMOL_TABLE_ENTRIES, OFFSET);
-        for (uint32_t i = 0; i < n_blocks; i++) {
-            const uint32_t left = t->rows - (block + i) * SMOL_ROW_BLOCK;
-            int64_t *to = sums + i * SMOL_ROW_BLOCK;
-            b.rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
-            lanes_init(b.s, t, p, block + i);
-            if (b.table.way == WAY_32)
-                multiply_block(to, stride, &b, rows, vectors, n_x, WAY_32, p == 0);
-            else if (b.table.way == WAY_SUM)
-                multiply_block(to, stride, &b, rows, vectors, n_x, WAY_SUM, p == 0);
-            else
-                multiply_block(to, stride, &b, rows, vectors, n_x, WAY_ODD, p == 0);
-        }
+    for (size_t i = 0; i < n_x; i++, bytes += 2 * n) {
+        split_bytes(bytes, bytes + n, X + i * x_stride, t->cols, n);
+        totals[i] = sum_integers(X + i * x_stride, t->cols);
+    }
+    if (n_x > 1) {
+        multiply_planes(sums, t, block, n_blocks, &vectors, w);
+    } else {
+        const struct vector x = {vectors.bytes, vectors.bytes + n, totals[0]};
+        multiply_single(sums, t, block, n_blocks, &x);
     }
 }
 
 /* ---- rows of 8-bit embeddings ---- */
 
-/* q + 128 is unsigned; what that adds is 128 x the sum of X, of the columns that go in whole steps.
- */
-static int64_t dot_q8(const uint8_t *row, const struct prepared *v, const int16_t *X, size_t cols,
-                      int64_t offset)
+static void prepare_q8(void *scratch, const int16_t *X, size_t cols)
 {
+    int8_t *h = (int8_t *)scratch + STEP;
+    const int64_t sum = sum_integers(X, cols);
+
+    split_bytes(h, h + cols, X, cols, cols);
+    memcpy(scratch, &sum, sizeof sum);
+}
+
+/* q + 128 is unsigned; what that adds is 128 x the sum of X. */
+static int64_t dot_q8(const struct row *row, const void *vector, size_t cols)
+{
+    const int8_t *x_h = (const int8_t *)vector + STEP, *x_l = x_h + cols;
     const __m256i flip = _mm256_set1_epi8((char)128);
     __m256i h = _mm256_setzero_si256(), l = h;
-    int64_t rest = 0;
+    int64_t sum, rest = 0;
     size_t i = 0;
 
     for (; i + STEP <= cols; i += STEP) {
-        const __m256i q = _mm256_xor_si256(load(row + i), flip);
-        h = _mm256_dpbusd_epi32(h, q, load(v->h + i));
-        l = _mm256_dpbusd_epi32(l, q, load(v->l + i));
+        const __m256i q = _mm256_xor_si256(load(row->data + i), flip);
+        h = _mm256_dpbusd_epi32(h, q, load(x_h + i));
+        l = _mm256_dpbusd_epi32(l, q, load(x_l + i));
     }
     for (; i < cols; i++)
-        rest += (int8_t)row[i] * X[i];
-    return 256 * sum_lanes(h) + sum_lanes(l) - offset + rest;
+        rest += ((int8_t)row->data[i] + 128) * (256 * x_h[i] + x_l[i]);
+    memcpy(&sum, vector, sizeof sum);
+    return 256 * sum_lanes(h) + sum_lanes(l) + rest - 128 * sum;
 }
 
 void smol_rows_q8_avxvnni(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                           size_t x_stride, size_t n_x, void *scratch)
 {
-    const size_t n = smol_round_up(rows->cols, STEP), cols = rows->cols;
-
-    for (size_t i = 0; i < n_x; i++) {
-        const int16_t *x = X + i * x_stride;
-        struct prepared v;
-        int64_t offset = 0;
-        prepare(scratch, n, 0, x, cols);
-        v = vector_at(scratch, n, 0);
-        for (size_t c = 0; c < cols / STEP * STEP; c++)
-            offset += 128 * x[c];
-        for (size_t r = 0; r < rows->n_rows; r++)
-            sums[i * rows->n_rows + r] = dot_q8(rows->data + r * cols, &v, x, cols, offset);
-    }
+    multiply_rows(sums, rows, SMOL_Q8, X, x_stride, n_x, scratch, prepare_q8, dot_q8);
 }

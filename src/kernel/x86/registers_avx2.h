@@ -51,32 +51,39 @@ static inline void store(void *p, __m256i v) { _mm256_storeu_si256(p, v); }
 
 /* ---- the generator: words a, b, c, d of 16 lanes, two registers each ---- */
 
-struct half {
+struct gen8 {
     __m256i a, b, c, d;
 };
+
+struct generator {
+    struct gen8 part[2];
+};
+
+#define PARTS 2u /* registers of a step's bytes */
+#define STEP 32u /* columns of such a register */
 
 static inline __m256i rotl(__m256i x, int k)
 {
     return _mm256_or_si256(_mm256_slli_epi32(x, k), _mm256_srli_epi32(x, 32 - k));
 }
 
-static inline void lanes_init(struct half s[2], const struct smol_frozen *t, uint32_t plane,
-                              uint32_t block)
+static inline void generators_init(struct generator *s, const struct smol_frozen *t, uint32_t plane,
+                                   uint32_t block, uint32_t n_blocks)
 {
-    struct smol_stream stream;
-
-    smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block);
-    for (unsigned i = 0; i < 2; i++) {
-        s[i].a = load(stream.word + 8 * i);
-        s[i].b = load(stream.word + 16 + 8 * i);
-        s[i].c = load(stream.word + 32 + 8 * i);
-        s[i].d = load(stream.word + 48 + 8 * i);
+    for (uint32_t b = 0; b < n_blocks; b++) {
+        struct smol_stream stream;
+        smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block + b);
+        for (unsigned i = 0; i < PARTS; i++)
+            s[b].part[i] =
+                (struct gen8){load(stream.word + 8 * i), load(stream.word + 16 + 8 * i),
+                              load(stream.word + 32 + 8 * i), load(stream.word + 48 + 8 * i)};
     }
 }
 
-/* One step of eight lanes; the emitted 32 bytes are the new d. */
-static inline __m256i half_step(struct half *s)
+/* One step of eight lanes, part k of 16; the emitted 32 bytes are the new d. */
+static inline __m256i generator_step(struct generator *generator, unsigned k)
 {
+    struct gen8 *s = &generator->part[k];
     const __m256i e = _mm256_sub_epi32(s->a, rotl(s->b, 27));
 
     s->a = _mm256_xor_si256(s->b, rotl(s->c, 17));

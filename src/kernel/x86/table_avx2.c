@@ -1,8 +1,6 @@
 /* Tables made ready for the look-ups of table_avx2.h. */
 #include "kernel/x86/table_avx2.h"
 
-#include <string.h>
-
 #define SIDE 16u /* the values of four bits */
 
 /* The parts of a table of sums: q[16 i + j] = a_i + b_j + (rank_j > bound_i), all modulo 2^16. */
@@ -89,17 +87,12 @@ static void load_sums(struct table *t, const struct sums *s)
     t->rank = low_bytes(load(s->rank));
 }
 
-static bool is_32(const int16_t *q)
-{
-    return memcmp(q, q + 32, (SMOL_TABLE_ENTRIES - 32) * sizeof *q) == 0;
-}
-
 void smol_table_load_avx2(struct table *t, const int16_t q[SMOL_TABLE_ENTRIES], int offset)
 {
     struct sums s;
 
-    t->way = is_32(q) ? WAY_32 : find_sums(&s, q) ? WAY_SUM : WAY_ODD;
-    if (t->way == WAY_SUM) {
+    t->lookup = repeats(q, 32) ? LOOKUP_32 : find_sums(&s, q) ? LOOKUP_SUM : LOOKUP_ODD;
+    if (t->lookup == LOOKUP_SUM) {
         avoid_255(&s);
         load_sums(t, &s);
         load_entries(t, 0, _mm256_add_epi16(load(s.a), all(256 + offset)));
@@ -140,8 +133,10 @@ void smol_table_load_bytes_avx2(struct table *t, const int16_t q[SMOL_TABLE_ENTR
 
     for (unsigned i = 0; i < SMOL_TABLE_ENTRIES; i += SIDE)
         store(high + i, high_bytes(load(q + i)));
-    t->way = is_32(high) ? WAY_32 : find_sums(&s, high) && fit_bytes(&s) ? WAY_SUM : WAY_256;
-    if (t->way == WAY_SUM)
+    t->lookup = repeats(high, 32)                      ? LOOKUP_32
+                : find_sums(&s, high) && fit_bytes(&s) ? LOOKUP_SUM
+                                                       : LOOKUP_256;
+    if (t->lookup == LOOKUP_SUM)
         load_sums(t, &s);
     else
         for (unsigned i = 0; i < SIDE; i++)

@@ -1,0 +1,100 @@
+/* Frozen row blocks times one vector: nothing leaves the registers. The file that includes this has
+ * before:
+ *
+ *   SIDE          row blocks that go side by side, 1 or 3: a stream's step waits for the one before
+ *   PARTS         registers of bytes in a step of a stream
+ *   CHUNK         columns, whole steps, whose sums fit struct sums; 0 if all do
+ *   FOLD          rows whose sums are finished together
+ *   LOOKUPS(X)    the kinds of its tables
+ *   struct generator, generators_init(s, t, plane, block, n_blocks), generator_step(s, k): the
+ *                 streams of some row blocks; register k of bytes of the next step
+ *   struct table (with lookup), table_load(table, q)
+ *   struct vector the vector, made ready
+ *   struct sums, sums_add(sums, u, table, lookup, x, c, k): adds what the bytes u, looked up, times
+ *                 part k of the columns c..c + 63 give
+ *   struct kept, sums_keep(kept, i, sums, is_first): takes over the sums of row i of FOLD, and adds
+ *                 them unless they are the first of that row
+ *   rows_finish(to, kept, n_rows, x, is_first): the sums of n_rows <= FOLD rows, added to those of
+ *                 the planes before unless this is the first */
+#ifndef SMOL_PRODUCT_SINGLE_H
+#define SMOL_PRODUCT_SINGLE_H
+
+#include "kernel/product.h"
+
+/* The next row of n_blocks row blocks: i of FOLD. */
+ALWAYS_INLINE void next_row(struct kept *kept, unsigned i, struct generator *s, uint32_t n_blocks,
+                            const struct vector *x, size_t cols, const struct table *table,
+                            enum lookup lookup)
+{
+    size_t c = 0;
+
+    do {
+        const size_t begin = c, end = CHUNK == 0 || cols - c <= CHUNK ? cols : c + CHUNK;
+        struct sums sums[SIDE];
+        for (uint32_t b = 0; b < n_blocks; b++)
+            sums[b] = (struct sums){0};
+        for (; c < end; c += SMOL_STEP_BYTES)
+            for (uint32_t b = 0; b < n_blocks; b++)
+                for (unsigned k = 0; k < PARTS; k++)
+                    sums_add(&sums[b], generator_step(&s[b], k), table, lookup, x, c, k);
+        for (uint32_t b = 0; b < n_blocks; b++)
+            sums_keep(&kept[b], i, &sums[b], begin == 0);
+    } while (CHUNK != 0 && c < cols);
+}
+
+/* One plane of n_blocks row blocks, the last of which may have fewer rows. */
+ALWAYS_INLINE void plane_blocks(int64_t *sums, const struct smol_frozen *t, uint32_t plane,
+                                uint32_t block, uint32_t n_blocks, const struct vector *x,
+                                const struct table *table, enum lookup lookup)
+{
+    const uint32_t rows = t->rows - block * SMOL_ROW_BLOCK; /* that are left */
+    struct generator s[SIDE];
+    struct kept kept[SIDE];
+
+    generators_init(s, t, plane, block, n_blocks);
+    for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += FOLD) {
+        for (uint32_t i = 0; i < FOLD; i++)
+            next_row(kept, i, s, n_blocks, x, t->cols, table, lookup);
+        for (uint32_t b = 0; b < n_blocks; b++) {
+            const uint32_t first = b * SMOL_ROW_BLOCK + r, left = first < rows ? rows - first : 0;
+            if (left)
+                rows_finish(sums + first, &kept[b], left < FOLD ? left : FOLD, x, plane == 0);
+        }
+    }
+}
+
+/* The compiler makes a loop of its own for each number of blocks and kind of look-up; whole tables
+ * leave no registers for a second block. */
+ALWAYS_INLINE void plane_of_kind(int64_t *sums, const struct smol_frozen *t, uint32_t plane,
+                                 uint32_t block, uint32_t n_blocks, const struct vector *x,
+                                 const struct table *table, enum lookup lookup)
+{
+    const bool is_beside = SIDE == 3 && lookup != LOOKUP_256;
+
+    if (is_beside && n_blocks == 3)
+        plane_blocks(sums, t, plane, block, 3, x, table, lookup);
+    else if (is_beside && n_blocks == 2)
+        plane_blocks(sums, t, plane, block, 2, x, table, lookup);
+    else
+        for (uint32_t b = 0; b < n_blocks; b++)
+            plane_blocks(sums + b * SMOL_ROW_BLOCK, t, plane, block + b, 1, x, table, lookup);
+}
+
+static inline void multiply_single(int64_t *sums, const struct smol_frozen *t, uint32_t block,
+                                   uint32_t n_blocks, const struct vector *x)
+{
+    struct table table;
+
+#define CASE(kind)                                                                                 \
+    case kind: plane_of_kind(sums, t, p, block, n_blocks, x, &table, kind); break;
+    for (uint32_t p = 0; p < t->n_planes; p++) {
+        table_load(&table, t->table + p * SMOL_TABLE_ENTRIES);
+        switch (table.lookup) {
+            LOOKUPS(CASE)
+        default: break;
+        }
+    }
+#undef CASE
+}
+
+#endif
