@@ -24,8 +24,8 @@ enum smol_order {
 };
 
 /* Processes, perhaps of several machines, that train one model: process `rank` of `size` computes
- * its share of every batch and of every validation. What travels is the gradient of learned numbers
- * and embeddings. sum replaces n numbers, floats or doubles, by their sums over all processes, the
+ * its share of every batch and of every validation. What travels is the gradient of parameters and
+ * embeddings. sum replaces n numbers, floats or doubles, by their sums over all processes, the
  * same bits in each; false if that failed. All call the same functions of their trainers in the
  * same order. */
 struct smol_train_comm {
@@ -35,7 +35,7 @@ struct smol_train_comm {
 };
 
 /* What the tensors of some names have in the place of what the options say of all
- * (docs/methods.md). Filled in by smol_train_rule() and smol_train_recipe(). */
+ * (docs/methods.md). Filled in by smol_train_rule() and smol_train_rules(). */
 #define SMOL_MAX_RULES 32u
 #define SMOL_MAX_PATTERN 64u
 
@@ -45,14 +45,11 @@ enum smol_rule_field {
     SMOL_RULE_RANK = 4,
     SMOL_RULE_DIST = 8,
     SMOL_RULE_NORMS = 16,
-    SMOL_RULE_NUMBERS = 32,
+    SMOL_RULE_PARAM_TYPE = 32,
     SMOL_RULE_GAINS = 64,
     SMOL_RULE_BIAS = 128,
     SMOL_RULE_SPARSE = 256,
 };
-
-/* How a file holds learned numbers. */
-enum smol_params_numbers { SMOL_LEARNED_F16, SMOL_LEARNED_F32, SMOL_LEARNED_Q8 };
 
 struct smol_train_rule {
     char tensors[SMOL_MAX_PATTERN]; /* a name, in which * stands for any text and ? for one
@@ -62,7 +59,7 @@ struct smol_train_rule {
     uint32_t d, rank;
     enum smol_dist dist;
     enum smol_source norms;
-    enum smol_params_numbers numbers;
+    enum smol_dtype param_type;
     bool gains, bias;
     double sparse;
 };
@@ -73,9 +70,9 @@ struct smol_train_options {
     enum smol_source matrices; /* any */
     enum smol_source norms;    /* SMOL_NORM_FROZEN, _OWN or _STORED */
     enum smol_dist dist;
-    enum smol_dtype embedding_type;   /* of wte and wpe in the file */
-    enum smol_params_numbers numbers; /* of all else */
-    bool gains, bias;                 /* a factor and a summand of each output of a matrix */
+    enum smol_dtype embedding_type; /* of wte and wpe in the file */
+    enum smol_dtype param_type;     /* of all else there: F16, F32 or Q8_BLOCKS */
+    bool gains, bias;               /* a factor and a summand of each output of a matrix */
     double sparse;       /* part of each row that a sparse term has numbers for, beside all but
                             projections; 0: none */
     bool layer_gains;    /* a factor for each layer of shared projections */
@@ -91,7 +88,7 @@ struct smol_train_options {
     uint32_t n_rules;
     struct smol_train_rule rules[SMOL_MAX_RULES]; /* where several fit a tensor, the last decides */
 
-    /* The recipe. */
+    /* The hyperparameters of training. */
     uint32_t batch, n_steps, warmup;
     uint32_t alpha_start; /* alphas stay as they are before this step, and warm up from it */
     double lr, alpha_lr;
@@ -102,8 +99,8 @@ struct smol_train_options {
     bool keep_best; /* finish with the best validated numbers, not the last */
     uint32_t n_threads;
     enum smol_isa isa; /* of smol's own products; ARGUMENT if this machine lacks it */
-    bool recompute;    /* keep less for the way back, and compute it again: a third slower, the same
-                          numbers */
+    bool recompute;    /* keep less for the backward pass, and compute it again: a third slower, the
+                          same    numbers */
     const struct smol_train_comm *group; /* NULL: alone; its size divides batch. Outlives the
                                             trainer */
 };
@@ -122,10 +119,10 @@ const char *smol_train_method(const struct smol_train_options *options);
  * rank). ARGUMENT if there is no such method or there are too many rules. */
 enum smol_status smol_train_rule(struct smol_train_options *options, const char *tensors,
                                  const char *method, struct smol_error *error);
-/* The rules of a recipe, a JSON text as docs/methods.md describes it, after those that there are.
+/* The rules of a JSON text as docs/methods.md describes it, after those that there are.
  * TEXT or RANGE with the place if it is malformed. */
-enum smol_status smol_train_recipe(struct smol_train_options *options, const char *text,
-                                   size_t size_bytes, struct smol_error *error);
+enum smol_status smol_train_rules(struct smol_train_options *options, const char *text,
+                                  size_t size_bytes, struct smol_error *error);
 
 /* ARGUMENT, with the rule, if options are out of range or contradict each other. */
 enum smol_status smol_train_options_check(const struct smol_train_options *options,
@@ -151,7 +148,7 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **trainer,
 void smol_trainer_destroy(struct smol_trainer *trainer);
 
 const struct smol_config *smol_trainer_config(const struct smol_trainer *trainer);
-/* Steps done, tokens to train on and, after them, to validate with, learned numbers in all. */
+/* Steps done, tokens to train on and, after them, to validate with, parameters in all. */
 uint32_t smol_trainer_steps(const struct smol_trainer *trainer);
 size_t smol_trainer_train_tokens(const struct smol_trainer *trainer);
 size_t smol_trainer_val_tokens(const struct smol_trainer *trainer);

@@ -8,6 +8,7 @@
 #include "train/net/forward.h"
 #include "train/net/head.h"
 #include "train/net/weights.h"
+#include "train/options/options.h"
 
 #include <inttypes.h>
 #include <omp.h>

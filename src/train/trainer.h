@@ -4,7 +4,6 @@
 
 #include "train/net/net.h"
 
-#include <jansson.h>
 #include <smol/train.h>
 
 struct smol_trainer {
@@ -31,37 +30,6 @@ struct smol_trainer {
 double smol_schedule(const struct smol_train_options *options, uint32_t step);
 double smol_alpha_schedule(const struct smol_train_options *options, uint32_t step);
 
-/* Puts the numbers in that "default" stands for. */
-void smol_train_resolve(struct smol_train_options *options);
-
-/* Options to and from a JSON object; NULL if there is no memory. TEXT if something is missing or
- * malformed. */
-json_t *smol_options_to_json(const struct smol_train_options *options);
-enum smol_status smol_options_from_json(struct smol_train_options *options, const json_t *json,
-                                        struct smol_error *error);
-/* The name of an option, n_threads apart, in which two sets differ; NULL if there is none. */
-const char *smol_options_difference(const struct smol_train_options *a,
-                                    const struct smol_train_options *b);
-
-/* The configuration that resolved options describe, canonical and checked. */
-enum smol_status smol_train_config(struct smol_config *config,
-                                   const struct smol_train_options *options,
-                                   struct smol_error *error);
-
-/* The part of it that is schemes: one for every tensor, by the options and the rules that fit its
- * name. ARGUMENT if a rule says nothing of any. config has its shape. */
-enum smol_status smol_train_schemes(struct smol_config *config,
-                                    const struct smol_train_options *options,
-                                    struct smol_error *error);
-/* Whether the matrices that no rule is about have projections. */
-bool smol_train_projects(const struct smol_train_options *options);
-
-/* The rules as a JSON array, and those of such an array after what there is. TEXT if it is
- * malformed. */
-json_t *smol_rules_to_json(const struct smol_train_options *options);
-enum smol_status smol_rules_from_json(struct smol_train_options *options, const json_t *json,
-                                      struct smol_error *error);
-
 /* Batches: windows whose starts, below n_starts, are a function of the seed, the step and their
  * index alone. */
 void smol_batch_key(uint8_t key[32], enum smol_order order, uint64_t seed);
@@ -70,7 +38,7 @@ uint64_t smol_batch_start(const uint8_t key[32], uint32_t step, uint32_t window,
 uint64_t smol_shuffled_start(const uint8_t key[32], uint64_t n, uint32_t context,
                              uint64_t n_starts);
 
-/* One step of AdamW from net->grad, already scaled. lr: by group. */
+/* One step of AdamW from net->grad, already scaled. lr: by enum smol_param_group. */
 void smol_adamw(struct smol_trainer *trainer, const double *lr, double grad_scale);
 /* The Euclidean norm of net->grad. */
 double smol_gradient_norm(const struct smol_net *net);

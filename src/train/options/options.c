@@ -1,115 +1,28 @@
-/* Options: their defaults, and the configuration that they describe. */
+/* Options: what may be said, and the configuration that it describes. */
+#include "train/options/options.h"
+#include "train/options/schemes.h"
+
 #include "base/error.h"
 #include "kernel/kernel.h"
-#include "train/trainer.h"
-
-static const struct smol_train_options defaults = {
-    .matrices = SMOL_MATRIX_UNIT,
-    .norms = SMOL_NORM_FROZEN,
-    .dist = SMOL_SIGN,
-    .embedding_type = SMOL_Q8,
-    .d = 5,
-    .n_layers = 4,
-    .n_heads = 4,
-    .width = 128,
-    .context = 64,
-    .gain = 1,
-    .residual_gain = 1,
-    .embedding_std = 0.02,
-    .logit_scale = 1,
-    .ln_epsilon = 1e-5,
-    .seed = 1,
-    .batch = 16,
-    .n_steps = 1000,
-    .warmup = SMOL_WARMUP_DEFAULT,
-    .lr = 1e-2,
-    .alpha_lr = 3e-2,
-    .min_lr_fraction = 0.1,
-    .beta1 = 0.9,
-    .beta2 = 0.99,
-    .clip = 1,
-    .val_fraction = 0.1,
-    .n_threads = 1,
-};
-
-/* The names of what trains without factors, by source of the matrices. */
-static const char *const methods[] = {
-    "embed",   "alpha",          "alpha-global", "fastfood", "fastfood-global",
-    "fourier", "fourier-global", NULL,           "nola"};
-
-static bool projection_method(struct smol_train_options *o, const char *method)
-{
-    for (int i = SMOL_MATRIX_FASTFOOD; methods[i]; i++)
-        if (strcmp(method, methods[i]) == 0) {
-            o->matrices = (enum smol_source)i;
-            o->d = 1000;
-            return true;
-        }
-    return false;
-}
-
-bool smol_train_projects(const struct smol_train_options *o)
-{
-    return o->matrices >= SMOL_MATRIX_FASTFOOD && o->matrices <= SMOL_MATRIX_FOURIER_SHARED;
-}
-
-bool smol_train_defaults(struct smol_train_options *out, const char *method)
-{
-    struct smol_train_options o = defaults;
-
-    if (strcmp(method, "alpha") == 0) {
-        o.matrices = SMOL_MATRIX_OWN;
-    } else if (strcmp(method, "alpha-global") == 0) {
-        o.matrices = SMOL_MATRIX_SHARED;
-    } else if (strncmp(method, "fastfood", 8) == 0 || strncmp(method, "fourier", 7) == 0) {
-        if (!projection_method(&o, method))
-            return false;
-    } else if (strcmp(method, "lora") == 0) {
-        o.rank = 4;
-    } else if (strcmp(method, "nola") == 0) {
-        o.matrices = SMOL_MATRIX_NOLA;
-        o.d = 8;
-        o.rank = 4;
-    } else if (strcmp(method, "full") == 0) {
-        o.full = true;
-        o.norms = SMOL_NORM_STORED;
-        o.lr = 3e-3;
-        o.weight_decay = 0.1;
-    } else if (strcmp(method, "embed") != 0) {
-        return false;
-    }
-    *out = o;
-    return true;
-}
 
 const char *smol_train_method(const struct smol_train_options *o)
 {
+    const struct smol_method *method = smol_method_of(o->matrices, o->rank > 0);
     struct smol_train_options resolved = *o;
     struct smol_config config;
 
     if (o->full)
         return "full";
-    if (o->n_rules > 0 || o->sparse > 0) {
-        smol_train_resolve(&resolved);
-        return smol_train_config(&config, &resolved, NULL) == SMOL_OK ? smol_config_method(&config)
-                                                                      : "mixed";
-    }
-    if (o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA)
-        return o->matrices == SMOL_MATRIX_UNIT ? "lora" : "mixed";
-    return methods[o->matrices];
-}
-
-void smol_train_resolve(struct smol_train_options *o)
-{
-    if (o->warmup == SMOL_WARMUP_DEFAULT)
-        o->warmup = o->n_steps / 10 < 100 ? o->n_steps / 10 : 100;
-    if (o->n_ff == 0)
-        o->n_ff = 4 * o->width;
+    if (o->n_rules == 0 && o->sparse <= 0)
+        return method ? method->name : "mixed";
+    smol_train_resolve(&resolved);
+    return smol_train_config(&config, &resolved, NULL) == SMOL_OK ? smol_config_method(&config)
+                                                                  : "mixed";
 }
 
 static enum smol_status check_model(const struct smol_train_options *o, struct smol_error *error)
 {
-    const char *wrong = NULL;
+    const char *wrong = smol_schemes_wrong(o, false);
 
     if (o->n_layers < 1 || o->n_layers > SMOL_MAX_LAYERS)
         wrong = "layers must be 1..256";
@@ -123,18 +36,10 @@ static enum smol_status check_model(const struct smol_train_options *o, struct s
         wrong = "the feed-forward width must be 1..262144";
     else if (o->matrices > SMOL_MATRIX_FOURIER_SHARED && o->matrices != SMOL_MATRIX_NOLA)
         wrong = "the matrices have an unknown source";
-    else if (o->d < 1 || o->d > (smol_train_projects(o) ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
-        wrong = smol_train_projects(o) ? "d must be 1..1048576" : "d must be 1..64";
-    else if (o->rank > SMOL_MAX_RANK)
-        wrong = "rank must be 0..4096";
-    else if (o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
-        wrong = "nola has factors of a rank over 0";
     else if (o->full && (o->rank > 0 || o->matrices != SMOL_MATRIX_UNIT))
         wrong = "full has neither alphas nor factors";
-    else if (o->numbers > SMOL_LEARNED_Q8)
-        wrong = "the learned numbers have an unknown type";
-    else if (!(o->sparse >= 0 && o->sparse <= 1))
-        wrong = "the sparse part of a row must be 0..1";
+    else if (!smol_dtype_holds(o->param_type, SMOL_OF_PARAMETERS))
+        wrong = "the parameters have an unknown type";
     else if (o->full && (o->gains || o->sparse > 0))
         wrong = "full has neither gains nor sparse terms of its own";
     else if (o->full && o->n_rules > 0)
@@ -150,7 +55,8 @@ static enum smol_status check_model(const struct smol_train_options *o, struct s
     return SMOL_OK;
 }
 
-static enum smol_status check_recipe(const struct smol_train_options *o, struct smol_error *error)
+static enum smol_status check_hyperparameters(const struct smol_train_options *o,
+                                              struct smol_error *error)
 {
     const char *wrong = NULL;
 
@@ -198,12 +104,12 @@ enum smol_status smol_train_config(struct smol_config *out, const struct smol_tr
                             .ln_epsilon = (float)o->ln_epsilon,
                             .logit_scale = (float)o->logit_scale,
                             .seed = o->seed,
-                            .wte_type = (uint8_t)o->embedding_type,
-                            .wpe_type = (uint8_t)o->embedding_type};
+                            .wte_type = o->embedding_type,
+                            .wpe_type = o->embedding_type};
     enum smol_status status = check_model(o, error);
 
     if (status == SMOL_OK)
-        status = check_recipe(o, error);
+        status = check_hyperparameters(o, error);
     if (status == SMOL_OK)
         status = smol_train_schemes(&c, o, error);
     if (status == SMOL_OK)

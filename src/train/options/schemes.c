@@ -1,35 +1,24 @@
 /* From options and their rules to the configuration of a model: a scheme for every tensor. */
-#include "base/error.h"
-#include "train/trainer.h"
+#include "train/options/schemes.h"
 
+#include "base/error.h"
+
+#include <math.h>
 #include <smol/initial.h>
 #include <stdio.h>
-
-static bool is_norm_slot(enum smol_slot slot)
-{
-    return slot == SMOL_LN_1 || slot == SMOL_LN_2 || slot == SMOL_LN_F;
-}
-
-static uint8_t number_type(const struct smol_train_options *o)
-{
-    static const uint8_t types[] = {[SMOL_LEARNED_F16] = SMOL_F16,
-                                    [SMOL_LEARNED_F32] = SMOL_F32,
-                                    [SMOL_LEARNED_Q8] = SMOL_Q8_BLOCKS};
-
-    return types[o->numbers];
-}
+#include <string.h>
 
 static struct smol_scheme norm_scheme(const struct smol_train_options *o)
 {
-    struct smol_scheme s = {.kind = SMOL_NORM, .source = (uint8_t)o->norms};
+    struct smol_scheme s = {.kind = SMOL_NORM, .source = o->norms};
 
     if (o->norms == SMOL_NORM_OWN) {
-        s.dist = (uint8_t)o->dist;
+        s.dist = o->dist;
         s.d = (uint8_t)o->d;
-        s.alpha_type = number_type(o);
+        s.alpha_type = o->param_type;
         s.sigma = 1;
     } else if (o->norms == SMOL_NORM_STORED) {
-        s.value_type = number_type(o);
+        s.value_type = o->param_type;
     }
     return s;
 }
@@ -41,24 +30,24 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
     const double gain = residual ? o->gain * o->residual_gain / sqrt(2.0 * o->n_layers) : o->gain;
     uint32_t rows, cols;
     struct smol_scheme s = {.kind = SMOL_MATRIX,
-                            .source = (uint8_t)o->matrices,
-                            .dist = (uint8_t)o->dist,
+                            .source = o->matrices,
+                            .dist = o->dist,
                             .d = 1,
                             .rank = (uint16_t)o->rank};
 
     smol_config_shape(config, slot, &rows, &cols);
     s.sigma = (float)(gain / sqrt((double)cols));
     if (o->matrices != SMOL_MATRIX_UNIT) {
-        s.d = (uint8_t)(smol_train_projects(o) ? 1 : o->d);
-        s.dimensions = smol_train_projects(o) ? o->d : 0;
-        s.alpha_type = number_type(o);
+        s.d = (uint8_t)(smol_source_projects(o->matrices) ? 1 : o->d);
+        s.dimensions = smol_source_projects(o->matrices) ? o->d : 0;
+        s.alpha_type = o->param_type;
     }
     if (o->sparse > 0 && !smol_scheme_projects(&s)) {
         s.terms = SMOL_TERM_SPARSE;
         s.dimensions = smol_sparse_numbers(o->sparse, cols);
     }
     if ((o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA) || o->gains || o->bias || s.terms != 0)
-        s.value_type = number_type(o);
+        s.value_type = o->param_type;
     s.terms |= (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));
     if (o->layer_gains && smol_scheme_is_shared(&s) && smol_scheme_projects(&s))
         s.terms |= SMOL_TERM_LAYER_GAIN;
@@ -94,13 +83,10 @@ static bool fits(const char *pattern, const char *name)
 
 static void name_of(char name[NAME_BYTES], uint32_t layer, enum smol_slot slot)
 {
-    static const char *const names[] = {"ln_1", "attn.c_attn", "attn.c_proj",
-                                        "ln_2", "mlp.c_fc",    "mlp.c_proj"};
-
     if (slot == SMOL_LN_F)
-        strcpy(name, "ln_f");
+        strcpy(name, smol_slot_name(slot));
     else
-        snprintf(name, NAME_BYTES, "h.%u.%s", (unsigned)layer, names[slot]);
+        snprintf(name, NAME_BYTES, "h.%u.%s", (unsigned)layer, smol_slot_name(slot));
 }
 
 /* With and without the last part of the name that GPT-2 has. */
@@ -115,47 +101,39 @@ static bool is_meant(const struct smol_train_rule *rule, uint32_t layer, enum sm
     return fits(rule->tensors, name);
 }
 
-/* What a rule says of a matrix; false if nothing. */
-static bool apply_to_matrix(struct smol_train_options *o, const struct smol_train_rule *rule)
+/* What a rule says of a matrix, or of a norm, which takes d and the distribution from a rule about
+ * norms alone; false if nothing. */
+static bool apply(struct smol_train_options *o, const struct smol_train_rule *rule, bool is_norm)
 {
-    struct smol_train_options method;
+    const uint32_t of_norms = SMOL_RULE_NORMS | SMOL_RULE_D | SMOL_RULE_DIST;
+    uint32_t sets = rule->sets & ~(uint32_t)SMOL_RULE_NORMS;
 
-    if ((rule->sets & SMOL_RULE_METHOD) != 0) {
-        smol_train_defaults(&method, rule->method);
-        o->matrices = method.matrices;
-        o->d = method.d;
-        o->rank = method.rank;
+    if (is_norm)
+        sets = rule->sets & (SMOL_RULE_PARAM_TYPE | (rule->sets & SMOL_RULE_NORMS ? of_norms : 0));
+    const struct smol_method *method =
+        sets & SMOL_RULE_METHOD ? smol_method_find(rule->method) : NULL;
+    if (method) {
+        o->matrices = method->source;
+        o->d = method->d;
+        o->rank = method->rank;
     }
-    if ((rule->sets & SMOL_RULE_D) != 0)
+    if (sets & SMOL_RULE_D)
         o->d = rule->d;
-    if ((rule->sets & SMOL_RULE_RANK) != 0)
+    if (sets & SMOL_RULE_RANK)
         o->rank = rule->rank;
-    if ((rule->sets & SMOL_RULE_DIST) != 0)
+    if (sets & SMOL_RULE_DIST)
         o->dist = rule->dist;
-    if ((rule->sets & SMOL_RULE_NUMBERS) != 0)
-        o->numbers = rule->numbers;
-    if ((rule->sets & SMOL_RULE_GAINS) != 0)
+    if (sets & SMOL_RULE_NORMS)
+        o->norms = rule->norms;
+    if (sets & SMOL_RULE_PARAM_TYPE)
+        o->param_type = rule->param_type;
+    if (sets & SMOL_RULE_GAINS)
         o->gains = rule->gains;
-    if ((rule->sets & SMOL_RULE_BIAS) != 0)
+    if (sets & SMOL_RULE_BIAS)
         o->bias = rule->bias;
-    if ((rule->sets & SMOL_RULE_SPARSE) != 0)
+    if (sets & SMOL_RULE_SPARSE)
         o->sparse = rule->sparse;
-    return (rule->sets & ~(uint32_t)SMOL_RULE_NORMS) != 0;
-}
-
-/* The same of a norm, which takes d and the distribution from a rule about norms alone. */
-static bool apply_to_norm(struct smol_train_options *o, const struct smol_train_rule *rule)
-{
-    if ((rule->sets & SMOL_RULE_NUMBERS) != 0)
-        o->numbers = rule->numbers;
-    if ((rule->sets & SMOL_RULE_NORMS) == 0)
-        return (rule->sets & SMOL_RULE_NUMBERS) != 0;
-    o->norms = rule->norms;
-    if ((rule->sets & SMOL_RULE_D) != 0)
-        o->d = rule->d;
-    if ((rule->sets & SMOL_RULE_DIST) != 0)
-        o->dist = rule->dist;
-    return true;
+    return sets != 0;
 }
 
 /* The options as they are for one tensor; used gets the rules that say something of it, one bit
@@ -164,38 +142,45 @@ static struct smol_train_options options_of(uint32_t *used,
                                             const struct smol_train_options *options,
                                             uint32_t layer, enum smol_slot slot)
 {
-    const bool norm = is_norm_slot(slot);
+    const bool norm = !smol_slot_is_matrix(slot);
     struct smol_train_options o = *options;
 
-    if (norm && smol_train_projects(options))
+    if (norm && smol_source_projects(options->matrices))
         o.d = 1;
     for (uint32_t i = 0; i < options->n_rules; i++) {
         const struct smol_train_rule *rule = options->rules + i;
 
-        if (is_meant(rule, layer, slot) &&
-            (norm ? apply_to_norm(&o, rule) : apply_to_matrix(&o, rule)))
+        if (is_meant(rule, layer, slot) && apply(&o, rule, norm))
             *used |= 1u << i;
     }
     return o;
 }
 
+const char *smol_schemes_wrong(const struct smol_train_options *o, bool is_norm)
+{
+    const bool projects = !is_norm && smol_source_projects(o->matrices);
+
+    if (o->d < 1 || o->d > (projects ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
+        return projects ? "d must be 1..1048576" : "d must be 1..64";
+    if (is_norm)
+        return NULL;
+    if (o->rank > SMOL_MAX_RANK)
+        return "rank must be 0..4096";
+    if (o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
+        return "nola has factors of a rank over 0";
+    if (!(o->sparse >= 0 && o->sparse <= 1))
+        return "the sparse part of a row must be 0..1";
+    return NULL;
+}
+
 static enum smol_status check_tensor(const struct smol_train_options *o, uint32_t layer,
                                      enum smol_slot slot, struct smol_error *error)
 {
-    const bool norm = is_norm_slot(slot), projects = !norm && smol_train_projects(o);
-    const char *wrong = NULL;
+    const bool is_norm = !smol_slot_is_matrix(slot);
+    const char *wrong =
+        is_norm && o->norms != SMOL_NORM_OWN ? NULL : smol_schemes_wrong(o, is_norm);
     char name[NAME_BYTES];
 
-    if (norm && o->norms != SMOL_NORM_OWN)
-        return SMOL_OK;
-    if (o->d < 1 || o->d > (projects ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
-        wrong = projects ? "d must be 1..1048576" : "d must be 1..64";
-    else if (!norm && o->rank > SMOL_MAX_RANK)
-        wrong = "rank must be 0..4096";
-    else if (!norm && o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
-        wrong = "nola has factors of a rank over 0";
-    else if (!norm && !(o->sparse >= 0 && o->sparse <= 1))
-        wrong = "the sparse part of a row must be 0..1";
     if (!wrong)
         return SMOL_OK;
     name_of(name, layer, slot);
@@ -208,7 +193,8 @@ static enum smol_status add_scheme(uint8_t *index, struct smol_config *c, uint32
                                    enum smol_slot slot, struct smol_error *error)
 {
     const struct smol_train_options o = options_of(used, options, layer, slot);
-    const struct smol_scheme s = is_norm_slot(slot) ? norm_scheme(&o) : matrix_scheme(&o, c, slot);
+    const struct smol_scheme s =
+        !smol_slot_is_matrix(slot) ? norm_scheme(&o) : matrix_scheme(&o, c, slot);
     const enum smol_status status = check_tensor(&o, layer, slot, error);
     uint32_t i = 0;
 

@@ -2,6 +2,7 @@
  * the rest as metadata. The batches need none: they follow from the seed and the step. */
 #include "base/error.h"
 #include "train/net/weights.h"
+#include "train/options/options.h"
 #include "train/output/safetensors.h"
 #include "train/trainer.h"
 

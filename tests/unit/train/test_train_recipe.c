@@ -1,5 +1,6 @@
 /* Schedules, batches, AdamW and options. The batches' expected values were computed with another
  * ChaCha20 and BLAKE2b, AdamW's by its paper's formulas, both in Python. */
+#include "train/options/options.h"
 #include "train/trainer.h"
 
 #include <criterion/criterion.h>
@@ -217,7 +218,7 @@ Test(recipe, scales)
 
 static enum smol_status recipe(struct smol_train_options *o, const char *text)
 {
-    return smol_train_recipe(o, text, strlen(text), NULL);
+    return smol_train_rules(o, text, strlen(text), NULL);
 }
 
 static struct smol_config config_of(const struct smol_train_options *options)
@@ -285,6 +286,50 @@ Test(recipe, rules_survive_json)
     cr_assert_str_eq(smol_options_difference(&a, &b), "rules");
 }
 
+/* Files call the type of parameters "numbers", as before there was another name, and leave f16 out.
+ */
+Test(recipe, param_types)
+{
+    static const char *const keys[] = {"numbers", "param-type"};
+    struct smol_train_options a, b;
+
+    for (size_t i = 0; i < 2; i++) {
+        char text[100];
+        json_t *json;
+
+        cr_assert(smol_train_defaults(&a, "lora"));
+        cr_assert_eq(a.param_type, SMOL_F16);
+        json = smol_options_to_json(&a);
+        cr_assert_null(json_object_get(json, "numbers"));
+        cr_assert_eq(smol_options_from_json(&b, json, NULL), SMOL_OK);
+        cr_assert_eq(b.param_type, SMOL_F16);
+        json_decref(json);
+        a.param_type = SMOL_F32;
+        snprintf(text, sizeof text, "[{\"tensors\": \"h.0.mlp.*\", \"%s\": \"q8\"}]", keys[i]);
+        cr_assert_eq(recipe(&a, text), SMOL_OK, "%s", text);
+        cr_assert_eq(a.rules[0].sets, SMOL_RULE_PARAM_TYPE);
+        json = smol_options_to_json(&a);
+        cr_assert_str_eq(json_string_value(json_object_get(json, "numbers")), "f32");
+        cr_assert_str_eq(json_string_value(json_object_get(
+                             json_array_get(json_object_get(json, "rules"), 0), "numbers")),
+                         "q8");
+        cr_assert_eq(smol_options_from_json(&b, json, NULL), SMOL_OK);
+        cr_assert_null(smol_options_difference(&a, &b));
+        json_decref(json);
+        cr_assert(b.param_type == SMOL_F32 && b.rules[0].param_type == SMOL_Q8_BLOCKS);
+        b.rules[0].param_type = SMOL_F16;
+        cr_assert_str_eq(smol_options_difference(&a, &b), "rules");
+    }
+    for (enum smol_dtype type = SMOL_F32; type <= 5; type++) {
+        cr_assert(smol_train_defaults(&a, "lora"));
+        a.param_type = type;
+        cr_assert_eq(smol_train_options_check(&a, NULL),
+                     type == SMOL_F32 || type == SMOL_F16 || type == SMOL_Q8_BLOCKS
+                         ? SMOL_OK
+                         : SMOL_E_ARGUMENT);
+    }
+}
+
 Test(recipe, malformed_rules)
 {
     static const char *const bad[] = {
@@ -309,6 +354,8 @@ Test(recipe, malformed_rules)
         "[{\"tensors\": \"*\", \"rank\": \"4\"}]",
         "[{\"tensors\": \"*\", \"dist\": \"flat\"}]",
         "[{\"tensors\": \"*\", \"norms\": 1}]",
+        "[{\"tensors\": \"*\", \"numbers\": \"q4\"}]",
+        "[{\"tensors\": \"*\", \"param-type\": \"f64\"}]",
         "[{\"tensors\": \"*\", \"colour\": 1}]",
         "[{\"tensors\": \"*\", \"d\": 1, \"d\": 2}]",
         "[{\"tensors\": \"*\", \"d\": 1}] x"};

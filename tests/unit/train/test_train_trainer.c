@@ -1,6 +1,7 @@
 /* A trainer as a whole: it learns, it stops and goes on to the same numbers, it stores what it
  * evaluates. */
 #include "base/number.h"
+#include "train/options/options.h"
 #include "train/trainer.h"
 
 #include <criterion/criterion.h>

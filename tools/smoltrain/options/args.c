@@ -32,20 +32,6 @@ static bool parse_d(uint32_t *d, const char *text)
     return true;
 }
 
-static bool parse_params(enum smol_params_numbers *numbers, const char *word)
-{
-    enum smol_dtype type;
-
-    if (!word)
-        return true;
-    if (!smol_dtype_parse(&type, word, SMOL_OF_PARAMETERS))
-        return false;
-    *numbers = type == SMOL_F16   ? SMOL_LEARNED_F16
-               : type == SMOL_F32 ? SMOL_LEARNED_F32
-                                  : SMOL_LEARNED_Q8;
-    return true;
-}
-
 /* The words that are names of something. */
 static int apply_names(struct smol_train_options *o, const struct train_line *w)
 {
@@ -56,7 +42,7 @@ static int apply_names(struct smol_train_options *o, const struct train_line *w)
         bad = "--dist";
     else if (w->norms && !smol_source_parse(&o->norms, SMOL_NORM, w->norms))
         bad = "--norms";
-    else if (!parse_params(&o->numbers, w->param_type))
+    else if (w->param_type && !smol_dtype_parse(&o->param_type, w->param_type, SMOL_OF_PARAMETERS))
         bad = "--param-type";
     else if (w->embedding_type &&
              !smol_dtype_parse(&o->embedding_type, w->embedding_type, SMOL_OF_EMBEDDINGS))

@@ -21,8 +21,8 @@ static int add_recipe(struct smol_train_options *options, const char *path)
     enum smol_status status = cli_map(&mapping, path, &error);
 
     if (status == SMOL_OK) {
-        status = smol_train_recipe(options, (const char *)mapping.bytes.data,
-                                   mapping.bytes.size_bytes, &error);
+        status = smol_train_rules(options, (const char *)mapping.bytes.data,
+                                  mapping.bytes.size_bytes, &error);
         cli_unmap(&mapping);
     }
     return status != SMOL_OK ? cli_complain(path, &error) : 0;

@@ -1,0 +1,63 @@
+/* What the options of a method start from. */
+#include "train/options/options.h"
+
+#include <string.h>
+
+static const struct smol_train_options defaults = {
+    .matrices = SMOL_MATRIX_UNIT,
+    .norms = SMOL_NORM_FROZEN,
+    .dist = SMOL_SIGN,
+    .embedding_type = SMOL_Q8,
+    .param_type = SMOL_F16,
+    .d = 5,
+    .n_layers = 4,
+    .n_heads = 4,
+    .width = 128,
+    .context = 64,
+    .gain = 1,
+    .residual_gain = 1,
+    .embedding_std = 0.02,
+    .logit_scale = 1,
+    .ln_epsilon = 1e-5,
+    .seed = 1,
+    .batch = 16,
+    .n_steps = 1000,
+    .warmup = SMOL_WARMUP_DEFAULT,
+    .lr = 1e-2,
+    .alpha_lr = 3e-2,
+    .min_lr_fraction = 0.1,
+    .beta1 = 0.9,
+    .beta2 = 0.99,
+    .clip = 1,
+    .val_fraction = 0.1,
+    .n_threads = 1,
+};
+
+bool smol_train_defaults(struct smol_train_options *out, const char *name)
+{
+    const struct smol_method *method = smol_method_find(name);
+    struct smol_train_options o = defaults;
+
+    if (strcmp(name, "full") == 0) {
+        o.full = true;
+        o.norms = SMOL_NORM_STORED;
+        o.lr = 3e-3;
+        o.weight_decay = 0.1;
+    } else if (method) {
+        o.matrices = method->source;
+        o.d = method->d;
+        o.rank = method->rank;
+    } else {
+        return false;
+    }
+    *out = o;
+    return true;
+}
+
+void smol_train_resolve(struct smol_train_options *o)
+{
+    if (o->warmup == SMOL_WARMUP_DEFAULT)
+        o->warmup = o->n_steps / 10 < 100 ? o->n_steps / 10 : 100;
+    if (o->n_ff == 0)
+        o->n_ff = 4 * o->width;
+}

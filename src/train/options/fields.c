@@ -1,0 +1,101 @@
+/* See fields.h. */
+#include "train/options/fields.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const orders[] = {
+    [SMOL_ORDER_RANDOM] = "random", [SMOL_ORDER_SHUFFLED] = "shuffled"};
+
+json_t *smol_field_encode(const void *base, const struct smol_field *f)
+{
+    const void *place = (const char *)base + f->offset;
+    char seed[24];
+
+    switch (f->form) {
+    case SMOL_FORM_COUNT: return json_integer(*(const uint32_t *)place);
+    case SMOL_FORM_SEED: /* JSON's integers do not hold every u64 */
+        snprintf(seed, sizeof seed, "%" PRIu64, *(const uint64_t *)place);
+        return json_string(seed);
+    case SMOL_FORM_NUMBER: return json_real(*(const double *)place);
+    case SMOL_FORM_FLAG: return json_boolean(*(const bool *)place);
+    case SMOL_FORM_MATRICES:
+        return json_string(smol_source_name(SMOL_MATRIX, *(const enum smol_source *)place));
+    case SMOL_FORM_NORMS:
+        return json_string(smol_source_name(SMOL_NORM, *(const enum smol_source *)place));
+    case SMOL_FORM_DIST: return json_string(smol_dist_name(*(const enum smol_dist *)place));
+    case SMOL_FORM_EMBEDDING_TYPE:
+    case SMOL_FORM_PARAM_TYPE: return json_string(smol_dtype_name(*(const enum smol_dtype *)place));
+    case SMOL_FORM_ORDER: return json_string(orders[*(const enum smol_order *)place]);
+    }
+    return NULL;
+}
+
+static bool decode_count(uint32_t *count, const json_t *value)
+{
+    const json_int_t n = json_integer_value(value);
+
+    *count = (uint32_t)n;
+    return json_is_integer(value) && n >= 0 && n <= UINT32_MAX;
+}
+
+static bool decode_seed(uint64_t *seed, const char *text)
+{
+    char *end;
+
+    if (!text || *text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    *seed = strtoull(text, &end, 10);
+    return errno == 0 && *end == '\0';
+}
+
+static bool decode_order(enum smol_order *order, const char *text)
+{
+    *order = text && strcmp(text, orders[SMOL_ORDER_SHUFFLED]) == 0 ? SMOL_ORDER_SHUFFLED
+                                                                    : SMOL_ORDER_RANDOM;
+    return text && strcmp(text, orders[*order]) == 0;
+}
+
+bool smol_field_decode(void *base, const struct smol_field *f, const json_t *value)
+{
+    void *place = (char *)base + f->offset;
+    const char *text = json_string_value(value);
+
+    switch (f->form) {
+    case SMOL_FORM_COUNT: return decode_count(place, value);
+    case SMOL_FORM_SEED: return decode_seed(place, text);
+    case SMOL_FORM_NUMBER:
+        *(double *)place = json_number_value(value);
+        return json_is_number(value);
+    case SMOL_FORM_FLAG: *(bool *)place = json_is_true(value); return json_is_boolean(value);
+    case SMOL_FORM_MATRICES: return smol_source_parse(place, SMOL_MATRIX, text);
+    case SMOL_FORM_NORMS: return smol_source_parse(place, SMOL_NORM, text);
+    case SMOL_FORM_DIST: return smol_dist_parse(place, text);
+    case SMOL_FORM_EMBEDDING_TYPE: return smol_dtype_parse(place, text, SMOL_OF_EMBEDDINGS);
+    case SMOL_FORM_PARAM_TYPE: return smol_dtype_parse(place, text, SMOL_OF_PARAMETERS);
+    case SMOL_FORM_ORDER: return decode_order(place, text);
+    }
+    return false;
+}
+
+const char *smol_field_wants(const struct smol_field *f)
+{
+    static const char *const wants[] = {
+        [SMOL_FORM_COUNT] = "a whole number",
+        [SMOL_FORM_SEED] = "a whole number as a text",
+        [SMOL_FORM_NUMBER] = "a number",
+        [SMOL_FORM_FLAG] = "true or false",
+        [SMOL_FORM_MATRICES] = "a source of matrices",
+        [SMOL_FORM_NORMS] = "frozen, alpha or stored",
+        [SMOL_FORM_DIST] = "sign or gauss",
+        [SMOL_FORM_EMBEDDING_TYPE] = "q8, q4, f16 or f32",
+        [SMOL_FORM_PARAM_TYPE] = "f16, f32 or q8",
+        [SMOL_FORM_ORDER] = "random or shuffled",
+    };
+
+    return wants[f->form];
+}
