@@ -29,7 +29,7 @@ static uint32_t xcr0(void)
     return low;
 }
 
-struct smol_cpu smol_cpu_detect(void)
+static struct smol_cpu detect(void)
 {
     struct smol_cpu cpu = {0};
     uint32_t eax, ebx, ecx, edx;
@@ -55,7 +55,7 @@ struct smol_cpu smol_cpu_detect(void)
 #define HWCAP_DOT_PRODUCTS (1ul << 20) /* HWCAP_ASIMDDP of Linux */
 
 /* Advanced SIMD is part of the architecture. */
-struct smol_cpu smol_cpu_detect(void)
+static struct smol_cpu detect(void)
 {
     return (struct smol_cpu){.neon = true,
                              .dotprod = (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCTS) != 0};
@@ -63,6 +63,19 @@ struct smol_cpu smol_cpu_detect(void)
 
 #else
 
-struct smol_cpu smol_cpu_detect(void) { return (struct smol_cpu){0}; }
+static struct smol_cpu detect(void) { return (struct smol_cpu){0}; }
 
 #endif
+
+static struct smol_cpu mask = {true, true, true, true, true, true};
+
+void smol_cpu_mask(struct smol_cpu allowed) { mask = allowed; }
+
+struct smol_cpu smol_cpu_detect(void)
+{
+    const struct smol_cpu cpu = detect();
+
+    return (struct smol_cpu){cpu.avx2 && mask.avx2,         cpu.avxvnni && mask.avxvnni,
+                             cpu.avx512bw && mask.avx512bw, cpu.avx512 && mask.avx512,
+                             cpu.neon && mask.neon,         cpu.dotprod && mask.dotprod};
+}

@@ -17,4 +17,8 @@ struct smol_cpu {
 /* Asked of the machine each time; cheap, thread-safe. */
 struct smol_cpu smol_cpu_detect(void);
 
+/* From now on only what is allowed is detected, if it is there: for tests, which run the kernels of
+ * lesser processors too. Not thread-safe. */
+void smol_cpu_mask(struct smol_cpu allowed);
+
 #endif

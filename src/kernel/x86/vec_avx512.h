@@ -105,13 +105,10 @@ static inline void vec_sums(float *sums, const f32x16 *v, size_t n)
 
 static inline float vec_largest(f32x16 v) { return _mm512_reduce_max_ps(v); }
 
-/* What is not a number is cleared: the conversion would make -2^31 of it. */
+/* The conversion makes -2^31 of what is not a number, and that is 0 in 16 bits. */
 static inline void vec_store_int16_first(int16_t *p, f32x16 v, size_t n)
 {
-    const __mmask16 is_number = _mm512_cmp_ps_mask(v, v, _CMP_ORD_Q);
-
-    _mm256_mask_storeu_epi16(p, vec_mask(n),
-                             _mm512_cvtepi32_epi16(_mm512_maskz_cvtps_epi32(is_number, v)));
+    _mm256_mask_storeu_epi16(p, vec_mask(n), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));
 }
 
 #endif

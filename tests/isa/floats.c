@@ -1,0 +1,143 @@
+/* The functions on floats of every table against plain C: the same bits for odd sizes, unaligned
+ * data and guarded buffers. */
+#include "isa.h"
+
+#include "../unit/make_model.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+
+static const struct smol_kernels *const p = &smol_kernels_scalar;
+
+static void check_functions(const struct smol_kernels *k, size_t n, const float *x)
+{
+    ISA_SAME(float, "exp", n, p->exp(y, x, n), k->exp(y, x, n));
+    ISA_SAME(float, "gelu", n, (memcpy(y, x, n * sizeof *x), p->gelu(y, n)),
+             (memcpy(y, x, n * sizeof *x), k->gelu(y, n)));
+}
+
+static void check_quantise(const struct smol_kernels *k, size_t n, const float *x)
+{
+    float a = 0, b = 0;
+
+    ISA_SAME(int16_t, "quantise", n, a = p->quantise(y, x, n), b = k->quantise(y, x, n));
+    cr_assert_arr_eq(&a, &b, sizeof a, "quantise of %zu", n);
+}
+
+static void check_floats(const struct smol_kernels *k, size_t n, float scale, uint64_t *random)
+{
+    static float x[ISA_MAX_SIZE], gain[ISA_MAX_SIZE], bias[ISA_MAX_SIZE];
+
+    isa_fill(x, n, scale, random);
+    isa_fill(gain, n, 1, random);
+    isa_fill(bias, n, 1, random);
+    check_functions(k, n, x);
+    check_quantise(k, n, x);
+    ISA_SAME(float, "layernorm", n, p->layernorm(y, x, NULL, NULL, 1e-5f, n),
+             k->layernorm(y, x, NULL, NULL, 1e-5f, n));
+    ISA_SAME(float, "layernorm with gain", n, p->layernorm(y, x, gain, bias, 1e-5f, n),
+             k->layernorm(y, x, gain, bias, 1e-5f, n));
+}
+
+/* Numbers at the ends of what a float can be, and what is none, among others. */
+static void check_extremes(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+    static const float extremes[] = {INFINITY, -INFINITY, NAN,       -NAN,    0.0f,  -0.0f,
+                                     88.0f,    -87.0f,    88.5f,     -100.0f, 3e38f, -3e38f,
+                                     1e-40f,   -1e-40f,   0x1p-126f, 5e-34f};
+    static float x[ISA_MAX_SIZE];
+
+    for (size_t e = 0; e < sizeof extremes / sizeof *extremes; e++) {
+        isa_fill(x, n, 1e-36f, random);
+        x[test_random(random) % n] = extremes[e];
+        check_functions(k, n, x);
+        check_quantise(k, n, x);
+        x[test_random(random) % n] = extremes[test_random(random) % 16];
+        check_functions(k, n, x);
+        check_quantise(k, n, x);
+    }
+}
+
+static void check_dot(const struct smol_kernels *k, size_t n, const uint8_t *row, const float *x)
+{
+    const float wide[2] = {p->dot_f32(row, x, n), k->dot_f32(row, x, n)};
+
+    cr_assert_arr_eq(&wide[0], &wide[1], sizeof *wide, "dot_f32 of %zu", n);
+}
+
+/* Rows at an odd address. */
+static void check_dots(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+    static uint8_t row[4 * ISA_MAX_SIZE + 1];
+    static float x[ISA_MAX_SIZE], values[ISA_MAX_SIZE];
+    float a, b;
+
+    isa_fill(x, n, 1, random);
+    isa_fill(values, n, 1, random);
+    memcpy(row + 1, values, n * sizeof *values);
+    check_dot(k, n, row + 1, x);
+    for (size_t i = 0; i < 2 * n; i++)
+        row[1 + i] = (uint8_t)(test_random(random) & (i % 2 ? 0xbb : 0xff)); /* finite halves */
+    a = p->dot_f16(row + 1, x, n);
+    b = k->dot_f16(row + 1, x, n);
+    cr_assert_arr_eq(&a, &b, sizeof a, "dot_f16 of %zu", n);
+    ISA_SAME(float, "from_f16", n, p->from_f16(y, row + 1, n), k->from_f16(y, row + 1, n));
+}
+
+/* Products too small for a float leave lanes of -0, and so the sum is, if nothing is added to lanes
+ * without a term. */
+static void check_negative_zero(const struct smol_kernels *k, size_t n)
+{
+    static float x[ISA_MAX_SIZE], values[ISA_MAX_SIZE];
+
+    for (size_t i = 0; i < n; i++) {
+        x[i] = 1e-30f;
+        values[i] = -1e-30f;
+    }
+    check_dot(k, n, (const uint8_t *)values, x);
+    cr_assert_eq(signbit(k->dot_f32((const uint8_t *)values, x, n)) != 0, n >= 16);
+}
+
+static void check_attention(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+    static float q[ISA_MAX_SIZE], keys[40 * 133], values[40 * 133], scores[40];
+    const size_t D = n < 130 ? n : 130;
+
+    isa_fill(q, D, 2, random);
+    isa_fill(keys, sizeof keys / sizeof *keys, 2, random);
+    isa_fill(values, sizeof values / sizeof *values, 1, random);
+    for (size_t n_keys = 1; n_keys <= 40; n_keys += 13)
+        ISA_SAME(float, "attention", D, p->attention(y, q, keys, values, 133, n_keys, D, scores),
+                 k->attention(y, q, keys, values, 133, n_keys, D, scores));
+}
+
+static void check_scaled_sums(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+    static int64_t sums[ISA_MAX_SIZE];
+
+    for (size_t i = 0; i < n; i++)
+        sums[i] = (int64_t)test_random(random) >> (i % 60);
+    ISA_SAME(float, "scale_sums", n, p->scale_sums(y, sums, 0.1 / 3, n),
+             k->scale_sums(y, sums, 0.1 / 3, n));
+}
+
+static void check_all(enum isa_table table)
+{
+    const struct smol_kernels *k = isa_kernels(table, NULL);
+    uint64_t random = 3;
+
+    for (size_t i = 0; i < ISA_N_SIZES; i++) {
+        const size_t n = isa_sizes[i];
+        for (int e = -3; e <= 3; e++)
+            check_floats(k, n, powf(10, (float)e), &random);
+        check_extremes(k, n, &random);
+        check_dots(k, n, &random);
+        check_negative_zero(k, n);
+        check_attention(k, n, &random);
+        check_scaled_sums(k, n, &random);
+    }
+}
+
+ISA_CASES(floats, check_all)
+ISA_CASE(floats, vector_scalar, ISA_VECTOR_SCALAR, check_all)
+ISA_CASE(floats, vector_avx512, ISA_VECTOR_AVX512, check_all)

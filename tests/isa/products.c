@@ -1,0 +1,242 @@
+/* The integer products, and what projections are made with, of every table against plain C: the
+ * same bits for odd sizes, unaligned data and guarded buffers. */
+#include "isa.h"
+
+#include "../unit/make_model.h"
+
+#include <criterion/criterion.h>
+#include <smol/params.h>
+#include <stdlib.h>
+
+/* For 200,000 columns, or fewer and some vectors. */
+#define SCRATCH (16u * 200064u + 8u * 220000u)
+
+/* Bytes of rows of 8 or 4 bits, at random, at an odd address, that end with their buffers. */
+static void check_rows_of(const struct smol_kernels *k, enum smol_dtype type, size_t n_rows,
+                          size_t n, size_t n_x, const int16_t *X, uint64_t *random)
+{
+    static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
+    static int64_t a[60 + 1], b[60 + 1];
+    const size_t size = n_rows * smol_row_bytes((uint8_t)type, (uint32_t)n);
+    const size_t n_multipliers = type == SMOL_Q4 ? n_rows * smol_row_multipliers((uint32_t)n) : 0;
+    uint8_t *data = malloc(size + 1), *multipliers = malloc(n_multipliers + 1);
+    const struct smol_rows rows = {data + 1, multipliers + 1, n_rows, n};
+
+    for (size_t i = 0; i <= size; i++)
+        data[i] = (uint8_t)test_random(random);
+    for (size_t i = 0; i <= n_multipliers; i++)
+        multipliers[i] = (uint8_t)(255 - test_random(random) % 3 * 100);
+    for (size_t c = n; type == SMOL_Q4 && c < (n + 63) / 64 * 64; c++) /* as in a file */
+        for (size_t r = 0; r < n_rows; r++)
+            data[1 + r * size / n_rows + c / 64 * 32 + c % 32] &= c % 64 < 32 ? 0xf0 : 0x0f;
+    memset(a, 0x5a, sizeof a);
+    memset(b, 0x5a, sizeof b);
+    (type == SMOL_Q4 ? smol_kernels_scalar.rows_q4 : smol_kernels_scalar.rows_q8)(a, &rows, X, n,
+                                                                                  n_x, scratch);
+    (type == SMOL_Q4 ? k->rows_q4 : k->rows_q8)(b, &rows, X, n, n_x, scratch);
+    cr_assert_arr_eq(a, b, sizeof a, "%s: %zu rows of %zu, number type %d, %zu vectors", k->name,
+                     n_rows, n, (int)type, n_x);
+    free(data);
+    free(multipliers);
+}
+
+/* Integer weights. */
+static void check_integer_rows(const struct smol_kernels *k, size_t n, const int16_t *X,
+                               uint64_t *random)
+{
+    static int16_t w[3 * ISA_MAX_SIZE];
+    int64_t a[4] = {0}, b[4] = {0};
+
+    for (size_t i = 0; i < 3 * n; i++)
+        w[i] = (int16_t)((int)(test_random(random) % 65345) - 32672);
+    smol_kernels_scalar.rows_i16(a, w, 3, n, X);
+    k->rows_i16(b, w, 3, n, X);
+    cr_assert_arr_eq(a, b, sizeof a, "%s: rows of %zu integer weights", k->name, n);
+}
+
+/* Tables of 1..20 rows at an odd address, with 1 and 3 vectors; the rows end with the buffer. */
+static void check_rows(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+    static int16_t X[3 * ISA_MAX_SIZE];
+
+    for (size_t i = 0; i < 3 * n; i++)
+        X[i] = (int16_t)((int)(test_random(random) % 65025) - 32512);
+    for (size_t n_rows = 1; n_rows <= 20; n_rows += n_rows < 9 ? 1 : 11)
+        for (size_t n_x = 1; n_x <= 3; n_x += 2) {
+            check_rows_of(k, SMOL_Q8, n_rows, n, n_x, X, random);
+            check_rows_of(k, SMOL_Q4, n_rows, n, n_x, X, random);
+        }
+    check_integer_rows(k, n, X, random);
+}
+
+/* A tensor of 200 rows, its blocks one by one and together, with n_x vectors. */
+static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol_dist dist,
+                               const double *alpha, uint32_t d, size_t n_x, uint64_t *random)
+{
+    static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], X[5 * ISA_MAX_SIZE];
+    static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
+    static int64_t a[5 * SMOL_BLOCK_BATCH * 64], b[5 * SMOL_BLOCK_BATCH * 64];
+    struct smol_frozen_key key;
+    struct smol_frozen f = {
+        .key = &key, .tensor = 3, .rows = 203, .cols = (uint32_t)n, .table = table};
+
+    for (size_t i = 0; i < n * n_x; i++)
+        X[i] = (int16_t)((int)(test_random(random) % 65025) - 32512);
+    smol_frozen_key_init(&key, n);
+    f.n_planes = smol_frozen_planes(dist, d);
+    f.scale = smol_frozen_table(table, dist, alpha, d);
+    for (size_t u = 0; u < f.n_planes * SMOL_TABLE_ENTRIES; u++)
+        cr_assert_eq(table[u], -table[u ^ 255]);
+    memset(a, 0x5a, sizeof a);
+    memset(b, 0x5a, sizeof b);
+    for (uint32_t n_blocks = 1; n_blocks <= SMOL_BLOCK_BATCH; n_blocks++)
+        for (uint32_t block = 0; block + n_blocks <= 4; block += n_blocks) {
+            smol_kernels_scalar.frozen(a, &f, block, n_blocks, X, n, n_x, scratch);
+            k->frozen(b, &f, block, n_blocks, X, n, n_x, scratch);
+            cr_assert_arr_eq(
+                a, b, sizeof a,
+                "%s: %u frozen blocks from %u, %zu columns, d %u, distribution %d, %zu vectors",
+                k->name, n_blocks, block, n, d, (int)dist, n_x);
+            smol_kernels_scalar.frozen_fast(a, &f, block, n_blocks, X, n, n_x, scratch);
+            k->frozen_fast(b, &f, block, n_blocks, X, n, n_x, scratch);
+            cr_assert_arr_eq(a, b, sizeof a, "%s: the same, approximate", k->name);
+        }
+}
+
+static void check_frozen(const struct smol_kernels *k, size_t n, enum smol_dist dist, uint32_t d,
+                         size_t n_x, uint64_t *random)
+{
+    double alpha[64];
+
+    for (uint32_t i = 0; i < d; i++)
+        alpha[i] = (double)test_uniform(random);
+    check_coefficients(k, n, dist, alpha, d, n_x, random);
+}
+
+static void check_products(enum isa_table table)
+{
+    static const uint32_t bases[] = {1, 5, 6, 7, 8, 9, 17, 64};
+    const struct smol_kernels *k = isa_kernels(table, NULL);
+    uint64_t random = 3;
+
+    for (size_t i = 0; i < ISA_N_SIZES; i++) {
+        check_rows(k, isa_sizes[i], &random);
+        for (size_t d = 0; d < 8; d++)
+            for (size_t n_x = 1; n_x <= 5; n_x += d % 2 ? 1 : 4) {
+                check_frozen(k, isa_sizes[i], SMOL_SIGN, bases[d], n_x, &random);
+                check_frozen(k, isa_sizes[i], SMOL_GAUSS, bases[d] % 3 + 1, n_x, &random);
+            }
+    }
+}
+
+ISA_CASES(products, check_products)
+ISA_CASE(products, avxvnni_evex, ISA_AVXVNNI_EVEX, check_products)
+
+/* What projections are made with, over 64, 128, ... numbers. */
+static void check_projections(enum isa_table which)
+{
+    const struct smol_kernels *k = isa_kernels(which, NULL);
+    const struct smol_kernels *p = &smol_kernels_scalar;
+    enum { MOST = 4096 };
+    static float x[MOST], y[MOST], table[SMOL_TABLE_ENTRIES];
+    static uint8_t bytes[MOST], others[MOST];
+    struct smol_frozen_key key;
+    const struct smol_frozen f = {.key = &key, .tensor = 5, .purpose = SMOL_PURPOSE_PROJECTION};
+
+    uint64_t random = 5;
+
+    smol_frozen_key_init(&key, 3);
+    isa_fill(table, SMOL_TABLE_ENTRIES, 1, &random);
+    for (size_t n = 64; n <= MOST; n *= 2) {
+        isa_fill(x, MOST, 1, &random);
+        memcpy(y, x, sizeof y);
+        p->hadamard(x, n);
+        k->hadamard(y, n);
+        cr_assert_arr_eq(x, y, sizeof x, "%s: hadamard of %zu", k->name, n);
+        memset(bytes, 1, sizeof bytes);
+        memset(others, 1, sizeof others);
+        p->stream_bytes(bytes, n, &f, 2, (uint32_t)n);
+        k->stream_bytes(others, n, &f, 2, (uint32_t)n);
+        cr_assert_arr_eq(bytes, others, sizeof bytes, "%s: %zu bytes of a stream", k->name, n);
+        p->scale_by_bytes(x, bytes, table, n - 16);
+        k->scale_by_bytes(y, bytes, table, n - 16);
+        cr_assert_arr_eq(x, y, sizeof x, "%s: %zu factors by bytes", k->name, n - 16);
+    }
+}
+
+ISA_CASES(projections, check_projections)
+
+/* A table of up to eight sign bases is a sum of two parts, of four bits each, and of what their
+ * fractions carry: these have parts of all sizes. Only where halves are rounded to even it may be
+ * none, as the first one: of such sums, the four entries would differ by one at most. */
+static void check_tables(enum isa_table table)
+{
+    static const double coefficients[][8] = {
+        {127, 100, 90, 80, 60, 30, 20, 5},
+        {0, 0, 0, 0, 0, 0, 0, 0},
+        {1, 1, 1, 1, 1, 1, 1, 1},
+        {1, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9},
+        {1e-9, -1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1},
+        {0, 0, 0, 0, 0, 0, 0, -1},
+        {0, 0, 0, 0, 1, 1, 1, -1},
+        {1e-5, 1e-5, -1e-5, 1e-5, 1, 2, 4, 8},
+        {8, 4, -2, 1, 1e-5, 1e-5, -1e-5, 1e-5},
+        {128, 64, 32, 16, 8, 4, 2, 1},
+        {-1, -0.5, 0.25, -0.125, 0.75, -0.3, 0.1, 0.9},
+    };
+    static const uint32_t bases[] = {7, 8, 16, 24};
+    static int16_t q[SMOL_TABLE_ENTRIES];
+    const struct smol_kernels *k = isa_kernels(table, NULL);
+    uint64_t random = 4;
+
+    smol_frozen_table(q, SMOL_SIGN, coefficients[0], 8);
+    cr_assert_eq(q[1] - q[5] - q[33] + q[37], 2);
+    for (size_t n = 1; n <= 1025; n = 3 * n + 62)
+        for (size_t n_x = 1; n_x <= 2; n_x++) {
+            for (size_t i = 0; i < sizeof coefficients / sizeof *coefficients; i++)
+                for (uint32_t d = 6; d <= 8; d++)
+                    check_coefficients(k, n, SMOL_SIGN, coefficients[i], d, n_x, &random);
+            for (size_t i = 0; i < sizeof bases / sizeof *bases; i++)
+                check_frozen(k, n, SMOL_SIGN, bases[i], n_x, &random);
+            for (uint32_t d = 1; d <= 3; d++)
+                check_frozen(k, n, SMOL_GAUSS, d, n_x, &random);
+        }
+}
+
+ISA_CASES(tables_of_every_kind, check_tables)
+ISA_CASE(tables_of_every_kind, avxvnni_evex, ISA_AVXVNNI_EVEX, check_tables)
+
+/* The largest integers there are, over more columns than 32 bits can sum: weights of +-32,640 by
+ * +-32,512, for one vector and for two, with and against the weights' signs. */
+static void check_largest_sums(enum isa_table which)
+{
+    enum { COLS = 200000 };
+    static int16_t table[SMOL_TABLE_ENTRIES], X[2 * COLS], row[COLS];
+    static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
+    const struct smol_kernels *k = isa_kernels(which, NULL);
+    struct smol_frozen_key key;
+    struct smol_frozen f = {.key = &key, .rows = 2, .cols = COLS, .n_planes = 1, .table = table};
+    const int64_t expected = (int64_t)COLS * 32640 * 32512;
+    const double one = 1;
+
+    smol_frozen_key_init(&key, 1);
+    smol_frozen_table(table, SMOL_SIGN, &one, 1);
+    /* X has the sign of the first row's weight, so that the sum is the largest possible. */
+    smol_frozen_weights(row, &f, 0, 1);
+    for (size_t i = 0; i < COLS; i++) {
+        X[i] = row[i] < 0 ? -32512 : 32512;
+        X[COLS + i] = (int16_t)-X[i];
+    }
+    for (size_t n_x = 1; n_x <= 2; n_x++) {
+        int64_t a[2 * 64], b[2 * 64];
+        smol_kernels_scalar.frozen(a, &f, 0, 1, X, COLS, n_x, scratch);
+        k->frozen(b, &f, 0, 1, X, COLS, n_x, scratch);
+        cr_assert_eq(a[0], expected);
+        cr_assert_eq(b[0], expected);
+        cr_assert_eq(a[1], b[1]);
+        cr_assert(n_x == 1 || (b[64] == -expected && b[65] == a[65]));
+    }
+}
+
+ISA_CASES(largest_sums, check_largest_sums)
+ISA_CASE(largest_sums, avxvnni_evex, ISA_AVXVNNI_EVEX, check_largest_sums)
