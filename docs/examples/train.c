@@ -52,7 +52,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: train TEXT OUT.smol STEPS\n");
         return 2;
     }
-    smol_train_defaults(&options, "alpha");
+    smol_train_defaults(&options, sizeof options, "alpha");
     options.n_layers = 1;
     options.width = 32;
     options.n_heads = 2;

@@ -66,6 +66,8 @@ struct smol_train_rule {
 
 /* What trains and how. Filled in by smol_train_defaults(). */
 struct smol_train_options {
+    size_t struct_bytes; /* sizeof(struct smol_train_options), as smol(3) says */
+
     /* The model. */
     enum smol_source matrices; /* any */
     enum smol_source norms;    /* SMOL_NORM_FROZEN, _OWN or _STORED */
@@ -101,7 +103,7 @@ struct smol_train_options {
     enum smol_isa isa; /* of smol's own products; ARGUMENT if this machine lacks it */
     bool recompute;    /* keep less for the backward pass, and compute it again: a third slower, the
                           same    numbers */
-    const struct smol_train_comm *group; /* NULL: alone; its size divides batch. Outlives the
+    const struct smol_train_comm *comm; /* NULL: alone; its size divides batch. Outlives the
                                             trainer */
 };
 
@@ -109,8 +111,10 @@ struct smol_train_options {
 #define SMOL_WARMUP_DEFAULT UINT32_MAX
 
 /* The defaults of a method by name: embed, alpha, alpha-global, lora, nola, fastfood,
- * fastfood-global, fourier, fourier-global, full. False for other names. */
-bool smol_train_defaults(struct smol_train_options *options, const char *method);
+ * fastfood-global, fourier, fourier-global, full. struct_bytes: sizeof *options, which goes into
+ * the structure. False for other names. */
+bool smol_train_defaults(struct smol_train_options *options, size_t struct_bytes,
+                         const char *method);
 
 /* The name of what options train: one of those, or "mixed". */
 const char *smol_train_method(const struct smol_train_options *options);
@@ -156,7 +160,7 @@ uint64_t smol_trainer_parameters(const struct smol_trainer *trainer);
 
 /* One step of AdamW: its loss in nats before the step, the norm of its gradient before clipping,
  * the learning rates used. NUMERIC if the loss or the gradient is not finite; the step is then not
- * taken. IO if the group fails. */
+ * taken. IO if the other processes fail. */
 struct smol_train_step {
     double loss, gradient_norm, lr, alpha_lr;
 };
@@ -204,12 +208,14 @@ enum smol_status smol_trainer_save_to(uint64_t *size_bytes, struct smol_writer *
  * file that is not what it should be. On failure the trainer is of no further use. */
 enum smol_status smol_trainer_load(struct smol_trainer *trainer, const uint8_t *bytes,
                                    size_t size_bytes, struct smol_error *error);
-/* The options that a state was made with; n_threads is 1, isa the best. */
-enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
-                                         size_t size_bytes, struct smol_error *error);
+/* The options that a state was made with; n_threads is 1, isa the best.
+ * struct_bytes: sizeof *options. */
+enum smol_status smol_checkpoint_options(struct smol_train_options *options, size_t struct_bytes,
+                                         const uint8_t *bytes, size_t size_bytes,
+                                         struct smol_error *error);
 
 /* Options as a JSON object on one line, for free(); NULL if there is no memory. n_threads, isa,
- * recompute and group, which are of the machine, are left out; warmup is resolved. */
+ * recompute and comm, which are of the machine, are left out; warmup is resolved. */
 char *smol_train_options_json(const struct smol_train_options *options);
 
 /* OpenBLAS chooses its kernels by a list of processors and takes the oldest for one it does not

@@ -123,13 +123,16 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
 
     if (sodium_init() < 0)
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "libsodium does not start");
+    status = smol_check_struct(options->struct_bytes, sizeof *options, "smol_train_options", error);
+    if (status != SMOL_OK)
+        return status;
     t = smol_train_alloc(1, sizeof *t);
     if (!t)
         return smol_fail_memory(error);
     t->options = *options;
     smol_train_resolve(&t->options);
     t->corpus = *corpus;
-    t->share = options->group ? options->batch / options->group->size : options->batch;
+    t->share = options->comm ? options->batch / options->comm->size : options->batch;
     t->tokenizer = tokenizer ? *tokenizer : bytes;
     t->best_nats = (double)INFINITY;
     smol_batch_key(t->batch_key, options->order, options->seed);
@@ -188,9 +191,9 @@ static uint64_t window_start(const struct smol_trainer *t, uint32_t b)
 
 static void load_batch(struct smol_trainer *t)
 {
-    const struct smol_train_comm *group = t->options.group;
+    const struct smol_train_comm *comm = t->options.comm;
     const size_t T = t->options.context;
-    const uint32_t first = group ? group->rank * t->share : 0;
+    const uint32_t first = comm ? comm->rank * t->share : 0;
 
     for (uint32_t b = 0; b < t->share; b++) {
         const uint64_t start = window_start(t, first + b);
@@ -202,13 +205,13 @@ static void load_batch(struct smol_trainer *t)
     }
 }
 
-/* Sums over the group; nothing to do alone. */
+/* Sums over all processes; nothing to do alone. */
 static enum smol_status join(const struct smol_trainer *t, void *numbers, size_t n, bool is_double,
                              struct smol_error *error)
 {
-    const struct smol_train_comm *group = t->options.group;
+    const struct smol_train_comm *comm = t->options.comm;
 
-    if (!group || group->sum(group->context, numbers, n, is_double))
+    if (!comm || comm->sum(comm->context, numbers, n, is_double))
         return SMOL_OK;
     return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET,
                      "step %u: the other processes cannot be reached", (unsigned)(t->step + 1));
@@ -234,7 +237,7 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
                                    struct smol_error *error)
 {
     const struct smol_train_options *o = &t->options;
-    const double n_processes = o->group ? o->group->size : 1;
+    const double n_processes = o->comm ? o->comm->size : 1;
     struct smol_train_step s;
     enum smol_status status;
 
@@ -289,8 +292,8 @@ static size_t load_windows(struct smol_trainer *t, uint64_t *at, uint64_t *n_byt
 enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train_score *out,
                                        struct smol_error *error)
 {
-    const struct smol_train_comm *group = t->options.group;
-    const uint32_t n_processes = group ? group->size : 1, rank = group ? group->rank : 0;
+    const struct smol_train_comm *comm = t->options.comm;
+    const uint32_t n_processes = comm ? comm->size : 1, rank = comm ? comm->rank : 0;
     struct smol_train_score score = {0};
     enum smol_status status;
     uint64_t n_bytes = 0;

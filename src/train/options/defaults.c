@@ -33,7 +33,7 @@ static const struct smol_train_options defaults = {
     .n_threads = 1,
 };
 
-bool smol_train_defaults(struct smol_train_options *out, const char *name)
+bool smol_train_defaults(struct smol_train_options *out, size_t struct_bytes, const char *name)
 {
     const struct smol_method *method = smol_method_find(name);
     struct smol_train_options o = defaults;
@@ -50,7 +50,8 @@ bool smol_train_defaults(struct smol_train_options *out, const char *name)
     } else {
         return false;
     }
-    *out = o;
+    o.struct_bytes = struct_bytes;
+    memcpy(out, &o, struct_bytes < sizeof o ? struct_bytes : sizeof o);
     return true;
 }
 

@@ -84,8 +84,8 @@ static enum smol_status check_hyperparameters(const struct smol_train_options *o
         wrong = "threads must be 1..1024";
     else if (!smol_kernels_select(o->isa))
         wrong = "this machine lacks the instruction set";
-    else if (o->group && (o->group->size < 1 || o->group->rank >= o->group->size ||
-                          o->batch % o->group->size != 0))
+    else if (o->comm &&
+             (o->comm->size < 1 || o->comm->rank >= o->comm->size || o->batch % o->comm->size != 0))
         wrong = "the number of processes must divide the batch";
     if (wrong)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
@@ -122,9 +122,14 @@ enum smol_status smol_train_config(struct smol_config *out, const struct smol_tr
 enum smol_status smol_train_options_check(const struct smol_train_options *options,
                                           struct smol_error *error)
 {
-    struct smol_train_options o = *options;
+    enum smol_status status =
+        smol_check_struct(options->struct_bytes, sizeof *options, "smol_train_options", error);
+    struct smol_train_options o;
     struct smol_config config;
 
+    if (status != SMOL_OK)
+        return status;
+    o = *options;
     smol_train_resolve(&o);
     return smol_train_config(&config, &o, error);
 }

@@ -60,7 +60,8 @@ static const struct smol_field fields[] = {
 #define N_FIELDS (sizeof fields / sizeof *fields)
 
 /* What files mean that do not name a later field. */
-static const struct smol_train_options older = {.n_threads = 1, .param_type = SMOL_F16};
+static const struct smol_train_options older = {
+    .struct_bytes = sizeof(struct smol_train_options), .n_threads = 1, .param_type = SMOL_F16};
 
 static bool is_left_out(const struct smol_train_options *o, const struct smol_field *f)
 {

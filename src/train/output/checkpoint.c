@@ -143,15 +143,20 @@ static enum smol_status open_checkpoint(struct smol_safetensors **out,
     return status;
 }
 
-enum smol_status smol_checkpoint_options(struct smol_train_options *options, const uint8_t *bytes,
-                                         size_t size_bytes, struct smol_error *error)
+enum smol_status smol_checkpoint_options(struct smol_train_options *options, size_t struct_bytes,
+                                         const uint8_t *bytes, size_t size_bytes,
+                                         struct smol_error *error)
 {
     struct smol_safetensors *file;
-    enum smol_status status = open_checkpoint(&file, options, bytes, size_bytes, error);
+    struct smol_train_options o;
+    enum smol_status status = open_checkpoint(&file, &o, bytes, size_bytes, error);
 
-    if (status == SMOL_OK)
-        smol_safetensors_destroy(file);
-    return status;
+    if (status != SMOL_OK)
+        return status;
+    smol_safetensors_destroy(file);
+    o.struct_bytes = struct_bytes;
+    memcpy(options, &o, struct_bytes < sizeof o ? struct_bytes : sizeof o);
+    return SMOL_OK;
 }
 
 static enum smol_status check_same(const struct smol_trainer *t,

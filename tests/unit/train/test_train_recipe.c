@@ -155,7 +155,7 @@ Test(recipe, options_survive_json)
     struct smol_train_options a, b;
     json_t *json;
 
-    cr_assert(smol_train_defaults(&a, "alpha"));
+    cr_assert(smol_train_defaults(&a, sizeof a, "alpha"));
     a.seed = UINT64_MAX;
     a.lr = 0.1 + 0.2;
     a.keep_best = true;
@@ -190,14 +190,38 @@ Test(recipe, methods_have_names)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct smol_config config;
 
-        cr_assert(smol_train_defaults(&o, names[i]));
+        cr_assert(smol_train_defaults(&o, sizeof o, names[i]));
         cr_assert_str_eq(smol_train_method(&o), names[i]);
         smol_train_resolve(&o);
         cr_assert_eq(smol_train_config(&config, &o, NULL), SMOL_OK);
         if (!o.full)
             cr_assert_str_eq(smol_config_method(&config), names[i]);
     }
-    cr_assert_not(smol_train_defaults(&o, "Alpha"));
+    cr_assert_not(smol_train_defaults(&o, sizeof o, "Alpha"));
+}
+
+/* An older program's structure is filled as far as it goes, and refused elsewhere. */
+Test(recipe, sizes_of_options)
+{
+    const size_t size = sizeof(struct smol_train_options);
+    struct smol_train_options o, before;
+    struct smol_trainer *t = NULL;
+
+    memset(&o, 0xa5, size);
+    before = o;
+    cr_assert(smol_train_defaults(&o, size - 8, "alpha"));
+    cr_assert_eq(memcmp((char *)&o + size - 8, (char *)&before + size - 8, 8), 0);
+    cr_assert_eq(o.struct_bytes, size - 8);
+    cr_assert_eq(o.matrices, SMOL_MATRIX_OWN);
+    for (size_t stated = 0; stated <= 2 * size; stated += 8) {
+        cr_assert(smol_train_defaults(&o, size, "alpha"));
+        cr_assert_eq(o.struct_bytes, size);
+        o.struct_bytes = stated;
+        cr_assert_eq(smol_train_options_check(&o, NULL),
+                     stated == size ? SMOL_OK : SMOL_E_ARGUMENT);
+    }
+    cr_assert_eq(smol_trainer_create(&t, &o, (const uint8_t *)"text", 4, NULL), SMOL_E_ARGUMENT);
+    cr_assert_null(t);
 }
 
 /* SPEC.md 12: 1 / sqrt(K), and 1 / sqrt(2 L K) for the two that feed the residual stream. */
@@ -206,7 +230,7 @@ Test(recipe, scales)
     struct smol_train_options o;
     struct smol_config c;
 
-    smol_train_defaults(&o, "embed");
+    smol_train_defaults(&o, sizeof o, "embed");
     smol_train_resolve(&o);
     o.gain = 3;
     cr_assert_eq(smol_train_config(&c, &o, NULL), SMOL_OK);
@@ -239,7 +263,7 @@ Test(recipe, rules_by_name)
     struct smol_config c;
     const struct smol_scheme *s;
 
-    cr_assert(smol_train_defaults(&o, "lora"));
+    cr_assert(smol_train_defaults(&o, sizeof o, "lora"));
     cr_assert_eq(smol_train_rule(&o, "h.*.attn.*", "alpha:9", NULL), SMOL_OK);
     cr_assert_eq(
         recipe(&o, "[{\"tensors\": \"h.?.mlp.c_fc.weight\", \"method\": \"fastfood\", \"d\": 77},"
@@ -270,7 +294,7 @@ Test(recipe, rules_survive_json)
     struct smol_train_options a, b;
     json_t *json;
 
-    cr_assert(smol_train_defaults(&a, "alpha"));
+    cr_assert(smol_train_defaults(&a, sizeof a, "alpha"));
     cr_assert_eq(recipe(&a, "[{\"tensors\": \"*\", \"method\": \"lora\", \"d\": 2, \"rank\": 7, "
                             "\"dist\": \"gauss\", "
                             "\"norms\": \"stored\"}]"),
@@ -297,7 +321,7 @@ Test(recipe, param_types)
         char text[100];
         json_t *json;
 
-        cr_assert(smol_train_defaults(&a, "lora"));
+        cr_assert(smol_train_defaults(&a, sizeof a, "lora"));
         cr_assert_eq(a.param_type, SMOL_F16);
         json = smol_options_to_json(&a);
         cr_assert_null(json_object_get(json, "numbers"));
@@ -321,7 +345,7 @@ Test(recipe, param_types)
         cr_assert_str_eq(smol_options_difference(&a, &b), "rules");
     }
     for (enum smol_dtype type = SMOL_F32; type <= 5; type++) {
-        cr_assert(smol_train_defaults(&a, "lora"));
+        cr_assert(smol_train_defaults(&a, sizeof a, "lora"));
         a.param_type = type;
         cr_assert_eq(smol_train_options_check(&a, NULL),
                      type == SMOL_F32 || type == SMOL_F16 || type == SMOL_Q8_BLOCKS
@@ -364,7 +388,7 @@ Test(recipe, malformed_rules)
         "alpha:1x", "embed:3", "full",   "alpha:4294967296", "ALPHA"};
     struct smol_train_options o;
 
-    cr_assert(smol_train_defaults(&o, "alpha"));
+    cr_assert(smol_train_defaults(&o, sizeof o, "alpha"));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         cr_assert_eq(recipe(&o, bad[i]), SMOL_E_TEXT, "%s", bad[i]);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -395,7 +419,7 @@ Test(recipe, rules_that_contradict)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct smol_train_options o;
 
-        cr_assert(smol_train_defaults(&o, "alpha"));
+        cr_assert(smol_train_defaults(&o, sizeof o, "alpha"));
         cr_assert_eq(recipe(&o, bad[i]), SMOL_OK, "%s", bad[i]);
         cr_assert_neq(smol_train_options_check(&o, &error), SMOL_OK, "%s", bad[i]);
     }
@@ -408,7 +432,7 @@ Test(recipe, too_many_kinds)
     for (uint32_t n = 28; n <= 29; n++) {
         struct smol_train_options o;
 
-        cr_assert(smol_train_defaults(&o, "embed"));
+        cr_assert(smol_train_defaults(&o, sizeof o, "embed"));
         o.n_layers = 40;
         for (uint32_t i = 0; i < n; i++) {
             struct smol_train_rule *rule = o.rules + o.n_rules++;

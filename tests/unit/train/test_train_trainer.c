@@ -25,7 +25,7 @@ static struct smol_train_options small(const char *method)
 {
     struct smol_train_options o;
 
-    cr_assert(smol_train_defaults(&o, method));
+    cr_assert(smol_train_defaults(&o, sizeof o, method));
     o.n_layers = 2;
     o.width = 24;
     o.n_heads = 3;
@@ -159,7 +159,7 @@ Test(trainer, refuses_a_checkpoint_of_other_options_or_text)
 
     steps(t, 2);
     cr_assert_eq(smol_trainer_save(&bytes, &size, t, NULL), SMOL_OK);
-    cr_assert_eq(smol_checkpoint_options(&read, bytes, size, NULL), SMOL_OK);
+    cr_assert_eq(smol_checkpoint_options(&read, sizeof read, bytes, size, NULL), SMOL_OK);
     cr_assert_eq(read.width, 24);
     smol_trainer_destroy(t);
     o.lr *= 2;

@@ -74,7 +74,7 @@ static int apply_words(struct train_args *args, const struct train_line *w)
     o->recompute = w->recompute != 0;
     if (o->n_threads == 0)
         o->n_threads = cores > 0 ? cores : 1;
-    o->group = train_group();
+    o->comm = train_group();
     if (args->seed_search > MAX_SEEDS)
         return cli_usage_error("--seed-search", "takes 0..10000");
     if ((code = train_rules_apply(o, &w->rules)) != 0)
@@ -94,8 +94,8 @@ static int checkpoint_options(struct smol_train_options *options, const char *ou
         return cli_no_memory(output);
     status = cli_map(&mapping, path, &error);
     if (status == SMOL_OK) {
-        status =
-            smol_checkpoint_options(options, mapping.bytes.data, mapping.bytes.size_bytes, &error);
+        status = smol_checkpoint_options(options, sizeof *options, mapping.bytes.data,
+                                         mapping.bytes.size_bytes, &error);
         cli_unmap(&mapping);
     }
     if (status != SMOL_OK)
@@ -111,7 +111,7 @@ static int base_options(struct smol_train_options *options, const char *method,
 {
     struct smol_train_options o, saved;
 
-    if (!smol_train_defaults(&o, method ? method : DEFAULT_METHOD))
+    if (!smol_train_defaults(&o, sizeof o, method ? method : DEFAULT_METHOD))
         return cli_usage_error("--method", "unknown choice");
     if (args->resume) {
         const int code = checkpoint_options(&saved, args->output);
@@ -205,7 +205,7 @@ static int check_sweep(const struct train_line *line)
         return cli_usage_error("--sign", "is not for a sweep");
     if (args->seed_search != 0)
         return cli_usage_error("--seed-search", "is not for a sweep");
-    if (!smol_train_defaults(&o, line->method ? line->method : DEFAULT_METHOD))
+    if (!smol_train_defaults(&o, sizeof o, line->method ? line->method : DEFAULT_METHOD))
         return cli_usage_error("--method", "unknown choice");
     if (o.full || o.matrices == SMOL_MATRIX_UNIT)
         return cli_usage_error("--method", "has no d to sweep");
