@@ -62,21 +62,13 @@ enum smol_status smol_numbers_check(const uint8_t *data, enum smol_dtype type, u
     return SMOL_OK;
 }
 
-/* Moves an error's offset from a section or array to the file. */
-static enum smol_status moved(enum smol_status status, uint64_t by, struct smol_error *error)
-{
-    if (status && error)
-        error->offset += by;
-    return status;
-}
-
 /* n numbers at a place of LRND, which lies at file_offset. */
 static enum smol_status check_array(const uint8_t *learned, uint64_t at, enum smol_dtype type,
                                     uint64_t n, float max, const char *what, uint64_t file_offset,
                                     struct smol_error *error)
 {
-    return moved(smol_numbers_check(learned + at, type, n, max, what, error), file_offset + at,
-                 error);
+    return smol_fail_within(file_offset + at,
+                            smol_numbers_check(learned + at, type, n, max, what, error), error);
 }
 
 /* The numbers of one slot: array after array, for blocks of 8 bits end with each. */
@@ -92,7 +84,7 @@ static enum smol_status check_slot(const struct smol_config *config, uint32_t la
     uint32_t rows, cols;
 
     smol_params_at(&at, config, layer, slot);
-    smol_config_shape(config, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, config, slot);
     if (s->kind == SMOL_NORM) {
         const bool stored = s->source == SMOL_NORM_STORED;
         const enum smol_dtype type = stored ? s->value_type : s->alpha_type;
@@ -175,7 +167,7 @@ static enum smol_status check_table(const struct smol_table_view *t,
 
     if (!t->scales) {
         status = smol_numbers_check(t->data, t->type, n, ANY_FINITE, "embedding", error);
-        return moved(status, part->data, error);
+        return smol_fail_within(part->data, status, error);
     }
     if (t->type == SMOL_Q4 && (status = check_q4_tail(t, part->data, part->multipliers, error)))
         return status;

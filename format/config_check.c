@@ -204,7 +204,7 @@ static enum smol_status check_use(const struct smol_config *c, uint8_t index, en
     uint32_t rows, cols;
     const bool norm = !smol_slot_is_matrix(slot);
 
-    smol_config_shape(c, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, c, slot);
     if (index >= c->n_schemes)
         return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u does not exist, there are %u",
                          index, c->n_schemes);
@@ -232,7 +232,7 @@ static uint64_t made_factors(const struct smol_config *c, const struct smol_laye
     for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
         const struct smol_scheme *s = &c->schemes[span->scheme[slot]];
         uint32_t rows, cols;
-        smol_config_shape(c, slot, &rows, &cols);
+        smol_config_shape(&rows, &cols, c, slot);
         if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
             n += (uint64_t)s->rank * ((uint64_t)rows + cols);
     }

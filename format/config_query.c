@@ -17,23 +17,14 @@ const struct smol_scheme *smol_config_scheme(const struct smol_config *config, u
     return &config->schemes[config->spans[span].scheme[slot]];
 }
 
-void smol_config_shape(const struct smol_config *config, enum smol_slot slot, uint32_t *rows,
-                       uint32_t *cols)
+void smol_config_shape(uint32_t *rows, uint32_t *cols, const struct smol_config *config,
+                       enum smol_slot slot)
 {
-    *rows = 1;
-    *cols = config->width;
-    switch (slot) {
-    case SMOL_ATTN_C_ATTN: *rows = 3 * config->width; break;
-    case SMOL_ATTN_C_PROJ: *rows = config->width; break;
-    case SMOL_MLP_C_FC: *rows = config->n_ff; break;
-    case SMOL_MLP_C_PROJ:
-        *rows = config->width;
-        *cols = config->n_ff;
-        break;
-    case SMOL_LN_1:
-    case SMOL_LN_2:
-    case SMOL_LN_F: break;
-    }
+    *rows = slot == SMOL_ATTN_C_ATTN    ? 3 * config->width
+            : slot == SMOL_MLP_C_FC     ? config->n_ff
+            : smol_slot_is_matrix(slot) ? config->width
+                                        : 1;
+    *cols = slot == SMOL_MLP_C_PROJ ? config->n_ff : config->width;
 }
 
 uint32_t smol_scheme_parameters(const struct smol_scheme *s)
@@ -94,7 +85,7 @@ static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, e
     const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
     uint32_t rows, cols;
 
-    smol_config_shape(config, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, config, slot);
     if (s->kind == SMOL_NORM)
         return s->source == SMOL_NORM_STORED ? 2u * cols : 2u * smol_scheme_parameters(s);
     return (smol_scheme_is_shared(s) ? 0u : smol_scheme_parameters(s)) +

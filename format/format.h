@@ -56,5 +56,8 @@ uint64_t smol_directory_checksum(const uint8_t *bytes, unsigned n_sections);
 
 /* The hash of a body, one piece after the other. */
 void smol_hash_body(uint8_t hash[SMOL_HASH_BYTES], const uint8_t *body, uint64_t body_bytes);
+/* HASH unless it is the one that the file states. */
+enum smol_status smol_hash_compare(const struct smol_file *file,
+                                   const uint8_t hash[SMOL_HASH_BYTES], struct smol_error *error);
 
 #endif

@@ -53,15 +53,21 @@ void smol_hash_body(uint8_t hash[SMOL_HASH_BYTES], const uint8_t *body, uint64_t
     crypto_generichash_final(&state, hash, SMOL_HASH_BYTES);
 }
 
+enum smol_status smol_hash_compare(const struct smol_file *file,
+                                   const uint8_t hash[SMOL_HASH_BYTES], struct smol_error *error)
+{
+    if (memcmp(hash, file->hash, SMOL_HASH_BYTES) != 0)
+        return smol_fail(error, SMOL_E_HASH, file->body_bytes,
+                         "the hash is not that of the file: it was changed");
+    return SMOL_OK;
+}
+
 enum smol_status smol_file_check_hash(const struct smol_file *file, struct smol_error *error)
 {
     uint8_t hash[SMOL_HASH_BYTES];
 
     smol_hash_body(hash, file->bytes.data, file->body_bytes);
-    if (memcmp(hash, file->hash, sizeof hash) != 0)
-        return smol_fail(error, SMOL_E_HASH, file->body_bytes,
-                         "the hash is not that of the file: it was changed");
-    return SMOL_OK;
+    return smol_hash_compare(file, hash, error);
 }
 
 void smol_signed_message(uint8_t message[SMOL_SIGNED_MESSAGE_BYTES],

@@ -27,24 +27,21 @@ static uint64_t place_table(struct smol_table_layout *at, enum smol_dtype type, 
     return end;
 }
 
-enum smol_status smol_embedding_layout(struct smol_embedding_layout *layout,
-                                       const struct smol_config *config)
+void smol_embedding_layout(struct smol_embedding_layout *layout, const struct smol_config *config)
 {
     const uint64_t wpe =
         place_table(&layout->wte, config->wte_type, config->vocab, config->width, 0);
 
     layout->size_bytes =
         place_table(&layout->wpe, config->wpe_type, config->context, config->width, wpe);
-    return SMOL_OK;
 }
 
-enum smol_status smol_embedding_bytes(uint64_t *size_bytes, const struct smol_config *config)
+uint64_t smol_embedding_bytes(const struct smol_config *config)
 {
     struct smol_embedding_layout layout;
 
     smol_embedding_layout(&layout, config);
-    *size_bytes = layout.size_bytes;
-    return SMOL_OK;
+    return layout.size_bytes;
 }
 
 uint64_t smol_directory_checksum(const uint8_t *bytes, unsigned n_sections)

@@ -61,7 +61,7 @@ static uint64_t place_slot(struct smol_params_place *place, const struct smol_co
     const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
     uint32_t rows, cols;
 
-    smol_config_shape(config, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, config, slot);
     *place = (struct smol_params_place){0};
     return s->kind == SMOL_NORM ? place_norm(place, s, cols, at)
                                 : place_matrix(place, s, rows, cols, at);
@@ -114,10 +114,9 @@ void smol_params_at(struct smol_params_place *place, const struct smol_config *c
     place->layer_gain = begin;
 }
 
-enum smol_status smol_params_bytes(uint64_t *size_bytes, const struct smol_config *config)
+uint64_t smol_params_bytes(const struct smol_config *config)
 {
     struct smol_params_place last;
 
-    *size_bytes = place_slot(&last, config, 0, SMOL_LN_F, layer_at(config, config->n_layers));
-    return SMOL_OK;
+    return place_slot(&last, config, 0, SMOL_LN_F, layer_at(config, config->n_layers));
 }

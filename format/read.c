@@ -141,10 +141,8 @@ static struct smol_span span(const struct places *p, const uint8_t *b, enum sect
 static enum smol_status check_sizes(const struct smol_config *c, const struct places *p,
                                     struct smol_error *error)
 {
-    uint64_t learned, embeddings;
+    const uint64_t learned = smol_params_bytes(c), embeddings = smol_embedding_bytes(c);
 
-    smol_params_bytes(&learned, c);
-    smol_embedding_bytes(&embeddings, c);
     if (p->size[LRND] != learned)
         return smol_fail(error, SMOL_E_SIZE, p->size[LRND] ? p->at[LRND] : HEADER_BYTES,
                          "section LRND has %llu bytes, the configuration demands %llu",
@@ -165,21 +163,15 @@ static enum smol_status check_tokenizer(const struct smol_span *section, uint32_
                                         uint64_t at, struct smol_error *error)
 {
     struct smol_tokn tokn;
-    enum smol_status status;
 
     if (section->size_bytes == 0)
         return SMOL_OK;
-    status = smol_tokn_parse(&tokn, *section, vocab, error);
-    if (status && error)
-        error->offset += at;
-    return status;
+    return smol_fail_within(at, smol_tokn_parse(&tokn, *section, vocab, error), error);
 }
 
 static enum smol_status check_card(const struct smol_span *card, uint64_t at,
                                    struct smol_error *error)
 {
-    enum smol_status status;
-
     if (card->size_bytes == 0)
         return SMOL_OK;
     if (card->size_bytes < 2 || card->size_bytes > SMOL_MAX_CARD_BYTES)
@@ -187,10 +179,7 @@ static enum smol_status check_card(const struct smol_span *card, uint64_t at,
                          card->size_bytes);
     if (card->data[0] != '{' || card->data[card->size_bytes - 1] != '}')
         return smol_fail(error, SMOL_E_TEXT, at, "the card is not a JSON object");
-    status = smol_text_check(card->data, card->size_bytes, error);
-    if (status && error)
-        error->offset += at;
-    return status;
+    return smol_fail_within(at, smol_text_check(card->data, card->size_bytes, error), error);
 }
 
 static struct smol_table_view view_table(const struct smol_span *embeddings,
@@ -240,11 +229,8 @@ static enum smol_status read_contents(struct smol_file *f, const struct places *
     status = smol_conf_decode(&f->config, b + p->at[CONF], p->size[CONF], error);
     if (!status)
         status = smol_config_check(&f->config, error);
-    if (status) {
-        if (error)
-            error->offset += p->at[CONF];
-        return status;
-    }
+    if (status)
+        return smol_fail_within(p->at[CONF], status, error);
     if ((status = check_sizes(&f->config, p, error)))
         return status;
     f->learned = span(p, b, LRND);

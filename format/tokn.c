@@ -165,11 +165,8 @@ static enum smol_status check_specials(const struct smol_tokn *t, struct smol_er
                              "section TOKN is too small for special token %u", i);
         if (n == 0)
             return smol_fail(error, SMOL_E_RANGE, begin + at, "special token %u has no text", i);
-        if ((status = smol_text_check(t->specials.data + at + 1, n, error))) {
-            if (error)
-                error->offset += begin + at + 1;
-            return status;
-        }
+        if ((status = smol_text_check(t->specials.data + at + 1, n, error)))
+            return smol_fail_within(begin + at + 1, status, error);
         at += 1 + n;
     }
     if (at != t->specials.size_bytes)

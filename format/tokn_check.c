@@ -96,7 +96,5 @@ enum smol_status smol_file_check_tokens(const struct smol_file *file, struct smo
         status = check(&table, lengths, error);
     free(lengths);
     free(table.slots);
-    if (status && error && error->offset != SMOL_NO_OFFSET)
-        error->offset += file->tokenizer_at;
-    return status;
+    return smol_fail_within(file->tokenizer_at, status, error);
 }

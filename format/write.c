@@ -35,14 +35,12 @@ static uint64_t section_bytes(const struct smol_parts *p, enum section s)
 static enum smol_status check_parts(const struct smol_parts *p, struct smol_error *error)
 {
     enum smol_status status = smol_config_check(&p->config, error);
-    uint64_t learned, embeddings;
     struct smol_tokn tokn;
 
     if (status)
         return status;
-    smol_params_bytes(&learned, &p->config);
-    smol_embedding_bytes(&embeddings, &p->config);
-    if (p->learned.size_bytes != learned || p->embeddings.size_bytes != embeddings ||
+    if (p->learned.size_bytes != smol_params_bytes(&p->config) ||
+        p->embeddings.size_bytes != smol_embedding_bytes(&p->config) ||
         (p->tokenizer.size_bytes != 0) != (p->config.tokenizer != SMOL_TOKENIZER_BYTES))
         return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET,
                          "a part's size is not what the configuration demands");

@@ -22,7 +22,7 @@ static void print_layer(const struct smol_config *config, uint32_t layer)
 
         if (s->kind != SMOL_MATRIX)
             continue;
-        smol_config_shape(config, (enum smol_slot)slot, &rows, &cols);
+        smol_config_shape(&rows, &cols, config, (enum smol_slot)slot);
         printf("h.%u.%s %u x %u source %u dist %u numbers %u rank %u sigma %.9g\n", (unsigned)layer,
                names[slot], (unsigned)rows, (unsigned)cols, (unsigned)s->source, (unsigned)s->dist,
                (unsigned)smol_scheme_parameters(s), (unsigned)s->rank, (double)s->sigma);

@@ -185,8 +185,8 @@ bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b)
 
 /* Rows (outputs R) and columns (inputs K) of a matrix slot; for a norm slot
  * 1 and C. */
-void smol_config_shape(const struct smol_config *config, enum smol_slot slot, uint32_t *rows,
-                       uint32_t *cols);
+void smol_config_shape(uint32_t *rows, uint32_t *cols, const struct smol_config *config,
+                       enum smol_slot slot);
 
 /* "embed", "alpha", "alpha-global", "lora", "fastfood", ... or "mixed" for anything else; norms,
  * gains and biases may be of any kind. */

@@ -103,8 +103,8 @@ struct smol_parts {
 };
 
 /* The sizes that a configuration demands. */
-enum smol_status smol_params_bytes(uint64_t *size_bytes, const struct smol_config *config);
-enum smol_status smol_embedding_bytes(uint64_t *size_bytes, const struct smol_config *config);
+uint64_t smol_params_bytes(const struct smol_config *config);
+uint64_t smol_embedding_bytes(const struct smol_config *config);
 /* Where in EMBD the parts of wte and wpe begin; 0 for those that the type does not have. */
 struct smol_table_layout {
     uint64_t data, multipliers, scales;
@@ -113,8 +113,7 @@ struct smol_embedding_layout {
     struct smol_table_layout wte, wpe;
     uint64_t size_bytes;
 };
-enum smol_status smol_embedding_layout(struct smol_embedding_layout *layout,
-                                       const struct smol_config *config);
+void smol_embedding_layout(struct smol_embedding_layout *layout, const struct smol_config *config);
 
 /* The parts of a parsed file, so that parse, then write gives the same bytes. */
 void smol_parts_of(struct smol_parts *parts, const struct smol_file *file);

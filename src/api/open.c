@@ -1,77 +1,62 @@
 /* Opening a model: what is checked is what is used, one mapping of one file. SPEC.md 4. */
 #include "api/open.h"
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/pool.h"
 #include "format/format.h"
 #include "format/sodium.h"
 
 #include <smol/io.h>
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define MAX_HASHERS 16u
 
-/* A share of the leaves: every n_hashers-th piece. */
-struct hasher {
+/* The leaves of a file, (n_pieces, 64). */
+struct hashing {
     const struct smol_file *file;
     uint8_t *leaves;
-    uint64_t first, step, n_pieces;
-    pthread_t thread;
 };
 
-static void *hash_share(void *arg)
+/* Every n_workers-th piece. */
+static void hash_share(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    const struct hasher *h = arg;
+    const struct hashing *h = arg;
+    const uint64_t body_bytes = h->file->body_bytes;
 
-    for (uint64_t i = h->first; i < h->n_pieces; i += h->step)
-        smol_hash_leaf(h->leaves + i * SMOL_HASH_BYTES, h->file->bytes.data, h->file->body_bytes,
-                       i);
-    return NULL;
+    for (uint64_t i = worker; i < smol_hash_pieces(body_bytes); i += n_workers)
+        smol_hash_leaf(h->leaves + i * SMOL_HASH_BYTES, h->file->bytes.data, body_bytes, i);
 }
 
-/* A thread that cannot be had is no failure: its share is done here. */
-static void hash_leaves(uint8_t *leaves, const struct smol_file *file, uint64_t n_pieces,
-                        uint32_t n_threads)
-{
-    struct hasher hashers[MAX_HASHERS];
-    bool started[MAX_HASHERS] = {false};
-    uint32_t n = n_threads > MAX_HASHERS ? MAX_HASHERS : n_threads < 1 ? 1 : n_threads;
-
-    n = n_pieces < n ? (uint32_t)n_pieces : n;
-    for (uint32_t i = 0; i < n; i++) {
-        hashers[i] = (struct hasher){
-            .file = file, .leaves = leaves, .first = i, .step = n, .n_pieces = n_pieces};
-        if (i > 0)
-            started[i] = pthread_create(&hashers[i].thread, NULL, hash_share, &hashers[i]) == 0;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        if (!started[i])
-            hash_share(&hashers[i]);
-    for (uint32_t i = 0; i < n; i++)
-        if (started[i])
-            pthread_join(hashers[i].thread, NULL);
-}
-
+/* Threads that cannot be had are no failure: one does it all. */
 enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint32_t n_threads,
                                               struct smol_error *error)
 {
     const uint64_t n_pieces = smol_hash_pieces(file->body_bytes);
+    const uint32_t most = n_threads < MAX_HASHERS ? n_threads : MAX_HASHERS,
+                   n = n_pieces < most ? (uint32_t)n_pieces : most;
+    struct hashing hashing = {.file = file};
+    enum smol_status status = SMOL_OK;
     uint8_t hash[SMOL_HASH_BYTES];
-    uint8_t *leaves;
+    struct smol_pool *pool;
 
-    if (n_threads < 2 || n_pieces < 2)
+    if (n < 2)
         return smol_file_check_hash(file, error);
-    leaves = malloc(n_pieces * SMOL_HASH_BYTES);
-    if (!leaves)
-        return smol_fail_memory(error);
-    hash_leaves(leaves, file, n_pieces, n_threads);
-    smol_hash_root(hash, leaves, file->body_bytes);
-    free(leaves);
-    if (memcmp(hash, file->hash, sizeof hash) != 0)
-        return smol_fail(error, SMOL_E_HASH, file->body_bytes,
-                         "the hash is not that of the file: it was changed");
-    return SMOL_OK;
+    pool = aligned_alloc(64, smol_round_up(smol_pool_bytes(), 64));
+    hashing.leaves = malloc(n_pieces * SMOL_HASH_BYTES);
+    if (!pool || !hashing.leaves) {
+        status = smol_fail_memory(error);
+    } else if (!smol_pool_start(pool, n)) {
+        status = smol_file_check_hash(file, error);
+    } else {
+        smol_pool_run(pool, hash_share, &hashing);
+        smol_pool_stop(pool);
+        smol_hash_root(hash, hashing.leaves, file->body_bytes);
+        status = smol_hash_compare(file, hash, error);
+    }
+    free(hashing.leaves);
+    free(pool);
+    return status;
 }
 
 /* libsodium hashes faster once it is started. */

@@ -9,6 +9,15 @@
 enum smol_status smol_fail(struct smol_error *error, enum smol_status code, uint64_t offset,
                            const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Makes an offset within a part one of the whole, in which the part begins at `at`. */
+static inline enum smol_status smol_fail_within(uint64_t at, enum smol_status status,
+                                                struct smol_error *error)
+{
+    if (status && error && error->offset != SMOL_NO_OFFSET)
+        error->offset += at;
+    return status;
+}
+
 static inline enum smol_status smol_fail_memory(struct smol_error *error)
 {
     return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");

@@ -30,7 +30,7 @@ void smol_factor_frozen(struct smol_frozen *f, int16_t *table, const struct smol
     uint32_t rows, cols;
 
     smol_params_at(&at, config, layer, slot);
-    smol_config_shape(config, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, config, slot);
     smol_params_to_f32(stored, s->alpha_type, learned + (is_b ? at.bias_alphas : at.alphas), 0,
                        s->d);
     for (uint32_t k = 0; k < s->d; k++)

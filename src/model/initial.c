@@ -12,7 +12,7 @@ static double default_sigma(const struct smol_config *c, enum smol_slot slot)
     const bool residual = slot == SMOL_ATTN_C_PROJ || slot == SMOL_MLP_C_PROJ;
     uint32_t rows, cols;
 
-    smol_config_shape(c, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, c, slot);
     return 1.0 / sqrt((residual ? 2.0 * c->n_layers : 1.0) * cols);
 }
 
@@ -78,7 +78,7 @@ void smol_initial_factor(float *values, const struct smol_config *config, uint32
     uint32_t rows, cols;
     struct smol_frozen_key key;
 
-    smol_config_shape(config, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, config, slot);
     const struct smol_frozen f = {.key = &key,
                                   .tensor = smol_frozen_number(config, layer, slot),
                                   .purpose = SMOL_PURPOSE_FACTOR,

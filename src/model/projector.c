@@ -48,7 +48,7 @@ struct projected smol_projected(const struct smol_config *config, uint32_t layer
     struct smol_params_place at;
 
     smol_params_at(&at, config, layer, slot);
-    smol_config_shape(config, slot, &made.rows, &made.cols);
+    smol_config_shape(&made.rows, &made.cols, config, slot);
     made.p = smol_projection_of(s, key, smol_frozen_number(config, layer, slot));
     made.theta = learned + at.alphas;
     if (made.is_scaled)

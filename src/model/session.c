@@ -48,7 +48,7 @@ static enum smol_status resolve_options(struct smol_session_options *o,
     if (o->batch > MAX_BATCH)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "batch %u, allowed are 1..%u",
                          o->batch, MAX_BATCH);
-    if (o->kv_type != SMOL_F32 && o->kv_type != SMOL_F16 && o->kv_type != SMOL_Q8)
+    if (!smol_dtype_holds(o->kv_type, SMOL_OF_KV))
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "number type %d cannot hold a KV cache", (int)o->kv_type);
     if (!smol_kernels_select(o->isa))
@@ -173,9 +173,10 @@ static void build(struct smol_session *session, const struct smol_file *file,
         smol_weight_cache_place(session, arena, o->memory_bytes);
 }
 
-enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,
-                                   const struct smol_session_options *options,
-                                   struct smol_error *error)
+/* The options without zeros, and the size of such a session. */
+static enum smol_status plan(struct smol_session_options *out, size_t *size_bytes,
+                             const struct smol_file *file,
+                             const struct smol_session_options *options, struct smol_error *error)
 {
     struct smol_session_options o;
     struct smol_session counting;
@@ -194,8 +195,18 @@ enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *f
                          "a session with a context of %u takes %llu bytes, allowed are %llu",
                          o.context, (unsigned long long)arena.used,
                          (unsigned long long)o.memory_bytes);
+    *out = o;
     *size_bytes = (size_t)arena.used;
     return SMOL_OK;
+}
+
+enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,
+                                   const struct smol_session_options *options,
+                                   struct smol_error *error)
+{
+    struct smol_session_options resolved;
+
+    return plan(&resolved, size_bytes, file, options, error);
 }
 
 enum smol_status smol_session_init(struct smol_session **session, const struct smol_file *file,
@@ -206,11 +217,10 @@ enum smol_status smol_session_init(struct smol_session **session, const struct s
     struct smol_session *s = memory;
     struct smol_fft *ffts[SMOL_N_FFTS] = {NULL};
     struct smol_session_options o;
-    enum smol_status status;
     size_t needed;
+    enum smol_status status = plan(&o, &needed, file, options, error);
 
-    if ((status = smol_session_size(&needed, file, options, error)) ||
-        (status = resolve_options(&o, file, options, error)))
+    if (status)
         return status;
     if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
@@ -269,20 +279,44 @@ static double loss(const struct smol_session *s, const float *logits, uint32_t t
     return log(sum) + (double)max - (double)logits[target];
 }
 
-/* One batch; nats and targets may be NULL. */
-static enum smol_status feed_batch(struct smol_session *s, double *nats, const uint32_t *tokens,
-                                   const uint32_t *targets, uint32_t n, bool is_last)
+/* Losses to be had of the tokens that are appended. */
+struct scoring {
+    double *nats;            /* (n) */
+    const uint32_t *targets; /* (n) */
+};
+
+/* Appends n tokens, a batch at a time. */
+static enum smol_status append(struct smol_session *s, const uint32_t *tokens, size_t n,
+                               const struct scoring *scoring, struct smol_error *error)
 {
-    smol_forward(s, tokens, n);
-    for (uint32_t p = 0; p < n; p++) {
-        if (!targets && !(is_last && p + 1 == n))
+    const uint32_t start = s->position;
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t p = i % s->batch, left = n - i;
+        if (p == 0)
+            smol_forward(s, tokens + i, (uint32_t)(left < s->batch ? left : s->batch));
+        if (scoring || left == 1)
+            smol_head(s, s->logits, (uint32_t)p);
+        if (scoring)
+            scoring->nats[i] = loss(s, s->logits, scoring->targets[i]);
+        if (p + 1 < s->batch && left > 1)
             continue;
-        smol_head(s, s->logits, p);
-        if (targets)
-            nats[p] = loss(s, s->logits, targets[p]);
+        s->position += (uint32_t)p + 1;
+        if (smol_overflowed(s)) {
+            smol_session_rewind(s, start);
+            return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's numbers overflow");
+        }
     }
-    s->position += n;
-    return smol_overflowed(s) ? SMOL_E_NUMERIC : SMOL_OK;
+    s->has_logits = s->has_logits || n > 0;
+    return SMOL_OK;
+}
+
+enum smol_status smol_session_feed(struct smol_session *session, const uint32_t *tokens, size_t n,
+                                   struct smol_error *error)
+{
+    const enum smol_status status = check_tokens(session, tokens, n, error);
+
+    return status ? status : append(session, tokens, n, NULL, error);
 }
 
 enum smol_status smol_session_score(struct smol_session *session, double *nats,
@@ -290,32 +324,15 @@ enum smol_status smol_session_score(struct smol_session *session, double *nats,
                                     struct smol_error *error)
 {
     const enum smol_status status = check_tokens(session, tokens, n, error);
-    const uint32_t start = session->position;
 
     if (status)
         return status;
-    for (size_t i = 0; targets && i < n; i++)
+    for (size_t i = 0; i < n; i++)
         if (targets[i] >= session->config->vocab)
             return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
                              "target %u is past the vocabulary of %u", targets[i],
                              session->config->vocab);
-    for (size_t i = 0; i < n; i += session->batch) {
-        const uint32_t m = n - i < session->batch ? (uint32_t)(n - i) : session->batch;
-        if (feed_batch(session, nats ? nats + i : NULL, tokens + i, targets ? targets + i : NULL, m,
-                       i + m == n)) {
-            smol_session_rewind(session, start);
-            return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's numbers overflow");
-        }
-    }
-    if (n > 0)
-        session->has_logits = true;
-    return SMOL_OK;
-}
-
-enum smol_status smol_session_feed(struct smol_session *session, const uint32_t *tokens, size_t n,
-                                   struct smol_error *error)
-{
-    return smol_session_score(session, NULL, tokens, NULL, n, error);
+    return append(session, tokens, n, &(struct scoring){nats, targets}, error);
 }
 
 const float *smol_session_logits(const struct smol_session *session)

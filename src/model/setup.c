@@ -134,7 +134,7 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
     made.frozen.key = &session->key;
     made.frozen.tensor = smol_frozen_number(session->config, layer, slot);
     made.frozen.purpose = SMOL_PURPOSE_MATRIX;
-    smol_config_shape(session->config, slot, &made.frozen.rows, &made.frozen.cols);
+    smol_config_shape(&made.frozen.rows, &made.frozen.cols, session->config, slot);
     make_table(&made.frozen, s, alpha, s->source == SMOL_MATRIX_NOLA ? 1 : s->d, arena);
     if (smol_scheme_projects(s)) {
         made.projected = smol_projected(session->config, layer, slot, &session->key, learned);

@@ -77,7 +77,7 @@ void smol_tensor_at(struct smol_tensor *tensor, const struct smol_config *config
         snprintf(layer, sizeof layer, "h.%u.", tensor->layer);
     snprintf(tensor->name, sizeof tensor->name, "%s%s.%s", layer, smol_slot_name(tensor->slot),
              tensor->part == SMOL_PART_WEIGHT ? "weight" : "bias");
-    smol_config_shape(config, tensor->slot, &tensor->rows, &tensor->cols);
+    smol_config_shape(&tensor->rows, &tensor->cols, config, tensor->slot);
     if (tensor->part == SMOL_PART_BIAS && smol_slot_is_matrix(tensor->slot)) {
         tensor->cols = tensor->rows;
         tensor->rows = 1;

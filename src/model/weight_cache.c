@@ -12,7 +12,7 @@ void smol_weight_cache_place(struct smol_session *session, struct smol_arena *ar
             uint64_t n;
             int16_t *w;
 
-            smol_config_shape(session->config, slot, &rows, &cols);
+            smol_config_shape(&rows, &cols, session->config, slot);
             n = (uint64_t)rows * cols;
             if (!smol_slot_is_matrix(slot) ||
                 (s->source == SMOL_MATRIX_NOLA ? 1 : s->d) * (s->dist == SMOL_GAUSS ? 8u : 1u) <=

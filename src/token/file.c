@@ -35,11 +35,8 @@ enum smol_status smol_tokenizer_parse(struct smol_file *tokenizer, const uint8_t
         return status;
     f.tokenizer = (struct smol_span){bytes + HEADER_BYTES, size_bytes - HEADER_BYTES};
     status = smol_tokn_parse(&tokn, f.tokenizer, SMOL_MAX_VOCAB, error);
-    if (status) {
-        if (error)
-            error->offset += HEADER_BYTES;
-        return status;
-    }
+    if (status)
+        return smol_fail_within(HEADER_BYTES, status, error);
     f.config.vocab = tokn.n + tokn.n_specials;
     if ((status = smol_file_check_tokens(&f, error)))
         return status;

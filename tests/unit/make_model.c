@@ -76,7 +76,7 @@ static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
     uint32_t rows, cols;
 
     smol_params_at(&at, c, layer, slot);
-    smol_config_shape(c, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, c, slot);
     if (s->kind == SMOL_NORM && s->source == SMOL_NORM_STORED) {
         fill_numbers(learned + at.gain, s->value_type, cols, scale, 1.0f, random);
         fill_numbers(learned + at.bias, s->value_type, cols, scale, 0.0f, random);
@@ -162,7 +162,7 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
     size_t tokenizer_size;
 
     model_config(&parts.config, recipe);
-    smol_params_bytes(&learned_bytes, &parts.config);
+    learned_bytes = smol_params_bytes(&parts.config);
     smol_embedding_layout(&at, &parts.config);
     learned = calloc(learned_bytes + 1, 1);
     embeddings = calloc(at.size_bytes, 1);

@@ -55,7 +55,7 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
     const struct smol_scheme *s = smol_config_scheme(&net->config, layer, slot);
     uint32_t rows, cols;
 
-    smol_config_shape(&net->config, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, &net->config, slot);
     *m = (struct smol_net_matrix){.scheme = s,
                                   .rows = rows,
                                   .cols = cols,

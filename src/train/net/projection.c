@@ -146,7 +146,7 @@ static struct sizes sizes_of(const struct smol_config *c)
 
         if (!smol_slot_is_matrix(slot) || !smol_scheme_projects(scheme))
             continue;
-        smol_config_shape(c, slot, &rows, &cols);
+        smol_config_shape(&rows, &cols, c, slot);
         n = (uint64_t)rows * cols;
         parts = n_parts(n_blocks(n, D)) * scheme->dimensions;
         s.D = D > s.D ? D : s.D;

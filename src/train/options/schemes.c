@@ -35,7 +35,7 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
                             .d = 1,
                             .rank = (uint16_t)o->rank};
 
-    smol_config_shape(config, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, config, slot);
     s.sigma = (float)(gain / sqrt((double)cols));
     if (o->matrices != SMOL_MATRIX_UNIT) {
         s.d = (uint8_t)(smol_source_projects(o->matrices) ? 1 : o->d);

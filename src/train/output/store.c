@@ -187,12 +187,10 @@ static enum smol_status pack_learned(struct smol_trainer *t, struct smol_error *
 static enum smol_status pack_all(struct smol_trainer *t, struct smol_error *error)
 {
     struct smol_embedding_layout layout;
-    enum smol_status status = smol_embedding_layout(&layout, &t->net->config);
+    enum smol_status status;
 
-    if (status == SMOL_OK)
-        status = smol_params_bytes(&t->learned_bytes, &t->net->config);
-    if (status != SMOL_OK)
-        return smol_fail(error, status, SMOL_NO_OFFSET, "the model is too large for a file");
+    smol_embedding_layout(&layout, &t->net->config);
+    t->learned_bytes = smol_params_bytes(&t->net->config);
     t->embedding_bytes = layout.size_bytes;
     t->embeddings = smol_train_alloc((size_t)layout.size_bytes, 1);
     t->learned = smol_train_alloc((size_t)t->learned_bytes, 1);

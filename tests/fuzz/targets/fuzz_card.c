@@ -60,7 +60,7 @@ static enum smol_status read_card(const uint8_t *card, size_t size, struct smol_
     uint64_t n, n_file;
 
     smol_config_fill(&parts.config, &matrix, &norm, 1.0);
-    smol_embedding_bytes(&n, &parts.config);
+    n = smol_embedding_bytes(&parts.config);
     fuzz_require(n <= sizeof embeddings);
     parts.embeddings = (struct smol_span){embeddings, (size_t)n};
     parts.card = (struct smol_span){card, size};

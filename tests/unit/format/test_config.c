@@ -407,7 +407,7 @@ Test(config, shapes_are_gpt2s)
 
     for (unsigned slot = 0; slot < 7; slot++) {
         uint32_t rows, cols;
-        smol_config_shape(&c, (enum smol_slot)slot, &rows, &cols);
+        smol_config_shape(&rows, &cols, &c, (enum smol_slot)slot);
         cr_assert_eq(rows, expected[slot][0]);
         cr_assert_eq(cols, expected[slot][1]);
     }
@@ -438,7 +438,7 @@ Test(config, learned_numbers_lie_where_the_specification_says)
             cr_assert_eq(at.factor_a, begin + 6);
             cr_assert_eq(at.factor_b, begin + 6 + a_bytes[slot]);
         }
-    cr_assert_eq(smol_params_bytes(&size, &c), SMOL_OK);
+    size = smol_params_bytes(&c);
     cr_assert_eq(size, 2 * layer_bytes);
     cr_assert_eq(smol_config_parameters(&c), 2 * (2 * 8 + 4 * 3 + 32 + 16 + 20 + 20));
 }
@@ -476,7 +476,7 @@ Test(config, runs_and_shared_alphas_move_what_follows)
     smol_params_at(&at, &c, 99, SMOL_LN_F);
     cr_assert_eq(at.alphas, 20 + 96 + 100);
     cr_assert_eq(at.bias_alphas, 20 + 96 + 100 + 8);
-    cr_assert_eq(smol_params_bytes(&size, &c), SMOL_OK);
+    size = smol_params_bytes(&c);
     cr_assert_eq(size, 20 + 96 + 100 + 16);
     cr_assert_eq(smol_config_parameters(&c), 5 + 5 * 16 + 2 * 9 + 4);
     cr_assert_eq(smol_config_scheme(&c, 3, SMOL_ATTN_C_PROJ), &c.schemes[2]);
@@ -502,7 +502,7 @@ Test(config, embeddings_lie_where_the_specification_says)
         struct smol_config c = valid();
         c.wte_type = cases[i].wte;
         c.wpe_type = cases[i].wpe;
-        cr_assert_eq(smol_embedding_layout(&at, &c), SMOL_OK);
+        smol_embedding_layout(&at, &c);
         cr_assert_arr_eq(&at, &cases[i].at, sizeof at, "case %zu", i);
     }
 }

@@ -89,7 +89,7 @@ static struct part matrix_part(const struct smol_file *f, const struct smol_sche
 {
     uint32_t rows, cols;
 
-    smol_config_shape(&f->config, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, &f->config, slot);
     if (which == FACTOR_A || which == FACTOR_B)
         return factor_part(f, s, at, which == FACTOR_A, which == FACTOR_A ? cols : rows);
     if (which == SPARSE)

@@ -30,7 +30,7 @@ static bool fill_factor(uint8_t *dest, const struct smol_config *c, uint32_t lay
     uint32_t rows, cols;
     float *a;
 
-    smol_config_shape(c, slot, &rows, &cols);
+    smol_config_shape(&rows, &cols, c, slot);
     a = malloc((size_t)s->rank * cols * sizeof *a);
     if (!a)
         return false;
@@ -61,7 +61,7 @@ static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
         return false;
     if (smol_scheme_has(s, SMOL_TERM_GAINS)) {
         uint32_t rows, cols;
-        smol_config_shape(c, slot, &rows, &cols);
+        smol_config_shape(&rows, &cols, c, slot);
         if (!fill_ones(learned + at.gain, s->value_type, rows, rows))
             return false;
     }
@@ -133,8 +133,8 @@ uint8_t *new_file(uint64_t *size, const struct smol_config *c, const struct impo
     float *values;
 
     cli_error_memory(error);
-    smol_params_bytes(&learned_bytes, c);
-    smol_embedding_bytes(&embedding_bytes, c);
+    learned_bytes = smol_params_bytes(c);
+    embedding_bytes = smol_embedding_bytes(c);
     learned = calloc(learned_bytes + 1, 1);
     embeddings = calloc(embedding_bytes, 1);
     values = malloc((size_t)64 * c->width * sizeof *values);

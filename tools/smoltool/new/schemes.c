@@ -29,7 +29,7 @@ static void add_sparse(struct smol_config *c, double part)
         c->spans[0].scheme[slot] = (uint8_t)slot;
         if (schemes[slot].kind == SMOL_NORM)
             continue;
-        smol_config_shape(c, slot, &rows, &cols);
+        smol_config_shape(&rows, &cols, c, slot);
         schemes[slot].terms |= SMOL_TERM_SPARSE;
         schemes[slot].dimensions = smol_sparse_numbers(part, cols);
     }
