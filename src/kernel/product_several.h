@@ -4,9 +4,9 @@
  *   ROWS          rows that exist at a time
  *   PARTS, LOOKUPS(X), struct generator, generators_init, generator_step, struct table, table_load:
  *                 as in product_single.h
- *   row_put(w, n, r, c, k, u, table, lookup, is_first): the bytes u, looked up, become part k of
- *                 the columns c..c + 63 of row r of the rows w of n columns, whole steps; added to
- *                 what is there unless they are of the first plane
+ *   row_put(w, n, r, step, k, u, table, lookup, is_first): the bytes u, looked up, become part k of
+ *                 a step's columns in row r of the rows w, of n columns; added to what is there
+ *                 unless they are of the first plane
  *   struct vectors the vectors, made ready
  *   rows_multiply(to, stride, w, n, n_rows, x, is_first): the sums of n_rows <= ROWS rows with
  *                 vector i, at to + i x stride, added to those that are there unless is_first; the
@@ -19,9 +19,9 @@
 ALWAYS_INLINE void put_row_of_kind(void *w, size_t n, uint32_t r, struct generator *s,
                                    const struct table *table, enum lookup lookup, bool is_first)
 {
-    for (size_t c = 0; c < n; c += SMOL_STEP_BYTES)
+    for (size_t step = 0; step < n / SMOL_STEP_BYTES; step++)
         for (unsigned k = 0; k < PARTS; k++)
-            row_put(w, n, r, c, k, generator_step(s, k), table, lookup, is_first);
+            row_put(w, n, r, step, k, generator_step(s, k), table, lookup, is_first);
 }
 
 /* The next row of one plane. */

@@ -4,7 +4,7 @@
  *   SIDE          row blocks that go side by side, 1 or 3: a stream's step waits for the one before
  *   PARTS         registers of bytes in a step of a stream
  *   CHUNK         columns, whole steps, whose sums fit struct sums; 0 if all do
- *   FOLD          rows whose sums are finished together
+ *   KEPT          rows whose sums are kept, to be finished together
  *   LOOKUPS(X)    the kinds of its tables
  *   struct generator, generators_init(s, t, plane, block, n_blocks), generator_step(s, k): the
  *                 streams of some row blocks; register k of bytes of the next step
@@ -12,16 +12,16 @@
  *   struct vector the vector, made ready
  *   struct sums, sums_add(sums, u, table, lookup, x, c, k): adds what the bytes u, looked up, times
  *                 part k of the columns c..c + 63 give
- *   struct kept, sums_keep(kept, i, sums, is_first): takes over the sums of row i of FOLD, and adds
+ *   struct kept, sums_keep(kept, i, sums, is_first): takes over the sums of row i of KEPT, and adds
  *                 them unless they are the first of that row
- *   rows_finish(to, kept, n_rows, x, is_first): the sums of n_rows <= FOLD rows, added to those of
+ *   rows_finish(to, kept, n_rows, x, is_first): the sums of n_rows <= KEPT rows, added to those of
  *                 the planes before unless this is the first */
 #ifndef SMOL_PRODUCT_SINGLE_H
 #define SMOL_PRODUCT_SINGLE_H
 
 #include "kernel/product.h"
 
-/* The next row of n_blocks row blocks: i of FOLD. */
+/* The next row of n_blocks row blocks: i of KEPT. */
 ALWAYS_INLINE void next_row(struct kept *kept, unsigned i, struct generator *s, uint32_t n_blocks,
                             const struct vector *x, size_t cols, const struct table *table,
                             enum lookup lookup)
@@ -52,13 +52,13 @@ ALWAYS_INLINE void plane_blocks(int64_t *sums, const struct smol_frozen *t, uint
     struct kept kept[SIDE];
 
     generators_init(s, t, plane, block, n_blocks);
-    for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += FOLD) {
-        for (uint32_t i = 0; i < FOLD; i++)
+    for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += KEPT) {
+        for (uint32_t i = 0; i < KEPT; i++)
             next_row(kept, i, s, n_blocks, x, t->cols, table, lookup);
         for (uint32_t b = 0; b < n_blocks; b++) {
             const uint32_t first = b * SMOL_ROW_BLOCK + r, left = first < rows ? rows - first : 0;
             if (left)
-                rows_finish(sums + first, &kept[b], left < FOLD ? left : FOLD, x, plane == 0);
+                rows_finish(sums + first, &kept[b], left < KEPT ? left : KEPT, x, plane == 0);
         }
     }
 }

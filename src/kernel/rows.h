@@ -11,6 +11,25 @@ struct row {
     const uint8_t *data, *multipliers;
 };
 
+/* Bytes from a row to the next one. */
+struct row_strides {
+    size_t data, multipliers; /* 0 if there are none */
+};
+
+static inline struct row_strides row_strides(const struct smol_rows *rows, enum smol_dtype type)
+{
+    const uint32_t cols = (uint32_t)rows->cols;
+
+    return (struct row_strides){smol_row_bytes((uint8_t)type, cols),
+                                type == SMOL_Q4 ? smol_row_multipliers(cols) : 0};
+}
+
+static inline struct row row_at(const struct smol_rows *rows, struct row_strides strides, size_t r)
+{
+    return (struct row){rows->data + r * strides.data,
+                        strides.multipliers ? rows->multipliers + r * strides.multipliers : NULL};
+}
+
 /* Makes a vector ready for all rows. */
 typedef void prepare_vector(void *prepared, const int16_t *X, size_t cols);
 
@@ -23,22 +42,19 @@ ALWAYS_INLINE void multiply_rows(int64_t *sums, const struct smol_rows *rows, en
                                  const int16_t *X, size_t x_stride, size_t n_x, void *scratch,
                                  prepare_vector *prepare, dot_row *dot)
 {
-    const uint32_t cols = (uint32_t)rows->cols;
-    const size_t n_bytes = smol_row_bytes((uint8_t)type, cols),
-                 n_multipliers = smol_row_multipliers(cols);
+    const struct row_strides strides = row_strides(rows, type);
 
     for (size_t i = 0; prepare && i < n_x; i++) {
-        prepare(scratch, X + i * x_stride, cols);
+        prepare(scratch, X + i * x_stride, rows->cols);
         for (size_t r = 0; r < rows->n_rows; r++) {
-            const struct row row = {rows->data + r * n_bytes,
-                                    type == SMOL_Q4 ? rows->multipliers + r * n_multipliers : NULL};
-            sums[i * rows->n_rows + r] = dot(&row, scratch, cols);
+            const struct row row = row_at(rows, strides, r);
+            sums[i * rows->n_rows + r] = dot(&row, scratch, rows->cols);
         }
     }
     for (size_t r = 0; !prepare && r < rows->n_rows; r++) {
-        const struct row row = {rows->data + r * n_bytes, NULL};
+        const struct row row = row_at(rows, strides, r);
         for (size_t i = 0; i < n_x; i++)
-            sums[i * rows->n_rows + r] = dot(&row, X + i * x_stride, cols);
+            sums[i * rows->n_rows + r] = dot(&row, X + i * x_stride, rows->cols);
     }
 }
 

@@ -75,43 +75,35 @@ static void pack_pair(uint8_t *pack, const int16_t *X, size_t x_stride, size_t n
 
 /* ---- rows of weights ---- */
 
-/* One plane of a row, added to those before it. pack has a step every ROWS_STEP bytes. */
-static void add_plane(uint8_t *pack, struct lanes *s, const struct table *table, size_t steps,
-                      bool is_first)
+static void table_load(struct table *t, const int16_t *q) { table_load_flipped(t, q, 0); }
+
+/* Even and odd columns, for now without the high bytes. */
+ALWAYS_INLINE void row_put(uint8_t *w, size_t n, uint32_t r, size_t step, unsigned k, __m512i u,
+                           const struct table *table, enum lookup lookup, bool is_first)
 {
     const __m512i lows = _mm512_set1_epi16(255);
+    const __m512i low = look_up(table->low, u, lookup), high = look_up(table->high, u, lookup);
+    __m512i even = _mm512_or_si512(_mm512_and_si512(low, lows), _mm512_slli_epi16(high, 8));
+    __m512i odd = _mm512_or_si512(_mm512_srli_epi16(low, 8), _mm512_andnot_si512(lows, high));
 
-    for (size_t i = 0; i < steps; i++, pack += ROWS_STEP) {
-        const __m512i u = lanes_step(s);
-        const __m512i low = look_up(table->low, u, table->is_narrow),
-                      high = look_up(table->high, u, table->is_narrow);
-        __m512i even = _mm512_or_si512(_mm512_and_si512(low, lows), _mm512_slli_epi16(high, 8));
-        __m512i odd = _mm512_or_si512(_mm512_srli_epi16(low, 8), _mm512_andnot_si512(lows, high));
-        if (!is_first) {
-            even = _mm512_add_epi16(even, _mm512_load_si512(pack));
-            odd = _mm512_add_epi16(odd, _mm512_load_si512(pack + BYTES));
-        }
-        _mm512_store_si512(pack, even);
-        _mm512_store_si512(pack + BYTES, odd);
+    (void)n, (void)k;
+    w += r * PART + step * ROWS_STEP;
+    if (!is_first) {
+        even = _mm512_add_epi16(even, _mm512_load_si512(w));
+        odd = _mm512_add_epi16(odd, _mm512_load_si512(w + BYTES));
     }
+    _mm512_store_si512(w, even);
+    _mm512_store_si512(w + BYTES, odd);
 }
 
-/* The next rows of a block, with w1 + 128 as high bytes. The table of a single plane is loaded once
- * a block. */
-static void next_rows(uint8_t *pack, const struct smol_frozen *t, struct lanes *streams,
-                      struct table *table, size_t steps)
+/* High bytes w1 + 128 of rows that are whole. */
+static void put_high_bytes(uint8_t *w, size_t steps)
 {
     const __m512i flip = _mm512_set1_epi8((char)0x80);
 
-    for (uint32_t p = 0; p < t->n_planes; p++) {
-        if (t->n_planes > 1)
-            table_load(table, t->table + p * SMOL_TABLE_ENTRIES, 0);
-        for (uint32_t r = 0; r < ROWS; r++)
-            add_plane(pack + r * PART, &streams[p], table, steps, p == 0);
-    }
-    for (size_t i = 0; i < steps * ROWS; i++, pack += PART) {
-        const __m512i high = high_bytes(_mm512_load_si512(pack), _mm512_load_si512(pack + BYTES));
-        _mm512_store_si512(pack + 2 * BYTES, _mm512_xor_si512(high, flip));
+    for (size_t i = 0; i < steps * ROWS; i++, w += PART) {
+        const __m512i high = high_bytes(_mm512_load_si512(w), _mm512_load_si512(w + BYTES));
+        _mm512_store_si512(w + 2 * BYTES, _mm512_xor_si512(high, flip));
     }
 }
 
@@ -186,42 +178,41 @@ static inline void add_sums(int64_t *sums, size_t stride, __m512i v, __mmask8 ro
     }
 }
 
-/* Rows first.. of the call, n_rows of them, times all vectors; sums (n_x, stride) from the first of
- * these rows on. */
-static void rows_by_vectors(int64_t *sums, size_t stride, const uint8_t *w, const uint8_t *pairs,
-                            size_t n, size_t n_x, uint32_t n_rows)
+struct vectors {
+    const uint8_t *pairs;
+    size_t n_x;
+};
+
+static void rows_multiply(int64_t *to, size_t stride, uint8_t *w, size_t n, uint32_t n_rows,
+                          const struct vectors *x, bool is_first)
 {
-    const __mmask8 mask = (__mmask8)(n_rows < ROWS ? (1u << n_rows) - 1 : 15);
+    const __mmask8 mask = (__mmask8)((1u << n_rows) - 1);
     size_t at = 0; /* of a chunk in each pair */
 
+    (void)is_first; /* all planes are in w */
+    put_high_bytes(w, n / BYTES);
     for (size_t first = 0; first < n; first += CHUNK) {
         const size_t steps = (n - first < CHUNK ? n - first : CHUNK) / BYTES;
-        for (size_t i = 0; i < n_x; i += 2)
-            add_sums(
-                sums + i * stride, stride,
-                tile_sums(w + first / BYTES * ROWS_STEP, pairs + i / 2 * pair_bytes(n) + at, steps),
-                mask, n_x - i > 1, first == 0);
+        for (size_t i = 0; i < x->n_x; i += 2)
+            add_sums(to + i * stride, stride,
+                     tile_sums(w + first / BYTES * ROWS_STEP, x->pairs + i / 2 * pair_bytes(n) + at,
+                               steps),
+                     mask, x->n_x - i > 1, first == 0);
         at += 2 * BYTES + steps * PAIR_STEP;
     }
 }
+
+#include "kernel/product_several.h"
 
 void smol_frozen_batch_avx512(int64_t *sums, const struct smol_frozen *t, uint32_t block,
                               uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                               void *scratch)
 {
-    const size_t n = smol_round_up(t->cols, BYTES), stride = (size_t)n_blocks * SMOL_ROW_BLOCK;
-    const uint32_t rows = t->rows - block * SMOL_ROW_BLOCK; /* that are left */
+    const size_t n = smol_round_up(t->cols, BYTES);
     uint8_t *w = scratch, *pairs = w + n / BYTES * ROWS_STEP;
-    struct lanes streams[SMOL_MAX_PLANES];
-    struct table table;
+    const struct vectors vectors = {pairs, n_x};
 
     for (size_t i = 0; i < n_x; i += 2)
         pack_pair(pairs + i / 2 * pair_bytes(n), X + i * x_stride, x_stride, n_x - i, t->cols);
-    table_load(&table, t->table, 0);
-    for (uint32_t r = 0; r < stride && r < rows; r += ROWS) {
-        for (uint32_t p = 0; r % SMOL_ROW_BLOCK == 0 && p < t->n_planes; p++)
-            lanes_init(&streams[p], t, p, block + r / SMOL_ROW_BLOCK, 1);
-        next_rows(w, t, streams, &table, n / BYTES);
-        rows_by_vectors(sums + r, stride, w, pairs, n, n_x, rows - r);
-    }
+    multiply_several(sums, t, block, n_blocks, &vectors, w);
 }

@@ -8,11 +8,11 @@
 
 static void table_load(struct table *t, const int16_t *q) { smol_table_load_bytes_avx2(t, q); }
 
-ALWAYS_INLINE void row_put(int8_t *w, size_t n, uint32_t r, size_t c, unsigned k, __m256i u,
+ALWAYS_INLINE void row_put(int8_t *w, size_t n, uint32_t r, size_t step, unsigned k, __m256i u,
                            const struct table *table, enum lookup lookup, bool is_first)
 {
     (void)n, (void)r, (void)is_first;
-    store(w + c + STEP * k, look_up_bytes(table, u, lookup));
+    store(w + SMOL_STEP_BYTES * step + STEP * k, look_up_bytes(table, u, lookup));
 }
 
 /* w and x of n bytes, a multiple of 64. */

@@ -3,8 +3,22 @@
  * up, each by itself. */
 #include "kernel/x86/registers_avx512.h"
 
+#define SIDE SMOL_BLOCK_BATCH
+#define CHUNK 0
+#define KEPT 1u
+#define ROWS 1u
 #define OFFSET 128
 #define INPUTS 4u /* vectors multiplied with a row at once */
+
+/* The table of w1 + 128 alone, in low bytes. */
+static void table_load(struct table *t, const int16_t *q)
+{
+    int16_t high[SMOL_TABLE_ENTRIES];
+
+    for (unsigned u = 0; u < SMOL_TABLE_ENTRIES; u++)
+        high[u] = (int16_t)(high_byte(q[u]) + OFFSET);
+    table_load_flipped(t, high, 0);
+}
 
 /* A vector's high bytes, whole registers; returns 128 x their sum. */
 static int64_t prepare(uint8_t *bytes, const int16_t *X, size_t cols)
@@ -21,74 +35,56 @@ static int64_t prepare(uint8_t *bytes, const int16_t *X, size_t cols)
     return OFFSET * sum_i32(sum);
 }
 
-/* The table of w1 + 128 alone. */
-static void fast_table(struct table *t, const int16_t *q)
-{
-    int16_t high[SMOL_TABLE_ENTRIES];
+/* ---- one vector ---- */
 
-    for (unsigned u = 0; u < SMOL_TABLE_ENTRIES; u++) {
-        const int byte = (q[u] + 32768 + 128) / 256;
-        high[u] = (int16_t)(byte > 255 ? 255 : byte < 1 ? 1 : byte);
-    }
-    table_load(t, high, 0);
+struct vector {
+    const uint8_t *bytes;
+    int64_t offset;
+};
+
+struct sums {
+    __m512i sum;
+};
+
+ALWAYS_INLINE void sums_add(struct sums *s, __m512i u, const struct table *table,
+                            enum lookup lookup, const struct vector *x, size_t c, unsigned k)
+{
+    (void)k;
+    s->sum = _mm512_dpbusd_epi32(s->sum, look_up(table->low, u, lookup),
+                                 _mm512_load_si512(x->bytes + c));
 }
 
-/* The next row of each block times one vector. */
-static inline __attribute__((always_inline)) void rows_single(__m512i *sums, struct lanes *s,
-                                                              uint32_t n_blocks, const uint8_t *x,
-                                                              size_t n, const struct table *t,
-                                                              bool is_narrow)
+struct kept {
+    __m512i sum;
+};
+
+ALWAYS_INLINE void sums_keep(struct kept *kept, unsigned i, const struct sums *s, bool is_first)
 {
-    for (uint32_t b = 0; b < n_blocks; b++)
-        sums[b] = _mm512_setzero_si512();
-    for (size_t i = 0; i < n; i += BYTES) {
-        const __m512i h = _mm512_load_si512(x + i);
-        for (uint32_t b = 0; b < n_blocks; b++)
-            sums[b] =
-                _mm512_dpbusd_epi32(sums[b], look_up(t->low, lanes_step(&s[b]), is_narrow), h);
-    }
+    (void)i, (void)is_first;
+    kept->sum = s->sum;
 }
 
-static inline __attribute__((always_inline)) void single(int64_t *sums, const struct smol_frozen *t,
-                                                         uint32_t plane, uint32_t block,
-                                                         uint32_t n_blocks, const uint8_t *x,
-                                                         int64_t offset, const struct table *table,
-                                                         bool is_narrow)
+ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_rows,
+                               const struct vector *x, bool is_first)
 {
-    const uint32_t rows = t->rows - block * SMOL_ROW_BLOCK;
-    struct lanes s[SMOL_BLOCK_BATCH];
-
-    lanes_init(s, t, plane, block, n_blocks);
-    for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r++) {
-        __m512i row[SMOL_BLOCK_BATCH];
-        rows_single(row, s, n_blocks, x, smol_round_up(t->cols, BYTES), table, is_narrow);
-        for (uint32_t b = 0; b < n_blocks && b * SMOL_ROW_BLOCK + r < rows; b++) {
-            int64_t *sum = sums + b * SMOL_ROW_BLOCK + r;
-            *sum = 65536 * (sum_i32(row[b]) - offset) + (plane ? *sum : 0);
-        }
-    }
+    (void)n_rows;
+    *to = 65536 * (sum_i32(kept->sum) - x->offset) + (is_first ? 0 : *to);
 }
 
-/* The compiler makes a loop of its own for each number of blocks and width of table. */
-static void group(int64_t *sums, const struct smol_frozen *t, uint32_t plane, uint32_t block,
-                  uint32_t n_blocks, const uint8_t *x, int64_t offset, const struct table *table)
+#include "kernel/product_single.h"
+
+/* ---- several vectors ---- */
+
+ALWAYS_INLINE void row_put(uint8_t *w, size_t n, uint32_t r, size_t step, unsigned k, __m512i u,
+                           const struct table *table, enum lookup lookup, bool is_first)
 {
-    if (!table->is_narrow)
-        for (uint32_t b = 0; b < n_blocks; b++)
-            single(sums + b * SMOL_ROW_BLOCK, t, plane, block + b, 1, x, offset, table, false);
-    else if (n_blocks == 3)
-        single(sums, t, plane, block, 3, x, offset, table, true);
-    else if (n_blocks == 2)
-        single(sums, t, plane, block, 2, x, offset, table, true);
-    else
-        single(sums, t, plane, block, 1, x, offset, table, true);
+    (void)n, (void)r, (void)k, (void)is_first;
+    _mm512_store_si512(w + BYTES * step, look_up(table->low, u, lookup));
 }
 
 /* A row of bytes times some vectors, n bytes apart. */
-static inline __attribute__((always_inline)) void row_by_vectors(int64_t *sums, size_t stride,
-                                                                 const uint8_t *w, const uint8_t *x,
-                                                                 const int64_t *offsets, size_t n,
-                                                                 unsigned n_in, bool is_first)
+ALWAYS_INLINE void row_by_vectors(int64_t *sums, size_t stride, const uint8_t *w, const uint8_t *x,
+                                  const int64_t *offsets, size_t n, unsigned n_in, bool is_first)
 {
     __m512i sum[INPUTS];
 
@@ -104,49 +100,44 @@ static inline __attribute__((always_inline)) void row_by_vectors(int64_t *sums, 
             65536 * (sum_i32(sum[p]) - offsets[p]) + (is_first ? 0 : sums[p * stride]);
 }
 
-/* One plane of one row block times several vectors; w: a row of bytes. */
-static void batch_block(int64_t *sums, size_t stride, const struct smol_frozen *t, uint32_t plane,
-                        uint32_t block, const uint8_t *x, const int64_t *offsets, size_t n_x,
-                        const struct table *table, uint8_t *w)
-{
-    const size_t n = smol_round_up(t->cols, BYTES);
-    const uint32_t rows = t->rows - block * SMOL_ROW_BLOCK;
-    struct lanes s;
+struct vectors {
+    const uint8_t *bytes; /* n apart */
+    const int64_t *offsets;
+    size_t n_x;
+};
 
-    lanes_init(&s, t, plane, block, 1);
-    for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r++) {
-        for (size_t i = 0; i < n; i += BYTES)
-            _mm512_store_si512(w + i, look_up(table->low, lanes_step(&s), table->is_narrow));
-        for (size_t i = 0; i < n_x; i += INPUTS) {
-            int64_t *at = sums + i * stride + r;
-            if (n_x - i >= INPUTS)
-                row_by_vectors(at, stride, w, x + i * n, offsets + i, n, INPUTS, plane == 0);
-            else
-                for (size_t p = 0; p < n_x - i; p++)
-                    row_by_vectors(at + p * stride, stride, w, x + (i + p) * n, offsets + i + p, n,
-                                   1, plane == 0);
-        }
+static inline void rows_multiply(int64_t *to, size_t stride, const uint8_t *w, size_t n,
+                                 uint32_t n_rows, const struct vectors *x, bool is_first)
+{
+    (void)n_rows;
+    for (size_t i = 0, n_in; i < x->n_x; i += n_in) {
+        n_in = x->n_x - i >= INPUTS ? INPUTS : 1;
+        if (n_in == INPUTS)
+            row_by_vectors(to + i * stride, stride, w, x->bytes + i * n, x->offsets + i, n, INPUTS,
+                           is_first);
+        else
+            row_by_vectors(to + i * stride, stride, w, x->bytes + i * n, x->offsets + i, n, 1,
+                           is_first);
     }
 }
+
+#include "kernel/product_several.h"
 
 void smol_frozen_fast_avx512(int64_t *sums, const struct smol_frozen *t, uint32_t block,
                              uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                              void *scratch)
 {
-    const size_t n = smol_round_up(t->cols, BYTES), stride = (size_t)n_blocks * SMOL_ROW_BLOCK;
-    uint8_t *w = scratch, *x = w + n;
-    int64_t *offsets = (int64_t *)(void *)(x + n_x * n);
-    struct table table;
+    const size_t n = smol_round_up(t->cols, BYTES);
+    uint8_t *w = scratch, *bytes = w + n;
+    int64_t *offsets = (int64_t *)(void *)(bytes + n_x * n);
+    const struct vectors vectors = {bytes, offsets, n_x};
 
     for (size_t i = 0; i < n_x; i++)
-        offsets[i] = prepare(x + i * n, X + i * x_stride, t->cols);
-    for (uint32_t p = 0; p < t->n_planes; p++) {
-        fast_table(&table, t->table + p * SMOL_TABLE_ENTRIES);
-        if (n_x == 1)
-            group(sums, t, p, block, n_blocks, x, offsets[0], &table);
-        else
-            for (uint32_t b = 0; b < n_blocks; b++)
-                batch_block(sums + b * SMOL_ROW_BLOCK, stride, t, p, block + b, x, offsets, n_x,
-                            &table, w);
+        offsets[i] = prepare(bytes + i * n, X + i * x_stride, t->cols);
+    if (n_x == 1) {
+        const struct vector x = {bytes, offsets[0]};
+        multiply_single(sums, t, block, n_blocks, &x);
+    } else {
+        multiply_planes(sums, t, block, n_blocks, &vectors, w);
     }
 }

@@ -5,11 +5,11 @@
 void smol_stream_bytes_avx512(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
                               uint32_t block)
 {
-    struct lanes s;
+    struct generator s;
 
-    lanes_init(&s, t, plane, block, 1);
+    generators_init(&s, t, plane, block, 1);
     for (size_t i = 0; i < n; i += BYTES)
-        _mm512_storeu_si512(bytes + i, lanes_step(&s));
+        _mm512_storeu_si512(bytes + i, generator_step(&s, 0));
 }
 
 typedef __m512 vector;

@@ -10,7 +10,7 @@
 #define LOOKUPS(X) X(LOOKUP_32) X(LOOKUP_SUM) X(LOOKUP_ODD)
 #define SIDE 1u
 #define CHUNK 4032u
-#define FOLD 1u
+#define KEPT 1u
 #define ROWS 8u /* for which a plane's table is made ready */
 #define LANES 16u
 
@@ -103,10 +103,10 @@ ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_
 
 /* ---- several vectors ---- */
 
-ALWAYS_INLINE void row_put(int16_t *w, size_t n, uint32_t r, size_t c, unsigned k, __m256i u,
+ALWAYS_INLINE void row_put(int16_t *w, size_t n, uint32_t r, size_t step, unsigned k, __m256i u,
                            const struct table *table, enum lookup lookup, bool is_first)
 {
-    int16_t *to = w + r * n + c + STEP * k;
+    int16_t *to = w + r * n + SMOL_STEP_BYTES * step + STEP * k;
     __m256i v[2];
 
     look_up_integers(v, table, u, lookup);

@@ -11,7 +11,7 @@
 #define LOOKUPS(X) X(LOOKUP_32) X(LOOKUP_SUM) X(LOOKUP_ODD)
 #define SIDE 1u
 #define CHUNK 0
-#define FOLD 1u
+#define KEPT 1u
 #define ROWS 2u /* whose products wait for each other's */
 #define OFFSET 32768
 
@@ -82,10 +82,10 @@ ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_
 /* ---- several vectors ---- */
 
 /* A row is bytes low (n), then high (n). */
-ALWAYS_INLINE void row_put(int8_t *w, size_t n, uint32_t r, size_t c, unsigned k, __m256i u,
+ALWAYS_INLINE void row_put(int8_t *w, size_t n, uint32_t r, size_t step, unsigned k, __m256i u,
                            const struct table *table, enum lookup lookup, bool is_first)
 {
-    int8_t *to = w + 2 * r * n + c + STEP * k;
+    int8_t *to = w + 2 * r * n + SMOL_STEP_BYTES * step + STEP * k;
     __m256i low, high;
 
     (void)is_first; /* planes add up in the sums */

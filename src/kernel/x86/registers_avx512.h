@@ -40,28 +40,29 @@ static inline int64_t split_vector(uint8_t *split, const int16_t *X, size_t cols
 /* The bytes of a table of 256 16-bit integers, low and high, 64 to a register. */
 struct table {
     __m512i low[4], high[4];
-    bool is_narrow; /* the two top bits of an index do not matter: at most six bases */
+    enum lookup lookup;
 };
 
-static inline void table_load(struct table *t, const int16_t *q, uint16_t flip)
+#define LOOKUPS(X) X(LOOKUP_64) X(LOOKUP_256)
+
+static inline void table_load_flipped(struct table *t, const int16_t *q, uint16_t flip)
 {
     uint8_t low[256], high[256];
 
-    t->is_narrow = true;
     for (unsigned u = 0; u < 256; u++) {
         low[u] = (uint8_t)((uint16_t)q[u] ^ flip);
         high[u] = (uint8_t)(((uint16_t)q[u] ^ flip) >> 8);
-        t->is_narrow = t->is_narrow && q[u] == q[u & 63];
     }
     for (unsigned i = 0; i < 4; i++) {
         t->low[i] = _mm512_loadu_si512(low + 64 * i);
         t->high[i] = _mm512_loadu_si512(high + 64 * i);
     }
+    t->lookup = repeats(q, 64) ? LOOKUP_64 : LOOKUP_256;
 }
 
-static inline __m512i look_up(const __m512i entries[4], __m512i u, bool is_narrow)
+ALWAYS_INLINE __m512i look_up(const __m512i entries[4], __m512i u, enum lookup lookup)
 {
-    if (is_narrow)
+    if (lookup == LOOKUP_64)
         return _mm512_permutexvar_epi8(u, entries[0]);
     const __m512i first = _mm512_permutex2var_epi8(entries[0], u, entries[1]);
     const __m512i second = _mm512_permutex2var_epi8(entries[2], u, entries[3]);

@@ -4,7 +4,7 @@
 #define SMOL_REGISTERS_AVX512BW_H
 
 #include "base/bytes.h"
-#include "kernel/kernel.h"
+#include "kernel/product.h"
 
 #include <immintrin.h>
 
@@ -80,27 +80,39 @@ static inline void split64(__m512i *h, __m512i *l, const int16_t *X, size_t n)
     *h = _mm512_inserti64x4(_mm512_castsi256_si512(h0), h1, 1);
 }
 
-/* The sums of rows from their pairs of registers, low + 2^shift high. */
+/* The sums of rows from their pairs of registers, low + 2^shift high, added to those that are there
+ * unless is_first. */
 static inline void finish_rows(int64_t *sums, const __m512i pairs[2 * FOLD], unsigned shift,
-                               int64_t offset, uint32_t rows, bool is_narrow)
+                               int64_t offset, uint32_t rows, bool is_narrow, bool is_first)
 {
+    const __mmask8 mask = (__mmask8)((1u << rows) - 1);
+
     if (is_narrow) {
         const __m512i v = _mm512_sub_epi64(sum_pairs(pairs, shift), _mm512_set1_epi64(offset));
-        _mm512_mask_storeu_epi64(sums, (__mmask8)((1u << rows) - 1), v);
+        const __m512i before = _mm512_maskz_loadu_epi64(is_first ? 0 : mask, sums);
+        _mm512_mask_storeu_epi64(sums, mask, _mm512_add_epi64(before, v));
     } else {
         for (uint32_t r = 0; r < rows; r++)
-            sums[r] = sum_i32(pairs[r]) + ((int64_t)1 << shift) * sum_i32(pairs[r + FOLD]) - offset;
+            sums[r] = sum_i32(pairs[r]) + ((int64_t)1 << shift) * sum_i32(pairs[r + FOLD]) -
+                      offset + (is_first ? 0 : sums[r]);
     }
 }
 
-struct lanes {
+/* Words a, b, c, d of 16 lanes. */
+struct generator {
     __m512i a, b, c, d;
 };
 
-/* ---- ChaCha20: the states in which streams start ---- */
+#define PARTS 1u /* registers of a step's bytes */
+
+/* ---- ChaCha20: the states in which streams start ----
+ *
+ * Four blocks to a register and three row blocks at once, instead of one call of libsodium after
+ * the other: with that, one vector times 3,072 x 768 weights of five bases went from 20.9 to 24.2
+ * Gweights/s, times 768 x 3,072 from 26.1 to 27.1 (one thread at 3.63 GHz). */
 
 /* A quarter round of four columns, in each of the four blocks that lie side by side. */
-static inline void quarter_rounds(struct lanes *s)
+static inline void quarter_rounds(struct generator *s)
 {
     s->a = _mm512_add_epi32(s->a, s->b);
     s->d = _mm512_rol_epi32(_mm512_xor_si512(s->d, s->a), 16);
@@ -112,7 +124,7 @@ static inline void quarter_rounds(struct lanes *s)
     s->b = _mm512_rol_epi32(_mm512_xor_si512(s->b, s->c), 7);
 }
 
-static inline void double_round(struct lanes *s)
+static inline void double_round(struct generator *s)
 {
     quarter_rounds(s);
     s->b = _mm512_shuffle_epi32(s->b, _MM_PERM_ADCB);
@@ -126,7 +138,7 @@ static inline void double_round(struct lanes *s)
 
 /* Rows of four blocks, side by side, to the four blocks, which are the words a, b, c, d of the
  * lanes. */
-static inline void blocks_apart(struct lanes *s)
+static inline void blocks_apart(struct generator *s)
 {
     const __m512i ab = _mm512_shuffle_i32x4(s->a, s->b, 0x44),
                   cd = _mm512_shuffle_i32x4(s->c, s->d, 0x44);
@@ -141,13 +153,11 @@ static inline void blocks_apart(struct lanes *s)
 
 /* The streams of some row blocks at their start, SPEC.md 5.2; side by side, since a round waits for
  * the one before it. */
-static inline __attribute__((always_inline)) void lanes_init(struct lanes *s,
-                                                             const struct smol_frozen *t,
-                                                             uint32_t plane, uint32_t block,
-                                                             uint32_t n_blocks)
+ALWAYS_INLINE void generators_init(struct generator *s, const struct smol_frozen *t, uint32_t plane,
+                                   uint32_t block, uint32_t n_blocks)
 {
     const __m512i counters = _mm512_set_epi32(0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0);
-    struct lanes first[SMOL_BLOCK_BATCH];
+    struct generator first[SMOL_BLOCK_BATCH];
 
     for (uint32_t i = 0; i < n_blocks; i++) {
         const __m128i tail =
@@ -176,8 +186,9 @@ static inline __attribute__((always_inline)) void lanes_init(struct lanes *s,
 /* ---- the generator ---- */
 
 /* One step; the emitted bytes are the new d. */
-static inline __m512i lanes_step(struct lanes *s)
+static inline __m512i generator_step(struct generator *s, unsigned k)
 {
+    (void)k;
     const __m512i e = _mm512_sub_epi32(s->a, _mm512_rol_epi32(s->b, 27));
 
     s->a = _mm512_xor_si512(s->b, _mm512_rol_epi32(s->c, 17));

@@ -1,17 +1,39 @@
 /* Rows of stored numbers times vectors, with AVX-512: embeddings of 8 and 4 bits, and integer
  * weights of 16. */
+#include "kernel/rows.h"
 #include "kernel/x86/registers_avx512.h"
-
-#include <smol/params.h>
-#include <string.h>
 
 #define PREFETCH_BYTES 2048u /* ahead, in the one stream that rows are */
 #define NARROW_COLS 16384u   /* up to here the 16 lanes of a sum of 8 bits fit 32 bits together */
 #define NARROW_Q4_COLS 8000u /* and of 4 bits: 125 chunks x 16 lanes x 4 x 8 x 128 x 255 < 2^31 */
 
-/* A row of 8-bit numbers: q + 128 is unsigned, sum q X = sum (q + 128) X - 128 sum X. The sum is
- * low + 256 high. */
-static inline void row_q8(__m512i *low, __m512i *high, const uint8_t *row, const uint8_t *split,
+/* The sums of a row's products with a vector: low + 256 high in each lane. */
+typedef void row_sums(__m512i *low, __m512i *high, const struct row *row, const uint8_t *vector,
+                      size_t cols);
+
+ALWAYS_INLINE void rows_single(int64_t *sums, const struct smol_rows *rows, enum smol_dtype type,
+                               const uint8_t *vector, int64_t offset, bool is_narrow,
+                               row_sums *multiply)
+{
+    const struct row_strides strides = row_strides(rows, type);
+
+    for (size_t first = 0; first < rows->n_rows; first += FOLD) {
+        const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
+        __m512i pairs[2 * FOLD];
+        for (size_t r = 0; r < n; r++) {
+            const struct row row = row_at(rows, strides, first + r);
+            multiply(&pairs[r], &pairs[r + FOLD], &row, vector, rows->cols);
+        }
+        for (size_t r = n; r < FOLD; r++)
+            pairs[r] = pairs[r + FOLD] = _mm512_setzero_si512();
+        finish_rows(sums + first, pairs, 8, offset, (uint32_t)n, is_narrow, true);
+    }
+}
+
+/* ---- 8 bits ---- */
+
+/* q + 128 is unsigned, sum q X = sum (q + 128) X - 128 sum X. */
+static inline void row_q8(__m512i *low, __m512i *high, const struct row *row, const uint8_t *split,
                           size_t cols)
 {
     const __m512i flip = _mm512_set1_epi8((char)0x80);
@@ -19,9 +41,9 @@ static inline void row_q8(__m512i *low, __m512i *high, const uint8_t *row, const
     __m512i sum_l = _mm512_setzero_si512(), sum_h = sum_l;
 
     for (size_t i = 0; i < n; i += BYTES) {
-        const __m512i q =
-            _mm512_xor_si512(_mm512_maskz_loadu_epi8(tail64(cols - i), row + i), flip);
-        _mm_prefetch((const char *)row + i + PREFETCH_BYTES, _MM_HINT_T0);
+        const uint8_t *at = row->data + i;
+        const __m512i q = _mm512_xor_si512(_mm512_maskz_loadu_epi8(tail64(cols - i), at), flip);
+        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
         sum_l = _mm512_dpbusd_epi32(sum_l, q, _mm512_load_si512(split + n + i));
         sum_h = _mm512_dpbusd_epi32(sum_h, q, _mm512_load_si512(split + i));
     }
@@ -29,27 +51,13 @@ static inline void row_q8(__m512i *low, __m512i *high, const uint8_t *row, const
     *high = _mm512_add_epi32(sum_h, _mm512_srai_epi32(sum_l, 8));
 }
 
-static void rows_q8_single(int64_t *sums, const struct smol_rows *rows, const uint8_t *split,
-                           int64_t offset)
-{
-    for (size_t first = 0; first < rows->n_rows; first += FOLD) {
-        const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
-        __m512i pairs[2 * FOLD];
-        for (size_t r = 0; r < n; r++)
-            row_q8(&pairs[r], &pairs[r + FOLD], rows->data + (first + r) * rows->cols, split,
-                   rows->cols);
-        for (size_t r = n; r < FOLD; r++)
-            pairs[r] = pairs[r + FOLD] = _mm512_setzero_si512();
-        finish_rows(sums + first, pairs, 8, offset, (uint32_t)n, rows->cols <= NARROW_COLS);
-    }
-}
-
 void smol_rows_q8_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                          size_t x_stride, size_t n_x, void *scratch)
 {
     for (size_t i = 0; i < n_x; i++) {
         const int64_t sum = split_vector(scratch, X + i * x_stride, rows->cols);
-        rows_q8_single(sums + i * rows->n_rows, rows, scratch, 128 * sum);
+        rows_single(sums + i * rows->n_rows, rows, SMOL_Q8, scratch, 128 * sum,
+                    rows->cols <= NARROW_COLS, row_q8);
     }
 }
 
@@ -72,26 +80,28 @@ static void prepare_q4(uint8_t *vector, const int16_t *X, size_t cols)
 /* q + 8 is unsigned, so that the byte products, begun at -8 x the sums of X, are of q; they fit 16
  * bits, and then come the multipliers: 0 in lanes 0..7, 1 in the others. The sum is low + 256 high.
  */
-static inline void row_q4(__m512i *low, __m512i *high, const uint8_t *row,
-                          const uint8_t *multipliers, const uint8_t *vector, size_t n)
+static inline void row_q4(__m512i *low, __m512i *high, const struct row *row, const uint8_t *vector,
+                          size_t cols)
 {
+    const size_t n = smol_round_up(cols, BYTES);
     const __m512i spread = _mm512_inserti64x4(_mm512_set1_epi32((int)0x80808001u),
                                               _mm256_set1_epi32((int)0x80808000u), 0);
     const __m512i nibbles = _mm512_set1_epi8(15), flip = _mm512_set1_epi8(8);
     __m512i sum_l = _mm512_setzero_si512(), sum_h = sum_l;
 
     for (size_t i = 0; i < n; i += BYTES) {
-        const __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(row + i / 2));
+        const __m256i bytes =
+            _mm256_loadu_si256((const __m256i *)(const void *)(row->data + i / 2));
         const __m512i both =
             _mm512_inserti64x4(_mm512_castsi256_si512(bytes), _mm256_srli_epi16(bytes, 4), 1);
         const __m512i q = _mm512_xor_si512(_mm512_and_si512(both, nibbles), flip);
-        const __m512i m =
-            _mm512_shuffle_epi8(_mm512_set1_epi16((short)smol_le16(multipliers + i / 32)), spread);
+        const __m512i m = _mm512_shuffle_epi8(
+            _mm512_set1_epi16((short)smol_le16(row->multipliers + i / 32)), spread);
         const __m512i h = _mm512_dpbusd_epi32(_mm512_load_si512(vector + 2 * n + i), q,
                                               _mm512_load_si512(vector + i));
         const __m512i l = _mm512_dpbusd_epi32(_mm512_load_si512(vector + 3 * n + i), q,
                                               _mm512_load_si512(vector + n + i));
-        _mm_prefetch((const char *)row + i / 2 + PREFETCH_BYTES, _MM_HINT_T0);
+        _mm_prefetch((const char *)row->data + i / 2 + PREFETCH_BYTES, _MM_HINT_T0);
         sum_h = _mm512_dpwssd_epi32(sum_h, h, m);
         sum_l = _mm512_dpwssd_epi32(sum_l, l, m);
     }
@@ -99,30 +109,13 @@ static inline void row_q4(__m512i *low, __m512i *high, const uint8_t *row,
     *high = _mm512_add_epi32(sum_h, _mm512_srai_epi32(sum_l, 8));
 }
 
-static void rows_q4_single(int64_t *sums, const struct smol_rows *rows, const uint8_t *vector)
-{
-    const size_t row_bytes = smol_row_bytes(SMOL_Q4, (uint32_t)rows->cols);
-    const size_t n_multipliers = smol_row_multipliers((uint32_t)rows->cols);
-
-    for (size_t first = 0; first < rows->n_rows; first += FOLD) {
-        const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
-        __m512i pairs[2 * FOLD];
-        for (size_t r = 0; r < n; r++)
-            row_q4(&pairs[r], &pairs[r + FOLD], rows->data + (first + r) * row_bytes,
-                   rows->multipliers + (first + r) * n_multipliers, vector,
-                   smol_round_up(rows->cols, BYTES));
-        for (size_t r = n; r < FOLD; r++)
-            pairs[r] = pairs[r + FOLD] = _mm512_setzero_si512();
-        finish_rows(sums + first, pairs, 8, 0, (uint32_t)n, rows->cols <= NARROW_Q4_COLS);
-    }
-}
-
 void smol_rows_q4_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                          size_t x_stride, size_t n_x, void *scratch)
 {
     for (size_t i = 0; i < n_x; i++) {
         prepare_q4(scratch, X + i * x_stride, rows->cols);
-        rows_q4_single(sums + i * rows->n_rows, rows, scratch);
+        rows_single(sums + i * rows->n_rows, rows, SMOL_Q4, scratch, 0,
+                    rows->cols <= NARROW_Q4_COLS, row_q4);
     }
 }
 
