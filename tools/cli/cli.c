@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -178,6 +179,7 @@ bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd)
     while (buffer) {
         const ssize_t got = read(fd, buffer + n, capacity - n);
         if (got == 0) {
+            buffer[n] = 0;
             *bytes = buffer;
             *size_bytes = n;
             return true;
@@ -196,6 +198,16 @@ bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd)
     }
     free(buffer);
     return false;
+}
+
+int cli_read_file(uint8_t **bytes, size_t *size_bytes, const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int code = fd >= 0 && cli_read_all(bytes, size_bytes, fd) ? 0 : cli_fail_errno(path);
+
+    if (fd >= 0)
+        close(fd);
+    return code;
 }
 
 void *cli_memory(size_t size_bytes)
@@ -238,6 +250,36 @@ uint32_t cli_cores(void)
         return 1;
     n = CPU_COUNT(&set);
     return n < 1 ? 1 : (uint32_t)n;
+}
+
+char *cli_text(const char *format, ...)
+{
+    va_list arguments, again;
+    char *text = NULL;
+    int n;
+
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    n = vsnprintf(NULL, 0, format, arguments);
+    if (n >= 0 && (text = malloc((size_t)n + 1)) != NULL)
+        vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    va_end(arguments);
+    return text;
+}
+
+bool cli_ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+
+    return n > m && strcmp(text + n - m, end) == 0;
+}
+
+const char *cli_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
 }
 
 const char *cli_size(char text[32], uint64_t bytes)

@@ -103,8 +103,11 @@ int cli_parse_isa(enum smol_isa *isa, const char *word);
 
 /* A whole file of these bytes. 0, or CLI_FAILED after a message. */
 int cli_write_file(const char *path, const void *bytes, size_t size_bytes);
-/* All of a stream, to the end. false if it cannot be read or memory is out. Free *bytes. */
+/* All of a stream, to the end, with a zero behind it that does not count. false if it cannot be
+ * read or memory is out. Free *bytes. */
 bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd);
+/* The same of a file. 0, or CLI_FAILED after a message. */
+int cli_read_file(uint8_t **bytes, size_t *size_bytes, const char *path);
 
 /* Memory at a page, of which only touched pages exist; NULL if there is none. */
 void *cli_memory(size_t size_bytes);
@@ -117,6 +120,11 @@ uint64_t cli_peak_bytes(void);
 /* Processors that this process may use. */
 uint32_t cli_cores(void);
 
+/* What printf makes, for free(); NULL if memory is out. */
+char *cli_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Whether there is something before such an end; the last part of a path. */
+bool cli_ends_with(const char *text, const char *end);
+const char *cli_base_name(const char *path);
 /* "39.4 MB"; the buffer is the caller's. */
 const char *cli_size(char text[32], uint64_t bytes);
 /* A number that JSON's integers may not hold; the buffer is the caller's. */

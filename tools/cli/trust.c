@@ -13,18 +13,7 @@
 
 #define KEY_SUFFIX ".pub"
 
-/* a, b and c as one, for free(); NULL if memory is out. */
-static char *joined(const char *a, const char *b, const char *c)
-{
-    const size_t n = strlen(a) + strlen(b) + strlen(c) + 1;
-    char *text = malloc(n);
-
-    if (text)
-        snprintf(text, n, "%s%s%s", a, b, c);
-    return text;
-}
-
-char *trust_signature_path(const char *path) { return joined(path, ".minisig", ""); }
+char *trust_signature_path(const char *path) { return cli_text("%s.minisig", path); }
 
 /* ---- the keys ---- */
 
@@ -53,15 +42,8 @@ static char *folder_path(void)
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 
     if (config && config[0] == '/') /* the XDG specification has others ignored */
-        return joined(config, "/smol/trusted", "");
-    return home && home[0] == '/' ? joined(home, "/.config/smol/trusted", "") : NULL;
-}
-
-static bool is_key_name(const char *name)
-{
-    const size_t n = strlen(name), n_suffix = sizeof KEY_SUFFIX - 1;
-
-    return name[0] != '.' && n > n_suffix && strcmp(name + n - n_suffix, KEY_SUFFIX) == 0;
+        return cli_text("%s/smol/trusted", config);
+    return home && home[0] == '/' ? cli_text("%s/.config/smol/trusted", home) : NULL;
 }
 
 /* A key that cannot be read is an error: whom one trusts is not guessed from what is left. */
@@ -71,12 +53,12 @@ static int read_keys(struct trust *trust, const char *folder, DIR *directory)
     int code = 0;
 
     while (code == 0 && (errno = 0, entry = readdir(directory))) {
-        char *path = is_key_name(entry->d_name) ? joined(folder, "/", entry->d_name) : NULL;
+        char *path;
 
-        if (path)
-            code = trust_key(trust, path);
-        else if (is_key_name(entry->d_name))
-            code = cli_no_memory(NULL);
+        if (entry->d_name[0] == '.' || !cli_ends_with(entry->d_name, KEY_SUFFIX))
+            continue;
+        path = cli_text("%s/%s", folder, entry->d_name);
+        code = path ? trust_key(trust, path) : cli_no_memory(NULL);
         free(path);
     }
     if (code == 0 && errno != 0)

@@ -13,16 +13,9 @@
 
 extern char **environ; /* POSIX leaves its declaration to the program */
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
+bool gnuplot_is_svg(const char *path) { return cli_ends_with(path, ".svg"); }
 
-    return n > m && strcmp(text + n - m, end) == 0;
-}
-
-bool gnuplot_is_svg(const char *path) { return ends_with(path, ".svg"); }
-
-bool gnuplot_is_png(const char *path) { return ends_with(path, ".png"); }
+bool gnuplot_is_png(const char *path) { return cli_ends_with(path, ".png"); }
 
 FILE *gnuplot_begin(const char *output, unsigned width, unsigned height)
 {

@@ -2,36 +2,31 @@
 #include "plot/plot.h"
 #include "cli/cli.h"
 #include "plot/gnuplot.h"
-#include "plot/plot_parts.h"
+#include "plot/plot_kinds.h"
 
 #include <string.h>
 
 #define WIDTH 900u
 #define HEIGHT 560u
 
-/* Okabe and Ito's, which the colour-blind tell apart; grey instead of their yellow. */
-static const char *const colours[] = {"0072b2", "d55e00", "009e73", "cc79a7",
-                                      "e69f00", "56b4e9", "000000", "7f7f7f"};
-#define N_COLOURS (sizeof colours / sizeof colours[0])
+static const struct {
+    const char *name;
+    plot_kind_draw *draw;
+    bool any; /* also runs that are not finished */
+} kinds[] = {
+    [PLOT_CURVES] = {"curves", plot_curves, true},
+    [PLOT_SWEEP] = {"sweep", plot_sweep, false},
+    [PLOT_BYTES] = {"bytes", plot_bytes, false},
+};
 
-const char *plot_colour(size_t i) { return colours[i % N_COLOURS]; }
-
-/* Solid first; then dashed, when the colours come round again. */
-unsigned plot_dash(size_t i) { return 1 + (unsigned)(i / N_COLOURS % 4); }
-
-void plot_frame(FILE *script, const char *x, const char *y, bool log_x)
+bool plot_kind_parse(enum plot_kind *kind, const char *name)
 {
-    fputs("set border 3 linewidth 1 linecolor rgb '#555555'\nset tics nomirror textcolor rgb "
-          "'#333333'\n"
-          "set grid linecolor rgb '#e4e4e4' linewidth 1 linetype 1\nset key noautotitle\n",
-          script);
-    if (log_x)
-        fputs("set logscale x\n", script);
-    fputs("set xlabel ", script);
-    gnuplot_text(script, x);
-    fputs("\nset ylabel ", script);
-    gnuplot_text(script, y);
-    fputc('\n', script);
+    for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strcmp(name, kinds[i].name) == 0) {
+            *kind = (enum plot_kind)i;
+            return true;
+        }
+    return false;
 }
 
 static int check_finished(const struct run_log *logs, size_t n)
@@ -45,7 +40,7 @@ static int check_finished(const struct run_log *logs, size_t n)
 int plot_write(const char *output, const struct plot_options *o, const struct run_log *logs,
                size_t n)
 {
-    int code = o->kind == PLOT_CURVES ? 0 : check_finished(logs, n);
+    int code = kinds[o->kind].any ? 0 : check_finished(logs, n);
     FILE *script;
 
     if (code)
@@ -53,12 +48,7 @@ int plot_write(const char *output, const struct plot_options *o, const struct ru
     script = gnuplot_begin(output, WIDTH, HEIGHT);
     if (!script)
         return CLI_FAILED;
-    if (o->kind == PLOT_CURVES)
-        code = plot_curves(script, o, logs, n);
-    else if (o->kind == PLOT_SWEEP)
-        code = plot_sweep(script, output, logs, n);
-    else
-        plot_bytes(script, logs, n);
+    code = kinds[o->kind].draw(script, output, o, logs, n);
     if (code == 0)
         return gnuplot_end(script, output);
     fclose(script);

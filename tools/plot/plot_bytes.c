@@ -1,5 +1,6 @@
 /* Bits per byte against bytes outside the embeddings. */
 #include "plot/gnuplot.h"
+#include "plot/plot_kinds.h"
 #include "plot/plot_parts.h"
 
 #include <string.h>
@@ -56,10 +57,13 @@ static void plot_method(FILE *script, const struct run_log *log, size_t i, size_
             i, plot_colour(nth));
 }
 
-void plot_bytes(FILE *script, const struct run_log *logs, size_t n)
+int plot_bytes(FILE *script, const char *output, const struct plot_options *o,
+               const struct run_log *logs, size_t n)
 {
     size_t nth = 0;
 
+    (void)output;
+    (void)o;
     plot_frame(script, "bytes outside the embeddings", "validation (bits per byte)", true);
     fputs(PLOT_KEY_ABOVE
           "set format x '%.0s%c'\nset offsets graph 0.03, graph 0.1, graph 0.06, graph 0.06\n",
@@ -71,4 +75,5 @@ void plot_bytes(FILE *script, const struct run_log *logs, size_t n)
         if (first_of_method(logs, i))
             plot_method(script, logs + i, i, nth++);
     fputc('\n', script);
+    return 0;
 }

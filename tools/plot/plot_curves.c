@@ -1,6 +1,7 @@
 /* Loss curves: training and validation along steps, tokens or time. */
 #include "cli/cli.h"
 #include "plot/gnuplot.h"
+#include "plot/plot_kinds.h"
 #include "plot/plot_parts.h"
 
 #include <math.h>
@@ -107,13 +108,6 @@ static void put_validation(FILE *script, size_t i, const struct run_log_curve *c
     fputs("END\n", script);
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 /* Runs of the same method and numbers are told apart by their files. */
 static void put_title(FILE *script, const struct run_log *logs, size_t n, size_t i)
 {
@@ -127,7 +121,7 @@ static void put_title(FILE *script, const struct run_log *logs, size_t n, size_t
     }
     length = strlen(label);
     if (same > 1)
-        snprintf(label + length, sizeof label - length, " (%s)", base_name(logs[i].path));
+        snprintf(label + length, sizeof label - length, " (%s)", cli_base_name(logs[i].path));
     gnuplot_text(script, label);
 }
 
@@ -159,11 +153,13 @@ static void plot_run(FILE *script, const struct run_log *logs, size_t n, size_t 
     put_title(script, logs, n, i);
 }
 
-int plot_curves(FILE *script, const struct plot_options *o, const struct run_log *logs, size_t n)
+int plot_curves(FILE *script, const char *output, const struct plot_options *o,
+                const struct run_log *logs, size_t n)
 {
     struct curve_style style = {.x = o->x, .log_x = o->log_x, .largest = largest_x(logs, n, o->x)};
     const struct axis axis = axis_of(o->x, style.largest);
 
+    (void)output;
     style.unit = axis.unit;
     plot_frame(script, axis.label,
                n > MANY_CURVES && all_validated(logs, n) ? "validation loss (nats per token)"

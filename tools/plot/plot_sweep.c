@@ -1,6 +1,7 @@
 /* Validation loss against d, between the baseline and training everything, and d90. */
 #include "cli/cli.h"
 #include "plot/gnuplot.h"
+#include "plot/plot_kinds.h"
 #include "plot/plot_parts.h"
 #include "plot/sweep.h"
 
@@ -80,11 +81,13 @@ static void put_sweep(FILE *script, const struct sweep *s)
     fputc('\n', script);
 }
 
-int plot_sweep(FILE *script, const char *output, const struct run_log *logs, size_t n)
+int plot_sweep(FILE *script, const char *output, const struct plot_options *o,
+               const struct run_log *logs, size_t n)
 {
     struct sweep sweep;
     int code = 0;
 
+    (void)o;
     if (sweep_make(&sweep, logs, n))
         return cli_no_memory(output);
     if (sweep.n)

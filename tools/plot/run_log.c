@@ -2,13 +2,10 @@
 #include "plot/run_log.h"
 #include "cli/cli.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct reader {
     struct run_log *log;
@@ -156,21 +153,16 @@ static int take_lines(struct reader *r, const char *text, size_t left)
 
 int run_log_read(struct run_log *log, const char *path)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct run_log l = {.path = path, .nats_per_token = NAN, .bits_per_byte = NAN};
     struct reader reader = {.log = &l};
     uint8_t *bytes;
     size_t size;
-    int code;
+    int code = cli_read_file(&bytes, &size, path);
 
-    if (fd >= 0 && cli_read_all(&bytes, &size, fd)) {
-        code = take_lines(&reader, (const char *)bytes, size);
-        free(bytes);
-    } else {
-        code = cli_fail_errno(path);
-    }
-    if (fd >= 0)
-        close(fd);
+    if (code)
+        return code;
+    code = take_lines(&reader, (const char *)bytes, size);
+    free(bytes);
     if (code)
         run_log_free(&l);
     else

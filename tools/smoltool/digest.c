@@ -21,12 +21,11 @@ struct digest_options {
 
 static int digest_file(struct digest *d)
 {
-    const char *slash = strrchr(d->path, '/');
     struct smol_mapping mapping;
     struct smol_error error;
     int code;
 
-    d->name = slash ? slash + 1 : d->path;
+    d->name = cli_base_name(d->path);
     if (cli_map(&mapping, d->path, &error))
         return cli_complain(d->path, &error);
     crypto_generichash(d->hash, sizeof d->hash, mapping.bytes.data, mapping.bytes.size_bytes, NULL,

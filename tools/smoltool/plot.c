@@ -45,22 +45,22 @@ static int plot(const char *output, const struct plot_options *o, const char *co
 static int run(void *context, const char *const *arguments)
 {
     const struct words *w = context;
-    static const char *const kinds[] = {"curves", "sweep", "bytes", NULL};
     static const char *const axes[] = {"step", "tokens", "seconds", NULL};
-    const int k = choose(w->kind, kinds), a = choose(w->x, axes);
+    const int axis = choose(w->x, axes);
+    struct plot_options o = {.log_x = w->log_x != 0};
 
     if (!w->output)
         return cli_usage_error("--output", "is missing");
     if (!gnuplot_is_svg(w->output) && !gnuplot_is_png(w->output))
         return cli_usage_error(w->output, "should end in .svg or .png");
-    if (k < 0)
+    if (w->kind && !plot_kind_parse(&o.kind, w->kind))
         return cli_usage_error("--kind", "takes curves, sweep or bytes");
-    if (a < 0)
+    if (axis < 0)
         return cli_usage_error("--x", "takes step, tokens or seconds");
-    if (k != PLOT_CURVES && (w->x || w->log_x))
+    if (o.kind != PLOT_CURVES && (w->x || w->log_x))
         return cli_usage_error(w->x ? "--x" : "--log-x", "is for curves");
-    return plot(w->output, &(struct plot_options){(enum plot_kind)k, (enum plot_x)a, w->log_x != 0},
-                arguments);
+    o.x = (enum plot_x)axis;
+    return plot(w->output, &o, arguments);
 }
 
 int tool_plot(int argc, const char **argv)

@@ -83,13 +83,7 @@ static int sign_model(const struct sign_options *o, const char *path)
  * out. */
 static char *default_comment(const char *path)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const size_t n = strlen(name) + 64;
-    char *comment = malloc(n);
-
-    if (comment)
-        snprintf(comment, n, "timestamp:%lld\tfile:%s\thashed", (long long)time(NULL), name);
-    return comment;
+    return cli_text("timestamp:%lld\tfile:%s\thashed", (long long)time(NULL), cli_base_name(path));
 }
 
 static int write_detached(const char *output, const struct sign_options *o,

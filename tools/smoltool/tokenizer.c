@@ -218,24 +218,17 @@ static int decode(const struct smol_file *file, struct smol_span text)
     return 0;
 }
 
-/* The second file, or the standard input, with a zero behind it; for free(). NULL after a message.
- */
+/* The second file, or the standard input; for free(). NULL after a message. */
 static uint8_t *read_input(size_t *size, const char *path)
 {
     const int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-    uint8_t *text = NULL, *ended = NULL;
+    uint8_t *text = NULL;
 
-    if (fd >= 0 && cli_read_all(&text, size, fd))
-        ended = realloc(text, *size + 1);
+    if (fd < 0 || !cli_read_all(&text, size, fd))
+        cli_fail(path, "cannot be read");
     if (path && fd >= 0)
         close(fd);
-    if (ended)
-        ended[*size] = 0;
-    else {
-        free(text);
-        cli_fail(path, "cannot be read");
-    }
-    return ended;
+    return text;
 }
 
 static int convert(const struct tokenizer_options *o,

@@ -2,14 +2,11 @@
 #include "smoltool/elephant/outline.h"
 #include "cli/cli.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <fftw3.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MAX_NUMBER 1e100
 #define MIN_CURVE_POINTS 720u /* drawn with fewer, a fit looks like a polygon */
@@ -68,42 +65,24 @@ static int parse(struct outline *o, char *text, const char *path)
     return o->n < 3 ? cli_fail(path, "an outline has at least 3 points") : 0;
 }
 
-static int parse_bytes(struct outline *outline, uint8_t *bytes, size_t size, const char *path)
+int outline_read(struct outline *outline, const char *path)
 {
     struct outline o = {0};
-    char *text;
-    int code;
+    uint8_t *bytes;
+    size_t size;
+    int code = cli_read_file(&bytes, &size, path);
 
-    text = memchr(bytes, 0, size) ? NULL : realloc(bytes, size + 1);
-    if (!text) {
-        code = memchr(bytes, 0, size) ? cli_fail(path, "holds a zero byte; it should be text")
-                                      : cli_no_memory(path);
-        free(bytes);
+    if (code)
         return code;
-    }
-    text[size] = '\0';
-    code = parse(&o, text, path);
-    free(text);
+    if (memchr(bytes, 0, size))
+        code = cli_fail(path, "holds a zero byte; it should be text");
+    else
+        code = parse(&o, (char *)bytes, path);
+    free(bytes);
     if (code)
         free(o.points);
     else
         *outline = o;
-    return code;
-}
-
-int outline_read(struct outline *outline, const char *path)
-{
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    uint8_t *bytes;
-    size_t size;
-    int code;
-
-    if (fd >= 0 && cli_read_all(&bytes, &size, fd))
-        code = parse_bytes(outline, bytes, size, path);
-    else
-        code = cli_fail_errno(path);
-    if (fd >= 0)
-        close(fd);
     return code;
 }
 

@@ -75,8 +75,6 @@ enum smol_status export_gguf(const struct export_job *job, enum export_type type
 
 /* config.json and the tokenizer's files into the folder. */
 enum smol_status export_small_files(const struct export_job *job, struct smol_error *error);
-/* "folder/name" for free(), or NULL. */
-char *export_path(const char *folder, const char *name);
 
 /* The bytes of a token in GPT-2's letters, or a special one's text, for free(); NULL if there is no
  * memory. A token that stands for none is "[PADn]". */

@@ -250,7 +250,7 @@ enum smol_status export_npz(const struct export_job *job, struct smol_error *err
     size_t n;
     struct export_tensor *tensors = export_list(&n, &job->file->config, true);
     struct entry *entries = calloc(n + 1, sizeof *entries);
-    char *path = export_path(job->output, "model.npz");
+    char *path = cli_text("%s/model.npz", job->output);
     enum smol_status status;
 
     if (!tensors || !entries || !path)

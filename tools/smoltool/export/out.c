@@ -7,16 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *export_path(const char *folder, const char *name)
-{
-    const size_t n = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(n);
-
-    if (path)
-        snprintf(path, n, "%s/%s", folder, name);
-    return path;
-}
-
 void export_out_open(struct export_out *out, const char *path, struct smol_error *error)
 {
     out->writer = NULL;

@@ -47,7 +47,7 @@ enum smol_status export_safetensors(const struct export_job *job, struct smol_er
 {
     size_t n;
     struct export_tensor *tensors = export_list(&n, &job->file->config, true);
-    char *path = export_path(job->output, "model.safetensors");
+    char *path = cli_text("%s/model.safetensors", job->output);
     struct export_out *out = malloc(sizeof *out);
     struct export_reader *reader = NULL;
     uint8_t *header = NULL;

@@ -45,11 +45,8 @@ char *export_merge(const struct smol_file *file, uint32_t i)
     const uint32_t before = smol_tokenizer_tokens_before_bytes(file);
     char *left = export_token(file, before + merge.left),
          *right = export_token(file, before + merge.right);
-    const size_t n = left && right ? strlen(left) + strlen(right) + 2 : 0;
-    char *text = n ? malloc(n) : NULL;
+    char *text = left && right ? cli_text("%s %s", left, right) : NULL;
 
-    if (text)
-        snprintf(text, n, "%s %s", left, right);
     free(left);
     free(right);
     return text;
@@ -193,7 +190,7 @@ static char *merges_text(const struct smol_file *file)
 static enum smol_status put_text(const struct export_job *job, const char *name, const char *text,
                                  struct smol_error *error)
 {
-    char *path = export_path(job->output, name);
+    char *path = cli_text("%s/%s", job->output, name);
     enum smol_status status;
 
     if (path && text)

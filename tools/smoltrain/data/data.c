@@ -58,7 +58,6 @@ static int name_cache(struct job *job, const char *folder)
     crypto_generichash_state state;
     uint8_t hash[crypto_generichash_BYTES_MIN];
     char hex[2 * sizeof hash + 1], tokenizer[24];
-    size_t size;
 
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return cli_fail_errno(folder);
@@ -73,12 +72,8 @@ static int name_cache(struct job *job, const char *folder)
     }
     crypto_generichash_final(&state, hash, sizeof hash);
     cli_hex(hex, hash, sizeof hash);
-    size = strlen(folder) + sizeof hex + sizeof "/.corpus";
-    job->path = malloc(size);
-    if (!job->path)
-        return cli_no_memory(folder);
-    snprintf(job->path, size, "%s/%s.corpus", folder, hex);
-    return 0;
+    job->path = cli_text("%s/%s.corpus", folder, hex);
+    return job->path ? 0 : cli_no_memory(folder);
 }
 
 static void finish_job(struct job *job)

@@ -14,24 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-
-    return n > m && strcmp(text + n - m, end) == 0;
-}
-
 char *train_checkpoint_path(const char *model)
 {
-    const size_t cut = ends_with(model, ".smol") ? 5 : ends_with(model, ".safetensors") ? 12 : 0;
-    const size_t n = strlen(model) - cut;
-    char *path = malloc(n + sizeof ".ckpt");
+    const size_t cut = cli_ends_with(model, ".smol")          ? 5
+                       : cli_ends_with(model, ".safetensors") ? 12
+                                                              : 0;
 
-    if (path) {
-        memcpy(path, model, n);
-        memcpy(path + n, ".ckpt", sizeof ".ckpt");
-    }
-    return path;
+    return cli_text("%.*s.ckpt", (int)(strlen(model) - cut), model);
 }
 
 /* Fails unless a file can be put there: its folder takes files, and it is no folder itself. */
@@ -56,7 +45,7 @@ static int check_place(const char *path)
 
 int train_output_open(struct train_output *output, const struct train_args *args)
 {
-    const bool tensors = ends_with(args->output, ".safetensors");
+    const bool tensors = cli_ends_with(args->output, ".safetensors");
     struct train_output o = {.path = args->output};
     int code;
 

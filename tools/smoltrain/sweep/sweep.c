@@ -32,25 +32,15 @@ struct series {
     size_t n, n_done;
 };
 
-/* folder/name; d, if it is not 0, goes between name and end. */
-static char *join(const char *folder, const char *name, uint32_t d, const char *end)
-{
-    const size_t size = strlen(folder) + strlen(name) + strlen(end) + 16;
-    char *path = malloc(size), number[16] = "";
-
-    if (d != 0)
-        snprintf(number, sizeof number, "-%lu", (unsigned long)d);
-    if (path)
-        snprintf(path, size, "%s/%s%s%s", folder, name, number, end);
-    return path;
-}
-
 static int set_up_run(struct run *r, const char *folder, const char *method, uint32_t d)
 {
     const bool full = strcmp(method, SWEEP_FULL) == 0;
+    char number[16] = "";
 
-    r->model = join(folder, method, d, full ? ".safetensors" : ".smol");
-    r->log = join(folder, method, d, ".jsonl");
+    if (d)
+        snprintf(number, sizeof number, "-%lu", (unsigned long)d);
+    r->model = cli_text("%s/%s%s%s", folder, method, number, full ? ".safetensors" : ".smol");
+    r->log = cli_text("%s/%s%s.jsonl", folder, method, number);
     r->checkpoint = r->model ? train_checkpoint_path(r->model) : NULL;
     if (!r->log || !r->checkpoint)
         return cli_no_memory(folder);
@@ -65,9 +55,9 @@ static int set_up(struct series *s)
 
     s->runs = calloc(s->args.n + 2, sizeof *s->runs);
     s->logs = calloc(s->args.n + 2, sizeof *s->logs);
-    s->markdown = join(folder, "sweep", 0, ".md");
-    s->csv = join(folder, "sweep", 0, ".csv");
-    s->picture = join(folder, "sweep", 0, ".svg");
+    s->markdown = cli_text("%s/sweep.md", folder);
+    s->csv = cli_text("%s/sweep.csv", folder);
+    s->picture = cli_text("%s/sweep.svg", folder);
     if (!s->runs || !s->logs || !s->markdown || !s->csv || !s->picture)
         return cli_no_memory(folder);
     while (code == 0 && s->n < s->args.n + 2) {
