@@ -12,9 +12,10 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
                  "NAME"),
         CLI_WORD("kv", 0, &w->kv, "of the KV cache: f32; f16, q8 are smaller, other text", "TYPE"),
         CLI_FLAG("fast", 0, &w->is_fast, "approximate products, which may change the text"),
-        CLI_WORD("mem", 0, &w->mem, "most memory, e.g. 64M; what is over may hold weights", "SIZE"),
+        CLI_WORD("mem", 0, &w->mem, "memory limit, e.g. 64M; what is left may hold weights",
+                 "SIZE"),
         CLI_INT("batch-size", 'b', &w->batch,
-                "prompt tokens side by side; fewer take less memory (64)", "N"),
+                "prompt tokens in a batch; fewer take less memory (64)", "N"),
         POPT_TABLEEND,
     };
 

@@ -61,7 +61,7 @@ static void put_series(FILE *script, const struct sweep_series *s, size_t i)
 
 static void put_sweep(FILE *script, const struct sweep *s)
 {
-    plot_frame(script, "d (learned numbers in a vector)", "validation loss (nats per token)", true);
+    plot_frame(script, "d (parameters in a vector)", "validation loss (nats per token)", true);
     fputs(PLOT_KEY_ABOVE "set offsets 0, 0, graph 0.06, graph 0.06\n", script);
     put_d_range(script, s);
     put_levels(script, s);

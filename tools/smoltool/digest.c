@@ -118,7 +118,7 @@ static int print_statement(FILE *to, struct digest *digests, size_t n, const cha
         return code;
     object = statement(digests, n, subject);
     if (!object || json_dumpf(object, to, JSON_INDENT(2)) != 0)
-        code = cli_fail(NULL, "a name that is not UTF-8, or no memory");
+        code = cli_fail(NULL, "a name is not UTF-8, or out of memory");
     else
         fputc('\n', to);
     json_decref(object);

@@ -91,7 +91,7 @@ static int run(void *context, const char *const *arguments)
     if (!o->output)
         return cli_usage_error("--output", "is missing");
     if (o->name && !is_identifier(o->name))
-        return cli_usage_error("--name", "takes a name of C, at most 64 letters");
+        return cli_usage_error("--name", "takes a C identifier of at most 64 characters");
     return embed(arguments[0], o->output, o->name ? o->name : "model");
 }
 

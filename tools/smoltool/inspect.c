@@ -55,10 +55,10 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
     static const char *const matrix_sources[] = {"one frozen basis",
                                                  "own alphas",
                                                  "shared alphas",
-                                                 "own numbers by Fastfood",
-                                                 "shared numbers by Fastfood",
-                                                 "own numbers by Fourier",
-                                                 "shared numbers by Fourier",
+                                                 "own parameters by Fastfood",
+                                                 "shared parameters by Fastfood",
+                                                 "own parameters by Fourier",
+                                                 "shared parameters by Fourier",
                                                  "",
                                                  "factors of own alphas"};
     static const char *const norm_sources[] = {"gain 1, bias 0", "own alphas", "stored vectors"};
@@ -130,12 +130,12 @@ static void print_alphas(const struct smol_file *file)
 static void print_sizes(const struct smol_size_report *r, uint64_t numbers)
 {
     print_count("non-embedding bytes", r->non_embedding, "");
-    print_count("non-embedding numbers", numbers, "");
+    print_count("non-embedding parameters", numbers, "");
     print_count("file", r->file, "bytes");
     puts("");
     print_count("  header and directory", r->header + r->directory, "");
     print_count("  configuration", r->config, "");
-    print_count("  learned numbers", r->learned, "");
+    print_count("  parameters", r->learned, "");
     print_count("  hash", r->hash, "");
     print_count("  signature", r->signature, "");
     print_count("  gaps", r->padding, "");

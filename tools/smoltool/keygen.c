@@ -22,7 +22,7 @@ static int new_password(char password[KEY_FILE_MAX_PASSWORD], const struct key_o
 
     if (code != 0 || o->password_file || isatty(STDIN_FILENO) != 1)
         return code;
-    code = key_file_password(again, "The same again", NULL);
+    code = key_file_password(again, "Repeat the password", NULL);
     if (code == 0 && strcmp(password, again) != 0)
         code = cli_fail(NULL, "the two passwords differ");
     sodium_memzero(again, sizeof again);

@@ -15,7 +15,7 @@ static const struct command {
     const char *what;
 } commands[] = {
     {"inspect", tool_inspect, "smoltool inspect", "show what a model is made of"},
-    {"diff", tool_diff, "smoltool diff", "tell what differs between two models"},
+    {"diff", tool_diff, "smoltool diff", "show what differs between two models"},
     {"verify", tool_verify, "smoltool verify", "check checksums, hash and signature"},
     {"keygen", tool_keygen, "smoltool keygen", "make a key pair (minisign's format)"},
     {"sign", tool_sign, "smoltool sign", "put a signature into a model, or beside any file"},
@@ -24,7 +24,7 @@ static const struct command {
     {"weights", tool_weights, "smoltool weights", "write the exact weights of a tensor as .npy"},
     {"export", tool_export, "smoltool export", "write all weights as safetensors, .npz or GGUF"},
     {"embed-c", tool_embed, "smoltool embed-c", "write a model as a C header"},
-    {"quantize", tool_quantize, "smoltool quantize", "put the embeddings into fewer bits"},
+    {"quantize", tool_quantize, "smoltool quantize", "store the embeddings in fewer bits"},
     {"tokenizer", tool_tokenizer, "smoltool tokenizer", "import, train and try tokenizers"},
     {"plot", tool_plot, "smoltool plot", "draw training runs from their logs"},
     {"elephant", tool_elephant, "smoltool elephant",

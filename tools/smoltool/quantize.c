@@ -195,7 +195,7 @@ static void print_losses(const struct losses *l)
     print_table(&l->wpe);
     printf("file %s to %s\n", cli_size(from, l->bytes_before), cli_size(to, l->bytes_after));
     if (l->has_text)
-        printf("text %.6f to %.6f nats a token, perplexity %.4f to %.4f (%+.4f)\n", l->before,
+        printf("text %.6f to %.6f nats per token, perplexity %.4f to %.4f (%+.4f)\n", l->before,
                l->after, before, after, after - before);
 }
 

@@ -76,8 +76,8 @@ int train_seed_search(uint64_t *seed, const struct train_args *args, const struc
             *seed = options.seed;
         }
     }
-    say("seed %" PRIu64
-        " it is: %.5f nats below the first seed's loss, %.5f below the mean of %u\n",
+    say("chose seed %" PRIu64
+        ": %.5f nats below the first seed's loss, %.5f below the mean of %u\n",
         *seed, first - best, sum / args->seed_search - best, args->seed_search);
     return 0;
 }

@@ -260,7 +260,7 @@ def vocab(*more):
 
 
 def test_merges_that_are_wrong(folder):
-    for text, says in (('t e\nt e\n', 'merge 1 makes a token that there is already'), ('te e\n', 'merge 0 is of a token'), ('t te\n', 'merge 0'),
+    for text, says in (('t e\nt e\n', 'merge 1 makes a token that already exists'), ('te e\n', 'merge 0 uses a token'), ('t te\n', 'merge 0'),
                        ('te t\n', 'merge 0'), ('xx xx\nx x\n', 'merge 0'), ('t\n', 'no two tokens'), ('t  e\n', 'no two tokens'), (' te\n', 'no two tokens'),
                        ('t e \n', 'no two tokens'), ('t e\r\n', 'merge 0'), ('\0 a\n', 'merge 0'), ('Ā Ā\nĀĀ \xff\xff\n', 'merge 1'),
                        ('a a\n' + ''.join('%s %s\n' % ('a' * 2 ** i, 'a' * 2 ** i) for i in range(1, 11)), 'over 1024 bytes'),
@@ -334,7 +334,7 @@ def test_tokenizer_json_that_is_wrong(folder):
                        ('pre_tokenizer', {'pre_tokenizer__add_prefix_space': True}), ('pre_tokenizer', {'pre_tokenizer__use_regex': False}),
                        ('no vocabulary', {'model__vocab': []}), ('no list of merges', {'model__merges': {}}), ('neither a text', {'model__merges': [['t', 'e', 'e']]}),
                        ('neither a text', {'model__merges': [1]}), ('neither made', {'model__vocab': vocab('te', 'tee', 'xyz')}),
-                       ('takes away spaces', {'added_tokens': [{'id': 258, 'content': 'x y', 'lstrip': True}]}),
+                       ('strips spaces', {'added_tokens': [{'id': 258, 'content': 'x y', 'lstrip': True}]}),
                        ('without content', {'added_tokens': [{'id': 258}]}), ('without content', {'added_tokens': [{'content': 'x y'}]}),
                        ('another one', {'added_tokens': [{'id': 64, 'content': 'a'}]}),
                        ('twice', {'added_tokens': [{'id': 258, 'content': 'x y'}, {'id': 258, 'content': 'z z'}]})):

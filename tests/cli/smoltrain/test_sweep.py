@@ -90,7 +90,7 @@ def test_runs_and_tables(folder):
     run(smoltrain, '--data', folder / 'text', *small, '--method', 'alpha', '--d', '3', '--steps', '60', '-o', alone)
     assert alone.read_bytes() == (out / 'alpha-3.smol').read_bytes()
     assert done.stdout.splitlines()[-1].startswith('alpha: ')
-    assert 'd (learned numbers in a vector)' in (out / 'sweep.svg').read_text()
+    assert 'd (parameters in a vector)' in (out / 'sweep.svg').read_text()
 
 
 def test_d90(folder):
@@ -173,7 +173,7 @@ def test_other_options_are_refused(folder):
     for other in (text + b'more', bytes([text[0] ^ 1]) + text[1:], text[:-1] + b'?'):
         (folder / 'text').write_bytes(other)
         done = sweep(folder, code=1)
-        assert done.stderr == f'smoltrain sweep: {folder}/out/embed.smol: of another text; choose another folder, or delete it\n', done.stderr
+        assert done.stderr == f'smoltrain sweep: {folder}/out/embed.smol: was made with another text; choose another folder, or delete it\n', done.stderr
     (folder / 'out/embed.jsonl').write_text('nonsense\n')
     assert 'embed.jsonl: line 1' in sweep(folder, code=1).stderr
 
@@ -190,7 +190,7 @@ def test_another_tokenizer_is_refused(folder):
     assert tokenizers[0].read_bytes() != tokenizers[1].read_bytes()
     sweep(folder, '--tokenizer', tokenizers[0], '--steps', '10')
     done = sweep(folder, '--tokenizer', tokenizers[1], '--steps', '10', code=1)
-    assert done.stderr == f'smoltrain sweep: {folder}/out/embed.smol: of another tokenizer; choose another folder, or delete it\n', done.stderr
+    assert done.stderr == f'smoltrain sweep: {folder}/out/embed.smol: was made with another tokenizer; choose another folder, or delete it\n', done.stderr
     assert 'run 1' not in sweep(folder, '--tokenizer', tokenizers[0], '--steps', '10').stderr
 
 

@@ -67,7 +67,7 @@ static void print_learned(const json_t *learned)
     const char *name;
     json_t *entry;
 
-    printf("  %.0f and %.0f numbers", number(learned, "a"), number(learned, "b"));
+    printf("  %.0f and %.0f parameters", number(learned, "a"), number(learned, "b"));
     if (number(learned, "compared") > 0) {
         fputs("; ", stdout);
         print_off(learned);
@@ -79,7 +79,7 @@ static void print_learned(const json_t *learned)
         if (json_object_get(entry, "compared"))
             print_off(entry);
         else
-            printf("%.0f and %.0f numbers", number(entry, "a"), number(entry, "b"));
+            printf("%.0f and %.0f parameters", number(entry, "a"), number(entry, "b"));
         putchar('\n');
     }
 }

@@ -53,7 +53,7 @@ static int parse(struct outline *o, char *text, const char *path)
         if (*text == '\0' || *text == '#')
             continue;
         if (!parse_point(&point, text))
-            return cli_fail(path, "line %zu: wants two numbers of at most 1e100", line);
+            return cli_fail(path, "line %zu: expected two numbers of at most 1e100", line);
         if (o->n == OUTLINE_MAX_POINTS)
             return cli_fail(path, "line %zu: more than 1000000 points", line);
         if (!append(o, &capacity, point))

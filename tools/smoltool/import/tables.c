@@ -35,7 +35,7 @@ static enum smol_status open_safetensors(struct import_table *t, bool *found, co
         form_name(name, form, stem, "");
         array = smol_safetensors_find(t->source.tensors, name);
         if (array && *found)
-            return cli_error(error, SMOL_E_TENSOR, "%.64s: there under two names", name);
+            return cli_error(error, SMOL_E_TENSOR, "%.64s: present under two names", name);
         if (!array)
             continue;
         t->array = *array;
@@ -81,7 +81,7 @@ static enum smol_status take_member(struct import_table *t, zip_t *zip, zip_uint
         return cli_error(error, SMOL_E_ENUM, "%.64s: neither stored nor deflated", about.name);
     if (about.size == 0 || about.size > MAX_MEMBER_BYTES ||
         about.size / MAX_INFLATION > about.comp_size)
-        return cli_error(error, SMOL_E_SIZE, "%.64s: its stated size cannot be", about.name);
+        return cli_error(error, SMOL_E_SIZE, "%.64s: impossible size", about.name);
     s->member_bytes = (size_t)about.size;
     s->member = cli_memory(s->member_bytes);
     if (!s->member)
@@ -111,7 +111,7 @@ static enum smol_status find_member(zip_uint64_t *index, bool *found, zip_t *zip
             if (strcmp(member, name) != 0)
                 continue;
             if (*found)
-                return cli_error(error, SMOL_E_TENSOR, "%.64s: there twice", name);
+                return cli_error(error, SMOL_E_TENSOR, "%.64s: present twice", name);
             *found = true;
             *index = (zip_uint64_t)i;
         }

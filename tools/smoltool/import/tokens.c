@@ -63,14 +63,13 @@ static int add_merge(struct import *m, const char *left, size_t n_left, const ch
     if (make_room(m))
         return CLI_FAILED;
     if (!l || !r)
-        return cli_fail(m->path, "merge %u is of a token that nothing before it makes",
-                        m->n_merges);
+        return cli_fail(m->path, "merge %u uses a token that nothing before it makes", m->n_merges);
     if (n_left + n_right >= sizeof joined)
         return cli_fail(m->path, "merge %u makes a token of over 1024 bytes", m->n_merges);
     memcpy(joined, left, n_left);
     memcpy(joined + n_left, right, n_right);
     if (json_object_getn(m->numbers, joined, n_left + n_right))
-        return cli_fail(m->path, "merge %u makes a token that there is already", m->n_merges);
+        return cli_fail(m->path, "merge %u makes a token that already exists", m->n_merges);
     m->merges[m->n_merges] =
         (struct smol_merge){(uint32_t)json_integer_value(l), (uint32_t)json_integer_value(r)};
     if (json_object_setn_new(m->numbers, joined, n_left + n_right,
@@ -87,8 +86,7 @@ static int add_line(struct import *m, const char *line, size_t n)
     const size_t n_left = space ? (size_t)(space - line) : 0, n_right = space ? n - n_left - 1 : 0;
 
     if (n_left == 0 || n_right == 0 || memchr(space + 1, ' ', n_right))
-        return cli_fail(m->path, "merge %u is no two tokens with a space between them",
-                        m->n_merges);
+        return cli_fail(m->path, "merge %u: expected two tokens separated by a space", m->n_merges);
     return add_merge(m, line, n_left, space + 1, n_right);
 }
 
@@ -126,7 +124,8 @@ static int add_merges_json(struct import *m, const json_t *merges)
             if (add_line(m, json_string_value(merge), json_string_length(merge)))
                 return CLI_FAILED;
         } else if (json_array_size(merge) != 2 || !json_is_string(left) || !json_is_string(right)) {
-            return cli_fail(m->path, "merge %u is neither a text nor two", m->n_merges);
+            return cli_fail(m->path, "merge %u is neither a string nor a pair of them",
+                            m->n_merges);
         } else if (add_merge(m, json_string_value(left), json_string_length(left),
                              json_string_value(right), json_string_length(right))) {
             return CLI_FAILED;
@@ -152,7 +151,7 @@ static int add_special(struct import *m, const char *text, json_int_t number)
             m->path, "token %lld: that is over 256 tokens that no merge makes, or a gap before it",
             (long long)number);
     if (m->specials[place] && strcmp(m->specials[place], text) != 0)
-        return cli_fail(m->path, "token %lld is there twice", (long long)number);
+        return cli_fail(m->path, "token %lld occurs twice", (long long)number);
     m->n_specials += !m->specials[place];
     m->specials[place] = text;
     return 0;
@@ -170,7 +169,7 @@ static int take_numbers(struct import *m, json_t *left, json_t *vocab)
     {
         const json_t *number = json_object_get(m->numbers, key);
         if (!json_is_integer(value))
-            return cli_fail(m->path, "a token whose number is none");
+            return cli_fail(m->path, "the number of a token is not an integer");
         if (!number) {
             if (json_object_set(left, key, value))
                 return cli_no_memory(m->path);
@@ -233,10 +232,10 @@ static int check_kind(const struct import *m, const json_t *file)
         return cli_fail(m->path, "the model is not of type BPE");
     for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
         if (!is_false(model, absent[i]))
-            return cli_fail(m->path, "the model has '%s', which a .smol file cannot say",
+            return cli_fail(m->path, "the model has '%s', which a .smol file cannot express",
                             absent[i]);
     if (!is_false(file, "normalizer"))
-        return cli_fail(m->path, "it has a normalizer, which a .smol file cannot say");
+        return cli_fail(m->path, "it has a normalizer, which a .smol file cannot express");
     if (!split_type || strcmp(split_type, "ByteLevel") != 0 ||
         !is_false(split, "add_prefix_space") || json_is_false(json_object_get(split, "use_regex")))
         return cli_fail(
@@ -261,11 +260,11 @@ static int take_added(struct import *m, const json_t *file, json_t *left)
         if (!is_false(token, "single_word") || !is_false(token, "lstrip") ||
             !is_false(token, "rstrip"))
             return cli_fail(m->path,
-                            "added token %lld takes away spaces, which a .smol file cannot say",
+                            "added token %lld strips spaces, which a .smol file cannot express",
                             (long long)json_integer_value(id));
         if (json_object_get(m->numbers, json_string_value(content)) ||
             (same && !json_equal(same, id)))
-            return cli_fail(m->path, "added token %lld is another one in the vocabulary",
+            return cli_fail(m->path, "added token %lld has another number in the vocabulary",
                             (long long)json_integer_value(id));
         if (add_special(m, json_string_value(content), json_integer_value(id)))
             return CLI_FAILED;
@@ -307,7 +306,7 @@ static int write(uint8_t **bytes, size_t *size_bytes, const struct import *m)
     for (uint32_t i = 0; i < m->n_specials; i++) {
         const size_t length = m->specials[i] ? strlen(m->specials[i]) : 0;
         if (length == 0 || length > 255)
-            return cli_fail(m->path, length ? "a special token of over 255 bytes"
+            return cli_fail(m->path, length ? "a special token is longer than 255 bytes"
                                             : "the numbers of special tokens have a gap");
         specials[n++] = (uint8_t)length;
         memcpy(specials + n, m->specials[i], length);
@@ -349,13 +348,14 @@ static int take_all(struct import *m, const struct import_source *first,
                     const struct import_source *second, json_t *json)
 {
     if (json && json_is_object(json_object_get(json, "model")))
-        return second ? cli_fail(m->path, "has its merges itself; '%s' is one file too many",
+        return second ? cli_fail(m->path, "contains its own merges; '%s' is one file too many",
                                  second->path)
                       : take_tokenizer_json(m, json);
     if (json && !second)
         return cli_fail(m->path, "is a vocabulary; its merges.txt is missing");
     if (!json && second)
-        return cli_fail(m->path, "has its merges itself; '%s' is one file too many", second->path);
+        return cli_fail(m->path, "contains its own merges; '%s' is one file too many",
+                        second->path);
     m->path = (second ? second : first)->path;
     if (add_lines(m, (second ? second : first)->bytes))
         return CLI_FAILED;

@@ -127,7 +127,7 @@ static int make_from(struct new_options *o, const struct imports *from,
     if (smol_config_check(&config, &error))
         return cli_usage_error("shape", error.text);
     if (config.tokenizer != SMOL_TOKENIZER_BYTES && config.vocab < smol_token_count(tokenizer))
-        return cli_usage_error("--vocab", "has no room for the tokens of the tokenizer");
+        return cli_usage_error("--vocab", "is too small for the tokens of the tokenizer");
     bytes = new_file(&size, &config, from, tokenizer->tokenizer, &path, &error);
     if (!bytes)
         return cli_complain(path, &error);
@@ -179,14 +179,14 @@ int tool_new(int argc, const char **argv)
                  "fourier or "
                  "fourier-global",
                  "NAME"),
-        CLI_INT("d", 0, &o.d, "numbers of each vector of alphas (5) or projection (1000)", "N"),
+        CLI_INT("d", 0, &o.d, "parameters of each vector of alphas (5) or projection (1000)", "N"),
         CLI_INT("rank", 0, &o.rank, "rank of the factors of lora or nola (4)", "N"),
         CLI_WORD("dist", 0, &o.dist, "sign (default) or gauss", "NAME"),
         CLI_WORD("norms", 0, &o.norms, "frozen (default), alpha or stored", "NAME"),
         CLI_FLAG("gains", 0, &o.gains, "a factor of each output of a matrix"),
         CLI_FLAG("bias", 0, &o.bias, "a number added to each output of a matrix"),
-        CLI_REAL("sparse", 0, &o.sparse, "numbers in seeded places of each row: a part of it, 0.03",
-                 "X"),
+        CLI_REAL("sparse", 0, &o.sparse,
+                 "parameters in seeded places of each row: a fraction of it, 0.03", "X"),
         CLI_FLAG("layer-gains", 0, &o.layer_gains,
                  "a factor of each layer's share of a -global projection"),
         CLI_WORD("embedding-type", 0, &o.type, "q8 (default), q4, f16 or f32", "NAME"),

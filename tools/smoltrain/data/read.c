@@ -39,7 +39,7 @@ static enum smol_status read_gz(size_t *n, struct stream *s, char block[BLOCK_BY
         return train_texts_fail(&s->texts, SMOL_E_IO, "cannot decompress: %s",
                                 code == Z_ERRNO ? strerror(errno) : why);
     if (gzdirect(s->gz) != 0)
-        return train_texts_fail(&s->texts, SMOL_E_IO, "not what gzip writes");
+        return train_texts_fail(&s->texts, SMOL_E_IO, "not in gzip format");
     *n = (size_t)got;
     return SMOL_OK;
 }

@@ -169,7 +169,7 @@ static int take_finished(struct run_log *log, bool *done, const struct run *r,
         run_log_free(log);
     if (!other)
         return 0;
-    return cli_fail(r->model, "of %s; choose another folder, or delete it", other);
+    return cli_fail(r->model, "was made with %s; choose another folder, or delete it", other);
 }
 
 static int do_run(struct run_log *log, struct run *r, const struct train_data *data, size_t i,
@@ -186,7 +186,7 @@ static int do_run(struct run_log *log, struct run *r, const struct train_data *d
     if (code == 0)
         code = take_finished(log, &done, r, &data->corpus);
     if (code == 0 && !done)
-        code = cli_fail(r->log, "does not hold the run that has just ended");
+        code = cli_fail(r->log, "does not contain the run that just ended");
     return code;
 }
 

@@ -25,7 +25,7 @@ void sweep_table_markdown(FILE *to, const struct sweep *s, const struct run_log 
     char *options = cli_json_text(json_object_get(logs[0].start, "options"),
                                   JSON_COMPACT | JSON_REAL_PRECISION(9));
 
-    fputs("| method | d | numbers outside the embeddings | bytes outside the embeddings | "
+    fputs("| method | d | parameters outside the embeddings | bytes outside the embeddings | "
           "validation loss, nats per "
           "token | bits per byte | of the way from `" SWEEP_BASELINE "` to `" SWEEP_FULL
           "` | tokens/s |\n"
