@@ -37,6 +37,8 @@ uint32_t smol_start_token(const struct smol_file *file);
 /* The token of SMOL_END_OF_TEXT. false, and *token untouched, if there is none. */
 bool smol_end_token(uint32_t *token, const struct smol_file *file);
 
+/* Bytes of the UTF-8 character that begins text, 0 if none does. size_bytes > 0. */
+size_t smol_utf8_character(const uint8_t *text, size_t size_bytes);
 /* How many of the last bytes of text begin a UTF-8 character that is not complete
  * yet (0..3); 0 if they can no longer become one. Text up to there can be shown. */
 size_t smol_utf8_incomplete(const uint8_t *text, size_t size_bytes);

@@ -1,8 +1,6 @@
 /* Characters of UTF-8, and where text may be cut. SPEC.md 9. */
 #include "base/utf8.h"
 
-#include <smol/tokenizer.h>
-
 /* How many bytes a character has whose first byte is lead; 0 if none begins so. */
 static size_t character_bytes(uint8_t lead)
 {

@@ -2,12 +2,7 @@
 #ifndef SMOL_UTF8_H
 #define SMOL_UTF8_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-/* Bytes of the character that begins text, 0 if none does. size_bytes > 0. */
-size_t smol_utf8_character(const uint8_t *text, size_t size_bytes);
+#include <smol/tokenizer.h>
 
 /* Bytes of the longest run of characters, or else of stray bytes, that begins text. size_bytes > 0.
  */

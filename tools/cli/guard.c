@@ -137,4 +137,28 @@ int cli_check_unchanged(const struct smol_mapping *mapping, const char *path)
     return smol_mapping_check(mapping, &error) ? cli_complain(path, &error) : 0;
 }
 
-void cli_guard_output(const char *path) { atomic_store(&output, path); }
+enum smol_status cli_writer_open(struct smol_writer **writer, const char *path,
+                                 struct smol_error *error)
+{
+    const enum smol_status status = smol_writer_open(writer, path, 0644, error);
+
+    atomic_store(&output, status ? NULL : path);
+    return status;
+}
+
+enum smol_status cli_writer_end(struct smol_writer *writer, enum smol_status status,
+                                const struct smol_mapping *source, struct smol_error *error)
+{
+    struct smol_error changed;
+
+    if (smol_mapping_check(source, &changed)) {
+        *error = changed;
+        status = changed.code;
+    }
+    if (status || !writer)
+        smol_writer_abort(writer);
+    else
+        status = smol_writer_commit(writer, error);
+    atomic_store(&output, NULL);
+    return status;
+}

@@ -17,8 +17,13 @@ void cli_unmap(struct smol_mapping *mapping);
  * CLI_FAILED after a message. */
 int cli_check_unchanged(const struct smol_mapping *mapping, const char *path);
 
-/* A file that is being written: if the program ends so, its temporary sibling is removed. One at a
- * time; NULL: none. */
-void cli_guard_output(const char *path);
+/* A file that is being written, one at a time; if the program ends so, its temporary sibling is
+ * removed. */
+enum smol_status cli_writer_open(struct smol_writer **writer, const char *path,
+                                 struct smol_error *error);
+/* Commits, unless status says that something failed or the source has changed meanwhile, which is
+ * told first. A writer of NULL is the standard output. */
+enum smol_status cli_writer_end(struct smol_writer *writer, enum smol_status status,
+                                const struct smol_mapping *source, struct smol_error *error);
 
 #endif

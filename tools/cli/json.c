@@ -2,6 +2,8 @@
 #include "cli/json.h"
 #include "cli/cli.h"
 
+#include <smol/tokenizer.h>
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,22 +57,9 @@ char *cli_json_text(const json_t *object, size_t flags)
     return NULL;
 }
 
-/* Length of the character at text, 0 if it is not one. */
-static size_t valid_character(const char *text, size_t left)
-{
-    for (size_t n = 1; n <= 4 && n <= left; n++) {
-        json_t *s = json_stringn(text, n);
-        if (s) {
-            json_decref(s);
-            return n;
-        }
-    }
-    return 0;
-}
-
 json_t *cli_json_string(const void *text, size_t size_bytes)
 {
-    const char *bytes = text;
+    const uint8_t *bytes = text;
     char *clean = malloc(3 * size_bytes + 1);
     size_t n = 0, length;
     json_t *json;
@@ -78,8 +67,8 @@ json_t *cli_json_string(const void *text, size_t size_bytes)
     if (!clean)
         return NULL;
     for (size_t i = 0; i < size_bytes; i += length ? length : 1) {
-        length = valid_character(bytes + i, size_bytes - i);
-        memcpy(clean + n, length ? bytes + i : "\xef\xbf\xbd", length ? length : 3);
+        length = smol_utf8_character(bytes + i, size_bytes - i);
+        memcpy(clean + n, length ? (const char *)bytes + i : "\xef\xbf\xbd", length ? length : 3);
         n += length ? length : 3;
     }
     json = json_stringn(clean, n);

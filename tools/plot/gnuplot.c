@@ -2,8 +2,9 @@
 #include "plot/gnuplot.h"
 #include "cli/cli.h"
 
+#include <smol/tokenizer.h>
+
 #include <errno.h>
-#include <jansson.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -38,10 +39,11 @@ FILE *gnuplot_begin(const char *output, unsigned width, unsigned height)
 
 static bool is_utf8(const char *text)
 {
-    json_t *string = json_string(text);
+    size_t left = strlen(text), n = 1;
 
-    json_decref(string);
-    return string != NULL;
+    for (; left && n; text += n, left -= n)
+        n = smol_utf8_character((const uint8_t *)text, left);
+    return !left;
 }
 
 /* Single quotes, in which gnuplot expands nothing; a quote is written twice. */

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/json.h"
+#include "cli/text_stream.h"
 #include "smoltool/smoltool.h"
 
 #include <sodium.h>
@@ -130,24 +131,22 @@ static int print_statement(FILE *to, struct digest *digests, size_t n, const cha
 /* The text in memory, so that a file of it appears whole. */
 static int write_text(const struct digest_options *o, struct digest *digests, size_t n)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *to = open_memstream(&text, &size);
+    struct text_stream s;
     int code = 0;
 
-    if (!to)
+    if (!text_stream_open(&s))
         return cli_no_memory(NULL);
     if (o->oms)
-        code = print_statement(to, digests, n, o->name);
+        code = print_statement(s.to, digests, n, o->name);
     for (size_t i = 0; !o->oms && i < n; i++)
-        print_line(to, &digests[i]);
-    if (fclose(to) != 0 && code == 0)
+        print_line(s.to, &digests[i]);
+    if (!text_stream_close(&s) && code == 0)
         code = cli_no_memory(NULL);
     if (code == 0 && o->output)
-        code = cli_write_file(o->output, text, size);
+        code = cli_write_file(o->output, s.text, s.n);
     else if (code == 0)
-        fwrite(text, 1, size, stdout); /* whether it could is asked at the end of the program */
-    free(text);
+        fwrite(s.text, 1, s.n, stdout); /* whether it could is asked at the end of the program */
+    free(s.text);
     return code;
 }
 

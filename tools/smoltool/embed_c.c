@@ -5,7 +5,6 @@
 #include "smoltool/smoltool.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MAX_NAME 64u
@@ -65,21 +64,15 @@ static int embed(const char *path, const char *output, const char *name)
     struct smol_mapping mapping;
     struct smol_file file;
     struct smol_error error;
-    struct export_out *out;
+    struct export_out out;
     enum smol_status status;
 
     if (cli_open(&mapping, &file, path, cli_cores(), &error))
         return cli_complain(path, &error);
-    out = malloc(sizeof *out);
-    if (out) {
-        export_out_open(out, output, &error);
-        put_head(out, &file, name);
-        put_bytes(out, &file.bytes);
-        status = export_out_close(out, &mapping);
-    } else {
-        status = cli_error_memory(&error);
-    }
-    free(out);
+    export_out_open(&out, output, &error);
+    put_head(&out, &file, name);
+    put_bytes(&out, &file.bytes);
+    status = export_out_close(&out, &mapping);
     cli_unmap(&mapping);
     return status ? cli_complain(status == SMOL_E_CHANGED ? path : output, &error) : 0;
 }

@@ -24,6 +24,27 @@ void table_put_row(uint8_t *embeddings, const struct smol_table_layout *at, enum
         smol_encode_numbers(dest, type, values, width);
 }
 
+bool table_rows_init(struct table_rows *r, const struct smol_file *a,
+                     const struct smol_tensor *of_a, const struct smol_file *b,
+                     const struct smol_tensor *of_b)
+{
+    const size_t for_a = smol_tensor_scratch_bytes(a, of_a),
+                 for_b = smol_tensor_scratch_bytes(b, of_b);
+
+    r->scratch_bytes = for_a > for_b ? for_a : for_b;
+    r->a = malloc(of_a->cols * sizeof *r->a);
+    r->b = malloc(of_b->cols * sizeof *r->b);
+    r->scratch = cli_memory(r->scratch_bytes);
+    return r->a && r->b && r->scratch;
+}
+
+void table_rows_free(struct table_rows *r)
+{
+    free(r->a);
+    free(r->b);
+    cli_memory_free(r->scratch, r->scratch_bytes);
+}
+
 uint8_t *table_file(uint64_t *size_bytes, const struct smol_parts *parts, struct smol_error *error)
 {
     uint8_t *bytes;

@@ -2,11 +2,22 @@
 #ifndef EMBEDDING_ROWS_H
 #define EMBEDDING_ROWS_H
 
-#include <smol/file.h>
+#include <smol/weights.h>
 
 /* Row row of width floats into a table of EMBD; at: where its parts lie. */
 void table_put_row(uint8_t *embeddings, const struct smol_table_layout *at, enum smol_dtype type,
                    uint64_t row, const float *values, uint32_t width);
+
+/* Memory to read the rows of two tables with. false if there is none; free it all the same. */
+struct table_rows {
+    double *a, *b; /* (C) of each */
+    void *scratch;
+    size_t scratch_bytes;
+};
+bool table_rows_init(struct table_rows *rows, const struct smol_file *a,
+                     const struct smol_tensor *of_a, const struct smol_file *b,
+                     const struct smol_tensor *of_b);
+void table_rows_free(struct table_rows *rows);
 
 /* The bytes of the file that parts make, for free(). NULL, with an error, if they cannot be had. */
 uint8_t *table_file(uint64_t *size_bytes, const struct smol_parts *parts, struct smol_error *error);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_LOGS 256u
+
 struct words {
     char *output, *kind, *x;
     int log_x;
@@ -26,8 +28,9 @@ static int plot(const char *output, const struct plot_options *o, const char *co
     size_t n = 0, n_read = 0;
     int code = 0;
 
-    while (paths[n])
-        n++;
+    for (; paths[n]; n++)
+        if (n == MAX_LOGS)
+            return cli_usage_error(paths[n], "more than 256 logs");
     logs = calloc(n, sizeof *logs);
     if (!logs)
         return cli_no_memory(output);

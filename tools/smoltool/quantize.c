@@ -36,66 +36,32 @@ struct losses {
 
 static double ratio(double error, double size) { return size > 0 ? sqrt(error / size) : 0; }
 
-/* A row of a table as floats; scratch and values as for smol_tensor_read. */
-static enum smol_status read_row(float *row, const struct smol_file *file,
-                                 const struct smol_tensor *t, uint32_t i, double *values,
-                                 void *scratch, struct smol_error *error)
-{
-    const enum smol_status status = smol_tensor_read(values, file, t, i, 1, scratch, error);
-
-    for (uint32_t c = 0; !status && c < t->cols; c++)
-        row[c] = (float)values[c];
-    return status;
-}
-
-/* Memory for a row of a file's tables. */
-struct row_memory {
-    double *values;
-    float *row, *other;
-    void *scratch;
-    size_t scratch_bytes;
-};
-
-static bool row_memory_init(struct row_memory *m, const struct smol_file *file)
-{
-    struct smol_tensor t;
-
-    smol_tensor_at(&t, &file->config, 0);
-    m->scratch_bytes = smol_tensor_scratch_bytes(file, &t);
-    m->values = malloc(t.cols * sizeof *m->values);
-    m->row = malloc(t.cols * sizeof *m->row);
-    m->other = malloc(t.cols * sizeof *m->other);
-    m->scratch = cli_memory(m->scratch_bytes);
-    return m->values && m->row && m->other && m->scratch;
-}
-
-static void row_memory_free(struct row_memory *m)
-{
-    free(m->values);
-    free(m->row);
-    free(m->other);
-    cli_memory_free(m->scratch, m->scratch_bytes);
-}
-
 static enum smol_status encode_table(uint8_t *embeddings, const struct smol_table_layout *at,
                                      enum smol_dtype type, const struct smol_file *file,
-                                     uint32_t index, struct row_memory *m, struct smol_error *error)
+                                     uint32_t index, struct table_rows *m, struct smol_error *error)
 {
     enum smol_status status = SMOL_OK;
     struct smol_tensor t;
+    float *row;
 
     smol_tensor_at(&t, &file->config, index);
-    for (uint32_t i = 0; !status && i < t.rows; i++) {
-        status = read_row(m->row, file, &t, i, m->values, m->scratch, error);
-        if (!status)
-            table_put_row(embeddings, at, type, i, m->row, t.cols);
+    row = malloc(t.cols * sizeof *row);
+    if (!row)
+        return cli_error_memory(error);
+    for (uint32_t i = 0; i < t.rows; i++) {
+        if ((status = smol_tensor_read(m->a, file, &t, i, 1, m->scratch, error)) != SMOL_OK)
+            break;
+        for (uint32_t c = 0; c < t.cols; c++)
+            row[c] = (float)m->a[c];
+        table_put_row(embeddings, at, type, i, row, t.cols);
     }
+    free(row);
     return status;
 }
 
 static enum smol_status compare_table(struct table_loss *loss, const struct smol_file *before,
                                       const struct smol_file *after, uint32_t index,
-                                      struct row_memory *m, struct smol_error *error)
+                                      struct table_rows *m, struct smol_error *error)
 {
     double error_sum = 0, size_sum = 0;
     enum smol_status status = SMOL_OK;
@@ -104,11 +70,11 @@ static enum smol_status compare_table(struct table_loss *loss, const struct smol
     smol_tensor_at(&t, &before->config, index);
     for (uint32_t i = 0; !status && i < t.rows; i++) {
         double e = 0, s = 0;
-        status = read_row(m->row, before, &t, i, m->values, m->scratch, error);
+        status = smol_tensor_read(m->a, before, &t, i, 1, m->scratch, error);
         if (!status)
-            status = read_row(m->other, after, &t, i, m->values, m->scratch, error);
+            status = smol_tensor_read(m->b, after, &t, i, 1, m->scratch, error);
         for (uint32_t c = 0; !status && c < t.cols; c++) {
-            const double x = (double)m->row[c], off = (double)m->other[c] - x;
+            const double x = (double)(float)m->a[c], off = (double)(float)m->b[c] - x;
             e += off * off;
             s += x * x;
         }
@@ -123,7 +89,7 @@ static enum smol_status compare_table(struct table_loss *loss, const struct smol
 
 /* The bytes of the new file, for free(). NULL with an error. */
 static uint8_t *make_file(uint64_t *size_bytes, const struct smol_file *file, enum smol_dtype type,
-                          struct row_memory *m, struct smol_error *error)
+                          struct table_rows *m, struct smol_error *error)
 {
     struct smol_embedding_layout at;
     struct smol_parts parts;
@@ -228,7 +194,7 @@ static int print_json(const struct losses *l)
 
 /* The new bytes are read back as any file, so that what is measured is what is written. */
 static int write_and_tell(const struct quantize_options *o, const struct smol_file *before,
-                          const uint8_t *bytes, uint64_t size_bytes, struct row_memory *m)
+                          const uint8_t *bytes, uint64_t size_bytes, struct table_rows *m)
 {
     const char *from_wte = smol_dtype_name(before->config.wte_type),
                *from_wpe = smol_dtype_name(before->config.wpe_type);
@@ -256,7 +222,8 @@ static int write_and_tell(const struct quantize_options *o, const struct smol_fi
 
 static int quantize(const struct quantize_options *o, const char *path, enum smol_dtype type)
 {
-    struct row_memory memory = {0};
+    struct table_rows memory;
+    struct smol_tensor wte;
     struct smol_mapping mapping;
     struct smol_file file;
     struct smol_error error;
@@ -266,7 +233,8 @@ static int quantize(const struct quantize_options *o, const char *path, enum smo
 
     if (cli_open(&mapping, &file, path, cli_cores(), &error))
         return cli_complain(path, &error);
-    if (row_memory_init(&memory, &file))
+    smol_tensor_at(&wte, &file.config, 0);
+    if (table_rows_init(&memory, &file, &wte, &file, &wte))
         bytes = make_file(&size_bytes, &file, type, &memory, &error);
     else
         cli_error_memory(&error);
@@ -277,7 +245,7 @@ static int quantize(const struct quantize_options *o, const char *path, enum smo
     code =
         bytes ? write_and_tell(o, &file, bytes, size_bytes, &memory) : cli_complain(path, &error);
     free(bytes);
-    row_memory_free(&memory);
+    table_rows_free(&memory);
     cli_unmap(&mapping);
     return code;
 }

@@ -32,30 +32,18 @@ static enum smol_status put_signed(struct smol_writer *writer, const struct smol
     return status ? status : smol_writer_append(writer, block, sizeof block, error);
 }
 
-/* A file that changed is what is told, whatever came of it. */
 static int write_signed(const struct sign_options *o, const char *path,
                         const struct smol_mapping *mapping, const struct smol_file *file,
                         const struct smol_secret_key *key)
 {
     const char *output = o->output ? o->output : path;
     struct smol_writer *writer;
-    struct smol_error error, changed;
-    enum smol_status status;
+    struct smol_error error;
+    enum smol_status status = cli_writer_open(&writer, output, &error);
 
-    if (smol_writer_open(&writer, output, 0644, &error))
-        return cli_complain(output, &error);
-    cli_guard_output(output);
-    status = put_signed(writer, file, key, &error);
-    if (smol_mapping_check(mapping, &changed)) {
-        smol_writer_abort(writer);
-        return cli_complain(path, &changed);
-    }
-    if (status)
-        smol_writer_abort(writer);
-    else
-        status = smol_writer_commit(writer, &error);
-    cli_guard_output(NULL);
-    return status ? cli_complain(output, &error) : 0;
+    if (!status)
+        status = cli_writer_end(writer, put_signed(writer, file, key, &error), mapping, &error);
+    return status ? cli_complain(status == SMOL_E_CHANGED ? path : output, &error) : 0;
 }
 
 static int sign_model(const struct sign_options *o, const char *path)

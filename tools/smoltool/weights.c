@@ -62,9 +62,8 @@ static enum smol_status put_rows(struct smol_writer *writer, const struct smol_f
         .type = SMOL_ARRAY_F64, .n_dims = 2, .shape = {end - begin, t->cols}};
     uint8_t header[SMOL_NPY_HEADER_BYTES];
 
-    if (!values || !scratch) {
+    if (!values || !scratch)
         status = cli_error_memory(error);
-    }
     if (!status)
         status = put(writer, header, smol_npy_header(header, &array), error);
     for (uint32_t row = begin, n; !status && row < end; row += n) {
@@ -90,14 +89,10 @@ static int write_tensor(const struct weights_options *o, const char *path,
     if (o->rows && !parse_rows(&begin, &end, o->rows, t->rows))
         return cli_usage_error("--rows", "takes A:B, rows A to B - 1 of the tensor");
     if (strcmp(o->output, "-") != 0)
-        status = smol_writer_open(&writer, o->output, 0644, &error);
-    cli_guard_output(writer ? o->output : NULL);
-    if (!status && ((status = put_rows(writer, file, t, begin, end, &error)) ||
-                    (status = smol_mapping_check(mapping, &error))))
-        smol_writer_abort(writer);
-    else if (!status && writer)
-        status = smol_writer_commit(writer, &error);
-    cli_guard_output(NULL);
+        status = cli_writer_open(&writer, o->output, &error);
+    if (!status)
+        status =
+            cli_writer_end(writer, put_rows(writer, file, t, begin, end, &error), mapping, &error);
     return status ? cli_complain(status == SMOL_E_CHANGED ? path : o->output, &error) : 0;
 }
 

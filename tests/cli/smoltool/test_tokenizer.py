@@ -261,8 +261,8 @@ def vocab(*more):
 
 def test_merges_that_are_wrong(folder):
     for text, says in (('t e\nt e\n', 'merge 1 makes a token that already exists'), ('te e\n', 'merge 0 uses a token'), ('t te\n', 'merge 0'),
-                       ('te t\n', 'merge 0'), ('xx xx\nx x\n', 'merge 0'), ('t\n', 'no two tokens'), ('t  e\n', 'no two tokens'), (' te\n', 'no two tokens'),
-                       ('t e \n', 'no two tokens'), ('t e\r\n', 'merge 0'), ('\0 a\n', 'merge 0'), ('Ā Ā\nĀĀ \xff\xff\n', 'merge 1'),
+                       ('te t\n', 'merge 0'), ('xx xx\nx x\n', 'merge 0'), ('t\n', 'expected two tokens'), ('t  e\n', 'expected two tokens'), (' te\n', 'expected two tokens'),
+                       ('t e \n', 'expected two tokens'), ('t e\r\n', 'merge 0'), ('\0 a\n', 'merge 0'), ('Ā Ā\nĀĀ \xff\xff\n', 'merge 1'),
                        ('a a\n' + ''.join('%s %s\n' % ('a' * 2 ** i, 'a' * 2 ** i) for i in range(1, 11)), 'over 1024 bytes'),
                        ('a a\n' + ''.join('%s %s\n' % ('a' * 2 ** i, 'a' * 2 ** i) for i in range(1, 14)), 'over 1024 bytes')):
         refused(folder, write(folder / 'merges.txt', text), says=says)
@@ -300,13 +300,13 @@ def test_vocabularies_that_are_wrong(folder):
     case({**good, 'a': -1}, 'not numbered in the order')
     case({**good, 'a': 2 ** 62}, 'not numbered in the order')
     case({'a': -2 ** 63}, 'not numbered in the order')
-    case({**good, 'a': 'b'}, 'number is none')
+    case({**good, 'a': 'b'}, 'not an integer')
     case({**good, 'x y': 2 ** 40}, 'over 256 tokens')
     case({**good, 'x y': -5}, 'special')
     case({**good, 'x y': 100}, 'special')
     case({**good, 'x y': 258}, 'twice')
     case({**good, 'x y': 260}, 'gap')
-    case({**good, 'x' * 256: 259}, 'over 255 bytes')
+    case({**good, 'x' * 256: 259}, 'longer than 255 bytes')
     case({**good, 'a\x1b': 259}, 'control character')
     case({**good, '': 259}, 'gap')
     case({**good, 'ĠĠ\x20': 259, **{'s%d' % i: 260 + i for i in range(300)}}, 'over 256 tokens')
@@ -332,11 +332,11 @@ def test_tokenizer_json_that_is_wrong(folder):
                        ("'dropout'", {'model__dropout': 0.1}), ("'ignore_merges'", {'model__ignore_merges': True}), ('normalizer', {'normalizer': {'type': 'NFC'}}),
                        ('pre_tokenizer', {'pre_tokenizer': None}), ('pre_tokenizer', {'pre_tokenizer__type': 'Metaspace'}),
                        ('pre_tokenizer', {'pre_tokenizer__add_prefix_space': True}), ('pre_tokenizer', {'pre_tokenizer__use_regex': False}),
-                       ('no vocabulary', {'model__vocab': []}), ('no list of merges', {'model__merges': {}}), ('neither a text', {'model__merges': [['t', 'e', 'e']]}),
-                       ('neither a text', {'model__merges': [1]}), ('neither made', {'model__vocab': vocab('te', 'tee', 'xyz')}),
+                       ('no vocabulary', {'model__vocab': []}), ('no list of merges', {'model__merges': {}}), ('neither a string', {'model__merges': [['t', 'e', 'e']]}),
+                       ('neither a string', {'model__merges': [1]}), ('neither made', {'model__vocab': vocab('te', 'tee', 'xyz')}),
                        ('strips spaces', {'added_tokens': [{'id': 258, 'content': 'x y', 'lstrip': True}]}),
                        ('without content', {'added_tokens': [{'id': 258}]}), ('without content', {'added_tokens': [{'content': 'x y'}]}),
-                       ('another one', {'added_tokens': [{'id': 64, 'content': 'a'}]}),
+                       ('another number', {'added_tokens': [{'id': 64, 'content': 'a'}]}),
                        ('twice', {'added_tokens': [{'id': 258, 'content': 'x y'}, {'id': 258, 'content': 'z z'}]})):
         refused(folder, made(**more), says=says)
     refused(folder, made(), write(folder / 'merges.txt', 't e\n'), says='one file too many')

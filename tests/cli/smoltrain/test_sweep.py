@@ -203,7 +203,7 @@ def test_another_validation_text_is_refused(folder):
     (folder / 'text').write_bytes(text[:15000])
     sweep(folder, '--valid', str(folder / 'a'))
     (folder / 'text').write_bytes(text[:16000])
-    assert 'of another part of the text for validation' in sweep(folder, '--valid', str(folder / 'b'), code=1).stderr
+    assert 'was made with another part of the text for validation' in sweep(folder, '--valid', str(folder / 'b'), code=1).stderr
 
 
 def test_logs_without_hashes_are_taken(folder):

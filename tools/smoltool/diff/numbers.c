@@ -2,6 +2,7 @@
  * embeddings. */
 #include "cli/cli.h"
 #include "smoltool/diff/diff.h"
+#include "smoltool/embedding_rows.h"
 
 #include <smol/initial.h>
 #include <smol/params.h>
@@ -9,7 +10,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Pairs of numbers, and by how much those of B are off. */
@@ -220,37 +220,10 @@ void diff_learned(struct diff *d)
     diff_add(d, "learned", found);
 }
 
-/* One row of a table of each model. */
-struct rows {
-    double *a, *b; /* (C) */
-    void *scratch;
-    size_t scratch_bytes;
-};
-
-static bool rows_init(struct rows *r, const struct diff *d, const struct smol_tensor *a,
-                      const struct smol_tensor *b)
-{
-    const size_t for_a = smol_tensor_scratch_bytes(d->a, a),
-                 for_b = smol_tensor_scratch_bytes(d->b, b);
-
-    r->scratch_bytes = for_a > for_b ? for_a : for_b;
-    r->a = malloc(a->cols * sizeof *r->a);
-    r->b = malloc(b->cols * sizeof *r->b);
-    r->scratch = cli_memory(r->scratch_bytes);
-    return r->a && r->b && r->scratch;
-}
-
-static void rows_free(struct rows *r)
-{
-    free(r->a);
-    free(r->b);
-    cli_memory_free(r->scratch, r->scratch_bytes);
-}
-
 /* The rows that both tables have, of one width. */
 static enum smol_status compare_rows(struct off *o, uint64_t *n_rows, const struct diff *d,
                                      const struct smol_tensor *a, const struct smol_tensor *b,
-                                     struct rows *r, struct smol_error *error)
+                                     struct table_rows *r, struct smol_error *error)
 {
     const uint32_t n = a->rows < b->rows ? a->rows : b->rows;
 
@@ -272,7 +245,7 @@ static enum smol_status compare_rows(struct off *o, uint64_t *n_rows, const stru
  * bits. */
 static bool equal_bytes(const struct smol_table_view *a, const struct smol_table_view *b)
 {
-    const size_t n_data = (size_t)(a->rows * smol_row_bytes((uint8_t)a->type, a->cols));
+    const size_t n_data = (size_t)(a->rows * smol_row_bytes(a->type, a->cols));
     const size_t n_multipliers = (size_t)a->rows * smol_row_multipliers(a->cols);
 
     return memcmp(a->data, b->data, n_data) == 0 &&
@@ -302,17 +275,17 @@ static enum smol_status compare_table(struct diff *d, const char *name, uint32_t
                                  *view_b = index ? &d->b->wpe : &d->b->wte;
     enum smol_status status = SMOL_OK;
     struct smol_tensor a, b;
-    struct rows rows = {0};
+    struct table_rows rows;
     struct off o = {0};
     uint64_t n_rows = 0;
 
     smol_tensor_at(&a, &d->a->config, index);
     smol_tensor_at(&b, &d->b->config, index);
-    if (!rows_init(&rows, d, &a, &b)) {
+    if (!table_rows_init(&rows, d->a, &a, d->b, &b)) {
         status = cli_error_memory(error);
     } else if (a.cols == b.cols)
         status = compare_rows(&o, &n_rows, d, &a, &b, &rows, error);
-    rows_free(&rows);
+    table_rows_free(&rows);
     if (!status && (a.rows != b.rows || a.cols != b.cols || o.n_different ||
                     view_a->type != view_b->type || !equal_bytes(view_a, view_b)))
         diff_add(d, name, table_json(d, &a, &b, &o, n_rows));

@@ -48,7 +48,7 @@ struct export_out {
     struct smol_error *error;
     uint64_t n_bytes; /* put so far */
     size_t n_held;
-    uint8_t held[65536]; /* not written yet */
+    uint8_t held[16384]; /* not written yet */
 };
 
 void export_out_open(struct export_out *out, const char *path, struct smol_error *error);

@@ -242,7 +242,7 @@ enum smol_status export_gguf(const struct export_job *job, enum export_type type
     const struct smol_config *c = &job->file->config;
     struct export_reader *reader = NULL;
     struct export_tensor *tensors;
-    struct export_out *out;
+    struct export_out out;
     enum smol_status status;
     size_t n;
 
@@ -251,18 +251,16 @@ enum smol_status export_gguf(const struct export_job *job, enum export_type type
         return cli_error(error, SMOL_E_ARGUMENT,
                          "blocks of 32 do not divide its rows; --type f16 or f32 can hold it");
     tensors = export_list(&n, c, false);
-    out = malloc(sizeof *out);
-    if (!tensors || !out)
+    if (!tensors)
         status = cli_error_memory(error);
     else
         status = export_reader_create(&reader, job->file, tensors, n, error);
     if (!status) {
-        export_out_open(out, job->output, error);
-        put_file(out, job, reader, tensors, n, type);
-        status = export_out_close(out, job->mapping);
+        export_out_open(&out, job->output, error);
+        put_file(&out, job, reader, tensors, n, type);
+        status = export_out_close(&out, job->mapping);
     }
     export_reader_destroy(reader);
-    free(out);
     free(tensors);
     return status;
 }

@@ -227,21 +227,13 @@ static enum smol_status write_file(const struct export_job *job, const char *pat
                                    size_t n, struct run *run)
 {
     struct target target = {.run = run};
-    enum smol_status status = smol_writer_open(&target.writer, path, 0644, run->error);
+    enum smol_status status = cli_writer_open(&target.writer, path, run->error);
 
     if (status)
         return status;
-    cli_guard_output(path);
     zip_error_init(&target.error);
     status = write_zip(&target, entries, tensors, n, run);
-    if (!status)
-        status = smol_mapping_check(job->mapping, run->error);
-    if (status)
-        smol_writer_abort(target.writer);
-    else
-        status = smol_writer_commit(target.writer, run->error);
-    cli_guard_output(NULL);
-    return status;
+    return cli_writer_end(target.writer, status, job->mapping, run->error);
 }
 
 enum smol_status export_npz(const struct export_job *job, struct smol_error *error)

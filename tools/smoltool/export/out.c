@@ -13,9 +13,7 @@ void export_out_open(struct export_out *out, const char *path, struct smol_error
     out->n_bytes = 0;
     out->n_held = 0;
     out->error = error;
-    cli_guard_output(path);
-    out->status =
-        path ? smol_writer_open(&out->writer, path, 0644, error) : cli_error_memory(error);
+    out->status = cli_writer_open(&out->writer, path, error);
 }
 
 static void flush(struct export_out *out)
@@ -63,13 +61,8 @@ void export_put_zeros(struct export_out *out, size_t n)
 
 enum smol_status export_out_close(struct export_out *out, const struct smol_mapping *model)
 {
+    if (!out->writer)
+        return out->status;
     flush(out);
-    if (!out->status)
-        out->status = smol_mapping_check(model, out->error);
-    if (out->status)
-        smol_writer_abort(out->writer);
-    else
-        out->status = smol_writer_commit(out->writer, out->error);
-    cli_guard_output(NULL);
-    return out->status;
+    return cli_writer_end(out->writer, out->status, model, out->error);
 }

@@ -48,25 +48,24 @@ enum smol_status export_safetensors(const struct export_job *job, struct smol_er
     size_t n;
     struct export_tensor *tensors = export_list(&n, &job->file->config, true);
     char *path = cli_text("%s/model.safetensors", job->output);
-    struct export_out *out = malloc(sizeof *out);
+    struct export_out out;
     struct export_reader *reader = NULL;
     uint8_t *header = NULL;
     size_t header_bytes = 0;
     enum smol_status status;
 
-    if (!tensors || !out)
+    if (!tensors || !path)
         status = cli_error_memory(error);
     else if (!(status = header_of(&header, &header_bytes, tensors, n, error)))
         status = export_reader_create(&reader, job->file, tensors, n, error);
     if (!status) {
-        export_out_open(out, path, error);
-        export_put(out, header, header_bytes);
+        export_out_open(&out, path, error);
+        export_put(&out, header, header_bytes);
         for (size_t i = 0; i < n; i++)
-            put_tensor(out, reader, &tensors[i]);
-        status = export_out_close(out, job->mapping);
+            put_tensor(&out, reader, &tensors[i]);
+        status = export_out_close(&out, job->mapping);
     }
     export_reader_destroy(reader);
-    free(out);
     free(path);
     free(header);
     free(tensors);
