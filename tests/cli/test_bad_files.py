@@ -1,24 +1,15 @@
-#!/usr/bin/python3
 """Bad files, one or more for each way in which parsers of model files have failed: every program refuses them with one clear
 line and exit code 1. They are made from SPEC.md alone (by tests/reference), with every checksum and the hash
-repaired, so that it is the rule itself that is broken and not a checksum.
-
-Usage: test_bad_files.py BUILD_DIR
-"""
-import pathlib
+repaired, so that it is the rule itself that is broken and not a checksum."""
 import struct
-import sys
-import tempfile
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder) for folder in ('reference', 'golden')]
 import bad_tokens
 import checks
 import container
 import models
 import numpy as np
-
-build = pathlib.Path(sys.argv[1])
-check = checks.Checks()
+import pytest
+from programs import smolrun, smoltool
 
 
 def good(card=b'{"name": "x"}', vocab=20, tokens=None):
@@ -171,26 +162,32 @@ def truncations():
     return [data[:n] for n in list(range(0, len(data) - 104, 7)) + list(range(len(data) - 103, len(data), 5))]
 
 
-def refused(command, path, what):
+def refused(check, command, path, what):
     done = checks.command(*command, path)
     text = done.stderr.decode(errors='replace')
     ok = done.returncode == 1 and done.stdout == b'' and text.count('\n') == 1 and str(path) in text
     check.that(ok, '%s: %s: exit %d, %r' % (what, command[0], done.returncode, text[:300]))
 
 
-with tempfile.TemporaryDirectory() as folder:
-    path = pathlib.Path(folder) / 'bad.smol'
-    tool, run = build / 'tools/smoltool', build / 'tools/smolrun'
-    for data in (good(vocab=270, tokens=bad_tokens.GOOD), good()):
+@pytest.mark.parametrize('data', [good(vocab=270, tokens=bad_tokens.GOOD), good()], ids=['tokens', 'bytes'])
+def test_the_file_that_is_spoilt_is_good(folder, data):
+    path = folder / 'good.smol'
+    path.write_bytes(data)
+    assert checks.command(smoltool, 'verify', path).returncode == 0
+
+
+@pytest.mark.parametrize('what', bad)
+def test_refused(folder, check, what):
+    path = folder / 'bad.smol'
+    for i, data in enumerate(bad[what]):
         path.write_bytes(data)
-        check.that(checks.command(tool, 'verify', path).returncode == 0, 'the file that is spoilt is good')
-    for what, files in bad.items():
-        for i, data in enumerate(files):
-            path.write_bytes(data)
-            refused((tool, 'verify'), path, '%s, file %d' % (what, i))
-        refused((run, '-n', '1', '-p', 'a'), path, what)
-        refused((tool, 'inspect'), path, what)
+        refused(check, (smoltool, 'verify'), path, '%s, file %d' % (what, i))
+    refused(check, (smolrun, '-n', '1', '-p', 'a'), path, what)
+    refused(check, (smoltool, 'inspect'), path, what)
+
+
+def test_truncated(folder, check):
+    path = folder / 'bad.smol'
     for data in truncations():
         path.write_bytes(data)
-        refused((tool, 'verify'), path, '18 cut to %d bytes' % len(data))
-check.done()
+        refused(check, (smoltool, 'verify'), path, '18 cut to %d bytes' % len(data))

@@ -1,22 +1,14 @@
-#!/usr/bin/python3
 """The programs of docs/examples from outside, against the programs, NumPy and the reader and generator of tests/reference. Every public header
-has an example, is installed, and says what threads may do.
-
-Usage: test_examples.py BUILD_DIR
-"""
+has an example, is installed, and says what threads may do."""
 import dataclasses
 import hashlib
 import json
 import pathlib
 import re
 import struct
-import sys
 
 import nacl.signing
 import numpy as np
-
-import cases
-from tokenizing import build, root, run, smolrun, smoltool, smoltrain, train, write
 
 import container
 import forward
@@ -24,6 +16,9 @@ import frozen
 import models
 import sampler
 import tokens
+
+from programs import build, root, run, smolrun, smoltool, smoltrain, write
+from tokenizing import train
 
 examples = root / 'docs/examples'
 alpha = root / 'models/shakespeare-alpha.smol'
@@ -399,7 +394,3 @@ def test_arrays(folder):
     run(smoltool, 'export', '--safetensors', small(folder), '-o', folder / 'out')
     assert [row.split(' mean ')[0] for row in lines('arrays', folder / 'out/model.safetensors')].count('wte.weight (256, 16)') == 1
     failed('arrays', folder / 'x.npy', write(folder / 'x.npy', (folder / 'x.npy').read_bytes()[:-1]))
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

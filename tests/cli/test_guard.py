@@ -1,41 +1,9 @@
-#!/usr/bin/python3
-"""Files that shrink or change while they are used: a message and exit code 1, never a crash, and nothing half written.
-
-Usage: test_guard.py BUILD_DIR
-"""
+"""Files that shrink or change while they are used: a message and exit code 1, never a crash, and nothing half written."""
 import os
-import pathlib
 import subprocess
-import sys
 import time
 
-import cases
-
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-smolrun = str((build / 'tools/smolrun').resolve())
-smoltool = str((build / 'tools/smoltool').resolve())
-sanitized = 'SMOL_SANITIZED' in os.environ
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
-    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
-        arguments, done.returncode, code, done.stdout, done.stderr)
-    return done
-
-
-def tool(*arguments, **more):
-    return run(smoltool, *arguments, **more)
-
-
-def model(folder, *arguments, name='m.smol'):
-    tool('new', '--layers', '1', '--width', '16', '--heads', '2', '--context', '16', '-o', folder / name, *arguments)
-    return folder / name
-
-
-def keys(folder, *names):
-    for name in names:
-        tool('keygen', '-W', '-p', folder / (name + '.pub'), '-s', folder / (name + '.key'))
+from programs import keys, sanitized, smolrun, smoltool, tiny_model as model, tool
 
 
 def waiting(*arguments):
@@ -109,7 +77,3 @@ def test_shrinking_under_smoltool(folder):
             (folder / 'out').unlink(missing_ok=True)
             assert not list(folder.glob('*.tmp-*')), command
     assert lost > 3
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

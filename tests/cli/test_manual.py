@@ -1,32 +1,21 @@
-#!/usr/bin/python3
 """What the programs say of themselves: --help against the manual pages and the completions, both ways; versions, exit codes.
 The library's page against its headers and its example.
 
-A new option or command fails here until docs/man and tools/completions/options have it too.
-Usage: test_manual.py BUILD_DIR
-"""
+A new option or command fails here until docs/man and tools/completions/options have it too."""
 import os
-import pathlib
 import re
 import subprocess
-import sys
-import traceback
 
-root = pathlib.Path(__file__).resolve().parents[2]
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build').resolve()
-sys.path.insert(0, str(root / 'tools/completions'))
-import table  # noqa: E402
+import table
+from programs import build, root, run_text
 
 programs = ('smolrun', 'smoltool', 'smoltrain')
 environment = {k: v for k, v in os.environ.items() if k not in ('COLUMNS', 'MANPATH')}
 OPTION = re.compile(r'^ {2,6}(?:(-\w), )?(--[\w-]+)', re.M)
 
 
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=100, env=environment, **more)
-    assert done.returncode == code, '%s: exit code %d, expected %d\n%s\n%s' % (
-        arguments, done.returncode, code, done.stdout, done.stderr)
-    return done
+def run(*arguments, **more):
+    return run_text(*arguments, env=environment, **more)
 
 
 def program(name, *arguments, **more):
@@ -239,22 +228,3 @@ def test_exit_codes():
         with open('/dev/full', 'w', encoding='ascii') as full:
             done = subprocess.run([build / 'tools' / name, *words, '--help'], stdout=full, stderr=subprocess.PIPE, timeout=60)
         assert done.returncode == 1 and b'standard output' in done.stderr, (name, command, done)
-
-
-def main():
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        try:
-            test()
-            passed += 1
-        except Exception:
-            failed += 1
-            print('FAILED: ' + name)
-            traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
-
-
-sys.exit(main())

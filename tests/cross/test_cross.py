@@ -1,51 +1,42 @@
-#!/usr/bin/python3
 """Other processors, under qemu: AArch64 with and without dot products, and x86-64 of older kinds. Kernel by kernel against plain C, and
 whole programs against the native one: the same text, the same losses, no instruction that the processor lacks.
 
-Usage: test_cross.py BUILD_DIR AARCH64_BUILD_DIR
-"""
+    pytest tests/cross --build BUILD_DIR --aarch64 AARCH64_BUILD_DIR"""
 import concurrent.futures
 import json
-import pathlib
 import subprocess
-import sys
 import tempfile
 
-native, aarch64 = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
-root = pathlib.Path(__file__).resolve().parents[2]
+import pytest
+from programs import build, root
+
 models = sorted((root / 'models').glob('*.smol')) + sorted((root / 'tests/golden/good').glob('*.smol'))
-passed = failed = 0
-
-
-def count(good, bad, what=''):
-    global passed, failed
-    passed, failed = passed + good, failed + bad
-    if bad:
-        print('FAILED: ' + what)
 
 
 def run(*command):
     return subprocess.run([str(c) for c in command], capture_output=True, timeout=280)
 
 
-def machine(name):
+def machine(name, aarch64):
     """A processor and what runs smolrun on it."""
     return {'plain AArch64': ['qemu-aarch64', '-cpu', 'cortex-a53', aarch64 / 'tools/smolrun'],
             'AArch64 with dot products': ['qemu-aarch64', '-cpu', 'max', aarch64 / 'tools/smolrun']}.get(
-                name, ['qemu-x86_64', '-cpu', name, native / 'tools/smolrun'])
+                name, ['qemu-x86_64', '-cpu', name, build / 'tools/smolrun'])
 
 
-def unit_tests():
-    """The tests of arithmetic as they are run natively, two at a time."""
-    jobs = [(test, cpu) for test in ('test_isa', 'test_session', 'test_frozen', 'test_kernel', 'test_spec') for cpu in ('cortex-a53', 'max')]
-    jobs.remove(('test_session', 'cortex-a53'))
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for (test, cpu), done in zip(jobs, pool.map(lambda j: run('qemu-aarch64', '-cpu', j[1], aarch64 / 'tests/plain' / j[0]), jobs)):
-            last = (done.stdout.decode().splitlines() or [''])[-1].split()
-            if len(last) == 4 and last[1] == 'passed,' and int(last[0]) > 0:
-                count(int(last[0]), int(last[2]), '%s on %s\n%s' % (test, cpu, done.stdout.decode()[-800:]))
-            else:
-                count(0, 1, '%s on %s ended with %d: %r' % (test, cpu, done.returncode, done.stderr[-300:]))
+UNIT_TESTS = [(test, cpu) for test in ('test_isa', 'test_session', 'test_frozen', 'test_kernel', 'test_spec') for cpu in ('cortex-a53', 'max')]
+UNIT_TESTS.remove(('test_session', 'cortex-a53'))
+
+
+@pytest.mark.parametrize('test, cpu', UNIT_TESTS)
+def test_arithmetic(test, cpu, aarch64, check):
+    """The tests of arithmetic as they are run natively; each of their cases is one here."""
+    done = run('qemu-aarch64', '-cpu', cpu, aarch64 / 'tests/plain' / test)
+    last = (done.stdout.decode().splitlines() or [''])[-1].split()
+    if len(last) == 4 and last[1] == 'passed,' and int(last[0]) > 0:
+        check.add(int(last[0]), int(last[2]), done.stdout.decode()[-800:])
+    else:
+        check.that(False, 'ended with %d: %r' % (done.returncode, done.stderr[-300:]))
 
 
 def result(command, model, *words):
@@ -56,13 +47,13 @@ def result(command, model, *words):
     return told.get('tokens', told.get('nats_per_token'))
 
 
-def whole_programs():
+def test_whole_programs(aarch64, check):
     with tempfile.NamedTemporaryFile() as text:
         text.write(bytes(range(5)) * 8)
         text.flush()
         tasks = [(model, words) for model in models for words in (['-f', text.name, '-c', '0'], ['--perplexity', text.name])]
         tasks += [(models[0], ['--perplexity', text.name, '--fast']), (models[0], ['--perplexity', text.name, '--kv', 'f16'])]
-        told = [result([native / 'tools/smolrun'], model, *words) for model, words in tasks]
+        told = [result([build / 'tools/smolrun'], model, *words) for model, words in tasks]
         # Those of before AVX2 run plain C, which is slow: large models, the project's own, only once.
         parts = {'Nehalem': slice(4, None), 'SandyBridge': slice(1)}
         jobs = [(name, isa, model, words, want) for name, isas in (
@@ -70,23 +61,15 @@ def whole_programs():
             ('Haswell', ('avx2',)), ('SandyBridge', ('best',)), ('max', ('best',)))
                 for isa in isas for (model, words), want in list(zip(tasks, told))[parts.get(name, slice(None))]]
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            found = pool.map(lambda j: result(machine(j[0]), j[2], '--isa', j[1], *j[3]), jobs)
+            found = pool.map(lambda j: result(machine(j[0], aarch64), j[2], '--isa', j[1], *j[3]), jobs)
             for (name, isa, model, words, want), got in zip(jobs, found):
                 same = got == want or (isinstance(want, float) and isinstance(got, float) and abs(got - want) < 1e-12)
                 # A prompt that a small model's context or vocabulary does not take is refused alike.
                 refused = isinstance(want, str) and isinstance(got, str) and got.split(':')[0] == want.split(':')[0] == 'exit code 1'
-                count(same or refused, not (same or refused), '%s, %s, %s %s: %s, natively %s' % (name, isa, model.name, words, got, want))
+                check.that(same or refused, '%s, %s, %s %s: %s, natively %s' % (name, isa, model.name, words, got, want))
 
 
-def refusals():
-    for name, isa in (('Nehalem', 'avx2'), ('Haswell', 'avx512'), ('plain AArch64', 'avx2'), ('Nehalem', 'neon')):
-        done = run(*machine(name), models[0], '-p', 'a', '-n', '1', '--isa', isa)
-        good = done.returncode == 1 and b'lacks the instruction set' in done.stderr
-        count(good, not good, '%s with --isa %s: %d %r' % (name, isa, done.returncode, done.stderr[-200:]))
-
-
-unit_tests()
-whole_programs()
-refusals()
-print('%d passed, %d failed' % (passed, failed))
-sys.exit(1 if failed or not passed else 0)
+@pytest.mark.parametrize('name, isa', [('Nehalem', 'avx2'), ('Haswell', 'avx512'), ('plain AArch64', 'avx2'), ('Nehalem', 'neon')])
+def test_refused(name, isa, aarch64):
+    done = run(*machine(name, aarch64), models[0], '-p', 'a', '-n', '1', '--isa', isa)
+    assert done.returncode == 1 and b'lacks the instruction set' in done.stderr, done

@@ -1,13 +1,11 @@
-#!/usr/bin/python3
 """Every request for memory and every call that touches a file fails once, in small runs of every program: the n-th alone, then all from the
 n-th on, for n = 1, 2, ... until a run does not reach it. Wanted each time: no signal and no hang; exit code 0, 1 or 2; a message
 if it is not 0, and if it is, the very output of a run that was left alone; outputs that are as they were, or whole;
 no temporary file left.
 
-The first 12 n of each kind are tried, then every k-th, about 20 more; --long tries them all.
+The first 12 n of each kind are tried, then every k-th, about 20 more. All of them, which is for a night or for one command:
 
-Usage: test_fault.py BUILD_DIR [--long] [COMMAND...]
-"""
+    pytest tests/fault --build BUILD_DIR --long [-k inspect]"""
 import concurrent.futures
 import json
 import os
@@ -16,26 +14,17 @@ import re
 import shutil
 import struct
 import subprocess
-import sys
 import tempfile
 
-import numpy as np
-
-for beside in ('reference', 'cli'):
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / beside))
-import cases
 import container
 import models
+import numpy as np
+import pytest
+from programs import build, unrestarted
 
-arguments = [a for a in sys.argv[1:] if a != '--long']
-build = pathlib.Path(arguments[0] if arguments else 'build').resolve()
-LONG = '--long' in sys.argv
 NEAR, FAR = 12, 20
-shim = build / 'tests/fault/libfault.so'
-loading = tempfile.TemporaryDirectory()  # LD_PRELOAD takes no path with a space
-preloaded = shutil.copy(shim, loading.name)
 MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None  # a disk would take a minute more for its syncs
-CLEAN = {'PATH': '/usr/bin:/bin', 'HOME': '/nonexistent', 'LC_ALL': 'C.UTF-8', 'OMP_NUM_THREADS': '1', **cases.unrestarted()}
+CLEAN = {'PATH': '/usr/bin:/bin', 'HOME': '/nonexistent', 'LC_ALL': 'C.UTF-8', 'OMP_NUM_THREADS': '1', **unrestarted()}
 
 # Name -> (program, words, files that may appear or change). What is printed is compared where it is always the same.
 ANY_TEXT = {'keygen', 'bench', 'train', 'train sign', 'train full', 'resume'}
@@ -117,8 +106,8 @@ def timeless(text):
 class Case:
     """A command, and what it does when it is left alone."""
 
-    def __init__(self, name, home):
-        self.name, self.home = name, home
+    def __init__(self, name, home, preloaded):
+        self.name, self.home, self.preloaded = name, home, preloaded
         self.program, self.words, self.outputs = COMMANDS[name]
         self.before = {o: contents(home / o) for o in self.outputs}
         self.names = {p.name for p in home.iterdir()}
@@ -131,7 +120,7 @@ class Case:
         with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
             work, mark = pathlib.Path(folder) / 'w', pathlib.Path(folder) / 'mark'
             shutil.copytree(self.home, work)
-            environment = dict(CLEAN, LD_PRELOAD=preloaded, FAULT_KIND=kind, FAULT_AT=str(n), FAULT_MARK=str(mark))
+            environment = dict(CLEAN, LD_PRELOAD=self.preloaded, FAULT_KIND=kind, FAULT_AT=str(n), FAULT_MARK=str(mark))
             if forever:
                 environment['FAULT_FOREVER'] = '1'
             try:
@@ -187,35 +176,35 @@ def count(case, kind):
     return low
 
 
-def numbers(total):
-    if LONG or total <= NEAR + FAR:
+def numbers(total, long):
+    if long or total <= NEAR + FAR:
         return list(range(1, total + 1))
     step = -(-(total - NEAR) // FAR)
     return list(range(1, NEAR + 1)) + list(range(NEAR + 1, total + 1, step)) + [total]
 
 
-def main():
-    passed = failed = 0
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder, concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        home = pathlib.Path(folder)
-        make_files(home)
-        for name in arguments[1:] or COMMANDS:
-            case, told, runs = Case(name, home), [], {}
-            for kind in ('memory', 'files'):
-                total = runs[kind] = count(case, kind)
-                assert total > 0, '%s: no call is counted; is %s loaded?' % (name, preloaded)
-                jobs = [(kind, n, forever) for forever in (False, True) for n in numbers(total)]
-                # A run that meets a failure may take another way, so the count is that of the run without any.
-                told += [w for found in pool.map(lambda job: case.faults(*job), jobs) for w in found or []]
-            print('%-20s %5d requests for memory, %4d calls for files%s' % (name, runs['memory'], runs['files'], ': FAILED' if told else ''), flush=True)
-            for line in told[:12]:
-                print('  ' + re.sub(r'\s+', ' ', line))
-            if len(told) > 12:
-                print('  and %d more' % (len(told) - 12))
-            passed += not told
-            failed += bool(told)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
+@pytest.fixture(scope='module')
+def home():
+    with tempfile.TemporaryDirectory(dir=MEMORY) as name:
+        make_files(pathlib.Path(name))
+        yield pathlib.Path(name)
 
 
-sys.exit(main())
+@pytest.fixture(scope='module')
+def preloaded():
+    with tempfile.TemporaryDirectory() as name:  # LD_PRELOAD takes no path with a space
+        yield shutil.copy(build / 'tests/fault/libfault.so', name)
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_every_call_fails_once(name, home, preloaded, request):
+    case, told, runs = Case(name, home, preloaded), [], {}
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for kind in ('memory', 'files'):
+            total = runs[kind] = count(case, kind)
+            assert total > 0, '%s: no call is counted; is %s loaded?' % (name, preloaded)
+            jobs = [(kind, n, forever) for forever in (False, True) for n in numbers(total, request.config.getoption('--long'))]
+            # A run that meets a failure may take another way, so the count is that of the run without any.
+            told += [w for found in pool.map(lambda job: case.faults(*job), jobs) for w in found or []]
+    print('%s: %d requests for memory, %d calls for files' % (name, runs['memory'], runs['files']))
+    assert not told, '\n'.join(re.sub(r'\s+', ' ', line) for line in told[:12]) + ('\nand %d more' % (len(told) - 12) if len(told) > 12 else '')

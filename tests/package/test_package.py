@@ -1,18 +1,16 @@
-#!/usr/bin/python3
 """The Debian package: built from a copy of the sources, looked over by lintian, unpacked and used.
 
-Usage: test_package.py
-"""
+    pytest tests/package"""
 import os
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
-import traceback
 
-root = pathlib.Path(__file__).resolve().parents[2]
+import pytest
+from programs import root
+
 environment = {**os.environ, 'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8',
                'DEB_BUILD_OPTIONS': 'nocheck parallel=%d' % len(os.sched_getaffinity(0))}
 for name in ('CC', 'CFLAGS', 'CPPFLAGS', 'LDFLAGS', 'LD_LIBRARY_PATH'):
@@ -37,6 +35,13 @@ def copy_sources(to):
         if (root / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, to / name)
+
+
+@pytest.fixture(scope='module')
+def folder():
+    """One for all: each test goes on with what the one before it made."""
+    with tempfile.TemporaryDirectory() as name:
+        yield pathlib.Path(name)
 
 
 def test_1_builds(folder):
@@ -127,23 +132,3 @@ def test_6_python(folder):
     code = 'import smol, sys; print(repr(smol.Model.load(sys.argv[1])), len(smol.Model.load(sys.argv[1]).generate("Hi", n=4)) > 0)'
     said = run('/usr/bin/python3', '-c', code, folder / 'm.smol', env=env)
     assert said.startswith('<smol.Model, 1 layers x 32') and said.endswith(' True\n'), said
-
-
-def main():
-    passed = failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for name, test in sorted(globals().items()):
-            if not name.startswith('test_'):
-                continue
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print('FAILED: ' + name)
-                traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
-
-
-sys.exit(main())

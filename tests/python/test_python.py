@@ -1,33 +1,23 @@
-#!/usr/bin/python3
 """The Python module against the programs: the same text as smolrun, the same weights as smoltool, the library's refusals.
 
-Usage: test_python.py BUILD_DIR, a build with the shared library
-"""
+    pytest tests/python --build BUILD_DIR, a build with the shared library (-Ddefault_library=both)"""
 import gc
 import json
 import os
-import pathlib
-import subprocess
-import sys
-import tempfile
 import threading
-import traceback
 
-build = pathlib.Path(sys.argv[1]).resolve()
-root = pathlib.Path(__file__).resolve().parents[2]
+import numpy as np
+from programs import build, root
+from programs import run as run_program
+
 os.environ['SMOL_LIBRARY'] = str(build / 'libsmol.so')
-sys.path.insert(0, str(root / 'python'))
-
-import numpy as np  # noqa: E402
 import smol  # noqa: E402
 
 shipped = root / 'models/shakespeare-alpha.smol'
 
 
 def run(program, *arguments):
-    done = subprocess.run([build / 'tools' / program, *map(str, arguments)], capture_output=True, timeout=250, check=False)
-    assert done.returncode == 0, (program, arguments, done.stderr)
-    return done.stdout
+    return run_program(build / 'tools' / program, *arguments).stdout
 
 
 def refused(status, call, *arguments, **more):
@@ -39,11 +29,11 @@ def refused(status, call, *arguments, **more):
     raise AssertionError('not refused')
 
 
-def test_version(_):
+def test_version():
     assert smol.version() == run('smolrun', '--version').decode().split()[1]
 
 
-def test_generates_as_smolrun_does(_):
+def test_generates_as_smolrun_does():
     model = smol.Model.load(shipped)
     for prompt, n, seed in (('KING:', 40, 1), ('', 30, 2), ('a', 300, 3)):  # the last outgrows the context
         wanted = run('smolrun', shipped, '-p', prompt, '-n', n, '-s', seed, '--no-display-prompt')
@@ -51,7 +41,7 @@ def test_generates_as_smolrun_does(_):
         assert found == wanted.rstrip(b'\n') or found + b'\n' == wanted, (prompt, found, wanted)
 
 
-def test_options_of_the_sampler(_):
+def test_options_of_the_sampler():
     model = smol.Model.load(shipped)
     wanted = json.loads(run('smolrun', shipped, '-p', 'Lord', '-n', 50, '--json', '--temp', '1.3', '--top-k', '9', '-s', 5))
     assert list(model.tokens('Lord', n=50, seed=5, temperature=1.3, top_k=9)) == wanted['tokens'][-50:]
@@ -64,14 +54,14 @@ def test_options_of_the_sampler(_):
     refused(1, model.generate, 'x', n=1, top_p=-1.0)
 
 
-def test_stops_when_the_context_is_full(_):
+def test_stops_when_the_context_is_full():
     model = smol.Model.load(shipped)
     context = model.facts['context']
     assert len(list(model.tokens('abc'))) == context - 3 + 1
     refused(5, list, model.tokens('x' * (context + 1), n=1))
 
 
-def test_tokens_and_bytes(_):
+def test_tokens_and_bytes():
     model = smol.Model.load(shipped)
     text = 'Zoë €\x00'
     assert model.decode(model.encode(text)).decode() == text
@@ -81,7 +71,7 @@ def test_tokens_and_bytes(_):
     refused(40, model.decode, [-1])
 
 
-def test_logits(_):
+def test_logits():
     """Greedy text is the largest logit, by a session that is fed whole and one that is fed token by token."""
     model = smol.Model.load(shipped)
     text = list(model.encode('First Citizen'))
@@ -106,7 +96,7 @@ def test_weights_are_smoltools(folder):
     refused(41, model.weights, 'h.9.nothing')
 
 
-def test_facts_are_inspects(_):
+def test_facts_are_inspects():
     said, facts = json.loads(run('smoltool', 'inspect', '--json', shipped)), smol.Model.load(shipped).facts
     assert facts['non_embedding_bytes'] == said['non_embedding_bytes'] == 719
     assert facts['file_bytes'] == shipped.stat().st_size and facts['is_signed']
@@ -145,13 +135,13 @@ def test_a_file_that_changes(folder):
         assert 'closed' in repr(model)
 
 
-def test_from_bytes_outlives_its_argument(_):
+def test_from_bytes_outlives_its_argument():
     model = smol.Model.from_bytes(bytearray(shipped.read_bytes()), threads=2)
     gc.collect()
     assert model.generate('KING:', n=20) == smol.Model.load(shipped).generate('KING:', n=20)
 
 
-def test_threads_share_a_model(_):
+def test_threads_share_a_model():
     model, found = smol.Model.load(shipped), [None] * 4
 
     def work(i):
@@ -162,23 +152,3 @@ def test_threads_share_a_model(_):
     for thread in threads:
         thread.join()
     assert found[0] == found[2] != found[1] == found[3]
-
-
-def main():
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith('test_'):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder))
-                passed += 1
-            except Exception:
-                failed += 1
-                print('FAILED: ' + name)
-                traceback.print_exc(file=sys.stdout)
-    print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed or not passed else 0
-
-
-sys.exit(main())

@@ -1,24 +1,21 @@
-#!/usr/bin/python3
-"""test_edges.py BUILD_DIR: the C programs against the reference where numbers, shapes and settings are extreme.
+"""The C programs against the reference where numbers, shapes and settings are extreme.
 
 Alphas that are zero, subnormal or the largest allowed; sigmas at their limits; vocabularies down to one token; bodies around the hash's
 pieces, signed; logits that tie; settings of the sampler at the ends of their ranges; and section 8's rule that a value of 2^50 or more ends
 the run: both must refuse the same models and agree to the last bit on the others.
 """
-import pathlib
 import struct
-import sys
-import tempfile
-
-import numpy as np
 
 import container
 import forward
 import models
+import numpy as np
+import pytest
 import sampler
-from checks import Checks, command
+from checks import command
 from container import MATRIX, NORM, OWN, SHARED, STORED, UNIT, Scheme
-from test_models import Programs, compare_text, compare_weights
+from programs import build
+from comparing import Programs, compare_text, compare_weights
 
 F = np.float32
 FROZEN_NORM = Scheme(NORM, 0, 0, 0, 0, 0, 0, 0.0)
@@ -183,16 +180,7 @@ def check_bits(p):
 		p.t.equal(p.verify(path), 0 if good else 1, 'scale with the bits %08x' % bits)
 
 
-def main():
-	if len(sys.argv) != 2:
-		sys.exit('usage: test_edges.py BUILD_DIR')
-	t = Checks()
-	with tempfile.TemporaryDirectory() as folder, np.errstate(all='ignore'):
-		p = Programs(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder), t)
-		for check in (check_alphas, check_vocabularies, check_pieces, check_settings, check_limit, check_bits):
-			check(p)
-	t.done()
-
-
-if __name__ == '__main__':
-	main()
+@pytest.mark.parametrize('compare', (check_alphas, check_vocabularies, check_pieces, check_settings, check_limit, check_bits), ids=lambda f: f.__name__[6:])
+def test_edges(check, folder, compare):
+	with np.errstate(all='ignore'):
+		compare(Programs(build, folder, check))

@@ -1,24 +1,27 @@
-#!/usr/bin/python3
 """tests/golden is what its generator writes, and the reference reads it as the library must: every good file, no bad one."""
 import pathlib
-import sys
 
-sys.dont_write_bytecode = True
-folder = pathlib.Path(__file__).resolve().parents[1] / 'golden'
-sys.path.insert(0, str(folder))
 import container
 import make_golden
-from checks import Checks
+import pytest
 
-check = Checks()
-files = make_golden.every_file()
-there = sorted(str(p.relative_to(folder)) for p in folder.glob('*/*.smol'))
-check.equal(there, sorted(files), 'the files of tests/golden')
-for name, data in files.items():
-	check.that((folder / name).read_bytes() == data, name + ' is not what make_golden.py writes')
+folder = pathlib.Path(make_golden.__file__).resolve().parent
+FILES = make_golden.every_file()
+
+
+def test_there_are_these_files():
+	assert sorted(str(p.relative_to(folder)) for p in folder.glob('*/*.smol')) == sorted(FILES)
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_is_what_make_golden_writes(name):
+	assert (folder / name).read_bytes() == FILES[name]
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_read_by_the_reference(name):
 	try:
-		again = container.write(container.read(data))
+		again = container.write(container.read(FILES[name]))
 	except container.SmolError:
 		again = None
-	check.that((again == data) if name.startswith('good/') else again is None, name + ' read by the reference')
-check.done()
+	assert (again == FILES[name]) if name.startswith('good/') else again is None

@@ -1,24 +1,16 @@
-#!/usr/bin/python3
 """format/smol.ksy against golden files and models of the reference: it reads the same values, every byte exactly once, and refuses
-what its ranges say. And format/smol.magic, by file(1).
-
-Usage: test_kaitai.py BUILD_DIR
-"""
-import pathlib
+what its ranges say. And format/smol.magic, by file(1)."""
 import shutil
 import subprocess
-import sys
-import tempfile
 
 import numpy as np
 
-import checks
 import container
 import kaitai
 import models
+import pytest
+from programs import root
 
-root = pathlib.Path(__file__).resolve().parents[2]
-check = checks.Checks()
 schema = kaitai.Schema(root / 'format/smol.ksy')
 
 
@@ -102,7 +94,7 @@ def covered(spans, size):
 	return '' if at == size else 'ends at %d of %d' % (at, size)
 
 
-def compare(data, what):
+def compare(check, data, what):
 	s, spans = schema.read(data)
 	m = container.read(data)
 	check.that(same_conf(s.conf, m), what + ': configuration')
@@ -114,7 +106,7 @@ def compare(data, what):
 	check.equal(covered(spans, len(data)), '', what + ': every byte once')
 
 
-def refused(data, what):
+def refused(check, data, what):
 	try:
 		schema.read(bytes(data))
 		check.that(False, what + ' is accepted')
@@ -122,35 +114,49 @@ def refused(data, what):
 		check.that(True, what)
 
 
-golden = sorted(p for p in (root / 'tests/golden/good').rglob('*.smol') if p.stat().st_size < 300000)
-check.that(len(golden) > 5, 'golden files')
-for path in golden:
-	compare(path.read_bytes(), path.name)
-for seed in range(14):
-	compare(container.write(models.random_model(seed, (3, 2, 8, 12, 6, 20))), 'random model %d' % seed)
-good = container.write(models.random_model(1, (2, 2, 8, 12, 6, 20)))
-for offset, value in ((0, 1), (8, 2), (12, 1), (12, 6)):
-	data = bytearray(good)
-	data[offset] = value
-	refused(data, 'byte %d as %d' % (offset, value))
-for n in (31, 60, len(good) - 65):
-	refused(good[:n], 'cut to %d bytes' % n)
+GOLDEN = sorted(p for p in (root / 'tests/golden/good').rglob('*.smol') if p.stat().st_size < 300000)
+GOOD = container.write(models.random_model(1, (2, 2, 8, 12, 6, 20)))
 
-if shutil.which('file'):
-	magic = root / 'format/smol.magic'
-	with tempfile.TemporaryDirectory() as folder:
-		path = pathlib.Path(folder) / 'm'
-		for data, want in ((good, 'smol language model, version 1.0'), (good[:8] + b'\1\0\7\0' + good[12:], 'smol language model, version 1.7'),
-				(b'\x89SMC\r\n\x1a\n' + b'\1\0' + bytes(200), 'smol corpus, version 1'), (b'untrusted comment: x', None), (good[1:], None)):
-			path.write_bytes(data)
-			text = subprocess.run(['file', '-b', '-m', magic, path], capture_output=True, timeout=60).stdout.decode().strip()
-			check.that(text.startswith(want) if want else 'smol' not in text, 'file says %r, not %r' % (text, want))
-		kind = subprocess.run(['file', '-b', '-i', '-m', magic, root / 'models/shakespeare-alpha.smol'], capture_output=True, timeout=60).stdout
-		check.that(kind.startswith(b'application/x-smol;'), 'type %r' % kind)
-		text = subprocess.run(['file', '-b', '-m', magic, root / 'models/shakespeare-alpha.smol'], capture_output=True, timeout=60).stdout.decode().strip()
-		check.equal(text, 'smol language model, version 1.0, 2 layers x 512, 8 heads, context 64, vocabulary 256', 'the shipped model')
-		done = subprocess.run(['file', '-C', '-m', magic], capture_output=True, timeout=60, cwd=folder)
-		check.that(done.returncode == 0 and not done.stderr, 'it compiles: %r' % done.stderr)
-else:
-	print('skipped: no file(1) here')
-check.done()
+
+def test_there_are_golden_files():
+	assert len(GOLDEN) > 5
+
+
+@pytest.mark.parametrize('path', GOLDEN, ids=lambda path: path.stem)
+def test_golden(check, path):
+	compare(check, path.read_bytes(), path.name)
+
+
+@pytest.mark.parametrize('seed', range(14))
+def test_random_model(check, seed):
+	compare(check, container.write(models.random_model(seed, (3, 2, 8, 12, 6, 20))), 'random model %d' % seed)
+
+
+def test_refused(check):
+	for offset, value in ((0, 1), (8, 2), (12, 1), (12, 6)):
+		data = bytearray(GOOD)
+		data[offset] = value
+		refused(check, data, 'byte %d as %d' % (offset, value))
+	for n in (31, 60, len(GOOD) - 65):
+		refused(check, GOOD[:n], 'cut to %d bytes' % n)
+
+
+def test_file(check, folder):
+	"""What file(1) says."""
+	if not shutil.which('file'):
+		pytest.skip('no file(1) here')
+	magic, path = root / 'format/smol.magic', folder / 'm'
+
+	def said(*words):
+		return subprocess.run(['file', '-b', *words, '-m', magic], capture_output=True, timeout=60).stdout.decode().strip()
+
+	for data, want in ((GOOD, 'smol language model, version 1.0'), (GOOD[:8] + b'\1\0\7\0' + GOOD[12:], 'smol language model, version 1.7'),
+			(b'\x89SMC\r\n\x1a\n' + b'\1\0' + bytes(200), 'smol corpus, version 1'), (b'untrusted comment: x', None), (GOOD[1:], None)):
+		path.write_bytes(data)
+		text = said(path)
+		check.that(text.startswith(want) if want else 'smol' not in text, 'file says %r, not %r' % (text, want))
+	shipped = root / 'models/shakespeare-alpha.smol'
+	check.that(said('-i', shipped).startswith('application/x-smol;'), 'type %r' % said('-i', shipped))
+	check.equal(said(shipped), 'smol language model, version 1.0, 2 layers x 512, 8 heads, context 64, vocabulary 256', 'the shipped model')
+	done = subprocess.run(['file', '-C', '-m', magic], capture_output=True, timeout=60, cwd=folder)
+	check.that(done.returncode == 0 and not done.stderr, 'it compiles: %r' % done.stderr)

@@ -1,26 +1,22 @@
-#!/usr/bin/python3
-"""test_models.py BUILD_DIR: the C programs against the reference, on shipped models, on `smoltool new` and on random models of odd shapes.
+"""The C programs against the reference, on shipped models, on `smoltool new` and on random models of odd shapes.
 
 Weights must be equal to the last bit, greedy and sampled tokens the same, losses equal to a relative 1e-9. Files are also compared the other way round: what
 the reference writes the programs must take, what smoltool makes from a seed the reference must rebuild byte for byte, and both must give the same
 verdict on files with one bit wrong and every checksum made good again.
 """
-import concurrent.futures
-import json
-import pathlib
 import struct
-import sys
-import tempfile
-
-import numpy as np
 
 import container
 import forward
 import models
+import numpy as np
+import pytest
 import sampler
-from checks import Checks, command
+from checks import command
+from comparing import SETTINGS, Programs, compare_loss, compare_text, compare_weights
+from programs import build, root
 
-SHIPPED = pathlib.Path(__file__).resolve().parents[2] / 'models'
+SHIPPED = sorted((root / 'models').glob('*.smol'))
 TEXT = b'First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\nSpeak, speak.\n'
 
 # layers, heads, width, feed-forward, context, vocabulary
@@ -31,56 +27,6 @@ NEW = ['--method embed', '--method alpha --d 1', '--method alpha --d 8 --dist ga
 	'--method alpha --d 64 --dist gauss', '--method alpha-global --d 5 --norms frozen', '--method alpha-global --d 3 --dist gauss', '--method lora --rank 3',
 	'--method lora --rank 1 --dist gauss --norms stored', '--method fastfood --d 1000', '--method fastfood-global --d 10 --norms alpha --layer-gains',
 	'--method fourier --d 65', '--method alpha --gains --bias', '--method nola --rank 3', '--method nola --d 20 --dist gauss --rank 70 --numbers q8 --bias', '--method lora --gains --numbers q8', '--method fourier-global --d 64 --dist gauss', '--method alpha --width 65 --heads 5 --ff 31', '--method alpha --width 7 --heads 7 --layers 3 --vocab 300']
-
-
-class Programs:
-	def __init__(self, build, folder, checks):
-		self.tools, self.folder, self.t = build / 'tools', folder, checks
-
-	def weights(self, path, tensor):
-		out = self.folder / 'weights.npy'
-		out.unlink(missing_ok=True)
-		r = command(self.tools / 'smoltool', 'weights', path, tensor, '-o', out)
-		return np.load(out) if r.returncode == 0 and out.exists() else None
-
-	def run(self, path, *words, prompt=None):
-		if prompt is not None:
-			(self.folder / 'prompt').write_bytes(prompt)
-			words += ('-f', self.folder / 'prompt')
-		r = command(self.tools / 'smolrun', path, '--json', *words)
-		return json.loads(r.stdout) if r.returncode == 0 else {}
-
-	def verify(self, path):
-		return command(self.tools / 'smoltool', 'verify', path).returncode
-
-
-def compare_weights(p, path, model, what, names):
-	for name in names:
-		got, want = p.weights(path, name), model.tensor(name)
-		same = got is not None and got.dtype == np.float64 and got.size == want.size and got.tobytes() == want.tobytes()
-		p.t.that(same, '%s: %s is not the same' % (what, name))
-
-
-SETTINGS = [dict(temp=0), dict(seed=1), dict(seed=2, temp=1.5, top_k=0, top_p=1.0, min_p=0.0), dict(seed=3, temp=0.7, top_k=5, repeat_penalty=1.3, repeat_last_n=4),
-	dict(seed=2 ** 63 - 1, temp=1.0, top_k=100, top_p=0.6, min_p=0.2, repeat_penalty=1.1, repeat_last_n=-1)]
-
-
-def compare_text(p, path, model, what, prompt, count, settings=SETTINGS, context=None):
-	for setting in settings:
-		chooser = sampler.Sampler(**setting)
-		words = ['-n', count, '-s', setting.get('seed', 0), '-c', context or 0]
-		for key, default in (('temp', 0.8), ('top_k', 40), ('top_p', 0.95), ('min_p', 0.05), ('repeat_penalty', 1.0), ('repeat_last_n', 64)):
-			words += ['--' + key.replace('_', '-'), setting.get(key, default)]
-		got = p.run(path, *words, prompt=prompt).get('tokens')
-		p.t.equal(got, sampler.generate(model, prompt, count, chooser, context), '%s: tokens with %s' % (what, setting))
-
-
-def compare_loss(p, path, model, what, text, context=None, kv='f32', words=()):
-	got = p.run(path, '--perplexity', str(text), '-c', context or 0, '--kv', kv, *words)
-	tokens = sampler.encode(text.read_bytes(), model.conf.vocab)
-	nats, bits, _ = forward.perplexity(model, tokens, context, kv)
-	for key, want in (('nats_per_token', nats), ('bits_per_byte', bits)):
-		p.t.that(abs(got.get(key, 1e9) - want) <= 1e-9 * want, '%s: %s is %s, want %s' % (what, key, got.get(key), want))
 
 
 def check_random(p, numbers):
@@ -187,40 +133,35 @@ def check_verdicts(p, tries=700):
 	p.t.that(tries // 20 < took < tries, 'verdicts of both kinds: %d of %d taken' % (took, tries))
 
 
-def check_shipped(p):
+def check_shipped(p, path):
 	text = p.folder / 'text'
 	text.write_bytes(TEXT * 2)
-	for path in sorted(SHIPPED.glob('*.smol')):
-		smol, what = container.read(path.read_bytes()), path.name
-		model = forward.Model(smol)
-		p.t.that(container.write(smol) == path.read_bytes(), what + ': reading and writing gives the same')
-		p.t.equal(p.verify(path), 0, what + ': verify')
-		compare_weights(p, path, model, what, model.names())
-		compare_text(p, path, model, what, b'ROMEO:', 40, [SETTINGS[0], SETTINGS[3]])
-		compare_loss(p, path, model, what, text)
+	smol, what = container.read(path.read_bytes()), path.name
+	model = forward.Model(smol)
+	p.t.that(container.write(smol) == path.read_bytes(), what + ': reading and writing gives the same')
+	p.t.equal(p.verify(path), 0, what + ': verify')
+	compare_weights(p, path, model, what, model.names())
+	compare_text(p, path, model, what, b'ROMEO:', 40, [SETTINGS[0], SETTINGS[3]])
+	compare_loss(p, path, model, what, text)
 
 
-def check(number):
-	"""A check by its number, in a folder of its own: random models shape by shape, then the others."""
-	t = Checks()
-	with tempfile.TemporaryDirectory() as folder:
-		p = Programs(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder), t)
-		if number < len(SHAPES):
-			check_random(p, (number, number + len(SHAPES)))
-		else:
-			(check_shipped, check_fourier, check_new, check_verdicts)[number - len(SHAPES)](p)
-	return t.passed, t.failed
+@pytest.mark.parametrize('number', range(2 * len(SHAPES)))
+def test_random(check, folder, number):
+	check_random(Programs(build, folder, check), [number])
 
 
-def main():
-	if len(sys.argv) != 2:
-		sys.exit('usage: test_models.py BUILD_DIR')
-	t = Checks()
-	with concurrent.futures.ProcessPoolExecutor(2) as pool:
-		for passed, failed in pool.map(check, range(len(SHAPES) + 4)):
-			t.passed, t.failed = t.passed + passed, t.failed + failed
-	t.done()
+def test_fourier(check, folder):
+	check_fourier(Programs(build, folder, check))
 
 
-if __name__ == '__main__':
-	main()
+def test_new(check, folder):
+	check_new(Programs(build, folder, check))
+
+
+def test_verdicts(check, folder):
+	check_verdicts(Programs(build, folder, check))
+
+
+@pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.stem)
+def test_shipped(check, folder, path):
+	check_shipped(Programs(build, folder, check), path)

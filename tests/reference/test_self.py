@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Checks the reference itself against definitions and published vectors, without SPEC.md's examples or the C programs."""
 import decimal
 import hashlib
@@ -11,7 +10,6 @@ import numpy as np
 import arith
 import container
 import frozen
-from checks import Checks
 
 F = np.float32
 
@@ -45,7 +43,7 @@ def fma_cases(rng):
 	return (np.concatenate([s[i] for s in sets]) for i in range(3))
 
 
-def check_fma(t):
+def test_fma(check):
 	with np.errstate(all='ignore'):
 		a, b, c = fma_cases(np.random.default_rng(1))
 		got = arith.fma(a, b, c)
@@ -54,28 +52,28 @@ def check_fma(t):
 		if np.isfinite([x, y, z]).all():
 			tried += 1
 			bad += float(g) != round_float(Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z)))
-	t.that(bad == 0 and tried > 30000, 'fma: %d wrong of %d' % (bad, tried))
+	check.that(bad == 0 and tried > 30000, 'fma: %d wrong of %d' % (bad, tried))
 	with np.errstate(all='ignore'):
 		doubled = (a.astype(float) * b.astype(float) + c.astype(float)).astype(F)
-	t.that((doubled != got)[np.isfinite(got)].any(), 'fma: no case needed care')
+	check.that((doubled != got)[np.isfinite(got)].any(), 'fma: no case needed care')
 
 
-def check_primitives(t):
+def test_primitives(check):
 	key = bytes(range(32))
 	block = frozen.chacha20(key, [1], [struct.unpack('<3I', bytes.fromhex('000000090000004a00000000'))])
-	t.equal(block.astype('<u4').tobytes().hex(), '10f1e7e4d13b5915500fdd1fa32071c4c7d1f4c733c068030422aa9ac3d46c4e'
+	check.equal(block.astype('<u4').tobytes().hex(), '10f1e7e4d13b5915500fdd1fa32071c4c7d1f4c733c068030422aa9ac3d46c4e'
 		'd2826446079faa0914c2d705d98b02a2b5129cd1de164eb9cbd083e8a2503c4e', 'ChaCha20, RFC 8439 section 2.3.2')
 	block = frozen.chacha20(bytes(32), [0, 1], [(0, 0, 0)] * 2).astype('<u4')
-	t.equal(block[0].tobytes()[:16].hex(), '76b8e0ada0f13d90405d6ae55386bd28', 'ChaCha20, RFC 8439 A.1 vector 1')
-	t.equal(block[1].tobytes()[:16].hex(), '9f07e7be5551387a98ba977c732d080d', 'ChaCha20, RFC 8439 A.1 vector 2')
-	t.equal(hashlib.blake2b(b'abc').hexdigest()[:32], 'ba80a53f981c4d0d6a2797b69f12f6e9', 'BLAKE2b, RFC 7693 appendix A')
-	t.equal(container.xxh3(b''), 0x2d06800538d394c2, 'XXH3-64 of nothing')
+	check.equal(block[0].tobytes()[:16].hex(), '76b8e0ada0f13d90405d6ae55386bd28', 'ChaCha20, RFC 8439 A.1 vector 1')
+	check.equal(block[1].tobytes()[:16].hex(), '9f07e7be5551387a98ba977c732d080d', 'ChaCha20, RFC 8439 A.1 vector 2')
+	check.equal(hashlib.blake2b(b'abc').hexdigest()[:32], 'ba80a53f981c4d0d6a2797b69f12f6e9', 'BLAKE2b, RFC 7693 appendix A')
+	check.equal(container.xxh3(b''), 0x2d06800538d394c2, 'XXH3-64 of nothing')
 	private = nacl.signing.SigningKey(bytes.fromhex('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60'))
-	t.equal(bytes(private.verify_key).hex(), 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a', 'Ed25519, RFC 8032 test 1')
-	t.equal(private.sign(b'').signature.hex()[:32], 'e5564300c360ac729086e2cc806e828a', 'Ed25519, RFC 8032 test 1')
+	check.equal(bytes(private.verify_key).hex(), 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a', 'Ed25519, RFC 8032 test 1')
+	check.equal(private.sign(b'').signature.hex()[:32], 'e5564300c360ac729086e2cc806e828a', 'Ed25519, RFC 8032 test 1')
 
 
-def check_step(t):
+def test_step(check):
 	"""JSF32 against a scalar one in Python integers."""
 	start = [[(7 * i + 1000003 * j + 12345678 * (i ^ j)) & 0xffffffff for j in range(16)] for i in range(4)]
 	state = [np.array(words, np.uint32) for words in start]
@@ -88,10 +86,10 @@ def check_step(t):
 			a, b, c = b ^ rot(c, 17), (c + d) & 0xffffffff, (d + e) & 0xffffffff
 			for i, v in enumerate((a, b, c, (e + a) & 0xffffffff)):
 				start[i][j] = v
-		t.equal(emitted.tolist(), start[3], 'JSF32 step')
+		check.equal(emitted.tolist(), start[3], 'JSF32 step')
 
 
-def check_normal_table(t):
+def test_normal_table(check):
 	"""Appendix A from its definition, in 50 digits."""
 	decimal.getcontext().prec = 50
 	root = (2 * decimal.Decimal('3.14159265358979323846264338327950288419716939937510582')).sqrt()
@@ -117,32 +115,21 @@ def check_normal_table(t):
 				break
 		found.append(x)
 	rms = (sum(v * v for v in found) / 128).sqrt()
-	t.that(all(float(v / rms) == g for v, g in zip(found, frozen.G[128:])), 'appendix A against its definition')
-	t.that((frozen.G[:128] == -frozen.G[:127:-1]).all(), 'appendix A is odd')
+	check.that(all(float(v / rms) == g for v, g in zip(found, frozen.G[128:])), 'appendix A against its definition')
+	check.that((frozen.G[:128] == -frozen.G[:127:-1]).all(), 'appendix A is odd')
 
 
-def check_arith(t):
+def test_arith(check):
 	rng = np.random.default_rng(2)
 	x = np.concatenate([np.linspace(-87, 88, 40001), rng.standard_normal(20000)]).astype(F)
 	want = np.exp(x.astype(float))
-	t.that((np.abs(arith.exp(x) / want - 1) < 2.0 ** -22).all(), 'exp is within an ulp or two')
+	check.that((np.abs(arith.exp(x) / want - 1) < 2.0 ** -22).all(), 'exp is within an ulp or two')
 	v = x[np.abs(x) < 30].astype(float)
 	want = 0.5 * v * (1 + np.tanh(np.sqrt(2 / np.pi) * (v + 0.044715 * v ** 3)))
-	t.that((np.abs(arith.gelu(v.astype(F)) - want) < 1e-6 * (1 + np.abs(v))).all(), 'GELU is the tanh form')
+	check.that((np.abs(arith.gelu(v.astype(F)) - want) < 1e-6 * (1 + np.abs(v))).all(), 'GELU is the tanh form')
 	y = rng.standard_normal((5, 77)).astype(F)
 	z = (y - y.mean(1, keepdims=True)) / np.sqrt(y.var(1, keepdims=True) + 1e-5)
-	t.that(np.allclose(arith.layernorm(y, 1e-5), z, atol=1e-5), 'LayerNorm')
-	t.that(np.allclose(arith.dot16(y[:1], y), y @ y[0], atol=1e-4) and np.allclose(arith.sum16(y), y.sum(1), atol=1e-4), 'sums in lanes')
+	check.that(np.allclose(arith.layernorm(y, 1e-5), z, atol=1e-5), 'LayerNorm')
+	check.that(np.allclose(arith.dot16(y[:1], y), y @ y[0], atol=1e-4) and np.allclose(arith.sum16(y), y.sum(1), atol=1e-4), 'sums in lanes')
 	big, scale = arith.quantise(y)
-	t.that((np.abs(big).max(1) == 32512).all() and (np.abs(big * scale[:, None] - y) <= scale[:, None]).all(), 'quantisation')
-
-
-def main():
-	t = Checks()
-	for check in (check_fma, check_primitives, check_step, check_normal_table, check_arith):
-		check(t)
-	t.done()
-
-
-if __name__ == '__main__':
-	main()
+	check.that((np.abs(big).max(1) == 32512).all() and (np.abs(big * scale[:, None] - y) <= scale[:, None]).all(), 'quantisation')

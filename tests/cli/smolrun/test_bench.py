@@ -1,33 +1,10 @@
-#!/usr/bin/python3
-"""smolrun --bench from outside: its three formats, what the figures must agree on, wrong arguments.
-
-Usage: test_bench.py BUILD_DIR
-"""
+"""smolrun --bench from outside: its three formats, what the figures must agree on, wrong arguments."""
 import csv
 import io
 import json
-import pathlib
 import statistics
-import subprocess
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
-
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-smolrun = str((build / 'tools/smolrun').resolve())
-smoltool = str((build / 'tools/smoltool').resolve())
-
-
-def run(*arguments, code=0):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, stdin=subprocess.DEVNULL)
-    assert done.returncode == code, (arguments, done)
-    return done
-
-
-def model(folder, name='m.smol'):
-    run(smoltool, 'new', '--layers', '2', '--width', '40', '--heads', '4', '--context', '24', '-o', folder / name)
-    return folder / name
+from programs import model, run, smolrun
 
 
 def bench(m, *arguments, code=0):
@@ -53,7 +30,7 @@ def test_json(folder):
 
 
 def test_csv_and_threads(folder):
-    m = model(folder, 'a "b",c.smol')
+    m = model(folder, name='a "b",c.smol')
     rows = list(csv.DictReader(io.StringIO(bench(m, '-p', '5', '-n', '2', '-r', '1', '-t', '2,1', '-o', 'csv').stdout.decode())))
     assert [(r['n_prompt'], r['n_gen'], r['n_threads']) for r in rows] == [
         ('5', '0', '2'), ('0', '2', '2'), ('5', '0', '1'), ('0', '2', '1')]
@@ -87,7 +64,3 @@ def test_wrong(folder):
     run(smolrun, '--bench', code=2)
     assert b'--repetitions' in run(smolrun, '--bench', '--help').stdout
     assert b'--bench' in run(smolrun, '--help').stdout
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

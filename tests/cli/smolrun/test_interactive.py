@@ -1,38 +1,15 @@
-#!/usr/bin/python3
-"""smolrun -i from outside: turns from a pipe against single runs, and on a terminal of its own: keys, signals, history, colour.
-
-Usage: test_interactive.py BUILD_DIR
-"""
+"""smolrun -i from outside: turns from a pipe against single runs, and on a terminal of its own: keys, signals, history, colour."""
 import json
 import os
-import pathlib
 import pty
 import re
 import select
 import signal
 import subprocess
-import sys
 import termios
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
-
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-smolrun = str((build / 'tools/smolrun').resolve())
-smoltool = str((build / 'tools/smoltool').resolve())
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
-    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
-        arguments, done.returncode, code, done.stdout, done.stderr)
-    return done
-
-
-def model(folder, *arguments):
-    run(smoltool, 'new', '--layers', '2', '--width', '40', '--heads', '4', '--context', '200', '-o', folder / 'm.smol', *arguments)
-    return folder / 'm.smol'
+from programs import model, run, smolrun
 
 
 def single(folder, m, text, n):
@@ -97,7 +74,7 @@ class Terminal:
 
 def test_turns(folder):
     """Each line goes on from all that went before, as one run of the whole would."""
-    m = model(folder)
+    m = model(folder, '--context', '200')
     text, lines = b'', [b'To be,\n', b'or not\n', b'\n', b'to be']
     expected = []
     for line in lines:
@@ -113,7 +90,7 @@ def test_turns(folder):
 
 
 def test_first_prompt(folder):
-    m = model(folder)
+    m = model(folder, '--context', '200')
     first = single(folder, m, b'Once', 5)
     found = turns(m, '-n', '5', '-p', 'Once', lines=b'more\n')
     assert bytes(found[0]['tokens']) == first and bytes(found[1]['tokens']) == single(folder, m, b'Once' + first + b'more\n', 5)
@@ -124,14 +101,14 @@ def test_first_prompt(folder):
 
 def test_signs(folder):
     """A backslash asks for another line, a slash goes on without a line feed."""
-    m = model(folder)
+    m = model(folder, '--context', '200')
     found = turns(m, '-n', '2', lines=b'one\\\ntwo/\n\\\nthree\nfour\\')
     assert [bytes(t['prompt_tokens']) for t in found] == [b'one\ntwo', b'\nthree\n', b'four']
 
 
 def test_full_context(folder):
     """What does not fit any more is forgotten but for the last half of the context; -1 ends a turn with the context."""
-    m = model(folder, '--context', '24')
+    m = model(folder, '--context', '200', '--context', '24')
     found = turns(m, '-n', '8', lines=b'abcdefgh\nijklmnopqr\n')
     first = b'abcdefgh\n' + bytes(found[0]['tokens'])
     assert len(first) == 17
@@ -143,7 +120,7 @@ def test_full_context(folder):
 
 
 def test_wrong(folder):
-    m = model(folder, '--vocab', '100')
+    m = model(folder, '--context', '200', '--vocab', '100')
     assert run(smolrun, m, '-i', '-n', '2', input=b'aaz\n', code=1).stderr.startswith(b'smolrun: line: byte 2: ')
     run(smolrun, m, '-i', '--perplexity', m, code=2)
     with open(folder / 'closed', 'wb') as unreadable:
@@ -153,7 +130,7 @@ def test_wrong(folder):
 
 def test_keys(folder):
     """Ctrl-C stops the text and not the program, drops a line that is being typed, and Ctrl-D ends."""
-    m = model(folder, '--context', '20000', '--layers', '1', '--vocab', '60')  # it cannot say '> '
+    m = model(folder, '--context', '200', '--context', '20000', '--layers', '1', '--vocab', '60')  # it cannot say '> '
     t = Terminal(folder, m, '-i')
     t.until(b'Ctrl-D')  # it is told
     t.ready()
@@ -178,7 +155,7 @@ def test_keys(folder):
 
 def test_history(folder):
     """The arrow brings back a line of the program before; another folder, by XDG_STATE_HOME; none at all."""
-    m = model(folder)
+    m = model(folder, '--context', '200')
     state = folder / 'state'
     for typed in (b'first \xc3\xa9\n', b'\x1b[A\n'):
         t = Terminal(folder, m, '-i', '-n', '3', '--json', XDG_STATE_HOME=str(state))
@@ -202,7 +179,7 @@ def test_history(folder):
 
 def test_typed_error(folder):
     """Whoever typed what the model cannot read, or more than it holds, may type something else."""
-    m = model(folder, '--vocab', '100', '--context', '24')
+    m = model(folder, '--context', '200', '--vocab', '100', '--context', '24')
     t = Terminal(folder, m, '-i', '-n', '3', '--json')
     for line, error in ((b'aaz\n', b'line: byte 2'), (b'a' * 30 + b'\n', b'context')):
         t.ready()
@@ -218,7 +195,7 @@ def test_typed_error(folder):
 
 def test_control_characters(folder):
     """A terminal is not shown those of a text, except tabs and the ends of lines; what is no terminal gets them all."""
-    m = model(folder)
+    m = model(folder, '--context', '200')
     text = 'a\x1b[2J\x7f\u009b31m\u0080\u00a0\tb\r'
     t = Terminal(folder, m, '-p', text, '-n', '1', '--temp', '0', NO_COLOR='1')
     assert t.end() == 0 and 'a?[2J??31m?\u00a0\tb?'.encode() in t.shown, t.shown
@@ -226,7 +203,7 @@ def test_control_characters(folder):
 
 
 def test_colour(folder):
-    m = model(folder)
+    m = model(folder, '--context', '200')
     for environment, colour in (({}, True), ({'NO_COLOR': '1'}, False), ({'NO_COLOR': ''}, True), ({'TERM': 'dumb'}, False)):
         t = Terminal(folder, m, '-i', '-n', '0', '-p', 'Hi', **environment)
         t.ready()
@@ -240,7 +217,7 @@ def test_colour(folder):
 
 def test_interrupted_pipe(folder):
     """Where nobody types, Ctrl-C ends the text and then the program, without the lines that follow."""
-    m = model(folder, '--context', '20000', '--layers', '1')
+    m = model(folder, '--context', '200', '--context', '20000', '--layers', '1')
     program = subprocess.Popen([smolrun, m, '-i'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     program.stdin.write(b'first\nsecond\n')
     program.stdin.flush()
@@ -253,12 +230,8 @@ def test_interrupted_pipe(folder):
 
 def test_terminated(folder):
     """A signal at the prompt ends it like any program, and the terminal is as it was."""
-    m = model(folder)
+    m = model(folder, '--context', '200')
     t = Terminal(folder, m, '-i')
     t.ready()
     os.kill(t.pid, signal.SIGTERM)
     assert t.end() == -signal.SIGTERM
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

@@ -1,34 +1,9 @@
-#!/usr/bin/python3
-"""smolrun from outside: text, streams, limits, trust, memory, wrong input.
-
-Usage: test_smolrun.py BUILD_DIR
-"""
+"""smolrun from outside: text, streams, limits, trust, memory, wrong input."""
 import json
 import os
-import pathlib
 import subprocess
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
-
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-smolrun = str((build / 'tools/smolrun').resolve())
-smoltool = str((build / 'tools/smoltool').resolve())
-sanitized = 'SMOL_SANITIZED' in os.environ
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
-    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
-        arguments, done.returncode, code, done.stdout, done.stderr)
-    return done
-
-
-def model(folder, *arguments, name='m.smol'):
-    run(smoltool, 'new', '--layers', '2', '--width', '40', '--heads', '4', '--context', '24', '-o', folder / name,
-        *arguments)
-    return folder / name
+from programs import model, run, sanitized, smolrun, smoltool
 
 
 def complaint(done, *parts):
@@ -223,12 +198,9 @@ def test_memory_is_foretold(folder):
     for words in ([], ['--kv', 'f16'], ['--kv', 'q8', '-t', '1'], ['-c', '500', '-b', '16']):
         foretold = json.loads(run(smoltool, 'inspect', '--json', m, *words).stdout)['memory_bytes']
         (folder / 'prompt').write_bytes(b'm' * (500 if '-c' in words else 1024))
-        done = json.loads(run(smolrun, m, '-f', folder / 'prompt', '-n', '0', '--json', *words).stdout)
+        # By a shell that forks: what a process used at most includes what its parent did when it was started, and pytest is large.
+        done = json.loads(run('sh', '-c', '"$@"; exit $?', 'sh', smolrun, m, '-f', folder / 'prompt', '-n', '0', '--json', *words).stdout)
         measured = done['stats']['peak_memory_bytes']
         assert sanitized or abs(measured - foretold) < 0.05 * measured, (words, measured, foretold)
         run(smolrun, m, '-p', 'a', '-n', '1', '--mem', foretold, *words)
         complaint(run(smolrun, m, '-p', 'a', '--no-display-prompt', '--mem', foretold - 1000, *words, code=1), m, '--mem')
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

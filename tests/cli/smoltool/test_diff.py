@@ -1,25 +1,16 @@
-#!/usr/bin/python3
 """smoltool diff from outside: models of the reference with one thing changed at a time, and that thing alone told, with
-figures by NumPy.
-
-Usage: test_diff.py BUILD_DIR
-"""
+figures by NumPy."""
 import copy
 import json
-import pathlib
 import subprocess
-import sys
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'reference'))
 import container
 import models
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
+from programs import smoltool
 
-smoltool = str((pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build') / 'tools/smoltool').resolve())
 SHAPE = (2, 2, 70, 9, 24, 300)
 
 
@@ -244,7 +235,3 @@ def test_trouble(folder):
     with open('/dev/full', 'wb') as full:
         for words in ([m, m], ['--json', m, m]):
             assert diff(*words, code=2, stdout=full).stderr.count(b'\n') == 1
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

@@ -1,28 +1,14 @@
-#!/usr/bin/python3
-"""smoltool embed-c from outside: the header's bytes, both languages, and the example program, which must write what smolrun writes.
-
-Usage: test_embed.py BUILD_DIR
-"""
+"""smoltool embed-c from outside: the header's bytes, both languages, and the example program, which must write what smolrun writes."""
 import pathlib
 import re
 import shutil
-import subprocess
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
+import pytest
+from programs import build, root, run, smolrun, smoltool
 
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build').resolve()
-smoltool, smolrun, embedded = (str(build / p) for p in ('tools/smoltool', 'tools/smolrun', 'docs/examples/embedded'))
-model = pathlib.Path(__file__).resolve().parents[3] / 'models/shakespeare-alpha.smol'
+embedded = build / 'docs/examples/embedded'
+model = root / 'models/shakespeare-alpha.smol'
 WARNINGS = ['-Wall', '-Wextra', '-Wpedantic', '-Werror', '-fsyntax-only']
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
-    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
-        arguments, done.returncode, code, done.stdout[:500], done.stderr[:2000])
-    return done
 
 
 def test_bytes(folder):
@@ -34,18 +20,17 @@ def test_bytes(folder):
     assert digest[:64] in text and digest[64:] in text
 
 
-def test_languages(folder):
+@pytest.mark.parametrize('compiler, standard, language', [('gcc', 'c11', 'c'), ('clang', 'c11', 'c'), ('g++', 'c++17', 'c++'), ('clang++', 'c++17', 'c++')])
+def test_languages(folder, compiler, standard, language):
     """The header compiles by itself, twice over, in C11 and in C++17, next to another one."""
+    if not shutil.which(compiler):
+        pytest.skip('no ' + compiler)
     small = folder / 'small.smol'
     run(smoltool, 'new', '--layers', '1', '--width', '4', '--heads', '1', '--context', '2', '-o', small)
     run(smoltool, 'embed-c', small, '-o', folder / 'a.h')
     run(smoltool, 'embed-c', small, '--name', 'other_1', '-o', folder / 'b.h')
     program = '#include "a.h"\n#include "b.h"\n#include "a.h"\nint main(void) { return model[0] - other_1[sizeof other_1 - 1] > 999; }\n'
-    for compiler, standard, language in (('gcc', 'c11', 'c'), ('clang', 'c11', 'c'), ('g++', 'c++17', 'c++'), ('clang++', 'c++17', 'c++')):
-        if shutil.which(compiler):
-            run(compiler, '-std=' + standard, *WARNINGS, '-I', folder, '-x', language, '-', input=program.encode())
-        else:
-            print('skipped: no ' + compiler)
+    run(compiler, '-std=' + standard, *WARNINGS, '-I', folder, '-x', language, '-', input=program.encode())
 
 
 def test_example(folder):
@@ -73,7 +58,3 @@ def test_bad_input(folder):
         message = run(smoltool, 'embed-c', m, '-o', o, code=1).stderr
         assert message.startswith(b'smoltool embed-c: ') and message.count(b'\n') == 1
     assert sorted(p.name for p in folder.iterdir()) == ['spoilt']
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

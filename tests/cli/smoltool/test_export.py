@@ -1,39 +1,19 @@
-#!/usr/bin/python3
 """smoltool export from outside: the files read by independent readers (gpt2_files.py), GPT-2 in NumPy over
-what they hold against a session's logits, blocks against ggml's quantisation, memory, and bad input.
-
-Usage: test_export.py BUILD_DIR
-"""
+what they hold against a session's logits, blocks against ggml's quantisation, memory, and bad input."""
 import json
-import os
-import pathlib
 import subprocess
 import sys
 
 import numpy as np
+import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from gpt2_files import (F, Gguf, blocks_q4_0, blocks_q8_0, byte_letters, gguf_name, gpt2, half, read_npz,
                         read_safetensors)
 
-import cases
+from programs import build, root, run, sanitized, smoltool, tool
 
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-smoltool = str((build / 'tools/smoltool').resolve())
 logits_program = str((build / 'tests/cli/logits').resolve())
-models = pathlib.Path(__file__).resolve().parents[3] / 'models'
-sanitized = 'SMOL_SANITIZED' in os.environ
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
-    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
-        arguments, done.returncode, code, done.stdout[:500], done.stderr)
-    return done
-
-
-def tool(*arguments, **more):
-    return run(smoltool, *arguments, **more)
+models = root / 'models'
 
 
 def new(path, *arguments):
@@ -43,7 +23,6 @@ def new(path, *arguments):
 
 def reference():
     """The reader and writer that tests/reference has, written from SPEC.md alone."""
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'reference'))
     import container
     import models as random_models
     return container, random_models
@@ -153,7 +132,7 @@ def test_logits_shipped(folder):
 def test_logits_gpt2(folder):
     """GPT-2's own shape, 124 million weights; the reference would take minutes."""
     if sanitized:
-        return
+        pytest.skip('memory is not measured under the sanitizers')
     m = folder / 'gpt2.smol'
     tool('new', '--shape', 'gpt2', '--seed', '9', '-o', m)
     tensors, config = export(m, folder, 'safetensors')
@@ -342,14 +321,10 @@ def peak_bytes(*arguments):
 def test_memory(folder):
     """One layer of gpt2-xl, with its embeddings: memory does not depend on the number of layers."""
     if sanitized:
-        return
+        pytest.skip('memory is not measured under the sanitizers')
     m = folder / 'm.smol'
     tool('new', '--shape', 'gpt2-xl', '--layers', '1', '-o', m)
     for words in (['--safetensors'], ['--npz'], ['--gguf', '--type', 'q8_0']):
         peak = peak_bytes(smoltool, 'export', *words, m, '-o', folder / words[0])
         print('%s of gpt2-xl: %.0f MB at most' % (words[0], peak / 1e6))
         assert peak < 200e6
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

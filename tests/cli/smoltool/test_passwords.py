@@ -1,34 +1,12 @@
-#!/usr/bin/python3
-"""Passwords of keys: without echo on a terminal, from a file, from a descriptor.
-
-Usage: test_passwords.py BUILD_DIR
-"""
+"""Passwords of keys: without echo on a terminal, from a file, from a descriptor."""
 import os
-import pathlib
 import pty
 import signal
 import subprocess
-import sys
 import termios
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
-
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-smoltool = str((build / 'tools/smoltool').resolve())
-sanitized = 'SMOL_SANITIZED' in os.environ
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
-    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
-        arguments, done.returncode, code, done.stdout, done.stderr)
-    return done
-
-
-def tool(*arguments, **more):
-    return run(smoltool, *arguments, **more)
+from programs import sanitized, smoltool, tool
 
 
 def on_terminal(words, typed, prompt):
@@ -92,7 +70,3 @@ def test_passwords(folder):
     assert b'wrong password' in tool('sign', '--detached', '--key', key, '--password-file', folder / 'wrong', path, code=1).stderr
     assert b'password' in tool('sign', '--detached', '--key', key, path, code=1, stdin=subprocess.DEVNULL).stderr
     assert not (folder / 'f.minisig').exists()
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

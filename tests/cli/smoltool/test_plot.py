@@ -1,42 +1,14 @@
-#!/usr/bin/python3
 """The pictures from outside: von Neumann's elephant, fitted outlines and training runs, drawn where independent
-arithmetic says.
-
-Usage: test_plot.py BUILD_DIR. Cases that need gnuplot are skipped, which is said, where it is not installed.
-"""
+arithmetic says."""
 import json
 import os
-import pathlib
 import re
-import shutil
 import struct
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
-
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-smoltool = str((build / 'tools/smoltool').resolve())
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=250, **more)
-    assert done.returncode == code, (f'{arguments}: exit code {done.returncode}, expected {code}\n'
-                                     f'{done.stdout}{done.stderr}')
-    return done
-
-
-def tool(*arguments, **more):
-    return run(smoltool, *arguments, **more)
-
-
-def needs_gnuplot():
-    if not shutil.which('gnuplot'):
-        raise cases.Skipped('gnuplot is not installed')
+from programs import build, run_text as run, tool_text as tool
 
 
 def png_size(path):
@@ -202,8 +174,7 @@ def test_bad_points(folder):
     assert 'nan' not in out.read_text() and 'inf' not in out.read_text()
 
 
-def test_elephant_png(folder):
-    needs_gnuplot()
+def test_elephant_png(folder, gnuplot):
     png, svg = folder / 'e.png', folder / 'e.svg'
     tool('elephant', '-o', png)
     tool('elephant', '-o', svg)
@@ -286,8 +257,7 @@ def at(places, x, y, *, key=True):
         assert np.abs(slope * np.asarray(values) + offset - pixels).max() < 0.3 and slope * down > 0
 
 
-def test_curves(folder):
-    needs_gnuplot()
+def test_curves(folder, gnuplot):
     a = write_log(folder / 'a.jsonl', 'alpha', loss=2.2, speed=100)
     b = write_log(folder / 'b.jsonl', 'lora', rank=4, n_steps=60, finished=False)
     steps = np.arange(10, 41, 10)
@@ -302,8 +272,7 @@ def test_curves(folder):
         assert sum('gnuplot_plot_' in line for line in (folder / 'plot.svg').read_text().splitlines()) == 4
 
 
-def test_a_resumed_run_counts_once(folder):
-    needs_gnuplot()
+def test_a_resumed_run_counts_once(folder, gnuplot):
     log = folder / 'log'
     first, again = log_lines('alpha', n_steps=40, finished=False), log_lines('alpha', n_steps=60)
     again = [again[0] | {'step': 20}] + [r | {'seconds': r.get('seconds', 10) - 10} for r in again[1:] if r['step'] > 20]
@@ -313,8 +282,7 @@ def test_a_resumed_run_counts_once(folder):
     at(series(plot(folder, '--x', 'seconds', log))[0]['alpha, d = 5'], steps * 0.5 + 0.1, 2 + 2 / steps)
 
 
-def test_many_curves(folder):
-    needs_gnuplot()
+def test_many_curves(folder, gnuplot):
     logs = [write_log(folder / f'{d}', 'alpha', d=d, loss=2 + d / 100) for d in range(1, 13)]
     found, texts = series(plot(folder, *logs))
     steps = np.arange(10, 41, 10)
@@ -326,8 +294,7 @@ def test_many_curves(folder):
     assert okabe_ito <= drawn, drawn
 
 
-def test_a_long_run_is_thinned(folder):
-    needs_gnuplot()
+def test_a_long_run_is_thinned(folder, gnuplot):
     log = write_log(folder / 'log', 'alpha', n_steps=20000, every=5000)
     svg = plot(folder, log)
     lines = [e.get('d') for e in element(svg, 'path') if e.get('d').count('L') > 50]
@@ -341,8 +308,7 @@ def sweep_logs(folder, losses, extra=()):
     return logs + [write_log(folder / f'more-{i}', 'alpha', d=d, loss=loss) for i, (d, loss) in enumerate(extra)]
 
 
-def test_sweep(folder):
-    needs_gnuplot()
+def test_sweep(folder, gnuplot):
     d, loss = np.array([1, 10, 100, 300, 1000]), np.array([2.9, 2.5, 2.101, 2.099, 2.05])
     logs = sweep_logs(folder, list(zip(d.tolist(), loss.tolist()))[::-1], [(1, 2.9), (1, 2.7), (30, 2.6)])
     found, texts = series(plot(folder, '--kind', 'sweep', *logs))
@@ -356,8 +322,7 @@ def test_sweep(folder):
     tool('plot', '--kind', 'sweep', '-o', folder / 'x.svg', *logs[:2], code=1)
 
 
-def test_bytes(folder):
-    needs_gnuplot()
+def test_bytes(folder, gnuplot):
     logs = [write_log(folder / 'embed', 'embed', loss=3.0, size=600)]
     logs += [write_log(folder / f'l{r}', 'lora', rank=r, loss=2.5 - 0.1 * r, size=1000 * r) for r in (1, 2, 4)]
     found, texts = series(plot(folder, '--kind', 'bytes', *logs))
@@ -366,8 +331,7 @@ def test_bytes(folder):
     assert {'rank 1', 'rank 2', 'rank 4', 'bytes outside the embeddings', 'validation (bits per byte)'} <= set(texts)
 
 
-def test_names_are_only_text(folder):
-    needs_gnuplot()
+def test_names_are_only_text(folder, gnuplot):
     names = ["it's `touch a`", '$(touch b)', '<b>&amp;"', 'a_1^2{x} @y', 'x\ny', 'é', "'; system('touch c') #"]
     logs = [write_log(folder / name, 'alpha') for name in names]
     os.chdir(folder)
@@ -379,8 +343,7 @@ def test_names_are_only_text(folder):
     assert not {'a', 'b', 'c'} & set(os.listdir(folder))
 
 
-def test_a_real_log(folder):
-    needs_gnuplot()
+def test_a_real_log(folder, gnuplot):
     (folder / 'text').write_text('To be, or not to be, that is the question.\n' * 200)
     run(build / 'tools/smoltrain', '--data', folder / 'text', '--layers', '1', '--width', '16', '--heads', '2', '--context',
         '8', '--batch', '2', '--steps', '30', '--eval-every', '10', '--log', folder / 'log', '-o', folder / 'm.smol')
@@ -424,7 +387,3 @@ def test_bad_logs(folder):
     tool('plot', '-o', out, folder / 'missing', code=1)
     tool('plot', '-o', folder / 'no/such.svg', log, code=1)
     assert os.listdir(folder) == ['log']
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

@@ -1,33 +1,14 @@
-#!/usr/bin/python3
-"""smoltool quantize from outside: the new rows against SPEC.md 12 in NumPy, the losses it tells, and all else kept.
-
-Usage: test_quantize.py BUILD_DIR
-"""
+"""smoltool quantize from outside: the new rows against SPEC.md 12 in NumPy, the losses it tells, and all else kept."""
 import json
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 
-root = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(root / 'tests/reference'))
 import container  # noqa: E402
 import models  # noqa: E402
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
+from programs import root, run, smolrun, smoltool
 
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build').resolve()
-smoltool, smolrun = str(build / 'tools/smoltool'), str(build / 'tools/smolrun')
 F = np.float32
-
-
-def run(*arguments, code=0):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250)
-    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
-        arguments, done.returncode, code, done.stdout[:500], done.stderr)
-    return done
 
 
 def quantize(source, kind, out, *more, **code):
@@ -108,7 +89,3 @@ def test_bad_input(folder):
         message = quantize(source, 'q4', to, *more, code=1).stderr
         assert message.startswith(b'smoltool quantize: ') and message.count(b'\n') == 1, message
     assert sorted(p.name for p in folder.iterdir()) == ['a', 'short']
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

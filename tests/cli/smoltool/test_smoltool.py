@@ -1,36 +1,15 @@
-#!/usr/bin/python3
-"""smoltool from outside: models of any shape, the page and its JSON, keys that minisign shares, exact weights.
-
-Usage: test_smoltool.py BUILD_DIR
-"""
+"""smoltool from outside: models of any shape, the page and its JSON, keys that minisign shares, exact weights."""
 import hashlib
 import io
 import json
 import os
-import pathlib
-import shutil
 import subprocess
-import sys
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
+from programs import run, smoltool, tool
 
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-smoltool = str((build / 'tools/smoltool').resolve())
 commands = ('inspect', 'diff', 'verify', 'keygen', 'sign', 'digest', 'new', 'weights', 'export', 'embed-c', 'quantize', 'tokenizer', 'plot', 'elephant', 'generate-vectors')
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
-    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
-        arguments, done.returncode, code, done.stdout, done.stderr)
-    return done
-
-
-def tool(*arguments, **more):
-    return run(smoltool, *arguments, **more)
 
 
 def new(path, *arguments):
@@ -209,11 +188,8 @@ def test_json(folder):
     tool('weights', signed, 'wte.weight', '-o', folder / 'x', '--json', code=2)
 
 
-def test_minisign(folder):
+def test_minisign(folder, minisign):
     """Keys go both ways between smoltool and minisign."""
-    if not shutil.which('minisign'):
-        print('skipped: test_minisign, no minisign here')
-        return
     m, text = new(folder / 'm'), folder / 'text'
     text.write_bytes(b'some text')
     run('minisign', '-G', '-W', '-p', folder / 'p', '-s', folder / 'k')
@@ -242,7 +218,3 @@ def test_vectors(folder):
     for key in v['keys']:
         message = b'smol/1 frozen' + int(key['seed']).to_bytes(8, 'little')
         assert hashlib.blake2b(message, digest_size=32).hexdigest() == key['key']
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

@@ -1,8 +1,4 @@
-#!/usr/bin/python3
-"""Who signed a file: detached signatures to and from Debian's minisign, everything spoilt refused, the trust folder, digests.
-
-Usage: test_trust.py BUILD_DIR
-"""
+"""Who signed a file: detached signatures to and from Debian's minisign, everything spoilt refused, the trust folder, digests."""
 import base64
 import hashlib
 import json
@@ -11,39 +7,12 @@ import pathlib
 import random
 import shutil
 import subprocess
-import sys
 
 import nacl.signing
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
+from programs import keys, run, sanitized, smolrun, smoltool, tiny_model as model, tool
 
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-smolrun = str((build / 'tools/smolrun').resolve())
-smoltool = str((build / 'tools/smoltool').resolve())
-sanitized = 'SMOL_SANITIZED' in os.environ
 has_minisign = shutil.which('minisign') is not None
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, timeout=250, **more)
-    assert done.returncode == code, '%s: exit code %d, expected %d\n%r\n%r' % (
-        arguments, done.returncode, code, done.stdout, done.stderr)
-    return done
-
-
-def tool(*arguments, **more):
-    return run(smoltool, *arguments, **more)
-
-
-def model(folder, *arguments, name='m.smol'):
-    tool('new', '--layers', '1', '--width', '16', '--heads', '2', '--context', '16', '-o', folder / name, *arguments)
-    return folder / name
-
-
-def keys(folder, *names):
-    for name in names:
-        tool('keygen', '-W', '-p', folder / (name + '.pub'), '-s', folder / (name + '.key'))
 
 
 def refused(path, public, *more, says=b''):
@@ -67,10 +36,7 @@ def random_files(folder, n):
 
 # ---- minisign, both ways ----
 
-def test_20_files_both_ways(folder):
-    if not has_minisign:
-        print('skipped: test_20_files_both_ways, no minisign here')
-        return
+def test_20_files_both_ways(folder, minisign):
     keys(folder, 'ours')
     run('minisign', '-G', '-W', '-p', folder / 'theirs.pub', '-s', folder / 'theirs.key')
     n = 0
@@ -368,7 +334,3 @@ def test_digest(folder):
     tool('digest', folder / 'none', paths[0], code=1)
     tool('digest', code=2)
     tool('digest', '--name', 'x', paths[0], code=2)
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals()))

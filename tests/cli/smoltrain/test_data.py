@@ -1,8 +1,6 @@
-#!/usr/bin/python3
 """smoltrain's data from outside: several files, JSON lines, gzip, separators, caches, and what is wrong with any of them.
 
-What stands in a corpus is read by a reader of its own, written from SPEC.md's appendix C.
-"""
+What stands in a corpus is read by a reader of its own, written from SPEC.md's appendix C."""
 import contextlib
 import gzip
 import hashlib
@@ -13,28 +11,20 @@ import resource
 import signal
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 
 import xxhash
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
+from programs import root, run_text as run, smoltrain
 
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-root = pathlib.Path(__file__).resolve().parents[3]
-smoltrain = str(build / 'tools/smoltrain')
+SPEC = (root / 'SPEC.md').read_bytes()
+FILES = {'text': SPEC[:9001], 'other': SPEC[10000:16000]}
+
+
 small = ['--layers', '1', '--width', '16', '--heads', '2', '--context', '8', '--batch', '2', '--threads', '1',
          '--eval-every', '0', '--steps', '3']
 separator = b'<|endoftext|>'
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=250, **more)
-    assert done.returncode == code, (f'{arguments}: exit code {done.returncode}, expected {code}\n'
-                                     f'{done.stdout}{done.stderr}')
-    return done
 
 
 def train(folder, *arguments, code=0, **more):
@@ -286,8 +276,3 @@ def test_a_stop_while_the_text_is_read(folder):
         message = process.communicate(timeout=60)[1]
     assert process.returncode == 1 and 'stopped' in message, (process.returncode, message)
     assert list((folder / 'cache').iterdir()) == []
-
-
-if __name__ == '__main__':
-    text = (root / 'SPEC.md').read_bytes()
-    sys.exit(cases.main(globals(), text=text[:9001], other=text[10000:16000]))

@@ -1,28 +1,30 @@
-#!/usr/bin/python3
-"""smoltrain under mpirun: the same loss curve as alone, one writer, and a killed process whose training goes on.
-
-Usage: test_group.py BUILD_DIR
-"""
+"""smoltrain under mpirun: the same loss curve as alone, one writer, and a killed process whose training goes on."""
 import json
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
+import pytest
+from programs import root, sanitized, smoltrain
 
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-root = pathlib.Path(__file__).resolve().parents[3]
-smoltrain = build / 'tools/smoltrain'
+FILES = {'text': (root / 'SPEC.md').read_bytes()[:30000]}
+
 small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '8', '--eval-every', '20', '--threads', '1']
 # As root and on fewer cores than processes; a container may forbid reading each other's memory.
 environment = {**os.environ, 'OMPI_ALLOW_RUN_AS_ROOT': '1', 'OMPI_ALLOW_RUN_AS_ROOT_CONFIRM': '1',
                'OMPI_MCA_rmaps_base_oversubscribe': '1', 'OMPI_MCA_btl_vader_single_copy_mechanism': 'none',
                'OMPI_MCA_mpi_yield_when_idle': '1'}
+
+
+@pytest.fixture
+def mpi():
+    if sanitized:
+        pytest.skip('Open MPI does not run under the sanitizers')
+    if not shutil.which('mpirun') or b'libmpi' not in subprocess.run(['ldd', smoltrain], capture_output=True).stdout:
+        pytest.skip('no Open MPI here')
 
 
 def command(n, folder, *arguments):
@@ -48,7 +50,7 @@ def same_curve(a, b):
     assert worst < 1e-4, worst
 
 
-def test_the_curve_is_that_of_one_process(folder):
+def test_the_curve_is_that_of_one_process(folder, mpi):
     for method, end in (('alpha', '.smol'), ('fastfood', '.smol'), ('full', '.safetensors')):
         options = ['--method', method, '--steps', '40', *(['--d', '50'] if method == 'fastfood' else [])]
         run(0, folder, *options, '--log', folder / 'one', '-o', folder / ('one' + end))
@@ -67,7 +69,7 @@ def test_alone(folder):
     assert (folder / 'm.smol').exists()
 
 
-def test_what_cannot_be(folder):
+def test_what_cannot_be(folder, mpi):
     done = run(3, folder, '--steps', '2', '-o', folder / 'x.smol', code=2)
     assert done.stderr.count('smoltrain: options: the number of processes must divide the batch') == 1, done.stderr
     done = subprocess.run(['mpirun', '-n', '2', smoltrain, 'sweep', '--data', folder / 'text', '--d', '1,2', '-o', folder / 's'],
@@ -106,7 +108,7 @@ def stopped_and_resumed(folder, stop):
     same_curve(losses(folder / 'whole'), losses(log))
 
 
-def test_a_killed_process(folder):
+def test_a_killed_process(folder, mpi):
     for which in (0, 1):
         place = folder / str(which)
         place.mkdir()
@@ -114,20 +116,6 @@ def test_a_killed_process(folder):
         stopped_and_resumed(place, lambda _, pids: os.kill(pids[which], signal.SIGKILL))
 
 
-def test_a_stop_by_signal(folder):
+def test_a_stop_by_signal(folder, mpi):
     """The signal reaches one process; all stop after the same step."""
     stopped_and_resumed(folder, lambda _, pids: os.kill(pids[1], signal.SIGTERM))
-
-
-def main():
-    tests = globals()
-    if os.environ.get('SMOL_SANITIZED'):
-        print('skipped: Open MPI does not run under the sanitizers')
-        tests = {'test_alone': test_alone}
-    elif not shutil.which('mpirun') or b'libmpi' not in subprocess.run(['ldd', smoltrain], capture_output=True).stdout:
-        print('skipped: no Open MPI here')
-        tests = {'test_alone': test_alone}
-    return cases.main(tests, text=(root / 'SPEC.md').read_bytes()[:30000])
-
-
-sys.exit(main())

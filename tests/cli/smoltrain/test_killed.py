@@ -1,35 +1,24 @@
-#!/usr/bin/python3
 """What is left of a training that ends badly: killed at any moment, out of room, out of numbers.
 
-    test_killed.py BUILD_DIR [--kills N] [--seed N]
+    pytest tests/cli/smoltrain/test_killed.py --build BUILD_DIR [--kills N] [--kill-seed N]
 
 --kills 50 is the long version of the loop, of a minute or so: what there is after a SIGKILL is whole, what the resumed training
-does is what the one that was never killed does.
-"""
-import argparse
+does is what the one that was never killed does."""
 import json
 import math
 import os
-import pathlib
 import random
 import resource
 import shutil
 import signal
 import struct
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
+import pytest
+from programs import build, root, smoltrain, unrestarted
 
-parser = argparse.ArgumentParser()
-parser.add_argument('build', nargs='?', default='build')
-parser.add_argument('--kills', type=int, default=8)
-parser.add_argument('--seed', type=int, default=1)
-options = parser.parse_args()
-root = pathlib.Path(__file__).resolve().parents[3]
-smoltrain = str(pathlib.Path(options.build) / 'tools/smoltrain')
+FILES = {'text': (root / 'SPEC.md').read_bytes()[:30000]}
 small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1']
 
 
@@ -88,8 +77,8 @@ def leftovers(folder):
 
 # Each test gets an empty folder with a text.
 
-def test_killed_at_any_moment(folder):
-    draw = random.Random(options.seed)
+def test_killed_at_any_moment(folder, request):
+    draw, wanted = random.Random(request.config.getoption('--kill-seed')), request.config.getoption('--kills')
     recipe = [*small, '--steps', '40', '--save-every', '1', '--eval-every', '7', '--keep', 'best', '--order', 'shuffled',
               '--method', 'full']
     begun = time.monotonic()
@@ -99,7 +88,7 @@ def test_killed_at_any_moment(folder):
     out, log = folder / 'm.safetensors', folder / 'm.log'
     checkpoint = out.with_suffix('.ckpt')
     kills = broken = rounds = 0
-    while kills < options.kills or rounds == 0:
+    while kills < wanted or rounds == 0:
         for path in (out, log, *(folder / 'cache').glob('*.corpus')):
             path.unlink(missing_ok=True)
         last = 0
@@ -107,7 +96,7 @@ def test_killed_at_any_moment(folder):
             resume = ['--resume'] if checkpoint.exists() else []
             process = start(*recipe, '-o', out, '--data', folder / 'text', '--log', log, '--cache', folder / 'cache', *resume)
             try:
-                message = process.communicate(timeout=draw.uniform(0, seconds / 2) if kills < options.kills else 250)[1]
+                message = process.communicate(timeout=draw.uniform(0, seconds / 2) if kills < wanted else 250)[1]
                 assert process.returncode == 0, message
                 break
             except subprocess.TimeoutExpired:
@@ -132,8 +121,8 @@ def test_killed_at_any_moment(folder):
 def test_killed_at_every_call(folder):
     """Before each call that touches a file: the whole of a short training, which then goes on."""
     if os.environ.get('SMOL_SANITIZED'):
-        raise cases.Skipped('what kills at a call is not loaded beside the sanitizers')
-    shim = shutil.copy(pathlib.Path(options.build) / 'tests/fault/libfault.so', folder)  # LD_PRELOAD takes no path with a space
+        pytest.skip('what kills at a call is not loaded beside the sanitizers')
+    shim = shutil.copy(build / 'tests/fault/libfault.so', folder)  # LD_PRELOAD takes no path with a space
     recipe = [*small, '--steps', '3', '--save-every', '1', '--eval-every', '2', '--keep', 'best']
     run(folder, *recipe, '-o', folder / 'whole.smol', '--log', folder / 'whole.log')
     whole = (folder / 'whole.smol').read_bytes()
@@ -146,7 +135,7 @@ def test_killed_at_every_call(folder):
         for path in (out, log):
             path.unlink(missing_ok=True)
         process = start(*recipe, '--data', folder / 'text', env=dict(
-            os.environ, **cases.unrestarted(), LD_PRELOAD=shim, FAULT_KIND='files', FAULT_AT=str(n), FAULT_KILL='1', FAULT_MARK=folder / 'mark'))
+            os.environ, **unrestarted(), LD_PRELOAD=shim, FAULT_KIND='files', FAULT_AT=str(n), FAULT_KILL='1', FAULT_MARK=folder / 'mark'))
         process.communicate(timeout=250)
         if process.returncode == 0:
             break
@@ -237,7 +226,3 @@ def test_a_loss_that_is_no_number(folder):
     step = int(stopped[0].split('step ')[1].split(':')[0])
     assert step > 1 and checkpoint_step(out.with_suffix('.ckpt')) == step - 1
     assert f'the checkpoint of step {step - 1} is whole' in message and not out.exists()
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals(), text=(root / 'SPEC.md').read_bytes()[:30000]))

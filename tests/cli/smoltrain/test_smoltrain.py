@@ -1,56 +1,21 @@
-#!/usr/bin/python3
 """smoltrain from outside: what it writes, what it refuses, how it stops and goes on.
 
-The losses it states are computed again by other programs: GPT-2 in NumPy for safetensors, smolrun for .smol files.
-"""
+The losses it states are computed again by other programs: GPT-2 in NumPy for safetensors, smolrun for .smol files."""
 import base64
 import hashlib
 import json
 import os
-import pathlib
 import re
 import signal
 import struct
 import subprocess
-import sys
 import time
 
 import nacl.signing
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
-
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-root = pathlib.Path(__file__).resolve().parents[3]
-smoltrain = str(build / 'tools/smoltrain')
-smolrun = str(build / 'tools/smolrun')
-small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '2',
-         '--eval-every', '10']
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=250, **more)
-    assert done.returncode == code, (f'{arguments}: exit code {done.returncode}, expected {code}\n'
-                                     f'{done.stdout}{done.stderr}')
-    return done
-
-
-def train(folder, *arguments, code=0, **more):
-    return run(smoltrain, '--data', folder / 'text', *small, *arguments, code=code, **more)
-
-
-def stored_loss(log):
-    records = [json.loads(line) for line in log.read_text().splitlines()]
-    assert records[-1]['event'] == 'model'
-    last = records[-2]
-    assert last['event'] == 'validation' and last['stored'] is True
-    return last['nats_per_token']
-
-
-def validation_text(folder):
-    text = (folder / 'text').read_bytes()
-    return text[int(len(text) * (1 - 0.1)):]
+from programs import build, run_text as run, smolrun, smoltrain
+from training import FILES, small, stored_loss, train, validation_text  # noqa: F401
 
 
 # Each test gets an empty folder with a text.
@@ -472,11 +437,3 @@ def test_runaway(folder):
                  '--steps', '9', code=1)
     assert 'step ' in done.stderr and 'not finite' in done.stderr, done.stderr
     assert not out.exists()
-
-
-def main(tests):
-    return cases.main(tests, text=(root / 'SPEC.md').read_bytes()[:20000])
-
-
-if __name__ == '__main__':
-    sys.exit(main(globals()))

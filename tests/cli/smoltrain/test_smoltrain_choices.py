@@ -1,14 +1,10 @@
-#!/usr/bin/python3
-"""smoltrain's choices: an instruction set and a way to save memory, which change nothing, and a seed, which is searched for.
-
-Usage: test_smoltrain_choices.py BUILD_DIR
-"""
+"""smoltrain's choices: an instruction set and a way to save memory, which change nothing, and a seed, which is searched for."""
 import json
 import re
 import subprocess
-import sys
 
-from test_smoltrain import main, run, small, smolrun, smoltrain, stored_loss, train, validation_text
+from programs import run_text as run, smolrun, smoltrain
+from training import FILES, small, stored_loss, train, validation_text  # noqa: F401
 
 
 def test_every_instruction_set_gives_the_same_file(folder):
@@ -54,7 +50,3 @@ def test_seed_search(folder):
     assert f'chose seed {best}: {tried[5] - tried[best]:.5f} nats below the first' in done.stderr, done.stderr
     assert (folder / 'm.smol').read_bytes() == (folder / f'{best}.smol').read_bytes()
     train(folder, '-o', folder / 'x.smol', '--seed-search', '-1', code=2)
-
-
-if __name__ == '__main__':
-    sys.exit(main(globals()))

@@ -1,34 +1,18 @@
-#!/usr/bin/python3
-"""smoltrain sweep from outside: what it trains, what it keeps when it is stopped, and d90 as Li et al. define it.
-
-Usage: test_sweep.py BUILD_DIR. Cases that need gnuplot are skipped, which is said, where it is not installed.
-"""
+"""smoltrain sweep from outside: what it trains, what it keeps when it is stopped, and d90 as Li et al. define it."""
 import csv
 import json
 import os
 import pathlib
 import random
-import shutil
 import signal
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
+from programs import build, root, run_text as run, smoltrain
 
-build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'build')
-root = pathlib.Path(__file__).resolve().parents[3]
-smoltrain = str((build / 'tools/smoltrain').resolve())
+FILES = {'text': (root / 'SPEC.md').read_bytes()[:20000]}
 small = ['--layers', '1', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1']
 models = ['embed.smol', 'full.safetensors', 'alpha-1.smol', 'alpha-3.smol', 'alpha-20.smol']
-
-
-def run(*arguments, code=0, **more):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=250, **more)
-    assert done.returncode == code, (f'{arguments}: exit code {done.returncode}, expected {code}\n'
-                                     f'{done.stdout}{done.stderr}')
-    return done
 
 
 def command(folder, *arguments, output='out'):
@@ -38,11 +22,6 @@ def command(folder, *arguments, output='out'):
 
 def sweep(folder, *arguments, output='out', **more):
     return run(*command(folder, *arguments, output=output), **more)
-
-
-def needs_gnuplot():
-    if not shutil.which('gnuplot'):
-        raise cases.Skipped('gnuplot is not installed')
 
 
 def records(log):
@@ -65,8 +44,7 @@ def set_loss(log, nats):
 
 # Each test gets an empty folder with a text.
 
-def test_runs_and_tables(folder):
-    needs_gnuplot()
+def test_runs_and_tables(folder, gnuplot):
     out = folder / 'out'
     done = sweep(folder)
     names = [pathlib.Path(m).stem for m in models]
@@ -93,8 +71,7 @@ def test_runs_and_tables(folder):
     assert 'd (parameters in a vector)' in (out / 'sweep.svg').read_text()
 
 
-def test_d90(folder):
-    needs_gnuplot()
+def test_d90(folder, gnuplot):
     out = folder / 'out'
     sweep(folder)
     before = {m: (out / m).stat().st_mtime_ns for m in models}
@@ -125,8 +102,7 @@ def wait_for(path, deadline=60):
         time.sleep(0.002)
 
 
-def test_interrupted(folder):
-    needs_gnuplot()
+def test_interrupted(folder, gnuplot):
     more = ['--steps', '400']
     sweep(folder, *more, output='whole')
     process = subprocess.Popen(command(folder, *more), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -144,8 +120,7 @@ def test_interrupted(folder):
     assert not list((folder / 'out').glob('*.ckpt'))
 
 
-def test_killed_at_any_moment(folder):
-    needs_gnuplot()
+def test_killed_at_any_moment(folder, gnuplot):
     more = ['--steps', '200', '--save-every', '20']
     sweep(folder, *more, output='whole')
     dice = random.Random(1)
@@ -165,8 +140,7 @@ def test_killed_at_any_moment(folder):
         assert r['nats_per_token'] == w['nats_per_token']
 
 
-def test_other_options_are_refused(folder):
-    needs_gnuplot()
+def test_other_options_are_refused(folder, gnuplot):
     sweep(folder)
     assert 'other options' in sweep(folder, '--lr', '0.005', code=1).stderr
     text = (folder / 'text').read_bytes()
@@ -178,9 +152,8 @@ def test_other_options_are_refused(folder):
     assert 'embed.jsonl: line 1' in sweep(folder, code=1).stderr
 
 
-def test_another_tokenizer_is_refused(folder):
+def test_another_tokenizer_is_refused(folder, gnuplot):
     """Two of one vocabulary that cut the text into as many tokens; the same one goes on."""
-    needs_gnuplot()
     (folder / 'text').write_bytes(b'ab cd ' * 500)
     tokenizers = []
     for first in ('ab', 'cd'):  # the merge that is learned first
@@ -194,9 +167,8 @@ def test_another_tokenizer_is_refused(folder):
     assert 'run 1' not in sweep(folder, '--tokenizer', tokenizers[0], '--steps', '10').stderr
 
 
-def test_another_validation_text_is_refused(folder):
+def test_another_validation_text_is_refused(folder, gnuplot):
     """The same bytes in all, cut elsewhere."""
-    needs_gnuplot()
     text = (folder / 'text').read_bytes()
     for name, at in (('a', 15000), ('b', 16000)):
         (folder / name).write_bytes(text[at:])
@@ -206,9 +178,8 @@ def test_another_validation_text_is_refused(folder):
     assert 'was made with another part of the text for validation' in sweep(folder, '--valid', str(folder / 'b'), code=1).stderr
 
 
-def test_logs_without_hashes_are_taken(folder):
+def test_logs_without_hashes_are_taken(folder, gnuplot):
     """As earlier versions wrote them."""
-    needs_gnuplot()
     sweep(folder)
     for log in (folder / 'out').glob('*.jsonl'):
         lines = records(log)
@@ -242,7 +213,3 @@ def test_without_gnuplot(folder):
     assert 'gnuplot: not installed' in done.stderr and done.stdout.splitlines()[-1].startswith('alpha: ')
     assert len(rows(folder / 'out')) == 5 and not (folder / 'out/sweep.svg').exists()
     assert 'run 1' in done.stderr and 'run 1' not in sweep(folder, code=1, env={'PATH': str(folder)}).stderr
-
-
-if __name__ == '__main__':
-    sys.exit(cases.main(globals(), text=(root / 'SPEC.md').read_bytes()[:20000]))

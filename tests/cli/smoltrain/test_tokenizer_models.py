@@ -1,23 +1,16 @@
-#!/usr/bin/python3
 """Models trained with a tokenizer: their text and its measure, caches, checkpoints, sweeps. Expected tokens are those of
-tests/reference/tokens.py.
-
-Usage: test_tokenizer_models.py BUILD_DIR
-"""
+tests/reference/tokens.py."""
 import json
 import math
-import pathlib
 import signal
 import struct
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import cases
-from tokenizing import TEXT, run, smolrun, smoltool, smoltrain, train, write
-
 import tokens
+
+from programs import run, smolrun, smoltool, smoltrain, write
+from tokenizing import TEXT, train
 
 SMALL = ['--layers', '1', '--width', '16', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1', '--eval-every', '0', '--method', 'embed']
 
@@ -116,6 +109,3 @@ def test_sweeps_take_a_tokenizer(folder):
     assert json.loads(run(smoltool, 'inspect', '--json', folder / 'sweep/alpha-1.smol').stdout)['tokens'] == 300
     run(*line, '--tokenizer', made)  # all is there
     assert b'another tokenizer' in run(*line, code=1).stderr
-
-
-sys.exit(cases.main(globals()))
