@@ -1,0 +1,189 @@
+"""What tests/run runs: the stages, each a list of jobs over the builds that they need.
+
+All jobs go through one queue (scheduler.py), so that no processor waits for the end of a stage. Each stage's output goes to
+build/test-logs/STAGE.log, and is shown if it fails; a stage that fails does not stop the others.
+"""
+import os
+import pathlib
+import shutil
+import sys
+import time
+
+from scheduler import Job, Scheduler
+
+root = pathlib.Path(__file__).resolve().parents[1]
+builds, logs = root / 'build/test', root / 'build/test-logs'
+cores = len(os.sched_getaffinity(0))
+limit = float(os.environ.get('SMOL_RUNNER_SECONDS', 300))  # after which a runner counts as hung
+fuzz_seconds = int(os.environ.get('SMOL_FUZZ_SECONDS', 60))
+PYTHON = ['/usr/bin/python3', '-B']
+PYTEST = [*PYTHON, '-m', 'pytest', '-v', '-rP']
+
+# Name -> (compiler, options, targets; none for all).
+BUILDS = {
+    'gcc': ('gcc', ['-Dwerror=true'], []),
+    'sanitize': ('clang', ['-Dbuildtype=debug', '-Doptimization=1', '-Db_sanitize=address,undefined', '-Db_lundef=false',
+                           '-Dc_args=-fno-sanitize-recover=all'], []),
+    'clang': ('clang', ['-Dwerror=true', '-Dfuzz=true'], []),
+    'aarch64': (None, ['--cross-file', root / 'tests/cross/aarch64.ini', '-Dwerror=true', '-Dtrain=false'], []),
+    'shared': ('gcc', ['-Dwerror=true', '-Ddefault_library=shared', '-Dtests=false', '-Dtrain=false'], []),
+    'minimal': ('gcc', ['-Dwerror=true', '-Dminimal=true', '-Dbuildtype=minsize'], []),
+    'gcc-O0': ('gcc', ['-Dtests=false', '-Doptimization=0'], ['tools/smolrun', 'tools/smoltool', 'tools/smoltrain']),
+    'clang-O0': ('clang', ['-Dtests=false', '-Doptimization=0'], ['tools/smolrun']),
+}
+
+# With the sanitizers' build. Their guess where a library's thread-local storage lies takes any word before it for a size, and their
+# search for leaks then crashes by chance of where that is (clang 14): so they do not guess. What they find ends the program by a
+# signal or with 99, so that it is never mistaken for the exit code 1 of an error well reported.
+SANITIZED = {'ASAN_OPTIONS': 'abort_on_error=1:exitcode=99:allocator_may_return_null=1:intercept_tls_get_addr=0',
+             'UBSAN_OPTIONS': 'abort_on_error=1:print_stacktrace=1', 'SMOL_SANITIZED': '1'}
+
+FUZZ_TARGETS = ('read', 'safetensors', 'npy', 'key', 'minisig', 'card', 'tokens', 'vocab', 'corpus', 'lines')
+
+# About how many seconds the long ones take; the others take less than WEIGHT.
+WEIGHT = 5
+WEIGHTS = {}
+
+
+def build(name, processors):
+    compiler, options, targets = BUILDS[name]
+    if compiler and shutil.which('ccache'):
+        compiler = 'ccache ' + compiler
+    stage = 'build-' + name if name in ('gcc', 'clang', 'sanitize') else 'builds'
+    return Job(stage, name, [root / 'scripts/build', builds / name, *options, '--', '-k', '0', '-j', str(processors), *targets],
+               environment={'CC': compiler} if compiler else {}, limit=4 * limit, weight=100 - list(BUILDS).index(name), is_build=True, counts='exit')
+
+
+def job(stage, name, command, *needs, **more):
+    return Job(stage, name, command, needs, limit=more.pop('limit', limit), weight=WEIGHTS.get((stage, name), WEIGHT), **more)
+
+
+def programs(stage, folder, name='gcc', environment={}):
+    """Every test program of a folder of a build, flat there; each source called test_*.c must have become one. Verbose, for then
+    Criterion names what it skips."""
+    for source in sorted((root / folder).rglob('test_*.c')):
+        yield job(stage, source.stem, [builds / name / folder / source.stem, '--verbose'], name, environment=environment)
+
+
+def drivers(stage, folder, name='gcc', *needs, options=(), environment={}):
+    """Every test_*.py of a folder, for a build."""
+    for source in sorted((root / folder).rglob('test_*.py')):
+        yield job(stage, source.stem, [*PYTEST, source, '--build', builds / name, *options], name, *needs, environment=environment)
+
+
+def fuzz(stage):
+    """The readers against mutated files: the one of models for a minute, the others for a twelfth of that."""
+    for name in FUZZ_TARGETS:
+        seconds = fuzz_seconds if name == 'read' else fuzz_seconds // 12
+        yield Job(stage, name, [builds / 'sanitize/tests/fuzz/fuzz_{}_driver'.format(name), '--seconds', str(seconds), '--runs', '1000'],
+                  ('sanitize',), SANITIZED, limit + seconds, seconds, counts='fuzz')
+
+
+STAGES = {
+    'build-gcc': lambda s: [],
+    'build-clang': lambda s: [],
+    'build-sanitize': lambda s: [],
+    'layers': lambda s: [job(s, s, [*PYTHON, root / 'tests/layers.py', root])],
+    'format': lambda s: [job(s, s, [root / 'scripts/format', '--check'], counts='exit')],
+    'headers': lambda s: [job(s, s, [*PYTHON, root / 'tests/headers.py'])],
+    'unit': lambda s: [*programs(s, 'tests/isa'), *programs(s, 'tests/unit')],
+    'unit-sanitize': lambda s: [x for folder in ('isa', 'grad', 'unit') for x in programs(s, 'tests/' + folder, 'sanitize', SANITIZED)],
+    'grad': lambda s: programs(s, 'tests/grad'),
+    'fuzz': fuzz,
+    'fault': lambda s: drivers(s, 'tests/fault'),
+    'cli': lambda s: drivers(s, 'tests/cli'),
+    'cli-sanitize': lambda s: drivers(s, 'tests/cli', 'sanitize', environment=SANITIZED),
+    'python': lambda s: drivers(s, 'tests/python', 'shared'),
+    'reference': lambda s: drivers(s, 'tests/reference'),
+    'minimal': lambda s: drivers(s, 'tests/minimal', 'gcc', 'minimal', options=('--minimal', builds / 'minimal')),
+    'cross': lambda s: drivers(s, 'tests/cross', 'gcc', 'aarch64', options=('--aarch64', builds / 'aarch64')),
+    'quality': lambda s: [job(s, s, [builds / 'gcc/tests/quality/stream_quality'], 'gcc')],
+    'matrix': lambda s: [job(s, s, [root / 'tests/build_matrix', root / 'build/matrix', *(builds / b for b in MATRIX)], *MATRIX)],
+    'package': lambda s: [job(s, s, [*PYTEST, root / 'tests/package'], limit=2 * limit)],
+}
+MATRIX = ('gcc-O0', 'gcc', 'clang-O0', 'clang')
+
+
+def quick():
+    """What a change should pass before the rest is run: no driver's slow cases, no program that takes more than a few seconds."""
+    for stage in ('layers', 'format', 'headers', 'unit'):
+        yield from (x for x in STAGES[stage](stage) if x.weight <= WEIGHT)
+    for folder in ('smolrun', 'smoltool', 'smoltrain'):
+        yield job('cli', folder, [*PYTEST, '-m', 'not slow', root / 'tests/cli' / folder, '--build', builds / 'gcc'], 'gcc')
+    yield job('cli', 'all programs', [*PYTEST, '-m', 'not slow', *sorted((root / 'tests/cli').glob('test_*.py')), '--build', builds / 'gcc'], 'gcc')
+
+
+def with_builds(jobs, wanted):
+    """The jobs, and the builds that they need or that are wanted as stages."""
+    needed = {name for x in jobs for name in x.needs} | {s.removeprefix('build-') for s in wanted if s.startswith('build-')}
+    # Two builds side by side keep the processors busier than one after another: each begins with Meson, on one processor.
+    processors = cores if len(needed) == 1 else max(1, cores // 2)
+    return [build(name, processors) for name in BUILDS if name in needed] + jobs
+
+
+class Report:
+    """Counts stage by stage; a stage is told when its last job has ended."""
+
+    def __init__(self, jobs, wanted):
+        self.jobs, self.begun, self.done, self.wanted = jobs, time.monotonic(), [], wanted
+        self.passed = self.failed = 0
+
+    def told(self, job):
+        self.done.append(job)
+        of_stage = [x for x in self.jobs if x.stage == job.stage]
+        if all(x in self.done for x in of_stage):
+            self.stage(job.stage, of_stage)
+
+    def stage(self, name, jobs):
+        # A build that is no stage of its own is a case only if it fails.
+        passed = sum(x.passed for x in jobs) if name in self.wanted else 0
+        failed = sum(x.failed for x in jobs)
+        text = ''.join('--- %s, %.0f s, %.1f s of the processor\n%s\n' % (x.name, x.wall, x.cpu, x.output) for x in jobs)
+        (logs / (name + '.log')).write_text(text, encoding='utf-8')
+        if failed:
+            lines = [line for line in text.splitlines() if not line.startswith('[') or 'FAIL' in line]
+            print('===== %s: the end of build/test-logs/%s.log' % (name, name), *lines[-100:], '=====', sep='\n')
+        for line in (line for x in jobs for line in x.skipped()):
+            print(line)
+        if name in self.wanted or failed:
+            print('%-16s %5d passed, %d failed  %4.0f s, %4.0f s of the processor' % (
+                name, passed, failed, time.monotonic() - self.begun, sum(x.cpu for x in jobs)), flush=True)
+        self.passed, self.failed = self.passed + passed, self.failed + failed
+
+
+def main(words):
+    if words[:1] == ['--list']:
+        print('quick', *STAGES, sep='\n')
+        return 0
+    unknown = [word for word in words if word not in STAGES and word != 'quick']
+    if unknown and unknown[0].startswith('-'):
+        print('usage: tests/run [--list | STAGE...]', file=sys.stderr)
+        return 2
+    if unknown:
+        print("tests/run: no stage called '%s'; tests/run --list names them" % unknown[0], file=sys.stderr)
+        return 2
+    wanted = [word for word in words if word != 'quick'] or ([] if words else list(STAGES))
+    jobs = [x for stage in wanted for x in STAGES[stage](stage)]
+    if 'quick' in words:
+        jobs += [x for x in quick() if x.stage not in wanted]
+    jobs = with_builds(jobs, wanted)
+    os.environ.update(PATH='/usr/bin:/bin:' + os.environ.get('PATH', ''), PYTHONDONTWRITEBYTECODE='1',
+                      OMP_WAIT_POLICY='passive')  # threads that wait by spinning crawl where cores are few or shared
+    for name in ('PYTHONHOME', 'PYTHONPATH', 'CFLAGS', 'CPPFLAGS', 'LDFLAGS', 'CC', 'CXX'):
+        os.environ.pop(name, None)
+    logs.mkdir(parents=True, exist_ok=True)
+    report = Report(jobs, {x.stage for x in jobs} - {'builds'} - ({x.stage for x in jobs if x.is_build} - set(wanted)))
+    try:
+        Scheduler(jobs, cores, report.told, logs).run()
+    except KeyboardInterrupt:
+        return 130
+    for stage in set(wanted) - {x.stage for x in jobs}:
+        report.failed += 1
+        print('%s: ran no case' % stage)
+    print('%-16s %28s %4.0f s, %4.0f s of the processor' % ('all stages', '', time.monotonic() - report.begun, sum(x.cpu for x in jobs)))
+    print('%d passed, %d failed' % (report.passed, report.failed))
+    return 0 if report.passed and not report.failed else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
