@@ -143,7 +143,7 @@ class Report:
         if failed:
             lines = [line for line in text.splitlines() if not line.startswith('[') or 'FAIL' in line]
             print('===== %s: the end of build/test-logs/%s.log' % (name, name), *lines[-100:], '=====', sep='\n')
-        for line in (line for x in jobs for line in x.skipped()):
+        for line in sorted({line for x in jobs for line in x.skipped()}):
             print(line)
         if name in self.wanted or failed:
             print('%-16s %5d passed, %d failed  %4.0f s, %4.0f s of the processor' % (
