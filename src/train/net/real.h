@@ -12,7 +12,8 @@
 
 /* e^x for x within SMOL_EXP_LEAST..SMOL_EXP_MOST, by range reduction and a polynomial, in
  * operations that a compiler can put into vectors: a call of expf in the inner loops would cost
- * more than the matrix products. The quotient by log 2 is rounded by the number format itself:
+ * more than the matrix products. The kernels' exponential fuses its products, which a machine may
+ * have to do by calls: other bits. The quotient by log 2 is rounded by the number format itself:
  * after adding 1.5 x 2^23 (2^52) no bit is left for a fraction, and the integer stands in the
  * lowest bits. */
 #ifdef SMOL_REAL_DOUBLE

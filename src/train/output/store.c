@@ -7,15 +7,34 @@
 #include "train/net/weights.h"
 #include "train/trainer.h"
 
-#include <smol/file.h>
-#include <smol/initial.h>
-#include <smol/params.h>
-#include <stdlib.h>
+#include <float.h>
 
 #define ALPHA_MAX 65504.0f
+#define SCALED_MAX 0x1p60f /* of numbers that share a scale */
 
-/* To nearest, ties to even, for |x| < 2^22: at 1.5 x 2^23 a float has no bits for a fraction. */
-static int32_t round_even(float x) { return (int32_t)((x + 0x1.8p+23f) - 0x1.8p+23f); }
+/* n floats of what is to be stored; false if one is beyond most. */
+static bool to_floats(float *floats, const real *values, size_t n, float most)
+{
+    bool within = true;
+
+    for (size_t i = 0; i < n; i++) {
+        floats[i] = (float)values[i];
+        within = within && fabsf(floats[i]) <= most;
+    }
+    return within;
+}
+
+/* The other way, of what was stored. */
+static bool from_floats(real *values, const float *floats, size_t n, float most)
+{
+    bool within = true;
+
+    for (size_t i = 0; i < n; i++) {
+        values[i] = (real)floats[i];
+        within = within && fabsf(floats[i]) <= most;
+    }
+    return within;
+}
 
 static enum smol_status too_large(const struct smol_param *p, struct smol_error *error)
 {
@@ -23,119 +42,55 @@ static enum smol_status too_large(const struct smol_param *p, struct smol_error 
                      "%s: a number beyond the range of its type in the file", p->name);
 }
 
-/* Packs n numbers as f32 or f16 and takes back what was packed. */
-static enum smol_status pack(uint8_t *dest, real *values, size_t n, const struct smol_param *p,
+/* Packs an array and takes back what was packed. */
+static enum smol_status pack(uint8_t *dest, real *values, const struct smol_param *p,
                              struct smol_error *error)
 {
-    const float most = p->param_group == SMOL_GROUP_ALPHA ? ALPHA_MAX : 0x1.fffffep+127f;
+    const float scaled = p->type == SMOL_Q8_BLOCKS ? SCALED_MAX : FLT_MAX;
+    const float most = p->param_group == SMOL_GROUP_ALPHA ? ALPHA_MAX : scaled;
+    /* What rounds to the largest f16 is well beyond it. */
+    const float before = p->type == SMOL_F16 ? FLT_MAX : most;
+    float block[SMOL_Q8_BLOCK];
 
-    for (size_t i = 0; i < n; i++) {
-        float stored = (float)values[i];
-
-        if (p->type == SMOL_F16) {
-            const uint16_t half = smol_f32_to_f16(stored);
-
-            smol_put16(dest + 2 * i, half);
-            stored = smol_f16_to_f32(half);
-        } else {
-            smol_put32(dest + 4 * i, smol_f32_bits(stored));
-        }
-        if (!(fabsf(stored) <= most))
+    for (size_t i = 0, n; i < smol_param_size(p); i += n) {
+        n = smol_param_size(p) - i < SMOL_Q8_BLOCK ? smol_param_size(p) - i : SMOL_Q8_BLOCK;
+        if (!to_floats(block, values + i, n, before))
             return too_large(p, error);
-        values[i] = (real)stored;
-    }
-    return SMOL_OK;
-}
-
-/* The same as blocks of 8 bits. */
-static enum smol_status pack_blocks(uint8_t *dest, real *values, size_t n,
-                                    const struct smol_param *p, struct smol_error *error)
-{
-    const float most = p->param_group == SMOL_GROUP_ALPHA ? ALPHA_MAX : 0x1p60f;
-
-    for (size_t i = 0; i < n; i += SMOL_Q8_BLOCK, dest += SMOL_Q8_BLOCK_BYTES) {
-        const size_t m = n - i < SMOL_Q8_BLOCK ? n - i : SMOL_Q8_BLOCK;
-        float block[SMOL_Q8_BLOCK];
-
-        for (size_t k = 0; k < m; k++) {
-            block[k] = (float)values[i + k];
-            if (!(fabsf(block[k]) <= most))
-                return too_large(p, error);
-        }
-        smol_encode_numbers(dest, SMOL_Q8_BLOCKS, block, m);
-        smol_decode_numbers(block, SMOL_Q8_BLOCKS, dest, m);
-        for (size_t k = 0; k < m; k++) {
-            if (!(fabsf(block[k]) <= most))
-                return too_large(p, error);
-            values[i + k] = (real)block[k];
-        }
-    }
-    return SMOL_OK;
-}
-
-static enum smol_status pack_numbers(uint8_t *dest, real *values, size_t n,
-                                     const struct smol_param *p, struct smol_error *error)
-{
-    return p->type == SMOL_Q8_BLOCKS ? pack_blocks(dest, values, n, p, error)
-                                     : pack(dest, values, n, p, error);
-}
-
-/* One row as i8 with a scale. */
-static enum smol_status pack_q8(uint8_t *dest, uint8_t *dest_scale, real *values, size_t n,
-                                const struct smol_param *p, struct smol_error *error)
-{
-    float largest = 0, scale;
-
-    for (size_t i = 0; i < n; i++) {
-        const float magnitude = fabsf((float)values[i]);
-
-        if (!(magnitude <= 0x1p60f))
+        smol_encode_numbers(dest, p->type, block, n);
+        smol_params_to_f32(block, p->type, dest, 0, n);
+        if (!from_floats(values + i, block, n, most))
             return too_large(p, error);
-        largest = magnitude > largest ? magnitude : largest;
+        dest += smol_params_array_bytes(p->type, n);
     }
-    scale = largest / 127.0f;
-    for (size_t i = 0; i < n; i++) {
-        const int32_t rounded = scale > 0 ? round_even((float)values[i] / scale) : 0;
-        /* A subnormal scale is rounded too coarsely for the quotient to stay in range by
-         * itself. */
-        const int32_t q = rounded > 127 ? 127 : rounded < -127 ? -127 : rounded;
-
-        dest[i] = (uint8_t)q;
-        values[i] = (real)(scale * (float)q);
-    }
-    smol_put32(dest_scale, smol_f32_bits(scale));
     return SMOL_OK;
 }
 
-/* Rows of 4 bits with a multiplier a group and a scale a row. */
-static enum smol_status pack_q4(const struct smol_table_view *table, uint8_t *embeddings,
-                                const struct smol_table_layout *at, real *values,
-                                const struct smol_param *p, struct smol_error *error)
+/* The same of a table whose rows have a scale. row: (C) for its floats. */
+static enum smol_status pack_rows(uint8_t *embeddings, const struct smol_table_layout *at,
+                                  real *values, float *row, const struct smol_param *p,
+                                  struct smol_error *error)
 {
     const uint32_t cols = (uint32_t)p->cols;
-    float *row = malloc(cols * sizeof *row);
+    const struct smol_table_view table = {p->type,
+                                          (uint32_t)p->rows,
+                                          cols,
+                                          embeddings + at->data,
+                                          embeddings + at->multipliers,
+                                          embeddings + at->scales};
 
-    if (!row)
-        return smol_fail_memory(error);
-    for (size_t r = 0; r < p->rows; r++) {
+    for (uint32_t r = 0; r < table.rows; r++, values += cols) {
+        uint8_t *data = embeddings + at->data + r * smol_row_bytes(p->type, cols),
+                *multipliers = embeddings + at->multipliers + r * smol_row_multipliers(cols);
         float scale;
 
-        for (uint32_t i = 0; i < cols; i++) {
-            row[i] = (float)values[r * cols + i];
-            if (!(fabsf(row[i]) <= 0x1p60f)) {
-                free(row);
-                return too_large(p, error);
-            }
-        }
-        scale = smol_encode_q4(embeddings + at->data + r * smol_row_bytes(SMOL_Q4, cols),
-                               embeddings + at->multipliers + r * smol_row_multipliers(cols), row,
-                               cols);
-        smol_put32(embeddings + at->scales + 4 * r, smol_f32_bits(scale));
-        smol_embedding_row(row, table, (uint32_t)r);
-        for (uint32_t i = 0; i < cols; i++)
-            values[r * cols + i] = (real)row[i];
+        if (!to_floats(row, values, cols, SCALED_MAX))
+            return too_large(p, error);
+        scale = p->type == SMOL_Q4 ? smol_encode_q4(data, multipliers, row, cols)
+                                   : smol_encode_q8(data, row, cols);
+        smol_put32(embeddings + at->scales + (size_t)4 * r, smol_f32_bits(scale));
+        smol_embedding_row(row, &table, r);
+        from_floats(values, row, cols, FLT_MAX);
     }
-    free(row);
     return SMOL_OK;
 }
 
@@ -144,23 +99,14 @@ static enum smol_status pack_table(struct smol_trainer *t, uint32_t param,
 {
     const struct smol_param *p = t->net->params + param;
     real *values = smol_net_value(t->net, param);
-    enum smol_status status = SMOL_OK;
+    enum smol_status status;
+    float *row;
 
-    if (p->type == SMOL_Q4) {
-        const struct smol_table_view table = {SMOL_Q4,
-                                              (uint32_t)p->rows,
-                                              (uint32_t)p->cols,
-                                              t->embeddings + at->data,
-                                              t->embeddings + at->multipliers,
-                                              t->embeddings + at->scales};
-        return pack_q4(&table, t->embeddings, at, values, p, error);
-    }
-    if (p->type != SMOL_Q8)
-        return pack(t->embeddings + at->data, values, smol_param_size(p), p, error);
-    for (size_t row = 0; row < p->rows && status == SMOL_OK; row++)
-        status =
-            pack_q8(t->embeddings + at->data + row * p->cols, t->embeddings + at->scales + 4 * row,
-                    values + row * p->cols, p->cols, p, error);
+    if (p->type != SMOL_Q8 && p->type != SMOL_Q4)
+        return pack(t->embeddings + at->data, values, p, error);
+    row = malloc(p->cols * sizeof *row);
+    status = row ? pack_rows(t->embeddings, at, values, row, p, error) : smol_fail_memory(error);
+    free(row);
     return status;
 }
 
@@ -171,12 +117,11 @@ static enum smol_status pack_learned(struct smol_trainer *t, struct smol_error *
 
     for (uint32_t i = 2; i < t->net->n_params; i++) {
         const struct smol_param *p = t->net->params + i;
-        const uint64_t size = smol_params_array_bytes((uint8_t)p->type, smol_param_size(p));
+        const uint64_t size = smol_params_array_bytes(p->type, smol_param_size(p));
         enum smol_status status = SMOL_E_SIZE;
 
         if (size <= t->learned_bytes - at)
-            status = pack_numbers(t->learned + at, smol_net_value(t->net, i), smol_param_size(p), p,
-                                  error);
+            status = pack(t->learned + at, smol_net_value(t->net, i), p, error);
         if (status != SMOL_OK)
             return status;
         at += size;
