@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <smol/initial.h>
 #include <stdio.h>
@@ -54,29 +55,10 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
     return s;
 }
 
-/* Whether a name fits a pattern: after a star, the longest text that fails is tried again one
- * character on. */
+/* Whether a name fits a pattern, in which only * and ? have a meaning. */
 static bool fits(const char *pattern, const char *name)
 {
-    const char *star = NULL, *again = NULL;
-
-    while (*name != '\0') {
-        if (*pattern == '*') {
-            star = ++pattern;
-            again = name;
-        } else if (*pattern == '?' || *pattern == *name) {
-            pattern++;
-            name++;
-        } else if (star) {
-            pattern = star;
-            name = ++again;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == '\0';
+    return !strchr(pattern, '[') && fnmatch(pattern, name, FNM_NOESCAPE) == 0;
 }
 
 #define NAME_BYTES 48
