@@ -56,13 +56,6 @@ int session_args_check(struct smol_session_options *options, const struct sessio
     return cli_parse_isa(&options->isa, w->isa);
 }
 
-void session_args_free(struct session_words *w)
-{
-    free(w->isa);
-    free(w->kv);
-    free(w->mem);
-}
-
 enum smol_status session_args_budget(struct smol_session_options *options,
                                      const struct smol_file *file, struct smol_error *error)
 {

@@ -10,7 +10,7 @@
 #define PROGRAM_BYTES 3100000u
 
 struct session_words {
-    char *isa, *kv, *mem; /* owned; NULL if not given */
+    char *isa, *kv, *mem; /* NULL if not given */
     int is_fast, batch;
 };
 
@@ -21,7 +21,6 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
 /* Fills in struct_bytes, isa, kv_type, is_fast, batch and memory_bytes, the last as the whole
  * process's. 0, or CLI_USAGE after a message. */
 int session_args_check(struct smol_session_options *options, const struct session_words *w);
-void session_args_free(struct session_words *w);
 
 /* Checks the options, and leaves of memory_bytes what is the session's, or fails with MEMORY: the
  * file and the program take theirs. */

@@ -3,12 +3,17 @@
 #include "smolrun/smolrun.h"
 
 #include <sodium.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* Options that are checked after popt has read them. */
+#define RUN_FLOAT(name, place, text, value)                                                        \
+    {                                                                                              \
+        name, 0, POPT_ARG_FLOAT, place, 0, text, value                                             \
+    }
+
+/* Options that are checked after popt has read them, and those that need no check. */
 struct words {
+    struct run_args args;
+    run_with *run;
     struct session_words session;
     char *seed, *check;
     int context, threads, top_k;
@@ -63,97 +68,68 @@ static int check_sampler(const struct run_args *a)
     return cli_usage_error("sampling", error.text);
 }
 
-static int parse(struct run_args *a, struct words *w, int argc, const char **argv)
+static int check_all(void *context, const char *const *arguments)
 {
+    struct words *w = context;
+    struct run_args *a = &w->args;
+    int code;
+
+    a->model = arguments[0];
+    if ((code = check_words(a, w)) || (code = session_args_check(&a->session, &w->session)) ||
+        (code = check_check(a, w->check)) || (code = check_sampler(a)))
+        return code;
+    return w->run(a);
+}
+
+int run_args_read(int argc, const char **argv, run_with *run)
+{
+    struct words w = {.args.n_predict = -1, .run = run};
+    struct run_args *a = &w.args;
     struct poptOption session[SESSION_OPTIONS];
     const struct poptOption options[] = {
-        {"prompt", 'p', POPT_ARG_STRING, &a->prompt, 0, "the text to continue", "TEXT"},
-        {"file", 'f', POPT_ARG_STRING, &a->prompt_file, 0, "a file with the text to continue",
-         "FILE"},
-        {"interactive", 'i', POPT_ARG_NONE, &a->interactive, 0,
-         "go on after each line that is typed or piped in", NULL},
-        {"predict", 'n', POPT_ARG_INT, &a->n_predict, 0,
-         "tokens to generate; -1: until the context is full", "N"},
+        CLI_WORD("prompt", 'p', &a->prompt, "the text to continue", "TEXT"),
+        CLI_WORD("file", 'f', &a->prompt_file, "a file with the text to continue", "FILE"),
+        CLI_FLAG("interactive", 'i', &a->interactive,
+                 "go on after each line that is typed or piped in"),
+        CLI_INT("predict", 'n', &a->n_predict, "tokens to generate; -1: until the context is full",
+                "N"),
         {"n-predict", 0, POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &a->n_predict, 0, NULL, NULL},
-        {"ctx-size", 'c', POPT_ARG_INT, &w->context, 0,
-         "tokens held at once; 0: as many as the model can", "N"},
-        {"ignore-eos", 0, POPT_ARG_NONE, &a->ignore_eos, 0, "go on after the end-of-text token",
-         NULL},
-        {"threads", 't', POPT_ARG_INT, &w->threads, 0,
-         "threads, at most one for each core; 0: as many", "N"},
+        CLI_INT("ctx-size", 'c', &w.context, "tokens held at once; 0: as many as the model can",
+                "N"),
+        CLI_FLAG("ignore-eos", 0, &a->ignore_eos, "go on after the end-of-text token"),
+        CLI_INT("threads", 't', &w.threads, "threads, at most one for each core; 0: as many", "N"),
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, session, 0, "How it is computed:", NULL},
-        {"check", 0, POPT_ARG_STRING, &w->check, 0,
-         "full (default): damage, hash, signature; fast: damage", "WHAT"},
-        {"seed", 's', POPT_ARG_STRING, &w->seed, 0, "seed of the sampling; -1: random", "N"},
-        {"temp", 0, POPT_ARG_FLOAT, &a->sampler.temperature, 0, "temperature, 0: greedy (0.8)",
-         "X"},
-        {"top-k", 0, POPT_ARG_INT, &w->top_k, 0, "sample among the best K, 0: off (40)", "K"},
-        {"top-p", 0, POPT_ARG_DOUBLE, &a->sampler.top_p, 0,
-         "sample among the best that make up P, 1: off (0.95)", "P"},
-        {"min-p", 0, POPT_ARG_FLOAT, &a->sampler.min_p, 0,
-         "drop what is under P times the best, 0: off (0.05)", "P"},
-        {"repeat-penalty", 0, POPT_ARG_FLOAT, &a->sampler.repeat_penalty, 0,
-         "divides the logits of recent tokens, 1: off (1)", "X"},
-        {"repeat-last-n", 0, POPT_ARG_INT, &a->sampler.repeat_last_n, 0,
-         "how many tokens are recent, -1: all (64)", "N"},
-        {"no-display-prompt", 0, POPT_ARG_NONE, &a->no_display_prompt, 0, "do not print the prompt",
-         NULL},
-        {"json", 0, POPT_ARG_NONE, &a->json, 0, "print one JSON object instead of text", NULL},
-        {"perplexity", 0, POPT_ARG_STRING, &a->perplexity_file, 0,
-         "measure how well the model predicts FILE", "FILE"},
-        {"bench", 0, POPT_ARG_NONE, NULL, 0, "measure tokens a second; see --bench --help", NULL},
-        {"trust", 0, POPT_ARG_STRING, &a->trust, 0,
-         "demand a signature by this minisign public key", "KEY"},
-        {"trusted", 0, POPT_ARG_NONE, &a->trusted, 0, "demand one by a key of the trust folder",
-         NULL},
+        CLI_WORD("check", 0, &w.check, "full (default): damage, hash, signature; fast: damage",
+                 "WHAT"),
+        CLI_WORD("seed", 's', &w.seed, "seed of the sampling; -1: random", "N"),
+        RUN_FLOAT("temp", &a->sampler.temperature, "temperature, 0: greedy (0.8)", "X"),
+        CLI_INT("top-k", 0, &w.top_k, "sample among the best K, 0: off (40)", "K"),
+        CLI_REAL("top-p", 0, &a->sampler.top_p,
+                 "sample among the best that make up P, 1: off (0.95)", "P"),
+        RUN_FLOAT("min-p", &a->sampler.min_p, "drop what is under P times the best, 0: off (0.05)",
+                  "P"),
+        RUN_FLOAT("repeat-penalty", &a->sampler.repeat_penalty,
+                  "divides the logits of recent tokens, 1: off (1)", "X"),
+        CLI_INT("repeat-last-n", 0, &a->sampler.repeat_last_n,
+                "how many tokens are recent, -1: all (64)", "N"),
+        CLI_FLAG("no-display-prompt", 0, &a->no_display_prompt, "do not print the prompt"),
+        CLI_FLAG("json", 0, &a->json, "print one JSON object instead of text"),
+        CLI_WORD("perplexity", 0, &a->perplexity_file, "measure how well the model predicts FILE",
+                 "FILE"),
+        CLI_FLAG("bench", 0, NULL, "measure tokens a second; see --bench --help"),
+        CLI_WORD("trust", 0, &a->trust, "demand a signature by this minisign public key", "KEY"),
+        CLI_FLAG("trusted", 0, &a->trusted, "demand one by a key of the trust folder"),
         CLI_VERSION_OPTION,
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context;
-    int code;
+    static const struct cli_usage usage = {
+        "[OPTION...] MODEL.smol\n"
+        "Continues a text with a language model: -p, -f or the standard input.",
+        "MODEL.smol"};
 
-    session_args_table(session, &w->session);
-    context = poptGetContext("smolrun", argc, argv, options, 0);
-    poptSetOtherOptionHelp(context,
-                           "[OPTION...] MODEL.smol\n"
-                           "Continues a text with a language model: -p, -f or the standard input.");
-    code = cli_parse(context);
-    if (code == 0) {
-        const char *model = cli_one_argument(context, "MODEL.smol");
-        a->model = model ? strdup(model) : NULL;
-        code = !model ? CLI_USAGE : !a->model ? cli_no_memory(NULL) : check_words(a, w);
-        code = code ? code : session_args_check(&a->session, &w->session);
-        code = code ? code : check_check(a, w->check);
-        code = code ? code : check_sampler(a);
-    }
-    poptFreeContext(context);
-    return code;
-}
-
-int run_args_parse(struct run_args *args, int argc, const char **argv, int *exit_code)
-{
-    struct words w = {.seed = NULL};
-    int code;
-
-    *args = (struct run_args){.n_predict = -1};
-    smol_sampler_defaults(&args->sampler, sizeof args->sampler);
-    w.top_k = (int)args->sampler.top_k;
-    code = parse(args, &w, argc, argv);
-    free(w.seed);
-    free(w.check);
-    session_args_free(&w.session);
-    if (code != 0)
-        run_args_free(args);
-    *exit_code = code;
-    return code;
-}
-
-void run_args_free(struct run_args *args)
-{
-    free(args->model);
-    free(args->prompt);
-    free(args->prompt_file);
-    free(args->perplexity_file);
-    free(args->trust);
+    smol_sampler_defaults(&a->sampler, sizeof a->sampler);
+    w.top_k = (int)a->sampler.top_k;
+    session_args_table(session, &w.session);
+    return cli_command(argc, argv, options, &usage, check_all, &w);
 }

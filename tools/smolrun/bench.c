@@ -21,8 +21,14 @@ struct list {
 
 enum format { MARKDOWN, CSV, JSON };
 
+struct words {
+    char *prompts, *predicts, *threads, *format;
+    struct session_words session;
+};
+
 struct bench {
     const char *path;
+    struct words words;
     struct smol_mapping mapping;
     struct smol_file file;
     struct list prompts, predicts, threads;
@@ -92,30 +98,25 @@ static bool is_zero(const struct list *list)
     return true;
 }
 
-static int parse(struct bench *b, poptContext context, char *const words[4],
-                 const struct session_words *session)
+static int check_words(struct bench *b)
 {
-    const char *model;
-    int code = take_list(&b->prompts, "-p", words[0], DEFAULT_PROMPT, SMOL_MAX_CONTEXT);
+    const struct words *w = &b->words;
+    int code;
 
-    code = code ? code : take_list(&b->predicts, "-n", words[1], DEFAULT_PREDICT, SMOL_MAX_CONTEXT);
-    code = code ? code : take_list(&b->threads, "-t", words[2], cli_cores(), SMOL_MAX_THREADS);
-    code = code ? code : take_format(&b->format, words[3]);
-    code = code ? code : session_args_check(&b->options, session);
-    for (uint32_t i = 0; code == 0 && i < b->threads.n; i++)
+    if ((code = take_list(&b->prompts, "-p", w->prompts, DEFAULT_PROMPT, SMOL_MAX_CONTEXT)) ||
+        (code = take_list(&b->predicts, "-n", w->predicts, DEFAULT_PREDICT, SMOL_MAX_CONTEXT)) ||
+        (code = take_list(&b->threads, "-t", w->threads, cli_cores(), SMOL_MAX_THREADS)) ||
+        (code = take_format(&b->format, w->format)) ||
+        (code = session_args_check(&b->options, &w->session)))
+        return code;
+    for (uint32_t i = 0; i < b->threads.n; i++)
         if (b->threads.value[i] == 0)
             b->threads.value[i] = cli_cores();
-    if (code == 0 && (b->repetitions < 1 || b->repetitions > MAX_REPETITIONS))
-        code = cli_usage_error("-r", "takes 1 to 1000");
-    if (code == 0 && is_zero(&b->prompts) && is_zero(&b->predicts))
-        code = cli_usage_error("-p and -n", "are both 0, which leaves nothing to measure");
-    if (code)
-        return code;
-    model = cli_one_argument(context, "MODEL.smol");
-    b->path = model ? strdup(model) : NULL;
-    if (!model)
-        return CLI_USAGE;
-    return b->path ? 0 : cli_no_memory(NULL);
+    if (b->repetitions < 1 || b->repetitions > MAX_REPETITIONS)
+        return cli_usage_error("-r", "takes 1 to 1000");
+    if (is_zero(&b->prompts) && is_zero(&b->predicts))
+        return cli_usage_error("-p and -n", "are both 0, which leaves nothing to measure");
+    return 0;
 }
 
 /* ---- measuring ---- */
@@ -311,11 +312,15 @@ static int print_rows(const struct bench *b)
     return 0;
 }
 
-static int run_all(struct bench *b)
+static int run_all(void *context, const char *const *arguments)
 {
+    struct bench *b = context;
     struct smol_error error;
-    int code = 0;
+    int code = check_words(b);
 
+    if (code)
+        return code;
+    b->path = arguments[0];
     if (cli_open(&b->mapping, &b->file, b->path, cli_cores(), &error))
         return cli_complain(b->path, &error);
     clip(&b->prompts, b, "-p");
@@ -335,38 +340,25 @@ static int run_all(struct bench *b)
 int run_bench(int argc, const char **argv)
 {
     struct bench b = {.repetitions = 5};
-    struct session_words session = {.isa = NULL};
-    struct poptOption session_options[SESSION_OPTIONS];
-    char *words[4] = {NULL};
-    int bench = 0, code;
+    struct words *w = &b.words;
+    struct poptOption session[SESSION_OPTIONS];
+    int bench = 0;
     const struct poptOption options[] = {
-        {"bench", 0, POPT_ARG_NONE, &bench, 0, "measure tokens a second", NULL},
-        {"n-prompt", 'p', POPT_ARG_STRING, &words[0], 0,
-         "tokens of a prompt, 0: no such test (512)", "N,..."},
-        {"n-gen", 'n', POPT_ARG_STRING, &words[1], 0, "tokens to generate, 0: no such test (128)",
-         "N,..."},
-        {"threads", 't', POPT_ARG_STRING, &words[2], 0, "threads; 0: one for each core (0)",
-         "N,..."},
-        {"repetitions", 'r', POPT_ARG_INT, &b.repetitions, 0,
-         "of each test, after one to warm up (5)", "N"},
-        {"output", 'o', POPT_ARG_STRING, &words[3], 0, "md (default), csv or json", "FORMAT"},
-        {NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0, "How it is computed:", NULL},
+        CLI_FLAG("bench", 0, &bench, "measure tokens a second"),
+        CLI_WORD("n-prompt", 'p', &w->prompts, "tokens of a prompt, 0: no such test (512)",
+                 "N,..."),
+        CLI_WORD("n-gen", 'n', &w->predicts, "tokens to generate, 0: no such test (128)", "N,..."),
+        CLI_WORD("threads", 't', &w->threads, "threads; 0: one for each core (0)", "N,..."),
+        CLI_INT("repetitions", 'r', &b.repetitions, "of each test, after one to warm up (5)", "N"),
+        CLI_WORD("output", 'o', &w->format, "md (default), csv or json", "FORMAT"),
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, session, 0, "How it is computed:", NULL},
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    poptContext context;
+    static const struct cli_usage usage = {
+        "--bench [OPTION...] MODEL.smol\nMeasures tokens a second, as llama-bench does.",
+        "MODEL.smol"};
 
-    session_args_table(session_options, &session);
-    context = poptGetContext("smolrun", argc, argv, options, 0);
-    poptSetOtherOptionHelp(
-        context, "--bench [OPTION...] MODEL.smol\nMeasures tokens a second, as llama-bench does.");
-    code = cli_parse(context);
-    code = code ? code : parse(&b, context, words, &session);
-    code = code ? code : run_all(&b);
-    poptFreeContext(context);
-    for (unsigned i = 0; i < 4; i++)
-        free(words[i]);
-    session_args_free(&session);
-    free((char *)(uintptr_t)b.path);
-    return code;
+    session_args_table(session, &w->session);
+    return cli_command(argc, argv, options, &usage, run_all, &b);
 }

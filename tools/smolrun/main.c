@@ -136,25 +136,24 @@ static int open_model(struct run *run)
     return 0;
 }
 
-static int run_model(struct run *run)
+static int run_model(const struct run_args *args)
 {
-    const struct run_args *args = run->args;
+    struct run run = {.args = args, .session = args->session};
     struct smol_error error;
-    int code = open_model(run);
+    int code = open_model(&run);
 
     if (code)
         return code;
-    run->session = args->session;
-    code = check_trust(run);
-    if (code == 0 && session_args_budget(&run->session, run->file, &error))
+    code = check_trust(&run);
+    if (code == 0 && session_args_budget(&run.session, run.file, &error))
         code = cli_complain(args->model, &error);
     if (code == 0)
-        code = args->perplexity_file ? run_perplexity(run) : generate(run);
+        code = args->perplexity_file ? run_perplexity(&run) : generate(&run);
     if (code == 0)
-        code = cli_check_unchanged(&run->mapping, args->model);
-    trust_proof_free(&run->proof);
-    smol_model_close(run->model);
-    cli_unmap(&run->mapping);
+        code = cli_check_unchanged(&run.mapping, args->model);
+    trust_proof_free(&run.proof);
+    smol_model_close(run.model);
+    cli_unmap(&run.mapping);
     return code;
 }
 
@@ -169,17 +168,10 @@ static bool wants_bench(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct run_args args;
-    struct run run = {.args = &args};
-    int code;
+    const char **words = (const char **)argv;
 
     cli_program = "smolrun";
     cli_json_start();
-    if (wants_bench(argc, argv)) {
-        code = run_bench(argc, (const char **)argv);
-    } else if (run_args_parse(&args, argc, (const char **)argv, &code) == 0) {
-        code = run_model(&run);
-        run_args_free(&args);
-    }
-    return cli_close_output(code);
+    return cli_close_output(wants_bench(argc, argv) ? run_bench(argc, words)
+                                                    : run_args_read(argc, words, run_model));
 }

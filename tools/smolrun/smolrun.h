@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 struct run_args {
-    char *model; /* owned, like the other strings */
+    const char *model;
     char *prompt, *prompt_file, *perplexity_file;
     char *trust;   /* a public key: its file, or its base64 */
     int trusted;   /* those of the trust folder */
@@ -20,9 +20,9 @@ struct run_args {
     bool check_fast; /* no hash, no signature */
 };
 
-/* 0: go on. Else the program ends with *exit_code. */
-int run_args_parse(struct run_args *args, int argc, const char **argv, int *exit_code);
-void run_args_free(struct run_args *args);
+/* Reads the command line, and runs with what it says. Returns the exit code. */
+typedef int run_with(const struct run_args *args);
+int run_args_read(int argc, const char **argv, run_with *run);
 
 /* smolrun --bench, with arguments of its own. Returns the exit code. */
 int run_bench(int argc, const char **argv);
