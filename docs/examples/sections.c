@@ -1,39 +1,26 @@
-/* What a model file is made of: parses bytes that are in memory already, proves them, and prints
+/* What a model file is made of: parses bytes that are in memory already, verifies them, and prints
  * how many serve what.
  *     cc -std=c11 sections.c $(pkg-config --cflags --libs smol) -o sections
  * Usage: sections MODEL.smol */
 #include <smol/file.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#define PORTION_BYTES ((size_t)1 << 20)
+/* Here the C library reads the file: bytes may come from anywhere. */
+static uint8_t bytes[1 << 26];
 
-/* Here the C library reads the file: bytes may come from anywhere. NULL if it cannot. */
-static uint8_t *read_all(size_t *size_bytes, const char *path)
+static size_t read_all(const char *path)
 {
     FILE *f = fopen(path, "rb");
-    uint8_t *bytes = NULL, *larger;
-    size_t n = 0, more = f ? 1 : 0;
+    const size_t n = f ? fread(bytes, 1, sizeof bytes, f) : 0;
 
-    while (more > 0 && (larger = realloc(bytes, n + PORTION_BYTES))) {
-        bytes = larger;
-        more = fread(bytes + n, 1, PORTION_BYTES, f);
-        n += more;
-    }
-    if (more > 0 || (f && ferror(f))) {
-        free(bytes);
-        bytes = NULL;
-    }
     if (f)
         fclose(f);
-    *size_bytes = n;
-    return bytes;
+    return n;
 }
 
 /* Each check presumes the one before it. */
-static enum smol_status prove(struct smol_file *file, const uint8_t *bytes, size_t n,
-                              struct smol_error *error)
+static enum smol_status verify(struct smol_file *file, size_t n, struct smol_error *error)
 {
     enum smol_status status = smol_file_parse(file, bytes, n, error);
 
@@ -46,20 +33,16 @@ static enum smol_status prove(struct smol_file *file, const uint8_t *bytes, size
 
 int main(int argc, char **argv)
 {
-    struct smol_error error = {SMOL_E_IO, SMOL_NO_OFFSET, "cannot be read"};
     struct smol_size_report sizes;
+    struct smol_error error;
     struct smol_file file;
-    uint8_t *bytes;
-    size_t n;
 
     if (argc != 2) {
         fprintf(stderr, "usage: sections MODEL.smol\n");
         return 2;
     }
-    bytes = read_all(&n, argv[1]);
-    if (!bytes || prove(&file, bytes, n, &error)) {
+    if (verify(&file, read_all(argv[1]), &error)) {
         fprintf(stderr, "sections: %s: %s\n", argv[1], error.text);
-        free(bytes);
         return 1;
     }
     smol_file_sizes(&sizes, &file);
@@ -69,6 +52,5 @@ int main(int argc, char **argv)
            (unsigned long long)sizes.card);
     printf("signature %llu\nfile %llu\n", (unsigned long long)sizes.signature,
            (unsigned long long)sizes.file);
-    free(bytes); /* last: the view points into them */
     return 0;
 }

@@ -17,64 +17,53 @@ struct conversation {
 
 /* One or more lines of input that make a turn. */
 struct entry {
-    uint8_t *bytes; /* owned */
-    size_t n, capacity;
+    char *bytes; /* owned */
+    size_t n;
     bool failed;
 };
 
 static bool append(struct entry *e, const char *bytes, size_t n)
 {
-    if (n > e->capacity - e->n) {
-        const size_t capacity = e->n + n + e->capacity;
-        uint8_t *larger = realloc(e->bytes, capacity);
-        if (!larger)
-            return false;
-        e->bytes = larger;
-        e->capacity = capacity;
-    }
-    if (n)
-        memcpy(e->bytes + e->n, bytes, n);
+    char *larger = realloc(e->bytes, e->n + n + 1);
+
+    if (!larger)
+        return false;
+    memcpy(larger + e->n, bytes, n);
+    e->bytes = larger;
     e->n += n;
     return true;
 }
 
-/* Takes the sign at the end of a line away; 0 if there is none. A line feed after it stays only
+/* A line without the sign at its end, which is 0 if there is none. A line feed after it stays only
  * with '\\', which asks for another line. */
-static char take_sign(struct entry *e)
+static bool append_line(char *sign, struct entry *e, const char *line, size_t n)
 {
-    const bool has_feed = e->n > 0 && e->bytes[e->n - 1] == '\n';
-    const size_t n = has_feed ? e->n - 1 : e->n;
-    const char sign =
-        n > 0 && (e->bytes[n - 1] == '\\' || e->bytes[n - 1] == '/') ? (char)e->bytes[n - 1] : '\0';
+    const size_t end = n > 0 && line[n - 1] == '\n' ? n - 1 : n;
+    const char last = end > 0 ? line[end - 1] : '\0';
 
-    if (sign == '\\' && has_feed)
-        e->bytes[n - 1] = '\n';
-    if (sign)
-        e->n = sign == '\\' && has_feed ? n : n - 1;
-    return sign;
+    *sign = last == '\\' || last == '/' ? last : '\0';
+    return append(e, line, *sign ? end - 1 : n) && append(e, "\n", *sign == '\\' && end < n);
 }
 
 /* The lines of the next turn: llama.cpp's signs at their ends. An empty line alone stands for
  * nothing. false at the end. */
 static bool read_entry(struct entry *e, struct run_lines *lines)
 {
-    bool more = true;
+    char sign = '\\';
 
     e->n = 0;
-    for (bool first = true; more; first = false) {
+    for (bool first = true; sign == '\\'; first = false) {
         size_t n;
         const char *line = run_lines_next(&n, &e->failed, lines);
         if (!line)
             return !first && !e->failed;
         if (first && n == 1 && line[0] == '\n')
             return true;
-        if (!append(e, line, n)) {
+        if (!append_line(&sign, e, line, n)) {
             e->failed = true;
-            cli_complain(NULL,
-                         &(struct smol_error){SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory"});
+            cli_no_memory(NULL);
             return false;
         }
-        more = take_sign(e) == '\\';
     }
     return true;
 }
@@ -121,7 +110,7 @@ static int converse(struct conversation *c, struct smol_span prompt)
     int code = prompt.size_bytes ? turn(c, prompt, !c->text->run->args->no_display_prompt) : 0;
 
     while (code == 0 && !c->stopped && read_entry(&entry, c->lines))
-        code = turn(c, (struct smol_span){entry.bytes, entry.n}, false);
+        code = turn(c, (struct smol_span){(const uint8_t *)entry.bytes, entry.n}, false);
     free(entry.bytes);
     return entry.failed ? CLI_FAILED : code;
 }

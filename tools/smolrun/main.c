@@ -5,20 +5,11 @@
 #include "smolrun/smolrun.h"
 #include "smolrun/text.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int complain_errno(const char *path)
-{
-    struct smol_error error = {.code = SMOL_E_IO, .offset = SMOL_NO_OFFSET};
-
-    snprintf(error.text, sizeof error.text, "%s", strerror(errno));
-    return cli_complain(path, &error);
-}
 
 /* Whether the model that is mapped is signed by a key that is demanded, in the file or beside it.
  */
@@ -87,11 +78,11 @@ static int find_prompt(struct smol_span *prompt, uint8_t **owned, const struct r
     if (args->prompt || (!args->prompt_file && (args->interactive || isatty(fd) == 1)))
         return 0;
     if (args->prompt_file && (fd = open(name, O_RDONLY | O_CLOEXEC)) < 0)
-        return complain_errno(name);
+        return cli_fail_errno(name);
     if (cli_read_all(owned, &prompt->size_bytes, fd))
         prompt->data = *owned;
     else
-        code = complain_errno(name);
+        code = cli_fail_errno(name);
     if (fd != STDIN_FILENO)
         close(fd);
     return code;
