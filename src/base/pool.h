@@ -24,12 +24,10 @@ void smol_pool_stop(struct smol_pool *pool);
 /* Runs work once for each worker and returns when all are done. */
 void smol_pool_run(struct smol_pool *pool, smol_work *work, void *arg);
 
-/* The share of worker among n items: *begin..*end - 1. */
-static inline void smol_share(uint64_t *begin, uint64_t *end, uint64_t n, uint32_t worker,
-                              uint32_t n_workers)
+/* Where the share of worker among n items begins; it ends where the next one's begins. */
+static inline uint64_t smol_share(uint64_t n, uint32_t worker, uint32_t n_workers)
 {
-    *begin = n * worker / n_workers;
-    *end = n * (worker + 1) / n_workers;
+    return n * worker / n_workers;
 }
 
 #endif

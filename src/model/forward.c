@@ -6,17 +6,21 @@
 
 #include <smol/params.h>
 
-/* What the stages of a batch know. */
-struct stage {
+/* A batch on its way through the layers. */
+struct pass {
     struct smol_session *s;
     const uint32_t *tokens;
     uint32_t n; /* positions */
     uint32_t layer;
+};
+
+/* One stage of it, and what it works on. */
+struct stage {
+    const struct pass *pass;
     const struct norm *norm;
     const struct matrix *matrix;
-    float *y;          /* (n, R) output of a product */
-    const float *in;   /* (n, K) input of a matrix */
-    uint32_t in_width; /* K */
+    const float *in; /* (n, K) of the matrix */
+    float *out;      /* (n, R) of the matrix; or what is activated or added */
 };
 
 /* Whether all magnitudes are at most limit; not-a-number is not. */
@@ -32,10 +36,10 @@ static bool within(const float *x, size_t n, float limit)
 }
 
 /* Below 2^50 no later sum or square can leave the range of a float. */
-static void check(struct stage *g, uint32_t worker, const float *x, size_t n)
+static void check(const struct smol_session *s, uint32_t worker, const float *x, size_t n)
 {
     if (!within(x, n, 0x1.fffffep49f))
-        g->s->workers[worker].overflow = true;
+        s->workers[worker].overflow = true;
 }
 
 bool smol_overflowed(struct smol_session *session)
@@ -49,50 +53,51 @@ bool smol_overflowed(struct smol_session *session)
     return any;
 }
 
-static void run(struct stage *g, smol_work *work, uint64_t n_items)
+static void run(const struct smol_session *s, smol_work *work, void *stage, uint64_t n_items)
 {
     if (n_items < 2)
-        work(g, 0, 1);
+        work(stage, 0, 1);
     else
-        smol_pool_run(g->s->pool, work, g);
+        smol_pool_run(s->pool, work, stage);
 }
 
 static void embed(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    struct stage *g = arg;
-    const size_t C = g->s->config->width;
-    uint64_t begin, end;
+    const struct pass *g = arg;
+    const struct smol_session *s = g->s;
+    const size_t C = s->config->width;
+    const uint64_t end = smol_share(g->n, worker + 1, n_workers);
 
-    smol_share(&begin, &end, g->n, worker, n_workers);
-    for (uint64_t p = begin; p < end; p++) {
-        float *x = g->s->x + p * C, *h = g->s->h + p * C;
-        smol_embedding_row(x, &g->s->file->wte, g->tokens[p]);
-        smol_embedding_row(h, &g->s->file->wpe, g->s->position + (uint32_t)p);
+    for (uint64_t p = smol_share(g->n, worker, n_workers); p < end; p++) {
+        float *x = s->x + p * C, *h = s->h + p * C;
+        smol_embedding_row(x, &s->file->wte, g->tokens[p]);
+        smol_embedding_row(h, &s->file->wpe, s->position + (uint32_t)p);
         for (size_t i = 0; i < C; i++)
             x[i] += h[i];
-        check(g, worker, x, C);
+        check(s, worker, x, C);
     }
 }
 
-static void quantise(struct stage *g, uint32_t worker, uint64_t p, const float *in, size_t n)
+/* The 16 bits of position p's input of a matrix. */
+static void quantise(const struct smol_session *s, uint32_t worker, uint64_t p, const float *in,
+                     size_t n)
 {
-    check(g, worker, in, n);
-    g->s->t[p] = g->s->kernels->quantise(g->s->X + p * g->s->x_stride, in, n);
+    check(s, worker, in, n);
+    s->t[p] = s->kernels->quantise(s->X + p * s->x_stride, in, n);
 }
 
 /* h = LayerNorm(x), and its 16 bits. */
 static void normalise(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    struct stage *g = arg;
-    const struct smol_session *s = g->s;
+    const struct stage *g = arg;
+    const struct smol_session *s = g->pass->s;
     const size_t C = s->config->width;
-    uint64_t begin, end;
+    const uint64_t end = smol_share(g->pass->n, worker + 1, n_workers);
 
-    smol_share(&begin, &end, g->n, worker, n_workers);
-    for (uint64_t p = begin; p < end; p++) {
+    for (uint64_t p = smol_share(g->pass->n, worker, n_workers); p < end; p++) {
         s->kernels->layernorm(s->h + p * C, s->x + p * C, g->norm->gain, g->norm->bias,
                               s->config->ln_epsilon, C);
-        quantise(g, worker, p, s->h + p * C, C);
+        quantise(s, worker, p, s->h + p * C, C);
     }
 }
 
@@ -106,72 +111,74 @@ static float factor_dot(const struct smol_session *s, const struct matrix *m, co
 /* z = A x for each position. */
 static void factors(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    struct stage *g = arg;
+    const struct stage *g = arg;
+    const struct smol_session *s = g->pass->s;
     const struct matrix *m = g->matrix;
-    uint64_t begin, end;
+    const size_t K = m->frozen.cols;
+    const uint64_t end = smol_share(m->rank, worker + 1, n_workers);
 
-    smol_share(&begin, &end, m->rank, worker, n_workers);
-    for (uint64_t j = begin; j < end; j++)
-        for (uint64_t p = 0; p < g->n; p++)
-            g->s->z[p * m->rank + j] =
-                factor_dot(g->s, m, m->a, j, g->in + p * g->in_width, g->in_width);
+    for (uint64_t j = smol_share(m->rank, worker, n_workers); j < end; j++)
+        for (uint64_t p = 0; p < g->pass->n; p++)
+            s->z[p * m->rank + j] = factor_dot(s, m, m->a, j, g->in + p * K, K);
 }
 
 /* Rows first.. of a group from their exact sums (n, stride) to floats, with the factors' share. */
-static void finish_rows(struct stage *g, const int64_t *sums, uint64_t stride, uint64_t first)
+static void finish_rows(const struct stage *g, const int64_t *sums, uint64_t stride, uint64_t first)
 {
+    const struct smol_session *s = g->pass->s;
     const struct matrix *m = g->matrix;
     const uint64_t R = m->frozen.rows, left = R - first, rows = left < stride ? left : stride;
 
-    for (uint64_t p = 0; p < g->n; p++) {
-        float *y = g->y + p * R + first;
-        g->s->kernels->scale_sums(y, sums + p * stride, m->frozen.scale * (double)g->s->t[p], rows);
+    for (uint64_t p = 0; p < g->pass->n; p++) {
+        float *y = g->out + p * R + first;
+        s->kernels->scale_sums(y, sums + p * stride, m->frozen.scale * (double)s->t[p], rows);
         for (uint64_t r = 0; m->rank && r < rows; r++)
-            y[r] += factor_dot(g->s, m, m->b, first + r, g->s->z + p * m->rank, m->rank);
+            y[r] += factor_dot(s, m, m->b, first + r, s->z + p * m->rank, m->rank);
     }
 }
 
 /* The projection's share of some rows. */
-static void add_projection(struct stage *g, struct projector *projector, uint64_t first,
+static void add_projection(const struct stage *g, struct projector *projector, uint64_t first,
                            uint64_t n_rows)
 {
     const struct smol_frozen *f = &g->matrix->frozen;
 
     for (uint64_t r = first; r < first + n_rows && r < f->rows; r++) {
         const float *row = smol_projector_row(projector, (uint32_t)r);
-        for (uint64_t p = 0; p < g->n; p++)
-            g->y[p * f->rows + r] +=
-                g->s->kernels->dot_f32((const uint8_t *)row, g->in + p * g->in_width, g->in_width);
+        for (uint64_t p = 0; p < g->pass->n; p++)
+            g->out[p * f->rows + r] +=
+                g->pass->s->kernels->dot_f32((const uint8_t *)row, g->in + p * f->cols, f->cols);
     }
 }
 
 /* The sparse term's share of some rows: its row times the inputs in its columns. gathered:
  * (n_sparse). */
-static void add_sparse(struct stage *g, float *gathered, uint64_t first, uint64_t n_rows)
+static void add_sparse(const struct stage *g, float *gathered, uint64_t first, uint64_t n_rows)
 {
+    const struct smol_kernels *kernels = g->pass->s->kernels;
     const struct matrix *m = g->matrix;
     const uint64_t R = m->frozen.rows, end = R - first < n_rows ? R : first + n_rows,
                    q = m->n_sparse;
 
     for (uint64_t r = first; r < end; r++)
-        for (uint64_t p = 0; p < g->n; p++) {
-            const float *in = g->in + p * g->in_width;
+        for (uint64_t p = 0; p < g->pass->n; p++) {
+            const float *in = g->in + p * m->frozen.cols;
             for (uint64_t k = 0; k < q; k++)
                 gathered[k] = in[m->columns[r * q + k]];
-            g->y[p * R + r] += m->sparse_type == SMOL_F32
-                                   ? g->s->kernels->dot_f32(m->sparse + r * q * 4, gathered, q)
-                                   : g->s->kernels->dot_f16(m->sparse + r * q * 2, gathered, q);
+            g->out[p * R + r] += m->sparse_type == SMOL_F32
+                                     ? kernels->dot_f32(m->sparse + r * q * 4, gathered, q)
+                                     : kernels->dot_f16(m->sparse + r * q * 2, gathered, q);
         }
 }
 
 /* Gains and biases of some rows, which all else has been added to. */
-static void scale_and_shift(struct stage *g, uint64_t first, uint64_t n_rows)
+static void scale_and_shift(const struct stage *g, uint64_t first, uint64_t n_rows)
 {
     const struct matrix *m = g->matrix;
     const uint64_t R = m->frozen.rows, end = R - first < n_rows ? R : first + n_rows;
 
-    for (uint64_t p = 0; p < g->n; p++) {
-        float *y = g->y + p * R;
+    for (uint64_t p = 0; p < g->pass->n; p++) {
+        float *y = g->out + p * R;
         for (uint64_t r = first; m->gain && r < end; r++)
             y[r] *= m->gain[r];
         for (uint64_t r = first; m->bias && r < end; r++)
@@ -180,65 +187,66 @@ static void scale_and_shift(struct stage *g, uint64_t first, uint64_t n_rows)
 }
 
 /* n row blocks from block b on, of kept weights, times one vector. */
-static void kept_blocks(struct stage *g, uint32_t worker, uint64_t b, uint64_t n)
+static void kept_blocks(const struct stage *g, uint32_t worker, uint64_t b, uint64_t n)
 {
+    const struct smol_session *s = g->pass->s;
     const struct smol_frozen *f = &g->matrix->frozen;
     const uint64_t first = b * SMOL_ROW_BLOCK, left = f->rows - first, most = n * SMOL_ROW_BLOCK;
 
-    g->s->kernels->rows_i16(g->s->workers[worker].sums, g->matrix->kept + first * f->cols,
-                            left < most ? left : most, f->cols, g->s->X);
+    s->kernels->rows_i16(s->workers[worker].sums, g->matrix->kept + first * f->cols,
+                         left < most ? left : most, f->cols, s->X);
 }
 
 /* Row blocks go in groups of nearly equal size. */
 static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    struct stage *g = arg;
-    const struct smol_session *s = g->s;
+    const struct stage *g = arg;
+    const struct smol_session *s = g->pass->s;
     const struct smol_frozen *f = &g->matrix->frozen;
-    uint64_t begin, end, n;
+    const struct worker *w = &s->workers[worker];
+    const uint64_t begin = smol_share(n_blocks(f), worker, n_workers),
+                   end = smol_share(n_blocks(f), worker + 1, n_workers);
 
-    smol_share(&begin, &end, (f->rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK, worker, n_workers);
     if (g->matrix->projected.p.n && begin < end)
-        smol_projector_begin(s->workers[worker].projector, &g->matrix->projected, s->kernels);
-    for (uint64_t b = begin; b < end; b += n) {
+        smol_projector_begin(w->projector, &g->matrix->projected, s->kernels);
+    for (uint64_t b = begin, n; b < end; b += n) {
         const uint64_t groups = (end - b + SMOL_BLOCK_BATCH - 1) / SMOL_BLOCK_BATCH;
         n = (end - b + groups - 1) / groups;
-        if (g->matrix->kept && g->n == 1)
+        const uint64_t first = b * SMOL_ROW_BLOCK, n_rows = n * SMOL_ROW_BLOCK;
+        if (g->matrix->kept && g->pass->n == 1)
             kept_blocks(g, worker, b, n);
         else
-            s->product(s->workers[worker].sums, f, (uint32_t)b, (uint32_t)n, s->X, s->x_stride,
-                       g->n, s->workers[worker].scratch);
-        finish_rows(g, s->workers[worker].sums, n * SMOL_ROW_BLOCK, b * SMOL_ROW_BLOCK);
+            s->product(w->sums, f, (uint32_t)b, (uint32_t)n, s->X, s->x_stride, g->pass->n,
+                       w->scratch);
+        finish_rows(g, w->sums, n_rows, first);
         if (g->matrix->n_sparse)
-            add_sparse(g, s->workers[worker].scratch, b * SMOL_ROW_BLOCK, n * SMOL_ROW_BLOCK);
+            add_sparse(g, w->scratch, first, n_rows);
         if (g->matrix->projected.p.n)
-            add_projection(g, s->workers[worker].projector, b * SMOL_ROW_BLOCK, n * SMOL_ROW_BLOCK);
+            add_projection(g, w->projector, first, n_rows);
         if (g->matrix->gain || g->matrix->bias)
-            scale_and_shift(g, b * SMOL_ROW_BLOCK, n * SMOL_ROW_BLOCK);
+            scale_and_shift(g, first, n_rows);
     }
 }
 
-/* y (n, R) = the matrix times in (n, K), whose 16 bits are in X. */
-static void multiply(struct stage *g, float *y, const struct matrix *m, const float *in)
+/* out (n, R) = the matrix times in (n, K), whose 16 bits are in X. */
+static void multiply(const struct pass *pass, float *out, const struct matrix *m, const float *in)
 {
-    g->y = y;
-    g->matrix = m;
-    g->in = in;
-    g->in_width = m->frozen.cols;
+    struct stage stage = {.pass = pass, .matrix = m, .in = in, .out = out};
+
     if (m->rank)
-        run(g, factors, m->rank);
-    run(g, row_blocks, (m->frozen.rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK);
+        run(pass->s, factors, &stage, m->rank);
+    run(pass->s, row_blocks, &stage, n_blocks(&m->frozen));
 }
 
 /* Which row of the cache is the first of a head of the present layer. */
-static uint64_t cache_row(const struct stage *g, uint64_t head)
+static uint64_t cache_row(const struct pass *g, uint64_t head)
 {
     return (g->layer * (uint64_t)g->s->config->n_heads + head) * g->s->context;
 }
 
 /* A row of D numbers into one half of the cache. */
-static void keep_row(const struct smol_session *s, uint8_t *rows, float *scales, uint64_t row,
-                     const float *v, size_t D)
+static void store_row(const struct smol_session *s, uint8_t *rows, float *scales, uint64_t row,
+                      const float *v, size_t D)
 {
     uint8_t *dest = rows + row * smol_row_bytes(s->kv_type, (uint32_t)D);
 
@@ -251,23 +259,22 @@ static void keep_row(const struct smol_session *s, uint8_t *rows, float *scales,
 }
 
 /* K and V of the batch into the cache; halves hold numbers up to 65504. */
-static void keep(void *arg, uint32_t worker, uint32_t n_workers)
+static void store_kv(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    struct stage *g = arg;
+    const struct pass *g = arg;
     const struct smol_session *s = g->s;
     const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
-    uint64_t begin, end;
+    const uint64_t end = smol_share(g->n, worker + 1, n_workers);
 
-    smol_share(&begin, &end, g->n, worker, n_workers);
-    for (uint64_t p = begin; p < end; p++) {
-        const float *qkv = s->qkv + p * 3 * C;
-        check(g, worker, qkv, 3 * C);
+    for (uint64_t p = smol_share(g->n, worker, n_workers); p < end; p++) {
+        const float *qkv = s->wide + p * 3 * C;
+        check(s, worker, qkv, 3 * C);
         if (s->kv_type == SMOL_F16 && !within(qkv + C, 2 * C, 65504.0f))
             s->workers[worker].overflow = true;
         for (uint64_t head = 0; head < H; head++) {
             const uint64_t row = cache_row(g, head) + s->position + p;
-            keep_row(s, s->keys, s->key_scales, row, qkv + C + head * D, D);
-            keep_row(s, s->values, s->value_scales, row, qkv + 2 * C + head * D, D);
+            store_row(s, s->keys, s->key_scales, row, qkv + C + head * D, D);
+            store_row(s, s->values, s->value_scales, row, qkv + 2 * C + head * D, D);
         }
     }
 }
@@ -291,98 +298,107 @@ static const float *cached(const struct smol_session *s, const uint8_t *rows, co
 /* Attention by (head, position), so that a head's rows are made floats once; outputs into h. */
 static void attend(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    struct stage *g = arg;
+    const struct pass *g = arg;
     const struct smol_session *s = g->s;
     const struct worker *w = &s->workers[worker];
     const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
     const float *K = NULL, *V = NULL;
-    uint64_t begin, end;
+    const uint64_t end = smol_share(g->n * H, worker + 1, n_workers);
 
-    smol_share(&begin, &end, g->n * H, worker, n_workers);
-    for (uint64_t i = begin; i < end; i++) {
+    for (uint64_t i = smol_share(g->n * H, worker, n_workers); i < end; i++) {
         const uint64_t p = i % g->n, head = i / g->n, row = cache_row(g, head);
-        if (i == begin || p == 0) {
+        if (!K || p == 0) {
             K = cached(s, s->keys, s->key_scales, row, s->position + g->n, D, w->keys);
             V = cached(s, s->values, s->value_scales, row, s->position + g->n, D, w->values);
         }
-        s->kernels->attention(s->h + p * C + head * D, s->qkv + p * 3 * C + head * D, K, V, D,
+        s->kernels->attention(s->h + p * C + head * D, s->wide + p * 3 * C + head * D, K, V, D,
                               s->position + p + 1, D, w->scores);
     }
 }
 
 static void quantise_attention(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    struct stage *g = arg;
+    const struct pass *g = arg;
     const size_t C = g->s->config->width;
-    uint64_t begin, end;
+    const uint64_t end = smol_share(g->n, worker + 1, n_workers);
 
-    smol_share(&begin, &end, g->n, worker, n_workers);
-    for (uint64_t p = begin; p < end; p++)
-        quantise(g, worker, p, g->s->h + p * C, C);
+    for (uint64_t p = smol_share(g->n, worker, n_workers); p < end; p++)
+        quantise(g->s, worker, p, g->s->h + p * C, C);
 }
 
+/* GELU of out (n, F), and its 16 bits. */
 static void activate(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    struct stage *g = arg;
-    const size_t F = g->s->config->n_ff;
-    uint64_t begin, end;
+    const struct stage *g = arg;
+    const struct smol_session *s = g->pass->s;
+    const size_t F = s->config->n_ff;
+    const uint64_t end = smol_share(g->pass->n, worker + 1, n_workers);
 
-    smol_share(&begin, &end, g->n, worker, n_workers);
-    for (uint64_t p = begin; p < end; p++) {
-        float *f = g->s->ff + p * F;
-        check(g, worker, f, F);
-        g->s->kernels->gelu(f, F);
-        quantise(g, worker, p, f, F);
+    for (uint64_t p = smol_share(g->pass->n, worker, n_workers); p < end; p++) {
+        float *f = g->out + p * F;
+        check(s, worker, f, F);
+        s->kernels->gelu(f, F);
+        quantise(s, worker, p, f, F);
     }
 }
 
-/* x += y, the projection's output. */
+/* x += out (n, C). */
 static void add(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    struct stage *g = arg;
-    const size_t C = g->s->config->width;
-    uint64_t begin, end;
+    const struct stage *g = arg;
+    const struct smol_session *s = g->pass->s;
+    const size_t C = s->config->width;
+    const uint64_t begin = smol_share(g->pass->n, worker, n_workers) * C,
+                   end = smol_share(g->pass->n, worker + 1, n_workers) * C;
 
-    smol_share(&begin, &end, g->n, worker, n_workers);
-    for (uint64_t i = begin * C; i < end * C; i++)
-        g->s->x[i] += g->y[i];
-    check(g, worker, g->s->x + begin * C, (end - begin) * C);
+    for (uint64_t i = begin; i < end; i++)
+        s->x[i] += g->out[i];
+    check(s, worker, s->x + begin, end - begin);
 }
 
-static void layer_forward(struct stage *g, struct layer *layer)
+/* Queries, keys and values are in `wide`, then what attention adds to x; the hidden units of the
+ * second half too, and what it adds is in h. */
+static void layer_forward(struct pass *pass, struct layer *layer)
 {
-    struct smol_session *s = g->s;
+    struct smol_session *s = pass->s;
+    struct stage of_wide = {.pass = pass, .out = s->wide}, of_h = {.pass = pass, .out = s->h},
+                 ln_1 = {.pass = pass, .norm = norm_of(layer, SMOL_LN_1)},
+                 ln_2 = {.pass = pass, .norm = norm_of(layer, SMOL_LN_2)};
+    const uint32_t n = pass->n;
 
-    g->norm = norm_of(layer, SMOL_LN_1);
-    run(g, normalise, g->n);
-    multiply(g, s->qkv, matrix_of(layer, SMOL_ATTN_C_ATTN), s->h);
-    run(g, keep, g->n);
-    run(g, attend, (uint64_t)g->n * s->config->n_heads);
-    run(g, quantise_attention, g->n);
-    multiply(g, s->qkv, matrix_of(layer, SMOL_ATTN_C_PROJ), s->h);
-    run(g, add, g->n);
-    g->norm = norm_of(layer, SMOL_LN_2);
-    run(g, normalise, g->n);
-    multiply(g, s->ff, matrix_of(layer, SMOL_MLP_C_FC), s->h);
-    run(g, activate, g->n);
-    multiply(g, s->h, matrix_of(layer, SMOL_MLP_C_PROJ), s->ff);
-    run(g, add, g->n);
+    run(s, normalise, &ln_1, n);
+    multiply(pass, s->wide, matrix_of(layer, SMOL_ATTN_C_ATTN), s->h);
+    run(s, store_kv, pass, n);
+    run(s, attend, pass, (uint64_t)n * s->config->n_heads);
+    run(s, quantise_attention, pass, n);
+    multiply(pass, s->wide, matrix_of(layer, SMOL_ATTN_C_PROJ), s->h);
+    run(s, add, &of_wide, n);
+    run(s, normalise, &ln_2, n);
+    multiply(pass, s->wide, matrix_of(layer, SMOL_MLP_C_FC), s->h);
+    run(s, activate, &of_wide, n);
+    multiply(pass, s->h, matrix_of(layer, SMOL_MLP_C_PROJ), s->wide);
+    run(s, add, &of_h, n);
 }
 
 void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t n)
 {
-    struct stage g = {.s = session, .tokens = tokens, .n = n};
+    struct pass pass = {.s = session, .tokens = tokens, .n = n};
 
-    run(&g, embed, n);
-    for (g.layer = 0; g.layer < session->config->n_layers; g.layer++)
-        layer_forward(&g, &session->layers[g.layer]);
+    run(session, embed, &pass, n);
+    for (; pass.layer < session->config->n_layers; pass.layer++)
+        layer_forward(&pass, &session->layers[pass.layer]);
 }
 
 #define HEAD_ROWS 64u /* of 8 or 4 bits, by one call */
 
-static void head_rows_integer(struct stage *g, uint32_t worker, uint64_t begin, uint64_t end)
+struct head_stage {
+    const struct smol_session *s;
+    float *logits; /* (V) */
+};
+
+static void head_rows_integer(const struct smol_session *s, float *logits, uint32_t worker,
+                              uint64_t begin, uint64_t end)
 {
-    const struct smol_session *s = g->s;
     const struct smol_table_view *t = &s->file->wte;
     const uint64_t row_bytes = smol_row_bytes(t->type, t->cols);
     smol_rows_product *product = t->type == SMOL_Q4 ? s->kernels->rows_q4 : s->kernels->rows_q8;
@@ -397,46 +413,45 @@ static void head_rows_integer(struct stage *g, uint32_t worker, uint64_t begin, 
         rows.n_rows = end - v < HEAD_ROWS ? end - v : HEAD_ROWS;
         product(sums, &rows, s->X, s->x_stride, 1, s->workers[worker].scratch);
         for (size_t i = 0; i < rows.n_rows; i++)
-            g->y[v + i] =
+            logits[v + i] =
                 (float)((double)smol_load_f32(t->scales + 4 * (v + i)) * step * (double)sums[i]);
     }
 }
 
-static void head_rows_float(struct stage *g, uint64_t begin, uint64_t end)
+static void head_rows_float(const struct smol_session *s, float *logits, uint64_t begin,
+                            uint64_t end)
 {
-    const struct smol_session *s = g->s;
     const struct smol_table_view *t = &s->file->wte;
     const size_t C = t->cols;
 
     for (uint64_t v = begin; v < end; v++)
-        g->y[v] = t->type == SMOL_F32 ? s->kernels->dot_f32(t->data + v * C * 4, s->h, C)
-                                      : s->kernels->dot_f16(t->data + v * C * 2, s->h, C);
+        logits[v] = t->type == SMOL_F32 ? s->kernels->dot_f32(t->data + v * C * 4, s->h, C)
+                                        : s->kernels->dot_f16(t->data + v * C * 2, s->h, C);
 }
 
 /* Logits of a share of the vocabulary from h (C) and its 16 bits. */
 static void head_rows(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    struct stage *g = arg;
+    const struct head_stage *g = arg;
     const struct smol_config *c = g->s->config;
-    uint64_t begin, end;
+    const uint64_t begin = smol_share(c->vocab, worker, n_workers),
+                   end = smol_share(c->vocab, worker + 1, n_workers);
 
-    smol_share(&begin, &end, c->vocab, worker, n_workers);
     if (g->s->file->wte.scales)
-        head_rows_integer(g, worker, begin, end);
+        head_rows_integer(g->s, g->logits, worker, begin, end);
     else
-        head_rows_float(g, begin, end);
+        head_rows_float(g->s, g->logits, begin, end);
     for (uint64_t v = begin; v < end; v++)
-        g->y[v] *= c->logit_scale;
-    check(g, worker, g->y + begin, end - begin);
+        g->logits[v] *= c->logit_scale;
+    check(g->s, worker, g->logits + begin, end - begin);
 }
 
 void smol_head(struct smol_session *session, float *logits, uint32_t p)
 {
     const size_t C = session->config->width;
-    struct stage g = {.s = session, .y = logits};
 
     session->kernels->layernorm(session->h, session->x + p * C, session->ln_f.gain,
                                 session->ln_f.bias, session->config->ln_epsilon, C);
-    quantise(&g, 0, 0, session->h, C);
-    run(&g, head_rows, session->config->vocab);
+    quantise(session, 0, 0, session->h, C);
+    run(session, head_rows, &(struct head_stage){session, logits}, session->config->vocab);
 }

@@ -50,6 +50,11 @@ static inline struct matrix *matrix_of(struct layer *layer, enum smol_slot slot)
     return &layer->matrices[slot - (slot < SMOL_LN_2 ? 1u : 2u)];
 }
 
+static inline uint64_t n_blocks(const struct smol_frozen *f)
+{
+    return (f->rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
+}
+
 /* What each worker has for itself. */
 struct worker {
     void *scratch;               /* of the kernels */
@@ -76,14 +81,14 @@ struct smol_session {
     uint8_t *keys, *values; /* (L, H, T', D) of kv_type: the rows of a head lie together */
     float *key_scales, *value_scales; /* (L, H, T') of Q8 */
     float *x;                         /* (P, C) the residual stream */
-    float *h;               /* (P, C) normalised, or an attention's or projection's output */
-    float *qkv;             /* (P, 3C), and then an attention's projection */
-    float *ff;              /* (P, F), in the place of qkv */
-    float *z;               /* (P, max r) */
-    int16_t *X;             /* (P, x_stride) quantised inputs of a matrix */
-    size_t x_stride;        /* max(C, F) */
-    float *t;               /* (P) their steps */
-    float *logits;          /* (V) */
+    float *h;        /* (P, C) normalised, or an attention's or projection's output */
+    float *wide;     /* (P, max(3C, F)) queries, keys and values, or hidden units, or a projection's
+                        output */
+    float *z;        /* (P, max r) */
+    int16_t *X;      /* (P, x_stride) quantised inputs of a matrix */
+    size_t x_stride; /* max(C, F) */
+    float *t;        /* (P) their steps */
+    float *logits;   /* (V) */
     struct worker *workers; /* (n_workers) */
     struct smol_pool *pool;
     uint32_t n_workers;

@@ -105,8 +105,7 @@ static void place_buffers(struct smol_session *s, struct smol_arena *arena)
 
     s->x = smol_arena_take(arena, P * c->width, sizeof *s->x);
     s->h = smol_arena_take(arena, P * c->width, sizeof *s->h);
-    s->qkv = smol_arena_take(arena, P * max_u32(3 * c->width, c->n_ff), sizeof *s->qkv);
-    s->ff = s->qkv;
+    s->wide = smol_arena_take(arena, P * max_u32(3 * c->width, c->n_ff), sizeof *s->wide);
     s->z = smol_arena_take(arena, P * max_rank(c), sizeof *s->z);
     s->x_stride = max_u32(c->width, c->n_ff);
     s->X = smol_arena_take(arena, P * s->x_stride, sizeof *s->X);

@@ -30,10 +30,9 @@ static void fill_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct matrix *m = arg;
     const struct smol_frozen *f = &m->frozen;
-    uint64_t begin, end;
+    const uint64_t end = smol_share(n_blocks(f), worker + 1, n_workers);
 
-    smol_share(&begin, &end, (f->rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK, worker, n_workers);
-    for (uint64_t b = begin; b < end; b++) {
+    for (uint64_t b = smol_share(n_blocks(f), worker, n_workers); b < end; b++) {
         const uint64_t first = b * SMOL_ROW_BLOCK, left = f->rows - first;
         smol_frozen_weights(m->kept + first * f->cols, f, (uint32_t)first,
                             (uint32_t)(left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK));
