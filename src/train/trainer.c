@@ -132,7 +132,8 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
     t->options = *options;
     smol_train_resolve(&t->options);
     t->corpus = *corpus;
-    t->share = options->comm ? options->batch / options->comm->size : options->batch;
+    t->comm = options->comm ? *options->comm : (struct smol_train_comm){.size = 1};
+    t->share = t->comm.size > 0 ? options->batch / t->comm.size : 0; /* build() refuses 0 */
     t->tokenizer = tokenizer ? *tokenizer : bytes;
     t->best_nats = (double)INFINITY;
     smol_batch_key(t->batch_key, options->order, options->seed);
@@ -191,12 +192,10 @@ static uint64_t window_start(const struct smol_trainer *t, uint32_t b)
 
 static void load_batch(struct smol_trainer *t)
 {
-    const struct smol_train_comm *comm = t->options.comm;
     const size_t T = t->options.context;
-    const uint32_t first = comm ? comm->rank * t->share : 0;
 
     for (uint32_t b = 0; b < t->share; b++) {
-        const uint64_t start = window_start(t, first + b);
+        const uint64_t start = window_start(t, t->comm.rank * t->share + b);
 
         for (size_t i = 0; i < T; i++) {
             t->tokens[b * T + i] = smol_corpus_token(&t->corpus, start + i);
@@ -209,9 +208,7 @@ static void load_batch(struct smol_trainer *t)
 static enum smol_status join(const struct smol_trainer *t, void *numbers, size_t n, bool is_double,
                              struct smol_error *error)
 {
-    const struct smol_train_comm *comm = t->options.comm;
-
-    if (!comm || comm->sum(comm->context, numbers, n, is_double))
+    if (!t->comm.sum || t->comm.sum(t->comm.context, numbers, n, is_double))
         return SMOL_OK;
     return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET,
                      "step %u: the other processes cannot be reached", (unsigned)(t->step + 1));
@@ -237,7 +234,7 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
                                    struct smol_error *error)
 {
     const struct smol_train_options *o = &t->options;
-    const double n_processes = o->comm ? o->comm->size : 1;
+    const double n_processes = t->comm.size;
     struct smol_train_step s;
     enum smol_status status;
 
@@ -292,8 +289,6 @@ static size_t load_windows(struct smol_trainer *t, uint64_t *at, uint64_t *n_byt
 enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train_score *out,
                                        struct smol_error *error)
 {
-    const struct smol_train_comm *comm = t->options.comm;
-    const uint32_t n_processes = comm ? comm->size : 1, rank = comm ? comm->rank : 0;
     struct smol_train_score score = {0};
     enum smol_status status;
     uint64_t n_bytes = 0;
@@ -304,7 +299,7 @@ enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train
         double total;
 
         score.n_tokens += load_windows(t, &at, &n_bytes);
-        if (i % n_processes != rank)
+        if (i % t->comm.size != t->comm.rank)
             continue;
         smol_net_forward(t->net, t->tokens, false);
         smol_head_loss(t->net, t->targets, &total);

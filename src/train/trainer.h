@@ -9,10 +9,11 @@
 struct smol_trainer {
     struct smol_train_options options;
     struct smol_corpus corpus;
-    struct smol_file tokenizer; /* nothing else of it */
-    uint16_t *token_bytes;      /* (V) what each token stands for */
-    uint64_t n_train;           /* tokens to train on; the rest validate */
-    uint32_t share;             /* windows of a batch that this process computes */
+    struct smol_file tokenizer;  /* nothing else of it */
+    uint16_t *token_bytes;       /* (V) what each token stands for */
+    uint64_t n_train;            /* tokens to train on; the rest validate */
+    struct smol_train_comm comm; /* of the options, or of one process */
+    uint32_t share;              /* windows of a batch that this process computes */
     struct smol_net *net;
     real *m, *v;   /* (n_values): AdamW's moments */
     uint32_t step; /* steps done */

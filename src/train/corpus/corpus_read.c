@@ -5,26 +5,22 @@
 #include <sodium.h>
 #include <xxhash.h>
 
-static enum smol_status fail(struct smol_error *error, enum smol_status code, uint64_t offset,
-                             const char *rule)
-{
-    return smol_fail(error, code, offset, "%s", rule);
-}
-
 static enum smol_status read_header(struct smol_corpus *c, const uint8_t *h, size_t size_bytes,
                                     struct smol_error *error)
 {
     if (size_bytes < SMOL_CORPUS_HEADER_BYTES)
-        return fail(error, SMOL_E_TRUNCATED, size_bytes, "shorter than a header");
+        return smol_fail(error, SMOL_E_TRUNCATED, size_bytes, "shorter than a header");
     if (memcmp(h, SMOL_CORPUS_MAGIC, 8) != 0)
-        return fail(error, SMOL_E_MAGIC, 0, "not a corpus");
+        return smol_fail(error, SMOL_E_MAGIC, 0, "not a corpus");
     if (smol_le16(h + SMOL_CORPUS_AT_VERSION) != SMOL_CORPUS_VERSION)
-        return fail(error, SMOL_E_VERSION, SMOL_CORPUS_AT_VERSION, "another version of corpora");
+        return smol_fail(error, SMOL_E_VERSION, SMOL_CORPUS_AT_VERSION,
+                         "another version of corpora");
     if (smol_le64(h + SMOL_CORPUS_AT_HEADER_CHECKSUM) !=
         XXH3_64bits(h, SMOL_CORPUS_AT_HEADER_CHECKSUM))
-        return fail(error, SMOL_E_CHECKSUM, 0, "the header is damaged");
+        return smol_fail(error, SMOL_E_CHECKSUM, 0, "the header is damaged");
     if (smol_le64(h + SMOL_CORPUS_AT_RESERVED) != 0)
-        return fail(error, SMOL_E_RESERVED, SMOL_CORPUS_AT_RESERVED, "a reserved field is set");
+        return smol_fail(error, SMOL_E_RESERVED, SMOL_CORPUS_AT_RESERVED,
+                         "a reserved field is set");
     c->width = smol_le16(h + SMOL_CORPUS_AT_WIDTH);
     c->vocab = smol_le32(h + SMOL_CORPUS_AT_VOCAB);
     c->tokenizer_hash = smol_le64(h + SMOL_CORPUS_AT_TOKENIZER);
@@ -35,10 +31,11 @@ static enum smol_status read_header(struct smol_corpus *c, const uint8_t *h, siz
     c->checksum = smol_le64(h + SMOL_CORPUS_AT_CHECKSUM);
     memcpy(c->text_hash, h + SMOL_CORPUS_AT_TEXT_HASH, SMOL_TEXT_HASH_BYTES);
     if (c->vocab < 1 || c->vocab > SMOL_MAX_VOCAB || c->width != smol_corpus_width(c->vocab))
-        return fail(error, SMOL_E_RANGE, SMOL_CORPUS_AT_WIDTH,
-                    "the width of a token does not fit the vocabulary");
+        return smol_fail(error, SMOL_E_RANGE, SMOL_CORPUS_AT_WIDTH,
+                         "the width of a token does not fit the vocabulary");
     if (c->n_train > c->n_tokens || c->n_documents > c->n_tokens)
-        return fail(error, SMOL_E_RANGE, SMOL_CORPUS_AT_TRAIN, "more of the tokens than there are");
+        return smol_fail(error, SMOL_E_RANGE, SMOL_CORPUS_AT_TRAIN,
+                         "more of the tokens than there are");
     return SMOL_OK;
 }
 
@@ -53,12 +50,12 @@ static enum smol_status lay_out(struct smol_corpus *c, const uint8_t *bytes, siz
     if (!smol_mul(&tokens, c->n_tokens, c->width) || !smol_mul(&starts, c->n_documents, 8) ||
         tokens > UINT64_C(1) << 48 || starts > UINT64_C(1) << 48 ||
         source_bytes > UINT64_C(1) << 48)
-        return fail(error, SMOL_E_RANGE, SMOL_CORPUS_AT_TOKENS, "larger than a file can be");
+        return smol_fail(error, SMOL_E_RANGE, SMOL_CORPUS_AT_TOKENS, "larger than a file can be");
     end = SMOL_CORPUS_HEADER_BYTES + smol_round_up(tokens, 8) + starts + source_bytes;
     if (end != size_bytes)
-        return fail(error, end > size_bytes ? SMOL_E_TRUNCATED : SMOL_E_TRAILING,
-                    end > size_bytes ? size_bytes : end,
-                    end > size_bytes ? "ends before its stated size" : "bytes after its end");
+        return smol_fail(error, end > size_bytes ? SMOL_E_TRUNCATED : SMOL_E_TRAILING,
+                         end > size_bytes ? size_bytes : end, "%s",
+                         end > size_bytes ? "ends before its stated size" : "bytes after its end");
     c->tokens = (struct smol_span){bytes + SMOL_CORPUS_HEADER_BYTES, (size_t)tokens};
     c->starts = (struct smol_span){c->tokens.data + smol_round_up(tokens, 8), (size_t)starts};
     c->sources = (struct smol_span){c->starts.data + starts, (size_t)source_bytes};
@@ -73,8 +70,8 @@ static enum smol_status check_starts(const struct smol_corpus *c, struct smol_er
         const uint64_t start = smol_le64(c->starts.data + 8 * i);
 
         if (start >= c->n_tokens || (i == 0 ? start != 0 : start <= last))
-            return fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
-                        "the starts of documents do not ascend");
+            return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
+                             "the starts of documents do not ascend");
         last = start;
     }
     return SMOL_OK;
@@ -85,7 +82,8 @@ static enum smol_status check_tokens(const struct smol_corpus *c, struct smol_er
     uint32_t most = 0;
 
     if (XXH3_64bits(c->tokens.data, c->tokens.size_bytes) != c->checksum)
-        return fail(error, SMOL_E_CHECKSUM, SMOL_CORPUS_HEADER_BYTES, "the tokens are damaged");
+        return smol_fail(error, SMOL_E_CHECKSUM, SMOL_CORPUS_HEADER_BYTES,
+                         "the tokens are damaged");
     if (c->width == 1 && c->vocab == 256)
         return SMOL_OK;
     for (uint64_t i = 0; i < c->n_tokens; i++) {
@@ -94,7 +92,7 @@ static enum smol_status check_tokens(const struct smol_corpus *c, struct smol_er
         most = token > most ? token : most;
     }
     if (most >= c->vocab)
-        return fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET, "a token beyond the vocabulary");
+        return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET, "a token beyond the vocabulary");
     return SMOL_OK;
 }
 
@@ -112,7 +110,8 @@ enum smol_status smol_corpus_open(struct smol_corpus *out, const uint8_t *bytes,
     tables = c.tokens.data + c.tokens.size_bytes;
     if (XXH3_64bits(tables, (size_t)(bytes + size_bytes - tables)) !=
         smol_le64(bytes + SMOL_CORPUS_AT_TABLES_CHECKSUM))
-        return fail(error, SMOL_E_CHECKSUM, (uint64_t)(tables - bytes), "its tables are damaged");
+        return smol_fail(error, SMOL_E_CHECKSUM, (uint64_t)(tables - bytes),
+                         "its tables are damaged");
     status = check_starts(&c, error);
     if (status == SMOL_OK)
         status = check_tokens(&c, error);

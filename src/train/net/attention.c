@@ -38,12 +38,12 @@ static void head_forward(real *out, real *weights, const real *q, const struct s
         const size_t n_keys = begin + n;
         real *w = weights + begin * T;
 
-        smol_gemm_small(w, T, (struct smol_operand){q + begin * 3 * C, 3 * C, false},
-                        (struct smol_operand){k, 3 * C, true}, n, n_keys, D, query_scale(s), 0);
+        smol_gemm_small(w, T, smol_as_is(q + begin * 3 * C, 3 * C), smol_transposed(k, 3 * C), n,
+                        n_keys, D, query_scale(s), 0);
         for (size_t i = 0; i < n; i++)
             softmax_row(w + i * T, begin + i, n_keys);
-        smol_gemm_small(out + begin * C, C, (struct smol_operand){w, T, false},
-                        (struct smol_operand){v, 3 * C, false}, n, D, n_keys, 1, 0);
+        smol_gemm_small(out + begin * C, C, smol_as_is(w, T), smol_as_is(v, 3 * C), n, D, n_keys, 1,
+                        0);
     }
 }
 
@@ -90,15 +90,14 @@ static void head_backward(real *d_q, real *d, const real *d_out, const real *wei
         const real *w = weights + begin * T;
         const struct smol_operand d_block = {d_out + begin * C, C, false};
 
-        smol_gemm_small(d_v, 3 * C, (struct smol_operand){w, T, true}, d_block, n_keys, D, n, 1, 1);
-        smol_gemm_small(d, T, d_block, (struct smol_operand){v, 3 * C, true}, n, n_keys, D, 1, 0);
+        smol_gemm_small(d_v, 3 * C, smol_transposed(w, T), d_block, n_keys, D, n, 1, 1);
+        smol_gemm_small(d, T, d_block, smol_transposed(v, 3 * C), n, n_keys, D, 1, 0);
         for (size_t i = 0; i < n; i++)
             softmax_row_backward(d + i * T, w + i * T, n_keys);
-        smol_gemm_small(d_q + begin * 3 * C, 3 * C, (struct smol_operand){d, T, false},
-                        (struct smol_operand){k, 3 * C, false}, n, D, n_keys, query_scale(s), 0);
-        smol_gemm_small(d_k, 3 * C, (struct smol_operand){d, T, true},
-                        (struct smol_operand){q + begin * 3 * C, 3 * C, false}, n_keys, D, n,
-                        query_scale(s), 1);
+        smol_gemm_small(d_q + begin * 3 * C, 3 * C, smol_as_is(d, T), smol_as_is(k, 3 * C), n, D,
+                        n_keys, query_scale(s), 0);
+        smol_gemm_small(d_k, 3 * C, smol_transposed(d, T), smol_as_is(q + begin * 3 * C, 3 * C),
+                        n_keys, D, n, query_scale(s), 1);
     }
 }
 

@@ -2,7 +2,6 @@
  * handed out in a second. */
 #include "train/net/build.h"
 #include "train/net/head.h"
-#include "train/net/ops.h"
 #include "train/net/params.h"
 #include "train/net/projection.h"
 #include "train/net/sparse.h"
@@ -218,6 +217,11 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
     net->recompute = options->recompute;
     net->logits_chunk = smol_logits_chunk(net->n_tokens, config->vocab);
     net->n_threads = options->n_threads;
+    net->attention = (struct smol_attention){.batch = options->batch,
+                                             .heads = config->n_heads,
+                                             .context = config->context,
+                                             .width = config->width,
+                                             .n_threads = options->n_threads};
     net->kernels = smol_kernels_select(options->isa);
     smol_frozen_key_init(&net->key, config->seed);
     net->layers = smol_train_alloc(config->n_layers, sizeof *net->layers);

@@ -1,7 +1,6 @@
 /* See forward.h. A layer's backward pass follows its forward pass line by line. */
 #include "train/net/forward.h"
 #include "train/net/head.h"
-#include "train/net/ops.h"
 #include "train/net/weights.h"
 
 static void embed(struct smol_net *net, const uint32_t *tokens)
@@ -21,9 +20,8 @@ static void embed(struct smol_net *net, const uint32_t *tokens)
 static void multiply_plain(struct smol_net *net, real *y, const struct smol_net_matrix *m,
                            const real *x, real beta)
 {
-    smol_gemm(y, m->rows, (struct smol_operand){x, m->cols, false},
-              (struct smol_operand){m->weight, m->cols, true}, net->n_tokens, m->rows, m->cols, 1,
-              beta);
+    smol_gemm(y, m->rows, smol_as_is(x, m->cols), smol_transposed(m->weight, m->cols),
+              net->n_tokens, m->rows, m->cols, 1, beta);
 }
 
 static bool is_plain(const struct smol_net_matrix *m)
@@ -82,15 +80,6 @@ static const real *plain_gradient(struct smol_net *net, const struct smol_net_ma
     return net->d_plain;
 }
 
-/* d_x (n, cols) = d_y (n, rows) W. */
-static void multiply_back(struct smol_net *net, real *d_x, const struct smol_net_matrix *m,
-                          const real *d_y)
-{
-    smol_gemm(d_x, m->cols, (struct smol_operand){d_y, m->rows, false},
-              (struct smol_operand){m->weight, m->cols, false}, net->n_tokens, m->cols, m->rows, 1,
-              0);
-}
-
 /* From d_y (n, rows) to d_x (n, cols) and, with the input x, to the gradients of all that the
  * matrix learns. */
 static void matrix_back(struct smol_net *net, real *d_x, const struct smol_net_matrix *m,
@@ -98,7 +87,8 @@ static void matrix_back(struct smol_net *net, real *d_x, const struct smol_net_m
 {
     const real *d_plain = plain_gradient(net, m, x, d_y);
 
-    multiply_back(net, d_x, m, d_plain);
+    smol_gemm(d_x, m->cols, smol_as_is(d_plain, m->rows), smol_as_is(m->weight, m->cols),
+              net->n_tokens, m->cols, m->rows, 1, 0);
     smol_net_matrix_gradient(net, m, x, d_plain);
 }
 
@@ -121,17 +111,6 @@ static void normalise_back(struct smol_net *net, const struct smol_net_norm *nor
         smol_net_norm_gradient(net, norm, d_gain, d_bias);
 }
 
-static struct smol_attention attention_shape(const struct smol_net *net)
-{
-    return (struct smol_attention){
-        .batch = net->batch,
-        .heads = net->config.n_heads,
-        .context = net->config.context,
-        .width = net->config.width,
-        .n_threads = net->n_threads,
-    };
-}
-
 /* The output of a layer's norm. */
 static const real *normalised(const struct smol_net_layer *l, enum smol_slot slot)
 {
@@ -140,13 +119,12 @@ static const real *normalised(const struct smol_net_layer *l, enum smol_slot slo
 
 static void layer_forward(struct smol_net *net, const struct smol_net_layer *l)
 {
-    const struct smol_attention shape = attention_shape(net);
     const struct smol_net_matrix *m = l->matrix;
     const struct smol_net_kept *k = l->kept;
 
     normalise(net, &l->norm[SMOL_LN_1], &k->norm[SMOL_LN_1]);
     multiply(net, k->qkv, &m[SMOL_ATTN_C_ATTN], normalised(l, SMOL_LN_1), 0);
-    smol_attention(k->heads, k->attention, k->qkv, &shape);
+    smol_attention(k->heads, k->attention, k->qkv, &net->attention);
     multiply(net, net->x, &m[SMOL_ATTN_C_PROJ], k->heads, 1);
     normalise(net, &l->norm[SMOL_LN_2], &k->norm[SMOL_LN_2]);
     multiply(net, k->slope, &m[SMOL_MLP_C_FC], normalised(l, SMOL_LN_2), 0);
@@ -157,7 +135,6 @@ static void layer_forward(struct smol_net *net, const struct smol_net_layer *l)
 /* net->x holds the gradient of the layer's output, and then that of its input. */
 static void layer_backward(struct smol_net *net, const struct smol_net_layer *l)
 {
-    const struct smol_attention shape = attention_shape(net);
     const struct smol_net_matrix *m = l->matrix;
     const struct smol_net_kept *k = l->kept;
     const size_t n_hidden = net->n_tokens * net->config.n_ff;
@@ -171,7 +148,7 @@ static void layer_backward(struct smol_net *net, const struct smol_net_layer *l)
 
     matrix_back(net, net->d_width, &m[SMOL_ATTN_C_PROJ], k->heads, net->x);
     smol_attention_backward(net->d_qkv, net->d_attention, net->d_width, k->attention, k->qkv,
-                            &shape);
+                            &net->attention);
     matrix_back(net, net->d_width, &m[SMOL_ATTN_C_ATTN], normalised(l, SMOL_LN_1), net->d_qkv);
     normalise_back(net, &l->norm[SMOL_LN_1], &k->norm[SMOL_LN_1]);
 }

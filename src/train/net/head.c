@@ -2,7 +2,6 @@
  * large vocabulary takes no memory for those of a whole batch; their gradient goes at once to where
  * it is wanted. */
 #include "train/net/head.h"
-#include "train/net/ops.h"
 
 /* Logits that exist at once, unless that is too few tokens for fast products. */
 #define LOGITS (1u << 22)
@@ -21,10 +20,10 @@ static void chunk_backward(struct smol_net *net, const real *a, size_t first, si
     const size_t C = net->config.width, V = net->config.vocab;
     const real scale = (real)net->config.logit_scale;
 
-    smol_gemm(smol_net_grad(net, net->wte), C, (struct smol_operand){net->logits, V, true},
-              (struct smol_operand){a, C, false}, V, C, m, scale, first > 0);
-    smol_gemm(net->d_width + first * C, C, (struct smol_operand){net->logits, V, false},
-              (struct smol_operand){smol_net_value(net, net->wte), C, false}, m, C, V, scale, 0);
+    smol_gemm(smol_net_grad(net, net->wte), C, smol_transposed(net->logits, V), smol_as_is(a, C), V,
+              C, m, scale, first > 0);
+    smol_gemm(net->d_width + first * C, C, smol_as_is(net->logits, V),
+              smol_as_is(smol_net_value(net, net->wte), C), m, C, V, scale, 0);
 }
 
 static double run(struct smol_net *net, const int32_t *targets, bool backward, double *total)
@@ -41,8 +40,8 @@ static double run(struct smol_net *net, const int32_t *targets, bool backward, d
         const size_t m = n - first < net->logits_chunk ? n - first : net->logits_chunk;
         const real *a = output + first * C;
 
-        smol_gemm(net->logits, V, (struct smol_operand){a, C, false},
-                  (struct smol_operand){smol_net_value(net, net->wte), C, true}, m, V, C,
+        smol_gemm(net->logits, V, smol_as_is(a, C),
+                  smol_transposed(smol_net_value(net, net->wte), C), m, V, C,
                   (real)net->config.logit_scale, 0);
         smol_cross_entropy(net->losses + first, net->logits, targets + first, m, V, backward,
                            1 / (real)n_targets);

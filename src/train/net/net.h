@@ -4,7 +4,7 @@
 #define SMOL_TRAIN_NET_H
 
 #include "frozen/frozen.h"
-#include "train/net/real.h"
+#include "train/net/ops.h"
 
 #include <smol/config.h>
 
@@ -82,6 +82,7 @@ struct smol_net {
     bool smooth;            /* tables unrounded: for checking gradients */
     bool recompute; /* layers keep their input alone, and are computed again in the backward pass */
     uint32_t n_threads;
+    struct smol_attention attention;    /* its shape */
     const struct smol_kernels *kernels; /* of the projections */
 
     uint32_t n_params;

@@ -14,6 +14,16 @@ struct smol_operand {
     bool transposed;
 };
 
+static inline struct smol_operand smol_as_is(const real *data, size_t stride)
+{
+    return (struct smol_operand){data, stride, false};
+}
+
+static inline struct smol_operand smol_transposed(const real *data, size_t stride)
+{
+    return (struct smol_operand){data, stride, true};
+}
+
 /* c (m, n) = scale x op(a) (m, k) x op(b) (k, n) + beta x c. The first is spread over the
  * threads, in pieces that depend on the shape alone; the second stays in the calling thread. */
 void smol_gemm(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b, size_t m,

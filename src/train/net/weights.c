@@ -2,7 +2,6 @@
  * the parameters. A frozen matrix has no gradient of its own; with alphas, it exists for as long as
  * it takes to multiply it by the bases again. */
 #include "train/net/weights.h"
-#include "train/net/ops.h"
 #include "train/net/projection.h"
 #include "train/net/sparse.h"
 
@@ -127,9 +126,8 @@ static void add_factors(const struct smol_net *net, const struct smol_net_matrix
 {
     const size_t rank = m->scheme->rank;
 
-    smol_gemm(m->weight, m->cols, (struct smol_operand){factor_b(net, m), rank, false},
-              (struct smol_operand){factor_a(net, m), m->cols, false}, m->rows, m->cols, rank, 1,
-              1);
+    smol_gemm(m->weight, m->cols, smol_as_is(factor_b(net, m), rank),
+              smol_as_is(factor_a(net, m), m->cols), m->rows, m->cols, rank, 1, 1);
 }
 
 static void spec_a(struct frozen_spec *r, const struct smol_net *net,
@@ -285,14 +283,14 @@ static void factor_gradient(real *d_a, real *d_b, struct smol_net *net,
     const size_t rank = m->scheme->rank, n = net->n_tokens;
     const real *a = factor_a(net, m), *b = factor_b(net, m);
 
-    smol_gemm(net->z_factor, rank, (struct smol_operand){x, m->cols, false},
-              (struct smol_operand){a, m->cols, true}, n, rank, m->cols, 1, 0);
-    smol_gemm(d_b, rank, (struct smol_operand){d_y, m->rows, true},
-              (struct smol_operand){net->z_factor, rank, false}, m->rows, rank, n, 1, 0);
-    smol_gemm(net->d_factor, rank, (struct smol_operand){d_y, m->rows, false},
-              (struct smol_operand){b, rank, false}, n, rank, m->rows, 1, 0);
-    smol_gemm(d_a, m->cols, (struct smol_operand){net->d_factor, rank, true},
-              (struct smol_operand){x, m->cols, false}, rank, m->cols, n, 1, 0);
+    smol_gemm(net->z_factor, rank, smol_as_is(x, m->cols), smol_transposed(a, m->cols), n, rank,
+              m->cols, 1, 0);
+    smol_gemm(d_b, rank, smol_transposed(d_y, m->rows), smol_as_is(net->z_factor, rank), m->rows,
+              rank, n, 1, 0);
+    smol_gemm(net->d_factor, rank, smol_as_is(d_y, m->rows), smol_as_is(b, rank), n, rank, m->rows,
+              1, 0);
+    smol_gemm(d_a, m->cols, smol_transposed(net->d_factor, rank), smol_as_is(x, m->cols), rank,
+              m->cols, n, 1, 0);
 }
 
 /* The same on to the alphas of nola's factors. */
@@ -318,8 +316,8 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
     if (full || m->alpha != SMOL_NO_PARAM || (m->sparse != SMOL_NO_PARAM && !direct)) {
         real *d_weight = full ? smol_net_grad(net, m->full) : net->d_weight;
 
-        smol_gemm(d_weight, m->cols, (struct smol_operand){d_y, m->rows, true},
-                  (struct smol_operand){x, m->cols, false}, m->rows, m->cols, net->n_tokens, 1, 0);
+        smol_gemm(d_weight, m->cols, smol_transposed(d_y, m->rows), smol_as_is(x, m->cols), m->rows,
+                  m->cols, net->n_tokens, 1, 0);
         if (m->sparse != SMOL_NO_PARAM)
             smol_sparse_pick(net, m, d_weight);
         if (!full && smol_scheme_projects(m->scheme)) {

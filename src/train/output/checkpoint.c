@@ -165,28 +165,27 @@ static enum smol_status check_same(const struct smol_trainer *t,
                                    struct smol_error *error)
 {
     const char *difference = smol_options_difference(options, &t->options);
-    const char *hash = smol_safetensors_text(file, "text_xxh3");
-    const char *train = smol_safetensors_text(file, "train_tokens");
-    const char *tokenizer = smol_safetensors_text(file, "tokenizer"), *expected_tokenizer;
-    char expected[17], expected_train[24], tokenizer_hex[17];
+    char text[17], train[24], tokenizer[17];
+    const struct {
+        const char *key, *expected, *what;
+    } same[] = {
+        {"tokenizer", tokenizer_hash(tokenizer, t), "tokenizer"},
+        {"text_xxh3", text, "text"},
+        {"train_tokens", train, "part of the text for validation"},
+    };
 
-    text_hash(expected, t);
-    snprintf(expected_train, sizeof expected_train, "%" PRIu64, t->n_train);
-    if (difference)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "the checkpoint was made with another %s", difference);
-    expected_tokenizer = tokenizer_hash(tokenizer_hex, t);
-    if (!tokenizer != !expected_tokenizer ||
-        (tokenizer && strcmp(tokenizer, expected_tokenizer) != 0))
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "the checkpoint was made with another tokenizer");
-    if (!hash || strcmp(hash, expected) != 0)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "the checkpoint was made with another text");
-    if (!train || strcmp(train, expected_train) != 0)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "the checkpoint was made with another part of the text for validation");
-    return SMOL_OK;
+    text_hash(text, t);
+    snprintf(train, sizeof train, "%" PRIu64, t->n_train);
+    for (size_t i = 0; i < sizeof same / sizeof *same && !difference; i++) {
+        const char *stated = smol_safetensors_text(file, same[i].key);
+
+        if (stated ? !same[i].expected || strcmp(stated, same[i].expected) != 0
+                   : same[i].expected != NULL)
+            difference = same[i].what;
+    }
+    return difference ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                                  "the checkpoint was made with another %s", difference)
+                      : SMOL_OK;
 }
 
 static enum smol_status load_state(struct smol_trainer *t, const struct smol_safetensors *file,

@@ -98,20 +98,21 @@ static enum smol_status list_tensors(struct list *out, const struct smol_trainer
     return SMOL_OK;
 }
 
-static enum smol_status export(uint8_t **bytes, uint64_t *size_bytes, struct smol_writer *writer,
-                               const struct smol_trainer *t, const char *card,
-                               struct smol_error *error) {
-    struct list list = {0}; enum smol_status status = list_tensors(&list, t, error); char * config;
+static enum smol_status put(uint8_t **bytes, uint64_t *size_bytes, struct smol_writer *writer,
+                            const struct smol_trainer *t, const char *card,
+                            struct smol_error *error)
+{
+    struct list list = {0};
+    enum smol_status status = list_tensors(&list, t, error);
+    char *config;
 
-    if (status != SMOL_OK) return status;
+    if (status != SMOL_OK)
+        return status;
     config = config_text(&t->net->config);
-    const struct smol_safetensors_member metadata[] = {{"format", "pt"},
-                                                       {"smol.config", config},
-                                                       {"smol.card", card}};
-    status = config ? smol_tensor_file_write(bytes, size_bytes, writer,
-                                             &(struct smol_tensor_sources){list.items, list.n,
-                                                                           metadata, 3},
-                                             error)
+    const struct smol_safetensors_member metadata[] = {
+        {"format", "pt"}, {"smol.config", config}, {"smol.card", card}};
+    const struct smol_tensor_sources sources = {list.items, list.n, metadata, 3};
+    status = config ? smol_tensor_file_write(bytes, size_bytes, writer, &sources, error)
                     : smol_fail_memory(error);
     free(config);
     free(list.items);
@@ -123,7 +124,7 @@ enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
                                           struct smol_error *error)
 {
     uint64_t size;
-    const enum smol_status status = export(bytes, &size, NULL, t, card, error);
+    const enum smol_status status = put(bytes, &size, NULL, t, card, error);
 
     if (!status)
         *size_bytes = (size_t)size;
@@ -134,5 +135,5 @@ enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_w
                                              const struct smol_trainer *t, const char *card,
                                              struct smol_error *error)
 {
-    return export(NULL, size_bytes, writer, t, card, error);
+    return put(NULL, size_bytes, writer, t, card, error);
 }
