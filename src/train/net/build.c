@@ -21,9 +21,9 @@ static void place_matrix(struct smol_arena *arena, struct smol_net_matrix *m)
 {
     const size_t rank = m->scheme->rank;
 
-    if (m->alpha_a != SMOL_NO_PARAM) {
-        m->made_a = take(arena, rank * m->cols);
-        m->made_b = take(arena, m->rows * rank);
+    if (m->a.alpha != SMOL_NO_PARAM) {
+        m->a.weight = take(arena, rank * m->cols);
+        m->b.weight = take(arena, m->rows * rank);
     }
     if (m->sparse != SMOL_NO_PARAM)
         m->columns =
@@ -35,10 +35,10 @@ static void place_matrix(struct smol_arena *arena, struct smol_net_matrix *m)
 static void place_norm(struct smol_arena *arena, const struct smol_net *net,
                        struct smol_net_norm *norm)
 {
-    if (norm->scheme->source == SMOL_NORM_FROZEN)
+    if (norm->gain.scheme.source == SMOL_NORM_FROZEN)
         return;
-    norm->gain_data = take(arena, net->config.width);
-    norm->bias_data = take(arena, net->config.width);
+    norm->gain.weight = take(arena, net->config.width);
+    norm->bias.weight = take(arena, net->config.width);
 }
 
 static void place_normalised(struct smol_arena *arena, const struct smol_net *net,
@@ -49,7 +49,7 @@ static void place_normalised(struct smol_arena *arena, const struct smol_net *ne
     out->z = take(arena, size);
     out->rstd = take(arena, net->n_tokens);
     /* A frozen norm's output is its normalised input; shared memory must do for other norms too. */
-    if (net->recompute || norm->scheme->source != SMOL_NORM_FROZEN)
+    if (net->recompute || norm->gain.scheme.source != SMOL_NORM_FROZEN)
         out->a = take(arena, size);
 }
 
@@ -99,7 +99,7 @@ static void extend(struct extent *e, const struct smol_net_matrix *m)
     e->rows = larger(e->rows, m->rows);
     e->cols = larger(e->cols, m->cols);
     e->rank = larger(e->rank, rank);
-    if (m->alpha_a != SMOL_NO_PARAM)
+    if (m->a.alpha != SMOL_NO_PARAM)
         e->nola_rank = larger(e->nola_rank, rank);
     if (smol_sparse_is_direct(m))
         e->sparse_cols = larger(e->sparse_cols, m->cols);

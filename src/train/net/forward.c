@@ -95,8 +95,9 @@ static void matrix_back(struct smol_net *net, real *d_x, const struct smol_net_m
 static void normalise(struct smol_net *net, const struct smol_net_norm *norm,
                       const struct smol_normalised *to)
 {
-    smol_layernorm(to->z, to->rstd, smol_norm_output(norm, to), net->x, norm->gain_data,
-                   norm->bias_data, net->n_tokens, net->config.width, (real)net->config.ln_epsilon);
+    smol_layernorm(to->z, to->rstd, smol_norm_output(norm, to), net->x, norm->gain.weight,
+                   norm->bias.weight, net->n_tokens, net->config.width,
+                   (real)net->config.ln_epsilon);
 }
 
 static void normalise_back(struct smol_net *net, const struct smol_net_norm *norm,
@@ -106,8 +107,8 @@ static void normalise_back(struct smol_net *net, const struct smol_net_norm *nor
     real *d_gain = net->partial, *d_bias = d_gain + C;
 
     smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, to->z, to->rstd,
-                            norm->gain_data, net->n_tokens, C);
-    if (norm->gain_data)
+                            norm->gain.weight, net->n_tokens, C);
+    if (norm->gain.weight)
         smol_net_norm_gradient(net, norm, d_gain, d_bias);
 }
 

@@ -28,25 +28,32 @@ struct smol_param {
     size_t offset;
 };
 
+/* A frozen tensor: what its weights are made of, and where they stand. */
+struct smol_net_frozen {
+    struct smol_scheme scheme;
+    enum smol_purpose purpose;
+    uint32_t tensor;
+    uint32_t alpha; /* a parameter, or SMOL_NO_PARAM for (1) */
+    size_t rows, cols;
+    real *weight; /* (rows, cols) */
+};
+
 struct smol_net_matrix {
     const struct smol_scheme *scheme;
-    struct smol_scheme frozen, of_a, of_b; /* of the frozen part, and of nola's factors */
+    struct smol_net_frozen a, b; /* nola's factors (r, cols), (rows, r); else without weights */
     size_t rows, cols;
     uint32_t tensor;
     uint32_t alpha, factor_a, factor_b, gain, bias, full; /* parameters, or SMOL_NO_PARAM */
     uint32_t sparse;                                      /* (rows, q) */
-    uint32_t alpha_a, alpha_b;                            /* nola's */
     uint32_t layer_gain; /* of the projection; the layer's matrices share it */
     real *weight;      /* (rows, cols), factors included, gains not; borrowed from value if full */
     uint32_t *columns; /* (rows, q) of the sparse term; else NULL */
-    real *made_a, *made_b; /* nola's factors (r, cols), (rows, r); else NULL */
 };
 
+/* Vectors (1, C). If they are stored, alpha is the whole of each; if they are frozen, there are no
+ * weights. */
 struct smol_net_norm {
-    const struct smol_scheme *scheme;
-    uint32_t tensor;             /* of the gain; the bias has the next */
-    uint32_t gain, bias;         /* parameters (vectors or alphas), or SMOL_NO_PARAM */
-    real *gain_data, *bias_data; /* (C), NULL if frozen */
+    struct smol_net_frozen gain, bias;
 };
 
 /* What a norm makes of its input, n = batch x context. */
@@ -138,7 +145,7 @@ static inline real *smol_net_grad(const struct smol_net *net, uint32_t param)
 static inline real *smol_norm_output(const struct smol_net_norm *norm,
                                      const struct smol_normalised *normalised)
 {
-    return norm->gain_data ? normalised->a : normalised->z;
+    return norm->gain.weight ? normalised->a : normalised->z;
 }
 
 #endif

@@ -23,17 +23,29 @@ static uint32_t add(struct smol_net *net, const char *owner, const char *part,
     return net->n_params++;
 }
 
+static struct smol_net_frozen nola_factor(struct smol_net *net, const struct smol_net_matrix *m,
+                                          const char *owner, bool is_b)
+{
+    const struct smol_scheme *s = m->scheme;
+
+    return (struct smol_net_frozen){.scheme = smol_factor_scheme(s, is_b),
+                                    .purpose = is_b ? SMOL_PURPOSE_FACTOR_B : SMOL_PURPOSE_FACTOR_A,
+                                    .tensor = m->tensor,
+                                    .alpha =
+                                        add(net, owner, is_b ? "factor_b.alpha" : "factor_a.alpha",
+                                            SMOL_GROUP_ALPHA, s->alpha_type, 1, s->d),
+                                    .rows = is_b ? m->rows : s->rank,
+                                    .cols = is_b ? s->rank : m->cols};
+}
+
 /* What a matrix is made of besides the seed. */
 static void add_terms(struct smol_net *net, struct smol_net_matrix *m, const char *owner)
 {
     const struct smol_scheme *s = m->scheme;
 
     if (s->source == SMOL_MATRIX_NOLA) {
-        m->frozen.d = 1;
-        m->of_a = smol_factor_scheme(s, false);
-        m->of_b = smol_factor_scheme(s, true);
-        m->alpha_a = add(net, owner, "factor_a.alpha", SMOL_GROUP_ALPHA, s->alpha_type, 1, s->d);
-        m->alpha_b = add(net, owner, "factor_b.alpha", SMOL_GROUP_ALPHA, s->alpha_type, 1, s->d);
+        m->a = nola_factor(net, m, owner, false);
+        m->b = nola_factor(net, m, owner, true);
         return;
     }
     if (smol_scheme_is_shared(s))
@@ -59,8 +71,7 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
     *m = (struct smol_net_matrix){.scheme = s,
                                   .rows = rows,
                                   .cols = cols,
-                                  .tensor = smol_frozen_number(&net->config, layer, slot),
-                                  .frozen = *s};
+                                  .tensor = smol_frozen_number(&net->config, layer, slot)};
     if (net->full)
         m->full = add(net, owner, "weight", SMOL_GROUP_MATRIX, SMOL_F32, rows, cols);
     else
@@ -74,21 +85,32 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
         m->bias = add(net, owner, "bias", SMOL_GROUP_NORM, s->value_type, 1, rows);
 }
 
+static struct smol_net_frozen add_vector(struct smol_net *net, const char *owner, const char *part,
+                                         const struct smol_scheme *s, uint32_t tensor)
+{
+    struct smol_net_frozen v = {.scheme = *s,
+                                .purpose = SMOL_PURPOSE_VECTOR,
+                                .tensor = tensor,
+                                .rows = 1,
+                                .cols = net->config.width};
+    char name[16];
+
+    snprintf(name, sizeof name, "%s.alpha", part);
+    if (s->source == SMOL_NORM_STORED)
+        v.alpha = add(net, owner, part, SMOL_GROUP_NORM, s->value_type, 1, v.cols);
+    else if (s->source == SMOL_NORM_OWN)
+        v.alpha = add(net, owner, name, SMOL_GROUP_ALPHA, s->alpha_type, 1, s->d);
+    return v;
+}
+
 static void add_norm(struct smol_net *net, struct smol_net_norm *norm, const char *owner,
                      uint32_t layer, enum smol_slot slot)
 {
     const struct smol_scheme *s = smol_config_scheme(&net->config, layer, slot);
-    const size_t C = net->config.width;
+    const uint32_t tensor = smol_frozen_number(&net->config, layer, slot);
 
-    *norm = (struct smol_net_norm){.scheme = s,
-                                   .tensor = smol_frozen_number(&net->config, layer, slot)};
-    if (s->source == SMOL_NORM_STORED) {
-        norm->gain = add(net, owner, "weight", SMOL_GROUP_NORM, s->value_type, 1, C);
-        norm->bias = add(net, owner, "bias", SMOL_GROUP_NORM, s->value_type, 1, C);
-    } else if (s->source == SMOL_NORM_OWN) {
-        norm->gain = add(net, owner, "weight.alpha", SMOL_GROUP_ALPHA, s->alpha_type, 1, s->d);
-        norm->bias = add(net, owner, "bias.alpha", SMOL_GROUP_ALPHA, s->alpha_type, 1, s->d);
-    }
+    norm->gain = add_vector(net, owner, "weight", s, tensor);
+    norm->bias = add_vector(net, owner, "bias", s, tensor + 1);
 }
 
 /* The layer's gain, which its matrices share. */
@@ -188,8 +210,8 @@ static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, 
         smol_net_regenerate(net, m);
     if (m->alpha != SMOL_NO_PARAM && !smol_scheme_projects(m->scheme)) /* projections start at 0 */
         start_alphas(net, m->alpha, uniform);
-    if (m->alpha_a != SMOL_NO_PARAM) /* B starts at 0 */
-        start_alphas(net, m->alpha_a, uniform);
+    if (m->a.alpha != SMOL_NO_PARAM) /* B starts at 0 */
+        start_alphas(net, m->a.alpha, uniform);
     if (m->layer_gain != SMOL_NO_PARAM)
         *smol_net_value(net, m->layer_gain) = 1;
     for (size_t r = 0; m->gain != SMOL_NO_PARAM && r < m->rows; r++)
@@ -201,9 +223,9 @@ static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, 
 
 static void start_norm(struct smol_net *net, const struct smol_net_norm *norm)
 {
-    if (norm->scheme->source == SMOL_NORM_STORED)
+    if (norm->gain.scheme.source == SMOL_NORM_STORED)
         for (size_t c = 0; c < net->config.width; c++)
-            smol_net_value(net, norm->gain)[c] = 1;
+            smol_net_value(net, norm->gain.alpha)[c] = 1;
 }
 
 void smol_params_initialise(struct smol_net *net, bool uniform, double std)

@@ -39,26 +39,24 @@ static void exact_table(struct frozen_spec *r, const double *alpha)
                 (real)((double)s->sigma * alpha[k] * basis((enum smol_dist)s->dist, k, u));
 }
 
-/* param: the alphas, or SMOL_NO_PARAM for (1). */
 static void make_spec(struct frozen_spec *r, const struct smol_net *net,
-                      const struct smol_scheme *s, uint32_t param, uint32_t tensor,
-                      enum smol_purpose purpose, size_t rows, size_t cols)
+                      const struct smol_net_frozen *f)
 {
+    const struct smol_scheme *s = &f->scheme;
     double alpha[SMOL_MAX_BASES] = {1};
 
-    if (param != SMOL_NO_PARAM && !smol_scheme_projects(s))
+    if (f->alpha != SMOL_NO_PARAM && !smol_scheme_projects(s))
         for (uint32_t k = 0; k < s->d; k++)
-            alpha[k] = (double)smol_net_value(net, param)[k];
+            alpha[k] = (double)smol_net_value(net, f->alpha)[k];
     r->scheme = s;
     r->frozen = (struct smol_frozen){.key = &net->key,
-                                     .tensor = tensor,
-                                     .purpose = purpose,
-                                     .rows = (uint32_t)rows,
-                                     .cols = (uint32_t)cols,
-                                     .n_planes = smol_frozen_planes((enum smol_dist)s->dist, s->d),
+                                     .tensor = f->tensor,
+                                     .purpose = f->purpose,
+                                     .rows = (uint32_t)f->rows,
+                                     .cols = (uint32_t)f->cols,
+                                     .n_planes = smol_frozen_planes(s->dist, s->d),
                                      .table = r->table};
-    r->frozen.scale =
-        (double)s->sigma * smol_frozen_table(r->table, (enum smol_dist)s->dist, alpha, s->d);
+    r->frozen.scale = (double)s->sigma * smol_frozen_table(r->table, s->dist, alpha, s->d);
     if (net->smooth)
         exact_table(r, alpha);
     else if (r->frozen.n_planes == 1)
@@ -95,31 +93,34 @@ static void looked_up_rows(real *weight, const struct frozen_spec *r, uint8_t *s
     }
 }
 
-static void regenerate(real *weight, const struct smol_net *net, const struct frozen_spec *r)
+static void regenerate(const struct smol_net *net, const struct smol_net_frozen *f)
 {
-    const uint32_t rows = r->frozen.rows, n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
+    const uint32_t rows = (uint32_t)f->rows,
+                   n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
+    struct frozen_spec r;
 
+    make_spec(&r, net, f);
 #pragma omp parallel for schedule(static) num_threads((int)net->n_threads)
     for (uint32_t b = 0; b < n_blocks; b++) {
         const uint32_t row = b * SMOL_ROW_BLOCK;
         const uint32_t n = rows - row < SMOL_ROW_BLOCK ? rows - row : SMOL_ROW_BLOCK;
-        real *dest = weight + (size_t)row * r->frozen.cols;
+        real *dest = f->weight + row * f->cols;
 
-        if (net->smooth || r->frozen.n_planes == 1)
-            looked_up_rows(dest, r, thread_scratch(net), row, n);
+        if (net->smooth || r.frozen.n_planes == 1)
+            looked_up_rows(dest, &r, thread_scratch(net), row, n);
         else
-            integer_rows(dest, r, thread_scratch(net), row, n);
+            integer_rows(dest, &r, thread_scratch(net), row, n);
     }
 }
 
 static const real *factor_a(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    return m->made_a ? m->made_a : smol_net_value(net, m->factor_a);
+    return m->a.weight ? m->a.weight : smol_net_value(net, m->factor_a);
 }
 
 static const real *factor_b(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    return m->made_b ? m->made_b : smol_net_value(net, m->factor_b);
+    return m->b.weight ? m->b.weight : smol_net_value(net, m->factor_b);
 }
 
 static void add_factors(const struct smol_net *net, const struct smol_net_matrix *m)
@@ -130,37 +131,27 @@ static void add_factors(const struct smol_net *net, const struct smol_net_matrix
               smol_as_is(factor_a(net, m), m->cols), m->rows, m->cols, rank, 1, 1);
 }
 
-static void spec_a(struct frozen_spec *r, const struct smol_net *net,
-                   const struct smol_net_matrix *m)
+/* m's weights but for its factors and its sparse term. */
+static struct smol_net_frozen frozen_part(const struct smol_net_matrix *m)
 {
-    make_spec(r, net, &m->of_a, m->alpha_a, m->tensor, SMOL_PURPOSE_FACTOR_A, m->scheme->rank,
-              m->cols);
-}
+    struct smol_net_frozen f = {.scheme = *m->scheme,
+                                .purpose = SMOL_PURPOSE_MATRIX,
+                                .tensor = m->tensor,
+                                .alpha = m->alpha,
+                                .rows = m->rows,
+                                .cols = m->cols,
+                                .weight = m->weight};
 
-static void spec_b(struct frozen_spec *r, const struct smol_net *net,
-                   const struct smol_net_matrix *m)
-{
-    make_spec(r, net, &m->of_b, m->alpha_b, m->tensor, SMOL_PURPOSE_FACTOR_B, m->rows,
-              m->scheme->rank);
-}
-
-/* Nola's factors from their alphas. */
-static void make_factors(const struct smol_net *net, const struct smol_net_matrix *m)
-{
-    struct frozen_spec r;
-
-    spec_a(&r, net, m);
-    regenerate(m->made_a, net, &r);
-    spec_b(&r, net, m);
-    regenerate(m->made_b, net, &r);
+    if (f.scheme.source == SMOL_MATRIX_NOLA)
+        f.scheme.d = 1;
+    return f;
 }
 
 void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
 {
-    struct frozen_spec r;
+    const struct smol_net_frozen f = frozen_part(m);
 
-    make_spec(&r, net, &m->frozen, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows, m->cols);
-    regenerate(m->weight, net, &r);
+    regenerate(net, &f);
     if (smol_scheme_projects(m->scheme))
         smol_projection_add(net, m);
 }
@@ -168,42 +159,37 @@ void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
 static void materialise_matrix(struct smol_net *net, const struct smol_net_matrix *m,
                                bool everything)
 {
-    const bool factors = m->factor_a != SMOL_NO_PARAM || m->made_a;
+    const bool factors = m->factor_a != SMOL_NO_PARAM || m->a.weight;
     const bool changes = m->alpha != SMOL_NO_PARAM || factors || m->sparse != SMOL_NO_PARAM;
 
     if (m->full != SMOL_NO_PARAM || !(changes || everything))
         return;
     smol_net_regenerate(net, m);
-    if (m->made_a)
-        make_factors(net, m);
+    if (m->a.weight) {
+        regenerate(net, &m->a);
+        regenerate(net, &m->b);
+    }
     if (factors)
         add_factors(net, m);
     if (m->sparse != SMOL_NO_PARAM)
         smol_sparse_add(net, m);
 }
 
-static void materialise_vector(struct smol_net *net, real *vector, const struct smol_net_norm *norm,
-                               uint32_t param, uint32_t tensor, real around)
+static void materialise_vector(struct smol_net *net, const struct smol_net_frozen *v, real around)
 {
-    struct frozen_spec r;
-
-    make_spec(&r, net, norm->scheme, param, tensor, SMOL_PURPOSE_VECTOR, 1, net->config.width);
-    regenerate(vector, net, &r);
-    for (size_t c = 0; c < net->config.width; c++)
-        vector[c] += around;
+    if (v->scheme.source == SMOL_NORM_STORED)
+        memcpy(v->weight, smol_net_value(net, v->alpha), v->cols * sizeof *v->weight);
+    if (v->scheme.source != SMOL_NORM_OWN)
+        return;
+    regenerate(net, v);
+    for (size_t c = 0; c < v->cols; c++)
+        v->weight[c] += around;
 }
 
 static void materialise_norm(struct smol_net *net, const struct smol_net_norm *norm)
 {
-    const size_t bytes = net->config.width * sizeof(real);
-
-    if (norm->scheme->source == SMOL_NORM_STORED) {
-        memcpy(norm->gain_data, smol_net_value(net, norm->gain), bytes);
-        memcpy(norm->bias_data, smol_net_value(net, norm->bias), bytes);
-    } else if (norm->scheme->source == SMOL_NORM_OWN) {
-        materialise_vector(net, norm->gain_data, norm, norm->gain, norm->tensor, 1);
-        materialise_vector(net, norm->bias_data, norm, norm->bias, norm->tensor + 1, 0);
-    }
+    materialise_vector(net, &norm->gain, 1);
+    materialise_vector(net, &norm->bias, 0);
 }
 
 void smol_net_materialise(struct smol_net *net, bool everything)
@@ -249,30 +235,32 @@ static void contract_plane(double *sums, const struct frozen_spec *r, const real
 
 /* d_alpha_k += sigma x sum of d_weight B_k, where B_k is basis k; row blocks side by side, then
  * added in order. */
-static void contract(struct smol_net *net, const struct frozen_spec *r, const real *d_weight,
-                     real *d_alpha)
+static void contract(struct smol_net *net, const struct smol_net_frozen *f, const real *d_weight)
 {
-    const uint32_t rows = r->frozen.rows, n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
+    const uint32_t rows = (uint32_t)f->rows,
+                   n_blocks = (rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
+    real *d_alpha = smol_net_grad(net, f->alpha);
+    struct frozen_spec r;
 
+    make_spec(&r, net, f);
 #pragma omp parallel for schedule(static) num_threads((int)net->n_threads)
     for (uint32_t b = 0; b < n_blocks; b++) {
         const uint32_t row = b * SMOL_ROW_BLOCK;
         const uint32_t n = rows - row < SMOL_ROW_BLOCK ? rows - row : SMOL_ROW_BLOCK;
-        const size_t cols = r->frozen.cols;
         uint8_t *bytes = thread_scratch(net);
 
-        for (uint32_t p = 0; p < r->frozen.n_planes; p++) {
-            smol_frozen_bytes(bytes, &r->frozen, p, row, n);
-            contract_plane(net->d_alpha + (size_t)b * SMOL_MAX_BASES, r, d_weight + row * cols,
-                           bytes, p, n * cols);
+        for (uint32_t p = 0; p < r.frozen.n_planes; p++) {
+            smol_frozen_bytes(bytes, &r.frozen, p, row, n);
+            contract_plane(net->d_alpha + (size_t)b * SMOL_MAX_BASES, &r, d_weight + row * f->cols,
+                           bytes, p, n * f->cols);
         }
     }
-    for (uint32_t k = 0; k < r->scheme->d; k++) {
+    for (uint32_t k = 0; k < f->scheme.d; k++) {
         double sum = 0;
 
         for (uint32_t b = 0; b < n_blocks; b++)
             sum += net->d_alpha[(size_t)b * SMOL_MAX_BASES + k];
-        d_alpha[k] += (real)((double)r->scheme->sigma * sum);
+        d_alpha[k] += (real)((double)f->scheme.sigma * sum);
     }
 }
 
@@ -293,19 +281,6 @@ static void factor_gradient(real *d_a, real *d_b, struct smol_net *net,
               m->cols, n, 1, 0);
 }
 
-/* The same on to the alphas of nola's factors. */
-static void nola_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
-                          const real *d_y)
-{
-    struct frozen_spec r;
-
-    factor_gradient(net->d_a, net->d_b, net, m, x, d_y);
-    spec_a(&r, net, m);
-    contract(net, &r, net->d_a, smol_net_grad(net, m->alpha_a));
-    spec_b(&r, net, m);
-    contract(net, &r, net->d_b, smol_net_grad(net, m->alpha_b));
-}
-
 void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
                               const real *d_y)
 {
@@ -323,36 +298,32 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
         if (!full && smol_scheme_projects(m->scheme)) {
             smol_projection_gradient(net, m, d_weight);
         } else if (m->alpha != SMOL_NO_PARAM) {
-            struct frozen_spec r;
+            const struct smol_net_frozen f = frozen_part(m);
 
-            make_spec(&r, net, m->scheme, m->alpha, m->tensor, SMOL_PURPOSE_MATRIX, m->rows,
-                      m->cols);
-            contract(net, &r, d_weight, smol_net_grad(net, m->alpha));
+            contract(net, &f, d_weight);
         }
     }
     if (m->factor_a != SMOL_NO_PARAM)
         factor_gradient(smol_net_grad(net, m->factor_a), smol_net_grad(net, m->factor_b), net, m, x,
                         d_y);
-    if (m->made_a)
-        nola_gradient(net, m, x, d_y);
+    if (m->a.weight) { /* on to the alphas of nola's factors */
+        factor_gradient(net->d_a, net->d_b, net, m, x, d_y);
+        contract(net, &m->a, net->d_a);
+        contract(net, &m->b, net->d_b);
+    }
 }
 
-static void vector_gradient(struct smol_net *net, const struct smol_net_norm *norm, uint32_t param,
-                            uint32_t tensor, const real *d_vector)
+static void vector_gradient(struct smol_net *net, const struct smol_net_frozen *v, const real *d)
 {
-    struct frozen_spec r;
-
-    if (norm->scheme->source == SMOL_NORM_STORED) {
-        memcpy(smol_net_grad(net, param), d_vector, net->config.width * sizeof *d_vector);
-        return;
-    }
-    make_spec(&r, net, norm->scheme, param, tensor, SMOL_PURPOSE_VECTOR, 1, net->config.width);
-    contract(net, &r, d_vector, smol_net_grad(net, param));
+    if (v->scheme.source == SMOL_NORM_STORED)
+        memcpy(smol_net_grad(net, v->alpha), d, v->cols * sizeof *d);
+    else
+        contract(net, v, d);
 }
 
 void smol_net_norm_gradient(struct smol_net *net, const struct smol_net_norm *norm,
                             const real *d_gain, const real *d_bias)
 {
-    vector_gradient(net, norm, norm->gain, norm->tensor, d_gain);
-    vector_gradient(net, norm, norm->bias, norm->tensor + 1, d_bias);
+    vector_gradient(net, &norm->gain, d_gain);
+    vector_gradient(net, &norm->bias, d_bias);
 }

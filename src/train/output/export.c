@@ -27,8 +27,8 @@ static void add(struct list *list, const char *owner, const char *part, size_t r
 static void add_norm(struct list *list, const struct smol_net *net,
                      const struct smol_net_norm *norm, const char *owner, double scale)
 {
-    add(list, owner, "weight", 0, net->config.width, norm->gain_data, scale);
-    add(list, owner, "bias", 0, net->config.width, norm->bias_data, scale);
+    add(list, owner, "weight", 0, net->config.width, norm->gain.weight, scale);
+    add(list, owner, "bias", 0, net->config.width, norm->bias.weight, scale);
 }
 
 static void add_matrix(struct list *list, const struct smol_net *net,
