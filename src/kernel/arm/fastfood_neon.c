@@ -1,6 +1,5 @@
 /* The parts of Fastfood that take time, with NEON: bytes of a stream, and Hadamard's transform, of
- * which five stages and then three at a time keep eight registers. Factors by bytes are looked up
- * one by one. */
+ * which five stages and then three at a time keep eight registers. */
 #include "kernel/arm/registers_neon.h"
 
 #define LANES 4u

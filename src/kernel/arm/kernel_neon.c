@@ -2,15 +2,21 @@
  * them. */
 #include "kernel/arm/registers_neon.h"
 #include "kernel/arm/vec_neon.h"
-#include "kernel/scalar/fastfood_plain.h"
 
 #include "kernel/floats.inc"
+
+/* Looked up one by one. */
+static void scale_by_bytes(float *x, const uint8_t *bytes, const float *table, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= table[bytes[i]];
+}
 
 #define KERNELS(rows, fast)                                                                        \
     .frozen = smol_frozen_neon, .frozen_fast = fast, .rows_i16 = smol_rows_i16_neon,               \
     .fast_bases = 8, .rows_q8 = rows, .rows_q4 = smol_rows_q4_neon,                                \
     .stream_bytes = smol_stream_bytes_neon, .hadamard = smol_hadamard_neon,                        \
-    .scale_by_bytes = smol_scale_by_bytes_plain, SMOL_FLOAT_KERNELS
+    .scale_by_bytes = scale_by_bytes, SMOL_FLOAT_KERNELS
 
 const struct smol_kernels smol_kernels_neon = {.name = "neon",
                                                KERNELS(smol_rows_q8_neon, smol_frozen_fast_neon)};

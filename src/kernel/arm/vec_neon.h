@@ -14,115 +14,91 @@ typedef struct {
     float32x4_t v[4]; /* lanes 0..3, 4..7, ... */
 } f32x16;
 
-#define EACH_REGISTER(k) for (unsigned k = 0; k < 4; k++)
+/* A function whose register k is the value. */
+#define REGISTERS(name, arguments, value)                                                          \
+    static inline f32x16 name arguments                                                            \
+    {                                                                                              \
+        f32x16 result;                                                                             \
+        for (unsigned k = 0; k < 4; k++)                                                           \
+            result.v[k] = (value);                                                                 \
+        return result;                                                                             \
+    }
 
-static inline f32x16 vec_set1(float x)
+/* All bits of the lanes of register k that are among the first n, n < 16. */
+static inline uint32x4_t mask_of(size_t n, unsigned k)
 {
-    const float32x4_t v = vdupq_n_f32(x);
+    static const uint32_t ones_then_zeros[32] = {~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u,
+                                                 ~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u};
 
-    return (f32x16){{v, v, v, v}};
+    return vld1q_u32(ones_then_zeros + 16 - n + 4 * k);
 }
 
-static inline f32x16 vec_zero(void) { return vec_set1(0); }
-
-static inline f32x16 vec_load(const void *p)
-{
-    const uint8_t *bytes = p;
-    f32x16 a;
-
-    EACH_REGISTER(k) a.v[k] = vreinterpretq_f32_u8(vld1q_u8(bytes + 16 * k));
-    return a;
-}
+REGISTERS(vec_set1, (float x), vdupq_n_f32(x))
+REGISTERS(load_all, (const void *p), vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p + 16 * k)))
+REGISTERS(halves, (const uint8_t *p), vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p + 8 * k))))
 
 static inline f32x16 vec_load_first(const void *p, size_t n)
 {
     float lane[VEC_LANES] = {0};
 
     if (n >= VEC_LANES)
-        return vec_load(p);
+        return load_all(p);
     memcpy(lane, p, n * sizeof *lane);
-    return vec_load(lane);
+    return load_all(lane);
 }
 
-static inline f32x16 vec_load_halves_first(const void *p, size_t n)
+static inline f32x16 vec_load_halves_first(const uint8_t *p, size_t n)
 {
-    uint8_t rest[32] = {0};
-    const uint8_t *halves = p;
-    f32x16 a;
+    uint8_t rest[2 * VEC_LANES] = {0};
 
-    if (n < VEC_LANES) {
-        memcpy(rest, p, 2 * n);
-        halves = rest;
-    }
-    EACH_REGISTER(k) a.v[k] = vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(halves + 8 * k)));
-    return a;
+    if (n >= VEC_LANES)
+        return halves(p);
+    memcpy(rest, p, 2 * n);
+    return halves(rest);
 }
+
+REGISTERS(vec_first, (f32x16 a, f32x16 b, size_t n),
+          n >= VEC_LANES ? a.v[k] : vbslq_f32(mask_of(n, k), a.v[k], b.v[k]))
+REGISTERS(vec_add, (f32x16 a, f32x16 b), vaddq_f32(a.v[k], b.v[k]))
+REGISTERS(vec_sub, (f32x16 a, f32x16 b), vsubq_f32(a.v[k], b.v[k]))
+REGISTERS(vec_mul, (f32x16 a, f32x16 b), vmulq_f32(a.v[k], b.v[k]))
+REGISTERS(vec_div, (f32x16 a, f32x16 b), vdivq_f32(a.v[k], b.v[k]))
+REGISTERS(vec_fma, (f32x16 a, f32x16 b, f32x16 c), vfmaq_f32(c.v[k], a.v[k], b.v[k]))
+REGISTERS(vec_abs, (f32x16 a), vabsq_f32(a.v[k]))
+REGISTERS(vec_round, (f32x16 a), vrndnq_f32(a.v[k]))
+
+/* Not NEON's minimum and maximum, which prefer what is not a number. */
+REGISTERS(vec_min, (f32x16 a, f32x16 b), vbslq_f32(vcltq_f32(a.v[k], b.v[k]), a.v[k], b.v[k]))
+REGISTERS(vec_max, (f32x16 a, f32x16 b), vbslq_f32(vcgtq_f32(a.v[k], b.v[k]), a.v[k], b.v[k]))
+
+static inline float32x4_t power_of_two(float32x4_t n)
+{
+    const int32x4_t exponent = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+
+    return vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23));
+}
+
+REGISTERS(vec_scale, (f32x16 a, f32x16 n), vmulq_f32(a.v[k], power_of_two(n.v[k])))
 
 static inline void vec_store_first(float *p, f32x16 v, size_t n)
 {
     float lane[VEC_LANES], *to = n < VEC_LANES ? lane : p;
 
-    EACH_REGISTER(k) vst1q_f32(to + 4 * k, v.v[k]);
+    for (unsigned k = 0; k < 4; k++)
+        vst1q_f32(to + 4 * k, v.v[k]);
     if (n < VEC_LANES)
         memcpy(p, lane, n * sizeof *p);
 }
 
-static inline f32x16 vec_first(f32x16 a, f32x16 b, size_t n)
+/* The conversion makes 0 of what is not a number. */
+static inline void vec_store_int16_first(int16_t *p, f32x16 v, size_t n)
 {
-    static const uint32_t ones_then_zeros[32] = {~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u,
-                                                 ~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u, ~0u};
+    int16_t lane[VEC_LANES], *to = n < VEC_LANES ? lane : p;
 
-    if (n >= VEC_LANES)
-        return a;
-    EACH_REGISTER(k)
-    a.v[k] = vbslq_f32(vld1q_u32(ones_then_zeros + 16 - n + 4 * k), a.v[k], b.v[k]);
-    return a;
-}
-
-#define OPERATION(name, of_quarter)                                                                \
-    static inline f32x16 vec_##name(f32x16 a, f32x16 b)                                            \
-    {                                                                                              \
-        EACH_REGISTER(k) a.v[k] = of_quarter(a.v[k], b.v[k]);                                      \
-        return a;                                                                                  \
-    }
-
-/* Not NEON's minimum and maximum, which prefer what is not a number. */
-#define SMALLER(a, b) vbslq_f32(vcltq_f32(a, b), a, b)
-#define LARGER(a, b) vbslq_f32(vcgtq_f32(a, b), a, b)
-
-OPERATION(add, vaddq_f32)
-OPERATION(sub, vsubq_f32)
-OPERATION(mul, vmulq_f32)
-OPERATION(div, vdivq_f32)
-OPERATION(min, SMALLER)
-OPERATION(max, LARGER)
-
-static inline f32x16 vec_fma(f32x16 a, f32x16 b, f32x16 c)
-{
-    EACH_REGISTER(k) c.v[k] = vfmaq_f32(c.v[k], a.v[k], b.v[k]);
-    return c;
-}
-
-static inline f32x16 vec_abs(f32x16 a)
-{
-    EACH_REGISTER(k) a.v[k] = vabsq_f32(a.v[k]);
-    return a;
-}
-
-static inline f32x16 vec_round(f32x16 a)
-{
-    EACH_REGISTER(k) a.v[k] = vrndnq_f32(a.v[k]);
-    return a;
-}
-
-static inline f32x16 vec_scale(f32x16 a, f32x16 n)
-{
-    EACH_REGISTER(k)
-    {
-        const int32x4_t exponent = vaddq_s32(vcvtq_s32_f32(n.v[k]), vdupq_n_s32(127));
-        a.v[k] = vmulq_f32(a.v[k], vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)));
-    }
-    return a;
+    for (unsigned k = 0; k < 4; k++)
+        vst1_s16(to + 4 * k, vqmovn_s32(vcvtnq_s32_f32(v.v[k])));
+    if (n < VEC_LANES)
+        memcpy(p, lane, n * sizeof *p);
 }
 
 static inline float vec_sum(f32x16 v)
@@ -143,16 +119,6 @@ static inline void vec_sums(float *sums, const f32x16 *v, size_t n)
 static inline float vec_largest(f32x16 v)
 {
     return vmaxvq_f32(vmaxq_f32(vmaxq_f32(v.v[0], v.v[1]), vmaxq_f32(v.v[2], v.v[3])));
-}
-
-/* The conversion makes 0 of what is not a number. */
-static inline void vec_store_int16_first(int16_t *p, f32x16 v, size_t n)
-{
-    int16_t lane[VEC_LANES], *to = n < VEC_LANES ? lane : p;
-
-    EACH_REGISTER(k) vst1_s16(to + 4 * k, vqmovn_s32(vcvtnq_s32_f32(v.v[k])));
-    if (n < VEC_LANES)
-        memcpy(p, lane, n * sizeof *p);
 }
 
 #endif

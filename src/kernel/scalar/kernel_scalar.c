@@ -2,7 +2,6 @@
  * SPEC.md 7. Every fmaf is one fused operation; nothing else is contracted. */
 #include "base/bytes.h"
 #include "kernel/kernel.h"
-#include "kernel/scalar/fastfood_plain.h"
 
 #include <smol/params.h>
 
@@ -341,6 +340,35 @@ static void attention(float *o, const float *q, const float *K, const float *V, 
         o[i] *= inverse;
 }
 
+/* ---- projections ---- */
+
+static void stream_bytes(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
+                         uint32_t block)
+{
+    struct smol_stream stream;
+
+    smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block);
+    for (size_t i = 0; i < n; i += SMOL_STEP_BYTES)
+        smol_stream_step(&stream, bytes + i);
+}
+
+static void hadamard(float *x, size_t n)
+{
+    for (size_t h = 1; h < n; h *= 2)
+        for (size_t i = 0; i < n; i += 2 * h)
+            for (size_t j = i; j < i + h; j++) {
+                const float a = x[j], b = x[j + h];
+                x[j] = a + b;
+                x[j + h] = a - b;
+            }
+}
+
+static void scale_by_bytes(float *x, const uint8_t *bytes, const float *table, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= table[bytes[i]];
+}
+
 const struct smol_kernels smol_kernels_scalar = {
     .name = "scalar",
     .frozen = frozen,
@@ -349,8 +377,8 @@ const struct smol_kernels smol_kernels_scalar = {
     .fast_bases = 0,
     .rows_q8 = rows_q8,
     .rows_q4 = rows_q4,
-    .stream_bytes = smol_stream_bytes_plain,
-    .hadamard = smol_hadamard_plain,
-    .scale_by_bytes = smol_scale_by_bytes_plain,
+    .stream_bytes = stream_bytes,
+    .hadamard = hadamard,
+    .scale_by_bytes = scale_by_bytes,
     SMOL_FLOAT_KERNELS,
 };

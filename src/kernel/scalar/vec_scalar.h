@@ -10,103 +10,60 @@
 #define VEC_LANES 16u
 #define VEC_SUMS 1u /* vectors that vec_sums takes at once */
 
-#define EACH_LANE(i) for (unsigned i = 0; i < VEC_LANES; i++)
-
 typedef struct {
     float lane[VEC_LANES];
 } f32x16;
 
-static inline f32x16 vec_set1(float x)
-{
-    f32x16 v;
-
-    EACH_LANE(i) v.lane[i] = x;
-    return v;
-}
-
-static inline f32x16 vec_zero(void) { return vec_set1(0); }
-
-/* The first n lanes, or all if there are more, are numbers from p, at any address; the others 0. */
-static inline f32x16 vec_load_first(const void *p, size_t n)
-{
-    f32x16 v = vec_zero();
-
-    memcpy(v.lane, p, (n < VEC_LANES ? n : VEC_LANES) * sizeof(float));
-    return v;
-}
-
-static inline f32x16 vec_load(const void *p) { return vec_load_first(p, VEC_LANES); }
-
-/* The same from numbers of 16 bits. */
-static inline f32x16 vec_load_halves_first(const void *p, size_t n)
-{
-    const uint8_t *halves = p;
-    f32x16 v = vec_zero();
-
-    for (size_t i = 0; i < n && i < VEC_LANES; i++)
-        v.lane[i] = smol_load_f16(halves + 2 * i);
-    return v;
-}
-
-static inline void vec_store_first(float *p, f32x16 v, size_t n)
-{
-    memcpy(p, v.lane, (n < VEC_LANES ? n : VEC_LANES) * sizeof *p);
-}
-
-/* The first n lanes of a, or all if there are fewer, the others of b. */
-static inline f32x16 vec_first(f32x16 a, f32x16 b, size_t n)
-{
-    EACH_LANE(i) a.lane[i] = i < n ? a.lane[i] : b.lane[i];
-    return a;
-}
-
-#define OPERATION(name, result)                                                                    \
-    static inline f32x16 vec_##name(f32x16 first, f32x16 second)                                   \
+/* A function whose lane i is the value. */
+#define LANES(name, arguments, value)                                                              \
+    static inline f32x16 name arguments                                                            \
     {                                                                                              \
-        EACH_LANE(i)                                                                               \
-        {                                                                                          \
-            const float a = first.lane[i], b = second.lane[i];                                     \
-            first.lane[i] = result;                                                                \
-        }                                                                                          \
-        return first;                                                                              \
+        f32x16 result;                                                                             \
+        for (unsigned i = 0; i < VEC_LANES; i++)                                                   \
+            result.lane[i] = (value);                                                              \
+        return result;                                                                             \
     }
 
-OPERATION(add, a + b)
-OPERATION(sub, a - b)
-OPERATION(mul, (a * b))
-OPERATION(div, a / b)
-OPERATION(min, a < b ? a : b) /* b where one of the two is not a number */
-OPERATION(max, a > b ? a : b)
+LANES(vec_set1, (float x), x)
 
-/* a x b + c, rounded once. */
-static inline f32x16 vec_fma(f32x16 a, f32x16 b, f32x16 c)
-{
-    EACH_LANE(i) a.lane[i] = fmaf(a.lane[i], b.lane[i], c.lane[i]);
-    return a;
-}
+/* In memory at any address; little-endian. The first n lanes are read, or all if n is more, and the
+ * others are 0; the same of numbers of 16 bits. */
+LANES(vec_load_first, (const void *p, size_t n),
+      i < n ? smol_load_f32((const uint8_t *)p + 4 * i) : 0)
+LANES(vec_load_halves_first, (const uint8_t *p, size_t n), i < n ? smol_load_f16(p + 2 * i) : 0)
 
-static inline f32x16 vec_abs(f32x16 a)
-{
-    EACH_LANE(i) a.lane[i] = fabsf(a.lane[i]);
-    return a;
-}
+/* The first n lanes of a, or all if n is more, the others of b. */
+LANES(vec_first, (f32x16 a, f32x16 b, size_t n), i < n ? a.lane[i] : b.lane[i])
 
-/* To an integer, half to even; of either sign where that is 0. |a| < 2^22. */
-static inline f32x16 vec_round(f32x16 a)
-{
-    EACH_LANE(i)
-    {
-        const float sum = a.lane[i] + 0x1.8p23f; /* leaves no room for a fraction */
-        a.lane[i] = sum - 0x1.8p23f;
-    }
-    return a;
-}
+LANES(vec_add, (f32x16 a, f32x16 b), a.lane[i] + b.lane[i])
+LANES(vec_sub, (f32x16 a, f32x16 b), a.lane[i] - b.lane[i])
+LANES(vec_mul, (f32x16 a, f32x16 b), a.lane[i] * b.lane[i])
+LANES(vec_div, (f32x16 a, f32x16 b), a.lane[i] / b.lane[i])
+LANES(vec_fma, (f32x16 a, f32x16 b, f32x16 c), fmaf(a.lane[i], b.lane[i], c.lane[i]))
+LANES(vec_abs, (f32x16 a), fabsf(a.lane[i]))
+
+/* b's where one of the two is not a number. */
+LANES(vec_min, (f32x16 a, f32x16 b), a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i])
+LANES(vec_max, (f32x16 a, f32x16 b), a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i])
+
+/* To an integer, half to even. */
+LANES(vec_round, (f32x16 a), rintf(a.lane[i]))
 
 /* a x 2^n, n integers from -126 to 127. */
-static inline f32x16 vec_scale(f32x16 a, f32x16 n)
+LANES(vec_scale, (f32x16 a, f32x16 n), ldexpf(a.lane[i], (int)n.lane[i]))
+
+/* The first n lanes, or all if n is more. */
+static inline void vec_store_first(float *p, f32x16 v, size_t n)
 {
-    EACH_LANE(i) a.lane[i] *= smol_bits_f32((uint32_t)((int32_t)n.lane[i] + 127) << 23);
-    return a;
+    for (size_t i = 0; i < n && i < VEC_LANES; i++)
+        p[i] = v.lane[i];
+}
+
+/* The same as integers, half to even: |v| < 32767, and what is not a number is 0. */
+static inline void vec_store_int16_first(int16_t *p, f32x16 v, size_t n)
+{
+    for (size_t i = 0; i < n && i < VEC_LANES; i++)
+        p[i] = isnan(v.lane[i]) ? 0 : (int16_t)rintf(v.lane[i]);
 }
 
 /* The halving tree of lanes16. */
@@ -130,18 +87,9 @@ static inline float vec_largest(f32x16 v)
 {
     float most = v.lane[0];
 
-    EACH_LANE(i) most = v.lane[i] > most ? v.lane[i] : most;
+    for (unsigned i = 1; i < VEC_LANES; i++)
+        most = v.lane[i] > most ? v.lane[i] : most;
     return most;
-}
-
-/* The first n lanes, or all if there are fewer, as integers, half to even: |v| < 32767, and what
- * is not a number is 0. */
-static inline void vec_store_int16_first(int16_t *p, f32x16 v, size_t n)
-{
-    const f32x16 q = vec_round(v);
-
-    for (size_t i = 0; i < n && i < VEC_LANES; i++)
-        p[i] = q.lane[i] == q.lane[i] ? (int16_t)q.lane[i] : 0;
 }
 
 #endif

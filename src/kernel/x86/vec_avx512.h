@@ -18,16 +18,12 @@ static inline __mmask16 vec_mask(size_t n)
 
 static inline f32x16 vec_set1(float x) { return _mm512_set1_ps(x); }
 
-static inline f32x16 vec_zero(void) { return _mm512_setzero_ps(); }
-
-static inline f32x16 vec_load(const void *p) { return _mm512_loadu_ps(p); }
-
 static inline f32x16 vec_load_first(const void *p, size_t n)
 {
     return _mm512_maskz_loadu_ps(vec_mask(n), p);
 }
 
-static inline f32x16 vec_load_halves_first(const void *p, size_t n)
+static inline f32x16 vec_load_halves_first(const uint8_t *p, size_t n)
 {
     return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(vec_mask(n), p));
 }

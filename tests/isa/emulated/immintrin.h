@@ -69,9 +69,7 @@ static inline int32_t to_int32(float x)
 
 /* ---- memory ---- */
 
-FLOATS(_mm512_setzero_ps, (void), 0)
 FLOATS(_mm512_set1_ps, (float a), a)
-FLOATS(_mm512_loadu_ps, (const void *p), float_at(p, i))
 FLOATS(_mm512_maskz_loadu_ps, (__mmask16 k, const void *p), is_set(k, i) ? float_at(p, i) : 0)
 LANEWISE(__m256i, h, 16, _mm256_maskz_loadu_epi16, (__mmask16 k, const void *p),
          is_set(k, i) ? int16_at(p, i) : 0)
