@@ -47,29 +47,24 @@ struct row {
 
 /* ---- arguments ---- */
 
-/* Numbers with commas between them, each at most most. */
-static bool parse_list(struct list *list, const char *text, uint64_t most)
+/* Numbers with commas between them, which are taken out of text, each at most most. */
+static bool parse_list(struct list *list, char *text, uint64_t most)
 {
-    char *copy = strdup(text), *rest = copy;
-    bool good = copy != NULL;
+    uint64_t value;
 
     list->n = 0;
-    while (good && rest) {
-        char *comma = strchr(rest, ',');
-        uint64_t value = 0;
-        if (comma)
+    for (char *comma; text; text = comma ? comma + 1 : NULL) {
+        if ((comma = strchr(text, ',')))
             *comma = '\0';
-        good = list->n < MAX_LIST && cli_parse_u64(&value, rest) && value <= most;
-        if (good)
-            list->value[list->n++] = (uint32_t)value;
-        rest = comma ? comma + 1 : NULL;
+        if (list->n == MAX_LIST || !cli_parse_u64(&value, text) || value > most)
+            return false;
+        list->value[list->n++] = (uint32_t)value;
     }
-    free(copy);
-    return good;
+    return true;
 }
 
 /* The option's numbers, or one default; "" never is a list. */
-static int take_list(struct list *list, const char *option, const char *text, uint32_t otherwise,
+static int take_list(struct list *list, const char *option, char *text, uint32_t otherwise,
                      uint64_t most)
 {
     *list = (struct list){.n = 1, .value = {otherwise}};
@@ -121,37 +116,36 @@ static int check_words(struct bench *b)
 
 /* ---- measuring ---- */
 
-/* Tokens of no meaning, the same in every run. */
-static uint32_t token(const struct bench *b, uint32_t i)
+/* As many as the context holds, of no meaning, the same in every run. NULL if memory is out. */
+static uint32_t *make_tokens(const struct smol_config *config)
 {
-    return (uint32_t)((i * UINT64_C(2654435761) >> 7) % b->file.config.vocab);
+    uint32_t *tokens = malloc(config->context * sizeof *tokens);
+
+    for (uint32_t i = 0; tokens && i < config->context; i++)
+        tokens[i] = (uint32_t)((i * UINT64_C(2654435761) >> 7) % config->vocab);
+    return tokens;
 }
 
-static enum smol_status feed(const struct bench *b, struct smol_session *session,
-                             const struct row *row, uint32_t *tokens, struct smol_error *error)
+static enum smol_status feed(struct smol_session *session, const struct row *row,
+                             const uint32_t *tokens, struct smol_error *error)
 {
-    enum smol_status status = SMOL_OK;
+    enum smol_status status;
 
     smol_session_rewind(session, 0);
-    for (uint32_t i = 0; i < row->n_prompt; i++)
-        tokens[i] = token(b, i);
-    if (row->n_prompt)
-        status = smol_session_feed(session, tokens, row->n_prompt, error);
-    for (uint32_t i = 0; !status && i < row->n_gen; i++) {
-        tokens[0] = token(b, i);
-        status = smol_session_feed(session, tokens, 1, error);
-    }
+    status = smol_session_feed(session, tokens, row->n_prompt, error);
+    for (uint32_t i = 0; !status && i < row->n_gen; i++)
+        status = smol_session_feed(session, tokens + i, 1, error);
     return status;
 }
 
 /* All repetitions after one that warms up. */
 static enum smol_status measure(struct row *row, const struct bench *b,
-                                struct smol_session *session, uint32_t *tokens,
+                                struct smol_session *session, const uint32_t *tokens,
                                 struct smol_error *error)
 {
     for (int i = -1; i < b->repetitions; i++) {
         const double start = cli_seconds();
-        const enum smol_status status = feed(b, session, row, tokens, error);
+        const enum smol_status status = feed(session, row, tokens, error);
         const double seconds = cli_seconds() - start;
         if (status)
             return status;
@@ -254,7 +248,7 @@ static void clip(struct list *list, const struct bench *b, const char *option)
 }
 
 static int run_tests(const struct bench *b, struct row *row, struct smol_session *session,
-                     uint32_t *tokens)
+                     const uint32_t *tokens)
 {
     const uint32_t n = b->prompts.n + b->predicts.n;
     struct smol_error error;
@@ -272,32 +266,26 @@ static int run_tests(const struct bench *b, struct row *row, struct smol_session
 }
 
 /* All tests with one number of threads, in a session of their own. */
-static int run_threads(const struct bench *b, uint32_t n_threads)
+static int run_threads(const struct bench *b, uint32_t n_threads, const uint32_t *tokens)
 {
     struct smol_session_options options = b->options;
-    uint32_t *tokens = malloc(b->file.config.context * sizeof *tokens);
-    struct row *row = malloc(sizeof *row);
+    struct row row = {.n_threads = n_threads};
     struct smol_session *session = NULL;
-    struct smol_error error = {
-        .code = SMOL_E_MEMORY, .offset = SMOL_NO_OFFSET, .text = "out of memory"};
+    struct smol_error error;
     void *memory = NULL;
-    size_t size = 0;
-    int code = CLI_FAILED;
+    int code;
 
     options.n_threads = n_threads;
-    if (!tokens || !row || session_args_budget(&options, &b->file, &error) ||
-        smol_session_size(&size, &b->file, &options, &error) || !(memory = cli_memory(size)) ||
-        smol_session_init(&session, &b->file, &options, memory, size, &error)) {
-        cli_complain(b->path, &error);
-    } else {
-        row->n_threads = n_threads;
-        row->session_bytes = size;
-        code = run_tests(b, row, session, tokens);
-    }
+    if (session_args_budget(&options, &b->file, &error) ||
+        smol_session_size(&row.session_bytes, &b->file, &options, &error))
+        return cli_complain(b->path, &error);
+    if (!(memory = cli_memory(row.session_bytes)))
+        return cli_no_memory(b->path);
+    code = smol_session_init(&session, &b->file, &options, memory, row.session_bytes, &error)
+               ? cli_complain(b->path, &error)
+               : run_tests(b, &row, session, tokens);
     smol_session_finish(session);
-    cli_memory_free(memory, size);
-    free(row);
-    free(tokens);
+    cli_memory_free(memory, row.session_bytes);
     return code;
 }
 
@@ -316,6 +304,7 @@ static int run_all(void *context, const char *const *arguments)
 {
     struct bench *b = context;
     struct smol_error error;
+    uint32_t *tokens;
     int code = check_words(b);
 
     if (code)
@@ -323,15 +312,18 @@ static int run_all(void *context, const char *const *arguments)
     b->path = arguments[0];
     if (cli_open(&b->mapping, &b->file, b->path, cli_cores(), &error))
         return cli_complain(b->path, &error);
+    tokens = make_tokens(&b->file.config);
+    code = tokens ? 0 : cli_no_memory(b->path);
     clip(&b->prompts, b, "-p");
     clip(&b->predicts, b, "-n");
     b->rows = json_array();
     print_head(b);
     for (uint32_t i = 0; code == 0 && i < b->threads.n; i++)
-        code = run_threads(b, b->threads.value[i]);
+        code = run_threads(b, b->threads.value[i], tokens);
     if (code == 0 && b->format == JSON)
         code = print_rows(b);
     json_decref(b->rows);
+    free(tokens);
     code = code ? code : cli_check_unchanged(&b->mapping, b->path);
     cli_unmap(&b->mapping);
     return code;
