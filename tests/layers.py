@@ -59,7 +59,7 @@ CODE_RULES = [
     (re.compile(r"\b(m|c|re|aligned_)alloc\s*\(|\bfree\s*\(|\bpthread_|\batomic_"),
      "allocates or locks; nothing that serves a token may",
      lambda path, layer: LAYERS[layer] in ("src/frozen", "src/kernel", "src/model")),
-    (re.compile(r"\bsmol_(mapping_(open|close)|file_open(_unverified)?)\s*\("),
+    (re.compile(r"\bsmol_(mapping_(open|close)|file_open(_unverified)?|model_open)\s*\("),
      "maps a file that nothing guards; the tools have cli_map and cli_open",
      lambda path, layer: TOOLS <= layer < EXAMPLES and path != MAPS_FILES),
     (re.compile(r"__attribute__|__builtin_|__asm|\basm\b|\btypeof\b|__typeof|__extension__|"
@@ -245,6 +245,8 @@ PLANTED = [
     ("tools/cli/x.c", "/* x */\nsmol_mapping_open(&m, path, &e);\n", "guards"),
     ("tools/smolrun/x.c", "/* x */\nsmol_file_open_unverified(&m, &f, path, &e);\n", "guards"),
     ("tools/smolrun/x.c", "/* x */\nsmol_mapping_close(&m);\n", "guards"),
+    ("tools/smolrun/x.c", "/* x */\nsmol_model_open(&m, path, 1, &e);\n", "guards"),
+    ("tools/smolrun/x.c", "/* x */\nsmol_model_open_file(&m, &f, &e);\n", None),
     ("tools/cli/guard.c", "/* x */\nsmol_mapping_open(&m, path, &e);\n", None),
     ("src/model/x.c", '/* x */\nprintf("hello");\n', "prints"),
     ("src/model/x.c", '/* x */\nsnprintf(a, 1, "hello");\n', None),
