@@ -7,12 +7,12 @@
 void smol_stream_bytes_neon(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
                             uint32_t block)
 {
-    struct quarter s[4];
+    struct generator s;
 
-    lanes_init(s, t, plane, block);
-    for (size_t i = 0; i < n; i += STEP)
-        for (unsigned k = 0; k < 4; k++)
-            vst1q_u8(bytes + i + 16 * k, quarter_step(s + k));
+    generators_init(&s, t, plane, block, 1);
+    for (size_t i = 0; i < n; i += SMOL_STEP_BYTES)
+        for (unsigned k = 0; k < PARTS; k++)
+            vst1q_u8(bytes + i + STEP * k, generator_step(&s, k));
 }
 
 typedef float32x4_t vector;

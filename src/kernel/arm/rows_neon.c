@@ -1,8 +1,7 @@
 /* Rows of stored numbers times vectors, with NEON: embeddings of 8 and 4 bits, and integer weights
  * of 16. */
 #include "kernel/arm/registers_neon.h"
-
-#include <smol/params.h>
+#include "kernel/rows.h"
 
 #define CHUNK 1024u /* columns of 8 bits: 256 products of less than 2^22 fit a lane */
 
@@ -13,8 +12,9 @@ static inline int32x4_t add_q8(int32x4_t sum, int16x8_t q, const int16_t *X)
     return vmlal_high_s16(vmlal_s16(sum, vget_low_s16(q), vget_low_s16(x)), q, x);
 }
 
-static int64_t dot_q8(const uint8_t *row, const int16_t *X, size_t n)
+static int64_t dot_q8(const struct row *row, const void *vector, size_t n)
 {
+    const int16_t *X = vector;
     int64x2_t sum = vdupq_n_s64(0);
     int64_t rest = 0;
     size_t i = 0;
@@ -23,25 +23,21 @@ static int64_t dot_q8(const uint8_t *row, const int16_t *X, size_t n)
         const size_t end = n - i < CHUNK ? n : i + CHUNK;
         int32x4_t part = vdupq_n_s32(0);
         for (; i + 16 <= end; i += 16) {
-            const int8x16_t q = vreinterpretq_s8_u8(vld1q_u8(row + i));
+            const int8x16_t q = vreinterpretq_s8_u8(vld1q_u8(row->data + i));
             part = add_q8(part, vmovl_s8(vget_low_s8(q)), X + i);
             part = add_q8(part, vmovl_high_s8(q), X + i + 8);
         }
         sum = vpadalq_s32(sum, part);
     }
     for (; i < n; i++)
-        rest += (int32_t)(int8_t)row[i] * X[i];
+        rest += (int32_t)(int8_t)row->data[i] * X[i];
     return vaddvq_s64(sum) + rest;
 }
 
 void smol_rows_q8_neon(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                        size_t x_stride, size_t n_x, void *scratch)
 {
-    (void)scratch;
-    for (size_t r = 0; r < rows->n_rows; r++)
-        for (size_t i = 0; i < n_x; i++)
-            sums[i * rows->n_rows + r] =
-                dot_q8(rows->data + r * rows->cols, X + i * x_stride, rows->cols);
+    multiply_rows(sums, rows, SMOL_Q8, X, x_stride, n_x, scratch, NULL, dot_q8);
 }
 
 /* ---- 4 bits ---- */
@@ -64,18 +60,25 @@ static inline int8x16_t signed_half(uint8x16_t half)
     return vsubq_s8(vreinterpretq_s8_u8(veorq_u8(half, vdupq_n_u8(8))), vdupq_n_s8(8));
 }
 
-/* X has n columns, a multiple of 64. */
-static int64_t dot_q4(const uint8_t *row, const uint8_t *multipliers, const int16_t *X, size_t n)
+/* With zeros in the columns of the last 64 that it does not have. */
+static void prepare_q4(void *vector, const int16_t *X, size_t cols)
 {
+    memset(vector, 0, smol_round_up(cols, 64) * sizeof *X);
+    memcpy(vector, X, cols * sizeof *X);
+}
+
+static int64_t dot_q4(const struct row *row, const void *vector, size_t cols)
+{
+    const int16_t *X = vector;
     const uint8x16_t low = vdupq_n_u8(15);
     int64x2_t sum = vdupq_n_s64(0);
 
-    for (size_t i = 0; i < n; i += 64) {
-        const uint8x16_t a = vld1q_u8(row + i / 2), b = vld1q_u8(row + i / 2 + 16);
+    for (size_t i = 0; i < cols; i += 64) {
+        const uint8x16_t a = vld1q_u8(row->data + i / 2), b = vld1q_u8(row->data + i / 2 + 16);
         sum = add_group(sum, signed_half(vandq_u8(a, low)), signed_half(vandq_u8(b, low)), X + i,
-                        multipliers[i / 32]);
+                        row->multipliers[i / 32]);
         sum = add_group(sum, signed_half(vshrq_n_u8(a, 4)), signed_half(vshrq_n_u8(b, 4)),
-                        X + i + 32, multipliers[i / 32 + 1]);
+                        X + i + 32, row->multipliers[i / 32 + 1]);
     }
     return vaddvq_s64(sum);
 }
@@ -83,18 +86,7 @@ static int64_t dot_q4(const uint8_t *row, const uint8_t *multipliers, const int1
 void smol_rows_q4_neon(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                        size_t x_stride, size_t n_x, void *scratch)
 {
-    const size_t row_bytes = smol_row_bytes(SMOL_Q4, (uint32_t)rows->cols),
-                 n = smol_round_up(rows->cols, 64);
-    const size_t n_multipliers = smol_row_multipliers((uint32_t)rows->cols);
-    int16_t *padded = scratch;
-
-    for (size_t i = 0; i < n_x; i++) {
-        for (size_t c = 0; c < n; c++)
-            padded[c] = c < rows->cols ? X[i * x_stride + c] : 0;
-        for (size_t r = 0; r < rows->n_rows; r++)
-            sums[i * rows->n_rows + r] = dot_q4(rows->data + r * row_bytes,
-                                                rows->multipliers + r * n_multipliers, padded, n);
-    }
+    multiply_rows(sums, rows, SMOL_Q4, X, x_stride, n_x, scratch, prepare_q4, dot_q4);
 }
 
 /* ---- integer weights ---- */
