@@ -30,7 +30,7 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
             config->schemes[slot].sigma = (float)(gain * default_sigma(config, slot));
         else if (norm->source == SMOL_NORM_OWN)
             config->schemes[slot].sigma = 1.0f;
-        span.scheme[slot] = slot;
+        span.scheme[slot] = (uint8_t)slot;
     }
     config->spans[0] = span;
     config->n_spans = 1;

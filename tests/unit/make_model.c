@@ -57,7 +57,7 @@ void model_config(struct smol_config *config, const struct model_recipe *r)
     smol_config_fill(config, &matrix, &norm, 1.0);
 }
 
-static void fill_numbers(uint8_t *dest, uint8_t type, size_t n, float scale, float offset,
+static void fill_numbers(uint8_t *dest, enum smol_dtype type, size_t n, float scale, float offset,
                          uint64_t *random)
 {
     float *values = calloc(n + 1, sizeof *values);
@@ -104,8 +104,8 @@ static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
                  scale, 0.0f, random);
 }
 
-static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at, uint8_t type,
-                       uint32_t rows, uint32_t cols, uint64_t *random)
+static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at,
+                       enum smol_dtype type, uint32_t rows, uint32_t cols, uint64_t *random)
 {
     uint8_t *data = embeddings + at->data;
 

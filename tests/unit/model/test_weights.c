@@ -163,7 +163,7 @@ static double plain_weight(const struct smol_config *c, const struct smol_scheme
 }
 
 /* d numbers at offset, f32 or f16. */
-static void stored_numbers(double *out, const uint8_t *p, uint8_t type, size_t n)
+static void stored_numbers(double *out, const uint8_t *p, enum smol_dtype type, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         float f;
