@@ -40,9 +40,16 @@ SANITIZED = {'ASAN_OPTIONS': 'abort_on_error=1:exitcode=99:allocator_may_return_
 
 FUZZ_TARGETS = ('read', 'safetensors', 'npy', 'key', 'minisig', 'card', 'tokens', 'vocab', 'corpus', 'lines')
 
-# About how many seconds the long ones take; the others take less than WEIGHT.
+# About how many seconds of the processor the long ones take; the others take less than WEIGHT.
 WEIGHT = 5
-WEIGHTS = {}
+WEIGHTS = {
+    ('unit-sanitize', 'test_gradients'): 150, ('cross', 'test_cross'): 120, ('package', 'package'): 100, ('reference', 'test_models'): 80,
+    ('cli-sanitize', 'test_killed'): 60, ('matrix', 'matrix'): 60, ('cli-sanitize', 'test_smoltrain'): 55, ('cli-sanitize', 'test_tokenizer'): 50,
+    ('cli-sanitize', 'test_export'): 50, ('grad', 'test_gradients'): 43, ('unit-sanitize', 'test_isa'): 40, ('cli-sanitize', 'test_smoltool'): 40,
+    ('cli', 'test_export'): 32, ('unit-sanitize', 'test_damage'): 30, ('fault', 'test_fault'): 25, ('cli-sanitize', 'test_trust'): 25, ('cli-sanitize', 'test_sweep'): 20, ('cli', 'test_smoltrain'): 19,
+    ('cli', 'test_killed'): 15, ('cli', 'test_tokenizer'): 14, ('cli', 'test_smoltool'): 12, ('cli', 'test_passwords'): 11, ('unit', 'test_key'): 11,
+    ('unit-sanitize', 'test_key'): 11, ('reference', 'test_edges'): 10, ('unit', 'test_damage'): 10, ('cli', 'test_group'): 9,
+}
 
 
 def build(name, processors):
@@ -174,7 +181,7 @@ def main(words):
     logs.mkdir(parents=True, exist_ok=True)
     report = Report(jobs, {x.stage for x in jobs} - {'builds'} - ({x.stage for x in jobs if x.is_build} - set(wanted)))
     try:
-        Scheduler(jobs, cores, report.told, logs).run()
+        Scheduler(jobs, cores + 1, report.told, logs).run()  # one more, for some wait for disks and clocks most of the time
     except KeyboardInterrupt:
         return 130
     for stage in set(wanted) - {x.stage for x in jobs}:
