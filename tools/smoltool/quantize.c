@@ -177,19 +177,12 @@ static int print_json(const struct losses *l)
     json_t *json = json_pack("{s:o?, s:o?, s:I, s:I}", "wte", table_json(&l->wte), "wpe",
                              table_json(&l->wpe), "file_bytes_before", (json_int_t)l->bytes_before,
                              "file_bytes_after", (json_int_t)l->bytes_after);
-    char *text;
 
     if (json && l->has_text) {
         json_object_set_new(json, "nats_per_token_before", json_real(l->before));
         json_object_set_new(json, "nats_per_token_after", json_real(l->after));
     }
-    text = json ? cli_json_text(json, JSON_INDENT(2)) : NULL;
-    json_decref(json);
-    if (!text)
-        return cli_no_memory(NULL);
-    puts(text);
-    free(text);
-    return 0;
+    return cli_print_json(json);
 }
 
 /* The new bytes are read back as any file, so that what is measured is what is written. */

@@ -38,7 +38,7 @@ static int train_line(int argc, const char **argv)
 
     if ((code = train_args_parse(&args, argc, argv)) != 0)
         return code;
-    train_group_speak();
+    train_comm_speak();
     return train_run(&args, NULL);
 }
 
@@ -53,11 +53,11 @@ int main(int argc, char **argv)
     prepare_environment(argv);
     if (sweep)
         arguments[1] = cli_program; /* as its help calls it */
-    if (!train_group_join())
+    if (!train_comm_join())
         return CLI_FAILED;
-    if (sweep && train_group() != NULL)
+    if (sweep && train_comm() != NULL)
         code = cli_usage_error("sweep", "is for one process");
     else
         code = sweep ? train_sweep(argc - 1, arguments + 1) : train_line(argc, arguments);
-    return train_group_leave(cli_close_output(code));
+    return train_comm_leave(cli_close_output(code));
 }

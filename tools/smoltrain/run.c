@@ -15,7 +15,7 @@ static bool due(unsigned every, unsigned step) { return every > 0 && step % ever
 static enum smol_status save(struct smol_trainer *t, struct train_output *output,
                              struct smol_error *error)
 {
-    return train_group_is_first() ? train_output_save(output, t, error) : SMOL_OK;
+    return train_comm_is_first() ? train_output_save(output, t, error) : SMOL_OK;
 }
 
 /* The last step is saved too, so that it is not lost if the model cannot be written. If it is the
@@ -39,7 +39,7 @@ static enum smol_status train(struct smol_trainer *t, const struct train_args *a
     enum smol_status status = SMOL_OK;
 
     while (status == SMOL_OK && smol_trainer_steps(t) < args->options.n_steps &&
-           !train_group_any(train_stop_asked())) {
+           !train_comm_any(train_stop_asked())) {
         struct smol_train_step step;
         struct smol_train_score score;
         unsigned done;
@@ -75,7 +75,7 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
     if (status != SMOL_OK)
         return status;
     train_report_score(report, t, &score, true);
-    if (!train_group_is_first())
+    if (!train_comm_is_first())
         return SMOL_OK;
     status = train_output_write(output, args, t, corpus, &score, error);
     if (status != SMOL_OK)
@@ -112,7 +112,7 @@ static int run(const struct train_args *args, const struct train_data *data,
     }
     if (status != SMOL_OK)
         train_output_complain(output, &error);
-    else if (stopped && train_group_is_first())
+    else if (stopped && train_comm_is_first())
         fprintf(stderr, "stopped after step %u of %u; the same command%s goes on\n",
                 (unsigned)smol_trainer_steps(trainer), (unsigned)args->options.n_steps,
                 args->in_sweep ? "" : " with --resume");

@@ -23,7 +23,7 @@ static void say(const char *format, ...)
 {
     va_list arguments;
 
-    if (!train_group_is_first())
+    if (!train_comm_is_first())
         return;
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
@@ -42,7 +42,7 @@ static enum smol_status try_seed(double *nats, const struct smol_train_options *
         smol_trainer_create_corpus(&trainer, options, &data->corpus, &data->tokenizer, error);
 
     while (status == SMOL_OK && smol_trainer_steps(trainer) < n_steps &&
-           !train_group_any(train_stop_asked()))
+           !train_comm_any(train_stop_asked()))
         status = smol_trainer_step(trainer, &step, error);
     if (status == SMOL_OK)
         status = smol_trainer_evaluate(trainer, &score, error);
@@ -64,7 +64,7 @@ int train_seed_search(uint64_t *seed, const struct train_args *args, const struc
 
         if (try_seed(&nats, &options, n_steps, data, &error) != SMOL_OK)
             return cli_complain(NULL, &error);
-        if (train_group_any(train_stop_asked())) {
+        if (train_comm_any(train_stop_asked())) {
             say("stopped during the search for a seed; nothing is written\n");
             return CLI_FAILED;
         }

@@ -76,12 +76,15 @@ enum smol_status export_gguf(const struct export_job *job, enum export_type type
 /* config.json and the tokenizer's files into the folder. */
 enum smol_status export_small_files(const struct export_job *job, struct smol_error *error);
 
-/* The bytes of a token in GPT-2's letters, or a special one's text, for free(); NULL if there is no
- * memory. A token that stands for none is "[PADn]". */
-char *export_token(const struct smol_file *file, uint32_t token);
+/* Room for two tokens in GPT-2's letters, of two bytes each, and a space; and for one of them. */
+#define EXPORT_TOKEN_BYTES (2 * SMOL_MAX_TOKEN_BYTES + 1)
+#define EXPORT_TEXT_BYTES (2 * EXPORT_TOKEN_BYTES)
+/* The bytes of a token in GPT-2's letters, or a special one's text. A token that stands for none is
+ * "[PADn]". Returns the end. */
+char *export_token(char text[EXPORT_TOKEN_BYTES], const struct smol_file *file, uint32_t token);
 bool export_token_is_used(const struct smol_file *file, uint32_t token);
-/* Merge i: the letters of its left token, a space, those of its right one; for free(). */
-char *export_merge(const struct smol_file *file, uint32_t i);
+/* Merge i: the letters of its left token, a space, those of its right one. Returns the end. */
+char *export_merge(char text[EXPORT_TEXT_BYTES], const struct smol_file *file, uint32_t i);
 /* Tokens that begin and end a text. Where none ends it, the one of byte 0, which no text has,
  * stands in. */
 uint32_t export_bos(const struct smol_file *file);

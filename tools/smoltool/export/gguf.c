@@ -108,18 +108,16 @@ static uint64_t token_type(const struct smol_file *file, uint32_t token)
     return smol_token_is_special(file, token) ? TOKEN_CONTROL : TOKEN_NORMAL;
 }
 
-/* n texts that make gives for free(). */
+/* n texts that make writes. */
 static void put_texts(struct export_out *out, const char *key, const struct smol_file *file,
-                      uint32_t n, char *make(const struct smol_file *file, uint32_t i))
+                      uint32_t n, char *make(char *text, const struct smol_file *file, uint32_t i))
 {
+    char text[EXPORT_TEXT_BYTES];
+
     put_array(out, key, VALUE_STRING, n);
-    for (uint32_t i = 0; i < n && !out->status; i++) {
-        char *text = make(file, i);
-        if (text)
-            put_string(out, text);
-        else
-            out->status = cli_error_memory(out->error);
-        free(text);
+    for (uint32_t i = 0; i < n; i++) {
+        make(text, file, i);
+        put_string(out, text);
     }
 }
 

@@ -16,18 +16,14 @@ bool export_token_is_used(const struct smol_file *file, uint32_t token)
 }
 
 /* Special tokens are their text; the others have a letter for each byte. */
-char *export_token(const struct smol_file *file, uint32_t token)
+char *export_token(char text[EXPORT_TOKEN_BYTES], const struct smol_file *file, uint32_t token)
 {
     uint8_t place[SMOL_MAX_TOKEN_BYTES];
     const struct smol_span bytes = smol_token_bytes(place, file, token);
-    char *text = malloc(2 * bytes.size_bytes + sizeof "[PAD4294967295]"), *end = text;
+    char *end = text;
 
-    if (!text)
-        return NULL;
-    if (bytes.size_bytes == 0) {
-        snprintf(text, sizeof "[PAD4294967295]", "[PAD%u]", (unsigned)token);
-        return text;
-    }
+    if (bytes.size_bytes == 0)
+        end += snprintf(text, EXPORT_TOKEN_BYTES, "[PAD%u]", (unsigned)token);
     if (smol_token_is_special(file, token)) {
         memcpy(text, bytes.data, bytes.size_bytes);
         end += bytes.size_bytes;
@@ -36,20 +32,17 @@ char *export_token(const struct smol_file *file, uint32_t token)
             end = put_letter(end, bytes.data[i]);
     }
     *end = '\0';
-    return text;
+    return end;
 }
 
-char *export_merge(const struct smol_file *file, uint32_t i)
+char *export_merge(char text[EXPORT_TEXT_BYTES], const struct smol_file *file, uint32_t i)
 {
     const struct smol_merge merge = smol_tokenizer_merge(file, i);
     const uint32_t before = smol_tokenizer_tokens_before_bytes(file);
-    char *left = export_token(file, before + merge.left),
-         *right = export_token(file, before + merge.right);
-    char *text = left && right ? cli_text("%s %s", left, right) : NULL;
+    char *end = export_token(text, file, before + merge.left);
 
-    free(left);
-    free(right);
-    return text;
+    *end++ = ' ';
+    return export_token(end, file, before + merge.right);
 }
 
 uint32_t export_bos(const struct smol_file *file) { return smol_start_token(file); }
@@ -83,34 +76,24 @@ static json_t *config_json(const struct smol_file *file)
 static json_t *vocab_json(const struct smol_file *file)
 {
     json_t *vocab = json_object();
+    char text[EXPORT_TEXT_BYTES];
 
-    for (uint32_t i = 0; vocab && i < file->config.vocab; i++) {
-        char *text;
-
-        if (!export_token_is_used(file, i))
-            continue;
-        text = export_token(file, i);
-        if (!text || json_object_set_new(vocab, text, json_integer(i))) {
-            json_decref(vocab);
-            vocab = NULL;
+    for (uint32_t i = 0; i < file->config.vocab; i++)
+        if (export_token_is_used(file, i)) {
+            export_token(text, file, i);
+            json_object_set_new(vocab, text, json_integer(i));
         }
-        free(text);
-    }
     return vocab;
 }
 
 static json_t *merges_json(const struct smol_file *file)
 {
     json_t *merges = json_array();
+    char text[EXPORT_TEXT_BYTES];
 
-    for (uint32_t i = 0; merges && i < smol_tokenizer_merge_count(file); i++) {
-        char *text = export_merge(file, i);
-
-        if (!text || json_array_append_new(merges, json_string(text))) {
-            json_decref(merges);
-            merges = NULL;
-        }
-        free(text);
+    for (uint32_t i = 0; i < smol_tokenizer_merge_count(file); i++) {
+        export_merge(text, file, i);
+        json_array_append_new(merges, json_string(text));
     }
     return merges;
 }
@@ -118,19 +101,16 @@ static json_t *merges_json(const struct smol_file *file)
 static json_t *specials_json(const struct smol_file *file)
 {
     json_t *specials = json_array();
+    char text[EXPORT_TEXT_BYTES];
 
-    for (uint32_t i = 0; specials && i < smol_token_count(file); i++) {
-        char *text = smol_token_is_special(file, i) ? export_token(file, i) : NULL;
-
-        if (text && json_array_append_new(
-                        specials, json_pack("{s:i, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (int)i,
+    for (uint32_t i = 0; i < smol_token_count(file); i++)
+        if (smol_token_is_special(file, i)) {
+            export_token(text, file, i);
+            json_array_append_new(specials,
+                                  json_pack("{s:i, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (int)i,
                                             "content", text, "single_word", 0, "lstrip", 0,
-                                            "rstrip", 0, "normalized", 0, "special", 1))) {
-            json_decref(specials);
-            specials = NULL;
+                                            "rstrip", 0, "normalized", 0, "special", 1));
         }
-        free(text);
-    }
     return specials;
 }
 
@@ -164,50 +144,36 @@ static json_t *tokenizer_config_json(const struct smol_file *file)
                      "eos_token", text);
 }
 
-/* merges.txt, for free(), or NULL. */
-static char *merges_text(const struct smol_file *file)
+static enum smol_status put_merges(const struct export_job *job, struct smol_error *error)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *to = open_memstream(&text, &size);
-    bool good = to != NULL;
-
-    if (!to)
-        return NULL;
-    fputs("#version: 0.2\n", to);
-    for (uint32_t i = 0; good && i < smol_tokenizer_merge_count(file); i++) {
-        char *merge = export_merge(file, i);
-
-        good = merge && fprintf(to, "%s\n", merge) > 0;
-        free(merge);
-    }
-    if (fclose(to) == 0 && good)
-        return text;
-    free(text);
-    return NULL;
-}
-
-static enum smol_status put_text(const struct export_job *job, const char *name, const char *text,
-                                 struct smol_error *error)
-{
-    char *path = cli_text("%s/%s", job->output, name);
+    char *path = cli_text("%s/merges.txt", job->output), text[EXPORT_TEXT_BYTES];
+    struct export_out out;
     enum smol_status status;
 
-    if (path && text)
-        status = smol_write_file(path, text, strlen(text), 0644, error);
-    else
-        status = cli_error_memory(error);
+    if (!path)
+        return cli_error_memory(error);
+    export_out_open(&out, path, error);
+    export_put(&out, "#version: 0.2\n", 14);
+    for (uint32_t i = 0; i < smol_tokenizer_merge_count(job->file); i++) {
+        char *end = export_merge(text, job->file, i);
+        *end++ = '\n';
+        export_put(&out, text, (size_t)(end - text));
+    }
+    status = export_out_close(&out, job->mapping);
     free(path);
     return status;
 }
 
-/* Takes json over. */
+/* Takes json over. What Jansson could not make is known at the end. */
 static enum smol_status put_json(const struct export_job *job, const char *name, json_t *json,
                                  struct smol_error *error)
 {
-    char *text = json ? cli_json_text(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-    const enum smol_status status = put_text(job, name, text, error);
+    char *text = cli_json_text(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    char *path = cli_text("%s/%s", job->output, name);
+    enum smol_status status = path && text ? smol_write_file(path, text, strlen(text), 0644, error)
+                                           : cli_error_memory(error);
 
+    free(path);
     free(text);
     json_decref(json);
     return status;
@@ -217,13 +183,11 @@ enum smol_status export_small_files(const struct export_job *job, struct smol_er
 {
     const struct smol_file *file = job->file;
     enum smol_status status = put_json(job, "config.json", config_json(file), error);
-    char *merges = merges_text(file);
 
     if (!status)
         status = put_json(job, "vocab.json", vocab_json(file), error);
     if (!status)
-        status = put_text(job, "merges.txt", merges, error);
-    free(merges);
+        status = put_merges(job, error);
     if (!status)
         status = put_json(job, "tokenizer.json", tokenizer_json(file), error);
     if (!status)

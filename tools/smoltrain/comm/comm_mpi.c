@@ -92,7 +92,7 @@ static void hush(int rank)
     }
 }
 
-bool train_group_join(void)
+bool train_comm_join(void)
 {
     int given, rank, size;
 
@@ -114,7 +114,7 @@ bool train_group_join(void)
     return true;
 }
 
-void train_group_speak(void)
+void train_comm_speak(void)
 {
     if (kept_stderr >= 0) {
         dup2(kept_stderr, STDERR_FILENO);
@@ -123,11 +123,11 @@ void train_group_speak(void)
     }
 }
 
-int train_group_leave(int code)
+int train_comm_leave(int code)
 {
     if (!is_joined)
         return code;
-    train_group_speak();
+    train_comm_speak();
     if (code != 0 && code != CLI_USAGE && !is_agreed) {
         fflush(stdout);
         MPI_Abort(MPI_COMM_WORLD, code);
@@ -136,20 +136,20 @@ int train_group_leave(int code)
     return code;
 }
 
-const struct smol_train_comm *train_group(void)
+const struct smol_train_comm *train_comm(void)
 {
     return is_joined && group.size > 1 ? &group : NULL;
 }
 
-bool train_group_is_first(void) { return group.rank == 0; }
+bool train_comm_is_first(void) { return group.rank == 0; }
 
-uint32_t train_group_neighbours(void) { return neighbours; }
+uint32_t train_comm_neighbours(void) { return neighbours; }
 
-bool train_group_any(bool yes)
+bool train_comm_any(bool yes)
 {
     int mine = yes, any = yes;
 
-    if (train_group() == NULL)
+    if (train_comm() == NULL)
         return yes;
     if (MPI_Allreduce(&mine, &any, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD) != MPI_SUCCESS)
         return true;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool train_group_join(void)
+bool train_comm_join(void)
 {
     const char *size = getenv("OMPI_COMM_WORLD_SIZE");
 
@@ -15,14 +15,14 @@ bool train_group_join(void)
     return false;
 }
 
-void train_group_speak(void) {}
+void train_comm_speak(void) {}
 
-int train_group_leave(int code) { return code; }
+int train_comm_leave(int code) { return code; }
 
-const struct smol_train_comm *train_group(void) { return NULL; }
+const struct smol_train_comm *train_comm(void) { return NULL; }
 
-bool train_group_is_first(void) { return true; }
+bool train_comm_is_first(void) { return true; }
 
-uint32_t train_group_neighbours(void) { return 1; }
+uint32_t train_comm_neighbours(void) { return 1; }
 
-bool train_group_any(bool yes) { return yes; }
+bool train_comm_any(bool yes) { return yes; }

@@ -60,7 +60,7 @@ static int apply_names(struct smol_train_options *o, const struct train_line *w)
 static int apply_words(struct train_args *args, const struct train_line *w)
 {
     struct smol_train_options *o = &args->options;
-    const uint32_t cores = cli_cores() / train_group_neighbours();
+    const uint32_t cores = cli_cores() / train_comm_neighbours();
     struct smol_error error;
     int code;
 
@@ -74,7 +74,7 @@ static int apply_words(struct train_args *args, const struct train_line *w)
     o->recompute = w->recompute != 0;
     if (o->n_threads == 0)
         o->n_threads = cores > 0 ? cores : 1;
-    o->comm = train_group();
+    o->comm = train_comm();
     if (args->seed_search > MAX_SEEDS)
         return cli_usage_error("--seed-search", "takes 0..10000");
     if ((code = train_rules_apply(o, &w->rules)) != 0)

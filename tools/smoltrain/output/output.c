@@ -67,7 +67,7 @@ int train_output_open(struct train_output *output, const struct train_args *args
         free(o.checkpoint);
         return code;
     }
-    if (!train_group_is_first()) { /* which writes nothing */
+    if (!train_comm_is_first()) { /* which writes nothing */
         *output = o;
         return 0;
     }

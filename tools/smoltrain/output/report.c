@@ -68,7 +68,7 @@ bool train_report_open(struct train_report *r, const struct train_args *args,
                        const struct smol_trainer *t, const struct smol_corpus *corpus)
 {
     *r = (struct train_report){
-        .args = args, .smoothed = -1, .val = -1, .quiet = !train_group_is_first()};
+        .args = args, .smoothed = -1, .val = -1, .quiet = !train_comm_is_first()};
     if (args->log && !r->quiet) {
         struct smol_error error;
 
