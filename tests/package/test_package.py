@@ -1,6 +1,7 @@
 """The Debian package: built from a copy of the sources, looked over by lintian, unpacked and used.
 
     pytest tests/package"""
+import json
 import os
 import pathlib
 import re
@@ -132,3 +133,13 @@ def test_6_python(folder):
     code = 'import smol, sys; print(repr(smol.Model.load(sys.argv[1])), len(smol.Model.load(sys.argv[1]).generate("Hi", n=4)) > 0)'
     said = run('/usr/bin/python3', '-c', code, folder / 'm.smol', env=env)
     assert said.startswith('<smol.Model, 1 layers x 32') and said.endswith(' True\n'), said
+
+
+def test_7_as_meson_installs(folder):
+    """`meson install` puts the same files at the same places; documents beside the packages are Debian's."""
+    run('meson', 'setup', folder / 'plain', folder / 'smol', '--prefix=/usr', '-Dtests=false', '-Dmpi=disabled', '-Ddefault_library=both')
+    listed = set(json.loads(run('meson', 'introspect', '--installed', folder / 'plain')).values())
+    usr = folder / 'root/usr'
+    packed = {'/usr/' + str(p.relative_to(usr)).removesuffix('.gz') for p in usr.rglob('*') if not p.is_dir()}
+    packed = {p for p in packed if not p.startswith(('/usr/share/doc/', '/usr/share/lintian/', '/usr/lib/debug/')) and '/__pycache__/' not in p}
+    assert packed == listed, packed ^ listed
