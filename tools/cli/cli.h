@@ -45,22 +45,14 @@ bool cli_has_colour(int fd);
 #define CLI_PLAIN "\x1b[0m"
 
 /* Entries of a table of options. What is a word is popt's copy, which cli_command frees. */
-#define CLI_WORD(name, letter, place, text, value)                                                 \
+#define CLI_ENTRY(kind, name, letter, place, text, value)                                          \
     {                                                                                              \
-        name, letter, POPT_ARG_STRING, place, 0, text, value                                       \
+        name, letter, kind, place, 0, text, value                                                  \
     }
-#define CLI_INT(name, letter, place, text, value)                                                  \
-    {                                                                                              \
-        name, letter, POPT_ARG_INT, place, 0, text, value                                          \
-    }
-#define CLI_REAL(name, letter, place, text, value)                                                 \
-    {                                                                                              \
-        name, letter, POPT_ARG_DOUBLE, place, 0, text, value                                       \
-    }
-#define CLI_FLAG(name, letter, place, text)                                                        \
-    {                                                                                              \
-        name, letter, POPT_ARG_NONE, place, 0, text, NULL                                          \
-    }
+#define CLI_WORD(...) CLI_ENTRY(POPT_ARG_STRING, __VA_ARGS__)
+#define CLI_INT(...) CLI_ENTRY(POPT_ARG_INT, __VA_ARGS__)
+#define CLI_REAL(...) CLI_ENTRY(POPT_ARG_DOUBLE, __VA_ARGS__)
+#define CLI_FLAG(...) CLI_ENTRY(POPT_ARG_NONE, __VA_ARGS__, NULL)
 /* At the end of every table of options; the second is for whole programs. */
 #define CLI_HELP_OPTION                                                                            \
     {                                                                                              \

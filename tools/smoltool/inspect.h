@@ -13,7 +13,8 @@
 bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_file *file,
                     const struct smol_tensor *t);
 
-/* A scheme of a valid file; NULL if there is no memory. */
+/* The shape of a valid configuration, and a scheme; NULL if there is no memory. */
+json_t *inspect_shape_json(const struct smol_config *config);
 json_t *inspect_scheme_json(const struct smol_scheme *scheme);
 
 /* A session that the model might run in, and what it would take. */

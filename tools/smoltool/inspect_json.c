@@ -129,6 +129,16 @@ static void set_tokenizer(json_t *o, const struct smol_file *file)
                         smol_end_token(&end, file) ? json_integer(end) : json_null());
 }
 
+json_t *inspect_shape_json(const struct smol_config *c)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "layers",
+                     (json_int_t)c->n_layers, "width", (json_int_t)c->width, "heads",
+                     (json_int_t)c->n_heads, "feed_forward", (json_int_t)c->n_ff, "context",
+                     (json_int_t)c->context, "vocab", (json_int_t)c->vocab, "ln_epsilon",
+                     (double)c->ln_epsilon, "logit_scale", (double)c->logit_scale, "wte_type",
+                     smol_dtype_name(c->wte_type), "wpe_type", smol_dtype_name(c->wpe_type));
+}
+
 static void set_config(json_t *o, const struct smol_config *c)
 {
     char text[32];
@@ -141,16 +151,7 @@ static void set_config(json_t *o, const struct smol_config *c)
         set_text(o, "seed", cli_decimal(text, c->seed));
     snprintf(text, sizeof text, "0x%016llx", (unsigned long long)c->seed);
     set_text(o, "seed_hex", text);
-    set_integer(o, "layers", c->n_layers);
-    set_integer(o, "width", c->width);
-    set_integer(o, "heads", c->n_heads);
-    set_integer(o, "feed_forward", c->n_ff);
-    set_integer(o, "context", c->context);
-    set_integer(o, "vocab", c->vocab);
-    json_object_set_new(o, "ln_epsilon", json_real((double)c->ln_epsilon));
-    json_object_set_new(o, "logit_scale", json_real((double)c->logit_scale));
-    set_text(o, "wte_type", smol_dtype_name(c->wte_type));
-    set_text(o, "wpe_type", smol_dtype_name(c->wpe_type));
+    json_object_update_new(o, inspect_shape_json(c));
     json_object_set_new(o, "schemes", json_schemes(c));
     json_object_set_new(o, "runs", json_runs(c));
     set_integer(o, "ln_f_scheme", c->ln_f);

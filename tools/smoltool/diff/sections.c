@@ -66,14 +66,10 @@ void diff_header(struct diff *d)
 static json_t *config_json(const struct smol_config *c)
 {
     char seed[24];
+    json_t *config = json_pack("{s:s}", "seed", cli_decimal(seed, c->seed));
 
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "seed",
-                     cli_decimal(seed, c->seed), "layers", (json_int_t)c->n_layers, "width",
-                     (json_int_t)c->width, "heads", (json_int_t)c->n_heads, "feed_forward",
-                     (json_int_t)c->n_ff, "context", (json_int_t)c->context, "vocab",
-                     (json_int_t)c->vocab, "ln_epsilon", (double)c->ln_epsilon, "logit_scale",
-                     (double)c->logit_scale, "wte_type", smol_dtype_name(c->wte_type), "wpe_type",
-                     smol_dtype_name(c->wpe_type));
+    json_object_update_new(config, inspect_shape_json(c));
+    return config;
 }
 
 void diff_config(struct diff *d)

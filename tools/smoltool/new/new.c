@@ -35,26 +35,25 @@ static int apply_shape(struct new_options *o)
                     : 0;
 }
 
-static int positive(int value, const char *option)
-{
-    return value >= 0 ? 0 : cli_usage_error(option, "takes a whole number over 0");
-}
-
 /* The shape; what is not given is small. */
-static int fill_shape(struct smol_config *c, struct new_options *o)
+static int fill_shape(struct smol_config *c, const struct new_options *o)
 {
-    int code;
+    const struct {
+        const char *option;
+        int given;
+        uint32_t *value, otherwise;
+    } sizes[] = {
+        {"--layers", o->layers, &c->n_layers, 4},    {"--width", o->width, &c->width, 128},
+        {"--heads", o->heads, &c->n_heads, 4},       {"--ff", o->ff, &c->n_ff, 0},
+        {"--context", o->context, &c->context, 256}, {"--vocab", o->vocab, &c->vocab, c->vocab},
+    };
 
-    if ((code = positive(o->layers, "--layers")) || (code = positive(o->width, "--width")) ||
-        (code = positive(o->heads, "--heads")) || (code = positive(o->context, "--context")) ||
-        (code = positive(o->vocab, "--vocab")) || (code = positive(o->ff, "--ff")))
-        return code;
-    c->n_layers = o->layers ? (uint32_t)o->layers : 4;
-    c->width = o->width ? (uint32_t)o->width : 128;
-    c->n_heads = o->heads ? (uint32_t)o->heads : 4;
-    c->context = o->context ? (uint32_t)o->context : 256;
-    c->vocab = o->vocab ? (uint32_t)o->vocab : c->vocab;
-    c->n_ff = o->ff ? (uint32_t)o->ff : 4 * c->width;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        if (sizes[i].given < 0)
+            return cli_usage_error(sizes[i].option, "takes a whole number over 0");
+        *sizes[i].value = sizes[i].given ? (uint32_t)sizes[i].given : sizes[i].otherwise;
+    }
+    c->n_ff = c->n_ff ? c->n_ff : 4 * c->width;
     if (c->n_layers > SMOL_MAX_LAYERS)
         return cli_usage_error("--layers", "takes at most 256");
     if (o->seed && !cli_parse_u64(&c->seed, o->seed))
