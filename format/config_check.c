@@ -223,8 +223,8 @@ static enum smol_status check_use(const struct smol_config *c, uint8_t index, en
     return SMOL_OK;
 }
 
-/* Entries of the factors of nola in a layer of a run: what a session would make of a few bytes. The
- * limits keep sums below 2^64. */
+/* Entries of the factors of nola in a layer of a span: what a session would make of a few bytes.
+ * The limits keep sums below 2^64. */
 static uint64_t made_factors(const struct smol_config *c, const struct smol_layer_span *span)
 {
     uint64_t n = 0;
@@ -239,24 +239,24 @@ static uint64_t made_factors(const struct smol_config *c, const struct smol_laye
     return n;
 }
 
-static enum smol_status check_runs(const struct smol_config *c, struct smol_error *error)
+static enum smol_status check_spans(const struct smol_config *c, struct smol_error *error)
 {
-    const uint64_t runs_at = CONF_FIXED_BYTES + SCHEME_BYTES * (uint64_t)c->n_schemes;
+    const uint64_t spans_at = CONF_FIXED_BYTES + SCHEME_BYTES * (uint64_t)c->n_schemes;
     uint32_t n_used = 0, n_layers = 0;
     uint64_t n_made = 0;
     enum smol_status status;
 
     for (uint32_t i = 0; i < c->n_spans; i++) {
         const struct smol_layer_span *span = &c->spans[i];
-        const uint64_t at = runs_at + RUN_BYTES * (uint64_t)i;
+        const uint64_t at = spans_at + SPAN_BYTES * (uint64_t)i;
         if (span->n_layers < 1)
-            return smol_fail(error, SMOL_E_RANGE, at, "run %u has no layers", i);
+            return smol_fail(error, SMOL_E_RANGE, at, "span %u has no layers", i);
         n_layers += span->n_layers;
         for (enum smol_slot s = SMOL_LN_1; s < SMOL_N_SLOTS; s++)
             if ((status = check_use(c, span->scheme[s], s, &n_used, at + 2 + s, error)))
                 return status;
         if (i > 0 && memcmp(span->scheme, c->spans[i - 1].scheme, SMOL_N_SLOTS) == 0)
-            return smol_fail(error, SMOL_E_CANONICAL, at, "runs %u and %u are alike, they are one",
+            return smol_fail(error, SMOL_E_CANONICAL, at, "spans %u and %u are alike, they are one",
                              i - 1, i);
         n_made += span->n_layers * made_factors(c, span);
         if (n_made > SMOL_MAX_MADE_FACTORS)
@@ -265,7 +265,7 @@ static enum smol_status check_runs(const struct smol_config *c, struct smol_erro
                              SMOL_MAX_MADE_FACTORS);
     }
     if (n_layers != c->n_layers)
-        return smol_fail(error, SMOL_E_RANGE, 4, "the runs have %u layers, the model %u", n_layers,
+        return smol_fail(error, SMOL_E_RANGE, 4, "the spans have %u layers, the model %u", n_layers,
                          c->n_layers);
     if ((status = check_use(c, c->ln_f, SMOL_LN_F, &n_used, 46, error)))
         return status;
@@ -284,11 +284,11 @@ enum smol_status smol_config_check(const struct smol_config *config, struct smol
         return smol_fail(error, SMOL_E_RANGE, 43, "%u schemes, allowed are 2..32",
                          config->n_schemes);
     if (config->n_spans < 1 || config->n_spans > config->n_layers)
-        return smol_fail(error, SMOL_E_RANGE, 44, "%u runs, allowed are 1 to the number of layers",
+        return smol_fail(error, SMOL_E_RANGE, 44, "%u spans, allowed are 1 to the number of layers",
                          config->n_spans);
     if ((status = check_schemes(config, error)))
         return status;
-    return check_runs(config, error);
+    return check_spans(config, error);
 }
 
 /* Where a scheme is among the new ones, adding it if need be. */

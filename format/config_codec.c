@@ -79,11 +79,11 @@ enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *byt
         return smol_fail(error, SMOL_E_RANGE, 43, "%u schemes, allowed are 2..%u", c.n_schemes,
                          SMOL_MAX_SCHEMES);
     if (c.n_spans < 1 || c.n_spans > SMOL_MAX_LAYERS)
-        return smol_fail(error, SMOL_E_RANGE, 44, "%u runs, allowed are 1..%u", c.n_spans,
+        return smol_fail(error, SMOL_E_RANGE, 44, "%u spans, allowed are 1..%u", c.n_spans,
                          SMOL_MAX_LAYERS);
     if (size_bytes != smol_conf_bytes(&c))
         return smol_fail(error, SMOL_E_SIZE, 0,
-                         "the configuration has %zu bytes, %u schemes and %u runs take %zu",
+                         "the configuration has %zu bytes, %u schemes and %u spans take %zu",
                          size_bytes, c.n_schemes, c.n_spans, smol_conf_bytes(&c));
     status = reserved_check(bytes, error);
     if (status)
@@ -91,7 +91,7 @@ enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *byt
     bytes += CONF_FIXED_BYTES;
     for (uint32_t i = 0; i < c.n_schemes; i++, bytes += SCHEME_BYTES)
         scheme_decode(&c.schemes[i], bytes);
-    for (uint32_t i = 0; i < c.n_spans; i++, bytes += RUN_BYTES) {
+    for (uint32_t i = 0; i < c.n_spans; i++, bytes += SPAN_BYTES) {
         c.spans[i].n_layers = smol_le16(bytes);
         memcpy(c.spans[i].scheme, bytes + 2, SMOL_N_SLOTS);
     }
@@ -101,7 +101,7 @@ enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *byt
 
 size_t smol_conf_bytes(const struct smol_config *config)
 {
-    return CONF_FIXED_BYTES + SCHEME_BYTES * config->n_schemes + RUN_BYTES * config->n_spans;
+    return CONF_FIXED_BYTES + SCHEME_BYTES * config->n_schemes + SPAN_BYTES * config->n_spans;
 }
 
 void smol_conf_encode(uint8_t *b, const struct smol_config *c)
@@ -125,7 +125,7 @@ void smol_conf_encode(uint8_t *b, const struct smol_config *c)
     b += CONF_FIXED_BYTES;
     for (uint32_t i = 0; i < c->n_schemes; i++, b += SCHEME_BYTES)
         scheme_encode(b, &c->schemes[i]);
-    for (uint32_t i = 0; i < c->n_spans; i++, b += RUN_BYTES) {
+    for (uint32_t i = 0; i < c->n_spans; i++, b += SPAN_BYTES) {
         smol_put16(b, c->spans[i].n_layers);
         memcpy(b + 2, c->spans[i].scheme, SMOL_N_SLOTS);
     }

@@ -8,9 +8,9 @@
 #define ENTRY_BYTES 24u
 #define CONF_FIXED_BYTES 56u
 #define SCHEME_BYTES 16u
-#define RUN_BYTES 8u
+#define SPAN_BYTES 8u
 #define CONF_MAX_BYTES                                                                             \
-    (CONF_FIXED_BYTES + SCHEME_BYTES * SMOL_MAX_SCHEMES + RUN_BYTES * SMOL_MAX_LAYERS)
+    (CONF_FIXED_BYTES + SCHEME_BYTES * SMOL_MAX_SCHEMES + SPAN_BYTES * SMOL_MAX_LAYERS)
 #define MAX_BODY_BYTES ((uint64_t)1 << 48)
 
 extern const uint8_t smol_magic[8];
@@ -36,7 +36,7 @@ enum smol_status smol_text_check(const uint8_t *text, size_t size_bytes, struct 
 enum smol_status smol_numbers_check(const uint8_t *data, enum smol_dtype type, uint64_t n,
                                     float max, const char *what, struct smol_error *error);
 
-/* The learned numbers of a file whose section has the right size: finite, within limits.
+/* The parameters of a file whose section has the right size: finite, within limits.
  * file_offset: where LRND begins in the file, for the error's offset. */
 enum smol_status smol_params_check(const struct smol_config *config,
                                    const struct smol_span *learned, uint64_t file_offset,

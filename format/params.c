@@ -86,7 +86,7 @@ static uint64_t layer_bytes(const struct smol_config *config, uint32_t layer)
     return at;
 }
 
-/* Where a layer begins; layer L is where the last LayerNorm does. Whole runs are stepped over, so
+/* Where a layer begins; layer L is where the last LayerNorm does. Whole spans are stepped over, so
  * that asking for every layer in turn costs little. */
 static uint64_t layer_at(const struct smol_config *config, uint32_t layer)
 {

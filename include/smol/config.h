@@ -158,15 +158,15 @@ const struct smol_method *smol_method_of(enum smol_source source, bool has_facto
  * included. The error's offset counts from the start of CONF. */
 enum smol_status smol_config_check(const struct smol_config *config, struct smol_error *error);
 
-/* Brings the schemes and runs of an otherwise valid configuration into their
- * canonical encoding: merges runs, drops unused and equal schemes, renumbers. */
+/* Brings the schemes and spans of an otherwise valid configuration into their
+ * canonical encoding: merges spans, drops unused and equal schemes, renumbers. */
 void smol_config_canonicalise(struct smol_config *config);
 
 /* The scheme of a slot of a layer. layer < L; for SMOL_LN_F it is ignored. */
 const struct smol_scheme *smol_config_scheme(const struct smol_config *config, uint32_t layer,
                                              enum smol_slot slot);
 
-/* Learned numbers of a scheme's vector of alphas or of a projection: own or shared, or of one
+/* Parameters of a scheme's vector of alphas or of a projection: own or shared, or of one
  * vector of a norm. */
 uint32_t smol_scheme_parameters(const struct smol_scheme *scheme);
 /* Whether a matrix scheme takes the file's shared vector. */
@@ -192,7 +192,7 @@ void smol_config_shape(uint32_t *rows, uint32_t *cols, const struct smol_config 
  * gains and biases may be of any kind. */
 const char *smol_config_method(const struct smol_config *config);
 
-/* Learned numbers outside wte and wpe. */
+/* Parameters outside wte and wpe. */
 uint64_t smol_config_parameters(const struct smol_config *config);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* Where the learned numbers of each tensor lie in the section LRND. SPEC.md 3.2.
+/* Where the parameters of each tensor lie in the section LRND. SPEC.md 3.2.
  * Pure functions, thread-safe.
  *
  * Advanced: may change between minor versions until 1.0. */
@@ -30,10 +30,10 @@ void smol_params_at(struct smol_params_place *place, const struct smol_config *c
 /* Bytes of a number of a type: F32, F16 or Q8. */
 uint32_t smol_dtype_bytes(enum smol_dtype type);
 
-/* Bytes of n learned numbers of a type: F32, F16 or Q8_BLOCKS. n is at most 2^40. */
+/* Bytes of n parameters of a type: F32, F16 or Q8_BLOCKS. n is at most 2^40. */
 uint64_t smol_params_array_bytes(enum smol_dtype type, uint64_t n);
 
-/* Of learned numbers of Q8_BLOCKS: numbers of a block, and its bytes, the first two of which are
+/* Of parameters of Q8_BLOCKS: numbers of a block, and its bytes, the first two of which are
  * its scale. */
 #define SMOL_Q8_BLOCK 64u
 #define SMOL_Q8_BLOCK_BYTES (SMOL_Q8_BLOCK + 2)

@@ -40,7 +40,7 @@ static inline int32_t smol_q4(const uint8_t *row, size_t i)
 void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *data, float scale,
                          size_t n);
 
-/* Numbers first.. of an array of learned numbers as floats. SPEC.md 3.2. */
+/* Numbers first.. of an array of parameters as floats. SPEC.md 3.2. */
 void smol_params_to_f32(float *values, enum smol_dtype type, const uint8_t *array, uint64_t first,
                         size_t n);
 

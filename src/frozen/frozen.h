@@ -58,6 +58,11 @@ uint32_t smol_frozen_planes(enum smol_dist dist, uint32_t d);
 /* Fills table (n_planes, 256) from alpha (d) and returns s. */
 double smol_frozen_table(int16_t *table, enum smol_dist dist, const double *alpha, uint32_t d);
 
+/* A tensor's table, in memory for all its planes, and its scale, times sigma. alphas: the scheme's
+ * d, in file encoding, or NULL for one basis. With table NULL, the number of planes alone. */
+void smol_frozen_fill(struct smol_frozen *tensor, int16_t *table, const struct smol_scheme *scheme,
+                      float sigma, const uint8_t *alphas);
+
 /* The number of a matrix slot, or of a norm slot's gain (bias: one more), in its layer. */
 uint32_t smol_frozen_number(const struct smol_config *config, uint32_t layer, enum smol_slot slot);
 

@@ -1,4 +1,4 @@
-/* Projections: P theta, entry by entry, from n learned numbers theta to all weights of a tensor,
+/* Projections: P theta, entry by entry, from n parameters theta to all weights of a tensor,
  * row by row. SPEC.md 5.8. They come in blocks of D entries, D the power of two at or over n and
  * 64, so that a product needs O(D) memory. */
 #ifndef SMOL_PROJECTION_H
@@ -12,7 +12,7 @@ struct smol_projection {
     bool is_fourier;
     const struct smol_frozen_key *key;
     uint32_t tensor;
-    uint32_t n;    /* learned numbers */
+    uint32_t n;    /* parameters */
     uint32_t size; /* D */
     double sigma;
 };

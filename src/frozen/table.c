@@ -1,4 +1,5 @@
 /* From coefficients to tables of integers, one for each plane. SPEC.md 5.5 and 5.6. */
+#include "base/number.h"
 #include "frozen/frozen.h"
 
 #include <math.h>
@@ -47,4 +48,22 @@ double smol_frozen_table(int16_t *table, enum smol_dist dist, const double *alph
             table[p * SMOL_TABLE_ENTRIES + u] =
                 s == 0 ? 0 : (int16_t)round_half_even(entry(dist, alpha, d, p, u) / s);
     return s;
+}
+
+void smol_frozen_fill(struct smol_frozen *f, int16_t *table, const struct smol_scheme *s,
+                      float sigma, const uint8_t *alphas)
+{
+    const uint32_t d = alphas ? s->d : 1;
+    double alpha[SMOL_MAX_BASES] = {1.0};
+    float stored[SMOL_MAX_BASES];
+
+    f->n_planes = smol_frozen_planes(s->dist, d);
+    f->table = table;
+    if (!table)
+        return;
+    if (alphas)
+        smol_params_to_f32(stored, s->alpha_type, alphas, 0, d);
+    for (uint32_t k = 0; alphas && k < d; k++)
+        alpha[k] = (double)stored[k];
+    f->scale = (double)sigma * smol_frozen_table(table, s->dist, alpha, d);
 }

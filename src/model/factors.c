@@ -23,28 +23,20 @@ void smol_factor_frozen(struct smol_frozen *f, int16_t *table, const struct smol
                         const struct smol_frozen_key *key, const uint8_t *learned)
 {
     const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
-    const struct smol_scheme own = smol_factor_scheme(s, is_b);
-    double alpha[SMOL_MAX_BASES];
-    float stored[SMOL_MAX_BASES];
     struct smol_params_place at;
     uint32_t rows, cols;
 
     smol_params_at(&at, config, layer, slot);
     smol_config_shape(&rows, &cols, config, slot);
-    smol_params_to_f32(stored, s->alpha_type, learned + (is_b ? at.bias_alphas : at.alphas), 0,
-                       s->d);
-    for (uint32_t k = 0; k < s->d; k++)
-        alpha[k] = (double)stored[k];
     *f = (struct smol_frozen){
         .key = key,
         .tensor = smol_frozen_number(config, layer, slot),
         .purpose = is_b ? SMOL_PURPOSE_FACTOR_B : SMOL_PURPOSE_FACTOR_A,
         .rows = is_b ? rows : s->rank,
         .cols = is_b ? s->rank : cols,
-        .n_planes = smol_frozen_planes(s->dist, s->d),
-        .table = table,
     };
-    f->scale = (double)own.sigma * smol_frozen_table(table, s->dist, alpha, s->d);
+    smol_frozen_fill(f, table, s, smol_factor_scheme(s, is_b).sigma,
+                     learned + (is_b ? at.bias_alphas : at.alphas));
 }
 
 /* A row block at a time, since a row is reached through those before it in its block. Integers take

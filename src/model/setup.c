@@ -1,33 +1,9 @@
-/* From a file's schemes and learned numbers to tensors ready to multiply with. SPEC.md 5 and 6. */
+/* From a file's schemes and parameters to tensors ready to multiply with. SPEC.md 5 and 6. */
 #include "base/bytes.h"
 #include "model/factors.h"
 #include "model/model.h"
 
 #include <smol/params.h>
-
-/* d learned numbers as doubles. */
-static void load_alphas(double *alpha, const struct smol_file *file, const struct smol_scheme *s,
-                        uint64_t offset)
-{
-    float f[SMOL_MAX_BASES];
-
-    smol_params_to_f32(f, s->alpha_type, file->learned.data + offset, 0, s->d);
-    for (uint32_t k = 0; k < s->d; k++)
-        alpha[k] = (double)f[k];
-}
-
-/* The table of one vector of alphas, in memory of the arena's. */
-static void make_table(struct smol_frozen *f, const struct smol_scheme *s, const double *alpha,
-                       uint32_t d, struct smol_arena *arena)
-{
-    int16_t *table;
-
-    f->n_planes = smol_frozen_planes(s->dist, d);
-    table = smol_arena_take(arena, f->n_planes * SMOL_TABLE_ENTRIES, sizeof *table);
-    f->table = table;
-    if (table)
-        f->scale = (double)s->sigma * smol_frozen_table(table, s->dist, alpha, d);
-}
 
 /* Factors as the products read them: in place, but 8-bit ones as floats in memory of the arena's.
  */
@@ -125,17 +101,20 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
     const struct smol_scheme *s = smol_config_scheme(session->config, layer, slot);
     const uint8_t *learned = session->file->learned.data;
     struct matrix made = {.rank = s->rank, .type = s->value_type};
-    double alpha[SMOL_MAX_BASES] = {1.0};
+    const bool has_alphas = s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED;
     struct smol_params_place at;
 
     smol_params_at(&at, session->config, layer, slot);
-    if (s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED)
-        load_alphas(alpha, session->file, s, at.alphas);
     made.frozen.key = &session->key;
     made.frozen.tensor = smol_frozen_number(session->config, layer, slot);
     made.frozen.purpose = SMOL_PURPOSE_MATRIX;
     smol_config_shape(&made.frozen.rows, &made.frozen.cols, session->config, slot);
-    make_table(&made.frozen, s, alpha, s->source == SMOL_MATRIX_NOLA ? 1 : s->d, arena);
+    smol_frozen_fill(
+        &made.frozen,
+        smol_arena_take(arena,
+                        smol_frozen_planes(s->dist, has_alphas ? s->d : 1) * SMOL_TABLE_ENTRIES,
+                        sizeof *made.frozen.table),
+        s, s->sigma, has_alphas ? learned + at.alphas : NULL);
     if (smol_scheme_projects(s)) {
         made.projected = smol_projected(session->config, layer, slot, &session->key, learned);
         made.projected.fft = session->ffts[smol_fft_index(made.projected.p.size)];
@@ -157,16 +136,12 @@ static void frozen_vector(float *v, struct smol_session *session, const struct s
                           uint64_t alphas_at, uint32_t number, bool is_gain)
 {
     int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
-    double alpha[SMOL_MAX_BASES];
     struct smol_frozen f = {
         .key = &session->key, .tensor = number, .purpose = SMOL_PURPOSE_VECTOR, .rows = 1};
     int16_t *w = session->workers[0].scratch;
 
-    load_alphas(alpha, session->file, s, alphas_at);
     f.cols = session->config->width;
-    f.n_planes = smol_frozen_planes(s->dist, s->d);
-    f.table = table;
-    f.scale = (double)s->sigma * smol_frozen_table(table, s->dist, alpha, s->d);
+    smol_frozen_fill(&f, table, s, s->sigma, session->file->learned.data + alphas_at);
     smol_frozen_weights(w, &f, 0, 1);
     for (uint32_t c = 0; c < f.cols; c++) {
         const float value = (float)(f.scale * (double)w[c]);

@@ -67,15 +67,9 @@ static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key
                         const struct smol_scheme *s, uint64_t alphas_at, struct scratch *scratch)
 {
     const bool is_norm = s->kind == SMOL_NORM;
-    const uint32_t d = !is_norm && s->source == SMOL_MATRIX_NOLA ? 1 : s->d;
-    double alpha[SMOL_MAX_BASES] = {1.0};
-    float stored[SMOL_MAX_BASES];
+    const bool has_alphas =
+        is_norm || s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED;
 
-    if (s->kind == SMOL_NORM || s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED) {
-        smol_params_to_f32(stored, s->alpha_type, file->learned.data + alphas_at, 0, s->d);
-        for (uint32_t k = 0; k < s->d; k++)
-            alpha[k] = (double)stored[k];
-    }
     *f = (struct smol_frozen){
         .key = key,
         .tensor = smol_frozen_number(&file->config, t->layer, t->slot) +
@@ -83,10 +77,9 @@ static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key
         .purpose = is_norm ? SMOL_PURPOSE_VECTOR : SMOL_PURPOSE_MATRIX,
         .rows = t->rows,
         .cols = t->cols,
-        .n_planes = smol_frozen_planes(s->dist, d),
-        .table = scratch->table,
     };
-    f->scale = (double)s->sigma * smol_frozen_table(scratch->table, s->dist, alpha, d);
+    smol_frozen_fill(f, scratch->table, s, s->sigma,
+                     has_alphas ? file->learned.data + alphas_at : NULL);
 }
 
 /* values (K) += row of B A, terms in the order of the rank. */
