@@ -1,6 +1,7 @@
 /* Writing a corpus: text in pieces is split at separators, encoded and appended. SPEC.md appendix
  * C. */
 #include "base/error.h"
+#include "train/alloc.h"
 #include "train/corpus/corpus.h"
 
 #include <smol/io.h>
@@ -52,9 +53,11 @@ void smol_corpus_writer_abort(struct smol_corpus_writer *w)
     free(w);
 }
 
-static enum smol_status append_memory(struct smol_corpus_writer *w, const void *bytes, size_t n,
-                                      struct smol_error *error)
+static enum smol_status append(struct smol_corpus_writer *w, const void *bytes, size_t n,
+                               struct smol_error *error)
 {
+    if (w->file)
+        return smol_writer_append(w->file, bytes, n, error);
     if (n > w->capacity - w->size) {
         const size_t capacity = 2 * w->capacity + n;
         uint8_t *larger = capacity > SIZE_MAX / 4 ? NULL : realloc(w->memory, capacity);
@@ -69,26 +72,17 @@ static enum smol_status append_memory(struct smol_corpus_writer *w, const void *
     return SMOL_OK;
 }
 
-static enum smol_status append(struct smol_corpus_writer *w, const void *bytes, size_t n,
-                               struct smol_error *error)
-{
-    if (w->file)
-        return smol_writer_append(w->file, bytes, n, error);
-    return append_memory(w, bytes, n, error);
-}
-
 enum smol_status smol_corpus_writer_open(struct smol_corpus_writer **writer,
                                          const struct smol_file *tokenizer, const char *path,
                                          struct smol_error *error)
 {
     static const uint8_t header[SMOL_CORPUS_HEADER_BYTES];
     /* Its state wants an alignment of 64, beyond what calloc promises. */
-    struct smol_corpus_writer *w = aligned_alloc(64, smol_round_up(sizeof *w, 64));
+    struct smol_corpus_writer *w = smol_train_alloc(1, sizeof *w);
     enum smol_status status = SMOL_OK;
 
     if (!w)
         return smol_fail_memory(error);
-    memset(w, 0, sizeof *w);
     w->tokenizer = tokenizer;
     w->width = smol_corpus_width(tokenizer->config.vocab);
     w->pending = malloc(PENDING_BYTES);

@@ -20,7 +20,8 @@ const char *smol_train_method(const struct smol_train_options *o)
                                                                   : "mixed";
 }
 
-static enum smol_status check_model(const struct smol_train_options *o, struct smol_error *error)
+/* What is wrong with the model, in words; or NULL. */
+static const char *wrong_model(const struct smol_train_options *o)
 {
     const char *wrong = smol_schemes_wrong(o, false);
 
@@ -50,13 +51,10 @@ static enum smol_status check_model(const struct smol_train_options *o, struct s
         wrong = "gains must be over 0";
     else if (!(o->embedding_std > 0 && o->embedding_std < 1e6))
         wrong = "the standard deviation of the embeddings must be over 0";
-    if (wrong)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
-    return SMOL_OK;
+    return wrong;
 }
 
-static enum smol_status check_hyperparameters(const struct smol_train_options *o,
-                                              struct smol_error *error)
+static const char *wrong_hyperparameters(const struct smol_train_options *o)
 {
     const char *wrong = NULL;
 
@@ -87,9 +85,7 @@ static enum smol_status check_hyperparameters(const struct smol_train_options *o
     else if (o->comm &&
              (o->comm->size < 1 || o->comm->rank >= o->comm->size || o->batch % o->comm->size != 0))
         wrong = "the number of processes must divide the batch";
-    if (wrong)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
-    return SMOL_OK;
+    return wrong;
 }
 
 enum smol_status smol_train_config(struct smol_config *out, const struct smol_train_options *o,
@@ -106,12 +102,10 @@ enum smol_status smol_train_config(struct smol_config *out, const struct smol_tr
                             .seed = o->seed,
                             .wte_type = o->embedding_type,
                             .wpe_type = o->embedding_type};
-    enum smol_status status = check_model(o, error);
+    const char *model = wrong_model(o), *wrong = model ? model : wrong_hyperparameters(o);
+    enum smol_status status = wrong ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong)
+                                    : smol_train_schemes(&c, o, error);
 
-    if (status == SMOL_OK)
-        status = check_hyperparameters(o, error);
-    if (status == SMOL_OK)
-        status = smol_train_schemes(&c, o, error);
     if (status == SMOL_OK)
         status = smol_config_check(&c, error);
     if (status == SMOL_OK)
