@@ -212,8 +212,8 @@ Test(train_rules, malformed_rules)
         "[{\"tensors\": \"\", \"d\": 1}]",
         "[{\"tensors\": \"a b\", \"d\": 1}]",
         "[{\"tensors\": 3, \"d\": 1}]",
-        "[{\"tensors\": \"0123456789012345678901234567890123456789012345678901234567890123\", "
-        "\"d\": 1}]",
+        ("[{\"tensors\": \"0123456789012345678901234567890123456789012345678901234567890123\", "
+         "\"d\": 1}]"),
         "[{\"tensors\": \"*\", \"method\": \"full\"}]",
         "[{\"tensors\": \"*\", \"method\": \"other\"}]",
         "[{\"tensors\": \"*\", \"method\": \"a method of a name that is too long\"}]",
@@ -257,8 +257,8 @@ Test(train_rules, rules_that_contradict)
         "[{\"tensors\": \"*\", \"rank\": 4097}]",
         "[{\"tensors\": \"ln_f\", \"norms\": \"alpha\", \"d\": 65}]",
         "[{\"tensors\": \"*\", \"method\": \"fastfood\", \"d\": 1048577}]",
-        "[{\"tensors\": \"*.attn.*\", \"method\": \"alpha-global\"}, {\"tensors\": \"*.mlp.*\", "
-        "\"method\": \"alpha-global\", \"d\": 6}]"};
+        ("[{\"tensors\": \"*.attn.*\", \"method\": \"alpha-global\"}, {\"tensors\": \"*.mlp.*\", "
+         "\"method\": \"alpha-global\", \"d\": 6}]")};
     struct smol_error error;
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
