@@ -159,6 +159,14 @@ def test_memory(folder):
     assert sanitized or done['stats']['peak_memory_bytes'] < m.stat().st_size + cache + 4e6, done['stats']
 
 
+def test_memory_is_its_own(folder):
+    """Not what the process that started it had: the system counts that on across exec."""
+    m = model(folder)
+    large = bytearray(b'x') * (200 << 20)
+    done = json.loads(run(smolrun, m, '-p', 'a', '-n', '2', '--json').stdout)
+    assert len(large) > 1e8 and (sanitized or 1e6 < done['stats']['peak_memory_bytes'] < 5e7), done['stats']
+
+
 def test_session_options(folder):
     """Instruction sets, kept weights and batches change nothing; smaller caches and approximate products have a text of their own."""
     m = model(folder, '--method', 'alpha', '--d', '9', '--context', '200', '--width', '64')
