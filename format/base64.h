@@ -8,7 +8,8 @@
 
 #define SMOL_BASE64_MAX 216u /* letters, enough for 160 bytes */
 
-/* Exactly size_bytes from exactly length letters; false if they are not their one spelling. */
+/* Decodes exactly size_bytes from exactly length letters; false unless they are the canonical
+ * encoding. */
 bool smol_base64_decode(uint8_t *bytes, size_t size_bytes, const char *text, size_t length);
 
 /* Letters written, without the terminating zero, which text has room for too. */

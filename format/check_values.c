@@ -71,7 +71,7 @@ static enum smol_status check_array(const uint8_t *learned, uint64_t at, enum sm
                             smol_numbers_check(learned + at, type, n, max, what, error), error);
 }
 
-/* The numbers of one slot: array after array, for blocks of 8 bits end with each. */
+/* The values of one slot, array after array, since 8-bit blocks end with each. */
 static enum smol_status check_slot(const struct smol_config *config, uint32_t layer,
                                    enum smol_slot slot, const uint8_t *learned,
                                    uint64_t file_offset, struct smol_error *error)
@@ -135,8 +135,8 @@ enum smol_status smol_params_check(const struct smol_config *config,
     return check_slot(config, 0, SMOL_LN_F, learned->data, file_offset, error);
 }
 
-/* Past the columns of a row of 4-bit numbers all is zero. data_at: where the table's rows are in
- * the file. */
+/* Past the columns of a row of 4-bit values everything is zero. data_at: where the table's rows are
+ * in the file. */
 static enum smol_status check_q4_tail(const struct smol_table_view *t, uint64_t data_at,
                                       uint64_t multipliers_at, struct smol_error *error)
 {
@@ -157,8 +157,8 @@ static enum smol_status check_q4_tail(const struct smol_table_view *t, uint64_t 
     return SMOL_OK;
 }
 
-/* One embedding table: finite numbers, sane scales, zeros past the columns. part: where they are in
- * the file. */
+/* One embedding table: finite values, scales within limits, zeros past the columns. part: where
+ * they are in the file. */
 static enum smol_status check_table(const struct smol_table_view *t,
                                     const struct smol_table_layout *part, struct smol_error *error)
 {

@@ -106,8 +106,8 @@ static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, ui
         return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a matrix is unknown",
                          i, s->source);
     if (is_unit && s->d != 1)
-        return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, a unit basis has 1", i,
-                         s->d);
+        return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, but a unit basis has 1",
+                         i, s->d);
     if (s->source == SMOL_MATRIX_UNIT &&
         (status = unused(s->alpha_type, at + 6, i, "type of alphas", error)))
         return status;
@@ -120,8 +120,8 @@ static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, ui
         return smol_fail(error, SMOL_E_RANGE, at + 4, "scheme %u: factors of rank 0", i);
     if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) &&
         (!smol_scheme_is_shared(s) || !smol_scheme_projects(s)))
-        return smol_fail(error, SMOL_E_RANGE, at,
-                         "scheme %u: a gain for each layer takes a shared projection", i);
+        return smol_fail(error, SMOL_E_RANGE, at, "scheme %u: layer gains need a shared projection",
+                         i);
     if ((s->rank == 0 || is_nola) && (s->terms & STORED_TERMS) == 0)
         return unused(s->value_type, at + 7, i, "type of factors", error);
     if (!smol_dtype_holds(s->value_type, SMOL_OF_PARAMETERS))
@@ -172,7 +172,7 @@ static enum smol_status check_against(const struct smol_config *c, uint32_t i, u
             (s->source != o->source || smol_scheme_parameters(s) != smol_scheme_parameters(o) ||
              s->alpha_type != o->alpha_type))
             return smol_fail(error, SMOL_E_RANGE, at,
-                             "schemes %u and %u disagree on the shared numbers", j, i);
+                             "schemes %u and %u disagree on the shared parameters", j, i);
     }
     return SMOL_OK;
 }
@@ -209,12 +209,13 @@ static enum smol_status check_use(const struct smol_config *c, uint8_t index, en
         return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u does not exist, there are %u",
                          index, c->n_schemes);
     if (c->schemes[index].kind != (norm ? SMOL_NORM : SMOL_MATRIX))
-        return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u is not one for a %s", index,
+        return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u is not for a %s", index,
                          norm ? "norm" : "matrix");
     if (smol_scheme_sparse(&c->schemes[index]) > cols)
-        return smol_fail(error, SMOL_E_RANGE, offset,
-                         "scheme %u has %u numbers of a sparse row, a row here has %u", index,
-                         c->schemes[index].dimensions, cols);
+        return smol_fail(
+            error, SMOL_E_RANGE, offset,
+            "scheme %u has %u parameters in a sparse row, a row here has only %u columns", index,
+            c->schemes[index].dimensions, cols);
     if (index > *n_used)
         return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u is used before scheme %u",
                          index, *n_used);

@@ -72,7 +72,7 @@ enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *byt
 
     if (size_bytes < CONF_FIXED_BYTES)
         return smol_fail(error, SMOL_E_SIZE, 0,
-                         "the configuration has %zu bytes, it takes at least %u", size_bytes,
+                         "the configuration has %zu bytes, it needs at least %u", size_bytes,
                          CONF_FIXED_BYTES);
     fixed_decode(&c, bytes);
     if (c.n_schemes < 2 || c.n_schemes > SMOL_MAX_SCHEMES)

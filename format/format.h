@@ -18,7 +18,7 @@ extern const uint8_t smol_magic[8];
 /* Sections in file order. */
 enum section { CONF, LRND, TOKN, CARD, EMBD, N_SECTIONS };
 
-/* Four letters, and the power of two that a section's place is a multiple of. */
+/* Four letters, and the power of two that a section is aligned to. */
 extern const char smol_section_name[N_SECTIONS][5];
 extern const uint8_t smol_section_alignment[N_SECTIONS];
 
@@ -32,7 +32,8 @@ void smol_conf_encode(uint8_t *bytes, const struct smol_config *config);
 /* UTF-8 without control characters but line feed and tab. The error's offset counts from text. */
 enum smol_status smol_text_check(const uint8_t *text, size_t size_bytes, struct smol_error *error);
 
-/* Finite numbers; the error's offset counts from data. max: the largest magnitude allowed. */
+/* Checks for finite values; the error's offset counts from data. max: the largest magnitude
+ * allowed. */
 enum smol_status smol_numbers_check(const uint8_t *data, enum smol_dtype type, uint64_t n,
                                     float max, const char *what, struct smol_error *error);
 
@@ -42,11 +43,11 @@ enum smol_status smol_params_check(const struct smol_config *config,
                                    const struct smol_span *learned, uint64_t file_offset,
                                    struct smol_error *error);
 
-/* The same for the embeddings, with their padding; embd_at: where EMBD begins. */
+/* The same for the embeddings and their padding; embd_at: where EMBD begins. */
 enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t embd_at,
                                        struct smol_error *error);
 
-/* Bytes from..to - 1 are zero; the error's offset is that of the first that is not. */
+/* Checks that bytes from..to - 1 are zero; the error's offset is that of the first that is not. */
 enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t to,
                                   struct smol_error *error);
 

@@ -58,7 +58,7 @@ enum smol_status smol_hash_compare(const struct smol_file *file,
 {
     if (memcmp(hash, file->hash, SMOL_HASH_BYTES) != 0)
         return smol_fail(error, SMOL_E_HASH, file->body_bytes,
-                         "the hash is not that of the file: it was changed");
+                         "hash mismatch: the file was modified");
     return SMOL_OK;
 }
 

@@ -76,7 +76,7 @@ static enum smol_status decode_file(uint8_t *bytes, size_t size_bytes, const uin
     bool have = smol_minisign_line(&line, &length, text, text_bytes, &at);
 
     if (have && length > COMMENT_MAX_BYTES)
-        return smol_fail(error, SMOL_E_KEY, COMMENT_MAX_BYTES, "a line of over %u bytes",
+        return smol_fail(error, SMOL_E_KEY, COMMENT_MAX_BYTES, "a line longer than %u bytes",
                          COMMENT_MAX_BYTES);
     if (have && is_comment(line, length)) {
         line_at = at;
@@ -86,7 +86,7 @@ static enum smol_status decode_file(uint8_t *bytes, size_t size_bytes, const uin
     }
     if (!have || !smol_base64_decode(bytes, size_bytes, line, length))
         return smol_fail(error, SMOL_E_KEY, line_at,
-                         "not the base64 of %zu bytes that a minisign key file holds", size_bytes);
+                         "not base64 of %zu bytes, as in a minisign key file", size_bytes);
     while (smol_minisign_line(&rest, &extra, text, text_bytes, &at))
         if (extra > 0)
             return smol_fail(error, SMOL_E_KEY, at, "text after the key");
@@ -133,18 +133,17 @@ static enum smol_status decode_secret(uint8_t b[SECRET_BYTES], bool *encrypted, 
     if (status)
         return status;
     if (memcmp(b, "Ed", 2) != 0 || memcmp(b + 4, "B2", 2) != 0)
-        return smol_fail(error, SMOL_E_KEY, SMOL_NO_OFFSET,
-                         "not an Ed25519 secret key of minisign's");
+        return smol_fail(error, SMOL_E_KEY, SMOL_NO_OFFSET, "not a minisign Ed25519 secret key");
     *encrypted = memcmp(b + 2, "Sc", 2) == 0;
     if (!*encrypted && smol_le16(b + 2) != 0)
         return smol_fail(error, SMOL_E_KEY, SMOL_NO_OFFSET,
                          "the secret key is encrypted in an unknown way");
     if (*encrypted && smol_le64(b + 38) > OPS_LIMIT_MAX)
         return smol_fail(error, SMOL_E_KEY, SMOL_NO_OFFSET,
-                         "the secret key demands over 2^30 operations to decrypt");
+                         "decrypting the secret key takes over 2^30 operations");
     if (*encrypted && smol_le64(b + 46) > MEM_LIMIT_MAX)
         return smol_fail(error, SMOL_E_KEY, SMOL_NO_OFFSET,
-                         "the secret key demands over 4 GiB to decrypt");
+                         "decrypting the secret key takes over 4 GiB");
     return SMOL_OK;
 }
 
@@ -231,7 +230,7 @@ enum smol_status smol_secret_key_parse(struct smol_secret_key *key, const uint8_
         status = open_secret(b, text, size_bytes, password, error);
     if (!status && !halves_agree(b + SECRET_CLEAR_BYTES + 8))
         status = smol_fail(error, SMOL_E_KEY, SMOL_NO_OFFSET,
-                           "the secret key's two halves do not belong together");
+                           "the secret and the public half of the key do not match");
     if (!status) {
         memcpy(key->key_number, b + SECRET_CLEAR_BYTES, sizeof key->key_number);
         memcpy(key->key, b + SECRET_CLEAR_BYTES + 8, sizeof key->key);

@@ -1,4 +1,4 @@
-/* Where sections and embeddings lie, and the directory's checksum. SPEC.md 2 and 3.3. */
+/* Where sections and embeddings are, and the directory's checksum. SPEC.md 2 and 3.3. */
 #include "base/bytes.h"
 #include "format/format.h"
 
@@ -9,7 +9,7 @@ const uint8_t smol_magic[8] = {0x89, 'S', 'M', 'O', 'L', '\r', '\n', 0x1a};
 const char smol_section_name[N_SECTIONS][5] = {"CONF", "LRND", "TOKN", "CARD", "EMBD"};
 const uint8_t smol_section_alignment[N_SECTIONS] = {8, 8, 8, 8, 64};
 
-/* The limits keep these far below 2^64: rows < 2^24, cols <= 2^16, 4 bytes a number. */
+/* The limits keep these far below 2^64: rows < 2^24, cols <= 2^16, 4 bytes a value. */
 static uint64_t place_table(struct smol_table_layout *at, enum smol_dtype type, uint32_t rows,
                             uint32_t cols, uint64_t begin)
 {

@@ -1,5 +1,4 @@
-/* Detached signatures in minisign's files: what a .minisig says, whether it holds, and making one.
- * SPEC.md 4. */
+/* Detached signatures in minisign's files: reading, verifying and making a .minisig. SPEC.md 4. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/base64.h"
@@ -25,7 +24,8 @@ static enum smol_status check_comment(const char *text, size_t size_bytes, size_
                                       struct smol_error *error)
 {
     if (size_bytes > max_bytes)
-        return smol_fail(error, SMOL_E_TEXT, max_bytes, "a comment of over %zu bytes", max_bytes);
+        return smol_fail(error, SMOL_E_TEXT, max_bytes, "a comment longer than %zu bytes",
+                         max_bytes);
     if (memchr(text, '\n', size_bytes))
         return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "a comment of more than one line");
     return smol_text_check((const uint8_t *)text, size_bytes, error);
@@ -33,7 +33,7 @@ static enum smol_status check_comment(const char *text, size_t size_bytes, size_
 
 /* ---- reading ---- */
 
-/* The next line's text behind its prefix; fails with KEY. */
+/* The next line's text after its prefix; fails with KEY. */
 static enum smol_status comment_line(const char **comment, size_t *length, const char *prefix,
                                      size_t max_bytes, const uint8_t *text, size_t size_bytes,
                                      size_t *at, struct smol_error *error)
@@ -44,10 +44,10 @@ static enum smol_status comment_line(const char **comment, size_t *length, const
 
     if (!smol_minisign_line(&line, &n, text, size_bytes, at) || n < n_prefix ||
         memcmp(line, prefix, n_prefix) != 0)
-        return smol_fail(error, SMOL_E_KEY, begin,
-                         "no line that begins with \"%s\", as a .minisig has", prefix);
+        return smol_fail(error, SMOL_E_KEY, begin, "expected a line that begins with \"%s\"",
+                         prefix);
     if (n - n_prefix > max_bytes)
-        return smol_fail(error, SMOL_E_KEY, begin, "a comment of over %zu bytes", max_bytes);
+        return smol_fail(error, SMOL_E_KEY, begin, "a comment longer than %zu bytes", max_bytes);
     *comment = line + n_prefix;
     *length = n - n_prefix;
     return SMOL_OK;
@@ -63,13 +63,12 @@ static enum smol_status base64_line(uint8_t *bytes, size_t n_bytes, const uint8_
 
     if (!smol_minisign_line(&line, &n, text, size_bytes, at) ||
         !smol_base64_decode(bytes, n_bytes, line, n))
-        return smol_fail(error, SMOL_E_KEY, begin,
-                         "not the base64 of the %zu bytes that a .minisig has here", n_bytes);
+        return smol_fail(error, SMOL_E_KEY, begin, "expected base64 of %zu bytes", n_bytes);
     return SMOL_OK;
 }
 
-/* The signed bytes of both signatures come from the text as it is; the untrusted comment may be any
- * bytes, since nothing protects or shows them. */
+/* Both signatures cover the text as it is. The untrusted comment may be any bytes, since nothing
+ * protects or shows it. */
 static enum smol_status parse(struct smol_minisig *s, const uint8_t *text, size_t size_bytes,
                               struct smol_error *error)
 {
@@ -155,8 +154,9 @@ enum smol_status smol_minisig_check(const struct smol_minisig *signature,
         size_bytes = sizeof hash;
     }
     if (crypto_sign_verify_detached(signature->signature, bytes, size_bytes, key->key) != 0)
-        return smol_fail(error, SMOL_E_SIGNATURE, SMOL_NO_OFFSET,
-                         "the signature is not of this file and key: one of them was changed");
+        return smol_fail(
+            error, SMOL_E_SIGNATURE, SMOL_NO_OFFSET,
+            "the signature does not match this file and key: one of them was modified");
     make_global(&global, signature);
     if (crypto_sign_verify_detached(signature->global_signature, global.bytes, global.size_bytes,
                                     key->key) != 0)

@@ -3,7 +3,7 @@
 #include <smol/config.h>
 #include <string.h>
 
-/* The place of a name among n, some of which may be NULL; n if it is not there. */
+/* The index of a name among n, some of which may be NULL; n if it is not there. */
 static unsigned find(const char *const *names, unsigned n, const char *name)
 {
     unsigned i = 0;

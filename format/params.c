@@ -67,7 +67,7 @@ static uint64_t place_slot(struct smol_params_place *place, const struct smol_co
                                 : place_matrix(place, s, rows, cols, at);
 }
 
-/* Of a layer's gain, which stands before its slots. */
+/* Bytes of a layer's gain, which comes before its slots. */
 static uint64_t gain_bytes(const struct smol_config *config, uint32_t layer)
 {
     const struct smol_scheme *s = smol_config_layer_gain(config, layer);

@@ -1,6 +1,6 @@
 /* The reader: bytes to a checked view, outside in: header, directory, gaps, checksums, contents.
- * SPEC.md 2 and 3. Every size is compared with the bytes that are there before anything behind it
- * is looked at. */
+ * SPEC.md 2 and 3. Every size is compared with the bytes that are there before anything after it is
+ * looked at. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/format.h"
@@ -8,7 +8,7 @@
 
 #include <xxhash.h>
 
-/* Where each section lies; size 0 for one that is absent. */
+/* Where each section is; size 0 if it is absent. */
 struct places {
     uint64_t at[N_SECTIONS], size[N_SECTIONS], checksum[N_SECTIONS];
 };
@@ -28,7 +28,7 @@ static enum smol_status check_header(const uint8_t *b, size_t size, struct smol_
         return smol_fail(error, SMOL_E_RANGE, 12, "%u sections, allowed are 2..5",
                          smol_le16(b + 12));
     if (smol_le64(b + 16) > MAX_BODY_BYTES)
-        return smol_fail(error, SMOL_E_RANGE, 16, "the body is stated to be over 2^48 bytes");
+        return smol_fail(error, SMOL_E_RANGE, 16, "the stated size of the body is over 2^48 bytes");
     return SMOL_OK;
 }
 
@@ -59,7 +59,7 @@ static enum smol_status read_entry(struct places *p, const uint8_t *b, uint64_t 
         s++;
     if (s == N_SECTIONS)
         return smol_fail(error, SMOL_E_SECTION, entry_at,
-                         "a section unknown, repeated or out of order");
+                         "a section is unknown, repeated or out of order");
     if (smol_le32(e + 4) != 0)
         return smol_fail(error, SMOL_E_RESERVED, entry_at + 4,
                          "reserved flags of section %s are set", smol_section_name[s]);
@@ -84,7 +84,7 @@ static enum smol_status place_sections(struct places *p, const uint8_t *b, uint6
         const uint64_t begin = smol_round_up(at, smol_section_alignment[s]);
         if (begin > body || p->size[s] > body - begin)
             return smol_fail(error, SMOL_E_SIZE, begin,
-                             "section %s reaches over the end of the body", smol_section_name[s]);
+                             "section %s extends past the end of the body", smol_section_name[s]);
         if ((status = smol_zeros_check(b, at, begin, error)))
             return status;
         p->at[s] = begin;
@@ -145,15 +145,15 @@ static enum smol_status check_sizes(const struct smol_config *c, const struct pl
 
     if (p->size[LRND] != learned)
         return smol_fail(error, SMOL_E_SIZE, p->size[LRND] ? p->at[LRND] : HEADER_BYTES,
-                         "section LRND has %llu bytes, the configuration demands %llu",
+                         "section LRND has %llu bytes, the configuration requires %llu",
                          (unsigned long long)p->size[LRND], (unsigned long long)learned);
     if (p->size[EMBD] != embeddings)
         return smol_fail(error, SMOL_E_SIZE, p->at[EMBD],
-                         "section EMBD has %llu bytes, the configuration demands %llu",
+                         "section EMBD has %llu bytes, the configuration requires %llu",
                          (unsigned long long)p->size[EMBD], (unsigned long long)embeddings);
     if (p->size[TOKN] != 0 && c->tokenizer == SMOL_TOKENIZER_BYTES)
         return smol_fail(error, SMOL_E_SECTION, p->at[TOKN],
-                         "section TOKN has no place in a model of byte tokens");
+                         "a model of byte tokens cannot have section TOKN");
     if (p->size[TOKN] == 0 && c->tokenizer != SMOL_TOKENIZER_BYTES)
         return smol_fail(error, SMOL_E_SECTION, HEADER_BYTES, "section TOKN is missing");
     return SMOL_OK;

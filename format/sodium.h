@@ -4,9 +4,9 @@
 
 #include <smol/status.h>
 
-/* Before anything of libsodium that wants it, random numbers above all: without it threads may not
- * draw them at once. Any number of times, from any thread. IO if the system has no random numbers.
- */
+/* To be called before anything of libsodium that needs it, above all random numbers, which threads
+ * may otherwise not draw at the same time. Any number of times, from any thread. IO if the system
+ * has no random numbers. */
 enum smol_status smol_sodium_start(struct smol_error *error);
 
 #endif

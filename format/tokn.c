@@ -84,8 +84,8 @@ struct smol_span smol_tokn_special(const struct smol_tokn *t, uint32_t i)
     return (struct smol_span){p + 1, *p};
 }
 
-/* Left parts are taken apart at once, right parts wait, in a ring: each that waits has at least one
- * byte to come, so that what is overwritten is beyond the room. */
+/* Left parts are taken apart at once; right parts wait in a ring. Each of those has at least one
+ * byte to come, so what is overwritten would not have fitted anyway. */
 size_t smol_tokn_expand(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_tokn *t, uint32_t k)
 {
     uint32_t waiting[SMOL_MAX_TOKEN_BYTES];
@@ -109,18 +109,19 @@ static enum smol_status check_header(const uint8_t *b, size_t size, uint32_t voc
                                      struct smol_error *error)
 {
     if (size < SMOL_TOKN_HEADER_BYTES)
-        return smol_fail(error, SMOL_E_SIZE, 0, "section TOKN has %zu bytes, it takes at least 12",
+        return smol_fail(error, SMOL_E_SIZE, 0, "section TOKN has %zu bytes, it needs at least 12",
                          size);
     if (b[0] != 0)
-        return smol_fail(error, SMOL_E_ENUM, 0, "pattern %u that splits text is unknown", b[0]);
+        return smol_fail(error, SMOL_E_ENUM, 0, "text-splitting pattern %u is unknown", b[0]);
     if (b[1] != 0)
         return smol_fail(error, SMOL_E_RESERVED, 1, "reserved bits of the tokenizer are set");
     if (smol_le16(b + 2) > SMOL_MAX_SPECIALS)
         return smol_fail(error, SMOL_E_RANGE, 2, "%u special tokens, allowed are 0..256",
                          smol_le16(b + 2));
     if (smol_le16(b + 4) > smol_le16(b + 2))
-        return smol_fail(error, SMOL_E_RANGE, 4, "%u special tokens before the bytes, there are %u",
-                         smol_le16(b + 4), smol_le16(b + 2));
+        return smol_fail(error, SMOL_E_RANGE, 4,
+                         "%u special tokens before the bytes, but only %u in all", smol_le16(b + 4),
+                         smol_le16(b + 2));
     if (smol_le16(b + 6) != 0)
         return smol_fail(error, SMOL_E_RESERVED, 6, "reserved bits of the tokenizer are set");
     if (smol_le32(b + 8) > SMOL_MAX_MERGES)
@@ -143,7 +144,7 @@ static enum smol_status check_merges(const struct smol_tokn *t, struct smol_erro
         const uint32_t number = packed(t, k);
         if (number >= 256 + k / 2)
             return smol_fail(error, SMOL_E_RANGE, number_at(t, k),
-                             "merge %u is of token %u, which is not made before it",
+                             "merge %u uses token %u, which no earlier merge makes",
                              (unsigned)(k / 2), number);
     }
     if (n_bits % 8 != 0 && t->merges[n_bits / 8] >> n_bits % 8 != 0)

@@ -7,11 +7,11 @@
 #define SMOL_TOKN_HEADER_BYTES 12u
 #define SMOL_TOKN_SPECIAL_BYTES 255u /* the longest text of a special token */
 
-/* Tokens here are counted from the first byte token on; n = 256 + n_merges of them are no specials.
- */
+/* Tokens here are counted from the first byte token on; n = 256 + n_merges of them are not
+ * special. */
 struct smol_tokn {
     uint32_t n_merges, n_specials;
-    uint32_t n_before; /* specials that have numbers before the bytes' */
+    uint32_t n_before; /* specials numbered before the bytes */
     uint32_t n;
     uint32_t width_bits; /* of a number in merges */
     const uint8_t *merges;
@@ -21,7 +21,7 @@ struct smol_tokn {
 /* GPT-2's order of the bytes. */
 extern const uint8_t smol_tokn_bytes_in_order[256];
 
-/* Every rule but the two that take memory. Offsets of errors count from the section's start. */
+/* Checks every rule but the two that take memory. Error offsets count from the section's start. */
 enum smol_status smol_tokn_parse(struct smol_tokn *tokn, struct smol_span section, uint32_t vocab,
                                  struct smol_error *error);
 /* The view of a section that has been parsed. */
@@ -34,7 +34,7 @@ uint64_t smol_tokn_merge_at(const struct smol_tokn *tokn, uint32_t i);
 /* The text of a special token, i < n_specials: a span of the section. */
 struct smol_span smol_tokn_special(const struct smol_tokn *tokn, uint32_t i);
 
-/* Writes what token k < n stands for; returns its size. It ends where the room does. */
+/* Writes what token k < n stands for, cut where the room ends; returns its size. */
 size_t smol_tokn_expand(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_tokn *tokn,
                         uint32_t k);
 

@@ -1,5 +1,5 @@
-/* The two rules of TOKN that take memory: how long a token is, and that no two are alike.
- * SPEC.md 3.4. */
+/* The two rules of TOKN that take memory: no token is too long, and no two are equal. SPEC.md
+ * 3.4. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/sodium.h"
@@ -47,7 +47,8 @@ static bool enter(struct table *table, uint32_t k)
     return true;
 }
 
-/* Lengths of the tokens of merges, and no token twice. lengths: (n). */
+/* Computes the lengths of the merges' tokens, and checks that no token occurs twice. lengths:
+ * (n). */
 static enum smol_status check(struct table *table, uint16_t *lengths, struct smol_error *error)
 {
     const struct smol_tokn *t = table->tokn;
@@ -58,18 +59,18 @@ static enum smol_status check(struct table *table, uint16_t *lengths, struct smo
         const uint32_t length = k < 256 ? 1 : (uint32_t)lengths[m.left] + lengths[m.right];
         if (length > SMOL_MAX_TOKEN_BYTES)
             return smol_fail(error, SMOL_E_RANGE, smol_tokn_merge_at(t, k - 256),
-                             "merge %u makes a token of over 1024 bytes", k - 256);
+                             "merge %u makes a token longer than 1024 bytes", k - 256);
         lengths[k] = (uint16_t)length;
         if (!enter(table, k))
             return smol_fail(error, SMOL_E_CANONICAL, smol_tokn_merge_at(t, k - 256),
-                             "merge %u makes a token that there is already", k - 256);
+                             "merge %u makes a token that exists already", k - 256);
     }
     for (uint32_t i = 0; i < t->n_specials; i++)
         if (!enter(table, t->n + i))
             return smol_fail(error, SMOL_E_CANONICAL,
                              (uint64_t)(smol_tokn_special(t, i).data - t->merges) - 1 +
                                  SMOL_TOKN_HEADER_BYTES,
-                             "special token %u is a token that there is already", i);
+                             "special token %u exists already", i);
     return SMOL_OK;
 }
 

@@ -43,13 +43,13 @@ static enum smol_status check_parts(const struct smol_parts *p, struct smol_erro
         p->embeddings.size_bytes != smol_embedding_bytes(&p->config) ||
         (p->tokenizer.size_bytes != 0) != (p->config.tokenizer != SMOL_TOKENIZER_BYTES))
         return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET,
-                         "a part's size is not what the configuration demands");
+                         "a part's size is not what the configuration requires");
     if (p->tokenizer.size_bytes != 0)
         return smol_tokn_parse(&tokn, p->tokenizer, p->config.vocab, error);
     return SMOL_OK;
 }
 
-/* Sections and their places; the body's size is returned. */
+/* Lists the sections and where they go; returns the body's size. */
 static uint64_t lay_out(uint64_t at[N_SECTIONS], unsigned *n_sections, const struct smol_parts *p)
 {
     uint64_t end;
@@ -111,8 +111,8 @@ static void put_header(uint8_t *dest, const struct smol_parts *p, unsigned n_sec
     smol_put64(dest + 24, smol_directory_checksum(dest, n_sections));
 }
 
-/* What the parts hold (numbers, text) is checked by reading what was written: no file leaves that
- * has no reader. */
+/* The parts' contents (values, text) are checked by reading what was written: no file is made that
+ * the reader would refuse. */
 static enum smol_status read_back(const uint8_t *bytes, uint64_t size_bytes,
                                   struct smol_error *error)
 {
@@ -134,7 +134,7 @@ enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes,
     body = lay_out(at, &n, parts);
     if (capacity_bytes < body + SMOL_HASH_BYTES)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "the file does not fit the memory given for it");
+                         "the file does not fit into the memory given");
     end = HEADER_BYTES + (uint64_t)ENTRY_BYTES * n;
     for (int s = 0; s < N_SECTIONS; s++) {
         const uint64_t size = section_bytes(parts, (enum section)s);

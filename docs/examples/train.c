@@ -31,7 +31,7 @@ static enum smol_status train(uint8_t **bytes, size_t *n, const struct smol_trai
     if (status == SMOL_OK)
         status = smol_trainer_model(bytes, n, trainer, NULL, 0, error);
     if (status == SMOL_OK)
-        printf("%llu learned numbers, %.6f nats a token, %.6f bits per byte\n",
+        printf("%llu parameters, %.6f nats a token, %.6f bits per byte\n",
                (unsigned long long)smol_trainer_parameters(trainer), score.nats_per_token,
                score.bits_per_byte);
     smol_trainer_destroy(trainer);

@@ -1,7 +1,7 @@
 /* Arrays of numbers in other programs' files: safetensors and NumPy's .npy. Reading: bytes in, a
  * checked view out, which must not outlive its bytes. The files are hostile: nothing in them is
- * believed before it is checked. Writing: what a file begins with; the numbers follow it as they
- * are, little-endian. In the library smol_train, for the JSON. Thread-safe.
+ * trusted before it is checked. Writing: what a file begins with; the values follow it as they are,
+ * little-endian. Part of the library smol_train, which links Jansson. Thread-safe.
  *
  * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_ARRAYS_H
@@ -16,7 +16,7 @@ extern "C" {
 
 #define SMOL_ARRAY_MAX_DIMS 8u
 
-/* Number types that can be read; what safetensors has besides is passed over. */
+/* Number types that can be read; other tensors of safetensors are skipped. */
 enum smol_array_type {
     SMOL_ARRAY_F32,
     SMOL_ARRAY_F16,
@@ -35,13 +35,14 @@ struct smol_array {
     uint64_t size_bytes;
 };
 
-/* n values from number `first` on, which are within the array, as floats: those of 64 bits rounded
- * to nearest even. NUMERIC if one is not finite, or no float; ENUM if the type cannot be read. */
+/* n values from element `first` on, all within the array, as floats; 64-bit values are rounded to
+ * nearest even. NUMERIC if one is not finite, or not as a float; ENUM if the type cannot be
+ * read. */
 enum smol_status smol_array_values(float *values, const struct smol_array *array, uint64_t first,
                                    size_t n, struct smol_error *error);
 
-/* A file of NumPy's, version 1, 2 or 3: one array of little-endian floats in C's order, and nothing
- * behind it. Errors: MAGIC, VERSION, TRUNCATED, TRAILING, TEXT, ENUM, RANGE, SIZE. */
+/* A NumPy file, version 1, 2 or 3: one array of little-endian floats in C order, and nothing after
+ * it. Errors: MAGIC, VERSION, TRUNCATED, TRAILING, TEXT, ENUM, RANGE, SIZE. */
 enum smol_status smol_npy_parse(struct smol_array *array, const uint8_t *bytes, size_t size_bytes,
                                 struct smol_error *error);
 
@@ -61,7 +62,7 @@ void smol_safetensors_destroy(struct smol_safetensors *file);
 
 /* Its tensors in the order of their data; NULL past the last. */
 const struct smol_array *smol_safetensors_at(const struct smol_safetensors *file, size_t index);
-/* The tensor of a name, or NULL. */
+/* The tensor with a name, or NULL. */
 const struct smol_array *smol_safetensors_find(const struct smol_safetensors *file,
                                                const char *name);
 /* A string of the metadata, or NULL. */

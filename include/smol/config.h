@@ -1,9 +1,8 @@
-/* The configuration of a model: its shape, its seed, and how each tensor comes
- * about. It mirrors the section CONF (SPEC.md 3.1). Plain data; all functions
- * are pure and thread-safe.
+/* The configuration of a model: its shape, its seed, and how each tensor is made. It mirrors the
+ * section CONF (SPEC.md 3.1). Plain data; all functions are pure and thread-safe.
  *
- * Letters used for shapes: L layers, C width, F feed-forward width, H heads,
- * T context, V vocabulary, d bases, r rank; a matrix is R x K, outputs x inputs.
+ * Letters used for shapes: L layers, C width, F feed-forward width, H heads, T context, V
+ * vocabulary, d bases, r rank; a matrix is R x K, outputs x inputs.
  *
  * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_CONFIG_H
@@ -29,15 +28,15 @@ extern "C" {
 #define SMOL_MAX_RANK 4096u
 #define SMOL_MAX_DIMENSIONS 1048576u
 #define SMOL_MAX_SCHEMES 32u
-#define SMOL_MAX_MADE_FACTORS 268435456u /* entries of all factors of nola, which no file holds */
+#define SMOL_MAX_MADE_FACTORS 268435456u /* entries of nola's factors, not stored */
 #define SMOL_MAX_CARD_BYTES 65536u
 #define SMOL_MAX_MERGES 1048576u
 #define SMOL_MAX_SPECIALS 256u
 #define SMOL_MAX_TOKEN_BYTES 1024u
 
-/* Number types. Q8 and Q4 are of rows with a scale, Q8_BLOCKS is of parameters (SPEC.md 3.2). */
+/* Number types. Q8 and Q4 are for rows with a scale, Q8_BLOCKS for parameters (SPEC.md 3.2). */
 enum smol_dtype { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2, SMOL_Q4 = 3, SMOL_Q8_BLOCKS = 4 };
-/* What holds numbers; not every type fits. */
+/* What number types are used for; not every type suits every use. */
 enum smol_dtype_use { SMOL_OF_EMBEDDINGS, SMOL_OF_PARAMETERS, SMOL_OF_KV };
 enum smol_dist { SMOL_SIGN = 0, SMOL_GAUSS = 1 };
 enum smol_tokenizer_kind { SMOL_TOKENIZER_BYTES = 0, SMOL_TOKENIZER_BPE = 1 };
@@ -46,12 +45,12 @@ enum smol_kind { SMOL_MATRIX = 1, SMOL_NORM = 2 };
 
 /* Where a scheme's coefficients come from. */
 enum smol_source {
-    SMOL_MATRIX_UNIT = 0,     /* alpha = (1): one frozen basis, nothing learned */
-    SMOL_MATRIX_OWN = 1,      /* d alphas for each tensor */
-    SMOL_MATRIX_SHARED = 2,   /* one vector of d alphas for the file */
-    SMOL_MATRIX_FASTFOOD = 3, /* unit, and a projection of numbers of each tensor (SPEC.md 5.8) */
-    SMOL_MATRIX_FASTFOOD_SHARED = 4, /* of one vector for the file */
-    SMOL_MATRIX_FOURIER = 5,         /* the same two by a Fourier transform */
+    SMOL_MATRIX_UNIT = 0,            /* alpha = (1): one frozen basis, nothing learned */
+    SMOL_MATRIX_OWN = 1,             /* d alphas for each tensor */
+    SMOL_MATRIX_SHARED = 2,          /* one vector of d alphas for the file */
+    SMOL_MATRIX_FASTFOOD = 3,        /* unit, and a projection for each tensor (SPEC.md 5.8) */
+    SMOL_MATRIX_FASTFOOD_SHARED = 4, /* the same, of one vector for the file */
+    SMOL_MATRIX_FOURIER = 5,         /* these two by a Fourier transform */
     SMOL_MATRIX_FOURIER_SHARED = 6,
     SMOL_MATRIX_NOLA = 8, /* unit, and factors A and B of d alphas each; 7 is no source */
     SMOL_NORM_FROZEN = 0, /* gain 1, bias 0 */
@@ -59,11 +58,11 @@ enum smol_source {
     SMOL_NORM_STORED = 2, /* C gains and C biases */
 };
 
-/* What a matrix has besides; bits. */
+/* What else a matrix has; bits. */
 enum smol_term {
     SMOL_TERM_GAINS = 16,       /* a stored factor of each output */
-    SMOL_TERM_BIASES = 32,      /* a stored number added to each output */
-    SMOL_TERM_SPARSE = 64,      /* stored numbers in seeded places of each row */
+    SMOL_TERM_BIASES = 32,      /* a stored bias added to each output */
+    SMOL_TERM_SPARSE = 64,      /* stored parameters in seeded places of each row */
     SMOL_TERM_LAYER_GAIN = 128, /* the layer's factor of the file's projection */
 };
 
@@ -87,10 +86,9 @@ struct smol_scheme {
     uint8_t d;                  /* bases */
     uint16_t rank;              /* of the low-rank factors, 0 = none */
     enum smol_dtype alpha_type; /* F32, F16 or Q8_BLOCKS */
-    enum smol_dtype value_type; /* the same, of factors, vectors, gains, biases and sparse terms */
+    enum smol_dtype value_type; /* the same, for factors, vectors, gains, biases and sparse terms */
     float sigma;
-    uint32_t dimensions; /* numbers that a projection starts from, or of a row of the sparse term;
-                            else 0 */
+    uint32_t dimensions; /* parameters of a projection, or of a row of the sparse term; else 0 */
 };
 
 struct smol_layer_span {
@@ -119,9 +117,9 @@ struct smol_config {
 
 /* Number types by name: "f32", "f16", "q8" (rows and blocks alike) and "q4". */
 const char *smol_dtype_name(enum smol_dtype type);
-/* Whether something can be held as a type. */
+/* Whether a type suits a use. */
 bool smol_dtype_holds(enum smol_dtype type, enum smol_dtype_use use);
-/* The type of a name in one use; false, and *type untouched, if there is none. */
+/* The type with a name, for a use; false, and *type untouched, if there is none. */
 bool smol_dtype_parse(enum smol_dtype *type, const char *name, enum smol_dtype_use use);
 
 /* Distributions by name: "sign" and "gauss". */
@@ -132,7 +130,7 @@ bool smol_dist_parse(enum smol_dist *dist, const char *name);
  * "fourier shared", "nola"; of a norm: "frozen", "alpha", "stored". */
 const char *smol_source_name(enum smol_kind kind, enum smol_source source);
 bool smol_source_parse(enum smol_source *source, enum smol_kind kind, const char *name);
-/* Of a matrix: whether it is a projection, and whether its numbers are the file's one vector. */
+/* For a matrix: whether it has a projection, and whether it uses the file's shared vector. */
 bool smol_source_projects(enum smol_source source);
 bool smol_source_is_shared(enum smol_source source);
 
@@ -140,22 +138,22 @@ bool smol_source_is_shared(enum smol_source source);
 const char *smol_slot_name(enum smol_slot slot);
 bool smol_slot_is_matrix(enum smol_slot slot);
 
-/* A way to make the matrices, with the defaults that options start from. */
+/* A method of making the matrices, with the defaults that options start from. */
 struct smol_method {
     const char *name; /* "embed", "alpha", "alpha-global", "lora", "fastfood", ... */
     enum smol_source source;
-    uint32_t d;    /* bases, or numbers of a projection */
+    uint32_t d;    /* bases, or parameters of a projection */
     uint32_t rank; /* of low-rank factors; 0: it has none */
 };
 /* All methods, in the order of their sources; NULL past the last. */
 const struct smol_method *smol_method_at(unsigned index);
-/* The method of a name, or NULL. */
+/* The method with a name, or NULL. */
 const struct smol_method *smol_method_find(const char *name);
 /* The method of a source with or without factors, or NULL for a mixture that has no name. */
 const struct smol_method *smol_method_of(enum smol_source source, bool has_factors);
 
-/* Whether a configuration keeps every rule of SPEC.md 3.1, the canonical ones
- * included. The error's offset counts from the start of CONF. */
+/* Checks every rule of SPEC.md 3.1, including those of canonical encoding. The error's offset
+ * counts from the start of CONF. */
 enum smol_status smol_config_check(const struct smol_config *config, struct smol_error *error);
 
 /* Brings the schemes and spans of an otherwise valid configuration into their
@@ -169,27 +167,26 @@ const struct smol_scheme *smol_config_scheme(const struct smol_config *config, u
 /* Parameters of a scheme's vector of alphas or of a projection: own or shared, or of one
  * vector of a norm. */
 uint32_t smol_scheme_parameters(const struct smol_scheme *scheme);
-/* Whether a matrix scheme takes the file's shared vector. */
+/* Whether a matrix scheme uses the file's shared vector. */
 bool smol_scheme_is_shared(const struct smol_scheme *scheme);
 
 /* Whether a scheme has a term. */
 bool smol_scheme_has(const struct smol_scheme *scheme, enum smol_term term);
-/* A scheme of a layer whose matrices take the layer's gain, or NULL if none does. */
+/* A scheme of a layer that uses the layer's gain, or NULL if none does. */
 const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer);
 /* Whether a matrix scheme has a projection. */
 bool smol_scheme_projects(const struct smol_scheme *scheme);
-/* Stored numbers of a row of a sparse term, 0 without. */
+/* Stored parameters of a row of the sparse term; 0 if there is none. */
 uint32_t smol_scheme_sparse(const struct smol_scheme *scheme);
 /* Whether two schemes have the same encoding. */
 bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b);
 
-/* Rows (outputs R) and columns (inputs K) of a matrix slot; for a norm slot
- * 1 and C. */
+/* Rows (outputs R) and columns (inputs K) of a matrix slot; 1 and C of a norm slot. */
 void smol_config_shape(uint32_t *rows, uint32_t *cols, const struct smol_config *config,
                        enum smol_slot slot);
 
-/* "embed", "alpha", "alpha-global", "lora", "fastfood", ... or "mixed" for anything else; norms,
- * gains and biases may be of any kind. */
+/* "embed", "alpha", "alpha-global", "lora", "fastfood", ... or "mixed" for anything else, whatever
+ * the norms, gains and biases. */
 const char *smol_config_method(const struct smol_config *config);
 
 /* Parameters outside wte and wpe. */

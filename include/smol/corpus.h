@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-/* What stands between two documents, and splits a text that it is found in. */
+/* Stands between two documents, and splits a text that contains it. */
 #define SMOL_END_OF_TEXT "<|endoftext|>"
 
 #define SMOL_TEXT_HASH_BYTES 32u
@@ -32,24 +32,24 @@ struct smol_corpus {
     struct smol_span sources;
 };
 
-/* The file that text came from, as it was when it was read. */
+/* A file that text came from, as it was when it was read. */
 struct smol_corpus_source {
     const char *name;
     uint64_t size_bytes, seconds, nanoseconds; /* the last change of its contents */
     bool validation;
 };
 
-/* A view of a corpus file, all of it read and checked once, so that no token is beyond the
- * vocabulary. The errors of a file that is not what it should be. */
+/* A view of a corpus file, all of which is read and checked once, so that no token is beyond the
+ * vocabulary. Errors: those of a malformed file. */
 enum smol_status smol_corpus_open(struct smol_corpus *corpus, const uint8_t *bytes,
                                   size_t size_bytes, struct smol_error *error);
-/* A view of bytes as a corpus of one document with the tokenizer of bytes. */
+/* A view of bytes as a corpus of one document in byte tokens. */
 void smol_corpus_of_bytes(struct smol_corpus *corpus, const uint8_t *text, size_t size_bytes);
 
-/* What tells tokenizers apart; only the configuration and TOKN of the file are read. */
+/* A hash that tells tokenizers apart; only the configuration and TOKN of the file are read. */
 uint64_t smol_tokenizer_hash(const struct smol_file *tokenizer);
 
-/* The index of the first source that is not as *sources (n_sources) says; n_sources if all are. */
+/* The index of the first source that differs from sources (n_sources); n_sources if none does. */
 size_t smol_corpus_stale_source(const struct smol_corpus *corpus,
                                 const struct smol_corpus_source *sources, size_t n_sources);
 
@@ -59,17 +59,18 @@ struct smol_corpus_writer;
 enum smol_status smol_corpus_writer_open(struct smol_corpus_writer **writer,
                                          const struct smol_file *tokenizer, const char *path,
                                          struct smol_error *error);
-/* A new document begins: a separator goes before it, unless it is the first, or the one before is
+/* Begins a new document: a separator goes before it, unless it is the first or the previous one is
  * empty. */
 enum smol_status smol_corpus_writer_document(struct smol_corpus_writer *writer,
                                              struct smol_error *error);
 /* The next bytes of the document; a separator in them splits it. TOKEN if a byte has no token. */
 enum smol_status smol_corpus_writer_text(struct smol_corpus_writer *writer, const uint8_t *text,
                                          size_t size_bytes, struct smol_error *error);
-/* What follows is for validation. */
+/* Everything that follows is for validation. */
 enum smol_status smol_corpus_writer_validation(struct smol_corpus_writer *writer,
                                                struct smol_error *error);
-/* Frees the writer, also on failure. In memory, *bytes is for free(); of a file it is NULL. */
+/* Frees the writer, also on failure. In memory, *bytes is to be released with free(); for a file it
+ * is NULL. */
 enum smol_status smol_corpus_writer_finish(uint8_t **bytes, size_t *size_bytes,
                                            struct smol_corpus_writer *writer,
                                            const struct smol_corpus_source *sources,

@@ -1,7 +1,6 @@
-/* The .smol container: bytes in, a checked view out; parts in, bytes out.
- * SPEC.md sections 2 to 4. Nothing here opens a file, and
- * smol_file_check_tokens alone allocates. All functions
- * are thread-safe; a view is constant once parsed and must not outlive its bytes.
+/* The .smol container: bytes in, a checked view out; parts in, bytes out. SPEC.md sections 2 to 4.
+ * Nothing here opens a file, and only smol_file_check_tokens allocates. All functions are
+ * thread-safe; a view is constant once parsed and must not outlive its bytes.
  *
  * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_FILE_H
@@ -15,7 +14,7 @@ extern "C" {
 #endif
 
 #define SMOL_HASH_BYTES 64u
-#define SMOL_PIECE_BYTES 1048576u /* of the body, hashed one by one */
+#define SMOL_PIECE_BYTES 1048576u /* of the body, each hashed by itself */
 #define SMOL_PUBLIC_KEY_BYTES 32u
 #define SMOL_KEY_NUMBER_BYTES 8u
 #define SMOL_SIGNATURE_BYTES 64u
@@ -26,7 +25,7 @@ struct smol_span {
     size_t size_bytes;
 };
 
-/* One embedding table: rows x C numbers, rows packed. */
+/* One embedding table: rows x C elements, rows packed. */
 struct smol_table_view {
     enum smol_dtype type;
     uint32_t rows;
@@ -60,23 +59,23 @@ struct smol_file {
     struct smol_signature signature;
 };
 
-/* Parses and checks everything but the hash and the signature: structure, limits,
- * checksums, finite numbers, text. bytes must stay alive and unchanged. */
+/* Parses a file and checks everything but the hash and the signature: structure, limits, checksums,
+ * finite numbers, text. bytes must outlive the view, unchanged. */
 enum smol_status smol_file_parse(struct smol_file *file, const uint8_t *bytes, size_t size_bytes,
                                  struct smol_error *error);
 
-/* The two rules of TOKN that smol_file_parse leaves out because they take memory: no token of over
- * 1024 bytes, no two alike. smol_file_open checks them too. */
+/* The two rules of TOKN that smol_file_parse leaves out because they take memory: no token is
+ * longer than 1024 bytes, and no two are equal. smol_file_open checks them too. */
 enum smol_status smol_file_check_tokens(const struct smol_file *file, struct smol_error *error);
 
-/* The hash in steps that threads can share: leaf i of n, then the root. */
+/* The hash in steps that threads can share out: leaf i of n, then the root. */
 uint64_t smol_hash_pieces(uint64_t body_bytes);
 void smol_hash_leaf(uint8_t leaf[SMOL_HASH_BYTES], const uint8_t *body, uint64_t body_bytes,
                     uint64_t piece);
 /* leaves: (n_pieces, 64) bytes. */
 void smol_hash_root(uint8_t hash[SMOL_HASH_BYTES], const uint8_t *leaves, uint64_t body_bytes);
 
-/* Recomputes the hash and compares: SMOL_E_HASH if it differs. One thread. */
+/* Computes the hash and compares it: SMOL_E_HASH if it differs. Uses one thread. */
 enum smol_status smol_file_check_hash(const struct smol_file *file, struct smol_error *error);
 
 /* Verifies the signature in the file under the key beside it. SMOL_OK if it
@@ -91,7 +90,7 @@ void smol_signed_message(uint8_t message[SMOL_SIGNED_MESSAGE_BYTES],
                          const uint8_t key_number[SMOL_KEY_NUMBER_BYTES],
                          const uint8_t public_key[SMOL_PUBLIC_KEY_BYTES]);
 
-/* What a new file is made of. Spans are in their file encoding. */
+/* What a new file is made of. Spans are encoded as in the file. */
 struct smol_parts {
     struct smol_config config; /* canonical */
     uint16_t minor_version;    /* 0 for a new file */
@@ -102,10 +101,10 @@ struct smol_parts {
     struct smol_span embeddings;
 };
 
-/* The sizes that a configuration demands. */
+/* The section sizes that a configuration implies. */
 uint64_t smol_params_bytes(const struct smol_config *config);
 uint64_t smol_embedding_bytes(const struct smol_config *config);
-/* Where in EMBD the parts of wte and wpe begin; 0 for those that the type does not have. */
+/* Where in EMBD the parts of wte and wpe begin; 0 for parts that the type does not have. */
 struct smol_table_layout {
     uint64_t data, multipliers, scales;
 };
@@ -115,12 +114,12 @@ struct smol_embedding_layout {
 };
 void smol_embedding_layout(struct smol_embedding_layout *layout, const struct smol_config *config);
 
-/* The parts of a parsed file, so that parse, then write gives the same bytes. */
+/* The parts of a parsed file: writing them gives the same bytes. */
 void smol_parts_of(struct smol_parts *parts, const struct smol_file *file);
 
-/* Size of the unsigned file made of parts, and the file itself with its hash.
- * dest holds at least that many bytes (and 104 more if it is to be signed). Parts that a reader
- * would refuse give the reader's error. */
+/* Size of the unsigned file made of parts, and the file itself with its hash. dest holds at least
+ * that many bytes (and 104 more if it is to be signed). Parts that a reader would refuse fail with
+ * the reader's error. */
 enum smol_status smol_file_size(uint64_t *size_bytes, const struct smol_parts *parts,
                                 struct smol_error *error);
 enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes,
@@ -131,7 +130,7 @@ enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes,
 void smol_signature_encode(uint8_t dest[SMOL_SIGNATURE_BLOCK_BYTES],
                            const struct smol_signature *sig);
 
-/* Bytes by what they serve; they add up to the file. */
+/* Bytes by purpose; they add up to the size of the file. */
 struct smol_size_report {
     uint64_t file, embeddings, tokenizer, card, non_embedding;
     uint64_t header, directory, config, learned, padding, hash, signature;

@@ -1,4 +1,4 @@
-/* The numbers that a new model starts with. SPEC.md 12. Pure functions, thread-safe.
+/* The initial values of a new model. SPEC.md 12. Pure functions, thread-safe.
  *
  * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_INITIAL_H
@@ -12,13 +12,13 @@ extern "C" {
 
 /* A configuration with one scheme for every matrix slot and one for every norm, byte tokens,
  * default sigmas times gain (those of the two c_proj a further 1 / sqrt(2 L)), epsilon 1e-5, logit
- * scale 1. matrix and norm give everything but sigma, which norms with alphas get as 1. Shape and
- * seed are taken from *config. */
+ * scale 1. matrix and norm give everything but sigma, which is 1 for norms with alphas. Shape and
+ * seed are those of *config. */
 void smol_config_fill(struct smol_config *config, const struct smol_scheme *matrix,
                       const struct smol_scheme *norm, double gain);
 
-/* How many numbers of a row of cols columns make up a part 0..1 of it: the nearest whole number, at
- * least one. */
+/* How many parameters are a share 0..1 of a row of cols columns: the nearest whole number, at least
+ * one. */
 uint32_t smol_sparse_numbers(double part, uint32_t cols);
 
 /* Rows of the initial wte (V, C) or wpe (T, C); values: (n_rows, C). */

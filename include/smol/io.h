@@ -1,4 +1,4 @@
-/* The one place of the library that touches the file system. Thread-safe: threads may share a
+/* The only part of the library that touches the file system. Thread-safe: threads may share a
  * mapping, which is constant until it is unmapped; a writer belongs to one thread at a time.
  *
  * Advanced: may change between minor versions until 1.0. */
@@ -11,9 +11,9 @@
 extern "C" {
 #endif
 
-/* A file's bytes, mapped read-only. Bytes that another program writes into the file meanwhile may
- * show through; smol_mapping_check tells. A file that is cut shorter while it is mapped ends the
- * process by a signal when the lost bytes are touched: replace files by renaming, as the writers
+/* A file's bytes, mapped read-only. If another program writes into the file meanwhile, its bytes
+ * may show through; smol_mapping_check detects that. If the file is truncated while it is mapped,
+ * touching the lost bytes ends the process with a signal: replace files by renaming, as the writers
  * below do. */
 struct smol_mapping {
     struct smol_span bytes;
@@ -28,27 +28,28 @@ enum smol_status smol_mapping_open(struct smol_mapping *mapping, const char *pat
 /* Does nothing if nothing is mapped: fd -1. */
 void smol_mapping_close(struct smol_mapping *mapping);
 
-/* CHANGED if the file behind a mapping is no longer what it was when mapped: its size, or the time
- * of its last write; or that of its last change of any kind, which nobody can set back, unless it
- * got or lost a name meanwhile, as when another file replaces it. */
+/* CHANGED if the file behind a mapping is no longer as it was when mapped: if its size or the time
+ * of its last write differs, or the time of its last change of any kind, which nobody can set back.
+ * The latter does not count if the file gained or lost a name meanwhile, as when another file
+ * replaces it. */
 enum smol_status smol_mapping_check(const struct smol_mapping *mapping, struct smol_error *error);
 
-/* Opens a model: maps it, parses it, checks the hash over n_threads threads and the signature
+/* Opens a model: maps it, parses it, and checks the hash with n_threads threads, and the signature
  * if there is one. file->bytes points into the mapping. On failure nothing stays mapped. */
 enum smol_status smol_file_open(struct smol_mapping *mapping, struct smol_file *file,
                                 const char *path, uint32_t n_threads, struct smol_error *error);
 
-/* The same without hash and signature: what is opened is not damaged, but may be any file. */
+/* The same without hash and signature: the file is undamaged, but may be any model. */
 enum smol_status smol_file_open_unverified(struct smol_mapping *mapping, struct smol_file *file,
                                            const char *path, struct smol_error *error);
 
-/* smol_file_check_hash shared by n_threads threads that live for this call. */
+/* smol_file_check_hash, shared by n_threads threads that live for this call. */
 enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint32_t n_threads,
                                               struct smol_error *error);
 
-/* Writes a file that appears whole or not at all: a temporary sibling, path.tmp-XXXXXX, is written,
- * synced and renamed. mode: permission bits, e.g. 0644. Errors: IO, MEMORY; then path is as it was.
- */
+/* Writes a file that appears whole or not at all: a temporary file beside it, path.tmp-XXXXXX, is
+ * written, synced and renamed. mode: permission bits, e.g. 0644. Errors: IO, MEMORY; then path is
+ * as it was. */
 struct smol_writer;
 enum smol_status smol_write_file(const char *path, const void *bytes, size_t size_bytes,
                                  unsigned mode, struct smol_error *error);
@@ -57,15 +58,16 @@ enum smol_status smol_writer_open(struct smol_writer **writer, const char *path,
                                   struct smol_error *error);
 enum smol_status smol_writer_append(struct smol_writer *writer, const void *bytes,
                                     size_t size_bytes, struct smol_error *error);
-/* Replaces bytes that have been appended, from offset on. */
+/* Replaces bytes already appended, from offset on. */
 enum smol_status smol_writer_rewrite(struct smol_writer *writer, uint64_t offset, const void *bytes,
                                      size_t size_bytes, struct smol_error *error);
 enum smol_status smol_writer_commit(struct smol_writer *writer, struct smol_error *error);
 /* Accepts NULL. */
 void smol_writer_abort(struct smol_writer *writer);
 
-/* Removes the temporary siblings that writers of path left when they were killed; those that
- * another process is still writing are locked, and stay. Not while this process writes path. */
+/* Removes the temporary files that writers of path left behind when they were killed; those that
+ * another process is still writing are locked, and stay. Not to be called while this process writes
+ * path. */
 void smol_remove_leftovers(const char *path);
 
 #ifdef __cplusplus

@@ -1,10 +1,9 @@
-/* Instruction sets. Every one gives the same bits: SPEC.md 7. Plain data: there is nothing here
- * that threads could share. */
+/* Instruction sets, which all give the same bits (SPEC.md 7). Plain data, so thread-safe. */
 #ifndef SMOL_ISA_H
 #define SMOL_ISA_H
 
-/* Whose instructions compute: those of the fastest set that processor and operating system allow,
- * or of the one named. */
+/* The instruction set to compute with: the fastest that processor and operating system allow, or
+ * the one named. */
 enum smol_isa {
     SMOL_ISA_BEST = 0,
     SMOL_ISA_SCALAR = 1,

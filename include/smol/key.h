@@ -16,7 +16,7 @@ struct smol_public_key {
     uint8_t key[SMOL_PUBLIC_KEY_BYTES];
 };
 
-/* Wipe with smol_secret_key_wipe when done. */
+/* To be wiped with smol_secret_key_wipe. */
 struct smol_secret_key {
     uint8_t key_number[SMOL_KEY_NUMBER_BYTES];
     uint8_t key[64]; /* seed, public key */
@@ -24,7 +24,7 @@ struct smol_secret_key {
 
 #define SMOL_KEY_FILE_BYTES 1024u /* room for either key file's text */
 
-/* A new pair from the system's random numbers. */
+/* A new key pair from the system's random numbers. */
 enum smol_status smol_key_generate(struct smol_secret_key *secret, struct smol_error *error);
 void smol_key_public(struct smol_public_key *public_key, const struct smol_secret_key *secret);
 void smol_secret_key_wipe(struct smol_secret_key *secret);
@@ -39,8 +39,8 @@ void smol_public_key_format(uint8_t *dest, size_t *size_bytes, const struct smol
 /* Whether a secret key file needs a password. KEY if it is malformed. */
 enum smol_status smol_secret_key_is_encrypted(bool *encrypted, const uint8_t *text,
                                               size_t size_bytes, struct smol_error *error);
-/* password NULL: none. PASSWORD if it is wrong or missing; MEMORY if scrypt cannot have its memory.
- */
+/* password NULL: none. PASSWORD if it is wrong or missing; MEMORY if there is not enough for
+ * scrypt. */
 enum smol_status smol_secret_key_parse(struct smol_secret_key *key, const uint8_t *text,
                                        size_t size_bytes, const char *password,
                                        struct smol_error *error);
@@ -53,8 +53,8 @@ enum smol_status smol_secret_key_format(uint8_t *dest, size_t *size_bytes,
 void smol_sign_hash(struct smol_signature *signature, const uint8_t hash[SMOL_HASH_BYTES],
                     const struct smol_secret_key *key);
 
-/* UNTRUSTED unless the file is signed by this very key; SIGNATURE if the
- * signature does not verify. Call after smol_file_check_hash. */
+/* UNTRUSTED unless the file is signed by exactly this key; SIGNATURE if the signature does not
+ * verify. Call after smol_file_check_hash. */
 enum smol_status smol_file_check_signer(const struct smol_file *file,
                                         const struct smol_public_key *key,
                                         struct smol_error *error);
@@ -75,12 +75,11 @@ struct smol_minisig {
     char trusted_comment[SMOL_TRUSTED_COMMENT_BYTES + 1]; /* one line of UTF-8 that can be shown */
 };
 
-/* The text of a .minisig. KEY if it is malformed. What it says is proven by smol_minisig_check
- * alone. */
+/* The text of a .minisig. KEY if it is malformed. Only smol_minisig_check verifies what it says. */
 enum smol_status smol_minisig_parse(struct smol_minisig *signature, const uint8_t *text,
                                     size_t size_bytes, struct smol_error *error);
-/* Whether the bytes and the trusted comment were signed by this very key. UNTRUSTED if it names
- * another key's number, SIGNATURE if it does not verify. */
+/* Whether the bytes and the trusted comment were signed by exactly this key. UNTRUSTED if it names
+ * another key, SIGNATURE if it does not verify. */
 enum smol_status smol_minisig_check(const struct smol_minisig *signature,
                                     const struct smol_public_key *key, const uint8_t *bytes,
                                     size_t size_bytes, struct smol_error *error);
@@ -90,7 +89,7 @@ enum smol_status smol_minisig_sign(struct smol_minisig *signature, const uint8_t
                                    size_t size_bytes, const struct smol_secret_key *key,
                                    const char *trusted_comment, struct smol_error *error);
 /* dest: SMOL_MINISIG_FILE_BYTES; *size_bytes is what was used. Nothing protects the untrusted
- * comment; the same rules hold for it. */
+ * comment, which is subject to the same rules. */
 enum smol_status smol_minisig_format(uint8_t *dest, size_t *size_bytes,
                                      const struct smol_minisig *signature,
                                      const char *untrusted_comment, struct smol_error *error);

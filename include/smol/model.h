@@ -1,7 +1,7 @@
 /* A model behind one handle: from a path to tokens, to text, to logits, to a perplexity. With
  * text.h, which it includes, it is all that most programs need; smol(3) shows it on one page.
- * Everything here allocates. A model is constant once it is open: threads may share it, each with
- * texts of its own. */
+ * Everything here allocates. An open model is constant: threads may share it, each with its own
+ * texts. */
 #ifndef SMOL_MODEL_H
 #define SMOL_MODEL_H
 
@@ -11,52 +11,51 @@
 extern "C" {
 #endif
 
-/* Of the library that runs, which may be newer than this header: "0.1.0". */
+/* The version of the library in use, which may be newer than this header: "0.1.0". */
 const char *smol_version(void);
 
-/* Opens a file and checks all of it: its structure, its checksums, its hash, shared out to
- * n_threads threads (0 = 1), and its signature if there is one. Errors: those of a file; IO;
- * MEMORY. */
+/* Opens a file and checks all of it: structure, checksums, the hash, with n_threads threads (0 =
+ * 1), and the signature if there is one. Errors: those of a file; IO; MEMORY. */
 enum smol_status smol_model_open(struct smol_model **model, const char *path, uint32_t n_threads,
                                  struct smol_error *error);
-/* The same of a file in memory, which stays the caller's and must outlive the model unchanged. */
+/* The same for a file in memory, which stays the caller's and must outlive the model unchanged. */
 enum smol_status smol_model_open_memory(struct smol_model **model, const void *bytes,
                                         size_t size_bytes, uint32_t n_threads,
                                         struct smol_error *error);
-/* After its texts. Accepts NULL. */
+/* To be called after its texts are destroyed. Accepts NULL. */
 void smol_model_close(struct smol_model *model);
 
 #define SMOL_NO_TOKEN UINT32_MAX
 
-/* What a model is, in plain numbers. New ones are added at the end. */
+/* What a model is, in plain numbers. New members are added at the end. */
 struct smol_model_facts {
     uint32_t n_layers, n_heads, width, n_ff, context, vocab;
     uint32_t start_token; /* what an empty prompt stands for */
-    uint32_t end_token;   /* which ends a text: that of SMOL_END_OF_TEXT, or SMOL_NO_TOKEN */
+    uint32_t end_token;   /* the token that ends a text, of SMOL_END_OF_TEXT; or SMOL_NO_TOKEN */
     uint64_t seed;
     uint64_t parameters;                      /* outside wte and wpe */
-    uint64_t file_bytes, non_embedding_bytes; /* the latter without tokenizer and card too */
+    uint64_t file_bytes, non_embedding_bytes; /* the latter without tokenizer and card */
     uint8_t hash[SMOL_HASH_BYTES];
     uint32_t is_signed;                        /* 0 or 1 */
     uint8_t public_key[SMOL_PUBLIC_KEY_BYTES]; /* of the signature; 0 if there is none */
 };
-/* struct_bytes: sizeof *facts. What an older library does not know is 0. */
+/* struct_bytes: sizeof *facts. Members that an older library does not know are 0. */
 void smol_model_describe(struct smol_model_facts *facts, size_t struct_bytes,
                          const struct smol_model *model);
 
-/* CHANGED if the file was written to since it was opened; a model in memory never is. */
+/* CHANGED if the file has been written to since it was opened; never for a model in memory. */
 enum smol_status smol_model_check(const struct smol_model *model, struct smol_error *error);
 
 /* Encodes any bytes as at most size_bytes tokens, for which there must be room. Errors: TOKEN, with
- * the offset in the text, if a byte has no token, as in a vocabulary of under 256; MEMORY. */
+ * the offset in the text, if a byte has no token, as with a vocabulary below 256; MEMORY. */
 enum smol_status smol_model_encode(size_t *n_tokens, uint32_t *tokens,
                                    const struct smol_model *model, const void *text,
                                    size_t size_bytes, struct smol_error *error);
 
-/* The bytes that n tokens stand for, without a 0 at their end; none is over SMOL_MAX_TOKEN_BYTES
- * long. A token may end within a UTF-8 character: smol_utf8_incomplete, in
- * tokenizer.h, tells. text NULL: only
- * counts. Errors: TOKEN, past the vocabulary; ARGUMENT if they take more than capacity_bytes. */
+/* The bytes that n tokens stand for, without a 0 at the end; no token is longer than
+ * SMOL_MAX_TOKEN_BYTES. A token may end within a UTF-8 character: see smol_utf8_incomplete in
+ * tokenizer.h. text NULL: only counts. Errors: TOKEN, beyond the vocabulary; ARGUMENT if they take
+ * more than capacity_bytes. */
 enum smol_status smol_model_decode(size_t *size_bytes, void *text, size_t capacity_bytes,
                                    const struct smol_model *model, const uint32_t *tokens, size_t n,
                                    struct smol_error *error);
@@ -76,8 +75,8 @@ enum smol_status smol_model_score(struct smol_score *score, const struct smol_mo
 
 /* ---- Advanced: may change between minor versions until 1.0 ---- */
 
-/* A model of a file that the caller opened and checked as far as it wants to. The bytes stay the
- * caller's and must outlive the model; *file need not. Errors: MEMORY. */
+/* A model from a file that the caller has opened, and checked as far as it wants to. The bytes stay
+ * the caller's and must outlive the model; *file need not. Errors: MEMORY. */
 enum smol_status smol_model_open_file(struct smol_model **model, const struct smol_file *file,
                                       struct smol_error *error);
 

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/* Byte offsets into LRND; meaningful only where the scheme of the slot has such numbers. */
+/* Byte offsets into LRND; meaningful only for what the slot's scheme has. */
 struct smol_params_place {
     uint64_t alphas; /* d: of a matrix (own or shared), of a norm's gain, or of nola's factor A */
     uint64_t bias_alphas; /* d: of a norm's bias, or of nola's factor B */
@@ -20,14 +20,14 @@ struct smol_params_place {
     uint64_t sparse;      /* (R, q), q of the scheme */
     uint64_t gain;        /* (C) of a norm or (R) of a matrix, stored */
     uint64_t bias;        /* the same */
-    uint64_t layer_gain;  /* 1, of a matrix that takes it */
+    uint64_t layer_gain;  /* 1, of a matrix that uses it */
 };
 
 /* The place of a slot of a layer; for SMOL_LN_F the layer is ignored. config is valid. */
 void smol_params_at(struct smol_params_place *place, const struct smol_config *config,
                     uint32_t layer, enum smol_slot slot);
 
-/* Bytes of a number of a type: F32, F16 or Q8. */
+/* Bytes of one value of a type: F32, F16 or Q8. */
 uint32_t smol_dtype_bytes(enum smol_dtype type);
 
 /* Bytes of n parameters of a type: F32, F16 or Q8_BLOCKS. n is at most 2^40. */
@@ -41,22 +41,22 @@ uint64_t smol_params_array_bytes(enum smol_dtype type, uint64_t n);
 /* Bytes of a row of an embedding table of a type, without scale and multipliers (SPEC.md 3.3). */
 uint64_t smol_row_bytes(enum smol_dtype type, uint32_t cols);
 
-/* Of a row of Q4: columns that share a multiplier, and the number of multipliers. */
+/* Q4: columns that share a multiplier, and the number of multipliers of a row. */
 #define SMOL_Q4_GROUP 32u
 uint32_t smol_row_multipliers(uint32_t cols);
 
-/* An array of n floats as F32 or F16, rounded to nearest even, or as Q8_BLOCKS; magnitudes at most
+/* Encodes n floats as F32 or F16, rounded to nearest even, or as Q8_BLOCKS; magnitudes at most
  * 2^60. */
 void smol_encode_numbers(uint8_t *dest, enum smol_dtype type, const float *values, size_t n);
 
-/* The other way. */
+/* The inverse. */
 void smol_decode_numbers(float *values, enum smol_dtype type, const uint8_t *data, size_t n);
 
-/* A row of n floats as Q8; returns its scale. */
+/* Encodes a row of n floats as Q8; returns its scale. */
 float smol_encode_q8(uint8_t *dest, const float *values, size_t n);
 
-/* A row of n floats as Q4: smol_row_bytes bytes and smol_row_multipliers multipliers; returns its
- * scale. */
+/* Encodes a row of n floats as Q4: smol_row_bytes bytes and smol_row_multipliers multipliers;
+ * returns its scale. */
 float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-/* The pieces that SPEC.md's arithmetic is made of, one by one: for those who write another
- * implementation and compare, and for `smoltool generate-vectors`. Pure functions, thread-safe.
+/* The building blocks of SPEC.md's arithmetic, one by one: to compare another implementation with,
+ * and for `smoltool generate-vectors`. Pure functions, thread-safe.
  *
  * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_PRIMITIVES_H

@@ -1,8 +1,7 @@
-/* Choosing the next token from logits. SPEC.md 10. The options and their defaults are what texts
- * take too.
+/* Choosing the next token from logits. SPEC.md 10. Texts take the same options and defaults.
  *
- * Advanced, and may change between minor versions until 1.0: the sampler by itself, which lives in
- * memory of the caller's and allocates nothing. It may be used by one thread at a time. */
+ * Advanced: the sampler itself may change between minor versions until 1.0. It lives in the
+ * caller's memory and allocates nothing. It may be used by one thread at a time. */
 #ifndef SMOL_SAMPLER_H
 #define SMOL_SAMPLER_H
 
@@ -25,7 +24,7 @@ struct smol_sampler_options {
 };
 
 /* llama.cpp's: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1 over 64; seed 0.
- * struct_bytes: sizeof *options, which goes into the structure. */
+ * struct_bytes: sizeof *options, which is stored in it. */
 void smol_sampler_defaults(struct smol_sampler_options *options, size_t struct_bytes);
 
 struct smol_sampler;
@@ -35,12 +34,12 @@ enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
                                    const struct smol_sampler_options *options,
                                    struct smol_error *error);
 
-/* memory: 64-byte aligned; it stays the caller's. There is nothing to destroy. */
+/* memory: 64-byte aligned; it stays the caller's. It needs no destroying. */
 enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab,
                                    const struct smol_sampler_options *options, void *memory,
                                    size_t size_bytes, struct smol_error *error);
 
-/* Tells it of a token of the prompt or of the text so far, for the penalty. token < V. */
+/* Tells the sampler of a token of the prompt or of the text so far, for the penalty. token < V. */
 void smol_sampler_accept(struct smol_sampler *sampler, uint32_t token);
 
 /* Picks a token and accepts it. logits: (V). NUMERIC if a logit is not finite. */

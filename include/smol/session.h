@@ -1,10 +1,10 @@
 /* Running a model: tokens in, logits out, with a KV cache. SPEC.md 7 and 8. The logits of a file
  * and its tokens are the same bits whatever the thread count, the batch size and the split of the
- * tokens over calls. The options are what texts take too.
+ * tokens over calls. Texts take the same options.
  *
- * Advanced, and may change between minor versions until 1.0: all but the options. A session lives
- * in memory that the caller gives it once, and allocates nothing afterwards. It may be used by one
- * thread at a time; sessions are independent. For a model with a Fourier projection,
+ * Advanced: all but the options may change between minor versions until 1.0. A session lives in
+ * memory that the caller provides once, and allocates nothing afterwards. It may be used by one
+ * thread at a time; sessions are independent of each other. For a model with a Fourier projection,
  * smol_session_init and smol_session_finish use FFTW's single-precision planner under a lock of
  * their own: the program must not plan concurrently. */
 #ifndef SMOL_SESSION_H
@@ -19,32 +19,32 @@ extern "C" {
 
 #define SMOL_MAX_THREADS 256u
 
-/* How a model is run; 0 everywhere but in struct_bytes is a sensible choice. */
+/* How a model is run; 0 in every member but struct_bytes is a sensible choice. */
 struct smol_session_options {
     size_t struct_bytes; /* sizeof(struct smol_session_options), as smol(3) says */
     uint32_t context;    /* positions held, 1..T; 0 = T */
-    uint32_t n_threads;  /* 1..SMOL_MAX_THREADS; 0 = 1; more than there are processors is slower */
-    uint32_t batch;      /* positions computed side by side; 0 = a sensible number */
+    uint32_t n_threads;  /* 1..SMOL_MAX_THREADS; 0 = 1; more threads than processors are slower */
+    uint32_t batch;      /* positions computed together; 0 = a sensible number */
     enum smol_isa isa;   /* ARGUMENT if this machine lacks it */
-    enum smol_dtype kv_type; /* of the KV cache: F32, or F16 or Q8, which are smaller and change the
+    enum smol_dtype kv_type; /* of the KV cache: F32; or F16 or Q8, which are smaller and change the
                                 bits (SPEC.md 8) */
-    bool is_fast;          /* approximate products (SPEC.md 7): other bits, which are again the same
-                              everywhere */
+    bool is_fast; /* approximate products (SPEC.md 7): different bits, but again the same everywhere
+                   */
     uint64_t memory_bytes; /* 0, or the most that the session may take: MEMORY if it does not fit.
-                              What is left over holds integer weights of matrices for which that is
+                              What is left caches integer weights of matrices for which that is
                               faster; the bits stay the same */
 };
 
 struct smol_session;
 
-/* How many bytes smol_session_init needs. options NULL, here and there: all of them 0. */
+/* How many bytes smol_session_init needs. options NULL, here and there: all members 0. */
 enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,
                                    const struct smol_session_options *options,
                                    struct smol_error *error);
 
-/* Builds a session in memory (64-byte aligned, at least the stated size; pages that are
- * never used are never touched) and starts its threads. *file and its bytes must outlive it. The
- * memory stays the caller's. Errors: ARGUMENT, MEMORY (a thread could not be started). */
+/* Builds a session in memory (64-byte aligned, of at least that size; pages that are never used are
+ * never touched) and starts its threads. *file and its bytes must outlive it. The memory stays the
+ * caller's. Errors: ARGUMENT, MEMORY (a thread could not be started). */
 enum smol_status smol_session_init(struct smol_session **session, const struct smol_file *file,
                                    const struct smol_session_options *options, void *memory,
                                    size_t size_bytes, struct smol_error *error);
@@ -52,9 +52,9 @@ enum smol_status smol_session_init(struct smol_session **session, const struct s
 /* Stops the threads. Accepts NULL. */
 void smol_session_finish(struct smol_session *session);
 
-/* Appends n tokens at the next positions; then the logits are those after the last.
- * Errors: CONTEXT (does not fit; nothing is done), TOKEN (past the vocabulary; nothing is done),
- * NUMERIC (the model's numbers overflow; the session is rewound to where it was). */
+/* Appends n tokens at the next positions; the logits are then those after the last one. Errors:
+ * CONTEXT (does not fit; nothing is done), TOKEN (past the vocabulary; nothing is done), NUMERIC
+ * (the model's values overflow; the session is rewound to where it was). */
 enum smol_status smol_session_feed(struct smol_session *session, const uint32_t *tokens, size_t n,
                                    struct smol_error *error);
 
@@ -72,7 +72,7 @@ const float *smol_session_logits(const struct smol_session *session);
 uint32_t smol_session_position(const struct smol_session *session);
 uint32_t smol_session_context(const struct smol_session *session);
 
-/* Forgets the tokens from position on. position <= smol_session_position(). */
+/* Drops the tokens from position on. position <= smol_session_position(). */
 void smol_session_rewind(struct smol_session *session, uint32_t position);
 
 #ifdef __cplusplus

@@ -10,14 +10,14 @@
 extern "C" {
 #endif
 
-/* The values are pinned for ever; new ones are added at the end of a group. */
+/* The values never change; new ones are added at the end of a group. */
 enum smol_status {
     SMOL_OK = 0,
 
     /* The caller or the machine. */
     SMOL_E_ARGUMENT = 1,  /* an argument outside its stated range */
-    SMOL_E_MEMORY = 2,    /* memory could not be had */
-    SMOL_E_IO = 3,        /* the system refused to open, read, map or write */
+    SMOL_E_MEMORY = 2,    /* out of memory */
+    SMOL_E_IO = 3,        /* a file could not be opened, read, mapped or written */
     SMOL_E_CHANGED = 4,   /* a file changed or shrank while it was in use */
     SMOL_E_CONTEXT = 5,   /* more tokens than the session's context holds */
     SMOL_E_NUMERIC = 6,   /* a computed value is not finite */
@@ -36,18 +36,18 @@ enum smol_status {
     SMOL_E_ENUM = 19,      /* an unknown enumerator */
     SMOL_E_NONFINITE = 20, /* a stored number that is infinite or not a number */
     SMOL_E_TEXT = 21,      /* text that is not UTF-8 or holds control characters */
-    SMOL_E_CANONICAL = 22, /* a meaning not in its one canonical encoding */
+    SMOL_E_CANONICAL = 22, /* not the one canonical encoding of its meaning */
 
     /* Integrity and origin (SPEC.md section 4). */
     SMOL_E_CHECKSUM = 30,  /* XXH3: damaged */
     SMOL_E_HASH = 31,      /* BLAKE2b: not this exact file */
     SMOL_E_SIGNATURE = 32, /* Ed25519: the signature does not verify */
-    SMOL_E_UNTRUSTED = 33, /* not signed, or by another key than demanded */
+    SMOL_E_UNTRUSTED = 33, /* not signed, or by a key other than the one demanded */
     SMOL_E_KEY = 34,       /* a malformed key or signature file */
     SMOL_E_PASSWORD = 35,  /* a wrong or missing password */
 
     /* Text and tensors. */
-    SMOL_E_TOKEN = 40,  /* a byte that has no token, or a token past the vocabulary */
+    SMOL_E_TOKEN = 40,  /* a byte without a token, or a token beyond the vocabulary */
     SMOL_E_TENSOR = 41, /* no tensor of that name */
 };
 

@@ -1,7 +1,7 @@
-/* A text that a model continues: tokens fed into a session, the next one picked by a sampler,
- * SPEC.md 10. It allocates the list of its tokens. When the context is full, the last half of it is
- * fed again from the start, so that a text may grow for ever; smol_text_is_full tells beforehand.
- * One text may be used by one thread at a time. */
+/* A text that a model continues: tokens fed into a session, the next one chosen by a sampler
+ * (SPEC.md 10). It allocates the list of its tokens. When the context is full, the last half of it
+ * is fed again from the start, so that a text can grow for ever; smol_text_is_full says so
+ * beforehand. One text may be used by one thread at a time. */
 #ifndef SMOL_TEXT_H
 #define SMOL_TEXT_H
 
@@ -15,8 +15,8 @@ extern "C" {
 struct smol_model; /* see model.h */
 struct smol_text;
 
-/* An empty text, which the model must outlive. session NULL: one thread and the whole context;
- * sampler NULL: smol_sampler_defaults. Errors: ARGUMENT, MEMORY. */
+/* An empty text. The model must outlive it. session NULL: one thread and the whole context; sampler
+ * NULL: smol_sampler_defaults. Errors: ARGUMENT, MEMORY. */
 enum smol_status smol_text_create(struct smol_text **text, const struct smol_model *model,
                                   const struct smol_session_options *session,
                                   const struct smol_sampler_options *sampler,
@@ -24,31 +24,31 @@ enum smol_status smol_text_create(struct smol_text **text, const struct smol_mod
 /* Accepts NULL. */
 void smol_text_destroy(struct smol_text *text);
 
-/* Appends n tokens, which the next call that needs their logits feeds. Errors: MEMORY. */
+/* Appends n tokens; they are fed by the next call that needs their logits. Errors: MEMORY. */
 enum smol_status smol_text_append(struct smol_text *text, const uint32_t *tokens, size_t n,
                                   struct smol_error *error);
-/* Encodes and appends any bytes; none at all, at the start of a text, are the model's start token.
- * Errors: those of smol_model_encode. */
+/* Encodes and appends any bytes. No bytes at all, at the start of a text, stand for the model's
+ * start token. Errors: those of smol_model_encode. */
 enum smol_status smol_text_append_bytes(struct smol_text *text, const void *bytes,
                                         size_t size_bytes, struct smol_error *error);
 
-/* Feeds what has been appended to the model. Errors: CONTEXT (it is longer than the context), TOKEN
- * (past the vocabulary), NUMERIC (the model's numbers overflow); what was appended since the last
- * call is then gone. */
+/* Feeds the model what has been appended. Errors: CONTEXT (it is longer than the context), TOKEN
+ * (beyond the vocabulary), NUMERIC (the model's values overflow); what was appended since the last
+ * call is then dropped. */
 enum smol_status smol_text_feed(struct smol_text *text, struct smol_error *error);
 
-/* Feeds, then picks the next token and appends it. Errors: those of smol_text_feed; ARGUMENT if the
- * text is empty; MEMORY. */
+/* Feeds, then chooses the next token and appends it. Errors: those of smol_text_feed; ARGUMENT if
+ * the text is empty; MEMORY. */
 enum smol_status smol_text_next(uint32_t *token, struct smol_text *text, struct smol_error *error);
 
 /* (V) logits after the last token fed; valid until the next call. NULL before the first. */
 const float *smol_text_logits(const struct smol_text *text);
 
-/* All tokens so far, valid until the next call, and how many they are. */
+/* All tokens so far, valid until the next call, and their number. */
 const uint32_t *smol_text_tokens(const struct smol_text *text);
 size_t smol_text_count(const struct smol_text *text);
 
-/* Whether the next token has no room in the context unless the first half is dropped. */
+/* Whether there is no room for the next token unless the first half is dropped. */
 bool smol_text_is_full(const struct smol_text *text);
 
 #ifdef __cplusplus

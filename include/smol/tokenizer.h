@@ -1,12 +1,12 @@
 /* Text to tokens and back, by the tokenizer of a file. SPEC.md 9 and appendix D.
  *
- * A tokenizer is the configuration's tokenizer and vocab, and the section TOKN, of a struct
- * smol_file; no other field of it is read here. So a file that smol_tokenizer_parse made of a
- * tokenizer by itself serves as well as a model. All functions are thread-safe, but an encoder
- * belongs to one thread at a time.
+ * A tokenizer is part of a struct smol_file: the configuration's tokenizer and vocab, and the
+ * section TOKN. No other member is read here, so a tokenizer file that smol_tokenizer_parse read
+ * serves as well as a model. All functions are thread-safe, but an encoder belongs to one thread at
+ * a time.
  *
- * Advanced, and may change between minor versions until 1.0: all but SMOL_END_OF_TEXT and
- * smol_utf8_incomplete. smol_model_encode and smol_model_decode need nothing of it. */
+ * Advanced: all but SMOL_END_OF_TEXT and smol_utf8_incomplete may change between minor versions
+ * until 1.0. Most programs need only smol_model_encode and smol_model_decode. */
 #ifndef SMOL_TOKENIZER_H
 #define SMOL_TOKENIZER_H
 
@@ -18,20 +18,20 @@ extern "C" {
 
 /* ---- tokens to text: no memory is taken ---- */
 
-/* The special token that ends a text, and that stands between documents. */
+/* The special token that ends a text, and stands between documents. */
 #define SMOL_END_OF_TEXT "<|endoftext|>"
 
-/* The bytes of one token, some of them in text, which is the caller's: a span that lives as long as
- * text and the file; empty for a token that stands for none. */
+/* The bytes of one token: a span that lives as long as the file and the caller's buffer text, which
+ * may hold some of them; empty for a token that stands for nothing. */
 struct smol_span smol_token_bytes(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_file *file,
                                   uint32_t token);
 
-/* Tokens that stand for something; those from here to V do not. */
+/* The number of tokens that stand for something; those from here to V do not. */
 uint32_t smol_token_count(const struct smol_file *file);
 
 bool smol_token_is_special(const struct smol_file *file, uint32_t token);
 
-/* What an empty prompt stands for. */
+/* The token that an empty prompt stands for. */
 uint32_t smol_start_token(const struct smol_file *file);
 
 /* The token of SMOL_END_OF_TEXT. false, and *token untouched, if there is none. */
@@ -39,26 +39,27 @@ bool smol_end_token(uint32_t *token, const struct smol_file *file);
 
 /* Bytes of the UTF-8 character that begins text, 0 if none does. size_bytes > 0. */
 size_t smol_utf8_character(const uint8_t *text, size_t size_bytes);
-/* How many of the last bytes of text begin a UTF-8 character that is not complete
- * yet (0..3); 0 if they can no longer become one. Text up to there can be shown. */
+/* How many bytes at the end of text begin a UTF-8 character that is not complete yet (0..3); 0 if
+ * they can no longer become one. The text before them can be shown. */
 size_t smol_utf8_incomplete(const uint8_t *text, size_t size_bytes);
 
 /* ---- text to tokens ---- */
 
-/* Tables and scratch memory to encode with, for smol_encoder_destroy, which accepts NULL. file must
- * outlive it. MEMORY; and the errors of smol_file_check_tokens, which this includes. */
+/* Tables and scratch memory to encode with, to be released with smol_encoder_destroy, which accepts
+ * NULL. file must outlive it. Errors: MEMORY, and those of smol_file_check_tokens, which this
+ * includes. */
 struct smol_encoder;
 enum smol_status smol_encoder_create(struct smol_encoder **encoder, const struct smol_file *file,
                                      struct smol_error *error);
 void smol_encoder_destroy(struct smol_encoder *encoder);
 
 /* Encodes any bytes; yields at most size_bytes tokens, for which there must be room. The time grows
- * as n log n, whatever the text. TOKEN, with the offset in the text, if a byte has no
- * token, which only byte tokens of a V below 256 know; MEMORY. */
+ * as n log n, whatever the text. Errors: MEMORY; TOKEN, with the offset in the text, if a byte has
+ * no token, which happens only with byte tokens and V < 256. */
 enum smol_status smol_encode(size_t *n_tokens, uint32_t *tokens, struct smol_encoder *encoder,
                              const uint8_t *text, size_t size_bytes, struct smol_error *error);
 
-/* The same for byte tokens alone, without an encoder, also where there is no malloc. ARGUMENT for
+/* The same for byte tokens only, without an encoder; it works without malloc, too. ARGUMENT for
  * other tokenizers. */
 enum smol_status smol_encode_bytes(size_t *n_tokens, uint32_t *tokens, const struct smol_file *file,
                                    const uint8_t *text, size_t size_bytes,
@@ -66,18 +67,18 @@ enum smol_status smol_encode_bytes(size_t *n_tokens, uint32_t *tokens, const str
 
 /* ---- tokenizers by themselves ---- */
 
-/* A tokenizer file, all of it checked. *tokenizer has configuration, vocab and TOKN, which lie in
- * bytes, and nothing else. */
+/* Parses a tokenizer file, and checks all of it. *tokenizer then has configuration, vocab and TOKN,
+ * which point into bytes, and nothing else. */
 enum smol_status smol_tokenizer_parse(struct smol_file *tokenizer, const uint8_t *bytes,
                                       size_t size_bytes, struct smol_error *error);
 
-/* Two tokens that become one. Numbers count from the first byte token on: 0..255 the bytes, 256 + i
+/* Two tokens that become one. Numbered from the first byte token: 0..255 are the bytes, 256 + i is
  * merge i. */
 struct smol_merge {
     uint32_t left, right;
 };
 
-/* What a tokenizer file is made of. specials: of each the length in a byte and the text. */
+/* What a tokenizer file is made of. specials: for each its length in a byte, then its text. */
 struct smol_tokenizer_parts {
     const struct smol_merge *merges; /* (n_merges) */
     uint32_t n_merges;
@@ -85,15 +86,17 @@ struct smol_tokenizer_parts {
     uint32_t n_specials, n_before; /* before the bytes; the others follow the merges */
 };
 
-/* The file of such parts, for free(). MEMORY, and what smol_tokenizer_parse would say. */
+/* The file made of such parts, to be released with free(). Errors: MEMORY, and those of
+ * smol_tokenizer_parse. */
 enum smol_status smol_tokenizer_write(uint8_t **bytes, size_t *size_bytes,
                                       const struct smol_tokenizer_parts *parts,
                                       struct smol_error *error);
-/* The file of a file's tokenizer, for free(). ARGUMENT if that is of bytes; MEMORY. */
+/* A file's tokenizer as a tokenizer file, to be released with free(). ARGUMENT if its tokens are
+ * bytes; MEMORY. */
 enum smol_status smol_tokenizer_extract(uint8_t **bytes, size_t *size_bytes,
                                         const struct smol_file *file, struct smol_error *error);
 
-/* The byte of byte token i < 256, and merge i of those that a file has. */
+/* The byte of byte token i < 256, and merge i of a file. */
 uint8_t smol_tokenizer_byte(uint32_t i);
 uint32_t smol_tokenizer_merge_count(const struct smol_file *file);
 struct smol_merge smol_tokenizer_merge(const struct smol_file *file, uint32_t i);
@@ -102,20 +105,21 @@ uint32_t smol_tokenizer_tokens_before_bytes(const struct smol_file *file);
 
 /* ---- training ---- */
 
-/* Counts text and chooses merges for it. Belongs to one thread at a time. smol_bpe_destroy accepts
- * NULL. */
+/* Counts the pieces of texts and chooses merges for them. Belongs to one thread at a time.
+ * smol_bpe_destroy accepts NULL. */
 struct smol_bpe_trainer;
 enum smol_status smol_bpe_create(struct smol_bpe_trainer **trainer, struct smol_error *error);
 void smol_bpe_destroy(struct smol_bpe_trainer *trainer);
 
-/* Adds a text: its pieces count; SMOL_END_OF_TEXT in it separates. */
+/* Adds a text, whose pieces are counted; SMOL_END_OF_TEXT separates documents in it. */
 enum smol_status smol_bpe_add(struct smol_bpe_trainer *trainer, const uint8_t *text,
                               size_t size_bytes, struct smol_error *error);
 
-/* Chooses merges until there are vocab tokens, the bytes and SMOL_END_OF_TEXT, the last one, among
- * them, or no pair occurs twice. The same texts in any order give the same file. progress, if not
- * NULL, is called for each merge; false stops with CANCELLED. ARGUMENT if vocab is not in
- * 257..1048833. The trainer is of no further use then. */
+/* Chooses merges until there are vocab tokens, including the bytes and SMOL_END_OF_TEXT, which is
+ * the last, or until no pair occurs twice. The same texts in any order give the same file.
+ * progress, if not NULL, is called for each merge; if it returns false, training stops with
+ * CANCELLED. ARGUMENT if vocab is not in 257..1048833. Afterwards the trainer can only be
+ * destroyed. */
 typedef bool smol_bpe_progress(void *context, uint32_t n_tokens, uint32_t vocab);
 enum smol_status smol_bpe_finish(uint8_t **bytes, size_t *size_bytes,
                                  struct smol_bpe_trainer *trainer, uint32_t vocab,

@@ -1,7 +1,7 @@
 /* Training: text in, a model out. A library of its own, smol_train, that needs OpenMP and OpenBLAS;
  * the runtime does not. A trainer belongs to one thread at a time and uses several inside. Its
- * numbers depend on the options and the data alone, not on the number of threads. It sets OpenMP's
- * and OpenBLAS's numbers of threads as it needs them.
+ * results depend on the options and the data alone, not on the number of threads. It sets the
+ * thread counts of OpenMP and OpenBLAS as it needs them.
  *
  * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_TRAIN_H
@@ -19,8 +19,8 @@ extern "C" {
 
 /* Which windows of the text a step sees. */
 enum smol_order {
-    SMOL_ORDER_RANDOM,   /* each drawn from all there are, whatever has been seen */
-    SMOL_ORDER_SHUFFLED, /* all of them, side by side, before any comes again */
+    SMOL_ORDER_RANDOM,   /* each drawn from all of them, whatever has been seen */
+    SMOL_ORDER_SHUFFLED, /* adjacent windows, all of them before any comes again */
 };
 
 /* Processes, perhaps of several machines, that train one model: process `rank` of `size` computes
@@ -34,7 +34,7 @@ struct smol_train_comm {
     void *context;
 };
 
-/* What the tensors of some names have in the place of what the options say of all
+/* Settings for tensors with certain names, in place of the options for all tensors
  * (docs/methods.md). Filled in by smol_train_rule() and smol_train_rules(). */
 #define SMOL_MAX_RULES 32u
 #define SMOL_MAX_PATTERN 64u
@@ -52,10 +52,9 @@ enum smol_rule_field {
 };
 
 struct smol_train_rule {
-    char tensors[SMOL_MAX_PATTERN]; /* a name, in which * stands for any text and ? for one
-                                       character */
+    char tensors[SMOL_MAX_PATTERN]; /* a name, in which * matches any text and ? one character */
     uint32_t sets;                  /* enum smol_rule_field: which of the following count */
-    char method[20];                /* any but full; it sets d and rank to its defaults */
+    char method[20];                /* any but full; d and rank become its defaults */
     uint32_t d, rank;
     enum smol_dist dist;
     enum smol_source norms;
@@ -73,22 +72,23 @@ struct smol_train_options {
     enum smol_source norms;    /* SMOL_NORM_FROZEN, _OWN or _STORED */
     enum smol_dist dist;
     enum smol_dtype embedding_type; /* of wte and wpe in the file */
-    enum smol_dtype param_type;     /* of all else there: F16, F32 or Q8_BLOCKS */
-    bool gains, bias;               /* a factor and a summand of each output of a matrix */
-    double sparse;       /* part of each row that a sparse term has numbers for, beside all but
+    enum smol_dtype param_type;     /* of everything else there: F16, F32 or Q8_BLOCKS */
+    bool gains, bias;               /* a factor and a bias for each output of a matrix */
+    double sparse;       /* share of each row that a sparse term has parameters for, not beside
                             projections; 0: none */
     bool layer_gains;    /* a factor for each layer of shared projections */
     bool full;           /* every matrix trains; such a model has no .smol form */
     bool uniform_alphas; /* start at 1 / sqrt(d) each, not at (1, 0, ...) */
-    uint32_t d;          /* bases, if there are alphas; numbers of a projection */
+    uint32_t d;          /* bases, if there are alphas; or parameters of a projection */
     uint32_t rank;       /* of the low-rank factors, 0 = none */
     uint32_t n_layers, n_heads, width, n_ff, context; /* n_ff 0: 4 x width */
     double gain;          /* multiplies every default sigma (SPEC.md 12) */
-    double residual_gain; /* and once more that of the two c_proj */
+    double residual_gain; /* multiplies those of the two c_proj once more */
     double embedding_std, logit_scale, ln_epsilon;
     uint64_t seed; /* of the frozen weights, the start and the batches */
     uint32_t n_rules;
-    struct smol_train_rule rules[SMOL_MAX_RULES]; /* where several fit a tensor, the last decides */
+    struct smol_train_rule rules[SMOL_MAX_RULES]; /* where several match a tensor, the last one wins
+                                                   */
 
     /* The hyperparameters of training. */
     uint32_t batch, n_steps, warmup;
@@ -98,13 +98,13 @@ struct smol_train_options {
     double beta1, beta2, weight_decay, clip; /* weight_decay: of `full`'s matrices; clip 0: none */
     double val_fraction;
     enum smol_order order;
-    bool keep_best; /* finish with the best validated numbers, not the last */
+    bool keep_best; /* finish with the parameters that validated best, not the last ones */
     uint32_t n_threads;
     enum smol_isa isa; /* of smol's own products; ARGUMENT if this machine lacks it */
     bool recompute;    /* keep less for the backward pass, and compute it again: a third slower, the
                           same    numbers */
-    const struct smol_train_comm *comm; /* NULL: alone; its size divides batch. Outlives the
-                                            trainer */
+    const struct smol_train_comm *comm; /* NULL: alone; its size divides batch. Must outlive the
+                                           trainer */
 };
 
 /* warmup: a tenth of the steps, at most 100. */
@@ -116,11 +116,11 @@ struct smol_train_options {
 bool smol_train_defaults(struct smol_train_options *options, size_t struct_bytes,
                          const char *method);
 
-/* The name of what options train: one of those, or "mixed". */
+/* The name of the method that options describe: one of those, or "mixed". */
 const char *smol_train_method(const struct smol_train_options *options);
 
-/* One more rule: a method for the tensors of a pattern, or "METHOD:N" with its d (of lora, its
- * rank). ARGUMENT if there is no such method or there are too many rules. */
+/* Adds a rule: a method for the tensors that match a pattern, or "METHOD:N" with its d (for lora,
+ * its rank). ARGUMENT if there is no such method or there are too many rules. */
 enum smol_status smol_train_rule(struct smol_train_options *options, const char *tensors,
                                  const char *method, struct smol_error *error);
 /* The rules of a JSON text as docs/methods.md describes it, after those that there are.
@@ -139,10 +139,10 @@ struct smol_trainer;
 enum smol_status smol_trainer_create(struct smol_trainer **trainer,
                                      const struct smol_train_options *options, const uint8_t *text,
                                      size_t size_bytes, struct smol_error *error);
-/* The same over a corpus, whose bytes must outlive it. What it sets apart for validation comes in
- * the place of val_fraction. tokenizer: what it was encoded with, whose bytes must outlive the
- * trainer too and go into the model; NULL: bytes. ARGUMENT also if the corpus is of another
- * tokenizer. */
+/* The same over a corpus, whose bytes must outlive it. What it sets apart for validation takes the
+ * place of val_fraction. tokenizer: what it was encoded with, whose bytes must outlive the trainer
+ * too and become part of the model; NULL: bytes. ARGUMENT also if the corpus was encoded with
+ * another tokenizer. */
 enum smol_status smol_trainer_create_corpus(struct smol_trainer **trainer,
                                             const struct smol_train_options *options,
                                             const struct smol_corpus *corpus,
@@ -167,8 +167,8 @@ struct smol_train_step {
 enum smol_status smol_trainer_step(struct smol_trainer *trainer, struct smol_train_step *step,
                                    struct smol_error *error);
 
-/* Validation as in SPEC.md 11 with windows of the context. If keep_best is set, the numbers are
- * kept when they are the best so far. */
+/* Validation as in SPEC.md 11 with windows of the context. If keep_best is set, the parameters are
+ * kept if they are the best so far. */
 struct smol_train_score {
     double nats_per_token, bits_per_byte;
     uint64_t n_tokens; /* predicted */
@@ -176,36 +176,37 @@ struct smol_train_score {
 enum smol_status smol_trainer_evaluate(struct smol_trainer *trainer, struct smol_train_score *score,
                                        struct smol_error *error);
 
-/* Rounds every number to what a file will hold; with keep_best, of the best numbers. No steps after
- * that. NUMERIC if a number is beyond its type's range. */
+/* Rounds all parameters, with keep_best the best ones, to what the file will hold. No step may
+ * follow. NUMERIC if one is beyond its type's range. */
 enum smol_status smol_trainer_finish(struct smol_trainer *trainer, struct smol_error *error);
 
 /* The unsigned .smol file of a finished trainer, with a card if card_bytes > 0; not for `full`.
- * *bytes is for free(), and has room for SMOL_SIGNATURE_BLOCK_BYTES more. */
+ * *bytes is to be released with free(), and has room for SMOL_SIGNATURE_BLOCK_BYTES more. */
 enum smol_status smol_trainer_model(uint8_t **bytes, size_t *size_bytes,
                                     const struct smol_trainer *trainer, const char *card,
                                     size_t card_bytes, struct smol_error *error);
 
 /* Its weights as safetensors with Hugging Face's names and shapes, biases zero if it has none; for
- * `full` only. card: put into the metadata as "smol.card" if not NULL. *bytes is for free(). */
+ * `full` only. card: put into the metadata as "smol.card" if not NULL. *bytes is to be released
+ * with free(). */
 enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
                                           const struct smol_trainer *trainer, const char *card,
                                           struct smol_error *error);
-/* The same appended to a writer, a piece of a tensor at a time, so that it takes no memory of the
- * file's size. Errors: IO too; then the writer is for aborting. */
+/* The same appended to a writer, a piece of a tensor at a time, so that it does not take as much
+ * memory as the file. Errors: IO too; the writer must then be aborted. */
 enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_writer *writer,
                                              const struct smol_trainer *trainer, const char *card,
                                              struct smol_error *error);
 
-/* All that a trainer needs to go on as if it had never stopped, as a safetensors file. *bytes is
- * for free(). */
+/* Everything that a trainer needs to continue as if it had never stopped, as a safetensors file.
+ * *bytes is to be released with free(). */
 enum smol_status smol_trainer_save(uint8_t **bytes, size_t *size_bytes,
                                    const struct smol_trainer *trainer, struct smol_error *error);
 /* The same appended to a writer, as above. */
 enum smol_status smol_trainer_save_to(uint64_t *size_bytes, struct smol_writer *writer,
                                       const struct smol_trainer *trainer, struct smol_error *error);
-/* Takes such a state. ARGUMENT if it is of other options or another text; otherwise the errors of a
- * file that is not what it should be. On failure the trainer is of no further use. */
+/* Restores such a state. ARGUMENT if it belongs to other options or another text; otherwise the
+ * errors of a malformed file. After a failure the trainer can only be destroyed. */
 enum smol_status smol_trainer_load(struct smol_trainer *trainer, const uint8_t *bytes,
                                    size_t size_bytes, struct smol_error *error);
 /* The options that a state was made with; n_threads is 1, isa the best.
@@ -218,9 +219,9 @@ enum smol_status smol_checkpoint_options(struct smol_train_options *options, siz
  * recompute and comm, which are of the machine, are left out; warmup is resolved. */
 char *smol_train_options_json(const struct smol_train_options *options);
 
-/* OpenBLAS chooses its kernels by a list of processors and takes the oldest for one it does not
- * know. If that has happened, the value that the environment variable OPENBLAS_CORETYPE should have
- * at the start; else NULL. */
+/* OpenBLAS chooses its kernels from a list of processors, and uses the oldest for one that it does
+ * not know. If that has happened, the value that the environment variable OPENBLAS_CORETYPE should
+ * have when the program starts; else NULL. */
 const char *smol_train_blas_override(void);
 
 #ifdef __cplusplus

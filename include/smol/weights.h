@@ -13,11 +13,11 @@ extern "C" {
 
 #define SMOL_MAX_TENSOR_NAME 64u
 
-/* What a tensor is of its slot, or of the model. */
+/* Which tensor of its slot, or of the model, a tensor is. */
 enum smol_part { SMOL_PART_WEIGHT, SMOL_PART_BIAS, SMOL_PART_WTE, SMOL_PART_WPE };
 
-/* A matrix has rows = outputs and cols = inputs (GPT-2's own files hold the
- * transpose); a vector has 1 row. A matrix has a bias only if its scheme has. */
+/* A matrix has rows = outputs and cols = inputs (GPT-2's own files hold the transpose); a vector
+ * has 1 row. A matrix has a bias only if its scheme has biases. */
 struct smol_tensor {
     char name[SMOL_MAX_TENSOR_NAME];
     enum smol_slot slot; /* of a layer's tensor or ln_f; meaningless for wte and wpe */
@@ -31,7 +31,7 @@ struct smol_tensor {
 uint32_t smol_tensor_count(const struct smol_config *config);
 void smol_tensor_at(struct smol_tensor *tensor, const struct smol_config *config, uint32_t index);
 
-/* TENSOR if there is none of that name; "transformer." in front is accepted. */
+/* TENSOR if there is none with that name; the prefix "transformer." is accepted. */
 enum smol_status smol_tensor_find(struct smol_tensor *tensor, const struct smol_config *config,
                                   const char *name, struct smol_error *error);
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Made when it is first needed; it serves one thread at a time. */
+/* Made when first needed; it serves one thread at a time. */
 struct shared_encoder {
     pthread_mutex_t lock;
     struct smol_encoder *encoder;
@@ -24,7 +24,7 @@ struct smol_model {
 
 const char *smol_version(void) { return SMOL_VERSION; }
 
-/* status: how the opening of m, NULL if memory was out, has ended. */
+/* status: how opening m, which is NULL if out of memory, has ended. */
 static enum smol_status finish(struct smol_model **model, struct smol_model *m,
                                enum smol_status status)
 {
@@ -158,7 +158,7 @@ enum smol_status smol_model_decode(size_t *size_bytes, void *text, size_t capaci
         struct smol_span span;
         if (tokens[i] >= model->file.config.vocab)
             return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
-                             "token %u is past the vocabulary of %u", tokens[i],
+                             "token %u is beyond the vocabulary of %u", tokens[i],
                              model->file.config.vocab);
         span = smol_token_bytes(bytes, &model->file, tokens[i]);
         if (to && span.size_bytes > capacity_bytes - size)

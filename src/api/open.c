@@ -1,4 +1,4 @@
-/* Opening a model: what is checked is what is used, one mapping of one file. SPEC.md 4. */
+/* Opening a model: one mapping of one file, so that what was checked is what is used. SPEC.md 4. */
 #include "api/open.h"
 #include "base/bytes.h"
 #include "base/error.h"

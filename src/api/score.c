@@ -53,7 +53,7 @@ enum smol_status smol_model_score(struct smol_score *score, const struct smol_mo
     else if (!(status = smol_model_encode(&n, tokens, model, text, size_bytes, error)))
         status = n < 2
                      ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                                 "a text of one token predicts nothing")
+                                 "a text of one token has nothing to predict")
                      : score_windows(score, model, smol_text_session(room), tokens, n, nats, error);
     free(nats);
     free(tokens);

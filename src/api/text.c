@@ -16,14 +16,14 @@ struct smol_text {
     const struct smol_model *model;
     struct smol_session *session;
     struct smol_sampler *sampler;
-    /* (capacity), of which n_tokens are there, n_fed computed, n_accepted known to the sampler; a
-     * failure leaves the n_sure that have been computed or picked. */
+    /* (capacity), of which n_tokens are used, n_fed computed, n_accepted known to the sampler;
+     * after a failure the n_sure that had been computed or chosen are left. */
     uint32_t *tokens;
     size_t n_tokens, n_fed, n_accepted, n_sure, capacity;
     void *memory; /* of session and sampler */
 };
 
-/* Session and sampler in one block of memory; what there is of them ends with the text. */
+/* Session and sampler in one block of memory, which is freed with the text. */
 static enum smol_status begin(struct smol_text *t, const struct smol_session_options *session,
                               const struct smol_sampler_options *sampler, struct smol_error *error)
 {

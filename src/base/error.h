@@ -23,8 +23,7 @@ static inline enum smol_status smol_fail_memory(struct smol_error *error)
     return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "out of memory");
 }
 
-/* The size that a caller's structure begins with: ARGUMENT unless it is one that this version
- * knows. */
+/* Checks the size that a caller's structure begins with: ARGUMENT unless this version knows it. */
 static inline enum smol_status smol_check_struct(size_t struct_bytes, size_t known,
                                                  const char *name, struct smol_error *error)
 {

@@ -1,7 +1,6 @@
-/* Fourier transforms of real numbers by FFTW, in single precision. Its rounding depends on the
- * processor: whatever uses this gives nearly the same numbers everywhere, not the same bits. Plans
- * are made one at a time, whoever asks; running one is thread-safe. The only memory is FFTW's own.
- */
+/* Fourier transforms of real numbers by FFTW, in single precision. The rounding depends on the
+ * processor: the results are nearly the same everywhere, but not the same bits. Plans are made one
+ * at a time, under a lock; running one is thread-safe. The only memory is FFTW's own. */
 #ifndef SMOL_FFT_H
 #define SMOL_FFT_H
 
@@ -9,7 +8,7 @@
 
 struct smol_fft;
 
-/* Both directions over n numbers; NULL if there is no memory, or no FFTW in this build. */
+/* Both directions over n points; NULL if out of memory, or without FFTW. */
 struct smol_fft *smol_fft_plan(size_t n);
 void smol_fft_free(struct smol_fft *fft);
 

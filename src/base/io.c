@@ -54,8 +54,7 @@ enum smol_status smol_mapping_open(struct smol_mapping *mapping, const char *pat
         goto fail;
     }
     if ((uint64_t)(size_t)s.st_size != (uint64_t)s.st_size) {
-        status = smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET,
-                           "larger than this machine's memory can show");
+        status = smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "too large to map on this machine");
         goto fail;
     }
     p = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -121,8 +120,8 @@ static void writer_free(struct smol_writer *w)
     free(w);
 }
 
-/* path.tmp-XXXXXX beside path, so that the rename stays in one file system. The lock ends with the
- * process, however it ends; where there are no locks, leftovers stay. */
+/* path.tmp-XXXXXX beside path, so that the rename stays within one file system. The lock ends with
+ * the process, however that ends; where there are no locks, leftover files stay. */
 static enum smol_status open_temporary(struct smol_writer *w, const char *path, unsigned mode,
                                        struct smol_error *error)
 {
@@ -202,7 +201,7 @@ enum smol_status smol_writer_rewrite(struct smol_writer *writer, uint64_t offset
     return SMOL_OK;
 }
 
-/* The folder of path, for free(); NULL if there is no memory. */
+/* The folder of path, to be freed; NULL if out of memory. */
 static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -216,7 +215,8 @@ static char *folder_of(const char *path)
     return folder;
 }
 
-/* A rename is kept by the directory; some file systems cannot sync one, which is no failure. */
+/* The directory stores the rename. Some file systems cannot sync a directory, which is no
+ * failure. */
 static void sync_directory(const char *path)
 {
     char *directory = folder_of(path);

@@ -1,4 +1,4 @@
-/* Numbers in file encoding: their sizes, to floats and from them. SPEC.md 3.2 and 3.3. */
+/* Values in file encoding: their sizes, and conversion to and from floats. SPEC.md 3.2 and 3.3. */
 #include "base/number.h"
 
 #include <math.h>
@@ -100,8 +100,8 @@ void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t 
                             table->cols);
 }
 
-/* Half to even for |x| < 2^22, brought into -most..most: a subnormal scale is too coarse to keep a
- * quotient in range by itself. */
+/* Half to even for |x| < 2^22, clamped to -most..most: a subnormal scale is too coarse to keep a
+ * quotient in range. */
 static int32_t round_within(float x, int32_t most)
 {
     const float magic = 0x1.8p23f;

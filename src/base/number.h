@@ -1,5 +1,5 @@
-/* Numbers in file encoding as floats: halves, 8 bits, 4 bits. SPEC.md 3.2 and 3.3. What makes them
- * of floats is public: <smol/params.h>. */
+/* Values in file encoding to floats: halves, 8 bits, 4 bits. SPEC.md 3.2 and 3.3. The opposite
+ * direction is public: <smol/params.h>. */
 #ifndef SMOL_NUMBER_H
 #define SMOL_NUMBER_H
 
@@ -8,7 +8,7 @@
 #include <smol/file.h>
 #include <smol/params.h>
 
-/* binary16 to binary32, exact; infinities and NaNs stay what they are. */
+/* binary16 to binary32, exact; infinities and NaNs stay as they are. */
 static inline float smol_f16_to_f32(uint16_t h)
 {
     const uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
@@ -36,7 +36,7 @@ static inline int32_t smol_q4(const uint8_t *row, size_t i)
     return nibble < 8 ? nibble : nibble - 16;
 }
 
-/* Numbers in file encoding, F32, F16 or Q8, as floats; scale is used by q8 only. */
+/* Values in file encoding, F32, F16 or Q8, to floats; scale is used for Q8 only. */
 void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *data, float scale,
                          size_t n);
 

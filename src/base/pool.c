@@ -23,10 +23,9 @@ struct smol_pool {
 
 size_t smol_pool_bytes(void) { return sizeof(struct smol_pool); }
 
-/* A thread that waits looks at what it waits for: so often without a system call, which is longer
- * than the gaps between the pieces of a token; then so often giving the processor away at each
- * look, for when somebody else needs it. Where there are more workers than processors it gives way
- * at once. */
+/* A waiting thread first polls this often without a system call, which lasts longer than the gaps
+ * between the pieces of a token; then this often, yielding the processor each time in case somebody
+ * else needs it. With more workers than processors it yields at once. */
 #define LOOKS 100000u
 #define YIELDS 1000u
 

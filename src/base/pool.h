@@ -1,5 +1,5 @@
 /* Threads that share out one piece of work at a time. They spin for a moment after each piece, so
- * that the next one of the same token finds them awake, and then sleep. The caller is worker 0. */
+ * as to be awake for the next one of the same token, and then sleep. The caller is worker 0. */
 #ifndef SMOL_POOL_H
 #define SMOL_POOL_H
 
@@ -17,7 +17,7 @@ struct smol_pool;
 /* Bytes of memory that a pool lives in, 64-byte aligned; it may not move. */
 size_t smol_pool_bytes(void);
 
-/* Starts n_workers - 1 threads; false if one cannot be had (then none is left). */
+/* Starts n_workers - 1 threads; false if one cannot be started (then none is left running). */
 bool smol_pool_start(struct smol_pool *pool, uint32_t n_workers);
 void smol_pool_stop(struct smol_pool *pool);
 

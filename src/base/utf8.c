@@ -1,7 +1,7 @@
 /* Characters of UTF-8, and where text may be cut. SPEC.md 9. */
 #include "base/utf8.h"
 
-/* How many bytes a character has whose first byte is lead; 0 if none begins so. */
+/* The length of a character whose first byte is lead; 0 if no character begins like that. */
 static size_t character_bytes(uint8_t lead)
 {
     return lead < 0x80   ? 1
@@ -12,8 +12,8 @@ static size_t character_bytes(uint8_t lead)
                          : 0;
 }
 
-/* Whether the second byte can follow the first: overlong forms, surrogates and code points
- * over 10ffff show there. */
+/* Whether the second byte can follow the first: this is where overlong forms, surrogates and code
+ * points over 10ffff show. */
 static bool second_fits(uint8_t lead, uint8_t second)
 {
     const uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;

@@ -75,12 +75,13 @@ void smol_frozen_weights(int16_t *weights, const struct smol_frozen *tensor, uin
 void smol_frozen_bytes(uint8_t *bytes, const struct smol_frozen *tensor, uint32_t plane,
                        uint32_t row_begin, uint32_t n_rows);
 
-/* Columns of a sparse term of q numbers a row (SPEC.md 5.9), ascending in each of rows row_begin..;
- * columns: (n_rows, q). tensor: of purpose SMOL_PURPOSE_SPARSE, its cols those of the matrix. */
+/* Columns of a sparse term of q parameters a row (SPEC.md 5.9), ascending in each of rows
+ * row_begin..; columns: (n_rows, q). tensor: of purpose SMOL_PURPOSE_SPARSE, its cols those of the
+ * matrix. */
 void smol_sparse_columns(uint32_t *columns, const struct smol_frozen *tensor, uint32_t q,
                          uint32_t row_begin, uint32_t n_rows);
 
-/* Initial numbers (SPEC.md 12): (float)(std x g[u]) of plane 0; values: (n_rows, cols). */
+/* Initial values (SPEC.md 12): (float)(std x g[u]) of plane 0; values: (n_rows, cols). */
 void smol_frozen_gauss_rows(float *values, const struct smol_frozen *tensor, double std,
                             uint32_t row_begin, uint32_t n_rows);
 

@@ -57,8 +57,8 @@ static inline uint32_t smol_order_at(const struct smol_order *o, uint32_t i)
     return i;
 }
 
-/* What each of D entries of a block of Fastfood is multiplied with; tables by byte, in
- * SPEC.md 5.8's doubles. */
+/* The factors of the D entries of a Fastfood block; tables by byte, in the doubles of SPEC.md
+ * 5.8. */
 struct smol_fastfood_tables {
     double g[SMOL_TABLE_ENTRIES], s[SMOL_TABLE_ENTRIES];
 };

@@ -18,8 +18,8 @@ uint32_t smol_frozen_number(const struct smol_config *config, uint32_t layer, en
     return 4 * config->n_layers;
 }
 
-/* One plane of rows row_begin.. of a tensor, row by row: the stream of each row
- * block, from its start, as rows do not begin at a place of their own. */
+/* One plane of rows row_begin.. of a tensor, row by row: the stream of each row block from its
+ * start, since rows have no starting points of their own. */
 struct walk {
     const struct smol_frozen *tensor;
     uint32_t plane, row;

@@ -92,7 +92,8 @@ static enum smol_status read_shape(struct smol_array *array, struct text *t,
             return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET, "over %u dimensions",
                              SMOL_ARRAY_MAX_DIMS);
         if (!comma || !take_number(t, &array->shape[array->n_dims]))
-            return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "a dimension is not a count");
+            return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
+                             "a dimension is not a whole number");
         comma = take(t, ",");
     }
     /* Python's (300) is no tuple. */
@@ -114,7 +115,7 @@ static enum smol_status read_member(struct smol_array *array, unsigned *seen, st
         key++;
     if (key == N_KEYS || *seen >> key & 1 || !take(t, ":"))
         return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
-                         "the header has a key unknown or repeated");
+                         "the header has an unknown or repeated key");
     *seen |= 1u << key;
     if (key == DESCR)
         return read_type(array, t, error);
@@ -122,10 +123,10 @@ static enum smol_status read_member(struct smol_array *array, unsigned *seen, st
         return read_shape(array, t, error);
     if (take(t, "True"))
         return smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET,
-                         "it is in Fortran's order; save it with numpy.ascontiguousarray");
+                         "it is in Fortran order; save it with numpy.ascontiguousarray");
     return take(t, "False") ? SMOL_OK
                             : smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
-                                        "its order is neither True nor False");
+                                        "fortran_order is neither True nor False");
 }
 
 static enum smol_status read_header(struct smol_array *array, struct text t,
@@ -160,7 +161,7 @@ static enum smol_status place_header(struct text *header, const uint8_t *bytes, 
     if (size_bytes < 12)
         return smol_fail(error, SMOL_E_TRUNCATED, size_bytes, "ends inside its header");
     if (memcmp(bytes, magic, sizeof magic) != 0)
-        return smol_fail(error, SMOL_E_MAGIC, 0, "not a file of NumPy's");
+        return smol_fail(error, SMOL_E_MAGIC, 0, "not a NumPy file");
     if (bytes[6] < 1 || bytes[6] > 3 || bytes[7] != 0)
         return smol_fail(error, SMOL_E_VERSION, 6, "version %u.%u, known are 1.0, 2.0 and 3.0",
                          bytes[6], bytes[7]);

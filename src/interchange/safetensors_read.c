@@ -62,7 +62,7 @@ static enum smol_status read_shape(struct smol_array *array, const json_t *shape
     for (uint32_t i = 0; i < array->n_dims; i++) {
         if (!read_count(&array->shape[i], json_array_get(shape, i)))
             return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
-                             "tensor %.64s: a dimension is not a count", array->name);
+                             "tensor %.64s: a dimension is not a whole number", array->name);
         if (!smol_mul(&size_bytes, size_bytes, array->shape[i]))
             return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET, "tensor %.64s: too large",
                              array->name);
@@ -84,12 +84,12 @@ static enum smol_status read_array(struct smol_array *array, const char *name, c
 
     array->name = name;
     if (!type)
-        return smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET,
-                         "tensor %.64s: an unknown type of numbers", name);
+        return smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET, "tensor %.64s: an unknown number type",
+                         name);
     if (json_array_size(offsets) != 2 || !read_count(&begin, json_array_get(offsets, 0)) ||
         !read_count(&end, json_array_get(offsets, 1)) || end < begin || end > data_bytes)
         return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
-                         "tensor %.64s: its place is outside the file", name);
+                         "tensor %.64s: its data is outside the file", name);
     array->type = type->type;
     array->data = data + begin;
     array->size_bytes = end - begin;
@@ -129,7 +129,7 @@ static enum smol_status check_metadata(const struct smol_safetensors *f, struct 
     if (f->metadata == NULL)
         return SMOL_OK;
     if (!json_is_object(f->metadata))
-        return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "the metadata are not an object");
+        return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "the metadata is not an object");
     json_object_foreach((json_t *)(uintptr_t)f->metadata, key, value)
     {
         if (!json_is_string(value))

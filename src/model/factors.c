@@ -39,9 +39,9 @@ void smol_factor_frozen(struct smol_frozen *f, int16_t *table, const struct smol
                      learned + (is_b ? at.bias_alphas : at.alphas));
 }
 
-/* A row block at a time, since a row is reached through those before it in its block. Integers take
- * half the room of floats: they go into the second half of their block's place, where a float never
- * overwrites one that is still to be read. */
+/* A row block at a time, since a row can only be reached through those before it in its block.
+ * Integers take half the room of floats: they go into the second half of their block's place, where
+ * no float overwrites one that has not been read yet. */
 void smol_factor_values(float *values, const struct smol_frozen *f)
 {
     for (uint32_t row = 0; row < f->rows; row += SMOL_ROW_BLOCK) {

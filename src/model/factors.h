@@ -5,8 +5,8 @@
 
 #include "frozen/frozen.h"
 
-/* Its factor A or B as a scheme by itself, with d alphas of its own: an A of the matrix's sigma, a
- * B of 1 / sqrt(r). */
+/* Its factor A or B as a scheme of its own, with d alphas of its own and as sigma the matrix's for
+ * A, 1 / sqrt(r) for B. */
 struct smol_scheme smol_factor_scheme(const struct smol_scheme *scheme, bool is_b);
 
 /* Factor A (r, K) or B (R, r) of a slot whose source is SMOL_MATRIX_NOLA; table has every plane,

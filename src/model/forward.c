@@ -258,7 +258,7 @@ static void store_row(const struct smol_session *s, uint8_t *rows, float *scales
         scales[row] = smol_encode_q8(dest, v, D);
 }
 
-/* K and V of the batch into the cache; halves hold numbers up to 65504. */
+/* Stores K and V of the batch in the cache; halves hold values up to 65504. */
 static void store_kv(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct pass *g = arg;
@@ -295,7 +295,8 @@ static const float *cached(const struct smol_session *s, const uint8_t *rows, co
     return memory;
 }
 
-/* Attention by (head, position), so that a head's rows are made floats once; outputs into h. */
+/* Attention by (head, position), so that a head's rows are converted to floats once; outputs go
+ * into h. */
 static void attend(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct pass *g = arg;

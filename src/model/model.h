@@ -1,5 +1,5 @@
-/* What a session is made of: the tensors of a file made ready to multiply with, the KV cache and
- * the buffers of a batch, all from one piece of memory. SPEC.md 7 and 8. */
+/* What a session is made of: the tensors of a file, ready to multiply with, the KV cache and the
+ * buffers of a batch, all in one block of memory. SPEC.md 7 and 8. */
 #ifndef SMOL_MODEL_H
 #define SMOL_MODEL_H
 
@@ -106,7 +106,7 @@ void smol_weight_cache_place(struct smol_session *session, struct smol_arena *ar
                              uint64_t limit_bytes);
 void smol_weight_cache_fill(struct smol_session *session);
 
-/* Appends n <= P tokens at the session's position; x of them is left after the last layer. */
+/* Appends n <= P tokens at the session's position; leaves their x after the last layer. */
 void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t n);
 
 /* Logits (V) of position p of the batch that smol_forward left. */

@@ -1,5 +1,5 @@
 /* Rows of P theta for one worker at a time, streaming: it holds a block of D entries, theta, and
- * what they are made with. */
+ * scratch memory. */
 #ifndef SMOL_PROJECTOR_H
 #define SMOL_PROJECTOR_H
 
@@ -10,8 +10,8 @@
 struct smol_fft;
 struct projector;
 
-/* Room for projections of up to most numbers in tensors of up to rows x cols; NULL if most is 0, or
- * when only counting. */
+/* Room for projections of up to most parameters in tensors of up to rows x cols; NULL if most is 0,
+ * or when only counting. */
 struct projector *smol_projector_place(struct smol_arena *arena, uint32_t most, uint32_t rows,
                                        uint32_t cols);
 
@@ -36,8 +36,8 @@ struct projected {
     const struct smol_fft *fft; /* over D, for Fourier */
 };
 
-/* That of a matrix whose scheme has one; its transform is still missing. learned: the section LRND.
- */
+/* The projection of a matrix whose scheme has one; its transform is set later. learned: the section
+ * LRND. */
 struct projected smol_projected(const struct smol_config *config, uint32_t layer,
                                 enum smol_slot slot, const struct smol_frozen_key *key,
                                 const uint8_t *learned);

@@ -1,5 +1,4 @@
-/* Choosing a token from logits. SPEC.md 10: every step in its order, all ties broken by the token's
- * number. */
+/* Choosing a token from logits. SPEC.md 10: every step in order, all ties broken by token id. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "kernel/kernel.h"
@@ -17,8 +16,8 @@ struct candidate {
 struct smol_sampler {
     struct smol_sampler_options options;
     uint32_t vocab;
-    uint32_t *counts; /* (V) times each token is among the recent ones; NULL, as is recent, if that
-                         changes nothing */
+    uint32_t *counts; /* (V) how often each token is among the recent ones; NULL, like recent, if
+                         there is no penalty */
     uint32_t *recent; /* (repeat_last_n) ring */
     uint64_t n_accepted;
     struct candidate *candidates; /* (n_candidates) the first in order */
@@ -50,7 +49,7 @@ static uint64_t ring_size(const struct smol_sampler_options *o)
     return has_penalty(o) && o->repeat_last_n > 0 ? (uint64_t)o->repeat_last_n : 0;
 }
 
-/* How many the drawing may be from: none without chance, top-k, or all. */
+/* How many candidates a draw may have: none if greedy, top-k, or all. */
 static uint32_t n_candidates(uint32_t vocab, const struct smol_sampler_options *o)
 {
     if (o->temperature <= 0)
@@ -124,7 +123,7 @@ enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab
         return status;
     if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "a sampler takes %zu bytes at a multiple of 64", needed);
+                         "a sampler needs %zu bytes, aligned to 64", needed);
     *s = (struct smol_sampler){.options = *options, .vocab = vocab};
     if (has_penalty(options)) {
         s->counts = (uint32_t *)(void *)(base + counts_at());

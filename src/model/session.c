@@ -1,4 +1,4 @@
-/* A session: how much memory it takes, its creation in that memory, and feeding it tokens. */
+/* A session: how much memory it takes, how it is built there, and feeding it tokens. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/fft.h"
@@ -134,7 +134,7 @@ static enum smol_status plan_transforms(struct smol_fft **ffts, const struct smo
         if (!ffts[at]) {
             free_transforms(ffts);
             return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-                             "no Fourier transform of %u numbers can be had here", size);
+                             "cannot plan an FFT of %u points", size);
         }
     }
     return SMOL_OK;
@@ -223,7 +223,7 @@ enum smol_status smol_session_init(struct smol_session **session, const struct s
         return status;
     if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "a session takes %zu bytes at a multiple of 64, given are %zu", needed,
+                         "a session needs %zu bytes, aligned to 64; %zu were given", needed,
                          size_bytes);
     if ((status = plan_transforms(ffts, &file->config, error)))
         return status;
@@ -256,7 +256,8 @@ static enum smol_status check_tokens(const struct smol_session *s, const uint32_
     for (size_t i = 0; i < n; i++)
         if (tokens[i] >= s->config->vocab)
             return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
-                             "token %u is past the vocabulary of %u", tokens[i], s->config->vocab);
+                             "token %u is beyond the vocabulary of %u", tokens[i],
+                             s->config->vocab);
     return SMOL_OK;
 }
 
@@ -303,7 +304,7 @@ static enum smol_status append(struct smol_session *s, const uint32_t *tokens, s
         s->position += (uint32_t)p + 1;
         if (smol_overflowed(s)) {
             smol_session_rewind(s, start);
-            return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's numbers overflow");
+            return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's values overflow");
         }
     }
     s->has_logits = s->has_logits || n > 0;
@@ -329,7 +330,7 @@ enum smol_status smol_session_score(struct smol_session *session, double *nats,
     for (size_t i = 0; i < n; i++)
         if (targets[i] >= session->config->vocab)
             return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
-                             "target %u is past the vocabulary of %u", targets[i],
+                             "target %u is beyond the vocabulary of %u", targets[i],
                              session->config->vocab);
     return append(session, tokens, n, &(struct scoring){nats, targets}, error);
 }

@@ -5,8 +5,8 @@
 
 #include <smol/params.h>
 
-/* Factors as the products read them: in place, but 8-bit ones as floats in memory of the arena's.
- */
+/* Factors as the products read them: in place, except 8-bit ones, which become floats in the
+ * arena. */
 static void set_up_factors(struct matrix *m, const struct smol_scheme *s,
                            const struct smol_params_place *at, const uint8_t *learned,
                            struct smol_arena *arena)
@@ -52,8 +52,7 @@ static void make_factors(struct smol_session *session, struct matrix *m, uint32_
     smol_factor_values(b, &f);
 }
 
-/* n stored numbers as floats in memory of the arena's; NULL without the term, or when only
- * counting. */
+/* n stored parameters as floats in the arena; NULL without the term, or when only counting. */
 static const float *set_up_vector(const struct smol_scheme *s, enum smol_term term,
                                   const uint8_t *learned, uint64_t at, uint32_t n,
                                   struct smol_arena *arena)
@@ -68,7 +67,8 @@ static const float *set_up_vector(const struct smol_scheme *s, enum smol_term te
     return v;
 }
 
-/* The sparse term: its columns, and its numbers in place, but 8-bit ones as floats. */
+/* The sparse term: its columns, and its parameters in place, except 8-bit ones, which become
+ * floats. */
 static void set_up_sparse(struct smol_session *session, struct matrix *m,
                           const struct smol_scheme *s, const uint8_t *data,
                           struct smol_arena *arena)

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Tensors of one layer of a span, in the order of the forward pass; slot and part of number n of
- * them, if there is one, into *found. A matrix has a bias only if its scheme says so. */
+/* Counts the tensors of one layer of a span, in the order of the forward pass; stores slot and part
+ * of the n-th, if there is one, in *found. A matrix has a bias only if its scheme says so. */
 static uint32_t walk_layer(struct smol_tensor *found, const struct smol_config *config,
                            const struct smol_layer_span *span, uint32_t n)
 {
@@ -100,5 +100,5 @@ enum smol_status smol_tensor_find(struct smol_tensor *tensor, const struct smol_
             return SMOL_OK;
         }
     }
-    return smol_fail(error, SMOL_E_TENSOR, SMOL_NO_OFFSET, "no tensor of that name");
+    return smol_fail(error, SMOL_E_TENSOR, SMOL_NO_OFFSET, "no tensor has that name");
 }

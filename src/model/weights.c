@@ -184,8 +184,7 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
             smol_projected(&file->config, t->layer, t->slot, &key, file->learned.data);
         if (projected.p.is_fourier && !(projected.fft = fft = smol_fft_plan(projected.p.size)))
             return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-                             "no Fourier transform of %u numbers can be had here",
-                             projected.p.size);
+                             "cannot plan an FFT of %u points", projected.p.size);
         smol_projector_begin(scratch->projector, &projected, &smol_kernels_scalar);
     }
     for (uint32_t row = row_begin, n; row < end; row += n) {

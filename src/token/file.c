@@ -1,5 +1,4 @@
-/* Tokenizers by themselves: files of a magic number, a checksum and the section TOKN. SPEC.md
- * appendix D. */
+/* Tokenizer files: a magic number, a checksum and the section TOKN. SPEC.md appendix D. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/tokn.h"
@@ -74,7 +73,7 @@ enum smol_status smol_tokenizer_write(uint8_t **bytes, size_t *size_bytes,
     for (uint32_t i = 0; i < p->n_merges; i++)
         if (p->merges[i].left >= 256 + i || p->merges[i].right >= 256 + i)
             return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
-                             "merge %u is of a token that is not made before it", i);
+                             "merge %u uses a token that no earlier merge makes", i);
     b = make(&size, smol_tokn_size(p->n_merges, p->specials.size_bytes), error);
     if (!b)
         return SMOL_E_MEMORY;
@@ -98,7 +97,7 @@ enum smol_status smol_tokenizer_extract(uint8_t **bytes, size_t *size_bytes,
 
     if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "its tokens are bytes; there is no tokenizer to take out");
+                         "its tokens are bytes; there is no tokenizer to extract");
     b = make(&size, file->tokenizer.size_bytes, error);
     if (!b)
         return SMOL_E_MEMORY;

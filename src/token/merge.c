@@ -1,5 +1,5 @@
-/* See merge.h. A piece is a linked list of numbers, and a heap has the pairs that may merge; so n
- * numbers take the time of n log n, even if all of them are one piece. */
+/* See merge.h. A piece is a linked list of tokens, and a heap holds the pairs that may merge; so n
+ * tokens take O(n log n) time, even if they are all one piece. */
 #include "token/merge.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -179,8 +179,8 @@ static bool make_room(struct smol_merger *m, size_t n)
     return m->capacity > 0;
 }
 
-/* There are at most 2 n entries at a time: n - 1 at first, and each of at most n - 1 merges takes
- * one and offers two. */
+/* There are at most 2 n entries at a time: n - 1 at first, and each of at most n - 1 merges removes
+ * one and adds two. */
 enum smol_status smol_merge(size_t *n_merged, struct smol_merger *m, uint32_t *numbers, size_t n,
                             struct smol_error *error)
 {

@@ -138,8 +138,8 @@ bool smol_pairs_offer(struct smol_pairs *p, size_t first)
     return true;
 }
 
-/* A candidate that has shrunk goes back to where it belongs; there is room, for it has just left.
- */
+/* A candidate that has shrunk goes back to where it belongs; there is room, since it has just
+ * left. */
 struct smol_pair *smol_pairs_best(struct smol_pairs *p)
 {
     while (p->n_heap > 0) {

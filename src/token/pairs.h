@@ -1,5 +1,5 @@
-/* Neighbouring numbers while a tokenizer is trained: how often each pair occurs, where, and which
- * most often. SPEC.md appendix D. */
+/* Pairs of neighbouring tokens while a tokenizer is trained: how often each occurs, where, and
+ * which is the most frequent. SPEC.md appendix D. */
 #ifndef SMOL_PAIRS_H
 #define SMOL_PAIRS_H
 
@@ -32,11 +32,11 @@ bool smol_pairs_add(struct smol_pairs *pairs, struct smol_merge numbers, uint32_
 /* A pair that has been added occurs so many times less. */
 void smol_pairs_take(struct smol_pairs *pairs, struct smol_merge numbers, uint64_t count);
 
-/* Pairs from index first on become candidates, with the counts that they have now; later they only
- * shrink. false if memory is out. */
+/* Makes pairs from index first on candidates, with their present counts, which can only shrink
+ * later. False if out of memory. */
 bool smol_pairs_offer(struct smol_pairs *pairs, size_t first);
-/* The pair that occurs most often, of equals the one with the lowest numbers; it is no candidate
- * any more. NULL if there is none. */
+/* Removes and returns the candidate that occurs most often, among equals the one with the lowest
+ * ids; NULL if there is none. */
 struct smol_pair *smol_pairs_best(struct smol_pairs *pairs);
 
 #endif

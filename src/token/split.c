@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* PCRE2's own \s has U+180E too, which is no white space since Unicode 6.3. */
+/* PCRE2's own \s includes U+180E, which has not been white space since Unicode 6.3. */
 #define WHITE "\\p{Z}\\t-\\r\\x{85}"
 static const char pattern[] = "'(?:s|t|re|ve|m|ll|d)| ?\\p{L}+| ?\\p{N}+| ?[^\\p{L}\\p{N}" WHITE
                               "]+|[" WHITE "]+(?![^" WHITE "])|[" WHITE "]+";
@@ -73,7 +73,7 @@ enum smol_status smol_next_piece(struct smol_span *piece, struct smol_pieces *p,
     return SMOL_OK;
 }
 
-/* The order of bytes; what another one begins with is before it. */
+/* Byte order; a prefix comes before what it begins. */
 static int compare(const void *a, const void *b)
 {
     const struct smol_span *x = a, *y = b; /* the first member of sorted's */
@@ -92,9 +92,9 @@ void smol_specials_init(struct smol_specials *s, uint32_t n)
         s->begins[s->sorted[i].text.data[0]] = true;
 }
 
-/* Byte after byte, the specials from low to high - 1 are those that agree so far; one that ends is
- * the first of them. The bytes looked at and the specials passed over are few, whatever the text.
- */
+/* Byte by byte, the specials from low to high - 1 are those that agree so far; if one of them ends
+ * here, it is the first. Few bytes are looked at and few specials are passed over, whatever the
+ * text. */
 static bool longest_at(uint32_t *which, const struct smol_specials *s, const uint8_t *text,
                        size_t size)
 {

@@ -9,7 +9,8 @@ struct smol_splitter;
 enum smol_status smol_splitter_create(struct smol_splitter **splitter, struct smol_error *error);
 void smol_splitter_destroy(struct smol_splitter *splitter);
 
-/* Text on its way through a splitter: .splitter and .text are set, the rest is 0. */
+/* Text on its way through a splitter. To begin with, .splitter and .text are set and the rest is
+ * 0. */
 struct smol_pieces {
     struct smol_splitter *splitter;
     struct smol_span text;
@@ -33,7 +34,7 @@ struct smol_specials {
 
 /* Sorts the first n of specials->sorted, and sets the rest. */
 void smol_specials_init(struct smol_specials *specials, uint32_t n);
-/* Where the first special in text is; *which of sorted it is. size_bytes if there is none. */
+/* Where the first special in text is, and *which of sorted it is; size_bytes if there is none. */
 size_t smol_specials_find(uint32_t *which, const struct smol_specials *specials,
                           const uint8_t *text, size_t size_bytes);
 

@@ -2,7 +2,7 @@
 #include "train/trainer.h"
 
 #define SUM_BLOCK 4096u
-#define PARTS 64u /* that threads share: the sum's order is theirs */
+#define PARTS 64u /* shared out to threads: they define the order of the sum */
 
 static double sum_of_squares(const real *x, size_t n)
 {

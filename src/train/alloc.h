@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* count x size_bytes zeroed bytes at a 64-byte boundary, for free(); NULL if there are none to be
- * had. */
+/* count x size_bytes zeroed bytes at a 64-byte boundary, to be freed; NULL if out of memory. */
 static inline void *smol_train_alloc(uint64_t count, size_t size_bytes)
 {
     uint64_t bytes;

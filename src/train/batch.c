@@ -1,5 +1,5 @@
-/* Which windows of the text a step sees: a function of the seed and of a window's number, so that a
- * resumed training needs no state of a generator. */
+/* Which windows of the text a step sees: a function of the seed and of a window's number, so that
+ * resuming a training needs no generator state. */
 #include "base/bytes.h"
 #include "train/trainer.h"
 
@@ -39,7 +39,7 @@ uint64_t smol_batch_start(const uint8_t key[32], uint32_t step, uint32_t window,
 }
 
 /* Where i goes in the epoch's permutation of 0..n-1: a Feistel network over the next power of four,
- * walked until it comes out below n (Black and Rogaway, 2002). */
+ * applied until the result is below n (cycle walking: Black and Rogaway, 2002). */
 static uint64_t permute(const uint8_t key[32], uint32_t epoch, uint64_t i, uint64_t n)
 {
     unsigned half = 0;

@@ -1,4 +1,4 @@
-/* A trainer: its making, its steps and its validation. */
+/* A trainer: creation, steps and validation. */
 #include "train/trainer.h"
 
 #include "base/error.h"
@@ -30,8 +30,8 @@ static bool take_all(struct smol_trainer *t)
            (t->best || !t->options.keep_best);
 }
 
-/* Both settings are the process's, and another trainer may have changed them. Work is spread over
- * the threads here, so the BLAS must not do it again inside. */
+/* Both settings are global, and another trainer may have changed them. Work is spread over threads
+ * here, so the BLAS must not do so too. */
 static void set_threads(const struct smol_trainer *t)
 {
     openblas_set_num_threads(1);
@@ -51,15 +51,14 @@ static enum smol_status divide(struct smol_trainer *t, const struct smol_config 
                          (unsigned)config->vocab);
     if (c->tokenizer_hash != smol_tokenizer_hash(&t->tokenizer))
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "the text is encoded by another tokenizer");
+                         "the text was encoded with another tokenizer");
     t->n_train = c->n_train;
     if (t->n_train == c->n_tokens)
         t->n_train = (uint64_t)((double)c->n_tokens * (1 - t->options.val_fraction));
     if (t->n_train <= config->context || c->n_tokens - t->n_train < 2)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "the text has %" PRIu64 " %s to train on and %" PRIu64
-                         " to validate with; a "
-                         "context of %u needs more",
+                         " to validate on; a context of %u needs more",
                          t->n_train, unit, c->n_tokens - t->n_train, (unsigned)config->context);
     return SMOL_OK;
 }
@@ -122,7 +121,7 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
     enum smol_status status;
 
     if (sodium_init() < 0)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "libsodium does not start");
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "libsodium cannot start");
     status = smol_check_struct(options->struct_bytes, sizeof *options, "smol_train_options", error);
     if (status != SMOL_OK)
         return status;

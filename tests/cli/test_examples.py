@@ -351,7 +351,7 @@ def test_train(folder):
     said, = lines('train', text, folder / 'got.smol', '30')
     got, want = (container.read((folder / n).read_bytes()) for n in ('got.smol', 'want.smol'))
     assert got.card is None and container.write(dataclasses.replace(want, card=None)) == (folder / 'got.smol').read_bytes()
-    learned, nats, bits = re.fullmatch(r'(\d+) learned numbers, (\S+) nats a token, (\S+) bits per byte', said).groups()
+    learned, nats, bits = re.fullmatch(r'(\d+) parameters, (\S+) nats a token, (\S+) bits per byte', said).groups()
     assert int(learned) == (256 + 32) * 32 + sum(int(np.prod(size)) for _, size, _ in container.learned_layout(got.conf))
     apart = write(folder / 'apart', text.read_bytes()[-600:])
     measured = json.loads(run(smolrun, folder / 'got.smol', '--perplexity', apart, '--json').stdout)

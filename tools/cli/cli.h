@@ -11,30 +11,31 @@
 #define CLI_FAILED 1
 #define CLI_USAGE 2
 
-/* The name in front of every message; set first thing in main. */
+/* The program's name, in front of every message; main sets it first. */
 extern const char *cli_program;
 
 /* "program: path: byte 132: text", one line on stderr, control characters escaped; path may be
  * NULL. Returns CLI_FAILED. */
 int cli_complain(const char *path, const struct smol_error *error);
-/* The same line for later, for free(); NULL if memory is out. */
+/* The same line for later, to be freed; NULL if out of memory. */
 char *cli_message(const char *path, const struct smol_error *error);
-/* The same of a text without a place in the file; of errno; for want of memory. */
+/* The same for a text without a place in the file; for errno; for lack of memory. */
 int cli_fail(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cli_fail_errno(const char *path);
 int cli_no_memory(const char *path);
 /* "program: what: why" and a hint at --help. Returns CLI_USAGE. */
 int cli_usage_error(const char *what, const char *why);
-/* For who returns an error instead: fills it in, without a place, and returns its code. */
+/* For functions that return an error instead: fills it in, without a place, and returns its
+ * code. */
 enum smol_status cli_error(struct smol_error *error, enum smol_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 enum smol_status cli_error_memory(struct smol_error *error);
 
-/* Length of the control character that text, of n > 0 bytes, begins with: 1, 2 for U+0080 to
- * U+009F, 0 if it is none. */
+/* Length of the control character that text, of n > 0 bytes, begins with: 1; 2 for U+0080 to
+ * U+009F; 0 if there is none. */
 size_t cli_control_bytes(const void *text, size_t n);
-/* A name, or text of a file, without what would steer a terminal: control characters as \x1b, those
- * beyond ASCII as \u009b. */
+/* A name, or text from a file, with nothing that would control a terminal: control characters as
+ * \x1b, those beyond ASCII as \u009b. */
 void cli_put_escaped(FILE *stream, const char *text);
 
 /* Whether a stream is a terminal whose user wants colour: NO_COLOR and TERM=dumb say no. */
@@ -83,7 +84,8 @@ int cli_parse(poptContext context);
 int cli_parsed(poptContext context, int code);
 /* Ends the program after such a request. */
 void cli_answered(poptContext context);
-/* The one argument that is left, owned by popt; NULL after a message if there is none or more. */
+/* The one argument that is left, owned by popt; NULL after a message if there are none or
+ * several. */
 const char *cli_one_argument(poptContext context, const char *what);
 
 /* A whole number of 0..2^64 - 1, decimal or 0x...; false if it is anything else. */
@@ -101,11 +103,11 @@ bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd);
 /* The same of a file. 0, or CLI_FAILED after a message. */
 int cli_read_file(uint8_t **bytes, size_t *size_bytes, const char *path);
 
-/* Memory at a page, of which only touched pages exist; NULL if there is none. */
+/* Page-aligned memory, of which only touched pages exist; NULL if out of memory. */
 void *cli_memory(size_t size_bytes);
 void cli_memory_free(void *memory, size_t size_bytes);
 
-/* Seconds of a steady clock; the largest resident size so far in bytes. */
+/* Seconds of a monotonic clock; the peak resident size so far in bytes. */
 double cli_seconds(void);
 uint64_t cli_peak_bytes(void);
 
@@ -119,7 +121,7 @@ bool cli_ends_with(const char *text, const char *end);
 const char *cli_base_name(const char *path);
 /* "39.4 MB"; the buffer is the caller's. */
 const char *cli_size(char text[32], uint64_t bytes);
-/* A number that JSON's integers may not hold; the buffer is the caller's. */
+/* A number that may not fit JSON's integers; the buffer is the caller's. */
 const char *cli_decimal(char text[24], uint64_t value);
 /* A key number as minisign writes it. */
 void cli_key_number(char text[17], const uint8_t number[SMOL_KEY_NUMBER_BYTES]);

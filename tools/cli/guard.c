@@ -1,5 +1,5 @@
 /* See guard.h. A lost page of a mapped file raises SIGBUS in the thread that touches it, in the
- * middle of any load; there is no going on from there. */
+ * middle of any load; the program cannot continue from there. */
 #include "cli/guard.h"
 #include "cli/cli.h"
 
@@ -12,12 +12,12 @@
 
 #define MAX_GUARDS 16u
 
-/* Threads may be at work on one file while another is mapped: a guard's message is stored last and
- * taken away first. */
+/* Threads may be using one file while another is mapped: a guard's message is stored last and
+ * removed first. */
 struct guard {
     const uint8_t *begin;
     size_t size_bytes;
-    char *_Atomic message; /* made beforehand: a handler may not; NULL: free */
+    char *_Atomic message; /* made beforehand, since a handler may not; NULL: free */
 };
 
 static struct guard guards[MAX_GUARDS];
@@ -42,7 +42,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
     const char *path = atomic_load(&output);
 
     (void)context;
-    if (!message) { /* not ours: let it end the program as it would */
+    if (!message) { /* not ours: let it end the program as usual */
         signal(number, SIG_DFL);
         raise(number);
         return;
@@ -51,7 +51,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
         pause();
     if (write(STDERR_FILENO, message, strlen(message)) < 0)
         _exit(CLI_FAILED);
-    /* Not a function for handlers as a rule; but what was interrupted is a load from a mapped file,
+    /* Not async-signal-safe in general; but what was interrupted is a load from a mapped file,
      * which holds no lock that this could wait for. */
     if (path)
         smol_remove_leftovers(path);
@@ -66,7 +66,7 @@ static void catch_bus_errors(void)
     sigaction(SIGBUS, &action, NULL);
 }
 
-/* For free(); NULL if memory is out. */
+/* To be freed; NULL if out of memory. */
 static char *make_message(const char *path)
 {
     static const struct smol_error lost = {

@@ -1,6 +1,5 @@
-/* Mapped files under guard: one that is cut short, or cannot be read any more, while it is used
- * ends the program with CLI_FAILED after a message, and not by a signal. The programs map no file
- * in another way. */
+/* Mapped files under guard: if one is cut short while in use, or can no longer be read, the program
+ * ends with CLI_FAILED and a message instead of a signal. The programs map files only this way. */
 #ifndef CLI_GUARD_H
 #define CLI_GUARD_H
 
@@ -13,8 +12,8 @@ enum smol_status cli_open(struct smol_mapping *mapping, struct smol_file *file, 
                           uint32_t n_threads, struct smol_error *error);
 void cli_unmap(struct smol_mapping *mapping);
 
-/* Nobody wrote into the file since it was mapped: what was verified is what was used. 0, or
- * CLI_FAILED after a message. */
+/* Checks that nobody has written into the file since it was mapped, so that what was verified is
+ * what was used. 0, or CLI_FAILED after a message. */
 int cli_check_unchanged(const struct smol_mapping *mapping, const char *path);
 
 /* A file that is being written, one at a time; if the program ends so, its temporary sibling is

@@ -11,8 +11,8 @@
 
 static bool is_whole = true;
 
-/* For the time after memory is out: Jansson's reader (2.14) goes on past a buffer that could not
- * grow, and crashes. What is taken of this is not given back. */
+/* A reserve for when memory is out: Jansson's reader (2.14) writes past a buffer that could not
+ * grow, and crashes. What is used of it is not returned. */
 static _Alignas(max_align_t) char reserve[262144];
 static size_t n_reserved;
 

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* First thing in main: from here on it is known whether JSON lacked memory; called again, it
- * forgets what was before. Jansson leaves out what it could not make, and what is left looks whole.
- */
+/* To be called first in main: from here on it is known whether JSON lacked memory; another call
+ * forgets what happened before. Jansson leaves out what it could not make, and the rest looks
+ * complete. */
 void cli_json_start(void);
 /* Whether all JSON of the program so far is all that it should be. */
 bool cli_json_is_whole(void);

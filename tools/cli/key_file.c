@@ -48,7 +48,7 @@ static volatile sig_atomic_t ended_by;
 
 static void note_signal(int number) { ended_by = number; }
 
-/* Signals that end the program wait until the terminal shows again what is typed; they come through
+/* Signals that end the program are blocked until the terminal echoes again; they are let through
  * only while pselect waits for a line, so that none is missed before that. */
 static bool read_hidden(char password[KEY_FILE_MAX_PASSWORD], const struct termios *shown)
 {

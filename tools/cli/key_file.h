@@ -1,4 +1,4 @@
-/* Key files of minisign's, read by the programs. */
+/* Reading minisign's key files. */
 #ifndef KEY_FILE_H
 #define KEY_FILE_H
 

@@ -10,7 +10,7 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
     const struct poptOption table[SESSION_OPTIONS] = {
         CLI_WORD("isa", 0, &w->isa, "best, scalar, avx2, avx512, neon; the text is the same",
                  "NAME"),
-        CLI_WORD("kv", 0, &w->kv, "of the KV cache: f32; f16, q8 are smaller, other text", "TYPE"),
+        CLI_WORD("kv", 0, &w->kv, "KV cache: f32; or f16, q8: smaller, other text", "TYPE"),
         CLI_FLAG("fast", 0, &w->is_fast, "approximate products, which may change the text"),
         CLI_WORD("mem", 0, &w->mem, "memory limit, e.g. 64M; what is left may hold weights",
                  "SIZE"),
@@ -71,8 +71,8 @@ enum smol_status session_args_budget(struct smol_session_options *options,
         return status;
     if (options->memory_bytes < needed)
         return cli_error(error, SMOL_E_MEMORY,
-                         "takes %s with this context, --mem allows %s; a smaller --ctx-size or "
-                         "--kv q8 takes less",
+                         "needs %s with this context, but --mem allows %s; a smaller --ctx-size or "
+                         "--kv q8 needs less",
                          cli_size(least, needed), cli_size(allowed, options->memory_bytes));
     options->memory_bytes -= needed - size;
     return SMOL_OK;

@@ -64,7 +64,7 @@ static int read_keys(struct trust *trust, const char *folder, DIR *directory)
     if (code == 0 && errno != 0)
         return cli_fail_errno(folder);
     if (code == 0 && trust->n_keys == 0)
-        return cli_fail(folder, "no key in it that could be trusted (*" KEY_SUFFIX ")");
+        return cli_fail(folder, "has no key that could be trusted (*" KEY_SUFFIX ")");
     return code;
 }
 

@@ -109,7 +109,7 @@ static int take_record(struct reader *r, json_t *record)
     const char *event = json_string_value(json_object_get(record, "event"));
 
     if (!event)
-        return cli_fail(r->log->path, "line %zu: not a record of smoltrain's", r->line);
+        return cli_fail(r->log->path, "line %zu: not a smoltrain record", r->line);
     if (strcmp(event, "start") == 0)
         return take_start(r, record);
     if (!r->log->start)
@@ -147,7 +147,7 @@ static int take_lines(struct reader *r, const char *text, size_t left)
         left -= n + 1;
     }
     if (!code && !r->log->start)
-        code = cli_fail(r->log->path, "not a log of smoltrain's: it is empty");
+        code = cli_fail(r->log->path, "not a smoltrain log: it is empty");
     return code;
 }
 

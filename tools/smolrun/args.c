@@ -89,19 +89,17 @@ int run_args_read(int argc, const char **argv, run_with *run)
     const struct poptOption options[] = {
         CLI_WORD("prompt", 'p', &a->prompt, "the text to continue", "TEXT"),
         CLI_WORD("file", 'f', &a->prompt_file, "a file with the text to continue", "FILE"),
-        CLI_FLAG("interactive", 'i', &a->interactive,
-                 "go on after each line that is typed or piped in"),
+        CLI_FLAG("interactive", 'i', &a->interactive, "continue after each line typed or piped in"),
         CLI_INT("predict", 'n', &a->n_predict, "tokens to generate; -1: until the context is full",
                 "N"),
         {"n-predict", 0, POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &a->n_predict, 0, NULL, NULL},
-        CLI_INT("ctx-size", 'c', &w.context, "tokens held at once; 0: as many as the model can",
-                "N"),
-        CLI_FLAG("ignore-eos", 0, &a->ignore_eos, "go on after the end-of-text token"),
-        CLI_INT("threads", 't', &w.threads, "threads, at most one for each core; 0: as many", "N"),
+        CLI_INT("ctx-size", 'c', &w.context, "tokens held at once; 0: the model's limit", "N"),
+        CLI_FLAG("ignore-eos", 0, &a->ignore_eos, "continue after the end-of-text token"),
+        CLI_INT("threads", 't', &w.threads, "threads, at most one per core; 0: one per core", "N"),
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, session, 0, "How it is computed:", NULL},
         CLI_WORD("check", 0, &w.check, "full (default): damage, hash, signature; fast: damage",
                  "WHAT"),
-        CLI_WORD("seed", 's', &w.seed, "seed of the sampling; -1: random", "N"),
+        CLI_WORD("seed", 's', &w.seed, "seed of the sampler; -1: random", "N"),
         RUN_FLOAT("temp", &a->sampler.temperature, "temperature, 0: greedy (0.8)", "X"),
         CLI_INT("top-k", 0, &w.top_k, "sample among the best K, 0: off (40)", "K"),
         CLI_REAL("top-p", 0, &a->sampler.top_p,
@@ -118,15 +116,14 @@ int run_args_read(int argc, const char **argv, run_with *run)
                  "FILE"),
         CLI_FLAG("bench", 0, NULL, "measure tokens a second; see --bench --help"),
         CLI_WORD("trust", 0, &a->trust, "demand a signature by this minisign public key", "KEY"),
-        CLI_FLAG("trusted", 0, &a->trusted, "demand one by a key of the trust folder"),
+        CLI_FLAG("trusted", 0, &a->trusted, "demand one by a key in the trust folder"),
         CLI_VERSION_OPTION,
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    static const struct cli_usage usage = {
-        "[OPTION...] MODEL.smol\n"
-        "Continues a text with a language model: -p, -f or the standard input.",
-        "MODEL.smol"};
+    static const struct cli_usage usage = {"[OPTION...] MODEL.smol\nContinues a text with a "
+                                           "language model: from -p, -f or standard input.",
+                                           "MODEL.smol"};
 
     smol_sampler_defaults(&a->sampler, sizeof a->sampler);
     w.top_k = (int)a->sampler.top_k;

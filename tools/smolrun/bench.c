@@ -70,7 +70,7 @@ static int take_list(struct list *list, const char *option, char *text, uint32_t
     *list = (struct list){.n = 1, .value = {otherwise}};
     if (!text || parse_list(list, text, most))
         return 0;
-    return cli_usage_error(option, "takes a number or up to 16 with commas between them");
+    return cli_usage_error(option, "takes a number, or up to 16 separated by commas");
 }
 
 static int take_format(enum format *format, const char *text)

@@ -162,7 +162,7 @@ struct run_lines *run_lines_open(void)
 {
     struct run_lines *l = calloc(1, sizeof *l);
     const struct smol_error error = {SMOL_E_MEMORY, SMOL_NO_OFFSET,
-                                     "no terminal that lines can be edited on"};
+                                     "lines cannot be edited on this terminal"};
 
     if (!l)
         cli_no_memory(NULL);

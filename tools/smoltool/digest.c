@@ -104,7 +104,8 @@ static int check_names(const struct digest *digests, size_t n)
 {
     for (size_t i = 1; i < n; i++)
         if (strcmp(digests[i - 1].name, digests[i].name) == 0)
-            return cli_fail(digests[i].path, "two files of that name; a manifest is of one folder");
+            return cli_fail(digests[i].path,
+                            "two files with that name; a statement is about one folder");
     return 0;
 }
 
@@ -160,7 +161,7 @@ static int digest(void *context, const char *const *paths)
     while (paths[n])
         n++;
     if (o->name && !o->oms)
-        return cli_usage_error("--name", "goes with --oms");
+        return cli_usage_error("--name", "needs --oms");
     digests = sodium_init() < 0 ? NULL : calloc(n, sizeof *digests);
     if (!digests)
         return cli_no_memory(NULL);
@@ -177,7 +178,7 @@ int tool_digest(int argc, const char **argv)
 {
     struct digest_options o = {0};
     const struct poptOption options[] = {
-        CLI_FLAG("oms", 0, &o.oms, "an in-toto statement, as OpenSSF Model Signing has it"),
+        CLI_FLAG("oms", 0, &o.oms, "an in-toto statement, as in OpenSSF Model Signing"),
         CLI_WORD("name", 0, &o.name, "of the model in the statement (the first FILE's)", "NAME"),
         CLI_WORD("output", 'o', &o.output, "a file instead of the standard output", "FILE"),
         CLI_HELP_OPTION,

@@ -60,7 +60,7 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
                                                  "own parameters by Fourier",
                                                  "shared parameters by Fourier",
                                                  "",
-                                                 "factors of own alphas"};
+                                                 "factors from own alphas"};
     static const char *const norm_sources[] = {"gain 1, bias 0", "own alphas", "stored vectors"};
 
     printf("  %2u  %-7s %s", index, s->kind == SMOL_MATRIX ? "matrix" : "norm",

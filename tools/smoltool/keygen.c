@@ -122,7 +122,7 @@ int tool_keygen(int argc, const char **argv)
         CLI_FLAG("no-password", 'W', &o.no_password, "do not encrypt the secret key"),
         CLI_WORD("password-file", 0, &o.password_file, "take the password from a file's first line",
                  "FILE"),
-        CLI_FLAG("force", 'f', &o.force, "replace keys that exist"),
+        CLI_FLAG("force", 'f', &o.force, "replace existing keys"),
         CLI_FLAG("json", 0, &o.json, "print one JSON object"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,

@@ -39,7 +39,7 @@ static void help(FILE *stream)
     fputs("Usage: smoltool COMMAND [OPTION...]\n\n", stream);
     for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(stream, "  %-18s%s\n", commands[i].name, commands[i].what);
-    fputs("\n'smoltool COMMAND --help' tells more; 'smoltool --version' tells the version.\n",
+    fputs("\n'smoltool COMMAND --help' says more; 'smoltool --version' prints the version.\n",
           stream);
 }
 

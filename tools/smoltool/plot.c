@@ -74,8 +74,8 @@ int tool_plot(int argc, const char **argv)
         CLI_WORD("kind", 0, &w.kind,
                  "loss curves (default), loss against d with d90, or bits per byte against bytes",
                  "curves|sweep|bytes"),
-        CLI_WORD("x", 0, &w.x, "what curves go along (step)", "step|tokens|seconds"),
-        CLI_FLAG("log-x", 0, &w.log_x, "curves along a logarithmic axis"),
+        CLI_WORD("x", 0, &w.x, "horizontal axis of curves (step)", "step|tokens|seconds"),
+        CLI_FLAG("log-x", 0, &w.log_x, "make that axis logarithmic"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };

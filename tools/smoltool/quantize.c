@@ -148,7 +148,7 @@ static int measure_both(struct losses *losses, const struct smol_file *before,
 
 static void print_table(const struct table_loss *t)
 {
-    printf("%s  %s to %s: RMS error %.3g, %.3g %% of the numbers' own; of the worst row %.3g %%\n",
+    printf("%s  %s to %s: RMS error %.3g, %.3g %% of the values' own; in the worst row %.3g %%\n",
            t->name, t->from, t->to, t->rms, 100 * t->relative, 100 * t->worst_row);
 }
 

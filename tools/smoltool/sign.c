@@ -136,8 +136,7 @@ static int sign(void *context, const char *const *arguments)
     if (!o->key)
         return cli_usage_error("--key", "is missing");
     if (!o->detached && (o->trusted || o->untrusted))
-        return cli_usage_error(o->trusted ? "--trusted-comment" : "--comment",
-                               "goes with --detached");
+        return cli_usage_error(o->trusted ? "--trusted-comment" : "--comment", "needs --detached");
     return o->detached ? sign_detached(o, arguments[0]) : sign_model(o, arguments[0]);
 }
 

@@ -148,7 +148,7 @@ static int finish(const struct tokenizer_options *o, struct smol_bpe_trainer *tr
     code = save(o, bytes, size);
     if (code == 0 && !smol_tokenizer_parse(&made, bytes, size, NULL) &&
         made.config.vocab < (uint32_t)o->vocab)
-        fprintf(stderr, "%s: fewer tokens than %d: no pair is left that occurs twice\n",
+        fprintf(stderr, "%s: fewer than %d tokens: no pair is left that occurs twice\n",
                 cli_program, o->vocab);
     free(bytes);
     return code;
@@ -303,12 +303,10 @@ int tool_tokenizer(int argc, const char **argv)
 
     return cli_command(
         argc, argv, options,
-        &(struct cli_usage){
-            "ACTION [OPTION...] FILE...\n"
-            "  import vocab.json merges.txt | vocab.bpe | tokenizer.json | MODEL.smol\n"
-            "  train --vocab N TEXT...\n"
-            "  encode NAME.smoltok|MODEL.smol [TEXT]     text to the numbers of tokens\n"
-            "  decode NAME.smoltok|MODEL.smol [NUMBERS]  and back",
-            "ACTION [FILE...]"},
+        &(struct cli_usage){"ACTION [OPTION...] FILE...\n  import vocab.json merges.txt | "
+                            "vocab.bpe | tokenizer.json | MODEL.smol\n  train --vocab N TEXT...\n  "
+                            "encode NAME.smoltok|MODEL.smol [TEXT]     text to token ids\n  decode "
+                            "NAME.smoltok|MODEL.smol [NUMBERS]  and back",
+                            "ACTION [FILE...]"},
         run, &o);
 }

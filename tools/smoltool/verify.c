@@ -85,7 +85,7 @@ static void print_signature(const struct verdict *v, bool by_folder)
         printf("signature  ok: by key %s, %s\n", number,
                by_folder ? "which is trusted" : "the key that was asked for");
     else if (v->file.is_signed)
-        printf("signature  ok: by key %s (whose it is, only --pubkey can tell)\n", number);
+        printf("signature  ok: by key %s (only --pubkey can tell whose it is)\n", number);
     else if (!v->unchecked)
         puts("signature  none");
     if (v->proof.signature_path) {
@@ -96,7 +96,7 @@ static void print_signature(const struct verdict *v, bool by_folder)
     if (v->unchecked) {
         fputs("signature  not checked: ", stdout);
         cli_put_escaped(stdout, v->unchecked);
-        puts(" (that takes --pubkey or --trusted)");
+        puts(" (that needs --pubkey or --trusted)");
     }
 }
 
@@ -203,7 +203,7 @@ int tool_verify(int argc, const char **argv)
     const struct poptOption options[] = {
         CLI_WORD("pubkey", 0, &o.pubkey,
                  "demand a signature by this minisign key (a file, or its base64)", "KEY"),
-        CLI_FLAG("trusted", 0, &o.trusted, "demand one by a key of the trust folder"),
+        CLI_FLAG("trusted", 0, &o.trusted, "demand one by a key in the trust folder"),
         CLI_WORD("signature", 0, &o.signature,
                  "the detached signature (FILE.minisig, if it is there)", "FILE"),
         CLI_FLAG("json", 0, &o.json, "print one JSON object"),

@@ -132,7 +132,7 @@ static int weights(void *context, const char *const *arguments)
     int code = 0;
 
     if (o->json && !o->list)
-        return cli_usage_error("--json", "goes with --list");
+        return cli_usage_error("--json", "needs --list");
     if (!o->list && (!name || !o->output))
         return cli_usage_error(name ? "--output" : "TENSOR", "is missing");
     if (cli_open(&mapping, &file, path, cli_cores(), &error))

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Both libraries read the environment before main(), so what has to be different there takes a new
- * start: the kernels, if OpenBLAS has chosen those of another age for this processor; and threads
- * that sleep while they wait, for spinning ones take the core from whoever shares the machine. */
+/* Both libraries read the environment before main(), so changing it takes a restart: for the
+ * kernels, if OpenBLAS has chosen outdated ones for this processor; and for threads that sleep
+ * while they wait, since spinning ones would take the core from others on the machine. */
 static void prepare_environment(char *const *argv)
 {
     const char *core = getenv("OPENBLAS_CORETYPE") == NULL ? smol_train_blas_override() : NULL;

@@ -113,7 +113,7 @@ static int run(const struct train_args *args, const struct train_data *data,
     if (status != SMOL_OK)
         train_output_complain(output, &error);
     else if (stopped && train_comm_is_first())
-        fprintf(stderr, "stopped after step %u of %u; the same command%s goes on\n",
+        fprintf(stderr, "stopped after step %u of %u; the same command%s continues\n",
                 (unsigned)smol_trainer_steps(trainer), (unsigned)args->options.n_steps,
                 args->in_sweep ? "" : " with --resume");
     smol_trainer_destroy(trainer);

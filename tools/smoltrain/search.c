@@ -65,7 +65,7 @@ int train_seed_search(uint64_t *seed, const struct train_args *args, const struc
         if (try_seed(&nats, &options, n_steps, data, &error) != SMOL_OK)
             return cli_complain(NULL, &error);
         if (train_comm_any(train_stop_asked())) {
-            say("stopped during the search for a seed; nothing is written\n");
+            say("stopped during the seed search; nothing is written\n");
             return CLI_FAILED;
         }
         say("seed %" PRIu64 ": %.5f nats per token after %u steps\n", options.seed, nats, n_steps);

@@ -43,8 +43,7 @@ static inline uint32_t smol_corpus_token(const struct smol_corpus *corpus, uint6
     return corpus->width == 1 ? *p : corpus->width == 2 ? smol_le16(p) : smol_le32(p);
 }
 
-/* What stands before a source's name, which has name_bytes bytes, at most SMOL_CORPUS_NAME_BYTES.
- */
+/* What comes before a source's name, which has name_bytes bytes, at most SMOL_CORPUS_NAME_BYTES. */
 static inline void smol_corpus_put_source(uint8_t dest[SMOL_CORPUS_SOURCE_BYTES],
                                           const struct smol_corpus_source *source,
                                           size_t name_bytes)

@@ -14,7 +14,7 @@ static enum smol_status read_header(struct smol_corpus *c, const uint8_t *h, siz
         return smol_fail(error, SMOL_E_MAGIC, 0, "not a corpus");
     if (smol_le16(h + SMOL_CORPUS_AT_VERSION) != SMOL_CORPUS_VERSION)
         return smol_fail(error, SMOL_E_VERSION, SMOL_CORPUS_AT_VERSION,
-                         "another version of corpora");
+                         "an unknown corpus version");
     if (smol_le64(h + SMOL_CORPUS_AT_HEADER_CHECKSUM) !=
         XXH3_64bits(h, SMOL_CORPUS_AT_HEADER_CHECKSUM))
         return smol_fail(error, SMOL_E_CHECKSUM, 0, "the header is damaged");
@@ -35,11 +35,11 @@ static enum smol_status read_header(struct smol_corpus *c, const uint8_t *h, siz
                          "the width of a token does not fit the vocabulary");
     if (c->n_train > c->n_tokens || c->n_documents > c->n_tokens)
         return smol_fail(error, SMOL_E_RANGE, SMOL_CORPUS_AT_TRAIN,
-                         "more of the tokens than there are");
+                         "more training tokens or documents than tokens");
     return SMOL_OK;
 }
 
-/* Where the three parts lie; they fill the file. */
+/* Where the three parts are; they fill the file. */
 static enum smol_status lay_out(struct smol_corpus *c, const uint8_t *bytes, size_t size_bytes,
                                 struct smol_error *error)
 {
@@ -71,7 +71,7 @@ static enum smol_status check_starts(const struct smol_corpus *c, struct smol_er
 
         if (start >= c->n_tokens || (i == 0 ? start != 0 : start <= last))
             return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
-                             "the starts of documents do not ascend");
+                             "the document starts are not in ascending order");
         last = start;
     }
     return SMOL_OK;
@@ -138,7 +138,7 @@ uint64_t smol_tokenizer_hash(const struct smol_file *tokenizer)
                                 tokenizer->config.vocab);
 }
 
-/* Whether at, which has left bytes, begins with the source; *n is how many bytes that are. */
+/* Whether the left bytes at `at` begin with the source, whose length goes into *n. */
 static bool same_source(size_t *n, const uint8_t *at, size_t left,
                         const struct smol_corpus_source *source)
 {

@@ -13,8 +13,8 @@
 
 #define SEPARATOR_BYTES (sizeof SMOL_END_OF_TEXT - 1)
 
-/* Text that is held back until a document ends; a longer document is encoded in pieces. The
- * fuzzers' is small, so that they see those. */
+/* Text that is held back until a document ends; a longer document is encoded in pieces. It is small
+ * in fuzzers, so that they see pieces. */
 #ifdef SMOL_FUZZ_PENDING_BYTES
 #define PENDING_BYTES ((size_t)SMOL_FUZZ_PENDING_BYTES)
 #else
@@ -185,8 +185,8 @@ static const uint8_t *find_separator(const uint8_t *text, size_t n)
     return NULL;
 }
 
-/* Where to cut a document that is too long to be encoded whole: after a line, where tokenizers
- * seldom join; and not within what may become a separator. */
+/* Where to cut a document that is too long to be encoded whole: after a line, across which
+ * tokenizers seldom merge, and not within what may become a separator. */
 static size_t cut(const uint8_t *text, size_t n)
 {
     const size_t most = n - SEPARATOR_BYTES;
@@ -269,7 +269,7 @@ static enum smol_status append_table(struct smol_corpus_writer *w, const void *b
     return append(w, bytes, n, error);
 }
 
-/* Padding, starts and sources; the checksum is theirs afterwards. */
+/* Padding, starts and sources, and their checksum. */
 static enum smol_status write_tables(uint64_t *source_bytes, struct smol_corpus_writer *w,
                                      const struct smol_corpus_source *sources, size_t n_sources,
                                      struct smol_error *error)

@@ -1,4 +1,4 @@
-/* See build.h. All memory of a network but its lists is one piece: it is counted in one pass and
+/* See build.h. All memory of a network except its lists is one block: it is counted in one pass and
  * handed out in a second. */
 #include "train/net/build.h"
 #include "train/net/head.h"
@@ -48,7 +48,7 @@ static void place_normalised(struct smol_arena *arena, const struct smol_net *ne
 
     out->z = take(arena, size);
     out->rstd = take(arena, net->n_tokens);
-    /* A frozen norm's output is its normalised input; shared memory must do for other norms too. */
+    /* A frozen norm's output is its normalised input; shared memory must suit other norms too. */
     if (net->recompute || norm->gain.scheme.source != SMOL_NORM_FROZEN)
         out->a = take(arena, size);
 }

@@ -14,8 +14,8 @@ struct smol_net_options {
     double embedding_std;
 };
 
-/* Allocates everything and sets the initial values of SPEC.md 12. config: canonical. MEMORY if it
- * cannot be had. */
+/* Allocates everything and sets the initial values of SPEC.md 12. config: canonical. MEMORY if
+ * there is not enough. */
 enum smol_status smol_net_create(struct smol_net **net, const struct smol_config *config,
                                  const struct smol_net_options *options, struct smol_error *error);
 /* Accepts NULL. */

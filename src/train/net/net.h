@@ -68,7 +68,7 @@ struct smol_net_kept {
     real *qkv;            /* (n, 3 C) */
     real *attention;      /* (batch, H, T, T) */
     real *heads;          /* (n, C) */
-    real *slope, *hidden; /* (n, F): GELU's derivative and value */
+    real *slope, *hidden; /* (n, F): GELU's derivative and its value */
 };
 
 /* By enum smol_slot: either a norm or a matrix. */

@@ -174,8 +174,8 @@ enum smol_status smol_params_register(struct smol_net *net, struct smol_error *e
     return SMOL_OK;
 }
 
-/* The trainer's gaussian start, row by row so that no float copy of a table is needed in a double
- * build. */
+/* The trainer's gaussian initial values, row by row, so that no float copy of a table is needed in
+ * a double build. */
 static void gauss_rows(real *dest, const struct smol_net *net, uint32_t tensor,
                        enum smol_purpose purpose, size_t rows, size_t cols, double std)
 {

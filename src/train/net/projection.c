@@ -322,7 +322,7 @@ static void transpose(real *grad, struct job *mine, struct worker *w, const real
         fastfood_transpose(grad, &mine->fastfood, w->block, (uint32_t)block);
 }
 
-/* The parts (count, n) of P^T d_weight, in order, to the gradients of theta and of the layer's
+/* Adds the parts (count, n) of P^T d_weight, in order, to the gradients of theta and of the layer's
  * gain. */
 static void add_parts(struct smol_net *net, const struct smol_net_matrix *m, const real *parts,
                       uint64_t count)

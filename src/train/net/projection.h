@@ -5,8 +5,7 @@
 
 #include "train/net/net.h"
 
-/* Memory for the projections of a network; NULL in *out if it has none. False if there is no
- * memory. */
+/* Memory for the projections of a network; *out is NULL if it has none. False if out of memory. */
 bool smol_projections_create(struct smol_projections **out, const struct smol_net *net);
 void smol_projections_destroy(struct smol_projections *projections);
 

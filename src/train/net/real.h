@@ -96,8 +96,9 @@ static inline real smol_real_max(const real *x, size_t n)
     return max;
 }
 
-/* x_i = e^(x_i - shift), with the argument brought into the range. The two loops are apart because
- * compilers carry the comparisons through the polynomial otherwise, at three times the cost. */
+/* x_i = e^(x_i - shift), with the argument clamped to the range. There are two loops because
+ * compilers would otherwise carry the comparisons through the polynomial, at three times the
+ * cost. */
 static inline void smol_real_exp_all(real *x, size_t n, real shift)
 {
     for (size_t i = 0; i < n; i++) {

@@ -1,10 +1,10 @@
-/* Sparse terms: a few numbers a row, in places that the seed has chosen. An entry has one thread,
- * so every sum has one order. */
+/* Sparse terms: a few parameters per row, in places that the seed has chosen. Each entry belongs to
+ * one thread, so every sum has one order. */
 #include "train/net/sparse.h"
 
 #define TOKENS 128u /* at a time */
 #define ROWS 16u    /* that a thread takes at a time: a cache line of d_y for each token */
-/* Fewer than one entry of so many: beyond that the whole gradient takes less time. */
+/* Fewer than one entry in this many: with more, the whole gradient takes less time. */
 #define FEW 8u
 
 void smol_sparse_add(const struct smol_net *net, const struct smol_net_matrix *m)

@@ -1,6 +1,6 @@
 /* From the seed and the parameters to matrices and norms, and from their gradients back to those of
- * the parameters. A frozen matrix has no gradient of its own; with alphas, it exists for as long as
- * it takes to multiply it by the bases again. */
+ * the parameters. The gradient of a frozen matrix is not kept: with alphas, it exists only until it
+ * has been multiplied by the regenerated bases. */
 #include "train/net/weights.h"
 #include "train/net/projection.h"
 #include "train/net/sparse.h"
@@ -14,8 +14,8 @@ struct frozen_spec {
     struct smol_frozen frozen;
     const struct smol_scheme *scheme;
     int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
-    /* What a weight is the sum of, if no integers need be added up first: sigma T_p[u] if smooth,
-     * or the weights of the only plane. */
+    /* The terms of a weight, if no integers need be added up first: sigma T_p[u] if smooth, or the
+     * weights of the only plane. */
     real values[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
 };
 
@@ -233,7 +233,7 @@ static void contract_plane(double *sums, const struct frozen_spec *r, const real
     }
 }
 
-/* d_alpha_k += sigma x sum of d_weight B_k, where B_k is basis k; row blocks side by side, then
+/* d_alpha_k += sigma x sum of d_weight B_k, where B_k is basis k; row blocks in parallel, then
  * added in order. */
 static void contract(struct smol_net *net, const struct smol_net_frozen *f, const real *d_weight)
 {

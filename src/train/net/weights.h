@@ -4,7 +4,8 @@
 
 #include "train/net/net.h"
 
-/* Brings the matrices and norms up to date with the values. everything: also what never changes. */
+/* Brings the matrices and norms up to date with the parameters. everything: also what never
+ * changes. */
 void smol_net_materialise(struct smol_net *net, bool everything);
 
 /* m's weights from the seed and its alphas alone, without its factors. */

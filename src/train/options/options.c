@@ -44,7 +44,7 @@ static const char *wrong_model(const struct smol_train_options *o)
     else if (o->full && (o->gains || o->sparse > 0))
         wrong = "full has neither gains nor sparse terms of its own";
     else if (o->full && o->n_rules > 0)
-        wrong = "full has the same for every tensor";
+        wrong = "full treats every tensor alike";
     else if (o->full && o->norms != SMOL_NORM_STORED)
         wrong = "full has stored norms";
     else if (!(o->gain > 0 && o->residual_gain > 0 && o->gain < 1e6 && o->residual_gain < 1e6))
@@ -69,7 +69,7 @@ static const char *wrong_hyperparameters(const struct smol_train_options *o)
     else if (!(o->lr >= 0 && o->lr < 1e3 && o->alpha_lr >= 0 && o->alpha_lr < 1e3))
         wrong = "learning rates must be 0..1000";
     else if (!(o->min_lr_fraction >= 0 && o->min_lr_fraction <= 1))
-        wrong = "the least fraction of the learning rate must be 0..1";
+        wrong = "the final fraction of the learning rate must be 0..1";
     else if (!(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1))
         wrong = "beta1 and beta2 must be at least 0 and under 1";
     else if (!(o->weight_decay >= 0 && o->weight_decay < 1e3 && o->clip >= 0))
@@ -84,7 +84,7 @@ static const char *wrong_hyperparameters(const struct smol_train_options *o)
         wrong = "this machine lacks the instruction set";
     else if (o->comm &&
              (o->comm->size < 1 || o->comm->rank >= o->comm->size || o->batch % o->comm->size != 0))
-        wrong = "the number of processes must divide the batch";
+        wrong = "the batch must be a multiple of the number of processes";
     return wrong;
 }
 

@@ -85,7 +85,7 @@ static enum smol_status decode(struct smol_train_rule *rule, const json_t *json,
                              key, wrong);
         if (wrong) /* whose key is not to be printed: it may be anything */
             return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
-                             "rule %zu: it has a field that no rule has", number);
+                             "rule %zu: it has an unknown field", number);
     }
     wrong = !json_is_object(json)    ? "it is not an object"
             : *rule->tensors == '\0' ? "it names no tensors"
@@ -184,7 +184,7 @@ enum smol_status smol_train_rule(struct smol_train_options *options, const char 
     if (!set_pattern(&rule, tensors) || !set_method(&rule, name) ||
         (colon && !set_number(&rule, colon + 1)))
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "takes a method but full, or METHOD:N with its d or rank");
+                         "takes a method other than full, or METHOD:N with its d or rank");
     if (options->n_rules == SMOL_MAX_RULES)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "there are more than 32 rules");
     options->rules[options->n_rules++] = rule;

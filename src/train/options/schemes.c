@@ -118,8 +118,7 @@ static bool apply(struct smol_train_options *o, const struct smol_train_rule *ru
     return sets != 0;
 }
 
-/* The options as they are for one tensor; used gets the rules that say something of it, one bit
- * each. */
+/* The options as they apply to one tensor; used gets a bit for each rule that concerns it. */
 static struct smol_train_options options_of(uint32_t *used,
                                             const struct smol_train_options *options,
                                             uint32_t layer, enum smol_slot slot)
@@ -149,9 +148,9 @@ const char *smol_schemes_wrong(const struct smol_train_options *o, bool is_norm)
     if (o->rank > SMOL_MAX_RANK)
         return "rank must be 0..4096";
     if (o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
-        return "nola has factors of a rank over 0";
+        return "nola needs a rank over 0";
     if (!(o->sparse >= 0 && o->sparse <= 1))
-        return "the sparse part of a row must be 0..1";
+        return "the sparse share of a row must be 0..1";
     return NULL;
 }
 
@@ -220,16 +219,16 @@ enum smol_status smol_train_schemes(struct smol_config *c, const struct smol_tra
         status = add_scheme(&c->ln_f, c, &used, o, 0, SMOL_LN_F, error);
     for (uint32_t i = 0; i < o->n_rules && status == SMOL_OK; i++)
         if ((used >> i & 1u) == 0)
-            status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                               "rule %u, for '%s', says nothing of any tensor", i + 1,
-                               o->rules[i].tensors);
+            status =
+                smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                          "rule %u, for '%s', applies to no tensor", i + 1, o->rules[i].tensors);
     if (status == SMOL_OK)
         smol_config_canonicalise(c);
     if (status == SMOL_OK && o->layer_gains && !has_term(c, SMOL_TERM_LAYER_GAIN))
         status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                           "gains of layers take fastfood-global or fourier-global");
+                           "layer gains need fastfood-global or fourier-global");
     if (status == SMOL_OK && o->sparse > 0 && !has_term(c, SMOL_TERM_SPARSE))
         status = smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                           "a sparse term is beside anything but projections");
+                           "a sparse term cannot stand beside a projection");
     return status;
 }

@@ -1,5 +1,5 @@
 /* The state of a training as safetensors: values, AdamW's moments and the best values as tensors,
- * the rest as metadata. The batches need none: they follow from the seed and the step. */
+ * the rest as metadata. Batches need no state: they follow from the seed and the step. */
 #include "base/error.h"
 #include "train/net/weights.h"
 #include "train/options/options.h"

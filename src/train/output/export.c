@@ -92,7 +92,7 @@ static enum smol_status list_tensors(struct list *out, const struct smol_trainer
     add(&list, "wpe", "weight", c->context, c->width, smol_net_value(net, net->wpe), 1);
     for (uint32_t l = 0; l < c->n_layers; l++)
         add_layer(&list, net, l);
-    /* GPT-2 has no logit scale: the last LayerNorm takes it on. */
+    /* GPT-2 has no logit scale: the last LayerNorm absorbs it. */
     add_norm(&list, net, &net->ln_f, "ln_f", (double)c->logit_scale);
     *out = list;
     return SMOL_OK;

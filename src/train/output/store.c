@@ -1,5 +1,5 @@
-/* From parameters to the sections of a file and back: the numbers become what the file holds,
- * so that what is evaluated last is what a runtime will compute. SPEC.md 3.2, 3.3, 12. */
+/* From parameters to the sections of a file and back: parameters become what the file stores, so
+ * that the last evaluation is of what a runtime will compute. SPEC.md 3.2, 3.3, 12. */
 #include "base/error.h"
 #include "base/number.h"
 #include "kernel/kernel.h"
@@ -39,7 +39,7 @@ static bool from_floats(real *values, const float *floats, size_t n, float most)
 static enum smol_status too_large(const struct smol_param *p, struct smol_error *error)
 {
     return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
-                     "%s: a number beyond the range of its type in the file", p->name);
+                     "%s: a value beyond the range of its type in the file", p->name);
 }
 
 /* Packs an array and takes back what was packed. */

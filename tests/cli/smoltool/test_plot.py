@@ -372,7 +372,7 @@ def test_bad_logs(folder):
     log, out = folder / 'log', folder / 'x.svg'
     start, rest = good.split('\n', 1)
     for text, place in (('', 'empty'), ('\0\n', 'line 1'), ('[]\n', 'line 1'), (rest, 'line 1'), (good + '{"event":\n', 'not JSON'),
-                        (good + '{"event": 7}\n', 'not a record'), (start.replace('alpha', "al'pha") + '\n', 'line 1'),
+                        (good + '{"event": 7}\n', 'not a smoltrain record'), (start.replace('alpha', "al'pha") + '\n', 'line 1'),
                         (start.replace('"step": 0', '"step": -1') + '\n', 'line 1'), (start + '\n', 'no steps'),
                         (start + '\n{"event":"train","step":1,"seconds":1}\n', 'line 2'),
                         (start + '\n{"event":"train","step":"1","seconds":1,"loss":3}\n', 'line 2'),

@@ -301,7 +301,7 @@ def test_trust_folder(folder):
         (trusted / name).write_bytes(b'untrusted comment: x\n' + base64.b64encode(forged) + b'\n')
     attempts(0, **here)
     (trusted / 'c.pub').rename(trusted / 'c')
-    attempts(1, b'm.smol.minisig: the signature is not of this file and key', **here)
+    attempts(1, b'm.smol.minisig: the signature does not match this file and key', **here)
     (trusted / 'spoilt.pub').write_text('untrusted comment: x\nno key\n')
     attempts(1, b'spoilt.pub', **here)
     for bad in (['--trusted', '--check', 'fast'], ['--trusted', '--trust', folder / 'a.pub']):

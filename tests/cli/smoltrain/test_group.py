@@ -71,7 +71,7 @@ def test_alone(folder):
 
 def test_what_cannot_be(folder, mpi):
     done = run(3, folder, '--steps', '2', '-o', folder / 'x.smol', code=2)
-    assert done.stderr.count('smoltrain: options: the number of processes must divide the batch') == 1, done.stderr
+    assert done.stderr.count('smoltrain: options: the batch must be a multiple of the number of processes') == 1, done.stderr
     done = subprocess.run(['mpirun', '-n', '2', smoltrain, 'sweep', '--data', folder / 'text', '--d', '1,2', '-o', folder / 's'],
                           capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 2 and 'is for one process' in done.stderr, done.stderr

@@ -137,7 +137,7 @@ def test_bad_recipes(folder):
         assert done.stderr.startswith(f'smoltrain: {path}: {place}'), (text, done.stderr)
     path.write_text('[{"tensors": "h.2.*", "d": 3}]')
     done = train(folder, '-o', out, '--recipe', path, code=2)
-    assert "rule 1, for 'h.2.*', says nothing of any tensor" in done.stderr, done.stderr
+    assert "rule 1, for 'h.2.*', applies to no tensor" in done.stderr, done.stderr
     train(folder, '-o', out, '--recipe', folder / 'missing', code=1)
     for bad in (['--attn', 'full'], ['--attn', 'alpha:'], ['--mlp', 'lora:x'], ['--mlp', 'alpha:65'], ['--method', 'full', '--mlp', 'alpha'],
                 ['--attn', 'alpha-global:3', '--mlp', 'alpha-global:4']):

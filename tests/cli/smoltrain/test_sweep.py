@@ -110,7 +110,7 @@ def test_interrupted(folder, gnuplot):
     time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     message = process.communicate(timeout=60)[1]
-    assert process.returncode == 1 and 'the same command goes on' in message and '--resume' not in message, message
+    assert process.returncode == 1 and 'the same command continues' in message and '--resume' not in message, message
     assert [r['method'] for r in rows(folder / 'out')][:2] == ['embed', 'full']
     full = (folder / 'out/full.safetensors').stat().st_mtime_ns
     sweep(folder, *more)

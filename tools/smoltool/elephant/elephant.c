@@ -119,11 +119,11 @@ static int run(void *context, const char *const *arguments)
     if (!gnuplot_is_svg(o->output) && !gnuplot_is_png(o->output))
         return cli_usage_error(o->output, "should end in .svg or .png");
     if (o->wiggle && (o->fit || !gnuplot_is_svg(o->output)))
-        return cli_usage_error("--wiggle", o->fit ? "is for the elephant alone" : "takes an .svg");
+        return cli_usage_error("--wiggle", o->fit ? "is for the elephant only" : "takes an .svg");
     if (o->k < 0 || (o->k > 0 && !o->fit))
-        return cli_usage_error("-k", o->fit ? "takes a whole number over 0" : "goes with --fit");
+        return cli_usage_error("-k", o->fit ? "takes a whole number over 0" : "needs --fit");
     if (o->json && !o->fit)
-        return cli_usage_error("--json", "goes with --fit");
+        return cli_usage_error("--json", "needs --fit");
     return o->fit ? fit_outline(o) : draw_elephant(o);
 }
 

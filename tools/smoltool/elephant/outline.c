@@ -75,7 +75,7 @@ int outline_read(struct outline *outline, const char *path)
     if (code)
         return code;
     if (memchr(bytes, 0, size))
-        code = cli_fail(path, "holds a zero byte; it should be text");
+        code = cli_fail(path, "contains a zero byte; it should be text");
     else
         code = parse(&o, (char *)bytes, path);
     free(bytes);

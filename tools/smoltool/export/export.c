@@ -84,7 +84,7 @@ static int run(void *context, const char *const *arguments)
     if (o->safetensors + o->npz + o->gguf != 1)
         return cli_usage_error("--safetensors, --npz, --gguf", "one of them must be given");
     if (o->type && !o->gguf)
-        return cli_usage_error("--type", "is for --gguf; the others have f32");
+        return cli_usage_error("--type", "is for --gguf; the others write f32");
     return o->output ? export_model(o, arguments[0]) : cli_usage_error("--output", "is missing");
 }
 

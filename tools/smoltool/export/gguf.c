@@ -192,7 +192,7 @@ static void put_values(struct export_out *out, const float *values, size_t n, en
             memcpy(last, values + at, left * sizeof *last);
         if (!export_block(bytes, type, left < EXPORT_BLOCK ? last : values + at))
             out->status = cli_error(out->error, SMOL_E_NUMERIC,
-                                    "a weight is too large for the type; f32 has room");
+                                    "a weight is too large for the type; f32 can hold it");
         export_put(out, bytes, block * left / EXPORT_BLOCK);
     }
 }

@@ -44,7 +44,7 @@ static void fill(struct export_tensor *t, const struct smol_config *config,
         t->rows = source->cols;
         t->cols = source->rows;
     }
-    /* GPT-2 has no logit scale: the last LayerNorm takes it on. */
+    /* GPT-2 has no logit scale: the last LayerNorm absorbs it. */
     if (strncmp(t->name, "ln_f.", 5) == 0)
         t->factor = (double)config->logit_scale;
 }

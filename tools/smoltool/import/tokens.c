@@ -65,7 +65,7 @@ static int add_merge(struct import *m, const char *left, size_t n_left, const ch
     if (!l || !r)
         return cli_fail(m->path, "merge %u uses a token that nothing before it makes", m->n_merges);
     if (n_left + n_right >= sizeof joined)
-        return cli_fail(m->path, "merge %u makes a token of over 1024 bytes", m->n_merges);
+        return cli_fail(m->path, "merge %u makes a token longer than 1024 bytes", m->n_merges);
     memcpy(joined, left, n_left);
     memcpy(joined + n_left, right, n_right);
     if (json_object_getn(m->numbers, joined, n_left + n_right))
@@ -144,11 +144,12 @@ static int add_special(struct import *m, const char *text, json_int_t number)
     if (number >= (json_int_t)m->n_before)
         place -= n;
     if (number < 0 || (number >= (json_int_t)m->n_before && place < (json_int_t)m->n_before))
-        return cli_fail(m->path, "token %lld is a special one among those of bytes and merges",
+        return cli_fail(m->path, "token %lld is a special token among those of bytes and merges",
                         (long long)number);
     if (place >= (json_int_t)SMOL_MAX_SPECIALS)
         return cli_fail(
-            m->path, "token %lld: that is over 256 tokens that no merge makes, or a gap before it",
+            m->path,
+            "token %lld: more than 256 tokens that no merge makes, or a gap in the ids before it",
             (long long)number);
     if (m->specials[place] && strcmp(m->specials[place], text) != 0)
         return cli_fail(m->path, "token %lld occurs twice", (long long)number);
@@ -307,13 +308,13 @@ static int write(uint8_t **bytes, size_t *size_bytes, const struct import *m)
         const size_t length = m->specials[i] ? strlen(m->specials[i]) : 0;
         if (length == 0 || length > 255)
             return cli_fail(m->path, length ? "a special token is longer than 255 bytes"
-                                            : "the numbers of special tokens have a gap");
+                                            : "the ids of special tokens have a gap");
         specials[n++] = (uint8_t)length;
         memcpy(specials + n, m->specials[i], length);
         n += length;
     }
     if (m->n_before > m->n_specials)
-        return cli_fail(m->path, "the numbers of special tokens have a gap");
+        return cli_fail(m->path, "the ids of special tokens have a gap");
     if (smol_tokenizer_write(bytes, size_bytes,
                              &(struct smol_tokenizer_parts){
                                  m->merges, m->n_merges, {specials, n}, m->n_specials, m->n_before},

@@ -75,7 +75,7 @@ static int adopt(int *size, uint64_t stated, const char *path, const char *what)
 static int import_positions(struct imports *from, struct new_options *o)
 {
     const char *path = o->positions ? o->positions : o->embeddings;
-    struct smol_error error = {SMOL_E_TENSOR, SMOL_NO_OFFSET, "there is no table of the name wpe"};
+    struct smol_error error = {SMOL_E_TENSOR, SMOL_NO_OFFSET, "there is no table named wpe"};
     bool found = false;
     int code;
 
@@ -91,7 +91,7 @@ static int import_positions(struct imports *from, struct new_options *o)
 /* Opens what --embeddings and --positions name. */
 static int import_tables(struct imports *from, struct new_options *o)
 {
-    struct smol_error error = {SMOL_E_TENSOR, SMOL_NO_OFFSET, "there is no table of the name wte"};
+    struct smol_error error = {SMOL_E_TENSOR, SMOL_NO_OFFSET, "there is no table named wte"};
     bool found = false;
     int code;
 
@@ -170,7 +170,7 @@ int tool_new(int argc, const char **argv)
         CLI_INT("width", 0, &o.width, "width of the residual stream (128)", "N"),
         CLI_INT("heads", 0, &o.heads, "attention heads (4)", "N"),
         CLI_INT("context", 0, &o.context, "tokens seen at once (256)", "N"),
-        CLI_INT("vocab", 0, &o.vocab, "tokens (those of the tokenizer: of bytes 256)", "N"),
+        CLI_INT("vocab", 0, &o.vocab, "tokens (those of the tokenizer; 256 for bytes)", "N"),
         CLI_WORD("tokenizer", 0, &o.tokenizer, "a tokenizer file, or a model that has one", "FILE"),
         CLI_INT("ff", 0, &o.ff, "feed-forward width (4 x width)", "N"),
         CLI_WORD("method", 0, &o.method,
@@ -182,19 +182,19 @@ int tool_new(int argc, const char **argv)
         CLI_INT("rank", 0, &o.rank, "rank of the factors of lora or nola (4)", "N"),
         CLI_WORD("dist", 0, &o.dist, "sign (default) or gauss", "NAME"),
         CLI_WORD("norms", 0, &o.norms, "frozen (default), alpha or stored", "NAME"),
-        CLI_FLAG("gains", 0, &o.gains, "a factor of each output of a matrix"),
-        CLI_FLAG("bias", 0, &o.bias, "a number added to each output of a matrix"),
+        CLI_FLAG("gains", 0, &o.gains, "a factor for each output of a matrix"),
+        CLI_FLAG("bias", 0, &o.bias, "a bias for each output of a matrix"),
         CLI_REAL("sparse", 0, &o.sparse,
                  "parameters in seeded places of each row: a fraction of it, 0.03", "X"),
         CLI_FLAG("layer-gains", 0, &o.layer_gains,
-                 "a factor of each layer's share of a -global projection"),
+                 "a factor for each layer's share of a -global projection"),
         CLI_WORD("embedding-type", 0, &o.type, "q8 (default), q4, f16 or f32", "NAME"),
         CLI_WORD("param-type", 0, &o.params,
                  "number type of the parameters: f16 (default), f32 or q8", "NAME"),
         CLI_REAL("gain", 0, &o.gain, "multiplies the default scale of the frozen weights (1)", "X"),
         CLI_WORD("seed", 0, &o.seed, "seed of the frozen weights (0)", "N"),
         CLI_WORD("embeddings", 0, &o.embeddings,
-                 "wte, and wpe if it is there, from safetensors, .npz or .npy", "FILE"),
+                 "wte, and wpe if present, from safetensors, .npz or .npy", "FILE"),
         CLI_WORD("positions", 0, &o.positions, "wpe from another such file", "FILE"),
         CLI_WORD("output", 'o', &o.output, "where the model goes", "FILE"),
         {"numbers", 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN, &o.params, 0, NULL, NULL},

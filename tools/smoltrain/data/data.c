@@ -152,7 +152,7 @@ static enum smol_status check_fits(const struct smol_corpus *corpus, const struc
     const size_t stale = smol_corpus_stale_source(corpus, job->sources, job->n);
 
     if (corpus->tokenizer_hash != smol_tokenizer_hash(job->tokenizer))
-        return cli_error(error, SMOL_E_CHANGED, "is of another tokenizer");
+        return cli_error(error, SMOL_E_CHANGED, "was made with another tokenizer");
     if (stale < job->n)
         return cli_error(error, SMOL_E_CHANGED, "%.150s has changed", job->sources[stale].name);
     return SMOL_OK;

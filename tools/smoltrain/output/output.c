@@ -55,15 +55,15 @@ int train_output_open(struct train_output *output, const struct train_args *args
                             ? "safetensors are for --method full; give the model a name in .smol"
                             : "--method full has no .smol form; give it a name in .safetensors");
     if (args->options.full && args->sign_key)
-        return cli_fail(args->output, "safetensors hold no signature");
+        return cli_fail(args->output, "safetensors cannot hold a signature");
     if ((code = check_place(args->output)) != 0)
         return code;
     o.checkpoint = train_checkpoint_path(args->output);
     if (!o.checkpoint)
         return cli_no_memory(args->output);
     if (!args->resume && access(o.checkpoint, F_OK) == 0) {
-        code =
-            cli_fail(o.checkpoint, "a stopped training left it; go on with --resume, or delete it");
+        code = cli_fail(o.checkpoint,
+                        "left by a stopped training; continue with --resume, or delete it");
         free(o.checkpoint);
         return code;
     }
@@ -231,6 +231,6 @@ void train_output_complain(const struct train_output *o, const struct smol_error
 {
     cli_complain(o->trouble, error);
     if (o->is_saved)
-        fprintf(stderr, "%s: the checkpoint of step %u is whole; --resume goes on from it\n",
+        fprintf(stderr, "%s: the checkpoint of step %u is whole; --resume continues from it\n",
                 cli_program, (unsigned)o->saved_step);
 }
