@@ -54,4 +54,16 @@ static inline int64_t sum_integers(const int16_t *X, size_t n)
     return sum;
 }
 
+/* What product_single.h keeps of single rows whose columns are not divided: their sums. */
+#define KEEP_SUMS                                                                                  \
+    struct kept {                                                                                  \
+        struct sums sums;                                                                          \
+    };                                                                                             \
+    ALWAYS_INLINE void sums_keep(struct kept *kept, unsigned i, const struct sums *s, bool first)  \
+    {                                                                                              \
+        (void)i, (void)first;                                                                      \
+        kept->sums = *s;                                                                           \
+    }                                                                                              \
+    struct kept
+
 #endif

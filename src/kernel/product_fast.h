@@ -1,11 +1,14 @@
-/* The approximate product, of rows of high bytes. The file that includes this has before what
- * product_several.h wants, but for struct vectors and rows_multiply, with ROWS 1, and
+/* The approximate product, of rows of high bytes: the function FAST_PRODUCT of kernel.h. The file
+ * that includes this has before what product_several.h wants, but for struct vectors and
+ * rows_multiply, and
  *
  *   dot_bytes(w, x, n): the sum of products of n bytes, whole steps */
 #ifndef SMOL_PRODUCT_FAST_H
 #define SMOL_PRODUCT_FAST_H
 
 #include "kernel/product.h"
+
+#define ROWS 1u
 
 /* High bytes (n, stride). */
 struct vectors {
@@ -24,9 +27,8 @@ ALWAYS_INLINE void rows_multiply(int64_t *to, size_t stride, const int8_t *w, si
 
 #include "kernel/product_several.h"
 
-static inline void multiply_fast(int64_t *sums, const struct smol_frozen *t, uint32_t block,
-                                 uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
-                                 void *scratch)
+void FAST_PRODUCT(int64_t *sums, const struct smol_frozen *t, uint32_t block, uint32_t n_blocks,
+                  const int16_t *X, size_t x_stride, size_t n_x, void *scratch)
 {
     const size_t n = smol_round_up(t->cols, SMOL_STEP_BYTES);
     int8_t *w = scratch, *x = w + n;

@@ -13,7 +13,8 @@
  *   struct sums, sums_add(sums, u, table, lookup, x, c, k): adds what the bytes u, looked up, times
  *                 part k of the columns c..c + 63 give
  *   struct kept, sums_keep(kept, i, sums, is_first): takes over the sums of row i of KEPT, and adds
- *                 them unless they are the first of that row
+ *                 them unless they are the first of that row; KEEP_SUMS defines both for KEPT 1 and
+ *                 CHUNK 0
  *   rows_finish(to, kept, n_rows, x, is_first): the sums of n_rows <= KEPT rows, added to those of
  *                 the planes before unless this is the first */
 #ifndef SMOL_PRODUCT_SINGLE_H

@@ -58,4 +58,12 @@ ALWAYS_INLINE void multiply_rows(int64_t *sums, const struct smol_rows *rows, en
     }
 }
 
+/* A function of kernel.h for such rows. */
+#define ROWS_PRODUCT(name, type, prepare, dot)                                                     \
+    void name(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride,      \
+              size_t n_x, void *scratch)                                                           \
+    {                                                                                              \
+        multiply_rows(sums, rows, type, X, x_stride, n_x, scratch, prepare, dot);                  \
+    }
+
 #endif

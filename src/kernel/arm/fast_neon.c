@@ -14,11 +14,5 @@ static int64_t dot_bytes(const int8_t *w, const int8_t *x, size_t n)
     return vaddlvq_s32(sum);
 }
 
+#define FAST_PRODUCT smol_frozen_fast_neon
 #include "kernel/product_fast.h"
-
-void smol_frozen_fast_neon(int64_t *sums, const struct smol_frozen *t, uint32_t block,
-                           uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
-                           void *scratch)
-{
-    multiply_fast(sums, t, block, n_blocks, X, x_stride, n_x, scratch);
-}

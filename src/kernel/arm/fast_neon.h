@@ -5,8 +5,6 @@
 
 #include "kernel/arm/registers_neon.h"
 
-#define ROWS 1u
-
 static void table_load(struct table *t, const int16_t *q)
 {
     int16_t high[SMOL_TABLE_ENTRIES];

@@ -39,21 +39,16 @@ ALWAYS_INLINE void sums_add(struct sums *sums, uint8x16_t u, const struct table 
     sums->part[k] = add_products(sums->part[k], w.val[1], vld1q_s16(X + 8));
 }
 
-struct kept {
-    int64x2_t sum;
-};
-
-ALWAYS_INLINE void sums_keep(struct kept *kept, unsigned i, const struct sums *s, bool is_first)
-{
-    (void)i, (void)is_first;
-    kept->sum = vaddq_s64(vaddq_s64(s->part[0], s->part[1]), vaddq_s64(s->part[2], s->part[3]));
-}
+KEEP_SUMS;
 
 ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_rows,
                                const struct vector *x, bool is_first)
 {
+    const int64x2_t *part = kept->sums.part;
+    const int64x2_t sum = vaddq_s64(vaddq_s64(part[0], part[1]), vaddq_s64(part[2], part[3]));
+
     (void)n_rows, (void)x;
-    *to = vaddvq_s64(kept->sum) + (is_first ? 0 : *to);
+    *to = vaddvq_s64(sum) + (is_first ? 0 : *to);
 }
 
 #include "kernel/product_single.h"

@@ -27,11 +27,7 @@ static int64_t dot_q8(const struct row *row, const void *vector, size_t cols)
     return 256 * vaddlvq_s32(sum_h) + vaddlvq_s32(sum_l) + rest;
 }
 
-void smol_rows_q8_neon_dotprod(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
-                               size_t x_stride, size_t n_x, void *scratch)
-{
-    multiply_rows(sums, rows, SMOL_Q8, X, x_stride, n_x, scratch, prepare_q8, dot_q8);
-}
+ROWS_PRODUCT(smol_rows_q8_neon_dotprod, SMOL_Q8, prepare_q8, dot_q8)
 
 static int64_t dot_bytes(const int8_t *w, const int8_t *x, size_t n)
 {
@@ -42,11 +38,5 @@ static int64_t dot_bytes(const int8_t *w, const int8_t *x, size_t n)
     return vaddlvq_s32(sum);
 }
 
+#define FAST_PRODUCT smol_frozen_fast_neon_dotprod
 #include "kernel/product_fast.h"
-
-void smol_frozen_fast_neon_dotprod(int64_t *sums, const struct smol_frozen *t, uint32_t block,
-                                   uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
-                                   void *scratch)
-{
-    multiply_fast(sums, t, block, n_blocks, X, x_stride, n_x, scratch);
-}

@@ -4,7 +4,6 @@
 #include "kernel/x86/table_avx2.h"
 
 #define LOOKUPS(X) X(LOOKUP_32) X(LOOKUP_SUM) X(LOOKUP_256)
-#define ROWS 1u
 
 static void table_load(struct table *t, const int16_t *q) { smol_table_load_bytes_avx2(t, q); }
 
@@ -29,11 +28,5 @@ static int64_t dot_bytes(const int8_t *w, const int8_t *x, size_t n)
     return sum_i64(add_wide(_mm256_setzero_si256(), sum));
 }
 
+#define FAST_PRODUCT smol_frozen_fast_avx2
 #include "kernel/product_fast.h"
-
-void smol_frozen_fast_avx2(int64_t *sums, const struct smol_frozen *t, uint32_t block,
-                           uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
-                           void *scratch)
-{
-    multiply_fast(sums, t, block, n_blocks, X, x_stride, n_x, scratch);
-}

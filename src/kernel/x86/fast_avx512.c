@@ -54,21 +54,13 @@ ALWAYS_INLINE void sums_add(struct sums *s, __m512i u, const struct table *table
                                  _mm512_load_si512(x->bytes + c));
 }
 
-struct kept {
-    __m512i sum;
-};
-
-ALWAYS_INLINE void sums_keep(struct kept *kept, unsigned i, const struct sums *s, bool is_first)
-{
-    (void)i, (void)is_first;
-    kept->sum = s->sum;
-}
+KEEP_SUMS;
 
 ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_rows,
                                const struct vector *x, bool is_first)
 {
     (void)n_rows;
-    *to = 65536 * (sum_i32(kept->sum) - x->offset) + (is_first ? 0 : *to);
+    *to = 65536 * (sum_i32(kept->sums.sum) - x->offset) + (is_first ? 0 : *to);
 }
 
 #include "kernel/product_single.h"

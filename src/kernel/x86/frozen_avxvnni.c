@@ -60,15 +60,7 @@ ALWAYS_INLINE void sums_add(struct sums *sums, __m256i u, const struct table *ta
     multiply(sums, low, high, load(x->h + c + STEP * k), load(x->l + c + STEP * k));
 }
 
-struct kept {
-    struct sums sums;
-};
-
-ALWAYS_INLINE void sums_keep(struct kept *kept, unsigned i, const struct sums *s, bool is_first)
-{
-    (void)i, (void)is_first;
-    kept->sums = *s;
-}
+KEEP_SUMS;
 
 ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_rows,
                                const struct vector *x, bool is_first)
@@ -163,8 +155,4 @@ static int64_t dot_q8(const struct row *row, const void *vector, size_t cols)
     return 256 * sum_lanes(h) + sum_lanes(l) + rest - 128 * sum;
 }
 
-void smol_rows_q8_avxvnni(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
-                          size_t x_stride, size_t n_x, void *scratch)
-{
-    multiply_rows(sums, rows, SMOL_Q8, X, x_stride, n_x, scratch, prepare_q8, dot_q8);
-}
+ROWS_PRODUCT(smol_rows_q8_avxvnni, SMOL_Q8, prepare_q8, dot_q8)

@@ -34,11 +34,7 @@ static int64_t dot_q8(const struct row *row, const void *vector, size_t n)
     return sum_i64(sum) + rest;
 }
 
-void smol_rows_q8_avx2(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
-                       size_t x_stride, size_t n_x, void *scratch)
-{
-    multiply_rows(sums, rows, SMOL_Q8, X, x_stride, n_x, scratch, NULL, dot_q8);
-}
+ROWS_PRODUCT(smol_rows_q8_avx2, SMOL_Q8, NULL, dot_q8)
 
 /* ---- 4 bits ---- */
 
@@ -91,11 +87,7 @@ static int64_t dot_q4(const struct row *row, const void *vector, size_t cols)
            sum_i64(add_wide(add_wide(_mm256_setzero_si256(), sum_l[0]), sum_l[1]));
 }
 
-void smol_rows_q4_avx2(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
-                       size_t x_stride, size_t n_x, void *scratch)
-{
-    multiply_rows(sums, rows, SMOL_Q4, X, x_stride, n_x, scratch, prepare_q4, dot_q4);
-}
+ROWS_PRODUCT(smol_rows_q4_avx2, SMOL_Q4, prepare_q4, dot_q4)
 
 /* ---- integer weights ---- */
 
