@@ -53,7 +53,8 @@ class Job:
 
     def skipped(self):
         """The lines that name the cases that could not run here, each with its reason."""
-        return re.findall(r'^(?:skipped: .*|\[SKIP\] .*)$', self.output, re.M)
+        criterion = re.findall(r'^\[SKIP\] (.*)$', self.output, re.M)
+        return ['skipped: ' + line for line in criterion] or re.findall(r'^skipped: .*$', self.output, re.M)
 
 
 class Scheduler:

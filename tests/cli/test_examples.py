@@ -17,6 +17,7 @@ import models
 import sampler
 import tokens
 
+import pytest
 from programs import build, root, run, smolrun, smoltool, smoltrain, write
 from tokenizing import train
 
@@ -328,6 +329,7 @@ def test_primitives(folder):
         assert lines('primitives', seed) == want
 
 
+@pytest.mark.slow
 def test_sign(folder):
     """By libsodium's Python module over the message of SPEC.md 4, and by smoltool."""
     for name in ('a', 'b'):

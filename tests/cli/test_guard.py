@@ -3,6 +3,7 @@ import os
 import subprocess
 import time
 
+import pytest
 from programs import keys, sanitized, smolrun, smoltool, tiny_model as model, tool
 
 
@@ -59,6 +60,7 @@ def shrink_at(words, path, size, deadline):
     return process.returncode, err
 
 
+@pytest.mark.slow
 def test_shrinking_under_smoltool(folder):
     """At whatever moment: done before, or one line and 1; no output half there, and nothing left beside it."""
     keys(folder, 'a')

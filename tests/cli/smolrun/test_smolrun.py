@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 
+import pytest
 from programs import model, run, sanitized, smolrun, smoltool
 
 
@@ -198,6 +199,7 @@ def test_check_fast(folder):
     complaint(run(smolrun, other, '-p', 'a', '--check', 'fast', code=1), other, 'checksum')
 
 
+@pytest.mark.slow
 def test_memory_is_foretold(folder):
     """smoltool inspect's figure against what was measured with a full context; --mem refuses a little less and takes that much."""
     m = folder / 'm.smol'

@@ -9,6 +9,7 @@ import numpy as np
 import container
 import models
 
+import pytest
 from programs import smoltool
 
 SHAPE = (2, 2, 70, 9, 24, 300)
@@ -137,6 +138,7 @@ def changed(array):
     return other
 
 
+@pytest.mark.slow
 def test_learned(folder):
     """Every array of models of every method in turn, and all at once."""
     kinds = set()

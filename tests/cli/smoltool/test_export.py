@@ -104,6 +104,7 @@ def test_logits_small(folder):
         assert compare_logits(m, tensors, config, prompts(20, 24, config['vocab_size'])) < 1e-4
 
 
+@pytest.mark.slow
 def test_logits_random(folder):
     """Learned numbers, scales and schemes of every kind, mixed; the logits are larger, and so is the rounding."""
     for seed in range(6):
@@ -122,6 +123,7 @@ def test_logits_golden(folder):
                            1e-3 if m.stem == 'fourier' else 0)
 
 
+@pytest.mark.slow
 def test_logits_shipped(folder):
     for m in sorted(models.glob('shakespeare-*.smol')):
         tensors, config = export(m, folder, 'safetensors')
@@ -129,6 +131,7 @@ def test_logits_shipped(folder):
         compare_logits(m, tensors, config, [list(text[i:i + 40]) for i in range(20)])
 
 
+@pytest.mark.slow
 def test_logits_gpt2(folder):
     """GPT-2's own shape, 124 million weights; the reference would take minutes."""
     if sanitized:
@@ -318,6 +321,7 @@ def peak_bytes(*arguments):
     return int(run(sys.executable, '-c', script, *arguments).stdout)
 
 
+@pytest.mark.slow
 def test_memory(folder):
     """One layer of gpt2-xl, with its embeddings: memory does not depend on the number of layers."""
     if sanitized:

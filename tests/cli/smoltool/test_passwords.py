@@ -6,7 +6,10 @@ import subprocess
 import termios
 import time
 
+import pytest
 from programs import sanitized, smoltool, tool
+
+pytestmark = pytest.mark.slow
 
 
 def on_terminal(words, typed, prompt):

@@ -7,6 +7,7 @@ import subprocess
 
 import numpy as np
 
+import pytest
 from programs import run, smoltool, tool
 
 commands = ('inspect', 'diff', 'verify', 'keygen', 'sign', 'digest', 'new', 'weights', 'export', 'embed-c', 'quantize', 'tokenizer', 'plot', 'elephant', 'generate-vectors')
@@ -188,6 +189,7 @@ def test_json(folder):
     tool('weights', signed, 'wte.weight', '-o', folder / 'x', '--json', code=2)
 
 
+@pytest.mark.slow
 def test_minisign(folder, minisign):
     """Keys go both ways between smoltool and minisign."""
     m, text = new(folder / 'm'), folder / 'text'

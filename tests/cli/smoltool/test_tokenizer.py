@@ -244,6 +244,7 @@ def vocab(*more):
     return {**{letters(b): i for i, b in enumerate(tokens.ORDER)}, **{t: 256 + i for i, t in enumerate(more)}}
 
 
+@pytest.mark.slow
 def test_merges_that_are_wrong(folder):
     for text, says in (('t e\nt e\n', 'merge 1 makes a token that already exists'), ('te e\n', 'merge 0 uses a token'), ('t te\n', 'merge 0'),
                        ('te t\n', 'merge 0'), ('xx xx\nx x\n', 'merge 0'), ('t\n', 'expected two tokens'), ('t  e\n', 'expected two tokens'), (' te\n', 'expected two tokens'),

@@ -10,6 +10,8 @@ import time
 import pytest
 from programs import root, sanitized, smoltrain
 
+pytestmark = pytest.mark.slow
+
 FILES = {'text': (root / 'SPEC.md').read_bytes()[:30000]}
 
 small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '8', '--eval-every', '20', '--threads', '1']
