@@ -43,7 +43,7 @@ FUZZ_TARGETS = ('read', 'safetensors', 'npy', 'key', 'minisig', 'card', 'tokens'
 # About how many seconds of the processor the long ones take; the others take less than WEIGHT.
 WEIGHT = 5
 WEIGHTS = {
-    ('unit-sanitize', 'test_gradients'): 150, ('cross', 'test_cross'): 120, ('package', 'package'): 100, ('reference', 'test_models'): 80,
+    ('cross', 'test_cross'): 235, ('unit-sanitize', 'test_gradients'): 150, ('package', 'package'): 100, ('reference', 'test_models'): 80,
     ('cli-sanitize', 'test_killed'): 60, ('matrix', 'matrix'): 60, ('cli-sanitize', 'test_smoltrain'): 55, ('cli-sanitize', 'test_tokenizer'): 50,
     ('cli-sanitize', 'test_export'): 50, ('grad', 'test_gradients'): 43, ('unit-sanitize', 'test_isa'): 40, ('cli-sanitize', 'test_smoltool'): 40,
     ('cli', 'test_export'): 32, ('unit-sanitize', 'test_damage'): 30, ('fault', 'test_fault'): 25, ('cli-sanitize', 'test_trust'): 25, ('cli-sanitize', 'test_sweep'): 20, ('cli', 'test_smoltrain'): 19,
