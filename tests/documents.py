@@ -4,7 +4,7 @@
 A path counts wherever a document mentions it, in a command too, if it begins with one of the folders at the top; in README.md files it may also
 begin in the document's own folder. A file name alone, in backticks, must be that of some file. `*` stands for anything, and so does a word in capitals, as in
 `test_NAME`. In C files, "See x.h." at the top must name a file beside it. A document is a case; so is each planted fault.
-Usage: documents.py [ROOT]; the last line is "N passed, M failed". tests/layers.py runs this too.
+Usage: documents.py [ROOT]; the last line is "N passed, M failed".
 """
 
 import fnmatch

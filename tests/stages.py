@@ -90,7 +90,7 @@ STAGES = {
     'build-gcc': lambda s: [],
     'build-clang': lambda s: [],
     'build-sanitize': lambda s: [],
-    'layers': lambda s: [job(s, s, [*PYTHON, root / 'tests/layers.py', root])],
+    'layers': lambda s: [job(s, name, [*PYTHON, root / 'tests' / (name + '.py'), root]) for name in ('layers', 'documents')],
     'format': lambda s: [job(s, s, [root / 'scripts/format', '--check'], counts='exit')],
     'headers': lambda s: [job(s, s, [*PYTHON, root / 'tests/headers.py'])],
     'unit': lambda s: [*programs(s, 'tests/isa'), *programs(s, 'tests/unit')],

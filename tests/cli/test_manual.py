@@ -228,3 +228,17 @@ def test_exit_codes():
         with open('/dev/full', 'w', encoding='ascii') as full:
             done = subprocess.run([build / 'tools' / name, *words, '--help'], stdout=full, stderr=subprocess.PIPE, timeout=60)
         assert done.returncode == 1 and b'standard output' in done.stderr, (name, command, done)
+
+
+# ---- the README ----
+
+def test_readme_shows_what_is_printed():
+    """Every line of the excerpt comes, in this order, when its command runs."""
+    excerpt = re.search(r'^```\n(\$ .*?)^```$', (root / 'README.md').read_text(), re.M | re.S).group(1)
+    parts = re.split(r'^\$ build/(tools/.*)\n', excerpt, flags=re.M)[1:]
+    assert len(parts) == 6
+    for command, shown in zip(parts[::2], parts[1::2]):
+        name, *words = command.split()
+        printed = iter(run(build / name, *words, cwd=root).stdout.splitlines())
+        for line in shown.splitlines():
+            assert any(line == found for found in printed), (command, line)

@@ -1,4 +1,4 @@
-/* See sweep_table.h. */
+/* See table.h. */
 #include "smoltrain/sweep/table.h"
 #include "cli/json.h"
 
