@@ -10,9 +10,7 @@
 #include <smol/status.h>
 #include <stddef.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 #define SMOL_ARRAY_MAX_DIMS 8u
 
@@ -81,7 +79,5 @@ enum smol_status smol_safetensors_header(uint8_t **header, size_t *size_bytes,
                                          const struct smol_safetensors_member *metadata,
                                          size_t n_metadata, struct smol_error *error);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

@@ -13,9 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 /* Limits (SPEC.md 3.1). */
 #define SMOL_MAX_LAYERS 256u
@@ -192,7 +190,5 @@ const char *smol_config_method(const struct smol_config *config);
 /* Parameters outside wte and wpe. */
 uint64_t smol_config_parameters(const struct smol_config *config);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

@@ -8,9 +8,7 @@
 
 #include <smol/file.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 /* Stands between two documents, and splits a text that contains it. */
 #define SMOL_END_OF_TEXT "<|endoftext|>"
@@ -78,7 +76,5 @@ enum smol_status smol_corpus_writer_finish(uint8_t **bytes, size_t *size_bytes,
 /* Accepts NULL. */
 void smol_corpus_writer_abort(struct smol_corpus_writer *writer);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

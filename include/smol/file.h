@@ -9,9 +9,7 @@
 #include <smol/config.h>
 #include <stdbool.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 #define SMOL_HASH_BYTES 64u
 #define SMOL_PIECE_BYTES 1048576u /* of the body, each hashed by itself */
@@ -137,7 +135,5 @@ struct smol_size_report {
 };
 void smol_file_sizes(struct smol_size_report *report, const struct smol_file *file);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

@@ -6,9 +6,7 @@
 
 #include <smol/params.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 /* A configuration with one scheme for every matrix slot and one for every norm, byte tokens,
  * default sigmas times gain (those of the two c_proj a further 1 / sqrt(2 L)), epsilon 1e-5, logit
@@ -32,7 +30,5 @@ void smol_initial_wpe(float *values, const struct smol_config *config, double st
 void smol_initial_factor(float *values, const struct smol_config *config, uint32_t layer,
                          enum smol_slot slot, uint32_t rank);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

@@ -7,9 +7,7 @@
 
 #include <smol/file.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 /* A file's bytes, mapped read-only. If another program writes into the file meanwhile, its bytes
  * may show through; smol_mapping_check detects that. If the file is truncated while it is mapped,
@@ -70,7 +68,5 @@ void smol_writer_abort(struct smol_writer *writer);
  * path. */
 void smol_remove_leftovers(const char *path);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

@@ -7,9 +7,7 @@
 
 #include <smol/file.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 struct smol_public_key {
     uint8_t key_number[SMOL_KEY_NUMBER_BYTES];
@@ -94,7 +92,5 @@ enum smol_status smol_minisig_format(uint8_t *dest, size_t *size_bytes,
                                      const struct smol_minisig *signature,
                                      const char *untrusted_comment, struct smol_error *error);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

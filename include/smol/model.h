@@ -7,9 +7,7 @@
 
 #include <smol/text.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 /* The version of the library in use, which may be newer than this header: "0.1.0". */
 const char *smol_version(void);
@@ -85,7 +83,5 @@ const struct smol_file *smol_model_file(const struct smol_model *model);
 /* Its configuration, for languages that do not know struct smol_file. */
 const struct smol_config *smol_model_config(const struct smol_model *model);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

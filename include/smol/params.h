@@ -7,9 +7,7 @@
 
 #include <smol/config.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 /* Byte offsets into LRND; meaningful only for what the slot's scheme has. */
 struct smol_params_place {
@@ -59,7 +57,5 @@ float smol_encode_q8(uint8_t *dest, const float *values, size_t n);
  * returns its scale. */
 float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

@@ -7,9 +7,7 @@
 
 #include <smol/config.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 /* SPEC.md 5.1. */
 void smol_primitive_key(uint8_t key[32], uint64_t seed);
@@ -32,7 +30,5 @@ float smol_primitive_dot(const float *x, const float *y, size_t n);
 /* The first n random numbers of a sampler (SPEC.md 10). */
 void smol_primitive_draws(double *draws, uint64_t seed, size_t n);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

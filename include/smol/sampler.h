@@ -8,9 +8,7 @@
 #include <smol/status.h>
 #include <stddef.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 struct smol_sampler_options {
     size_t struct_bytes; /* sizeof(struct smol_sampler_options), as smol(3) says */
@@ -46,7 +44,5 @@ void smol_sampler_accept(struct smol_sampler *sampler, uint32_t token);
 enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *sampler,
                                    const float *logits, struct smol_error *error);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

@@ -13,9 +13,7 @@
 #include <smol/file.h>
 #include <smol/isa.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 #define SMOL_MAX_THREADS 256u
 
@@ -75,7 +73,5 @@ uint32_t smol_session_context(const struct smol_session *session);
 /* Drops the tokens from position on. position <= smol_session_position(). */
 void smol_session_rewind(struct smol_session *session, uint32_t position);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

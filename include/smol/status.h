@@ -6,9 +6,16 @@
 
 #include <stdint.h>
 
+/* Around the declarations of every header here, for C++. */
 #ifdef __cplusplus
-extern "C" {
+#define SMOL_BEGIN_DECLS extern "C" {
+#define SMOL_END_DECLS }
+#else
+#define SMOL_BEGIN_DECLS
+#define SMOL_END_DECLS
 #endif
+
+SMOL_BEGIN_DECLS
 
 /* The values never change; new ones are added at the end of a group. */
 enum smol_status {
@@ -63,7 +70,5 @@ struct smol_error {
 /* The name of a status, e.g. "SMOL_E_HASH"; "unknown status" for other values. */
 const char *smol_status_name(enum smol_status status);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

@@ -8,9 +8,7 @@
 #include <smol/sampler.h>
 #include <smol/session.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 struct smol_model; /* see model.h */
 struct smol_text;
@@ -51,7 +49,5 @@ size_t smol_text_count(const struct smol_text *text);
 /* Whether there is no room for the next token unless the first half is dropped. */
 bool smol_text_is_full(const struct smol_text *text);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

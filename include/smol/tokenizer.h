@@ -12,9 +12,7 @@
 
 #include <smol/file.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 /* ---- tokens to text: no memory is taken ---- */
 
@@ -126,7 +124,5 @@ enum smol_status smol_bpe_finish(uint8_t **bytes, size_t *size_bytes,
                                  smol_bpe_progress *progress, void *context,
                                  struct smol_error *error);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

@@ -13,9 +13,7 @@
 #include <smol/isa.h>
 #include <stdbool.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 /* Which windows of the text a step sees. */
 enum smol_order {
@@ -224,7 +222,5 @@ char *smol_train_options_json(const struct smol_train_options *options);
  * have when the program starts; else NULL. */
 const char *smol_train_blas_override(void);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif

@@ -7,9 +7,7 @@
 
 #include <smol/file.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+SMOL_BEGIN_DECLS
 
 #define SMOL_MAX_TENSOR_NAME 64u
 
@@ -44,7 +42,5 @@ enum smol_status smol_tensor_read(double *values, const struct smol_file *file,
                                   const struct smol_tensor *tensor, uint32_t row_begin,
                                   uint32_t n_rows, void *scratch, struct smol_error *error);
 
-#ifdef __cplusplus
-}
-#endif
+SMOL_END_DECLS
 #endif
