@@ -77,17 +77,11 @@ typedef int cli_run(void *context, const char *const *arguments); /* NULL at the
 int cli_command(int argc, const char **argv, const struct poptOption *options,
                 const struct cli_usage *usage, cli_run *run, void *context);
 
-/* Reads options with popt, which keeps what is left over. 0, or CLI_USAGE after a message. A
- * request for help or the version is answered, and ends the program. */
-int cli_parse(poptContext context);
-/* The same of what poptGetNextOpt has returned. */
+/* What poptGetNextOpt has returned, for a program that reads its own line. 0, or CLI_USAGE after a
+ * message. A request for help or the version is answered, and ends the program. */
 int cli_parsed(poptContext context, int code);
 /* Ends the program after such a request. */
 void cli_answered(poptContext context);
-/* The one argument that is left, owned by popt; NULL after a message if there are none or
- * several. */
-const char *cli_one_argument(poptContext context, const char *what);
-
 /* A whole number of 0..2^64 - 1, decimal or 0x...; false if it is anything else. */
 bool cli_parse_u64(uint64_t *value, const char *text);
 

@@ -26,21 +26,6 @@ int cli_parsed(poptContext context, int code)
     return cli_usage_error(poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(code));
 }
 
-int cli_parse(poptContext context) { return cli_parsed(context, poptGetNextOpt(context)); }
-
-const char *cli_one_argument(poptContext context, const char *what)
-{
-    const char *argument = poptGetArg(context);
-
-    if (!argument)
-        cli_usage_error(what, "is missing");
-    else if (poptPeekArg(context)) {
-        cli_usage_error(poptPeekArg(context), "one argument too many");
-        argument = NULL;
-    }
-    return argument;
-}
-
 /* What popt has copied for a table's words; two options may have one place. */
 static void free_words(const struct poptOption *o)
 {
@@ -85,7 +70,7 @@ int cli_command(int argc, const char **argv, const struct poptOption *options,
         return cli_no_memory(NULL);
     if (usage->line)
         poptSetOtherOptionHelp(popt, usage->line);
-    code = cli_parse(popt);
+    code = cli_parsed(popt, poptGetNextOpt(popt));
     arguments = code ? NULL : (const char *const *)poptGetArgs(popt);
     arguments = arguments ? arguments : none;
     if (code == 0 && (code = check_arguments(arguments, usage->arguments)) == 0)

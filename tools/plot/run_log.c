@@ -194,11 +194,9 @@ unsigned run_log_d(const struct run_log *log)
     return small(option(log, "d"));
 }
 
-unsigned run_log_rank(const struct run_log *log) { return small(option(log, "rank")); }
-
 void run_log_label(char *label, size_t size, const struct run_log *log)
 {
-    const unsigned d = run_log_d(log), rank = run_log_rank(log);
+    const unsigned d = run_log_d(log), rank = small(option(log, "rank"));
     char numbers[64] = "";
     size_t n = 0;
 

@@ -31,10 +31,9 @@ struct run_log {
 int run_log_read(struct run_log *log, const char *path);
 void run_log_free(struct run_log *log);
 
-/* "alpha", "lora" and so on; what d and rank are where the method has one, else 0. */
+/* "alpha", "lora" and so on; what d is where the method has one, else 0. */
 const char *run_log_method(const struct run_log *log);
 unsigned run_log_d(const struct run_log *log);
-unsigned run_log_rank(const struct run_log *log);
 #define RUN_LOG_LABEL_BYTES 400u /* enough for a label and a file name */
 /* "alpha, d = 5" */
 void run_log_label(char *label, size_t size, const struct run_log *log);

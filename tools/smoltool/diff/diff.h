@@ -18,10 +18,6 @@ struct diff {
 void diff_set(struct diff *d, json_t *object, const char *key, json_t *value);
 /* A section's object, or NULL, into the report, unless it is empty. */
 void diff_add(struct diff *d, const char *section, json_t *object);
-/* Members of two objects that differ, each as {"a": ..., "b": ...}; what is in one alone has one of
- * these. Releases a and b. */
-json_t *diff_members(struct diff *d, json_t *a, json_t *b);
-
 /* The sections, in the order of the page. */
 void diff_header(struct diff *d);
 void diff_config(struct diff *d);

@@ -32,7 +32,9 @@ static json_t *pair(struct diff *d, json_t *a, json_t *b)
     return both;
 }
 
-json_t *diff_members(struct diff *d, json_t *a, json_t *b)
+/* Members of two objects that differ, each as {"a": ..., "b": ...}; what is in one alone has one of
+ * these. Releases a and b. */
+static json_t *members(struct diff *d, json_t *a, json_t *b)
 {
     json_t *found = json_object(), *value;
     const char *key;
@@ -59,7 +61,7 @@ static json_t *header_json(const struct smol_file *f)
 
 void diff_header(struct diff *d)
 {
-    diff_add(d, "header", diff_members(d, header_json(d->a), header_json(d->b)));
+    diff_add(d, "header", members(d, header_json(d->a), header_json(d->b)));
 }
 
 /* As inspect --json has it, but for the seed, which is one string: JSON's integers end at 2^63. */
@@ -75,13 +77,13 @@ static json_t *config_json(const struct smol_config *c)
 void diff_config(struct diff *d)
 {
     diff_add(d, "configuration",
-             diff_members(d, config_json(&d->a->config), config_json(&d->b->config)));
+             members(d, config_json(&d->a->config), config_json(&d->b->config)));
 }
 
 static json_t *scheme_members(struct diff *d, uint32_t layer, enum smol_slot slot)
 {
-    return diff_members(d, inspect_scheme_json(smol_config_scheme(&d->a->config, layer, slot)),
-                        inspect_scheme_json(smol_config_scheme(&d->b->config, layer, slot)));
+    return members(d, inspect_scheme_json(smol_config_scheme(&d->a->config, layer, slot)),
+                   inspect_scheme_json(smol_config_scheme(&d->b->config, layer, slot)));
 }
 
 /* "h.3.ln_1", or "h.0-11.ln_1" for layers that differ alike. */
@@ -102,20 +104,20 @@ static void compare_slot(struct diff *d, json_t *found, uint32_t n_layers, enum 
     char title[48];
 
     while (first < n_layers) {
-        json_t *members = scheme_members(d, first, slot), *next = NULL;
+        json_t *differing = scheme_members(d, first, slot), *next = NULL;
         uint32_t last = first;
         while (last + 1 < n_layers && (next = scheme_members(d, last + 1, slot)) &&
-               json_equal(members, next)) {
+               json_equal(differing, next)) {
             json_decref(next);
             next = NULL;
             last++;
         }
         json_decref(next);
         slot_title(title, first, last, slot);
-        if (json_object_size(members) > 0)
-            diff_set(d, found, title, members);
+        if (json_object_size(differing) > 0)
+            diff_set(d, found, title, differing);
         else
-            json_decref(members);
+            json_decref(differing);
         first = last + 1;
     }
 }
@@ -168,7 +170,7 @@ void diff_card(struct diff *d)
     a = card_json(d->a);
     b = card_json(d->b);
     if (a && b)
-        found = diff_members(d, a, b);
+        found = members(d, a, b);
     else {
         json_decref(a);
         json_decref(b);
@@ -198,5 +200,5 @@ static json_t *signature_json(const struct smol_file *f)
 
 void diff_signature(struct diff *d)
 {
-    diff_add(d, "signature", diff_members(d, signature_json(d->a), signature_json(d->b)));
+    diff_add(d, "signature", members(d, signature_json(d->a), signature_json(d->b)));
 }

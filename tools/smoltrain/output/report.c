@@ -6,7 +6,6 @@
 #include "smoltrain/output/log.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -135,9 +134,10 @@ void train_report_score(struct train_report *r, const struct smol_trainer *t,
                         (json_int_t)smol_trainer_steps(t), "stored", (int)stored, "nats_per_token",
                         s->nats_per_token, "bits_per_byte", s->bits_per_byte, "tokens",
                         (json_int_t)s->n_tokens, "seconds", cli_seconds() - r->began));
-    train_report_say(r, "step %u: validation loss%s %.5f nats per token, %.5f bits per byte",
-                     smol_trainer_steps(t), stored ? " as stored" : "", s->nats_per_token,
-                     s->bits_per_byte);
+    if (!r->quiet)
+        fprintf(stderr, "%sstep %u: validation loss%s %.5f nats per token, %.5f bits per byte\n",
+                r->terminal ? "\r\x1b[K" : "", smol_trainer_steps(t), stored ? " as stored" : "",
+                s->nats_per_token, s->bits_per_byte);
 }
 
 void train_report_model(struct train_report *r, const struct smol_trainer *t,
@@ -147,20 +147,6 @@ void train_report_model(struct train_report *r, const struct smol_trainer *t,
                         (json_int_t)smol_trainer_steps(t), "bytes", (json_int_t)o->size_bytes,
                         "non_embedding_bytes", (json_int_t)o->non_embedding_bytes,
                         "non_embedding_params", (json_int_t)train_non_embedding_numbers(t)));
-}
-
-void train_report_say(struct train_report *r, const char *format, ...)
-{
-    va_list arguments;
-
-    if (r->quiet)
-        return;
-    if (r->terminal)
-        fputs("\r\x1b[K", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
 }
 
 bool train_report_close(struct train_report *r)

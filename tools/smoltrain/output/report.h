@@ -34,8 +34,4 @@ void train_report_model(struct train_report *report, const struct smol_trainer *
 /* False if the log could not be written whole. */
 bool train_report_close(struct train_report *report);
 
-/* A message to stderr, on a line of its own. */
-void train_report_say(struct train_report *report, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 #endif
