@@ -46,7 +46,7 @@ static void set_off(struct diff *d, json_t *object, const struct off *o)
     diff_set(d, object, "rms", json_real(o->n ? sqrt(o->sum / (double)o->n) : 0));
 }
 
-/* Learned numbers that belong together; n is 0 if a model has none in this place. */
+/* Parameters that belong together; n is 0 if a model has none here. */
 struct part {
     const uint8_t *data;
     enum smol_dtype type;

@@ -36,7 +36,7 @@ enum smol_status train_output_write(struct train_output *output, const struct tr
  * so that whoever is killed before can still resume. */
 void train_output_done(const struct train_output *output);
 
-/* Learned numbers outside wte and wpe. */
+/* Parameters outside wte and wpe. */
 uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer);
 
 /* Says what went wrong, and with which file; and what is left to go on from. */
