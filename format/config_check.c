@@ -2,6 +2,7 @@
  * start of CONF. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/fpenv.h"
 #include "format/format.h"
 
 #define SCALE_MIN 0x1p-60f
@@ -275,7 +276,7 @@ static enum smol_status check_spans(const struct smol_config *c, struct smol_err
     return SMOL_OK;
 }
 
-enum smol_status smol_config_check(const struct smol_config *config, struct smol_error *error)
+static enum smol_status check(const struct smol_config *config, struct smol_error *error)
 {
     enum smol_status status = check_shape(config, error);
 
@@ -290,6 +291,17 @@ enum smol_status smol_config_check(const struct smol_config *config, struct smol
     if ((status = check_schemes(config, error)))
         return status;
     return check_spans(config, error);
+}
+
+enum smol_status smol_config_check(const struct smol_config *config, struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = check(config, error);
+    smol_fpenv_restore(&host);
+    return status;
 }
 
 /* Where a scheme is among the new ones, adding it if need be. */

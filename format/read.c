@@ -3,6 +3,7 @@
  * looked at. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/fpenv.h"
 #include "format/format.h"
 #include "format/tokn.h"
 
@@ -221,8 +222,8 @@ static void view_trailer(struct smol_file *f)
 }
 
 /* The contents of sections whose places and checksums are right. */
-static enum smol_status read_contents(struct smol_file *f, const struct places *p, const uint8_t *b,
-                                      struct smol_error *error)
+static enum smol_status check_contents(struct smol_file *f, const struct places *p,
+                                       const uint8_t *b, struct smol_error *error)
 {
     enum smol_status status;
 
@@ -244,6 +245,19 @@ static enum smol_status read_contents(struct smol_file *f, const struct places *
         (status = check_card(&f->card, p->at[CARD], error)))
         return status;
     return smol_embeddings_check(f, p->at[EMBD], error);
+}
+
+/* A number that is none raises no trap of the host's. */
+static enum smol_status read_contents(struct smol_file *f, const struct places *p, const uint8_t *b,
+                                      struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = check_contents(f, p, b, error);
+    smol_fpenv_restore(&host);
+    return status;
 }
 
 enum smol_status smol_file_parse(struct smol_file *file, const uint8_t *bytes, size_t size_bytes,

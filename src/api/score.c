@@ -1,6 +1,7 @@
 /* How well a model predicts a text. SPEC.md 11. */
 #include "api/text.h"
 #include "base/error.h"
+#include "base/fpenv.h"
 
 #include <smol/model.h>
 
@@ -34,9 +35,9 @@ static enum smol_status score_windows(struct smol_score *score, const struct smo
     return SMOL_OK;
 }
 
-enum smol_status smol_model_score(struct smol_score *score, const struct smol_model *model,
-                                  const struct smol_session_options *session, const void *text,
-                                  size_t size_bytes, struct smol_error *error)
+static enum smol_status score_text(struct smol_score *score, const struct smol_model *model,
+                                   const struct smol_session_options *session, const void *text,
+                                   size_t size_bytes, struct smol_error *error)
 {
     struct smol_text *room = NULL; /* for the session that it has */
     enum smol_status status = smol_text_create(&room, model, session, NULL, error);
@@ -58,5 +59,18 @@ enum smol_status smol_model_score(struct smol_score *score, const struct smol_mo
     free(nats);
     free(tokens);
     smol_text_destroy(room);
+    return status;
+}
+
+enum smol_status smol_model_score(struct smol_score *score, const struct smol_model *model,
+                                  const struct smol_session_options *session, const void *text,
+                                  size_t size_bytes, struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = score_text(score, model, session, text, size_bytes, error);
+    smol_fpenv_restore(&host);
     return status;
 }

@@ -1,6 +1,8 @@
 /* Values in file encoding: their sizes, and conversion to and from floats. SPEC.md 3.2 and 3.3. */
 #include "base/number.h"
 
+#include "base/fpenv.h"
+
 #include <math.h>
 
 uint32_t smol_dtype_bytes(enum smol_dtype type)
@@ -125,11 +127,22 @@ static void quantise(uint8_t *dest, const float *values, size_t n, float scale)
         dest[i] = (uint8_t)(scale > 0 ? round_within(values[i] / scale, 127) : 0);
 }
 
-float smol_encode_q8(uint8_t *dest, const float *values, size_t n)
+float smol_f32_to_q8(uint8_t *dest, const float *values, size_t n)
 {
     const float scale = largest_of(values, n) / 127.0f;
 
     quantise(dest, values, n, scale);
+    return scale;
+}
+
+float smol_encode_q8(uint8_t *dest, const float *values, size_t n)
+{
+    struct smol_fpenv host;
+    float scale;
+
+    smol_fpenv_set(&host, NULL);
+    scale = smol_f32_to_q8(dest, values, n);
+    smol_fpenv_restore(&host);
     return scale;
 }
 
@@ -146,6 +159,9 @@ static void encode_block(uint8_t *block, const float *values, size_t n)
 
 void smol_encode_numbers(uint8_t *dest, enum smol_dtype type, const float *values, size_t n)
 {
+    struct smol_fpenv host;
+
+    smol_fpenv_set(&host, NULL);
     for (size_t i = 0; i < n; i++)
         if (type == SMOL_F32)
             smol_put32(dest + 4 * i, smol_f32_bits(values[i]));
@@ -154,14 +170,19 @@ void smol_encode_numbers(uint8_t *dest, enum smol_dtype type, const float *value
         else if (i % SMOL_Q8_BLOCK == 0)
             encode_block(dest + i / SMOL_Q8_BLOCK * SMOL_Q8_BLOCK_BYTES, values + i,
                          n - i < SMOL_Q8_BLOCK ? n - i : SMOL_Q8_BLOCK);
+    smol_fpenv_restore(&host);
 }
 
 void smol_decode_numbers(float *values, enum smol_dtype type, const uint8_t *data, size_t n)
 {
+    struct smol_fpenv host;
+
+    smol_fpenv_set(&host, NULL);
     smol_params_to_f32(values, type, data, 0, n);
+    smol_fpenv_restore(&host);
 }
 
-float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n)
+static float f32_to_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n)
 {
     const float scale = largest_of(values, n) / 1785.0f; /* 7 x 255 */
 
@@ -177,5 +198,16 @@ float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, s
             dest[j / 64 * 32 + j % 32] |= (uint8_t)((q & 15) << (j % 64 < 32 ? 0 : 4));
         }
     }
+    return scale;
+}
+
+float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n)
+{
+    struct smol_fpenv host;
+    float scale;
+
+    smol_fpenv_set(&host, NULL);
+    scale = f32_to_q4(dest, multipliers, values, n);
+    smol_fpenv_restore(&host);
     return scale;
 }

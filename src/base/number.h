@@ -44,6 +44,9 @@ void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *dat
 void smol_params_to_f32(float *values, enum smol_dtype type, const uint8_t *array, uint64_t first,
                         size_t n);
 
+/* What smol_encode_q8() does, in the environment that is set (base/fpenv.h). */
+float smol_f32_to_q8(uint8_t *dest, const float *values, size_t n);
+
 /* x (C) = one row of a table of embeddings. */
 void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row);
 

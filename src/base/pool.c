@@ -1,6 +1,7 @@
 /* See pool.h. A piece of work is announced by a new generation; sleepers are woken under the lock.
  */
 #include "base/pool.h"
+#include "base/fpenv.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -56,13 +57,15 @@ static unsigned await_work(struct smol_pool *pool, unsigned seen)
 }
 
 /* A thread takes its number from n_running, which is free for that before the first piece of work.
- */
+ * It began with the floating-point environment of its maker. */
 static void *worker_main(void *arg)
 {
     struct smol_pool *pool = arg;
     const uint32_t worker = atomic_fetch_add(&pool->n_running, 1) + 1;
+    struct smol_fpenv makers;
     unsigned seen = 0;
 
+    smol_fpenv_set(&makers, NULL);
     for (;;) {
         seen = await_work(pool, seen);
         if (atomic_load(&pool->stopping))

@@ -1,5 +1,6 @@
 /* Numbers of an array as floats. */
 #include "base/error.h"
+#include "base/fpenv.h"
 #include "base/number.h"
 
 #include <smol/arrays.h>
@@ -26,8 +27,8 @@ static float load(enum smol_array_type type, const uint8_t *data, uint64_t i)
     return 0;
 }
 
-enum smol_status smol_array_values(float *values, const struct smol_array *array, uint64_t first,
-                                   size_t n, struct smol_error *error)
+static enum smol_status read(float *values, const struct smol_array *array, uint64_t first,
+                             size_t n, struct smol_error *error)
 {
     if (array->type == SMOL_ARRAY_OTHER)
         return smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET,
@@ -41,4 +42,16 @@ enum smol_status smol_array_values(float *values, const struct smol_array *array
     for (size_t i = 0; i < n; i++)
         values[i] = load(array->type, array->data, first + i);
     return SMOL_OK;
+}
+
+enum smol_status smol_array_values(float *values, const struct smol_array *array, uint64_t first,
+                                   size_t n, struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = read(values, array, first, n, error);
+    smol_fpenv_restore(&host);
+    return status;
 }

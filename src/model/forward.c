@@ -253,9 +253,10 @@ static void store_row(const struct smol_session *s, uint8_t *rows, float *scales
     if (s->kv_type == SMOL_F32)
         memcpy(dest, v, D * sizeof *v);
     else if (s->kv_type == SMOL_F16)
-        smol_encode_numbers(dest, SMOL_F16, v, D);
+        for (size_t i = 0; i < D; i++)
+            smol_put16(dest + 2 * i, smol_f32_to_f16(v[i]));
     else
-        scales[row] = smol_encode_q8(dest, v, D);
+        scales[row] = smol_f32_to_q8(dest, v, D);
 }
 
 /* Stores K and V of the batch in the cache; halves hold values up to 65504. */

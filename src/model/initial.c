@@ -1,4 +1,5 @@
 /* The numbers that a new model starts with. SPEC.md 12. */
+#include "base/fpenv.h"
 #include "frozen/frozen.h"
 
 #include <smol/initial.h>
@@ -20,7 +21,9 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
                       const struct smol_scheme *norm, double gain)
 {
     struct smol_layer_span span = {.n_layers = (uint16_t)config->n_layers};
+    struct smol_fpenv host;
 
+    smol_fpenv_set(&host, NULL);
     config->ln_epsilon = default_epsilon;
     config->logit_scale = 1.0f;
     for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
@@ -37,12 +40,17 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
     config->n_schemes = SMOL_N_SLOTS;
     config->ln_f = SMOL_LN_1;
     smol_config_canonicalise(config);
+    smol_fpenv_restore(&host);
 }
 
 uint32_t smol_sparse_numbers(double part, uint32_t cols)
 {
-    const double n = part * cols + 0.5;
+    struct smol_fpenv host;
+    double n;
 
+    smol_fpenv_set(&host, NULL);
+    n = part * cols + 0.5;
+    smol_fpenv_restore(&host);
     return n < 1 ? 1 : n < cols ? (uint32_t)n : cols;
 }
 
@@ -51,11 +59,14 @@ static void gauss_rows(float *values, const struct smol_config *c, enum smol_pur
                        uint32_t row_begin, uint32_t n_rows)
 {
     struct smol_frozen_key key;
+    struct smol_fpenv host;
     const struct smol_frozen f = {
         .key = &key, .tensor = number, .purpose = purpose, .rows = rows, .cols = cols};
 
+    smol_fpenv_set(&host, NULL);
     smol_frozen_key_init(&key, c->seed);
     smol_frozen_gauss_rows(values, &f, std, row_begin, n_rows);
+    smol_fpenv_restore(&host);
 }
 
 void smol_initial_wte(float *values, const struct smol_config *config, double std,
@@ -75,15 +86,12 @@ void smol_initial_wpe(float *values, const struct smol_config *config, double st
 void smol_initial_factor(float *values, const struct smol_config *config, uint32_t layer,
                          enum smol_slot slot, uint32_t rank)
 {
+    struct smol_fpenv host;
     uint32_t rows, cols;
-    struct smol_frozen_key key;
 
     smol_config_shape(&rows, &cols, config, slot);
-    const struct smol_frozen f = {.key = &key,
-                                  .tensor = smol_frozen_number(config, layer, slot),
-                                  .purpose = SMOL_PURPOSE_FACTOR,
-                                  .rows = rank,
-                                  .cols = cols};
-    smol_frozen_key_init(&key, config->seed);
-    smol_frozen_gauss_rows(values, &f, 1.0 / sqrt((double)cols), 0, rank);
+    smol_fpenv_set(&host, NULL);
+    gauss_rows(values, config, SMOL_PURPOSE_FACTOR, smol_frozen_number(config, layer, slot), rank,
+               cols, 1.0 / sqrt((double)cols), 0, rank);
+    smol_fpenv_restore(&host);
 }

@@ -1,6 +1,7 @@
 /* Choosing a token from logits. SPEC.md 10: every step in order, all ties broken by token id. */
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/fpenv.h"
 #include "kernel/kernel.h"
 #include "model/rng.h"
 
@@ -86,9 +87,9 @@ static const char *option_error(const struct smol_sampler_options *o)
     return NULL;
 }
 
-enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
-                                   const struct smol_sampler_options *options,
-                                   struct smol_error *error)
+static enum smol_status measure(size_t *size_bytes, uint32_t vocab,
+                                const struct smol_sampler_options *options,
+                                struct smol_error *error)
 {
     const char *wrong;
     uint64_t size;
@@ -108,6 +109,20 @@ enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
                          "this sampler does not fit this machine");
     *size_bytes = (size_t)size;
     return SMOL_OK;
+}
+
+/* In the environment of the picking: without subnormals a temperature of 1e-40 would be 0. */
+enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
+                                   const struct smol_sampler_options *options,
+                                   struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = measure(size_bytes, vocab, options, error);
+    smol_fpenv_restore(&host);
+    return status;
 }
 
 enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab,
@@ -262,8 +277,8 @@ static uint32_t pick_at_random(struct smol_sampler *s, size_t n)
     return c[n - 1].token;
 }
 
-enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *s, const float *logits,
-                                   struct smol_error *error)
+static enum smol_status pick(uint32_t *token, struct smol_sampler *s, const float *logits,
+                             struct smol_error *error)
 {
     const uint32_t k = n_candidates(s->vocab, &s->options);
 
@@ -279,4 +294,16 @@ enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *s, cons
     }
     smol_sampler_accept(s, *token);
     return SMOL_OK;
+}
+
+enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *s, const float *logits,
+                                   struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = pick(token, s, logits, error);
+    smol_fpenv_restore(&host);
+    return status;
 }

@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/fft.h"
+#include "base/fpenv.h"
 #include "model/model.h"
 
 #include <smol/params.h>
@@ -208,9 +209,9 @@ enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *f
     return plan(&resolved, size_bytes, file, options, error);
 }
 
-enum smol_status smol_session_init(struct smol_session **session, const struct smol_file *file,
-                                   const struct smol_session_options *options, void *memory,
-                                   size_t size_bytes, struct smol_error *error)
+static enum smol_status init(struct smol_session **session, const struct smol_file *file,
+                             const struct smol_session_options *options, void *memory,
+                             size_t size_bytes, struct smol_error *error)
 {
     struct smol_arena arena = {memory, 0};
     struct smol_session *s = memory;
@@ -236,6 +237,19 @@ enum smol_status smol_session_init(struct smol_session **session, const struct s
     smol_weight_cache_fill(s);
     *session = s;
     return SMOL_OK;
+}
+
+enum smol_status smol_session_init(struct smol_session **session, const struct smol_file *file,
+                                   const struct smol_session_options *options, void *memory,
+                                   size_t size_bytes, struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = init(session, file, options, memory, size_bytes, error);
+    smol_fpenv_restore(&host);
+    return status;
 }
 
 void smol_session_finish(struct smol_session *session)
@@ -286,8 +300,8 @@ struct scoring {
 };
 
 /* Appends n tokens, a batch at a time. */
-static enum smol_status append(struct smol_session *s, const uint32_t *tokens, size_t n,
-                               const struct scoring *scoring, struct smol_error *error)
+static enum smol_status run(struct smol_session *s, const uint32_t *tokens, size_t n,
+                            const struct scoring *scoring, struct smol_error *error)
 {
     const uint32_t start = s->position;
 
@@ -309,6 +323,18 @@ static enum smol_status append(struct smol_session *s, const uint32_t *tokens, s
     }
     s->has_logits = s->has_logits || n > 0;
     return SMOL_OK;
+}
+
+static enum smol_status append(struct smol_session *s, const uint32_t *tokens, size_t n,
+                               const struct scoring *scoring, struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = run(s, tokens, n, scoring, error);
+    smol_fpenv_restore(&host);
+    return status;
 }
 
 enum smol_status smol_session_feed(struct smol_session *session, const uint32_t *tokens, size_t n,

@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/fft.h"
+#include "base/fpenv.h"
 #include "model/factors.h"
 #include "model/model.h"
 
@@ -254,9 +255,9 @@ static void read_norm(double *values, const struct smol_file *file, const struct
     }
 }
 
-enum smol_status smol_tensor_read(double *values, const struct smol_file *file,
-                                  const struct smol_tensor *tensor, uint32_t row_begin,
-                                  uint32_t n_rows, void *scratch, struct smol_error *error)
+static enum smol_status read(double *values, const struct smol_file *file,
+                             const struct smol_tensor *tensor, uint32_t row_begin, uint32_t n_rows,
+                             void *scratch, struct smol_error *error)
 {
     struct smol_arena arena = {scratch, 0};
     struct scratch s;
@@ -280,4 +281,17 @@ enum smol_status smol_tensor_read(double *values, const struct smol_file *file,
         return read_matrix(values, file, tensor, row_begin, n_rows, &s, error);
     }
     return SMOL_OK;
+}
+
+enum smol_status smol_tensor_read(double *values, const struct smol_file *file,
+                                  const struct smol_tensor *tensor, uint32_t row_begin,
+                                  uint32_t n_rows, void *scratch, struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = read(values, file, tensor, row_begin, n_rows, scratch, error);
+    smol_fpenv_restore(&host);
+    return status;
 }

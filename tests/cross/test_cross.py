@@ -24,7 +24,7 @@ def machine(name, aarch64):
                 name, ['qemu-x86_64', '-cpu', name, build / 'tools/smolrun'])
 
 
-UNIT_TESTS = [(test, cpu) for test in ('test_isa', 'test_session', 'test_frozen', 'test_kernel', 'test_spec') for cpu in ('cortex-a53', 'max')]
+UNIT_TESTS = [(test, cpu) for test in ('test_isa', 'test_session', 'test_fpenv', 'test_frozen', 'test_kernel', 'test_spec') for cpu in ('cortex-a53', 'max')]
 UNIT_TESTS.remove(('test_session', 'cortex-a53'))
 
 

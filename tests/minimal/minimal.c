@@ -1,10 +1,12 @@
 /* The library as firmware has it: a model among the program's bytes, memory that it was given, no
  * allocation, no thread. Here the model comes from standard input. Prints the tokens that follow a
- * line feed, greedily. Usage: minimal N < MODEL.smol */
+ * line feed, greedily; with a second argument after the rounding was set to upward. Usage: minimal
+ * N [upward] < MODEL.smol */
 #include <smol/file.h>
 #include <smol/sampler.h>
 #include <smol/session.h>
 
+#include <fenv.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,8 +44,10 @@ int main(int argc, char **argv)
     struct smol_file file;
     struct smol_error error;
 
-    if (argc != 2)
+    if (argc < 2)
         return 2;
+    if (argc > 2)
+        fesetround(FE_UPWARD);
     if (smol_file_parse(&file, model, size, &error) || smol_file_check_hash(&file, &error) ||
         smol_session_init(&session, &file, &options, memory, sizeof memory, &error))
         return fail(&error);

@@ -37,6 +37,13 @@ def test_tokens_are_smolruns(folder, minimal, model):
     assert tokens == done['tokens']
 
 
+def test_another_rounding_is_refused(minimal):
+    """The library cannot set the environment, so it looks: before anything is computed there is an error."""
+    done = subprocess.run([minimal / 'tests/minimal/minimal', '5', 'upward'], input=MODELS[0].read_bytes(), capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, b'')
+    assert done.stderr == b"minimal: floats are not rounded to nearest, or subnormals not kept: the floating-point environment is not SPEC.md 7's\n"
+
+
 def test_size(minimal):
     sizes = [line.split() for line in output('size', '-t', minimal / 'libsmol.a').decode().splitlines()]
     print('the minimal library: %s bytes of code and constants, %s of data' % (sizes[-1][0], int(sizes[-1][1]) + int(sizes[-1][2])))

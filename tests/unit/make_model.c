@@ -105,12 +105,13 @@ static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
 }
 
 static void fill_table(uint8_t *embeddings, const struct smol_table_layout *at,
-                       enum smol_dtype type, uint32_t rows, uint32_t cols, uint64_t *random)
+                       enum smol_dtype type, uint32_t rows, uint32_t cols, float scale,
+                       uint64_t *random)
 {
     uint8_t *data = embeddings + at->data;
 
     for (size_t i = 0; i < (size_t)rows * cols; i++) {
-        const float value = test_uniform(random);
+        const float value = scale * test_uniform(random);
         if (type == SMOL_Q4) {
             const size_t c = i % cols;
             data[i / cols * smol_row_bytes(type, cols) + c / 64 * 32 + c % 32] |=
@@ -155,6 +156,7 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
 {
     uint64_t random = 0x9e3779b97f4a7c15u + recipe->seed, learned_bytes, size;
     const float scale = recipe->factor_scale != 0 ? recipe->factor_scale : 0.1f;
+    const float embedding_scale = recipe->embedding_scale != 0 ? recipe->embedding_scale : 1;
     struct smol_parts parts = {0};
     struct smol_embedding_layout at;
     struct smol_error error = {0};
@@ -171,9 +173,9 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
             fill_slot(learned, &parts.config, layer, (enum smol_slot)slot, scale, &random);
     fill_slot(learned, &parts.config, 0, SMOL_LN_F, scale, &random);
     fill_table(embeddings, &at.wte, parts.config.wte_type, parts.config.vocab, parts.config.width,
-               &random);
+               embedding_scale, &random);
     fill_table(embeddings, &at.wpe, parts.config.wpe_type, parts.config.context, parts.config.width,
-               &random);
+               embedding_scale, &random);
     parts.learned = (struct smol_span){learned_bytes ? learned : NULL, learned_bytes};
     parts.embeddings = (struct smol_span){embeddings, at.size_bytes};
     if (recipe->n_merges) {

@@ -18,7 +18,8 @@ struct model_recipe {
     const char *card;  /* NULL: none */
     uint32_t n_merges; /* of a tokenizer of BPE, with an end of text; 0: bytes. vocab must have room
                         */
-    float factor_scale; /* of random factors and stored norms; 0: 0.1 */
+    float factor_scale;    /* of random factors and stored norms; 0: 0.1 */
+    float embedding_scale; /* of embeddings of F32 and F16; 0: 1 */
 };
 
 /* Fills a valid, canonical configuration. */
