@@ -38,6 +38,28 @@ static void set_threads(const struct smol_trainer *t)
     omp_set_num_threads((int)t->options.n_threads);
 }
 
+void smol_trainer_enter(const struct smol_trainer *t)
+{
+    set_threads(t);
+#pragma omp parallel num_threads((int)t->options.n_threads)
+    {
+        struct smol_thread_env *e = t->environments + omp_get_thread_num();
+        smol_fpenv_set(&e->host, NULL);
+        e->is_set = true;
+    }
+}
+
+void smol_trainer_leave(const struct smol_trainer *t)
+{
+#pragma omp parallel num_threads((int)t->options.n_threads)
+    {
+        struct smol_thread_env *e = t->environments + omp_get_thread_num();
+        if (e->is_set)
+            smol_fpenv_restore(&e->host);
+        e->is_set = false;
+    }
+}
+
 /* What trains and what validates. */
 static enum smol_status divide(struct smol_trainer *t, const struct smol_config *config,
                                struct smol_error *error)
@@ -91,8 +113,12 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
     status = divide(t, &config, error);
     if (status != SMOL_OK)
         return status;
-    set_threads(t);
+    t->environments = smol_train_alloc(o->n_threads, sizeof *t->environments);
+    if (!t->environments)
+        return smol_fail_memory(error);
+    smol_trainer_enter(t);
     status = smol_net_create(&t->net, &config, &net_options, error);
+    smol_trainer_leave(t);
     if (status == SMOL_OK && !take_all(t))
         status = smol_fail_memory(error);
     if (status == SMOL_OK)
@@ -110,11 +136,9 @@ enum smol_status smol_trainer_create(struct smol_trainer **out,
     return smol_trainer_create_corpus(out, options, &corpus, NULL, error);
 }
 
-enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
-                                            const struct smol_train_options *options,
-                                            const struct smol_corpus *corpus,
-                                            const struct smol_file *tokenizer,
-                                            struct smol_error *error)
+static enum smol_status create(struct smol_trainer **out, const struct smol_train_options *options,
+                               const struct smol_corpus *corpus, const struct smol_file *tokenizer,
+                               struct smol_error *error)
 {
     static const struct smol_file bytes = {.config = {.vocab = 256}};
     struct smol_trainer *t;
@@ -145,6 +169,21 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
     return SMOL_OK;
 }
 
+enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
+                                            const struct smol_train_options *options,
+                                            const struct smol_corpus *corpus,
+                                            const struct smol_file *tokenizer,
+                                            struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = create(out, options, corpus, tokenizer, error);
+    smol_fpenv_restore(&host);
+    return status;
+}
+
 void smol_trainer_destroy(struct smol_trainer *t)
 {
     if (!t)
@@ -158,6 +197,7 @@ void smol_trainer_destroy(struct smol_trainer *t)
     free(t->best);
     free(t->learned);
     free(t->embeddings);
+    free(t->environments);
     free(t);
 }
 
@@ -229,8 +269,8 @@ static enum smol_status differentiate(struct smol_trainer *t, double *loss,
     return status;
 }
 
-enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_step *out,
-                                   struct smol_error *error)
+static enum smol_status step(struct smol_trainer *t, struct smol_train_step *out,
+                             struct smol_error *error)
 {
     const struct smol_train_options *o = &t->options;
     const double n_processes = t->comm.size;
@@ -239,7 +279,6 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
 
     if (t->finished)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
-    set_threads(t);
     s.lr = o->lr * smol_schedule(o, t->step);
     s.alpha_lr = o->alpha_lr * smol_alpha_schedule(o, t->step);
     if ((status = differentiate(t, &s.loss, error)) != SMOL_OK)
@@ -265,6 +304,17 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
     return SMOL_OK;
 }
 
+enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_step *out,
+                                   struct smol_error *error)
+{
+    enum smol_status status;
+
+    smol_trainer_enter(t);
+    status = step(t, out, error);
+    smol_trainer_leave(t);
+    return status;
+}
+
 /* Fills the batch with windows from token *at on, until the last token; returns how many tokens
  * it predicts, and adds what they stand for. */
 static size_t load_windows(struct smol_trainer *t, uint64_t *at, uint64_t *n_bytes)
@@ -285,15 +335,14 @@ static size_t load_windows(struct smol_trainer *t, uint64_t *at, uint64_t *n_byt
     return n_targets;
 }
 
-enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train_score *out,
-                                       struct smol_error *error)
+static enum smol_status evaluate(struct smol_trainer *t, struct smol_train_score *out,
+                                 struct smol_error *error)
 {
     struct smol_train_score score = {0};
     enum smol_status status;
     uint64_t n_bytes = 0;
     double sum = 0;
 
-    set_threads(t);
     for (uint64_t at = t->n_train, i = 0; at + 1 < t->corpus.n_tokens; i++) {
         double total;
 
@@ -321,4 +370,15 @@ enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train
     }
     *out = score;
     return SMOL_OK;
+}
+
+enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train_score *out,
+                                       struct smol_error *error)
+{
+    enum smol_status status;
+
+    smol_trainer_enter(t);
+    status = evaluate(t, out, error);
+    smol_trainer_leave(t);
+    return status;
 }

@@ -2,9 +2,16 @@
 #ifndef SMOL_TRAIN_TRAINER_H
 #define SMOL_TRAIN_TRAINER_H
 
+#include "base/fpenv.h"
 #include "train/net/net.h"
 
 #include <smol/train.h>
+
+/* Of a thread of OpenMP's, while the trainer computes. */
+struct smol_thread_env {
+    struct smol_fpenv host;
+    bool is_set;
+};
 
 struct smol_trainer {
     struct smol_train_options options;
@@ -25,7 +32,13 @@ struct smol_trainer {
     bool finished;
     uint8_t *learned, *embeddings; /* sections of the file, once finished; NULL with `full` */
     uint64_t learned_bytes, embedding_bytes;
+    struct smol_thread_env *environments; /* (n_threads) */
 };
+
+/* Around all that computes with several threads: sets how many, of OpenMP's and OpenBLAS's, and the
+ * floating-point environment of each, which may be other code's too; then gives those back. */
+void smol_trainer_enter(const struct smol_trainer *trainer);
+void smol_trainer_leave(const struct smol_trainer *trainer);
 
 /* The factors of lr and alpha_lr at a step, counted from 0. */
 double smol_schedule(const struct smol_train_options *options, uint32_t step);

@@ -3,6 +3,7 @@
 #include "train/options/schemes.h"
 
 #include "base/error.h"
+#include "base/fpenv.h"
 #include "kernel/kernel.h"
 
 const char *smol_train_method(const struct smol_train_options *o)
@@ -120,10 +121,15 @@ enum smol_status smol_train_options_check(const struct smol_train_options *optio
         smol_check_struct(options->struct_bytes, sizeof *options, "smol_train_options", error);
     struct smol_train_options o;
     struct smol_config config;
+    struct smol_fpenv host;
 
     if (status != SMOL_OK)
         return status;
     o = *options;
-    smol_train_resolve(&o);
-    return smol_train_config(&config, &o, error);
+    if ((status = smol_fpenv_set(&host, error)) == SMOL_OK) {
+        smol_train_resolve(&o);
+        status = smol_train_config(&config, &o, error);
+    }
+    smol_fpenv_restore(&host);
+    return status;
 }

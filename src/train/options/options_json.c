@@ -4,6 +4,7 @@
 #include "train/options/rules.h"
 
 #include "base/error.h"
+#include "base/fpenv.h"
 #include "train/output/safetensors.h"
 
 #include <string.h>
@@ -127,9 +128,14 @@ const char *smol_options_difference(const struct smol_train_options *a,
 
 char *smol_train_options_json(const struct smol_train_options *options)
 {
-    json_t *object = smol_options_to_json(options);
-    char *text = smol_json_text(object, JSON_COMPACT);
+    struct smol_fpenv host;
+    json_t *object;
+    char *text;
 
+    smol_fpenv_set(&host, NULL); /* the digits too depend on the rounding */
+    object = smol_options_to_json(options);
+    text = smol_json_text(object, JSON_COMPACT);
     json_decref(object);
+    smol_fpenv_restore(&host);
     return text;
 }

@@ -3,6 +3,7 @@
 #include "train/options/fields.h"
 
 #include "base/error.h"
+#include "base/fpenv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +139,7 @@ json_t *smol_rules_to_json(const struct smol_train_options *options)
     return list;
 }
 
-enum smol_status smol_train_rules(struct smol_train_options *options, const char *text,
+static enum smol_status add_rules(struct smol_train_options *options, const char *text,
                                   size_t size_bytes, struct smol_error *error)
 {
     json_error_t place;
@@ -150,6 +151,18 @@ enum smol_status smol_train_rules(struct smol_train_options *options, const char
                          place.text);
     status = smol_rules_from_json(options, json, error);
     json_decref(json);
+    return status;
+}
+
+enum smol_status smol_train_rules(struct smol_train_options *options, const char *text,
+                                  size_t size_bytes, struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = add_rules(options, text, size_bytes, error);
+    smol_fpenv_restore(&host);
     return status;
 }
 

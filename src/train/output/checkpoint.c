@@ -149,8 +149,12 @@ enum smol_status smol_checkpoint_options(struct smol_train_options *options, siz
 {
     struct smol_safetensors *file;
     struct smol_train_options o;
-    enum smol_status status = open_checkpoint(&file, &o, bytes, size_bytes, error);
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
 
+    if (status == SMOL_OK)
+        status = open_checkpoint(&file, &o, bytes, size_bytes, error);
+    smol_fpenv_restore(&host);
     if (status != SMOL_OK)
         return status;
     smol_safetensors_destroy(file);
@@ -233,8 +237,8 @@ static enum smol_status load_array(struct smol_trainer *t, const struct smol_saf
     return status;
 }
 
-enum smol_status smol_trainer_load(struct smol_trainer *t, const uint8_t *bytes, size_t size_bytes,
-                                   struct smol_error *error)
+static enum smol_status load(struct smol_trainer *t, const uint8_t *bytes, size_t size_bytes,
+                             struct smol_error *error)
 {
     struct smol_train_options options;
     struct smol_safetensors *file;
@@ -252,5 +256,16 @@ enum smol_status smol_trainer_load(struct smol_trainer *t, const uint8_t *bytes,
     smol_safetensors_destroy(file);
     if (status == SMOL_OK)
         smol_net_materialise(t->net, true);
+    return status;
+}
+
+enum smol_status smol_trainer_load(struct smol_trainer *t, const uint8_t *bytes, size_t size_bytes,
+                                   struct smol_error *error)
+{
+    enum smol_status status;
+
+    smol_trainer_enter(t);
+    status = load(t, bytes, size_bytes, error);
+    smol_trainer_leave(t);
     return status;
 }

@@ -1,6 +1,7 @@
 /* A fully trained network as safetensors, as Hugging Face's GPT-2 wants it: Conv1D weights stored
  * inputs x outputs, and biases, as zeros where this network does not have them. */
 #include "base/error.h"
+#include "base/fpenv.h"
 #include "train/output/safetensors.h"
 #include "train/trainer.h"
 
@@ -98,9 +99,9 @@ static enum smol_status list_tensors(struct list *out, const struct smol_trainer
     return SMOL_OK;
 }
 
-static enum smol_status put(uint8_t **bytes, uint64_t *size_bytes, struct smol_writer *writer,
-                            const struct smol_trainer *t, const char *card,
-                            struct smol_error *error)
+static enum smol_status put_all(uint8_t **bytes, uint64_t *size_bytes, struct smol_writer *writer,
+                                const struct smol_trainer *t, const char *card,
+                                struct smol_error *error)
 {
     struct list list = {0};
     enum smol_status status = list_tensors(&list, t, error);
@@ -116,6 +117,19 @@ static enum smol_status put(uint8_t **bytes, uint64_t *size_bytes, struct smol_w
                     : smol_fail_memory(error);
     free(config);
     free(list.items);
+    return status;
+}
+
+static enum smol_status put(uint8_t **bytes, uint64_t *size_bytes, struct smol_writer *writer,
+                            const struct smol_trainer *t, const char *card,
+                            struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = put_all(bytes, size_bytes, writer, t, card, error);
+    smol_fpenv_restore(&host);
     return status;
 }
 

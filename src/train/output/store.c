@@ -149,12 +149,10 @@ static enum smol_status pack_all(struct smol_trainer *t, struct smol_error *erro
     return status;
 }
 
-enum smol_status smol_trainer_finish(struct smol_trainer *t, struct smol_error *error)
+static enum smol_status finish(struct smol_trainer *t, struct smol_error *error)
 {
     enum smol_status status = SMOL_OK;
 
-    if (t->finished)
-        return SMOL_OK;
     t->finished = true;
     if (t->best && isfinite(t->best_nats))
         memcpy(t->net->value, t->best, t->net->n_values * sizeof *t->best);
@@ -162,6 +160,18 @@ enum smol_status smol_trainer_finish(struct smol_trainer *t, struct smol_error *
         status = pack_all(t, error);
     if (status == SMOL_OK)
         smol_net_materialise(t->net, false);
+    return status;
+}
+
+enum smol_status smol_trainer_finish(struct smol_trainer *t, struct smol_error *error)
+{
+    enum smol_status status;
+
+    if (t->finished)
+        return SMOL_OK;
+    smol_trainer_enter(t);
+    status = finish(t, error);
+    smol_trainer_leave(t);
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include "train/trainer.h"
 
 #include <criterion/criterion.h>
+#include <fenv.h>
 #include <smol/file.h>
 #include <smol/params.h>
 #include <stdlib.h>
@@ -113,6 +114,48 @@ Test(trainer, nor_does_it_with_sparse_terms)
         o.sparse = i < 3 ? 0.05 : 0.4;
         o.batch = 14;
         check_threads(&o);
+    }
+}
+
+/* OpenMP's threads may be a host program's too, and have another floating-point environment. */
+static void round_threads(int rounding)
+{
+#pragma omp parallel num_threads(3)
+    fesetround(rounding);
+}
+
+static uint32_t threads_that_round(int rounding)
+{
+    uint32_t n = 0;
+
+#pragma omp parallel num_threads(3) reduction(+ : n)
+    n += fegetround() == rounding;
+    return n;
+}
+
+Test(trainer, nor_does_the_hosts_rounding)
+{
+    for (size_t i = 0; i < 5; i++) {
+        struct smol_train_options o = small(methods[i]);
+        struct smol_trainer *plain, *rounded;
+        struct smol_train_score score, same;
+
+        o.n_threads = 3;
+        plain = create(&o);
+        steps(plain, 3);
+        cr_assert_eq(smol_trainer_evaluate(plain, &score, NULL), SMOL_OK);
+        cr_assert_eq(smol_trainer_finish(plain, NULL), SMOL_OK);
+        round_threads(FE_UPWARD);
+        rounded = create(&o);
+        steps(rounded, 3);
+        cr_assert_eq(smol_trainer_evaluate(rounded, &same, NULL), SMOL_OK);
+        cr_assert_eq(smol_trainer_finish(rounded, NULL), SMOL_OK);
+        cr_assert_eq(threads_that_round(FE_UPWARD), 3);
+        round_threads(FE_TONEAREST);
+        check_same_values(plain, rounded);
+        cr_assert_arr_eq(&score, &same, sizeof score);
+        smol_trainer_destroy(plain);
+        smol_trainer_destroy(rounded);
     }
 }
 
