@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fenv.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,12 @@
 #include <unistd.h>
 
 const char *cli_program = "smol";
+
+void cli_start(const char *program)
+{
+    cli_program = program;
+    fesetenv(FE_DFL_ENV);
+}
 
 size_t cli_control_bytes(const void *text, size_t n)
 {

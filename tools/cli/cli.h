@@ -11,8 +11,11 @@
 #define CLI_FAILED 1
 #define CLI_USAGE 2
 
-/* The program's name, in front of every message; main sets it first. */
+/* The program's name, in front of every message. */
 extern const char *cli_program;
+/* First thing in main: that name, and the floating-point environment that programs begin with,
+ * which a library compiled with -Ofast changes when it is loaded. */
+void cli_start(const char *program);
 
 /* "program: path: byte 132: text", one line on stderr, control characters escaped; path may be
  * NULL. Returns CLI_FAILED. */

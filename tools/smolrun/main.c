@@ -161,7 +161,7 @@ int main(int argc, char **argv)
 {
     const char **words = (const char **)argv;
 
-    cli_program = "smolrun";
+    cli_start("smolrun");
     cli_json_start();
     return cli_close_output(wants_bench(argc, argv) ? run_bench(argc, words)
                                                     : run_args_read(argc, words, run_model));

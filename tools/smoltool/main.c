@@ -69,7 +69,7 @@ int main(int argc, char **argv)
 {
     int code;
 
-    cli_program = "smoltool";
+    cli_start("smoltool");
     cli_json_start();
     code = run(argc, (const char **)argv);
     return cli_close_output(code);

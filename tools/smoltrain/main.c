@@ -48,8 +48,8 @@ int main(int argc, char **argv)
     const char **arguments = (const char **)(uintptr_t)argv;
     int code;
 
+    cli_start(sweep ? "smoltrain sweep" : "smoltrain");
     cli_json_start();
-    cli_program = sweep ? "smoltrain sweep" : "smoltrain";
     prepare_environment(argv);
     if (sweep)
         arguments[1] = cli_program; /* as its help calls it */
