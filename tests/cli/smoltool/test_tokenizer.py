@@ -287,7 +287,7 @@ def test_vocabularies_that_are_wrong(folder):
     case({**good, 'a': 2 ** 62}, 'not numbered in the order')
     case({'a': -2 ** 63}, 'not numbered in the order')
     case({**good, 'a': 'b'}, 'not an integer')
-    case({**good, 'x y': 2 ** 40}, 'over 256 tokens')
+    case({**good, 'x y': 2 ** 40}, 'more than 256 tokens')
     case({**good, 'x y': -5}, 'special')
     case({**good, 'x y': 100}, 'special')
     case({**good, 'x y': 258}, 'twice')
@@ -295,7 +295,7 @@ def test_vocabularies_that_are_wrong(folder):
     case({**good, 'x' * 256: 259}, 'longer than 255 bytes')
     case({**good, 'a\x1b': 259}, 'control character')
     case({**good, '': 259}, 'gap')
-    case({**good, 'ĠĠ\x20': 259, **{'s%d' % i: 260 + i for i in range(300)}}, 'over 256 tokens')
+    case({**good, 'ĠĠ\x20': 259, **{'s%d' % i: 260 + i for i in range(300)}}, 'more than 256 tokens')
 
 
 def test_tokenizer_json_that_is_wrong(folder):

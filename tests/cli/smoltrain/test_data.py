@@ -158,7 +158,7 @@ def test_validation_files(folder):
     (folder / 'empty').write_bytes(b'')
     fails(folder, *data(folder / 'text'), '--valid', folder / 'empty', says=['empty', 'holds no text'])
     (folder / 'one').write_bytes(b'1')
-    fails(folder, *data(folder / 'text'), '--valid', folder / 'one', says=['1 to validate with'])
+    fails(folder, *data(folder / 'text'), '--valid', folder / 'one', says=['1 to validate on'])
 
 
 def test_a_cache_is_used_while_it_fits(folder):
