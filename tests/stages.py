@@ -43,7 +43,7 @@ FUZZ_TARGETS = ('read', 'safetensors', 'npy', 'key', 'minisig', 'card', 'tokens'
 # About how many seconds of the processor the long ones take; the others take less than WEIGHT.
 WEIGHT = 5
 WEIGHTS = {
-    ('cross', 'test_cross'): 235, ('unit-sanitize', 'test_gradients'): 150, ('package', 'package'): 100, ('reference', 'test_models'): 80,
+    ('cross', 'programs'): 130, ('cross', 'arithmetic'): 105, ('unit-sanitize', 'test_gradients'): 150, ('package', 'package'): 100, ('reference', 'test_models'): 80,
     ('cli-sanitize', 'test_killed'): 60, ('matrix', 'matrix'): 60, ('cli-sanitize', 'test_smoltrain'): 55, ('cli-sanitize', 'test_tokenizer'): 50,
     ('cli-sanitize', 'test_export'): 50, ('grad', 'test_gradients'): 43, ('unit-sanitize', 'test_isa'): 40, ('cli-sanitize', 'test_smoltool'): 40,
     ('cli', 'test_export'): 32, ('unit-sanitize', 'test_damage'): 30, ('fault', 'test_fault'): 25, ('cli-sanitize', 'test_trust'): 25, ('cli-sanitize', 'test_sweep'): 20, ('cli', 'test_smoltrain'): 19,
@@ -103,7 +103,8 @@ STAGES = {
     'python': lambda s: drivers(s, 'tests/python', 'shared'),
     'reference': lambda s: drivers(s, 'tests/reference'),
     'minimal': lambda s: drivers(s, 'tests/minimal', 'gcc', 'minimal', options=('--minimal', builds / 'minimal')),
-    'cross': lambda s: drivers(s, 'tests/cross', 'gcc', 'aarch64', options=('--aarch64', builds / 'aarch64')),
+    'cross': lambda s: [job(s, name, [*PYTEST, root / 'tests/cross', '-k', cases, '--build', builds / 'gcc', '--aarch64', builds / 'aarch64'],
+                            'gcc', 'aarch64', limit=2 * limit) for name, cases in (('arithmetic', 'arithmetic'), ('programs', 'not arithmetic'))],
     'quality': lambda s: [job(s, s, [builds / 'gcc/tests/quality/stream_quality'], 'gcc')],
     'matrix': lambda s: [job(s, s, [root / 'tests/build_matrix', root / 'build/matrix', *(builds / b for b in MATRIX)], *MATRIX)],
     'package': lambda s: [job(s, s, [*PYTEST, root / 'tests/package'], limit=2 * limit)],

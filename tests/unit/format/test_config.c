@@ -1,6 +1,6 @@
-/* Configurations: both sides of every limit, the one encoding of each meaning, and where learned
- * numbers lie. SPEC.md 3.1 and 3.2; sizes and places below are counted by hand. */
+/* Configurations: both sides of every limit, the one encoding of each meaning. SPEC.md 3.1. */
 #include "base/bytes.h"
+#include "format/valid_config.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -8,36 +8,6 @@
 #include <smol/file.h>
 #include <smol/params.h>
 #include <stddef.h>
-
-/* Two layers; scheme 0 a stored norm, 1 a matrix with 3 alphas and rank 2, 2 a frozen norm. */
-static struct smol_config valid(void)
-{
-    struct smol_config c = {
-        .n_layers = 2,
-        .n_heads = 2,
-        .width = 4,
-        .n_ff = 6,
-        .context = 8,
-        .vocab = 16,
-        .ln_epsilon = 1e-5f,
-        .logit_scale = 1.0f,
-        .ln_f = 2,
-        .n_schemes = 3,
-        .n_spans = 1,
-    };
-
-    c.schemes[0] =
-        (struct smol_scheme){.kind = SMOL_NORM, .source = SMOL_NORM_STORED, .value_type = SMOL_F16};
-    c.schemes[1] = (struct smol_scheme){.kind = SMOL_MATRIX,
-                                        .source = SMOL_MATRIX_OWN,
-                                        .d = 3,
-                                        .rank = 2,
-                                        .alpha_type = SMOL_F16,
-                                        .sigma = 0.5f};
-    c.schemes[2] = (struct smol_scheme){.kind = SMOL_NORM, .source = SMOL_NORM_FROZEN};
-    c.spans[0] = (struct smol_layer_span){2, {0, 1, 1, 0, 1, 1}};
-    return c;
-}
 
 static enum smol_status check(const struct smol_config *c)
 {
@@ -410,99 +380,5 @@ Test(config, shapes_are_gpt2s)
         smol_config_shape(&rows, &cols, &c, (enum smol_slot)slot);
         cr_assert_eq(rows, expected[slot][0]);
         cr_assert_eq(cols, expected[slot][1]);
-    }
-}
-
-/* By hand: a norm has 4 + 4 halves = 16 bytes. A matrix has 3 halves = 6 bytes, then A (2 x K) and
- * B (R x 2) as floats: c_attn 32 + 96, c_proj 32 + 32, c_fc 32 + 48, mlp.c_proj 48 + 32. */
-Test(config, learned_numbers_lie_where_the_specification_says)
-{
-    static const uint64_t begins[] = {0, 16, 150, 220, 236, 322};
-    static const uint64_t a_bytes[] = {0, 32, 32, 0, 32, 48};
-    const uint64_t layer_bytes = 408;
-    struct smol_config c = valid();
-    struct smol_params_place at;
-    uint64_t size;
-
-    for (uint32_t layer = 0; layer < 2; layer++)
-        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
-            const uint64_t begin = layer_bytes * layer + begins[slot];
-            smol_params_at(&at, &c, layer, (enum smol_slot)slot);
-            if (slot == SMOL_LN_1 || slot == SMOL_LN_2) {
-                cr_assert_eq(at.gain, begin);
-                cr_assert_eq(at.bias, begin + 8);
-                continue;
-            }
-            cr_assert_eq(at.alphas, begin, "layer %u, slot %u: %llu", layer, slot,
-                         (unsigned long long)at.alphas);
-            cr_assert_eq(at.factor_a, begin + 6);
-            cr_assert_eq(at.factor_b, begin + 6 + a_bytes[slot]);
-        }
-    size = smol_params_bytes(&c);
-    cr_assert_eq(size, 2 * layer_bytes);
-    cr_assert_eq(smol_config_parameters(&c), 2 * (2 * 8 + 4 * 3 + 32 + 16 + 20 + 20));
-}
-
-/* A second run with other schemes, shared alphas in front (5 floats), a last norm with 2 + 2 alphas
- * as floats. */
-Test(config, runs_and_shared_alphas_move_what_follows)
-{
-    struct smol_config c = valid();
-    struct smol_params_place at;
-    uint64_t size;
-
-    c.n_layers = 5;
-    c.schemes[1] = (struct smol_scheme){
-        .kind = SMOL_MATRIX, .source = SMOL_MATRIX_SHARED, .d = 5, .sigma = 1.0f};
-    c.schemes[2] = (struct smol_scheme){.kind = SMOL_MATRIX,
-                                        .source = SMOL_MATRIX_OWN,
-                                        .d = 9,
-                                        .sigma = 1.0f,
-                                        .alpha_type = SMOL_F16};
-    c.schemes[3] =
-        (struct smol_scheme){.kind = SMOL_NORM, .source = SMOL_NORM_OWN, .d = 2, .sigma = 1.0f};
-    c.n_schemes = 4;
-    c.n_spans = 2;
-    c.spans[0] = (struct smol_layer_span){3, {0, 1, 1, 0, 1, 1}}; /* 32 bytes a layer */
-    c.spans[1] = (struct smol_layer_span){2, {0, 1, 2, 0, 1, 1}}; /* 50 bytes a layer */
-    c.ln_f = 3;
-    cr_assert_eq(check(&c), SMOL_OK);
-    smol_params_at(&at, &c, 2, SMOL_ATTN_C_PROJ);
-    cr_assert_eq(at.alphas, 0, "shared");
-    smol_params_at(&at, &c, 2, SMOL_LN_2);
-    cr_assert_eq(at.gain, 20 + 64 + 16);
-    smol_params_at(&at, &c, 4, SMOL_ATTN_C_PROJ);
-    cr_assert_eq(at.alphas, 20 + 96 + 50 + 16);
-    smol_params_at(&at, &c, 99, SMOL_LN_F);
-    cr_assert_eq(at.alphas, 20 + 96 + 100);
-    cr_assert_eq(at.bias_alphas, 20 + 96 + 100 + 8);
-    size = smol_params_bytes(&c);
-    cr_assert_eq(size, 20 + 96 + 100 + 16);
-    cr_assert_eq(smol_config_parameters(&c), 5 + 5 * 16 + 2 * 9 + 4);
-    cr_assert_eq(smol_config_scheme(&c, 3, SMOL_ATTN_C_PROJ), &c.schemes[2]);
-    cr_assert_eq(smol_config_scheme(&c, 2, SMOL_ATTN_C_PROJ), &c.schemes[1]);
-}
-
-/* wte 16 x 4: f32 256 bytes; f16 128; q8 64, scales 64; q4 16 x 32, multipliers 16 x 2 padded to
- * 64, scales 64. wpe 8 x 4: 128; 64; 32 padded to 64, scales 32 padded to 64; 256, 16 padded to
- * 64, 64. */
-Test(config, embeddings_lie_where_the_specification_says)
-{
-    static const struct {
-        uint8_t wte, wpe;
-        struct smol_embedding_layout at;
-    } cases[] = {
-        {0, 0, {{0, 0, 0}, {256, 0, 0}, 384}},          {1, 1, {{0, 0, 0}, {128, 0, 0}, 192}},
-        {2, 2, {{0, 0, 64}, {128, 0, 192}, 256}},       {0, 2, {{0, 0, 0}, {256, 0, 320}, 384}},
-        {3, 3, {{0, 512, 576}, {640, 896, 960}, 1024}},
-    };
-
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct smol_embedding_layout at;
-        struct smol_config c = valid();
-        c.wte_type = cases[i].wte;
-        c.wpe_type = cases[i].wpe;
-        smol_embedding_layout(&at, &c);
-        cr_assert_arr_eq(&at, &cases[i].at, sizeof at, "case %zu", i);
     }
 }
