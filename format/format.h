@@ -39,9 +39,8 @@ enum smol_status smol_numbers_check(const uint8_t *data, enum smol_dtype type, u
 
 /* The parameters of a file whose section has the right size: finite, within limits.
  * file_offset: where LRND begins in the file, for the error's offset. */
-enum smol_status smol_params_check(const struct smol_config *config,
-                                   const struct smol_span *learned, uint64_t file_offset,
-                                   struct smol_error *error);
+enum smol_status smol_params_check(const struct smol_config *config, const struct smol_span *params,
+                                   uint64_t file_offset, struct smol_error *error);
 
 /* The same for the embeddings and their padding; embd_at: where EMBD begins. */
 enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t embd_at,
@@ -51,8 +50,7 @@ enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t em
 enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t to,
                                   struct smol_error *error);
 
-/* The checksum of header and directory of a file that begins with bytes. n_sections <= N_SECTIONS.
- */
+/* The checksum of header and directory of a file that begins with bytes. */
 uint64_t smol_directory_checksum(const uint8_t *bytes, unsigned n_sections);
 
 /* The hash of a body, one piece after the other. */

@@ -16,8 +16,7 @@ SMOL_BEGIN_DECLS
 struct smol_mapping {
     struct smol_span bytes;
     int fd;               /* -1: nothing mapped */
-    uint64_t identity[6]; /* when mapped: size, times of the last write and change, number of names
-                           */
+    uint64_t identity[6]; /* when mapped: size, last write and change, number of names */
 };
 
 /* Maps a regular file of at least one byte. Errors: IO. */

@@ -26,8 +26,7 @@ struct smol_session_options {
     enum smol_isa isa;   /* ARGUMENT if this machine lacks it */
     enum smol_dtype kv_type; /* of the KV cache: F32; or F16 or Q8, which are smaller and change the
                                 bits (SPEC.md 8) */
-    bool is_fast; /* approximate products (SPEC.md 7): different bits, but again the same everywhere
-                   */
+    bool is_fast; /* approximate products (SPEC.md 7): other bits, but again the same everywhere */
     uint64_t memory_bytes; /* 0, or the most that the session may take: MEMORY if it does not fit.
                               What is left caches integer weights of matrices for which that is
                               faster; the bits stay the same */

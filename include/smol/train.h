@@ -85,8 +85,7 @@ struct smol_train_options {
     double embedding_std, logit_scale, ln_epsilon;
     uint64_t seed; /* of the frozen weights, the start and the batches */
     uint32_t n_rules;
-    struct smol_train_rule rules[SMOL_MAX_RULES]; /* where several match a tensor, the last one wins
-                                                   */
+    struct smol_train_rule rules[SMOL_MAX_RULES]; /* where several match, the last one wins */
 
     /* The hyperparameters of training. */
     uint32_t batch, n_steps, warmup;
@@ -99,8 +98,8 @@ struct smol_train_options {
     bool keep_best; /* finish with the parameters that validated best, not the last ones */
     uint32_t n_threads;
     enum smol_isa isa; /* of smol's own products; ARGUMENT if this machine lacks it */
-    bool recompute;    /* keep less for the backward pass, and compute it again: a third slower, the
-                          same    numbers */
+    bool recompute; /* keep less for the backward pass, and compute it again: a third slower, with
+                       the same results */
     const struct smol_train_comm *comm; /* NULL: alone; its size divides batch. Must outlive the
                                            trainer */
 };

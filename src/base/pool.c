@@ -1,5 +1,4 @@
-/* See pool.h. A piece of work is announced by a new generation; sleepers are woken under the lock.
- */
+/* See pool.h. A new generation announces a piece of work; sleepers are woken under the lock. */
 #include "base/pool.h"
 #include "base/fpenv.h"
 

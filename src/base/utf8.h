@@ -4,8 +4,7 @@
 
 #include <smol/tokenizer.h>
 
-/* Bytes of the longest run of characters, or else of stray bytes, that begins text. size_bytes > 0.
- */
+/* Bytes of the longest run of characters, or of stray bytes, that begins text. size_bytes > 0. */
 size_t smol_utf8_run(bool *is_text, const uint8_t *text, size_t size_bytes);
 
 #endif

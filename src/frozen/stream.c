@@ -1,5 +1,4 @@
-/* From a seed to the bytes of a row block: the key, the streams and their step. SPEC.md 5.1 to 5.3.
- */
+/* From a seed to the bytes of a row block: key, streams and their step. SPEC.md 5.1 to 5.3. */
 #include "base/bytes.h"
 #include "frozen/frozen.h"
 

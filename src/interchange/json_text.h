@@ -4,8 +4,7 @@
 
 #include <jansson.h>
 
-/* json_dumps, for free() whatever Jansson's own memory is; NULL if the object is or memory is out.
- */
+/* json_dumps, for free() whatever Jansson's memory is; NULL if the object is or memory is out. */
 char *smol_json_text(const json_t *object, size_t flags);
 
 #endif

@@ -21,8 +21,7 @@ static inline __attribute__((always_inline)) void stages_between(vector *v, unsi
             }
 }
 
-/* n registers that lie stride numbers apart; the stages within them as well if they are neighbours.
- */
+/* n registers that lie stride numbers apart; if they are neighbours, the stages within them too. */
 static inline __attribute__((always_inline)) void transform(float *x, size_t stride, unsigned n,
                                                             bool within)
 {

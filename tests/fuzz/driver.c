@@ -2,8 +2,9 @@
  * executions on what becomes of them.
  *
  * Usage: fuzz_NAME_driver [--seconds N] [--runs N] [--seed S] [--write-seeds FOLDER]
- * [FILE|FOLDER...] Execution i of seed S is always the same, and is named if it ends the program.
- */
+ * [FILE|FOLDER...]
+ *
+ * Execution i of seed S is always the same, and is named if it ends the program. */
 #include "fuzz.h"
 #include "mutate.h"
 

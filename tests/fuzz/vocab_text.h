@@ -13,8 +13,7 @@ enum vocab_kind {
     N_VOCAB_KINDS
 };
 
-/* For free(). A tokenizer in which a special token has the letters of another one comes out wrong.
- */
+/* For free(). A tokenizer whose special token has the letters of another token comes out wrong. */
 char *vocab_text(size_t *size, const struct smol_file *tokenizer, enum vocab_kind kind);
 
 #endif

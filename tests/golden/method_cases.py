@@ -1,4 +1,4 @@
-"""Golden files of what came after the first: learned numbers of 8 bits, and more kinds of terms. See make_golden.py."""
+"""Golden files of what came after the first: parameters of 8 bits, and more kinds of terms. See make_golden.py."""
 import container
 from container import BIASES, GAINS, LAYER_GAIN, MATRIX, NOLA, SPARSE, NORM, OWN, STORED, UNIT, Scheme
 from golden_parts import CONF_AT, FROZEN_NORM, RUN_0, SCHEME_0, SCHEME_1, Bad, model

@@ -1,4 +1,4 @@
-/* Every gradient against central differences, in double: each kind of learned number, each scheme,
+/* Every gradient against central differences, in double: each kind of parameter, each scheme,
  * and mixtures. The tables are left unrounded, because rounding makes stairs of the loss. */
 #include "train/alloc.h"
 #include "train/net/build.h"

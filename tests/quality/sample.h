@@ -1,5 +1,4 @@
-/* What the tests look at: the bytes of one row block of one plane of a tensor, and its neighbours.
- */
+/* What the tests look at: bytes of a row block of one plane of a tensor, and its neighbours. */
 #ifndef QUALITY_SAMPLE_H
 #define QUALITY_SAMPLE_H
 

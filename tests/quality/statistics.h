@@ -27,8 +27,7 @@ double uniformity(double *p, size_t n);
  * bias that all share. */
 double shared_bias(const double *p, size_t n);
 
-/* A number in (0, 1) that depends on n alone, by a generator unrelated to the streams (SplitMix64).
- */
+/* A number in (0, 1) of n alone, by a generator unrelated to the streams (SplitMix64). */
 double spread(uint64_t n);
 
 #endif

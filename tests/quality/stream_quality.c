@@ -1,10 +1,12 @@
 /* Are the frozen weights' bits random? Statistical tests of the streams, as a model takes bytes
  * from them.
  *
- * Usage: stream_quality [--gib N]   tests N GiB, 1..4 (beyond that the rounding of the p-values
- * themselves would show); without it 32 MiB, in a few seconds stream_quality --raw       writes the
- * bytes to standard output until nobody reads them, for dieharder
- *                                   (-g 200) or PractRand (stdin32)
+ * Usage: stream_quality [--gib N]
+ *            tests N GiB, 1..4 (beyond that the rounding of the p-values themselves would show);
+ *            without it 32 MiB, in a few seconds
+ *        stream_quality --raw
+ *            writes the bytes to standard output until nobody reads them, for dieharder (-g 200) or
+ *            PractRand (stdin32)
  *
  * A sample is a row block of 64 rows of 1,024 weights of one plane. Each test gives each sample a
  * p-value. A test fails if one is below 1e-5 / their number on either side, or if together they are

@@ -13,7 +13,7 @@ MAGIC = bytes.fromhex('89534d4f4c0d0a1a')
 ORDER = (b'CONF', b'LRND', b'TOKN', b'CARD', b'EMBD')
 PIECE = 1 << 20
 FLOATS = {0: np.dtype('<f4'), 1: np.dtype('<f2')}
-BLOCKS = 4	# learned numbers of 8 bits; such an array is held as a Blocks
+BLOCKS = 4	# parameters of 8 bits; such an array is held as a Blocks
 LEARNED = (0, 1, BLOCKS)
 SLOTS = ('ln_1', 'attn.c_attn', 'attn.c_proj', 'ln_2', 'mlp.c_fc', 'mlp.c_proj')
 NORM_SLOTS = (0, 3)
@@ -89,7 +89,7 @@ class Scheme:
 
 
 class Blocks:
-	"""An array of learned numbers of type 4: scales (blocks) as bits of their upper halves, q (n) and the shape."""
+	"""An array of parameters of type 4: scales (blocks) as bits of their upper halves, q (n) and the shape."""
 
 	def __init__(self, scales, q, shape):
 		self.scales, self.q, self.shape = np.asarray(scales, np.uint16), np.asarray(q, np.int8), shape
@@ -133,7 +133,7 @@ class Blocks:
 
 
 def stored_as(values, kind):
-	"""An array of learned numbers in its stored type."""
+	"""An array of parameters in its stored type."""
 	return Blocks.of(values) if kind == BLOCKS else np.asarray(values).astype(FLOATS[kind])
 
 

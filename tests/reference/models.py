@@ -85,7 +85,7 @@ def random_model(seed, shape, spread=1.0):
 
 
 def untrained(smol):
-	"""The model that section 12 makes of another's configuration: its learned numbers and embeddings from the seed."""
+	"""The model that section 12 makes of another's configuration: its parameters and embeddings from the seed."""
 	conf, key = smol.conf, frozen.key(smol.conf.seed)
 
 	def drawn(number, purpose, rows, cols, scale):

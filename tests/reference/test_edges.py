@@ -24,7 +24,7 @@ SMALL = (1, 1, 4, 4, 8, 12)
 
 
 def simple(shape, matrix, norm, learn, wte, wpe=None, **conf):
-	"""A model of one matrix scheme and one norm scheme; learn(name, shape) gives its learned numbers; wte: (kind, values)."""
+	"""A model of one matrix scheme and one norm scheme; learn(name, shape) gives its parameters; wte: (kind, values)."""
 	conf = models.build_conf(shape, [(0, 1, 1, 0, 1, 1)] * shape[0], 0, [norm, matrix], **conf)
 	learned = {name: container.stored_as(np.broadcast_to(learn(name, size), size), kind) for name, size, kind in container.learned_layout(conf)}
 	width, context, vocab = shape[2], shape[4], shape[5]

@@ -23,7 +23,7 @@ def numbers(value, kind):
 
 
 def learned(s):
-	"""All learned numbers in order, by the reference's names."""
+	"""All parameters in order, by the reference's names."""
 	out = {}
 
 	def norm(name, n):
@@ -98,7 +98,7 @@ def compare(check, data, what):
 	s, spans = schema.read(data)
 	m = container.read(data)
 	check.that(same_conf(s.conf, m), what + ': configuration')
-	check.that(same_learned(s, m), what + ': learned numbers')
+	check.that(same_learned(s, m), what + ': parameters')
 	check.that(same_table(s.embd.wte, m.wte) and same_table(s.embd.wpe, m.wpe), what + ': embeddings')
 	check.that((s.minor_version, s.hints, s.hash) == (m.minor, m.hints, m.hash) and (s.card or '').encode() == (m.card or b''), what + ': header, hash, card')
 	found = s.signature and (s.signature.key_number, s.signature.public_key, s.signature.signature)

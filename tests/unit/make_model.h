@@ -1,5 +1,4 @@
-/* Small models in memory for tests: random learned numbers and embeddings of a given configuration.
- */
+/* Small models in memory for tests: random parameters and embeddings of a configuration. */
 #ifndef MAKE_MODEL_H
 #define MAKE_MODEL_H
 
@@ -15,9 +14,8 @@ struct model_recipe {
     uint8_t terms;       /* of the matrices */
     uint32_t dimensions; /* of a projection */
     uint64_t seed;
-    const char *card;  /* NULL: none */
-    uint32_t n_merges; /* of a tokenizer of BPE, with an end of text; 0: bytes. vocab must have room
-                        */
+    const char *card;      /* NULL: none */
+    uint32_t n_merges;     /* of BPE, with an end of text, within vocab; 0: bytes */
     float factor_scale;    /* of random factors and stored norms; 0: 0.1 */
     float embedding_scale; /* of embeddings of F32 and F16; 0: 1 */
 };
@@ -25,8 +23,7 @@ struct model_recipe {
 /* Fills a valid, canonical configuration. */
 void model_config(struct smol_config *config, const struct model_recipe *recipe);
 
-/* A whole unsigned file, for free(), with room for a signature behind it. Fails the test on error.
- */
+/* An unsigned file, for free(), with room for a signature behind it. Fails the test on error. */
 uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe);
 
 /* The same, parsed; file->bytes.data is for free(). */

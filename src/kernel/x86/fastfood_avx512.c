@@ -41,8 +41,7 @@ static inline vector stages_within(vector x)
 
 void smol_hadamard_avx512(float *x, size_t n) { hadamard(x, n); }
 
-/* The five low bits of an index choose from a pair of registers, the three others one of the eight.
- */
+/* The five low bits of an index choose from a pair of registers, the three others the pair. */
 static inline __m512 look_up_float(const __m512 entries[16], __m512i index)
 {
     const __mmask16 bit5 = _mm512_test_epi32_mask(index, _mm512_set1_epi32(32));

@@ -13,8 +13,7 @@
 #define CHUNK (126u * BYTES)
 #define KEPT 1u
 
-/* 64 columns of X: in each quarter of a register, the columns whose weights vpunpck brings there.
- */
+/* 64 columns of X: in each quarter of a register, those whose weights vpunpck brings there. */
 struct vector {
     __m512i h[2], l[2];
 };

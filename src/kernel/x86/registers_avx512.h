@@ -1,5 +1,4 @@
-/* What the kernels for AVX-512 with VBMI and VNNI share: bytes of vectors, and tables of weights.
- */
+/* What the kernels for AVX-512 with VBMI and VNNI share: bytes of vectors, tables of weights. */
 #ifndef SMOL_REGISTERS_AVX512_H
 #define SMOL_REGISTERS_AVX512_H
 

@@ -78,8 +78,7 @@ static void prepare_q4(uint8_t *vector, const int16_t *X, size_t cols)
 }
 
 /* q + 8 is unsigned, so that the byte products, begun at -8 x the sums of X, are of q; they fit 16
- * bits, and then come the multipliers: 0 in lanes 0..7, 1 in the others. The sum is low + 256 high.
- */
+ * bits, and then come the multipliers: 0 in lanes 0..7, 1 in others. The sum is low + 256 high. */
 static inline void row_q4(__m512i *low, __m512i *high, const struct row *row, const uint8_t *vector,
                           size_t cols)
 {

@@ -200,8 +200,7 @@ double smol_net_backward(struct smol_net *net, const uint32_t *tokens, const int
 
     memset(net->grad, 0, net->n_values * sizeof *net->grad);
     loss = smol_head_backward(net, targets);
-    /* Of the last norm's output there is the gradient; net->x becomes that of the residual stream.
-     */
+    /* The gradient of the last norm's output is there; net->x becomes the residual stream's. */
     memset(net->x, 0, net->n_tokens * net->config.width * sizeof *net->x);
     normalise_back(net, &net->ln_f, &net->last);
     for (uint32_t l = net->config.n_layers; l-- > 0;) {

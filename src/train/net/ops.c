@@ -105,8 +105,7 @@ void smol_layernorm_backward(real *d_x, real *d_gain, real *d_bias, real *partia
 
 /* GELU(x) = x s, s = 1 / (1 + exp(-2 u)), u = sqrt(2 / pi) (x + 0.044715 x^3); so its derivative
  * is s + x s (1 - s) 2 u'. The backward pass needs x for nothing else: the derivative takes its
- * place.
- */
+ * place. */
 static void gelu_block(real *out, real *x, size_t n)
 {
     const real two_root = (real)1.5957691216057308, cube = (real)0.044715;

@@ -1,5 +1,4 @@
-/* Sparse terms in training: their values added to matrices, and the gradient of those. SPEC.md 5.9.
- */
+/* Sparse terms in training: values added to matrices, and their gradient. SPEC.md 5.9. */
 #ifndef SMOL_TRAIN_SPARSE_H
 #define SMOL_TRAIN_SPARSE_H
 

@@ -1,5 +1,4 @@
-/* The seeds of tokens: tokenizers from none to a few merges and special tokens, each with a text.
- */
+/* The seeds of tokens: tokenizers of no merges to some merges and special tokens, with a text. */
 #include "base/bytes.h"
 #include "fuzz.h"
 

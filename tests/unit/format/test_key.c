@@ -1,5 +1,4 @@
-/* Key files against minisign's published ones, and every way to spoil them. INTEROP: minisign 0.11.
- */
+/* Key files against minisign's own, and every way to spoil them. INTEROP: minisign 0.11. */
 #include "make_model.h"
 
 #include <criterion/criterion.h>
@@ -155,9 +154,8 @@ Test(key, spoiled_public_keys_are_refused)
         "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3AAAA", /* long */
         "RXQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",     /* another algorithm */
         "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GF=3",     /* padding inside */
-        "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GF-3",  /* a letter of another alphabet
-                                                                      */
-        " RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3", /* space */
+        "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GF-3",     /* another alphabet */
+        " RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",    /* space */
         "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\nmore",
     };
 

@@ -21,8 +21,7 @@ void *guard_take(size_t size_bytes, size_t align)
     return block + before;
 }
 
-/* The start of the block: memory begins `align` beyond a multiple of ZONE, and align is under ZONE.
- */
+/* The start of the block: memory begins `align` < ZONE beyond a multiple of ZONE. */
 void guard_give(void *memory)
 {
     uint8_t *p = memory;

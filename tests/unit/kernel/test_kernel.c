@@ -230,8 +230,7 @@ static void check_gelu(struct vector *v)
 
 Test(kernel, gelu) { each_set("gelu", check_gelu); }
 
-/* exp has no input that it cannot take. Where x^3 is no longer finite, GELU is still x or almost 0.
- */
+/* exp takes any input. Where x^3 is no longer finite, GELU is still x or almost 0. */
 static void functions_of_bad(void)
 {
     static const float x[] = {NAN, -NAN, INFINITY, -INFINITY, 3.4e38f, -3.4e38f, 1e20f, -1e20f};

@@ -42,8 +42,7 @@ static int by_logit(const void *a, const void *b)
     return i < j ? -1 : 1;
 }
 
-/* SPEC.md 10.3 to 10.6 word by word, with a full sort and libm-free exp from the public primitives.
- */
+/* SPEC.md 10.3 to 10.6 word by word, with a full sort and the exp of the public primitives. */
 static uint32_t plain_pick(const float *l, uint32_t V, const struct smol_sampler_options *o,
                            double u)
 {
