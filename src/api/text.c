@@ -3,11 +3,11 @@
 #include "api/text.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/grow.h"
 
 #include <smol/model.h>
 #include <smol/tokenizer.h>
 
-#include <stdlib.h>
 #include <string.h>
 
 #define ALIGNMENT 64u
@@ -81,18 +81,10 @@ struct smol_session *smol_text_session(const struct smol_text *text) { return te
 
 static bool make_room(struct smol_text *t, size_t n)
 {
-    const size_t capacity = t->n_tokens + n + t->capacity;
-    uint32_t *larger;
+    uint32_t *tokens = smol_grown(t->tokens, &t->capacity, t->n_tokens + n, sizeof *tokens);
 
-    if (n <= t->capacity - t->n_tokens)
-        return true;
-    larger = capacity <= SIZE_MAX / sizeof *larger ? realloc(t->tokens, capacity * sizeof *larger)
-                                                   : NULL;
-    if (!larger)
-        return false;
-    t->tokens = larger;
-    t->capacity = capacity;
-    return true;
+    t->tokens = tokens ? tokens : t->tokens;
+    return tokens;
 }
 
 enum smol_status smol_text_append(struct smol_text *text, const uint32_t *tokens, size_t n,

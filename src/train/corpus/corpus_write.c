@@ -1,6 +1,7 @@
 /* Writing a corpus: text in pieces is split at separators, encoded and appended. SPEC.md appendix
  * C. */
 #include "base/error.h"
+#include "base/grow.h"
 #include "train/alloc.h"
 #include "train/corpus/corpus.h"
 
@@ -8,7 +9,6 @@
 #include <smol/tokenizer.h>
 
 #include <sodium.h>
-#include <stdlib.h>
 #include <xxhash.h>
 
 #define SEPARATOR_BYTES (sizeof SMOL_END_OF_TEXT - 1)
@@ -56,17 +56,14 @@ void smol_corpus_writer_abort(struct smol_corpus_writer *w)
 static enum smol_status append(struct smol_corpus_writer *w, const void *bytes, size_t n,
                                struct smol_error *error)
 {
+    uint8_t *memory;
+
     if (w->file)
         return smol_writer_append(w->file, bytes, n, error);
-    if (n > w->capacity - w->size) {
-        const size_t capacity = 2 * w->capacity + n;
-        uint8_t *larger = capacity > SIZE_MAX / 4 ? NULL : realloc(w->memory, capacity);
-
-        if (!larger)
-            return smol_fail_memory(error);
-        w->memory = larger;
-        w->capacity = capacity;
-    }
+    memory = smol_grown(w->memory, &w->capacity, w->size + n, 1);
+    if (!memory)
+        return smol_fail_memory(error);
+    w->memory = memory;
     memcpy(w->memory + w->size, bytes, n);
     w->size += n;
     return SMOL_OK;
@@ -110,17 +107,14 @@ enum smol_status smol_corpus_writer_open(struct smol_corpus_writer **writer,
 /* Tokens from now on belong to a new document. */
 static enum smol_status mark_start(struct smol_corpus_writer *w, struct smol_error *error)
 {
+    uint64_t *starts;
+
     if (w->n_starts > 0 && w->starts[w->n_starts - 1] == w->n_tokens)
         return SMOL_OK;
-    if (w->n_starts == w->starts_capacity) {
-        const size_t capacity = 2 * w->starts_capacity + 64;
-        uint64_t *larger = realloc(w->starts, capacity * sizeof *larger);
-
-        if (!larger)
-            return smol_fail_memory(error);
-        w->starts = larger;
-        w->starts_capacity = capacity;
-    }
+    starts = smol_grown(w->starts, &w->starts_capacity, w->n_starts + 1, sizeof *starts);
+    if (!starts)
+        return smol_fail_memory(error);
+    w->starts = starts;
     w->starts[w->n_starts++] = w->n_tokens;
     return SMOL_OK;
 }
