@@ -62,77 +62,70 @@ enum smol_status smol_numbers_check(const uint8_t *data, enum smol_dtype type, u
     return SMOL_OK;
 }
 
-/* n numbers at a place of LRND, which lies at file_offset. */
-static enum smol_status check_array(const uint8_t *learned, uint64_t at, enum smol_dtype type,
-                                    uint64_t n, float max, const char *what, uint64_t file_offset,
-                                    struct smol_error *error)
-{
-    return smol_fail_within(file_offset + at,
-                            smol_numbers_check(learned + at, type, n, max, what, error), error);
-}
+/* n numbers at a place of LRND. */
+struct array {
+    uint64_t at;
+    enum smol_dtype type;
+    uint64_t n;
+    float max;
+    const char *what;
+};
 
-/* The values of one slot, array after array, since 8-bit blocks end with each. */
+/* The values of one slot, array after array, since 8-bit blocks end with each. LRND lies at
+ * file_offset. */
 static enum smol_status check_slot(const struct smol_config *config, uint32_t layer,
-                                   enum smol_slot slot, const uint8_t *learned,
-                                   uint64_t file_offset, struct smol_error *error)
+                                   enum smol_slot slot, const uint8_t *params, uint64_t file_offset,
+                                   struct smol_error *error)
 {
     const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+    const enum smol_dtype alphas = s->alpha_type, values = s->value_type;
     const bool is_nola = s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA;
+    const bool is_norm = s->kind == SMOL_NORM, is_stored = is_norm && s->source == SMOL_NORM_STORED;
     const uint64_t rank = is_nola ? 0 : s->rank; /* of stored factors */
     struct smol_params_place at;
-    enum smol_status status;
     uint32_t rows, cols;
 
     smol_params_at(&at, config, layer, slot);
     smol_config_shape(&rows, &cols, config, slot);
-    if (s->kind == SMOL_NORM) {
-        const bool stored = s->source == SMOL_NORM_STORED;
-        const enum smol_dtype type = stored ? s->value_type : s->alpha_type;
-        const uint64_t n = stored ? cols : smol_scheme_parameters(s);
-        const float max = stored ? ANY_FINITE : ALPHA_MAX;
-        const char *what = stored ? "stored norm" : "alpha";
-        status = check_array(learned, at.gain, type, n, max, what, file_offset, error);
-        return status ? status
-                      : check_array(learned, at.bias, type, n, max, what, file_offset, error);
+    const uint64_t d = smol_scheme_parameters(s),
+                   n_gains = smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0,
+                   n_biases = smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0;
+    const struct array arrays[] = {
+        {at.alphas, alphas, d, ALPHA_MAX, "alpha"},
+        {at.bias_alphas, alphas, is_nola || is_norm ? d : 0, ALPHA_MAX, "alpha"},
+        {at.layer_gain, alphas, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), ALPHA_MAX,
+         "gain of a layer"},
+        {at.factor_a, values, rank * cols, ANY_FINITE, "low-rank factor"},
+        {at.factor_b, values, rank * rows, ANY_FINITE, "low-rank factor"},
+        {at.sparse, values, (uint64_t)smol_scheme_sparse(s) * rows, ANY_FINITE, "sparse term"},
+        {at.gain, values, is_stored ? cols : n_gains, ANY_FINITE, is_norm ? "stored norm" : "gain"},
+        {at.bias, values, is_stored ? cols : n_biases, ANY_FINITE,
+         is_norm ? "stored norm" : "bias"},
+    };
+    enum smol_status status = SMOL_OK;
+
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays && status == SMOL_OK; i++) {
+        const struct array *a = &arrays[i];
+        status = smol_numbers_check(params + a->at, a->type, a->n, a->max, a->what, error);
+        status = smol_fail_within(file_offset + a->at, status, error);
     }
-    if ((status = check_array(learned, at.alphas, s->alpha_type, smol_scheme_parameters(s),
-                              ALPHA_MAX, "alpha", file_offset, error)) ||
-        (status = check_array(learned, at.bias_alphas, s->alpha_type, is_nola ? s->d : 0, ALPHA_MAX,
-                              "alpha", file_offset, error)) ||
-        (status = check_array(learned, at.layer_gain, s->alpha_type,
-                              smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), ALPHA_MAX,
-                              "gain of a layer", file_offset, error)) ||
-        (status = check_array(learned, at.factor_a, s->value_type, rank * cols, ANY_FINITE,
-                              "low-rank factor", file_offset, error)) ||
-        (status = check_array(learned, at.factor_b, s->value_type, rank * rows, ANY_FINITE,
-                              "low-rank factor", file_offset, error)) ||
-        (status =
-             check_array(learned, at.sparse, s->value_type, (uint64_t)smol_scheme_sparse(s) * rows,
-                         ANY_FINITE, "sparse term", file_offset, error)) ||
-        (status = check_array(learned, at.gain, s->value_type,
-                              smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0, ANY_FINITE, "gain",
-                              file_offset, error)))
-        return status;
-    return check_array(learned, at.bias, s->value_type,
-                       smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0, ANY_FINITE, "bias",
-                       file_offset, error);
+    return status;
 }
 
-enum smol_status smol_params_check(const struct smol_config *config,
-                                   const struct smol_span *learned, uint64_t file_offset,
-                                   struct smol_error *error)
+enum smol_status smol_params_check(const struct smol_config *config, const struct smol_span *params,
+                                   uint64_t file_offset, struct smol_error *error)
 {
     enum smol_status status;
 
-    if (learned->size_bytes == 0)
+    if (params->size_bytes == 0)
         return SMOL_OK;
     for (uint32_t layer = 0; layer < config->n_layers; layer++)
         for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
-            status = check_slot(config, layer, slot, learned->data, file_offset, error);
+            status = check_slot(config, layer, slot, params->data, file_offset, error);
             if (status)
                 return status;
         }
-    return check_slot(config, 0, SMOL_LN_F, learned->data, file_offset, error);
+    return check_slot(config, 0, SMOL_LN_F, params->data, file_offset, error);
 }
 
 /* Past the columns of a row of 4-bit values everything is zero. data_at: where the table's rows are

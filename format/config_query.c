@@ -80,7 +80,8 @@ uint32_t smol_scheme_sparse(const struct smol_scheme *s)
     return smol_scheme_has(s, SMOL_TERM_SPARSE) ? s->dimensions : 0;
 }
 
-static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, enum smol_slot slot)
+static uint64_t slot_parameters(const struct smol_config *config, uint32_t layer,
+                                enum smol_slot slot)
 {
     const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
     uint32_t rows, cols;
@@ -95,6 +96,14 @@ static uint64_t slot_numbers(const struct smol_config *config, uint32_t layer, e
            (smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0u);
 }
 
+const struct smol_scheme *smol_config_shared(const struct smol_config *config)
+{
+    for (uint32_t i = 0; i < config->n_schemes; i++)
+        if (smol_scheme_is_shared(&config->schemes[i]))
+            return &config->schemes[i];
+    return NULL;
+}
+
 const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer)
 {
     for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
@@ -107,17 +116,14 @@ const struct smol_scheme *smol_config_layer_gain(const struct smol_config *confi
 
 uint64_t smol_config_parameters(const struct smol_config *config)
 {
-    uint64_t n = slot_numbers(config, 0, SMOL_LN_F);
+    const struct smol_scheme *shared = smol_config_shared(config);
+    uint64_t n =
+        (shared ? smol_scheme_parameters(shared) : 0) + slot_parameters(config, 0, SMOL_LN_F);
 
-    for (uint32_t i = 0; i < config->n_schemes; i++)
-        if (smol_scheme_is_shared(&config->schemes[i])) {
-            n += smol_scheme_parameters(&config->schemes[i]);
-            break;
-        }
     for (uint32_t layer = 0; layer < config->n_layers; layer++) {
         n += smol_config_layer_gain(config, layer) != NULL;
         for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
-            n += slot_numbers(config, layer, slot);
+            n += slot_parameters(config, layer, slot);
     }
     return n;
 }

@@ -2,18 +2,9 @@
 #include <smol/file.h>
 #include <smol/params.h>
 
-/* The scheme that names the shared alphas, or NULL. */
-static const struct smol_scheme *shared_scheme(const struct smol_config *config)
-{
-    for (uint32_t i = 0; i < config->n_schemes; i++)
-        if (smol_scheme_is_shared(&config->schemes[i]))
-            return &config->schemes[i];
-    return NULL;
-}
-
 static uint64_t shared_bytes(const struct smol_config *config)
 {
-    const struct smol_scheme *s = shared_scheme(config);
+    const struct smol_scheme *s = smol_config_shared(config);
 
     return s ? smol_params_array_bytes(s->alpha_type, smol_scheme_parameters(s)) : 0;
 }

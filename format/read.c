@@ -142,12 +142,12 @@ static struct smol_span span(const struct places *p, const uint8_t *b, enum sect
 static enum smol_status check_sizes(const struct smol_config *c, const struct places *p,
                                     struct smol_error *error)
 {
-    const uint64_t learned = smol_params_bytes(c), embeddings = smol_embedding_bytes(c);
+    const uint64_t params = smol_params_bytes(c), embeddings = smol_embedding_bytes(c);
 
-    if (p->size[LRND] != learned)
+    if (p->size[LRND] != params)
         return smol_fail(error, SMOL_E_SIZE, p->size[LRND] ? p->at[LRND] : HEADER_BYTES,
                          "section LRND has %llu bytes, the configuration requires %llu",
-                         (unsigned long long)p->size[LRND], (unsigned long long)learned);
+                         (unsigned long long)p->size[LRND], (unsigned long long)params);
     if (p->size[EMBD] != embeddings)
         return smol_fail(error, SMOL_E_SIZE, p->at[EMBD],
                          "section EMBD has %llu bytes, the configuration requires %llu",
@@ -234,13 +234,13 @@ static enum smol_status check_contents(struct smol_file *f, const struct places 
         return smol_fail_within(p->at[CONF], status, error);
     if ((status = check_sizes(&f->config, p, error)))
         return status;
-    f->learned = span(p, b, LRND);
+    f->params = span(p, b, LRND);
     f->tokenizer = span(p, b, TOKN);
     f->tokenizer_at = p->at[TOKN];
     f->card = span(p, b, CARD);
     f->embeddings = span(p, b, EMBD);
     view_tables(f);
-    if ((status = smol_params_check(&f->config, &f->learned, p->at[LRND], error)) ||
+    if ((status = smol_params_check(&f->config, &f->params, p->at[LRND], error)) ||
         (status = check_tokenizer(&f->tokenizer, f->config.vocab, p->at[TOKN], error)) ||
         (status = check_card(&f->card, p->at[CARD], error)))
         return status;
@@ -295,11 +295,11 @@ void smol_file_sizes(struct smol_size_report *r, const struct smol_file *f)
         .header = HEADER_BYTES,
         .directory = ENTRY_BYTES * n,
         .config = smol_conf_bytes(&f->config),
-        .learned = f->learned.size_bytes,
+        .params = f->params.size_bytes,
         .hash = SMOL_HASH_BYTES,
         .signature = f->is_signed ? SMOL_SIGNATURE_BLOCK_BYTES : 0,
     };
-    r->padding = f->body_bytes - r->header - r->directory - r->config - r->learned - r->tokenizer -
+    r->padding = f->body_bytes - r->header - r->directory - r->config - r->params - r->tokenizer -
                  r->card - r->embeddings;
     r->non_embedding = r->file - r->embeddings - r->tokenizer - r->card;
 }

@@ -12,7 +12,7 @@ void smol_parts_of(struct smol_parts *parts, const struct smol_file *file)
         .config = file->config,
         .minor_version = file->minor_version,
         .hints = file->hints,
-        .learned = file->learned,
+        .params = file->params,
         .tokenizer = file->tokenizer,
         .card = file->card,
         .embeddings = file->embeddings,
@@ -23,7 +23,7 @@ static uint64_t section_bytes(const struct smol_parts *p, enum section s)
 {
     switch (s) {
     case CONF: return smol_conf_bytes(&p->config);
-    case LRND: return p->learned.size_bytes;
+    case LRND: return p->params.size_bytes;
     case TOKN: return p->tokenizer.size_bytes;
     case CARD: return p->card.size_bytes;
     case EMBD: return p->embeddings.size_bytes;
@@ -39,7 +39,7 @@ static enum smol_status check_parts(const struct smol_parts *p, struct smol_erro
 
     if (status)
         return status;
-    if (p->learned.size_bytes != smol_params_bytes(&p->config) ||
+    if (p->params.size_bytes != smol_params_bytes(&p->config) ||
         p->embeddings.size_bytes != smol_embedding_bytes(&p->config) ||
         (p->tokenizer.size_bytes != 0) != (p->config.tokenizer != SMOL_TOKENIZER_BYTES))
         return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET,
@@ -82,7 +82,7 @@ enum smol_status smol_file_size(uint64_t *size_bytes, const struct smol_parts *p
 
 static void put_section(uint8_t *dest, const struct smol_parts *p, enum section s)
 {
-    const struct smol_span *spans[N_SECTIONS] = {NULL, &p->learned, &p->tokenizer, &p->card,
+    const struct smol_span *spans[N_SECTIONS] = {NULL, &p->params, &p->tokenizer, &p->card,
                                                  &p->embeddings};
 
     if (s == CONF)

@@ -16,8 +16,7 @@ static void print_alphas(const struct smol_file *file, uint32_t layer, enum smol
     if (s->kind != SMOL_MATRIX || s->source != SMOL_MATRIX_OWN)
         return;
     smol_params_at(&at, &file->config, layer, slot);
-    smol_decode_numbers(alphas, (enum smol_dtype)s->alpha_type, file->learned.data + at.alphas,
-                        s->d);
+    smol_decode_numbers(alphas, s->alpha_type, file->params.data + at.alphas, s->d);
     printf("layer %u slot %d:", (unsigned)layer, (int)slot);
     for (unsigned k = 0; k < s->d; k++)
         printf(" %.9g", (double)alphas[k]);

@@ -7,25 +7,19 @@
 
 #include <stdio.h>
 
-static const char *const names[SMOL_N_SLOTS] = {
-    [SMOL_ATTN_C_ATTN] = "attn.c_attn",
-    [SMOL_ATTN_C_PROJ] = "attn.c_proj",
-    [SMOL_MLP_C_FC] = "mlp.c_fc",
-    [SMOL_MLP_C_PROJ] = "mlp.c_proj",
-};
-
 static void print_layer(const struct smol_config *config, uint32_t layer)
 {
-    for (int slot = 0; slot < SMOL_N_SLOTS; slot++) {
-        const struct smol_scheme *s = smol_config_scheme(config, layer, (enum smol_slot)slot);
+    for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
+        const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
         uint32_t rows, cols;
 
         if (s->kind != SMOL_MATRIX)
             continue;
-        smol_config_shape(&rows, &cols, config, (enum smol_slot)slot);
+        smol_config_shape(&rows, &cols, config, slot);
         printf("h.%u.%s %u x %u source %u dist %u numbers %u rank %u sigma %.9g\n", (unsigned)layer,
-               names[slot], (unsigned)rows, (unsigned)cols, (unsigned)s->source, (unsigned)s->dist,
-               (unsigned)smol_scheme_parameters(s), (unsigned)s->rank, (double)s->sigma);
+               smol_slot_name(slot), (unsigned)rows, (unsigned)cols, (unsigned)s->source,
+               (unsigned)s->dist, (unsigned)smol_scheme_parameters(s), (unsigned)s->rank,
+               (double)s->sigma);
     }
 }
 

@@ -48,7 +48,7 @@ int main(int argc, char **argv)
     smol_file_sizes(&sizes, &file);
     printf("embeddings %llu\nconfiguration %llu\nlearned %llu\ntokenizer %llu\ncard %llu\n",
            (unsigned long long)sizes.embeddings, (unsigned long long)sizes.config,
-           (unsigned long long)sizes.learned, (unsigned long long)sizes.tokenizer,
+           (unsigned long long)sizes.params, (unsigned long long)sizes.tokenizer,
            (unsigned long long)sizes.card);
     printf("signature %llu\nfile %llu\n", (unsigned long long)sizes.signature,
            (unsigned long long)sizes.file);

@@ -170,6 +170,8 @@ bool smol_scheme_is_shared(const struct smol_scheme *scheme);
 
 /* Whether a scheme has a term. */
 bool smol_scheme_has(const struct smol_scheme *scheme, enum smol_term term);
+/* A scheme that uses the file's shared vector, or NULL if none does. */
+const struct smol_scheme *smol_config_shared(const struct smol_config *config);
 /* A scheme of a layer that uses the layer's gain, or NULL if none does. */
 const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer);
 /* Whether a matrix scheme has a projection. */

@@ -45,7 +45,7 @@ struct smol_file {
     uint16_t minor_version;
     uint16_t hints; /* ignorable bits, kept when rewriting */
     struct smol_config config;
-    struct smol_span learned;      /* LRND, packed as in SPEC.md 3.2 */
+    struct smol_span params;       /* LRND, packed as in SPEC.md 3.2 */
     struct smol_span tokenizer;    /* TOKN */
     uint64_t tokenizer_at;         /* where TOKN begins */
     struct smol_span card;         /* CARD, valid UTF-8 */
@@ -93,7 +93,7 @@ struct smol_parts {
     struct smol_config config; /* canonical */
     uint16_t minor_version;    /* 0 for a new file */
     uint16_t hints;            /* 0 for a new file */
-    struct smol_span learned;
+    struct smol_span params;
     struct smol_span tokenizer;
     struct smol_span card;
     struct smol_span embeddings;
@@ -131,7 +131,7 @@ void smol_signature_encode(uint8_t dest[SMOL_SIGNATURE_BLOCK_BYTES],
 /* Bytes by purpose; they add up to the size of the file. */
 struct smol_size_report {
     uint64_t file, embeddings, tokenizer, card, non_embedding;
-    uint64_t header, directory, config, learned, padding, hash, signature;
+    uint64_t header, directory, config, params, padding, hash, signature;
 };
 void smol_file_sizes(struct smol_size_report *report, const struct smol_file *file);
 

@@ -27,16 +27,33 @@ static inline uint32_t smol_projection_size(uint32_t n)
     return size;
 }
 
+/* The place of D in a list of all its values, 64, 128, ... 2^20. */
+#define SMOL_N_BLOCK_SIZES 15u
+static inline uint32_t smol_block_size_index(uint32_t size)
+{
+    uint32_t i = 0;
+
+    while (size > SMOL_MIN_BLOCK << i)
+        i++;
+    return i;
+}
+
+static inline bool smol_scheme_is_fourier(const struct smol_scheme *s)
+{
+    return s->kind == SMOL_MATRIX &&
+           (s->source == SMOL_MATRIX_FOURIER || s->source == SMOL_MATRIX_FOURIER_SHARED);
+}
+
 /* The projection of a tensor by its scheme. */
 static inline struct smol_projection
 smol_projection_of(const struct smol_scheme *s, const struct smol_frozen_key *key, uint32_t tensor)
 {
-    const bool is_fourier =
-        s->source == SMOL_MATRIX_FOURIER || s->source == SMOL_MATRIX_FOURIER_SHARED;
-
-    return (struct smol_projection){
-        is_fourier,      key, tensor, s->dimensions, smol_projection_size(s->dimensions),
-        (double)s->sigma};
+    return (struct smol_projection){.is_fourier = smol_scheme_is_fourier(s),
+                                    .key = key,
+                                    .tensor = tensor,
+                                    .n = s->dimensions,
+                                    .size = smol_projection_size(s->dimensions),
+                                    .sigma = (double)s->sigma};
 }
 
 /* A bijection of 0..2^bits - 1: three rounds of multiplication by odd numbers and shifts, from the

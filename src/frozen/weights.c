@@ -26,37 +26,29 @@ struct walk {
     struct smol_stream stream;
 };
 
-static void walk_skip_row(struct walk *w)
+/* To the next row, which is in a new block at every 64th. */
+static void walk_row(struct walk *w)
 {
-    uint8_t bytes[SMOL_STEP_BYTES];
-
-    for (uint32_t col = 0; col < w->tensor->cols; col += SMOL_STEP_BYTES)
-        smol_stream_step(&w->stream, bytes);
+    if (w->row % SMOL_ROW_BLOCK == 0)
+        smol_stream_init(&w->stream, w->tensor->key, w->tensor->tensor, w->plane,
+                         w->tensor->purpose, w->row / SMOL_ROW_BLOCK);
+    w->row++;
 }
 
-static void walk_enter_block(struct walk *w)
-{
-    smol_stream_init(&w->stream, w->tensor->key, w->tensor->tensor, w->plane, w->tensor->purpose,
-                     w->row / SMOL_ROW_BLOCK);
-}
-
+/* Before a row: those before it in its block are skipped. */
 static void walk_start(struct walk *w, const struct smol_frozen *tensor, uint32_t plane,
                        uint32_t row)
 {
+    uint8_t bytes[SMOL_STEP_BYTES];
+
     w->tensor = tensor;
     w->plane = plane;
-    w->row = row;
-    walk_enter_block(w);
-    for (uint32_t skipped = 0; skipped < row % SMOL_ROW_BLOCK; skipped++)
-        walk_skip_row(w);
-}
-
-/* To the next row, which is in a new block at every 64th. */
-static void walk_next_row(struct walk *w)
-{
-    w->row++;
-    if (w->row % SMOL_ROW_BLOCK == 0)
-        walk_enter_block(w);
+    w->row = row - row % SMOL_ROW_BLOCK;
+    while (w->row < row) {
+        walk_row(w);
+        for (uint32_t col = 0; col < tensor->cols; col += SMOL_STEP_BYTES)
+            smol_stream_step(&w->stream, bytes);
+    }
 }
 
 /* Adds Q_p[u] of one plane of one row to weights (cols). */
@@ -83,9 +75,8 @@ void smol_frozen_weights(int16_t *weights, const struct smol_frozen *tensor, uin
     for (uint32_t plane = 0; plane < tensor->n_planes; plane++) {
         walk_start(&w, tensor, plane, row_begin);
         for (uint32_t r = 0; r < n_rows; r++) {
+            walk_row(&w);
             add_row(weights + (size_t)r * tensor->cols, &w);
-            if (r + 1 < n_rows)
-                walk_next_row(&w);
         }
     }
 }
@@ -99,13 +90,12 @@ void smol_frozen_bytes(uint8_t *bytes, const struct smol_frozen *tensor, uint32_
 
     walk_start(&w, tensor, plane, row_begin);
     for (uint32_t r = 0; r < n_rows; r++) {
+        walk_row(&w);
         for (uint32_t col = 0; col < cols; col += SMOL_STEP_BYTES) {
             smol_stream_step(&w.stream, step);
             memcpy(bytes + (size_t)r * cols + col, step,
                    cols - col < SMOL_STEP_BYTES ? cols - col : SMOL_STEP_BYTES);
         }
-        if (r + 1 < n_rows)
-            walk_next_row(&w);
     }
 }
 
@@ -119,6 +109,7 @@ void smol_sparse_columns(uint32_t *columns, const struct smol_frozen *tensor, ui
     words.cols = 4 * q;
     walk_start(&w, &words, 0, row_begin);
     for (uint32_t r = 0; r < n_rows; r++) {
+        walk_row(&w);
         for (uint32_t k = 0; k < q; k++) {
             const uint64_t begin = (uint64_t)k * tensor->cols / q,
                            end = (uint64_t)(k + 1) * tensor->cols / q;
@@ -128,8 +119,6 @@ void smol_sparse_columns(uint32_t *columns, const struct smol_frozen *tensor, ui
                 (uint32_t)(begin +
                            ((uint64_t)smol_le32(step + 4 * (k % 16)) * (end - begin) >> 32));
         }
-        if (r + 1 < n_rows)
-            walk_next_row(&w);
     }
 }
 
@@ -142,12 +131,11 @@ void smol_frozen_gauss_rows(float *values, const struct smol_frozen *tensor, dou
 
     walk_start(&w, tensor, 0, row_begin);
     for (uint32_t r = 0; r < n_rows; r++) {
+        walk_row(&w);
         for (uint32_t col = 0; col < cols; col += SMOL_STEP_BYTES) {
             smol_stream_step(&w.stream, step);
             for (uint32_t j = 0; j < SMOL_STEP_BYTES && col + j < cols; j++)
                 values[(size_t)r * cols + col + j] = (float)(std * smol_gauss_table[step[j]]);
         }
-        if (r + 1 < n_rows)
-            walk_next_row(&w);
     }
 }

@@ -101,11 +101,12 @@ static void normalise(void *arg, uint32_t worker, uint32_t n_workers)
     }
 }
 
-static float factor_dot(const struct smol_session *s, const struct matrix *m, const uint8_t *factor,
-                        uint64_t row, const float *x, size_t n)
+/* x (n) times a row of some of n numbers, F32 or F16. */
+static float dot(const struct smol_session *s, enum smol_dtype type, const uint8_t *rows,
+                 uint64_t row, const float *x, size_t n)
 {
-    return m->type == SMOL_F32 ? s->kernels->dot_f32(factor + row * n * 4, x, n)
-                               : s->kernels->dot_f16(factor + row * n * 2, x, n);
+    return type == SMOL_F32 ? s->kernels->dot_f32(rows + row * n * 4, x, n)
+                            : s->kernels->dot_f16(rows + row * n * 2, x, n);
 }
 
 /* z = A x for each position. */
@@ -119,7 +120,7 @@ static void factors(void *arg, uint32_t worker, uint32_t n_workers)
 
     for (uint64_t j = smol_share(m->rank, worker, n_workers); j < end; j++)
         for (uint64_t p = 0; p < g->pass->n; p++)
-            s->z[p * m->rank + j] = factor_dot(s, m, m->a, j, g->in + p * K, K);
+            s->z[p * m->rank + j] = dot(s, m->type, m->a, j, g->in + p * K, K);
 }
 
 /* Rows first.. of a group from their exact sums (n, stride) to floats, with the factors' share. */
@@ -133,7 +134,7 @@ static void finish_rows(const struct stage *g, const int64_t *sums, uint64_t str
         float *y = g->out + p * R + first;
         s->kernels->scale_sums(y, sums + p * stride, m->frozen.scale * (double)s->t[p], rows);
         for (uint64_t r = 0; m->rank && r < rows; r++)
-            y[r] += factor_dot(s, m, m->b, first + r, s->z + p * m->rank, m->rank);
+            y[r] += dot(s, m->type, m->b, first + r, s->z + p * m->rank, m->rank);
     }
 }
 
@@ -155,7 +156,6 @@ static void add_projection(const struct stage *g, struct projector *projector, u
  * (n_sparse). */
 static void add_sparse(const struct stage *g, float *gathered, uint64_t first, uint64_t n_rows)
 {
-    const struct smol_kernels *kernels = g->pass->s->kernels;
     const struct matrix *m = g->matrix;
     const uint64_t R = m->frozen.rows, end = R - first < n_rows ? R : first + n_rows,
                    q = m->n_sparse;
@@ -165,9 +165,7 @@ static void add_sparse(const struct stage *g, float *gathered, uint64_t first, u
             const float *in = g->in + p * m->frozen.cols;
             for (uint64_t k = 0; k < q; k++)
                 gathered[k] = in[m->columns[r * q + k]];
-            g->out[p * R + r] += m->sparse_type == SMOL_F32
-                                     ? kernels->dot_f32(m->sparse + r * q * 4, gathered, q)
-                                     : kernels->dot_f16(m->sparse + r * q * 2, gathered, q);
+            g->out[p * R + r] += dot(g->pass->s, m->sparse_type, m->sparse, r, gathered, q);
         }
 }
 
@@ -398,8 +396,8 @@ struct head_stage {
     float *logits; /* (V) */
 };
 
-static void head_rows_integer(const struct smol_session *s, float *logits, uint32_t worker,
-                              uint64_t begin, uint64_t end)
+static void integer_rows(const struct smol_session *s, float *logits, uint32_t worker,
+                         uint64_t begin, uint64_t end)
 {
     const struct smol_table_view *t = &s->file->wte;
     const uint64_t row_bytes = smol_row_bytes(t->type, t->cols);
@@ -420,29 +418,19 @@ static void head_rows_integer(const struct smol_session *s, float *logits, uint3
     }
 }
 
-static void head_rows_float(const struct smol_session *s, float *logits, uint64_t begin,
-                            uint64_t end)
-{
-    const struct smol_table_view *t = &s->file->wte;
-    const size_t C = t->cols;
-
-    for (uint64_t v = begin; v < end; v++)
-        logits[v] = t->type == SMOL_F32 ? s->kernels->dot_f32(t->data + v * C * 4, s->h, C)
-                                        : s->kernels->dot_f16(t->data + v * C * 2, s->h, C);
-}
-
 /* Logits of a share of the vocabulary from h (C) and its 16 bits. */
 static void head_rows(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct head_stage *g = arg;
     const struct smol_config *c = g->s->config;
+    const struct smol_table_view *t = &g->s->file->wte;
     const uint64_t begin = smol_share(c->vocab, worker, n_workers),
                    end = smol_share(c->vocab, worker + 1, n_workers);
 
-    if (g->s->file->wte.scales)
-        head_rows_integer(g->s, g->logits, worker, begin, end);
-    else
-        head_rows_float(g->s, g->logits, begin, end);
+    if (t->scales)
+        integer_rows(g->s, g->logits, worker, begin, end);
+    for (uint64_t v = begin; !t->scales && v < end; v++)
+        g->logits[v] = dot(g->s, t->type, t->data, v, g->s->h, t->cols);
     for (uint64_t v = begin; v < end; v++)
         g->logits[v] *= c->logit_scale;
     check(g->s, worker, g->logits + begin, end - begin);

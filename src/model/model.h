@@ -11,8 +11,6 @@
 
 #include <smol/session.h>
 
-#define SMOL_N_FFTS 15u
-
 /* One dense matrix: frozen part and, if rank > 0, the factors in file encoding. */
 struct matrix {
     struct smol_frozen frozen;
@@ -92,8 +90,7 @@ struct smol_session {
     struct worker *workers; /* (n_workers) */
     struct smol_pool *pool;
     uint32_t n_workers;
-    struct smol_fft *ffts[SMOL_N_FFTS]; /* over 64, 128, ... numbers; NULL where no tensor takes one
-                                         */
+    struct smol_fft *ffts[SMOL_N_BLOCK_SIZES]; /* by block size; NULL where no tensor takes one */
 };
 
 /* Tables, vectors and factors of every tensor; when counting, nothing is written. */

@@ -40,7 +40,7 @@ static void place_fourier(struct fourier *f, struct smol_arena *arena, uint64_t 
 
 struct projected smol_projected(const struct smol_config *config, uint32_t layer,
                                 enum smol_slot slot, const struct smol_frozen_key *key,
-                                const uint8_t *learned)
+                                const uint8_t *params)
 {
     const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
     struct projected made = {.type = s->alpha_type,
@@ -50,9 +50,9 @@ struct projected smol_projected(const struct smol_config *config, uint32_t layer
     smol_params_at(&at, config, layer, slot);
     smol_config_shape(&made.rows, &made.cols, config, slot);
     made.p = smol_projection_of(s, key, smol_frozen_number(config, layer, slot));
-    made.theta = learned + at.alphas;
+    made.theta = params + at.alphas;
     if (made.is_scaled)
-        smol_params_to_f32(&made.gain, made.type, learned + at.layer_gain, 0, 1);
+        smol_params_to_f32(&made.gain, made.type, params + at.layer_gain, 0, 1);
     return made;
 }
 

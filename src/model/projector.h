@@ -15,16 +15,6 @@ struct projector;
 struct projector *smol_projector_place(struct smol_arena *arena, uint32_t most, uint32_t rows,
                                        uint32_t cols);
 
-/* The place of D in a list of 64, 128, ... */
-static inline uint32_t smol_fft_index(uint32_t size)
-{
-    uint32_t i = 0;
-
-    while (size > SMOL_MIN_BLOCK << i)
-        i++;
-    return i;
-}
-
 /* One tensor's projection. */
 struct projected {
     struct smol_projection p; /* n 0: none */
@@ -36,11 +26,11 @@ struct projected {
     const struct smol_fft *fft; /* over D, for Fourier */
 };
 
-/* The projection of a matrix whose scheme has one; its transform is set later. learned: the section
+/* The projection of a matrix whose scheme has one; its transform is set later. params: the section
  * LRND. */
 struct projected smol_projected(const struct smol_config *config, uint32_t layer,
                                 enum smol_slot slot, const struct smol_frozen_key *key,
-                                const uint8_t *learned);
+                                const uint8_t *params);
 
 /* Turns to a tensor. */
 void smol_projector_begin(struct projector *projector, const struct projected *tensor,

@@ -117,7 +117,7 @@ static void place_buffers(struct smol_session *s, struct smol_arena *arena)
 
 static void free_transforms(struct smol_fft *const *ffts)
 {
-    for (uint32_t i = 0; i < SMOL_N_FFTS; i++)
+    for (uint32_t i = 0; i < SMOL_N_BLOCK_SIZES; i++)
         smol_fft_free(ffts[i]);
 }
 
@@ -127,9 +127,8 @@ static enum smol_status plan_transforms(struct smol_fft **ffts, const struct smo
 {
     for (uint32_t i = 0; i < c->n_schemes; i++) {
         const struct smol_scheme *s = &c->schemes[i];
-        const uint32_t size = smol_projection_size(s->dimensions), at = smol_fft_index(size);
-        if ((s->source != SMOL_MATRIX_FOURIER && s->source != SMOL_MATRIX_FOURIER_SHARED) ||
-            ffts[at])
+        const uint32_t size = smol_projection_size(s->dimensions), at = smol_block_size_index(size);
+        if (!smol_scheme_is_fourier(s) || ffts[at])
             continue;
         ffts[at] = smol_fft_plan(size);
         if (!ffts[at]) {
@@ -146,9 +145,9 @@ static void build(struct smol_session *session, const struct smol_file *file,
                   const struct smol_session_options *o, struct smol_fft *const *ffts,
                   struct smol_arena *arena)
 {
-    struct smol_session *kept = smol_arena_take(arena, 1, sizeof *kept);
     struct worker none, *w = &none;
 
+    smol_arena_take(arena, 1, sizeof *session); /* session, at the arena's start */
     *session = (struct smol_session){.file = file,
                                      .config = &file->config,
                                      .kernels = smol_kernels_select(o->isa),
@@ -180,7 +179,7 @@ static enum smol_status plan(struct smol_session_options *out, size_t *size_byte
 {
     struct smol_session_options o;
     struct smol_session counting;
-    struct smol_fft *none[SMOL_N_FFTS] = {NULL};
+    struct smol_fft *none[SMOL_N_BLOCK_SIZES] = {NULL};
     struct smol_arena arena = {NULL, 0};
     const enum smol_status status = resolve_options(&o, file, options, error);
 
@@ -215,7 +214,7 @@ static enum smol_status init(struct smol_session **session, const struct smol_fi
 {
     struct smol_arena arena = {memory, 0};
     struct smol_session *s = memory;
-    struct smol_fft *ffts[SMOL_N_FFTS] = {NULL};
+    struct smol_fft *ffts[SMOL_N_BLOCK_SIZES] = {NULL};
     struct smol_session_options o;
     size_t needed;
     enum smol_status status = plan(&o, &needed, file, options, error);

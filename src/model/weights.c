@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/fft.h"
 #include "base/fpenv.h"
-#include "model/factors.h"
+#include "model/frozen_parts.h"
 #include "model/model.h"
 
 #include <smol/params.h>
@@ -54,33 +54,10 @@ size_t smol_tensor_scratch_bytes(const struct smol_file *file, const struct smol
     return (size_t)arena.used;
 }
 
-static void read_embedding(double *values, const struct smol_table_view *t, uint32_t row,
-                           float *floats)
+static void to_doubles(double *values, const float *floats, size_t n)
 {
-    smol_embedding_row(floats, t, row);
-    for (uint32_t c = 0; c < t->cols; c++)
-        values[c] = (double)floats[c];
-}
-
-/* A frozen tensor with its table filled from the learned alphas at offset. */
-static void make_frozen(struct smol_frozen *f, const struct smol_frozen_key *key,
-                        const struct smol_file *file, const struct smol_tensor *t,
-                        const struct smol_scheme *s, uint64_t alphas_at, struct scratch *scratch)
-{
-    const bool is_norm = s->kind == SMOL_NORM;
-    const bool has_alphas =
-        is_norm || s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED;
-
-    *f = (struct smol_frozen){
-        .key = key,
-        .tensor = smol_frozen_number(&file->config, t->layer, t->slot) +
-                  (is_norm && t->part == SMOL_PART_BIAS),
-        .purpose = is_norm ? SMOL_PURPOSE_VECTOR : SMOL_PURPOSE_MATRIX,
-        .rows = t->rows,
-        .cols = t->cols,
-    };
-    smol_frozen_fill(f, scratch->table, s, s->sigma,
-                     has_alphas ? file->learned.data + alphas_at : NULL);
+    for (size_t i = 0; i < n; i++)
+        values[i] = (double)floats[i];
 }
 
 /* values (K) += row of B A, terms in the order of the rank. */
@@ -89,12 +66,12 @@ static void add_factors(double *values, const struct smol_file *file, const stru
                         float *floats)
 {
     const enum smol_dtype type = s->value_type;
-    const uint8_t *learned = file->learned.data;
+    const uint8_t *params = file->params.data;
     float *b = floats + cols;
 
-    smol_params_to_f32(b, type, learned + at->factor_b, (uint64_t)row * s->rank, s->rank);
+    smol_params_to_f32(b, type, params + at->factor_b, (uint64_t)row * s->rank, s->rank);
     for (uint32_t j = 0; j < s->rank; j++) {
-        smol_params_to_f32(floats, type, learned + at->factor_a, (uint64_t)j * cols, cols);
+        smol_params_to_f32(floats, type, params + at->factor_a, (uint64_t)j * cols, cols);
         for (uint32_t c = 0; c < cols; c++)
             values[c] += (double)b[j] * (double)floats[c];
     }
@@ -104,12 +81,12 @@ static void add_factors(double *values, const struct smol_file *file, const stru
 static void begin_nola(struct smol_frozen *b, struct scratch *scratch, const struct smol_file *file,
                        const struct smol_tensor *t, const struct smol_frozen_key *key)
 {
-    const uint8_t *learned = file->learned.data;
+    const uint8_t *params = file->params.data;
     struct smol_frozen a;
 
-    smol_factor_frozen(&a, scratch->table_b, &file->config, t->layer, t->slot, false, key, learned);
+    smol_factor_frozen(&a, scratch->table_b, &file->config, t->layer, t->slot, false, key, params);
     smol_factor_values(scratch->a, &a);
-    smol_factor_frozen(b, scratch->table_b, &file->config, t->layer, t->slot, true, key, learned);
+    smol_factor_frozen(b, scratch->table_b, &file->config, t->layer, t->slot, true, key, params);
 }
 
 /* values (n, K) += rows row.. of B A, terms in the order of the rank. */
@@ -134,7 +111,7 @@ static void add_sparse(double *values, const struct smol_file *file, const struc
 
     places.purpose = SMOL_PURPOSE_SPARSE;
     smol_sparse_columns(scratch->columns, &places, q, row, 1);
-    smol_params_to_f32(scratch->floats, s->value_type, file->learned.data + sparse_at,
+    smol_params_to_f32(scratch->floats, s->value_type, file->params.data + sparse_at,
                        (uint64_t)row * q, q);
     for (uint32_t k = 0; k < q; k++)
         values[scratch->columns[k]] += (double)scratch->floats[k];
@@ -155,7 +132,7 @@ static void apply_gains(double *values, const struct smol_file *file, const stru
 {
     for (uint32_t r = 0; r < n; r++) {
         float gain;
-        smol_params_to_f32(&gain, s->value_type, file->learned.data + gains_at, row + r, 1);
+        smol_params_to_f32(&gain, s->value_type, file->params.data + gains_at, row + r, 1);
         for (uint32_t c = 0; c < cols; c++)
             values[(size_t)r * cols + c] *= (double)gain;
     }
@@ -179,10 +156,11 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
     smol_params_at(&at, &file->config, t->layer, t->slot);
     if (is_nola)
         begin_nola(&b, scratch, file, t, &key);
-    make_frozen(&f, &key, file, t, s, at.alphas, scratch);
+    smol_matrix_frozen(&f, scratch->table, &file->config, t->layer, t->slot, &key,
+                       file->params.data);
     if (smol_scheme_projects(s)) {
         struct projected projected =
-            smol_projected(&file->config, t->layer, t->slot, &key, file->learned.data);
+            smol_projected(&file->config, t->layer, t->slot, &key, file->params.data);
         if (projected.p.is_fourier && !(projected.fft = fft = smol_fft_plan(projected.p.size)))
             return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
                              "cannot plan an FFT of %u points", projected.p.size);
@@ -219,40 +197,19 @@ static void read_bias(double *values, const struct smol_file *file, const struct
     struct smol_params_place at;
 
     smol_params_at(&at, &file->config, t->layer, t->slot);
-    smol_params_to_f32(floats, s->value_type, file->learned.data + at.bias, 0, t->cols);
-    for (uint32_t c = 0; c < t->cols; c++)
-        values[c] = (double)floats[c];
+    smol_params_to_f32(floats, s->value_type, file->params.data + at.bias, 0, t->cols);
+    to_doubles(values, floats, t->cols);
 }
 
 static void read_norm(double *values, const struct smol_file *file, const struct smol_tensor *t,
                       struct scratch *scratch)
 {
-    const struct smol_scheme *s = smol_config_scheme(&file->config, t->layer, t->slot);
-    const bool is_gain = t->part == SMOL_PART_WEIGHT;
-    struct smol_params_place at;
     struct smol_frozen_key key;
-    struct smol_frozen f;
 
-    smol_params_at(&at, &file->config, t->layer, t->slot);
-    if (s->source == SMOL_NORM_STORED) {
-        smol_params_to_f32(scratch->floats, s->value_type,
-                           file->learned.data + (is_gain ? at.gain : at.bias), 0, t->cols);
-        for (uint32_t c = 0; c < t->cols; c++)
-            values[c] = (double)scratch->floats[c];
-        return;
-    }
-    if (s->source == SMOL_NORM_FROZEN) {
-        for (uint32_t c = 0; c < t->cols; c++)
-            values[c] = is_gain ? 1.0 : 0.0;
-        return;
-    }
     smol_frozen_key_init(&key, file->config.seed);
-    make_frozen(&f, &key, file, t, s, is_gain ? at.alphas : at.bias_alphas, scratch);
-    smol_frozen_weights(scratch->integers, &f, 0, 1);
-    for (uint32_t c = 0; c < t->cols; c++) {
-        const float w = (float)(f.scale * (double)scratch->integers[c]);
-        values[c] = (double)(is_gain ? 1.0f + w : w);
-    }
+    smol_norm_vector(scratch->floats, scratch->integers, file, &key, t->layer, t->slot,
+                     t->part == SMOL_PART_WEIGHT);
+    to_doubles(values, scratch->floats, t->cols);
 }
 
 static enum smol_status read(double *values, const struct smol_file *file,
@@ -269,8 +226,10 @@ static enum smol_status read(double *values, const struct smol_file *file,
     lay_out(&s, &arena, file, tensor);
     if (tensor->part == SMOL_PART_WTE || tensor->part == SMOL_PART_WPE) {
         const struct smol_table_view *t = tensor->part == SMOL_PART_WTE ? &file->wte : &file->wpe;
-        for (uint32_t r = 0; r < n_rows; r++)
-            read_embedding(values + (size_t)r * t->cols, t, row_begin + r, s.floats);
+        for (uint32_t r = 0; r < n_rows; r++) {
+            smol_embedding_row(s.floats, t, row_begin + r);
+            to_doubles(values + (size_t)r * t->cols, s.floats, t->cols);
+        }
     } else if (smol_config_scheme(&file->config, tensor->layer, tensor->slot)->kind == SMOL_NORM) {
         if (n_rows)
             read_norm(values, file, tensor, &s);

@@ -195,7 +195,7 @@ void smol_trainer_destroy(struct smol_trainer *t)
     free(t->targets);
     free(t->token_bytes);
     free(t->best);
-    free(t->learned);
+    free(t->params);
     free(t->embeddings);
     free(t->environments);
     free(t);

@@ -30,8 +30,8 @@ struct smol_trainer {
     real *best;       /* (n_values), NULL unless keep_best */
     double best_nats; /* infinite before the first evaluation */
     bool finished;
-    uint8_t *learned, *embeddings; /* sections of the file, once finished; NULL with `full` */
-    uint64_t learned_bytes, embedding_bytes;
+    uint8_t *params, *embeddings; /* sections of the file, once finished; NULL with `full` */
+    uint64_t params_bytes, embedding_bytes;
     struct smol_thread_env *environments; /* (n_threads) */
 };
 

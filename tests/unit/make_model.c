@@ -68,7 +68,7 @@ static void fill_numbers(uint8_t *dest, enum smol_dtype type, size_t n, float sc
     free(values);
 }
 
-static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer,
+static void fill_slot(uint8_t *params, const struct smol_config *c, uint32_t layer,
                       enum smol_slot slot, float scale, uint64_t *random)
 {
     const struct smol_scheme *s = smol_config_scheme(c, layer, slot);
@@ -78,29 +78,29 @@ static void fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
     smol_params_at(&at, c, layer, slot);
     smol_config_shape(&rows, &cols, c, slot);
     if (s->kind == SMOL_NORM && s->source == SMOL_NORM_STORED) {
-        fill_numbers(learned + at.gain, s->value_type, cols, scale, 1.0f, random);
-        fill_numbers(learned + at.bias, s->value_type, cols, scale, 0.0f, random);
+        fill_numbers(params + at.gain, s->value_type, cols, scale, 1.0f, random);
+        fill_numbers(params + at.bias, s->value_type, cols, scale, 0.0f, random);
     } else if (s->source != 0) {
-        fill_numbers(learned + at.alphas, s->alpha_type, smol_scheme_parameters(s), 0.5f, 0.0f,
+        fill_numbers(params + at.alphas, s->alpha_type, smol_scheme_parameters(s), 0.5f, 0.0f,
                      random);
         if (s->kind == SMOL_NORM)
-            fill_numbers(learned + at.bias_alphas, s->alpha_type, s->d, 0.2f, 0.0f, random);
+            fill_numbers(params + at.bias_alphas, s->alpha_type, s->d, 0.2f, 0.0f, random);
     }
     if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA) {
-        fill_numbers(learned + at.bias_alphas, s->alpha_type, s->d, 0.5f, 0.0f, random);
+        fill_numbers(params + at.bias_alphas, s->alpha_type, s->d, 0.5f, 0.0f, random);
     } else {
-        fill_numbers(learned + at.factor_a, s->value_type, (size_t)s->rank * cols, scale, 0.0f,
+        fill_numbers(params + at.factor_a, s->value_type, (size_t)s->rank * cols, scale, 0.0f,
                      random);
-        fill_numbers(learned + at.factor_b, s->value_type, (size_t)s->rank * rows, scale, 0.0f,
+        fill_numbers(params + at.factor_b, s->value_type, (size_t)s->rank * rows, scale, 0.0f,
                      random);
     }
-    fill_numbers(learned + at.layer_gain, s->alpha_type, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN),
+    fill_numbers(params + at.layer_gain, s->alpha_type, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN),
                  0.5f, 1.0f, random);
-    fill_numbers(learned + at.sparse, s->value_type, (size_t)rows * smol_scheme_sparse(s), scale,
+    fill_numbers(params + at.sparse, s->value_type, (size_t)rows * smol_scheme_sparse(s), scale,
                  0.0f, random);
-    fill_numbers(learned + at.gain, s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0,
+    fill_numbers(params + at.gain, s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0,
                  scale, 1.0f, random);
-    fill_numbers(learned + at.bias, s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0,
+    fill_numbers(params + at.bias, s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0,
                  scale, 0.0f, random);
 }
 
@@ -160,23 +160,23 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
     struct smol_parts parts = {0};
     struct smol_embedding_layout at;
     struct smol_error error = {0};
-    uint8_t *learned, *embeddings, *bytes, *tokenizer = NULL;
+    uint8_t *params, *embeddings, *bytes, *tokenizer = NULL;
     size_t tokenizer_size;
 
     model_config(&parts.config, recipe);
     learned_bytes = smol_params_bytes(&parts.config);
     smol_embedding_layout(&at, &parts.config);
-    learned = calloc(learned_bytes + 1, 1);
+    params = calloc(learned_bytes + 1, 1);
     embeddings = calloc(at.size_bytes, 1);
     for (uint32_t layer = 0; layer < parts.config.n_layers; layer++)
         for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
-            fill_slot(learned, &parts.config, layer, (enum smol_slot)slot, scale, &random);
-    fill_slot(learned, &parts.config, 0, SMOL_LN_F, scale, &random);
+            fill_slot(params, &parts.config, layer, (enum smol_slot)slot, scale, &random);
+    fill_slot(params, &parts.config, 0, SMOL_LN_F, scale, &random);
     fill_table(embeddings, &at.wte, parts.config.wte_type, parts.config.vocab, parts.config.width,
                embedding_scale, &random);
     fill_table(embeddings, &at.wpe, parts.config.wpe_type, parts.config.context, parts.config.width,
                embedding_scale, &random);
-    parts.learned = (struct smol_span){learned_bytes ? learned : NULL, learned_bytes};
+    parts.params = (struct smol_span){learned_bytes ? params : NULL, learned_bytes};
     parts.embeddings = (struct smol_span){embeddings, at.size_bytes};
     if (recipe->n_merges) {
         tokenizer = make_tokenizer(&tokenizer_size, recipe->n_merges, &random);
@@ -187,7 +187,7 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
     cr_assert_eq(smol_file_size(&size, &parts, &error), SMOL_OK, "%s", error.text);
     bytes = malloc(size + SMOL_SIGNATURE_BLOCK_BYTES);
     cr_assert_eq(smol_file_write(bytes, size, &parts, &error), SMOL_OK, "%s", error.text);
-    free(learned);
+    free(params);
     free(embeddings);
     free(tokenizer);
     *size_bytes = size;

@@ -135,7 +135,7 @@ static void print_sizes(const struct smol_size_report *r, uint64_t numbers)
     puts("");
     print_count("  header and directory", r->header + r->directory, "");
     print_count("  configuration", r->config, "");
-    print_count("  parameters", r->learned, "");
+    print_count("  parameters", r->params, "");
     print_count("  hash", r->hash, "");
     print_count("  signature", r->signature, "");
     print_count("  gaps", r->padding, "");

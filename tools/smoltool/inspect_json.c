@@ -26,7 +26,7 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
     smol_params_at(&at, &file->config, t->layer, t->slot);
     smol_decode_numbers(
         alpha, s->alpha_type,
-        file->learned.data + (t->part == SMOL_PART_BIAS ? at.bias_alphas : at.alphas), s->d);
+        file->params.data + (t->part == SMOL_PART_BIAS ? at.bias_alphas : at.alphas), s->d);
     *d = s->d;
     *shared = smol_scheme_is_shared(s);
     return true;
@@ -112,7 +112,7 @@ static void set_sizes(json_t *o, const struct smol_file *file)
     set_integer(o, "embedding_bytes", r.embeddings);
     set_integer(o, "non_embedding_bytes", r.non_embedding);
     set_integer(o, "non_embedding_params", smol_config_parameters(&file->config));
-    set_integer(o, "learned_bytes", r.learned);
+    set_integer(o, "learned_bytes", r.params);
     set_integer(o, "tokenizer_bytes", r.tokenizer);
     set_integer(o, "card_bytes", r.card);
     set_integer(o, "padding_bytes", r.padding);

@@ -180,15 +180,6 @@ static void scale_sums(float *y, const int64_t *sums, double scale, size_t n)
         y[i] = (float)(scale * (double)sums[i]);
 }
 
-static float dot_floats(const float *a, const float *b, size_t n)
-{
-    float lane[LANES] = {0};
-
-    for (size_t i = 0; i < n; i++)
-        lane[i % LANES] = fmaf(a[i], b[i], lane[i % LANES]);
-    return reduce_tree(lane);
-}
-
 static float dot_f32(const uint8_t *row, const float *x, size_t n)
 {
     float lane[LANES] = {0};
@@ -326,7 +317,7 @@ static void attention(float *o, const float *q, const float *K, const float *V, 
     float max = -INFINITY;
 
     for (size_t j = 0; j < n_keys; j++) {
-        scores[j] = dot_floats(q, K + j * stride, D) * scale;
+        scores[j] = dot_f32((const uint8_t *)(K + j * stride), q, D) * scale;
         max = scores[j] > max ? scores[j] : max;
     }
     for (size_t j = 0; j < n_keys; j++)

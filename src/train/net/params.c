@@ -3,7 +3,7 @@
 #include "train/net/weights.h"
 
 #include "base/error.h"
-#include "model/factors.h"
+#include "model/frozen_parts.h"
 #include "train/alloc.h"
 
 #include <stdio.h>
@@ -145,18 +145,10 @@ static void add_layer(struct smol_net *net, uint32_t layer)
     }
 }
 
-static const struct smol_scheme *shared_scheme(const struct smol_config *config)
-{
-    for (uint32_t i = 0; i < config->n_schemes; i++)
-        if (smol_scheme_is_shared(config->schemes + i))
-            return config->schemes + i;
-    return NULL;
-}
-
 enum smol_status smol_params_register(struct smol_net *net, struct smol_error *error)
 {
     const struct smol_config *c = &net->config;
-    const struct smol_scheme *shared = shared_scheme(c);
+    const struct smol_scheme *shared = smol_config_shared(c);
 
     /* wte, wpe, shared and ln_f; a layer has at most 2 a norm, 6 a matrix, and its gain. */
     net->params =

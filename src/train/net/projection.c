@@ -88,7 +88,6 @@ static void unplan(struct transform *t) { smol_fft_free(t->fft); }
 #include "kernel/fastfood.h"
 #include "kernel/fourier.h"
 
-#define N_SIZES 15u /* 64, 128, ... 2^20 */
 #define MAX_PARTS 16u
 
 /* What a thread has for itself. */
@@ -104,24 +103,10 @@ struct smol_projections {
     struct smol_root *coarse, *fine;
     real *parts;  /* (parts of a gradient, n) */
     void *memory; /* of all these, and of the workers */
-    struct transform transforms[N_SIZES];
+    struct transform transforms[SMOL_N_BLOCK_SIZES];
     uint32_t n_workers;
     struct worker workers[];
 };
-
-static uint32_t size_index(uint32_t size)
-{
-    uint32_t i = 0;
-
-    while (SMOL_MIN_BLOCK << i < size)
-        i++;
-    return i;
-}
-
-static bool is_fourier(const struct smol_scheme *s)
-{
-    return s->source == SMOL_MATRIX_FOURIER || s->source == SMOL_MATRIX_FOURIER_SHARED;
-}
 
 static uint64_t n_blocks(uint64_t n_entries, uint32_t D) { return (n_entries + D - 1) / D; }
 
@@ -206,10 +191,10 @@ bool smol_projections_create(struct smol_projections **out, const struct smol_ne
     good = take(p, &s);
     for (uint32_t i = 0; good && i < net->config.n_schemes; i++) {
         const uint32_t D = smol_projection_size(net->config.schemes[i].dimensions),
-                       at = size_index(D);
+                       at = smol_block_size_index(D);
         const struct transform none = {0};
 
-        if (is_fourier(net->config.schemes + i) &&
+        if (smol_scheme_is_fourier(net->config.schemes + i) &&
             memcmp(&p->transforms[at], &none, sizeof none) == 0)
             good = plan(&p->transforms[at], D, p->workers->scratch, p->workers->more);
     }
@@ -225,7 +210,7 @@ void smol_projections_destroy(struct smol_projections *p)
 {
     if (!p)
         return;
-    for (uint32_t i = 0; i < N_SIZES; i++)
+    for (uint32_t i = 0; i < SMOL_N_BLOCK_SIZES; i++)
         unplan(&p->transforms[i]);
     free(p->memory);
     free(p);
@@ -250,7 +235,7 @@ static void begin(struct job *j, const struct smol_net *net, const struct smol_n
         j->fourier = (struct fourier){
             .order = p->order, .bytes = p->bytes, .coarse = p->coarse, .fine = p->fine};
         fourier_init(&j->fourier, &j->projection, net->kernels, j->entries,
-                     &p->transforms[size_index(j->projection.size)]);
+                     &p->transforms[smol_block_size_index(j->projection.size)]);
     } else {
         fastfood_init(&j->fastfood, &j->projection, net->kernels, p->order, NULL, NULL);
     }

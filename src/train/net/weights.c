@@ -35,8 +35,8 @@ static void exact_table(struct frozen_spec *r, const double *alpha)
     memset(r->values, 0, sizeof r->values);
     for (uint32_t k = 0; k < s->d; k++)
         for (uint32_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
-            r->values[plane_of((enum smol_dist)s->dist, k) * SMOL_TABLE_ENTRIES + u] +=
-                (real)((double)s->sigma * alpha[k] * basis((enum smol_dist)s->dist, k, u));
+            r->values[plane_of(s->dist, k) * SMOL_TABLE_ENTRIES + u] +=
+                (real)((double)s->sigma * alpha[k] * basis(s->dist, k, u));
 }
 
 static void make_spec(struct frozen_spec *r, const struct smol_net *net,
@@ -209,7 +209,7 @@ void smol_net_materialise(struct smol_net *net, bool everything)
 static void contract_plane(double *sums, const struct frozen_spec *r, const real *d_weight,
                            const uint8_t *bytes, uint32_t plane, size_t n)
 {
-    const enum smol_dist dist = (enum smol_dist)r->scheme->dist;
+    const enum smol_dist dist = r->scheme->dist;
     real bin[SMOL_TABLE_ENTRIES][4] = {{0}};
     size_t i = 0;
 

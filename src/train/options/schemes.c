@@ -212,8 +212,7 @@ enum smol_status smol_train_schemes(struct smol_config *c, const struct smol_tra
     for (uint32_t layer = 0; layer < o->n_layers; layer++) {
         c->spans[layer].n_layers = 1;
         for (unsigned slot = 0; slot < SMOL_N_SLOTS && status == SMOL_OK; slot++)
-            status = add_scheme(&c->spans[layer].scheme[slot], c, &used, o, layer,
-                                (enum smol_slot)slot, error);
+            status = add_scheme(&c->spans[layer].scheme[slot], c, &used, o, layer, slot, error);
     }
     if (status == SMOL_OK)
         status = add_scheme(&c->ln_f, c, &used, o, 0, SMOL_LN_F, error);

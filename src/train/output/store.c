@@ -111,7 +111,7 @@ static enum smol_status pack_table(struct smol_trainer *t, uint32_t param,
 }
 
 /* The parameters after wte and wpe are listed in the order of LRND. */
-static enum smol_status pack_learned(struct smol_trainer *t, struct smol_error *error)
+static enum smol_status pack_params(struct smol_trainer *t, struct smol_error *error)
 {
     uint64_t at = 0;
 
@@ -120,8 +120,8 @@ static enum smol_status pack_learned(struct smol_trainer *t, struct smol_error *
         const uint64_t size = smol_params_array_bytes(p->type, smol_param_size(p));
         enum smol_status status = SMOL_E_SIZE;
 
-        if (size <= t->learned_bytes - at)
-            status = pack(t->learned + at, smol_net_value(t->net, i), p, error);
+        if (size <= t->params_bytes - at)
+            status = pack(t->params + at, smol_net_value(t->net, i), p, error);
         if (status != SMOL_OK)
             return status;
         at += size;
@@ -135,17 +135,17 @@ static enum smol_status pack_all(struct smol_trainer *t, struct smol_error *erro
     enum smol_status status;
 
     smol_embedding_layout(&layout, &t->net->config);
-    t->learned_bytes = smol_params_bytes(&t->net->config);
+    t->params_bytes = smol_params_bytes(&t->net->config);
     t->embedding_bytes = layout.size_bytes;
     t->embeddings = smol_train_alloc((size_t)layout.size_bytes, 1);
-    t->learned = smol_train_alloc((size_t)t->learned_bytes, 1);
-    if (!t->embeddings || !t->learned)
+    t->params = smol_train_alloc((size_t)t->params_bytes, 1);
+    if (!t->embeddings || !t->params)
         return smol_fail_memory(error);
     status = pack_table(t, t->net->wte, &layout.wte, error);
     if (status == SMOL_OK)
         status = pack_table(t, t->net->wpe, &layout.wpe, error);
     if (status == SMOL_OK)
-        status = pack_learned(t, error);
+        status = pack_params(t, error);
     return status;
 }
 
@@ -187,8 +187,8 @@ enum smol_status smol_trainer_model(uint8_t **out, size_t *size_bytes, const str
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "only a finished training of a frozen network has a "
                          "model file");
-    if (t->learned_bytes > 0)
-        parts.learned = (struct smol_span){t->learned, (size_t)t->learned_bytes};
+    if (t->params_bytes > 0)
+        parts.params = (struct smol_span){t->params, (size_t)t->params_bytes};
     if (card_bytes > 0)
         parts.card = (struct smol_span){(const uint8_t *)card, card_bytes};
     parts.embeddings = (struct smol_span){t->embeddings, (size_t)t->embedding_bytes};

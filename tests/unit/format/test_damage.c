@@ -237,8 +237,8 @@ Test(damage, of_ten_thousand_kinds_is_refused, .timeout = 240)
     make_models();
     for (unsigned i = 0; i < N_DAMAGES; i++) {
         const struct model *model = &models[i % N_RECIPES];
-        const unsigned repaired = mutate_random(&random) % 3; /* nothing, all but the sections, all
-                                                               */
+        /* Repaired is nothing, all but the sections, or all. */
+        const unsigned repaired = mutate_random(&random) % 3;
         size_t size = mutate_random(&random) % 2 ? model->size : model->signed_size;
         memcpy(bytes, model->bytes, size);
         size = damage(bytes, size, &random);

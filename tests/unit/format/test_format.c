@@ -96,7 +96,7 @@ Test(format, sizes_add_up_to_the_file)
 
         model_open(&file, &recipes[i]);
         smol_file_sizes(&r, &file);
-        cr_assert_eq(r.header + r.directory + r.config + r.learned + r.padding + r.hash +
+        cr_assert_eq(r.header + r.directory + r.config + r.params + r.padding + r.hash +
                          r.signature,
                      r.non_embedding);
         cr_assert_eq(r.non_embedding + r.embeddings + r.tokenizer + r.card, r.file);
@@ -126,7 +126,7 @@ Test(format, a_gpt2_shape_takes_under_a_kilobyte)
     size = sign_in_place(bytes, size);
     cr_assert_eq(smol_file_parse(&file, bytes, size, NULL), SMOL_OK);
     smol_file_sizes(&r, &file);
-    cr_assert_eq(r.learned, 480);
+    cr_assert_eq(r.params, 480);
     fprintf(stderr,
             "12 layers x 768, 5 alphas a matrix, signed: %llu bytes besides embeddings and card\n",
             (unsigned long long)r.non_embedding);
@@ -234,8 +234,7 @@ static enum smol_status with_conf(const uint8_t *good, size_t size, size_t offse
     return status;
 }
 
-/* Every field of CONF with a value just outside its limits: the status and the byte that is named.
- */
+/* Every field of CONF with a value just outside its limits: status and byte are named. */
 Test(format, each_field_out_of_range_is_named)
 {
     static const struct {
@@ -319,8 +318,7 @@ Test(format, each_field_out_of_range_is_named)
 }
 
 /* EMBD may not begin behind the body, however small it is. Three sections: the directory ends at
- * 104, CONF of four schemes and a run at 232, LRND of 8 x 5 floats at 392, and EMBD begins at 448.
- */
+ * 104, CONF of four schemes and a span at 232, LRND of 8 x 5 floats at 392, EMBD begins at 448. */
 Test(format, a_section_cannot_begin_behind_the_body)
 {
     const struct model_recipe recipe = {.source = SMOL_MATRIX_OWN, .d = 5};
@@ -383,8 +381,7 @@ Test(format, text_is_not_read_behind_its_end)
     }
 }
 
-/* What is cut short is told how much it lacks; a hash and a part of a signature is another matter.
- */
+/* What is cut short is told how much it lacks; a hash and part of a signature, something else. */
 Test(format, a_cut_is_told_what_is_missing)
 {
     const struct model_recipe recipe = {.card = NULL};
@@ -403,8 +400,7 @@ Test(format, a_cut_is_told_what_is_missing)
     free(bytes);
 }
 
-/* A shape that wraps or exceeds what is there is a matter of sizes, found before anything is read.
- */
+/* A shape that wraps or exceeds what is there is refused by its size, before anything is read. */
 Test(format, shapes_beyond_the_file_are_refused)
 {
     static const uint32_t fields[] = {12, 16, 20, 24};
@@ -458,7 +454,7 @@ Test(format, the_parts_must_be_of_the_right_size)
 
     model_open(&file, &recipes[1]);
     smol_parts_of(&parts, &file);
-    parts.learned.size_bytes--;
+    parts.params.size_bytes--;
     cr_assert_eq(smol_file_size(&size, &parts, &error), SMOL_E_SIZE);
     smol_parts_of(&parts, &file);
     parts.embeddings.size_bytes += 64;

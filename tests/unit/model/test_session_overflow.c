@@ -24,7 +24,7 @@ static void spoil_position(struct smol_file *f) { put(cell(&f->wpe, 2, 0), 3e38f
 
 static void spoil_last_bias(struct smol_file *f)
 {
-    put(f->learned.data + f->learned.size_bytes - 4, 3e38f);
+    put(f->params.data + f->params.size_bytes - 4, 3e38f);
 }
 
 /* The next four would be hidden by what follows if nothing looked at the right moment. A large a,
@@ -34,10 +34,10 @@ static void spoil_normalised(struct smol_file *f)
     struct smol_params_place at;
 
     smol_params_at(&at, &f->config, 0, SMOL_LN_1);
-    put(f->learned.data + at.gain, 1e18f);
+    put(f->params.data + at.gain, 1e18f);
     smol_params_at(&at, &f->config, 0, SMOL_ATTN_C_ATTN);
     for (size_t i = 0; i < 48; i++)
-        put(f->learned.data + at.factor_b + 4 * i, 0);
+        put(f->params.data + at.factor_b + 4 * i, 0);
     for (uint32_t i = 0; i < f->config.n_schemes; i++)
         f->config.schemes[i].sigma = 0x1p-60f;
 }
@@ -48,7 +48,7 @@ static void spoil_key(struct smol_file *f)
     struct smol_params_place at;
 
     smol_params_at(&at, &f->config, 0, SMOL_ATTN_C_ATTN);
-    put(f->learned.data + at.factor_b + 4 * 16, 1e30f);
+    put(f->params.data + at.factor_b + 4 * 16, 1e30f);
 }
 
 /* b is 1 throughout, and A b = 16; GELU of -16e30 is 0. */
@@ -59,11 +59,11 @@ static void spoil_activation(struct smol_file *f)
     smol_params_at(&norm, &f->config, 0, SMOL_LN_2);
     smol_params_at(&matrix, &f->config, 0, SMOL_MLP_C_FC);
     for (size_t i = 0; i < 16; i++) {
-        put(f->learned.data + norm.gain + 4 * i, 0);
-        put(f->learned.data + norm.bias + 4 * i, 1);
-        put(f->learned.data + matrix.factor_a + 4 * i, 1);
+        put(f->params.data + norm.gain + 4 * i, 0);
+        put(f->params.data + norm.bias + 4 * i, 1);
+        put(f->params.data + matrix.factor_a + 4 * i, 1);
     }
-    put(f->learned.data + matrix.factor_b, -1e30f);
+    put(f->params.data + matrix.factor_b, -1e30f);
 }
 
 /* The last LayerNorm divides by infinity. */
@@ -72,7 +72,7 @@ static void spoil_residual(struct smol_file *f)
     struct smol_params_place at;
 
     smol_params_at(&at, &f->config, 1, SMOL_MLP_C_PROJ);
-    put(f->learned.data + at.factor_b, 1e30f);
+    put(f->params.data + at.factor_b, 1e30f);
 }
 
 /* A number that leaves the range, wherever it stands, is an error before a logit is shown, and the

@@ -40,7 +40,7 @@ static void put_alphas(const struct smol_file *file, uint32_t layer, enum smol_s
     struct smol_params_place at;
 
     smol_params_at(&at, &file->config, layer, slot);
-    memcpy(writable(file->learned.data) + at.alphas, alpha, d * sizeof *alpha);
+    memcpy(writable(file->params.data) + at.alphas, alpha, d * sizeof *alpha);
 }
 
 /* ---- SPEC.md appendix B ---- */
@@ -212,7 +212,7 @@ Test(weights, of_matrices_agree_with_a_plain_computation)
             char name[64];
             smol_params_at(&at, &file.config, layer, slots[k % 4].slot);
             if (s->source != SMOL_MATRIX_UNIT)
-                stored_numbers(alpha, file.learned.data + at.alphas, s->alpha_type, s->d);
+                stored_numbers(alpha, file.params.data + at.alphas, s->alpha_type, s->d);
             snprintf(name, sizeof name, "h.%u.%s.weight", layer, slots[k % 4].name);
             find(&t, &file, name);
             w = read_rows(&file, &t, 0, t.rows);
@@ -246,7 +246,7 @@ Test(weights, of_norms_agree_with_a_plain_computation)
             double alpha[SMOL_MAX_BASES], *w;
             struct smol_tensor t;
             char name[64];
-            stored_numbers(alpha, file.learned.data + (part ? at.bias_alphas : at.alphas),
+            stored_numbers(alpha, file.params.data + (part ? at.bias_alphas : at.alphas),
                            s->alpha_type, s->d);
             snprintf(name, sizeof name, "%s.%s", names[k], part ? "bias" : "weight");
             find(&t, &file, name);
@@ -280,7 +280,7 @@ Test(weights, of_frozen_and_stored_norms)
         free(w);
         find(&t, &stored, part ? "h.1.ln_2.bias" : "h.1.ln_2.weight");
         smol_params_at(&at, &stored.config, 1, SMOL_LN_2);
-        stored_numbers(expected, stored.learned.data + (part ? at.bias : at.gain), SMOL_F16, 16);
+        stored_numbers(expected, stored.params.data + (part ? at.bias : at.gain), SMOL_F16, 16);
         w = read_rows(&stored, &t, 0, 1);
         cr_assert_arr_eq(w, expected, sizeof expected);
         free(w);
@@ -305,10 +305,10 @@ Test(weights, factors_are_added_from_left_to_right)
         model_open(&file, &recipe);
         find(&t, &file, "h.1.mlp.c_fc.weight");
         smol_params_at(&at, &file.config, 1, SMOL_MLP_C_FC);
-        stored_numbers(a, file.learned.data + at.factor_a, type, 5 * 16);
-        stored_numbers(b, file.learned.data + at.factor_b, type, 67 * 5);
+        stored_numbers(a, file.params.data + at.factor_a, type, 5 * 16);
+        stored_numbers(b, file.params.data + at.factor_b, type, 67 * 5);
         w = read_rows(&file, &t, 0, 67);
-        b_at = writable(file.learned.data) + at.factor_b;
+        b_at = writable(file.params.data) + at.factor_b;
         memcpy(kept, b_at, size);
         memset(b_at, 0, size);
         bare = read_rows(&file, &t, 0, 67);

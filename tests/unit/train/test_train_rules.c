@@ -155,8 +155,7 @@ Test(train_rules, rules_survive_json)
     cr_assert_str_eq(smol_options_difference(&a, &b), "rules");
 }
 
-/* Files call the type of parameters "numbers", as before there was another name, and leave f16 out.
- */
+/* Files go on calling the type of parameters "numbers", its old name, and leave f16 out. */
 Test(train_rules, param_types)
 {
     static const char *const keys[] = {"numbers", "param-type"};

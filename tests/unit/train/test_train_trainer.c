@@ -349,7 +349,7 @@ Test(trainer, stores_what_it_has)
                 continue;
             for (size_t k = 0; k < smol_param_size(param); k++)
                 cr_assert((float)smol_net_value(t->net, p)[k] ==
-                              smol_load_f16(file.learned.data + at + 2 * k),
+                              smol_load_f16(file.params.data + at + 2 * k),
                           "%s", param->name);
         }
         free(bytes);

@@ -59,7 +59,7 @@ static const char *const part_names[] = {"", " A", " B", " sparse", " gain", ""}
 
 static struct part make(const struct smol_file *f, uint64_t at, enum smol_dtype type, uint64_t n)
 {
-    return (struct part){f->learned.data + at, type, n};
+    return (struct part){f->params.data + at, type, n};
 }
 
 /* Of a norm: the gain is its weight. */

@@ -141,7 +141,7 @@ uint8_t *new_file(uint64_t *size, const struct smol_config *c, const struct impo
     if (!learned || !embeddings || !values || !fill_params(learned, c) ||
         (bad = fill_embeddings(embeddings, c, from, values, error)) != NULL)
         goto done;
-    parts.learned = (struct smol_span){learned_bytes ? learned : NULL, learned_bytes};
+    parts.params = (struct smol_span){learned_bytes ? learned : NULL, learned_bytes};
     parts.embeddings = (struct smol_span){embeddings, embedding_bytes};
     bytes = table_file(size, &parts, error);
 done:
