@@ -54,7 +54,8 @@ bool cli_has_colour(int fd);
         name, letter, kind, place, 0, text, value                                                  \
     }
 #define CLI_WORD(...) CLI_ENTRY(POPT_ARG_STRING, __VA_ARGS__)
-#define CLI_INT(...) CLI_ENTRY(POPT_ARG_INT, __VA_ARGS__)
+#define CLI_COUNT(...) CLI_ENTRY(POPT_ARG_INT, __VA_ARGS__)  /* 0..2^31 - 1, into 32 bits */
+#define CLI_WHOLE(...) CLI_ENTRY(POPT_ARG_LONG, __VA_ARGS__) /* may be below 0; into a long */
 #define CLI_REAL(...) CLI_ENTRY(POPT_ARG_DOUBLE, __VA_ARGS__)
 #define CLI_FLAG(...) CLI_ENTRY(POPT_ARG_NONE, __VA_ARGS__, NULL)
 /* At the end of every table of options; the second is for whole programs. */
@@ -79,6 +80,10 @@ typedef int cli_run(void *context, const char *const *arguments); /* NULL at the
  * live until run has returned. What run returns, or CLI_USAGE after a message. */
 int cli_command(int argc, const char **argv, const struct poptOption *options,
                 const struct cli_usage *usage, cli_run *run, void *context);
+
+/* After popt has read the line: its numbers once more, strictly. 0, or CLI_USAGE after a message.
+ */
+int cli_numbers(int argc, const char **argv, const struct poptOption *options);
 
 /* What poptGetNextOpt has returned, for a program that reads its own line. 0, or CLI_USAGE after a
  * message. A request for help or the version is answered, and ends the program. */

@@ -73,6 +73,7 @@ int cli_command(int argc, const char **argv, const struct poptOption *options,
     code = cli_parsed(popt, poptGetNextOpt(popt));
     arguments = code ? NULL : (const char *const *)poptGetArgs(popt);
     arguments = arguments ? arguments : none;
+    code = code ? code : cli_numbers(argc, argv, options);
     if (code == 0 && (code = check_arguments(arguments, usage->arguments)) == 0)
         code = run(context, arguments);
     free_words(options);

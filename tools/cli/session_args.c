@@ -14,8 +14,8 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
         CLI_FLAG("fast", 0, &w->is_fast, "approximate products, which may change the text"),
         CLI_WORD("mem", 0, &w->mem, "memory limit, e.g. 64M; what is left may hold weights",
                  "SIZE"),
-        CLI_INT("batch-size", 'b', &w->batch,
-                "prompt tokens in a batch; fewer take less memory (64)", "N"),
+        CLI_COUNT("batch-size", 'b', &w->batch,
+                  "prompt tokens in a batch; fewer take less memory (64)", "N"),
         POPT_TABLEEND,
     };
 
@@ -46,8 +46,6 @@ int session_args_check(struct smol_session_options *options, const struct sessio
     options->kv_type = SMOL_F32;
     if (w->kv && !smol_dtype_parse(&options->kv_type, w->kv, SMOL_OF_KV))
         return cli_usage_error("--kv", "takes f32, f16 or q8");
-    if (w->batch < 0)
-        return cli_usage_error("--batch-size", "takes 0 (64) or more");
     options->struct_bytes = sizeof *options;
     options->batch = (uint32_t)w->batch;
     options->is_fast = w->is_fast != 0;

@@ -15,24 +15,31 @@ struct words {
     struct run_args args;
     run_with *run;
     struct session_words session;
-    char *seed, *check;
+    char *model, *seed, *check;
     int context, threads, top_k;
+    long predict, repeat_last_n;
 };
+
+int run_model_name(const char **model, const char *option, const char *argument)
+{
+    if (option && argument)
+        return cli_usage_error("-m, MODEL.smol", "exclude each other");
+    *model = option ? option : argument;
+    return *model ? 0 : cli_usage_error("MODEL.smol", "is missing");
+}
 
 static int check_words(struct run_args *a, const struct words *w)
 {
-    if (a->n_predict < -1)
+    if (w->predict < -1)
         return cli_usage_error("-n", "takes -1, 0 or more");
-    if (w->context < 0)
-        return cli_usage_error("--ctx-size", "takes 0 (the model's) or more");
-    if (w->threads < 0 || w->threads > (int)SMOL_MAX_THREADS)
+    if (w->threads > (int)SMOL_MAX_THREADS)
         return cli_usage_error("--threads", "takes 0 (one for each core) to 256");
-    if (w->top_k < 0)
-        return cli_usage_error("--top-k", "takes 0 (off) or more");
     if ((a->prompt != NULL) + (a->prompt_file != NULL) + (a->perplexity_file != NULL) > 1)
         return cli_usage_error("-p, -f, --perplexity", "exclude each other");
     if (a->interactive && a->perplexity_file)
         return cli_usage_error("-i, --perplexity", "exclude each other");
+    a->n_predict = (int)w->predict;
+    a->sampler.repeat_last_n = (int32_t)w->repeat_last_n;
     a->session.context = (uint32_t)w->context;
     /* More threads than processors only wait for each other. */
     a->session.n_threads =
@@ -74,8 +81,8 @@ static int check_all(void *context, const char *const *arguments)
     struct run_args *a = &w->args;
     int code;
 
-    a->model = arguments[0];
-    if ((code = check_words(a, w)) || (code = session_args_check(&a->session, &w->session)) ||
+    if ((code = run_model_name(&a->model, w->model, arguments[0])) || (code = check_words(a, w)) ||
+        (code = session_args_check(&a->session, &w->session)) ||
         (code = check_check(a, w->check)) || (code = check_sampler(a)))
         return code;
     return w->run(a);
@@ -83,33 +90,35 @@ static int check_all(void *context, const char *const *arguments)
 
 int run_args_read(int argc, const char **argv, run_with *run)
 {
-    struct words w = {.args.n_predict = -1, .run = run};
+    struct words w = {.predict = -1, .run = run};
     struct run_args *a = &w.args;
     struct poptOption session[SESSION_OPTIONS];
     const struct poptOption options[] = {
+        CLI_WORD("model", 'm', &w.model, "the same as MODEL.smol", "FILE"),
         CLI_WORD("prompt", 'p', &a->prompt, "the text to continue", "TEXT"),
         CLI_WORD("file", 'f', &a->prompt_file, "a file with the text to continue", "FILE"),
         CLI_FLAG("interactive", 'i', &a->interactive, "continue after each line typed or piped in"),
-        CLI_INT("predict", 'n', &a->n_predict, "tokens to generate; -1: until the context is full",
-                "N"),
-        {"n-predict", 0, POPT_ARG_INT | POPT_ARGFLAG_DOC_HIDDEN, &a->n_predict, 0, NULL, NULL},
-        CLI_INT("ctx-size", 'c', &w.context, "tokens held at once; 0: the model's limit", "N"),
+        CLI_WHOLE("predict", 'n', &w.predict, "tokens to generate; -1: until the context is full",
+                  "N"),
+        {"n-predict", 0, POPT_ARG_LONG | POPT_ARGFLAG_DOC_HIDDEN, &w.predict, 0, NULL, NULL},
+        CLI_COUNT("ctx-size", 'c', &w.context, "tokens held at once; 0: the model's limit", "N"),
         CLI_FLAG("ignore-eos", 0, &a->ignore_eos, "continue after the end-of-text token"),
-        CLI_INT("threads", 't', &w.threads, "threads, at most one per core; 0: one per core", "N"),
+        CLI_COUNT("threads", 't', &w.threads, "threads, at most one per core; 0: one per core",
+                  "N"),
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, session, 0, "How it is computed:", NULL},
         CLI_WORD("check", 0, &w.check, "full (default): damage, hash, signature; fast: damage",
                  "WHAT"),
         CLI_WORD("seed", 's', &w.seed, "seed of the sampler; -1: random", "N"),
         RUN_FLOAT("temp", &a->sampler.temperature, "temperature, 0: greedy (0.8)", "X"),
-        CLI_INT("top-k", 0, &w.top_k, "sample among the best K, 0: off (40)", "K"),
+        CLI_COUNT("top-k", 0, &w.top_k, "sample among the best K, 0: off (40)", "K"),
         CLI_REAL("top-p", 0, &a->sampler.top_p,
                  "sample among the best that make up P, 1: off (0.95)", "P"),
         RUN_FLOAT("min-p", &a->sampler.min_p, "drop what is under P times the best, 0: off (0.05)",
                   "P"),
         RUN_FLOAT("repeat-penalty", &a->sampler.repeat_penalty,
                   "divides the logits of recent tokens, 1: off (1)", "X"),
-        CLI_INT("repeat-last-n", 0, &a->sampler.repeat_last_n,
-                "how many tokens are recent, -1: all (64)", "N"),
+        CLI_WHOLE("repeat-last-n", 0, &w.repeat_last_n, "how many tokens are recent, -1: all (64)",
+                  "N"),
         CLI_FLAG("no-display-prompt", 0, &a->no_display_prompt, "do not print the prompt"),
         CLI_FLAG("json", 0, &a->json, "print one JSON object instead of text"),
         CLI_WORD("perplexity", 0, &a->perplexity_file, "measure how well the model predicts FILE",
@@ -123,10 +132,11 @@ int run_args_read(int argc, const char **argv, run_with *run)
     };
     static const struct cli_usage usage = {"[OPTION...] MODEL.smol\nContinues a text with a "
                                            "language model: from -p, -f or standard input.",
-                                           "MODEL.smol"};
+                                           "[MODEL.smol]"};
 
     smol_sampler_defaults(&a->sampler, sizeof a->sampler);
     w.top_k = (int)a->sampler.top_k;
+    w.repeat_last_n = a->sampler.repeat_last_n;
     session_args_table(session, &w.session);
     return cli_command(argc, argv, options, &usage, check_all, &w);
 }

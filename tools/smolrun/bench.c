@@ -22,7 +22,7 @@ struct list {
 enum format { MARKDOWN, CSV, JSON };
 
 struct words {
-    char *prompts, *predicts, *threads, *format;
+    char *model, *prompts, *predicts, *threads, *format;
     struct session_words session;
 };
 
@@ -305,11 +305,10 @@ static int run_all(void *context, const char *const *arguments)
     struct bench *b = context;
     struct smol_error error;
     uint32_t *tokens;
-    int code = check_words(b);
+    int code;
 
-    if (code)
+    if ((code = run_model_name(&b->path, b->words.model, arguments[0])) || (code = check_words(b)))
         return code;
-    b->path = arguments[0];
     if (cli_open(&b->mapping, &b->file, b->path, cli_cores(), &error))
         return cli_complain(b->path, &error);
     tokens = make_tokens(&b->file.config);
@@ -337,11 +336,13 @@ int run_bench(int argc, const char **argv)
     int bench = 0;
     const struct poptOption options[] = {
         CLI_FLAG("bench", 0, &bench, "measure tokens a second"),
+        CLI_WORD("model", 'm', &w->model, "the same as MODEL.smol", "FILE"),
         CLI_WORD("n-prompt", 'p', &w->prompts, "tokens of a prompt, 0: no such test (512)",
                  "N,..."),
         CLI_WORD("n-gen", 'n', &w->predicts, "tokens to generate, 0: no such test (128)", "N,..."),
         CLI_WORD("threads", 't', &w->threads, "threads; 0: one for each core (0)", "N,..."),
-        CLI_INT("repetitions", 'r', &b.repetitions, "of each test, after one to warm up (5)", "N"),
+        CLI_COUNT("repetitions", 'r', &b.repetitions, "of each test, after one to warm up (5)",
+                  "N"),
         CLI_WORD("output", 'o', &w->format, "md (default), csv or json", "FORMAT"),
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, session, 0, "How it is computed:", NULL},
         CLI_HELP_OPTION,
@@ -349,7 +350,7 @@ int run_bench(int argc, const char **argv)
     };
     static const struct cli_usage usage = {
         "--bench [OPTION...] MODEL.smol\nMeasures tokens a second, as llama-bench does.",
-        "MODEL.smol"};
+        "[MODEL.smol]"};
 
     session_args_table(session, &w->session);
     return cli_command(argc, argv, options, &usage, run_all, &b);

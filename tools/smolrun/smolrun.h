@@ -24,6 +24,9 @@ struct run_args {
 typedef int run_with(const struct run_args *args);
 int run_args_read(int argc, const char **argv, run_with *run);
 
+/* MODEL.smol, or what -m says: one of both. 0, or CLI_USAGE after a message. */
+int run_model_name(const char **model, const char *option, const char *argument);
+
 /* smolrun --bench, with arguments of its own. Returns the exit code. */
 int run_bench(int argc, const char **argv);
 

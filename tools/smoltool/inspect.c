@@ -255,8 +255,8 @@ static int run(void *context, const char *const *arguments)
     struct inspect_session session = {.memory_bytes = 0};
     int code;
 
-    if (w->context < 0 || w->threads < 0 || w->threads > (int)SMOL_MAX_THREADS)
-        return cli_usage_error(w->context < 0 ? "--ctx-size" : "--threads", "is out of range");
+    if (w->threads > (int)SMOL_MAX_THREADS)
+        return cli_usage_error("--threads", "takes 0 (one for each core) to 256");
     if ((code = session_args_check(&session.options, &w->session)) != 0)
         return code;
     session.options.context = (uint32_t)w->context;
@@ -270,9 +270,9 @@ int tool_inspect(int argc, const char **argv)
     struct poptOption session_options[SESSION_OPTIONS];
     const struct poptOption options[] = {
         CLI_FLAG("json", 0, &w.json, "print one JSON object"),
-        CLI_INT("ctx-size", 'c', &w.context, "memory with a context of N tokens; 0: the model's",
-                "N"),
-        CLI_INT("threads", 't', &w.threads, "and N threads; 0: one for each core", "N"),
+        CLI_COUNT("ctx-size", 'c', &w.context, "memory with a context of N tokens; 0: the model's",
+                  "N"),
+        CLI_COUNT("threads", 't', &w.threads, "and N threads; 0: one for each core", "N"),
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0,
          "How it would run, as for smolrun:", NULL},
         CLI_HELP_OPTION,

@@ -295,7 +295,7 @@ int tool_tokenizer(int argc, const char **argv)
 {
     struct tokenizer_options o = {0};
     const struct poptOption options[] = {
-        CLI_INT("vocab", 0, &o.vocab, "tokens that train makes: 257..1048833", "N"),
+        CLI_COUNT("vocab", 0, &o.vocab, "tokens that train makes: 257..1048833", "N"),
         CLI_WORD("output", 'o', &o.output, "where the tokenizer goes", "NAME.smoltok"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,

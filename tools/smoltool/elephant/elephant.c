@@ -120,8 +120,8 @@ static int run(void *context, const char *const *arguments)
         return cli_usage_error(o->output, "should end in .svg or .png");
     if (o->wiggle && (o->fit || !gnuplot_is_svg(o->output)))
         return cli_usage_error("--wiggle", o->fit ? "is for the elephant only" : "takes an .svg");
-    if (o->k < 0 || (o->k > 0 && !o->fit))
-        return cli_usage_error("-k", o->fit ? "takes a whole number over 0" : "needs --fit");
+    if (o->k > 0 && !o->fit)
+        return cli_usage_error("-k", "needs --fit");
     if (o->json && !o->fit)
         return cli_usage_error("--json", "needs --fit");
     return o->fit ? fit_outline(o) : draw_elephant(o);
@@ -136,8 +136,8 @@ int tool_elephant(int argc, const char **argv)
         CLI_FLAG("wiggle", 0, &o.wiggle, "let the trunk swing (SVG)"),
         CLI_WORD("fit", 0, &o.fit, "draw this closed outline instead, a point 'x y' a line",
                  "POINTS"),
-        CLI_INT("coefficients", 'k', &o.k,
-                "from its K largest Fourier coefficients, the centre's among them (8)", "K"),
+        CLI_COUNT("coefficients", 'k', &o.k,
+                  "from its K largest Fourier coefficients, the centre's among them (8)", "K"),
         CLI_FLAG("json", 0, &o.json, "print the coefficients as JSON"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,

@@ -39,20 +39,16 @@ static int apply_shape(struct new_options *o)
 static int fill_shape(struct smol_config *c, const struct new_options *o)
 {
     const struct {
-        const char *option;
         int given;
         uint32_t *value, otherwise;
     } sizes[] = {
-        {"--layers", o->layers, &c->n_layers, 4},    {"--width", o->width, &c->width, 128},
-        {"--heads", o->heads, &c->n_heads, 4},       {"--ff", o->ff, &c->n_ff, 0},
-        {"--context", o->context, &c->context, 256}, {"--vocab", o->vocab, &c->vocab, c->vocab},
+        {o->layers, &c->n_layers, 4},   {o->width, &c->width, 128},
+        {o->heads, &c->n_heads, 4},     {o->ff, &c->n_ff, 0},
+        {o->context, &c->context, 256}, {o->vocab, &c->vocab, c->vocab},
     };
 
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        if (sizes[i].given < 0)
-            return cli_usage_error(sizes[i].option, "takes a whole number over 0");
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         *sizes[i].value = sizes[i].given ? (uint32_t)sizes[i].given : sizes[i].otherwise;
-    }
     c->n_ff = c->n_ff ? c->n_ff : 4 * c->width;
     if (c->n_layers > SMOL_MAX_LAYERS)
         return cli_usage_error("--layers", "takes at most 256");
@@ -166,20 +162,21 @@ int tool_new(int argc, const char **argv)
     struct new_options o = {.d = INT_MIN, .rank = 4, .gain = 1.0};
     const struct poptOption options[] = {
         CLI_WORD("shape", 0, &o.shape, "gpt2, gpt2-medium, gpt2-large or gpt2-xl", "NAME"),
-        CLI_INT("layers", 0, &o.layers, "layers (4)", "N"),
-        CLI_INT("width", 0, &o.width, "width of the residual stream (128)", "N"),
-        CLI_INT("heads", 0, &o.heads, "attention heads (4)", "N"),
-        CLI_INT("context", 0, &o.context, "tokens seen at once (256)", "N"),
-        CLI_INT("vocab", 0, &o.vocab, "tokens (those of the tokenizer; 256 for bytes)", "N"),
+        CLI_COUNT("layers", 0, &o.layers, "layers (4)", "N"),
+        CLI_COUNT("width", 0, &o.width, "width of the residual stream (128)", "N"),
+        CLI_COUNT("heads", 0, &o.heads, "attention heads (4)", "N"),
+        CLI_COUNT("context", 0, &o.context, "tokens seen at once (256)", "N"),
+        CLI_COUNT("vocab", 0, &o.vocab, "tokens (those of the tokenizer; 256 for bytes)", "N"),
         CLI_WORD("tokenizer", 0, &o.tokenizer, "a tokenizer file, or a model that has one", "FILE"),
-        CLI_INT("ff", 0, &o.ff, "feed-forward width (4 x width)", "N"),
+        CLI_COUNT("ff", 0, &o.ff, "feed-forward width (4 x width)", "N"),
         CLI_WORD("method", 0, &o.method,
                  "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, "
                  "fourier or "
                  "fourier-global",
                  "NAME"),
-        CLI_INT("d", 0, &o.d, "parameters of each vector of alphas (5) or projection (1000)", "N"),
-        CLI_INT("rank", 0, &o.rank, "rank of the factors of lora or nola (4)", "N"),
+        CLI_COUNT("d", 0, &o.d, "parameters of each vector of alphas (5) or projection (1000)",
+                  "N"),
+        CLI_COUNT("rank", 0, &o.rank, "rank of the factors of lora or nola (4)", "N"),
         CLI_WORD("dist", 0, &o.dist, "sign (default) or gauss", "NAME"),
         CLI_WORD("norms", 0, &o.norms, "frozen (default), alpha or stored", "NAME"),
         CLI_FLAG("gains", 0, &o.gains, "a factor for each output of a matrix"),
