@@ -32,7 +32,7 @@ def test_there_are_models():
 @pytest.mark.parametrize('model', MODELS, ids=lambda path: path.stem)
 def test_tokens_are_smolruns(folder, minimal, model):
     tokens = [int(t) for t in output(minimal / 'tests/minimal/minimal', 50, input=model.read_bytes()).split()]
-    (folder / 'prompt').write_bytes(b'\n')
+    (folder / 'prompt').write_bytes(b'\n\n')  # the last of which -f drops
     done = json.loads(output(smolrun, model, '-f', folder / 'prompt', '-n', '50', '--temp', '0', '--json'))
     assert tokens == done['tokens']
 

@@ -19,7 +19,7 @@ class Programs:
 
 	def run(self, path, *words, prompt=None):
 		if prompt is not None:
-			(self.folder / 'prompt').write_bytes(prompt)
+			(self.folder / 'prompt').write_bytes(prompt + b'\n')  # which -f drops
 			words += ('-f', self.folder / 'prompt')
 		r = command(self.tools / 'smolrun', path, '--json', *words)
 		return json.loads(r.stdout) if r.returncode == 0 else {}

@@ -75,7 +75,7 @@ def check_run(t, tools, folder, path, blocks):
 			continue
 		t.equal(np.load(folder / 'w.npy').ravel().tolist(), results[key], 'weights ' + name)
 	prompt = folder / 'prompt'
-	prompt.write_bytes(bytes(inputs['tokens']))
+	prompt.write_bytes(bytes(inputs['tokens']) + b'\n')  # which -f drops
 	run = [tools / 'smolrun', path, '--json', '-f', prompt, '-n', len(results['greedy'])]
 	t.equal(ask_json(t, run + ['--temp', '0'], 'greedy').get('tokens'), results['greedy'], 'greedy')
 	plain = ['--temp', '0.8', '--top-k', '40', '--top-p', '0.95', '--min-p', '0.05', '--repeat-penalty', '1', '-s', inputs['seed'][0]]

@@ -85,6 +85,10 @@ static int find_prompt(struct smol_span *prompt, uint8_t **owned, const struct r
         code = cli_fail_errno(name);
     if (fd != STDIN_FILENO)
         close(fd);
+    /* As llama.cpp does: editors end a file so, and the model is to go on in the line. */
+    if (code == 0 && args->prompt_file && prompt->size_bytes > 0 &&
+        prompt->data[prompt->size_bytes - 1] == '\n')
+        prompt->size_bytes--;
     return code;
 }
 
