@@ -74,6 +74,8 @@ static void add_up(struct run_result *total, const struct run_result *r)
     total->n_tokens += r->n_tokens;
     total->prompt_seconds += r->prompt_seconds;
     total->generate_seconds += r->generate_seconds;
+    if (!total->finish || strcmp(r->finish, "context") == 0)
+        total->finish = r->finish;
 }
 
 /* Whether somebody can type another line after this error. */

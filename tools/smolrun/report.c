@@ -40,6 +40,10 @@ void run_print_statistics(const struct run *run, const struct run_result *r)
 
     fputc('\n', stderr);
     print_file_line(run);
+    if (r->finish && strcmp(r->finish, "context") == 0)
+        fprintf(stderr,
+                "smolrun: stopped because the context of %u tokens is full; with -n N it goes on\n",
+                run->session.context ? run->session.context : run->file->config.context);
     fprintf(stderr,
             "smolrun: prompt %zu tokens, %.1f tokens/s; generated %zu tokens, %.1f tokens/s; peak "
             "memory %s; seed %llu\n",

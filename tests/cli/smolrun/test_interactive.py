@@ -14,7 +14,7 @@ from programs import model, run, smolrun
 
 def single(folder, m, text, n):
     """The n bytes that a run of its own continues text with."""
-    (folder / 'text').write_bytes(text)
+    (folder / 'text').write_bytes(text + b'\n')  # which -f drops
     done = json.loads(run(smolrun, m, '-f', folder / 'text', '-n', n, '--temp', '0', '--json').stdout)
     return bytes(done['tokens'])
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from programs import model, run, sanitized, smolrun, smoltool
+from programs import model, root, run, sanitized, smolrun, smoltool
 
 
 def complaint(done, *parts):
@@ -64,6 +64,61 @@ def test_prompts(folder):
     assert len(run(smolrun, m, '-n', '4', input=b'').stdout) == 4
 
 
+def test_the_last_line_feed(folder):
+    """Of -f one is dropped, as llama.cpp does; standard input and -p are taken as they are."""
+    m = model(folder)
+
+    def prompt(*words, **more):
+        return bytes(json.loads(run(smolrun, m, '-n', '1', '--temp', '0', '--json', *words, **more).stdout)['prompt_tokens'])
+
+    for content, taken in ((b'KING:\n', b'KING:'), (b'KING:\n\n', b'KING:\n'), (b'KING:\r\n', b'KING:\r'), (b'a\nb', b'a\nb'), (b'KING: ', b'KING: ')):
+        (folder / 'prompt').write_bytes(content)
+        assert prompt('-f', folder / 'prompt') == taken
+        assert prompt(input=content) == content
+        assert prompt('-p', content.decode()) == content
+    (folder / 'prompt').write_bytes(b'\n')  # is no prompt then: the model begins by itself
+    assert prompt('-f', folder / 'prompt') == prompt(input=b'')
+    turns = run(smolrun, m, '-i', '-n', '1', '-f', folder / 'prompt', '--json', input=b'to be\n').stdout.splitlines()
+    assert [bytes(json.loads(t)['prompt_tokens']) for t in turns] == [b'to be\n']
+
+
+def test_model_by_an_option(folder):
+    """-m is llama.cpp's; the model is told once."""
+    m = model(folder)
+    expected = run(smolrun, m, '-p', 'a', '-n', '4', '-s', '1').stdout
+    for words in (['-m', m], ['--model', m], ['--model=%s' % m], ['-m%s' % m]):
+        assert run(smolrun, *words, '-p', 'a', '-n', '4', '-s', '1').stdout == expected
+    bench = ['--bench', '-p', '4', '-n', '0', '-r', '1', '-o', 'csv']
+    assert run(smolrun, *bench, '-m', m).stdout.splitlines()[0] == run(smolrun, *bench, m).stdout.splitlines()[0]
+    for words in ([], bench):
+        complaint(run(smolrun, *words, '-m', m, m, code=2), '-m, MODEL.smol: exclude each other')
+        complaint(run(smolrun, *words, code=2), 'MODEL.smol: is missing')
+    complaint(run(smolrun, '-m', folder / 'none', '-p', 'a', code=1), folder / 'none')
+
+
+def test_why_it_stopped(folder):
+    """A text that stops where the context is full says so, once, and that it could go on; others do not."""
+    m = model(folder)
+    said = b'smolrun: stopped because the context of %d tokens is full; with -n N it goes on\n'
+    assert run(smolrun, m, '-p', 'a').stderr.count(said % 24) == 1
+    assert run(smolrun, m, '-p', 'a', '-c', '12').stderr.count(said % 12) == 1
+    assert run(smolrun, m, '-i', input=b'a\nb\n').stderr.count(said % 24) == 1
+    for words in (['-n', '3'], ['-n', '100'], ['-i', '-n', '3'], ['--json']):
+        assert b'stopped' not in run(smolrun, m, '-p', 'a', *words).stderr
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_a_line():
+    """What models/demo shows of each model, by its own lines."""
+    lines = [line for line in (root / 'models/demo').read_text().splitlines() if line.startswith('show "$smolrun"')]
+    assert len(lines) == 2
+    models = {name: str(root / 'models' / ('shakespeare-%s.smol' % name)) for name in ('alpha', 'lora')}
+    for line in lines:
+        for prompt in ('ROMEO:', 'KING RICHARD:', 'To be, or'):
+            text = run('bash', '-c', 'show() { "$@"; }; ' + line, env={**os.environ, **models, 'smolrun': smolrun, 'prompt': prompt}).stdout
+            assert text.startswith(prompt.encode()) and text.endswith(b'\n') and len(text) > 200
+
+
 def test_seeds(folder):
     m = model(folder)
     texts = {run(smolrun, m, '-p', 'a', '-n', '12', '-s', seed, '-t', t).stdout
@@ -87,7 +142,7 @@ def test_context(folder):
     # By hand: the 25th token of the text follows positions 12..23 fed again as 0..11.
     text = done['prompt_tokens'] + done['tokens']
     half = bytes(text[13:25])
-    (folder / 'half').write_bytes(half)
+    (folder / 'half').write_bytes(half + b'\n')  # which -f drops
     redone = json.loads(run(smolrun, m, '-f', folder / 'half', '-n', '1', '--temp', '0', '--json').stdout)
     assert redone['tokens'][0] == text[25], (redone['tokens'], text[20:30])
 
