@@ -3,15 +3,10 @@ import ctypes
 import os
 from ctypes import POINTER, Structure, byref, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int32
 from ctypes import c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from typing import Any, Callable
 
-
-class Error(Exception):
-    """What the library refuses: `status` is its number (include/smol/status.h), `offset` the byte in the file or None."""
-
-    def __init__(self, status, text, offset=None):
-        super().__init__(text if offset is None else 'byte %d: %s' % (offset, text))
-        self.status = status
-        self.offset = offset
+from ._errors import raise_status
+from ._where import LIBRARY
 
 
 class _Error(Structure):
@@ -20,7 +15,7 @@ class _Error(Structure):
 
 class Facts(Structure):
     _fields_ = [(name, c_uint32) for name in ('n_layers', 'n_heads', 'width', 'n_ff', 'context', 'vocab', 'start_token', 'end_token')] + [
-        ('seed', c_uint64), ('learned_numbers', c_uint64), ('file_bytes', c_uint64), ('non_embedding_bytes', c_uint64),
+        ('seed', c_uint64), ('parameters', c_uint64), ('file_bytes', c_uint64), ('non_embedding_bytes', c_uint64),
         ('hash', c_uint8 * 64), ('is_signed', c_uint32), ('public_key', c_uint8 * 32)]
 
 
@@ -34,27 +29,32 @@ class SamplerOptions(Structure):
                 ('repeat_penalty', c_float), ('repeat_last_n', c_int32)]
 
 
+class Score(Structure):
+    _fields_ = [('nats', c_double), ('n_tokens', c_uint64), ('n_bytes', c_uint64), ('nats_per_token', c_double), ('bits_per_byte', c_double),
+                ('perplexity', c_double)]
+
+
 class Tensor(Structure):
     _fields_ = [('name', c_char * 64), ('slot', c_int), ('layer', c_uint32), ('rows', c_uint32), ('cols', c_uint32),
                 ('part', c_uint8)]
 
 
-NO_TOKEN = 2**32 - 1
-
 _u32s = POINTER(c_uint32)
 
 # Name: (result, arguments). A result of None is a status: it raises Error, and the last argument is the place for the error.
 _STATUS = None
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     'smol_version': (c_char_p, []),
     'smol_model_open': (_STATUS, [POINTER(c_void_p), c_char_p, c_uint32]),
     'smol_model_open_memory': (_STATUS, [POINTER(c_void_p), c_void_p, c_size_t, c_uint32]),
+    'smol_model_open_file': (_STATUS, [POINTER(c_void_p), c_void_p]),
     'smol_model_close': ('nothing', [c_void_p]),
     'smol_model_file': (c_void_p, [c_void_p]),
     'smol_model_config': (c_void_p, [c_void_p]),
     'smol_model_describe': ('nothing', [POINTER(Facts), c_size_t, c_void_p]),
     'smol_model_check': (_STATUS, [c_void_p]),
     'smol_model_encode': (_STATUS, [POINTER(c_size_t), _u32s, c_void_p, c_char_p, c_size_t]),
+    'smol_model_score': (_STATUS, [POINTER(Score), c_void_p, POINTER(SessionOptions), c_char_p, c_size_t]),
     'smol_model_decode': (_STATUS, [POINTER(c_size_t), c_void_p, c_size_t, c_void_p, _u32s, c_size_t]),
     'smol_text_create': (_STATUS, [POINTER(c_void_p), c_void_p, POINTER(SessionOptions), POINTER(SamplerOptions)]),
     'smol_text_destroy': ('nothing', [c_void_p]),
@@ -72,20 +72,19 @@ _FUNCTIONS = {
 }
 
 
-def _raising(function):
-    def call(*arguments):
+def _raising(function: Callable[..., int]) -> Callable[..., None]:
+    def call(*arguments: Any) -> None:
         error = _Error()
         status = function(*arguments, byref(error))
         if status:
-            offset = None if error.offset == 2**64 - 1 else error.offset
-            raise Error(status, error.text.decode('utf-8', 'replace'), offset)
+            raise_status(status, error.text.decode('utf-8', 'replace'), None if error.offset == 2**64 - 1 else error.offset)
     return call
 
 
 class _Library:
     """The functions as attributes."""
 
-    def __init__(self, path):
+    def __init__(self, path: str):
         loaded = ctypes.CDLL(path)
         for name, (result, arguments) in _FUNCTIONS.items():
             function = getattr(loaded, name)
@@ -93,7 +92,21 @@ class _Library:
             function.restype = c_int if result is _STATUS else None if result == 'nothing' else result
             setattr(self, name, _raising(function) if result is _STATUS else function)
 
+    def __getattr__(self, name: str) -> Any:  # only of what is not there
+        raise AttributeError(name)
 
-def load():
-    """The library that SMOL_LIBRARY names, or else the installed one."""
-    return _Library(os.environ.get('SMOL_LIBRARY') or 'libsmol.so.0')
+
+def _path() -> str:
+    """The library that SMOL_LIBRARY names, that of this installation, or else the system's."""
+    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), LIBRARY)
+    return os.environ.get('SMOL_LIBRARY') or (beside if os.path.isfile(beside) else 'libsmol.so.0')
+
+
+def _load() -> _Library:
+    try:
+        return _Library(_path())
+    except (OSError, AttributeError) as error:
+        raise ImportError('%s (the environment variable SMOL_LIBRARY names another libsmol.so)' % error) from error
+
+
+lib = _load()

@@ -1,0 +1,276 @@
+"""See Model."""
+import codecs
+import ctypes
+from ctypes import byref, c_size_t, c_uint32, c_void_p, sizeof
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, NamedTuple, Optional, TypeVar, Union
+
+from . import _checks, _errors, _library
+from ._checks import Bytes, Options, Prompt, SessionNames
+from ._handles import ModelHandle, Text, Uncopied
+from ._library import lib
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+    from typing_extensions import Unpack
+
+_Model = TypeVar('_Model', bound='Model')
+
+_F32_MAX = 2.0**128 - 2.0**104
+_SESSION: dict[str, tuple[str, Callable[..., Any], tuple[float, ...]]] = {
+    'ctx_size': ('context', _checks.integer, (0, 2**32 - 1)),
+    'batch_size': ('batch', _checks.integer, (0, 1024)),
+    'kv': ('kv_type', _checks.kv, ()),
+    'fast': ('is_fast', _checks.truth, ()),
+}
+_SAMPLER: dict[str, tuple[str, Callable[..., Any], tuple[float, ...]]] = {
+    'temp': ('temperature', _checks.real, (-_F32_MAX, _F32_MAX)),
+    'top_k': ('top_k', _checks.integer, (0, 2**32 - 1)),
+    'top_p': ('top_p', _checks.real, (0, 1)),
+    'min_p': ('min_p', _checks.real, (0, 1)),
+    'repeat_penalty': ('repeat_penalty', _checks.real, (2.0**-60, 2.0**60)),
+    'repeat_last_n': ('repeat_last_n', _checks.integer, (-1, 2**31 - 1)),
+}
+
+
+class Score(NamedTuple):
+    """How well a model predicts a text: the loss of every token but the first."""
+    nats: float
+    n_tokens: int
+    n_bytes: int
+    nats_per_token: float
+    bits_per_byte: float
+    perplexity: float
+
+
+def _session(threads: int, options: dict[str, Any]) -> _library.SessionOptions:
+    """Takes out of options what concerns sessions."""
+    session = _library.SessionOptions(sizeof(_library.SessionOptions), n_threads=_checks.threads(threads))
+    _set(session, _SESSION, options)
+    return session
+
+
+def _sampler(seed: int, options: dict[str, Any]) -> _library.SamplerOptions:
+    sampler = _library.SamplerOptions()
+    lib.smol_sampler_defaults(byref(sampler), sizeof(sampler))
+    sampler.seed = _checks.seed(seed)
+    if 'temperature' in options:
+        if 'temp' in options:
+            raise TypeError('temp and temperature are the same option')
+        options['temp'] = options.pop('temperature')
+    _set(sampler, _SAMPLER, options)
+    return sampler
+
+
+def _set(structure: Any, table: dict[str, tuple[str, Callable[..., Any], tuple[float, ...]]], options: dict[str, Any]) -> None:
+    for name, (member, check, limits) in table.items():
+        if name in options:
+            setattr(structure, member, check(name, options.pop(name), *limits))
+
+
+def _no_others(options: dict[str, Any]) -> None:
+    for name in options:
+        raise TypeError('unknown option %r' % name)
+
+
+class Model(Uncopied):
+    """An open model. Constant: threads may share it. Also a context manager, which closes it."""
+
+    _handle: ModelHandle
+
+    def __init__(self) -> None:
+        raise TypeError('use Model.load(path) or Model.from_bytes(bytes)')
+
+    @classmethod
+    def load(cls: 'type[_Model]', path: _errors.Path, threads: int = 1, public_key: Optional[Bytes] = None) -> _Model:
+        """Opens a file and checks its checksums, its hash and, if there is one, its signature. public_key: 32 bytes that
+        must have made that signature, or Error."""
+        pointer, name, n = c_void_p(), _checks.c_string('path', path), _checks.threads(threads)
+        try:
+            lib.smol_model_open(byref(pointer), name, n)
+        except _errors.Error as error:
+            if error.status != _errors.IO:
+                raise
+            raise _errors.of_file(error, path) from None
+        return cls._trusted(ModelHandle(pointer, None), public_key)
+
+    @classmethod
+    def from_bytes(cls: 'type[_Model]', data: Bytes, threads: int = 1, public_key: Optional[Bytes] = None) -> _Model:
+        """The same of a file in memory."""
+        pointer, kept = c_void_p(), _checks.data('data', data)
+        lib.smol_model_open_memory(byref(pointer), kept, len(kept), _checks.threads(threads))
+        return cls._trusted(ModelHandle(pointer, kept), public_key)
+
+    @classmethod
+    def _trusted(cls: 'type[_Model]', handle: ModelHandle, public_key: Optional[Bytes]) -> _Model:
+        self = object.__new__(cls)
+        self._handle = handle
+        if public_key is not None and self.public_key != _checks.data('public_key', public_key):
+            self.close()
+            raise _errors.make(_errors.UNTRUSTED, 'not signed by the key that is demanded')
+        return self
+
+    def close(self) -> None:
+        """Ends all use of the model: what is called afterwards raises ValueError, and a call in another thread ends first."""
+        self._handle.close()
+
+    def __enter__(self: _Model) -> _Model:
+        with self._handle:
+            return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._handle.is_closed:
+            return '<smol.Model, closed>'
+        return '<smol.Model, {n_layers} layers x {width}, context {context}, vocabulary {vocab}>'.format(**self.facts)
+
+    def _facts(self) -> _library.Facts:
+        facts = _library.Facts()
+        with self._handle as model:
+            lib.smol_model_describe(byref(facts), sizeof(facts), model)
+        return facts
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Shape, seed, sizes and hash as a dictionary."""
+        facts = self._facts()
+        found = {name: getattr(facts, name) for name, *_ in facts._fields_}
+        return {**found, 'hash': bytes(facts.hash), 'is_signed': bool(facts.is_signed), 'public_key': bytes(facts.public_key)}
+
+    @property
+    def public_key(self) -> Optional[bytes]:
+        """The key that signed the file, or None."""
+        facts = self.facts
+        return facts['public_key'] if facts['is_signed'] else None
+
+    def check(self) -> None:
+        """Raises Error if the file was written to since it was opened."""
+        self._handle.check()
+
+    # ---- text and tokens ----
+
+    def encode(self, text: Union[str, Bytes]) -> list[int]:
+        """The tokens of a str or of bytes."""
+        data = _checks.text('text', text)
+        n, tokens = c_size_t(), (c_uint32 * len(data))()  # a token stands for one byte at least
+        with self._handle as model:
+            lib.smol_model_encode(byref(n), tokens, model, data, len(data))
+        return tokens[:n.value]
+
+    def decode(self, tokens: Iterable[int]) -> bytes:
+        """The bytes that tokens stand for."""
+        checked = _checks.tokens(tokens, self._facts().vocab)
+        array, size = (c_uint32 * len(checked))(*checked), c_size_t()
+        with self._handle as model:
+            lib.smol_model_decode(byref(size), None, 0, model, array, len(checked))
+            text = ctypes.create_string_buffer(size.value)
+            lib.smol_model_decode(byref(size), text, size.value, model, array, len(checked))
+        return text.raw
+
+    def _prompt(self, prompt: Prompt) -> list[int]:
+        facts = self._facts()
+        if isinstance(prompt, (str, bytes, bytearray, memoryview)):
+            return self.encode(prompt) or [facts.start_token]
+        return _checks.tokens(prompt, facts.vocab) or [facts.start_token]
+
+    def tokens(self, prompt: Prompt = '', n: Optional[int] = None, seed: int = 0, threads: int = 1,
+               **options: 'Unpack[Options]') -> Iterator[int]:
+        """Continues a prompt, a str, bytes or tokens: an iterator of tokens, n of them or (None, -1) until the context is full or,
+        which is left out, the token that ends a text; ignore_eos goes on after that. seed -1: a random one. threads 0: one for
+        each core; the text is the same.
+
+        The sampling is smolrun's, with its defaults: temp, top_k, top_p, min_p, repeat_penalty, repeat_last_n. So are ctx_size,
+        batch_size, kv ('f32', 'f16', 'q8') and fast."""
+        left, rest = _checks.count(n), dict(options)
+        session, sampler = _session(threads, rest), _sampler(seed, rest)
+        ignores_end = _checks.truth('ignore_eos', rest.pop('ignore_eos', False))
+        _no_others(rest)
+        return self._go_on(self._prompt(prompt), left, None if ignores_end else self._facts().end_token, session, sampler)
+
+    def _go_on(self, prompt: list[int], left: Optional[int], end: Optional[int], session: _library.SessionOptions,
+               sampler: _library.SamplerOptions) -> Iterator[int]:
+        with Text(self._handle, session, sampler) as text:
+            text.append(prompt)
+            while left is None or left > 0:
+                if left is None and text.is_full():
+                    return
+                token = text.next()
+                if token == end:
+                    return
+                yield token
+                left = None if left is None else left - 1
+
+    def stream(self, prompt: Prompt = '', n: Optional[int] = None, seed: int = 0, threads: int = 1,
+               **options: 'Unpack[Options]') -> Iterator[str]:
+        """The text after a prompt piece by piece, as soon as its characters are whole; see tokens()."""
+        return self._pieces(self.tokens(prompt, n, seed, threads, **options))
+
+    def _pieces(self, tokens: Iterator[int]) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder('utf-8')('replace')
+        for token in tokens:
+            if piece := decoder.decode(self.decode([token])):
+                yield piece
+        if piece := decoder.decode(b'', True):
+            yield piece
+
+    def generate(self, prompt: Prompt = '', n: Optional[int] = None, seed: int = 0, threads: int = 1,
+                 **options: 'Unpack[Options]') -> str:
+        """The text after a prompt, without it; see tokens()."""
+        return self.decode(self.tokens(prompt, n, seed, threads, **options)).decode('utf-8', 'replace')
+
+    # ---- numbers ----
+
+    def score(self, text: Union[str, Bytes], threads: int = 1, **options: 'Unpack[SessionNames]') -> Score:
+        """How well the model predicts a text, as smolrun --perplexity says it."""
+        data, rest, found = _checks.text('text', text), dict(options), _library.Score()
+        session = _session(threads, rest)
+        _no_others(rest)
+        with self._handle as model:
+            lib.smol_model_score(byref(found), model, byref(session), data, len(data))
+        return Score(*(getattr(found, name) for name in Score._fields))
+
+    def perplexity(self, text: Union[str, Bytes], threads: int = 1, **options: 'Unpack[SessionNames]') -> float:
+        """That of a text; see score()."""
+        return self.score(text, threads, **options).perplexity
+
+    def logits(self, prompt: Prompt, threads: int = 1, **options: 'Unpack[SessionNames]') -> 'NDArray[numpy.float32]':
+        """What the model says of the next token: a float32 array (V,)."""
+        import numpy
+        rest = dict(options)
+        session, sampler = _session(threads, rest), _sampler(0, {})
+        _no_others(rest)
+        tokens, vocab = self._prompt(prompt), self._facts().vocab
+        with Text(self._handle, session, sampler) as text:
+            text.append(tokens)
+            text.feed()
+            return numpy.ctypeslib.as_array(text.logits(), (vocab,)).copy()
+
+    def tensors(self) -> dict[str, tuple[int, ...]]:
+        """Shape by name of every tensor, in the order of the forward pass; a matrix is (outputs, inputs)."""
+        tensor, found = _library.Tensor(), {}
+        with self._handle as model:
+            config = lib.smol_model_config(model)
+            for i in range(lib.smol_tensor_count(config)):
+                lib.smol_tensor_at(byref(tensor), config, i)
+                found[tensor.name.decode()] = _shape(tensor)
+        return found
+
+    def weights(self, name: str) -> 'NDArray[numpy.float64]':
+        """The exact weights of a tensor as a float64 array: the very numbers that the forward pass multiplies with."""
+        import numpy
+        tensor, wanted = _library.Tensor(), _checks.c_string('name', name)
+        with self._handle as model:
+            file = lib.smol_model_file(model)
+            lib.smol_tensor_find(byref(tensor), lib.smol_model_config(model), wanted)
+            values = numpy.empty((tensor.rows, tensor.cols))
+            scratch = ctypes.create_string_buffer(lib.smol_tensor_scratch_bytes(file, byref(tensor)) + 64)
+            aligned = (ctypes.addressof(scratch) + 63) // 64 * 64
+            lib.smol_tensor_read(values.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), file, byref(tensor), 0, tensor.rows, aligned)
+        return values.reshape(_shape(tensor))
+
+
+def _shape(tensor: _library.Tensor) -> tuple[int, ...]:
+    """LayerNorm's vectors have one axis."""
+    return (tensor.cols,) if b'ln_' in tensor.name else (tensor.rows, tensor.cols)
