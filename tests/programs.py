@@ -1,6 +1,7 @@
 """What the Python tests share: the programs of the build under test, running them, and a small model."""
 import os
 import pathlib
+import shutil
 import subprocess
 
 root = pathlib.Path(__file__).resolve().parents[1]
@@ -57,3 +58,16 @@ def unrestarted():
     """An environment in which smoltrain has no reason to start itself anew, so that what is preloaded stays."""
     flags = pathlib.Path('/proc/cpuinfo').read_text().split()
     return {'OMP_WAIT_POLICY': 'passive', 'OPENBLAS_CORETYPE': 'Haswell' if 'avx2' in flags else 'Prescott'}
+
+
+def copy_sources(to):
+    """What git tracks or would; every file but builds if this is no checkout."""
+    listing = subprocess.run(['git', '-c', 'safe.directory=%s' % root, '-C', root, 'ls-files', '-z', '-co', '--exclude-standard'],
+                             capture_output=True, check=False)
+    if listing.returncode:
+        shutil.copytree(root, to, ignore=shutil.ignore_patterns('.git', 'build*', '__pycache__'))
+        return
+    for name in filter(None, listing.stdout.decode().split('\0')):
+        if (root / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, to / name)

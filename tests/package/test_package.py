@@ -5,12 +5,11 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import tempfile
 
 import pytest
-from programs import root
+from programs import copy_sources, root
 
 environment = {**os.environ, 'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8',
                'DEB_BUILD_OPTIONS': 'nocheck parallel=%d' % len(os.sched_getaffinity(0))}
@@ -23,19 +22,6 @@ def run(*arguments, code=0, **more):
                           env={**environment, **more.pop('env', {})}, **more)
     assert done.returncode == code, '%s: exit code %d, expected %d\n%s' % (arguments, done.returncode, code, done.stdout[-6000:])
     return done.stdout
-
-
-def copy_sources(to):
-    """What git tracks or would; every file but builds if this is no checkout."""
-    listing = subprocess.run(['git', '-c', 'safe.directory=%s' % root, '-C', root, 'ls-files', '-z', '-co', '--exclude-standard'],
-                             capture_output=True, check=False)
-    if listing.returncode:
-        shutil.copytree(root, to, ignore=shutil.ignore_patterns('.git', 'build*', '__pycache__'))
-        return
-    for name in filter(None, listing.stdout.decode().split('\0')):
-        if (root / name).is_file():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, to / name)
 
 
 @pytest.fixture(scope='module')

@@ -4,33 +4,23 @@
 import gc
 import json
 import os
+import re
+import shutil
 import threading
 
 import numpy as np
+import pytest
+from module import refused, script, shipped, smol
 from programs import build, root
 from programs import run as run_program
-
-os.environ['SMOL_LIBRARY'] = str(build / 'libsmol.so')
-import smol  # noqa: E402
-
-shipped = root / 'models/shakespeare-alpha.smol'
 
 
 def run(program, *arguments):
     return run_program(build / 'tools' / program, *arguments).stdout
 
 
-def refused(status, call, *arguments, **more):
-    try:
-        call(*arguments, **more)
-    except smol.Error as error:
-        assert error.status == status, (error.status, error)
-        return error
-    raise AssertionError('not refused')
-
-
 def test_version():
-    assert smol.version() == run('smolrun', '--version').decode().split()[1]
+    assert smol.version() == smol.__version__ == run('smolrun', '--version').decode().split()[1]
 
 
 def test_generates_as_smolrun_does():
@@ -52,6 +42,32 @@ def test_options_of_the_sampler():
     except TypeError:
         pass
     refused(1, model.generate, 'x', n=1, top_p=-1.0)
+
+
+def test_streams_what_it_generates():
+    """In whole characters: a model that knows little writes bytes that are none, or a part of one at the end."""
+    model = smol.Model.load(shipped)
+    for options in ({}, {'temp': 8, 'top_k': 0, 'top_p': 1, 'min_p': 0}):
+        for prompt in ('KING:', 'Zo\u00eb \u20ac ', [0xf0, 0x9f]):
+            pieces = list(model.stream(prompt, n=200, seed=4, **options))
+            assert ''.join(pieces) == model.generate(prompt, n=200, seed=4, **options)
+            assert all(pieces) and len(pieces) > 100
+    smile = iter([0x4b, 0xf0, 0x9f, 0x98, 0x80, 0x49, 0xe2, 0x82])
+    assert list(model._pieces(smile)) == ['K', '\U0001f600', 'I', '\ufffd']
+
+
+def test_scores_as_smolrun_does(folder):
+    model = smol.Model.load(shipped)
+    text = 'First Citizen:\nBefore we proceed any further, hear me speak. Zo\u00eb\n' * 3
+    (folder / 'text').write_text(text)
+    for options, words in (({}, ()), ({'ctx_size': 20, 'threads': 2}, ('-c', 20))):
+        said, found = json.loads(run('smolrun', shipped, '--perplexity', folder / 'text', '--json', *words)), model.score(text, **options)
+        for name, wanted in (('n_tokens', said['tokens']), ('nats_per_token', said['nats_per_token']), ('bits_per_byte', said['bits_per_byte']),
+                             ('perplexity', said['perplexity'])):
+            assert abs(getattr(found, name) - wanted) <= 1e-12 * wanted, (name, found, said)
+        assert found.n_bytes == len(text.encode()) - 1 and abs(found.nats / found.n_tokens - found.nats_per_token) < 1e-12
+        assert model.perplexity(text.encode(), **options) == found.perplexity
+    refused(1, model.score, 'x')
 
 
 def test_stops_when_the_context_is_full():
@@ -108,6 +124,7 @@ def test_refusals(folder):
     bad[-300] ^= 1
     (folder / 'bad.smol').write_bytes(bad)
     assert refused(3, smol.Model.load, folder / 'none.smol').offset is None
+    refused(3, smol.Model.load, os.devnull)
     refused(10, smol.Model.from_bytes, b'MZ' * 200)
     error = refused(30, smol.Model.load, folder / 'bad.smol')
     assert error.offset is not None and str(error).startswith('byte ')
@@ -119,6 +136,30 @@ def test_refusals(folder):
         raise AssertionError('a model of nothing')
     except TypeError:
         pass
+
+
+def test_files_that_cannot_be_opened(folder):
+    """The system's own exceptions, with the file's name; each is the library's as well."""
+    (folder / 'file').write_bytes(b'x')
+    (folder / 'loop').symlink_to('loop')
+    os.mkfifo(folder / 'fifo')
+    for kind, name in ((FileNotFoundError, 'none'), (FileNotFoundError, 'none/x'), (IsADirectoryError, '.'), (NotADirectoryError, 'file/x'),
+                       (OSError, 'loop'), (OSError, 'x' * 300)):
+        error = refused(3, smol.Model.load, folder / name)
+        assert isinstance(error, kind) and error.errno and error.filename == str(folder / name), error
+    assert not isinstance(refused(3, smol.Model.load, folder / 'fifo'), OSError)
+    refused(10, smol.Model.load, bytes(folder / 'file'))
+    said = script('''
+import os
+os.chmod(sys.argv[2], 0)
+if os.geteuid() == 0:
+    os.setuid(65534)
+try:
+    smol.Model.load(sys.argv[2])
+except PermissionError as error:
+    print(error.status, error)
+''', folder / 'file')
+    assert said == "3 [Errno 13] Permission denied: '%s'\n" % (folder / 'file')
 
 
 def test_a_file_that_changes(folder):
@@ -152,3 +193,33 @@ def test_threads_share_a_model():
     for thread in threads:
         thread.join()
     assert found[0] == found[2] != found[1] == found[3]
+
+
+def test_the_example():
+    """That of docs/python.md, from the top of a checkout."""
+    code = re.search(r'```python\n(.*?)```', (root / 'docs/python.md').read_text(), flags=re.S).group(1)
+    said = script('del m, smol\n' + code, cwd=root)
+    text = run('smolrun', shipped, '-p', 'KING:', '-n', 60, '-s', 1, '--no-display-prompt').decode().rstrip('\n')
+    assert said.startswith('%s\n%s\n ' % (text, text)), said
+    assert said.endswith(' [75, 73, 78, 71, 58]\n512 (256,) float64\n'), said
+
+
+def test_types(folder):
+    """mypy finds nothing, in the module and in a program that uses it."""
+    if not shutil.which('mypy'):
+        pytest.skip('mypy is not installed')
+    (folder / 'use.py').write_text('''import smol
+from typing import Iterator
+m = smol.Model.load('x', threads=2)
+pieces: Iterator[str] = m.stream('a', n=-1, temp=0.5, top_k=3, kv='q8')
+values: float = m.perplexity(b'x', ctx_size=8) + m.score('x').bits_per_byte
+text: str = m.generate([1, 2]) + smol.__version__
+''')
+    mypy = ('mypy', '--config-file', root / 'pyproject.toml', '--cache-dir', folder / 'cache')
+    environment = {**os.environ, 'MYPYPATH': str(root / 'python')}
+    run_program(*mypy, '-p', 'smol', env=environment)
+    run_program(*mypy, folder / 'use.py', env=environment)
+    with open(folder / 'use.py', 'a') as file:
+        file.write("m.generate('x', heat=1)\nm.stream(n='5')\n")
+    said = run_program(*mypy, folder / 'use.py', code=1, env=environment).stdout
+    assert b'use.py:7: error: Unexpected keyword argument "heat"' in said and b'use.py:8: error: Argument "n"' in said, said
