@@ -41,7 +41,7 @@ int main(int argc, char **argv)
     if (smol_file_open(&mapping, &file, argv[1], 1, &error) ||
         with_card(&bytes, &n, &file, argv[2], &error) || smol_mapping_check(&mapping, &error))
         fprintf(stderr, "card: %s: %s\n", argv[1], error.text);
-    else if (smol_write_file(argv[3], bytes, (size_t)n, 0644, &error))
+    else if (smol_write_file(argv[3], bytes, (size_t)n, 0666, &error))
         fprintf(stderr, "card: %s: %s\n", argv[3], error.text);
     else
         code = 0;

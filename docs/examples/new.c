@@ -57,7 +57,7 @@ int main(int argc, char **argv)
     parts.embeddings = (struct smol_span){embeddings, (size_t)at.size_bytes};
     if (smol_file_size(&n, &parts, &error) || !(file = malloc((size_t)n)) ||
         smol_file_write(file, n, &parts, &error) ||
-        smol_write_file(argv[2], file, (size_t)n, 0644, &error))
+        smol_write_file(argv[2], file, (size_t)n, 0666, &error))
         goto done;
     code = 0;
 done:

@@ -30,7 +30,7 @@ static enum smol_status write_signed(const char *path, const struct smol_file *f
 
     smol_sign_hash(&signature, file->hash, key);
     smol_signature_encode(block, &signature);
-    if (smol_writer_open(&writer, path, 0644, error))
+    if (smol_writer_open(&writer, path, 0666, error))
         return error->code;
     if (smol_writer_append(writer, file->bytes.data, file->body_bytes + SMOL_HASH_BYTES, error) ||
         smol_writer_append(writer, block, sizeof block, error)) {

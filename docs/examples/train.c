@@ -61,7 +61,7 @@ int main(int argc, char **argv)
     options.n_steps = (uint32_t)strtoul(argv[3], NULL, 10);
     code = smol_mapping_open(&text, path = argv[1], &error) ||
            train(&bytes, &n, &options, text.bytes, &error) ||
-           smol_write_file(path = argv[2], bytes, n, 0644, &error);
+           smol_write_file(path = argv[2], bytes, n, 0666, &error);
     if (code)
         fprintf(stderr, "train: %s: %s\n", path, error.text);
     free(bytes);

@@ -7,28 +7,34 @@
 
 #include <smol/file.h>
 
+#include <stdbool.h>
+
 SMOL_BEGIN_DECLS
 
-/* A file's bytes, mapped read-only. If another program writes into the file meanwhile, its bytes
- * may show through; smol_mapping_check detects that. If the file is truncated while it is mapped,
- * touching the lost bytes ends the process with a signal: replace files by renaming, as the writers
- * below do. */
+/* A file's bytes, read-only. A regular file is mapped; a pipe or a device is read to its end, once,
+ * into memory, of at most SMOL_STREAM_BYTES. If another program writes into a mapped file
+ * meanwhile, its bytes may show through; smol_mapping_check detects that. If the file is truncated
+ * while it is mapped, touching the lost bytes ends the process with a signal: replace files by
+ * renaming, as the writers below do. */
 struct smol_mapping {
     struct smol_span bytes;
     int fd;               /* -1: nothing mapped */
     uint64_t identity[6]; /* when mapped: size, last write and change, number of names */
 };
 
-/* Maps a regular file of at least one byte. Errors: IO. */
+#define SMOL_STREAM_BYTES ((size_t)1 << 30)
+
+/* An empty file is no error; data is not NULL then. Opening a named pipe waits for its writer.
+ * Errors: IO, MEMORY. */
 enum smol_status smol_mapping_open(struct smol_mapping *mapping, const char *path,
                                    struct smol_error *error);
 /* Does nothing if nothing is mapped: fd -1. */
 void smol_mapping_close(struct smol_mapping *mapping);
 
-/* CHANGED if the file behind a mapping is no longer as it was when mapped: if its size or the time
- * of its last write differs, or the time of its last change of any kind, which nobody can set back.
- * The latter does not count if the file gained or lost a name meanwhile, as when another file
- * replaces it. */
+/* CHANGED if the regular file behind a mapping is no longer as it was when mapped: if its size or
+ * the time of its last write differs, or the time of its last change of any kind, which nobody can
+ * set back. The latter does not count if the file gained or lost a name meanwhile, as when another
+ * file replaces it. */
 enum smol_status smol_mapping_check(const struct smol_mapping *mapping, struct smol_error *error);
 
 /* Opens a model: maps it, parses it, and checks the hash with n_threads threads, and the signature
@@ -44,9 +50,21 @@ enum smol_status smol_file_open_unverified(struct smol_mapping *mapping, struct 
 enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint32_t n_threads,
                                               struct smol_error *error);
 
-/* Writes a file that appears whole or not at all: a temporary file beside it, path.tmp-XXXXXX, is
- * written, synced and renamed. mode: permission bits, e.g. 0644. Errors: IO, MEMORY; then path is
- * as it was. */
+/* Writes a file that appears whole or not at all: a temporary file beside it, NAME.tmp-XXXXXX, is
+ * written, synced and renamed.
+ *
+ * Symbolic links are followed first: the file they lead to is replaced, or created if it does not
+ * exist. A new file gets the bits of mode that the umask leaves; pass 0666, or 0600 for secrets. A
+ * file that is replaced keeps its mode, and its owner and group as far as the process may set them;
+ * set-id bits go, and if the group cannot be kept, the new one gets no more rights than others
+ * have. A mode with no bits for group and others is set whatever was there. Other hard links keep
+ * the old contents; access control lists and extended attributes are lost. A file that the process
+ * may not write to is not replaced, even where its folder would allow that.
+ *
+ * Pipes, character devices, and what /dev/stdout and /dev/fd/N stand for are written to as bytes
+ * are appended, and cannot be rewritten. Block devices, sockets and directories are refused.
+ *
+ * Errors: IO, MEMORY; a file at path is then as it was. */
 struct smol_writer;
 enum smol_status smol_write_file(const char *path, const void *bytes, size_t size_bytes,
                                  unsigned mode, struct smol_error *error);
@@ -55,12 +73,15 @@ enum smol_status smol_writer_open(struct smol_writer **writer, const char *path,
                                   struct smol_error *error);
 enum smol_status smol_writer_append(struct smol_writer *writer, const void *bytes,
                                     size_t size_bytes, struct smol_error *error);
-/* Replaces bytes already appended, from offset on. */
+/* Replaces bytes already appended, from offset on; in files only. */
 enum smol_status smol_writer_rewrite(struct smol_writer *writer, uint64_t offset, const void *bytes,
                                      size_t size_bytes, struct smol_error *error);
 enum smol_status smol_writer_commit(struct smol_writer *writer, struct smol_error *error);
 /* Accepts NULL. */
 void smol_writer_abort(struct smol_writer *writer);
+/* Whether smol_writer_open would succeed, as far as can be told beforehand; if is_file, also
+ * whether path is, or would be, a regular file. Writes nothing. */
+enum smol_status smol_writer_check(const char *path, bool is_file, struct smol_error *error);
 
 /* Removes the temporary files that writers of path left behind when they were killed; those that
  * another process is still writing are locked, and stay. Not to be called while this process writes

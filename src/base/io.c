@@ -1,21 +1,21 @@
-/* The one file of the library that touches the file system: maps files, writes them whole or not at
- * all. */
+/* Files and streams as bytes. With io_target.c and io_write.c all of the library that touches the
+ * file system. */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "base/error.h"
+#include "base/io_target.h"
 
 #include <smol/io.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* strerror would be shorter, and need not be thread-safe. */
-static enum smol_status io_error(struct smol_error *error, const char *what)
+enum smol_status smol_io_error(struct smol_error *error, const char *what)
 {
     const int number = errno;
     char why[128];
@@ -35,47 +35,111 @@ static void keep_identity(struct smol_mapping *m, const struct stat *s)
     m->identity[5] = (uint64_t)s->st_ctim.tv_nsec;
 }
 
+static const uint8_t nothing[1];
+
+/* A regular file, in place. */
+static enum smol_status map_file(struct smol_span *bytes, int fd, const struct stat *s,
+                                 struct smol_error *error)
+{
+    void *p;
+
+    if ((uint64_t)(size_t)s->st_size != (uint64_t)s->st_size)
+        return smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "too large to map on this machine");
+    p = mmap(NULL, (size_t)s->st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED)
+        return smol_io_error(error, "map");
+    *bytes = (struct smol_span){p, (size_t)s->st_size};
+    return SMOL_OK;
+}
+
+/* New pages that begin with the contents of old, which are freed; NULL if out of memory. */
+static uint8_t *larger(uint8_t *old, size_t old_bytes, size_t size_bytes)
+{
+    void *p = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        p = NULL;
+    if (p && old_bytes)
+        memcpy(p, old, old_bytes);
+    if (old_bytes)
+        munmap(old, old_bytes);
+    return p;
+}
+
+/* Gives back the pages behind the first n bytes. */
+static void trim(uint8_t *pages, size_t n, size_t size_bytes)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), kept = (n + page - 1) / page * page;
+
+    if (kept < size_bytes)
+        munmap(pages + kept, size_bytes - kept);
+}
+
+/* Reads a pipe or device to its end; and regular files that seem empty, as those in /proc do. */
+static enum smol_status read_stream(struct smol_span *bytes, int fd, struct smol_error *error)
+{
+    size_t n = 0, capacity = (size_t)1 << 16;
+    uint8_t *pages = larger(NULL, 0, capacity);
+    ssize_t got = 1;
+
+    while (pages && got != 0) {
+        if (n == capacity && capacity < SMOL_STREAM_BYTES) {
+            pages = larger(pages, capacity, 2 * capacity);
+            capacity *= 2;
+            continue;
+        }
+        got = n < capacity ? read(fd, pages + n, capacity - n) : read(fd, &(uint8_t){0}, 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 || (got > 0 && n == capacity)) {
+            const enum smol_status status = got < 0
+                                                ? smol_io_error(error, "read")
+                                                : smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET,
+                                                            "over 1 GiB, and not a regular file");
+            munmap(pages, capacity);
+            return status;
+        }
+        n += (size_t)got;
+    }
+    if (!pages)
+        return smol_fail_memory(error);
+    trim(pages, n, capacity);
+    *bytes = (struct smol_span){n ? pages : nothing, n};
+    return SMOL_OK;
+}
+
 enum smol_status smol_mapping_open(struct smol_mapping *mapping, const char *path,
                                    struct smol_error *error)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     enum smol_status status;
+    struct smol_span bytes;
     struct stat s;
-    void *p;
 
     if (fd < 0)
-        return io_error(error, "open");
-    if (fstat(fd, &s) != 0) {
-        status = io_error(error, "examine");
-        goto fail;
+        return smol_io_error(error, "open");
+    if (fstat(fd, &s) != 0)
+        status = smol_io_error(error, "examine");
+    else if (S_ISREG(s.st_mode) && s.st_size > 0)
+        status = map_file(&bytes, fd, &s, error);
+    else
+        status = read_stream(&bytes, fd, error);
+    if (status) {
+        close(fd);
+        return status;
     }
-    if (!S_ISREG(s.st_mode) || s.st_size == 0) {
-        status = smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "not a regular file with contents");
-        goto fail;
-    }
-    if ((uint64_t)(size_t)s.st_size != (uint64_t)s.st_size) {
-        status = smol_fail(error, SMOL_E_IO, SMOL_NO_OFFSET, "too large to map on this machine");
-        goto fail;
-    }
-    p = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (p == MAP_FAILED) {
-        status = io_error(error, "map");
-        goto fail;
-    }
-    mapping->bytes = (struct smol_span){p, (size_t)s.st_size};
+    mapping->bytes = bytes;
     mapping->fd = fd;
     keep_identity(mapping, &s);
     return SMOL_OK;
-fail:
-    close(fd);
-    return status;
 }
 
 void smol_mapping_close(struct smol_mapping *mapping)
 {
     if (mapping->fd < 0)
         return;
-    munmap((void *)(uintptr_t)mapping->bytes.data, mapping->bytes.size_bytes);
+    if (mapping->bytes.size_bytes)
+        munmap((void *)(uintptr_t)mapping->bytes.data, mapping->bytes.size_bytes);
     close(mapping->fd);
     mapping->fd = -1;
     mapping->bytes = (struct smol_span){NULL, 0};
@@ -96,213 +160,12 @@ enum smol_status smol_mapping_check(const struct smol_mapping *mapping, struct s
     struct stat s;
 
     if (fstat(mapping->fd, &s) != 0)
-        return io_error(error, "examine");
+        return smol_io_error(error, "examine");
+    if (!S_ISREG(s.st_mode)) /* a copy of it is used */
+        return SMOL_OK;
     keep_identity(&now, &s);
     if (!same_file(now.identity, mapping->identity))
         return smol_fail(error, SMOL_E_CHANGED, SMOL_NO_OFFSET,
                          "the file changed while it was in use");
     return SMOL_OK;
-}
-
-#define TEMPORARY ".tmp-"
-
-struct smol_writer {
-    int fd;
-    char *path, *temporary;
-};
-
-static void writer_free(struct smol_writer *w)
-{
-    if (w->fd >= 0)
-        close(w->fd);
-    free(w->path);
-    free(w->temporary);
-    free(w);
-}
-
-/* path.tmp-XXXXXX beside path, so that the rename stays within one file system. The lock ends with
- * the process, however that ends; where there are no locks, leftover files stay. */
-static enum smol_status open_temporary(struct smol_writer *w, const char *path, unsigned mode,
-                                       struct smol_error *error)
-{
-    static const char suffix[] = TEMPORARY "XXXXXX";
-    const struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    const size_t n = strlen(path);
-
-    w->path = malloc(n + 1);
-    w->temporary = malloc(n + sizeof suffix);
-    if (!w->path || !w->temporary)
-        return smol_fail_memory(error);
-    memcpy(w->path, path, n + 1);
-    memcpy(w->temporary, path, n);
-    memcpy(w->temporary + n, suffix, sizeof suffix);
-    w->fd = mkstemp(w->temporary);
-    if (w->fd < 0)
-        return io_error(error, "create a temporary file beside it");
-    fcntl(w->fd, F_SETLK, &lock);
-    if (fchmod(w->fd, (mode_t)mode) != 0) {
-        const enum smol_status status = io_error(error, "set the mode");
-        unlink(w->temporary);
-        return status;
-    }
-    return SMOL_OK;
-}
-
-enum smol_status smol_writer_open(struct smol_writer **writer, const char *path, unsigned mode,
-                                  struct smol_error *error)
-{
-    struct smol_writer *w = calloc(1, sizeof *w);
-    enum smol_status status;
-
-    if (!w)
-        return smol_fail_memory(error);
-    w->fd = -1;
-    status = open_temporary(w, path, mode, error);
-    if (status) {
-        writer_free(w);
-        return status;
-    }
-    *writer = w;
-    return SMOL_OK;
-}
-
-enum smol_status smol_writer_append(struct smol_writer *writer, const void *bytes,
-                                    size_t size_bytes, struct smol_error *error)
-{
-    const uint8_t *p = bytes;
-
-    while (size_bytes > 0) {
-        const ssize_t n = write(writer->fd, p, size_bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return io_error(error, "write");
-        p += n;
-        size_bytes -= (size_t)n;
-    }
-    return SMOL_OK;
-}
-
-enum smol_status smol_writer_rewrite(struct smol_writer *writer, uint64_t offset, const void *bytes,
-                                     size_t size_bytes, struct smol_error *error)
-{
-    const uint8_t *p = bytes;
-
-    while (size_bytes > 0) {
-        const ssize_t n = pwrite(writer->fd, p, size_bytes, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return io_error(error, "write");
-        p += n;
-        offset += (uint64_t)n;
-        size_bytes -= (size_t)n;
-    }
-    return SMOL_OK;
-}
-
-/* The folder of path, to be freed; NULL if out of memory. */
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const size_t n = !slash || slash == path ? 1 : (size_t)(slash - path);
-    char *folder = malloc(n + 1);
-
-    if (!folder)
-        return NULL;
-    memcpy(folder, slash ? path : ".", n);
-    folder[n] = '\0';
-    return folder;
-}
-
-/* The directory stores the rename. Some file systems cannot sync a directory, which is no
- * failure. */
-static void sync_directory(const char *path)
-{
-    char *directory = folder_of(path);
-    int fd;
-
-    if (!directory)
-        return;
-    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(directory);
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
-}
-
-/* A temporary file whose writer lives is locked. */
-static void remove_leftover(int folder, const char *name)
-{
-    const struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    const int fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-    if (fd < 0)
-        return;
-    if (fcntl(fd, F_SETLK, &lock) == 0)
-        unlinkat(folder, name, 0);
-    close(fd);
-}
-
-void smol_remove_leftovers(const char *path)
-{
-    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
-    const size_t n = strlen(base), n_suffix = sizeof TEMPORARY - 1;
-    char *folder = folder_of(path);
-    DIR *directory = folder ? opendir(folder) : NULL;
-    const struct dirent *entry;
-
-    free(folder);
-    if (!directory)
-        return;
-    while ((entry = readdir(directory)))
-        if (strlen(entry->d_name) == n + n_suffix + 6 && memcmp(entry->d_name, base, n) == 0 &&
-            memcmp(entry->d_name + n, TEMPORARY, n_suffix) == 0)
-            remove_leftover(dirfd(directory), entry->d_name);
-    closedir(directory);
-}
-
-enum smol_status smol_writer_commit(struct smol_writer *writer, struct smol_error *error)
-{
-    enum smol_status status = SMOL_OK;
-    const int fd = writer->fd;
-
-    writer->fd = -1;
-    if (fsync(fd) != 0)
-        status = io_error(error, "sync");
-    if (close(fd) != 0 && !status)
-        status = io_error(error, "close");
-    if (!status && rename(writer->temporary, writer->path) != 0)
-        status = io_error(error, "rename the temporary file to it");
-    if (status)
-        unlink(writer->temporary);
-    else
-        sync_directory(writer->path);
-    writer_free(writer);
-    return status;
-}
-
-void smol_writer_abort(struct smol_writer *writer)
-{
-    if (!writer)
-        return;
-    unlink(writer->temporary);
-    writer_free(writer);
-}
-
-enum smol_status smol_write_file(const char *path, const void *bytes, size_t size_bytes,
-                                 unsigned mode, struct smol_error *error)
-{
-    struct smol_writer *w;
-    enum smol_status status = smol_writer_open(&w, path, mode, error);
-
-    if (status)
-        return status;
-    status = smol_writer_append(w, bytes, size_bytes, error);
-    if (status) {
-        smol_writer_abort(w);
-        return status;
-    }
-    return smol_writer_commit(w, error);
 }

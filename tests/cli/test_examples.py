@@ -151,7 +151,7 @@ def test_status(folder):
     assert out[:len(good_files())] == ['%s: SMOL_OK' % p for p in good_files()]
     for path, line in zip(bad, out[len(good_files()):]):
         assert line.startswith('%s: %s at byte %s: ' % (path, *path.name.split('.')[:2])), line
-    assert out[-1] == '%s: SMOL_E_IO: not a regular file with contents' % folder and len(out) == len(good_files()) + len(bad) + 1
+    assert out[-1] == '%s: SMOL_E_IO: cannot read: Is a directory' % folder and len(out) == len(good_files()) + len(bad) + 1
     example('status', *good_files())
 
 

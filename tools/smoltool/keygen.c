@@ -71,13 +71,20 @@ static int write_keys(const struct key_options *o, const struct smol_secret_key 
     return code;
 }
 
-static int refuse_existing(const struct key_options *o)
+/* Both before anything is written: one key is of no use without the other. */
+static int check_places(const struct key_options *o)
 {
     const char *paths[2] = {o->secret_path, o->public_path};
+    struct smol_error error;
 
-    for (int i = 0; i < 2 && !o->force; i++)
-        if (access(paths[i], F_OK) == 0)
+    if (strcmp(o->secret_path, o->public_path) == 0)
+        return cli_usage_error("--public, --secret", "must be two files");
+    for (int i = 0; i < 2; i++) {
+        if (!o->force && access(paths[i], F_OK) == 0)
             return cli_fail(paths[i], "exists; --force replaces it");
+        if (smol_writer_check(paths[i], false, &error))
+            return cli_complain(paths[i], &error);
+    }
     return 0;
 }
 
@@ -86,7 +93,7 @@ static int keygen(const struct key_options *o)
     char password[KEY_FILE_MAX_PASSWORD];
     struct smol_secret_key secret;
     struct smol_error error;
-    int code = refuse_existing(o);
+    int code = check_places(o);
 
     if (code == 0 && !o->no_password)
         code = new_password(password, o);

@@ -90,7 +90,7 @@ enum smol_status smol_corpus_writer_open(struct smol_corpus_writer **writer,
     else
         status = smol_encoder_create(&w->encoder, tokenizer, error);
     if (status == SMOL_OK && path)
-        status = smol_writer_open(&w->file, path, 0644, error);
+        status = smol_writer_open(&w->file, path, 0666, error);
     if (status == SMOL_OK) {
         XXH3_64bits_reset(w->checksum);
         crypto_generichash_init(&w->text_hash, NULL, 0, SMOL_TEXT_HASH_BYTES);

@@ -154,9 +154,12 @@ def test_keys(folder):
 
 
 def test_history(folder):
-    """The arrow brings back a line of the program before; another folder, by XDG_STATE_HOME; none at all."""
+    """The arrow brings back a line of the program before; another folder, by XDG_STATE_HOME, and a link there; none at all."""
     m = model(folder, '--context', '200')
     state = folder / 'state'
+    (state / 'smol').mkdir(parents=True)
+    (folder / 'kept').write_bytes(b'')
+    (state / 'smol/history').symlink_to(folder / 'kept')
     for typed in (b'first \xc3\xa9\n', b'\x1b[A\n'):
         t = Terminal(folder, m, '-i', '-n', '3', '--json', XDG_STATE_HOME=str(state))
         t.ready()
@@ -166,7 +169,8 @@ def test_history(folder):
         t.ready()
         t.keys(b'\x04')
         assert t.end() == 0
-    assert (state / 'smol/history').exists() and not (folder / '.local').exists()
+    assert (state / 'smol/history').is_symlink() and not (folder / '.local').exists()
+    assert b'first' in (folder / 'kept').read_bytes() and (folder / 'kept').stat().st_mode & 0o777 == 0o600
     (folder / 'file').write_text('')
     t = Terminal(folder, m, '-i', '-n', '3', '--json', XDG_STATE_HOME=str(folder / 'file'))
     t.ready()

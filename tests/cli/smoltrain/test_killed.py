@@ -201,10 +201,10 @@ def test_no_room_for_the_model(folder):
         time.sleep(0.001)
     out.mkdir()
     message = process.communicate(timeout=250)[1]
-    assert process.returncode == 1 and 'm.smol: cannot rename' in message and 'step 400 is whole' in message, message
+    assert process.returncode == 1 and 'm.smol: cannot write: it is a directory' in message and 'step 400 is whole' in message, message
     assert leftovers(folder) == [] and checkpoint_step(folder / 'm.ckpt') == 400
     message = run(folder, '-o', out, '--resume', code=1)
-    assert 'm.smol: Is a directory' in message, message
+    assert 'm.smol: cannot write: it is a directory' in message, message
     out.rmdir()
     run(folder, '-o', out, '--resume')
     assert out.read_bytes() == (folder / 'whole.smol').read_bytes()

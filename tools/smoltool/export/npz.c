@@ -227,8 +227,10 @@ static enum smol_status write_file(const struct export_job *job, const char *pat
                                    size_t n, struct run *run)
 {
     struct target target = {.run = run};
-    enum smol_status status = cli_writer_open(&target.writer, path, run->error);
+    enum smol_status status = smol_writer_check(path, true, run->error);
 
+    if (!status)
+        status = cli_writer_open(&target.writer, path, run->error);
     if (status)
         return status;
     zip_error_init(&target.error);

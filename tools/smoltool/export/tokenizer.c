@@ -170,7 +170,7 @@ static enum smol_status put_json(const struct export_job *job, const char *name,
 {
     char *text = cli_json_text(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     char *path = cli_text("%s/%s", job->output, name);
-    enum smol_status status = path && text ? smol_write_file(path, text, strlen(text), 0644, error)
+    enum smol_status status = path && text ? smol_write_file(path, text, strlen(text), 0666, error)
                                            : cli_error_memory(error);
 
     free(path);

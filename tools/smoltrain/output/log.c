@@ -78,7 +78,7 @@ enum smol_status train_log_cut(const char *path, uint32_t step, struct smol_erro
         } else {
             kept = cut((char *)text, size, step);
             if (kept < size)
-                status = smol_write_file(path, text, kept, s.st_mode & 0777, error);
+                status = smol_write_file(path, text, kept, 0666, error);
         }
     }
     free(text);

@@ -6,12 +6,10 @@
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/output/card.h"
 
-#include <errno.h>
 #include <smol/io.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 char *train_checkpoint_path(const char *model)
@@ -23,30 +21,11 @@ char *train_checkpoint_path(const char *model)
     return cli_text("%.*s.ckpt", (int)(strlen(model) - cut), model);
 }
 
-/* Fails unless a file can be put there: its folder takes files, and it is no folder itself. */
-static int check_place(const char *path)
-{
-    struct stat s;
-    char *folder = strdup(path);
-    char *slash = folder ? strrchr(folder, '/') : NULL;
-    int code = 0;
-
-    if (!folder)
-        return cli_no_memory(path);
-    if (slash)
-        slash[slash == folder ? 1 : 0] = '\0';
-    if (access(slash ? folder : ".", W_OK | X_OK) != 0)
-        code = cli_fail_errno(slash ? folder : ".");
-    free(folder);
-    if (code == 0 && stat(path, &s) == 0 && S_ISDIR(s.st_mode))
-        return cli_fail(path, "%s", strerror(EISDIR));
-    return code;
-}
-
 int train_output_open(struct train_output *output, const struct train_args *args)
 {
     const bool tensors = cli_ends_with(args->output, ".safetensors");
     struct train_output o = {.path = args->output};
+    struct smol_error error;
     int code;
 
     if (args->options.full != tensors)
@@ -56,11 +35,16 @@ int train_output_open(struct train_output *output, const struct train_args *args
                             : "--method full has no .smol form; give it a name in .safetensors");
     if (args->options.full && args->sign_key)
         return cli_fail(args->output, "safetensors cannot hold a signature");
-    if ((code = check_place(args->output)) != 0)
-        return code;
+    if (smol_writer_check(args->output, true, &error) != SMOL_OK)
+        return cli_complain(args->output, &error);
     o.checkpoint = train_checkpoint_path(args->output);
     if (!o.checkpoint)
         return cli_no_memory(args->output);
+    if (smol_writer_check(o.checkpoint, true, &error) != SMOL_OK) {
+        code = cli_complain(o.checkpoint, &error);
+        free(o.checkpoint);
+        return code;
+    }
     if (!args->resume && access(o.checkpoint, F_OK) == 0) {
         code = cli_fail(o.checkpoint,
                         "left by a stopped training; continue with --resume, or delete it");
@@ -111,7 +95,7 @@ enum smol_status train_output_save(struct train_output *o, const struct smol_tra
 {
     struct smol_writer *writer;
     uint64_t size;
-    enum smol_status status = smol_writer_open(&writer, o->checkpoint, 0644, error);
+    enum smol_status status = smol_writer_open(&writer, o->checkpoint, 0666, error);
 
     if (status == SMOL_OK)
         status = end(writer, smol_trainer_save_to(&size, writer, trainer, error), error);
@@ -163,7 +147,7 @@ static enum smol_status write_model(struct train_output *o, const struct smol_tr
         return status;
     if (o->is_signed)
         sign(o, bytes, &size);
-    status = smol_write_file(o->path, bytes, size, 0644, error);
+    status = smol_write_file(o->path, bytes, size, 0666, error);
     if (status == SMOL_OK)
         status = smol_file_parse(&file, bytes, size, error);
     if (status == SMOL_OK) {
@@ -180,7 +164,7 @@ static enum smol_status write_safetensors(struct train_output *o,
                                           struct smol_error *error)
 {
     struct smol_writer *writer;
-    enum smol_status status = smol_writer_open(&writer, o->path, 0644, error);
+    enum smol_status status = smol_writer_open(&writer, o->path, 0666, error);
 
     if (status != SMOL_OK)
         return status;
