@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* CPU_SET and sched_getaffinity */
 #include "cli/cli.h"
 
+#include <smol/tokenizer.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <fenv.h>
@@ -12,15 +14,23 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 const char *cli_program = "smol";
 
+/* The standard output is opened for reading: printing to it is an error, as it should be, but
+ * printing nothing is not. */
 void cli_start(const char *program)
 {
+    static const int ways[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+
     cli_program = program;
     fesetenv(FE_DFL_ENV);
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", ways[fd]) != fd)
+            _exit(CLI_FAILED);
 }
 
 size_t cli_control_bytes(const void *text, size_t n)
@@ -43,6 +53,28 @@ void cli_put_escaped(FILE *stream, const char *text)
         else
             fputc(*text, stream);
     }
+}
+
+char *cli_escaped(const char *text)
+{
+    size_t left = strlen(text);
+    char *escaped = malloc(4 * left + 1), *end = escaped;
+
+    for (size_t n; escaped && left > 0; left -= n, text += n) {
+        const size_t control = cli_control_bytes(text, left);
+
+        n = smol_utf8_character((const uint8_t *)text, left);
+        if (n && !control) {
+            memcpy(end, text, n);
+            end += n;
+        } else {
+            n = 1;
+            end += sprintf(end, "\\x%02x", (unsigned char)*text);
+        }
+    }
+    if (escaped)
+        *end = '\0';
+    return escaped;
 }
 
 bool cli_has_colour(int fd)
@@ -175,14 +207,17 @@ int cli_write_file(const char *path, const void *bytes, size_t size_bytes)
 {
     struct smol_error error;
 
-    return smol_write_file(path, bytes, size_bytes, 0644, &error) ? cli_complain(path, &error) : 0;
+    return smol_write_file(path, bytes, size_bytes, 0666, &error) ? cli_complain(path, &error) : 0;
 }
 
 bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd)
 {
-    size_t n = 0, capacity = 4096;
+    size_t n = 0, capacity = 4096, most = SMOL_STREAM_BYTES;
     uint8_t *buffer = malloc(capacity);
+    struct stat s;
 
+    if (fstat(fd, &s) == 0 && S_ISREG(s.st_mode))
+        most = SIZE_MAX;
     while (buffer) {
         const ssize_t got = read(fd, buffer + n, capacity - n);
         if (got == 0) {
@@ -198,6 +233,10 @@ bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd)
         n += (size_t)got;
         if (n < capacity)
             continue;
+        if (n > most) {
+            errno = EFBIG;
+            break;
+        }
         uint8_t *larger = capacity > SIZE_MAX / 2 ? NULL : realloc(buffer, capacity *= 2);
         if (!larger)
             break;

@@ -13,8 +13,10 @@
 
 /* The program's name, in front of every message. */
 extern const char *cli_program;
-/* First thing in main: that name, and the floating-point environment that programs begin with,
- * which a library compiled with -Ofast changes when it is loaded. */
+/* First thing in main: the program's name, and what a program may expect. Standard descriptors that
+ * are closed are opened on /dev/null, so that no file gets their numbers: standard input is then
+ * empty, messages go nowhere, and printing fails, as it would have. The floating-point environment
+ * is as programs begin with it, which a library compiled with -Ofast changes when it is loaded. */
 void cli_start(const char *program);
 
 /* "program: path: byte 132: text", one line on stderr, control characters escaped; path may be
@@ -40,6 +42,9 @@ size_t cli_control_bytes(const void *text, size_t n);
 /* A name, or text from a file, with nothing that would control a terminal: control characters as
  * \x1b, those beyond ASCII as \u009b. */
 void cli_put_escaped(FILE *stream, const char *text);
+/* The same as one line of UTF-8: other bytes are escaped too, as \xff. To be freed; NULL if out of
+ * memory. */
+char *cli_escaped(const char *text);
 
 /* Whether a stream is a terminal whose user wants colour: NO_COLOR and TERM=dumb say no. */
 bool cli_has_colour(int fd);
@@ -99,8 +104,9 @@ int cli_parse_isa(enum smol_isa *isa, const char *word);
 
 /* A whole file of these bytes. 0, or CLI_FAILED after a message. */
 int cli_write_file(const char *path, const void *bytes, size_t size_bytes);
-/* All of a stream, to the end, with a zero behind it that does not count. false if it cannot be
- * read or memory is out. Free *bytes. */
+/* All of a stream, to the end, with a zero behind it that does not count. false with errno if it
+ * cannot be read, memory is out, or what is no regular file has over SMOL_STREAM_BYTES. Free
+ * *bytes. */
 bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd);
 /* The same of a file. 0, or CLI_FAILED after a message. */
 int cli_read_file(uint8_t **bytes, size_t *size_bytes, const char *path);
