@@ -67,11 +67,16 @@ static int sign_model(const struct sign_options *o, const char *path)
 
 /* ---- beside the file ---- */
 
-/* As minisign's own: when, which file, and that its hash was signed. For free(); NULL if memory is
- * out. */
+/* As minisign's own: when, which file, its name escaped, and that its hash was signed. For free();
+ * NULL if memory is out. */
 static char *default_comment(const char *path)
 {
-    return cli_text("timestamp:%lld\tfile:%s\thashed", (long long)time(NULL), cli_base_name(path));
+    char *name = cli_escaped(cli_base_name(path));
+    char *comment =
+        name ? cli_text("timestamp:%lld\tfile:%s\thashed", (long long)time(NULL), name) : NULL;
+
+    free(name);
+    return comment;
 }
 
 static int write_detached(const char *output, const struct sign_options *o,

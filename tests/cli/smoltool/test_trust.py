@@ -22,6 +22,13 @@ def refused(path, public, *more, says=b''):
     return done
 
 
+def run_bytes(*words):
+    """A command of smoltool whose arguments need not be UTF-8."""
+    done = subprocess.run([smoltool, *(w if isinstance(w, bytes) else str(w) for w in words)], capture_output=True, timeout=60)
+    assert done.returncode == 0, (words, done)
+    return done
+
+
 def random_files(folder, n):
     """Contents and names of all kinds; half of them models."""
     chance = random.Random(12)
@@ -71,11 +78,23 @@ def test_longest_comments(folder):
         assert done.returncode == 2 and done.stderr.startswith(b'smoltool sign: --'), done
     assert (folder / 'f.minisig').read_bytes() == before
     tool('sign', '--key', folder / 'a.key', '-t', 'x', folder / 'f', code=2)
-    name = 'a\nb'
-    (folder / name).write_bytes(b'f')
-    assert b'trusted comment' in tool('sign', '--detached', '--key', folder / 'a.key', folder / name, code=1).stderr
-    tool('sign', '--detached', '--key', folder / 'a.key', '-t', 'a name that cannot be shown', folder / name)
-    tool('verify', '--pubkey', folder / 'a.pub', folder / name)
+
+
+def test_any_name_can_be_signed(folder):
+    """Names in the comment are one line of UTF-8 that can be shown, which minisign reads."""
+    keys(folder, 'a')
+    long = b'\xff' * 240
+    for name, shown in ((b'a\nb', b'a\\x0ab'), (b'a\xff', b'a\\xff'), (b'a\tb', b'a\\x09b'), (b'\x1b[31m', b'\\x1b[31m'),
+                        (b'\xc2\x9b1m', b'\\xc2\\x9b1m'), (b'\xed\xa0\x80', b'\\xed\\xa0\\x80'), (b'\xc3', b'\\xc3'),
+                        ('ä€😀 %s'.encode(), 'ä€😀 %s'.encode()), (long, b'\\xff' * 240)):
+        path = os.fsencode(folder) + b'/' + name
+        with open(path, 'wb') as file:
+            file.write(b'f')
+        run_bytes('sign', '--detached', '--key', folder / 'a.key', path)
+        assert b'\tfile:' + shown + b'\t' in run_bytes('verify', '--pubkey', folder / 'a.pub', path).stdout, name
+        if has_minisign:
+            out = subprocess.run(['minisign', '-V', '-p', str(folder / 'a.pub'), '-m', path], capture_output=True, timeout=60)
+            assert out.returncode == 0 and shown in out.stdout, out
 
 
 def test_odd_names(folder):

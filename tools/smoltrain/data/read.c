@@ -33,11 +33,13 @@ static enum smol_status read_gz(size_t *n, struct stream *s, char block[BLOCK_BY
 {
     const int got = gzread(s->gz, block, BLOCK_BYTES);
     int code = Z_OK;
-    const char *why = gzerror(s->gz, &code);
+    const char *why = gzerror(s->gz, &code), *name = strstr(why, ">: "); /* "<fd:3>: why" */
 
     if (got < 0 || (got == 0 && code != Z_OK)) /* for a file cut short it says so at the end only */
         return train_texts_fail(&s->texts, SMOL_E_IO, "cannot decompress: %s",
-                                code == Z_ERRNO ? strerror(errno) : why);
+                                code == Z_ERRNO ? strerror(errno)
+                                : name          ? name + 3
+                                                : why);
     if (gzdirect(s->gz) != 0)
         return train_texts_fail(&s->texts, SMOL_E_IO, "not in gzip format");
     *n = (size_t)got;
