@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 
 #include <signal.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -130,6 +131,20 @@ void cli_unmap(struct smol_mapping *mapping)
     smol_mapping_close(mapping);
 }
 
+enum smol_status cli_check_model(struct smol_file *file, struct smol_span bytes, uint32_t n_threads,
+                                 struct smol_error *error)
+{
+    enum smol_status status;
+
+    if (sodium_init() < 0)
+        return cli_error(error, SMOL_E_IO, "libsodium cannot start");
+    if ((status = smol_file_parse(file, bytes.data, bytes.size_bytes, error)) ||
+        (status = smol_file_check_tokens(file, error)) ||
+        (status = smol_file_check_hash_threads(file, n_threads, error)))
+        return status;
+    return file->is_signed ? smol_file_check_signature(file, error) : SMOL_OK;
+}
+
 int cli_check_unchanged(const struct smol_mapping *mapping, const char *path)
 {
     struct smol_error error;
@@ -140,7 +155,7 @@ int cli_check_unchanged(const struct smol_mapping *mapping, const char *path)
 enum smol_status cli_writer_open(struct smol_writer **writer, const char *path,
                                  struct smol_error *error)
 {
-    const enum smol_status status = smol_writer_open(writer, path, 0644, error);
+    const enum smol_status status = smol_writer_open(writer, path, 0666, error);
 
     atomic_store(&output, status ? NULL : path);
     return status;

@@ -12,6 +12,10 @@ enum smol_status cli_open(struct smol_mapping *mapping, struct smol_file *file, 
                           uint32_t n_threads, struct smol_error *error);
 void cli_unmap(struct smol_mapping *mapping);
 
+/* The checks of cli_open, for bytes that are mapped already: a pipe can be read only once. */
+enum smol_status cli_check_model(struct smol_file *file, struct smol_span bytes, uint32_t n_threads,
+                                 struct smol_error *error);
+
 /* Checks that nobody has written into the file since it was mapped, so that what was verified is
  * what was used. 0, or CLI_FAILED after a message. */
 int cli_check_unchanged(const struct smol_mapping *mapping, const char *path);

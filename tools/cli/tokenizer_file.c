@@ -19,11 +19,10 @@ enum smol_status tokenizer_open(struct smol_mapping *mapping, struct smol_file *
 
     if (status)
         return status;
-    if (tokenizer_is_model(m.bytes)) {
-        cli_unmap(&m);
-        return cli_open(mapping, file, path, cli_cores(), error);
-    }
-    status = smol_tokenizer_parse(file, m.bytes.data, m.bytes.size_bytes, error);
+    if (tokenizer_is_model(m.bytes))
+        status = cli_check_model(file, m.bytes, cli_cores(), error);
+    else
+        status = smol_tokenizer_parse(file, m.bytes.data, m.bytes.size_bytes, error);
     if (status)
         cli_unmap(&m);
     else

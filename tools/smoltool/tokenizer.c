@@ -28,7 +28,7 @@ static int save(const struct tokenizer_options *o, const uint8_t *bytes, size_t 
     char size[32];
 
     if (smol_tokenizer_parse(&made, bytes, size_bytes, &error) ||
-        smol_write_file(o->output, bytes, size_bytes, 0644, &error))
+        smol_write_file(o->output, bytes, size_bytes, 0666, &error))
         return cli_complain(o->output, &error);
     fprintf(stderr, "%s: %u tokens, %u merges, %s\n", o->output, (unsigned)made.config.vocab,
             (unsigned)smol_tokenizer_merge_count(&made), cli_size(size, size_bytes));
@@ -38,17 +38,15 @@ static int save(const struct tokenizer_options *o, const uint8_t *bytes, size_t 
 /* ---- import ---- */
 
 /* A model's own. */
-static int extract(uint8_t **bytes, size_t *size_bytes, const char *path)
+static int extract(uint8_t **bytes, size_t *size_bytes, const struct import_source *source)
 {
-    struct smol_mapping mapping;
+    const char *path = source->path;
     struct smol_file file;
     struct smol_error error;
-    enum smol_status status;
+    enum smol_status status = cli_check_model(&file, source->bytes, cli_cores(), &error);
 
-    if (cli_open(&mapping, &file, path, cli_cores(), &error))
-        return cli_complain(path, &error);
-    status = smol_tokenizer_extract(bytes, size_bytes, &file, &error);
-    cli_unmap(&mapping);
+    if (!status)
+        status = smol_tokenizer_extract(bytes, size_bytes, &file, &error);
     return status ? cli_complain(path, &error) : 0;
 }
 
@@ -67,9 +65,12 @@ static int import(const struct tokenizer_options *o)
         else
             sources[n] = (struct import_source){o->files[n], mappings[n].bytes};
     }
+    for (size_t i = 0; i < n && code == 0; i++)
+        if (sources[i].bytes.size_bytes == 0)
+            code = cli_fail(sources[i].path, "is empty");
     if (code == 0)
         code = n == 1 && tokenizer_is_model(sources[0].bytes)
-                   ? extract(&bytes, &size, o->files[0])
+                   ? extract(&bytes, &size, &sources[0])
                    : import_tokenizer(&bytes, &size, &sources[0], n == 2 ? &sources[1] : NULL);
     while (n > 0)
         cli_unmap(&mappings[--n]);
@@ -123,6 +124,8 @@ static int add_text(struct smol_bpe_trainer *trainer, const char *path, const st
                     cli_size(all, text.bytes.size_bytes));
         status = smol_bpe_add(trainer, text.bytes.data + at, n, &error);
     }
+    if (!status && text.bytes.size_bytes == 0)
+        status = cli_error(&error, SMOL_E_TEXT, "holds no text");
     if (!status)
         status = smol_mapping_check(&text, &error);
     cli_unmap(&text);
@@ -225,7 +228,7 @@ static uint8_t *read_input(size_t *size, const char *path)
     uint8_t *text = NULL;
 
     if (fd < 0 || !cli_read_all(&text, size, fd))
-        cli_fail(path, "cannot be read");
+        cli_fail_errno(path ? path : "standard input");
     if (path && fd >= 0)
         close(fd);
     return text;

@@ -5,7 +5,6 @@
 #include "cli/trust.h"
 #include "smoltool/smoltool.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,22 +26,6 @@ struct verdict {
 
 /* ---- the checks, over one mapping ---- */
 
-static enum smol_status check_model(struct smol_file *file, const struct smol_span *bytes,
-                                    struct smol_error *error)
-{
-    enum smol_status status;
-
-    if (sodium_init() < 0) {
-        *error = (struct smol_error){SMOL_E_IO, SMOL_NO_OFFSET, "libsodium cannot start"};
-        return SMOL_E_IO;
-    }
-    if ((status = smol_file_parse(file, bytes->data, bytes->size_bytes, error)) ||
-        (status = smol_file_check_tokens(file, error)) ||
-        (status = smol_file_check_hash_threads(file, cli_cores(), error)))
-        return status;
-    return file->is_signed ? smol_file_check_signature(file, error) : SMOL_OK;
-}
-
 static bool is_there(const char *path) { return path && access(path, F_OK) == 0; }
 
 /* Any file may be signed beside itself, and then need be no model. */
@@ -53,13 +36,13 @@ static enum smol_status check_bytes(struct verdict *v, char **blamed,
 {
     char *beside = trust_signature_path(path);
     const bool is_signed_beside = o->signature || is_there(beside);
-    enum smol_status status = check_model(&v->file, &bytes, error);
+    enum smol_status status = cli_check_model(&v->file, bytes, cli_cores(), error);
     struct trust_subject subject = {.path = path, .bytes = bytes, .signature_path = o->signature};
 
     v->is_model = status == SMOL_OK;
     v->is_demanded = trust->n_keys > 0;
     subject.model = v->is_model ? &v->file : NULL;
-    if (status == SMOL_E_MAGIC && v->is_demanded && is_signed_beside)
+    if ((status == SMOL_E_MAGIC || bytes.size_bytes == 0) && v->is_demanded && is_signed_beside)
         status = SMOL_OK;
     if (status)
         *blamed = strdup(path);

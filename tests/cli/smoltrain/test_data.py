@@ -201,7 +201,7 @@ def test_a_cache_is_made_again_when_it_does_not_fit(folder):
     path.write_bytes(good[:-1])
     again('ends before')
     path.write_bytes(b'')
-    again('contents')
+    again('shorter than a header')
     os.utime(folder / 'text', ns=(5, 5))
     again('has changed')
     (folder / 'text').write_bytes((folder / 'text').read_bytes() + b'more')

@@ -45,6 +45,8 @@ static int add_sources(struct job *job, char *const *paths, bool validation)
             return cli_complain(*paths, &error);
         s->validation = validation;
         s->name = realpath(*paths, NULL);
+        if (!s->name && errno == ENOENT) /* it was there a moment ago: a pipe of the shell's */
+            return cli_fail(*paths, "has no name by which --cache could find it again");
         if (!s->name)
             return cli_fail_errno(*paths);
         job->n++;
