@@ -298,10 +298,7 @@ enum smol_status smol_config_check(const struct smol_config *config, struct smol
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    if (status == SMOL_OK)
-        status = check(config, error);
-    smol_fpenv_restore(&host);
-    return status;
+    return smol_fpenv_end(&host, status ? status : check(config, error));
 }
 
 /* Where a scheme is among the new ones, adding it if need be. */

@@ -254,10 +254,7 @@ static enum smol_status read_contents(struct smol_file *f, const struct places *
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    if (status == SMOL_OK)
-        status = check_contents(f, p, b, error);
-    smol_fpenv_restore(&host);
-    return status;
+    return smol_fpenv_end(&host, status ? status : check_contents(f, p, b, error));
 }
 
 enum smol_status smol_file_parse(struct smol_file *file, const uint8_t *bytes, size_t size_bytes,

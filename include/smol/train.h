@@ -183,14 +183,10 @@ enum smol_status smol_trainer_model(uint8_t **bytes, size_t *size_bytes,
                                     const struct smol_trainer *trainer, const char *card,
                                     size_t card_bytes, struct smol_error *error);
 
-/* Its weights as safetensors with Hugging Face's names and shapes, biases zero if it has none; for
- * `full` only. card: put into the metadata as "smol.card" if not NULL. *bytes is to be released
- * with free(). */
-enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
-                                          const struct smol_trainer *trainer, const char *card,
-                                          struct smol_error *error);
-/* The same appended to a writer, a piece of a tensor at a time, so that it does not take as much
- * memory as the file. Errors: IO too; the writer must then be aborted. */
+/* Its weights as safetensors with Hugging Face's names and shapes, biases zero if it has none, for
+ * `full` only; appended to a writer, a piece of a tensor at a time, so that it does not take as
+ * much memory as the file. card: put into the metadata as "smol.card" if not NULL. Errors: IO too;
+ * the writer must then be aborted. */
 enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_writer *writer,
                                              const struct smol_trainer *trainer, const char *card,
                                              struct smol_error *error);

@@ -69,8 +69,6 @@ enum smol_status smol_model_score(struct smol_score *score, const struct smol_mo
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    if (status == SMOL_OK)
-        status = score_text(score, model, session, text, size_bytes, error);
-    smol_fpenv_restore(&host);
-    return status;
+    return smol_fpenv_end(
+        &host, status ? status : score_text(score, model, session, text, size_bytes, error));
 }

@@ -6,6 +6,7 @@
 
 #include <float.h>
 #include <smol/status.h>
+#include <stddef.h>
 
 #if FLT_EVAL_METHOD != 0
 #error                                                                                             \
@@ -25,5 +26,22 @@ struct smol_fpenv {
  * find another one; then too what is computed is defined, and *host is for smol_fpenv_restore(). */
 enum smol_status smol_fpenv_set(struct smol_fpenv *host, struct smol_error *error);
 void smol_fpenv_restore(const struct smol_fpenv *host);
+
+/* Restores, once status is known. */
+static inline enum smol_status smol_fpenv_end(const struct smol_fpenv *host,
+                                              enum smol_status status)
+{
+    smol_fpenv_restore(host);
+    return status;
+}
+
+/* Runs a statement in that environment, where it can be set. */
+#define SMOL_IN_FPENV(statement)                                                                   \
+    do {                                                                                           \
+        struct smol_fpenv smol_host;                                                               \
+        smol_fpenv_set(&smol_host, NULL);                                                          \
+        statement;                                                                                 \
+        smol_fpenv_restore(&smol_host);                                                            \
+    } while (0)
 
 #endif

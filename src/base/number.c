@@ -137,12 +137,9 @@ float smol_f32_to_q8(uint8_t *dest, const float *values, size_t n)
 
 float smol_encode_q8(uint8_t *dest, const float *values, size_t n)
 {
-    struct smol_fpenv host;
     float scale;
 
-    smol_fpenv_set(&host, NULL);
-    scale = smol_f32_to_q8(dest, values, n);
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(scale = smol_f32_to_q8(dest, values, n));
     return scale;
 }
 
@@ -175,11 +172,7 @@ void smol_encode_numbers(uint8_t *dest, enum smol_dtype type, const float *value
 
 void smol_decode_numbers(float *values, enum smol_dtype type, const uint8_t *data, size_t n)
 {
-    struct smol_fpenv host;
-
-    smol_fpenv_set(&host, NULL);
-    smol_params_to_f32(values, type, data, 0, n);
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(smol_params_to_f32(values, type, data, 0, n));
 }
 
 static float f32_to_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n)
@@ -203,11 +196,8 @@ static float f32_to_q4(uint8_t *dest, uint8_t *multipliers, const float *values,
 
 float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n)
 {
-    struct smol_fpenv host;
     float scale;
 
-    smol_fpenv_set(&host, NULL);
-    scale = f32_to_q4(dest, multipliers, values, n);
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(scale = f32_to_q4(dest, multipliers, values, n));
     return scale;
 }

@@ -50,8 +50,5 @@ enum smol_status smol_array_values(float *values, const struct smol_array *array
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    if (status == SMOL_OK)
-        status = read(values, array, first, n, error);
-    smol_fpenv_restore(&host);
-    return status;
+    return smol_fpenv_end(&host, status ? status : read(values, array, first, n, error));
 }

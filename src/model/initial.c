@@ -45,12 +45,9 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
 
 uint32_t smol_sparse_numbers(double part, uint32_t cols)
 {
-    struct smol_fpenv host;
     double n;
 
-    smol_fpenv_set(&host, NULL);
-    n = part * cols + 0.5;
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(n = part * cols + 0.5);
     return n < 1 ? 1 : n < cols ? (uint32_t)n : cols;
 }
 
@@ -86,12 +83,10 @@ void smol_initial_wpe(float *values, const struct smol_config *config, double st
 void smol_initial_factor(float *values, const struct smol_config *config, uint32_t layer,
                          enum smol_slot slot, uint32_t rank)
 {
-    struct smol_fpenv host;
     uint32_t rows, cols;
 
     smol_config_shape(&rows, &cols, config, slot);
-    smol_fpenv_set(&host, NULL);
-    gauss_rows(values, config, SMOL_PURPOSE_FACTOR, smol_frozen_number(config, layer, slot), rank,
-               cols, 1.0 / sqrt((double)cols), 0, rank);
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(gauss_rows(values, config, SMOL_PURPOSE_FACTOR,
+                             smol_frozen_number(config, layer, slot), rank, cols,
+                             1.0 / sqrt((double)cols), 0, rank));
 }

@@ -30,63 +30,42 @@ void smol_primitive_stream(uint8_t *bytes, uint64_t seed, uint32_t tensor, uint3
 
 double smol_primitive_table(int16_t *table, enum smol_dist dist, const double *alpha, uint32_t d)
 {
-    struct smol_fpenv host;
     double scale;
 
-    smol_fpenv_set(&host, NULL);
-    scale = smol_frozen_table(table, dist, alpha, d);
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(scale = smol_frozen_table(table, dist, alpha, d));
     return scale;
 }
 
 float smol_primitive_exp(float x)
 {
-    struct smol_fpenv host;
-
-    smol_fpenv_set(&host, NULL);
-    smol_kernels_scalar.exp(&x, &x, 1);
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(smol_kernels_scalar.exp(&x, &x, 1));
     return x;
 }
 
 float smol_primitive_gelu(float x)
 {
-    struct smol_fpenv host;
-
-    smol_fpenv_set(&host, NULL);
-    smol_kernels_scalar.gelu(&x, 1);
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(smol_kernels_scalar.gelu(&x, 1));
     return x;
 }
 
 float smol_primitive_quantise(int16_t *X, const float *x, size_t n)
 {
-    struct smol_fpenv host;
     float t;
 
-    smol_fpenv_set(&host, NULL);
-    t = smol_kernels_scalar.quantise(X, x, n);
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(t = smol_kernels_scalar.quantise(X, x, n));
     return t;
 }
 
 void smol_primitive_layernorm(float *y, const float *x, float epsilon, size_t n)
 {
-    struct smol_fpenv host;
-
-    smol_fpenv_set(&host, NULL);
-    smol_kernels_scalar.layernorm(y, x, NULL, NULL, epsilon, n);
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(smol_kernels_scalar.layernorm(y, x, NULL, NULL, epsilon, n));
 }
 
 float smol_primitive_dot(const float *x, const float *y, size_t n)
 {
-    struct smol_fpenv host;
     float dot;
 
-    smol_fpenv_set(&host, NULL);
-    dot = smol_kernels_scalar.dot_f32((const uint8_t *)x, y, n);
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(dot = smol_kernels_scalar.dot_f32((const uint8_t *)x, y, n));
     return dot;
 }
 

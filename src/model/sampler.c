@@ -119,10 +119,7 @@ enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    if (status == SMOL_OK)
-        status = measure(size_bytes, vocab, options, error);
-    smol_fpenv_restore(&host);
-    return status;
+    return smol_fpenv_end(&host, status ? status : measure(size_bytes, vocab, options, error));
 }
 
 enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab,
@@ -302,8 +299,5 @@ enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *s, cons
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    if (status == SMOL_OK)
-        status = pick(token, s, logits, error);
-    smol_fpenv_restore(&host);
-    return status;
+    return smol_fpenv_end(&host, status ? status : pick(token, s, logits, error));
 }

@@ -245,10 +245,8 @@ enum smol_status smol_session_init(struct smol_session **session, const struct s
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    if (status == SMOL_OK)
-        status = init(session, file, options, memory, size_bytes, error);
-    smol_fpenv_restore(&host);
-    return status;
+    return smol_fpenv_end(&host, status ? status
+                                        : init(session, file, options, memory, size_bytes, error));
 }
 
 void smol_session_finish(struct smol_session *session)
@@ -330,10 +328,7 @@ static enum smol_status append(struct smol_session *s, const uint32_t *tokens, s
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    if (status == SMOL_OK)
-        status = run(s, tokens, n, scoring, error);
-    smol_fpenv_restore(&host);
-    return status;
+    return smol_fpenv_end(&host, status ? status : run(s, tokens, n, scoring, error));
 }
 
 enum smol_status smol_session_feed(struct smol_session *session, const uint32_t *tokens, size_t n,

@@ -249,8 +249,6 @@ enum smol_status smol_tensor_read(double *values, const struct smol_file *file,
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    if (status == SMOL_OK)
-        status = read(values, file, tensor, row_begin, n_rows, scratch, error);
-    smol_fpenv_restore(&host);
-    return status;
+    return smol_fpenv_end(
+        &host, status ? status : read(values, file, tensor, row_begin, n_rows, scratch, error));
 }

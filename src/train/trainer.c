@@ -49,7 +49,7 @@ void smol_trainer_enter(const struct smol_trainer *t)
     }
 }
 
-void smol_trainer_leave(const struct smol_trainer *t)
+enum smol_status smol_trainer_leave(const struct smol_trainer *t, enum smol_status status)
 {
 #pragma omp parallel num_threads((int)t->options.n_threads)
     {
@@ -58,6 +58,7 @@ void smol_trainer_leave(const struct smol_trainer *t)
             smol_fpenv_restore(&e->host);
         e->is_set = false;
     }
+    return status;
 }
 
 /* What trains and what validates. */
@@ -118,7 +119,7 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
         return smol_fail_memory(error);
     smol_trainer_enter(t);
     status = smol_net_create(&t->net, &config, &net_options, error);
-    smol_trainer_leave(t);
+    smol_trainer_leave(t, SMOL_OK);
     if (status == SMOL_OK && !take_all(t))
         status = smol_fail_memory(error);
     if (status == SMOL_OK)
@@ -178,10 +179,7 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    if (status == SMOL_OK)
-        status = create(out, options, corpus, tokenizer, error);
-    smol_fpenv_restore(&host);
-    return status;
+    return smol_fpenv_end(&host, status ? status : create(out, options, corpus, tokenizer, error));
 }
 
 void smol_trainer_destroy(struct smol_trainer *t)
@@ -307,12 +305,8 @@ static enum smol_status step(struct smol_trainer *t, struct smol_train_step *out
 enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_step *out,
                                    struct smol_error *error)
 {
-    enum smol_status status;
-
     smol_trainer_enter(t);
-    status = step(t, out, error);
-    smol_trainer_leave(t);
-    return status;
+    return smol_trainer_leave(t, step(t, out, error));
 }
 
 /* Fills the batch with windows from token *at on, until the last token; returns how many tokens
@@ -375,10 +369,6 @@ static enum smol_status evaluate(struct smol_trainer *t, struct smol_train_score
 enum smol_status smol_trainer_evaluate(struct smol_trainer *t, struct smol_train_score *out,
                                        struct smol_error *error)
 {
-    enum smol_status status;
-
     smol_trainer_enter(t);
-    status = evaluate(t, out, error);
-    smol_trainer_leave(t);
-    return status;
+    return smol_trainer_leave(t, evaluate(t, out, error));
 }

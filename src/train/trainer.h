@@ -36,9 +36,10 @@ struct smol_trainer {
 };
 
 /* Around all that computes with several threads: sets how many, of OpenMP's and OpenBLAS's, and the
- * floating-point environment of each, which may be other code's too; then gives those back. */
+ * floating-point environment of each, which may be other code's too; then gives those back, and
+ * returns status. */
 void smol_trainer_enter(const struct smol_trainer *trainer);
-void smol_trainer_leave(const struct smol_trainer *trainer);
+enum smol_status smol_trainer_leave(const struct smol_trainer *trainer, enum smol_status status);
 
 /* The factors of lr and alpha_lr at a step, counted from 0. */
 double smol_schedule(const struct smol_train_options *options, uint32_t step);

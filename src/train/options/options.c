@@ -126,10 +126,7 @@ enum smol_status smol_train_options_check(const struct smol_train_options *optio
     if (status != SMOL_OK)
         return status;
     o = *options;
-    if ((status = smol_fpenv_set(&host, error)) == SMOL_OK) {
-        smol_train_resolve(&o);
-        status = smol_train_config(&config, &o, error);
-    }
-    smol_fpenv_restore(&host);
-    return status;
+    status = smol_fpenv_set(&host, error);
+    smol_train_resolve(&o);
+    return smol_fpenv_end(&host, status ? status : smol_train_config(&config, &o, error));
 }

@@ -160,10 +160,7 @@ enum smol_status smol_train_rules(struct smol_train_options *options, const char
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    if (status == SMOL_OK)
-        status = add_rules(options, text, size_bytes, error);
-    smol_fpenv_restore(&host);
-    return status;
+    return smol_fpenv_end(&host, status ? status : add_rules(options, text, size_bytes, error));
 }
 
 /* N of "METHOD:N", as d or, of lora, as rank. */

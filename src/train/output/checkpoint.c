@@ -262,10 +262,6 @@ static enum smol_status load(struct smol_trainer *t, const uint8_t *bytes, size_
 enum smol_status smol_trainer_load(struct smol_trainer *t, const uint8_t *bytes, size_t size_bytes,
                                    struct smol_error *error)
 {
-    enum smol_status status;
-
     smol_trainer_enter(t);
-    status = load(t, bytes, size_bytes, error);
-    smol_trainer_leave(t);
-    return status;
+    return smol_trainer_leave(t, load(t, bytes, size_bytes, error));
 }

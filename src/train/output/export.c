@@ -99,9 +99,9 @@ static enum smol_status list_tensors(struct list *out, const struct smol_trainer
     return SMOL_OK;
 }
 
-static enum smol_status put_all(uint8_t **bytes, uint64_t *size_bytes, struct smol_writer *writer,
-                                const struct smol_trainer *t, const char *card,
-                                struct smol_error *error)
+static enum smol_status put(uint64_t *size_bytes, struct smol_writer *writer,
+                            const struct smol_trainer *t, const char *card,
+                            struct smol_error *error)
 {
     struct list list = {0};
     enum smol_status status = list_tensors(&list, t, error);
@@ -113,35 +113,10 @@ static enum smol_status put_all(uint8_t **bytes, uint64_t *size_bytes, struct sm
     const struct smol_safetensors_member metadata[] = {
         {"format", "pt"}, {"smol.config", config}, {"smol.card", card}};
     const struct smol_tensor_sources sources = {list.items, list.n, metadata, 3};
-    status = config ? smol_tensor_file_write(bytes, size_bytes, writer, &sources, error)
+    status = config ? smol_tensor_file_write(NULL, size_bytes, writer, &sources, error)
                     : smol_fail_memory(error);
     free(config);
     free(list.items);
-    return status;
-}
-
-static enum smol_status put(uint8_t **bytes, uint64_t *size_bytes, struct smol_writer *writer,
-                            const struct smol_trainer *t, const char *card,
-                            struct smol_error *error)
-{
-    struct smol_fpenv host;
-    enum smol_status status = smol_fpenv_set(&host, error);
-
-    if (status == SMOL_OK)
-        status = put_all(bytes, size_bytes, writer, t, card, error);
-    smol_fpenv_restore(&host);
-    return status;
-}
-
-enum smol_status smol_trainer_safetensors(uint8_t **bytes, size_t *size_bytes,
-                                          const struct smol_trainer *t, const char *card,
-                                          struct smol_error *error)
-{
-    uint64_t size;
-    const enum smol_status status = put(bytes, &size, NULL, t, card, error);
-
-    if (!status)
-        *size_bytes = (size_t)size;
     return status;
 }
 
@@ -149,5 +124,8 @@ enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_w
                                              const struct smol_trainer *t, const char *card,
                                              struct smol_error *error)
 {
-    return put(NULL, size_bytes, writer, t, card, error);
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    return smol_fpenv_end(&host, status ? status : put(size_bytes, writer, t, card, error));
 }

@@ -165,14 +165,10 @@ static enum smol_status finish(struct smol_trainer *t, struct smol_error *error)
 
 enum smol_status smol_trainer_finish(struct smol_trainer *t, struct smol_error *error)
 {
-    enum smol_status status;
-
     if (t->finished)
         return SMOL_OK;
     smol_trainer_enter(t);
-    status = finish(t, error);
-    smol_trainer_leave(t);
-    return status;
+    return smol_trainer_leave(t, finish(t, error));
 }
 
 enum smol_status smol_trainer_model(uint8_t **out, size_t *size_bytes, const struct smol_trainer *t,
