@@ -7,7 +7,7 @@
 void smol_pairs_free(struct smol_pairs *p)
 {
     for (size_t i = 0; i < p->n; i++)
-        free(p->pairs[i].words);
+        free(p->pairs[i].places);
     free(p->pairs);
     free(p->slots);
     free(p->heap);
@@ -59,7 +59,8 @@ static bool make_slots(struct smol_pairs *p)
     return true;
 }
 
-bool smol_pairs_add(struct smol_pairs *p, struct smol_merge numbers, uint32_t word, uint64_t count)
+bool smol_pairs_add(struct smol_pairs *p, struct smol_merge numbers, struct smol_place place,
+                    uint64_t count)
 {
     struct smol_pair *pair;
     size_t slot;
@@ -75,12 +76,11 @@ bool smol_pairs_add(struct smol_pairs *p, struct smol_merge numbers, uint32_t wo
     }
     pair = &p->pairs[p->slots[slot] - 1];
     pair->count += count;
-    if (pair->n_words > 0 && pair->words[pair->n_words - 1] == word)
-        return true;
-    if (!(larger = grown(pair->words, pair->n_words, &pair->capacity, sizeof *pair->words)))
+    larger = grown(pair->places, pair->n_places, &pair->capacity, sizeof *pair->places);
+    if (!larger)
         return false;
-    pair->words = larger;
-    pair->words[pair->n_words++] = word;
+    pair->places = larger;
+    pair->places[pair->n_places++] = place;
     return true;
 }
 

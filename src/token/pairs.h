@@ -5,11 +5,16 @@
 
 #include <smol/tokenizer.h>
 
+/* A byte of a word. */
+struct smol_place {
+    uint32_t word, at;
+};
+
 struct smol_pair {
     struct smol_merge numbers;
     uint64_t count;
-    uint32_t *words; /* (n_words) that it is or was in; owned */
-    size_t n_words, capacity;
+    struct smol_place *places; /* (n_places) where it begins or began, in rising order; owned */
+    size_t n_places, capacity;
 };
 
 struct smol_pairs {
@@ -26,8 +31,9 @@ struct smol_pairs {
 
 void smol_pairs_free(struct smol_pairs *pairs);
 
-/* A pair occurs count times more in a word. false if memory is out. */
-bool smol_pairs_add(struct smol_pairs *pairs, struct smol_merge numbers, uint32_t word,
+/* A pair begins at a place of a word that occurs count times; places come in rising order. false if
+ * memory is out. */
+bool smol_pairs_add(struct smol_pairs *pairs, struct smol_merge numbers, struct smol_place place,
                     uint64_t count);
 /* A pair that has been added occurs so many times less. */
 void smol_pairs_take(struct smol_pairs *pairs, struct smol_merge numbers, uint64_t count);

@@ -1,5 +1,6 @@
 /* Training a tokenizer: the pieces of texts are counted, then pairs merge, the most frequent first.
- * SPEC.md appendix D. */
+ * SPEC.md appendix D. n bytes of different pieces take O(n log n) time, whatever their lengths, and
+ * under 80 bytes of memory for each. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "format/sodium.h"
@@ -13,12 +14,14 @@
 #define MIN_VOCAB 257u
 #define MAX_VOCAB (MIN_VOCAB + SMOL_MAX_MERGES)
 
-/* A piece, and how often it occurs. Its numbers become fewer as they merge. */
+/* A piece, and how often it occurs. It keeps its n places as it merges: a token's number is at its
+ * first byte and at its last, and NONE in between, so that both neighbours of a token are found. */
 struct word {
     uint64_t count;
     size_t at; /* in numbers */
     uint32_t n;
 };
+#define NONE UINT32_MAX
 
 struct smol_bpe_trainer {
     struct smol_splitter *splitter;
@@ -217,51 +220,67 @@ static bool add_pairs(struct smol_bpe_trainer *t, uint32_t word)
     const struct word *w = &t->words[word];
     const uint32_t *numbers = t->numbers + w->at;
 
-    for (size_t i = 0; i + 1 < w->n; i++)
-        if (!smol_pairs_add(&t->pairs, (struct smol_merge){numbers[i], numbers[i + 1]}, word,
-                            w->count))
+    for (uint32_t i = 0; i + 1 < w->n; i++)
+        if (!smol_pairs_add(&t->pairs, (struct smol_merge){numbers[i], numbers[i + 1]},
+                            (struct smol_place){word, i}, w->count))
             return false;
     return true;
 }
 
-/* A pair becomes one number wherever it is in a word, from the left. A pair of the word that stays
- * is taken and added again. */
-static bool merge_in(struct smol_bpe_trainer *t, uint32_t word, struct smol_merge pair,
-                     uint32_t number)
+/* Whether a pair begins at byte `at` of a word, where its left token has been. */
+static bool is_at(const struct smol_bpe_trainer *t, const struct word *w, uint32_t at,
+                  struct smol_merge pair)
 {
-    struct word *w = &t->words[word];
-    uint32_t *numbers = t->numbers + w->at, n = 0, first = 0;
+    const uint32_t *numbers = t->numbers + w->at, right = at + t->lengths[pair.left];
 
-    while (first + 1 < w->n && !(numbers[first] == pair.left && numbers[first + 1] == pair.right))
-        first++;
-    if (first + 1 >= w->n)
-        return true;
-    for (size_t i = 0; i + 1 < w->n; i++)
-        smol_pairs_take(&t->pairs, (struct smol_merge){numbers[i], numbers[i + 1]}, w->count);
-    for (uint32_t i = 0; i < w->n; i++) {
-        const bool joined = i + 1 < w->n && numbers[i] == pair.left && numbers[i + 1] == pair.right;
-        numbers[n++] = joined ? number : numbers[i];
-        i += joined;
-    }
-    w->n = n;
-    return add_pairs(t, word);
+    return right < w->n && numbers[at] == pair.left && numbers[right] == pair.right;
 }
 
-/* The list of words is taken out of the pair, for adding pairs moves it. */
+/* The pair at a place becomes one number. The neighbour on its left may have done so just before,
+ * and that on its right may be about to: a pair of two such is counted once, when both are made. */
+static bool merge_at(struct smol_bpe_trainer *t, struct smol_place place, struct smol_merge pair,
+                     uint32_t number)
+{
+    const struct word *w = &t->words[place.word];
+    uint32_t *numbers = t->numbers + w->at;
+    const uint32_t left = place.at, right = left + t->lengths[pair.left],
+                   end = right + t->lengths[pair.right];
+
+    numbers[right - 1] = numbers[right] = NONE;
+    numbers[left] = numbers[end - 1] = number;
+    if (left > 0) {
+        const uint32_t before = numbers[left - 1];
+        const uint32_t at = left - t->lengths[before];
+        if (before != number)
+            smol_pairs_take(&t->pairs, (struct smol_merge){before, pair.left}, w->count);
+        if (!smol_pairs_add(&t->pairs, (struct smol_merge){before, number},
+                            (struct smol_place){place.word, at}, w->count))
+            return false;
+    }
+    if (end == w->n)
+        return true;
+    smol_pairs_take(&t->pairs, (struct smol_merge){pair.right, numbers[end]}, w->count);
+    return is_at(t, w, end, pair) ||
+           smol_pairs_add(&t->pairs, (struct smol_merge){number, numbers[end]}, place, w->count);
+}
+
+/* The places are in order, so that a word merges from the left. They are taken out of the pair, for
+ * adding pairs moves it. */
 static bool merge_everywhere(struct smol_bpe_trainer *t, struct smol_pair *best)
 {
     const struct smol_merge numbers = best->numbers;
-    const size_t n_words = best->n_words, n_pairs = t->pairs.n;
-    uint32_t *words = best->words;
+    const size_t n_places = best->n_places, n_pairs = t->pairs.n;
+    const uint32_t number = 256 + t->n_merges;
+    struct smol_place *places = best->places;
     bool good = true;
 
-    best->words = NULL;
-    best->n_words = best->capacity = 0;
-    for (size_t i = 0; i < n_words && good; i++)
-        good = merge_in(t, words[i], numbers, 256 + t->n_merges);
-    free(words);
-    t->lengths[256 + t->n_merges] =
-        (uint16_t)(t->lengths[numbers.left] + t->lengths[numbers.right]);
+    best->places = NULL;
+    best->n_places = best->capacity = 0;
+    t->lengths[number] = (uint16_t)(t->lengths[numbers.left] + t->lengths[numbers.right]);
+    for (size_t i = 0; i < n_places && good; i++)
+        if (is_at(t, &t->words[places[i].word], places[i].at, numbers))
+            good = merge_at(t, places[i], numbers, number);
+    free(places);
     t->merges[t->n_merges++] = numbers;
     return good && smol_pairs_offer(&t->pairs, n_pairs);
 }

@@ -3,6 +3,7 @@ what is wrong with files. Expected tokens are published ones, or those of tests/
 import json
 import math
 import random
+import resource
 
 import bad_tokens
 import container
@@ -140,6 +141,33 @@ def test_long_tokens_are_passed_over(folder):
     section = tokens.train([text], 280)
     assert train(folder, 280, text).read_bytes() == tokens.file_of(section)
     assert max(map(len, tokens.Tokenizer(section).text)) == 1024
+
+
+def test_long_words_are_the_reference(folder):
+    """Words that merge with themselves, run, and touch what has just merged."""
+    for seed in range(12):
+        draw = random.Random(seed)
+        letters = draw.choice([b'a', b'ab', b'aab', b'abcd', bytes(range(97, 123))])
+        text = b' '.join(bytes(draw.choice(letters) for _ in range(draw.choice([1, 2, 3, 7, 300, 1500]))) for _ in range(8))
+        text += draw.choice([b'', b' ' + text[:40] * 3, b'\n\n' + text[:9] * 9])
+        n = draw.choice([270, 300, 600])
+        assert train(folder, n, text).read_bytes() == tokens.file_of(tokens.train([text], n)), seed
+
+
+def seconds_of_training(folder, text):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    train(folder, 2000, text)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime
+
+
+@pytest.mark.slow
+def test_one_long_word_takes_no_longer_than_short_ones(folder):
+    draw = random.Random(1)
+    word = bytes(draw.randrange(97, 123) for _ in range(400000))
+    short = b' '.join(word[i:i + 8] for i in range(0, len(word), 8))
+    assert seconds_of_training(folder, word) <= 4 * seconds_of_training(folder, short) + 1
+    assert seconds_of_training(folder, b'ab' * 300000) <= 4 * seconds_of_training(folder, short) + 1
 
 
 def test_large_texts_are_read_in_portions(folder):
