@@ -132,6 +132,53 @@ def test_json_lines(folder):
         assert tokens == expected and len(starts) == (1 if 'txt' in name else 3) + ('txt' in name) * 2, name
 
 
+def test_what_other_fields_hold_does_not_matter(folder):
+    """Each of these is JSON to Python too, whose reader says what the text is; it keeps half surrogate pairs, which become U+FFFD."""
+    text = 'a text ' * 20
+    front = '{"text": %s' % json.dumps(text)
+    lines = {'integers': front + ', "id": 123456789012345678901234567890, "n": -99999999999999999999}', 'reals': front + ', "x": 1e400, "y": -1E+999, "z": 1e-999}',
+             'zero in a name': front + ', "a\\u0000b": 1, "text\\u0000": "x", "\\u0000": {}}', 'names twice': front + ', "a": {"a": 1, "a": [2]}, "a": 3}',
+             'text twice': '{"text": 1, "a": {"text": "b"}, ' + front[1:] + '}', 'inside': '{"a": [{"text": "b"}], "b": {"text": "c"}, ' + front[1:] + '}',
+             'deep': front + ', "b": ' + '[' * 900 + '{}' + ']' * 900 + '}',
+             'half elsewhere': front + ', "title": "x\\ud83d", "\\udc18": "\\udc18\\ud83d"}', 'empty name': front + ', "": ""}',
+             'mark': '\ufeff' + front + '}', 'mark and space': '\ufeff \t' + front + '}\r',
+             'half': '{"text": "' + text + '\\ud83d"}', 'low half': '{"text": "\\udc18' + text + '\\\\ud83d\\uD83Dx"}',
+             'halves': '{"text": "' + text + '\\ud83d\\ud83d\\udc18\\udc18\\ud83d\\u0041\\ud83d\\n"}', 'escapes': '{"te\\u0078t": "\\/\\b\\f\\"\\\\u0041\\u00e9' + text + '"}'}
+    for name, line in lines.items():
+        (folder / 'a.jsonl').write_text(line + '\n' + front + '}\n', encoding='utf-8')
+        found = json.loads(line.removeprefix('\ufeff'))['text'].encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')
+        assert cached(folder, *data(folder / 'a.jsonl'))[0].decode() == found + '<|endoftext|>' + text, name
+    # So deep that Python does not follow.
+    (folder / 'a.jsonl').write_text(front + ', "b": ' + '[{"a":' * 100000 + '1' + '}]' * 100000 + '}')
+    assert cached(folder, *data(folder / 'a.jsonl'))[0].decode() == text
+
+
+def test_what_is_not_json_is_refused_wherever_it_is(folder):
+    front = '{"text": "' + 'a text ' * 20 + '"'
+    ends = [', "x": NaN}', ', "x": -Infinity}', ', "x": 01}', ', "x": 1.}', ', "x": .5}', ', "x": +1}', ', "x": 1e}', ', "x": 0x1}', ', "x": \'a\'}', ', "x": "\t"}',
+            ', "x": "\\x41"}', ', "x": "\\ud83"}', ', "x": "\\ud83d\\udc1"}', ', "x": nul}', ', "x": True}', ', x: 1}', ', 1: 1}', ', "x"}', ', "x": }', ', }', ',, "x": 1}',
+            ', "x": [1,]}', ', "x": [1}}', ', "x": [}', ', "x": /* */ 1}', '} // x', '}}', '}"', '}"}', '} 1', '}, {}', '', ', "x": "}', '\f}', '}\v', ', "x": "\x7f" "y"}']
+    for end in ends:
+        try:
+            json.loads(front + end, parse_constant=lambda word: 1 // 0)
+            assert False, end
+        except (ValueError, ZeroDivisionError):
+            pass
+    for end in [*(e.encode() for e in ends), b', "x": "\xff"}', b', "x": "\xed\xa0\x80"}', b', "x": "\xc0\x80"}', b', "x": "\xf4\x90\x80\x80"}', b', "\xe2\x82": 1}', b'}\0', b'}\xef\xbb\xbf']:
+        (folder / 'a.jsonl').write_bytes(b'{"text": "b"}\n' + front.encode() + end)
+        fails(folder, *data(folder / 'a.jsonl'), says=['a.jsonl: line 2: not JSON: '])
+    for end in (b', "text": 1}', b', "text": null}', b', "text": ["a"]}', b', "text": {"text": "a"}}'):
+        (folder / 'a.jsonl').write_bytes(front.encode() + end)
+        fails(folder, *data(folder / 'a.jsonl'), says=['a.jsonl: line 1: has no field "text" that is a string'])
+    for line in (b'[{"text": "a"}]', b'"text"', b'{"a": {"text": "b"}}', b'1', b'["text", "a"]'):
+        (folder / 'a.jsonl').write_bytes(line)
+        fails(folder, *data(folder / 'a.jsonl'), says=['a.jsonl: line 1: has no field "text" that is a string'])
+    (folder / 'a.jsonl').write_bytes((front + '}').encode('utf-16-be'))
+    fails(folder, *data(folder / 'a.jsonl'), says=['a.jsonl: line 1: not JSON'])
+    (folder / 'a.jsonl').write_bytes((front + '}').encode('utf-16'))
+    fails(folder, *data(folder / 'a.jsonl'), says=['a.jsonl: line 1: not JSON', 'UTF-16'])
+
+
 def test_long_lines_and_empty_documents(folder):
     documents = ['', 'x' * 300000, '', 'y' * 70000, '']
     (folder / 'a.json').write_bytes(json_lines(documents))
@@ -241,7 +288,7 @@ def test_bad_files(folder):
            'a.json': (lines + b'{"text": "cut\n' + lines, ['line 3: not JSON']),
            'b.jsonl': (lines + b'{"text": 5}\n', ['line 3', '"text"']),
            'c.json': (lines + b'[]\n', ['line 3', '"text"']),
-           'd.json': (b'\xff\xfe' + lines, ['line 1: not JSON']),
+           'd.json': (b'\xff\xfe' + lines, ['line 1: not JSON', 'UTF-16']),
            'e.json': (lines + b'{"text": "a"} {"text": "b"}', ['line 3: not JSON']),
            'f.json': (bytes(range(256)) * 9, ['line 1: not JSON']),
            'g.json.gz': (gzip.compress(lines)[:-20], ['cannot decompress', 'unexpected end of file']),

@@ -72,6 +72,11 @@ static const struct seed {
     {"lines",
      " \t\r\n{\"text\": \"\"}\r\n{\"text\": \"a\\u0000<|endoftext|>\"}\n{\"text\": \"\xc3\xa9\"}",
      0},
+    {"lines",
+     "\xef\xbb\xbf{\"n\": 123456789012345678901, \"text\": \"a\\ud83d\", \"a\\u0000\": 1e999}\n"
+     "{\"text\": \"one\", \"a\": {\"a\": 1, \"a\": [[[2]]]}, \"text\": "
+     "\"\\udc18\\ud83d\\ud83d\\udc18\"}",
+     0},
     {"card", "{\"name\": \"x\", \"numbers\": [1, -2.5e3, true, null], \"deep\": {\"a\": {}}}", 0},
     {"card", "{\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x98\": \"\\u00e9\\ud83d\\udc18\\n\"}\n\t{}", 0},
 };

@@ -1,15 +1,36 @@
 /* The fuzz target of training data in JSON lines. A file that is accepted, whatever the pieces that
  * it comes in, becomes the tokens of its documents, with a separator between two; that is worked
- * out here once more. */
+ * out here once more, by Jansson, as far as that knows: numbers out of range, zeros in names, deep
+ * nesting and half surrogate pairs it refuses. */
+#include "cli/cli.h"
 #include "fuzz.h"
 #include "mutate.h"
 #include "smoltrain/data/texts.h"
 
 #include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 const char fuzz_name[] = "lines";
+
+/* In place of the programs'. */
+enum smol_status cli_error(struct smol_error *error, enum smol_status code, const char *format, ...)
+{
+    va_list arguments;
+
+    *error = (struct smol_error){.code = code, .offset = SMOL_NO_OFFSET};
+    va_start(arguments, format);
+    vsnprintf(error->text, sizeof error->text, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+enum smol_status cli_error_memory(struct smol_error *error)
+{
+    return cli_error(error, SMOL_E_MEMORY, "out of memory");
+}
 
 static enum smol_status read_lines(struct train_texts *t, const char *text, size_t size,
                                    size_t piece)
@@ -46,19 +67,34 @@ static size_t add_document(char *joined, size_t n, const json_t *text)
     return n + n_text;
 }
 
-/* The documents with separators, for free(); NULL if a line has none. */
-static char *join(size_t *size, const char *text, size_t n_text)
+/* Whether such a fault is one only to Jansson, so that it is not known what the line holds. */
+static bool is_stricter(const json_error_t *why)
+{
+    const enum json_error_code code = json_error_code(why);
+
+    return code == json_error_numeric_overflow || code == json_error_null_byte_in_key ||
+           code == json_error_stack_overflow || strstr(why->text, "invalid Unicode");
+}
+
+/* The documents with separators, for free(); NULL if a line has none, or if that is not *known. */
+static char *join(size_t *size, bool *known, const char *text, size_t n_text)
 {
     char *joined = malloc(n_text * sizeof SMOL_END_OF_TEXT + 1);
+    const char *at = text, *const end = text + n_text;
     size_t n = 0;
     bool good = joined != NULL;
 
-    for (const char *at = text, *const end = text + n_text; at < end && good;) {
+    *known = true;
+    if (n_text >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0)
+        at += 3;
+    while (at < end && good) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         const size_t n_line = (size_t)((newline ? newline : end) - at);
         if (!is_white(at, n_line)) {
-            json_t *json = json_loadb(at, n_line, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+            json_error_t why = {.line = 0};
+            json_t *json = json_loadb(at, n_line, JSON_ALLOW_NUL, &why);
             good = json_is_string(json_object_get(json, "text"));
+            *known = json || !is_stricter(&why);
             n = good ? add_document(joined, n, json_object_get(json, "text")) : n;
             json_decref(json);
         }
@@ -80,9 +116,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n, n_joined;
     uint8_t *bytes;
     char *joined;
+    bool known;
 
     fuzz_require(smol_corpus_writer_open(&texts.writer, &tokenizer, NULL, NULL) == SMOL_OK);
-    joined = join(&n_joined, (const char *)data, size);
+    joined = join(&n_joined, &known, (const char *)data, size);
     if (read_lines(&texts, (const char *)data, size, size % 97 + 1)) {
         fuzz_require(texts.at_fault && error.code == SMOL_E_TEXT && error.text[0] != '\0' &&
                      !strchr(error.text, '\n'));
@@ -91,10 +128,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(joined);
         return 0;
     }
-    fuzz_require(joined != NULL);
+    fuzz_require(joined != NULL || !known);
     fuzz_require(smol_corpus_writer_finish(&bytes, &n, texts.writer, NULL, 0, NULL) == SMOL_OK);
     fuzz_require(smol_corpus_open(&c, bytes, n, NULL) == SMOL_OK);
-    fuzz_require(c.n_tokens == n_joined && memcmp(c.tokens.data, joined, n_joined) == 0);
+    fuzz_require(!known ||
+                 (c.n_tokens == n_joined && memcmp(c.tokens.data, joined, n_joined) == 0));
     free(joined);
     free(bytes);
     return 0;
@@ -125,6 +163,12 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsi
                                         "\\u00e9",
                                         "\\ud83d\\udc18",
                                         "\\ud83d",
+                                        "\\udc18",
+                                        "\xef\xbb\xbf",
+                                        "\f",
+                                        "\"a\":123456789012345678901234567890,",
+                                        "\"a\\u0000b\":1,",
+                                        "\"text\":\"b\",",
                                         "\\n",
                                         "\\\"",
                                         "\xc3\xa9",

@@ -1,7 +1,8 @@
 /* See texts.h. */
 #include "smoltrain/data/texts.h"
+#include "cli/foreign.h"
+#include "smoltrain/data/json_text.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,29 +32,22 @@ static enum smol_status add_text(struct train_texts *t, const char *text, size_t
 }
 
 /* One line: the document in its field "text". Lines of white space count as no document. */
-static enum smol_status add_line(struct train_texts *t, const char *line, size_t n)
+static enum smol_status add_line(struct train_texts *t, char *line, size_t n)
 {
+    struct smol_span rest = {(const uint8_t *)line, n}, text;
+    struct smol_error why;
     enum smol_status status;
-    json_error_t why;
-    json_t *json, *text;
 
-    t->n_lines++;
-    if (strspn(line, " \t\r") == n)
+    if (t->n_lines++ == 0 && foreign_start(&rest, &why) != SMOL_OK)
+        return train_texts_fail(t, why.code, "line 1: not JSON: %s", why.text);
+    foreign_skip_space(&rest);
+    if (rest.size_bytes == 0)
         return SMOL_OK;
-    json = json_loadb(line, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-    text = json_object_get(json, "text");
-    if (!json) {
-        status = train_texts_fail(t, SMOL_E_TEXT, "line %lu: not JSON: %s", t->n_lines, why.text);
-    } else if (!json_is_string(text)) {
-        status = train_texts_fail(t, SMOL_E_TEXT,
-                                  "line %lu: has no field \"text\" that is a string", t->n_lines);
-    } else {
-        status = smol_corpus_writer_document(t->writer, t->error);
-        if (status == SMOL_OK)
-            status = add_text(t, json_string_value(text), json_string_length(text));
-    }
-    json_decref(json);
-    return status;
+    status = train_json_text(&text, line + (n - rest.size_bytes), rest.size_bytes, &why);
+    if (status != SMOL_OK)
+        return train_texts_fail(t, status, "line %lu: %s", t->n_lines, why.text);
+    status = smol_corpus_writer_document(t->writer, t->error);
+    return status == SMOL_OK ? add_text(t, (const char *)text.data, text.size_bytes) : status;
 }
 
 /* Adds to the line that has begun; it ends in a zero that is not counted. */
