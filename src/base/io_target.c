@@ -17,9 +17,13 @@ static int descriptor_of(const char *path)
     static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
 
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        const size_t n = strlen(folders[i]), digits = strspn(path + n, "0123456789");
+        const size_t n = strlen(folders[i]);
+        size_t digits;
 
-        if (strncmp(path, folders[i], n) == 0 && digits > 0 && digits < 7 && !path[n + digits])
+        if (strncmp(path, folders[i], n) != 0)
+            continue;
+        digits = strspn(path + n, "0123456789");
+        if (digits > 0 && digits < 7 && !path[n + digits])
             return atoi(path + n);
     }
     return -1;
