@@ -298,5 +298,5 @@ void smol_file_sizes(struct smol_size_report *r, const struct smol_file *f)
     };
     r->padding = f->body_bytes - r->header - r->directory - r->config - r->params - r->tokenizer -
                  r->card - r->embeddings;
-    r->non_embedding = r->file - r->embeddings - r->tokenizer - r->card;
+    r->non_embedding = r->header + r->directory + r->config + r->params + r->hash + r->signature;
 }

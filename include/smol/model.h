@@ -32,7 +32,7 @@ struct smol_model_facts {
     uint32_t end_token;   /* the token that ends a text, of SMOL_END_OF_TEXT; or SMOL_NO_TOKEN */
     uint64_t seed;
     uint64_t parameters;                      /* outside wte and wpe */
-    uint64_t file_bytes, non_embedding_bytes; /* the latter without tokenizer and card */
+    uint64_t file_bytes, non_embedding_bytes; /* the latter without tokenizer, card and gaps */
     uint8_t hash[SMOL_HASH_BYTES];
     uint32_t is_signed;                        /* 0 or 1 */
     uint8_t public_key[SMOL_PUBLIC_KEY_BYTES]; /* of the signature; 0 if there is none */
