@@ -1,4 +1,4 @@
-/* smoltool inspect: what a model is made of, for a person. */
+/* smoltool inspect: what a model is made of, for a person: a short page, or all of it. */
 #include "smoltool/inspect.h"
 #include "cli/cli.h"
 #include "cli/guard.h"
@@ -127,21 +127,29 @@ static void print_alphas(const struct smol_file *file)
     }
 }
 
+/* The first five add up to the bytes outside the embeddings, all of them to the file. */
 static void print_sizes(const struct smol_size_report *r, uint64_t numbers)
 {
+    const struct {
+        const char *label;
+        uint64_t size_bytes;
+    } parts[] = {{"  header and directory", r->header + r->directory},
+                 {"  configuration", r->config},
+                 {"  parameters", r->params},
+                 {"  hash", r->hash},
+                 {"  signature", r->signature},
+                 {"  embeddings", r->embeddings},
+                 {"  tokenizer", r->tokenizer},
+                 {"  card", r->card},
+                 {"  gaps, to align sections", r->padding}};
+
     print_count("non-embedding bytes", r->non_embedding, "");
     print_count("non-embedding parameters", numbers, "");
     print_count("file", r->file, "bytes");
     puts("");
-    print_count("  header and directory", r->header + r->directory, "");
-    print_count("  configuration", r->config, "");
-    print_count("  parameters", r->params, "");
-    print_count("  hash", r->hash, "");
-    print_count("  signature", r->signature, "");
-    print_count("  gaps", r->padding, "");
-    print_count("  embeddings", r->embeddings, "");
-    print_count("  tokenizer", r->tokenizer, "");
-    print_count("  card", r->card, "");
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (parts[i].size_bytes)
+            print_count(parts[i].label, parts[i].size_bytes, "");
 }
 
 /* The numbers that the same model would store if nothing were regenerated. */
@@ -193,11 +201,34 @@ static void print_memory(const struct smol_file *file, const struct inspect_sess
         cli_size(session, s->session_bytes), cli_size(program, PROGRAM_BYTES));
 }
 
-static void print_page(const struct smol_file *file, const struct inspect_session *session)
+static void print_identity(const struct smol_file *file)
+{
+    char hash[2 * SMOL_HASH_BYTES + 1], number[17];
+
+    cli_hex(hash, file->hash, SMOL_HASH_BYTES);
+    printf("\nhash         %.64s\n             %s\n", hash, hash + 64);
+    cli_key_number(number, file->signature.key_number);
+    printf("signer       %s%s\n", file->is_signed ? "key " : "not signed",
+           file->is_signed ? number : "");
+}
+
+static void print_tensors(const struct smol_file *file)
 {
     const struct smol_config *c = &file->config;
-    char hash[2 * SMOL_HASH_BYTES + 1], number[17], size[32];
+
+    puts("\nschemes");
+    for (unsigned i = 0; i < c->n_schemes; i++)
+        print_scheme(&c->schemes[i], i);
+    print_runs(c);
+    print_alphas(file);
+}
+
+static void print_page(const struct smol_file *file, const struct inspect_session *session,
+                       bool full)
+{
+    const struct smol_config *c = &file->config;
     struct smol_size_report sizes;
+    char size[32];
 
     smol_file_sizes(&sizes, file);
     print_sizes(&sizes, smol_config_parameters(c));
@@ -205,21 +236,14 @@ static void print_page(const struct smol_file *file, const struct inspect_sessio
     printf("as stored    f32 weights of this shape would take %s\n",
            cli_size(size, 4 * dense_numbers(c)));
     print_memory(file, session);
-    puts("\nschemes");
-    for (unsigned i = 0; i < c->n_schemes; i++)
-        print_scheme(&c->schemes[i], i);
-    print_runs(c);
-    print_alphas(file);
-    cli_hex(hash, file->hash, SMOL_HASH_BYTES);
-    printf("\nhash         %.64s\n             %s\n", hash, hash + 64);
-    cli_key_number(number, file->signature.key_number);
-    printf("signer       %s%s\n", file->is_signed ? "key " : "not signed",
-           file->is_signed ? number : "");
-    if (file->card.size_bytes)
+    if (full)
+        print_tensors(file);
+    print_identity(file);
+    if (full && file->card.size_bytes)
         print_card(file);
 }
 
-static int inspect(const char *path, struct inspect_session *session, bool json)
+static int inspect(const char *path, struct inspect_session *session, bool json, bool full)
 {
     struct smol_session_options *o = &session->options;
     struct smol_mapping mapping;
@@ -236,7 +260,7 @@ static int inspect(const char *path, struct inspect_session *session, bool json)
     else if (json)
         code = inspect_json(&file, session);
     else {
-        print_page(&file, session);
+        print_page(&file, session, full);
         code = cli_json_is_whole() ? 0 : cli_no_memory(path);
     }
     code = code ? code : cli_check_unchanged(&mapping, path);
@@ -246,7 +270,7 @@ static int inspect(const char *path, struct inspect_session *session, bool json)
 
 struct inspect_words {
     struct session_words session;
-    int json, context, threads;
+    int json, full, context, threads;
 };
 
 static int run(void *context, const char *const *arguments)
@@ -261,7 +285,7 @@ static int run(void *context, const char *const *arguments)
         return code;
     session.options.context = (uint32_t)w->context;
     session.options.n_threads = w->threads ? (uint32_t)w->threads : cli_cores();
-    return inspect(arguments[0], &session, w->json != 0);
+    return inspect(arguments[0], &session, w->json != 0, w->full != 0);
 }
 
 int tool_inspect(int argc, const char **argv)
@@ -269,10 +293,11 @@ int tool_inspect(int argc, const char **argv)
     struct inspect_words w = {0};
     struct poptOption session_options[SESSION_OPTIONS];
     const struct poptOption options[] = {
-        CLI_FLAG("json", 0, &w.json, "print one JSON object"),
-        CLI_COUNT("ctx-size", 'c', &w.context, "memory with a context of N tokens; 0: the model's",
-                  "N"),
-        CLI_COUNT("threads", 't', &w.threads, "and N threads; 0: one for each core", "N"),
+        CLI_FLAG("full", 0, &w.full, "print the schemes, the alphas and the card as well"),
+        CLI_FLAG("json", 0, &w.json, "print all of it as one JSON object"),
+        CLI_INT("ctx-size", 'c', &w.context, "memory with a context of N tokens; 0: the model's",
+                "N"),
+        CLI_INT("threads", 't', &w.threads, "and N threads; 0: one for each core", "N"),
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0,
          "How it would run, as for smolrun:", NULL},
         CLI_HELP_OPTION,

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 
 import pytest
-from programs import run, smoltool, tool
+from programs import root, run, smoltool, tool
 
 commands = ('inspect', 'diff', 'verify', 'keygen', 'sign', 'digest', 'new', 'weights', 'export', 'embed-c', 'quantize', 'tokenizer', 'plot', 'elephant', 'generate-vectors')
 
@@ -114,11 +114,22 @@ def test_new_sparse(folder):
 
 
 def test_page(folder):
-    """The page names the bytes first, and says everything in words."""
+    """The page names the bytes first, and fits a screen; --full says everything in words, and the same before it."""
     page = tool('inspect', new(folder / 'm')).stdout.decode()
-    assert page.startswith('non-embedding bytes')
-    for word in ('shape', 'method', 'alphas', 'hash', 'not signed', 'h.1.mlp.c_proj.weight', 'sigma'):
+    full = tool('inspect', '--full', folder / 'm').stdout.decode()
+    assert page.startswith('non-embedding bytes') and page.count('\n') <= 24
+    for word in ('shape', 'method', 'memory', 'gaps', 'hash', 'not signed'):
         assert word in page, word
+    for word in ('alphas', 'h.1.mlp.c_proj.weight', 'sigma', 'layers 0..1'):
+        assert word in full and word not in page, word
+    lines = [line for line in page.splitlines() if line]
+    assert [line for line in full.splitlines() if line in lines] == lines
+    i = inspect(folder / 'm')
+    sizes = {' '.join(line.split()[:-1]): int(line.split()[-1]) for line in page.split('\n\n')[1].splitlines()}
+    assert sum(sizes.values()) == i['file_bytes'] and sizes['gaps, to align sections'] == i['padding_bytes']
+    shipped = tool('inspect', root / 'models/shakespeare-alpha.smol').stdout.decode()  # signed, with a card
+    assert shipped.count('\n') <= 24 and 'made_by' not in shipped
+    assert 'made_by' in tool('inspect', '--full', root / 'models/shakespeare-alpha.smol').stdout.decode()
 
 
 def test_weights(folder):
