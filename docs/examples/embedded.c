@@ -1,6 +1,9 @@
-/* A program that carries its model: continues the text given, greedily. The header is made by
+/* A program that carries its model, and is all that it needs: continues TEXT by N tokens.
  *     smoltool embed-c MODEL.smol -o model.h
- * Usage: embedded TEXT N */
+ *     cc -std=c11 embedded.c $(pkg-config --cflags --libs smol) -o embedded
+ * Without shared libraries, and without those that models of bytes and alphas have no use for:
+ *     cc -std=c11 -static embedded.c $(pkg-config --static --cflags --libs smol_lean) -o embedded
+ * Usage: embedded TEXT N SEED */
 #include "model.h"
 
 #include <smol/model.h>
@@ -11,7 +14,7 @@
 
 int main(int argc, char **argv)
 {
-    struct smol_sampler_options greedy;
+    struct smol_sampler_options sampling;
     struct smol_model *opened = NULL;
     struct smol_text *text = NULL;
     struct smol_error error;
@@ -20,15 +23,17 @@ int main(int argc, char **argv)
     size_t n;
     int code = 1;
 
-    if (argc != 3)
+    if (argc != 4) {
+        fprintf(stderr, "usage: embedded TEXT N SEED\n");
         return 2;
-    smol_sampler_defaults(&greedy, sizeof greedy);
-    greedy.temperature = 0;
+    }
+    smol_sampler_defaults(&sampling, sizeof sampling);
+    sampling.seed = strtoull(argv[3], NULL, 10);
     if (smol_model_open_memory(&opened, model, sizeof model, 1, &error) ||
-        smol_text_create(&text, opened, NULL, &greedy, &error) ||
+        smol_text_create(&text, opened, NULL, &sampling, &error) ||
         smol_text_append_bytes(text, argv[1], strlen(argv[1]), &error))
         goto done;
-    for (int left = atoi(argv[2]); left > 0; left--) {
+    for (long left = strtol(argv[2], NULL, 10); left > 0; left--) {
         if (smol_text_next(&token, text, &error) ||
             smol_model_decode(&n, bytes, sizeof bytes, opened, &token, 1, &error))
             goto done;

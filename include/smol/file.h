@@ -128,10 +128,10 @@ enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes,
 void smol_signature_encode(uint8_t dest[SMOL_SIGNATURE_BLOCK_BYTES],
                            const struct smol_signature *sig);
 
-/* Bytes by purpose: embeddings, tokenizer, card, non_embedding and padding add up to the size of the
- * file. non_embedding is header, directory, configuration, parameters, hash and signature. padding is
- * the gaps, zeros before sections so that each begins at a multiple of its alignment: contents that
- * grow may shrink them. */
+/* Bytes by purpose: embeddings, tokenizer, card, non_embedding and padding add up to the size of
+ * the file. non_embedding is header, directory, configuration, parameters, hash and signature.
+ * padding is the gaps, zeros before sections so that each begins at a multiple of its alignment:
+ * contents that grow may shrink them. */
 struct smol_size_report {
     uint64_t file, embeddings, tokenizer, card, non_embedding;
     uint64_t header, directory, config, params, padding, hash, signature;

@@ -1,5 +1,6 @@
 /* See fft.h. */
 #include "base/fft.h"
+#include "base/error.h"
 
 #include <fftw3.h>
 #include <pthread.h>
@@ -11,14 +12,14 @@ struct smol_fft {
 
 static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER; /* FFTW's is not thread-safe */
 
-struct smol_fft *smol_fft_plan(size_t n)
+enum smol_status smol_fft_plan(struct smol_fft **planned, size_t n, struct smol_error *error)
 {
     struct smol_fft *fft = calloc(1, sizeof *fft);
     fftwf_complex *x;
     float *y;
 
     if (!fft)
-        return NULL;
+        return smol_fail_memory(error);
     pthread_mutex_lock(&planner);
     x = fftwf_alloc_complex(n / 2 + 1);
     y = fftwf_alloc_real(n);
@@ -29,10 +30,12 @@ struct smol_fft *smol_fft_plan(size_t n)
     fftwf_free(x);
     fftwf_free(y);
     pthread_mutex_unlock(&planner);
-    if (fft->backward && fft->forward)
-        return fft;
+    if (fft->backward && fft->forward) {
+        *planned = fft;
+        return SMOL_OK;
+    }
     smol_fft_free(fft);
-    return NULL;
+    return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot plan an FFT of %zu points", n);
 }
 
 void smol_fft_free(struct smol_fft *fft)

@@ -4,12 +4,14 @@
 #ifndef SMOL_FFT_H
 #define SMOL_FFT_H
 
+#include <smol/status.h>
+
 #include <stddef.h>
 
 struct smol_fft;
 
-/* Both directions over n points; NULL if out of memory, or without FFTW. */
-struct smol_fft *smol_fft_plan(size_t n);
+/* Both directions over n points. Errors: MEMORY; ARGUMENT in a library without FFTW. */
+enum smol_status smol_fft_plan(struct smol_fft **fft, size_t n, struct smol_error *error);
 void smol_fft_free(struct smol_fft *fft);
 
 /* y (n) = r_0 + (-1)^j r_(n/2) + 2 sum over k = 1..n/2 - 1 of r_k cos(2 pi j k / n) - i_k sin(2 pi

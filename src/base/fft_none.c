@@ -1,10 +1,12 @@
-/* A build without FFTW has no transforms. */
+/* A library without FFTW has no transforms. */
+#include "base/error.h"
 #include "base/fft.h"
 
-struct smol_fft *smol_fft_plan(size_t n)
+enum smol_status smol_fft_plan(struct smol_fft **fft, size_t n, struct smol_error *error)
 {
-    (void)n;
-    return NULL;
+    (void)fft, (void)n;
+    return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                     "the model has Fourier projections, and this library is without FFTW");
 }
 
 void smol_fft_free(struct smol_fft *fft) { (void)fft; }

@@ -128,13 +128,13 @@ static enum smol_status plan_transforms(struct smol_fft **ffts, const struct smo
     for (uint32_t i = 0; i < c->n_schemes; i++) {
         const struct smol_scheme *s = &c->schemes[i];
         const uint32_t size = smol_projection_size(s->dimensions), at = smol_block_size_index(size);
+        enum smol_status status;
+
         if (!smol_scheme_is_fourier(s) || ffts[at])
             continue;
-        ffts[at] = smol_fft_plan(size);
-        if (!ffts[at]) {
+        if ((status = smol_fft_plan(&ffts[at], size, error)) != SMOL_OK) {
             free_transforms(ffts);
-            return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-                             "cannot plan an FFT of %u points", size);
+            return status;
         }
     }
     return SMOL_OK;

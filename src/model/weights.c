@@ -161,9 +161,12 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
     if (smol_scheme_projects(s)) {
         struct projected projected =
             smol_projected(&file->config, t->layer, t->slot, &key, file->params.data);
-        if (projected.p.is_fourier && !(projected.fft = fft = smol_fft_plan(projected.p.size)))
-            return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-                             "cannot plan an FFT of %u points", projected.p.size);
+        enum smol_status status = SMOL_OK;
+        if (projected.p.is_fourier)
+            status = smol_fft_plan(&fft, projected.p.size, error);
+        if (status)
+            return status;
+        projected.fft = fft;
         smol_projector_begin(scratch->projector, &projected, &smol_kernels_scalar);
     }
     for (uint32_t row = row_begin, n; row < end; row += n) {

@@ -75,7 +75,7 @@ def test_every_header_has_an_example(folder):
 
 def test_every_example_says_how(folder):
     """Its first comment has the command that compiles it, with the library that it needs, and its usage."""
-    for name in set(names()) - {'embedded'}:
+    for name in names():
         text = (examples / (name + '.c')).read_text()
         needs = 'smol_train' if any('<smol/%s>' % h in text for h in LIBRARY) else 'smol'
         top = text[:text.index('*/')]
@@ -98,7 +98,7 @@ def test_every_header_speaks_of_threads(folder):
 # ---- how they fail ----
 
 def test_wrong_usage(folder):
-    for name in set(names()) - {'embedded'}:
+    for name in names():
         done = example(name, code=2)
         assert done.stdout == b'' and done.stderr.startswith(b'usage: %s ' % name.encode()) and done.stderr.count(b'\n') == 1, done
         if name not in ('status', 'documents', 'sample'):

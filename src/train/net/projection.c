@@ -71,8 +71,7 @@ struct transform {
 static bool plan(struct transform *t, size_t n, float *x, float *y)
 {
     (void)x, (void)y;
-    t->fft = smol_fft_plan(n);
-    return t->fft;
+    return smol_fft_plan(&t->fft, n, NULL) == SMOL_OK;
 }
 
 static void unplan(struct transform *t) { smol_fft_free(t->fft); }

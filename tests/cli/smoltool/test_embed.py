@@ -1,4 +1,5 @@
 """smoltool embed-c from outside: the header's bytes, both languages, and the example program, which must write what smolrun writes."""
+import json
 import pathlib
 import re
 import shutil
@@ -35,11 +36,51 @@ def test_languages(folder, compiler, standard, language):
 
 def test_example(folder):
     for prompt in ('KING RICHARD:\n', 'a'):
-        want = run(smolrun, model, '-p', prompt, '-n', '40', '--temp', '0', '--no-display-prompt').stdout
-        got = run(embedded, prompt, '40').stdout
-        assert len(got) == 40 and want.startswith(got), (want, got)
+        for seed in '0', '7':
+            want = run(smolrun, model, '-p', prompt, '-n', '40', '-s', seed, '--no-display-prompt').stdout
+            got = run(embedded, prompt, '40', seed).stdout
+            assert len(got) == 40 and want.startswith(got), (want, got)
     run(embedded, code=2)
-    assert run(embedded, 'x' * 65, '1', code=1).stderr.startswith(b'embedded: ')
+    assert run(embedded, 'x' * 65, '1', '1', code=1).stderr.startswith(b'embedded: ')
+
+
+STATIC = '$(pkg-config --static --cflags --libs smol_lean)'
+
+
+def compile_static(folder, path):
+    """The command that the example names, for a model; the program."""
+    source = root / 'docs/examples/embedded.c'
+    command, = re.findall(r'^ \*     (cc -std=c11 -static embedded.c .*) -o embedded$', source.read_text(), re.M)
+    assert command.endswith(STATIC)
+    run(smoltool, 'embed-c', path, '-o', folder / 'model.h')
+    sanitized = json.loads(run('meson', 'introspect', '--buildoptions', build).stdout)
+    if any(o['name'] == 'b_sanitize' and o['value'] != 'none' for o in sanitized):
+        pytest.skip('sanitizers make no static programs')
+    flags = run('pkg-config', '--static', '--cflags', '--libs', 'libsodium', 'libxxhash').stdout.decode().split()
+    run('cc', '-std=c11', '-static', '-I', folder, '-I', root / 'include', source, build / 'libsmol_lean.a', *flags, '-lm', '-o', folder / 'static')
+    return folder / 'static'
+
+
+def test_static_is_small(folder):
+    """No FFTW, no PCRE2, which took five eighths of 4.1 MB; the same text."""
+    program = compile_static(folder, model)
+    run('strip', program)
+    assert program.stat().st_size < 1_700_000
+    assert run(program, 'ROMEO:', '40', '5').stdout == run(embedded, 'ROMEO:', '40', '5').stdout
+
+
+def test_static_refuses_what_needs_more(folder):
+    """Fourier projections; text for BPE. Fastfood works."""
+    small = ['--layers', '1', '--width', '32', '--heads', '2', '--context', '8']
+    (folder / 'text').write_text('the cat and the cat and the hat and the bat\n' * 9)
+    run(smoltool, 'tokenizer', 'train', '--vocab', '270', folder / 'text', '-o', folder / 't.smoltok')
+    for options, lacks in ((['--method', 'fourier', '--d', '9'], b'FFTW'), (['--tokenizer', folder / 't.smoltok'], b'PCRE2'),
+                           (['--method', 'fastfood', '--d', '9'], None)):
+        run(smoltool, 'new', *small, *options, '-o', folder / 'm.smol')
+        done = run(compile_static(folder, folder / 'm.smol'), 'the cat', '1', '1', code=1 if lacks else 0)
+        if lacks:
+            assert done.stdout == b'' and done.stderr.startswith(b'embedded: the model has ') and lacks in done.stderr
+            assert done.stderr.count(b'\n') == 1
 
 
 def test_example_is_short(folder):
