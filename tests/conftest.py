@@ -87,7 +87,7 @@ def minimal(request):
 
 class Counts:
     passed = failed = 0
-    called = set()
+    called, skipped = set(), []  # names; names and reasons
 
 
 def pytest_runtest_logreport(report):
@@ -105,9 +105,6 @@ def pytest_runtest_logreport(report):
         Counts.called.add(report.nodeid)
     if report.when == 'teardown' and not checks and report.nodeid in Counts.called:
         Counts.passed += report.passed
-
-
-Counts.skipped = []
 
 
 def pytest_collectreport(report):

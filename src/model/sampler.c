@@ -1,5 +1,5 @@
 /* Choosing a token from logits. SPEC.md 10: every step in order, all ties broken by token id. */
-#include "base/bytes.h"
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/fpenv.h"
 #include "kernel/kernel.h"
@@ -58,17 +58,17 @@ static uint32_t n_candidates(uint32_t vocab, const struct smol_sampler_options *
     return o->top_k && o->top_k < vocab ? o->top_k : vocab;
 }
 
-static uint64_t counts_at(void) { return smol_round_up(sizeof(struct smol_sampler), 64); }
-
-static uint64_t recent_at(uint32_t vocab, const struct smol_sampler_options *o)
+/* Lays a sampler out in the arena; with no memory behind it, only counts. */
+static void lay_out(struct smol_sampler *s, struct smol_arena *arena, uint32_t vocab,
+                    const struct smol_sampler_options *o)
 {
-    return counts_at() +
-           (has_penalty(o) ? smol_round_up((uint64_t)vocab * sizeof(uint32_t), 64) : 0);
-}
-
-static uint64_t candidates_at(uint32_t vocab, const struct smol_sampler_options *o)
-{
-    return recent_at(vocab, o) + smol_round_up(ring_size(o) * sizeof(uint32_t), 64);
+    *s = (struct smol_sampler){.options = *o, .vocab = vocab};
+    smol_arena_take(arena, 1, sizeof *s); /* itself, at the arena's start */
+    if (has_penalty(o)) {
+        s->counts = smol_arena_take(arena, vocab, sizeof *s->counts);
+        s->recent = smol_arena_take(arena, ring_size(o), sizeof *s->recent);
+    }
+    s->candidates = smol_arena_take(arena, n_candidates(vocab, o), sizeof *s->candidates);
 }
 
 /* Written so that not-a-number is out of range. */
@@ -91,8 +91,9 @@ static enum smol_status measure(size_t *size_bytes, uint32_t vocab,
                                 const struct smol_sampler_options *options,
                                 struct smol_error *error)
 {
+    struct smol_arena arena = {NULL, 0};
+    struct smol_sampler counting;
     const char *wrong;
-    uint64_t size;
 
     if (smol_check_struct(options->struct_bytes, sizeof *options, "smol_sampler_options", error))
         return SMOL_E_ARGUMENT;
@@ -102,12 +103,11 @@ static enum smol_status measure(size_t *size_bytes, uint32_t vocab,
     if (vocab < 1 || vocab > SMOL_MAX_VOCAB)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "a vocabulary of %u, allowed are 1..%u", vocab, SMOL_MAX_VOCAB);
-    size = candidates_at(vocab, options) +
-           (uint64_t)n_candidates(vocab, options) * sizeof(struct candidate);
-    if (size > SIZE_MAX / 2)
+    lay_out(&counting, &arena, vocab, options);
+    if (arena.used > SIZE_MAX / 2)
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
                          "this sampler does not fit this machine");
-    *size_bytes = (size_t)size;
+    *size_bytes = (size_t)arena.used;
     return SMOL_OK;
 }
 
@@ -126,7 +126,7 @@ enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab
                                    const struct smol_sampler_options *options, void *memory,
                                    size_t size_bytes, struct smol_error *error)
 {
-    uint8_t *base = memory;
+    struct smol_arena arena = {memory, 0};
     struct smol_sampler *s = memory;
     size_t needed;
     const enum smol_status status = smol_sampler_size(&needed, vocab, options, error);
@@ -136,13 +136,9 @@ enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab
     if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "a sampler needs %zu bytes, aligned to 64", needed);
-    *s = (struct smol_sampler){.options = *options, .vocab = vocab};
-    if (has_penalty(options)) {
-        s->counts = (uint32_t *)(void *)(base + counts_at());
-        s->recent = (uint32_t *)(void *)(base + recent_at(vocab, options));
+    lay_out(s, &arena, vocab, options);
+    if (s->counts)
         memset(s->counts, 0, (size_t)vocab * sizeof *s->counts);
-    }
-    s->candidates = (struct candidate *)(void *)(base + candidates_at(vocab, options));
     smol_rng_init(&s->rng, options->seed);
     *sampler = s;
     return SMOL_OK;
