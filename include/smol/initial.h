@@ -17,7 +17,7 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
 
 /* How many parameters are a share 0..1 of a row of cols columns: the nearest whole number, at least
  * one. */
-uint32_t smol_sparse_numbers(double part, uint32_t cols);
+uint32_t smol_sparse_parameters(double part, uint32_t cols);
 
 /* Rows of the initial wte (V, C) or wpe (T, C); values: (n_rows, C). */
 #define SMOL_INITIAL_STD 0.02

@@ -1,5 +1,5 @@
-/* Where the parameters of each tensor lie in the section LRND. SPEC.md 3.2.
- * Pure functions, thread-safe.
+/* Where the parameters of each tensor lie in the section LRND, and numbers in the encoding of
+ * files. SPEC.md 3.2 and 3.3. Pure functions, thread-safe.
  *
  * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_PARAMS_H

@@ -43,7 +43,7 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
     smol_fpenv_restore(&host);
 }
 
-uint32_t smol_sparse_numbers(double part, uint32_t cols)
+uint32_t smol_sparse_parameters(double part, uint32_t cols)
 {
     double n;
 

@@ -45,7 +45,7 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
     }
     if (o->sparse > 0 && !smol_scheme_projects(&s)) {
         s.terms = SMOL_TERM_SPARSE;
-        s.dimensions = smol_sparse_numbers(o->sparse, cols);
+        s.dimensions = smol_sparse_parameters(o->sparse, cols);
     }
     if ((o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA) || o->gains || o->bias || s.terms != 0)
         s.value_type = o->param_type;

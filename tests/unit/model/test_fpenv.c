@@ -226,8 +226,8 @@ static void add_initial(struct result *r, const struct smol_config *of)
     add(r, values, sizeof values, "smol_initial_wpe");
     smol_initial_factor(values, of, 1, SMOL_ATTN_C_ATTN, 5);
     add(r, values, sizeof(float) * 5 * 16, "smol_initial_factor");
-    n = smol_sparse_numbers(0.02, 75);
-    add(r, &n, sizeof n, "smol_sparse_numbers");
+    n = smol_sparse_parameters(0.02, 75);
+    add(r, &n, sizeof n, "smol_sparse_parameters");
 }
 
 /* Numbers in the encoding of files, subnormal ones too. */

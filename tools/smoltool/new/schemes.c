@@ -31,7 +31,7 @@ static void add_sparse(struct smol_config *c, double part)
             continue;
         smol_config_shape(&rows, &cols, c, slot);
         schemes[slot].terms |= SMOL_TERM_SPARSE;
-        schemes[slot].dimensions = smol_sparse_numbers(part, cols);
+        schemes[slot].dimensions = smol_sparse_parameters(part, cols);
     }
     memcpy(c->schemes, schemes, sizeof schemes);
     c->n_schemes = SMOL_N_SLOTS;
