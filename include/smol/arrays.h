@@ -8,6 +8,7 @@
 #define SMOL_ARRAYS_H
 
 #include <smol/status.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 SMOL_BEGIN_DECLS
@@ -23,7 +24,8 @@ enum smol_array_type {
     SMOL_ARRAY_OTHER
 };
 
-/* One array, its last dimension packed. Its size is that of its shape. */
+/* One array, its last dimension packed, or of two the first. Its size is that of its shape; where
+ * the type is OTHER, n_dims may be 0 although there are more, or are not known. */
 struct smol_array {
     const char *name; /* of a tensor, as long as the view lives; NULL for .npy */
     enum smol_array_type type;
@@ -31,16 +33,18 @@ struct smol_array {
     uint64_t shape[SMOL_ARRAY_MAX_DIMS];
     const uint8_t *data;
     uint64_t size_bytes;
+    bool is_fortran; /* .npy: n_dims is 2, and columns are packed */
 };
 
-/* n values from element `first` on, all within the array, as floats; 64-bit values are rounded to
- * nearest even. NUMERIC if one is not finite, or not as a float; ENUM if the type cannot be
- * read. */
+/* n values from element `first` on, all within the array and counted row by row, as floats; 64-bit
+ * values are rounded to nearest even. NUMERIC if one is not finite, or not as a float; ENUM if the
+ * type cannot be read. */
 enum smol_status smol_array_values(float *values, const struct smol_array *array, uint64_t first,
                                    size_t n, struct smol_error *error);
 
-/* A NumPy file, version 1, 2 or 3: one array of little-endian floats in C order, and nothing after
- * it. Errors: MAGIC, VERSION, TRUNCATED, TRAILING, TEXT, ENUM, RANGE, SIZE. */
+/* A NumPy file, version 1, 2 or 3: one array of little-endian floats, of up to two dimensions
+ * larger than 1 in either order and of more in C order, and nothing after it. Errors: MAGIC,
+ * VERSION, TRUNCATED, TRAILING, TEXT, ENUM, RANGE, SIZE. */
 enum smol_status smol_npy_parse(struct smol_array *array, const uint8_t *bytes, size_t size_bytes,
                                 struct smol_error *error);
 
@@ -49,9 +53,9 @@ enum smol_status smol_npy_parse(struct smol_array *array, const uint8_t *bytes, 
 #define SMOL_NPY_HEADER_BYTES 256u
 size_t smol_npy_header(uint8_t header[SMOL_NPY_HEADER_BYTES], const struct smol_array *array);
 
-/* A safetensors file. Every tensor's size is that of its shape, and the data is covered from the
- * first byte to the last without holes or overlaps. Errors: TRUNCATED, TRAILING, SIZE, RANGE, TEXT,
- * ENUM, SECTION, MEMORY. */
+/* A safetensors file. Every tensor's size is that of its shape, as far as its type is known, and
+ * the data is covered from the first byte to the last without holes or overlaps. Errors: TRUNCATED,
+ * TRAILING, SIZE, RANGE, TEXT, ENUM, SECTION, MEMORY. */
 #define SMOL_SAFETENSORS_MAX_HEADER (16u << 20)
 struct smol_safetensors;
 enum smol_status smol_safetensors_create(struct smol_safetensors **file, const uint8_t *bytes,

@@ -1,6 +1,6 @@
 /* Reading NumPy's .npy: a magic number, the length of a header, the header, the numbers. The header
  * is a Python dictionary of three keys; of all that Python would take, this is what NumPy writes:
- * keys in any order, spaces anywhere, commas at the end or not. */
+ * keys in any order, spaces anywhere, commas at the end or not, Python 2's long numbers. */
 #include "base/bytes.h"
 #include "base/error.h"
 
@@ -59,7 +59,10 @@ static bool take_number(struct text *t, uint64_t *number)
     for (; t->at < t->end && *t->at >= '0' && *t->at <= '9'; t->at++)
         if (!smol_mul(number, *number, 10) || !smol_add(number, *number, (uint64_t)(*t->at - '0')))
             return false;
-    return t->at > begin && (*begin != '0' || t->at == begin + 1);
+    if (t->at == begin || (*begin == '0' && t->at > begin + 1))
+        return false;
+    t->at += t->at < t->end && *t->at == 'L'; /* 4L */
+    return true;
 }
 
 static enum smol_status read_type(struct smol_array *array, struct text *t,
@@ -121,12 +124,25 @@ static enum smol_status read_member(struct smol_array *array, unsigned *seen, st
         return read_type(array, t, error);
     if (key == SHAPE)
         return read_shape(array, t, error);
-    if (take(t, "True"))
-        return smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET,
-                         "it is in Fortran order; save it with numpy.ascontiguousarray");
-    return take(t, "False") ? SMOL_OK
-                            : smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
-                                        "fortran_order is neither True nor False");
+    array->is_fortran = take(t, "True");
+    return array->is_fortran || take(t, "False")
+               ? SMOL_OK
+               : smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET,
+                           "fortran_order is neither True nor False");
+}
+
+/* With at most one dimension larger than 1 both orders are the same. */
+static enum smol_status check_order(struct smol_array *array, struct smol_error *error)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < array->n_dims; i++)
+        n += array->shape[i] > 1;
+    array->is_fortran = array->is_fortran && n > 1;
+    return array->is_fortran && array->n_dims != 2
+               ? smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET,
+                           "it is in Fortran order; save it with numpy.ascontiguousarray")
+               : SMOL_OK;
 }
 
 static enum smol_status read_header(struct smol_array *array, struct text t,
@@ -185,6 +201,8 @@ enum smol_status smol_npy_parse(struct smol_array *array, const uint8_t *bytes, 
 
     if (!status)
         status = read_header(&a, header, error);
+    if (!status)
+        status = check_order(&a, error);
     if (status)
         return status;
     a.data = header.end;

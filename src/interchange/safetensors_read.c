@@ -15,26 +15,29 @@ struct smol_safetensors {
     size_t n_arrays;
 };
 
-/* All the types that the format has. */
+/* The types whose size is known. Those of any other name are passed over too. */
 static const struct type {
     const char *name;
     enum smol_array_type type;
-    uint8_t size_bytes;
+    uint8_t bits;
 } types[] = {
-    {"F32", SMOL_ARRAY_F32, 4},       {"F16", SMOL_ARRAY_F16, 2},
-    {"BF16", SMOL_ARRAY_BF16, 2},     {"F64", SMOL_ARRAY_F64, 8},
-    {"BOOL", SMOL_ARRAY_OTHER, 1},    {"U8", SMOL_ARRAY_OTHER, 1},
-    {"I8", SMOL_ARRAY_OTHER, 1},      {"U16", SMOL_ARRAY_OTHER, 2},
-    {"I16", SMOL_ARRAY_OTHER, 2},     {"U32", SMOL_ARRAY_OTHER, 4},
-    {"I32", SMOL_ARRAY_OTHER, 4},     {"U64", SMOL_ARRAY_OTHER, 8},
-    {"I64", SMOL_ARRAY_OTHER, 8},     {"F8_E4M3", SMOL_ARRAY_OTHER, 1},
-    {"F8_E5M2", SMOL_ARRAY_OTHER, 1},
+    {"F32", SMOL_ARRAY_F32, 32},          {"F16", SMOL_ARRAY_F16, 16},
+    {"BF16", SMOL_ARRAY_BF16, 16},        {"F64", SMOL_ARRAY_F64, 64},
+    {"BOOL", SMOL_ARRAY_OTHER, 8},        {"U8", SMOL_ARRAY_OTHER, 8},
+    {"I8", SMOL_ARRAY_OTHER, 8},          {"U16", SMOL_ARRAY_OTHER, 16},
+    {"I16", SMOL_ARRAY_OTHER, 16},        {"U32", SMOL_ARRAY_OTHER, 32},
+    {"I32", SMOL_ARRAY_OTHER, 32},        {"U64", SMOL_ARRAY_OTHER, 64},
+    {"I64", SMOL_ARRAY_OTHER, 64},        {"C64", SMOL_ARRAY_OTHER, 64},
+    {"F8_E4M3", SMOL_ARRAY_OTHER, 8},     {"F8_E5M2", SMOL_ARRAY_OTHER, 8},
+    {"F8_E8M0", SMOL_ARRAY_OTHER, 8},     {"F8_E4M3FNUZ", SMOL_ARRAY_OTHER, 8},
+    {"F8_E5M2FNUZ", SMOL_ARRAY_OTHER, 8}, {"F6_E2M3", SMOL_ARRAY_OTHER, 6},
+    {"F6_E3M2", SMOL_ARRAY_OTHER, 6},     {"F4", SMOL_ARRAY_OTHER, 4},
 };
 
-static const struct type *find_type(const json_t *name)
+static const struct type *find_type(const char *name)
 {
-    for (size_t i = 0; json_is_string(name) && i < sizeof types / sizeof types[0]; i++)
-        if (strcmp(json_string_value(name), types[i].name) == 0)
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (strcmp(name, types[i].name) == 0)
             return &types[i];
     return NULL;
 }
@@ -48,26 +51,29 @@ static bool read_count(uint64_t *count, const json_t *json)
     return true;
 }
 
-/* The shape, and that it makes the size. */
-static enum smol_status read_shape(struct smol_array *array, const json_t *shape,
-                                   uint64_t number_bytes, struct smol_error *error)
+/* The shape, and that it makes the size; with too many dimensions it is passed over. */
+static enum smol_status read_shape(struct smol_array *array, const json_t *shape, uint64_t bits,
+                                   struct smol_error *error)
 {
-    uint64_t size_bytes = number_bytes;
+    const size_t n_dims = json_array_size(shape);
+    uint64_t size, count = 1;
 
-    if (!json_is_array(shape) || json_array_size(shape) > SMOL_ARRAY_MAX_DIMS)
-        return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
-                         "tensor %.64s: not of 0 to %u dimensions", array->name,
-                         SMOL_ARRAY_MAX_DIMS);
-    array->n_dims = (uint32_t)json_array_size(shape);
-    for (uint32_t i = 0; i < array->n_dims; i++) {
-        if (!read_count(&array->shape[i], json_array_get(shape, i)))
+    if (!json_is_array(shape))
+        return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET, "tensor %.64s: its shape is no list",
+                         array->name);
+    for (size_t i = 0; i < n_dims; i++) {
+        if (!read_count(&size, json_array_get(shape, i)))
             return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
                              "tensor %.64s: a dimension is not a whole number", array->name);
-        if (!smol_mul(&size_bytes, size_bytes, array->shape[i]))
+        if (!smol_mul(&count, count, size))
             return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET, "tensor %.64s: too large",
                              array->name);
+        if (n_dims <= SMOL_ARRAY_MAX_DIMS)
+            array->shape[array->n_dims++] = size;
     }
-    if (size_bytes != array->size_bytes)
+    if (n_dims > SMOL_ARRAY_MAX_DIMS)
+        array->type = SMOL_ARRAY_OTHER;
+    if (!smol_mul(&count, count, bits) || count / 8 != array->size_bytes || count % 8 != 0)
         return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET,
                          "tensor %.64s: its bytes contradict its shape", array->name);
     return SMOL_OK;
@@ -78,22 +84,22 @@ static enum smol_status read_array(struct smol_array *array, const char *name, c
                                    const uint8_t *data, uint64_t data_bytes,
                                    struct smol_error *error)
 {
-    const struct type *type = find_type(json_object_get(value, "dtype"));
+    const char *type_name = json_string_value(json_object_get(value, "dtype"));
+    const struct type *type = type_name ? find_type(type_name) : NULL;
     const json_t *offsets = json_object_get(value, "data_offsets");
     uint64_t begin, end;
 
     array->name = name;
-    if (!type)
-        return smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET, "tensor %.64s: an unknown number type",
-                         name);
+    if (!type_name)
+        return smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET, "tensor %.64s: no number type", name);
     if (json_array_size(offsets) != 2 || !read_count(&begin, json_array_get(offsets, 0)) ||
         !read_count(&end, json_array_get(offsets, 1)) || end < begin || end > data_bytes)
         return smol_fail(error, SMOL_E_RANGE, SMOL_NO_OFFSET,
                          "tensor %.64s: its data is outside the file", name);
-    array->type = type->type;
+    array->type = type ? type->type : SMOL_ARRAY_OTHER;
     array->data = data + begin;
     array->size_bytes = end - begin;
-    return read_shape(array, json_object_get(value, "shape"), type->size_bytes, error);
+    return type ? read_shape(array, json_object_get(value, "shape"), type->bits, error) : SMOL_OK;
 }
 
 static int by_place(const void *a, const void *b)
@@ -126,7 +132,7 @@ static enum smol_status check_metadata(const struct smol_safetensors *f, struct 
     const char *key;
     json_t *value;
 
-    if (f->metadata == NULL)
+    if (f->metadata == NULL || json_is_null(f->metadata))
         return SMOL_OK;
     if (!json_is_object(f->metadata))
         return smol_fail(error, SMOL_E_TEXT, SMOL_NO_OFFSET, "the metadata is not an object");
@@ -181,6 +187,9 @@ static enum smol_status read_header(json_t **header, const uint8_t *bytes, size_
                          &json_error);
     if (!*header && json_error_code(&json_error) == json_error_out_of_memory)
         return smol_fail_memory(error);
+    if (!*header && json_error_code(&json_error) == json_error_duplicate_key)
+        return smol_fail(error, SMOL_E_TEXT, 8 + (uint64_t)json_error.position,
+                         "the header has a duplicate key");
     return json_is_object(*header)
                ? SMOL_OK
                : smol_fail(error, SMOL_E_TEXT, 8, "the header is not a JSON object");

@@ -27,6 +27,12 @@ static float load(enum smol_array_type type, const uint8_t *data, uint64_t i)
     return 0;
 }
 
+/* Where a number of those counted row by row is. */
+static uint64_t place(const struct smol_array *array, uint64_t i)
+{
+    return array->is_fortran ? i % array->shape[1] * array->shape[0] + i / array->shape[1] : i;
+}
+
 static enum smol_status read(float *values, const struct smol_array *array, uint64_t first,
                              size_t n, struct smol_error *error)
 {
@@ -34,13 +40,13 @@ static enum smol_status read(float *values, const struct smol_array *array, uint
         return smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET,
                          "its numbers are not floats of 16, 32 or 64 bits");
     for (size_t i = 0; i < n; i++) {
-        const float value = load(array->type, array->data, first + i);
+        const float value = load(array->type, array->data, place(array, first + i));
         if (!(value - value == 0))
             return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
                              "number %llu is not a finite float", (unsigned long long)(first + i));
     }
     for (size_t i = 0; i < n; i++)
-        values[i] = load(array->type, array->data, first + i);
+        values[i] = load(array->type, array->data, place(array, first + i));
     return SMOL_OK;
 }
 

@@ -107,9 +107,62 @@ def test_npy(folder):
     new(folder / 'm', '--seed', 3, '--positions', folder / 'wpe.npy', '--vocab', 300)
     wte, wpe = tables(folder / 'm')
     assert np.array_equal(wte, tables(folder / 'plain')[0]) and np.array_equal(wpe, WPE)
-    # A view that is not contiguous is saved in Fortran's order.
-    np.save(folder / 'f.npy', np.asfortranarray(WTE))
-    assert b'Fortran' in new(folder / 'x', '--embeddings', folder / 'f.npy', code=1).stderr
+
+
+def test_fortran_order(folder):
+    """As NumPy saves what is not contiguous, in each version of the format, alone and in an archive."""
+    for wte in (WTE, WTE[:1], WTE[:, :2], WTE.astype('<f8'), WTE[::2].astype('<f2')):
+        saved = np.asfortranarray(wte)
+        for version in ((1, 0), (2, 0), (3, 0)):
+            with open(folder / 'f.npy', 'wb') as file:
+                np.lib.format.write_array(file, saved, version)
+            new(folder / 'm', '--embeddings', folder / 'f.npy', '--context', 5)
+            assert np.array_equal(tables(folder / 'm')[0], wte)
+        np.savez_compressed(folder / 'e.npz', wte=saved, wpe=np.asfortranarray(WPE[:, :wte.shape[1]]))
+        new(folder / 'm', '--embeddings', folder / 'e.npz')
+        found = tables(folder / 'm')
+        assert np.array_equal(found[0], wte) and np.array_equal(found[1], WPE[:, :wte.shape[1]])
+
+
+def test_python_2(folder):
+    """Its NumPy wrote numbers of 64 bits with an L behind."""
+    short = npy(WTE)
+    long = short.replace(b'(300, 24), }  ', b'(300L, 24L), }')
+    assert len(long) == len(short) and b'L' in long[:128]
+    (folder / 'e.npy').write_bytes(long)
+    new(folder / 'm', '--embeddings', folder / 'e.npy', '--context', 5)
+    assert np.array_equal(tables(folder / 'm')[0], WTE)
+
+
+def test_what_is_not_imported_does_not_matter(folder):
+    """Types that came later than this program, with no bytes for a number too, and any rank; but not as what is imported."""
+    def raw(n):
+        return np.zeros(n, np.uint8)
+    others = {'a': ('F8_E8M0', raw(7)), 'b': ('C64', raw(16)), 'c': ('F4', raw(3)), 'd': ('F8_E4M3FNUZ', raw(5)), 'e': ('FUTURE', raw(3)),
+              'f': ('F32', np.zeros((1,) * 9, '<f4')), 'g': ('F6_E2M3', raw(3)), 'h': ('FUTURE', raw(0))}
+    shapes = {'b': [2], 'c': [2, 3], 'e': [77, 2], 'g': [4]}
+
+    def header(about):
+        for name, shape in shapes.items():
+            if name in about:
+                about[name]['shape'] = shape
+        return json.dumps(about).encode()
+    for before in (False, True):
+        tensors = {**others, **gpt2_like('F32')} if before else {**gpt2_like('F32'), **others}
+        (folder / 's').write_bytes(safetensors(tensors, header=header))
+        new(folder / 'm', '--embeddings', folder / 's')
+        assert all(np.array_equal(*pair) for pair in zip(tables(folder / 'm'), (WTE, WPE)))
+    text = header(json.loads(safetensors(tensors)[8:].split(b'}}', 1)[0] + b'}}'))
+    text = text.replace(b'{"format": "pt"}', b'null')
+    (folder / 's').write_bytes(struct.pack('<Q', len(text)) + text + b''.join(a.tobytes() for _, a in tensors.values()))
+    new(folder / 'm', '--embeddings', folder / 's')
+    shapes['c'] = [2, 2]
+    assert 'tensor c' in refused(folder, safetensors(tensors, header=header))
+    for kind in ('C64', 'FUTURE'):
+        assert 'wte' in refused(folder, safetensors({'wte.weight': (kind, np.zeros((3, 2), '<c8'))}))
+    assert 'dimensions' in refused(folder, safetensors({'wte.weight': ('F32', np.zeros((1,) * 9, '<f4'))}))
+    text = b'{"wte.weight": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}, "wte.weight": 1}'
+    assert 'duplicate key' in refused(folder, struct.pack('<Q', len(text)) + text + bytes(8))
 
 
 def test_round_trip(folder):

@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     fuzz_require(a.type != SMOL_ARRAY_OTHER && a.type != SMOL_ARRAY_BF16 &&
-                 a.n_dims <= SMOL_ARRAY_MAX_DIMS && a.name == NULL);
+                 a.n_dims <= SMOL_ARRAY_MAX_DIMS && a.name == NULL &&
+                 (!a.is_fortran || a.n_dims == 2));
     fuzz_require(a.data >= data + 10 && a.data + a.size_bytes == data + size && a.data[-1] == '\n');
     for (uint32_t d = 0; d < a.n_dims; d++)
         n *= a.shape[d];
@@ -63,6 +64,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsi
                                         "False",
                                         "(2, 3)",
                                         "(6,)",
+                                        "(1, 6)",
+                                        "2L",
                                         "()",
                                         "0",
                                         "1",

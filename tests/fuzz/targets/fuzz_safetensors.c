@@ -97,6 +97,9 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsi
                                         "\"BOOL\"",
                                         "\"I64\"",
                                         "\"F8_E4M3\"",
+                                        "\"F4\"",
+                                        "\"C64\"",
+                                        "\"new\"",
                                         "0",
                                         "1",
                                         "24",
@@ -114,6 +117,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsi
                                         " ",
                                         "\"wte.weight\"",
                                         "[1,1,2,3]",
+                                        "[1,1,1,1,1,1,1,2,3]",
                                         NULL};
     uint8_t text[MAX_HEADER];
     uint64_t random = seed;

@@ -84,6 +84,48 @@ Test(npy, reads_every_spelling_of_a_header)
                  SMOL_OK);
 }
 
+/* As NumPy under Python 2 wrote shapes on Windows. */
+Test(npy, reads_long_numbers_of_python_2)
+{
+    cr_assert_eq(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L), }\n", 24),
+                 SMOL_OK);
+    cr_assert(last.n_dims == 2 && last.shape[0] == 2 && last.shape[1] == 3);
+    cr_assert_eq(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (0L,), }\n", 0), SMOL_OK);
+}
+
+/* The columns of [[1, 2, 3], [4, 5, 6]], one after the other; and where there is but one order. */
+Test(npy, reads_fortran_order)
+{
+    static const char fortran[] = "{'descr': '<f4', 'fortran_order': True, 'shape': (%s), }\n";
+    static const char *const one_order[] = {"1, 6", "6, 1", "6,", "1, 6, 1", "1, 1, 1, 6"};
+    static const uint32_t columns[] = {0x3f800000, 0x40800000, 0x40000000,
+                                       0x40a00000, 0x40400000, 0x40c00000};
+    uint8_t buffer[256];
+    char header[128];
+    struct smol_array a;
+    float v[6];
+    size_t size;
+
+    snprintf(header, sizeof header, fortran, "2, 3");
+    size = npy_of(buffer, header, 24);
+    for (size_t i = 0; i < 6; i++)
+        smol_put32(buffer + size - 24 + 4 * i, columns[i]);
+    cr_assert_eq(smol_npy_parse(&a, buffer, size, NULL), SMOL_OK);
+    cr_assert(a.is_fortran && a.shape[0] == 2 && a.shape[1] == 3);
+    cr_assert_eq(smol_array_values(v, &a, 0, 6, NULL), SMOL_OK);
+    for (size_t i = 0; i < 6; i++)
+        cr_assert_eq(v[i], (float)(i + 1));
+    cr_assert_eq(smol_array_values(v, &a, 4, 2, NULL), SMOL_OK);
+    cr_assert(v[0] == 5 && v[1] == 6);
+    for (size_t i = 0; i < sizeof one_order / sizeof one_order[0]; i++) {
+        snprintf(header, sizeof header, fortran, one_order[i]);
+        cr_assert_eq(npy(header, 24), SMOL_OK, "%s", header);
+        cr_assert(!last.is_fortran);
+    }
+    snprintf(header, sizeof header, fortran, "2, 0, 3");
+    cr_assert_eq(npy(header, 0), SMOL_E_ENUM);
+}
+
 #define D "'descr': '<f4', "
 #define F "'fortran_order': False, "
 #define S "'shape': (2,), "
@@ -121,7 +163,7 @@ Test(npy, rejects_bad_headers)
         {SMOL_E_ENUM, "{'descr': '|O', " F S "}\n"},
         {SMOL_E_ENUM, "{'descr': [('a', '<f4')], " F S "}\n"},
         {SMOL_E_ENUM, "{'descr': '<f4\", " F S "}\n"},
-        {SMOL_E_ENUM, "{" D "'fortran_order': True, " S "}\n"},
+        {SMOL_E_ENUM, "{" D "'fortran_order': True, 'shape': (2, 1, 2)}\n"},
         {SMOL_E_TEXT, "{" D "'fortran_order': 0, " S "}\n"},
         {SMOL_E_TEXT, "{" D F "'shape': 2}\n"},
         {SMOL_E_TEXT, "{" D F "'shape': (2)}\n"},
@@ -132,6 +174,10 @@ Test(npy, rejects_bad_headers)
         {SMOL_E_TEXT, "{" D F "'shape': (,)}\n"},
         {SMOL_E_TEXT, "{" D F "'shape': (2 1,)}\n"},
         {SMOL_E_TEXT, "{" D F "'shape': (02,)}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (L,)}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (2LL,)}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (2 L,)}\n"},
+        {SMOL_E_TEXT, "{" D F "'shape': (2l,)}\n"},
         {SMOL_E_TEXT, "{" D F "'shape': (2,"},
         {SMOL_E_TEXT, "{" D F "'shape': (18446744073709551616,)}\n"},
         {SMOL_E_RANGE, "{" D F "'shape': (1,1,1,1,1,1,1,1,1)}\n"},
@@ -183,16 +229,16 @@ Test(values, of_every_type)
     static const uint8_t brains[] = {0x80, 0x3f, 0x00, 0xc0, 0x7f, 0x7f, 0x01, 0x00};
     static const uint8_t doubles[] = {0, 0, 0, 0,    0, 0, 0xf0, 0x3f,
                                       1, 0, 0, 0x10, 0, 0, 0xf0, 0x3f};
-    struct smol_array a = {NULL, SMOL_ARRAY_F16, 1, {4}, halves, sizeof halves};
+    struct smol_array a = {NULL, SMOL_ARRAY_F16, 1, {4}, halves, sizeof halves, false};
     float v[4];
 
     cr_assert_eq(smol_array_values(v, &a, 0, 4, NULL), SMOL_OK);
     cr_assert(v[0] == 1.0f && v[1] == -2.0f && v[2] == 65504.0f && v[3] == 0x1p-24f);
-    a = (struct smol_array){NULL, SMOL_ARRAY_BF16, 1, {4}, brains, sizeof brains};
+    a = (struct smol_array){NULL, SMOL_ARRAY_BF16, 1, {4}, brains, sizeof brains, false};
     cr_assert_eq(smol_array_values(v, &a, 0, 4, NULL), SMOL_OK);
     cr_assert(v[0] == 1.0f && v[1] == -2.0f && v[2] == 0x1.fep127f && v[3] == 0x1p-133f);
     /* 1 + 2^-24 + 2^-52 is past the middle of two floats. */
-    a = (struct smol_array){NULL, SMOL_ARRAY_F64, 1, {2}, doubles, sizeof doubles};
+    a = (struct smol_array){NULL, SMOL_ARRAY_F64, 1, {2}, doubles, sizeof doubles, false};
     cr_assert_eq(smol_array_values(v, &a, 0, 2, NULL), SMOL_OK);
     cr_assert(v[0] == 1.0f && v[1] == 0x1.000002p+0f);
     a.type = SMOL_ARRAY_OTHER;
@@ -204,7 +250,7 @@ Test(values, that_are_no_floats_are_refused_and_nothing_is_put)
     static const uint64_t bad[] = {0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000,
                                    0x47f0000000000000, 0x47efffffffffffff};
     uint8_t bytes[16] = {0};
-    struct smol_array a = {NULL, SMOL_ARRAY_F64, 1, {2}, bytes, 16};
+    struct smol_array a = {NULL, SMOL_ARRAY_F64, 1, {2}, bytes, 16, false};
     struct smol_error error;
     float v[2] = {5, 5};
 
@@ -241,16 +287,19 @@ Test(safetensors, passes_over_what_it_cannot_read)
 {
     static const struct {
         const char *name;
-        size_t size_bytes;
-    } types[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8},     {"BOOL", 1},
-                 {"U8", 1},  {"I8", 1},  {"U16", 2},  {"I16", 2},     {"U32", 4},
-                 {"I32", 4}, {"U64", 8}, {"I64", 8},  {"F8_E4M3", 1}, {"F8_E5M2", 1}};
+        unsigned bits;
+    } types[] = {{"F32", 32},        {"F16", 16},        {"BF16", 16},   {"F64", 64},
+                 {"BOOL", 8},        {"U8", 8},          {"I8", 8},      {"U16", 16},
+                 {"I16", 16},        {"U32", 32},        {"I32", 32},    {"U64", 64},
+                 {"I64", 64},        {"F8_E4M3", 8},     {"F8_E5M2", 8}, {"F8_E8M0", 8},
+                 {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"C64", 64},    {"F4", 4},
+                 {"F6_E2M3", 6},     {"F6_E3M2", 6}};
     char header[256];
 
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        const unsigned n = (unsigned)(6 * types[i].size_bytes);
+        const unsigned n = 8 * types[i].bits / 8;
         snprintf(header, sizeof header,
-                 "{\"m\":{\"dtype\":\"%s\",\"shape\":[1,1,2,3],\"data_offsets\":[0,%u]}}",
+                 "{\"m\":{\"dtype\":\"%s\",\"shape\":[1,2,2,2],\"data_offsets\":[0,%u]}}",
                  types[i].name, n);
         cr_assert_eq(tensors(header, n), SMOL_OK, "%s", types[i].name);
         cr_assert_eq(tensors(header, n + 1), SMOL_E_TRAILING);
@@ -260,14 +309,34 @@ Test(safetensors, passes_over_what_it_cannot_read)
                  SMOL_OK, "a number");
     cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F32\",\"shape\":[0,7],\"data_offsets\":[0,0]}}", 0),
                  SMOL_OK, "no number");
+    /* What nobody knows may have any size and shape, but its place is checked as others' are. */
     cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F7\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4),
-                 SMOL_E_ENUM);
+                 SMOL_OK);
+    cr_assert_eq(tensors("{\"m\":{\"dtype\":\"\",\"shape\":7,\"data_offsets\":[0,4]}}", 4),
+                 SMOL_OK);
+    cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F7\",\"shape\":[4],\"data_offsets\":[0,4]}}", 5),
+                 SMOL_E_TRAILING);
+    cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F7\",\"shape\":[4],\"data_offsets\":[0,5]}}", 4),
+                 SMOL_E_RANGE);
+    cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F7\",\"data_offsets\":[1,4]}}", 4), SMOL_E_SECTION);
+    cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F7\",\"data_offsets\":[0,3]},"
+                         "\"n\":{\"dtype\":\"F7\",\"data_offsets\":[2,4]}}",
+                         4),
+                 SMOL_E_SECTION);
+    cr_assert_eq(tensors("{\"m\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,2]}}", 2),
+                 SMOL_E_SIZE, "12 bits");
     cr_assert_eq(tensors("{\"m\":{\"dtype\":4,\"shape\":[1],\"data_offsets\":[0,4]}}", 4),
                  SMOL_E_ENUM);
     cr_assert_eq(
-        tensors("{\"m\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}",
-                1),
-        SMOL_E_RANGE);
+        tensors("{\"m\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}",
+                4),
+        SMOL_OK);
+    cr_assert_eq(
+        tensors("{\"m\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,2],\"data_offsets\":[0,4]}}",
+                4),
+        SMOL_E_SIZE);
+    cr_assert_eq(tensors("{\"__metadata__\":null}", 0), SMOL_OK);
+    cr_assert_eq(tensors("{\"__metadata__\":[]}", 0), SMOL_E_TEXT);
     cr_assert_eq(
         tensors("{\"m\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
                 1),

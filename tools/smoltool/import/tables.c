@@ -152,8 +152,10 @@ static enum smol_status check(const struct smol_array *a, const char *stem,
                               struct smol_error *error)
 {
     if (a->type == SMOL_ARRAY_OTHER)
-        return cli_error(error, SMOL_E_ENUM,
-                         "%.64s: its numbers are not floats of 16, 32 or 64 bits", stem);
+        return cli_error(
+            error, SMOL_E_ENUM,
+            "%.64s: its numbers are not floats of 16, 32 or 64 bits, or it has over %u dimensions",
+            stem, SMOL_ARRAY_MAX_DIMS);
     if (a->n_dims != 2 || a->shape[0] < 1 || a->shape[0] > SMOL_MAX_VOCAB || a->shape[1] < 1 ||
         a->shape[1] > SMOL_MAX_WIDTH)
         return cli_error(error, SMOL_E_RANGE,
