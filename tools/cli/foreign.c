@@ -1,6 +1,5 @@
 /* See foreign.h. */
 #include "cli/foreign.h"
-#include "cli/cli.h"
 
 #include <string.h>
 

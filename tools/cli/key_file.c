@@ -1,6 +1,7 @@
 /* See key_file.h. */
 #include "cli/key_file.h"
 #include "cli/cli.h"
+#include "cli/foreign.h"
 #include "cli/guard.h"
 
 #include <signal.h>
@@ -14,6 +15,7 @@
 int key_file_public(struct smol_public_key *key, const char *path_or_base64)
 {
     struct smol_mapping mapping;
+    struct smol_span text;
     struct smol_error error;
     enum smol_status status;
 
@@ -22,7 +24,10 @@ int key_file_public(struct smol_public_key *key, const char *path_or_base64)
         return 0;
     if (cli_map(&mapping, path_or_base64, &error))
         return cli_complain(path_or_base64, &error);
-    status = smol_public_key_parse(key, mapping.bytes.data, mapping.bytes.size_bytes, &error);
+    text = mapping.bytes;
+    status = foreign_start(&text, &error);
+    if (!status)
+        status = smol_public_key_parse(key, text.data, text.size_bytes, &error);
     cli_unmap(&mapping);
     return status ? cli_complain(path_or_base64, &error) : 0;
 }
@@ -96,6 +101,18 @@ static bool ask(char password[KEY_FILE_MAX_PASSWORD], const char *prompt)
     return got;
 }
 
+/* The line of a file, without a byte-order mark. 0, or an exit code after a message. */
+static int take_line(char password[KEY_FILE_MAX_PASSWORD], const char *path)
+{
+    struct smol_span text = {(const uint8_t *)password, strlen(password) + 1};
+    struct smol_error error;
+
+    if (foreign_start(&text, &error))
+        return cli_complain(path, &error);
+    memmove(password, text.data, text.size_bytes);
+    return 0;
+}
+
 int key_file_password(char password[KEY_FILE_MAX_PASSWORD], const char *prompt,
                       const char *password_file)
 {
@@ -111,7 +128,7 @@ int key_file_password(char password[KEY_FILE_MAX_PASSWORD], const char *prompt,
                                          taken */
     got = read_line(password, stream);
     fclose(stream);
-    return got ? 0 : cli_fail(password_file, "holds no password");
+    return got ? take_line(password, password_file) : cli_fail(password_file, "holds no password");
 }
 
 static int parse_secret(struct smol_secret_key *key, const char *path, struct smol_span text,
@@ -122,6 +139,8 @@ static int parse_secret(struct smol_secret_key *key, const char *path, struct sm
     bool encrypted;
     int code = 0;
 
+    if (foreign_start(&text, &error))
+        return cli_complain(path, &error);
     if (smol_secret_key_is_encrypted(&encrypted, text.data, text.size_bytes, &error))
         return cli_complain(path, &error);
     snprintf(prompt, sizeof prompt, "Password for %.200s", path);

@@ -1,6 +1,7 @@
 /* See run_log.h. */
 #include "plot/run_log.h"
 #include "cli/cli.h"
+#include "cli/foreign.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -155,13 +156,18 @@ int run_log_read(struct run_log *log, const char *path)
 {
     struct run_log l = {.path = path, .nats_per_token = NAN, .bits_per_byte = NAN};
     struct reader reader = {.log = &l};
+    struct smol_span text;
+    struct smol_error error;
     uint8_t *bytes;
     size_t size;
     int code = cli_read_file(&bytes, &size, path);
 
     if (code)
         return code;
-    code = take_lines(&reader, (const char *)bytes, size);
+    text = (struct smol_span){bytes, size};
+    code = foreign_start(&text, &error)
+               ? cli_complain(path, &error)
+               : take_lines(&reader, (const char *)text.data, text.size_bytes);
     free(bytes);
     if (code)
         run_log_free(&l);

@@ -1,6 +1,7 @@
 /* smoltool tokenizer: makes tokenizers, from other programs' or from text, and shows what they do.
  */
 #include "cli/cli.h"
+#include "cli/foreign.h"
 #include "cli/guard.h"
 #include "cli/tokenizer_file.h"
 #include "smoltool/import/tokens.h"
@@ -201,8 +202,13 @@ static int decode(const struct smol_file *file, struct smol_span text)
 {
     static const char white[] = " \t\r\n";
     uint8_t bytes[SMOL_MAX_TOKEN_BYTES];
-    const char *p = (const char *)text.data; /* which a zero follows */
+    struct smol_span rest = text;
+    struct smol_error error;
+    const char *p; /* a zero follows the text */
 
+    if (foreign_start(&rest, &error))
+        return cli_complain(NULL, &error);
+    p = (const char *)rest.data;
     while (p += strspn(p, white), p < (const char *)text.data + text.size_bytes) {
         char word[12] = "";
         const size_t n = strcspn(p, white); /* 0 at a zero in the text */

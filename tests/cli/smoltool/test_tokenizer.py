@@ -276,11 +276,12 @@ def vocab(*more):
 def test_merges_that_are_wrong(folder):
     for text, says in (('t e\nt e\n', 'merge 1 makes a token that already exists'), ('te e\n', 'merge 0 uses a token'), ('t te\n', 'merge 0'),
                        ('te t\n', 'merge 0'), ('xx xx\nx x\n', 'merge 0'), ('t\n', 'expected two tokens'), ('t  e\n', 'expected two tokens'), (' te\n', 'expected two tokens'),
-                       ('t e \n', 'expected two tokens'), ('t e\r\n', 'merge 0'), ('\0 a\n', 'merge 0'), ('Ā Ā\nĀĀ \xff\xff\n', 'merge 1'),
+                       ('t e \n', 'expected two tokens'), ('t e\r\nte \r\n', 'merge 1'), ('t \re\n', 'merge 0'), ('\0 a\n', 'merge 0'), ('Ā Ā\nĀĀ \xff\xff\n', 'merge 1'),
                        ('a a\n' + ''.join('%s %s\n' % ('a' * 2 ** i, 'a' * 2 ** i) for i in range(1, 11)), 'longer than 1024 bytes'),
                        ('a a\n' + ''.join('%s %s\n' % ('a' * 2 ** i, 'a' * 2 ** i) for i in range(1, 14)), 'longer than 1024 bytes')):
         refused(folder, write(folder / 'merges.txt', text), says=says)
-    refused(folder, write(folder / 'merges.txt', b'\xff\xfe\x00'), says='merge 0')
+    refused(folder, write(folder / 'merges.txt', b'\xff\xfe\x00'), says='UTF-16')
+    refused(folder, write(folder / 'merges.txt', b'\xff\xfd\x00'), says='merge 0')
     many = ''.join('%s %s\n' % (a, b) for a in vocab() for b in vocab())
     tool('import', write(folder / 'merges.txt', many), '-o', folder / 'out')  # 65536 of them
     (folder / 'out').unlink()

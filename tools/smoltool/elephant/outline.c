@@ -1,6 +1,7 @@
 /* See outline.h. */
 #include "smoltool/elephant/outline.h"
 #include "cli/cli.h"
+#include "cli/foreign.h"
 
 #include <fftw3.h>
 #include <math.h>
@@ -21,7 +22,7 @@ static bool parse_point(struct outline_point *p, const char *text)
         return false;
     text = end;
     p->y = strtod(text, &end);
-    return end != text && end[strspn(end, " \t\r")] == '\0' && fabs(p->x) <= MAX_NUMBER &&
+    return end != text && end[strspn(end, " \t")] == '\0' && fabs(p->x) <= MAX_NUMBER &&
            fabs(p->y) <= MAX_NUMBER;
 }
 
@@ -39,17 +40,22 @@ static bool append(struct outline *o, size_t *capacity, struct outline_point poi
     return true;
 }
 
-/* text ends in a zero byte; each line feed becomes one. */
-static int parse(struct outline *o, char *text, const char *path)
+/* The bytes end in a zero; each line comes to do so. */
+static int parse(struct outline *o, uint8_t *bytes, size_t size, const char *path)
 {
-    size_t capacity = 0, line = 1;
+    struct smol_span rest = {bytes, size}, found;
+    struct smol_error error;
+    size_t capacity = 0;
 
-    for (char *next; text; text = next, line++) {
+    if (foreign_start(&rest, &error))
+        return cli_complain(path, &error);
+    if (memchr(bytes, 0, size))
+        return cli_fail(path, "contains a zero byte; it should be text");
+    for (size_t line = 1; foreign_line(&found, &rest); line++) {
+        char *text = (char *)bytes + (found.data - bytes);
         struct outline_point point;
-        next = strchr(text, '\n');
-        if (next)
-            *next++ = '\0';
-        text += strspn(text, " \t\r");
+        text[found.size_bytes] = '\0';
+        text += strspn(text, " \t");
         if (*text == '\0' || *text == '#')
             continue;
         if (!parse_point(&point, text))
@@ -74,10 +80,7 @@ int outline_read(struct outline *outline, const char *path)
 
     if (code)
         return code;
-    if (memchr(bytes, 0, size))
-        code = cli_fail(path, "contains a zero byte; it should be text");
-    else
-        code = parse(&o, (char *)bytes, path);
+    code = parse(&o, bytes, size, path);
     free(bytes);
     if (code)
         free(o.points);

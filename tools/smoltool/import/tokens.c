@@ -2,6 +2,7 @@
  * a special token's own. */
 #include "smoltool/import/tokens.h"
 #include "cli/cli.h"
+#include "cli/foreign.h"
 #include "smoltool/gpt2_bytes.h"
 
 #include <smol/tokenizer.h>
@@ -94,17 +95,15 @@ static int add_line(struct import *m, const char *line, size_t n)
 static int add_lines(struct import *m, struct smol_span text)
 {
     static const char version[] = "#version";
-    const char *at = (const char *)text.data, *const end = at + text.size_bytes;
+    struct smol_span line;
     int code = 0;
 
-    for (bool first = true; at < end && !code; first = false) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        const size_t n = (size_t)((newline ? newline : end) - at);
+    for (bool first = true; !code && foreign_line(&line, &text); first = false) {
+        const size_t n = line.size_bytes;
         const bool skipped = n == 0 || (first && n >= sizeof version - 1 &&
-                                        memcmp(at, version, sizeof version - 1) == 0);
+                                        memcmp(line.data, version, sizeof version - 1) == 0);
         if (!skipped)
-            code = add_line(m, at, n);
-        at += n + (newline != NULL);
+            code = add_line(m, (const char *)line.data, n);
     }
     return code;
 }
@@ -325,12 +324,31 @@ static int write(uint8_t **bytes, size_t *size_bytes, const struct import *m)
     return 0;
 }
 
-static bool is_json(const struct import_source *s)
+/* A file as it was read, and what of it counts. */
+struct source {
+    const char *path;
+    struct smol_span whole, bytes;
+};
+
+static int start(struct source *s, const struct import_source *from)
+{
+    struct smol_error error;
+
+    if (!from)
+        return 0;
+    *s = (struct source){from->path, from->bytes, from->bytes};
+    if (foreign_start(&s->bytes, &error))
+        return cli_complain(s->path, &error);
+    foreign_skip_space(&s->bytes);
+    return 0;
+}
+
+static bool is_json(const struct source *s)
 {
     return s->bytes.size_bytes > 0 && s->bytes.data[0] == '{';
 }
 
-static json_t *load_json(const struct import_source *s)
+static json_t *load_json(const struct source *s)
 {
     json_error_t fault;
     json_t *json = json_loadb((const char *)s->bytes.data, s->bytes.size_bytes,
@@ -339,14 +357,14 @@ static json_t *load_json(const struct import_source *s)
 
     if (json)
         return json;
-    error.offset = (uint64_t)fault.position;
+    error.offset = (uint64_t)(s->bytes.data - s->whole.data) + (uint64_t)fault.position;
     snprintf(error.text, sizeof error.text, "not JSON: %s", fault.text);
     cli_complain(s->path, &error);
     return NULL;
 }
 
-static int take_all(struct import *m, const struct import_source *first,
-                    const struct import_source *second, json_t *json)
+static int take_all(struct import *m, const struct source *first, const struct source *second,
+                    json_t *json)
 {
     if (json && json_is_object(json_object_get(json, "model")))
         return second ? cli_fail(m->path, "contains its own merges; '%s' is one file too many",
@@ -368,11 +386,13 @@ static int take_all(struct import *m, const struct import_source *first,
 int import_tokenizer(uint8_t **bytes, size_t *size_bytes, const struct import_source *first,
                      const struct import_source *second)
 {
-    const bool swapped = second && !is_json(first) && is_json(second);
-    const struct import_source *a = swapped ? second : first, *b = swapped ? first : second;
-    json_t *json = is_json(a) ? load_json(a) : NULL;
+    struct source sources[2] = {{.path = NULL}};
+    const bool bad = start(&sources[0], first) || start(&sources[1], second);
+    const bool swapped = second && !is_json(&sources[0]) && is_json(&sources[1]);
+    const struct source *a = &sources[swapped], *b = second ? &sources[!swapped] : NULL;
+    json_t *json = !bad && is_json(a) ? load_json(a) : NULL;
     struct import m = {.path = a->path};
-    int code = is_json(a) && !json ? CLI_FAILED : begin(&m);
+    int code = bad || (is_json(a) && !json) ? CLI_FAILED : begin(&m);
 
     if (!code)
         code = take_all(&m, a, b, json);

@@ -1,6 +1,7 @@
 /* Methods for some tensors: words and a recipe file to the rules of a training's options. */
 #include "smoltrain/options/rules.h"
 #include "cli/cli.h"
+#include "cli/foreign.h"
 #include "cli/guard.h"
 
 /* One pattern's method. */
@@ -21,8 +22,10 @@ static int add_recipe(struct smol_train_options *options, const char *path)
     enum smol_status status = cli_map(&mapping, path, &error);
 
     if (status == SMOL_OK) {
-        status = smol_train_rules(options, (const char *)mapping.bytes.data,
-                                  mapping.bytes.size_bytes, &error);
+        struct smol_span text = mapping.bytes;
+        status = foreign_start(&text, &error);
+        if (status == SMOL_OK)
+            status = smol_train_rules(options, (const char *)text.data, text.size_bytes, &error);
         cli_unmap(&mapping);
     }
     return status != SMOL_OK ? cli_complain(path, &error) : 0;
