@@ -12,6 +12,11 @@
 /* As diff(1) has them. */
 enum { EQUAL, DIFFERENT, TROUBLE };
 
+struct diff_options {
+    int json;
+    bool differ; /* was found out */
+};
+
 /* The report, or NULL after a message. Two models of one hash are one model, whoever signed them.
  */
 static json_t *compare(const struct smol_file *a, const struct smol_file *b, const char *path)
@@ -66,12 +71,12 @@ static int tell(json_t *report, bool json)
 
 static int diff(void *context, const char *const *paths)
 {
-    const bool json = *(const int *)context != 0;
+    struct diff_options *o = context;
     struct smol_mapping mappings[2];
     struct smol_file files[2];
     struct smol_error error;
     json_t *report = NULL;
-    int n = 0;
+    int n = 0, code = TROUBLE;
 
     while (n < 2 && cli_open(&mappings[n], &files[n], paths[n], cli_cores(), &error) == SMOL_OK)
         n++;
@@ -81,19 +86,23 @@ static int diff(void *context, const char *const *paths)
         report = compare(&files[0], &files[1], paths[0]);
     while (n > 0)
         cli_unmap(&mappings[--n]);
-    return report ? tell(report, json) : TROUBLE;
+    if (report)
+        code = tell(report, o->json != 0);
+    o->differ = code == DIFFERENT;
+    return code;
 }
 
 int tool_diff(int argc, const char **argv)
 {
-    int json = 0;
+    struct diff_options o = {0};
+    int code;
     const struct poptOption options[] = {
-        CLI_FLAG("json", 0, &json, "print one JSON object"),
+        CLI_FLAG("json", 0, &o.json, "print one JSON object"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
 
-    return cli_command(argc, argv, options,
-                       &(struct cli_usage){"[OPTION...] A.smol B.smol", "A.smol B.smol"}, diff,
-                       &json);
+    code = cli_command(argc, argv, options,
+                       &(struct cli_usage){"[OPTION...] A.smol B.smol", "A.smol B.smol"}, diff, &o);
+    return code == CLI_FAILED && !o.differ ? TROUBLE : code; /* failed before it compared */
 }
