@@ -138,6 +138,13 @@ def test_training_heeds_the_umask(folder):
     assert mode(cache) == 0o640 and cache.stat().st_size > len(TEXT)
 
 
+def test_sweeps_heed_the_umask(folder, gnuplot):
+    """Each model and log, the tables and the picture."""
+    run(smoltrain, 'sweep', '--data', folder / 'text', '--d', '2', '-o', folder / 's', '--method', 'fastfood', *SMALL[2:], umask=0o077)
+    assert mode(folder / 's') == 0o700 and {mode(p) for p in (folder / 's').iterdir()} == {0o600}
+    assert len(list((folder / 's').iterdir())) == 9
+
+
 def test_every_writer_keeps_the_mode(folder):
     given(folder)
     for i, (name, command) in enumerate(writers(folder).items()):
