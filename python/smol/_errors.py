@@ -13,8 +13,8 @@ class Error(Exception):
 
     What is outside its range is a ValueError as well, and a file that is not there a FileNotFoundError."""
 
-    status: int
-    offset: Optional[int]
+    status: int = 0
+    offset: Optional[int] = None
 
 
 _classes: 'dict[type[Exception], type[Error]]' = {Error: Error}

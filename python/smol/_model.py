@@ -122,9 +122,10 @@ class Model(Uncopied):
         self.close()
 
     def __repr__(self) -> str:
-        if self._handle.is_closed:
+        try:
+            return '<smol.Model, {n_layers} layers x {width}, context {context}, vocabulary {vocab}>'.format(**self.facts)
+        except ValueError:
             return '<smol.Model, closed>'
-        return '<smol.Model, {n_layers} layers x {width}, context {context}, vocabulary {vocab}>'.format(**self.facts)
 
     def _facts(self) -> _library.Facts:
         facts = _library.Facts()

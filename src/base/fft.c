@@ -11,6 +11,12 @@ struct smol_fft {
 };
 
 static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER; /* FFTW's is not thread-safe */
+static pthread_once_t forks = PTHREAD_ONCE_INIT;
+
+/* A process made by fork must not find the planner held by a thread that it does not have. */
+static void hold(void) { pthread_mutex_lock(&planner); }
+static void release(void) { pthread_mutex_unlock(&planner); }
+static void prepare_for_forks(void) { pthread_atfork(hold, release, release); }
 
 enum smol_status smol_fft_plan(struct smol_fft **planned, size_t n, struct smol_error *error)
 {
@@ -20,6 +26,7 @@ enum smol_status smol_fft_plan(struct smol_fft **planned, size_t n, struct smol_
 
     if (!fft)
         return smol_fail_memory(error);
+    pthread_once(&forks, prepare_for_forks);
     pthread_mutex_lock(&planner);
     x = fftwf_alloc_complex(n / 2 + 1);
     y = fftwf_alloc_real(n);

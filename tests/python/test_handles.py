@@ -3,6 +3,7 @@ import copy
 import pickle
 
 from module import raises, script, shipped, smol
+from programs import run, smoltool
 
 TEXT = smol.Model.load(shipped).generate('KING:', n=12, seed=1)
 
@@ -232,6 +233,30 @@ done.append(True)
 for thread in threads:
     thread.join()
 ''') == ''
+
+
+def test_fork_while_others_plan(folder):
+    """So is FFTW's planner, which texts of a model with a Fourier projection use one at a time."""
+    run(smoltool, 'new', '--layers', '2', '--width', '64', '--context', '32', '--method', 'fourier', '-o', folder / 'm.smol')
+    assert script('''
+import os, threading
+m = smol.Model.load(sys.argv[2])
+done = []
+def work():
+    while not done:
+        next(m.tokens('x', n=1))
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for _ in range(40):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(7 + 0 * next(m.tokens('x', n=1)))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+done.append(True)
+for thread in threads:
+    thread.join()
+''', folder / 'm.smol') == ''
 
 
 def test_a_pool_of_processes():
