@@ -65,7 +65,8 @@ def copy_sources(to):
     listing = subprocess.run(['git', '-c', 'safe.directory=%s' % root, '-C', root, 'ls-files', '-z', '-co', '--exclude-standard'],
                              capture_output=True, check=False)
     if listing.returncode:
-        shutil.copytree(root, to, ignore=shutil.ignore_patterns('.git', 'build*', '__pycache__'))
+        shutil.copytree(root, to, ignore=lambda place, names: [
+            n for n in names if n == '__pycache__' or pathlib.Path(place) == root and (n == '.git' or n.startswith('build'))])
         return
     for name in filter(None, listing.stdout.decode().split('\0')):
         if (root / name).is_file():
