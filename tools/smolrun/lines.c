@@ -103,7 +103,7 @@ static bool open_history(struct run_lines *l)
 
 static char *prompt(EditLine *editor)
 {
-    static char plain[] = "> ", green[] = "\1" CLI_GREEN "\1> \1" CLI_PLAIN "\1";
+    static char plain[] = "> ", green[] = "\1" CLI_GREEN "\1>\1" CLI_PLAIN "\1 ";
 
     (void)editor;
     return cli_has_colour(STDOUT_FILENO) ? green : plain;

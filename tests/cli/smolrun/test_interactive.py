@@ -33,6 +33,7 @@ class Terminal:
             if name not in environment:
                 env.pop(name, None)
         self.shown, self.seen = b'', 0
+        self.prompt = b'> ' if env.get('NO_COLOR') or env['TERM'] == 'dumb' else b'\x1b[1;32m>\x1b[0m '  # the colour ends
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.execve(smolrun, ['smolrun', *[str(a) for a in arguments]], env)
@@ -59,7 +60,7 @@ class Terminal:
 
     def ready(self):
         """Waits for the prompt, and for the terminal to give every key as it comes, which libedit asks for just after it."""
-        self.until(b'> ')
+        self.until(self.prompt)
         while termios.tcgetattr(self.fd)[3] & termios.ICANON:
             time.sleep(0.001)
 
