@@ -77,11 +77,18 @@ char *cli_escaped(const char *text)
     return escaped;
 }
 
+bool cli_obeys_escapes(void)
+{
+    const char *terminal = getenv("TERM");
+
+    return terminal && *terminal && strcmp(terminal, "dumb") != 0;
+}
+
 bool cli_has_colour(int fd)
 {
-    const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    const char *refused = getenv("NO_COLOR");
 
-    return isatty(fd) == 1 && (!refused || !*refused) && terminal && strcmp(terminal, "dumb") != 0;
+    return isatty(fd) == 1 && (!refused || !*refused) && cli_obeys_escapes();
 }
 
 static void put_program(FILE *stream)

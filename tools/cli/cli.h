@@ -46,6 +46,8 @@ void cli_put_escaped(FILE *stream, const char *text);
  * memory. */
 char *cli_escaped(const char *text);
 
+/* Whether the terminal, if there is one, knows escape sequences: TERM is set, and not to dumb. */
+bool cli_obeys_escapes(void);
 /* Whether a stream is a terminal whose user wants colour: NO_COLOR and TERM=dumb say no. */
 bool cli_has_colour(int fd);
 #define CLI_BOLD "\x1b[1m"

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/foreign.h"
 #include "cli/guard.h"
+#include "cli/progress.h"
 #include "cli/tokenizer_file.h"
 #include "smoltool/import/tokens.h"
 #include "smoltool/smoltool.h"
@@ -93,7 +94,9 @@ static bool show_progress(void *context, uint32_t n_tokens, uint32_t vocab)
     struct progress *p = context;
 
     if (p->terminal && (cli_seconds() - p->shown > 0.1 || n_tokens == vocab)) {
-        fprintf(stderr, "\r%u of %u tokens\x1b[K", n_tokens, vocab);
+        struct cli_part part;
+        cli_part(&part, 0, "%u of %u tokens", n_tokens, vocab);
+        cli_progress(&part, 1, true);
         p->shown = cli_seconds();
     }
     return true;
@@ -112,6 +115,7 @@ static size_t portion(const uint8_t *text, size_t size)
 static int add_text(struct smol_bpe_trainer *trainer, const char *path, const struct progress *p)
 {
     char done[32], all[32];
+    struct cli_part part;
     struct smol_mapping text;
     struct smol_error error;
     enum smol_status status = SMOL_OK;
@@ -120,9 +124,11 @@ static int add_text(struct smol_bpe_trainer *trainer, const char *path, const st
         return cli_complain(path, &error);
     for (size_t at = 0, n; at < text.bytes.size_bytes && !status; at += n) {
         n = portion(text.bytes.data + at, text.bytes.size_bytes - at);
-        if (p->terminal)
-            fprintf(stderr, "\rreading: %s of %s\x1b[K", cli_size(done, at),
-                    cli_size(all, text.bytes.size_bytes));
+        if (p->terminal) {
+            cli_part(&part, 0, "reading: %s of %s", cli_size(done, at),
+                     cli_size(all, text.bytes.size_bytes));
+            cli_progress(&part, 1, true);
+        }
         status = smol_bpe_add(trainer, text.bytes.data + at, n, &error);
     }
     if (!status && text.bytes.size_bytes == 0)
@@ -145,7 +151,7 @@ static int finish(const struct tokenizer_options *o, struct smol_bpe_trainer *tr
         smol_bpe_finish(&bytes, &size, trainer, (uint32_t)o->vocab, show_progress, p, &error);
 
     if (p->terminal)
-        fputs("\r\x1b[K", stderr);
+        cli_progress_clear();
     if (status)
         return status == SMOL_E_ARGUMENT ? cli_usage_error("--vocab", "takes 257..1048833")
                                          : cli_complain(NULL, &error);
@@ -160,7 +166,7 @@ static int finish(const struct tokenizer_options *o, struct smol_bpe_trainer *tr
 
 static int train(const struct tokenizer_options *o)
 {
-    struct progress p = {.terminal = isatty(STDERR_FILENO) == 1};
+    struct progress p = {.terminal = cli_progress_covers()};
     struct smol_bpe_trainer *trainer;
     struct smol_error error;
     int code = 0;

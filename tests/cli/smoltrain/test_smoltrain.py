@@ -343,7 +343,7 @@ def test_progress_on_a_terminal(folder):
     """A line over the line before, each as wide as a small terminal shows; the log has its numbers."""
     log, (ours, theirs) = folder / 'log', os.openpty()
     process = subprocess.Popen([smoltrain, '--data', str(folder / 'text'), *small, '-o', str(folder / 'x.smol'),
-                                '--steps', '60', '--log', str(log)], stderr=theirs, stdout=subprocess.DEVNULL)
+                                '--steps', '60', '--log', str(log)], stderr=theirs, stdout=subprocess.DEVNULL, env={**os.environ, 'TERM': 'xterm'})
     os.close(theirs)
     shown = b''
     while True:

@@ -2,6 +2,7 @@
 #include "smoltrain/output/report.h"
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/progress.h"
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/output/log.h"
 
@@ -82,28 +83,32 @@ bool train_report_open(struct train_report *r, const struct train_args *args,
             return false;
         }
     }
-    r->terminal = !r->quiet && isatty(STDERR_FILENO) == 1;
+    r->terminal = !r->quiet && cli_progress_covers();
     r->began = r->shown = cli_seconds();
     r->first_step = smol_trainer_steps(t);
     record_start(r, t, corpus);
     return true;
 }
 
-/* A line that is too long for the terminal is cut, not wrapped, so that the next one covers it. */
+/* What there is least need of on a narrow terminal has the least weight. */
 static void show(struct train_report *r, unsigned step)
 {
+    enum { SPEED = 1, SMOOTHED, VAL, LOSS, STEP, LEFT };
     const struct smol_train_options *o = &r->args->options;
     const double seconds = cli_seconds() - r->began, done = (double)(step - r->first_step);
     const double speed = seconds > 0 ? done / seconds : 0;
     const long left = speed > 0 ? (long)((double)(o->n_steps - step) / speed) : 0;
+    struct cli_part parts[6];
+    size_t n = 0;
 
-    fprintf(stderr, "%sstep %u/%u  loss %.4f  smoothed %.4f", r->terminal ? "\r\x1b[?7l" : "", step,
-            (unsigned)o->n_steps, r->loss, r->smoothed);
+    cli_part(&parts[n++], STEP, "step %u/%u", step, (unsigned)o->n_steps);
+    cli_part(&parts[n++], LOSS, "loss %.4f", r->loss);
+    cli_part(&parts[n++], SMOOTHED, "smoothed %.4f", r->smoothed);
     if (r->val >= 0)
-        fprintf(stderr, "  val %.4f", r->val);
-    fprintf(stderr, "  %.0f tokens/s  %ld:%02ld:%02ld left%s", speed * (double)tokens_per_step(r),
-            left / 3600, left / 60 % 60, left % 60, r->terminal ? "\x1b[K\x1b[?7h" : "\n");
-    fflush(stderr);
+        cli_part(&parts[n++], VAL, "val %.4f", r->val);
+    cli_part(&parts[n++], SPEED, "%.0f tokens/s", speed * (double)tokens_per_step(r));
+    cli_part(&parts[n++], LEFT, "%ld:%02ld:%02ld left", left / 3600, left / 60 % 60, left % 60);
+    cli_progress(parts, n, r->terminal);
     r->shown = cli_seconds();
 }
 
@@ -134,10 +139,12 @@ void train_report_score(struct train_report *r, const struct smol_trainer *t,
                         (json_int_t)smol_trainer_steps(t), "stored", (int)stored, "nats_per_token",
                         s->nats_per_token, "bits_per_byte", s->bits_per_byte, "tokens",
                         (json_int_t)s->n_tokens, "seconds", cli_seconds() - r->began));
+    if (r->terminal)
+        cli_progress_clear();
     if (!r->quiet)
-        fprintf(stderr, "%sstep %u: validation loss%s %.5f nats per token, %.5f bits per byte\n",
-                r->terminal ? "\r\x1b[K" : "", smol_trainer_steps(t), stored ? " as stored" : "",
-                s->nats_per_token, s->bits_per_byte);
+        fprintf(stderr, "step %u: validation loss%s %.5f nats per token, %.5f bits per byte\n",
+                smol_trainer_steps(t), stored ? " as stored" : "", s->nats_per_token,
+                s->bits_per_byte);
 }
 
 void train_report_model(struct train_report *r, const struct smol_trainer *t,
@@ -154,7 +161,7 @@ bool train_report_close(struct train_report *r)
     bool good = true;
 
     if (r->terminal)
-        fputs("\r\x1b[K", stderr);
+        cli_progress_clear();
     if (r->log) {
         good = !r->log_failed && ferror(r->log) == 0;
         if (fclose(r->log) != 0)
