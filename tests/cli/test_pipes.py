@@ -102,6 +102,16 @@ def test_a_named_pipe(folder):
     assert out.split()[0] == run('b2sum', folder / 'text').stdout.split()[0]
 
 
+def test_nobody_waits_for_a_signature(folder):
+    """A named pipe that came along with a model."""
+    model = tiny_model(folder)
+    keys(folder, 'k')
+    os.mkfifo(folder / 'm.smol.minisig')
+    for words in ([smoltool, 'verify', '--pubkey', folder / 'k.pub', model], [smolrun, '--trust', folder / 'k.pub', model, '-n', '0']):
+        assert b'not signed' in run(*words, code=1, timeout=60).stderr
+    tool('verify', model, timeout=60)
+
+
 # ---- empty files ----
 
 def test_empty_files_are_signed_and_hashed(folder, minisign):

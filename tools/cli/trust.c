@@ -9,11 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #define KEY_SUFFIX ".pub"
 
 char *trust_signature_path(const char *path) { return cli_text("%s.minisig", path); }
+
+bool trust_is_there(const char *signature_path)
+{
+    struct stat s;
+
+    return stat(signature_path, &s) == 0 && S_ISREG(s.st_mode);
+}
 
 /* ---- the keys ---- */
 
@@ -174,7 +181,7 @@ enum smol_status trust_check(struct trust_proof *proof, char **blamed, const str
     }
     path = subject->signature_path ? strdup(subject->signature_path)
                                    : trust_signature_path(subject->path);
-    if (path && !subject->signature_path && access(path, F_OK) != 0) {
+    if (path && !subject->signature_path && !trust_is_there(path)) {
         free(path);
         *blamed = strdup(subject->path);
         return status;

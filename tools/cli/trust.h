@@ -42,5 +42,8 @@ void trust_proof_free(struct trust_proof *proof);
 
 /* PATH.minisig, for free(); NULL if memory is out. */
 char *trust_signature_path(const char *path);
+/* Whether a signature that nobody named lies there: a regular file, for a pipe that came along with
+ * a model must not make anybody wait. */
+bool trust_is_there(const char *signature_path);
 
 #endif

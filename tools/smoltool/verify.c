@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct verify_options {
     char *pubkey, *signature;
@@ -26,8 +25,6 @@ struct verdict {
 
 /* ---- the checks, over one mapping ---- */
 
-static bool is_there(const char *path) { return path && access(path, F_OK) == 0; }
-
 /* Any file may be signed beside itself, and then need be no model. */
 static enum smol_status check_bytes(struct verdict *v, char **blamed,
                                     const struct verify_options *o, const char *path,
@@ -35,7 +32,7 @@ static enum smol_status check_bytes(struct verdict *v, char **blamed,
                                     struct smol_error *error)
 {
     char *beside = trust_signature_path(path);
-    const bool is_signed_beside = o->signature || is_there(beside);
+    const bool is_signed_beside = o->signature || (beside && trust_is_there(beside));
     enum smol_status status = cli_check_model(&v->file, bytes, cli_cores(), error);
     struct trust_subject subject = {.path = path, .bytes = bytes, .signature_path = o->signature};
 
