@@ -59,6 +59,14 @@ def test_ways_to_write_a_number(folder, check, program, command, options):
             check.equal(told(name, '016'), told(name, '16'), '%s %s %s' % (program, command, name))
 
 
+def test_zero_is_a_number(folder):
+    """That was given: no default takes its place, unless the manual says so."""
+    for name in ('--layers', '--width', '--heads', '--context', '--vocab', '--d', '--rank'):
+        run(smoltool, 'new', name, '0', '-o', folder / 'm.smol', code=2)
+        run(smoltool, 'new', '--shape', 'gpt2', name, '0', '-o', folder / 'm.smol', code=2)
+    assert not list(folder.iterdir())
+
+
 def test_values(folder):
     tool('new', '--layers', '010', '--width', '0x10', '--heads', '2', '--context', '8', '-o', folder / 'm.smol')
     shown = json.loads(tool('inspect', '--json', folder / 'm.smol').stdout)

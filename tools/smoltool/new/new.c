@@ -5,7 +5,6 @@
 #include "cli/tokenizer_file.h"
 #include "smoltool/smoltool.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,15 +19,18 @@ static const struct shape {
     {"gpt2-xl", 48, 1600, 25},
 };
 
+/* 0 is a number that was given, and is refused with the rest of the configuration. */
+static int given_or(int given, int otherwise) { return given != NOT_GIVEN ? given : otherwise; }
+
 static int apply_shape(struct new_options *o)
 {
     for (size_t i = 0; o->shape && i < sizeof shapes / sizeof shapes[0]; i++)
         if (strcmp(o->shape, shapes[i].name) == 0) {
-            o->layers = o->layers ? o->layers : shapes[i].layers;
-            o->width = o->width ? o->width : shapes[i].width;
-            o->heads = o->heads ? o->heads : shapes[i].heads;
-            o->context = o->context ? o->context : 1024;
-            o->vocab = o->vocab ? o->vocab : 50257;
+            o->layers = given_or(o->layers, shapes[i].layers);
+            o->width = given_or(o->width, shapes[i].width);
+            o->heads = given_or(o->heads, shapes[i].heads);
+            o->context = given_or(o->context, 1024);
+            o->vocab = given_or(o->vocab, 50257);
             return 0;
         }
     return o->shape ? cli_usage_error("--shape", "takes gpt2, gpt2-medium, gpt2-large or gpt2-xl")
@@ -48,7 +50,7 @@ static int fill_shape(struct smol_config *c, const struct new_options *o)
     };
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-        *sizes[i].value = sizes[i].given ? (uint32_t)sizes[i].given : sizes[i].otherwise;
+        *sizes[i].value = (uint32_t)given_or(sizes[i].given, (int)sizes[i].otherwise);
     c->n_ff = c->n_ff ? c->n_ff : 4 * c->width;
     if (c->n_layers > SMOL_MAX_LAYERS)
         return cli_usage_error("--layers", "takes at most 256");
@@ -60,7 +62,7 @@ static int fill_shape(struct smol_config *c, const struct new_options *o)
 /* A size that a file states: the model's, unless another was asked for. */
 static int adopt(int *size, uint64_t stated, const char *path, const char *what)
 {
-    if (*size != 0 && (uint64_t)*size != stated)
+    if (*size != NOT_GIVEN && (uint64_t)*size != stated)
         return cli_fail(path, "%s is %llu, not %d", what, (unsigned long long)stated, *size);
     *size = (int)stated;
     return 0;
@@ -159,7 +161,15 @@ static int make(void *context, const char *const *arguments)
 
 int tool_new(int argc, const char **argv)
 {
-    struct new_options o = {.d = INT_MIN, .rank = 4, .gain = 1.0};
+    struct new_options o = {.layers = NOT_GIVEN,
+                            .width = NOT_GIVEN,
+                            .heads = NOT_GIVEN,
+                            .context = NOT_GIVEN,
+                            .vocab = NOT_GIVEN,
+                            .ff = NOT_GIVEN,
+                            .d = NOT_GIVEN,
+                            .rank = 4,
+                            .gain = 1.0};
     const struct poptOption options[] = {
         CLI_WORD("shape", 0, &o.shape, "gpt2, gpt2-medium, gpt2-large or gpt2-xl", "NAME"),
         CLI_COUNT("layers", 0, &o.layers, "layers (4)", "N"),

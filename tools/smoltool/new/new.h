@@ -4,6 +4,8 @@
 
 #include "smoltool/import/tables.h"
 
+#define NOT_GIVEN (-1) /* of the numbers whose default is found later */
+
 struct new_options {
     int layers, width, heads, context, vocab, ff, d, rank, gains, bias, layer_gains;
     double gain, sparse;

@@ -5,7 +5,6 @@
 #include <smol/initial.h>
 #include <smol/params.h>
 
-#include <limits.h>
 #include <string.h>
 
 /* The words that are names. */
@@ -62,7 +61,7 @@ static int choose(struct choices *c, const struct new_options *o)
 static int check_numbers(uint32_t *d, const struct choices *c, const struct new_options *o)
 {
     const bool projects = smol_source_projects(c->method->source);
-    const int chosen = o->d != INT_MIN ? o->d : (int)c->method->d;
+    const int chosen = o->d != NOT_GIVEN ? o->d : (int)c->method->d;
 
     if (chosen < 1 || chosen > (int)(projects ? SMOL_MAX_DIMENSIONS : SMOL_MAX_BASES))
         return cli_usage_error("--d", projects ? "takes 1..1048576" : "takes 1..64");
