@@ -16,7 +16,12 @@ extern char **environ; /* POSIX leaves its declaration to the program */
 
 bool gnuplot_is_svg(const char *path) { return cli_ends_with(path, ".svg"); }
 
-bool gnuplot_is_png(const char *path) { return cli_ends_with(path, ".png"); }
+static bool is_pdf(const char *path) { return cli_ends_with(path, ".pdf"); }
+
+bool gnuplot_draws(const char *path)
+{
+    return gnuplot_is_svg(path) || cli_ends_with(path, ".png") || is_pdf(path);
+}
 
 FILE *gnuplot_begin(const char *output, unsigned width, unsigned height)
 {
@@ -28,6 +33,9 @@ FILE *gnuplot_begin(const char *output, unsigned width, unsigned height)
     }
     if (gnuplot_is_svg(output))
         fprintf(script, "set terminal svg size %u,%u dynamic font 'sans-serif,14'", width, height);
+    else if (is_pdf(output)) /* in inches, of 72 points */
+        fprintf(script, "set terminal pdfcairo size %.3f,%.3f font 'sans,14'", width / 72.0,
+                height / 72.0);
     else
         fprintf(script,
                 "set terminal pngcairo size %u,%u fontscale 2 linewidth 2 pointscale 2 font "

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Whether a path ends in .svg or in .png, the two kinds of picture. */
+/* Whether a path ends in .svg; whether it does so as any kind of picture, .svg, .png or .pdf. */
 bool gnuplot_is_svg(const char *path);
-bool gnuplot_is_png(const char *path);
+bool gnuplot_draws(const char *path);
 
-/* A script whose picture, of so many pixels, will go to output, an .svg or .png. The caller writes
+/* A script whose picture, of so many pixels, will go to output, of such a kind. The caller writes
  * commands into it. NULL after a message. */
 FILE *gnuplot_begin(const char *output, unsigned width, unsigned height);
 /* Runs the script and writes the picture, whole or not at all; closes the script. An exit code,

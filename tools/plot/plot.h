@@ -16,7 +16,7 @@ struct plot_options {
 /* "curves", "sweep" or "bytes"; false if it is none of them. */
 bool plot_kind_parse(enum plot_kind *kind, const char *name);
 
-/* Writes the plot of n > 0 logs to output, which ends in .svg or .png. An exit code, after a
+/* Writes the plot of n > 0 logs to output, which ends in .svg, .png or .pdf. An exit code, after a
  * message if it is not 0. */
 int plot_write(const char *output, const struct plot_options *options, const struct run_log *logs,
                size_t n);

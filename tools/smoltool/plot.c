@@ -54,8 +54,8 @@ static int run(void *context, const char *const *arguments)
 
     if (!w->output)
         return cli_usage_error("--output", "is missing");
-    if (!gnuplot_is_svg(w->output) && !gnuplot_is_png(w->output))
-        return cli_usage_error(w->output, "should end in .svg or .png");
+    if (!gnuplot_draws(w->output))
+        return cli_usage_error(w->output, "should end in .svg, .png or .pdf");
     if (w->kind && !plot_kind_parse(&o.kind, w->kind))
         return cli_usage_error("--kind", "takes curves, sweep or bytes");
     if (axis < 0)
@@ -70,7 +70,8 @@ int tool_plot(int argc, const char **argv)
 {
     struct words w = {0};
     const struct poptOption options[] = {
-        CLI_WORD("output", 'o', &w.output, "where the picture goes", "FILE.svg|FILE.png"),
+        CLI_WORD("output", 'o', &w.output, "where the picture goes, by gnuplot: .svg, .png or .pdf",
+                 "FILE"),
         CLI_WORD("kind", 0, &w.kind,
                  "loss curves (default), loss against d with d90, or bits per byte against bytes",
                  "curves|sweep|bytes"),
@@ -80,7 +81,7 @@ int tool_plot(int argc, const char **argv)
         POPT_TABLEEND,
     };
 
-    return cli_command(argc, argv, options,
-                       &(struct cli_usage){"[OPTION...] -o FILE.svg|FILE.png LOG...", "LOG..."},
-                       run, &w);
+    return cli_command(
+        argc, argv, options,
+        &(struct cli_usage){"[OPTION...] -o FILE.svg|FILE.png|FILE.pdf LOG...", "LOG..."}, run, &w);
 }

@@ -149,7 +149,7 @@ def test_fit_finds_the_elephant(folder):
 def test_elephant_usage(folder):
     points, out = folder / 'points', folder / 'x.svg'
     points.write_text('0 0\n4 0\n4 3\n')
-    for bad in (['-o', folder / 'x.gif'], ['-o', '.svg'], [], ['-o', out, '-k', '3'], ['-o', out, 'stray'],
+    for bad in (['-o', folder / 'x.gif'], ['-o', '.svg'], ['-o', '.pdf'], ['-o', folder / 'x.pdf', '--wiggle'], [], ['-o', out, '-k', '3'], ['-o', out, 'stray'],
                 ['-o', folder / 'x.png', '--wiggle'], ['-o', out, '--wiggle', '--fit', points],
                 ['-o', out, '--fit', points, '-k', '-1'], ['-o', out, '--fit', points, '-k', 'x']):
         done = tool('elephant', *bad, code=2)
@@ -184,6 +184,40 @@ def test_elephant_png(folder, gnuplot):
     (folder / 'points').write_text(''.join(f'{p.real} {p.imag}\n' for p in outline(50)))
     tool('elephant', '--fit', folder / 'points', '-o', png)
     png_size(png)
+
+
+def pdf_size(path):
+    """Of its one page, in points."""
+    data = path.read_bytes()
+    assert data.startswith(b'%PDF-1.') and data.rstrip().endswith(b'%%EOF')
+    box, = re.findall(rb'/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]', data)
+    return tuple(map(float, box))
+
+
+def test_elephant_pdf(folder, gnuplot):
+    tool('elephant', '-o', folder / 'e.pdf')
+    tool('elephant', '-o', folder / 'e.svg')
+    width, height = pdf_size(folder / 'e.pdf')
+    view = [float(x) for x in ET.parse(folder / 'e.svg').getroot().get('viewBox').split()[2:]]
+    assert abs(width - view[0]) < 2 and abs(height - view[1]) < 2
+
+
+def test_fit_prints_zeros(folder):
+    """What rounding leaves of a zero is one, beside the largest; what is small by itself stays."""
+    for scale in (1.0, 1e-20, 1e20):
+        t = 2 * np.pi * np.arange(360) / 360
+        z = scale * (3 * np.exp(1j * t) + 1j * np.exp(-2j * t) + 1e-9 * np.exp(5j * t))
+        (folder / 'points').write_text(''.join(f'{p.real!r} {p.imag!r}\n' for p in z.tolist()))
+        fit = ['elephant', '--fit', folder / 'points', '-o', folder / 'f.svg', '-k', '5']
+        rows = {int(f): (float(a), float(b)) for f, a, b in (line.split() for line in tool(*fit).stdout.splitlines()[2:])}
+        found = {c['frequency']: (c['real'], c['imaginary']) for c in json.loads(tool(*fit, '--json').stdout)['coefficients']}
+        assert rows.keys() == found.keys() and len(rows) == 5
+        for where in rows, found:
+            assert np.allclose([where[1][0], where[-2][1], where[5][0]], np.array([3, 1, 1e-9]) * scale, rtol=1e-5, atol=0)
+            assert [where[1][1], where[-2][0], where[5][1]] == [0, 0, 0], where
+            assert all(where[f] == (0, 0) for f in where.keys() - {1, -2, 5}), where
+    (folder / 'points').write_text('0 0\n4 0\n4 3\n')
+    assert tool('elephant', '--fit', folder / 'points', '-k', '3', '-o', folder / 'f.svg').stdout.startswith('3 of 3 coefficients: error 0 ')
 
 
 def test_without_gnuplot(folder):
@@ -355,11 +389,14 @@ def test_a_real_log(folder, gnuplot):
         tool('plot', '--kind', kind, '-o', folder / 'plot.png', folder / 'log')
         width, height = png_size(folder / 'plot.png')
         assert width > height > 500
+        tool('plot', '--kind', kind, '-o', folder / 'plot.pdf', folder / 'log')
+        width, height = pdf_size(folder / 'plot.pdf')
+        assert width > height > 500
 
 
 def test_plot_usage(folder):
     log, out = write_log(folder / 'log', 'alpha'), folder / 'x.svg'
-    for bad in (['-o', out], [log], ['-o', folder / 'x.pdf', log], ['-o', out, '--kind', 'pie', log],
+    for bad in (['-o', out], [log], ['-o', folder / 'x.eps', log], ['-o', out, '--kind', 'pie', log],
                 ['-o', out, '--x', 'days', log], ['-o', out, '--kind', 'sweep', '--x', 'tokens', log],
                 ['-o', out, '--kind', 'bytes', '--log-x', log], ['-o', out, *[log] * 257]):
         done = tool('plot', *bad, code=2)

@@ -56,28 +56,46 @@ static int draw_elephant(const struct elephant_options *o)
     return figure_write(&figure, o->output);
 }
 
+/* What rounding leaves of a zero, beside the largest number of its kind, is printed as one. */
+static double shown(double value, double largest)
+{
+    return fabs(value) <= 1e-12 * largest ? 0 : value;
+}
+
+/* The terms come the largest first. */
+static double largest_term(const struct outline_fit *fit)
+{
+    return hypot(fit->terms[0].re, fit->terms[0].im);
+}
+
 static void print_fit(const struct outline_fit *fit, size_t k, size_t n)
 {
+    const double size = fit->size, largest = largest_term(fit);
+
     printf("%zu of %zu coefficients: error %.6g (%.2f %% of the outline's size), at most %.6g\n", k,
-           n, fit->rms, fit->size > 0 ? 100 * fit->rms / fit->size : 0, fit->largest);
+           n, shown(fit->rms, size), size > 0 ? 100 * shown(fit->rms, size) / size : 0,
+           shown(fit->largest, size));
     printf("%9s %14s %14s\n", "frequency", "real", "imaginary");
     for (size_t i = 0; i < k && i < SHOWN_TERMS; i++)
-        printf("%9ld %14.7g %14.7g\n", fit->terms[i].frequency, fit->terms[i].re, fit->terms[i].im);
+        printf("%9ld %14.7g %14.7g\n", fit->terms[i].frequency, shown(fit->terms[i].re, largest),
+               shown(fit->terms[i].im, largest));
     if (k > SHOWN_TERMS)
         puts("      ...");
 }
 
 static int print_fit_json(const struct outline_fit *fit, size_t k, size_t n)
 {
+    const double size = fit->size, largest = largest_term(fit);
     json_t *terms = json_array();
 
     for (size_t i = 0; i < k; i++)
         json_array_append_new(terms, json_pack("{s:I, s:f, s:f}", "frequency",
                                                (json_int_t)fit->terms[i].frequency, "real",
-                                               fit->terms[i].re, "imaginary", fit->terms[i].im));
+                                               shown(fit->terms[i].re, largest), "imaginary",
+                                               shown(fit->terms[i].im, largest)));
     return cli_print_json(json_pack("{s:I, s:f, s:f, s:f, s:o}", "points", (json_int_t)n, "size",
-                                    fit->size, "rms_error", fit->rms, "largest_error", fit->largest,
-                                    "coefficients", terms));
+                                    size, "rms_error", shown(fit->rms, size), "largest_error",
+                                    shown(fit->largest, size), "coefficients", terms));
 }
 
 static int fit_outline(const struct elephant_options *o)
@@ -116,8 +134,8 @@ static int run(void *context, const char *const *arguments)
     (void)arguments;
     if (!o->output)
         return cli_usage_error("--output", "is missing");
-    if (!gnuplot_is_svg(o->output) && !gnuplot_is_png(o->output))
-        return cli_usage_error(o->output, "should end in .svg or .png");
+    if (!gnuplot_draws(o->output))
+        return cli_usage_error(o->output, "should end in .svg, .png or .pdf");
     if (o->wiggle && (o->fit || !gnuplot_is_svg(o->output)))
         return cli_usage_error("--wiggle", o->fit ? "is for the elephant only" : "takes an .svg");
     if (o->k > 0 && !o->fit)
@@ -131,8 +149,8 @@ int tool_elephant(int argc, const char **argv)
 {
     struct elephant_options o = {0};
     const struct poptOption options[] = {
-        CLI_WORD("output", 'o', &o.output, "where the picture goes; .png needs gnuplot",
-                 "FILE.svg|FILE.png"),
+        CLI_WORD("output", 'o', &o.output, "where the picture goes, .svg; .png or .pdf by gnuplot",
+                 "FILE"),
         CLI_FLAG("wiggle", 0, &o.wiggle, "let the trunk swing (SVG)"),
         CLI_WORD("fit", 0, &o.fit, "draw this closed outline instead, a point 'x y' a line",
                  "POINTS"),
@@ -144,5 +162,6 @@ int tool_elephant(int argc, const char **argv)
     };
 
     return cli_command(argc, argv, options,
-                       &(struct cli_usage){"[OPTION...] -o FILE.svg|FILE.png", ""}, run, &o);
+                       &(struct cli_usage){"[OPTION...] -o FILE.svg|FILE.png|FILE.pdf", ""}, run,
+                       &o);
 }

@@ -128,7 +128,7 @@ static void put_points(FILE *script, const char *name, const struct outline_poin
     fputs("END\n", script);
 }
 
-static int write_png(const struct figure *f, const char *output)
+static int write_by_gnuplot(const struct figure *f, const char *output)
 {
     const struct view v = view_of(f);
     const double s = scale_of(&v);
@@ -159,5 +159,5 @@ static int write_png(const struct figure *f, const char *output)
 
 int figure_write(const struct figure *figure, const char *output)
 {
-    return gnuplot_is_svg(output) ? write_svg(figure, output) : write_png(figure, output);
+    return gnuplot_is_svg(output) ? write_svg(figure, output) : write_by_gnuplot(figure, output);
 }

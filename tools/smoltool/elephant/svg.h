@@ -13,7 +13,7 @@ struct figure {
                                 still */
 };
 
-/* Writes it; output ends in .svg or .png. An exit code, after a message if it is not 0. */
+/* Writes it; output ends in .svg, .png or .pdf. An exit code, after a message if it is not 0. */
 int figure_write(const struct figure *figure, const char *output);
 
 #endif
