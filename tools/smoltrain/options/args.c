@@ -82,7 +82,7 @@ static int apply_words(struct train_args *args, const struct train_line *w)
     return smol_train_options_check(o, &error) ? cli_usage_error("options", error.text) : 0;
 }
 
-/* The options of OUT.ckpt. */
+/* The options of the checkpoint. */
 static int checkpoint_options(struct smol_train_options *options, const char *output)
 {
     char *path = train_checkpoint_path(output);

@@ -93,7 +93,7 @@ static struct poptOption run[] = {
     CLI_WORD("sign", 0, &line.args.sign_key, "minisign secret key to sign the model with", "KEY"),
     CLI_WORD("password-file", 0, &line.args.password_file, "its first line is that key's password",
              "FILE"),
-    CLI_FLAG("resume", 0, &line.args.resume, "continue from OUT.ckpt"),
+    CLI_FLAG("resume", 0, &line.args.resume, "continue from the checkpoint: my.ckpt of my.smol"),
     CLI_COUNT("threads", 't', &line.args.options.n_threads, "threads, 0 = one for each core", "N"),
     CLI_WORD("isa", 0, &line.isa, "best, scalar, avx2, avx512, neon; the model is the same",
              "NAME"),
