@@ -152,6 +152,19 @@ int cli_fail(const char *path, const char *format, ...)
     return cli_complain(path, &error);
 }
 
+void cli_tell(const char *path, const char *format, ...)
+{
+    va_list arguments;
+
+    fprintf(stderr, "%s: ", cli_program);
+    cli_put_escaped(stderr, path);
+    fputs(": ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}
+
 int cli_fail_errno(const char *path) { return cli_fail(path, "%s", strerror(errno)); }
 
 int cli_no_memory(const char *path) { return cli_fail(path, "out of memory"); }

@@ -28,6 +28,8 @@ char *cli_message(const char *path, const struct smol_error *error);
 int cli_fail(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cli_fail_errno(const char *path);
 int cli_no_memory(const char *path);
+/* Such a line that is no complaint: what was done to a file. */
+void cli_tell(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "program: what: why" and a hint at --help. Returns CLI_USAGE. */
 int cli_usage_error(const char *what, const char *why);
 /* For functions that return an error instead: fills it in, without a place, and returns its

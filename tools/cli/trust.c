@@ -71,7 +71,8 @@ static int read_keys(struct trust *trust, const char *folder, DIR *directory)
     if (code == 0 && errno != 0)
         return cli_fail_errno(folder);
     if (code == 0 && trust->n_keys == 0)
-        return cli_fail(folder, "has no key that could be trusted (*" KEY_SUFFIX ")");
+        return cli_fail(folder,
+                        "holds no key; the public keys that you trust go there (*" KEY_SUFFIX ")");
     return code;
 }
 
@@ -84,7 +85,13 @@ int trust_folder(struct trust *trust)
     if (!folder)
         return cli_fail(NULL, "neither XDG_CONFIG_HOME nor HOME says where the trusted keys are");
     directory = opendir(folder);
-    code = directory ? read_keys(trust, folder, directory) : cli_fail_errno(folder);
+    if (directory)
+        code = read_keys(trust, folder, directory);
+    else if (errno == ENOENT)
+        code = cli_fail(folder, "there is no such folder; the public keys that you trust go there "
+                                "(*" KEY_SUFFIX ")");
+    else
+        code = cli_fail_errno(folder);
     if (directory)
         closedir(directory);
     free(folder);

@@ -125,7 +125,7 @@ int run_args_read(int argc, const char **argv, run_with *run)
                  "FILE"),
         CLI_FLAG("bench", 0, NULL, "measure tokens a second; see --bench --help"),
         CLI_WORD("trust", 0, &a->trust, "demand a signature by this minisign public key", "KEY"),
-        CLI_FLAG("trusted", 0, &a->trusted, "demand one by a key in the trust folder"),
+        CLI_FLAG("trusted", 0, &a->trusted, "demand one by a key in ~/.config/smol/trusted"),
         CLI_VERSION_OPTION,
         CLI_HELP_OPTION,
         POPT_TABLEEND,

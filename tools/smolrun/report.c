@@ -16,6 +16,16 @@ static bool is_signed(const struct run *run)
     return run->file->is_signed || run->proof.signature_path;
 }
 
+/* Whoever has made a file has signed it with some key: only a demand proves whose it is. */
+static const char *signer_words(const struct run *run)
+{
+    if (!is_signed(run))
+        return "";
+    return run->args->trust     ? ", the key that was asked for"
+           : run->args->trusted ? ", which is trusted"
+                                : " (only --trust or --trusted proves whose it is)";
+}
+
 static void print_file_line(const struct run *run)
 {
     const bool beside = run->proof.signature_path != NULL;
@@ -27,10 +37,10 @@ static void print_file_line(const struct run *run)
         fprintf(stderr, "smolrun: file %s, hash and signature not checked, opened in %.3f s\n",
                 cli_size(size, run->file->bytes.size_bytes), run->open_seconds);
     else
-        fprintf(stderr, "smolrun: file %s, hash %s... checked, %s%s, opened in %.3f s\n",
+        fprintf(stderr, "smolrun: file %s, hash %s... checked, %s%s%s, opened in %.3f s\n",
                 cli_size(size, run->file->bytes.size_bytes), hash,
                 is_signed(run) ? "signed by key " : "not signed", is_signed(run) ? signer : "",
-                run->open_seconds);
+                signer_words(run), run->open_seconds);
 }
 
 void run_print_statistics(const struct run *run, const struct run_result *r)

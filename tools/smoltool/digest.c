@@ -3,6 +3,7 @@
 #include "cli/guard.h"
 #include "cli/json.h"
 #include "cli/text_stream.h"
+#include "cli/tokenizer_file.h"
 #include "smoltool/smoltool.h"
 
 #include <sodium.h>
@@ -13,6 +14,7 @@
 struct digest {
     const char *path, *name; /* name: the last part of path */
     uint8_t hash[SMOL_HASH_BYTES];
+    bool is_model; /* as its first bytes say */
 };
 
 struct digest_options {
@@ -31,6 +33,7 @@ static int digest_file(struct digest *d)
         return cli_complain(d->path, &error);
     crypto_generichash(d->hash, sizeof d->hash, mapping.bytes.data, mapping.bytes.size_bytes, NULL,
                        0);
+    d->is_model = tokenizer_is_model(mapping.bytes);
     code = cli_check_unchanged(&mapping, d->path);
     cli_unmap(&mapping);
     return code;
@@ -129,6 +132,17 @@ static int print_statement(FILE *to, struct digest *digests, size_t n, const cha
 
 /* ---- the command ---- */
 
+/* What is not what one may take it for: once, for the first model. */
+static void tell_difference(const struct digest *digests, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (digests[i].is_model) {
+            cli_tell(digests[i].path, "the digest is of the whole file, with its signature; the "
+                                      "model's hash is what verify prints");
+            return;
+        }
+}
+
 /* The text in memory, so that a file of it appears whole. */
 static int write_text(const struct digest_options *o, struct digest *digests, size_t n)
 {
@@ -170,6 +184,11 @@ static int digest(void *context, const char *const *paths)
         code = digest_file(&digests[i]);
     }
     code = code ? code : write_text(o, digests, n);
+    if (code == 0)
+        tell_difference(digests, n);
+    if (code == 0 && o->output)
+        cli_tell(o->output, "%s of %zu file%s", o->oms ? "a statement" : "BLAKE2b-512", n,
+                 n == 1 ? "" : "s");
     free(digests);
     return code;
 }
@@ -185,6 +204,11 @@ int tool_digest(int argc, const char **argv)
         POPT_TABLEEND,
     };
 
-    return cli_command(argc, argv, options, &(struct cli_usage){"[OPTION...] FILE...", "FILE..."},
-                       digest, &o);
+    return cli_command(
+        argc, argv, options,
+        &(struct cli_usage){"[OPTION...] FILE...\nPrints BLAKE2b-512 of whole files, "
+                            "as b2sum does. A model's hash is another:\nof its "
+                            "contents without the signature; verify prints it.",
+                            "FILE..."},
+        digest, &o);
 }

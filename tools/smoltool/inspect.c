@@ -208,8 +208,10 @@ static void print_identity(const struct smol_file *file)
     cli_hex(hash, file->hash, SMOL_HASH_BYTES);
     printf("\nhash         %.64s\n             %s\n", hash, hash + 64);
     cli_key_number(number, file->signature.key_number);
-    printf("signer       %s%s\n", file->is_signed ? "key " : "not signed",
-           file->is_signed ? number : "");
+    if (file->is_signed)
+        printf("signer       key %s (verify --pubkey or --trusted proves whose it is)\n", number);
+    else
+        puts("signer       not signed");
 }
 
 static void print_tensors(const struct smol_file *file)

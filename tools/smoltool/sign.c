@@ -37,13 +37,19 @@ static int write_signed(const struct sign_options *o, const char *path,
                         const struct smol_secret_key *key)
 {
     const char *output = o->output ? o->output : path;
+    char number[17], hash[17];
     struct smol_writer *writer;
     struct smol_error error;
     enum smol_status status = cli_writer_open(&writer, output, &error);
 
     if (!status)
         status = cli_writer_end(writer, put_signed(writer, file, key, &error), mapping, &error);
-    return status ? cli_complain(status == SMOL_E_CHANGED ? path : output, &error) : 0;
+    if (status)
+        return cli_complain(status == SMOL_E_CHANGED ? path : output, &error);
+    cli_key_number(number, key->key_number);
+    cli_hex(hash, file->hash, 8);
+    cli_tell(output, "signed by key %s; its hash, %s..., is what it was", number, hash);
+    return 0;
 }
 
 static int sign_model(const struct sign_options *o, const char *path)
@@ -83,14 +89,21 @@ static int write_detached(const char *output, const struct sign_options *o,
                           const struct smol_minisig *signature)
 {
     uint8_t text[SMOL_MINISIG_FILE_BYTES];
+    char number[17];
     struct smol_error error;
     size_t n;
+    int code;
 
     if (smol_minisig_format(text, &n, signature,
                             o->untrusted ? o->untrusted : "signature from smoltool's secret key",
                             &error))
         return cli_usage_error("--comment", error.text);
-    return cli_write_file(output, text, n);
+    if ((code = cli_write_file(output, text, n)) != 0)
+        return code;
+    cli_key_number(number, signature->key_number);
+    cli_tell(output, "the signature, by key %s; its comment: %s", number,
+             signature->trusted_comment);
+    return 0;
 }
 
 static int make_detached(const struct sign_options *o, const char *path, const char *output,

@@ -65,7 +65,8 @@ static void print_signature(const struct verdict *v, bool by_folder)
         printf("signature  ok: by key %s, %s\n", number,
                by_folder ? "which is trusted" : "the key that was asked for");
     else if (v->file.is_signed)
-        printf("signature  ok: by key %s (only --pubkey can tell whose it is)\n", number);
+        printf("signature  ok: by key %s (only --pubkey or --trusted proves whose it is)\n",
+               number);
     else if (!v->unchecked)
         puts("signature  none");
     if (v->proof.signature_path) {
@@ -183,7 +184,7 @@ int tool_verify(int argc, const char **argv)
     const struct poptOption options[] = {
         CLI_WORD("pubkey", 0, &o.pubkey,
                  "demand a signature by this minisign key (a file, or its base64)", "KEY"),
-        CLI_FLAG("trusted", 0, &o.trusted, "demand one by a key in the trust folder"),
+        CLI_FLAG("trusted", 0, &o.trusted, "demand one by a key in ~/.config/smol/trusted"),
         CLI_WORD("signature", 0, &o.signature,
                  "the detached signature (FILE.minisig, if it is there)", "FILE"),
         CLI_FLAG("json", 0, &o.json, "print one JSON object"),
