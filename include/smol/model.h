@@ -6,6 +6,7 @@
 #define SMOL_MODEL_H
 
 #include <smol/text.h>
+#include <stdbool.h>
 
 SMOL_BEGIN_DECLS
 
@@ -77,6 +78,15 @@ enum smol_status smol_model_score(struct smol_score *score, const struct smol_mo
  * the caller's and must outlive the model; *file need not. Errors: MEMORY. */
 enum smol_status smol_model_open_file(struct smol_model **model, const struct smol_file *file,
                                       struct smol_error *error);
+
+/* smol_model_score, which tells how far it is: progress, if not NULL, is called before each window
+ * with how many of n_tokens are done; if it returns false, scoring stops with CANCELLED. */
+typedef bool smol_score_progress(void *context, uint64_t n_done, uint64_t n_tokens);
+enum smol_status smol_model_score_progress(struct smol_score *score, const struct smol_model *model,
+                                           const struct smol_session_options *session,
+                                           const void *text, size_t size_bytes,
+                                           smol_score_progress *progress, void *context,
+                                           struct smol_error *error);
 
 /* The view that the other headers take; lives as long as the model. */
 const struct smol_file *smol_model_file(const struct smol_model *model);

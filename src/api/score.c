@@ -8,10 +8,16 @@
 #include <math.h>
 #include <stdlib.h>
 
+struct listener {
+    smol_score_progress *progress;
+    void *context;
+};
+
 /* Window after window, each from an empty context. nats: (context). */
 static enum smol_status score_windows(struct smol_score *score, const struct smol_model *model,
                                       struct smol_session *session, const uint32_t *tokens,
-                                      size_t n_tokens, double *nats, struct smol_error *error)
+                                      size_t n_tokens, double *nats, const struct listener *l,
+                                      struct smol_error *error)
 {
     const size_t context = smol_session_context(session);
     struct smol_score s = {.n_tokens = n_tokens - 1};
@@ -20,6 +26,8 @@ static enum smol_status score_windows(struct smol_score *score, const struct smo
     for (size_t i = 0; i + 1 < n_tokens; i += context) {
         const size_t n = n_tokens - 1 - i < context ? n_tokens - 1 - i : context;
         enum smol_status status;
+        if (l->progress && !l->progress(l->context, i, n_tokens - 1))
+            return smol_fail(error, SMOL_E_CANCELLED, SMOL_NO_OFFSET, "stopped");
         smol_session_rewind(session, 0);
         if ((status = smol_session_score(session, nats, tokens + i, tokens + i + 1, n, error)) ||
             (status = smol_model_decode(&n_bytes, NULL, 0, model, tokens + i + 1, n, error)))
@@ -37,7 +45,8 @@ static enum smol_status score_windows(struct smol_score *score, const struct smo
 
 static enum smol_status score_text(struct smol_score *score, const struct smol_model *model,
                                    const struct smol_session_options *session, const void *text,
-                                   size_t size_bytes, struct smol_error *error)
+                                   size_t size_bytes, const struct listener *l,
+                                   struct smol_error *error)
 {
     struct smol_text *room = NULL; /* for the session that it has */
     enum smol_status status = smol_text_create(&room, model, session, NULL, error);
@@ -52,10 +61,10 @@ static enum smol_status score_text(struct smol_score *score, const struct smol_m
     if (!tokens || !nats)
         status = smol_fail_memory(error);
     else if (!(status = smol_model_encode(&n, tokens, model, text, size_bytes, error)))
-        status = n < 2
-                     ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                                 "a text of one token has nothing to predict")
-                     : score_windows(score, model, smol_text_session(room), tokens, n, nats, error);
+        status =
+            n < 2 ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                              "a text of one token has nothing to predict")
+                  : score_windows(score, model, smol_text_session(room), tokens, n, nats, l, error);
     free(nats);
     free(tokens);
     smol_text_destroy(room);
@@ -66,9 +75,20 @@ enum smol_status smol_model_score(struct smol_score *score, const struct smol_mo
                                   const struct smol_session_options *session, const void *text,
                                   size_t size_bytes, struct smol_error *error)
 {
+    return smol_model_score_progress(score, model, session, text, size_bytes, NULL, NULL, error);
+}
+
+enum smol_status smol_model_score_progress(struct smol_score *score, const struct smol_model *model,
+                                           const struct smol_session_options *session,
+                                           const void *text, size_t size_bytes,
+                                           smol_score_progress *progress, void *context,
+                                           struct smol_error *error)
+{
+    const struct listener listener = {progress, context};
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    return smol_fpenv_end(
-        &host, status ? status : score_text(score, model, session, text, size_bytes, error));
+    if (!status)
+        status = score_text(score, model, session, text, size_bytes, &listener, error);
+    return smol_fpenv_end(&host, status);
 }

@@ -1,5 +1,6 @@
 /* smolrun --perplexity: how well a model predicts a file. SPEC.md 11. */
 #include "cli/cli.h"
+#include "cli/countdown.h"
 #include "cli/guard.h"
 #include "cli/json.h"
 #include "smolrun/smolrun.h"
@@ -23,9 +24,16 @@ static int print_score(const struct run *run, const struct smol_score *s)
     return 0;
 }
 
+static bool show(void *countdown, uint64_t n_done, uint64_t n_tokens)
+{
+    countdown_show(countdown, (double)n_done, (double)n_tokens);
+    return true;
+}
+
 int run_perplexity(const struct run *run)
 {
     const char *path = run->args->perplexity_file;
+    struct countdown countdown;
     struct smol_mapping text;
     struct smol_score score;
     struct smol_error error;
@@ -33,8 +41,10 @@ int run_perplexity(const struct run *run)
 
     if (status)
         return cli_complain(path, &error);
-    status = smol_model_score(&score, run->model, &run->session, text.bytes.data,
-                              text.bytes.size_bytes, &error);
+    countdown_begin(&countdown, "perplexity");
+    status = smol_model_score_progress(&score, run->model, &run->session, text.bytes.data,
+                                       text.bytes.size_bytes, show, &countdown, &error);
+    countdown_end(&countdown);
     cli_unmap(&text);
     if (status)
         return cli_complain(status == SMOL_E_NUMERIC ? run->args->model : path, &error);

@@ -1,5 +1,6 @@
 /* smoltool quantize: a model with its embeddings in fewer bits, and what that loses. */
 #include "cli/cli.h"
+#include "cli/countdown.h"
 #include "cli/guard.h"
 #include "cli/json.h"
 #include "smoltool/embedding_rows.h"
@@ -111,17 +112,28 @@ static uint8_t *make_file(uint64_t *size_bytes, const struct smol_file *file, en
     return bytes;
 }
 
-static enum smol_status measure(double *nats_per_token, const struct smol_file *file,
-                                struct smol_span text, struct smol_error *error)
+static bool show(void *countdown, uint64_t n_done, uint64_t n_tokens)
+{
+    countdown_show(countdown, (double)n_done, (double)n_tokens);
+    return true;
+}
+
+static enum smol_status measure(double *nats_per_token, const char *what,
+                                const struct smol_file *file, struct smol_span text,
+                                struct smol_error *error)
 {
     const struct smol_session_options options = {.struct_bytes = sizeof options,
                                                  .n_threads = cli_cores()};
     struct smol_model *model = NULL;
+    struct countdown countdown;
     struct smol_score score;
     enum smol_status status = smol_model_open_file(&model, file, error);
 
+    countdown_begin(&countdown, what);
     if (!status)
-        status = smol_model_score(&score, model, &options, text.data, text.size_bytes, error);
+        status = smol_model_score_progress(&score, model, &options, text.data, text.size_bytes,
+                                           show, &countdown, error);
+    countdown_end(&countdown);
     if (!status)
         *nats_per_token = score.nats_per_token;
     smol_model_close(model);
@@ -138,9 +150,9 @@ static int measure_both(struct losses *losses, const struct smol_file *before,
 
     if (status)
         return cli_complain(path, &error);
-    status = measure(&losses->before, before, text.bytes, &error);
+    status = measure(&losses->before, "loss before", before, text.bytes, &error);
     if (!status)
-        status = measure(&losses->after, after, text.bytes, &error);
+        status = measure(&losses->after, "loss after", after, text.bytes, &error);
     cli_unmap(&text);
     losses->has_text = true;
     return status ? cli_complain(path, &error) : 0;

@@ -89,14 +89,20 @@ struct progress {
     double shown;
 };
 
+/* Lines that cannot be covered come every ten seconds. */
+static bool is_due(const struct progress *p)
+{
+    return cli_seconds() - p->shown > (p->terminal ? 0.1 : 10);
+}
+
 static bool show_progress(void *context, uint32_t n_tokens, uint32_t vocab)
 {
     struct progress *p = context;
 
-    if (p->terminal && (cli_seconds() - p->shown > 0.1 || n_tokens == vocab)) {
+    if (is_due(p) || (p->terminal && n_tokens == vocab)) {
         struct cli_part part;
         cli_part(&part, 0, "%u of %u tokens", n_tokens, vocab);
-        cli_progress(&part, 1, true);
+        cli_progress(&part, 1, p->terminal);
         p->shown = cli_seconds();
     }
     return true;
@@ -112,7 +118,7 @@ static size_t portion(const uint8_t *text, size_t size)
     return size;
 }
 
-static int add_text(struct smol_bpe_trainer *trainer, const char *path, const struct progress *p)
+static int add_text(struct smol_bpe_trainer *trainer, const char *path, struct progress *p)
 {
     char done[32], all[32];
     struct cli_part part;
@@ -124,10 +130,11 @@ static int add_text(struct smol_bpe_trainer *trainer, const char *path, const st
         return cli_complain(path, &error);
     for (size_t at = 0, n; at < text.bytes.size_bytes && !status; at += n) {
         n = portion(text.bytes.data + at, text.bytes.size_bytes - at);
-        if (p->terminal) {
+        if (p->terminal || is_due(p)) {
             cli_part(&part, 0, "reading: %s of %s", cli_size(done, at),
                      cli_size(all, text.bytes.size_bytes));
-            cli_progress(&part, 1, true);
+            cli_progress(&part, 1, p->terminal);
+            p->shown = cli_seconds();
         }
         status = smol_bpe_add(trainer, text.bytes.data + at, n, &error);
     }
@@ -166,7 +173,7 @@ static int finish(const struct tokenizer_options *o, struct smol_bpe_trainer *tr
 
 static int train(const struct tokenizer_options *o)
 {
-    struct progress p = {.terminal = cli_progress_covers()};
+    struct progress p = {.terminal = cli_progress_covers(), .shown = cli_seconds()};
     struct smol_bpe_trainer *trainer;
     struct smol_error error;
     int code = 0;

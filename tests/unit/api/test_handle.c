@@ -327,6 +327,48 @@ Test(handle, a_text_is_scored_in_windows)
     free(bytes);
 }
 
+struct heard {
+    unsigned n_calls, n_allowed;
+    uint64_t n_done, n_tokens;
+};
+
+static bool hear(void *context, uint64_t n_done, uint64_t n_tokens)
+{
+    struct heard *h = context;
+
+    cr_assert_eq(n_done, h->n_calls * (uint64_t)CONTEXT);
+    h->n_tokens = n_tokens;
+    return ++h->n_calls <= h->n_allowed;
+}
+
+/* Once before each window; a caller that has enough stops it. */
+Test(handle, a_score_tells_how_far_it_is)
+{
+    enum { N = 3 * CONTEXT + 2 };
+    struct heard all = {.n_allowed = 99}, two = {.n_allowed = 2};
+    struct smol_score score, want;
+    struct smol_error error;
+    uint8_t *bytes;
+    size_t size;
+    struct smol_model *model = open_recipe(&bytes, &size);
+    char text[N];
+
+    memset(text, 'a', N);
+    cr_assert_eq(smol_model_score(&want, model, NULL, text, N, &error), SMOL_OK);
+    cr_assert_eq(smol_model_score_progress(&score, model, NULL, text, N, hear, &all, &error),
+                 SMOL_OK);
+    cr_assert_eq(all.n_calls, 4);
+    cr_assert_eq(all.n_tokens, N - 1);
+    cr_assert_eq(memcmp(&score.nats, &want.nats, sizeof want.nats), 0);
+    score.nats = -1;
+    cr_assert_eq(smol_model_score_progress(&score, model, NULL, text, N, hear, &two, &error),
+                 SMOL_E_CANCELLED);
+    cr_assert_eq(two.n_calls, 3);
+    cr_assert(score.nats < 0);
+    smol_model_close(model);
+    free(bytes);
+}
+
 /* Not checked again: what the caller left out stays left out. */
 Test(handle, a_file_that_was_parsed_is_a_model)
 {

@@ -2,6 +2,7 @@
 #include "smoltool/export/export.h"
 
 #include "cli/cli.h"
+#include "cli/countdown.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -92,6 +93,8 @@ struct export_reader {
     float *tile;    /* (tile_rows(), tensor->cols) */
     void *scratch;
     size_t scratch_bytes;
+    struct countdown countdown;
+    double n_done, n_all; /* values */
 };
 
 /* Rows that are read at once: of the source a row block, of a transposed tensor as many as fit into
@@ -125,6 +128,7 @@ enum smol_status export_reader_create(struct export_reader **reader, const struc
             larger(n_values, (size_t)(s->rows < SOURCE_ROWS ? s->rows : SOURCE_ROWS) * s->cols);
         n_tile = larger(n_tile, (size_t)tile_rows(&tensors[i]) * tensors[i].cols);
         r->scratch_bytes = larger(r->scratch_bytes, smol_tensor_scratch_bytes(file, s));
+        r->n_all += (double)tensors[i].rows * tensors[i].cols;
     }
     r->values = malloc(n_values * sizeof *r->values);
     r->tile = malloc(n_tile * sizeof *r->tile);
@@ -133,6 +137,7 @@ enum smol_status export_reader_create(struct export_reader **reader, const struc
         export_reader_destroy(r);
         return cli_error_memory(error);
     }
+    countdown_begin(&r->countdown, "weights");
     *reader = r;
     return SMOL_OK;
 }
@@ -141,6 +146,7 @@ void export_reader_destroy(struct export_reader *reader)
 {
     if (!reader)
         return;
+    countdown_end(&reader->countdown);
     free(reader->values);
     free(reader->tile);
     cli_memory_free(reader->scratch, reader->scratch_bytes);
@@ -217,6 +223,8 @@ enum smol_status export_reader_next(const float **values, size_t *n, struct expo
     if (status)
         return status;
     reader->row += n_rows;
+    reader->n_done += (double)n_rows * t->cols;
+    countdown_show(&reader->countdown, reader->n_done, reader->n_all);
     *values = reader->tile;
     *n = (size_t)n_rows * t->cols;
     return SMOL_OK;
