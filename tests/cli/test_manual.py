@@ -2,6 +2,7 @@
 The library's page against its headers and its example.
 
 A new option or command fails here until docs/man and tools/completions/options have it too."""
+import json
 import os
 import re
 import subprocess
@@ -210,6 +211,72 @@ def test_fish():
 def test_versions():
     versions = {program(name, '--version').stdout.replace(name, 'NAME') for name in programs}
     assert len(versions) == 1 and re.fullmatch(r'NAME \d+\.\d+\.\d+\n', versions.pop())
+
+
+# What must be given, what has no value unless it is given, and lists of files.
+NO_DEFAULT = {
+    'smolrun': 'model prompt file perplexity trust', 'smolrun --bench': 'model', 'smoltool inspect': '', 'smoltool diff': '', 'smoltool verify': 'pubkey',
+    'smoltool keygen': 'password-file', 'smoltool sign': 'key password-file', 'smoltool digest': '', 'smoltool new': 'output', 'smoltool weights': 'output',
+    'smoltool export': 'output', 'smoltool embed-c': 'output', 'smoltool quantize': 'embeddings text output', 'smoltool tokenizer': 'vocab output',
+    'smoltool plot': 'output', 'smoltool elephant': 'output fit', 'smoltool generate-vectors': '',
+    'smoltrain': 'data valid attn mlp recipe cache output sign password-file log'}
+DEFAULT = re.compile(r'\(default\)|\(default: |\(default of |, default\)|\(0, default\)|\([^()]+\)|without: ')
+
+
+def help_entries(name, command):
+    """The options of a page that take a value: name -> the words about it."""
+    text = re.sub(r'\n {20,}', ' ', help_page(name, command))
+    return dict(re.findall(r'^ {2,6}(?:-\w, )?--([\w-]+)(?:=| [A-Z])\S* +(.*)$', text, re.M))
+
+
+def test_help_says_defaults():
+    """Each option that takes a value and has a default names it; and the list above has no other options."""
+    faults = []
+    for name, command in commands():
+        if (name, command) in (('smoltool', None), ('smoltrain', 'sweep')):
+            continue
+        key = ' '.join(filter(None, (name, command)))
+        said = {option for option, text in help_entries(name, command).items() if DEFAULT.search(text)}
+        lacks = set(help_entries(name, command)) - said
+        faults += ['%s --%s: no default' % (key, o) for o in sorted(lacks - set(NO_DEFAULT[key].split()))]
+        faults += ['%s --%s: a default after all, or gone' % (key, o) for o in sorted(set(NO_DEFAULT[key].split()) - lacks)]
+    assert not faults, '\n' + '\n'.join(faults)
+
+
+def test_pages_say_the_same_numbers():
+    """A number that --help gives as a default stands in the option's entry of the manual page too."""
+    for name, command in commands():
+        if (name, command) in (('smoltool', None), ('smoltrain', 'sweep')):
+            continue
+        part = page_part(name, command) + (page_part('smolrun', None) if command == 'inspect' else '')  # which refers to it
+        for option, text in help_entries(name, command).items():
+            for number in re.findall(r'\((?:full: |lora, nola: )?([\d.]+)[);]', text):
+                entry = re.search(r'^\.It Fl (?:\w , Fl -%s\b|-%s\b)(?:.*\n(?!\.It Fl [^\n]*\n\.It))*?[^\n]*\b%s\b' % (option, option, re.escape(number)),
+                                  part, re.M)
+                assert entry, (name, command, option, number)
+
+
+def test_defaults_are_smoltrains(folder):
+    """What --help-all gives as defaults is what a training begins with, by its log."""
+    (folder / 'text').write_text('To be, or not to be.\n' * 100)
+    defaults = {}
+    for method in 'alpha', 'full', 'lora', 'nola', 'fastfood':
+        program('smoltrain', '--data', folder / 'text', '--method', method, '--steps', '1', '--batch', '1', '--eval-every', '0', '--log', folder / method,
+                '-o', folder / (method + ('.safetensors' if method == 'full' else '.smol')))
+        defaults[method] = json.loads((folder / method).read_text().splitlines()[0])['options']
+    said = help_entries('smoltrain', None)
+    assert len(said) > 40
+    for option, key in (('layers', 'n_layers'), ('width', 'width'), ('heads', 'n_heads'), ('context', 'context'), ('gain', 'gain'), ('sparse', 'sparse'),
+                        ('residual-gain', 'residual_gain'), ('embedding-std', 'embedding_std'), ('logit-scale', 'logit_scale'), ('seed', 'seed'),
+                        ('alpha-lr', 'alpha_lr'), ('alpha-start', 'alpha_start'), ('min-lr-fraction', 'min_lr_fraction'), ('beta1', 'beta1'),
+                        ('beta2', 'beta2'), ('clip', 'clip'), ('val-fraction', 'val_fraction')):
+        number, = re.findall(r'\(([\d.]+)\)$', said[option])
+        assert float(number) == float(defaults['alpha'].get(key, 0)), (option, said[option], defaults['alpha'].get(key))
+    assert said['lr'] == 'learning rate (%g; full: %g)' % (defaults['alpha']['lr'], defaults['full']['lr'])
+    assert '(%d; nola: %d)' % (defaults['alpha']['d'], defaults['nola']['d']) in said['d'] and '(%d)' % defaults['fastfood']['d'] in said['d']
+    assert defaults['lora']['rank'] == defaults['nola']['rank'] == 4 and '(lora, nola: 4)' in said['rank']
+    assert '(%g)' % defaults['full']['weight_decay'] in said['weight-decay']
+    assert defaults['alpha']['embedding_type'] + ' (default)' in said['embedding-type'] and defaults['alpha']['dist'] + ' (default)' in said['dist']
 
 
 def test_help_fits_a_screen():

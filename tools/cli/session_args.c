@@ -8,11 +8,11 @@
 void session_args_table(struct poptOption options[SESSION_OPTIONS], struct session_words *w)
 {
     const struct poptOption table[SESSION_OPTIONS] = {
-        CLI_WORD("isa", 0, &w->isa, "best, scalar, avx2, avx512, neon; the text is the same",
+        CLI_WORD("isa", 0, &w->isa, "best (default), scalar, avx2, avx512, neon; same text",
                  "NAME"),
-        CLI_WORD("kv", 0, &w->kv, "KV cache: f32; or f16, q8: smaller, other text", "TYPE"),
+        CLI_WORD("kv", 0, &w->kv, "KV cache: f32 (default); f16, q8: smaller, other text", "TYPE"),
         CLI_FLAG("fast", 0, &w->is_fast, "approximate products, which may change the text"),
-        CLI_WORD("mem", 0, &w->mem, "memory limit, e.g. 64M; what is left may hold weights",
+        CLI_WORD("mem", 0, &w->mem, "memory limit (none), e.g. 64M; the rest holds weights",
                  "SIZE"),
         CLI_COUNT("batch-size", 'b', &w->batch,
                   "prompt tokens in a batch; fewer take less memory (64)", "N"),

@@ -199,7 +199,7 @@ int tool_digest(int argc, const char **argv)
     const struct poptOption options[] = {
         CLI_FLAG("oms", 0, &o.oms, "an in-toto statement, as in OpenSSF Model Signing"),
         CLI_WORD("name", 0, &o.name, "of the model in the statement (the first FILE's)", "NAME"),
-        CLI_WORD("output", 'o', &o.output, "a file instead of the standard output", "FILE"),
+        CLI_WORD("output", 'o', &o.output, "a file (standard output)", "FILE"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };

@@ -141,7 +141,7 @@ int tool_generate_vectors(int argc, const char **argv)
 {
     char *output = NULL;
     const struct poptOption options[] = {
-        CLI_WORD("output", 'o', &output, "a file instead of standard output", "FILE"),
+        CLI_WORD("output", 'o', &output, "a file (standard output)", "FILE"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };

@@ -297,9 +297,9 @@ int tool_inspect(int argc, const char **argv)
     const struct poptOption options[] = {
         CLI_FLAG("full", 0, &w.full, "print the schemes, the alphas and the card as well"),
         CLI_FLAG("json", 0, &w.json, "print all of it as one JSON object"),
-        CLI_COUNT("ctx-size", 'c', &w.context, "memory with a context of N tokens; 0: the model's",
-                  "N"),
-        CLI_COUNT("threads", 't', &w.threads, "and N threads; 0: one for each core", "N"),
+        CLI_COUNT("ctx-size", 'c', &w.context,
+                  "memory with a context of N tokens; 0 (default): the model's", "N"),
+        CLI_COUNT("threads", 't', &w.threads, "and N threads; 0 (default): one for each core", "N"),
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0,
          "How it would run, as for smolrun:", NULL},
         CLI_HELP_OPTION,

@@ -166,7 +166,7 @@ int tool_sign(int argc, const char **argv)
         CLI_FLAG("detached", 0, &o.detached, "sign any file, for minisign too, in FILE.minisig"),
         CLI_WORD("trusted-comment", 't', &o.trusted, "that is signed with it (time and name)",
                  "TEXT"),
-        CLI_WORD("comment", 'c', &o.untrusted, "that is not", "TEXT"),
+        CLI_WORD("comment", 'c', &o.untrusted, "that is not (that it is from smoltool)", "TEXT"),
         CLI_WORD("output", 'o', &o.output,
                  "where the signed model (in place) or the signature goes", "FILE"),
         CLI_WORD("password-file", 0, &o.password_file, "take the password from a file's first line",

@@ -183,7 +183,7 @@ int tool_verify(int argc, const char **argv)
     struct verify_options o = {0};
     const struct poptOption options[] = {
         CLI_WORD("pubkey", 0, &o.pubkey,
-                 "demand a signature by this minisign key (a file, or its base64)", "KEY"),
+                 "demand a signature by this minisign key, a file or its base64", "KEY"),
         CLI_FLAG("trusted", 0, &o.trusted, "demand one by a key in ~/.config/smol/trusted"),
         CLI_WORD("signature", 0, &o.signature,
                  "the detached signature (FILE.minisig, if it is there)", "FILE"),

@@ -155,7 +155,7 @@ int tool_weights(int argc, const char **argv)
     const struct poptOption options[] = {
         CLI_WORD("output", 'o', &o.output, "where the array goes, - for standard output",
                  "OUT.npy"),
-        CLI_WORD("rows", 0, &o.rows, "rows A to B - 1 only", "A:B"),
+        CLI_WORD("rows", 0, &o.rows, "rows A to B - 1 only (all)", "A:B"),
         CLI_FLAG("list", 'l', &o.list, "list the tensors instead"),
         CLI_FLAG("json", 0, &o.json, "list them as JSON"),
         CLI_HELP_OPTION,
