@@ -122,14 +122,14 @@ enum smol_status smol_sampler_size(size_t *size_bytes, uint32_t vocab,
     return smol_fpenv_end(&host, status ? status : measure(size_bytes, vocab, options, error));
 }
 
-enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab,
-                                   const struct smol_sampler_options *options, void *memory,
-                                   size_t size_bytes, struct smol_error *error)
+static enum smol_status init(struct smol_sampler **sampler, uint32_t vocab,
+                             const struct smol_sampler_options *options, void *memory,
+                             size_t size_bytes, struct smol_error *error)
 {
     struct smol_arena arena = {memory, 0};
     struct smol_sampler *s = memory;
     size_t needed;
-    const enum smol_status status = smol_sampler_size(&needed, vocab, options, error);
+    const enum smol_status status = measure(&needed, vocab, options, error);
 
     if (status)
         return status;
@@ -142,6 +142,17 @@ enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab
     smol_rng_init(&s->rng, options->seed);
     *sampler = s;
     return SMOL_OK;
+}
+
+enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab,
+                                   const struct smol_sampler_options *options, void *memory,
+                                   size_t size_bytes, struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    return smol_fpenv_end(&host, status ? status
+                                        : init(sampler, vocab, options, memory, size_bytes, error));
 }
 
 void smol_sampler_accept(struct smol_sampler *s, uint32_t token)

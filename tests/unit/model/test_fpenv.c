@@ -159,6 +159,7 @@ static void add_sampler(struct result *r, float temperature)
     add(r, &size, sizeof size, "smol_sampler_size");
     memory = aligned_alloc(64, (size + 63) / 64 * 64);
     cr_assert_eq(smol_sampler_init(&sampler, 300, &options, memory, size, NULL), SMOL_OK);
+    add(r, &size, sizeof size, "smol_sampler_init");
     for (unsigned i = 0; i < 40; i++) {
         cr_assert_eq(smol_sampler_pick(&token, sampler, logits, NULL), SMOL_OK);
         add(r, &token, sizeof token, "smol_sampler_pick");
