@@ -38,9 +38,12 @@ static void set_threads(const struct smol_trainer *t)
     omp_set_num_threads((int)t->options.n_threads);
 }
 
+/* The caller's by itself: LLVM's OpenMP gives it to all threads where they begin, and undoes what
+ * is set among them; GCC's threads keep their own. */
 void smol_trainer_enter(const struct smol_trainer *t)
 {
     set_threads(t);
+    smol_fpenv_set(&t->environments[t->options.n_threads].host, NULL);
 #pragma omp parallel num_threads((int)t->options.n_threads)
     {
         struct smol_thread_env *e = t->environments + omp_get_thread_num();
@@ -58,6 +61,7 @@ enum smol_status smol_trainer_leave(const struct smol_trainer *t, enum smol_stat
             smol_fpenv_restore(&e->host);
         e->is_set = false;
     }
+    smol_fpenv_restore(&t->environments[t->options.n_threads].host);
     return status;
 }
 
@@ -114,7 +118,7 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
     status = divide(t, &config, error);
     if (status != SMOL_OK)
         return status;
-    t->environments = smol_train_alloc(o->n_threads, sizeof *t->environments);
+    t->environments = smol_train_alloc((uint64_t)o->n_threads + 1, sizeof *t->environments);
     if (!t->environments)
         return smol_fail_memory(error);
     smol_trainer_enter(t);

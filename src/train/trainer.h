@@ -32,7 +32,7 @@ struct smol_trainer {
     bool finished;
     uint8_t *params, *embeddings; /* sections of the file, once finished; NULL with `full` */
     uint64_t params_bytes, embedding_bytes;
-    struct smol_thread_env *environments; /* (n_threads) */
+    struct smol_thread_env *environments; /* (n_threads + 1), the last of the caller */
 };
 
 /* Around all that computes with several threads: sets how many, of OpenMP's and OpenBLAS's, and the

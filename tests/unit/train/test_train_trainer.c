@@ -120,6 +120,7 @@ Test(trainer, nor_does_it_with_sparse_terms)
 /* OpenMP's threads may be a host program's too, and have another floating-point environment. */
 static void round_threads(int rounding)
 {
+    fesetround(rounding);
 #pragma omp parallel num_threads(3)
     fesetround(rounding);
 }
