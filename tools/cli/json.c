@@ -76,6 +76,17 @@ json_t *cli_json_string(const void *text, size_t size_bytes)
     return json;
 }
 
+json_t *cli_json_name(const char *name)
+{
+    json_t *json = json_string(name);
+    char *escaped = json ? NULL : cli_escaped(name);
+
+    if (escaped)
+        json = json_string(escaped);
+    free(escaped);
+    return json;
+}
+
 void cli_json_print_key(const char *key)
 {
     json_t *string = json_string(key);

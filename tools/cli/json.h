@@ -17,6 +17,8 @@ char *cli_json_text(const json_t *object, size_t flags);
 
 /* Text as JSON, what is not UTF-8 replaced by U+FFFD; NULL if memory is out. */
 json_t *cli_json_string(const void *text, size_t size_bytes);
+/* A file's name as JSON, escaped as a message would if it is not UTF-8; NULL if memory is out. */
+json_t *cli_json_name(const char *name);
 /* A key, which may hold anything, as JSON escapes it, and spaces up to a column of values. */
 void cli_json_print_key(const char *key);
 

@@ -179,6 +179,61 @@ def test_what_is_not_json_is_refused_wherever_it_is(folder):
     fails(folder, *data(folder / 'a.jsonl'), says=['a.jsonl: line 1: not JSON', 'UTF-16'])
 
 
+def test_names_in_any_case(folder):
+    documents = ['first ' * 40, 'second ' * 40]
+    expected, lines = separator.join(d.encode() for d in documents), json_lines(documents)
+    files = {'a.JSON': lines, 'a.Jsonl': lines, 'a.ndjson': lines, 'a.NDJSON.gz': gzip.compress(lines), 'a.json.GZ': gzip.compress(lines), 'a.jsonl.Gz': gzip.compress(lines),
+             'a.TXT.GZ': gzip.compress(expected), 'A.GZ': gzip.compress(expected)}
+    for name, contents in files.items():
+        (folder / name).write_bytes(contents)
+        assert cached(folder, *data(folder / name))[0] == expected, name
+    (folder / 'a.GZ').write_bytes(b'not compressed ' * 99)
+    fails(folder, *data(folder / 'a.GZ'), says=['a.GZ', 'not in gzip format'])
+
+
+def test_gzip_is_seen_whatever_the_name(folder):
+    documents = ['first ' * 40, 'second ' * 40]
+    expected, lines = separator.join(d.encode() for d in documents), json_lines(documents)
+    for name, contents in {'a.txt': expected, 'a': expected, 'a.json': lines, 'a.jsonl': lines}.items():
+        (folder / name).write_bytes(gzip.compress(contents))
+        assert cached(folder, *data(folder / name))[0] == expected, name
+        (folder / name).write_bytes(gzip.compress(contents)[:-9])
+        fails(folder, *data(folder / name), says=[str(folder / name), 'cannot decompress'])
+    # Its first byte alone is text, as are both before something else.
+    for contents in (b'\x1f' + expected, b'\x1f\x8a' + expected, b'\x1f', b'\x8b\x1f' + expected):
+        (folder / 'a').write_bytes(expected), (folder / 'b').write_bytes(contents)
+        assert cached(folder, *data(folder / 'a', folder / 'b'))[0] == expected + separator + contents
+
+
+def test_format(folder):
+    documents = ['first ' * 40, 'second ' * 40]
+    expected, lines = separator.join(d.encode() for d in documents), json_lines(documents)
+    for name in ('a.txt', 'a.json', 'a.gz', 'b'):
+        (folder / name).write_bytes(gzip.compress(lines) if name == 'a.gz' else lines)
+        for format, tokens in (('jsonl', expected), ('text', lines), ('auto', expected if 'json' in name else lines)):
+            assert cached(folder, '--format', format, *data(folder / name))[0] == tokens, (name, format)
+    # A cache of one is none of the other.
+    folder.joinpath('c').mkdir()
+    for format in ('jsonl', 'text', 'auto', 'jsonl'):
+        train(folder, '--format', format, '--cache', folder / 'c', *data(folder / 'b'))
+    assert sorted(read_corpus(path)[0] for path in (folder / 'c').iterdir()) == sorted([expected, lines, lines])
+    for wrong in ('json', 'TEXT', ''):
+        assert '--format' in train(folder, '--format', wrong, *data(folder / 'b'), code=2).stderr
+    (folder / 'b').write_bytes(b'no lines ' * 40)
+    fails(folder, '--format', 'jsonl', *data(folder / 'b'), '--log', folder / 'l', says=['line 1: not JSON'])
+
+
+def test_a_name_that_is_not_utf_8_is_in_log_and_card(folder):
+    text, name = (folder / 'text').read_bytes(), os.fsdecode(os.fsencode(folder) + b'/a\xff\xc3\xa9.txt')
+    for words, count in (([name], 1), ([name, folder / 'other'], 2)):
+        pathlib.Path(name).write_bytes(text)
+        train(folder, *data(*words), '--log', folder / 'log')
+        found = json.loads((folder / 'log').read_text().splitlines()[0])['data']
+        assert (found if count == 1 else found[0]) == str(folder) + '/a\\xff\u00e9.txt'
+        model = (folder / 'm.smol').read_bytes()
+        assert b'"name": "a\\\\xff\\u00e9.txt"' in model
+
+
 def test_long_lines_and_empty_documents(folder):
     documents = ['', 'x' * 300000, '', 'y' * 70000, '']
     (folder / 'a.json').write_bytes(json_lines(documents))

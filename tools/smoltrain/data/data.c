@@ -54,9 +54,11 @@ static int add_sources(struct job *job, char *const *paths, bool validation)
     return 0;
 }
 
-/* DIR/HASH.corpus: the hash is of the names, so that a changed file makes its old corpus over. */
+/* DIR/HASH.corpus: the hash is of the tokenizer, the format if one is given, and the names, so that
+ * a changed file makes its old corpus over. */
 static int name_cache(struct job *job, const char *folder)
 {
+    static const uint8_t as_text[2] = "x", as_lines[2] = "j";
     crypto_generichash_state state;
     uint8_t hash[crypto_generichash_BYTES_MIN];
     char hex[2 * sizeof hash + 1], tokenizer[24];
@@ -66,6 +68,9 @@ static int name_cache(struct job *job, const char *folder)
     crypto_generichash_init(&state, NULL, 0, sizeof hash);
     cli_decimal(tokenizer, smol_tokenizer_hash(job->tokenizer));
     crypto_generichash_update(&state, (const uint8_t *)tokenizer, strlen(tokenizer) + 1);
+    if (job->args->format != TRAIN_FORMAT_AUTO)
+        crypto_generichash_update(
+            &state, job->args->format == TRAIN_FORMAT_TEXT ? as_text : as_lines, sizeof as_text);
     for (size_t i = 0; i < job->n; i++) {
         const struct smol_corpus_source *s = job->sources + i;
 
@@ -109,7 +114,8 @@ static int read_sources(const struct job *job, struct smol_corpus_writer *w, cha
     for (; paths && *paths; paths++) {
         struct smol_error error;
         bool at_fault;
-        const enum smol_status status = train_source_read(&at_fault, w, *paths, &error);
+        const enum smol_status status =
+            train_source_read(&at_fault, w, *paths, job->args->format, &error);
 
         if (status == SMOL_E_MEMORY && !at_fault && !job->path)
             return cli_fail(*paths, "no memory for so much text; --cache keeps it in a file");

@@ -6,16 +6,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #define BLOCK_BYTES ((size_t)1 << 16)
 
-/* A file being read: its bytes, decompressed. */
+/* A file being read: its bytes, decompressed. zlib takes one that is no gzip file as it is. */
 struct stream {
     int fd;
-    gzFile gz; /* NULL if it is not compressed; owns fd then */
+    gzFile gz;    /* owns fd if it is not NULL */
+    bool is_gzip; /* by its name */
     struct train_texts texts;
 };
 
@@ -23,43 +25,31 @@ static bool ends_with(const char *path, const char *end, size_t *cut)
 {
     const size_t n = strlen(path) - *cut, m = strlen(end);
 
-    if (n <= m || strncmp(path + n - m, end, m) != 0)
+    if (n <= m || strncasecmp(path + n - m, end, m) != 0)
         return false;
     *cut += m;
     return true;
 }
 
-static enum smol_status read_gz(size_t *n, struct stream *s, char block[BLOCK_BYTES])
-{
-    const int got = gzread(s->gz, block, BLOCK_BYTES);
-    int code = Z_OK;
-    const char *why = gzerror(s->gz, &code), *name = strstr(why, ">: "); /* "<fd:3>: why" */
-
-    if (got < 0 || (got == 0 && code != Z_OK)) /* for a file cut short it says so at the end only */
-        return train_texts_fail(&s->texts, SMOL_E_IO, "cannot decompress: %s",
-                                code == Z_ERRNO ? strerror(errno)
-                                : name          ? name + 3
-                                                : why);
-    if (gzdirect(s->gz) != 0)
-        return train_texts_fail(&s->texts, SMOL_E_IO, "not in gzip format");
-    *n = (size_t)got;
-    return SMOL_OK;
-}
-
 /* The next bytes; *n = 0 at the end. */
 static enum smol_status read_block(size_t *n, struct stream *s, char block[BLOCK_BYTES])
 {
-    ssize_t got;
+    const char *why, *name;
+    int got, code = Z_OK;
 
     if (train_stop_asked())
         return train_texts_fail(&s->texts, SMOL_E_CANCELLED, "stopped while it was being read");
-    if (s->gz)
-        return read_gz(n, s, block);
-    do
-        got = read(s->fd, block, BLOCK_BYTES);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return train_texts_fail(&s->texts, SMOL_E_IO, "cannot read: %s", strerror(errno));
+    got = gzread(s->gz, block, BLOCK_BYTES);
+    why = gzerror(s->gz, &code);
+    name = strstr(why, ">: ");                 /* "<fd:3>: why" */
+    if (got < 0 || (got == 0 && code != Z_OK)) /* for a file cut short it says so at the end only */
+        return train_texts_fail(&s->texts, SMOL_E_IO, "cannot %s: %s",
+                                s->is_gzip || code != Z_ERRNO ? "decompress" : "read",
+                                code == Z_ERRNO ? strerror(errno)
+                                : name          ? name + 3
+                                                : why);
+    if (s->is_gzip && gzdirect(s->gz) != 0)
+        return train_texts_fail(&s->texts, SMOL_E_IO, "not in gzip format");
     *n = (size_t)got;
     return SMOL_OK;
 }
@@ -79,16 +69,14 @@ static enum smol_status read_stream(struct stream *s)
     return status == SMOL_OK ? train_texts_end(&s->texts) : status;
 }
 
-static enum smol_status open_stream(struct stream *s, const char *path, bool compressed)
+static enum smol_status open_stream(struct stream *s, const char *path)
 {
     s->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (s->fd < 0)
         return train_texts_fail(&s->texts, SMOL_E_IO, "cannot read: %s", strerror(errno));
-    if (!compressed)
-        return SMOL_OK;
     s->gz = gzdopen(s->fd, "rb");
     if (!s->gz)
-        return train_texts_fail(&s->texts, SMOL_E_MEMORY, "no memory to decompress it");
+        return train_texts_fail(&s->texts, SMOL_E_MEMORY, "no memory to read it");
     gzbuffer(s->gz, BLOCK_BYTES);
     return SMOL_OK;
 }
@@ -136,15 +124,20 @@ static enum smol_status check_unchanged(struct stream *s, const struct stat *bef
 }
 
 enum smol_status train_source_read(bool *at_fault, struct smol_corpus_writer *writer,
-                                   const char *path, struct smol_error *error)
+                                   const char *path, enum train_format format,
+                                   struct smol_error *error)
 {
     struct stream s = {.fd = -1, .texts = {.writer = writer, .error = error}};
-    size_t cut = 0;
-    const bool compressed = ends_with(path, ".gz", &cut);
-    enum smol_status status = open_stream(&s, path, compressed);
     struct stat before;
+    enum smol_status status;
+    size_t cut = 0;
 
-    s.texts.is_json = ends_with(path, ".json", &cut) || ends_with(path, ".jsonl", &cut);
+    s.is_gzip = ends_with(path, ".gz", &cut);
+    s.texts.is_json = format == TRAIN_FORMAT_JSONL ||
+                      (format == TRAIN_FORMAT_AUTO &&
+                       (ends_with(path, ".json", &cut) || ends_with(path, ".jsonl", &cut) ||
+                        ends_with(path, ".ndjson", &cut)));
+    status = open_stream(&s, path);
     if (status == SMOL_OK && fstat(s.fd, &before) != 0)
         status = train_texts_fail(&s.texts, SMOL_E_IO, "cannot examine: %s", strerror(errno));
     if (status == SMOL_OK)

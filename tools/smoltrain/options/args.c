@@ -22,6 +22,19 @@ static bool choose(bool *is_second, const char *word, const char *first, const c
     return *is_second || strcmp(word, first) == 0;
 }
 
+/* As --format names it. */
+static bool choose_format(enum train_format *format, const char *word)
+{
+    static const char *const names[] = {"auto", "text", "jsonl"};
+
+    for (unsigned i = 0; word && i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(word, names[i]) == 0) {
+            *format = (enum train_format)i;
+            return true;
+        }
+    return !word;
+}
+
 static bool parse_d(uint32_t *d, const char *text)
 {
     uint64_t value;
@@ -68,6 +81,8 @@ static int apply_words(struct train_args *args, const struct train_line *w)
         return code;
     if (w->seed && !cli_parse_u64(&o->seed, w->seed))
         return cli_usage_error("--seed", "takes 0..2^64-1");
+    if (!choose_format(&args->format, w->format))
+        return cli_usage_error("--format", "unknown choice");
     o->gains = o->gains || w->gains;
     o->bias = o->bias || w->bias;
     o->layer_gains = o->layer_gains || w->layer_gains;

@@ -93,6 +93,8 @@ static struct poptOption run[] = {
      "text, JSON lines or either with .gz; may be repeated", "TEXT"},
     {"valid", 0, POPT_ARG_ARGV, &line.args.valid, 0, "text to validate on; may be repeated",
      "TEXT"},
+    CLI_WORD("format", 0, &line.format,
+             "what the data is: text, jsonl, or auto (default), what its name says", "NAME"),
     CLI_WORD("tokenizer", 0, &line.args.tokenizer, "a tokenizer file or a model; without: bytes",
              "FILE"),
     CLI_WORD("cache", 0, &line.args.cache, "folder that keeps encoded text for reuse", "FOLDER"),

@@ -9,7 +9,7 @@ struct train_line {
     struct train_args args; /* of its options, only what the line gives is filled in */
     /* Words that become numbers; NULL: not given. */
     char *method, *d, *dist, *norms, *param_type, *embedding_type, *keep, *init_alpha, *order,
-        *seed, *isa;
+        *seed, *format, *isa;
     int gains, bias, layer_gains, recompute;
     struct train_rule_words rules;
 };

@@ -19,7 +19,7 @@ static json_t *data_json(const struct train_args *args, const struct smol_traine
         n_files++;
     cli_hex(hex, corpus->text_hash, SMOL_TEXT_HASH_BYTES);
     return json_pack(
-        "{s:o*, s:o*, s:I, s:s, s:I, s:I}", "name", json_string(cli_base_name(args->data[0])),
+        "{s:o*, s:o*, s:I, s:s, s:I, s:I}", "name", cli_json_name(cli_base_name(args->data[0])),
         "files", n_files > 1 ? json_integer(n_files) : NULL, "bytes",
         (json_int_t)corpus->text_bytes, "blake2b_256", hex, bytes ? "train_bytes" : "train_tokens",
         (json_int_t)smol_trainer_train_tokens(t), bytes ? "validation_bytes" : "validation_tokens",

@@ -32,10 +32,10 @@ static json_t *data_json(char *const *paths)
     json_t *list;
 
     if (!paths[1])
-        return json_string(paths[0]);
+        return cli_json_name(paths[0]);
     list = json_array();
     for (; *paths; paths++)
-        json_array_append_new(list, json_string(*paths));
+        json_array_append_new(list, cli_json_name(*paths));
     return list;
 }
 
