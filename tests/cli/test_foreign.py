@@ -1,11 +1,12 @@
 """Text from other programs and editors: byte-order marks, line ends, white space before it, and UTF-16, which is refused."""
+import gzip
 import json
 
 import gpt2_files
 import pytest
 import tokens
 
-from programs import run, sanitized, smoltool, smoltrain, tool, tool_text, write
+from programs import run, sanitized, smolrun, smoltool, smoltrain, tiny_model, tool, tool_text, write
 
 MARK = b'\xef\xbb\xbf'
 MERGES = '#version: 0.2\nt h\nth e\nĠ the\n'
@@ -112,6 +113,16 @@ def test_rules(folder):
     (folder / 'm.smol').unlink()
     refused(text, rules, words)
     assert not (folder / 'm.smol').exists()
+
+
+def test_text_that_is_compressed(folder):
+    """smoltrain reads it; where it would be taken for the text itself, it is refused, whatever its name."""
+    text, small = write(folder / 'text', gzip.compress(b'a text of letters ' * 60)), tiny_model(folder)
+    for words in ([smoltool, 'tokenizer', 'train', '--vocab', '300', text, '-o', folder / 'x'], [smolrun, small, '--perplexity', text],
+                  [smoltool, 'quantize', '--embeddings', 'q4', '--text', text, small, '-o', folder / 'x']):
+        done = run(*words, code=1, text=True)
+        assert done.stderr.count('\n') == 1 and str(text) in done.stderr and 'compressed' in done.stderr and done.stdout == '', done
+    assert not (folder / 'x').exists()
 
 
 def test_logs(folder):

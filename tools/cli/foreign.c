@@ -14,13 +14,23 @@ static bool begins(const struct smol_span *text, const char *with, size_t n)
     return text->size_bytes >= n && memcmp(text->data, with, n) == 0;
 }
 
+static enum smol_status fail(struct smol_error *error, const char *why)
+{
+    *error = (struct smol_error){.code = SMOL_E_TEXT, .offset = 0};
+    strcpy(error->text, why);
+    return SMOL_E_TEXT;
+}
+
+enum smol_status foreign_check_raw(struct smol_span text, struct smol_error *error)
+{
+    return begins(&text, "\x1f\x8b\x08", 3) ? fail(error, "compressed; decompress it with gunzip")
+                                            : SMOL_OK;
+}
+
 enum smol_status foreign_start(struct smol_span *text, struct smol_error *error)
 {
-    if (begins(text, "\xff\xfe", 2) || begins(text, "\xfe\xff", 2)) {
-        *error = (struct smol_error){.code = SMOL_E_TEXT, .offset = 0};
-        strcpy(error->text, "text in UTF-16; save it as UTF-8");
-        return SMOL_E_TEXT;
-    }
+    if (begins(text, "\xff\xfe", 2) || begins(text, "\xfe\xff", 2))
+        return fail(error, "text in UTF-16; save it as UTF-8");
     if (begins(text, "\xef\xbb\xbf", 3))
         skip(text, 3);
     return SMOL_OK;

@@ -1,6 +1,7 @@
 /* smolrun --perplexity: how well a model predicts a file. SPEC.md 11. */
 #include "cli/cli.h"
 #include "cli/countdown.h"
+#include "cli/foreign.h"
 #include "cli/guard.h"
 #include "cli/json.h"
 #include "smolrun/smolrun.h"
@@ -41,10 +42,13 @@ int run_perplexity(const struct run *run)
 
     if (status)
         return cli_complain(path, &error);
-    countdown_begin(&countdown, "perplexity");
-    status = smol_model_score_progress(&score, run->model, &run->session, text.bytes.data,
-                                       text.bytes.size_bytes, show, &countdown, &error);
-    countdown_end(&countdown);
+    status = foreign_check_raw(text.bytes, &error);
+    if (!status) {
+        countdown_begin(&countdown, "perplexity");
+        status = smol_model_score_progress(&score, run->model, &run->session, text.bytes.data,
+                                           text.bytes.size_bytes, show, &countdown, &error);
+        countdown_end(&countdown);
+    }
     cli_unmap(&text);
     if (status)
         return cli_complain(status == SMOL_E_NUMERIC ? run->args->model : path, &error);

@@ -28,6 +28,29 @@ static bool is_identifier(const char *name)
     return n > 0 && i == n && n <= MAX_NAME;
 }
 
+/* The words of C11, C++20 and their headers for what other languages spell with signs; main; and
+ * two that compilers define as numbers. */
+static bool is_taken(const char *name)
+{
+    static const char words[] =
+        " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t "
+        "char16_t char32_t class co_await co_return co_yield compl concept const const_cast "
+        "consteval constexpr constinit continue decltype default delete do double dynamic_cast "
+        "else enum explicit export extern false float for friend goto if inline int linux long "
+        "main mutable namespace new noexcept noreturn not not_eq nullptr operator or or_eq private "
+        "protected public register reinterpret_cast requires restrict return short signed sizeof "
+        "static static_assert static_cast struct switch template this thread_local throw true try "
+        "typedef typeid typename typeof union unix unsigned using virtual void volatile wchar_t "
+        "while xor xor_eq ";
+    char word[MAX_NAME + 3];
+
+    snprintf(word, sizeof word, " %s ", name);
+    return strstr(words, word);
+}
+
+/* In a file's scope C reserves all that begins with '_', C++ all that has two of them too. */
+static bool is_reserved(const char *name) { return name[0] == '_' || strstr(name, "__"); }
+
 static void put_text(struct export_out *out, const char *text)
 {
     export_put(out, text, strlen(text));
@@ -85,6 +108,10 @@ static int run(void *context, const char *const *arguments)
         return cli_usage_error("--output", "is missing");
     if (o->name && !is_identifier(o->name))
         return cli_usage_error("--name", "takes a C identifier of at most 64 characters");
+    if (o->name && (is_taken(o->name) || is_reserved(o->name)))
+        return cli_usage_error("--name", is_taken(o->name)
+                                             ? "is a word of C or C++ itself"
+                                             : "is reserved in C or C++: no _ in front, no __");
     return embed(arguments[0], o->output, o->name ? o->name : "model");
 }
 

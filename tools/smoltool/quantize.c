@@ -1,6 +1,7 @@
 /* smoltool quantize: a model with its embeddings in fewer bits, and what that loses. */
 #include "cli/cli.h"
 #include "cli/countdown.h"
+#include "cli/foreign.h"
 #include "cli/guard.h"
 #include "cli/json.h"
 #include "smoltool/embedding_rows.h"
@@ -150,7 +151,9 @@ static int measure_both(struct losses *losses, const struct smol_file *before,
 
     if (status)
         return cli_complain(path, &error);
-    status = measure(&losses->before, "loss before", before, text.bytes, &error);
+    status = foreign_check_raw(text.bytes, &error);
+    if (!status)
+        status = measure(&losses->before, "loss before", before, text.bytes, &error);
     if (!status)
         status = measure(&losses->after, "loss after", after, text.bytes, &error);
     cli_unmap(&text);

@@ -124,10 +124,11 @@ static int add_text(struct smol_bpe_trainer *trainer, const char *path, struct p
     struct cli_part part;
     struct smol_mapping text;
     struct smol_error error;
-    enum smol_status status = SMOL_OK;
+    enum smol_status status;
 
     if (cli_map(&text, path, &error))
         return cli_complain(path, &error);
+    status = foreign_check_raw(text.bytes, &error);
     for (size_t at = 0, n; at < text.bytes.size_bytes && !status; at += n) {
         n = portion(text.bytes.data + at, text.bytes.size_bytes - at);
         if (p->terminal || is_due(p)) {

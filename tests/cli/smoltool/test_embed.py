@@ -34,6 +34,30 @@ def test_languages(folder, compiler, standard, language):
     run(compiler, '-std=' + standard, *WARNINGS, '-I', folder, '-x', language, '-', input=program.encode())
 
 
+# Of the standards' lists: C11 6.4.1, C++20 [lex.key] with the alternative tokens; and what gcc defines without -std.
+KEYWORDS = """auto break case char const continue default do double else enum extern float for goto if inline int long register restrict return short
+signed sizeof static struct switch typedef union unsigned void volatile while _Alignas _Alignof _Atomic _Bool _Complex _Generic _Imaginary _Noreturn
+_Static_assert _Thread_local
+alignas alignof asm bool catch char8_t char16_t char32_t class concept consteval constexpr constinit const_cast co_await co_return co_yield decltype
+delete dynamic_cast explicit export false friend mutable namespace new noexcept nullptr operator private protected public reinterpret_cast requires
+static_assert static_cast template this thread_local throw true try typeid typename using virtual wchar_t
+and and_eq bitand bitor compl not not_eq or or_eq xor xor_eq linux unix main""".split()
+
+
+def test_names_that_are_taken(folder):
+    """A keyword of either language, or a name that is reserved; one that only looks like it is taken, and compiles."""
+    small, out = folder / 'small.smol', folder / 'a.h'
+    run(smoltool, 'new', '--layers', '1', '--width', '4', '--heads', '1', '--context', '2', '-o', small)
+    for bad in (*KEYWORDS, '_X', '__x', '_x', '_', 'a__b', 'a__'):
+        message = run(smoltool, 'embed-c', small, '--name', bad, '-o', out, code=2, text=True).stderr
+        assert message.startswith('smoltool embed-c: --name: is ') and message.count('\n') == 2 and not out.exists(), message
+    for good in ('Int', 'int_', 'inte', 'nt', 'a_b_', 'INT', 'in', 'char1'):
+        run(smoltool, 'embed-c', small, '--name', good, '-o', out)
+        for compiler, language in (('gcc', 'c'), ('g++', 'c++')):
+            if shutil.which(compiler):
+                run(compiler, *WARNINGS, '-Wno-unused-variable', '-I', folder, '-x', language, '-', input=('#include "a.h"\nunsigned char f(void);\nunsigned char f(void) { return %s[0]; }\n' % good).encode())
+
+
 def test_example(folder):
     for prompt in ('KING RICHARD:\n', 'a'):
         for seed in '0', '7':

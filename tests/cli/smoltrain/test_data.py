@@ -231,7 +231,7 @@ def test_a_name_that_is_not_utf_8_is_in_log_and_card(folder):
         found = json.loads((folder / 'log').read_text().splitlines()[0])['data']
         assert (found if count == 1 else found[0]) == str(folder) + '/a\\xff\u00e9.txt'
         model = (folder / 'm.smol').read_bytes()
-        assert b'"name": "a\\\\xff\\u00e9.txt"' in model
+        assert b'"name": "a\\\\xff\\u00e9.txt"' in model.replace(b'u00E9', b'u00e9')
 
 
 def test_long_lines_and_empty_documents(folder):
