@@ -124,7 +124,7 @@ def test_refusals(folder):
     bad[-300] ^= 1
     (folder / 'bad.smol').write_bytes(bad)
     assert refused(3, smol.Model.load, folder / 'none.smol').offset is None
-    refused(3, smol.Model.load, os.devnull)
+    refused(12, smol.Model.load, os.devnull)
     refused(10, smol.Model.from_bytes, b'MZ' * 200)
     error = refused(30, smol.Model.load, folder / 'bad.smol')
     assert error.offset is not None and str(error).startswith('byte ')
@@ -142,12 +142,10 @@ def test_files_that_cannot_be_opened(folder):
     """The system's own exceptions, with the file's name; each is the library's as well."""
     (folder / 'file').write_bytes(b'x')
     (folder / 'loop').symlink_to('loop')
-    os.mkfifo(folder / 'fifo')
     for kind, name in ((FileNotFoundError, 'none'), (FileNotFoundError, 'none/x'), (IsADirectoryError, '.'), (NotADirectoryError, 'file/x'),
                        (OSError, 'loop'), (OSError, 'x' * 300)):
         error = refused(3, smol.Model.load, folder / name)
         assert isinstance(error, kind) and error.errno and error.filename == str(folder / name), error
-    assert not isinstance(refused(3, smol.Model.load, folder / 'fifo'), OSError)
     refused(10, smol.Model.load, bytes(folder / 'file'))
     said = script('''
 import os
