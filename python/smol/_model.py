@@ -138,7 +138,8 @@ class Model(Uncopied):
         """Shape, seed, sizes and hash as a dictionary."""
         facts = self._facts()
         found = {name: getattr(facts, name) for name, *_ in facts._fields_}
-        return {**found, 'hash': bytes(facts.hash), 'is_signed': bool(facts.is_signed), 'public_key': bytes(facts.public_key)}
+        return {**found, 'learned_numbers': facts.parameters,  # its name before
+                'hash': bytes(facts.hash), 'is_signed': bool(facts.is_signed), 'public_key': bytes(facts.public_key)}
 
     @property
     def public_key(self) -> Optional[bytes]:

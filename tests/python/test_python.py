@@ -115,6 +115,7 @@ def test_weights_are_smoltools(folder):
 def test_facts_are_inspects():
     said, facts = json.loads(run('smoltool', 'inspect', '--json', shipped)), smol.Model.load(shipped).facts
     assert facts['non_embedding_bytes'] == said['non_embedding_bytes'] == 712
+    assert facts['parameters'] == facts['learned_numbers'] == 144
     assert facts['file_bytes'] == shipped.stat().st_size and facts['is_signed']
     assert facts['hash'].hex() == said['hash']
 
