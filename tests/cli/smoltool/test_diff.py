@@ -216,7 +216,7 @@ def test_card(folder):
     assert b'\x9b' not in diff(folder / 'a', folder / 'b').stdout
     b.card = b'{"\\u001b[31mred\\u202e": "\\u0007", "\xc3\xa9": 1}'
     assert set(told(folder, a, b)['card']) == {'name', 'steps', 'old', '\x1b[31mred\u202e', '\u00e9'}
-    for page in (diff(folder / 'a', folder / 'b').stdout, tool('inspect', folder / 'b')):
+    for page in (diff(folder / 'a', folder / 'b').stdout, tool('inspect', '--full', folder / 'b')):
         assert b'\n  \\u001B[31mred\\u202E     ' in page and b'\n  \\u00E9        ' in page and not set(page) & {0x1b, 7}
     b.card = None
     assert told(folder, a, b)['card']['steps'] == {'a': 5}
