@@ -90,8 +90,7 @@ typedef int cli_run(void *context, const char *const *arguments); /* NULL at the
 int cli_command(int argc, const char **argv, const struct poptOption *options,
                 const struct cli_usage *usage, cli_run *run, void *context);
 
-/* After popt has read the line: its numbers once more, strictly. 0, or CLI_USAGE after a message.
- */
+/* After popt has read the line: its numbers again, strictly. 0, or CLI_USAGE after a message. */
 int cli_numbers(int argc, const char **argv, const struct poptOption *options);
 
 /* What poptGetNextOpt has returned, for a program that reads its own line. 0, or CLI_USAGE after a

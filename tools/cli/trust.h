@@ -22,8 +22,7 @@ void trust_free(struct trust *trust);
 struct trust_subject {
     const char *path;
     struct smol_span bytes;        /* all of them, mapped */
-    const struct smol_file *model; /* what they say as a .smol, its hash checked; NULL: it is none
-                                    */
+    const struct smol_file *model; /* a checked view of them; NULL: no .smol */
     const char *signature_path; /* a detached signature, which alone counts; NULL: the model's own,
                                    or PATH.minisig */
 };

@@ -26,8 +26,7 @@ struct run_log {
 };
 
 /* Reads a log; path stays the caller's. What a resumed run did again counts once. A last line
- * without an end does not count: it is being written. An exit code, after a message if it is not 0.
- */
+ * without an end does not count: it is being written. An exit code, after a message if not 0. */
 int run_log_read(struct run_log *log, const char *path);
 void run_log_free(struct run_log *log);
 

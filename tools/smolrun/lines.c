@@ -93,8 +93,7 @@ static bool open_history(struct run_lines *l)
     l->history_file = history_path();
     if (l->history_file) {
         make_folders(l->history_file);
-        history(l->history, &event, H_LOAD, l->history_file); /* none yet, or no history: one begins
-                                                               */
+        history(l->history, &event, H_LOAD, l->history_file); /* none yet: one begins */
     }
     return true;
 }

@@ -11,8 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whether the model that is mapped is signed by a key that is demanded, in the file or beside it.
- */
+/* Whether the mapped model is signed by a key that is demanded, in the file or beside it. */
 static int check_signer(struct run *run, const struct trust *trust)
 {
     const struct trust_subject subject = {

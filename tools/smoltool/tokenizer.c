@@ -1,5 +1,4 @@
-/* smoltool tokenizer: makes tokenizers, from other programs' or from text, and shows what they do.
- */
+/* smoltool tokenizer: makes tokenizers, from other programs' or text, and shows what they do. */
 #include "cli/cli.h"
 #include "cli/foreign.h"
 #include "cli/guard.h"

@@ -77,7 +77,7 @@ static void pack_pair(uint8_t *pack, const int16_t *X, size_t x_stride, size_t n
 
 static void table_load(struct table *t, const int16_t *q) { table_load_flipped(t, q, 0); }
 
-/* Even and odd columns, for now without the high bytes. */
+/* Even and odd columns; put_high_bytes adds the high bytes. */
 ALWAYS_INLINE void row_put(uint8_t *w, size_t n, uint32_t r, size_t step, unsigned k, __m512i u,
                            const struct table *table, enum lookup lookup, bool is_first)
 {

@@ -13,8 +13,7 @@ struct diff {
     bool failed; /* memory was out: the report is not whole */
 };
 
-/* Puts a value, which may be NULL, into an object that may be NULL; both mean that memory was out.
- */
+/* Puts a value, which may be NULL, into an object that may be NULL; both mean memory was out. */
 void diff_set(struct diff *d, json_t *object, const char *key, json_t *value);
 /* A section's object, or NULL, into the report, unless it is empty. */
 void diff_add(struct diff *d, const char *section, json_t *object);

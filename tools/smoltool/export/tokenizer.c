@@ -114,8 +114,7 @@ static json_t *specials_json(const struct smol_file *file)
     return specials;
 }
 
-/* A model of Hugging Face's tokenizers: letters for bytes, and GPT-2's split if there are merges.
- */
+/* A model of Hugging Face's tokenizers: letters for bytes, GPT-2's split if there are merges. */
 static json_t *tokenizer_json(const struct smol_file *file)
 {
     json_t *level = json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 0,

@@ -1,5 +1,4 @@
-/* Embeddings out of other programs' files, under GPT-2's names: safetensors, NumPy's .npz and .npy.
- */
+/* Embeddings out of other programs' files, under GPT-2's names: safetensors, NumPy's .npz, .npy. */
 #ifndef IMPORT_TABLES_H
 #define IMPORT_TABLES_H
 

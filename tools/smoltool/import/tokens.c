@@ -157,8 +157,7 @@ static int add_special(struct import *m, const char *text, json_int_t number)
     return 0;
 }
 
-/* Bytes and merges are numbered in their order, one after the other; *left has what else there is.
- */
+/* Bytes and merges are numbered in their order, one after the other; *left has the rest. */
 static int take_numbers(struct import *m, json_t *left, json_t *vocab)
 {
     const char *key;

@@ -7,8 +7,7 @@
 /* Finds out whether there are others, and how many of them are on this machine. False after a
  * message: they cannot be joined. */
 bool train_comm_join(void);
-/* From here on all may complain. Before, where all read the same command line, only the first does.
- */
+/* From here on all may complain. Before, where all read one command line, only the first does. */
 void train_comm_speak(void);
 /* The last thing: waits for the others; if this one failed by itself, ends them too: not with
  * CLI_USAGE, which all find. Returns code. */

@@ -19,8 +19,7 @@
 struct job {
     const struct train_args *args;
     const struct smol_file *tokenizer;
-    struct smol_corpus_source *sources; /* (n), with names of their own; those for validation last
-                                         */
+    struct smol_corpus_source *sources; /* (n), with own names; validation last */
     size_t n;
     char *path; /* of the cache, NULL: none */
 };

@@ -6,8 +6,7 @@
 
 #include <smol/corpus.h>
 
-/* What a path names, for the corpus's list: *source gets all but the name. IO if it cannot be had.
- */
+/* What a path names, for the corpus's list: *source gets all but the name. IO if it fails. */
 enum smol_status train_source_examine(struct smol_corpus_source *source, const char *path,
                                       struct smol_error *error);
 

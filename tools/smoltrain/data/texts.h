@@ -17,8 +17,7 @@ struct train_texts {
     unsigned long n_lines;
 };
 
-/* Before the first bytes; then the bytes in pieces; behind the last one: TEXT if there was no text.
- */
+/* Before the first bytes; then the bytes in pieces; after the last: TEXT if there was no text. */
 enum smol_status train_texts_begin(struct train_texts *texts);
 enum smol_status train_texts_add(struct train_texts *texts, const char *bytes, size_t n);
 enum smol_status train_texts_end(struct train_texts *texts);

@@ -119,8 +119,7 @@ static int checkpoint_options(struct smol_train_options *options, const char *ou
     return status != SMOL_OK ? CLI_FAILED : 0;
 }
 
-/* What the command line does not say: the method's defaults, or what the checkpoint was made with.
- */
+/* What the command line does not say: the method's defaults, or what the checkpoint has. */
 static int base_options(struct smol_train_options *options, const char *method,
                         const struct train_args *args)
 {
