@@ -76,10 +76,15 @@ struct smol_kernels {
     /* x (n) = GELU(x), in place. */
     void (*gelu)(float *x, size_t n);
 
-    /* One head, one position: o (D) from q (D) and n_keys rows of K and V (n_keys, stride);
+    /* x (n) = relu2(x), in place: +0 of what is not above 0. */
+    void (*relu2)(float *x, size_t n);
+
+    /* One head, one position: o (D) from q (D) and n_keys rows of K and V (n_keys, stride), 1 to
+     * 2^24 of them, the last one that of the position itself. Key j's score is its product with q x
+     * scale + slope x (j - (n_keys - 1)): slope 0 is attention without distances, to the bit.
      * scores (n_keys) is scratch. */
     void (*attention)(float *o, const float *q, const float *K, const float *V, size_t stride,
-                      size_t n_keys, size_t D, float *scores);
+                      size_t n_keys, size_t D, float scale, float slope, float *scores);
 
     /* y (n) = exp(x). */
     void (*exp)(float *y, const float *x, size_t n);
@@ -88,8 +93,8 @@ struct smol_kernels {
 /* What a table says of the functions on floats, in a file that has one of each of these names. */
 #define SMOL_FLOAT_KERNELS                                                                         \
     .quantise = quantise, .scale_sums = scale_sums, .dot_f32 = dot_f32, .dot_f16 = dot_f16,        \
-    .from_f16 = from_f16, .layernorm = layernorm, .gelu = gelu, .attention = attention,            \
-    .exp = exp_all
+    .from_f16 = from_f16, .layernorm = layernorm, .gelu = gelu, .relu2 = relu2,                    \
+    .attention = attention, .exp = exp_all
 
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
 extern const struct smol_kernels smol_kernels_avx2;   /* on x86-64 with the bundles of cpu.h */

@@ -6,6 +6,8 @@
 
 #include <smol/params.h>
 
+#include <math.h>
+
 /* A batch on its way through the layers. */
 struct pass {
     struct smol_session *s;
@@ -302,7 +304,7 @@ static void attend(void *arg, uint32_t worker, uint32_t n_workers)
     const struct smol_session *s = g->s;
     const struct worker *w = &s->workers[worker];
     const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
-    const float *K = NULL, *V = NULL;
+    const float *K = NULL, *V = NULL, scale = 1.0f / sqrtf((float)D);
     const uint64_t end = smol_share(g->n * H, worker + 1, n_workers);
 
     for (uint64_t i = smol_share(g->n * H, worker, n_workers); i < end; i++) {
@@ -312,7 +314,7 @@ static void attend(void *arg, uint32_t worker, uint32_t n_workers)
             V = cached(s, s->values, s->value_scales, row, s->position + g->n, D, w->values);
         }
         s->kernels->attention(s->h + p * C + head * D, s->wide + p * 3 * C + head * D, K, V, D,
-                              s->position + p + 1, D, w->scores);
+                              s->position + p + 1, D, scale, 0, w->scores);
     }
 }
 

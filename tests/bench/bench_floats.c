@@ -45,6 +45,12 @@ static void gelu(const struct smol_kernels *k, size_t n)
     k->gelu(y, n);
 }
 
+static void relu2(const struct smol_kernels *k, size_t n)
+{
+    memcpy(y, x, n * sizeof *y);
+    k->relu2(y, n);
+}
+
 static void exponential(const struct smol_kernels *k, size_t n) { k->exp(y, x, n); }
 
 static void quantise(const struct smol_kernels *k, size_t n) { sink = k->quantise(X, x, n); }
@@ -53,7 +59,7 @@ static void scale_sums(const struct smol_kernels *k, size_t n) { k->scale_sums(y
 
 static void attend(const struct smol_kernels *k, size_t n, size_t n_keys)
 {
-    k->attention(y, x, keys, keys, MOST, n_keys, n / 8, scores); /* one head of eight */
+    k->attention(y, x, keys, keys, MOST, n_keys, n / 8, 0.2f, 0.5f, scores); /* one of 8 heads */
 }
 
 static void attention(const struct smol_kernels *k, size_t n) { attend(k, n, N_KEYS); }
@@ -86,6 +92,7 @@ static void bench_set(const struct smol_kernels *k, double seconds)
         {"from_f16", from_f16},
         {"layernorm", normalise},
         {"gelu", gelu},
+        {"relu2", relu2},
         {"exp", exponential},
         {"quantise", quantise},
         {"scale_sums", scale_sums},

@@ -14,6 +14,8 @@ static void check_functions(const struct smol_kernels *k, size_t n, const float 
     ISA_SAME(float, "exp", n, p->exp(y, x, n), k->exp(y, x, n));
     ISA_SAME(float, "gelu", n, (memcpy(y, x, n * sizeof *x), p->gelu(y, n)),
              (memcpy(y, x, n * sizeof *x), k->gelu(y, n)));
+    ISA_SAME(float, "relu2", n, (memcpy(y, x, n * sizeof *x), p->relu2(y, n)),
+             (memcpy(y, x, n * sizeof *x), k->relu2(y, n)));
 }
 
 static void check_quantise(const struct smol_kernels *k, size_t n, const float *x)
@@ -100,6 +102,7 @@ static void check_negative_zero(const struct smol_kernels *k, size_t n)
 
 static void check_attention(const struct smol_kernels *k, size_t n, uint64_t *random)
 {
+    static const float slopes[] = {0, 0.037f, -0.5f, 4.0f};
     static float q[ISA_MAX_SIZE], keys[40 * 133], values[40 * 133], scores[40];
     const size_t D = n < 130 ? n : 130;
 
@@ -107,8 +110,10 @@ static void check_attention(const struct smol_kernels *k, size_t n, uint64_t *ra
     isa_fill(keys, sizeof keys / sizeof *keys, 2, random);
     isa_fill(values, sizeof values / sizeof *values, 1, random);
     for (size_t n_keys = 1; n_keys <= 40; n_keys += 13)
-        ISA_SAME(float, "attention", D, p->attention(y, q, keys, values, 133, n_keys, D, scores),
-                 k->attention(y, q, keys, values, 133, n_keys, D, scores));
+        for (size_t s = 0; s < sizeof slopes / sizeof *slopes; s++)
+            ISA_SAME(float, "attention", D,
+                     p->attention(y, q, keys, values, 133, n_keys, D, 0.3f, slopes[s], scores),
+                     k->attention(y, q, keys, values, 133, n_keys, D, 0.3f, slopes[s], scores));
 }
 
 static void check_scaled_sums(const struct smol_kernels *k, size_t n, uint64_t *random)

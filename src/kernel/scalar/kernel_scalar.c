@@ -310,14 +310,21 @@ static void gelu(float *x, size_t n)
     }
 }
 
-static void attention(float *o, const float *q, const float *K, const float *V, size_t stride,
-                      size_t n_keys, size_t D, float *scores)
+static void relu2(float *x, size_t n)
 {
-    const float scale = 1.0f / sqrtf((float)D);
+    for (size_t i = 0; i < n; i++)
+        x[i] = x[i] > 0 ? x[i] * x[i] : 0;
+}
+
+static void attention(float *o, const float *q, const float *K, const float *V, size_t stride,
+                      size_t n_keys, size_t D, float scale, float slope, float *scores)
+{
     float max = -INFINITY;
 
     for (size_t j = 0; j < n_keys; j++) {
-        scores[j] = dot_f32((const uint8_t *)(K + j * stride), q, D) * scale;
+        const float distance = (float)j - (float)(n_keys - 1);
+        const float e = dot_f32((const uint8_t *)(K + j * stride), q, D) * scale;
+        scores[j] = fmaf(slope, distance, e);
         max = scores[j] > max ? scores[j] : max;
     }
     for (size_t j = 0; j < n_keys; j++)

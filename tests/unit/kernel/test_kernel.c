@@ -276,7 +276,7 @@ static void check_attention(struct vector *v)
     float *o = guard_take(D * sizeof *o, sizeof *o);
     float *scores = guard_take(n_keys * sizeof *scores, sizeof *scores);
 
-    k->attention(o, q, keys, values, stride, n_keys, D, scores);
+    k->attention(o, q, keys, values, stride, n_keys, D, 1.0f / sqrtf((float)D), 0, scores);
     vector_same_f32(v, o, vector_f32s(v, "o", NULL), D);
     guard_give(scores);
     guard_give(o);
@@ -285,3 +285,64 @@ static void check_attention(struct vector *v)
 }
 
 Test(kernel, attention) { each_set("attention", check_attention); }
+
+/* With values that are the rows of the unit matrix, the outputs are the weights of the keys; keys 0
+ * leave the distances alone. */
+static void weights_by_distance(float slope)
+{
+    enum { N = 37 };
+    static const float zeros[N * N];
+    static float values[N * N];
+    float *o = guard_take(N * sizeof *o, sizeof *o), scores[N];
+    double sum = 0;
+
+    for (size_t j = 0; j < N; j++) {
+        values[j * N + j] = 1;
+        sum += exp((double)slope * ((double)j - (N - 1)));
+    }
+    k->attention(o, zeros, zeros, values, N, N, N, 0.25f, slope, scores);
+    for (size_t j = 0; j < N; j++) {
+        const double expected = exp((double)slope * ((double)j - (N - 1))) / sum;
+        cr_assert_float_eq((double)o[j], expected, 1e-6 * expected, "%s: slope %g, key %zu",
+                           k->name, (double)slope, j);
+    }
+    guard_give(o);
+}
+
+Test(kernel, attention_weighs_keys_by_their_distance)
+{
+    for (size_t set = 0; next_set(&set);) {
+        weights_by_distance(0);
+        weights_by_distance(0.25f);
+        weights_by_distance(2);
+        weights_by_distance(-0.125f);
+    }
+}
+
+/* A query of 2 and keys 3, 1 and 0 by scale 0.5 and slope 0.25: scores 2.5, 0.75 and 0. */
+Test(kernel, attention_scales_products_before_distances)
+{
+    static const float q[] = {2}, keys[] = {3, 1, 0}, values[] = {1, 10, 100};
+    const double p[] = {exp(2.5), exp(0.75), 1};
+
+    for (size_t set = 0; next_set(&set);) {
+        float o, scores[3];
+        k->attention(&o, q, keys, values, 1, 3, 1, 0.5f, 0.25f, scores);
+        cr_assert_float_eq((double)o, (p[0] + 10 * p[1] + 100 * p[2]) / (p[0] + p[1] + p[2]), 1e-5,
+                           "%s", k->name);
+    }
+}
+
+Test(kernel, relu2)
+{
+    static const float x[] = {3, -3, 0.0f, -0.0f, 0.5f, -1e-40f, 0x1p-100f, 0x1.000002p0f, NAN};
+    static const float expected[] = {9, 0, 0, 0, 0.25f, 0, 0, 0x1.000004p0f, 0};
+
+    for (size_t set = 0; next_set(&set);) {
+        float *y = guard_take(sizeof x, sizeof *x);
+        memcpy(y, x, sizeof x);
+        k->relu2(y, sizeof x / sizeof *x);
+        cr_assert_arr_eq(y, expected, sizeof x, "%s", k->name);
+        guard_give(y);
+    }
+}
