@@ -32,12 +32,38 @@ SMOL_BEGIN_DECLS
 #define SMOL_MAX_SPECIALS 256u
 #define SMOL_MAX_TOKEN_BYTES 1024u
 
-/* Number types. Q8 and Q4 are for rows with a scale, Q8_BLOCKS for parameters (SPEC.md 3.2). */
-enum smol_dtype { SMOL_F32 = 0, SMOL_F16 = 1, SMOL_Q8 = 2, SMOL_Q4 = 3, SMOL_Q8_BLOCKS = 4 };
-/* What number types are used for; not every type suits every use. */
+/* Number types. Q8, Q4 and TERNARY are for rows with a scale (SPEC.md 3.3), Q8_BLOCKS for
+ * parameters (SPEC.md 3.2). */
+enum smol_dtype {
+    SMOL_F32 = 0,
+    SMOL_F16 = 1,
+    SMOL_Q8 = 2,
+    SMOL_Q4 = 3,
+    SMOL_Q8_BLOCKS = 4,
+    SMOL_TERNARY = 5,
+};
+/* What number types are used for; not every type suits every use. OF_EMBEDDINGS also holds for the
+ * rows of stored matrices. */
 enum smol_dtype_use { SMOL_OF_EMBEDDINGS, SMOL_OF_PARAMETERS, SMOL_OF_KV };
 enum smol_dist { SMOL_SIGN = 0, SMOL_GAUSS = 1 };
-enum smol_tokenizer_kind { SMOL_TOKENIZER_BYTES = 0, SMOL_TOKENIZER_BPE = 1 };
+enum smol_tokenizer_kind {
+    SMOL_TOKENIZER_BYTES = 0,
+    SMOL_TOKENIZER_BPE = 1,
+    SMOL_TOKENIZER_BYTE_SET = 2, /* some of the bytes */
+};
+
+enum smol_architecture { SMOL_ARCH_GPT2 = 0, SMOL_ARCH_SMOL = 1 };
+
+/* In what architecture smol differs from GPT-2 (SPEC.md 3.1); bits, at least one. */
+enum smol_feature {
+    SMOL_FEATURE_DISTANCES = 1,     /* ALiBi over a window that slides; no wpe */
+    SMOL_FEATURE_SLOPE_FACTORS = 2, /* of each head; only with distances */
+    SMOL_FEATURE_TEMPERATURES = 4,  /* of each head */
+    SMOL_FEATURE_HALF_SHIFT = 8,
+    SMOL_FEATURE_RELU2 = 16, /* in place of GELU */
+    SMOL_FEATURE_OUTPUT_TABLE = 32,
+};
+#define SMOL_ALL_FEATURES 63u
 
 enum smol_kind { SMOL_MATRIX = 1, SMOL_NORM = 2 };
 
@@ -51,9 +77,12 @@ enum smol_source {
     SMOL_MATRIX_FOURIER = 5,         /* these two by a Fourier transform */
     SMOL_MATRIX_FOURIER_SHARED = 6,
     SMOL_MATRIX_NOLA = 8, /* unit, and factors A and B of d alphas each; 7 is no source */
-    SMOL_NORM_FROZEN = 0, /* gain 1, bias 0 */
-    SMOL_NORM_OWN = 1,    /* d alphas for the gain, d for the bias */
-    SMOL_NORM_STORED = 2, /* C gains and C biases */
+    SMOL_MATRIX_MASK = 9, /* seeded signs, and a stored bit for each that says whether it is there
+                           */
+    SMOL_MATRIX_STORED = 10, /* rows of numbers, of alpha_type */
+    SMOL_NORM_FROZEN = 0,    /* gain 1, bias 0 */
+    SMOL_NORM_OWN = 1,       /* d alphas for the gain, d for the bias */
+    SMOL_NORM_STORED = 2,    /* C gains and C biases */
 };
 
 /* What else a matrix has; bits. */
@@ -83,7 +112,7 @@ struct smol_scheme {
     enum smol_dist dist;
     uint8_t d;                  /* bases */
     uint16_t rank;              /* of the low-rank factors, 0 = none */
-    enum smol_dtype alpha_type; /* F32, F16 or Q8_BLOCKS */
+    enum smol_dtype alpha_type; /* F32, F16 or Q8_BLOCKS; of a stored matrix, that of its rows */
     enum smol_dtype value_type; /* the same, for factors, vectors, gains, biases and sparse terms */
     float sigma;
     uint32_t dimensions; /* parameters of a projection, or of a row of the sparse term; else 0 */
@@ -106,14 +135,18 @@ struct smol_config {
     uint64_t seed;
     enum smol_dtype wte_type, wpe_type;
     enum smol_tokenizer_kind tokenizer;
-    uint8_t ln_f; /* scheme of the last LayerNorm */
+    enum smol_architecture architecture;
+    uint16_t features;           /* enum smol_feature; 0 for GPT-2 */
+    enum smol_dtype head_type;   /* of temperatures and slope factors: F32, F16 or Q8_BLOCKS */
+    enum smol_dtype output_type; /* of the output table */
+    uint8_t ln_f;                /* scheme of the last LayerNorm */
     uint32_t n_schemes;
     uint32_t n_spans;
     struct smol_scheme schemes[SMOL_MAX_SCHEMES];
     struct smol_layer_span spans[SMOL_MAX_LAYERS];
 };
 
-/* Number types by name: "f32", "f16", "q8" (rows and blocks alike) and "q4". */
+/* Number types by name: "f32", "f16", "q8" (rows and blocks alike), "q4" and "ternary". */
 const char *smol_dtype_name(enum smol_dtype type);
 /* Whether a type suits a use. */
 bool smol_dtype_holds(enum smol_dtype type, enum smol_dtype_use use);
@@ -125,7 +158,7 @@ const char *smol_dist_name(enum smol_dist dist);
 bool smol_dist_parse(enum smol_dist *dist, const char *name);
 
 /* Sources by name. Of a matrix: "unit", "own", "shared", "fastfood", "fastfood shared", "fourier",
- * "fourier shared", "nola"; of a norm: "frozen", "alpha", "stored". */
+ * "fourier shared", "nola", "mask", "stored"; of a norm: "frozen", "alpha", "stored". */
 const char *smol_source_name(enum smol_kind kind, enum smol_source source);
 bool smol_source_parse(enum smol_source *source, enum smol_kind kind, const char *name);
 /* For a matrix: whether it has a projection, and whether it uses the file's shared vector. */
@@ -149,6 +182,16 @@ const struct smol_method *smol_method_at(unsigned index);
 const struct smol_method *smol_method_find(const char *name);
 /* The method of a source with or without factors, or NULL for a mixture that has no name. */
 const struct smol_method *smol_method_of(enum smol_source source, bool has_factors);
+
+/* Architectures by name: "gpt2" and "smol". */
+const char *smol_architecture_name(enum smol_architecture architecture);
+bool smol_architecture_parse(enum smol_architecture *architecture, const char *name);
+/* Features by name: "distances", "slope-factors", "temperatures", "half-shift", "relu2",
+ * "output-table"; for smol_feature_name exactly one. */
+const char *smol_feature_name(enum smol_feature feature);
+bool smol_feature_parse(enum smol_feature *feature, const char *name);
+/* Whether a configuration has a feature. */
+bool smol_config_has(const struct smol_config *config, enum smol_feature feature);
 
 /* Checks every rule of SPEC.md 3.1, including those of canonical encoding. The error's offset
  * counts from the start of CONF. */
@@ -176,6 +219,10 @@ const struct smol_scheme *smol_config_shared(const struct smol_config *config);
 const struct smol_scheme *smol_config_layer_gain(const struct smol_config *config, uint32_t layer);
 /* Whether a matrix scheme has a projection. */
 bool smol_scheme_projects(const struct smol_scheme *scheme);
+/* Temperatures and slope factors of a layer together: 0, H or 2 H. */
+uint32_t smol_config_head_factors(const struct smol_config *config);
+/* The minor version of the format that a configuration needs: 1 if it uses what 1.1 added, or 0. */
+uint16_t smol_config_minor_version(const struct smol_config *config);
 /* Stored parameters of a row of the sparse term; 0 if there is none. */
 uint32_t smol_scheme_sparse(const struct smol_scheme *scheme);
 /* Whether two schemes have the same encoding. */
@@ -189,7 +236,8 @@ void smol_config_shape(uint32_t *rows, uint32_t *cols, const struct smol_config 
  * the norms, gains and biases. */
 const char *smol_config_method(const struct smol_config *config);
 
-/* Parameters outside wte and wpe. */
+/* Parameters outside wte, wpe and the output table: those of masks, a bit each, and of stored
+ * matrices count like all others. */
 uint64_t smol_config_parameters(const struct smol_config *config);
 
 SMOL_END_DECLS

@@ -30,7 +30,7 @@ struct smol_table_view {
     uint32_t cols;
     const uint8_t *data;        /* rows of smol_row_bytes(type, cols) */
     const uint8_t *multipliers; /* (rows, smol_row_multipliers(cols)), NULL unless q4 */
-    const uint8_t *scales;      /* (rows) f32, little-endian, NULL unless q8 or q4 */
+    const uint8_t *scales;      /* (rows) f32, little-endian, NULL unless q8, q4 or ternary */
 };
 
 struct smol_signature {
@@ -51,7 +51,8 @@ struct smol_file {
     struct smol_span card;         /* CARD, valid UTF-8 */
     struct smol_span embeddings;   /* EMBD */
     struct smol_table_view wte;    /* (V, C) */
-    struct smol_table_view wpe;    /* (T, C) */
+    struct smol_table_view wpe;    /* (T, C); data NULL without it */
+    struct smol_table_view output; /* (V, C): the output table, or else wte again */
     uint8_t hash[SMOL_HASH_BYTES]; /* as stated; see smol_file_check_hash */
     bool is_signed;
     struct smol_signature signature;
@@ -91,7 +92,7 @@ void smol_signed_message(uint8_t message[SMOL_SIGNED_MESSAGE_BYTES],
 /* What a new file is made of. Spans are encoded as in the file. */
 struct smol_parts {
     struct smol_config config; /* canonical */
-    uint16_t minor_version;    /* 0 for a new file */
+    uint16_t minor_version;    /* smol_config_minor_version for a new file */
     uint16_t hints;            /* 0 for a new file */
     struct smol_span params;
     struct smol_span tokenizer;
@@ -107,7 +108,7 @@ struct smol_table_layout {
     uint64_t data, multipliers, scales;
 };
 struct smol_embedding_layout {
-    struct smol_table_layout wte, wpe;
+    struct smol_table_layout wte, wpe, output;
     uint64_t size_bytes;
 };
 void smol_embedding_layout(struct smol_embedding_layout *layout, const struct smol_config *config);

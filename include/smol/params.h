@@ -9,16 +9,24 @@
 
 SMOL_BEGIN_DECLS
 
+/* Byte offsets of rows of numbers: the rows, their multipliers and scales if the type has them. */
+struct smol_rows_layout {
+    uint64_t data, multipliers, scales, end;
+};
+
 /* Byte offsets into LRND; meaningful only for what the slot's scheme has. */
 struct smol_params_place {
     uint64_t alphas; /* d: of a matrix (own or shared), of a norm's gain, or of nola's factor A */
-    uint64_t bias_alphas; /* d: of a norm's bias, or of nola's factor B */
-    uint64_t factor_a;    /* (r, K) */
-    uint64_t factor_b;    /* (R, r) */
-    uint64_t sparse;      /* (R, q), q of the scheme */
-    uint64_t gain;        /* (C) of a norm or (R) of a matrix, stored */
-    uint64_t bias;        /* the same */
-    uint64_t layer_gain;  /* 1, of a matrix that uses it */
+    uint64_t bias_alphas;                 /* d: of a norm's bias, or of nola's factor B */
+    uint64_t factor_a;                    /* (r, K) */
+    uint64_t factor_b;                    /* (R, r) */
+    uint64_t sparse;                      /* (R, q), q of the scheme */
+    uint64_t gain;                        /* (C) of a norm or (R) of a matrix, stored */
+    uint64_t bias;                        /* the same */
+    uint64_t layer_gain;                  /* 1, of a matrix that uses it */
+    uint64_t temperatures, slope_factors; /* (H) each, of the layer */
+    uint64_t mask;                        /* (R, ceil(K / 8)) bytes */
+    struct smol_rows_layout rows;         /* of a stored matrix */
 };
 
 /* The place of a slot of a layer; for SMOL_LN_F the layer is ignored. config is valid. */
@@ -43,6 +51,13 @@ uint64_t smol_row_bytes(enum smol_dtype type, uint32_t cols);
 #define SMOL_Q4_GROUP 32u
 uint32_t smol_row_multipliers(uint32_t cols);
 
+/* Bytes of a row of a mask. */
+uint64_t smol_mask_row_bytes(uint32_t cols);
+
+/* Where stored rows lie that begin at offset `at`, without padding (SPEC.md 3.2). */
+void smol_rows_place(struct smol_rows_layout *layout, enum smol_dtype type, uint32_t rows,
+                     uint32_t cols, uint64_t at);
+
 /* Encodes n floats as F32 or F16, rounded to nearest even, or as Q8_BLOCKS; magnitudes at most
  * 2^60. */
 void smol_encode_numbers(uint8_t *dest, enum smol_dtype type, const float *values, size_t n);
@@ -52,6 +67,10 @@ void smol_decode_numbers(float *values, enum smol_dtype type, const uint8_t *dat
 
 /* Encodes a row of n floats as Q8; returns its scale. */
 float smol_encode_q8(uint8_t *dest, const float *values, size_t n);
+
+/* A row of n numbers -1, 0 or 1 as TERNARY, and the inverse. */
+void smol_encode_ternary(uint8_t *dest, const int8_t *values, size_t n);
+void smol_decode_ternary(int8_t *values, const uint8_t *data, size_t n);
 
 /* Encodes a row of n floats as Q4: smol_row_bytes bytes and smol_row_multipliers multipliers;
  * returns its scale. */

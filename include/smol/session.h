@@ -30,6 +30,8 @@ struct smol_session_options {
     uint64_t memory_bytes; /* 0, or the most that the session may take: MEMORY if it does not fit.
                               What is left caches integer weights of matrices for which that is
                               faster; the bits stay the same */
+    bool is_fixed; /* a model with distances: hold `context` positions and no more, like other
+                      models, instead of letting them slide */
 };
 
 struct smol_session;

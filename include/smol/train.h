@@ -75,7 +75,7 @@ struct smol_train_options {
     double sparse;       /* share of each row that a sparse term has parameters for, not beside
                             projections; 0: none */
     bool layer_gains;    /* a factor for each layer of shared projections */
-    bool full;           /* every matrix trains; such a model has no .smol form */
+    bool full;           /* every matrix trains, and is stored as matrix_type */
     bool uniform_alphas; /* start at 1 / sqrt(d) each, not at (1, 0, ...) */
     uint32_t d;          /* bases, if there are alphas; or parameters of a projection */
     uint32_t rank;       /* of the low-rank factors, 0 = none */
@@ -102,6 +102,16 @@ struct smol_train_options {
                        the same results */
     const struct smol_train_comm *comm; /* NULL: alone; its size divides batch. Must outlive the
                                            trainer */
+
+    /* Of version 1.1. */
+    enum smol_architecture architecture;
+    uint16_t features;           /* enum smol_feature; 0 for GPT-2 */
+    enum smol_dtype matrix_type; /* of stored matrices: as for embeddings */
+    bool learn_logit_scale;      /* which then starts at logit_scale */
+    double matrix_lr;            /* of masks and stored matrices; 0: lr */
+    double qat_start; /* share of the steps after which embeddings, stored matrices and parameters
+                         are rounded in the forward pass to what the file will hold; 1: only at the
+                         end. Masks and ternary rows always are */
 };
 
 /* warmup: a tenth of the steps, at most 100. */

@@ -12,7 +12,15 @@ SMOL_BEGIN_DECLS
 #define SMOL_MAX_TENSOR_NAME 64u
 
 /* Which tensor of its slot, or of the model, a tensor is. */
-enum smol_part { SMOL_PART_WEIGHT, SMOL_PART_BIAS, SMOL_PART_WTE, SMOL_PART_WPE };
+enum smol_part {
+    SMOL_PART_WEIGHT,
+    SMOL_PART_BIAS,
+    SMOL_PART_WTE,
+    SMOL_PART_WPE,
+    SMOL_PART_TEMPERATURE,  /* (1, H) of a layer, after its ln_1 */
+    SMOL_PART_SLOPE_FACTOR, /* the same, after these */
+    SMOL_PART_OUTPUT,       /* the last: lm_head.weight (V, C) */
+};
 
 /* A matrix has rows = outputs and cols = inputs (GPT-2's own files hold the transpose); a vector
  * has 1 row. A matrix has a bias only if its scheme has biases. */

@@ -20,6 +20,8 @@ enum smol_purpose {
     SMOL_PURPOSE_FACTOR_A = 5, /* of nola */
     SMOL_PURPOSE_FACTOR_B = 6,
     SMOL_PURPOSE_SPARSE = 7,
+    SMOL_PURPOSE_MASK = 8,  /* signs, packed in bits */
+    SMOL_PURPOSE_SHIFT = 9, /* channels of a half-shift */
 };
 
 struct smol_frozen_key {
