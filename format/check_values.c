@@ -62,72 +62,6 @@ enum smol_status smol_numbers_check(const uint8_t *data, enum smol_dtype type, u
     return SMOL_OK;
 }
 
-/* n numbers at a place of LRND. */
-struct array {
-    uint64_t at;
-    enum smol_dtype type;
-    uint64_t n;
-    float max;
-    const char *what;
-};
-
-/* The values of one slot, array after array, since 8-bit blocks end with each. LRND lies at
- * file_offset. */
-static enum smol_status check_slot(const struct smol_config *config, uint32_t layer,
-                                   enum smol_slot slot, const uint8_t *params, uint64_t file_offset,
-                                   struct smol_error *error)
-{
-    const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
-    const enum smol_dtype alphas = s->alpha_type, values = s->value_type;
-    const bool is_nola = s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA;
-    const bool is_norm = s->kind == SMOL_NORM, is_stored = is_norm && s->source == SMOL_NORM_STORED;
-    const uint64_t rank = is_nola ? 0 : s->rank; /* of stored factors */
-    struct smol_params_place at;
-    uint32_t rows, cols;
-
-    smol_params_at(&at, config, layer, slot);
-    smol_config_shape(&rows, &cols, config, slot);
-    const uint64_t d = smol_scheme_parameters(s),
-                   n_gains = smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0,
-                   n_biases = smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0;
-    const struct array arrays[] = {
-        {at.alphas, alphas, d, ALPHA_MAX, "alpha"},
-        {at.bias_alphas, alphas, is_nola || is_norm ? d : 0, ALPHA_MAX, "alpha"},
-        {at.layer_gain, alphas, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), ALPHA_MAX,
-         "gain of a layer"},
-        {at.factor_a, values, rank * cols, ANY_FINITE, "low-rank factor"},
-        {at.factor_b, values, rank * rows, ANY_FINITE, "low-rank factor"},
-        {at.sparse, values, (uint64_t)smol_scheme_sparse(s) * rows, ANY_FINITE, "sparse term"},
-        {at.gain, values, is_stored ? cols : n_gains, ANY_FINITE, is_norm ? "stored norm" : "gain"},
-        {at.bias, values, is_stored ? cols : n_biases, ANY_FINITE,
-         is_norm ? "stored norm" : "bias"},
-    };
-    enum smol_status status = SMOL_OK;
-
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays && status == SMOL_OK; i++) {
-        const struct array *a = &arrays[i];
-        status = smol_numbers_check(params + a->at, a->type, a->n, a->max, a->what, error);
-        status = smol_fail_within(file_offset + a->at, status, error);
-    }
-    return status;
-}
-
-enum smol_status smol_params_check(const struct smol_config *config, const struct smol_span *params,
-                                   uint64_t file_offset, struct smol_error *error)
-{
-    enum smol_status status;
-
-    if (params->size_bytes == 0)
-        return SMOL_OK;
-    for (uint32_t layer = 0; layer < config->n_layers; layer++)
-        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
-            status = check_slot(config, layer, slot, params->data, file_offset, error);
-            if (status)
-                return status;
-        }
-    return check_slot(config, 0, SMOL_LN_F, params->data, file_offset, error);
-}
-
 /* Past the columns of a row of 4-bit values everything is zero. data_at: where the table's rows are
  * in the file. */
 static enum smol_status check_q4_tail(const struct smol_table_view *t, uint64_t data_at,
@@ -150,31 +84,157 @@ static enum smol_status check_q4_tail(const struct smol_table_view *t, uint64_t 
     return SMOL_OK;
 }
 
-/* One embedding table: finite values, scales within limits, zeros past the columns. part: where
- * they are in the file. */
+/* Rows of ternary numbers: five to a byte in the one way that there is, and zeros past the
+ * columns. */
+static enum smol_status check_ternary(const struct smol_table_view *t, uint64_t data_at,
+                                      struct smol_error *error)
+{
+    const uint64_t row_bytes = smol_row_bytes(SMOL_TERNARY, t->cols);
+
+    for (uint64_t row = 0; row < t->rows; row++) {
+        const uint8_t *data = t->data + row * row_bytes;
+        for (uint64_t i = 0; i < row_bytes; i++)
+            if ((data[i] * 243 / 256 * 256 + 242) / 243 != data[i])
+                return smol_fail(error, SMOL_E_RANGE, data_at + row * row_bytes + i,
+                                 "byte %u stands for no five ternary numbers", data[i]);
+        for (uint64_t c = t->cols; c < 5 * row_bytes; c++)
+            if (smol_ternary(data, row_bytes, c) != 0)
+                return smol_fail(error, SMOL_E_PADDING, data_at + row * row_bytes + c % row_bytes,
+                                 "a ternary number past the last column is not zero");
+    }
+    return SMOL_OK;
+}
+
+/* A table: finite values, scales within limits, legal rows. part: where it is in the file. */
 static enum smol_status check_table(const struct smol_table_view *t,
-                                    const struct smol_table_layout *part, struct smol_error *error)
+                                    const struct smol_table_layout *part, const char *what,
+                                    struct smol_error *error)
 {
     const uint64_t n = (uint64_t)t->rows * t->cols;
-    enum smol_status status;
+    enum smol_status status = SMOL_OK;
 
     if (!t->scales) {
-        status = smol_numbers_check(t->data, t->type, n, ANY_FINITE, "embedding", error);
+        status = smol_numbers_check(t->data, t->type, n, ANY_FINITE, what, error);
         return smol_fail_within(part->data, status, error);
     }
-    if (t->type == SMOL_Q4 && (status = check_q4_tail(t, part->data, part->multipliers, error)))
+    if (t->type == SMOL_Q4)
+        status = check_q4_tail(t, part->data, part->multipliers, error);
+    else if (t->type == SMOL_TERNARY)
+        status = check_ternary(t, part->data, error);
+    if (status)
         return status;
     for (uint32_t i = 0; i < t->rows; i++) {
         const uint32_t bits = smol_le32(t->scales + 4 * (uint64_t)i);
         const uint64_t at = part->scales + 4 * (uint64_t)i;
         if ((bits & 0x7f800000u) == 0x7f800000u)
-            return smol_fail(error, SMOL_E_NONFINITE, at,
-                             "the scale of an embedding row is not finite");
+            return smol_fail(error, SMOL_E_NONFINITE, at, "%s: a scale that is not finite", what);
         if (bits > smol_f32_bits(SCALE_MAX))
-            return smol_fail(error, SMOL_E_RANGE, at,
-                             "the scale of an embedding row is not in 0..2^60");
+            return smol_fail(error, SMOL_E_RANGE, at, "%s: a scale that is not in 0..2^60", what);
     }
     return SMOL_OK;
+}
+
+static enum smol_status check_mask(const uint8_t *mask, uint64_t at, uint32_t rows, uint32_t cols,
+                                   struct smol_error *error)
+{
+    const uint64_t row_bytes = smol_mask_row_bytes(cols);
+
+    for (uint64_t end = row_bytes; cols % 8 != 0 && end <= rows * row_bytes; end += row_bytes)
+        if (mask[end - 1] >> cols % 8 != 0)
+            return smol_fail(error, SMOL_E_PADDING, at + end - 1,
+                             "a bit of a mask past the last column is not zero");
+    return SMOL_OK;
+}
+
+/* The mask or the stored rows of a matrix, if it has any. LRND lies at file_offset. */
+static enum smol_status check_weights(const struct smol_scheme *s,
+                                      const struct smol_params_place *at, uint32_t rows,
+                                      uint32_t cols, const uint8_t *params, uint64_t file_offset,
+                                      struct smol_error *error)
+{
+    const struct smol_table_view table = smol_stored_view(s, at, rows, cols, params);
+    const struct smol_table_layout part = {.data = file_offset + at->rows.data,
+                                           .multipliers = file_offset + at->rows.multipliers,
+                                           .scales = file_offset + at->rows.scales};
+
+    if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_MASK)
+        return check_mask(params + at->mask, file_offset + at->mask, rows, cols, error);
+    if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_STORED)
+        return check_table(&table, &part, "stored matrix", error);
+    return SMOL_OK;
+}
+
+/* n numbers at a place of LRND. */
+struct array {
+    uint64_t at;
+    enum smol_dtype type;
+    uint64_t n;
+    float max;
+    const char *what;
+};
+
+/* The values of one slot, array after array, since 8-bit blocks end with each. LRND lies at
+ * file_offset. */
+static enum smol_status check_slot(const struct smol_config *config, uint32_t layer,
+                                   enum smol_slot slot, const uint8_t *params, uint64_t file_offset,
+                                   struct smol_error *error)
+{
+    const struct smol_scheme *s = smol_config_scheme(config, layer, slot);
+    const enum smol_dtype alphas = s->alpha_type, values = s->value_type;
+    const bool is_nola = s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA;
+    const bool is_norm = s->kind == SMOL_NORM, is_stored = is_norm && s->source == SMOL_NORM_STORED;
+    const bool is_first = slot == SMOL_LN_1;     /* with it the layer's heads are checked */
+    const uint64_t rank = is_nola ? 0 : s->rank; /* of stored factors */
+    struct smol_params_place at;
+    uint32_t rows, cols;
+
+    smol_params_at(&at, config, layer, slot);
+    smol_config_shape(&rows, &cols, config, slot);
+    const uint64_t d = smol_scheme_parameters(s),
+                   n_gains = smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0,
+                   n_biases = smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0;
+    const struct array arrays[] = {
+        {at.alphas, alphas, d, ALPHA_MAX, "alpha"},
+        {at.bias_alphas, alphas, is_nola || is_norm ? d : 0, ALPHA_MAX, "alpha"},
+        {at.layer_gain, alphas, smol_scheme_has(s, SMOL_TERM_LAYER_GAIN), ALPHA_MAX,
+         "gain of a layer"},
+        {at.temperatures, config->head_type,
+         is_first && smol_config_has(config, SMOL_FEATURE_TEMPERATURES) ? config->n_heads : 0,
+         ALPHA_MAX, "temperature of a head"},
+        {at.slope_factors, config->head_type,
+         is_first && smol_config_has(config, SMOL_FEATURE_SLOPE_FACTORS) ? config->n_heads : 0,
+         ALPHA_MAX, "slope factor of a head"},
+        {at.factor_a, values, rank * cols, ANY_FINITE, "low-rank factor"},
+        {at.factor_b, values, rank * rows, ANY_FINITE, "low-rank factor"},
+        {at.sparse, values, (uint64_t)smol_scheme_sparse(s) * rows, ANY_FINITE, "sparse term"},
+        {at.gain, values, is_stored ? cols : n_gains, ANY_FINITE, is_norm ? "stored norm" : "gain"},
+        {at.bias, values, is_stored ? cols : n_biases, ANY_FINITE,
+         is_norm ? "stored norm" : "bias"},
+    };
+    enum smol_status status = SMOL_OK;
+
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays && status == SMOL_OK; i++) {
+        const struct array *a = &arrays[i];
+        status = smol_numbers_check(params + a->at, a->type, a->n, a->max, a->what, error);
+        status = smol_fail_within(file_offset + a->at, status, error);
+    }
+    return status ? status : check_weights(s, &at, rows, cols, params, file_offset, error);
+}
+
+enum smol_status smol_params_check(const struct smol_config *config, const struct smol_span *params,
+                                   uint64_t file_offset, struct smol_error *error)
+{
+    enum smol_status status;
+
+    if (params->size_bytes == 0)
+        return SMOL_OK;
+    for (uint32_t layer = 0; layer < config->n_layers; layer++)
+        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
+            status = check_slot(config, layer, slot, params->data, file_offset, error);
+            if (status)
+                return status;
+        }
+    return check_slot(config, 0, SMOL_LN_F, params->data, file_offset, error);
 }
 
 enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t to,
@@ -198,12 +258,14 @@ static enum smol_status check_padding(const struct smol_file *file, uint64_t emb
 enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t embd_at,
                                        struct smol_error *error)
 {
-    const struct smol_table_view *tables[2] = {&file->wte, &file->wpe};
+    const struct smol_table_view *tables[3] = {&file->wte, &file->wpe, &file->output};
     const uint8_t *bytes = file->bytes.data;
     enum smol_status status;
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         const struct smol_table_view *t = tables[i];
+        if (!t->data || (i == 2 && t->data == file->wte.data))
+            continue;
         const struct smol_table_layout part = {
             .data = (uint64_t)(t->data - bytes),
             .multipliers = t->multipliers ? (uint64_t)(t->multipliers - bytes) : 0,
@@ -211,7 +273,7 @@ enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t em
         };
         const uint64_t rows = t->rows;
 
-        if ((status = check_table(t, &part, error)) ||
+        if ((status = check_table(t, &part, "embedding", error)) ||
             (status = check_padding(file, embd_at,
                                     part.data + rows * smol_row_bytes(t->type, t->cols), error)))
             return status;

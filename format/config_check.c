@@ -45,9 +45,50 @@ static enum smol_status check_shape(const struct smol_config *c, struct smol_err
         return smol_fail(error, SMOL_E_ENUM, 40, "number type %u of wte is unknown", c->wte_type);
     if (!smol_dtype_holds(c->wpe_type, SMOL_OF_EMBEDDINGS))
         return smol_fail(error, SMOL_E_ENUM, 41, "number type %u of wpe is unknown", c->wpe_type);
-    if (c->tokenizer != SMOL_TOKENIZER_BYTES && c->tokenizer != SMOL_TOKENIZER_BPE)
+    if (!smol_dtype_holds(c->output_type, SMOL_OF_EMBEDDINGS))
+        return smol_fail(error, SMOL_E_ENUM, 52, "number type %u of the output table is unknown",
+                         c->output_type);
+    if (!smol_dtype_holds(c->head_type, SMOL_OF_PARAMETERS))
+        return smol_fail(error, SMOL_E_ENUM, 47, "number type %u cannot hold factors of heads",
+                         c->head_type);
+    if (c->tokenizer > SMOL_TOKENIZER_BYTE_SET)
         return smol_fail(error, SMOL_E_ENUM, 42, "tokenizer %u is unknown", c->tokenizer);
     return SMOL_OK;
+}
+
+/* A number type of something that is not there. */
+static enum smol_status absent(bool is_there, enum smol_dtype type, uint64_t offset,
+                               const char *what, struct smol_error *error)
+{
+    if (is_there || type == SMOL_F32)
+        return SMOL_OK;
+    return smol_fail(error, SMOL_E_CANONICAL, offset,
+                     "a number type of %s, which the model does not have", what);
+}
+
+static enum smol_status check_features(const struct smol_config *c, struct smol_error *error)
+{
+    const bool distances = smol_config_has(c, SMOL_FEATURE_DISTANCES);
+    enum smol_status status;
+
+    if (c->architecture > SMOL_ARCH_SMOL)
+        return smol_fail(error, SMOL_E_ENUM, 0,
+                         "architecture %u is unknown, 0 is GPT-2 and 1 is smol", c->architecture);
+    if ((c->features & ~SMOL_ALL_FEATURES) != 0)
+        return smol_fail(error, SMOL_E_RESERVED, 2, "reserved features are set");
+    if (c->architecture == SMOL_ARCH_GPT2 && c->features != 0)
+        return smol_fail(error, SMOL_E_RANGE, 2, "GPT-2, architecture 0, has no features");
+    if (c->architecture == SMOL_ARCH_SMOL && c->features == 0)
+        return smol_fail(error, SMOL_E_CANONICAL, 2,
+                         "architecture 1 without features is GPT-2, architecture 0");
+    if (smol_config_has(c, SMOL_FEATURE_SLOPE_FACTORS) && !distances)
+        return smol_fail(error, SMOL_E_RANGE, 2, "slope factors need distances");
+    if ((status = absent(!distances, c->wpe_type, 41, "wpe", error)) ||
+        (status =
+             absent(smol_config_head_factors(c) > 0, c->head_type, 47, "factors of heads", error)))
+        return status;
+    return absent(smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE), c->output_type, 52,
+                  "an output table", error);
 }
 
 /* A field of a scheme that must be zero since nothing uses it. */
@@ -93,24 +134,47 @@ static enum smol_status check_dimensions(const struct smol_scheme *s, unsigned i
     return SMOL_OK;
 }
 
+/* What the weights of a matrix are made of: bases, or stored rows, which have none. */
+static enum smol_status check_weights(const struct smol_scheme *s, unsigned i, uint64_t at,
+                                      struct smol_error *error)
+{
+    const bool is_nola = s->source == SMOL_MATRIX_NOLA, is_mask = s->source == SMOL_MATRIX_MASK;
+    const bool is_unit =
+        s->source != SMOL_MATRIX_OWN && s->source != SMOL_MATRIX_SHARED && !is_nola;
+    enum smol_status status;
+
+    if (s->source != SMOL_MATRIX_STORED) {
+        if ((status = check_bases(s, i, at, error)))
+            return status;
+        if (is_unit && s->d != 1)
+            return smol_fail(error, SMOL_E_RANGE, at + 3,
+                             "scheme %u: d is %u, but a unit basis has 1", i, s->d);
+        if (is_mask && (status = unused(s->dist, at + 2, i, "distribution", error)))
+            return status;
+        return s->source == SMOL_MATRIX_UNIT || is_mask
+                   ? unused(s->alpha_type, at + 6, i, "type of alphas", error)
+                   : SMOL_OK;
+    }
+    if (!smol_dtype_holds(s->alpha_type, SMOL_OF_EMBEDDINGS))
+        return smol_fail(error, SMOL_E_ENUM, at + 6, "scheme %u: number type %u cannot hold rows",
+                         i, s->alpha_type);
+    if ((status = unused(s->dist, at + 2, i, "distribution", error)) ||
+        (status = unused(s->d, at + 3, i, "d", error)))
+        return status;
+    return unused(smol_f32_bits(s->sigma), at + 8, i, "sigma", error);
+}
+
 static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, uint64_t at,
                                      struct smol_error *error)
 {
     const bool is_nola = s->source == SMOL_MATRIX_NOLA;
-    const bool is_unit =
-        s->source != SMOL_MATRIX_OWN && s->source != SMOL_MATRIX_SHARED && !is_nola;
-    enum smol_status status = check_bases(s, i, at, error);
+    enum smol_status status;
 
-    if (status)
-        return status;
-    if (s->source > SMOL_MATRIX_FOURIER_SHARED && !is_nola)
+    if (s->source > SMOL_MATRIX_STORED ||
+        (s->source > SMOL_MATRIX_FOURIER_SHARED && s->source < SMOL_MATRIX_NOLA))
         return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a matrix is unknown",
                          i, s->source);
-    if (is_unit && s->d != 1)
-        return smol_fail(error, SMOL_E_RANGE, at + 3, "scheme %u: d is %u, but a unit basis has 1",
-                         i, s->d);
-    if (s->source == SMOL_MATRIX_UNIT &&
-        (status = unused(s->alpha_type, at + 6, i, "type of alphas", error)))
+    if ((status = check_weights(s, i, at, error)))
         return status;
     if ((status = check_dimensions(s, i, at, error)))
         return status;
@@ -288,7 +352,7 @@ static enum smol_status check(const struct smol_config *config, struct smol_erro
     if (config->n_spans < 1 || config->n_spans > config->n_layers)
         return smol_fail(error, SMOL_E_RANGE, 44, "%u spans, allowed are 1 to the number of layers",
                          config->n_spans);
-    if ((status = check_schemes(config, error)))
+    if ((status = check_features(config, error)) || (status = check_schemes(config, error)))
         return status;
     return check_spans(config, error);
 }

@@ -32,6 +32,8 @@ static void scheme_encode(uint8_t *b, const struct smol_scheme *s)
 
 static void fixed_decode(struct smol_config *c, const uint8_t *b)
 {
+    c->architecture = (enum smol_architecture)smol_le16(b);
+    c->features = smol_le16(b + 2);
     c->n_layers = smol_le32(b + 4);
     c->n_heads = smol_le32(b + 8);
     c->width = smol_le32(b + 12);
@@ -46,21 +48,16 @@ static void fixed_decode(struct smol_config *c, const uint8_t *b)
     c->n_schemes = b[43];
     c->n_spans = smol_le16(b + 44);
     c->ln_f = b[46];
+    c->head_type = (enum smol_dtype)b[47];
     c->logit_scale = smol_load_f32(b + 48);
+    c->output_type = (enum smol_dtype)b[52];
 }
 
 /* The bits that have no meaning yet. */
 static enum smol_status reserved_check(const uint8_t *b, struct smol_error *error)
 {
-    if (smol_le16(b) != 0)
-        return smol_fail(error, SMOL_E_ENUM, 0, "architecture %u is unknown, 0 is GPT-2",
-                         smol_le16(b));
-    if (smol_le16(b + 2) != 0)
-        return smol_fail(error, SMOL_E_RESERVED, 2, "reserved bits of the configuration are set");
-    if (b[47] != 0)
-        return smol_fail(error, SMOL_E_RESERVED, 47, "reserved bits of the configuration are set");
-    if (smol_le32(b + 52) != 0)
-        return smol_fail(error, SMOL_E_RESERVED, 52, "reserved bits of the configuration are set");
+    if (b[53] != 0 || smol_le16(b + 54) != 0)
+        return smol_fail(error, SMOL_E_RESERVED, 53, "reserved bits of the configuration are set");
     return SMOL_OK;
 }
 
@@ -107,6 +104,8 @@ size_t smol_conf_bytes(const struct smol_config *config)
 void smol_conf_encode(uint8_t *b, const struct smol_config *c)
 {
     memset(b, 0, CONF_FIXED_BYTES);
+    smol_put16(b, (uint16_t)c->architecture);
+    smol_put16(b + 2, c->features);
     smol_put32(b + 4, c->n_layers);
     smol_put32(b + 8, c->n_heads);
     smol_put32(b + 12, c->width);
@@ -121,7 +120,9 @@ void smol_conf_encode(uint8_t *b, const struct smol_config *c)
     b[43] = (uint8_t)c->n_schemes;
     smol_put16(b + 44, (uint16_t)c->n_spans);
     b[46] = c->ln_f;
+    b[47] = (uint8_t)c->head_type;
     smol_put32(b + 48, smol_f32_bits(c->logit_scale));
+    b[52] = (uint8_t)c->output_type;
     b += CONF_FIXED_BYTES;
     for (uint32_t i = 0; i < c->n_schemes; i++, b += SCHEME_BYTES)
         scheme_encode(b, &c->schemes[i]);

@@ -31,7 +31,8 @@ uint32_t smol_scheme_parameters(const struct smol_scheme *s)
 {
     if (s->kind == SMOL_NORM)
         return s->source == SMOL_NORM_OWN ? s->d : 0;
-    if (s->source == SMOL_MATRIX_UNIT)
+    if (s->source == SMOL_MATRIX_UNIT || s->source == SMOL_MATRIX_MASK ||
+        s->source == SMOL_MATRIX_STORED)
         return 0;
     return smol_source_projects(s->source) ? s->dimensions : s->d;
 }
@@ -49,6 +50,31 @@ bool smol_scheme_equal(const struct smol_scheme *a, const struct smol_scheme *b)
            smol_f32_bits(a->sigma) == smol_f32_bits(b->sigma) && a->dimensions == b->dimensions;
 }
 
+bool smol_config_has(const struct smol_config *config, enum smol_feature feature)
+{
+    return (config->features & (unsigned)feature) != 0;
+}
+
+uint32_t smol_config_head_factors(const struct smol_config *config)
+{
+    return (smol_config_has(config, SMOL_FEATURE_TEMPERATURES) ? config->n_heads : 0) +
+           (smol_config_has(config, SMOL_FEATURE_SLOPE_FACTORS) ? config->n_heads : 0);
+}
+
+uint16_t smol_config_minor_version(const struct smol_config *config)
+{
+    bool is_new = config->architecture != SMOL_ARCH_GPT2 ||
+                  config->tokenizer == SMOL_TOKENIZER_BYTE_SET ||
+                  config->wte_type == SMOL_TERNARY || config->wpe_type == SMOL_TERNARY;
+
+    for (uint32_t i = 0; i < config->n_schemes && !is_new; i++) {
+        const struct smol_scheme *s = &config->schemes[i];
+        is_new = s->kind == SMOL_MATRIX &&
+                 (s->source == SMOL_MATRIX_MASK || s->source == SMOL_MATRIX_STORED);
+    }
+    return is_new;
+}
+
 const char *smol_config_method(const struct smol_config *config)
 {
     const struct smol_method *method = NULL;
@@ -57,7 +83,7 @@ const char *smol_config_method(const struct smol_config *config)
         const struct smol_scheme *s = &config->schemes[i];
         if (s->kind != SMOL_MATRIX)
             continue;
-        const struct smol_method *m = smol_method_of(s->source, s->rank > 0);
+        const struct smol_method *m = smol_method_of(s);
         if (!m || (method && m != method) || smol_scheme_has(s, SMOL_TERM_SPARSE))
             return "mixed";
         method = m;
@@ -90,6 +116,8 @@ static uint64_t slot_parameters(const struct smol_config *config, uint32_t layer
     if (s->kind == SMOL_NORM)
         return s->source == SMOL_NORM_STORED ? 2u * cols : 2u * smol_scheme_parameters(s);
     return (smol_scheme_is_shared(s) ? 0u : smol_scheme_parameters(s)) +
+           (s->source == SMOL_MATRIX_MASK || s->source == SMOL_MATRIX_STORED ? (uint64_t)rows * cols
+                                                                             : 0u) +
            (s->source == SMOL_MATRIX_NOLA ? s->d : (uint64_t)s->rank * (rows + cols)) +
            (uint64_t)rows * smol_scheme_sparse(s) +
            (smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0u) +
@@ -121,7 +149,7 @@ uint64_t smol_config_parameters(const struct smol_config *config)
         (shared ? smol_scheme_parameters(shared) : 0) + slot_parameters(config, 0, SMOL_LN_F);
 
     for (uint32_t layer = 0; layer < config->n_layers; layer++) {
-        n += smol_config_layer_gain(config, layer) != NULL;
+        n += smol_config_head_factors(config) + (smol_config_layer_gain(config, layer) != NULL);
         for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
             n += slot_parameters(config, layer, slot);
     }

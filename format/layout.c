@@ -9,31 +9,41 @@ const uint8_t smol_magic[8] = {0x89, 'S', 'M', 'O', 'L', '\r', '\n', 0x1a};
 const char smol_section_name[N_SECTIONS][5] = {"CONF", "LRND", "TOKN", "CARD", "EMBD"};
 const uint8_t smol_section_alignment[N_SECTIONS] = {8, 8, 8, 8, 64};
 
-/* The limits keep these far below 2^64: rows < 2^24, cols <= 2^16, 4 bytes a value. */
-static uint64_t place_table(struct smol_table_layout *at, enum smol_dtype type, uint32_t rows,
-                            uint32_t cols, uint64_t begin)
+bool smol_dtype_is_scaled(enum smol_dtype type)
 {
-    uint64_t end = begin + smol_round_up(rows * smol_row_bytes(type, cols), 64);
+    return type == SMOL_Q8 || type == SMOL_Q4 || type == SMOL_TERNARY;
+}
 
-    *at = (struct smol_table_layout){.data = begin};
+/* The limits keep these far below 2^64: rows < 2^24, cols <= 2^18, 4 bytes a value. */
+uint64_t smol_table_place(struct smol_table_layout *layout, enum smol_dtype type, uint32_t rows,
+                          uint32_t cols, uint64_t at, uint32_t alignment)
+{
+    uint64_t end = at + smol_round_up(rows * smol_row_bytes(type, cols), alignment);
+
+    *layout = (struct smol_table_layout){.data = at};
     if (type == SMOL_Q4) {
-        at->multipliers = end;
-        end += smol_round_up((uint64_t)rows * smol_row_multipliers(cols), 64);
+        layout->multipliers = end;
+        end += smol_round_up((uint64_t)rows * smol_row_multipliers(cols), alignment);
     }
-    if (type == SMOL_Q8 || type == SMOL_Q4) {
-        at->scales = end;
-        end += smol_round_up(4 * (uint64_t)rows, 64);
+    if (smol_dtype_is_scaled(type)) {
+        layout->scales = end;
+        end += smol_round_up(4 * (uint64_t)rows, alignment);
     }
     return end;
 }
 
 void smol_embedding_layout(struct smol_embedding_layout *layout, const struct smol_config *config)
 {
-    const uint64_t wpe =
-        place_table(&layout->wte, config->wte_type, config->vocab, config->width, 0);
+    const uint32_t C = config->width;
+    uint64_t end;
 
-    layout->size_bytes =
-        place_table(&layout->wpe, config->wpe_type, config->context, config->width, wpe);
+    *layout = (struct smol_embedding_layout){0};
+    end = smol_table_place(&layout->wte, config->wte_type, config->vocab, C, 0, 64);
+    if (!smol_config_has(config, SMOL_FEATURE_DISTANCES))
+        end = smol_table_place(&layout->wpe, config->wpe_type, config->context, C, end, 64);
+    if (smol_config_has(config, SMOL_FEATURE_OUTPUT_TABLE))
+        end = smol_table_place(&layout->output, config->output_type, config->vocab, C, end, 64);
+    layout->size_bytes = end;
 }
 
 uint64_t smol_embedding_bytes(const struct smol_config *config)

@@ -13,11 +13,11 @@ static unsigned find(const char *const *names, unsigned n, const char *name)
     return i;
 }
 
-#define N_DTYPES 5u
+#define N_DTYPES 6u
 static const struct {
     const char *name[N_DTYPES];
     uint8_t uses[N_DTYPES]; /* a bit for each enum smol_dtype_use */
-} dtypes = {{"f32", "f16", "q8", "q4", "q8"}, {7, 7, 5, 1, 2}};
+} dtypes = {{"f32", "f16", "q8", "q4", "q8", "ternary"}, {7, 7, 5, 1, 2, 1}};
 
 const char *smol_dtype_name(enum smol_dtype type) { return dtypes.name[type]; }
 
@@ -49,7 +49,7 @@ bool smol_dist_parse(enum smol_dist *dist, const char *name)
     return i < 2;
 }
 
-#define N_SOURCES 9u
+#define N_SOURCES 11u
 static const char *const matrix_sources[N_SOURCES] = {"unit",
                                                       "own",
                                                       "shared",
@@ -57,7 +57,9 @@ static const char *const matrix_sources[N_SOURCES] = {"unit",
                                                       "fastfood shared",
                                                       "fourier",
                                                       "fourier shared",
-                                                      [SMOL_MATRIX_NOLA] = "nola"};
+                                                      [SMOL_MATRIX_NOLA] = "nola",
+                                                      [SMOL_MATRIX_MASK] = "mask",
+                                                      [SMOL_MATRIX_STORED] = "stored"};
 static const char *const norm_sources[N_SOURCES] = {"frozen", "alpha", "stored"};
 
 const char *smol_source_name(enum smol_kind kind, enum smol_source source)
@@ -85,6 +87,45 @@ bool smol_source_is_shared(enum smol_source source)
            source == SMOL_MATRIX_FOURIER_SHARED;
 }
 
+static const char *const architectures[] = {"gpt2", "smol"};
+
+const char *smol_architecture_name(enum smol_architecture architecture)
+{
+    return architectures[architecture];
+}
+
+bool smol_architecture_parse(enum smol_architecture *architecture, const char *name)
+{
+    const unsigned i = find(architectures, 2, name);
+
+    if (i < 2)
+        *architecture = (enum smol_architecture)i;
+    return i < 2;
+}
+
+/* By bit. */
+#define N_FEATURES 6u
+static const char *const features[N_FEATURES] = {"distances",  "slope-factors", "temperatures",
+                                                 "half-shift", "relu2",         "output-table"};
+
+const char *smol_feature_name(enum smol_feature feature)
+{
+    unsigned bit = 0;
+
+    while ((unsigned)feature >> bit > 1)
+        bit++;
+    return features[bit];
+}
+
+bool smol_feature_parse(enum smol_feature *feature, const char *name)
+{
+    const unsigned bit = find(features, N_FEATURES, name);
+
+    if (bit < N_FEATURES)
+        *feature = (enum smol_feature)(1u << bit);
+    return bit < N_FEATURES;
+}
+
 const char *smol_slot_name(enum smol_slot slot)
 {
     static const char *const names[] = {"ln_1",     "attn.c_attn", "attn.c_proj", "ln_2",
@@ -99,15 +140,18 @@ bool smol_slot_is_matrix(enum smol_slot slot)
 }
 
 static const struct smol_method methods[] = {
-    {"embed", SMOL_MATRIX_UNIT, 5, 0},
-    {"lora", SMOL_MATRIX_UNIT, 5, 4},
-    {"alpha", SMOL_MATRIX_OWN, 5, 0},
-    {"alpha-global", SMOL_MATRIX_SHARED, 5, 0},
-    {"fastfood", SMOL_MATRIX_FASTFOOD, 1000, 0},
-    {"fastfood-global", SMOL_MATRIX_FASTFOOD_SHARED, 1000, 0},
-    {"fourier", SMOL_MATRIX_FOURIER, 1000, 0},
-    {"fourier-global", SMOL_MATRIX_FOURIER_SHARED, 1000, 0},
-    {"nola", SMOL_MATRIX_NOLA, 8, 4},
+    {"embed", SMOL_MATRIX_UNIT, 5, 0, SMOL_F32},
+    {"lora", SMOL_MATRIX_UNIT, 5, 4, SMOL_F32},
+    {"alpha", SMOL_MATRIX_OWN, 5, 0, SMOL_F32},
+    {"alpha-global", SMOL_MATRIX_SHARED, 5, 0, SMOL_F32},
+    {"fastfood", SMOL_MATRIX_FASTFOOD, 1000, 0, SMOL_F32},
+    {"fastfood-global", SMOL_MATRIX_FASTFOOD_SHARED, 1000, 0, SMOL_F32},
+    {"fourier", SMOL_MATRIX_FOURIER, 1000, 0, SMOL_F32},
+    {"fourier-global", SMOL_MATRIX_FOURIER_SHARED, 1000, 0, SMOL_F32},
+    {"nola", SMOL_MATRIX_NOLA, 8, 4, SMOL_F32},
+    {"mask", SMOL_MATRIX_MASK, 1, 0, SMOL_F32},
+    {"full", SMOL_MATRIX_STORED, 1, 0, SMOL_F16},
+    {"ternary", SMOL_MATRIX_STORED, 1, 0, SMOL_TERNARY},
 };
 
 const struct smol_method *smol_method_at(unsigned index)
@@ -124,11 +168,18 @@ const struct smol_method *smol_method_find(const char *name)
     return m;
 }
 
-const struct smol_method *smol_method_of(enum smol_source source, bool has_factors)
+static bool describes(const struct smol_method *m, const struct smol_scheme *s)
+{
+    return m->source == s->source && (m->rank > 0) == (s->rank > 0) &&
+           (s->source != SMOL_MATRIX_STORED ||
+            (m->type == SMOL_TERNARY) == (s->alpha_type == SMOL_TERNARY));
+}
+
+const struct smol_method *smol_method_of(const struct smol_scheme *scheme)
 {
     const struct smol_method *m = methods;
 
-    while (m && (m->source != source || (m->rank > 0) != has_factors))
+    while (m && !describes(m, scheme))
         m = smol_method_at((unsigned)(m - methods) + 1);
     return m;
 }

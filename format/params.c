@@ -30,6 +30,12 @@ static uint64_t place_matrix(struct smol_params_place *place, const struct smol_
     const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_parameters(s);
     const uint64_t stored_rank = s->source == SMOL_MATRIX_NOLA ? 0 : s->rank;
 
+    if (s->source == SMOL_MATRIX_MASK) {
+        place->mask = at;
+        at += rows * smol_mask_row_bytes((uint32_t)cols);
+    } else if (s->source == SMOL_MATRIX_STORED) {
+        at = smol_table_place(&place->rows, s->alpha_type, (uint32_t)rows, (uint32_t)cols, at, 1);
+    }
     place->alphas = smol_scheme_is_shared(s) ? 0 : at;
     place->bias_alphas = at + smol_params_array_bytes(s->alpha_type, n);
     place->factor_a =
@@ -58,19 +64,26 @@ static uint64_t place_slot(struct smol_params_place *place, const struct smol_co
                                 : place_matrix(place, s, rows, cols, at);
 }
 
-/* Bytes of a layer's gain, which comes before its slots. */
-static uint64_t gain_bytes(const struct smol_config *config, uint32_t layer)
+/* Places what comes before the slots of a layer: its gain, then its heads' factors; returns where
+ * that ends. */
+static uint64_t place_layer(struct smol_params_place *place, const struct smol_config *config,
+                            uint32_t layer, uint64_t at)
 {
     const struct smol_scheme *s = smol_config_layer_gain(config, layer);
+    const uint64_t each = smol_params_array_bytes(config->head_type, config->n_heads);
 
-    return s ? smol_params_array_bytes(s->alpha_type, 1) : 0;
+    place->layer_gain = at;
+    place->temperatures = at + (s ? smol_params_array_bytes(s->alpha_type, 1) : 0);
+    place->slope_factors =
+        place->temperatures + (smol_config_has(config, SMOL_FEATURE_TEMPERATURES) ? each : 0);
+    return place->slope_factors + (smol_config_has(config, SMOL_FEATURE_SLOPE_FACTORS) ? each : 0);
 }
 
 /* Bytes of one layer. */
 static uint64_t layer_bytes(const struct smol_config *config, uint32_t layer)
 {
     struct smol_params_place place;
-    uint64_t at = gain_bytes(config, layer);
+    uint64_t at = place_layer(&place, config, layer, 0);
 
     for (enum smol_slot s = SMOL_LN_1; s < SMOL_N_SLOTS; s++)
         at = place_slot(&place, config, layer, s, at);
@@ -96,13 +109,17 @@ static uint64_t layer_at(const struct smol_config *config, uint32_t layer)
 void smol_params_at(struct smol_params_place *place, const struct smol_config *config,
                     uint32_t layer, enum smol_slot slot)
 {
-    const uint64_t begin = layer_at(config, slot == SMOL_LN_F ? config->n_layers : layer);
-    uint64_t at = begin + (slot == SMOL_LN_F ? 0 : gain_bytes(config, layer));
+    uint64_t at = layer_at(config, slot == SMOL_LN_F ? config->n_layers : layer);
+    struct smol_params_place of_layer = {.layer_gain = at};
 
+    if (slot != SMOL_LN_F)
+        at = place_layer(&of_layer, config, layer, at);
     for (unsigned s = 0; slot != SMOL_LN_F && s < (unsigned)slot; s++)
         at = place_slot(place, config, layer, s, at);
     place_slot(place, config, layer, slot, at);
-    place->layer_gain = begin;
+    place->layer_gain = of_layer.layer_gain;
+    place->temperatures = of_layer.temperatures;
+    place->slope_factors = of_layer.slope_factors;
 }
 
 uint64_t smol_params_bytes(const struct smol_config *config)

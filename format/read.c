@@ -160,14 +160,11 @@ static enum smol_status check_sizes(const struct smol_config *c, const struct pl
     return SMOL_OK;
 }
 
-static enum smol_status check_tokenizer(const struct smol_span *section, uint32_t vocab,
-                                        uint64_t at, struct smol_error *error)
+static enum smol_status check_tokenizer(const struct smol_config *config,
+                                        const struct smol_span *section, uint64_t at,
+                                        struct smol_error *error)
 {
-    struct smol_tokn tokn;
-
-    if (section->size_bytes == 0)
-        return SMOL_OK;
-    return smol_fail_within(at, smol_tokn_parse(&tokn, *section, vocab, error), error);
+    return smol_fail_within(at, smol_tokn_check(config, *section, error), error);
 }
 
 static enum smol_status check_card(const struct smol_span *card, uint64_t at,
@@ -183,12 +180,9 @@ static enum smol_status check_card(const struct smol_span *card, uint64_t at,
     return smol_fail_within(at, smol_text_check(card->data, card->size_bytes, error), error);
 }
 
-static struct smol_table_view view_table(const struct smol_span *embeddings,
-                                         const struct smol_table_layout *at, enum smol_dtype type,
-                                         uint32_t rows, uint32_t cols)
+static struct smol_table_view view_table(const uint8_t *b, const struct smol_table_layout *at,
+                                         enum smol_dtype type, uint32_t rows, uint32_t cols)
 {
-    const uint8_t *b = embeddings->data;
-
     return (struct smol_table_view){type,
                                     rows,
                                     cols,
@@ -197,14 +191,26 @@ static struct smol_table_view view_table(const struct smol_span *embeddings,
                                     at->scales ? b + at->scales : NULL};
 }
 
+struct smol_table_view smol_stored_view(const struct smol_scheme *scheme,
+                                        const struct smol_params_place *place, uint32_t rows,
+                                        uint32_t cols, const uint8_t *params)
+{
+    return view_table(params, &place->rows, scheme->alpha_type, rows, cols);
+}
+
 static void view_tables(struct smol_file *f)
 {
     const struct smol_config *c = &f->config;
+    const uint8_t *b = f->embeddings.data;
     struct smol_embedding_layout at;
 
     smol_embedding_layout(&at, c);
-    f->wte = view_table(&f->embeddings, &at.wte, c->wte_type, c->vocab, c->width);
-    f->wpe = view_table(&f->embeddings, &at.wpe, c->wpe_type, c->context, c->width);
+    f->wte = view_table(b, &at.wte, c->wte_type, c->vocab, c->width);
+    f->output = f->wte;
+    if (!smol_config_has(c, SMOL_FEATURE_DISTANCES))
+        f->wpe = view_table(b, &at.wpe, c->wpe_type, c->context, c->width);
+    if (smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE))
+        f->output = view_table(b, &at.output, c->output_type, c->vocab, c->width);
 }
 
 static void view_trailer(struct smol_file *f)
@@ -232,6 +238,10 @@ static enum smol_status check_contents(struct smol_file *f, const struct places 
         status = smol_config_check(&f->config, error);
     if (status)
         return smol_fail_within(p->at[CONF], status, error);
+    if (f->minor_version < smol_config_minor_version(&f->config))
+        return smol_fail(error, SMOL_E_VERSION, 10,
+                         "version 1.%u does not have what the configuration uses",
+                         f->minor_version);
     if ((status = check_sizes(&f->config, p, error)))
         return status;
     f->params = span(p, b, LRND);
@@ -241,7 +251,7 @@ static enum smol_status check_contents(struct smol_file *f, const struct places 
     f->embeddings = span(p, b, EMBD);
     view_tables(f);
     if ((status = smol_params_check(&f->config, &f->params, p->at[LRND], error)) ||
-        (status = check_tokenizer(&f->tokenizer, f->config.vocab, p->at[TOKN], error)) ||
+        (status = check_tokenizer(&f->config, &f->tokenizer, p->at[TOKN], error)) ||
         (status = check_card(&f->card, p->at[CARD], error)))
         return status;
     return smol_embeddings_check(f, p->at[EMBD], error);

@@ -105,6 +105,52 @@ size_t smol_tokn_expand(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_to
     return n;
 }
 
+void smol_byte_set_read(struct smol_byte_set *set, const uint8_t section[SMOL_TOKN_SET_BYTES])
+{
+    set->n = 0;
+    for (unsigned b = 0; b < 256; b++)
+        if (section[b / 8] >> b % 8 & 1)
+            set->bytes[set->n++] = (uint8_t)b;
+    set->has_other = section[32] != 0;
+}
+
+/* Error offsets count from the section's start. */
+static enum smol_status check_byte_set(struct smol_span section, uint32_t vocab,
+                                       struct smol_error *error)
+{
+    struct smol_byte_set set;
+
+    if (section.size_bytes != SMOL_TOKN_SET_BYTES)
+        return smol_fail(error, SMOL_E_SIZE, 0, "section TOKN has %zu bytes, a set of bytes has %u",
+                         section.size_bytes, SMOL_TOKN_SET_BYTES);
+    if (section.data[32] > 1)
+        return smol_fail(error, SMOL_E_RESERVED, 32, "reserved bits of the tokenizer are set");
+    smol_byte_set_read(&set, section.data);
+    if (set.n == 0)
+        return smol_fail(error, SMOL_E_RANGE, 0, "the set of bytes is empty");
+    if (set.n == 256 && set.has_other)
+        return smol_fail(error, SMOL_E_RANGE, 32,
+                         "a token for all other bytes, but every byte has its own");
+    if (set.n + set.has_other != vocab)
+        return smol_fail(error, SMOL_E_RANGE, 0,
+                         "the set of bytes has %u tokens, the vocabulary %u", set.n + set.has_other,
+                         vocab);
+    return SMOL_OK;
+}
+
+enum smol_status smol_tokn_check(const struct smol_config *config, struct smol_span section,
+                                 struct smol_error *error)
+{
+    struct smol_tokn tokn;
+
+    switch (config->tokenizer) {
+    case SMOL_TOKENIZER_BYTES: break;
+    case SMOL_TOKENIZER_BPE: return smol_tokn_parse(&tokn, section, config->vocab, error);
+    case SMOL_TOKENIZER_BYTE_SET: return check_byte_set(section, config->vocab, error);
+    }
+    return SMOL_OK;
+}
+
 static enum smol_status check_header(const uint8_t *b, size_t size, uint32_t vocab,
                                      struct smol_error *error)
 {

@@ -24,6 +24,19 @@ extern const uint8_t smol_tokn_bytes_in_order[256];
 /* Checks every rule but the two that take memory. Error offsets count from the section's start. */
 enum smol_status smol_tokn_parse(struct smol_tokn *tokn, struct smol_span section, uint32_t vocab,
                                  struct smol_error *error);
+/* The same for a configuration's tokenizer, whatever its kind; one that has no section is fine. */
+enum smol_status smol_tokn_check(const struct smol_config *config, struct smol_span section,
+                                 struct smol_error *error);
+
+/* A set of bytes, SMOL_TOKENIZER_BYTE_SET. */
+#define SMOL_TOKN_SET_BYTES 33u
+struct smol_byte_set {
+    uint8_t bytes[256]; /* (n), ascending: what the tokens stand for */
+    uint32_t n;
+    bool has_other; /* token n stands for every other byte */
+};
+void smol_byte_set_read(struct smol_byte_set *set, const uint8_t section[SMOL_TOKN_SET_BYTES]);
+
 /* The view of a section that has been parsed. */
 struct smol_tokn smol_tokn_view(struct smol_span section);
 

@@ -35,7 +35,6 @@ static uint64_t section_bytes(const struct smol_parts *p, enum section s)
 static enum smol_status check_parts(const struct smol_parts *p, struct smol_error *error)
 {
     enum smol_status status = smol_config_check(&p->config, error);
-    struct smol_tokn tokn;
 
     if (status)
         return status;
@@ -44,9 +43,7 @@ static enum smol_status check_parts(const struct smol_parts *p, struct smol_erro
         (p->tokenizer.size_bytes != 0) != (p->config.tokenizer != SMOL_TOKENIZER_BYTES))
         return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET,
                          "a part's size is not what the configuration requires");
-    if (p->tokenizer.size_bytes != 0)
-        return smol_tokn_parse(&tokn, p->tokenizer, p->config.vocab, error);
-    return SMOL_OK;
+    return smol_tokn_check(&p->config, p->tokenizer, error);
 }
 
 /* Lists the sections and where they go; returns the body's size. */
@@ -102,9 +99,11 @@ static void put_entry(uint8_t *entry, enum section s, const uint8_t *section, ui
 static void put_header(uint8_t *dest, const struct smol_parts *p, unsigned n_sections,
                        uint64_t body_bytes)
 {
+    const uint16_t needed = smol_config_minor_version(&p->config);
+
     memcpy(dest, smol_magic, sizeof smol_magic);
     smol_put16(dest + 8, 1);
-    smol_put16(dest + 10, p->minor_version);
+    smol_put16(dest + 10, p->minor_version > needed ? p->minor_version : needed);
     smol_put16(dest + 12, (uint16_t)n_sections);
     smol_put16(dest + 14, p->hints);
     smol_put64(dest + 16, body_bytes);

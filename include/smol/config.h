@@ -153,6 +153,9 @@ bool smol_dtype_holds(enum smol_dtype type, enum smol_dtype_use use);
 /* The type with a name, for a use; false, and *type untouched, if there is none. */
 bool smol_dtype_parse(enum smol_dtype *type, const char *name, enum smol_dtype_use use);
 
+/* Whether rows of a type have a scale each. */
+bool smol_dtype_is_scaled(enum smol_dtype type);
+
 /* Distributions by name: "sign" and "gauss". */
 const char *smol_dist_name(enum smol_dist dist);
 bool smol_dist_parse(enum smol_dist *dist, const char *name);
@@ -173,15 +176,17 @@ bool smol_slot_is_matrix(enum smol_slot slot);
 struct smol_method {
     const char *name; /* "embed", "alpha", "alpha-global", "lora", "fastfood", ... */
     enum smol_source source;
-    uint32_t d;    /* bases, or parameters of a projection */
-    uint32_t rank; /* of low-rank factors; 0: it has none */
+    uint32_t d;           /* bases, or parameters of a projection */
+    uint32_t rank;        /* of low-rank factors; 0: it has none */
+    enum smol_dtype type; /* of stored rows */
 };
 /* All methods, in the order of their sources; NULL past the last. */
 const struct smol_method *smol_method_at(unsigned index);
 /* The method with a name, or NULL. */
 const struct smol_method *smol_method_find(const char *name);
-/* The method of a source with or without factors, or NULL for a mixture that has no name. */
-const struct smol_method *smol_method_of(enum smol_source source, bool has_factors);
+/* The method of a scheme of a matrix, or NULL for a mixture that has no name. Stored rows are those
+ * of "ternary" if they are ternary, and else of "full". */
+const struct smol_method *smol_method_of(const struct smol_scheme *scheme);
 
 /* Architectures by name: "gpt2" and "smol". */
 const char *smol_architecture_name(enum smol_architecture architecture);
@@ -221,7 +226,8 @@ const struct smol_scheme *smol_config_layer_gain(const struct smol_config *confi
 bool smol_scheme_projects(const struct smol_scheme *scheme);
 /* Temperatures and slope factors of a layer together: 0, H or 2 H. */
 uint32_t smol_config_head_factors(const struct smol_config *config);
-/* The minor version of the format that a configuration needs: 1 if it uses what 1.1 added, or 0. */
+/* The lowest minor version of the format that a configuration may have: 1 if it uses what 1.1
+ * added, or 0. */
 uint16_t smol_config_minor_version(const struct smol_config *config);
 /* Stored parameters of a row of the sparse term; 0 if there is none. */
 uint32_t smol_scheme_sparse(const struct smol_scheme *scheme);

@@ -6,7 +6,7 @@
 #ifndef SMOL_FILE_H
 #define SMOL_FILE_H
 
-#include <smol/config.h>
+#include <smol/params.h>
 #include <stdbool.h>
 
 SMOL_BEGIN_DECLS
@@ -52,7 +52,7 @@ struct smol_file {
     struct smol_span embeddings;   /* EMBD */
     struct smol_table_view wte;    /* (V, C) */
     struct smol_table_view wpe;    /* (T, C); data NULL without it */
-    struct smol_table_view output; /* (V, C): the output table, or else wte again */
+    struct smol_table_view output; /* (V, C): the output table, or wte again */
     uint8_t hash[SMOL_HASH_BYTES]; /* as stated; see smol_file_check_hash */
     bool is_signed;
     struct smol_signature signature;
@@ -92,7 +92,7 @@ void smol_signed_message(uint8_t message[SMOL_SIGNED_MESSAGE_BYTES],
 /* What a new file is made of. Spans are encoded as in the file. */
 struct smol_parts {
     struct smol_config config; /* canonical */
-    uint16_t minor_version;    /* smol_config_minor_version for a new file */
+    uint16_t minor_version;    /* 0 for a new file, which gets the one that it needs */
     uint16_t hints;            /* 0 for a new file */
     struct smol_span params;
     struct smol_span tokenizer;
@@ -103,15 +103,18 @@ struct smol_parts {
 /* The section sizes that a configuration implies. */
 uint64_t smol_params_bytes(const struct smol_config *config);
 uint64_t smol_embedding_bytes(const struct smol_config *config);
-/* Where in EMBD the parts of wte and wpe begin; 0 for parts that the type does not have. */
-struct smol_table_layout {
-    uint64_t data, multipliers, scales;
-};
+/* Where in EMBD the tables are; all 0 for one that there is not. */
 struct smol_embedding_layout {
     struct smol_table_layout wte, wpe, output;
     uint64_t size_bytes;
 };
 void smol_embedding_layout(struct smol_embedding_layout *layout, const struct smol_config *config);
+
+/* The rows of a stored matrix at its place in LRND, whose bytes are params. scheme: of source
+ * SMOL_MATRIX_STORED. */
+struct smol_table_view smol_stored_view(const struct smol_scheme *scheme,
+                                        const struct smol_params_place *place, uint32_t rows,
+                                        uint32_t cols, const uint8_t *params);
 
 /* The parts of a parsed file: writing them gives the same bytes. */
 void smol_parts_of(struct smol_parts *parts, const struct smol_file *file);

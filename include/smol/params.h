@@ -9,9 +9,9 @@
 
 SMOL_BEGIN_DECLS
 
-/* Byte offsets of rows of numbers: the rows, their multipliers and scales if the type has them. */
-struct smol_rows_layout {
-    uint64_t data, multipliers, scales, end;
+/* Byte offsets of a table's rows, and of their multipliers and scales: 0 if the type has none. */
+struct smol_table_layout {
+    uint64_t data, multipliers, scales;
 };
 
 /* Byte offsets into LRND; meaningful only for what the slot's scheme has. */
@@ -26,7 +26,7 @@ struct smol_params_place {
     uint64_t layer_gain;                  /* 1, of a matrix that uses it */
     uint64_t temperatures, slope_factors; /* (H) each, of the layer */
     uint64_t mask;                        /* (R, ceil(K / 8)) bytes */
-    struct smol_rows_layout rows;         /* of a stored matrix */
+    struct smol_table_layout rows;        /* of a stored matrix */
 };
 
 /* The place of a slot of a layer; for SMOL_LN_F the layer is ignored. config is valid. */
@@ -54,9 +54,10 @@ uint32_t smol_row_multipliers(uint32_t cols);
 /* Bytes of a row of a mask. */
 uint64_t smol_mask_row_bytes(uint32_t cols);
 
-/* Where stored rows lie that begin at offset `at`, without padding (SPEC.md 3.2). */
-void smol_rows_place(struct smol_rows_layout *layout, enum smol_dtype type, uint32_t rows,
-                     uint32_t cols, uint64_t at);
+/* Places a table that begins at an offset, its parts padded to multiples of alignment from there: 1
+ * in LRND, 64 in EMBD (SPEC.md 3.2, 3.3). Returns where it ends. */
+uint64_t smol_table_place(struct smol_table_layout *layout, enum smol_dtype type, uint32_t rows,
+                          uint32_t cols, uint64_t at, uint32_t alignment);
 
 /* Encodes n floats as F32 or F16, rounded to nearest even, or as Q8_BLOCKS; magnitudes at most
  * 2^60. */

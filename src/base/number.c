@@ -18,9 +18,12 @@ uint64_t smol_params_array_bytes(enum smol_dtype type, uint64_t n)
 
 uint64_t smol_row_bytes(enum smol_dtype type, uint32_t cols)
 {
-    return type == SMOL_Q4 ? ((uint64_t)cols + 63) / 64 * 32
-                           : (uint64_t)cols * smol_dtype_bytes(type);
+    return type == SMOL_Q4        ? ((uint64_t)cols + 63) / 64 * 32
+           : type == SMOL_TERNARY ? ((uint64_t)cols + 4) / 5
+                                  : (uint64_t)cols * smol_dtype_bytes(type);
 }
+
+uint64_t smol_mask_row_bytes(uint32_t cols) { return ((uint64_t)cols + 7) / 8; }
 
 uint32_t smol_row_multipliers(uint32_t cols) { return (cols + 63) / 64 * 2; }
 
@@ -60,7 +63,8 @@ void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *dat
         for (size_t i = 0; i < n; i++)
             values[i] = scale * (float)(int8_t)data[i];
         break;
-    case SMOL_Q4: /* only whole rows, by smol_embedding_row */
+    case SMOL_Q4:
+    case SMOL_TERNARY: /* only whole rows, by smol_embedding_row */
     case SMOL_Q8_BLOCKS: /* only arrays, by smol_params_to_f32 */ break;
     }
 }
@@ -90,12 +94,23 @@ static void q4_row(float *x, const struct smol_table_view *table, uint32_t row, 
         x[i] = scale * (float)(multipliers[i / SMOL_Q4_GROUP] * smol_q4(data, i));
 }
 
+static void ternary_row(float *x, const struct smol_table_view *table, uint32_t row, float scale)
+{
+    const uint64_t row_bytes = smol_row_bytes(SMOL_TERNARY, table->cols);
+    const uint8_t *data = table->data + row * row_bytes;
+
+    for (uint32_t i = 0; i < table->cols; i++)
+        x[i] = scale * (float)smol_ternary(data, row_bytes, i);
+}
+
 void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row)
 {
     const float scale = table->scales ? smol_load_f32(table->scales + 4 * (uint64_t)row) : 0;
 
     if (table->type == SMOL_Q4)
         q4_row(x, table, row, scale);
+    else if (table->type == SMOL_TERNARY)
+        ternary_row(x, table, row, scale);
     else
         smol_numbers_to_f32(x, table->type,
                             table->data + row * smol_row_bytes(table->type, table->cols), scale,
@@ -200,4 +215,24 @@ float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, s
 
     SMOL_IN_FPENV(scale = f32_to_q4(dest, multipliers, values, n));
     return scale;
+}
+
+void smol_encode_ternary(uint8_t *dest, const int8_t *values, size_t n)
+{
+    const size_t row_bytes = smol_row_bytes(SMOL_TERNARY, (uint32_t)n);
+
+    for (size_t i = 0; i < row_bytes; i++) {
+        uint32_t v = 0;
+        for (size_t k = 0, c = i; k < 5; k++, c += row_bytes)
+            v = 3 * v + (uint32_t)((c < n ? values[c] : 0) + 1);
+        dest[i] = (uint8_t)((256 * v + 242) / 243);
+    }
+}
+
+void smol_decode_ternary(int8_t *values, const uint8_t *data, size_t n)
+{
+    const size_t row_bytes = smol_row_bytes(SMOL_TERNARY, (uint32_t)n);
+
+    for (size_t i = 0; i < n; i++)
+        values[i] = (int8_t)smol_ternary(data, row_bytes, i);
 }

@@ -36,6 +36,16 @@ static inline int32_t smol_q4(const uint8_t *row, size_t i)
     return nibble < 8 ? nibble : nibble - 16;
 }
 
+/* Number i of a row of ternary numbers, -1..1, of so many bytes (SPEC.md 3.3): of five in a byte
+ * the first is in the highest digits. */
+static inline int32_t smol_ternary(const uint8_t *row, size_t row_bytes, size_t i)
+{
+    static const uint8_t powers[] = {1, 3, 9, 27, 81};
+    const uint8_t lower = (uint8_t)(row[i % row_bytes] * powers[i / row_bytes]);
+
+    return (3 * lower >> 8) - 1;
+}
+
 /* Values in file encoding, F32, F16 or Q8, to floats; scale is used for Q8 only. */
 void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *data, float scale,
                          size_t n);

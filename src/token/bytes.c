@@ -14,9 +14,34 @@ static const uint8_t every_byte[256] = {
 #undef ROW
 };
 
+#define NO_TOKEN UINT32_MAX
+
+static enum smol_status encode_set(size_t *n_tokens, uint32_t *tokens, const struct smol_file *file,
+                                   const uint8_t *text, size_t size_bytes, struct smol_error *error)
+{
+    struct smol_byte_set set;
+    uint32_t token_of[256];
+
+    smol_byte_set_read(&set, file->tokenizer.data);
+    for (uint32_t b = 0; b < 256; b++)
+        token_of[b] = set.has_other ? set.n : NO_TOKEN;
+    for (uint32_t i = 0; i < set.n; i++)
+        token_of[set.bytes[i]] = i;
+    for (size_t i = 0; i < size_bytes; i++) {
+        if (token_of[text[i]] == NO_TOKEN)
+            return smol_fail(error, SMOL_E_TOKEN, i, "byte %u is not in the model's set of bytes",
+                             text[i]);
+        tokens[i] = token_of[text[i]];
+    }
+    *n_tokens = size_bytes;
+    return SMOL_OK;
+}
+
 enum smol_status smol_encode_bytes(size_t *n_tokens, uint32_t *tokens, const struct smol_file *file,
                                    const uint8_t *text, size_t size_bytes, struct smol_error *error)
 {
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+        return encode_set(n_tokens, tokens, file, text, size_bytes, error);
     if (file->config.tokenizer != SMOL_TOKENIZER_BYTES)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the model has no byte tokens");
     for (size_t i = 0; i < size_bytes; i++) {
@@ -38,11 +63,26 @@ static bool find_special(uint32_t *i, const struct smol_tokn *t, uint32_t token)
     return *i < t->n_specials;
 }
 
+/* Of tokens that all stand for a byte; none for those past them. */
+static struct smol_span set_token(uint8_t *text, const struct smol_file *file, uint32_t token)
+{
+    struct smol_byte_set set;
+
+    smol_byte_set_read(&set, file->tokenizer.data);
+    if (token >= set.n)
+        return token == set.n && set.has_other ? (struct smol_span){&every_byte['?'], 1}
+                                               : (struct smol_span){text, 0};
+    return (struct smol_span){&every_byte[set.bytes[token]], 1};
+}
+
 struct smol_span smol_token_bytes(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_file *file,
                                   uint32_t token)
 {
     struct smol_tokn t;
     uint32_t i;
+
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+        return set_token(text, file, token);
 
     if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
         return token < 256 ? (struct smol_span){&every_byte[token], 1}
@@ -58,7 +98,7 @@ bool smol_token_is_special(const struct smol_file *file, uint32_t token)
     struct smol_tokn t;
     uint32_t i;
 
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+    if (file->config.tokenizer != SMOL_TOKENIZER_BPE)
         return false;
     t = smol_tokn_view(file->tokenizer);
     return find_special(&i, &t, token);
@@ -68,7 +108,7 @@ bool smol_end_token(uint32_t *token, const struct smol_file *file)
 {
     struct smol_tokn t;
 
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+    if (file->config.tokenizer != SMOL_TOKENIZER_BPE)
         return false;
     t = smol_tokn_view(file->tokenizer);
     for (uint32_t i = 0; i < t.n_specials; i++) {
@@ -82,12 +122,25 @@ bool smol_end_token(uint32_t *token, const struct smol_file *file)
     return false;
 }
 
+static uint32_t set_start(const struct smol_file *file)
+{
+    struct smol_byte_set set;
+
+    smol_byte_set_read(&set, file->tokenizer.data);
+    for (uint32_t i = 0; i < set.n; i++)
+        if (set.bytes[i] == '\n')
+            return i;
+    return file->config.vocab - 1;
+}
+
 uint32_t smol_start_token(const struct smol_file *file)
 {
     uint32_t token = 0;
 
     if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
         return file->config.vocab > '\n' ? '\n' : file->config.vocab - 1;
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+        return set_start(file);
     if (smol_end_token(&token, file))
         return token;
     while (smol_tokn_bytes_in_order[token] != '\n')
@@ -101,6 +154,8 @@ uint32_t smol_token_count(const struct smol_file *file)
 
     if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
         return file->config.vocab < 256 ? file->config.vocab : 256;
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+        return file->config.vocab;
     t = smol_tokn_view(file->tokenizer);
     return t.n + t.n_specials;
 }
@@ -109,9 +164,8 @@ uint8_t smol_tokenizer_byte(uint32_t i) { return smol_tokn_bytes_in_order[i]; }
 
 uint32_t smol_tokenizer_merge_count(const struct smol_file *file)
 {
-    return file->config.tokenizer == SMOL_TOKENIZER_BYTES
-               ? 0
-               : smol_tokn_view(file->tokenizer).n_merges;
+    return file->config.tokenizer != SMOL_TOKENIZER_BPE ? 0
+                                                        : smol_tokn_view(file->tokenizer).n_merges;
 }
 
 struct smol_merge smol_tokenizer_merge(const struct smol_file *file, uint32_t i)
@@ -123,7 +177,6 @@ struct smol_merge smol_tokenizer_merge(const struct smol_file *file, uint32_t i)
 
 uint32_t smol_tokenizer_tokens_before_bytes(const struct smol_file *file)
 {
-    return file->config.tokenizer == SMOL_TOKENIZER_BYTES
-               ? 0
-               : smol_tokn_view(file->tokenizer).n_before;
+    return file->config.tokenizer != SMOL_TOKENIZER_BPE ? 0
+                                                        : smol_tokn_view(file->tokenizer).n_before;
 }

@@ -59,7 +59,7 @@ enum smol_status smol_encoder_create(struct smol_encoder **encoder, const struct
     if (!e)
         return smol_fail_memory(error);
     e->file = file;
-    if (file->config.tokenizer != SMOL_TOKENIZER_BYTES)
+    if (file->config.tokenizer == SMOL_TOKENIZER_BPE)
         status = fill(e, file, error);
     if (status)
         smol_encoder_destroy(e);

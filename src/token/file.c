@@ -95,7 +95,7 @@ enum smol_status smol_tokenizer_extract(uint8_t **bytes, size_t *size_bytes,
     size_t size;
     uint8_t *b;
 
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+    if (file->config.tokenizer != SMOL_TOKENIZER_BPE)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "its tokens are bytes; there is no tokenizer to extract");
     b = make(&size, file->tokenizer.size_bytes, error);

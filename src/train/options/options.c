@@ -8,7 +8,11 @@
 
 const char *smol_train_method(const struct smol_train_options *o)
 {
-    const struct smol_method *method = smol_method_of(o->matrices, o->rank > 0);
+    const struct smol_scheme scheme = {.kind = SMOL_MATRIX,
+                                       .source = o->matrices,
+                                       .rank = (uint16_t)o->rank,
+                                       .alpha_type = o->matrix_type};
+    const struct smol_method *method = smol_method_of(&scheme);
     struct smol_train_options resolved = *o;
     struct smol_config config;
 

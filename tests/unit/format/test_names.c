@@ -35,7 +35,7 @@ Test(names, what_has_no_meaning_is_refused_and_writes_nothing)
     enum smol_dist dist = SMOL_GAUSS;
     enum smol_source source = SMOL_MATRIX_NOLA;
 
-    cr_assert(!smol_dtype_holds((enum smol_dtype)5, SMOL_OF_EMBEDDINGS));
+    cr_assert(!smol_dtype_holds((enum smol_dtype)6, SMOL_OF_EMBEDDINGS));
     cr_assert(!smol_dtype_holds((enum smol_dtype)255, SMOL_OF_PARAMETERS));
     cr_assert(!smol_dtype_parse(&type, "q4", SMOL_OF_PARAMETERS));
     cr_assert(!smol_dtype_parse(&type, "q4", SMOL_OF_KV));
@@ -48,10 +48,10 @@ Test(names, what_has_no_meaning_is_refused_and_writes_nothing)
     cr_assert(!smol_source_parse(&source, SMOL_MATRIX, "frozen"));
     cr_assert(!smol_source_parse(&source, SMOL_MATRIX, NULL));
     cr_assert(type == SMOL_F16 && dist == SMOL_GAUSS && source == SMOL_MATRIX_NOLA);
-    cr_assert_null(smol_method_find("full"));
+    cr_assert_null(smol_method_find("mixed"));
     cr_assert_null(smol_method_find(""));
-    cr_assert_null(smol_method_of(SMOL_MATRIX_OWN, true));
-    cr_assert_null(smol_method_of(SMOL_MATRIX_NOLA, false));
+    cr_assert_null(smol_method_of(&(struct smol_scheme){.source = SMOL_MATRIX_OWN, .rank = 1}));
+    cr_assert_null(smol_method_of(&(struct smol_scheme){.source = SMOL_MATRIX_NOLA}));
 }
 
 Test(names, distributions_and_sources)
@@ -95,15 +95,18 @@ Test(names, slots)
 Test(names, methods_are_found_by_name_and_by_what_they_are)
 {
     static const struct smol_method cases[] = {
-        {"embed", SMOL_MATRIX_UNIT, 5, 0},
-        {"lora", SMOL_MATRIX_UNIT, 5, 4},
-        {"alpha", SMOL_MATRIX_OWN, 5, 0},
-        {"alpha-global", SMOL_MATRIX_SHARED, 5, 0},
-        {"fastfood", SMOL_MATRIX_FASTFOOD, 1000, 0},
-        {"fastfood-global", SMOL_MATRIX_FASTFOOD_SHARED, 1000, 0},
-        {"fourier", SMOL_MATRIX_FOURIER, 1000, 0},
-        {"fourier-global", SMOL_MATRIX_FOURIER_SHARED, 1000, 0},
-        {"nola", SMOL_MATRIX_NOLA, 8, 4}};
+        {"embed", SMOL_MATRIX_UNIT, 5, 0, SMOL_F32},
+        {"lora", SMOL_MATRIX_UNIT, 5, 4, SMOL_F32},
+        {"alpha", SMOL_MATRIX_OWN, 5, 0, SMOL_F32},
+        {"alpha-global", SMOL_MATRIX_SHARED, 5, 0, SMOL_F32},
+        {"fastfood", SMOL_MATRIX_FASTFOOD, 1000, 0, SMOL_F32},
+        {"fastfood-global", SMOL_MATRIX_FASTFOOD_SHARED, 1000, 0, SMOL_F32},
+        {"fourier", SMOL_MATRIX_FOURIER, 1000, 0, SMOL_F32},
+        {"fourier-global", SMOL_MATRIX_FOURIER_SHARED, 1000, 0, SMOL_F32},
+        {"nola", SMOL_MATRIX_NOLA, 8, 4, SMOL_F32},
+        {"mask", SMOL_MATRIX_MASK, 1, 0, SMOL_F32},
+        {"full", SMOL_MATRIX_STORED, 1, 0, SMOL_F16},
+        {"ternary", SMOL_MATRIX_STORED, 1, 0, SMOL_TERNARY}};
     const size_t n = sizeof cases / sizeof *cases;
 
     cr_assert_null(smol_method_at((unsigned)n));
@@ -111,7 +114,10 @@ Test(names, methods_are_found_by_name_and_by_what_they_are)
         const struct smol_method *m = smol_method_find(cases[i].name);
         cr_assert_not_null(m, "%s", cases[i].name);
         cr_assert_eq(m, smol_method_at(i));
-        cr_assert_eq(m, smol_method_of(cases[i].source, cases[i].rank > 0));
+        const struct smol_scheme s = {.source = cases[i].source,
+                                      .rank = (uint16_t)cases[i].rank,
+                                      .alpha_type = cases[i].type};
+        cr_assert_eq(m, smol_method_of(&s));
         cr_assert(m->source == cases[i].source && m->d == cases[i].d && m->rank == cases[i].rank);
     }
 }
