@@ -53,11 +53,16 @@ static void fixed_decode(struct smol_config *c, const uint8_t *b)
     c->output_type = (enum smol_dtype)b[52];
 }
 
-/* The bits that have no meaning yet. */
+/* The bits that have no meaning: yet, or for GPT-2. */
 static enum smol_status reserved_check(const uint8_t *b, struct smol_error *error)
 {
-    if (b[53] != 0 || smol_le16(b + 54) != 0)
-        return smol_fail(error, SMOL_E_RESERVED, 53, "reserved bits of the configuration are set");
+    static const uint8_t at[] = {53, 54, 55, 2, 3, 47, 52};
+    const size_t n = smol_le16(b) == SMOL_ARCH_GPT2 ? sizeof at : 3;
+
+    for (size_t i = 0; i < n; i++)
+        if (b[at[i]] != 0)
+            return smol_fail(error, SMOL_E_RESERVED, at[i],
+                             "reserved bits of the configuration are set");
     return SMOL_OK;
 }
 
