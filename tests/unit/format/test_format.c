@@ -262,7 +262,7 @@ Test(format, each_field_out_of_range_is_named)
         {28, 4, 0x3f800001, SMOL_E_RANGE},
         {40, 1, 4, SMOL_E_ENUM},
         {41, 1, 4, SMOL_E_ENUM},
-        {42, 1, 2, SMOL_E_ENUM},
+        {42, 1, 3, SMOL_E_ENUM},
         {43, 1, 0, SMOL_E_RANGE},
         {43, 1, 1, SMOL_E_RANGE},
         {43, 1, 33, SMOL_E_RANGE},
