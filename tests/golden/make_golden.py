@@ -179,11 +179,11 @@ def conf_cases():
     def case(status, offset, fmt, value, what, at=None):
         return status, CONF_AT + (offset if at is None else at), what, Bad().patch('CONF', offset, fmt, value).bytes()
 
-    yield case('ENUM', 0, 'H', 1, 'architecture_1')
+    yield case('ENUM', 0, 'H', 2, 'architecture_2')
     yield case('ENUM', 0, 'H', 65535, 'architecture_65535')
     for offset, fmt in ((2, 'H'), (47, 'B'), (52, 'I')):
         for bit in (0, 8 * struct.calcsize(fmt) - 1):
-            yield case('RESERVED', offset, fmt, 1 << bit, 'CONF_%d_bit_%d' % (offset, bit))
+            yield case('RESERVED', offset, fmt, 1 << bit, 'CONF_%d_bit_%d' % (offset, bit), offset + bit // 8)
     for what, offset, top in (('layers', 4, 256), ('heads', 8, 1024), ('width', 12, 65536), ('ff', 16, 262144),
                               ('context', 20, 1048576), ('vocab', 24, 16777216)):
         for value in (0, top + 1, 2**32 - 1):
@@ -196,7 +196,7 @@ def conf_cases():
     for what, offset in (('wte', 40), ('wpe', 41)):
         yield case('ENUM', offset, 'B', 4, '%s_type_4' % what)
         yield case('ENUM', offset, 'B', 255, '%s_type_255' % what)
-    for value in (2, 255):
+    for value in (3, 255):
         yield case('ENUM', 42, 'B', value, 'tokenizer_%d' % value)
     yield 'SECTION', 32, 'no_TOKN', Bad().patch('CONF', 42, 'B', 1).bytes()
     for value in (0, 1, 33, 255):

@@ -66,7 +66,7 @@ def term_cases():
     b = Bad().patch('CONF', SCHEME_1 + 1, 'B', NOLA).patch('CONF', SCHEME_1 + 4, 'H', 0).patch('CONF', SCHEME_1 + 7, 'B', 0)
     yield 'RANGE', CONF_AT + SCHEME_1 + 4, 'nola_of_rank_0', b.bytes()
     yield 'CANONICAL', CONF_AT + SCHEME_1 + 7, 'nola_with_type_of_factors', Bad().patch('CONF', SCHEME_1 + 1, 'B', NOLA).bytes()
-    yield 'ENUM', CONF_AT + SCHEME_1 + 1, 'matrix_source_9', Bad().patch('CONF', SCHEME_1 + 1, 'B', 9).bytes()
+    yield 'ENUM', CONF_AT + SCHEME_1 + 1, 'matrix_source_11', Bad().patch('CONF', SCHEME_1 + 1, 'B', 11).bytes()
     b = Bad().patch('CONF', SCHEME_1 + 1, 'B', NOLA).patch('CONF', SCHEME_1 + 7, 'B', 0).patch('CONF', SCHEME_1 + 12, 'I', 1)
     yield 'CANONICAL', CONF_AT + SCHEME_1 + 12, 'nola_with_numbers', b.bytes()
     schemes = [Scheme(NORM, STORED, 0, 0, 0, 0, 1, 0.0), Scheme(MATRIX, NOLA, 0, 2, 1, 0, 0, 0.25)]
