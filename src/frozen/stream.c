@@ -45,3 +45,13 @@ void smol_stream_step(struct smol_stream *stream, uint8_t bytes[SMOL_STEP_BYTES]
     for (unsigned l = 0; l < 16; l++)
         smol_put32(bytes + 4 * l, d[l]);
 }
+
+void smol_stream_bytes(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
+                       uint32_t block)
+{
+    struct smol_stream stream;
+
+    smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block);
+    for (size_t i = 0; i < n; i += SMOL_STEP_BYTES)
+        smol_stream_step(&stream, bytes + i);
+}

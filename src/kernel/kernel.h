@@ -19,17 +19,21 @@ typedef void smol_frozen_product(int64_t *sums, const struct smol_frozen *tensor
                                  uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                                  void *scratch);
 
-/* Rows of a table of 8-bit or 4-bit embeddings, packed as in a file (SPEC.md 3.3). */
+/* Rows packed as in a file, one behind the other: stored numbers (SPEC.md 3.3) or masks (3.2). */
 struct smol_rows {
     const uint8_t *data;
     const uint8_t *multipliers; /* of 4-bit rows */
+    const uint8_t *signs;       /* of masks, in their layout: smol_mask_signs */
     size_t n_rows, cols;
 };
 
-/* sums (n_x, n_rows), exact, of rows with X (n_x, x_stride): of q x X for 8 bits, of multiplier x q
- * x X for 4; scratch as above. */
+/* sums (n_x, n_rows), exact, of rows with X (n_x, x_stride), |X| <= 32512: of q x X for 8 bits and
+ * for ternary numbers, of multiplier x q x X for 4 bits, of sign x bit x X for masks; scratch as
+ * above. Nothing is read past the last row's last byte. cols <= 262144. */
 typedef void smol_rows_product(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                                size_t x_stride, size_t n_x, void *scratch);
+
+smol_rows_product smol_rows_ternary_plain, smol_rows_mask_plain;
 
 struct smol_kernels {
     const char *name; /* "scalar" */
@@ -52,11 +56,9 @@ struct smol_kernels {
     /* dot16 of x (n) with n numbers in file encoding. */
     float (*dot_f32)(const uint8_t *row, const float *x, size_t n);
     float (*dot_f16)(const uint8_t *row, const float *x, size_t n);
-    smol_rows_product *rows_q8, *rows_q4;
+    smol_rows_product *rows_q8, *rows_q4, *rows_ternary, *rows_mask;
 
-    /* The first n bytes of a stream, n a multiple of a step's 64. */
-    void (*stream_bytes)(uint8_t *bytes, size_t n, const struct smol_frozen *tensor, uint32_t plane,
-                         uint32_t block);
+    smol_stream_function *stream_bytes;
 
     /* x (n) = H x, n a power of two from 64 on: for h = 1, 2, 4, ... n / 2 each pair (x_j, x_(j +
      * h)), bit h of j clear, becomes its sum and its difference. */

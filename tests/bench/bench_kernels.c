@@ -92,7 +92,8 @@ static uint64_t run_q8(struct task *t)
     const size_t cols = t->frozen.cols;
 
     for (size_t r = 0; r < t->n_stored; r += SMOL_ROW_BLOCK) {
-        const struct smol_rows rows = {t->stored + r * cols, NULL, SMOL_ROW_BLOCK, cols};
+        const struct smol_rows rows = {
+            .data = t->stored + r * cols, .n_rows = SMOL_ROW_BLOCK, .cols = cols};
         t->k->rows_q8(t->sums, &rows, t->X, cols, 1, t->scratch);
     }
     return (uint64_t)t->n_stored * cols;
@@ -104,9 +105,10 @@ static uint64_t run_q4(struct task *t)
     const size_t cols = t->frozen.cols;
 
     for (size_t r = 0; r < t->n_stored; r += SMOL_ROW_BLOCK) {
-        const struct smol_rows rows = {t->stored + r * cols / 2,
-                                       t->stored + (t->n_stored + r / 16) * cols / 2,
-                                       SMOL_ROW_BLOCK, cols};
+        const struct smol_rows rows = {.data = t->stored + r * cols / 2,
+                                       .multipliers = t->stored + (t->n_stored + r / 16) * cols / 2,
+                                       .n_rows = SMOL_ROW_BLOCK,
+                                       .cols = cols};
         t->k->rows_q4(t->sums, &rows, t->X, cols, 1, t->scratch);
     }
     return (uint64_t)t->n_stored * cols;

@@ -53,9 +53,10 @@ static void product_int8(int64_t *sums, const struct smol_frozen *f, uint32_t bl
                          uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                          void *scratch)
 {
-    const struct smol_rows rows = {stored_int8[f->tensor] +
-                                       (size_t)block * SMOL_ROW_BLOCK * f->cols,
-                                   NULL, rows_of(f, block, n_blocks), f->cols};
+    const struct smol_rows rows = {.data = stored_int8[f->tensor] +
+                                           (size_t)block * SMOL_ROW_BLOCK * f->cols,
+                                   .n_rows = rows_of(f, block, n_blocks),
+                                   .cols = f->cols};
 
     for (size_t p = 0; p < n_x; p++) {
         int64_t *to = sums + p * n_blocks * SMOL_ROW_BLOCK;

@@ -20,7 +20,8 @@ static void check_rows_of(const struct smol_kernels *k, enum smol_dtype type, si
     const size_t size = n_rows * smol_row_bytes((uint8_t)type, (uint32_t)n);
     const size_t n_multipliers = type == SMOL_Q4 ? n_rows * smol_row_multipliers((uint32_t)n) : 0;
     uint8_t *data = malloc(size + 1), *multipliers = malloc(n_multipliers + 1);
-    const struct smol_rows rows = {data + 1, multipliers + 1, n_rows, n};
+    const struct smol_rows rows = {
+        .data = data + 1, .multipliers = multipliers + 1, .n_rows = n_rows, .cols = n};
 
     for (size_t i = 0; i <= size; i++)
         data[i] = (uint8_t)test_random(random);

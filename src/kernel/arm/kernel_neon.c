@@ -15,6 +15,7 @@ static void scale_by_bytes(float *x, const uint8_t *bytes, const float *table, s
 #define KERNELS(rows, fast)                                                                        \
     .frozen = smol_frozen_neon, .frozen_fast = fast, .rows_i16 = smol_rows_i16_neon,               \
     .fast_bases = 8, .rows_q8 = rows, .rows_q4 = smol_rows_q4_neon,                                \
+    .rows_ternary = smol_rows_ternary_plain, .rows_mask = smol_rows_mask_plain,                    \
     .stream_bytes = smol_stream_bytes_neon, .hadamard = smol_hadamard_neon,                        \
     .scale_by_bytes = scale_by_bytes, SMOL_FLOAT_KERNELS
 

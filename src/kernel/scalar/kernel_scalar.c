@@ -1,9 +1,7 @@
 /* The kernels in plain C: the definition that every other instruction set must match bit for bit.
  * SPEC.md 7. Every fmaf is one fused operation; nothing else is contracted. */
-#include "base/bytes.h"
+#include "base/number.h"
 #include "kernel/kernel.h"
-
-#include <smol/params.h>
 
 #include <math.h>
 #include <string.h>
@@ -252,6 +250,45 @@ static void rows_q4(int64_t *sums, const struct smol_rows *rows, const int16_t *
                        rows->cols);
 }
 
+void smol_rows_ternary_plain(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
+                             size_t x_stride, size_t n_x, void *scratch)
+{
+    const size_t row_bytes = smol_row_bytes(SMOL_TERNARY, (uint32_t)rows->cols);
+
+    (void)scratch;
+    for (size_t r = 0; r < rows->n_rows; r++)
+        for (size_t i = 0; i < n_x; i++) {
+            int64_t sum = 0;
+            for (size_t c = 0; c < rows->cols; c++)
+                sum += smol_ternary(rows->data + r * row_bytes, row_bytes, c) * X[i * x_stride + c];
+            sums[i * rows->n_rows + r] = sum;
+        }
+}
+
+/* sign x bit of a column. */
+static int32_t mask_weight(const uint8_t *bits, const uint8_t *signs, size_t c)
+{
+    const int32_t bit = bits[c / 8] >> c % 8 & 1, minus = signs[c / 8] >> c % 8 & 1;
+
+    return minus ? -bit : bit;
+}
+
+void smol_rows_mask_plain(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
+                          size_t x_stride, size_t n_x, void *scratch)
+{
+    const size_t row_bytes = smol_mask_row_bytes((uint32_t)rows->cols);
+
+    (void)scratch;
+    for (size_t r = 0; r < rows->n_rows; r++)
+        for (size_t i = 0; i < n_x; i++) {
+            int64_t sum = 0;
+            for (size_t c = 0; c < rows->cols; c++)
+                sum += mask_weight(rows->data + r * row_bytes, rows->signs + r * row_bytes, c) *
+                       X[i * x_stride + c];
+            sums[i * rows->n_rows + r] = sum;
+        }
+}
+
 static void from_f16(float *y, const uint8_t *data, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -340,16 +377,6 @@ static void attention(float *o, const float *q, const float *K, const float *V, 
 
 /* ---- projections ---- */
 
-static void stream_bytes(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
-                         uint32_t block)
-{
-    struct smol_stream stream;
-
-    smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block);
-    for (size_t i = 0; i < n; i += SMOL_STEP_BYTES)
-        smol_stream_step(&stream, bytes + i);
-}
-
 static void hadamard(float *x, size_t n)
 {
     for (size_t h = 1; h < n; h *= 2)
@@ -375,7 +402,9 @@ const struct smol_kernels smol_kernels_scalar = {
     .fast_bases = 0,
     .rows_q8 = rows_q8,
     .rows_q4 = rows_q4,
-    .stream_bytes = stream_bytes,
+    .rows_ternary = smol_rows_ternary_plain,
+    .rows_mask = smol_rows_mask_plain,
+    .stream_bytes = smol_stream_bytes,
     .hadamard = hadamard,
     .scale_by_bytes = scale_by_bytes,
     SMOL_FLOAT_KERNELS,

@@ -52,6 +52,56 @@ static void check_stream(struct vector *v)
 
 Test(frozen, streams) { vectors_each("stream", check_stream); }
 
+/* The bytes of the stream of plane 0 and a row block, step by step. */
+static void steps(uint8_t *bytes, size_t n, const struct smol_frozen_key *key, uint32_t tensor,
+                  enum smol_purpose purpose, uint32_t block)
+{
+    struct smol_stream stream;
+
+    smol_stream_init(&stream, key, tensor, 0, purpose, block);
+    for (size_t i = 0; i < n; i += SMOL_STEP_BYTES)
+        smol_stream_step(&stream, bytes + i);
+}
+
+/* Two blocks of 64 rows and one of 3, of 77 columns: 10 bytes of signs a row. */
+Test(frozen, signs_of_masks)
+{
+    struct smol_frozen_key key;
+    const struct smol_frozen t = {
+        .key = &key, .tensor = 6, .purpose = SMOL_PURPOSE_MASK, .rows = 131, .cols = 77};
+
+    smol_frozen_key_init(&key, 42);
+    cr_assert_eq(smol_mask_signs_bytes(77), 640);
+    for (uint32_t block = 0; block < 3; block++) {
+        const size_t n = block < 2 ? 640 : 64; /* 3 rows are 30 bytes, of one step */
+        uint8_t *signs = guard_take(n, 1), expected[640];
+        steps(expected, 640, &key, 6, SMOL_PURPOSE_MASK, block);
+        smol_mask_signs(signs, &t, block, smol_stream_bytes);
+        cr_assert_arr_eq(signs, expected, n, "block %u", block);
+        guard_give(signs);
+    }
+}
+
+Test(frozen, channels_of_a_half_shift)
+{
+    static const uint32_t widths[] = {1, 2, 7, 96, 1025, 1030, 4099};
+    uint8_t bytes[320];
+    struct smol_frozen_key key;
+
+    smol_frozen_key_init(&key, 5);
+    steps(bytes, sizeof bytes, &key, 14, SMOL_PURPOSE_SHIFT, 0);
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+        const uint32_t C = widths[w];
+        uint8_t *is_shifted = guard_take(C, 1);
+        smol_shift_channels(is_shifted, &key, 14, C);
+        for (uint32_t c = 0; c < C; c++) {
+            const uint32_t k = c / 2, is_second = bytes[k / 8] >> k % 8 & 1;
+            cr_assert_eq(is_shifted[c], k < C / 2 && is_second == c % 2, "%u of %u", c, C);
+        }
+        guard_give(is_shifted);
+    }
+}
+
 static void check_table(struct vector *v)
 {
     const enum smol_dist dist = (enum smol_dist)vector_u32(v, "dist");

@@ -228,6 +228,41 @@ static void check_gelu(struct vector *v)
     }
 }
 
+/* Sums of small rows, by hand: X = 1, 10, 100, ... 10,000 and again. */
+Test(kernel, masks_by_hand)
+{
+    static const uint8_t bits[] = {0x2f, 0x01, 0x00, 0x00, 0xff, 0x03},
+                         signs[] = {0x05, 0xfe, 0xff, 0xff, 0x00, 0xfd};
+    static const int16_t X[] = {1, 10, 100, 1000, 10000, 1, 10, 100, 1000, 10000};
+    const struct smol_rows rows = {.data = bits, .signs = signs, .n_rows = 3, .cols = 10};
+    static uint8_t scratch[16384] __attribute__((aligned(64)));
+
+    for (size_t set = 0; next_set(&set);) {
+        int64_t sums[3];
+        k->rows_mask(sums, &rows, X, 10, 1, scratch);
+        cr_assert_eq(sums[0], -1 + 10 - 100 + 1000 + 1 + 1000, "%s", k->name);
+        cr_assert_eq(sums[1], 0, "%s", k->name);
+        cr_assert_eq(sums[2], 11111 + 1 + 10 + 100 - 1000 + 10000, "%s", k->name);
+    }
+}
+
+/* Six columns in two bytes: columns 0, 2, 4 in the first, 1, 3, 5 in the second. Its numbers 1, -1,
+ * 0, 0, 0 are v = 2 x 81 + 9 + 3 + 1 = 175, a byte of 185; 0, 1, -1, 0, 0 are 81 + 54 + 3 + 1 =
+ * 139, of 147. */
+Test(kernel, ternary_by_hand)
+{
+    static const uint8_t data[] = {185, 147};
+    static const int16_t X[] = {1, 10, 100, 1000, 10000, 20000};
+    const struct smol_rows rows = {.data = data, .n_rows = 1, .cols = 6};
+    static uint8_t scratch[16384] __attribute__((aligned(64)));
+
+    for (size_t set = 0; next_set(&set);) {
+        int64_t sum;
+        k->rows_ternary(&sum, &rows, X, 6, 1, scratch);
+        cr_assert_eq(sum, 1 - 100 + 1000 - 20000, "%s", k->name);
+    }
+}
+
 Test(kernel, gelu) { each_set("gelu", check_gelu); }
 
 /* exp takes any input. Where x^3 is no longer finite, GELU is still x or almost 0. */
