@@ -53,7 +53,7 @@ void smol_session_finish(struct smol_session *session);
 
 /* Appends n tokens at the next positions; the logits are then those after the last one. Errors:
  * CONTEXT (does not fit; nothing is done), TOKEN (past the vocabulary; nothing is done), NUMERIC
- * (the model's values overflow; the session is rewound to where it was). */
+ * (the model's values overflow; the session is rewound to where it was, as far as that can be). */
 enum smol_status smol_session_feed(struct smol_session *session, const uint32_t *tokens, size_t n,
                                    struct smol_error *error);
 
@@ -67,12 +67,18 @@ enum smol_status smol_session_score(struct smol_session *session, double *nats,
  * first token and after a rewind. */
 const float *smol_session_logits(const struct smol_session *session);
 
-/* Tokens held so far, and the most that can be held. */
+/* Tokens fed so far, and the most that can be held. A session of a model with distances slides
+ * unless its options say is_fixed: it takes any number of tokens, each of which sees the last
+ * smol_session_context() with itself, in the same memory. Its position counts them all, up to
+ * UINT32_MAX, where it stays. */
 uint32_t smol_session_position(const struct smol_session *session);
 uint32_t smol_session_context(const struct smol_session *session);
 
-/* Drops the tokens from position on. position <= smol_session_position(). */
-void smol_session_rewind(struct smol_session *session, uint32_t position);
+/* Drops the tokens from position on. position <= smol_session_position(). Returns the position that
+ * the session then has: the one asked for or, where what that needs is no longer there, 0, all
+ * tokens dropped. The former is sure for 0 and the present position and, unless the session slides
+ * or the model has a half-shift, for all others. */
+uint32_t smol_session_rewind(struct smol_session *session, uint32_t position);
 
 SMOL_END_DECLS
 #endif

@@ -21,7 +21,12 @@ void smol_matrix_frozen(struct smol_frozen *f, int16_t *table, const struct smol
                               .tensor = smol_frozen_number(config, layer, slot),
                               .purpose = SMOL_PURPOSE_MATRIX};
     smol_config_shape(&f->rows, &f->cols, config, slot);
-    smol_frozen_fill(f, table, s, s->sigma, has_alphas ? params + at.alphas : NULL);
+    if (s->source == SMOL_MATRIX_MASK) {
+        f->purpose = SMOL_PURPOSE_MASK;
+        f->scale = (double)s->sigma;
+    } else if (s->source != SMOL_MATRIX_STORED) {
+        smol_frozen_fill(f, table, s, s->sigma, has_alphas ? params + at.alphas : NULL);
+    }
 }
 
 struct smol_scheme smol_factor_scheme(const struct smol_scheme *s, bool is_b)

@@ -7,7 +7,8 @@
 
 #include <smol/file.h>
 
-/* The frozen part of a matrix slot. table: for its planes; NULL: all but table and scale. */
+/* The frozen part of a matrix slot: of a mask its signs and sigma, of stored rows their shape.
+ * table: for its planes; NULL: all but table and scale. */
 void smol_matrix_frozen(struct smol_frozen *f, int16_t *table, const struct smol_config *config,
                         uint32_t layer, enum smol_slot slot, const struct smol_frozen_key *key,
                         const uint8_t *params);

@@ -11,9 +11,16 @@
 
 #include <smol/session.h>
 
-/* One dense matrix: frozen part and, if rank > 0, the factors in file encoding. */
+/* What a matrix is, before factors and the like are added. */
+enum matrix_kind { FROZEN, MASKED, STORED };
+
+/* One dense matrix and, if rank > 0, the factors in file encoding. */
 struct matrix {
-    struct smol_frozen frozen;
+    enum matrix_kind kind;
+    struct smol_frozen frozen; /* of every kind the shape; of a mask its signs and sigma */
+    struct smol_table_view stored;
+    const uint8_t *mask; /* (R, ceil(K / 8)) */
+    uint8_t *signs;      /* the same for whole row blocks, or NULL: regenerated */
     uint32_t rank;
     enum smol_dtype type;
     const uint8_t *a; /* (r, K) */
@@ -32,8 +39,16 @@ struct norm {
     const float *gain, *bias;
 };
 
+/* A half-shift before one of a layer's matrices. */
+struct shift {
+    uint8_t *is_shifted; /* (C), or NULL: none */
+    float *before;       /* (C) the input of the last position, unshifted */
+};
+
 struct layer {
     struct norm norms[2];
+    struct shift shifts[2];       /* of c_attn, of c_fc */
+    const float *scales, *slopes; /* (H) of attention; NULL: 1 / sqrt(D) and 0 */
     struct matrix matrices[SMOL_N_SLOTS - 2];
 };
 
@@ -57,9 +72,11 @@ static inline uint64_t n_blocks(const struct smol_frozen *f)
 struct worker {
     void *scratch;               /* of the kernels */
     int64_t *sums;               /* of a product: (P, SMOL_BLOCK_BATCH x 64) */
+    uint8_t *signs;              /* of a group of row blocks, if a tensor has a mask */
     float *scores;               /* (T') */
     struct projector *projector; /* NULL if no tensor has a projection */
-    float *keys, *values;        /* (T', D) of one head as floats, unless the cache holds floats */
+    float *keys, *values;        /* (seen, D) of one head as floats, unless the cache holds floats:
+                                    seen are the positions that a batch can see */
     bool overflow;               /* a value left the range of SPEC.md 8 */
 };
 
@@ -70,16 +87,21 @@ struct smol_session {
     smol_frozen_product *product; /* exact or approximate */
     uint32_t context;             /* T' */
     uint32_t batch;               /* P, positions side by side */
-    uint32_t position;            /* tokens held */
+    bool slides;                  /* without end: positions see the last T' */
+    uint32_t position;            /* tokens fed, or UINT32_MAX if more */
+    uint32_t held;                /* rows of the cache that are used */
+    uint32_t capacity;            /* rows of the cache for each head, T' unless it slides */
     bool has_logits;
+    void (*activation)(float *x, size_t n); /* GELU or relu2 */
     struct smol_frozen_key key;
     struct layer *layers; /* (L) */
     struct norm ln_f;
     enum smol_dtype kv_type;
-    uint8_t *keys, *values; /* (L, H, T', D) of kv_type: the rows of a head lie together */
-    float *key_scales, *value_scales; /* (L, H, T') of Q8 */
+    uint8_t *keys, *values; /* (L, H, capacity, D) of kv_type: the rows of a head lie together */
+    float *key_scales, *value_scales; /* (L, H, capacity) of Q8 */
     float *x;                         /* (P, C) the residual stream */
     float *h;        /* (P, C) normalised, or an attention's or projection's output */
+    float *shifted;  /* (P, C) of a half-shift, if there is one */
     float *wide;     /* (P, max(3C, F)) queries, keys and values, or hidden units, or a projection's
                         output */
     float *z;        /* (P, max r) */

@@ -32,6 +32,36 @@ static uint32_t max_dimensions(const struct smol_config *c)
     return n;
 }
 
+/* Whether positions have no end: each sees the last ones, wherever it is. */
+static bool is_endless(const struct smol_config *c, const struct smol_session_options *o)
+{
+    return smol_config_has(c, SMOL_FEATURE_DISTANCES) && !o->is_fixed;
+}
+
+/* Positions that the positions of a batch can see. */
+static uint32_t seen_rows(const struct smol_config *c, const struct smol_session_options *o)
+{
+    return is_endless(c, o) ? o->context - 1 + o->batch : o->context;
+}
+
+/* Rows of the cache for each head: with a quarter of the context to spare, a cache that slides is
+ * moved so seldom that the moves cost nothing beside the attention. */
+static uint32_t cache_rows(const struct smol_config *c, const struct smol_session_options *o)
+{
+    return is_endless(c, o) ? o->context - 1 + max_u32(o->batch, (o->context + 3) / 4) : o->context;
+}
+
+/* Bytes of the signs of a group of row blocks, the widest; 0 without a mask. */
+static uint64_t signs_bytes(const struct smol_config *c)
+{
+    const uint64_t group = SMOL_BLOCK_BATCH * smol_mask_signs_bytes(max_u32(c->width, c->n_ff));
+
+    for (uint32_t i = 0; i < c->n_schemes; i++)
+        if (c->schemes[i].kind == SMOL_MATRIX && c->schemes[i].source == SMOL_MATRIX_MASK)
+            return group;
+    return 0;
+}
+
 static enum smol_status resolve_options(struct smol_session_options *o,
                                         const struct smol_file *file,
                                         const struct smol_session_options *asked,
@@ -67,11 +97,12 @@ static void place_worker(struct worker *w, struct smol_arena *arena, const struc
                          const struct smol_session_options *o)
 {
     const uint64_t head =
-        o->kv_type == SMOL_F32 ? 0 : (uint64_t)o->context * (c->width / c->n_heads);
+        o->kv_type == SMOL_F32 ? 0 : (uint64_t)seen_rows(c, o) * (c->width / c->n_heads);
     void *scratch =
         smol_arena_take(arena, smol_kernel_scratch(max_u32(c->width, c->n_ff), o->batch), 1);
     int64_t *sums = smol_arena_take(arena, (uint64_t)o->batch * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK,
                                     sizeof *sums);
+    uint8_t *signs = smol_arena_take(arena, signs_bytes(c), 1);
     float *scores = smol_arena_take(arena, o->context, sizeof *scores);
     struct projector *projector = smol_projector_place(
         arena, max_dimensions(c), max_u32(3 * c->width, c->n_ff), max_u32(c->width, c->n_ff));
@@ -81,6 +112,7 @@ static void place_worker(struct worker *w, struct smol_arena *arena, const struc
     if (arena->base)
         *w = (struct worker){.scratch = scratch,
                              .sums = sums,
+                             .signs = signs,
                              .scores = scores,
                              .projector = projector,
                              .keys = keys,
@@ -89,7 +121,7 @@ static void place_worker(struct worker *w, struct smol_arena *arena, const struc
 
 static void place_cache(struct smol_session *s, struct smol_arena *arena)
 {
-    const uint64_t rows = (uint64_t)s->config->n_layers * s->config->n_heads * s->context;
+    const uint64_t rows = (uint64_t)s->config->n_layers * s->config->n_heads * s->capacity;
     const uint64_t row_bytes = smol_row_bytes(s->kv_type, s->config->width / s->config->n_heads);
     const uint64_t n_scales = s->kv_type == SMOL_Q8 ? rows : 0;
 
@@ -106,6 +138,8 @@ static void place_buffers(struct smol_session *s, struct smol_arena *arena)
 
     s->x = smol_arena_take(arena, P * c->width, sizeof *s->x);
     s->h = smol_arena_take(arena, P * c->width, sizeof *s->h);
+    s->shifted = smol_arena_take(
+        arena, smol_config_has(c, SMOL_FEATURE_HALF_SHIFT) ? P * c->width : 0, sizeof *s->shifted);
     s->wide = smol_arena_take(arena, P * max_u32(3 * c->width, c->n_ff), sizeof *s->wide);
     s->z = smol_arena_take(arena, P * max_rank(c), sizeof *s->z);
     s->x_stride = max_u32(c->width, c->n_ff);
@@ -153,7 +187,12 @@ static void build(struct smol_session *session, const struct smol_file *file,
                                      .kernels = smol_kernels_select(o->isa),
                                      .context = o->context,
                                      .batch = o->batch,
+                                     .slides = is_endless(&file->config, o),
+                                     .capacity = cache_rows(&file->config, o),
                                      .kv_type = o->kv_type};
+    session->activation = smol_config_has(&file->config, SMOL_FEATURE_RELU2)
+                              ? session->kernels->relu2
+                              : session->kernels->gelu;
     session->product = o->is_fast ? session->kernels->frozen_fast : session->kernels->frozen;
     memcpy(session->ffts, ffts, sizeof session->ffts);
     smol_frozen_key_init(&session->key, file->config.seed);
@@ -260,7 +299,7 @@ void smol_session_finish(struct smol_session *session)
 static enum smol_status check_tokens(const struct smol_session *s, const uint32_t *tokens, size_t n,
                                      struct smol_error *error)
 {
-    if (n > s->context - s->position)
+    if (!s->slides && n > s->context - s->position)
         return smol_fail(error, SMOL_E_CONTEXT, SMOL_NO_OFFSET,
                          "%zu tokens after %u do not fit the context of %u", n, s->position,
                          s->context);
@@ -296,6 +335,13 @@ struct scoring {
     const uint32_t *targets; /* (n) */
 };
 
+/* A batch of n positions is in the cache. */
+static void count(struct smol_session *s, uint32_t n)
+{
+    s->held += n;
+    s->position = n < UINT32_MAX - s->position ? s->position + n : UINT32_MAX;
+}
+
 /* Appends n tokens, a batch at a time. */
 static enum smol_status run(struct smol_session *s, const uint32_t *tokens, size_t n,
                             const struct scoring *scoring, struct smol_error *error)
@@ -312,7 +358,7 @@ static enum smol_status run(struct smol_session *s, const uint32_t *tokens, size
             scoring->nats[i] = loss(s, s->logits, scoring->targets[i]);
         if (p + 1 < s->batch && left > 1)
             continue;
-        s->position += (uint32_t)p + 1;
+        count(s, (uint32_t)p + 1);
         if (smol_overflowed(s)) {
             smol_session_rewind(s, start);
             return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's values overflow");
@@ -364,8 +410,24 @@ uint32_t smol_session_position(const struct smol_session *session) { return sess
 
 uint32_t smol_session_context(const struct smol_session *session) { return session->context; }
 
-void smol_session_rewind(struct smol_session *session, uint32_t position)
+/* Whether what a position needs is still there: the rows that it sees and, with a half-shift, the
+ * inputs of the one before. */
+static bool can_rewind(const struct smol_session *s, uint32_t position)
 {
-    session->position = position;
+    const uint32_t dropped = s->position - position;
+
+    if (position == s->position || s->position == UINT32_MAX)
+        return position == s->position;
+    return !smol_config_has(s->config, SMOL_FEATURE_HALF_SHIFT) && dropped <= s->held &&
+           (s->held == s->position || s->held - dropped >= s->context - 1);
+}
+
+uint32_t smol_session_rewind(struct smol_session *session, uint32_t position)
+{
+    const bool is_there = can_rewind(session, position);
+
+    session->held = is_there ? session->held - (session->position - position) : 0;
+    session->position = is_there ? position : 0;
     session->has_logits = false;
+    return session->position;
 }

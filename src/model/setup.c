@@ -5,6 +5,8 @@
 
 #include <smol/params.h>
 
+#include <math.h>
+
 /* n stored parameters as the products read them: in place, except 8-bit ones, which become floats
  * in the arena. Their type is then product_type(type). */
 static const uint8_t *set_up_stored(enum smol_dtype type, const uint8_t *data, uint64_t n,
@@ -92,11 +94,19 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32
     struct smol_params_place at;
     int16_t *table;
 
+    made.kind = s->source == SMOL_MATRIX_MASK     ? MASKED
+                : s->source == SMOL_MATRIX_STORED ? STORED
+                                                  : FROZEN;
+
     smol_params_at(&at, c, layer, slot);
     smol_matrix_frozen(f, NULL, c, layer, slot, &session->key, params);
     table = smol_arena_take(arena, f->n_planes * SMOL_TABLE_ENTRIES, sizeof *table);
     if (table)
         smol_matrix_frozen(f, table, c, layer, slot, &session->key, params);
+    if (made.kind == MASKED)
+        made.mask = params + at.mask;
+    else if (made.kind == STORED)
+        made.stored = smol_stored_view(s, &at, f->rows, f->cols, params);
     if (smol_scheme_projects(s)) {
         made.projected = smol_projected(c, layer, slot, &session->key, params);
         made.projected.fft = session->ffts[smol_block_size_index(made.projected.p.size)];
@@ -137,6 +147,68 @@ static void set_up_norm(struct smol_session *session, struct norm *norm, uint32_
                      false);
 }
 
+/* A half-shift before the first matrix of a sublayer. */
+static void set_up_shift(struct smol_session *session, struct shift *shift, uint32_t layer,
+                         enum smol_slot slot, struct smol_arena *arena)
+{
+    const uint32_t C = session->config->width;
+    uint8_t *is_shifted = smol_arena_take(arena, C, 1);
+    float *before = smol_arena_take(arena, C, sizeof *before);
+
+    if (!arena->base)
+        return;
+    smol_shift_channels(is_shifted, &session->key, smol_frozen_number(session->config, layer, slot),
+                        C);
+    *shift = (struct shift){is_shifted, before};
+}
+
+/* One of the heads' factors as floats; NULL without, or when only counting. */
+static float *set_up_heads(const struct smol_config *c, enum smol_feature feature,
+                           const uint8_t *data, struct smol_arena *arena)
+{
+    float *v;
+
+    if (!smol_config_has(c, feature))
+        return NULL;
+    v = smol_arena_take(arena, c->n_heads, sizeof *v);
+    if (v)
+        smol_params_to_f32(v, c->head_type, data, 0, c->n_heads);
+    return v;
+}
+
+/* The slope of a head without its factor, SPEC.md 8: from 2 down to 2^-5. */
+static float slope(const struct smol_kernels *kernels, uint32_t head, uint32_t n_heads)
+{
+    const double n = (double)n_heads - 1, y = n_heads == 1 ? -1.0 : (n - 6.0 * head) / n;
+    float x = (float)(y * 0x1.62e42fefa39efp-1);
+
+    kernels->exp(&x, &x, 1);
+    return x;
+}
+
+/* What scores are multiplied with, and what is added for each position's distance. */
+static void set_up_attention(struct smol_session *session, struct layer *layer, uint32_t l,
+                             struct smol_arena *arena)
+{
+    const struct smol_config *c = session->config;
+    const uint8_t *params = session->file->params.data;
+    const bool has_factors = smol_config_has(c, SMOL_FEATURE_SLOPE_FACTORS);
+    struct smol_params_place at;
+    float *scales, *slopes;
+
+    smol_params_at(&at, c, l, SMOL_LN_1);
+    scales = set_up_heads(c, SMOL_FEATURE_TEMPERATURES, params + at.temperatures, arena);
+    slopes = set_up_heads(c, SMOL_FEATURE_SLOPE_FACTORS, params + at.slope_factors, arena);
+    if (!has_factors && smol_config_has(c, SMOL_FEATURE_DISTANCES))
+        slopes = smol_arena_take(arena, c->n_heads, sizeof *slopes);
+    for (uint32_t h = 0; scales && h < c->n_heads; h++)
+        scales[h] = 1.0f / sqrtf((float)(c->width / c->n_heads)) * scales[h];
+    for (uint32_t h = 0; slopes && h < c->n_heads; h++)
+        slopes[h] = slope(session->kernels, h, c->n_heads) * (has_factors ? slopes[h] : 1.0f);
+    layer->scales = scales;
+    layer->slopes = slopes;
+}
+
 void smol_tensors_set_up(struct smol_session *session, struct smol_arena *arena)
 {
     struct layer none, *layer = &none;
@@ -149,6 +221,12 @@ void smol_tensors_set_up(struct smol_session *session, struct smol_arena *arena)
                 set_up_matrix(session, matrix_of(layer, slot), l, slot, arena);
             else
                 set_up_norm(session, norm_of(layer, slot), l, slot, arena);
+        layer->shifts[0] = layer->shifts[1] = (struct shift){NULL, NULL};
+        if (smol_config_has(session->config, SMOL_FEATURE_HALF_SHIFT)) {
+            set_up_shift(session, &layer->shifts[0], l, SMOL_ATTN_C_ATTN, arena);
+            set_up_shift(session, &layer->shifts[1], l, SMOL_MLP_C_FC, arena);
+        }
+        set_up_attention(session, layer, l, arena);
     }
     set_up_norm(session, &session->ln_f, 0, SMOL_LN_F, arena);
 }

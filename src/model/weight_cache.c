@@ -1,6 +1,23 @@
-/* Integer weights kept in memory where reading them is faster than regenerating them: many planes,
- * or plain C. The products are the same exact sums, so no bit changes. */
+/* What is kept in memory where that is faster than to regenerate it: integer weights of frozen
+ * matrices with many planes, or in plain C, and the signs of masks. The products are the same exact
+ * sums, so no bit changes. */
 #include "model/model.h"
+
+/* Bytes that a matrix may take; 0 if there is nothing to keep. */
+static uint64_t bytes_to_keep(const struct smol_session *session, const struct smol_scheme *s,
+                              enum smol_slot slot)
+{
+    const uint32_t bases =
+        (s->source == SMOL_MATRIX_NOLA ? 1u : s->d) * (s->dist == SMOL_GAUSS ? 8u : 1u);
+    uint32_t rows, cols;
+
+    smol_config_shape(&rows, &cols, session->config, slot);
+    if (s->source == SMOL_MATRIX_MASK)
+        return ((uint64_t)rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK * smol_mask_signs_bytes(cols);
+    if (s->source == SMOL_MATRIX_STORED || bases <= session->kernels->fast_bases)
+        return 0;
+    return (uint64_t)rows * cols * sizeof(int16_t);
+}
 
 void smol_weight_cache_place(struct smol_session *session, struct smol_arena *arena,
                              uint64_t limit_bytes)
@@ -8,20 +25,16 @@ void smol_weight_cache_place(struct smol_session *session, struct smol_arena *ar
     for (uint32_t l = 0; l < session->config->n_layers; l++)
         for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
             const struct smol_scheme *s = smol_config_scheme(session->config, l, slot);
-            uint32_t rows, cols;
-            uint64_t n;
-            int16_t *w;
+            const uint64_t n = smol_slot_is_matrix(slot) ? bytes_to_keep(session, s, slot) : 0;
+            void *kept;
 
-            smol_config_shape(&rows, &cols, session->config, slot);
-            n = (uint64_t)rows * cols;
-            if (!smol_slot_is_matrix(slot) ||
-                (s->source == SMOL_MATRIX_NOLA ? 1 : s->d) * (s->dist == SMOL_GAUSS ? 8u : 1u) <=
-                    session->kernels->fast_bases ||
-                arena->used + n * sizeof *w + 64 > limit_bytes)
+            if (!n || arena->used + n + 64 > limit_bytes)
                 continue;
-            w = smol_arena_take(arena, n, sizeof *w);
-            if (arena->base)
-                matrix_of(&session->layers[l], slot)->kept = w;
+            kept = smol_arena_take(arena, n, 1);
+            if (arena->base && s->source == SMOL_MATRIX_MASK)
+                matrix_of(&session->layers[l], slot)->signs = kept;
+            else if (arena->base)
+                matrix_of(&session->layers[l], slot)->kept = kept;
         }
 }
 
@@ -34,8 +47,12 @@ static void fill_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 
     for (uint64_t b = smol_share(n_blocks(f), worker, n_workers); b < end; b++) {
         const uint64_t first = b * SMOL_ROW_BLOCK, left = f->rows - first;
-        smol_frozen_weights(m->kept + first * f->cols, f, (uint32_t)first,
-                            (uint32_t)(left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK));
+        if (m->signs)
+            smol_mask_signs(m->signs + b * smol_mask_signs_bytes(f->cols), f, (uint32_t)b,
+                            smol_stream_bytes);
+        else
+            smol_frozen_weights(m->kept + first * f->cols, f, (uint32_t)first,
+                                (uint32_t)(left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK));
     }
 }
 
@@ -46,7 +63,7 @@ void smol_weight_cache_fill(struct smol_session *session)
             if (!smol_slot_is_matrix(slot))
                 continue;
             struct matrix *m = matrix_of(&session->layers[l], slot);
-            if (m->kept)
+            if (m->kept || m->signs)
                 smol_pool_run(session->pool, fill_blocks, m);
         }
 }

@@ -1,0 +1,140 @@
+/* The KV cache and the attention over it. SPEC.md 8. A cache that slides has a few rows more than a
+ * position sees: when it is full, the rows that are still seen move to its front, so that the rows
+ * of a head always lie together and a token costs a constant time. */
+#include "base/bytes.h"
+#include "model/pass.h"
+
+#include <smol/params.h>
+
+#include <math.h>
+
+/* Which row of the cache is the first of a head of the present layer. */
+static uint64_t cache_row(const struct pass *g, uint64_t head)
+{
+    return (g->layer * (uint64_t)g->s->config->n_heads + head) * g->s->capacity;
+}
+
+/* The last T' - 1 rows of a share of the heads of all layers to their front. */
+static void slide(void *arg, uint32_t worker, uint32_t n_workers)
+{
+    const struct smol_session *s = arg;
+    const uint64_t heads = (uint64_t)s->config->n_layers * s->config->n_heads,
+                   end = smol_share(heads, worker + 1, n_workers), n = s->context - 1,
+                   row_bytes = smol_row_bytes(s->kv_type, s->config->width / s->config->n_heads);
+
+    for (uint64_t head = smol_share(heads, worker, n_workers); head < end; head++) {
+        const uint64_t to = head * s->capacity, from = to + s->held - n;
+        memmove(s->keys + to * row_bytes, s->keys + from * row_bytes, n * row_bytes);
+        memmove(s->values + to * row_bytes, s->values + from * row_bytes, n * row_bytes);
+        if (s->kv_type == SMOL_Q8) {
+            memmove(s->key_scales + to, s->key_scales + from, n * sizeof *s->key_scales);
+            memmove(s->value_scales + to, s->value_scales + from, n * sizeof *s->value_scales);
+        }
+    }
+}
+
+void smol_cache_advance(const struct pass *pass)
+{
+    struct smol_session *s = pass->s;
+
+    if (!s->slides || pass->n <= s->capacity - s->held)
+        return;
+    smol_pass_run(s, slide, s, (uint64_t)s->config->n_layers * s->config->n_heads);
+    s->held = s->context - 1;
+}
+
+/* A row of D numbers into one half of the cache. */
+static void store_row(const struct smol_session *s, uint8_t *rows, float *scales, uint64_t row,
+                      const float *v, size_t D)
+{
+    uint8_t *dest = rows + row * smol_row_bytes(s->kv_type, (uint32_t)D);
+
+    if (s->kv_type == SMOL_F32)
+        memcpy(dest, v, D * sizeof *v);
+    else if (s->kv_type == SMOL_F16)
+        for (size_t i = 0; i < D; i++)
+            smol_put16(dest + 2 * i, smol_f32_to_f16(v[i]));
+    else
+        scales[row] = smol_f32_to_q8(dest, v, D);
+}
+
+/* Stores K and V of the batch in the cache; halves hold values up to 65504. */
+static void store_kv(void *arg, uint32_t worker, uint32_t n_workers)
+{
+    const struct pass *g = arg;
+    const struct smol_session *s = g->s;
+    const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
+    const uint64_t end = smol_share(g->n, worker + 1, n_workers);
+
+    for (uint64_t p = smol_share(g->n, worker, n_workers); p < end; p++) {
+        const float *qkv = s->wide + p * 3 * C;
+        smol_pass_check(s, worker, qkv, 3 * C);
+        if (s->kv_type == SMOL_F16 && !smol_within(qkv + C, 2 * C, 65504.0f))
+            s->workers[worker].overflow = true;
+        for (uint64_t head = 0; head < H; head++) {
+            const uint64_t row = cache_row(g, head) + s->held + p;
+            store_row(s, s->keys, s->key_scales, row, qkv + C + head * D, D);
+            store_row(s, s->values, s->value_scales, row, qkv + 2 * C + head * D, D);
+        }
+    }
+}
+
+/* n rows of one half of the cache as floats, in memory of the worker unless they are floats. */
+static const float *cached(const struct smol_session *s, const uint8_t *rows, const float *scales,
+                           uint64_t row, size_t n, size_t D, float *memory)
+{
+    const uint8_t *data = rows + row * smol_row_bytes(s->kv_type, (uint32_t)D);
+
+    if (s->kv_type == SMOL_F32)
+        return (const float *)(const void *)data;
+    if (s->kv_type == SMOL_F16)
+        s->kernels->from_f16(memory, data, n * D);
+    else
+        for (size_t j = 0; j < n; j++)
+            smol_numbers_to_f32(memory + j * D, SMOL_Q8, data + j * D, scales[row + j], D);
+    return memory;
+}
+
+/* Attention by (head, position), so that a head's rows are converted to floats once; outputs go
+ * into h. Rows are counted from the first that the first position sees. */
+static void attend(void *arg, uint32_t worker, uint32_t n_workers)
+{
+    const struct pass *g = arg;
+    const struct smol_session *s = g->s;
+    const struct worker *w = &s->workers[worker];
+    const struct layer *layer = &s->layers[g->layer];
+    const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
+    const float *K = NULL, *V = NULL, plain = 1.0f / sqrtf((float)D);
+    const uint64_t end = smol_share(g->n * H, worker + 1, n_workers), T = s->context,
+                   first = s->held < T ? 0 : s->held + 1 - T;
+
+    for (uint64_t i = smol_share(g->n * H, worker, n_workers); i < end; i++) {
+        const uint64_t p = i % g->n, head = i / g->n, row = cache_row(g, head) + first,
+                       last = s->held + p + 1 - first, n_keys = last < T ? last : T;
+        if (!K || p == 0) {
+            K = cached(s, s->keys, s->key_scales, row, s->held + g->n - first, D, w->keys);
+            V = cached(s, s->values, s->value_scales, row, s->held + g->n - first, D, w->values);
+        }
+        s->kernels->attention(s->h + p * C + head * D, s->wide + p * 3 * C + head * D,
+                              K + (last - n_keys) * D, V + (last - n_keys) * D, D, n_keys, D,
+                              layer->scales ? layer->scales[head] : plain,
+                              layer->slopes ? layer->slopes[head] : 0, w->scores);
+    }
+}
+
+static void quantise_attention(void *arg, uint32_t worker, uint32_t n_workers)
+{
+    const struct pass *g = arg;
+    const size_t C = g->s->config->width;
+    const uint64_t end = smol_share(g->n, worker + 1, n_workers);
+
+    for (uint64_t p = smol_share(g->n, worker, n_workers); p < end; p++)
+        smol_pass_quantise(g->s, worker, p, g->s->h + p * C, C);
+}
+
+void smol_attention(struct pass *pass)
+{
+    smol_pass_run(pass->s, store_kv, pass, pass->n);
+    smol_pass_run(pass->s, attend, pass, (uint64_t)pass->n * pass->s->config->n_heads);
+    smol_pass_run(pass->s, quantise_attention, pass, pass->n);
+}

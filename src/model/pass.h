@@ -1,0 +1,39 @@
+/* A batch on its way through the layers, and what the files of the forward pass share. SPEC.md 8.
+ */
+#ifndef SMOL_MODEL_PASS_H
+#define SMOL_MODEL_PASS_H
+
+#include "model/model.h"
+
+/* A batch on its way through the layers. */
+struct pass {
+    struct smol_session *s;
+    const uint32_t *tokens;
+    uint32_t n; /* positions */
+    uint32_t layer;
+};
+
+/* A stage of a pass, shared out to the workers if it is of more than one item. */
+void smol_pass_run(const struct smol_session *s, smol_work *work, void *stage, uint64_t n_items);
+
+/* Whether all magnitudes are at most limit; not-a-number is not. */
+bool smol_within(const float *x, size_t n, float limit);
+
+/* Marks an overflow unless all magnitudes are below 2^50: then no later sum or square can leave the
+ * range of a float. */
+void smol_pass_check(const struct smol_session *s, uint32_t worker, const float *x, size_t n);
+
+/* Position p's input (n) of a matrix, checked, and its 16 bits. */
+void smol_pass_quantise(const struct smol_session *s, uint32_t worker, uint64_t p, const float *in,
+                        size_t n);
+
+/* out (n, R) = the matrix times in (n, K), whose 16 bits are in X. */
+void smol_multiply(const struct pass *pass, float *out, const struct matrix *m, const float *in);
+
+/* Makes room for the batch in a cache that slides. */
+void smol_cache_advance(const struct pass *pass);
+
+/* The attention of queries, keys and values in `wide`, into h, and its 16 bits. */
+void smol_attention(struct pass *pass);
+
+#endif
