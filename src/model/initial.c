@@ -14,7 +14,8 @@ static double default_sigma(const struct smol_config *c, enum smol_slot slot)
     uint32_t rows, cols;
 
     smol_config_shape(&rows, &cols, c, slot);
-    return 1.0 / sqrt((residual ? 2.0 * c->n_layers : 1.0) * cols);
+    return (slot == SMOL_MLP_C_PROJ && smol_config_has(c, SMOL_FEATURE_RELU2) ? 0.8 : 1.0) /
+           sqrt((residual ? 2.0 * c->n_layers : 1.0) * cols);
 }
 
 void smol_config_fill(struct smol_config *config, const struct smol_scheme *matrix,
@@ -29,7 +30,7 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
     for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
         const bool is_norm = slot == SMOL_LN_1 || slot == SMOL_LN_2;
         config->schemes[slot] = is_norm ? *norm : *matrix;
-        if (!is_norm)
+        if (!is_norm && matrix->source != SMOL_MATRIX_STORED)
             config->schemes[slot].sigma = (float)(gain * default_sigma(config, slot));
         else if (norm->source == SMOL_NORM_OWN)
             config->schemes[slot].sigma = 1.0f;

@@ -7,12 +7,15 @@
 /* What to vary; zeros are small defaults. */
 struct model_recipe {
     uint32_t n_layers, n_heads, width, n_ff, context, vocab;
-    uint8_t source; /* of the matrices */
-    uint8_t norms;  /* source of the norms */
-    uint8_t dist, d, alpha_type, value_type, wte_type, wpe_type;
+    uint8_t source;                                              /* of the matrices */
+    uint8_t norms;                                               /* source of the norms */
+    uint8_t dist, d, alpha_type, value_type, wte_type, wpe_type; /* alpha_type: of rows, too */
     uint16_t rank;
-    uint8_t terms;       /* of the matrices */
-    uint32_t dimensions; /* of a projection */
+    uint8_t terms;                  /* of the matrices */
+    uint32_t dimensions;            /* of a projection */
+    uint16_t features;              /* of architecture 1; 0: GPT-2 */
+    uint8_t head_type, output_type; /* of temperatures and slope factors; of the output table */
+    bool has_set, has_other;        /* a set of bytes, and a token for all others */
     uint64_t seed;
     const char *card;      /* NULL: none */
     uint32_t n_merges;     /* of BPE, with an end of text, within vocab; 0: bytes */
@@ -25,6 +28,9 @@ void model_config(struct smol_config *config, const struct model_recipe *recipe)
 
 /* An unsigned file, for free(), with room for a signature behind it. Fails the test on error. */
 uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe);
+
+/* Byte i of the set of a model that has one, not in the set's order: 10, 107, 204, 45, ... */
+static inline uint8_t model_byte(uint32_t i) { return (uint8_t)(97 * i + 10); }
 
 /* The same, parsed; file->bytes.data is for free(). */
 void model_open(struct smol_file *file, const struct model_recipe *recipe);
