@@ -117,11 +117,15 @@ struct smol_train_options {
 /* warmup: a tenth of the steps, at most 100. */
 #define SMOL_WARMUP_DEFAULT UINT32_MAX
 
-/* The defaults of a method by name: embed, alpha, alpha-global, lora, nola, fastfood,
- * fastfood-global, fourier, fourier-global, full. struct_bytes: sizeof *options, which goes into
- * the structure. False for other names. */
+/* The defaults of a method by name, in GPT-2's architecture: embed, alpha, alpha-global, lora,
+ * nola, fastfood, fastfood-global, fourier, fourier-global, mask, ternary, full. struct_bytes:
+ * sizeof *options, which goes into the structure. False for other names. */
 bool smol_train_defaults(struct smol_train_options *options, size_t struct_bytes,
                          const char *method);
+
+/* Goes on from a method's defaults to an architecture: SMOL_ARCH_SMOL with all features and the
+ * hyperparameters that suit the method there (docs/methods.md). */
+void smol_train_use(struct smol_train_options *options, enum smol_architecture architecture);
 
 /* The name of the method that options describe: one of those, or "mixed". */
 const char *smol_train_method(const struct smol_train_options *options);

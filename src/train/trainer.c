@@ -106,6 +106,7 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
                                                  .isa = o->isa,
                                                  .full = o->full,
                                                  .recompute = o->recompute,
+                                                 .learn_logit_scale = o->learn_logit_scale,
                                                  .uniform_alphas = o->uniform_alphas,
                                                  .embedding_std = o->embedding_std};
     struct smol_config config;
@@ -276,6 +277,7 @@ static enum smol_status step(struct smol_trainer *t, struct smol_train_step *out
 {
     const struct smol_train_options *o = &t->options;
     const double n_processes = t->comm.size;
+    const double matrix_lr = o->matrix_lr > 0 ? o->matrix_lr : o->lr;
     struct smol_train_step s;
     enum smol_status status;
 
@@ -297,7 +299,8 @@ static enum smol_status step(struct smol_trainer *t, struct smol_train_step *out
                                 [SMOL_GROUP_ALPHA] = s.alpha_lr,
                                 [SMOL_GROUP_FACTOR] = s.lr,
                                 [SMOL_GROUP_NORM] = s.lr,
-                                [SMOL_GROUP_MATRIX] = s.lr},
+                                [SMOL_GROUP_MATRIX] = matrix_lr * smol_schedule(o, t->step),
+                                [SMOL_GROUP_SCORE] = matrix_lr * smol_schedule(o, t->step)},
                (o->clip > 0 && s.gradient_norm > o->clip ? o->clip / s.gradient_norm : 1) /
                    n_processes);
     t->step++;

@@ -128,16 +128,10 @@ static void check_param(struct smol_net *net, const uint32_t *tokens, const int3
 
 /* With activations computed again, the same bits; with logits of a few tokens at a time besides,
  * the same up to the order of sums. */
-static void check_memory_savers(const struct smol_config *config, bool full, const uint32_t *tokens,
-                                const int32_t *targets, const double *grad)
+static void check_memory_savers(const struct smol_config *config, struct smol_net_options options,
+                                const uint32_t *tokens, const int32_t *targets, const double *grad)
 {
-    const struct smol_net_options options = {.batch = BATCH,
-                                             .n_threads = 1,
-                                             .full = full,
-                                             .smooth = true,
-                                             .recompute = true,
-                                             .embedding_std = 0.02};
-
+    options.recompute = true;
     for (size_t logits_chunk = N_TOKENS; logits_chunk > 0;
          logits_chunk = logits_chunk == N_TOKENS ? 3 : 0) {
         struct smol_net *net;
@@ -158,8 +152,13 @@ static void check_memory_savers(const struct smol_config *config, bool full, con
 
 static void check(const struct smol_config *config, bool full)
 {
-    const struct smol_net_options options = {
-        .batch = BATCH, .n_threads = 1, .full = full, .smooth = true, .embedding_std = 0.02};
+    const struct smol_net_options options = {.batch = BATCH,
+                                             .n_threads = 1,
+                                             .full = full,
+                                             .smooth = true,
+                                             .learn_logit_scale =
+                                                 config->architecture == SMOL_ARCH_SMOL,
+                                             .embedding_std = 0.02};
     uint32_t tokens[N_TOKENS];
     int32_t targets[N_TOKENS];
     struct smol_net *net;
@@ -178,7 +177,7 @@ static void check(const struct smol_config *config, bool full)
     memcpy(grad, net->grad, net->n_values * sizeof *grad);
     for (uint32_t i = 0; i < net->n_params; i++)
         check_param(net, tokens, targets, net->params + i, grad);
-    check_memory_savers(config, full, tokens, targets, grad);
+    check_memory_savers(config, options, tokens, targets, grad);
     free(grad);
     smol_net_destroy(net);
 }
@@ -372,4 +371,56 @@ Test(gradients, full_matrices)
     const struct smol_config config = config_of(m, m, norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
 
     check(&config, true);
+}
+
+static struct smol_scheme mask(unsigned terms)
+{
+    struct smol_scheme s = matrix(SMOL_MATRIX_MASK, SMOL_SIGN, 1, 0);
+
+    s.terms = (uint8_t)terms;
+    return s;
+}
+
+/* Each feature by itself, and all of them. */
+Test(gradients, features)
+{
+    static const unsigned features[] = {
+        SMOL_FEATURE_DISTANCES,    SMOL_FEATURE_DISTANCES | SMOL_FEATURE_SLOPE_FACTORS,
+        SMOL_FEATURE_TEMPERATURES, SMOL_FEATURE_HALF_SHIFT,
+        SMOL_FEATURE_RELU2,        SMOL_FEATURE_OUTPUT_TABLE,
+        SMOL_ALL_FEATURES,
+    };
+    const struct smol_scheme m = matrix(SMOL_MATRIX_OWN, SMOL_SIGN, 3, 0);
+
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
+        struct smol_config config = config_of(m, m, norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
+
+        config.architecture = SMOL_ARCH_SMOL;
+        config.features = (uint16_t)features[i];
+        check(&config, false);
+        if (features[i] == SMOL_FEATURE_HALF_SHIFT || features[i] == SMOL_ALL_FEATURES) {
+            config = config_of(m, m, frozen);
+            config.architecture = SMOL_ARCH_SMOL;
+            config.features = (uint16_t)features[i];
+            check(&config, false);
+        }
+    }
+}
+
+/* The surrogate that the gradient of a mask belongs to; alone and beside everything else that a
+ * matrix may have. */
+Test(gradients, masks)
+{
+    static const unsigned terms[] = {0, SMOL_TERM_GAINS, SMOL_TERM_BIASES,
+                                     SMOL_TERM_GAINS | SMOL_TERM_BIASES};
+
+    for (size_t i = 0; i < 4; i++) {
+        struct smol_scheme m = mask(terms[3 - i]);
+
+        check_all(mask(terms[i]), m, frozen);
+        m.rank = 2;
+        m.terms |= SMOL_TERM_SPARSE;
+        m.dimensions = 7;
+        check_all(mask(terms[i]), m, frozen);
+    }
 }

@@ -2,6 +2,7 @@
  * handed out in a second. */
 #include "train/net/build.h"
 #include "train/net/head.h"
+#include "train/net/mask.h"
 #include "train/net/params.h"
 #include "train/net/projection.h"
 #include "train/net/sparse.h"
@@ -17,6 +18,14 @@ static real *take(struct smol_arena *arena, uint64_t count)
     return smol_arena_take(arena, count, sizeof(real));
 }
 
+/* Whether products take the matrix with its gains. For new sources only, so that what others learn
+ * stays the same to the bit; and not beside factors, whose gradients need the outputs' by itself.
+ */
+static bool folds(const struct smol_net_matrix *m)
+{
+    return m->score != SMOL_NO_PARAM && m->gain != SMOL_NO_PARAM && m->scheme->rank == 0;
+}
+
 static void place_matrix(struct smol_arena *arena, struct smol_net_matrix *m)
 {
     const size_t rank = m->scheme->rank;
@@ -30,11 +39,23 @@ static void place_matrix(struct smol_arena *arena, struct smol_net_matrix *m)
             smol_arena_take(arena, m->rows * smol_scheme_sparse(m->scheme), sizeof *m->columns);
     if (m->full == SMOL_NO_PARAM)
         m->weight = take(arena, m->rows * m->cols);
+    if (m->score != SMOL_NO_PARAM)
+        m->signs = smol_arena_take(arena, m->rows * m->cols, sizeof *m->signs);
+    if (folds(m))
+        m->folded = take(arena, m->rows * m->cols);
+}
+
+/* Whether the norms of layers have a half-shift. */
+static bool has_shift(const struct smol_net *net)
+{
+    return smol_config_has(&net->config, SMOL_FEATURE_HALF_SHIFT);
 }
 
 static void place_norm(struct smol_arena *arena, const struct smol_net *net,
-                       struct smol_net_norm *norm)
+                       struct smol_net_norm *norm, bool is_shifted)
 {
+    if (is_shifted)
+        norm->shifted = take(arena, net->config.width);
     if (norm->gain.scheme.source == SMOL_NORM_FROZEN)
         return;
     norm->gain.weight = take(arena, net->config.width);
@@ -42,14 +63,15 @@ static void place_norm(struct smol_arena *arena, const struct smol_net *net,
 }
 
 static void place_normalised(struct smol_arena *arena, const struct smol_net *net,
-                             struct smol_normalised *out, const struct smol_net_norm *norm)
+                             struct smol_normalised *out, const struct smol_net_norm *norm,
+                             bool is_shifted)
 {
     const size_t size = net->n_tokens * net->config.width;
 
     out->z = take(arena, size);
     out->rstd = take(arena, net->n_tokens);
     /* A frozen norm's output is its normalised input; shared memory must suit other norms too. */
-    if (net->recompute || norm->gain.scheme.source != SMOL_NORM_FROZEN)
+    if (net->recompute || is_shifted || norm->gain.scheme.source != SMOL_NORM_FROZEN)
         out->a = take(arena, size);
 }
 
@@ -61,7 +83,8 @@ static void place_kept(struct smol_arena *arena, struct smol_net *net, uint32_t 
 
     for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
         if (!smol_slot_is_matrix(slot))
-            place_normalised(arena, net, &k->norm[slot], &net->layers[layer].norm[slot]);
+            place_normalised(arena, net, &k->norm[slot], &net->layers[layer].norm[slot],
+                             has_shift(net));
     k->qkv = take(arena, n * 3 * c->width);
     k->attention = take(arena, net->batch * c->n_heads * T * T);
     k->heads = take(arena, n * c->width);
@@ -77,7 +100,7 @@ static void place_layer(struct smol_arena *arena, struct smol_net *net, uint32_t
         if (smol_slot_is_matrix(slot))
             place_matrix(arena, &l->matrix[slot]);
         else
-            place_norm(arena, net, &l->norm[slot]);
+            place_norm(arena, net, &l->norm[slot], has_shift(net));
     l->kept = net->kept + (net->recompute ? 0 : layer);
     if (l->kept == net->kept + layer)
         place_kept(arena, net, layer);
@@ -103,9 +126,9 @@ static void extend(struct extent *e, const struct smol_net_matrix *m)
         e->nola_rank = larger(e->nola_rank, rank);
     if (smol_sparse_is_direct(m))
         e->sparse_cols = larger(e->sparse_cols, m->cols);
-    else
+    else if (m->score == SMOL_NO_PARAM)
         e->whole = e->whole || m->alpha != SMOL_NO_PARAM || m->sparse != SMOL_NO_PARAM;
-    e->outputs = e->outputs || m->gain != SMOL_NO_PARAM || m->bias != SMOL_NO_PARAM;
+    e->outputs = e->outputs || (m->gain != SMOL_NO_PARAM && !folds(m)) || m->bias != SMOL_NO_PARAM;
 }
 
 static struct extent extent_of(const struct smol_net *net)
@@ -119,6 +142,18 @@ static struct extent extent_of(const struct smol_net *net)
     return e;
 }
 
+static void place_heads(struct smol_arena *arena, struct smol_net *net)
+{
+    const struct smol_config *c = &net->config;
+
+    if (smol_config_has(c, SMOL_FEATURE_DISTANCES)) {
+        net->slopes = take(arena, c->n_heads);
+        net->layer_slopes = take(arena, c->n_heads);
+    }
+    if (smol_config_head_factors(c) > 0)
+        net->d_heads = take(arena, 2 * net->batch * c->n_heads);
+}
+
 static void place_shared(struct smol_arena *arena, struct smol_net *net)
 {
     const struct smol_config *c = &net->config;
@@ -128,8 +163,8 @@ static void place_shared(struct smol_arena *arena, struct smol_net *net)
 
     if (net->recompute)
         net->inputs = take(arena, c->n_layers * n * C);
-    place_norm(arena, net, &net->ln_f);
-    place_normalised(arena, net, &net->last, &net->ln_f);
+    place_norm(arena, net, &net->ln_f, false);
+    place_normalised(arena, net, &net->last, &net->ln_f, false);
     net->x = take(arena, n * C);
     net->logits = take(arena, net->logits_chunk * c->vocab);
     net->losses = smol_arena_take(arena, n, sizeof *net->losses);
@@ -151,6 +186,7 @@ static void place_shared(struct smol_arena *arena, struct smol_net *net)
         net->d_plain = take(arena, n * e.rows);
     }
     net->partial = take(arena, 2 * C + smol_layernorm_partials(n, C));
+    place_heads(arena, net);
     net->d_attention = take(arena, (uint64_t)net->n_threads * 64 * c->context);
     net->d_alpha = smol_arena_take(arena, n_blocks * SMOL_MAX_BASES, sizeof *net->d_alpha);
     /* Rows of a block as floats are the most that a thread regenerates at a time. */
@@ -181,6 +217,37 @@ static void link_matrix(const struct smol_net *net, struct smol_net_matrix *m)
         m->weight = smol_net_value(net, m->full);
     if (m->columns)
         smol_sparse_columns(m->columns, &places, smol_scheme_sparse(m->scheme), 0, places.rows);
+    if (m->signs)
+        smol_net_mask_signs(net, m);
+}
+
+/* Of a half-shift before matrix number `tensor`. */
+static void link_shift(const struct smol_net *net, const struct smol_net_norm *norm,
+                       uint32_t tensor)
+{
+    uint8_t *is_shifted = net->scratch;
+
+    smol_shift_channels(is_shifted, &net->key, tensor, net->config.width);
+    for (size_t c = 0; c < net->config.width; c++)
+        norm->shifted[c] = is_shifted[c];
+}
+
+static void link_layer(const struct smol_net *net, struct smol_net_layer *l)
+{
+    for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+        if (smol_slot_is_matrix(slot))
+            link_matrix(net, &l->matrix[slot]);
+        else if (l->norm[slot].shifted) /* the matrix after it */
+            link_shift(net, &l->norm[slot], l->matrix[slot + 1].tensor);
+}
+
+/* ALiBi's, from 2 down to 2^-5. */
+static void set_slopes(const struct smol_net *net)
+{
+    const double H = net->config.n_heads;
+
+    for (uint32_t h = 0; net->slopes && h < net->config.n_heads; h++)
+        net->slopes[h] = (real)exp2(H > 1 ? (H - 1 - 6.0 * h) / (H - 1) : -1);
 }
 
 static enum smol_status allocate(struct smol_net *net, struct smol_error *error)
@@ -195,9 +262,8 @@ static enum smol_status allocate(struct smol_net *net, struct smol_error *error)
     arena = (struct smol_arena){.base = net->memory};
     place_all(&arena, net);
     for (uint32_t l = 0; l < net->config.n_layers; l++)
-        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
-            if (smol_slot_is_matrix(slot))
-                link_matrix(net, &net->layers[l].matrix[slot]);
+        link_layer(net, net->layers + l);
+    set_slopes(net);
     return SMOL_OK;
 }
 
@@ -229,7 +295,7 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
     if (!net->layers || !net->kept)
         status = smol_fail_memory(error);
     if (status == SMOL_OK)
-        status = smol_params_register(net, error);
+        status = smol_params_register(net, options->learn_logit_scale, error);
     if (status == SMOL_OK)
         status = allocate(net, error);
     if (status != SMOL_OK) {

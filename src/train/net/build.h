@@ -9,7 +9,7 @@
 struct smol_net_options {
     uint32_t batch, n_threads;
     enum smol_isa isa; /* which this machine has */
-    bool full, smooth, recompute;
+    bool full, smooth, recompute, learn_logit_scale;
     bool uniform_alphas; /* 1 / sqrt(d) each, not (1, 0, ...) */
     double embedding_std;
 };

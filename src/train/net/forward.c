@@ -6,34 +6,41 @@
 static void embed(struct smol_net *net, const uint32_t *tokens)
 {
     const size_t C = net->config.width, T = net->config.context;
-    const real *wte = smol_net_value(net, net->wte), *wpe = smol_net_value(net, net->wpe);
+    const real *wte = smol_net_value(net, net->wte);
+    const real *wpe = net->wpe != SMOL_NO_PARAM ? smol_net_value(net, net->wpe) : NULL;
 
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < net->n_tokens; i++) {
-        const real *token = wte + tokens[i] * C, *position = wpe + i % T * C;
+        const real *token = wte + tokens[i] * C, *position = wpe ? wpe + i % T * C : NULL;
 
         for (size_t c = 0; c < C; c++)
-            net->x[i * C + c] = token[c] + position[c];
+            net->x[i * C + c] = position ? token[c] + position[c] : token[c];
     }
 }
 
 static void multiply_plain(struct smol_net *net, real *y, const struct smol_net_matrix *m,
                            const real *x, real beta)
 {
-    smol_gemm(y, m->rows, smol_as_is(x, m->cols), smol_transposed(m->weight, m->cols),
+    smol_gemm(y, m->rows, smol_as_is(x, m->cols), smol_transposed(smol_net_product(m), m->cols),
               net->n_tokens, m->rows, m->cols, 1, beta);
+}
+
+/* The gains (rows) of outputs; NULL if there are none, or if the weights have them. */
+static const real *gains(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    return m->gain != SMOL_NO_PARAM && !m->folded ? smol_net_value(net, m->gain) : NULL;
 }
 
 static bool is_plain(const struct smol_net_matrix *m)
 {
-    return m->gain == SMOL_NO_PARAM && m->bias == SMOL_NO_PARAM;
+    return (m->gain == SMOL_NO_PARAM || m->folded) && m->bias == SMOL_NO_PARAM;
 }
 
 /* y (n, rows) = x (n, cols) W^T, times the gains, plus the biases, + beta x y. */
 static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix *m, const real *x,
                      real beta)
 {
-    const real *gain = m->gain != SMOL_NO_PARAM ? smol_net_value(net, m->gain) : NULL;
+    const real *gain = gains(net, m);
     const real *bias = m->bias != SMOL_NO_PARAM ? smol_net_value(net, m->bias) : NULL;
 
     if (is_plain(m)) {
@@ -57,7 +64,7 @@ static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix
 static const real *plain_gradient(struct smol_net *net, const struct smol_net_matrix *m,
                                   const real *x, const real *d_y)
 {
-    const real *gain = m->gain != SMOL_NO_PARAM ? smol_net_value(net, m->gain) : NULL;
+    const real *gain = gains(net, m);
 
     if (is_plain(m))
         return d_y;
@@ -87,7 +94,7 @@ static void matrix_back(struct smol_net *net, real *d_x, const struct smol_net_m
 {
     const real *d_plain = plain_gradient(net, m, x, d_y);
 
-    smol_gemm(d_x, m->cols, smol_as_is(d_plain, m->rows), smol_as_is(m->weight, m->cols),
+    smol_gemm(d_x, m->cols, smol_as_is(d_plain, m->rows), smol_as_is(smol_net_product(m), m->cols),
               net->n_tokens, m->cols, m->rows, 1, 0);
     smol_net_matrix_gradient(net, m, x, d_plain);
 }
@@ -98,6 +105,9 @@ static void normalise(struct smol_net *net, const struct smol_net_norm *norm,
     smol_layernorm(to->z, to->rstd, smol_norm_output(norm, to), net->x, norm->gain.weight,
                    norm->bias.weight, net->n_tokens, net->config.width,
                    (real)net->config.ln_epsilon);
+    if (norm->shifted)
+        smol_half_shift(to->a, norm->gain.weight ? to->a : to->z, norm->shifted, net->batch,
+                        net->config.context, net->config.width);
 }
 
 static void normalise_back(struct smol_net *net, const struct smol_net_norm *norm,
@@ -106,6 +116,8 @@ static void normalise_back(struct smol_net *net, const struct smol_net_norm *nor
     const size_t C = net->config.width;
     real *d_gain = net->partial, *d_bias = d_gain + C;
 
+    if (norm->shifted)
+        smol_half_shift_backward(net->d_width, norm->shifted, net->batch, net->config.context, C);
     smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, to->z, to->rstd,
                             norm->gain.weight, net->n_tokens, C);
     if (norm->gain.weight)
@@ -118,18 +130,65 @@ static const real *normalised(const struct smol_net_layer *l, enum smol_slot slo
     return smol_norm_output(&l->norm[slot], &l->kept->norm[slot]);
 }
 
+/* The shape of attention with a layer's temperatures and slopes. */
+static struct smol_attention attention_of(const struct smol_net *net,
+                                          const struct smol_net_layer *l)
+{
+    struct smol_attention a = net->attention;
+
+    if (l->temperature != SMOL_NO_PARAM)
+        a.temperatures = smol_net_value(net, l->temperature);
+    a.slopes = net->slopes;
+    if (l->slope_factor == SMOL_NO_PARAM)
+        return a;
+    for (size_t h = 0; h < a.heads; h++)
+        net->layer_slopes[h] = net->slopes[h] * smol_net_value(net, l->slope_factor)[h];
+    a.slopes = net->layer_slopes;
+    return a;
+}
+
+/* The gradients of a layer's temperatures and slope factors, from those of each sequence. */
+static void heads_back(struct smol_net *net, const struct smol_net_layer *l)
+{
+    const size_t H = net->config.n_heads;
+
+    for (size_t h = 0; h < H; h++) {
+        real d_temperature = 0, d_slope = 0;
+
+        for (size_t i = h; i < net->batch * H; i += H) {
+            d_temperature += net->d_heads[2 * i];
+            d_slope += net->d_heads[2 * i + 1];
+        }
+        if (l->temperature != SMOL_NO_PARAM)
+            smol_net_grad(net, l->temperature)[h] = d_temperature;
+        if (l->slope_factor != SMOL_NO_PARAM)
+            smol_net_grad(net, l->slope_factor)[h] = d_slope * net->slopes[h];
+    }
+}
+
+static void activate(const struct smol_net *net, const struct smol_net_kept *k)
+{
+    const size_t n = net->n_tokens * net->config.n_ff;
+
+    if (smol_config_has(&net->config, SMOL_FEATURE_RELU2))
+        smol_relu2(k->hidden, k->slope, n);
+    else
+        smol_gelu(k->hidden, k->slope, n);
+}
+
 static void layer_forward(struct smol_net *net, const struct smol_net_layer *l)
 {
     const struct smol_net_matrix *m = l->matrix;
     const struct smol_net_kept *k = l->kept;
+    const struct smol_attention attention = attention_of(net, l);
 
     normalise(net, &l->norm[SMOL_LN_1], &k->norm[SMOL_LN_1]);
     multiply(net, k->qkv, &m[SMOL_ATTN_C_ATTN], normalised(l, SMOL_LN_1), 0);
-    smol_attention(k->heads, k->attention, k->qkv, &net->attention);
+    smol_attention_forward(k->heads, k->attention, k->qkv, &attention);
     multiply(net, net->x, &m[SMOL_ATTN_C_PROJ], k->heads, 1);
     normalise(net, &l->norm[SMOL_LN_2], &k->norm[SMOL_LN_2]);
     multiply(net, k->slope, &m[SMOL_MLP_C_FC], normalised(l, SMOL_LN_2), 0);
-    smol_gelu(k->hidden, k->slope, net->n_tokens * net->config.n_ff);
+    activate(net, k);
     multiply(net, net->x, &m[SMOL_MLP_C_PROJ], k->hidden, 1);
 }
 
@@ -139,6 +198,7 @@ static void layer_backward(struct smol_net *net, const struct smol_net_layer *l)
     const struct smol_net_matrix *m = l->matrix;
     const struct smol_net_kept *k = l->kept;
     const size_t n_hidden = net->n_tokens * net->config.n_ff;
+    const struct smol_attention attention = attention_of(net, l);
 
     matrix_back(net, net->d_hidden, &m[SMOL_MLP_C_PROJ], k->hidden, net->x);
 #pragma omp parallel for simd schedule(static)
@@ -148,8 +208,10 @@ static void layer_backward(struct smol_net *net, const struct smol_net_layer *l)
     normalise_back(net, &l->norm[SMOL_LN_2], &k->norm[SMOL_LN_2]);
 
     matrix_back(net, net->d_width, &m[SMOL_ATTN_C_PROJ], k->heads, net->x);
-    smol_attention_backward(net->d_qkv, net->d_attention, net->d_width, k->attention, k->qkv,
-                            &net->attention);
+    smol_attention_backward(net->d_qkv, net->d_heads, net->d_attention, net->d_width, k->attention,
+                            k->qkv, &attention);
+    if (net->d_heads)
+        heads_back(net, l);
     matrix_back(net, net->d_width, &m[SMOL_ATTN_C_ATTN], normalised(l, SMOL_LN_1), net->d_qkv);
     normalise_back(net, &l->norm[SMOL_LN_1], &k->norm[SMOL_LN_1]);
 }
@@ -181,15 +243,17 @@ static void make_again(struct smol_net *net, uint32_t l)
 static void embed_backward(struct smol_net *net, const uint32_t *tokens)
 {
     const size_t C = net->config.width, T = net->config.context;
-    real *d_wte = smol_net_grad(net, net->wte), *d_wpe = smol_net_grad(net, net->wpe);
+    real *d_wte = smol_net_grad(net, net->wte);
+    real *d_wpe = net->wpe != SMOL_NO_PARAM ? smol_net_grad(net, net->wpe) : NULL;
 
     for (size_t i = 0; i < net->n_tokens; i++) {
         const real *d_x = net->x + i * C;
-        real *token = d_wte + tokens[i] * C, *position = d_wpe + i % T * C;
+        real *token = d_wte + tokens[i] * C, *position = d_wpe ? d_wpe + i % T * C : NULL;
 
         for (size_t c = 0; c < C; c++) {
             token[c] += d_x[c];
-            position[c] += d_x[c];
+            if (position)
+                position[c] += d_x[c];
         }
     }
 }

@@ -1,6 +1,6 @@
-/* The tied output matrix and the loss. Logits exist for a chunk of the tokens at a time, so that a
- * large vocabulary takes no memory for those of a whole batch; their gradient goes at once to where
- * it is wanted. */
+/* The output matrix, which may be wte, and the loss. Logits exist for a chunk of the tokens at a
+ * time, so that a large vocabulary takes no memory for those of a whole batch; their gradient goes
+ * at once to where it is wanted. */
 #include "train/net/head.h"
 
 /* Logits that exist at once, unless that is too few tokens for fast products. */
@@ -14,16 +14,41 @@ size_t smol_logits_chunk(size_t n_tokens, size_t vocab)
     return n_tokens < most ? n_tokens : most;
 }
 
-/* d_wte, and the gradient of m tokens' outputs a, from that of their logits. */
+static real logit_scale(const struct smol_net *net)
+{
+    return net->logit_scale != SMOL_NO_PARAM ? *smol_net_value(net, net->logit_scale)
+                                             : (real)net->config.logit_scale;
+}
+
+/* d_wte or that of the output table, and the gradient of m tokens' outputs a, from that of their
+ * logits. */
 static void chunk_backward(struct smol_net *net, const real *a, size_t first, size_t m)
 {
     const size_t C = net->config.width, V = net->config.vocab;
-    const real scale = (real)net->config.logit_scale;
+    const real scale = logit_scale(net);
 
-    smol_gemm(smol_net_grad(net, net->wte), C, smol_transposed(net->logits, V), smol_as_is(a, C), V,
-              C, m, scale, first > 0);
+    smol_gemm(smol_net_grad(net, net->output), C, smol_transposed(net->logits, V), smol_as_is(a, C),
+              V, C, m, scale, first > 0);
     smol_gemm(net->d_width + first * C, C, smol_as_is(net->logits, V),
-              smol_as_is(smol_net_value(net, net->wte), C), m, C, V, scale, 0);
+              smol_as_is(smol_net_value(net, net->output), C), m, C, V, scale, 0);
+}
+
+/* A logit is scale x (row of the table) . a, so that a . d_a, summed, is scale times the scale's
+ * gradient. */
+static void scale_gradient(struct smol_net *net, const real *output)
+{
+    const size_t C = net->config.width;
+    double sum = 0;
+
+    for (size_t i = 0; i < net->n_tokens; i++) {
+        real dot = 0;
+
+#pragma omp simd reduction(+ : dot)
+        for (size_t c = 0; c < C; c++)
+            dot += output[i * C + c] * net->d_width[i * C + c];
+        sum += (double)dot;
+    }
+    *smol_net_grad(net, net->logit_scale) = (real)(sum / (double)logit_scale(net));
 }
 
 static double run(struct smol_net *net, const int32_t *targets, bool backward, double *total)
@@ -41,8 +66,8 @@ static double run(struct smol_net *net, const int32_t *targets, bool backward, d
         const real *a = output + first * C;
 
         smol_gemm(net->logits, V, smol_as_is(a, C),
-                  smol_transposed(smol_net_value(net, net->wte), C), m, V, C,
-                  (real)net->config.logit_scale, 0);
+                  smol_transposed(smol_net_value(net, net->output), C), m, V, C, logit_scale(net),
+                  0);
         smol_cross_entropy(net->losses + first, net->logits, targets + first, m, V, backward,
                            1 / (real)n_targets);
         if (backward)
@@ -50,6 +75,8 @@ static double run(struct smol_net *net, const int32_t *targets, bool backward, d
     }
     for (size_t i = 0; i < n; i++)
         sum += net->losses[i];
+    if (backward && net->logit_scale != SMOL_NO_PARAM)
+        scale_gradient(net, output);
     if (total)
         *total = sum;
     return sum / (double)n_targets;

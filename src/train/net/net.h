@@ -15,6 +15,15 @@ enum smol_param_group {
     SMOL_GROUP_FACTOR,
     SMOL_GROUP_NORM,
     SMOL_GROUP_MATRIX,
+    SMOL_GROUP_SCORE, /* of masks: the rate of matrices, without a decay */
+};
+
+/* Where a parameter stands in a file. */
+enum smol_param_place {
+    SMOL_IN_NUMBERS, /* LRND, an array */
+    SMOL_IN_ROWS,    /* a table with rows, in EMBD or LRND */
+    SMOL_IN_MASK,    /* scores, of which LRND has a bit each */
+    SMOL_IN_CONFIG,  /* the logit scale */
 };
 
 #define SMOL_NO_PARAM 0u /* the number of wte, which is no part of a matrix or norm */
@@ -23,6 +32,7 @@ enum smol_param_group {
 struct smol_param {
     char name[64];
     enum smol_param_group param_group;
+    enum smol_param_place place;
     enum smol_dtype type; /* as it is stored in a file */
     size_t rows, cols;
     size_t offset;
@@ -45,21 +55,25 @@ struct smol_net_matrix {
     uint32_t tensor;
     uint32_t alpha, factor_a, factor_b, gain, bias, full; /* parameters, or SMOL_NO_PARAM */
     uint32_t sparse;                                      /* (rows, q) */
+    uint32_t score;                                       /* (rows, cols) of a mask */
     uint32_t layer_gain; /* of the projection; the layer's matrices share it */
     real *weight;      /* (rows, cols), factors included, gains not; borrowed from value if full */
+    real *folded;      /* (rows, cols) the same with the gains, for products; else NULL */
     uint32_t *columns; /* (rows, q) of the sparse term; else NULL */
+    int8_t *signs;     /* (rows, cols) of a mask; else NULL */
 };
 
 /* Vectors (1, C). If they are stored, alpha is the whole of each; if they are frozen, there are no
  * weights. */
 struct smol_net_norm {
     struct smol_net_frozen gain, bias;
+    real *shifted; /* (C) not 0: a half-shift takes the channel from the position before; or NULL */
 };
 
 /* What a norm makes of its input, n = batch x context. */
 struct smol_normalised {
     real *z, *rstd; /* (n, C), (n) */
-    real *a;        /* (n, C) z with gains and biases; not used by a frozen norm */
+    real *a; /* (n, C) z with gains and biases, half-shifted; not used by a norm without either */
 };
 
 /* What a layer keeps for the backward pass. */
@@ -76,6 +90,7 @@ struct smol_net_layer {
     struct smol_net_norm norm[SMOL_N_SLOTS];
     struct smol_net_matrix matrix[SMOL_N_SLOTS];
     struct smol_net_kept *kept;
+    uint32_t temperature, slope_factor; /* parameters (H), or SMOL_NO_PARAM */
 };
 
 struct smol_kernels;     /* kernel/kernel.h */
@@ -89,14 +104,19 @@ struct smol_net {
     bool smooth;            /* tables unrounded: for checking gradients */
     bool recompute; /* layers keep their input alone, and are computed again in the backward pass */
     uint32_t n_threads;
-    struct smol_attention attention;    /* its shape */
+    struct smol_attention attention; /* its shape */
+    real *slopes, *layer_slopes;     /* (H) of ALiBi, and with a layer's factors; or NULL */
+    real *d_heads;                   /* (batch, H, 2) by temperature and slope; NULL without them */
+    bool stored;                     /* masks are bits, gains have their scales: as in a file */
     const struct smol_kernels *kernels; /* of the projections */
 
     uint32_t n_params;
     struct smol_param *params;
     size_t n_values;
-    real *value, *grad; /* (n_values) */
-    uint32_t wte, wpe, shared;
+    real *value, *grad;                /* (n_values) */
+    uint32_t wte, wpe, output, shared; /* wpe: or SMOL_NO_PARAM; output: the table, or wte */
+    uint32_t n_tables;                 /* the first parameters, in EMBD */
+    uint32_t logit_scale;              /* if it learns, or SMOL_NO_PARAM */
 
     struct smol_net_layer *layers; /* (L) */
     struct smol_net_kept *kept;    /* (L); one, which all layers share, if recompute is set */
@@ -141,11 +161,17 @@ static inline real *smol_net_grad(const struct smol_net *net, uint32_t param)
     return net->grad + net->params[param].offset;
 }
 
+/* A matrix with its gains, if they are part of it. */
+static inline const real *smol_net_product(const struct smol_net_matrix *m)
+{
+    return m->folded ? m->folded : m->weight;
+}
+
 /* A norm's output, from which its matrices multiply. */
 static inline real *smol_norm_output(const struct smol_net_norm *norm,
                                      const struct smol_normalised *normalised)
 {
-    return norm->gain.weight ? normalised->a : normalised->z;
+    return norm->gain.weight || norm->shifted ? normalised->a : normalised->z;
 }
 
 #endif

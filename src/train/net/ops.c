@@ -1,4 +1,4 @@
-/* LayerNorm, GELU and cross-entropy, forward and backward. */
+/* LayerNorm, GELU, relu^2, half-shift and cross-entropy, forward and backward. */
 #include "train/net/ops.h"
 
 #define ROWS_A_PARTIAL 64u
@@ -126,6 +126,54 @@ void smol_gelu(real *out, real *x, size_t n)
 #pragma omp parallel for schedule(static)
     for (size_t begin = 0; begin < n; begin += BLOCK)
         gelu_block(out + begin, x + begin, n - begin < BLOCK ? n - begin : BLOCK);
+}
+
+void smol_relu2(real *out, real *x, size_t n)
+{
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++) {
+        const real v = x[i] > 0 ? x[i] : 0;
+
+        out[i] = v * v;
+        x[i] = 2 * v;
+    }
+}
+
+/* From the last row back, so that a row may be shifted in place. */
+void smol_half_shift(real *to, const real *from, const real *shifted, size_t batch, size_t context,
+                     size_t width)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t b = 0; b < batch; b++)
+        for (size_t t = context; t-- > 0;) {
+            const real *now = from + (b * context + t) * width, *before = now - width;
+            real *row = to + (b * context + t) * width;
+
+            if (t > 0)
+                for (size_t c = 0; c < width; c++)
+                    row[c] = shifted[c] != 0 ? before[c] : now[c];
+            else
+                for (size_t c = 0; c < width; c++)
+                    row[c] = shifted[c] != 0 ? 0 : now[c];
+        }
+}
+
+void smol_half_shift_backward(real *d, const real *shifted, size_t batch, size_t context,
+                              size_t width)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t b = 0; b < batch; b++)
+        for (size_t t = 0; t < context; t++) {
+            real *row = d + (b * context + t) * width;
+            const real *after = row + width;
+
+            if (t + 1 < context)
+                for (size_t c = 0; c < width; c++)
+                    row[c] = shifted[c] != 0 ? after[c] : row[c];
+            else
+                for (size_t c = 0; c < width; c++)
+                    row[c] = shifted[c] != 0 ? 0 : row[c];
+        }
 }
 
 static double cross_entropy_row(real *logits, int32_t target, size_t vocab, bool gradient,

@@ -46,16 +46,33 @@ size_t smol_layernorm_partials(size_t n, size_t width);
 /* In place: x becomes GELU's derivative at x, out GELU(x). n numbers. */
 void smol_gelu(real *out, real *x, size_t n);
 
+/* The same of relu^2. */
+void smol_relu2(real *out, real *x, size_t n);
+
+/* Half-shift of sequences of `context` rows of `width` channels, batch x context rows in all: where
+ * shifted (width) is not 0, a row takes the number of the row before, the first one 0. to may be
+ * from. Its transpose is in place. */
+void smol_half_shift(real *to, const real *from, const real *shifted, size_t batch, size_t context,
+                     size_t width);
+void smol_half_shift_backward(real *d, const real *shifted, size_t batch, size_t context,
+                              size_t width);
+
 /* Attention. qkv, d_qkv: (batch x context, 3 width); out, d_out: (batch x context, width);
  * weights: (batch, heads, context, context), kept for the backward pass; scratch: (threads, 64,
  * context). */
 struct smol_attention {
     size_t batch, heads, context, width;
-    uint32_t n_threads; /* at most, because of scratch */
+    uint32_t n_threads;       /* at most, because of scratch */
+    const real *temperatures; /* (heads) factors of the scores, or NULL */
+    const real *slopes; /* (heads) what a score loses for each position of distance, or NULL */
 };
-void smol_attention(real *out, real *weights, const real *qkv, const struct smol_attention *shape);
-void smol_attention_backward(real *d_qkv, real *scratch, const real *d_out, const real *weights,
-                             const real *qkv, const struct smol_attention *shape);
+void smol_attention_forward(real *out, real *weights, const real *qkv,
+                            const struct smol_attention *shape);
+/* d_heads: (batch, heads, 2) gets the gradients by temperature and by slope of each sequence; NULL
+ * if the shape has neither. */
+void smol_attention_backward(real *d_qkv, real *d_heads, real *scratch, const real *d_out,
+                             const real *weights, const real *qkv,
+                             const struct smol_attention *shape);
 
 /* Cross-entropy. logits: (n, vocab), which become the gradient of the mean loss if gradient is
  * true; targets: (n), -1 where nothing is to be predicted; losses: (n), 0 there. */

@@ -19,8 +19,20 @@ static uint32_t add(struct smol_net *net, const char *owner, const char *part,
     p->rows = rows;
     p->cols = cols;
     p->offset = net->n_values;
+    p->place = SMOL_IN_NUMBERS;
     net->n_values += rows * cols;
     return net->n_params++;
+}
+
+/* The same of what does not stand in LRND as an array. */
+static uint32_t add_elsewhere(struct smol_net *net, const char *owner, const char *part,
+                              enum smol_param_group group, enum smol_param_place place,
+                              enum smol_dtype type, size_t rows, size_t cols)
+{
+    const uint32_t param = add(net, owner, part, group, type, rows, cols);
+
+    net->params[param].place = place;
+    return param;
 }
 
 static struct smol_net_frozen nola_factor(struct smol_net *net, const struct smol_net_matrix *m,
@@ -48,7 +60,10 @@ static void add_terms(struct smol_net *net, struct smol_net_matrix *m, const cha
         m->b = nola_factor(net, m, owner, true);
         return;
     }
-    if (smol_scheme_is_shared(s))
+    if (s->source == SMOL_MATRIX_MASK)
+        m->score = add_elsewhere(net, owner, "score", SMOL_GROUP_SCORE, SMOL_IN_MASK, SMOL_F32,
+                                 m->rows, m->cols);
+    else if (smol_scheme_is_shared(s))
         m->alpha = net->shared;
     else if (smol_scheme_parameters(s) > 0)
         m->alpha = add(net, owner, smol_scheme_projects(s) ? "theta" : "alpha", SMOL_GROUP_ALPHA,
@@ -125,10 +140,26 @@ static uint32_t add_layer_gain(struct smol_net *net, uint32_t layer)
     return add(net, owner, "gain", SMOL_GROUP_ALPHA, s->alpha_type, 1, 1);
 }
 
+static void add_head_factors(struct smol_net *net, struct smol_net_layer *l, uint32_t layer)
+{
+    const struct smol_config *c = &net->config;
+    char owner[32];
+
+    snprintf(owner, sizeof owner, "h.%u.attn", (unsigned)layer);
+    if (smol_config_has(c, SMOL_FEATURE_TEMPERATURES))
+        l->temperature =
+            add(net, owner, "temperature", SMOL_GROUP_ALPHA, c->head_type, 1, c->n_heads);
+    if (smol_config_has(c, SMOL_FEATURE_SLOPE_FACTORS))
+        l->slope_factor =
+            add(net, owner, "slope_factor", SMOL_GROUP_ALPHA, c->head_type, 1, c->n_heads);
+}
+
 static void add_layer(struct smol_net *net, uint32_t layer)
 {
     const uint32_t layer_gain = add_layer_gain(net, layer);
     struct smol_net_layer *l = net->layers + layer;
+
+    add_head_factors(net, l, layer);
 
     for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++) {
         struct smol_net_matrix *m = &l->matrix[slot];
@@ -145,24 +176,45 @@ static void add_layer(struct smol_net *net, uint32_t layer)
     }
 }
 
-enum smol_status smol_params_register(struct smol_net *net, struct smol_error *error)
+static void add_tables(struct smol_net *net)
+{
+    const struct smol_config *c = &net->config;
+
+    net->wte = add_elsewhere(net, "wte", "weight", SMOL_GROUP_EMBEDDING, SMOL_IN_ROWS, c->wte_type,
+                             c->vocab, c->width);
+    net->wpe = SMOL_NO_PARAM;
+    net->output = net->wte;
+    if (!smol_config_has(c, SMOL_FEATURE_DISTANCES))
+        net->wpe = add_elsewhere(net, "wpe", "weight", SMOL_GROUP_EMBEDDING, SMOL_IN_ROWS,
+                                 c->wpe_type, c->context, c->width);
+    if (smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE))
+        net->output = add_elsewhere(net, "lm_head", "weight", SMOL_GROUP_EMBEDDING, SMOL_IN_ROWS,
+                                    c->output_type, c->vocab, c->width);
+    net->n_tables = net->n_params;
+}
+
+enum smol_status smol_params_register(struct smol_net *net, bool learn_scale,
+                                      struct smol_error *error)
 {
     const struct smol_config *c = &net->config;
     const struct smol_scheme *shared = smol_config_shared(c);
 
-    /* wte, wpe, shared and ln_f; a layer has at most 2 a norm, 6 a matrix, and its gain. */
+    /* Two tables, shared, ln_f and the logit scale; a layer has at most 2 a norm, 6 a matrix, its
+     * gain, and factors of heads. */
     net->params =
-        smol_train_alloc(5 + (size_t)c->n_layers * (1 + 6 * SMOL_N_SLOTS), sizeof *net->params);
+        smol_train_alloc(6 + (size_t)c->n_layers * (3 + 6 * SMOL_N_SLOTS), sizeof *net->params);
     if (!net->params)
         return smol_fail_memory(error);
-    net->wte = add(net, "wte", "weight", SMOL_GROUP_EMBEDDING, c->wte_type, c->vocab, c->width);
-    net->wpe = add(net, "wpe", "weight", SMOL_GROUP_EMBEDDING, c->wpe_type, c->context, c->width);
+    add_tables(net);
     if (shared)
         net->shared = add(net, "", smol_scheme_projects(shared) ? "theta" : "alpha",
                           SMOL_GROUP_ALPHA, shared->alpha_type, 1, smol_scheme_parameters(shared));
     for (uint32_t l = 0; l < c->n_layers; l++)
         add_layer(net, l);
     add_norm(net, &net->ln_f, "ln_f", 0, SMOL_LN_F);
+    if (learn_scale)
+        net->logit_scale =
+            add_elsewhere(net, "", "logit_scale", SMOL_GROUP_ALPHA, SMOL_IN_CONFIG, SMOL_F32, 1, 1);
     return SMOL_OK;
 }
 
@@ -196,6 +248,30 @@ static void start_alphas(const struct smol_net *net, uint32_t param, bool unifor
         alpha[k] = uniform ? (real)(1 / sqrt((double)d)) : k == 0;
 }
 
+static void start_at_one(const struct smol_net *net, uint32_t param)
+{
+    for (size_t i = 0; i < smol_param_size(net->params + param); i++)
+        smol_net_value(net, param)[i] = 1;
+}
+
+/* The magnitudes of normal numbers. */
+static void start_scores(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    real *u = smol_net_value(net, m->score);
+
+    gauss_rows(u, net, m->tensor, SMOL_PURPOSE_FACTOR, m->rows, m->cols, 1);
+    for (size_t i = 0; i < m->rows * m->cols; i++)
+        u[i] = u[i] < 0 ? -u[i] : u[i];
+}
+
+static void start_heads(const struct smol_net *net, const struct smol_net_layer *l)
+{
+    if (l->temperature != SMOL_NO_PARAM)
+        start_at_one(net, l->temperature);
+    if (l->slope_factor != SMOL_NO_PARAM)
+        start_at_one(net, l->slope_factor);
+}
+
 static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, bool uniform)
 {
     if (m->full != SMOL_NO_PARAM)
@@ -206,8 +282,10 @@ static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, 
         start_alphas(net, m->a.alpha, uniform);
     if (m->layer_gain != SMOL_NO_PARAM)
         *smol_net_value(net, m->layer_gain) = 1;
-    for (size_t r = 0; m->gain != SMOL_NO_PARAM && r < m->rows; r++)
-        smol_net_value(net, m->gain)[r] = 1;
+    if (m->score != SMOL_NO_PARAM)
+        start_scores(net, m);
+    if (m->gain != SMOL_NO_PARAM)
+        start_at_one(net, m->gain);
     if (m->factor_a != SMOL_NO_PARAM)
         gauss_rows(smol_net_value(net, m->factor_a), net, m->tensor, SMOL_PURPOSE_FACTOR,
                    m->scheme->rank, m->cols, 1 / sqrt((double)m->cols));
@@ -216,8 +294,7 @@ static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, 
 static void start_norm(struct smol_net *net, const struct smol_net_norm *norm)
 {
     if (norm->gain.scheme.source == SMOL_NORM_STORED)
-        for (size_t c = 0; c < net->config.width; c++)
-            smol_net_value(net, norm->gain.alpha)[c] = 1;
+        start_at_one(net, norm->gain.alpha);
 }
 
 void smol_params_initialise(struct smol_net *net, bool uniform, double std)
@@ -226,13 +303,21 @@ void smol_params_initialise(struct smol_net *net, bool uniform, double std)
 
     gauss_rows(smol_net_value(net, net->wte), net, 0, SMOL_PURPOSE_EMBEDDING, c->vocab, c->width,
                std);
-    gauss_rows(smol_net_value(net, net->wpe), net, 1, SMOL_PURPOSE_EMBEDDING, c->context, c->width,
-               std);
-    for (uint32_t l = 0; l < c->n_layers; l++)
+    if (net->wpe != SMOL_NO_PARAM)
+        gauss_rows(smol_net_value(net, net->wpe), net, 1, SMOL_PURPOSE_EMBEDDING, c->context,
+                   c->width, std);
+    if (net->output != net->wte)
+        gauss_rows(smol_net_value(net, net->output), net, 2, SMOL_PURPOSE_EMBEDDING, c->vocab,
+                   c->width, std);
+    if (net->logit_scale != SMOL_NO_PARAM)
+        *smol_net_value(net, net->logit_scale) = (real)c->logit_scale;
+    for (uint32_t l = 0; l < c->n_layers; l++) {
+        start_heads(net, net->layers + l);
         for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
             if (smol_slot_is_matrix(slot))
                 start_matrix(net, &net->layers[l].matrix[slot], uniform);
             else
                 start_norm(net, &net->layers[l].norm[slot]);
+    }
     start_norm(net, &net->ln_f);
 }

@@ -4,9 +4,10 @@
 
 #include "train/net/net.h"
 
-/* Lists the parameters in the order of SPEC.md 3.2 after wte and wpe, and fills in the tensors'
- * references to them. */
-enum smol_status smol_params_register(struct smol_net *net, struct smol_error *error);
+/* Lists the parameters, the tables first and then those of SPEC.md 3.2 in its order, and fills in
+ * the tensors' references to them. learn_scale: so does the logit scale, which comes last. */
+enum smol_status smol_params_register(struct smol_net *net, bool learn_scale,
+                                      struct smol_error *error);
 
 /* uniform: alphas start at 1 / sqrt(d) each. std: of the embeddings. */
 void smol_params_initialise(struct smol_net *net, bool uniform, double std);

@@ -31,7 +31,7 @@ void smol_sparse_pick(struct smol_net *net, const struct smol_net_matrix *m, con
 
 bool smol_sparse_is_direct(const struct smol_net_matrix *m)
 {
-    return m->sparse != SMOL_NO_PARAM && m->alpha == SMOL_NO_PARAM &&
+    return m->sparse != SMOL_NO_PARAM && m->alpha == SMOL_NO_PARAM && m->score == SMOL_NO_PARAM &&
            (size_t)smol_scheme_sparse(m->scheme) * FEW < m->cols;
 }
 

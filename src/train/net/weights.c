@@ -2,6 +2,7 @@
  * the parameters. The gradient of a frozen matrix is not kept: with alphas, it exists only until it
  * has been multiplied by the regenerated bases. */
 #include "train/net/weights.h"
+#include "train/net/mask.h"
 #include "train/net/projection.h"
 #include "train/net/sparse.h"
 
@@ -156,15 +157,30 @@ void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
         smol_projection_add(net, m);
 }
 
+/* The weights with each row times its gain. */
+static void fold_gains(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    const real *gain = smol_net_value(net, m->gain);
+
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < m->rows; r++)
+        for (size_t c = 0; c < m->cols; c++)
+            m->folded[r * m->cols + c] = gain[r] * m->weight[r * m->cols + c];
+}
+
 static void materialise_matrix(struct smol_net *net, const struct smol_net_matrix *m,
                                bool everything)
 {
     const bool factors = m->factor_a != SMOL_NO_PARAM || m->a.weight;
-    const bool changes = m->alpha != SMOL_NO_PARAM || factors || m->sparse != SMOL_NO_PARAM;
+    const bool changes = m->alpha != SMOL_NO_PARAM || m->score != SMOL_NO_PARAM || factors ||
+                         m->sparse != SMOL_NO_PARAM;
 
     if (m->full != SMOL_NO_PARAM || !(changes || everything))
         return;
-    smol_net_regenerate(net, m);
+    if (m->score != SMOL_NO_PARAM)
+        smol_mask_weights(net, m);
+    else
+        smol_net_regenerate(net, m);
     if (m->a.weight) {
         regenerate(net, &m->a);
         regenerate(net, &m->b);
@@ -173,6 +189,8 @@ static void materialise_matrix(struct smol_net *net, const struct smol_net_matri
         add_factors(net, m);
     if (m->sparse != SMOL_NO_PARAM)
         smol_sparse_add(net, m);
+    if (m->folded)
+        fold_gains(net, m);
 }
 
 static void materialise_vector(struct smol_net *net, const struct smol_net_frozen *v, real around)
@@ -281,6 +299,35 @@ static void factor_gradient(real *d_a, real *d_b, struct smol_net *net,
               m->cols, n, 1, 0);
 }
 
+/* The gradient of the folded weights gives that of the gains, and becomes that of the weights. */
+static void unfold(struct smol_net *net, const struct smol_net_matrix *m, real *d_weight)
+{
+    const real *gain = smol_net_value(net, m->gain);
+    real *d_gain = smol_net_grad(net, m->gain);
+
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < m->rows; r++) {
+        const real *weight = m->weight + r * m->cols;
+        real *d = d_weight + r * m->cols, sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+        for (size_t c = 0; c < m->cols; c++) {
+            sum += d[c] * weight[c];
+            d[c] *= gain[r];
+        }
+        d_gain[r] = sum;
+    }
+}
+
+/* Where the gradient of the whole matrix goes: to that of numbers that are its weights, or of
+ * scores, and else to where there is room. */
+static real *whole_gradient(struct smol_net *net, const struct smol_net_matrix *m)
+{
+    if (m->full != SMOL_NO_PARAM)
+        return smol_net_grad(net, m->full);
+    return m->score != SMOL_NO_PARAM ? smol_net_grad(net, m->score) : net->d_weight;
+}
+
 void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
                               const real *d_y)
 {
@@ -288,13 +335,18 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
 
     if (direct)
         smol_sparse_gradient(net, m, x, d_y);
-    if (full || m->alpha != SMOL_NO_PARAM || (m->sparse != SMOL_NO_PARAM && !direct)) {
-        real *d_weight = full ? smol_net_grad(net, m->full) : net->d_weight;
+    if (full || m->score != SMOL_NO_PARAM || m->alpha != SMOL_NO_PARAM ||
+        (m->sparse != SMOL_NO_PARAM && !direct)) {
+        real *d_weight = whole_gradient(net, m);
 
         smol_gemm(d_weight, m->cols, smol_transposed(d_y, m->rows), smol_as_is(x, m->cols), m->rows,
                   m->cols, net->n_tokens, 1, 0);
+        if (m->folded)
+            unfold(net, m, d_weight);
         if (m->sparse != SMOL_NO_PARAM)
             smol_sparse_pick(net, m, d_weight);
+        if (m->score != SMOL_NO_PARAM)
+            smol_mask_gradient(net, m, d_weight);
         if (!full && smol_scheme_projects(m->scheme)) {
             smol_projection_gradient(net, m, d_weight);
         } else if (m->alpha != SMOL_NO_PARAM) {

@@ -31,7 +31,34 @@ static const struct smol_train_options defaults = {
     .clip = 1,
     .val_fraction = 0.1,
     .n_threads = 1,
+    .qat_start = 1,
 };
+
+/* What FINDINGS' recipe sets for every method in architecture smol. */
+static void use_smol(struct smol_train_options *o)
+{
+    const bool is_mask = o->matrices == SMOL_MATRIX_MASK;
+
+    o->features = SMOL_ALL_FEATURES;
+    o->learn_logit_scale = true;
+    o->norms = SMOL_NORM_FROZEN;
+    o->context = 128;
+    o->batch = 8;
+    o->lr = is_mask ? 1e-2 : 2e-2;
+    o->alpha_lr = 3e-2;
+    o->min_lr_fraction = 0.01;
+    o->matrix_lr = is_mask ? 2e-2 : 0;
+    o->weight_decay = 0;
+}
+
+void smol_train_use(struct smol_train_options *o, enum smol_architecture architecture)
+{
+    o->architecture = architecture;
+    o->features = 0;
+    o->learn_logit_scale = false;
+    if (architecture == SMOL_ARCH_SMOL)
+        use_smol(o);
+}
 
 bool smol_train_defaults(struct smol_train_options *out, size_t struct_bytes, const char *name)
 {
@@ -47,6 +74,7 @@ bool smol_train_defaults(struct smol_train_options *out, size_t struct_bytes, co
         o.matrices = method->source;
         o.d = method->d;
         o.rank = method->rank;
+        o.gains = method->source == SMOL_MATRIX_MASK;
     } else {
         return false;
     }

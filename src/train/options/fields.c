@@ -10,6 +10,33 @@
 static const char *const orders[] = {
     [SMOL_ORDER_RANDOM] = "random", [SMOL_ORDER_SHUFFLED] = "shuffled"};
 
+static json_t *encode_features(uint16_t features)
+{
+    json_t *list = json_array();
+
+    for (unsigned bit = 1; bit <= SMOL_ALL_FEATURES; bit *= 2)
+        if ((features & bit) != 0)
+            json_array_append_new(list, json_string(smol_feature_name((enum smol_feature)bit)));
+    return list;
+}
+
+static bool decode_features(uint16_t *features, const json_t *list)
+{
+    size_t i;
+    json_t *item;
+
+    *features = 0;
+    json_array_foreach(list, i, item)
+    {
+        enum smol_feature feature;
+
+        if (!smol_feature_parse(&feature, json_string_value(item)))
+            return false;
+        *features |= (uint16_t)feature;
+    }
+    return json_is_array(list);
+}
+
 json_t *smol_field_encode(const void *base, const struct smol_field *f)
 {
     const void *place = (const char *)base + f->offset;
@@ -30,6 +57,9 @@ json_t *smol_field_encode(const void *base, const struct smol_field *f)
     case SMOL_FORM_EMBEDDING_TYPE:
     case SMOL_FORM_PARAM_TYPE: return json_string(smol_dtype_name(*(const enum smol_dtype *)place));
     case SMOL_FORM_ORDER: return json_string(orders[*(const enum smol_order *)place]);
+    case SMOL_FORM_ARCHITECTURE:
+        return json_string(smol_architecture_name(*(const enum smol_architecture *)place));
+    case SMOL_FORM_FEATURES: return encode_features(*(const uint16_t *)place);
     }
     return NULL;
 }
@@ -78,6 +108,8 @@ bool smol_field_decode(void *base, const struct smol_field *f, const json_t *val
     case SMOL_FORM_EMBEDDING_TYPE: return smol_dtype_parse(place, text, SMOL_OF_EMBEDDINGS);
     case SMOL_FORM_PARAM_TYPE: return smol_dtype_parse(place, text, SMOL_OF_PARAMETERS);
     case SMOL_FORM_ORDER: return decode_order(place, text);
+    case SMOL_FORM_ARCHITECTURE: return smol_architecture_parse(place, text);
+    case SMOL_FORM_FEATURES: return decode_features(place, value);
     }
     return false;
 }
@@ -92,9 +124,11 @@ const char *smol_field_wants(const struct smol_field *f)
         [SMOL_FORM_MATRICES] = "a source of matrices",
         [SMOL_FORM_NORMS] = "frozen, alpha or stored",
         [SMOL_FORM_DIST] = "sign or gauss",
-        [SMOL_FORM_EMBEDDING_TYPE] = "q8, q4, f16 or f32",
+        [SMOL_FORM_EMBEDDING_TYPE] = "q8, q4, ternary, f16 or f32",
         [SMOL_FORM_PARAM_TYPE] = "f16, f32 or q8",
         [SMOL_FORM_ORDER] = "random or shuffled",
+        [SMOL_FORM_ARCHITECTURE] = "gpt2 or smol",
+        [SMOL_FORM_FEATURES] = "a list of features",
     };
 
     return wants[f->form];

@@ -16,6 +16,8 @@ enum smol_form {
     SMOL_FORM_EMBEDDING_TYPE, /* enum smol_dtype */
     SMOL_FORM_PARAM_TYPE,     /* the same */
     SMOL_FORM_ORDER,
+    SMOL_FORM_ARCHITECTURE,
+    SMOL_FORM_FEATURES, /* uint16_t, a list of names */
 };
 
 struct smol_field {

@@ -40,7 +40,8 @@ static const char *wrong_model(const struct smol_train_options *o)
         wrong = "context must be 1..65536";
     else if (o->n_ff > SMOL_MAX_FF)
         wrong = "the feed-forward width must be 1..262144";
-    else if (o->matrices > SMOL_MATRIX_FOURIER_SHARED && o->matrices != SMOL_MATRIX_NOLA)
+    else if (o->matrices > SMOL_MATRIX_FOURIER_SHARED && o->matrices != SMOL_MATRIX_NOLA &&
+             o->matrices != SMOL_MATRIX_MASK)
         wrong = "the matrices have an unknown source";
     else if (o->full && (o->rank > 0 || o->matrices != SMOL_MATRIX_UNIT))
         wrong = "full has neither alphas nor factors";
@@ -71,7 +72,8 @@ static const char *wrong_hyperparameters(const struct smol_train_options *o)
         wrong = "warm-up must be at most 1000000000 steps";
     else if (o->alpha_start > 1000000000)
         wrong = "the step that starts the alphas must be at most 1000000000";
-    else if (!(o->lr >= 0 && o->lr < 1e3 && o->alpha_lr >= 0 && o->alpha_lr < 1e3))
+    else if (!(o->lr >= 0 && o->lr < 1e3 && o->alpha_lr >= 0 && o->alpha_lr < 1e3 &&
+               o->matrix_lr >= 0 && o->matrix_lr < 1e3))
         wrong = "learning rates must be 0..1000";
     else if (!(o->min_lr_fraction >= 0 && o->min_lr_fraction <= 1))
         wrong = "the final fraction of the learning rate must be 0..1";
@@ -106,7 +108,14 @@ enum smol_status smol_train_config(struct smol_config *out, const struct smol_tr
                             .logit_scale = (float)o->logit_scale,
                             .seed = o->seed,
                             .wte_type = o->embedding_type,
-                            .wpe_type = o->embedding_type};
+                            .architecture = o->architecture,
+                            .features = o->features};
+    if (!smol_config_has(&c, SMOL_FEATURE_DISTANCES))
+        c.wpe_type = o->embedding_type;
+    if (smol_config_has(&c, SMOL_FEATURE_OUTPUT_TABLE))
+        c.output_type = o->embedding_type;
+    if (smol_config_head_factors(&c) > 0)
+        c.head_type = o->param_type;
     const char *model = wrong_model(o), *wrong = model ? model : wrong_hyperparameters(o);
     enum smol_status status = wrong ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong)
                                     : smol_train_schemes(&c, o, error);

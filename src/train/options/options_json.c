@@ -55,14 +55,22 @@ static const struct smol_field fields[] = {
     LATER(FLAG, bias),
     LATER(FLAG, layer_gains),
     LATER(NUMBER, sparse),
+    LATER(ARCHITECTURE, architecture),
+    LATER(FEATURES, features),
+    LATER(EMBEDDING_TYPE, matrix_type),
+    LATER(FLAG, learn_logit_scale),
+    LATER(NUMBER, matrix_lr),
+    LATER(NUMBER, qat_start),
     FIELD(FLAG, keep_best),
 };
 
 #define N_FIELDS (sizeof fields / sizeof *fields)
 
 /* What files mean that do not name a later field. */
-static const struct smol_train_options older = {
-    .struct_bytes = sizeof(struct smol_train_options), .n_threads = 1, .param_type = SMOL_F16};
+static const struct smol_train_options older = {.struct_bytes = sizeof(struct smol_train_options),
+                                                .n_threads = 1,
+                                                .param_type = SMOL_F16,
+                                                .qat_start = 1};
 
 static bool is_left_out(const struct smol_train_options *o, const struct smol_field *f)
 {

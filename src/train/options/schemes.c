@@ -28,7 +28,8 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
                                         const struct smol_config *config, enum smol_slot slot)
 {
     const bool residual = slot == SMOL_ATTN_C_PROJ || slot == SMOL_MLP_C_PROJ;
-    const double gain = residual ? o->gain * o->residual_gain / sqrt(2.0 * o->n_layers) : o->gain;
+    const bool relu2 = smol_config_has(config, SMOL_FEATURE_RELU2);
+    double gain = residual ? o->gain * o->residual_gain / sqrt(2.0 * o->n_layers) : o->gain;
     uint32_t rows, cols;
     struct smol_scheme s = {.kind = SMOL_MATRIX,
                             .source = o->matrices,
@@ -36,9 +37,13 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
                             .d = 1,
                             .rank = (uint16_t)o->rank};
 
+    if (relu2 && slot == SMOL_MLP_C_PROJ)
+        gain *= 0.8;
     smol_config_shape(&rows, &cols, config, slot);
     s.sigma = (float)(gain / sqrt((double)cols));
-    if (o->matrices != SMOL_MATRIX_UNIT) {
+    if (o->matrices == SMOL_MATRIX_MASK)
+        s.dist = SMOL_SIGN;
+    else if (o->matrices != SMOL_MATRIX_UNIT) {
         s.d = (uint8_t)(smol_source_projects(o->matrices) ? 1 : o->d);
         s.dimensions = smol_source_projects(o->matrices) ? o->d : 0;
         s.alpha_type = o->param_type;

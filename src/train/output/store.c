@@ -4,6 +4,7 @@
 #include "base/number.h"
 #include "kernel/kernel.h"
 #include "train/alloc.h"
+#include "train/net/mask.h"
 #include "train/net/weights.h"
 #include "train/trainer.h"
 
@@ -110,23 +111,75 @@ static enum smol_status pack_table(struct smol_trainer *t, uint32_t param,
     return status;
 }
 
-/* The parameters after wte and wpe are listed in the order of LRND. */
+/* A mask's scores, of which a bit each is left. */
+static void pack_mask(uint8_t *dest, const real *scores, const struct smol_param *p)
+{
+    for (size_t r = 0; r < p->rows; r++, dest += smol_mask_row_bytes((uint32_t)p->cols))
+        for (size_t c = 0; c < p->cols; c++)
+            dest[c / 8] |= (uint8_t)((scores[r * p->cols + c] > 0) << c % 8);
+}
+
+static uint64_t packed_bytes(const struct smol_param *p)
+{
+    if (p->place == SMOL_IN_MASK)
+        return p->rows * smol_mask_row_bytes((uint32_t)p->cols);
+    return p->place == SMOL_IN_CONFIG ? 0 : smol_params_array_bytes(p->type, smol_param_size(p));
+}
+
+/* The logit scale, a float of CONF, whose rules smol_file_write checks. */
+static void pack_config(struct smol_trainer *t, real *value)
+{
+    t->net->config.logit_scale = (float)*value;
+    *value = (real)t->net->config.logit_scale;
+}
+
+/* The parameters after the tables are listed in the order of LRND. */
 static enum smol_status pack_params(struct smol_trainer *t, struct smol_error *error)
 {
     uint64_t at = 0;
 
-    for (uint32_t i = 2; i < t->net->n_params; i++) {
+    for (uint32_t i = t->net->n_tables; i < t->net->n_params; i++) {
         const struct smol_param *p = t->net->params + i;
-        const uint64_t size = smol_params_array_bytes(p->type, smol_param_size(p));
-        enum smol_status status = SMOL_E_SIZE;
+        const uint64_t size = packed_bytes(p);
+        enum smol_status status = SMOL_OK;
 
-        if (size <= t->params_bytes - at)
+        if (size > t->params_bytes - at)
+            status = SMOL_E_SIZE;
+        else if (p->place == SMOL_IN_MASK)
+            pack_mask(t->params + at, smol_net_value(t->net, i), p);
+        else if (p->place == SMOL_IN_CONFIG)
+            pack_config(t, smol_net_value(t->net, i));
+        else
             status = pack(t->params + at, smol_net_value(t->net, i), p, error);
         if (status != SMOL_OK)
             return status;
         at += size;
     }
     return SMOL_OK;
+}
+
+/* Before anything is packed, since it changes gains. */
+static void store_masks(struct smol_net *net)
+{
+    for (uint32_t l = 0; l < net->config.n_layers; l++)
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+            if (smol_slot_is_matrix(slot) && net->layers[l].matrix[slot].score != SMOL_NO_PARAM)
+                smol_mask_store(net, &net->layers[l].matrix[slot]);
+    net->stored = true;
+}
+
+static enum smol_status pack_tables(struct smol_trainer *t,
+                                    const struct smol_embedding_layout *layout,
+                                    struct smol_error *error)
+{
+    const struct smol_net *net = t->net;
+    enum smol_status status = pack_table(t, net->wte, &layout->wte, error);
+
+    if (status == SMOL_OK && net->wpe != SMOL_NO_PARAM)
+        status = pack_table(t, net->wpe, &layout->wpe, error);
+    if (status == SMOL_OK && net->output != net->wte)
+        status = pack_table(t, net->output, &layout->output, error);
+    return status;
 }
 
 static enum smol_status pack_all(struct smol_trainer *t, struct smol_error *error)
@@ -141,9 +194,8 @@ static enum smol_status pack_all(struct smol_trainer *t, struct smol_error *erro
     t->params = smol_train_alloc((size_t)t->params_bytes, 1);
     if (!t->embeddings || !t->params)
         return smol_fail_memory(error);
-    status = pack_table(t, t->net->wte, &layout.wte, error);
-    if (status == SMOL_OK)
-        status = pack_table(t, t->net->wpe, &layout.wpe, error);
+    store_masks(t->net);
+    status = pack_tables(t, &layout, error);
     if (status == SMOL_OK)
         status = pack_params(t, error);
     return status;

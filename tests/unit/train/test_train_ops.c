@@ -138,7 +138,8 @@ static void attend(double *out, const real *qkv, size_t first, size_t q, size_t 
 static void check_attention(size_t T)
 {
     enum { B = 2, H = 3, D = 5, C = H * D };
-    const struct smol_attention shape = {B, H, T, C, 1};
+    const struct smol_attention shape = {
+        .batch = B, .heads = H, .context = T, .width = C, .n_threads = 1};
     real *qkv = calloc(B * T * 3 * C, sizeof *qkv), *out = calloc(B * T * C, sizeof *out);
     real *weights = calloc(B * H * T * T, sizeof *weights);
 
@@ -146,7 +147,7 @@ static void check_attention(size_t T)
     for (unsigned i = 0; i < B * T * 3 * C; i++)
         qkv[i] = (real)(2 * noise(i));
     openblas_set_num_threads(1);
-    smol_attention(out, weights, qkv, &shape);
+    smol_attention_forward(out, weights, qkv, &shape);
     for (size_t i = 0; i < B * T * H; i++) {
         const size_t h = i % H, q = i / H % T, b = i / H / T;
         double expected[D];

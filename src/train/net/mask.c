@@ -1,0 +1,109 @@
+/* See mask.h. With u the score and m the mean magnitude of the matrix's scores, a bit is there if
+ * 0.75 u / m rounds to 1, and weights that are there are sigma x sign x 1.3 m if gains can hold the
+ * scale, else sigma x sign. The gradient takes the bit for 0.75 u / m itself, and m for a constant
+ * (straight through: Bengio et al. 2013; Ramanujan et al. 2020). */
+#include "train/net/mask.h"
+
+#include <smol/params.h>
+
+#define SHARPNESS 0.75
+#define SCALE 1.3
+/* Of a normal score: what checks of gradients take for the mean, which must not move. */
+#define SMOOTH_MEAN 0.8
+
+void smol_net_mask_signs(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    const struct smol_frozen signs = {.key = &net->key,
+                                      .tensor = m->tensor,
+                                      .purpose = SMOL_PURPOSE_MASK,
+                                      .rows = (uint32_t)m->rows,
+                                      .cols = (uint32_t)m->cols};
+    const size_t row_bytes = smol_mask_row_bytes(signs.cols);
+    uint8_t *block = net->scratch;
+
+    for (size_t r = 0; r < m->rows; r++) {
+        const uint8_t *row = block + r % SMOL_ROW_BLOCK * row_bytes;
+
+        if (r % SMOL_ROW_BLOCK == 0)
+            smol_mask_signs(block, &signs, (uint32_t)(r / SMOL_ROW_BLOCK), smol_stream_bytes);
+        for (size_t c = 0; c < m->cols; c++)
+            m->signs[r * m->cols + c] = (row[c / 8] >> c % 8 & 1) != 0 ? -1 : 1;
+    }
+}
+
+/* The sum of a row's magnitudes. */
+static double row_sum(const real *u, size_t n)
+{
+    real sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+    for (size_t c = 0; c < n; c++)
+        sum += u[c] < 0 ? -u[c] : u[c];
+    return (double)sum;
+}
+
+static double mean_of(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    const real *u = smol_net_value(net, m->score);
+    double sum = 0;
+
+    if (net->smooth)
+        return SMOOTH_MEAN;
+    for (size_t r = 0; r < m->rows; r++)
+        sum += row_sum(u + r * m->cols, m->cols);
+    return sum / ((double)m->rows * (double)m->cols);
+}
+
+/* What a matrix's scores mean: a weight is there from `least` on, and then `weight` or its
+ * opposite; the surrogate's derivative is slope or its opposite. */
+struct meaning {
+    real least, weight, slope;
+};
+
+static struct meaning meaning_of(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    const double sigma = (double)m->scheme->sigma, mean = net->stored ? 1 : mean_of(net, m),
+                 scale = net->stored || m->gain == SMOL_NO_PARAM ? 1 : SCALE * mean;
+
+    return (struct meaning){.least = (real)(0.5 * mean / SHARPNESS),
+                            .weight = (real)(sigma * scale),
+                            .slope = (real)(mean > 0 ? sigma * scale * SHARPNESS / mean : 0)};
+}
+
+void smol_mask_weights(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    const struct meaning is = meaning_of(net, m);
+    const real *u = smol_net_value(net, m->score);
+    const size_t n = m->rows * m->cols;
+
+    if (net->smooth)
+#pragma omp parallel for simd schedule(static)
+        for (size_t i = 0; i < n; i++)
+            m->weight[i] = is.slope * u[i] * (real)m->signs[i];
+    else
+#pragma omp parallel for simd schedule(static)
+        for (size_t i = 0; i < n; i++)
+            m->weight[i] = u[i] >= is.least ? is.weight * (real)m->signs[i] : 0;
+}
+
+void smol_mask_gradient(const struct smol_net *net, const struct smol_net_matrix *m, real *d)
+{
+    const real slope = meaning_of(net, m).slope;
+    const size_t n = m->rows * m->cols;
+
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++)
+        d[i] *= slope * (real)m->signs[i];
+}
+
+void smol_mask_store(struct smol_net *net, const struct smol_net_matrix *m)
+{
+    const struct meaning is = meaning_of(net, m);
+    const real scale = is.weight / (real)m->scheme->sigma;
+    real *u = smol_net_value(net, m->score);
+
+    for (size_t i = 0; i < m->rows * m->cols; i++)
+        u[i] = u[i] >= is.least;
+    for (size_t r = 0; m->gain != SMOL_NO_PARAM && r < m->rows; r++)
+        smol_net_value(net, m->gain)[r] *= scale;
+}
