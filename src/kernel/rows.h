@@ -8,12 +8,12 @@
 #include <smol/params.h>
 
 struct row {
-    const uint8_t *data, *multipliers;
+    const uint8_t *data, *multipliers, *signs;
 };
 
 /* Bytes from a row to the next one. */
 struct row_strides {
-    size_t data, multipliers; /* 0 if there are none */
+    size_t data, multipliers, signs; /* 0 if there are none */
 };
 
 static inline struct row_strides row_strides(const struct smol_rows *rows, enum smol_dtype type)
@@ -21,13 +21,21 @@ static inline struct row_strides row_strides(const struct smol_rows *rows, enum 
     const uint32_t cols = (uint32_t)rows->cols;
 
     return (struct row_strides){smol_row_bytes((uint8_t)type, cols),
-                                type == SMOL_Q4 ? smol_row_multipliers(cols) : 0};
+                                type == SMOL_Q4 ? smol_row_multipliers(cols) : 0, 0};
+}
+
+static inline struct row_strides mask_strides(const struct smol_rows *rows)
+{
+    const size_t row_bytes = smol_mask_row_bytes((uint32_t)rows->cols);
+
+    return (struct row_strides){row_bytes, 0, row_bytes};
 }
 
 static inline struct row row_at(const struct smol_rows *rows, struct row_strides strides, size_t r)
 {
     return (struct row){rows->data + r * strides.data,
-                        strides.multipliers ? rows->multipliers + r * strides.multipliers : NULL};
+                        strides.multipliers ? rows->multipliers + r * strides.multipliers : NULL,
+                        strides.signs ? rows->signs + r * strides.signs : NULL};
 }
 
 /* Makes a vector ready for all rows. */

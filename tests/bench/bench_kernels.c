@@ -5,12 +5,16 @@
 #include "cpu/cpu.h"
 #include "kernel/kernel.h"
 
+#include <smol/params.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define POSITIONS 64u
+#define STORED_BYTES 200000000u
+#define SLICE_BYTES 2500000u
 
 static double seconds_each = 0.3;
 
@@ -38,7 +42,8 @@ static void *memory(size_t size)
  * too. */
 struct task {
     const struct smol_kernels *k;
-    struct smol_frozen frozen;
+    struct smol_frozen frozen, mask;
+    uint8_t *signs;        /* of some row blocks of the mask */
     const uint8_t *stored; /* (n_stored) rows of the matrix, as often as it takes to leave the
                               caches */
     size_t n_stored;
@@ -48,6 +53,7 @@ struct task {
     void *scratch;
     size_t n_x;
     float sink;
+    unsigned slice;
 };
 
 typedef uint64_t body(struct task *task); /* returns the weights multiplied */
@@ -87,31 +93,67 @@ static uint64_t run_frozen_fast(struct task *t)
     return (uint64_t)t->frozen.rows * t->frozen.cols * t->n_x;
 }
 
-static uint64_t run_q8(struct task *t)
+/* The next part of what is stored: a short time each, so that the best is one without disturbance,
+ * and all of it more than caches hold. */
+static const uint8_t *next_slice(struct task *t)
 {
-    const size_t cols = t->frozen.cols;
-
-    for (size_t r = 0; r < t->n_stored; r += SMOL_ROW_BLOCK) {
-        const struct smol_rows rows = {
-            .data = t->stored + r * cols, .n_rows = SMOL_ROW_BLOCK, .cols = cols};
-        t->k->rows_q8(t->sums, &rows, t->X, cols, 1, t->scratch);
-    }
-    return (uint64_t)t->n_stored * cols;
+    t->slice = (t->slice + 1) % (STORED_BYTES / 2 / SLICE_BYTES);
+    return t->stored + (size_t)t->slice * SLICE_BYTES;
 }
 
-/* The multipliers, a byte for 16 of data, are read from a place of their own. */
+#define CALL_ROWS (SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK)
+
+/* Stored rows of a type, as many a call as of frozen ones. Multipliers and signs are what lies
+ * somewhere; those of 4 bits, a byte for 16 of data, are read from memory too. */
+static uint64_t run_rows(struct task *t, smol_rows_product *product, size_t row_bytes)
+{
+    const size_t cols = t->frozen.cols,
+                 n_blocks = (SLICE_BYTES / row_bytes / CALL_ROWS - 1) / t->n_x + 1;
+    const uint8_t *slice = next_slice(t);
+
+    for (size_t b = 0; b < n_blocks; b++) {
+        const size_t at = b * CALL_ROWS * row_bytes;
+        const struct smol_rows rows = {.data = slice + at,
+                                       .multipliers = slice + STORED_BYTES / 2 + at / 16,
+                                       .signs = t->signs,
+                                       .n_rows = CALL_ROWS,
+                                       .cols = cols};
+        if (product == t->k->rows_mask)
+            for (uint32_t i = 0; i < SMOL_BLOCK_BATCH; i++)
+                smol_mask_signs(t->signs + i * smol_mask_signs_bytes((uint32_t)cols), &t->mask, i,
+                                t->k->stream_bytes);
+        product(t->sums, &rows, t->X, cols, t->n_x, t->scratch);
+    }
+    return (uint64_t)n_blocks * CALL_ROWS * cols * t->n_x;
+}
+
+static uint64_t run_q8(struct task *t) { return run_rows(t, t->k->rows_q8, t->frozen.cols); }
+
 static uint64_t run_q4(struct task *t)
 {
-    const size_t cols = t->frozen.cols;
+    return run_rows(t, t->k->rows_q4, smol_row_bytes(SMOL_Q4, t->frozen.cols));
+}
 
-    for (size_t r = 0; r < t->n_stored; r += SMOL_ROW_BLOCK) {
-        const struct smol_rows rows = {.data = t->stored + r * cols / 2,
-                                       .multipliers = t->stored + (t->n_stored + r / 16) * cols / 2,
-                                       .n_rows = SMOL_ROW_BLOCK,
-                                       .cols = cols};
-        t->k->rows_q4(t->sums, &rows, t->X, cols, 1, t->scratch);
-    }
-    return (uint64_t)t->n_stored * cols;
+static uint64_t run_ternary(struct task *t)
+{
+    return run_rows(t, t->k->rows_ternary, smol_row_bytes(SMOL_TERNARY, t->frozen.cols));
+}
+
+static uint64_t run_mask(struct task *t)
+{
+    return run_rows(t, t->k->rows_mask, smol_mask_row_bytes(t->frozen.cols));
+}
+
+/* Bytes that are only read. */
+static uint64_t run_read(struct task *t)
+{
+    const uint64_t *words = (const uint64_t *)(const void *)next_slice(t);
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < SLICE_BYTES / sizeof *words; i++)
+        sum += words[i];
+    t->sink += (float)sum;
+    return SLICE_BYTES;
 }
 
 static uint64_t run_i16(struct task *t)
@@ -145,6 +187,30 @@ static uint64_t run_generator(struct task *t)
     return 20000u * SMOL_STEP_BYTES;
 }
 
+/* Beside frozen weights of few bases, and beside what memory allows: its speed at that moment, over
+ * the bytes of a weight. */
+static void bench_rows(struct task *t, double frozen)
+{
+    static const struct {
+        const char *name;
+        double bytes; /* of a weight */
+        body *run;
+    } types[] = {{"mask", 1.0 / 8, run_mask},
+                 {"ternary", 1.0 / 5, run_ternary},
+                 {"q4", 1.0 / 2 + 1.0 / 32, run_q4},
+                 {"q8", 1, run_q8}};
+
+    for (unsigned i = 0; i < sizeof types / sizeof *types; i++) {
+        t->n_x = 1;
+        const double memory_gbs = rate(t, run_read), one = rate(t, types[i].run);
+        t->n_x = POSITIONS;
+        printf("%-8s %5u x %-5u %-7s  one vector %7.2f (%.2f of frozen, %.2f of memory's %.1f GB/s)"
+               "   %u vectors %7.2f\n",
+               t->k->name, t->frozen.rows, t->frozen.cols, types[i].name, one, one / frozen,
+               one * types[i].bytes / memory_gbs, memory_gbs, POSITIONS, rate(t, types[i].run));
+    }
+}
+
 static void bench_shape(struct task *t, uint32_t rows, uint32_t cols)
 {
     static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
@@ -155,17 +221,25 @@ static void bench_shape(struct task *t, uint32_t rows, uint32_t cols)
         {SMOL_SIGN, 1}, {SMOL_SIGN, 5}, {SMOL_SIGN, 8}, {SMOL_SIGN, 16}, {SMOL_GAUSS, 1}};
     static const double alpha[16] = {1,   0.5, -0.25, 0.75, -0.6, 0.4,  0.3, 0.2,
                                      0.1, 0.9, 0.8,   0.7,  0.6,  -0.5, 0.4, 0.3};
+    double frozen = 0;
 
     t->frozen.rows = rows;
     t->frozen.cols = cols;
     t->frozen.table = table;
-    t->n_stored = (size_t)200000000 / cols / SMOL_ROW_BLOCK * SMOL_ROW_BLOCK;
+    t->mask = (struct smol_frozen){.key = t->frozen.key,
+                                   .tensor = 1,
+                                   .purpose = SMOL_PURPOSE_MASK,
+                                   .rows = rows,
+                                   .cols = cols};
+    t->n_stored = (size_t)STORED_BYTES / cols / SMOL_ROW_BLOCK * SMOL_ROW_BLOCK;
     for (unsigned i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         t->frozen.n_planes = smol_frozen_planes(schemes[i].dist, schemes[i].d);
         smol_frozen_table(table, schemes[i].dist, alpha, schemes[i].d);
         t->n_x = 1;
+        const double one = rate(t, run_frozen);
+        frozen = schemes[i].d <= 5 && one > frozen ? one : frozen;
         printf("%-8s %5u x %-5u %-5s d %-2u  one vector %7.2f", t->k->name, rows, cols,
-               schemes[i].dist ? "gauss" : "sign", schemes[i].d, rate(t, run_frozen));
+               schemes[i].dist ? "gauss" : "sign", schemes[i].d, one);
         t->n_x = POSITIONS;
         printf("   %u vectors %7.2f", POSITIONS, rate(t, run_frozen));
         t->n_x = 1;
@@ -173,10 +247,10 @@ static void bench_shape(struct task *t, uint32_t rows, uint32_t cols)
         t->n_x = POSITIONS;
         printf("   %u vectors %7.2f\n", POSITIONS, rate(t, run_frozen_fast));
     }
-    printf(
-        "%-8s %5u x %-5u stored, one vector:  int4 %7.2f   int8 %7.2f   int16 %7.2f   f32 %7.2f\n",
-        t->k->name, rows, cols, rate(t, run_q4), rate(t, run_q8), rate(t, run_i16),
-        rate(t, run_f32));
+    t->n_x = 1;
+    printf("%-8s %5u x %-5u stored, one vector:  int16 %7.2f   f32 %7.2f\n", t->k->name, rows, cols,
+           rate(t, run_i16), rate(t, run_f32));
+    bench_rows(t, frozen);
 }
 
 #if defined(__x86_64__)
@@ -228,7 +302,8 @@ int main(int argc, char **argv)
     if (argc > 1)
         seconds_each = strtod(argv[1], NULL);
     smol_frozen_key_init(&key, 1);
-    t.stored = memory(200000000);
+    t.stored = memory(STORED_BYTES);
+    t.signs = memory(SMOL_BLOCK_BATCH * smol_mask_signs_bytes(3072));
     t.X = memory(POSITIONS * 3072 * sizeof *t.X);
     t.x = memory(3072 * sizeof *t.x);
     for (size_t i = 0; i < POSITIONS * 3072; i++)

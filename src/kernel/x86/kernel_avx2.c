@@ -8,7 +8,7 @@
 #define KERNELS(product, rows)                                                                     \
     .frozen = product, .frozen_fast = smol_frozen_fast_avx2, .rows_i16 = smol_rows_i16_avx2,       \
     .fast_bases = 6, .rows_q8 = rows, .rows_q4 = smol_rows_q4_avx2,                                \
-    .rows_ternary = smol_rows_ternary_plain, .rows_mask = smol_rows_mask_plain,                    \
+    .rows_ternary = smol_rows_ternary_avx2, .rows_mask = smol_rows_mask_avx2,                      \
     .stream_bytes = smol_stream_bytes_avx2, .hadamard = smol_hadamard_avx2,                        \
     .scale_by_bytes = smol_scale_by_bytes_avx2, SMOL_FLOAT_KERNELS
 

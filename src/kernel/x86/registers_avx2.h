@@ -10,6 +10,7 @@
 smol_frozen_product smol_frozen_avx2, smol_frozen_fast_avx2;
 smol_frozen_product smol_frozen_avxvnni, smol_frozen_avx512bw;
 smol_rows_product smol_rows_q8_avx2, smol_rows_q4_avx2, smol_rows_q8_avxvnni;
+smol_rows_product smol_rows_mask_avx2, smol_rows_ternary_avx2;
 void smol_stream_bytes_avx2(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
                             uint32_t block);
 void smol_hadamard_avx2(float *x, size_t n);

@@ -1,0 +1,202 @@
+/* Stored rows of every kind times vectors, with every table of kernels: exact sums, against a loop
+ * over weights that this test encodes by SPEC.md 3.2 and 3.3. Rows, signs and vectors end where
+ * their page does, and the next one may not be read. */
+#define _DEFAULT_SOURCE
+#include "isa.h"
+
+#include "../unit/make_model.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MOST_COLS 262144u
+#define MOST_ROWS 13u
+#define MOST_X 6u
+
+enum kind { MASK, TERNARY, Q4, Q8, N_KINDS };
+static const char *const names[N_KINDS] = {"mask", "ternary", "q4", "q8"};
+
+/* Memory whose last byte is the last of a page. */
+struct paged {
+    uint8_t *map, *data;
+    size_t size;
+};
+
+static void *paged_take(struct paged *p, size_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = (size + page - 1) / page * page;
+
+    p->size = pages + page;
+    p->map = mmap(NULL, p->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert(p->map != MAP_FAILED);
+    cr_assert_eq(mprotect(p->map + pages, page, PROT_NONE), 0);
+    p->data = p->map + pages - size;
+    return p->data;
+}
+
+static void paged_give(const struct paged *p) { munmap(p->map, p->size); }
+
+struct sample {
+    enum kind kind;
+    struct smol_rows rows;
+    struct paged data, multipliers, signs, vectors;
+    int32_t *w; /* (n_rows, cols) */
+    int16_t *X; /* (n_x, cols) */
+    size_t n_x;
+};
+
+static size_t bytes_of(enum kind kind, size_t cols)
+{
+    return kind == MASK      ? (cols + 7) / 8
+           : kind == TERNARY ? (cols + 4) / 5
+           : kind == Q4      ? (cols + 63) / 64 * 32
+                             : cols;
+}
+
+/* Weights of row r as the row's bytes. Bits of signs where the mask has none are anything. */
+static void encode(struct sample *s, size_t r, uint64_t *random)
+{
+    const size_t cols = s->rows.cols, n = bytes_of(s->kind, cols), groups = (cols + 63) / 64 * 2;
+    uint8_t *data = s->data.data + r * n, *signs = s->signs.data + r * n;
+    uint8_t *multipliers = s->multipliers.data + r * groups;
+    int32_t *w = s->w + r * cols;
+
+    for (size_t g = 0; s->kind == Q4 && g < groups; g++)
+        multipliers[g] = g * 32 < cols ? (uint8_t)(255 - test_random(random) % 3 * 100) : 0;
+    for (size_t i = 0; s->kind == MASK && i < n; i++)
+        signs[i] = (uint8_t)test_random(random);
+    for (size_t c = 0; c < cols; c++) {
+        if (s->kind == MASK) {
+            data[c / 8] |= (uint8_t)((w[c] != 0) << c % 8);
+            if (w[c])
+                signs[c / 8] =
+                    (uint8_t)((signs[c / 8] & ~(1u << c % 8)) | (unsigned)(w[c] < 0) << c % 8);
+        } else if (s->kind == Q4) {
+            data[c / 64 * 32 + c % 32] |= (uint8_t)((w[c] & 15) << (c % 64 < 32 ? 0 : 4));
+            w[c] *= multipliers[c / 32];
+        } else if (s->kind == Q8) {
+            data[c] = (uint8_t)w[c];
+        }
+    }
+    for (size_t i = 0; s->kind == TERNARY && i < n; i++) {
+        unsigned v = 0;
+        for (size_t k = 0; k < 5; k++)
+            v = 3 * v + (unsigned)((k * n + i < cols ? w[k * n + i] : 0) + 1);
+        data[i] = (uint8_t)((256 * v + 242) / 243);
+    }
+}
+
+/* A weight at random, or the least there is. */
+static int32_t weight(enum kind kind, bool is_extreme, uint64_t *random)
+{
+    const uint64_t v = test_random(random);
+
+    if (is_extreme)
+        return kind == Q4 ? -8 : kind == Q8 ? -128 : -1;
+    return kind == Q4   ? (int32_t)(v % 16) - 8
+           : kind == Q8 ? (int32_t)(v % 256) - 128
+                        : (int32_t)(v % 3) - 1;
+}
+
+/* Extreme ones: row 0 has the largest weights, vector 0 is theirs with the signs, vector 1
+ * against. */
+static void sample_make(struct sample *s, enum kind kind, size_t n_rows, size_t cols, size_t n_x,
+                        bool is_extreme, uint64_t *random)
+{
+    const size_t n = bytes_of(kind, cols);
+
+    s->kind = kind;
+    s->n_x = n_x;
+    s->w = calloc(n_rows * cols, sizeof *s->w);
+    s->rows = (struct smol_rows){.n_rows = n_rows, .cols = cols};
+    s->rows.data = paged_take(&s->data, n_rows * n);
+    s->rows.multipliers = paged_take(&s->multipliers, n_rows * ((cols + 63) / 64 * 2));
+    s->rows.signs = paged_take(&s->signs, n_rows * n);
+    s->X = paged_take(&s->vectors, n_x * cols * sizeof *s->X);
+    for (size_t i = 0; i < n_rows * cols; i++)
+        s->w[i] = weight(kind, is_extreme && i < cols, random);
+    for (size_t i = 0; i < n_x * cols; i++)
+        s->X[i] = !is_extreme ? (int16_t)((int)(test_random(random) % 65025) - 32512)
+                  : i < cols  ? -32512
+                              : 32512;
+    for (size_t r = 0; r < n_rows; r++)
+        encode(s, r, random);
+}
+
+static void sample_free(struct sample *s)
+{
+    paged_give(&s->data);
+    paged_give(&s->multipliers);
+    paged_give(&s->signs);
+    paged_give(&s->vectors);
+    free(s->w);
+}
+
+static void check(const struct smol_kernels *k, enum kind kind, size_t n_rows, size_t cols,
+                  size_t n_x, bool is_extreme, uint64_t *random)
+{
+    smol_rows_product *const products[N_KINDS] = {k->rows_mask, k->rows_ternary, k->rows_q4,
+                                                  k->rows_q8};
+    const size_t n = n_rows * n_x, scratch_bytes = smol_kernel_scratch(cols, n_x);
+    static int64_t sums[MOST_ROWS * MOST_X + 1];
+    struct sample s = {0};
+    struct paged paged;
+    uint8_t *scratch = paged_take(&paged, scratch_bytes);
+
+    cr_assert_eq((uintptr_t)scratch % 64, 0);
+    sample_make(&s, kind, n_rows, cols, n_x, is_extreme, random);
+    memset(sums, 0x5a, sizeof sums);
+    products[kind](sums, &s.rows, s.X, cols, n_x, scratch);
+    for (size_t i = 0; i < n; i++) {
+        int64_t expected = 0;
+        for (size_t c = 0; c < cols; c++)
+            expected += (int64_t)s.w[i % n_rows * cols + c] * s.X[i / n_rows * cols + c];
+        cr_assert_eq(sums[i], expected, "%s: %s, row %zu of %zu, %zu columns, vector %zu of %zu",
+                     k->name, names[kind], i % n_rows, n_rows, cols, i / n_rows, n_x);
+    }
+    cr_assert_eq(sums[n], 0x5a5a5a5a5a5a5a5a);
+    sample_free(&s);
+    paged_give(&paged);
+}
+
+static void check_kernels(const struct smol_kernels *k)
+{
+    /* Around what registers hold: 5 x 32 and 5 x 64 ternary columns and their multiples too. */
+    static const size_t more[] = {5,   11,  155, 156, 159, 160, 161, 165,  315,  316,  319,  320,
+                                  321, 325, 640, 641, 645, 960, 965, 2000, 2047, 2048, 2049, 4200};
+    static const size_t rows[] = {1, 2, 3, 4, 5, 8, 13};
+    uint64_t random = 3;
+
+    for (size_t i = 0; i < ISA_N_SIZES + sizeof more / sizeof *more; i++)
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+            for (int kind = 0; kind < N_KINDS; kind++)
+                check(k, (enum kind)kind, rows[r],
+                      i < ISA_N_SIZES ? isa_sizes[i] : more[i - ISA_N_SIZES], 1 + (i + r) % MOST_X,
+                      false, &random);
+}
+
+static void check_rows(enum isa_table table) { check_kernels(isa_kernels(table, NULL)); }
+
+ISA_CASES(stored_rows, check_rows)
+ISA_CASE(stored_rows, avxvnni_evex, ISA_AVXVNNI_EVEX, check_rows)
+Test(stored_rows, scalar) { check_kernels(&smol_kernels_scalar); }
+
+/* The largest sums there are: 262,144 columns of the largest products. */
+static void check_extremes_of(const struct smol_kernels *k)
+{
+    static const size_t sizes[] = {1, 64, 2049, 65536, MOST_COLS};
+    uint64_t random = 5;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int kind = 0; kind < N_KINDS; kind++)
+            for (size_t n_x = 1; n_x <= 3; n_x++)
+                check(k, (enum kind)kind, 2, sizes[i], n_x, true, &random);
+}
+
+static void check_extremes(enum isa_table table) { check_extremes_of(isa_kernels(table, NULL)); }
+
+ISA_CASES(largest_stored_rows, check_extremes)
+ISA_CASE(largest_stored_rows, avxvnni_evex, ISA_AVXVNNI_EVEX, check_extremes)
+Test(largest_stored_rows, scalar) { check_extremes_of(&smol_kernels_scalar); }
