@@ -8,10 +8,9 @@
 
 SMOL_BEGIN_DECLS
 
-/* A configuration with one scheme for every matrix slot and one for every norm, byte tokens,
- * default sigmas times gain (those of the two c_proj a further 1 / sqrt(2 L)), epsilon 1e-5, logit
- * scale 1. matrix and norm give everything but sigma, which is 1 for norms with alphas. Shape and
- * seed are those of *config. */
+/* A configuration with one scheme for every matrix slot and one for every norm, default sigmas
+ * (SPEC.md 12) times gain, epsilon 1e-5, logit scale 1. matrix and norm give everything but sigma,
+ * which is 1 for norms with alphas. Shape, seed, features and the rest are those of *config. */
 void smol_config_fill(struct smol_config *config, const struct smol_scheme *matrix,
                       const struct smol_scheme *norm, double gain);
 
@@ -19,12 +18,14 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
  * one. */
 uint32_t smol_sparse_parameters(double part, uint32_t cols);
 
-/* Rows of the initial wte (V, C) or wpe (T, C); values: (n_rows, C). */
+/* Rows of the initial wte (V, C), wpe (T, C) or output table (V, C); values: (n_rows, C). */
 #define SMOL_INITIAL_STD 0.02
 void smol_initial_wte(float *values, const struct smol_config *config, double std,
                       uint32_t row_begin, uint32_t n_rows);
 void smol_initial_wpe(float *values, const struct smol_config *config, double std,
                       uint32_t row_begin, uint32_t n_rows);
+void smol_initial_output(float *values, const struct smol_config *config, double std,
+                         uint32_t row_begin, uint32_t n_rows);
 
 /* The initial factor A (r, K) of a matrix slot of rank r. */
 void smol_initial_factor(float *values, const struct smol_config *config, uint32_t layer,

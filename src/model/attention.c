@@ -132,7 +132,7 @@ static void quantise_attention(void *arg, uint32_t worker, uint32_t n_workers)
         smol_pass_quantise(g->s, worker, p, g->s->h + p * C, C);
 }
 
-void smol_attention(struct pass *pass)
+void smol_pass_attention(struct pass *pass)
 {
     smol_pass_run(pass->s, store_kv, pass, pass->n);
     smol_pass_run(pass->s, attend, pass, (uint64_t)pass->n * pass->s->config->n_heads);

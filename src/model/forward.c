@@ -165,7 +165,7 @@ static void layer_forward(struct pass *pass, struct layer *layer)
     const float *in = sublayer_input(pass, norm_of(layer, SMOL_LN_1), &layer->shifts[0]);
 
     smol_multiply(pass, s->wide, matrix_of(layer, SMOL_ATTN_C_ATTN), in);
-    smol_attention(pass);
+    smol_pass_attention(pass);
     smol_multiply(pass, s->wide, matrix_of(layer, SMOL_ATTN_C_PROJ), s->h);
     smol_pass_run(s, add, &of_wide, n);
     in = sublayer_input(pass, norm_of(layer, SMOL_LN_2), &layer->shifts[1]);

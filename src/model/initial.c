@@ -32,7 +32,7 @@ void smol_config_fill(struct smol_config *config, const struct smol_scheme *matr
         config->schemes[slot] = is_norm ? *norm : *matrix;
         if (!is_norm && matrix->source != SMOL_MATRIX_STORED)
             config->schemes[slot].sigma = (float)(gain * default_sigma(config, slot));
-        else if (norm->source == SMOL_NORM_OWN)
+        else if (is_norm && norm->source == SMOL_NORM_OWN)
             config->schemes[slot].sigma = 1.0f;
         span.scheme[slot] = (uint8_t)slot;
     }
@@ -78,6 +78,13 @@ void smol_initial_wpe(float *values, const struct smol_config *config, double st
                       uint32_t row_begin, uint32_t n_rows)
 {
     gauss_rows(values, config, SMOL_PURPOSE_EMBEDDING, 1, config->context, config->width, std,
+               row_begin, n_rows);
+}
+
+void smol_initial_output(float *values, const struct smol_config *config, double std,
+                         uint32_t row_begin, uint32_t n_rows)
+{
+    gauss_rows(values, config, SMOL_PURPOSE_EMBEDDING, 2, config->vocab, config->width, std,
                row_begin, n_rows);
 }
 

@@ -34,6 +34,6 @@ void smol_multiply(const struct pass *pass, float *out, const struct matrix *m, 
 void smol_cache_advance(const struct pass *pass);
 
 /* The attention of queries, keys and values in `wide`, into h, and its 16 bits. */
-void smol_attention(struct pass *pass);
+void smol_pass_attention(struct pass *pass);
 
 #endif
