@@ -2,6 +2,7 @@
 #ifndef CLI_H
 #define CLI_H
 
+#include <smol/config.h>
 #include <smol/io.h>
 #include <smol/isa.h>
 
@@ -104,6 +105,15 @@ bool cli_parse_u64(uint64_t *value, const char *text);
 /* best, scalar, avx2, avx512 or neon; 0, or CLI_USAGE after a message. A word of NULL leaves *isa
  * as it is. */
 int cli_parse_isa(enum smol_isa *isa, const char *word);
+
+/* smol or gpt2. Of its features, those that are named, and of these not those of the second list;
+ * NULL, as in the other word: no change. 0, or CLI_USAGE after a message. */
+struct cli_feature_words {
+    char *features, *without; /* "distances,relu2" */
+};
+int cli_architecture(enum smol_architecture *architecture, const char *word);
+int cli_features(uint16_t *features, enum smol_architecture architecture,
+                 const struct cli_feature_words *words);
 
 /* A whole file of these bytes. 0, or CLI_FAILED after a message. */
 int cli_write_file(const char *path, const void *bytes, size_t size_bytes);

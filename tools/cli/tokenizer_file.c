@@ -60,3 +60,49 @@ enum smol_status tokenizer_load(uint8_t **section, struct smol_file *tokenizer, 
     *tokenizer = t;
     return SMOL_OK;
 }
+
+/* ---- sets of bytes, SPEC.md 3.4 ---- */
+
+#define SET_BYTES 33 /* a bit for each byte, and whether there is a token for others */
+
+/* Returns how many bytes there are. */
+static uint32_t find_bytes(uint8_t section[SET_BYTES], struct smol_span text)
+{
+    bool occurs[256] = {false};
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < text.size_bytes; i++)
+        occurs[text.data[i]] = true;
+    memset(section, 0, SET_BYTES);
+    for (unsigned b = 0; b < 256; b++)
+        if (occurs[b]) {
+            section[b / 8] |= (uint8_t)(1u << b % 8);
+            n++;
+        }
+    return n;
+}
+
+enum smol_status tokenizer_of_bytes(uint8_t **section, struct smol_file *tokenizer,
+                                    struct smol_span text, bool with_other,
+                                    struct smol_error *error)
+{
+    struct smol_file t = {.config = {.vocab = 256, .tokenizer = SMOL_TOKENIZER_BYTES}};
+    uint8_t *bytes = malloc(SET_BYTES);
+    uint32_t n;
+
+    if (!bytes)
+        return cli_error_memory(error);
+    n = find_bytes(bytes, text);
+    if (n == 256) {
+        free(bytes);
+        bytes = NULL;
+    } else {
+        bytes[SET_BYTES - 1] = with_other;
+        t.config.vocab = n + with_other;
+        t.config.tokenizer = SMOL_TOKENIZER_BYTE_SET;
+        t.tokenizer = (struct smol_span){bytes, SET_BYTES};
+    }
+    *section = bytes;
+    *tokenizer = t;
+    return SMOL_OK;
+}

@@ -5,23 +5,74 @@
 #include <smol/initial.h>
 #include <smol/params.h>
 
+#include <math.h>
 #include <stdlib.h>
 
 static void put_f32(uint8_t *p, float f) { smol_encode_numbers(p, SMOL_F32, &f, 1); }
 
-void table_put_row(uint8_t *embeddings, const struct smol_table_layout *at, enum smol_dtype type,
+static int descending(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+
+    return (x < y) - (x > y);
+}
+
+/* What is least off: of all numbers of largest magnitude that could stay, those whose mean, as the
+ * scale, leaves the smallest sum of squares. sizes: (n) for their magnitudes. */
+static float ternary_scale(float *least, float *sizes, const float *values, uint32_t n)
+{
+    double sum = 0, best = 0, scale = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        sizes[i] = fabsf(values[i]);
+    qsort(sizes, n, sizeof *sizes, descending);
+    *least = 0;
+    for (uint32_t i = 0; i < n && sizes[i] > 0; i++) {
+        sum += (double)sizes[i];
+        if (sum * sum / (i + 1) > best) {
+            best = sum * sum / (i + 1);
+            scale = sum / (i + 1);
+            *least = sizes[i];
+        }
+    }
+    return (float)scale;
+}
+
+static float encode_ternary(uint8_t *dest, const float *values, uint32_t n)
+{
+    int8_t *q = malloc(n);
+    float *sizes = malloc(n * sizeof *sizes), least, scale = -1;
+
+    if (q && sizes) {
+        scale = ternary_scale(&least, sizes, values, n);
+        for (uint32_t i = 0; i < n; i++)
+            q[i] = (int8_t)(scale == 0 || fabsf(values[i]) < least ? 0 : values[i] < 0 ? -1 : 1);
+        smol_encode_ternary(dest, q, n);
+    }
+    free(q);
+    free(sizes);
+    return scale;
+}
+
+bool table_put_row(uint8_t *section, const struct smol_table_layout *at, enum smol_dtype type,
                    uint64_t row, const float *values, uint32_t width)
 {
-    uint8_t *dest = embeddings + at->data + row * smol_row_bytes(type, width);
-    uint8_t *multipliers = embeddings + at->multipliers + row * smol_row_multipliers(width);
+    uint8_t *dest = section + at->data + row * smol_row_bytes(type, width);
+    uint8_t *multipliers = section + at->multipliers + row * smol_row_multipliers(width);
 
-    if (type == SMOL_Q8)
-        put_f32(embeddings + at->scales + 4 * row, smol_encode_q8(dest, values, width));
-    else if (type == SMOL_Q4)
-        put_f32(embeddings + at->scales + 4 * row,
-                smol_encode_q4(dest, multipliers, values, width));
-    else
+    if (type == SMOL_Q8) {
+        put_f32(section + at->scales + 4 * row, smol_encode_q8(dest, values, width));
+    } else if (type == SMOL_Q4) {
+        put_f32(section + at->scales + 4 * row, smol_encode_q4(dest, multipliers, values, width));
+    } else if (type == SMOL_TERNARY) {
+        const float scale = encode_ternary(dest, values, width);
+
+        put_f32(section + at->scales + 4 * row, scale);
+        return scale >= 0;
+    } else {
         smol_encode_numbers(dest, type, values, width);
+    }
+    return true;
 }
 
 bool table_rows_init(struct table_rows *r, const struct smol_file *a,

@@ -1,11 +1,13 @@
-/* Rows of embeddings in the encodings of a file. */
+/* Rows of tables, embeddings and stored matrices, in the encodings of a file. */
 #ifndef EMBEDDING_ROWS_H
 #define EMBEDDING_ROWS_H
 
 #include <smol/weights.h>
 
-/* Row row of width floats into a table of EMBD; at: where its parts lie. */
-void table_put_row(uint8_t *embeddings, const struct smol_table_layout *at, enum smol_dtype type,
+/* Row row of width floats into a table of EMBD or LRND; at: where in it its parts lie. What is
+ * neither 0 nor of one magnitude becomes ternary with the least squares of what is lost. false if
+ * memory is out. */
+bool table_put_row(uint8_t *section, const struct smol_table_layout *at, enum smol_dtype type,
                    uint64_t row, const float *values, uint32_t width);
 
 /* Memory to read the rows of two tables with. false if there is none; free it all the same. */

@@ -28,6 +28,13 @@ static void print_tokens(const struct smol_file *file)
         printf("tokens       bytes\n");
         return;
     }
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET) {
+        const bool other = inspect_has_other(file);
+
+        printf("tokens       %u bytes%s\n", smol_token_count(file) - other,
+               other ? ", and one for all others" : "");
+        return;
+    }
     printf("tokens       BPE, %u merges, %u in all", smol_tokenizer_merge_count(file),
            smol_token_count(file));
     if (smol_end_token(&end, file))
@@ -35,18 +42,45 @@ static void print_tokens(const struct smol_file *file)
     putchar('\n');
 }
 
+static void print_features(const struct smol_config *c)
+{
+    const char *between = "features     ";
+
+    for (unsigned bit = 1; bit <= SMOL_ALL_FEATURES; bit *= 2)
+        if (smol_config_has(c, (enum smol_feature)bit)) {
+            printf("%s%s", between, smol_feature_name((enum smol_feature)bit));
+            between = ", ";
+        }
+    putchar('\n');
+}
+
+static void print_tables(const struct smol_config *c)
+{
+    printf("embeddings   wte %s", smol_dtype_name(c->wte_type));
+    if (!smol_config_has(c, SMOL_FEATURE_DISTANCES))
+        printf(", wpe %s", smol_dtype_name(c->wpe_type));
+    if (smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE))
+        printf(", output table %s", smol_dtype_name(c->output_type));
+    putchar('\n');
+    if (c->architecture == SMOL_ARCH_SMOL)
+        printf("logit scale  %.6g\n", (double)c->logit_scale);
+}
+
 static void print_shape(const struct smol_file *file)
 {
     const struct smol_config *c = &file->config;
+    const bool is_gpt2 = c->architecture == SMOL_ARCH_GPT2;
 
-    printf("\nshape        GPT-2, %u layers x %u, %u heads, feed-forward %u, context %u, "
+    printf("\nshape        %s, %u layers x %u, %u heads, feed-forward %u, context %u, "
            "vocabulary %u\n",
-           c->n_layers, c->width, c->n_heads, c->n_ff, c->context, c->vocab);
+           is_gpt2 ? "GPT-2" : smol_architecture_name(c->architecture), c->n_layers, c->width,
+           c->n_heads, c->n_ff, c->context, c->vocab);
+    if (!is_gpt2)
+        print_features(c);
     printf("method       %s\n", smol_config_method(c));
     printf("seed         %llu (0x%016llx)\n", (unsigned long long)c->seed,
            (unsigned long long)c->seed);
-    printf("embeddings   wte %s, wpe %s\n", smol_dtype_name(c->wte_type),
-           smol_dtype_name(c->wpe_type));
+    print_tables(c);
     print_tokens(file);
 }
 
@@ -60,14 +94,19 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
                                                  "own parameters by Fourier",
                                                  "shared parameters by Fourier",
                                                  "",
-                                                 "factors from own alphas"};
+                                                 "factors from own alphas",
+                                                 "seeded signs and a mask",
+                                                 "stored rows"};
     static const char *const norm_sources[] = {"gain 1, bias 0", "own alphas", "stored vectors"};
+    const bool is_mask = s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_MASK;
 
     printf("  %2u  %-7s %s", index, s->kind == SMOL_MATRIX ? "matrix" : "norm",
            s->kind == SMOL_MATRIX ? matrix_sources[s->source] : norm_sources[s->source]);
     if (s->d)
         printf(", %s", smol_dist_name(s->dist));
-    if (s->source && s->d)
+    if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_STORED)
+        printf(" (%s)", smol_dtype_name(s->alpha_type));
+    if (s->source && s->d && !is_mask)
         printf(", d = %u (%s)", smol_scheme_projects(s) ? s->dimensions : s->d,
                smol_dtype_name(s->alpha_type));
     if (s->rank && s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_NOLA)
@@ -127,9 +166,32 @@ static void print_alphas(const struct smol_file *file)
     }
 }
 
-/* The first five add up to the bytes outside the embeddings, all of them to the file. */
-static void print_sizes(const struct smol_size_report *r, uint64_t numbers)
+/* The factors of the heads, layer by layer. */
+static void print_heads(const struct smol_file *file)
 {
+    const struct smol_config *c = &file->config;
+    const uint32_t n = smol_tensor_count(c);
+    struct smol_tensor t;
+
+    if (smol_config_head_factors(c) == 0)
+        return;
+    puts("\nheads");
+    for (uint32_t i = 0; i < n; i++) {
+        smol_tensor_at(&t, c, i);
+        if (!inspect_is_of_heads(&t))
+            continue;
+        printf("  %-26s", t.name);
+        for (uint32_t h = 0; h < c->n_heads && h < MAX_ALPHAS_SHOWN; h++)
+            printf(" %9.5f", inspect_head_factor(file, &t, h));
+        puts(c->n_heads > MAX_ALPHAS_SHOWN ? " ..." : "");
+    }
+}
+
+/* The first five add up to the bytes outside the embeddings, all of them to the file. */
+static void print_sizes(const struct smol_size_report *r, const struct smol_config *c)
+{
+    const bool has_scale = c->architecture == SMOL_ARCH_SMOL && c->logit_scale != 1.0f;
+
     const struct {
         const char *label;
         uint64_t size_bytes;
@@ -144,7 +206,8 @@ static void print_sizes(const struct smol_size_report *r, uint64_t numbers)
                  {"  gaps, to align sections", r->padding}};
 
     print_count("non-embedding bytes", r->non_embedding, "");
-    print_count("non-embedding parameters", numbers, "");
+    print_count("non-embedding parameters", smol_config_parameters(c),
+                has_scale ? "and the logit scale" : "");
     print_count("file", r->file, "bytes");
     puts("");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
@@ -223,6 +286,7 @@ static void print_tensors(const struct smol_file *file)
         print_scheme(&c->schemes[i], i);
     print_runs(c);
     print_alphas(file);
+    print_heads(file);
 }
 
 static void print_page(const struct smol_file *file, const struct inspect_session *session,
@@ -233,7 +297,7 @@ static void print_page(const struct smol_file *file, const struct inspect_sessio
     char size[32];
 
     smol_file_sizes(&sizes, file);
-    print_sizes(&sizes, smol_config_parameters(c));
+    print_sizes(&sizes, c);
     print_shape(file);
     printf("as stored    f32 weights of this shape would take %s\n",
            cli_size(size, 4 * dense_numbers(c)));

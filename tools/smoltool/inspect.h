@@ -27,4 +27,12 @@ struct inspect_session {
 /* 0, or an exit code after a message. */
 int inspect_json(const struct smol_file *file, const struct inspect_session *session);
 
+/* Whether a set of bytes has a token for all others. */
+bool inspect_has_other(const struct smol_file *file);
+
+/* Whether a tensor has the factors of a layer's heads, and one of them. */
+bool inspect_is_of_heads(const struct smol_tensor *tensor);
+double inspect_head_factor(const struct smol_file *file, const struct smol_tensor *tensor,
+                           uint32_t head);
+
 #endif

@@ -32,6 +32,55 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
     return true;
 }
 
+bool inspect_has_other(const struct smol_file *file)
+{
+    return file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET &&
+           file->tokenizer.data[file->tokenizer.size_bytes - 1] != 0;
+}
+
+bool inspect_is_of_heads(const struct smol_tensor *t)
+{
+    return t->part == SMOL_PART_TEMPERATURE || t->part == SMOL_PART_SLOPE_FACTOR;
+}
+
+double inspect_head_factor(const struct smol_file *file, const struct smol_tensor *t, uint32_t head)
+{
+    const uint32_t n = file->config.n_heads;
+    struct smol_params_place at;
+    const uint8_t *data;
+    float block[SMOL_Q8_BLOCK];
+
+    smol_params_at(&at, &file->config, t->layer, SMOL_LN_1);
+    data =
+        file->params.data + (t->part == SMOL_PART_TEMPERATURE ? at.temperatures : at.slope_factors);
+    for (uint32_t begin = head / SMOL_Q8_BLOCK * SMOL_Q8_BLOCK; begin <= head;
+         begin += SMOL_Q8_BLOCK)
+        smol_decode_numbers(block, file->config.head_type,
+                            data + smol_params_array_bytes(file->config.head_type, begin),
+                            n - begin < SMOL_Q8_BLOCK ? n - begin : SMOL_Q8_BLOCK);
+    return (double)block[head % SMOL_Q8_BLOCK];
+}
+
+static json_t *json_heads(const struct smol_file *file)
+{
+    const uint32_t n = smol_tensor_count(&file->config);
+    json_t *all = json_object();
+    struct smol_tensor t;
+
+    for (uint32_t i = 0; i < n; i++) {
+        json_t *list;
+
+        smol_tensor_at(&t, &file->config, i);
+        if (!inspect_is_of_heads(&t))
+            continue;
+        list = json_array();
+        for (uint32_t h = 0; h < file->config.n_heads; h++)
+            json_array_append_new(list, json_real(inspect_head_factor(file, &t, h)));
+        json_object_set_new(all, t.name, list);
+    }
+    return all;
+}
+
 static json_t *json_alphas(const struct smol_file *file)
 {
     const uint32_t n = smol_tensor_count(&file->config);
@@ -118,25 +167,66 @@ static void set_sizes(json_t *o, const struct smol_file *file)
     set_integer(o, "padding_bytes", r.padding);
 }
 
+/* The bytes that have tokens, and the token of the others. */
+static void set_byte_set(json_t *o, const struct smol_file *file)
+{
+    const uint32_t n = smol_token_count(file) - inspect_has_other(file);
+    uint8_t room[SMOL_MAX_TOKEN_BYTES];
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < n; i++)
+        json_array_append_new(list, json_integer(*smol_token_bytes(room, file, i).data));
+    json_object_set_new(o, "bytes", list);
+    json_object_set_new(o, "other_token", inspect_has_other(file) ? json_integer(n) : json_null());
+}
+
 static void set_tokenizer(json_t *o, const struct smol_file *file)
 {
+    static const char *const names[] = {"bytes", "bpe", "byte set"};
     uint32_t end;
 
-    set_text(o, "tokenizer", file->config.tokenizer == SMOL_TOKENIZER_BYTES ? "bytes" : "bpe");
+    set_text(o, "tokenizer", names[file->config.tokenizer]);
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+        set_byte_set(o, file);
     set_integer(o, "tokens", smol_token_count(file));
     set_integer(o, "merges", smol_tokenizer_merge_count(file));
     json_object_set_new(o, "end_token",
                         smol_end_token(&end, file) ? json_integer(end) : json_null());
 }
 
+/* What GPT-2 has not, or what it has and others have not. */
+static void set_architecture(json_t *o, const struct smol_config *c)
+{
+    json_t *list = json_array();
+
+    for (unsigned bit = 1; bit <= SMOL_ALL_FEATURES; bit *= 2)
+        if (smol_config_has(c, (enum smol_feature)bit))
+            json_array_append_new(list, json_string(smol_feature_name((enum smol_feature)bit)));
+    set_text(o, "architecture", smol_architecture_name(c->architecture));
+    json_object_set_new(o, "features", list);
+    if (smol_config_has(c, SMOL_FEATURE_DISTANCES))
+        json_object_set_new(o, "wpe_type", json_null());
+    json_object_set_new(o, "output_type",
+                        smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE)
+                            ? json_string(smol_dtype_name(c->output_type))
+                            : json_null());
+    json_object_set_new(o, "head_type",
+                        smol_config_head_factors(c) ? json_string(smol_dtype_name(c->head_type))
+                                                    : json_null());
+}
+
 json_t *inspect_shape_json(const struct smol_config *c)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "layers",
-                     (json_int_t)c->n_layers, "width", (json_int_t)c->width, "heads",
-                     (json_int_t)c->n_heads, "feed_forward", (json_int_t)c->n_ff, "context",
-                     (json_int_t)c->context, "vocab", (json_int_t)c->vocab, "ln_epsilon",
-                     (double)c->ln_epsilon, "logit_scale", (double)c->logit_scale, "wte_type",
-                     smol_dtype_name(c->wte_type), "wpe_type", smol_dtype_name(c->wpe_type));
+    json_t *o = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "layers",
+                          (json_int_t)c->n_layers, "width", (json_int_t)c->width, "heads",
+                          (json_int_t)c->n_heads, "feed_forward", (json_int_t)c->n_ff, "context",
+                          (json_int_t)c->context, "vocab", (json_int_t)c->vocab, "ln_epsilon",
+                          (double)c->ln_epsilon, "logit_scale", (double)c->logit_scale, "wte_type",
+                          smol_dtype_name(c->wte_type), "wpe_type", smol_dtype_name(c->wpe_type));
+
+    if (o && c->architecture != SMOL_ARCH_GPT2)
+        set_architecture(o, c);
+    return o;
 }
 
 static void set_config(json_t *o, const struct smol_config *c)
@@ -177,6 +267,8 @@ int inspect_json(const struct smol_file *file, const struct inspect_session *ses
     set_tokenizer(o, file);
     set_first_matrix(o, &file->config);
     json_object_set_new(o, "alphas", json_alphas(file));
+    if (smol_config_head_factors(&file->config))
+        json_object_set_new(o, "head_factors", json_heads(file));
     set_integer(o, "session_context", session->options.context);
     set_integer(o, "session_threads", session->options.n_threads);
     set_integer(o, "session_bytes", session->session_bytes);

@@ -2,6 +2,7 @@
  * perhaps from elsewhere. */
 #include "smoltool/new/new.h"
 #include "cli/cli.h"
+#include "cli/guard.h"
 #include "cli/tokenizer_file.h"
 #include "smoltool/smoltool.h"
 
@@ -86,6 +87,18 @@ static int import_positions(struct imports *from, struct new_options *o)
     return code ? code : adopt(&o->width, from->wpe.array.shape[1], path, "the width of wpe");
 }
 
+/* As far as the words are right, which is seen to later. */
+static bool has_distances(const struct new_options *o)
+{
+    enum smol_architecture architecture = SMOL_ARCH_GPT2;
+    uint16_t features = SMOL_ALL_FEATURES;
+
+    return o->arch && smol_architecture_parse(&architecture, o->arch) &&
+           architecture == SMOL_ARCH_SMOL &&
+           cli_features(&features, architecture, &o->features) == 0 &&
+           features & SMOL_FEATURE_DISTANCES;
+}
+
 /* Opens what --embeddings and --positions name. */
 static int import_tables(struct imports *from, struct new_options *o)
 {
@@ -102,8 +115,8 @@ static int import_tables(struct imports *from, struct new_options *o)
              adopt(&o->vocab, from->wte.array.shape[0], o->embeddings, "the vocabulary of wte")) ||
         (code = adopt(&o->width, from->wte.array.shape[1], o->embeddings, "the width of wte")))
         return code;
-    /* An .npy has one table. */
-    return from->wte.array.name || from->wte.source.member || o->positions
+    /* An .npy has one table, and a model with distances needs no other. */
+    return !has_distances(o) && (from->wte.array.name || from->wte.source.member || o->positions)
                ? import_positions(from, o)
                : 0;
 }
@@ -111,6 +124,7 @@ static int import_tables(struct imports *from, struct new_options *o)
 static int make_from(struct new_options *o, const struct imports *from,
                      const struct smol_file *tokenizer)
 {
+    const bool is_set = tokenizer->config.tokenizer == SMOL_TOKENIZER_BYTE_SET;
     struct smol_config config = {.vocab = tokenizer->config.vocab,
                                  .tokenizer = tokenizer->config.tokenizer};
     const char *path = o->output;
@@ -125,6 +139,8 @@ static int make_from(struct new_options *o, const struct imports *from,
         return cli_usage_error("shape", error.text);
     if (config.tokenizer != SMOL_TOKENIZER_BYTES && config.vocab < smol_token_count(tokenizer))
         return cli_usage_error("--vocab", "is too small for the tokens of the tokenizer");
+    if (is_set && config.vocab != tokenizer->config.vocab)
+        return cli_usage_error("--vocab", "is not the number of tokens that a set of bytes has");
     bytes = new_file(&size, &config, from, tokenizer->tokenizer, &path, &error);
     if (!bytes)
         return cli_complain(path, &error);
@@ -133,22 +149,48 @@ static int make_from(struct new_options *o, const struct imports *from,
     return code;
 }
 
-/* With the tokenizer that is named, or with that of bytes. */
+/* The one that is named, or that of bytes, which a text may choose. */
+static int load_tokenizer(uint8_t **section, struct smol_file *tokenizer,
+                          const struct new_options *o)
+{
+    const char *path = o->tokenizer ? o->tokenizer : o->bytes_of;
+    struct smol_mapping text;
+    struct smol_error error;
+    enum smol_status status;
+
+    if (o->tokenizer && o->bytes_of)
+        return cli_usage_error("--bytes-of", "contradicts --tokenizer");
+    if (o->other && !o->bytes_of)
+        return cli_usage_error("--other", "is for --bytes-of");
+    if (!path)
+        return 0;
+    if (o->tokenizer)
+        return tokenizer_load(section, tokenizer, path, &error) ? cli_complain(path, &error) : 0;
+    if ((status = cli_map(&text, path, &error)) == SMOL_OK) {
+        status = text.bytes.size_bytes
+                     ? tokenizer_of_bytes(section, tokenizer, text.bytes, o->other, &error)
+                     : cli_error(&error, SMOL_E_TEXT, "holds no text");
+        cli_unmap(&text);
+    }
+    return status ? cli_complain(path, &error) : 0;
+}
+
 static int make(void *context, const char *const *arguments)
 {
     struct new_options *o = context;
     struct imports from = {.wte.source.mapping.fd = -1, .wpe.source.mapping.fd = -1};
     struct smol_file tokenizer = {.config = {.vocab = 256, .tokenizer = SMOL_TOKENIZER_BYTES}};
-    struct smol_error error;
     uint8_t *section = NULL;
     int code;
 
     (void)arguments;
     if (!o->output)
         return cli_usage_error("--output", "is missing");
-    if (o->tokenizer && tokenizer_load(&section, &tokenizer, o->tokenizer, &error))
-        return cli_complain(o->tokenizer, &error);
-    code = apply_shape(o);
+    code = load_tokenizer(&section, &tokenizer, o);
+    if (!code)
+        code = apply_shape(o);
+    if (!code && o->positions && has_distances(o))
+        code = cli_usage_error("--positions", "is for a model without distances, which has no wpe");
     if (!code)
         code = import_tables(&from, o);
     if (!code)
@@ -171,6 +213,10 @@ int tool_new(int argc, const char **argv)
                             .rank = 4,
                             .gain = 1.0};
     const struct poptOption options[] = {
+        CLI_WORD("arch", 0, &o.arch, "gpt2 (default) or smol", "NAME"),
+        CLI_WORD("features", 0, &o.features.features,
+                 "of smol: distances, slope-factors, ... (all)", "LIST"),
+        CLI_WORD("without", 0, &o.features.without, "all features but these", "LIST"),
         CLI_WORD("shape", 0, &o.shape,
                  "gpt2, gpt2-medium, gpt2-large or gpt2-xl (the numbers below)", "NAME"),
         CLI_COUNT("layers", 0, &o.layers, "layers (4)", "N"),
@@ -180,12 +226,15 @@ int tool_new(int argc, const char **argv)
         CLI_COUNT("vocab", 0, &o.vocab, "tokens (those of the tokenizer; 256 for bytes)", "N"),
         CLI_WORD("tokenizer", 0, &o.tokenizer, "a tokenizer file, or a model that has one (bytes)",
                  "FILE"),
+        CLI_WORD("bytes-of", 0, &o.bytes_of, "tokens: the bytes that occur in a text", "FILE"),
+        CLI_FLAG("other", 0, &o.other, "and one for all other bytes"),
         CLI_COUNT("ff", 0, &o.ff, "feed-forward width (4 x width)", "N"),
         CLI_WORD("method", 0, &o.method,
                  "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, "
-                 "fourier or "
-                 "fourier-global",
+                 "fourier, fourier-global, mask, full or ternary",
                  "NAME"),
+        CLI_WORD("matrix-type", 0, &o.matrix_type, "matrices of full: f16 (default), q8, q4 ...",
+                 "TYPE"),
         CLI_COUNT("d", 0, &o.d,
                   "parameters of each vector of alphas (5; nola: 8) or projection (1000)", "N"),
         CLI_COUNT("rank", 0, &o.rank, "rank of the factors of lora or nola (4)", "N"),

@@ -2,15 +2,17 @@
 #ifndef NEW_H
 #define NEW_H
 
+#include "cli/cli.h"
 #include "smoltool/import/tables.h"
 
 #define NOT_GIVEN (-1) /* of the numbers whose default is found later */
 
 struct new_options {
-    int layers, width, heads, context, vocab, ff, d, rank, gains, bias, layer_gains;
+    int layers, width, heads, context, vocab, ff, d, rank, gains, bias, layer_gains, other;
     double gain, sparse;
-    char *method, *dist, *norms, *type, *params, *shape, *seed, *tokenizer, *output, *embeddings,
-        *positions;
+    struct cli_feature_words features;
+    char *arch, *method, *matrix_type, *bytes_of, *dist, *norms, *type, *params, *shape, *seed,
+        *tokenizer, *output, *embeddings, *positions;
 };
 
 /* Tables that are not made from the seed, and the files they come from; a path is NULL for those

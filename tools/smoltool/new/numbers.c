@@ -5,9 +5,11 @@
 #include "smoltool/new/new.h"
 
 #include <smol/initial.h>
-#include <smol/params.h>
+#include <smol/weights.h>
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* An array of n parameters, the first n_ones of them 1 and the others 0. */
 static bool fill_ones(uint8_t *dest, enum smol_dtype type, size_t n, size_t n_ones)
@@ -40,8 +42,83 @@ static bool fill_factor(uint8_t *dest, const struct smol_config *c, uint32_t lay
     return true;
 }
 
+/* A mask in which every weight is there. */
+static void fill_mask(uint8_t *mask, const struct smol_config *c, enum smol_slot slot)
+{
+    uint32_t rows, cols;
+
+    smol_config_shape(&rows, &cols, c, slot);
+    for (uint64_t r = 0, n = smol_mask_row_bytes(cols); r < rows; r++, mask += n) {
+        memset(mask, 0xff, n);
+        if (cols % 8)
+            mask[n - 1] = (uint8_t)(0xff >> (8 - cols % 8));
+    }
+}
+
+/* A row block of a frozen matrix into a stored one. */
+static bool put_block(uint8_t *learned, const struct smol_table_layout *at, enum smol_dtype type,
+                      const struct smol_tensor *t, uint32_t begin, uint32_t n, const double *values)
+{
+    float *row = malloc(t->cols * sizeof *row);
+    bool good = row;
+
+    for (uint32_t r = 0; r < n && good; r++) {
+        for (uint32_t c = 0; c < t->cols; c++)
+            row[c] = (float)values[(size_t)r * t->cols + c];
+        good = table_put_row(learned, at, type, begin + r, row, t->cols);
+    }
+    free(row);
+    return good;
+}
+
+/* Rows as they would be if the matrix were frozen. */
+static bool fill_rows(uint8_t *learned, const struct smol_config *c, uint32_t layer,
+                      enum smol_slot slot, const struct smol_table_layout *at)
+{
+    const struct smol_scheme unit = {.kind = SMOL_MATRIX, .source = SMOL_MATRIX_UNIT, .d = 1},
+                             norm = {.kind = SMOL_NORM, .source = SMOL_NORM_FROZEN};
+    const enum smol_dtype type = smol_config_scheme(c, layer, slot)->alpha_type;
+    struct smol_file frozen = {.config = *c};
+    char name[SMOL_MAX_TENSOR_NAME];
+    struct smol_tensor t;
+    size_t scratch_bytes;
+    double *values;
+    void *scratch;
+    bool good;
+
+    smol_config_fill(&frozen.config, &unit, &norm, 1.0);
+    snprintf(name, sizeof name, "h.%u.%s.weight", (unsigned)layer, smol_slot_name(slot));
+    if (smol_tensor_find(&t, &frozen.config, name, NULL))
+        return false;
+    scratch_bytes = smol_tensor_scratch_bytes(&frozen, &t);
+    scratch = cli_memory(scratch_bytes);
+    values = malloc((size_t)64 * t.cols * sizeof *values);
+    good = scratch && values;
+    for (uint32_t r = 0, n; r < t.rows && good; r += n) {
+        n = t.rows - r < 64 ? t.rows - r : 64;
+        good = !smol_tensor_read(values, &frozen, &t, r, n, scratch, NULL) &&
+               put_block(learned, at, type, &t, r, n, values);
+    }
+    free(values);
+    cli_memory_free(scratch, scratch_bytes);
+    return good;
+}
+
+/* The temperatures and slope factors of a layer. */
+static bool fill_heads(uint8_t *learned, const struct smol_config *c, uint32_t layer)
+{
+    struct smol_params_place at;
+
+    smol_params_at(&at, c, layer, SMOL_LN_1);
+    return (!smol_config_has(c, SMOL_FEATURE_TEMPERATURES) ||
+            fill_ones(learned + at.temperatures, c->head_type, c->n_heads, c->n_heads)) &&
+           (!smol_config_has(c, SMOL_FEATURE_SLOPE_FACTORS) ||
+            fill_ones(learned + at.slope_factors, c->head_type, c->n_heads, c->n_heads));
+}
+
 /* One slot's parameters: alphas (1, 0, ...), projections and sparse terms 0, gains 1 and
- * biases 0, factor A from the seed, B zero. All is zero before. */
+ * biases 0, factor A from the seed, B zero, masks without gaps, stored matrices as if they were
+ * frozen. All is zero before. */
 static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer,
                       enum smol_slot slot)
 {
@@ -55,6 +132,10 @@ static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
     if ((s->source == SMOL_MATRIX_OWN || s->source == SMOL_MATRIX_SHARED ||
          s->source == SMOL_MATRIX_NOLA) &&
         !fill_ones(learned + at.alphas, s->alpha_type, s->d, 1))
+        return false;
+    if (s->source == SMOL_MATRIX_MASK)
+        fill_mask(learned + at.mask, c, slot);
+    if (s->source == SMOL_MATRIX_STORED && !fill_rows(learned, c, layer, slot, &at.rows))
         return false;
     if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) &&
         !fill_ones(learned + at.layer_gain, s->alpha_type, 1, 1))
@@ -71,10 +152,13 @@ static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
 
 static bool fill_params(uint8_t *learned, const struct smol_config *c)
 {
-    for (uint32_t layer = 0; layer < c->n_layers; layer++)
+    for (uint32_t layer = 0; layer < c->n_layers; layer++) {
+        if (!fill_heads(learned, c, layer))
+            return false;
         for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
             if (!fill_slot(learned, c, layer, slot))
                 return false;
+    }
     return fill_slot(learned, c, 0, SMOL_LN_F);
 }
 
@@ -101,26 +185,51 @@ static enum smol_status fill_table(uint8_t *embeddings, const struct smol_table_
                                    (size_t)n * c->width, error))
             return error->code;
         for (uint32_t r = 0; r < n; r++)
-            table_put_row(embeddings, at, type, row + r, values + (size_t)r * c->width, c->width);
+            if (!table_put_row(embeddings, at, type, row + r, values + (size_t)r * c->width,
+                               c->width))
+                return cli_error_memory(error);
     }
     return SMOL_OK;
 }
 
-/* NULL, or the path of the file to complain of. */
-static const char *fill_embeddings(uint8_t *embeddings, const struct smol_config *c,
-                                   const struct imports *from, float *values,
-                                   struct smol_error *error)
+/* false with an error; *path then names the file to complain of, if it is one that a table comes
+ * from. */
+static bool fill_embeddings(uint8_t *embeddings, const struct smol_config *c,
+                            const struct imports *from, float *values, const char **path,
+                            struct smol_error *error)
 {
-    const struct table_from wte = {from->wte_path ? &from->wte.array : NULL, smol_initial_wte};
-    const struct table_from wpe = {from->wpe_path ? &from->wpe.array : NULL, smol_initial_wpe};
+    const bool has_output = smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE);
     struct smol_embedding_layout at;
+    const struct {
+        const struct smol_table_layout *at;
+        uint32_t rows;
+        enum smol_dtype type;
+        struct table_from from;
+        const char *path;
+    } tables[] = {
+        {&at.wte,
+         c->vocab,
+         c->wte_type,
+         {from->wte_path ? &from->wte.array : NULL, smol_initial_wte},
+         from->wte_path},
+        {&at.wpe,
+         smol_config_has(c, SMOL_FEATURE_DISTANCES) ? 0 : c->context,
+         c->wpe_type,
+         {from->wpe_path ? &from->wpe.array : NULL, smol_initial_wpe},
+         from->wpe_path},
+        {&at.output, has_output ? c->vocab : 0, c->output_type, {NULL, smol_initial_output}, NULL},
+    };
 
     smol_embedding_layout(&at, c);
-    if (fill_table(embeddings, &at.wte, c, c->vocab, c->wte_type, wte, values, error))
-        return from->wte_path;
-    if (fill_table(embeddings, &at.wpe, c, c->context, c->wpe_type, wpe, values, error))
-        return from->wpe_path;
-    return NULL;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        const enum smol_status status = fill_table(embeddings, tables[i].at, c, tables[i].rows,
+                                                   tables[i].type, tables[i].from, values, error);
+        if (status != SMOL_OK && status != SMOL_E_MEMORY)
+            *path = tables[i].path;
+        if (status != SMOL_OK)
+            return false;
+    }
+    return true;
 }
 
 uint8_t *new_file(uint64_t *size, const struct smol_config *c, const struct imports *from,
@@ -129,7 +238,6 @@ uint8_t *new_file(uint64_t *size, const struct smol_config *c, const struct impo
     struct smol_parts parts = {.config = *c, .tokenizer = tokenizer};
     uint8_t *learned = NULL, *embeddings = NULL, *bytes = NULL;
     uint64_t learned_bytes, embedding_bytes;
-    const char *bad = NULL;
     float *values;
 
     cli_error_memory(error);
@@ -138,15 +246,12 @@ uint8_t *new_file(uint64_t *size, const struct smol_config *c, const struct impo
     learned = calloc(learned_bytes + 1, 1);
     embeddings = calloc(embedding_bytes, 1);
     values = malloc((size_t)64 * c->width * sizeof *values);
-    if (!learned || !embeddings || !values || !fill_params(learned, c) ||
-        (bad = fill_embeddings(embeddings, c, from, values, error)) != NULL)
-        goto done;
-    parts.params = (struct smol_span){learned_bytes ? learned : NULL, learned_bytes};
-    parts.embeddings = (struct smol_span){embeddings, embedding_bytes};
-    bytes = table_file(size, &parts, error);
-done:
-    if (bad)
-        *path = bad;
+    if (learned && embeddings && values && fill_params(learned, c) &&
+        fill_embeddings(embeddings, c, from, values, path, error)) {
+        parts.params = (struct smol_span){learned_bytes ? learned : NULL, learned_bytes};
+        parts.embeddings = (struct smol_span){embeddings, embedding_bytes};
+        bytes = table_file(size, &parts, error);
+    }
     free(learned);
     free(embeddings);
     free(values);
