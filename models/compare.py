@@ -40,7 +40,7 @@ def run(args, method, lr, alpha_lr, seed):
     done = os.path.join(args.work, name + ".done")
     if not os.path.exists(done):
         out = os.path.join(args.work, name + (".safetensors" if method == "full" else ".smol"))
-        command = [args.smoltrain, "--data", args.text, *METHODS[method][0], *SHAPE, *args.extra,
+        command = [args.smoltrain, "--data", args.text, "--arch", "gpt2", *METHODS[method][0], *SHAPE, *args.extra,
                    "--steps", str(args.steps), "--lr", f"{lr:g}", "--seed", str(seed), "--threads", "1",
                    "--eval-every", "0", "--log", log, "-o", out]
         if alpha_lr:

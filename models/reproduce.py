@@ -67,7 +67,7 @@ def train(args, method, seed):
     log, out = stem.with_suffix('.jsonl'), stem.with_suffix('.safetensors' if method == 'full' else '.smol')
     if finished(log):
         return log
-    command = [args.tools / 'smoltrain', '--data', args.data, '-o', out, '--log', log, '--threads', str(args.threads),
+    command = [args.tools / 'smoltrain', '--data', args.data, '--arch', 'gpt2', '-o', out, '--log', log, '--threads', str(args.threads),
                '--eval-every', str(0 if args.quick else args.steps // 2), '--save-every', '200', '--print-every', '100']
     if log.with_suffix('.ckpt').exists():
         command += ['--resume']

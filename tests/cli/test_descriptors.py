@@ -7,7 +7,7 @@ import subprocess
 from programs import smolrun, smoltool, smoltrain, tiny_model, tool, write
 
 FILES = {'text': b'the quick brown fox jumps over the lazy dog; ' * 40}
-SMALL = ['--method', 'embed', '--layers', '1', '--width', '16', '--heads', '1', '--context', '8', '--batch', '2', '--steps', '3',
+SMALL = ['--arch', 'gpt2', '--method', 'embed', '--layers', '1', '--width', '16', '--heads', '1', '--context', '8', '--batch', '2', '--steps', '3',
          '--eval-every', '0', '-t', '1', '--print-every', '1']
 SUBSETS = [closed for n in range(4) for closed in itertools.combinations((0, 1, 2), n)]
 

@@ -348,7 +348,7 @@ def test_sign(folder):
 def test_train(folder):
     """The numbers that smoltrain learns from the same text, and smolrun's measure of a text that was set apart."""
     text = write(folder / 'text', (root / 'SPEC.md').read_bytes()[:6000])
-    run(smoltrain, '--data', text, '--method', 'alpha', '--layers', '1', '--width', '32', '--heads', '2', '--context', '32', '--batch', '8', '--steps', '30',
+    run(smoltrain, '--data', text, '--arch', 'gpt2', '--method', 'alpha', '--layers', '1', '--width', '32', '--heads', '2', '--context', '32', '--batch', '8', '--steps', '30',
         '--threads', '1', '-o', folder / 'want.smol')
     said, = lines('train', text, folder / 'got.smol', '30')
     got, want = (container.read((folder / n).read_bytes()) for n in ('got.smol', 'want.smol'))

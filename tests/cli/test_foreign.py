@@ -99,7 +99,7 @@ def test_points(folder):
 def test_rules(folder):
     rules, data = folder / 'rules', write(folder / 'data', b'a text of letters ' * 60)
     text = json.dumps([{'tensors': 'h.*.attn.*', 'method': 'lora', 'rank': 2}], indent=1) + '\n'
-    words = [smoltrain, '--data', data, '--method', 'embed', '--recipe', rules, '--layers', '1', '--width', '16', '--heads', '1', '--context', '8',
+    words = [smoltrain, '--data', data, '--arch', 'gpt2', '--method', 'embed', '--recipe', rules, '--layers', '1', '--width', '16', '--heads', '1', '--context', '8',
              '--batch', '2', '--steps', '1', '--eval-every', '0', '-t', '1', '-o', folder / 'm.smol']
 
     def train():
@@ -127,7 +127,7 @@ def test_text_that_is_compressed(folder):
 
 def test_logs(folder):
     data, log = write(folder / 'data', b'a text of letters ' * 60), folder / 'a.log'
-    run(smoltrain, '--data', data, '--method', 'embed', '--layers', '1', '--width', '16', '--heads', '1', '--context', '8', '--batch', '2',
+    run(smoltrain, '--data', data, '--arch', 'gpt2', '--method', 'embed', '--layers', '1', '--width', '16', '--heads', '1', '--context', '8', '--batch', '2',
         '--steps', '2', '--eval-every', '0', '-t', '1', '-o', folder / 'm.smol', '--log', log)
     text = log.read_text()
     refused(text, log, [smoltool, 'plot', log, '-o', folder / 'x.svg'])

@@ -57,7 +57,7 @@ def test_preloaded_libraries(folder):
         'weights': [smoltool, 'weights', model, 'h.0.attn.c_attn.weight', '-o', '-'],
         'quantize': [smoltool, 'quantize', '--embeddings', 'q8', model, '-o', folder / 'made'],
         'new': [smoltool, 'new', '--layers', '1', '--width', '16', '--heads', '2', '--context', '8', '-o', folder / 'made'],
-        'training': [smoltrain, '--data', folder / 'text', '--method', 'lora', '--layers', '1', '--width', '16', '--heads', '2', '--context', '16', '--batch', '2',
+        'training': [smoltrain, '--data', folder / 'text', '--arch', 'gpt2', '--method', 'lora', '--layers', '1', '--width', '16', '--heads', '2', '--context', '16', '--batch', '2',
                      '--steps', '3', '-t', '2', '-o', folder / 'made'],
     }
     told = []

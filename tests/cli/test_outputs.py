@@ -10,7 +10,7 @@ import pytest
 from programs import keys, run, smoltool, smoltrain, tiny_model, tool, write
 
 TEXT = b'Whan that Aprille with his shoures soote, the droghte of March hath perced to the roote. ' * 40
-SMALL = ['--method', 'embed', '--layers', '1', '--width', '16', '--heads', '1', '--context', '8', '--batch', '2', '--steps', '2',
+SMALL = ['--method', 'embed', '--arch', 'gpt2', '--layers', '1', '--width', '16', '--heads', '1', '--context', '8', '--batch', '2', '--steps', '2',
          '--eval-every', '0', '-t', '1']
 FILES = {'text': TEXT, 'points': b'0 0\n1 0\n1 1\n0 1\n'}
 

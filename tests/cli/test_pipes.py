@@ -8,7 +8,7 @@ import pytest
 from programs import keys, run, sanitized, smolrun, smoltool, smoltrain, tiny_model, tool, write
 
 FILES = {'text': b'the quick brown fox jumps over the lazy dog; ' * 40, 'empty': b''}
-SMALL = ['--method', 'embed', '--layers', '1', '--width', '16', '--heads', '1', '--context', '8', '--batch', '2', '--steps', '2',
+SMALL = ['--arch', 'gpt2', '--method', 'embed', '--layers', '1', '--width', '16', '--heads', '1', '--context', '8', '--batch', '2', '--steps', '2',
          '--eval-every', '0', '-t', '1']
 
 

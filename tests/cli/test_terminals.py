@@ -14,7 +14,7 @@ import pytest
 from programs import smolrun, smoltool, smoltrain, tiny_model, tool, unrestarted
 
 FILES = {'text': b'to be, or not to be: that is the question.\n' * 40}
-SMALL = ['--layers', '1', '--width', '16', '--heads', '2', '--context', '8', '--batch', '2', '-t', '1']
+SMALL = ['--arch', 'gpt2', '--layers', '1', '--width', '16', '--heads', '2', '--context', '8', '--batch', '2', '-t', '1']
 TYPED = [b'to be\n', b'or not\n', b'\x04']
 
 

@@ -56,12 +56,12 @@ COMMANDS = {
     'elephant': ('smoltool', ['elephant', '-o', 'out.svg', '--wiggle'], ['out.svg']),
     'fit': ('smoltool', ['elephant', '--fit', 'points', '-k', '3', '--json', '-o', 'out.svg'], ['out.svg']),
     'vectors': ('smoltool', ['generate-vectors', '-o', 'out'], ['out']),
-    'train': ('smoltrain', ['--data', 'text', '--layers', '1', '--width', '8', '--heads', '2', '--context', '8', '--batch', '2', '--steps', '2',
+    'train': ('smoltrain', ['--data', 'text', '--arch', 'gpt2', '--layers', '1', '--width', '8', '--heads', '2', '--context', '8', '--batch', '2', '--steps', '2',
                             '-t', '1', '-o', 'out'], ['out', 'out.ckpt']),
-    'train sign': ('smoltrain', ['--data', 'lines.json', '--valid', 'text', '--method', 'lora', '--layers', '1', '--width', '8', '--heads', '2',
+    'train sign': ('smoltrain', ['--data', 'lines.json', '--valid', 'text', '--arch', 'gpt2', '--method', 'lora', '--layers', '1', '--width', '8', '--heads', '2',
                                  '--context', '8', '--batch', '2', '--steps', '2', '-t', '1', '--sign', 'k.key', '--log', 'log',
                                  '--cache', 'cache', '-o', 'out'], ['out', 'out.ckpt', 'log', 'cache']),
-    'train full': ('smoltrain', ['--data', 'text', '--method', 'full', '--layers', '1', '--width', '8', '--heads', '2', '--context', '8', '--batch', '2',
+    'train full': ('smoltrain', ['--data', 'text', '--arch', 'gpt2', '--method', 'full', '--layers', '1', '--width', '8', '--heads', '2', '--context', '8', '--batch', '2',
                                  '--steps', '2', '-t', '1', '-o', 'out.safetensors'], ['out.safetensors', 'out.ckpt']),
 }
 INPUT = {'run lines': b'ab\nc\n'}

@@ -67,20 +67,20 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
                                struct train_output *output, struct train_report *report,
                                const struct smol_corpus *corpus, struct smol_error *error)
 {
-    struct smol_train_score score;
+    struct train_result result = {.has_stream = false};
     enum smol_status status = smol_trainer_finish(t, error);
 
     if (status == SMOL_OK)
-        status = smol_trainer_evaluate(t, &score, error);
+        status = smol_trainer_evaluate(t, &result.score, error);
     if (status != SMOL_OK)
         return status;
-    train_report_score(report, t, &score, true);
+    train_report_score(report, t, &result.score, true);
     if (!train_comm_is_first())
         return SMOL_OK;
-    status = train_output_write(output, args, t, corpus, &score, error);
+    status = train_output_write(output, args, t, corpus, &result, error);
     if (status != SMOL_OK)
         return status;
-    train_report_model(report, t, output);
+    train_report_model(report, t, output, &result);
     if (smol_trainer_steps(t) == args->options.n_steps)
         train_output_done(output);
     return SMOL_OK;

@@ -379,7 +379,7 @@ def test_names_are_only_text(folder, gnuplot):
 
 def test_a_real_log(folder, gnuplot):
     (folder / 'text').write_text('To be, or not to be, that is the question.\n' * 200)
-    run(build / 'tools/smoltrain', '--data', folder / 'text', '--layers', '1', '--width', '16', '--heads', '2', '--context',
+    run(build / 'tools/smoltrain', '--data', folder / 'text', '--arch', 'gpt2', '--layers', '1', '--width', '16', '--heads', '2', '--context',
         '8', '--batch', '2', '--steps', '30', '--eval-every', '10', '--log', folder / 'log', '-o', folder / 'm.smol')
     records = [json.loads(line) for line in (folder / 'log').read_text().splitlines()]
     losses = [r['nats_per_token'] for r in records if r['event'] == 'validation' and not r['stored']]

@@ -22,7 +22,7 @@ SPEC = (root / 'SPEC.md').read_bytes()
 FILES = {'text': SPEC[:9001], 'other': SPEC[10000:16000]}
 
 
-small = ['--layers', '1', '--width', '16', '--heads', '2', '--context', '8', '--batch', '2', '--threads', '1',
+small = ['--arch', 'gpt2', '--layers', '1', '--width', '16', '--heads', '2', '--context', '8', '--batch', '2', '--threads', '1',
          '--eval-every', '0', '--steps', '3']
 separator = b'<|endoftext|>'
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 FILES = {'text': (root / 'SPEC.md').read_bytes()[:30000]}
 
-small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '8', '--eval-every', '20', '--threads', '1']
+small = ['--arch', 'gpt2', '--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '8', '--eval-every', '20', '--threads', '1']
 # As root and on fewer cores than processes; a container may forbid reading each other's memory.
 environment = {**os.environ, 'OMPI_ALLOW_RUN_AS_ROOT': '1', 'OMPI_ALLOW_RUN_AS_ROOT_CONFIRM': '1',
                'OMPI_MCA_rmaps_base_oversubscribe': '1', 'OMPI_MCA_btl_vader_single_copy_mechanism': 'none',

@@ -21,7 +21,7 @@ from programs import build, root, smoltrain, unrestarted
 pytestmark = pytest.mark.slow
 
 FILES = {'text': (root / 'SPEC.md').read_bytes()[:30000]}
-small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1']
+small = ['--arch', 'gpt2', '--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1']
 
 
 def start(*arguments, **more):

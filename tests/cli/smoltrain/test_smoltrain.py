@@ -43,7 +43,6 @@ def test_failures(folder):
                 ['--data', folder / 'text', '-o', folder / 'no/such/folder/x.smol'],
                 ['--data', folder / 'text', '-o', out, '--sign', folder / 'missing'],
                 ['--data', folder / 'text', '-o', out, '--sign', folder / 'locked'],
-                ['--data', folder / 'text', '-o', out, '--method', 'full'],
                 ['--data', folder / 'text', '-o', folder / 'x.safetensors'],
                 ['--data', folder / 'text', '-o', out, '--resume'],
                 ['--data', folder / 'text', '-o', out, '--log', folder / 'no/log']):
@@ -130,7 +129,7 @@ def test_methods_by_tensor_all_alike(folder):
 def test_bad_recipes(folder):
     path, out = folder / 'recipe.json', folder / 'm.smol'
     for text, place in (('[', 'byte 1: line 1'), ('[\n\n{"tensors": "*", }]', 'byte 21: line 3'), ('{}', 'a recipe is a list'),
-                        ('[{"tensors": "*", "d": 2}, {"tensors": "*", "method": "full"}]', 'rule 2: method'),
+                        ('[{"tensors": "*", "d": 2}, {"tensors": "*", "method": "fuller"}]', 'rule 2: method'),
                         ('[{"tensors": "\\u001b[2J", "d": 2}]', 'rule 1: tensors')):
         path.write_text(text)
         done = train(folder, '-o', out, '--recipe', path, code=1)

@@ -11,7 +11,7 @@ import time
 from programs import build, root, run_text as run, smoltrain
 
 FILES = {'text': (root / 'SPEC.md').read_bytes()[:20000]}
-small = ['--layers', '1', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1']
+small = ['--arch', 'gpt2', '--layers', '1', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1']
 models = ['embed.smol', 'full.safetensors', 'alpha-1.smol', 'alpha-3.smol', 'alpha-20.smol']
 
 
@@ -190,7 +190,7 @@ def test_logs_without_hashes_are_taken(folder, gnuplot):
 
 def test_usage(folder):
     out = str(folder / 'out')
-    data = ['--data', str(folder / 'text')]
+    data = ['--data', str(folder / 'text'), '--arch', 'gpt2']
     for bad in (['--d', '1,2', '-o', out], [*data, '-o', out], [*data, '--d', '1,2'], [*data, '--d', '2,1', '-o', out],
                 [*data, '--d', '1,1', '-o', out], [*data, '--d', '1,,2', '-o', out], [*data, '--d', '1,65', '-o', out],
                 [*data, '--d', '1,x', '-o', out], [*data, '--d', '1', '-o', out, '--method', 'lora'],
@@ -202,7 +202,7 @@ def test_usage(folder):
         assert done.stderr.startswith('smoltrain sweep: ') and done.stdout == '', (bad, done.stderr)
     run(smoltrain, *data, '--d', '1,2', '-o', folder / 'x.smol', code=2)
     assert 'sweep' in run(smoltrain, 'sweep', '--help').stdout
-    run(smoltrain, 'sweep', '--data', folder / 'missing', '--d', '1', '-o', out, code=1)
+    run(smoltrain, 'sweep', '--data', folder / 'missing', '--method', 'alpha', '--d', '1', '-o', out, code=1)
     run(smoltrain, 'sweep', *data, '--d', '1', '-o', folder / 'text', code=1)
     run(smoltrain, 'sweep', *data, '--d', '1', '-o', folder / 'no/such/folder', code=1)
 

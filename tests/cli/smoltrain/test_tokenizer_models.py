@@ -12,7 +12,7 @@ import tokens
 from programs import run, smolrun, smoltool, smoltrain, write
 from tokenizing import TEXT, train
 
-SMALL = ['--layers', '1', '--width', '16', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1', '--eval-every', '0', '--method', 'embed']
+SMALL = ['--arch', 'gpt2', '--layers', '1', '--width', '16', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '1', '--eval-every', '0', '--method', 'embed']
 
 
 def test_a_model_is_trained_and_writes(folder):

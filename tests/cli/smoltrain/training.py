@@ -4,7 +4,7 @@ import json
 from programs import root, run_text, smoltrain
 
 FILES = {'text': (root / 'SPEC.md').read_bytes()[:20000]}  # of every test, for the fixture `folder`
-small = ['--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '2',
+small = ['--arch', 'gpt2', '--layers', '2', '--width', '32', '--heads', '2', '--context', '16', '--batch', '4', '--threads', '2',
          '--eval-every', '10']
 
 

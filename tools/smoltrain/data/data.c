@@ -5,6 +5,7 @@
 #include "cli/guard.h"
 #include "cli/tokenizer_file.h"
 #include "smoltrain/data/read.h"
+#include "smoltrain/data/recode.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,6 +20,7 @@
 struct job {
     const struct train_args *args;
     const struct smol_file *tokenizer;
+    const struct smol_corpus *bytes;    /* what was read before; NULL: the files are to be read */
     struct smol_corpus_source *sources; /* (n), with own names; validation last */
     size_t n;
     char *path; /* of the cache, NULL: none */
@@ -92,11 +94,11 @@ static void finish_job(struct job *job)
 
 /* Without a cache nobody asks what the sources were. */
 static int start_job(struct job *job, const struct train_args *args,
-                     const struct smol_file *tokenizer)
+                     const struct smol_file *tokenizer, const struct smol_corpus *bytes)
 {
     int code;
 
-    *job = (struct job){.args = args, .tokenizer = tokenizer};
+    *job = (struct job){.args = args, .tokenizer = tokenizer, .bytes = bytes};
     if (!args->cache)
         return 0;
     job->sources = calloc(count(args->data) + count(args->valid), sizeof *job->sources);
@@ -124,11 +126,24 @@ static int read_sources(const struct job *job, struct smol_corpus_writer *w, cha
     return 0;
 }
 
+static int recode(const struct job *job, struct smol_corpus_writer *w)
+{
+    struct smol_error error;
+    const enum smol_status status = train_recode(w, job->bytes, &error);
+
+    if (status == SMOL_E_MEMORY && !job->path)
+        return cli_fail(job->args->data[0],
+                        "no memory for so much text; --cache keeps it in a file");
+    return status != SMOL_OK ? cli_complain(job->path, &error) : 0;
+}
+
 static int read_all(const struct job *job, struct smol_corpus_writer *w)
 {
     struct smol_error error;
-    const int code = read_sources(job, w, job->args->data);
+    const int code = job->bytes ? recode(job, w) : read_sources(job, w, job->args->data);
 
+    if (job->bytes)
+        return code;
     if (code != 0 || !job->args->valid)
         return code;
     if (smol_corpus_writer_validation(w, &error) != SMOL_OK)
@@ -229,18 +244,49 @@ static int open_tokenizer(struct train_data *data, const char *path)
                : 0;
 }
 
+static int open_corpus(struct train_data *data, const struct train_args *args,
+                       const struct smol_corpus *bytes)
+{
+    struct job job;
+    int code = start_job(&job, args, &data->tokenizer, bytes);
+
+    if (code == 0)
+        code = job.path ? open_cache(data, &job) : open_memory(data, &job);
+    finish_job(&job);
+    return code;
+}
+
+/* The same text in the bytes that it uses. */
+static int narrow(struct train_data *data, const struct train_args *args)
+{
+    struct train_data bytes = *data;
+    struct smol_error error;
+    int code;
+
+    *data = (struct train_data){.mapping.fd = -1};
+    if (tokenizer_of_bytes(&data->tokenizer_section, &data->tokenizer, bytes.corpus.tokens,
+                           args->vocab == TRAIN_VOCAB_USED_OTHER, &error) != SMOL_OK) {
+        train_data_close(&bytes);
+        return cli_complain(NULL, &error);
+    }
+    if (data->tokenizer.config.tokenizer == SMOL_TOKENIZER_BYTES) { /* it uses all of them */
+        *data = bytes;
+        return 0;
+    }
+    code = open_corpus(data, args, &bytes.corpus);
+    train_data_close(&bytes);
+    return code;
+}
+
 int train_data_open(struct train_data *out, const struct train_args *args)
 {
     struct train_data data = {.mapping.fd = -1};
-    struct job job;
     int code = open_tokenizer(&data, args->tokenizer);
 
-    if (code != 0)
-        return code;
-    code = start_job(&job, args, &data.tokenizer);
     if (code == 0)
-        code = job.path ? open_cache(&data, &job) : open_memory(&data, &job);
-    finish_job(&job);
+        code = open_corpus(&data, args, NULL);
+    if (code == 0 && args->vocab != TRAIN_VOCAB_BYTES)
+        code = narrow(&data, args);
     if (code == 0)
         *out = data;
     else

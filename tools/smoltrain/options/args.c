@@ -3,14 +3,13 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "smoltrain/comm/comm.h"
-#include "smoltrain/options/line.h"
+#include "smoltrain/options/architecture.h"
 #include "smoltrain/output/output.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_METHOD "alpha"
 #define MAX_SEEDS 10000u
 
 /* Whether the second of two words was given; *is_second stays as it is if neither was. */
@@ -33,6 +32,26 @@ static bool choose_format(enum train_format *format, const char *word)
             return true;
         }
     return !word;
+}
+
+/* As --vocab names it. */
+static int choose_vocab(struct train_args *args, const char *word)
+{
+    static const char *const names[] = {"bytes", "used", "used+other"};
+
+    args->vocab = args->tokenizer || args->options.architecture == SMOL_ARCH_GPT2
+                      ? TRAIN_VOCAB_BYTES
+                      : TRAIN_VOCAB_USED_OTHER;
+    if (!word)
+        return 0;
+    if (args->tokenizer)
+        return cli_usage_error("--vocab", "is for training without --tokenizer, which has its own");
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(word, names[i]) == 0) {
+            args->vocab = (enum train_vocab)i;
+            return 0;
+        }
+    return cli_usage_error("--vocab", "takes bytes, used or used+other");
 }
 
 static bool parse_d(uint32_t *d, const char *text)
@@ -83,7 +102,8 @@ static int apply_words(struct train_args *args, const struct train_line *w)
         return cli_usage_error("--seed", "takes 0..2^64-1");
     if (!choose_format(&args->format, w->format))
         return cli_usage_error("--format", "unknown choice");
-    o->gains = o->gains || w->gains;
+    if ((code = train_architecture_apply(o, w)) != 0 || (code = choose_vocab(args, w->vocab)) != 0)
+        return code;
     o->bias = o->bias || w->bias;
     o->layer_gains = o->layer_gains || w->layer_gains;
     o->recompute = w->recompute != 0;
@@ -119,22 +139,31 @@ static int checkpoint_options(struct smol_train_options *options, const char *ou
     return status != SMOL_OK ? CLI_FAILED : 0;
 }
 
-/* What the command line does not say: the method's defaults, or what the checkpoint has. */
+/* What the command line does not say: the defaults of a method, NULL: the architecture's, or what
+ * the checkpoint has. */
 static int base_options(struct smol_train_options *options, const char *method,
-                        const struct train_args *args)
+                        const struct train_line *line, const struct train_args *args)
 {
     struct smol_train_options o, saved;
+    enum smol_architecture architecture;
+    const char *name;
+    int code = train_architecture(&architecture, line);
 
-    if (!smol_train_defaults(&o, sizeof o, method ? method : DEFAULT_METHOD))
+    if (code != 0)
+        return code;
+    name = method ? method : train_architecture_method(architecture);
+    if (!smol_train_defaults(&o, sizeof o, name))
         return cli_usage_error("--method", "unknown choice");
+    train_architecture_use(&o, architecture);
     if (args->resume) {
-        const int code = checkpoint_options(&saved, args->output);
-
-        if (code != 0)
+        if ((code = checkpoint_options(&saved, args->output)) != 0)
             return code;
+        if (line->arch && saved.architecture != architecture)
+            return cli_usage_error("--arch", "is not that of the checkpoint");
         if (method) {
             saved.matrices = o.matrices;
             saved.full = o.full;
+            saved.matrix_type = o.matrix_type;
         }
         o = saved;
     }
@@ -157,7 +186,7 @@ static int make(struct train_args *out, const struct train_line *line,
     }
     if (!args.data || !args.output)
         return cli_usage_error(args.data ? "--output" : "--data", "is needed");
-    if ((code = base_options(&args.options, run ? run->method : line->method, &args)) != 0)
+    if ((code = base_options(&args.options, run ? run->method : line->method, line, &args)) != 0)
         return code;
     train_line_numbers(&args.options);
     if (run && run->d != 0)
@@ -203,10 +232,21 @@ static int parse_list(struct train_sweep_args *s, const char *list)
     return 0;
 }
 
-static int check_sweep(const struct train_line *line)
+/* The method of all runs but two. */
+static int sweep_method(const char **method, const struct train_line *line)
+{
+    enum smol_architecture architecture;
+    const int code = train_architecture(&architecture, line);
+
+    if (code == 0)
+        *method = line->method ? line->method : train_architecture_method(architecture);
+    return code;
+}
+
+static int check_sweep(const struct train_line *line, const char *method)
 {
     const struct train_args *args = &line->args;
-    struct smol_train_options o;
+    const struct smol_method *found = smol_method_find(method);
 
     if (!args->data || !args->output)
         return cli_usage_error(args->data ? "--output" : "--data", "is needed");
@@ -219,9 +259,10 @@ static int check_sweep(const struct train_line *line)
         return cli_usage_error("--sign", "is not for a sweep");
     if (args->seed_search != 0)
         return cli_usage_error("--seed-search", "is not for a sweep");
-    if (!smol_train_defaults(&o, sizeof o, line->method ? line->method : DEFAULT_METHOD))
+    if (!found)
         return cli_usage_error("--method", "unknown choice");
-    if (o.full || o.matrices == SMOL_MATRIX_UNIT)
+    if (found->source == SMOL_MATRIX_UNIT || found->source == SMOL_MATRIX_MASK ||
+        found->source == SMOL_MATRIX_STORED)
         return cli_usage_error("--method", "has no d to sweep");
     return 0;
 }
@@ -234,11 +275,11 @@ int train_sweep_args_parse(struct train_sweep_args *out, int argc, const char **
     const struct train_line *line = train_line_read(&code, argc, argv);
     struct train_sweep_args s = {0};
 
-    if (!line || (code = check_sweep(line)) != 0 || (code = parse_list(&s, line->d)) != 0) {
+    if (!line || (code = sweep_method(&s.method, line)) != 0 ||
+        (code = check_sweep(line, s.method)) != 0 || (code = parse_list(&s, line->d)) != 0) {
         free(s.d);
         return code;
     }
-    s.method = line->method ? line->method : DEFAULT_METHOD;
     s.folder = line->args.output;
     series = line;
     *out = s;

@@ -7,11 +7,16 @@
 /* What a file of data holds: what its name says, or text, or JSON lines. */
 enum train_format { TRAIN_FORMAT_AUTO, TRAIN_FORMAT_TEXT, TRAIN_FORMAT_JSONL };
 
+/* The tokens of text that is not for a tokenizer: all bytes; those that occur in it, as a byte set;
+ * or those and a token for all others. */
+enum train_vocab { TRAIN_VOCAB_BYTES, TRAIN_VOCAB_USED, TRAIN_VOCAB_USED_OTHER };
+
 /* Paths are the command line's, which lives as long as the program. */
 struct train_args {
     struct smol_train_options options;
     char **data, **valid; /* NULL at the end; data and output are there, the others may be NULL */
     enum train_format format;
+    enum train_vocab vocab; /* BYTES with a tokenizer */
     const char *output, *tokenizer, *cache, *log, *sign_key, *password_file;
     unsigned eval_every; /* 0: only at the end */
     unsigned save_every; /* 0: only when stopped */

@@ -2,15 +2,17 @@
 #ifndef SMOLTRAIN_LINE_H
 #define SMOLTRAIN_LINE_H
 
+#include "cli/cli.h"
 #include "smoltrain/options/args.h"
 #include "smoltrain/options/rules.h"
 
 struct train_line {
     struct train_args args; /* of its options, only what the line gives is filled in */
     /* Words that become numbers; NULL: not given. */
-    char *method, *d, *dist, *norms, *param_type, *embedding_type, *keep, *init_alpha, *order,
-        *seed, *format, *isa;
-    int gains, bias, layer_gains, recompute;
+    char *arch, *method, *d, *dist, *norms, *param_type, *embedding_type, *matrix_type, *keep,
+        *init_alpha, *order, *seed, *format, *vocab, *isa;
+    struct cli_feature_words features;
+    int gains, no_gains, bias, layer_gains, learn_logit_scale, no_learn_logit_scale, recompute;
     struct train_rule_words rules;
 };
 

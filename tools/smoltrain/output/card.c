@@ -12,7 +12,7 @@ static json_t *data_json(const struct train_args *args, const struct smol_traine
                          const struct smol_corpus *corpus)
 {
     char hex[2 * SMOL_TEXT_HASH_BYTES + 1];
-    const bool bytes = smol_trainer_config(t)->tokenizer == SMOL_TOKENIZER_BYTES;
+    const bool bytes = smol_trainer_config(t)->tokenizer != SMOL_TOKENIZER_BPE;
     json_int_t n_files = 0;
 
     while (args->data[n_files])
@@ -55,12 +55,14 @@ static const char *date(char dest[32])
 }
 
 static json_t *card_json(const struct train_args *args, const struct smol_trainer *t,
-                         const struct smol_corpus *corpus, const struct smol_train_score *score)
+                         const struct smol_corpus *corpus, const struct train_result *result)
 {
+    const struct smol_train_score *score = &result->score;
     char when[32];
-    json_t *validation =
-        json_pack("{s:f, s:f, s:I}", "nats_per_token", score->nats_per_token, "bits_per_byte",
-                  score->bits_per_byte, "tokens", (json_int_t)score->n_tokens);
+    json_t *validation = json_pack("{s:f, s:f, s:I, s:o*}", "nats_per_token", score->nats_per_token,
+                                   "bits_per_byte", score->bits_per_byte, "tokens",
+                                   (json_int_t)score->n_tokens, "streamed_nats_per_token",
+                                   result->has_stream ? json_real(result->streamed_nats) : NULL);
 
     return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*}", "made_by", "smoltrain", "method",
                      smol_train_method(&args->options), "data", data_json(args, t, corpus),
@@ -70,13 +72,13 @@ static json_t *card_json(const struct train_args *args, const struct smol_traine
 
 /* Memory that was out before is no matter now. */
 char *train_card(const struct train_args *args, const struct smol_trainer *t,
-                 const struct smol_corpus *corpus, const struct smol_train_score *score)
+                 const struct smol_corpus *corpus, const struct train_result *result)
 {
     json_t *card;
     char *text;
 
     cli_json_start();
-    card = card_json(args, t, corpus, score);
+    card = card_json(args, t, corpus, result);
     text = cli_json_text(card, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
     json_decref(card);
     return text;

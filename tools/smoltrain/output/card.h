@@ -2,11 +2,11 @@
 #ifndef SMOLTRAIN_CARD_H
 #define SMOLTRAIN_CARD_H
 
-#include "smoltrain/options/args.h"
+#include "smoltrain/output/output.h"
 
 /* JSON text for free(), or NULL if there is no memory. text: the data that args->data names. It
  * says no date, so that the same run gives the same file, unless SOURCE_DATE_EPOCH does. */
 char *train_card(const struct train_args *args, const struct smol_trainer *trainer,
-                 const struct smol_corpus *corpus, const struct smol_train_score *score);
+                 const struct smol_corpus *corpus, const struct train_result *result);
 
 #endif

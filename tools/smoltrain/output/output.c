@@ -5,6 +5,8 @@
 #include "cli/key_file.h"
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/output/card.h"
+#include "smoltrain/output/stream.h"
+#include "smoltrain/signals.h"
 
 #include <smol/io.h>
 #include <stdio.h>
@@ -23,17 +25,15 @@ char *train_checkpoint_path(const char *model)
 
 int train_output_open(struct train_output *output, const struct train_args *args)
 {
-    const bool tensors = cli_ends_with(args->output, ".safetensors");
-    struct train_output o = {.path = args->output};
+    struct train_output o = {.path = args->output,
+                             .is_tensors = cli_ends_with(args->output, ".safetensors")};
     struct smol_error error;
     int code;
 
-    if (args->options.full != tensors)
-        return cli_fail(args->output, "%s",
-                        tensors
-                            ? "safetensors are for --method full; give the model a name in .smol"
-                            : "--method full has no .smol form; give it a name in .safetensors");
-    if (args->options.full && args->sign_key)
+    if (o.is_tensors && !args->options.full)
+        return cli_fail(args->output,
+                        "safetensors are for --method full; give the model a name in .smol");
+    if (o.is_tensors && args->sign_key)
         return cli_fail(args->output, "safetensors cannot hold a signature");
     if (smol_writer_check(args->output, true, &error) != SMOL_OK)
         return cli_complain(args->output, &error);
@@ -176,36 +176,72 @@ static enum smol_status write_safetensors(struct train_output *o,
 uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer)
 {
     const struct smol_config *c = smol_trainer_config(trainer);
+    const uint64_t n_rows =
+        (uint64_t)c->vocab * (smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE) ? 2 : 1) +
+        (smol_config_has(c, SMOL_FEATURE_DISTANCES) ? 0 : c->context);
 
-    return smol_trainer_parameters(trainer) - ((uint64_t)c->vocab + c->context) * c->width;
+    return smol_trainer_parameters(trainer) - n_rows * c->width;
 }
 
 /* Asked for: on the standard output. */
 static void summarise(const struct train_output *o, const struct train_args *args,
-                      const struct smol_train_score *score)
+                      const struct smol_trainer *trainer, const struct train_result *result)
 {
     cli_put_escaped(stdout, o->path);
-    printf(": %s, %llu bytes; validation loss as stored %.5f nats per token, %.5f bits per byte\n",
+    printf(": %s, %llu bytes; validation loss as stored %.5f nats per token, %.5f bits per byte",
            smol_train_method(&args->options), (unsigned long long)o->size_bytes,
-           score->nats_per_token, score->bits_per_byte);
+           result->score.nats_per_token, result->score.bits_per_byte);
+    if (result->has_stream)
+        printf("; in one stream %.5f nats per token", result->streamed_nats);
+    if (args->options.architecture == SMOL_ARCH_SMOL)
+        printf("; %llu numbers besides the embeddings",
+               (unsigned long long)train_non_embedding_numbers(trainer));
+    putchar('\n');
+}
+
+/* The loss in one stream, of the model as a runtime reads it. */
+static enum smol_status stream(struct train_result *result, const struct train_args *args,
+                               const struct smol_trainer *t, const struct smol_corpus *corpus,
+                               struct smol_error *error)
+{
+    const struct train_stream text = {corpus, smol_trainer_train_tokens(t),
+                                      smol_trainer_val_tokens(t), args->options.n_threads};
+    uint8_t *bytes;
+    size_t size;
+    enum smol_status status;
+
+    if (!smol_config_has(smol_trainer_config(t), SMOL_FEATURE_DISTANCES) || train_stop_asked())
+        return SMOL_OK;
+    status = smol_trainer_model(&bytes, &size, t, NULL, 0, error);
+    if (status != SMOL_OK)
+        return status;
+    status = train_stream_score(&result->streamed_nats, bytes, size, &text, error);
+    free(bytes);
+    result->has_stream = status == SMOL_OK;
+    return status == SMOL_E_CANCELLED ? SMOL_OK : status;
 }
 
 enum smol_status train_output_write(struct train_output *o, const struct train_args *args,
                                     const struct smol_trainer *trainer,
-                                    const struct smol_corpus *corpus,
-                                    const struct smol_train_score *score, struct smol_error *error)
+                                    const struct smol_corpus *corpus, struct train_result *result,
+                                    struct smol_error *error)
 {
-    char *card = train_card(args, trainer, corpus, score);
-    enum smol_status status;
+    enum smol_status status = SMOL_OK;
+    char *card;
 
     o->trouble = o->path;
+    if (!o->is_tensors)
+        status = stream(result, args, trainer, corpus, error);
+    if (status != SMOL_OK)
+        return status;
+    card = train_card(args, trainer, corpus, result);
     if (!card)
         return cli_error(error, SMOL_E_MEMORY, "no memory for the card");
-    status = args->options.full ? write_safetensors(o, trainer, card, error)
-                                : write_model(o, trainer, card, error);
+    status = o->is_tensors ? write_safetensors(o, trainer, card, error)
+                           : write_model(o, trainer, card, error);
     free(card);
     if (status == SMOL_OK)
-        summarise(o, args, score);
+        summarise(o, args, trainer, result);
     return status;
 }
 

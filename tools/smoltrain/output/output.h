@@ -13,9 +13,18 @@ struct train_output {
     const char *trouble; /* the file that an error is about, NULL if none */
     bool is_saved;       /* the checkpoint is there, of saved_step */
     uint32_t saved_step;
+    bool is_tensors; /* the model is safetensors */
     bool is_signed;
     struct smol_secret_key key;
     uint64_t size_bytes, non_embedding_bytes; /* of the model, once it is written */
+};
+
+/* What is said of a finished model: its validation loss in windows of the context and, if it has
+ * distances, in one stream. */
+struct train_result {
+    struct smol_train_score score;
+    bool has_stream;
+    double streamed_nats; /* per token */
 };
 
 /* Finds out before training whether it can end well: the folder, the checkpoint, the key. 0, or an
@@ -27,16 +36,17 @@ enum smol_status train_output_save(struct train_output *output, const struct smo
                                    struct smol_error *error);
 enum smol_status train_output_load(struct train_output *output, struct smol_trainer *trainer,
                                    struct smol_error *error);
-/* Writes the model of a finished trainer. */
+/* Writes the model of a finished trainer. *result has the score; the stream's is found here, unless
+ * a signal asks for an end. */
 enum smol_status train_output_write(struct train_output *output, const struct train_args *args,
                                     const struct smol_trainer *trainer,
-                                    const struct smol_corpus *corpus,
-                                    const struct smol_train_score *score, struct smol_error *error);
+                                    const struct smol_corpus *corpus, struct train_result *result,
+                                    struct smol_error *error);
 /* The checkpoint goes: after the last step, when the model and the log's last record are written,
  * so that whoever is killed before can still resume. */
 void train_output_done(const struct train_output *output);
 
-/* Parameters outside wte and wpe. */
+/* Parameters outside wte, wpe and the output table; a learned logit scale is one of them. */
 uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer);
 
 /* Says what went wrong, and with which file; and what is left to go on from. */

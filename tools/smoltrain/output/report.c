@@ -46,7 +46,8 @@ static void record_start(struct train_report *r, const struct smol_trainer *t,
     char *text = smol_train_options_json(&r->args->options);
     json_t *options = text ? json_loads(text, 0, NULL) : NULL;
     const struct smol_config *c = smol_trainer_config(t);
-    const bool bytes = c->tokenizer == SMOL_TOKENIZER_BYTES;
+    const bool bytes = c->tokenizer != SMOL_TOKENIZER_BPE;
+    const bool all_bytes = c->tokenizer == SMOL_TOKENIZER_BYTES;
 
     train_log_hashes(tokens, tokenizer, corpus);
     record(r,
@@ -56,8 +57,8 @@ static void record_start(struct train_report *r, const struct smol_trainer *t,
                      (json_int_t)r->args->options.n_threads, bytes ? "train_bytes" : "train_tokens",
                      (json_int_t)smol_trainer_train_tokens(t), bytes ? "val_bytes" : "val_tokens",
                      (json_int_t)smol_trainer_val_tokens(t), "vocab",
-                     bytes ? NULL : json_integer((json_int_t)c->vocab), "tokenizer_xxh3", tokenizer,
-                     "tokens_xxh3", tokens, "learned_numbers",
+                     all_bytes ? NULL : json_integer((json_int_t)c->vocab), "tokenizer_xxh3",
+                     tokenizer, "tokens_xxh3", tokens, "learned_numbers",
                      (json_int_t)smol_trainer_parameters(t), "non_embedding_params",
                      (json_int_t)train_non_embedding_numbers(t), "tokens_per_step",
                      tokens_per_step(r), "step", (json_int_t)smol_trainer_steps(t)));
@@ -148,12 +149,14 @@ void train_report_score(struct train_report *r, const struct smol_trainer *t,
 }
 
 void train_report_model(struct train_report *r, const struct smol_trainer *t,
-                        const struct train_output *o)
+                        const struct train_output *o, const struct train_result *result)
 {
-    record(r, json_pack("{s:s, s:I, s:I, s:I, s:I}", "event", "model", "step",
+    record(r, json_pack("{s:s, s:I, s:I, s:I, s:I, s:o*}", "event", "model", "step",
                         (json_int_t)smol_trainer_steps(t), "bytes", (json_int_t)o->size_bytes,
                         "non_embedding_bytes", (json_int_t)o->non_embedding_bytes,
-                        "non_embedding_params", (json_int_t)train_non_embedding_numbers(t)));
+                        "non_embedding_params", (json_int_t)train_non_embedding_numbers(t),
+                        "streamed_nats_per_token",
+                        result->has_stream ? json_real(result->streamed_nats) : NULL));
 }
 
 bool train_report_close(struct train_report *r)

@@ -30,7 +30,7 @@ void train_report_score(struct train_report *report, const struct smol_trainer *
                         const struct smol_train_score *score, bool stored);
 /* The model that was written. */
 void train_report_model(struct train_report *report, const struct smol_trainer *trainer,
-                        const struct train_output *output);
+                        const struct train_output *output, const struct train_result *result);
 /* False if the log could not be written whole. */
 bool train_report_close(struct train_report *report);
 

@@ -1,0 +1,52 @@
+/* See architecture.h. */
+#include "smoltrain/options/architecture.h"
+#include "cli/cli.h"
+
+int train_architecture(enum smol_architecture *architecture, const struct train_line *line)
+{
+    *architecture = SMOL_ARCH_SMOL;
+    return cli_architecture(architecture, line->arch);
+}
+
+const char *train_architecture_method(enum smol_architecture architecture)
+{
+    return architecture == SMOL_ARCH_SMOL ? "mask" : "alpha";
+}
+
+void train_architecture_use(struct smol_train_options *o, enum smol_architecture architecture)
+{
+    smol_train_use(o, architecture);
+    if (architecture == SMOL_ARCH_GPT2)
+        return;
+    o->n_layers = 2;
+    o->n_steps = 5000;
+    o->param_type = SMOL_Q8_BLOCKS;
+}
+
+static int apply_matrix_type(struct smol_train_options *o, const char *word)
+{
+    if (!word)
+        return 0;
+    if (!o->full)
+        return cli_usage_error("--matrix-type", "is for --method full, whose matrices are stored");
+    return smol_dtype_parse(&o->matrix_type, word, SMOL_OF_EMBEDDINGS)
+               ? 0
+               : cli_usage_error("--matrix-type", "unknown choice");
+}
+
+int train_architecture_apply(struct smol_train_options *o, const struct train_line *w)
+{
+    int code;
+
+    if ((code = cli_features(&o->features, o->architecture, &w->features)) != 0 ||
+        (code = apply_matrix_type(o, w->matrix_type)) != 0)
+        return code;
+    if (w->learn_logit_scale && w->no_learn_logit_scale)
+        return cli_usage_error("--learn-logit-scale", "contradicts --no-learn-logit-scale");
+    if (w->gains && w->no_gains)
+        return cli_usage_error("--gains", "contradicts --no-gains");
+    o->learn_logit_scale =
+        (o->learn_logit_scale || w->learn_logit_scale) && !w->no_learn_logit_scale;
+    o->gains = (o->gains || w->gains) && !w->no_gains;
+    return 0;
+}
