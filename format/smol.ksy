@@ -60,7 +60,13 @@ instances:
   tokn:
     pos: directory[tokn_index].begin
     size: directory[tokn_index].len_section
-    if: tokn_index > 0
+    if: tokn_index > 0 and conf.tokenizer != 2
+    doc: Merges and special tokens, of tokenizer 1.
+  byte_set:
+    pos: directory[tokn_index].begin
+    size: directory[tokn_index].len_section
+    type: byte_set
+    if: tokn_index > 0 and conf.tokenizer == 2
   card:
     pos: directory[card_index].begin
     size: directory[card_index].len_section
@@ -89,6 +95,7 @@ enums:
     1: f16
     2: q8
     3: q4
+    5: ternary
 types:
   entry:
     params:
@@ -126,11 +133,14 @@ types:
     seq:
       - id: architecture
         type: u2
-        valid: 0
-        doc: 0 is GPT-2.
-      - id: reserved_1
+        valid:
+          max: 1
+        doc: 0 is GPT-2, 1 is smol.
+      - id: features
         type: u2
-        valid: 0
+        valid:
+          max: 63
+        doc: Bits; 0 for GPT-2.
       - id: num_layers
         type: u4
         valid:
@@ -173,6 +183,9 @@ types:
         enum: number
       - id: tokenizer
         type: u1
+        valid:
+          max: 2
+        doc: 0 bytes, 1 BPE, 2 a set of bytes.
       - id: num_schemes
         type: u1
         valid:
@@ -185,13 +198,21 @@ types:
           max: num_layers
       - id: ln_f
         type: u1
-      - id: reserved_2
+      - id: head_type
         type: u1
-        valid: 0
+        valid:
+          max: 4
+        doc: Of temperatures and slope factors, 0 f32, 1 f16, 4 q8 in blocks.
       - id: logit_scale
         type: f4
-      - id: reserved_3
-        type: u4
+      - id: output_type
+        type: u1
+        enum: number
+      - id: reserved_1
+        type: u1
+        valid: 0
+      - id: reserved_2
+        type: u2
         valid: 0
       - id: schemes
         type: scheme(_index)
@@ -201,6 +222,19 @@ types:
         type: span
         repeat: expr
         repeat-expr: num_spans
+    instances:
+      has_distances:
+        value: (features & 1) != 0
+      has_slope_factors:
+        value: (features & 2) != 0
+      has_temperatures:
+        value: (features & 4) != 0
+      has_half_shift:
+        value: (features & 8) != 0
+      has_relu2:
+        value: (features & 16) != 0
+      has_output_table:
+        value: (features & 32) != 0
   scheme:
     doc: How a matrix, or the gain and bias of a LayerNorm, is made.
     params:
@@ -213,7 +247,7 @@ types:
       - id: source
         type: u1
         valid:
-          max: 8
+          max: 10
       - id: dist
         type: u1
         valid:
@@ -229,8 +263,8 @@ types:
       - id: alpha_type
         type: u1
         valid:
-          max: 4
-        doc: 0 f32, 1 f16, 4 q8 in blocks.
+          max: 5
+        doc: 0 f32, 1 f16, 4 q8 in blocks; of stored rows that of a table.
       - id: value_type
         type: u1
         valid:
@@ -261,6 +295,10 @@ types:
         value: source == 1 or (is_matrix and (source == 3 or source == 5))
       is_nola:
         value: is_matrix and source == 8
+      is_mask:
+        value: is_matrix and source == 9
+      is_stored:
+        value: is_matrix and source == 10
       num_numbers:
         value: 'is_matrix and source >= 3 and source <= 6 ? dimensions : d'
         doc: The length of its vector of alphas, or of the vector that a projection starts from.
@@ -306,6 +344,12 @@ types:
       - id: layer_gain
         type: numbers(_root.conf.schemes[_root.conf.schemes[0].first_shared].alpha_type, 1)
         if: _root.conf.schemes[_root.conf.spans[span].slots[1]].has_layer_gain or _root.conf.schemes[_root.conf.spans[span].slots[2]].has_layer_gain or _root.conf.schemes[_root.conf.spans[span].slots[4]].has_layer_gain or _root.conf.schemes[_root.conf.spans[span].slots[5]].has_layer_gain
+      - id: temperatures
+        type: numbers(_root.conf.head_type, _root.conf.num_heads)
+        if: _root.conf.has_temperatures
+      - id: slope_factors
+        type: numbers(_root.conf.head_type, _root.conf.num_heads)
+        if: _root.conf.has_slope_factors
       - id: ln_1
         type: norm(_root.conf.spans[span].slots[0])
       - id: attn_c_attn
@@ -350,6 +394,15 @@ types:
       - id: nola_b
         type: numbers(_root.conf.schemes[scheme].alpha_type, _root.conf.schemes[scheme].d)
         if: _root.conf.schemes[scheme].is_nola
+      - id: mask
+        size: (cols + 7) / 8
+        repeat: expr
+        repeat-expr: rows
+        if: _root.conf.schemes[scheme].is_mask
+        doc: A bit for each weight, row by row.
+      - id: stored
+        type: table(_root.conf.schemes[scheme].alpha_type, rows, cols, 1)
+        if: _root.conf.schemes[scheme].is_stored
       - id: factor_a
         type: numbers(_root.conf.schemes[scheme].value_type, _root.conf.schemes[scheme].rank * cols)
         if: _root.conf.schemes[scheme].rank > 0 and not _root.conf.schemes[scheme].is_nola
@@ -405,16 +458,33 @@ types:
   embd:
     seq:
       - id: wte
-        type: table(_root.conf.wte_type.to_i, _root.conf.vocab)
+        type: table(_root.conf.wte_type.to_i, _root.conf.vocab, _root.conf.width, 64)
       - id: wpe
-        type: table(_root.conf.wpe_type.to_i, _root.conf.context)
+        type: table(_root.conf.wpe_type.to_i, _root.conf.context, _root.conf.width, 64)
+        if: not _root.conf.has_distances
+      - id: output
+        type: table(_root.conf.output_type.to_i, _root.conf.vocab, _root.conf.width, 64)
+        if: _root.conf.has_output_table
+  byte_set:
+    doc: Which bytes are tokens, a bit each; others is 1 if one token stands for all others.
+    seq:
+      - id: bitmap
+        size: 32
+      - id: others
+        type: u1
+        valid:
+          max: 1
   table:
-    doc: A table of embeddings; each part is padded with zeros to a multiple of 64 bytes.
+    doc: Rows of numbers, embeddings or those of a stored matrix; each part is padded with zeros to a multiple of some bytes.
     params:
       - id: number_type
         type: u1
       - id: rows
         type: u4
+      - id: cols
+        type: u4
+      - id: alignment
+        type: u1
     seq:
       - id: numbers
         type:
@@ -424,18 +494,19 @@ types:
             1: u2
             2: s1
             3: u1
+            5: u1
         repeat: expr
         repeat-expr: num_numbers
-        doc: Row by row; of q4 the bytes that hold two numbers each.
+        doc: Row by row; of q4 and ternary the bytes that hold two and five numbers each.
       - id: numbers_padding
-        size: (64 - len_numbers % 64) % 64
+        size: (alignment - len_numbers % alignment) % alignment
       - id: multipliers
         type: u1
         repeat: expr
         repeat-expr: rows * 2 * num_chunks
         if: number_type == 3
       - id: multipliers_padding
-        size: (64 - rows * 2 * num_chunks % 64) % 64
+        size: (alignment - rows * 2 * num_chunks % alignment) % alignment
         if: number_type == 3
       - id: scales
         type: f4
@@ -443,13 +514,13 @@ types:
         repeat-expr: rows
         if: number_type >= 2
       - id: scales_padding
-        size: (64 - rows * 4 % 64) % 64
+        size: (alignment - rows * 4 % alignment) % alignment
         if: number_type >= 2
     instances:
       num_chunks:
-        value: (_root.conf.width + 63) / 64
+        value: (cols + 63) / 64
       num_numbers:
-        value: 'number_type == 3 ? rows * 32 * num_chunks : rows * _root.conf.width'
+        value: 'number_type == 3 ? rows * 32 * num_chunks : number_type == 5 ? rows * ((cols + 4) / 5) : rows * cols'
       len_numbers:
         value: 'num_numbers * (number_type == 0 ? 4 : number_type == 1 ? 2 : 1)'
   signature:

@@ -21,6 +21,9 @@ def values(n, scale=0.5):
 
 
 def table(kind, rows, cols):
+    if kind == 5:
+        q = np.array([(i * i + i // 7) % 3 - 1 for i in range(rows * cols)], 'i1').reshape(rows, cols)
+        return container.Table(5, q, np.array([2.0 ** -(2 + i % 3) * (i % 7 != 3) for i in range(rows)], '<f4'))
     if kind == 3:
         q = np.array([(5 * i + 3) % 16 - 8 for i in range(rows * cols)], 'i1').reshape(rows, cols)
         groups = -(-cols // 64) * 2
@@ -32,25 +35,28 @@ def table(kind, rows, cols):
     return container.Table(kind, values(rows * cols).astype(container.FLOATS[kind]).reshape(rows, cols))
 
 
-def model(shape, schemes, runs, ln_f, wte=0, wpe=0, card=None, **fields):
+def model(shape, schemes, runs, ln_f, wte=0, wpe=0, card=None, features=0, head_type=0, output=0, **fields):
     """shape: L, H, C, F, T, V."""
     conf = container.Conf(*shape, epsilon=2.0 ** -17, seed=0x0123456789abcdef, logit_scale=1.0, schemes=schemes,
-                          runs=runs, ln_f=ln_f)
+                          runs=runs, ln_f=ln_f, features=features, head_type=head_type)
     learned = {}
     for name, size, kind in container.learned_layout(conf):
-        learned[name] = container.stored_as((values(math.prod(size)) + (1 if name.endswith('weight') else 0)).reshape(size), kind)
-    return container.Smol(conf, learned, table(wte, shape[5], shape[2]), table(wpe, shape[4], shape[2]), card, **fields)
+        around = 1 if name.endswith(('weight', 'temperature', 'slope_factor')) else 0
+        stored_rows = isinstance(kind, tuple) and kind[1] >= 2
+        learned[name] = table(kind[1], *size) if stored_rows else container.stored_as((values(math.prod(size)) + around).reshape(size), kind)
+    vocab, width = shape[5], shape[2]
+    return container.Smol(conf, learned, table(wte, vocab, width), None if conf.has(container.DISTANCES) else table(wpe, shape[4], width), card,
+                          output=table(output, vocab, width) if conf.has(container.OUTPUT_TABLE) else None, **fields)
 
 
 class Bad:
-    """The parts of a small file as bytes, to be spoilt one at a time. Everything that is derived follows."""
+    """The parts of a small file (or of another model) as bytes, to be spoilt one at a time. Everything that is derived follows."""
 
-    def __init__(self, **fields):
-        whole = container.write(model(
+    def __init__(self, of=None, **fields):
+        self.minor, _, sections, _ = container.split(container.write(of or model(
             (1, 1, 2, 3, 1, 3),
             [Scheme(NORM, STORED, 0, 0, 0, 0, 1, 0.0), Scheme(MATRIX, OWN, 0, 2, 1, 0, 1, 0.25)],
-            [(1, (0, 1, 1, 0, 1, 1))], 0, 2, 0, b'{"a": 1}'))
-        _, _, sections, _ = container.split(whole)
+            [(1, (0, 1, 1, 0, 1, 1))], 0, 2, 0, b'{"a": 1}')))
         self.sections = [[k, bytearray(v)] for k, v in sections.items()]
         self.major, self.count, self.body, self.flags, self.sizes, self.gap = 1, None, None, {}, {}, {}
         self.magic, self.tail, self.signer = container.MAGIC, b'', None
@@ -87,7 +93,7 @@ class Bad:
             out[at] = value
         body = len(out) if self.body is None else self.body
         count = len(self.sections) if self.count is None else self.count
-        out[:24] = self.magic + struct.pack('<4HQ', self.major, 0, count, 0, body)
+        out[:24] = self.magic + struct.pack('<4HQ', self.major, self.minor, count, 0, body)
         struct.pack_into('<Q', out, 24, container.xxh3(bytes(out[:24]) + directory))
         digest = container.file_hash(bytes(out))
         if self.signer:

@@ -19,6 +19,7 @@ import bad_tokens
 import container
 import method_cases
 import nacl.signing
+import smol_cases
 import tokens
 from container import MATRIX, NORM, OWN, SHARED, STORED, UNIT, Scheme
 from golden_parts import (ALPHAS, CONF_AT, EMBD_BYTES, FACTORS, FROZEN_NORM, GROUP_ORDER, HUGE, INFINITE, LN_1, LRND_BYTES, QUIET, RUN_0, SCALES, SCALES_END,
@@ -346,7 +347,7 @@ def damage_cases():
 
 def bad_files():
     cases = (header_cases, directory_cases, size_cases, padding_cases, q4_cases, conf_cases, scheme_cases, token_cases, canonical_cases, number_cases,
-             damage_cases, *method_cases.BAD)
+             damage_cases, *method_cases.BAD, *smol_cases.BAD)
     for status, offset, what, data in itertools.chain.from_iterable(case() for case in cases):
         yield 'SMOL_E_%s.%d.%s.smol' % (status, offset, what), data
 
@@ -354,9 +355,9 @@ def bad_files():
 def every_file():
     """Path below the folder -> bytes."""
     files = {}
-    for name, m in {**good_files(), **method_cases.good_files()}.items():
+    for name, m in {**good_files(), **method_cases.good_files(), **smol_cases.good_files()}.items():
         files['good/%s.smol' % name] = container.write(m)
-        if name.startswith(('alpha-f16', 'mixed')):
+        if name.startswith(('alpha-f16', 'mixed')) or name == 'smol':
             files['good/%s-signed.smol' % name] = container.write(m, SECRET)
     for name, data in bad_files():
         path = 'bad/' + name

@@ -84,6 +84,11 @@ def gelu(x):
 	return x / (F(1) + exp(v))
 
 
+def relu2(x):
+	x = np.asarray(x, F)
+	return np.where(x > 0, x * x, F(0))
+
+
 def layernorm(x, eps, gain=None, bias=None):
 	x = np.asarray(x, F)
 	n = F(x.shape[-1])

@@ -51,7 +51,7 @@ def compare_text(p, path, model, what, prompt, count, settings=SETTINGS, context
 
 def compare_loss(p, path, model, what, text, context=None, kv='f32', words=()):
 	got = p.run(path, '--perplexity', str(text), '-c', context or 0, '--kv', kv, *words)
-	tokens = sampler.encode(text.read_bytes(), model.conf.vocab)
+	tokens = model.tokenizer.encode(text.read_bytes())
 	nats, bits, _ = forward.perplexity(model, tokens, context, kv)
 	for key, want in (('nats_per_token', nats), ('bits_per_byte', bits)):
 		p.t.that(abs(got.get(key, 1e9) - want) <= 1e-9 * want, '%s: %s is %s, want %s' % (what, key, got.get(key), want))

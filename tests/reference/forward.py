@@ -5,26 +5,36 @@ import numpy as np
 
 import arith
 import frozen
-from container import FOURIER, FOURIER_SHARED, FROZEN, LAYER_GAIN, NOLA, NORM_SLOTS, SLOTS, SPARSE, STORED, UNIT, SmolError
+import tokens
+from container import (DISTANCES, FOURIER, FOURIER_SHARED, FROZEN, HALF_SHIFT, KEPT, LAYER_GAIN, MASKED, NOLA, NORM_SLOTS, RELU2, SLOTS, SPARSE, STORED,
+	UNIT, SmolError)
 
 F = np.float32
 LIMIT = F(2.0 ** 50)
 
 
 class Matrix:
-	"""A frozen matrix (R, K): integers w, sigma s, and float factors if there are any."""
+	"""A matrix (R, K): integers w, sigma s, and float factors if there are any."""
 
 	def __init__(self, w, s, sigma, a=None, b=None):
-		self.integers, self.s, self.sigma = w, s, sigma
-		self.scale = float(sigma) * s
+		self.s, self.scale = s, float(sigma) * s
 		self.as_double = w.astype(np.float64)
 		self.fast = self.projection = self.gain = self.bias = self.sparse = None
 		self.a = None if a is None else a.astype(F)
 		self.b = None if b is None else b.astype(F)
 
+	def weights(self):
+		return self.scale * self.as_double
+
+	def plain(self, x):
+		"""Without anything that is added. The integer sums stay below 2^53, so a product of doubles in any order is exact."""
+		big, t = arith.quantise(x)
+		sums = big @ self.as_double.T if self.fast is None else 65536 * (arith.high_bytes(big) @ self.fast.T)
+		return ((self.scale * t.astype(np.float64))[:, None] * sums).astype(F)
+
 	def exact(self):
 		"""The matrix as doubles; B A is added term by term, lowest rank first, and then the projection."""
-		out = self.scale * self.as_double
+		out = self.weights()
 		for j in range(0 if self.a is None else len(self.a)):
 			out = out + self.b[:, j:j + 1].astype(np.float64) * self.a[j].astype(np.float64)
 		if self.sparse is not None:
@@ -35,10 +45,8 @@ class Matrix:
 		return out if self.gain is None else out * self.gain[:, None].astype(np.float64)
 
 	def times(self, x):
-		"""x (n, K) -> (n, R). The integer sums stay below 2^53, so a product of doubles in any order is exact."""
-		big, t = arith.quantise(x)
-		sums = big @ self.as_double.T if self.fast is None else 65536 * (arith.high_bytes(big) @ self.fast.T)
-		y = ((self.scale * t.astype(np.float64))[:, None] * sums).astype(F)
+		"""x (n, K) -> (n, R)."""
+		y = self.plain(x)
 		if self.a is not None:
 			y = y + arith.dot16(self.b, arith.dot16(self.a, x[:, None])[:, None])
 		if self.sparse is not None:
@@ -48,6 +56,29 @@ class Matrix:
 		if self.gain is not None:
 			y = y * self.gain
 		return y if self.bias is None else y + self.bias
+
+
+class Rows(Matrix):
+	"""A matrix whose rows are in the file."""
+
+	def __init__(self, table, a=None, b=None):
+		super().__init__(np.zeros((1, 1)), 0.0, 0.0, a, b)
+		self.table = table
+
+	def weights(self):
+		return self.table.floats().astype(np.float64)
+
+	def plain(self, x):
+		return table_product(self.table, x)
+
+
+def table_product(table, x):
+	"""x (n, K) -> (n, rows): what section 7 says of stored matrices and of logits."""
+	if table.kind < 2:
+		return arith.dot16(table.floats(), x[:, None])
+	big, t = arith.quantise(x)
+	sums = big @ table.integers().astype(np.float64).T
+	return ((table.scales.astype(np.float64) * t.astype(np.float64)[:, None]) * sums).astype(F)
 
 
 def usable(x):
@@ -64,13 +95,34 @@ class Model:
 		self.is_fast = fast
 		self.smol, self.conf = smol, smol.conf
 		self.key = frozen.key(self.conf.seed)
-		self.wte, self.wpe = smol.wte.floats(), smol.wpe.floats()
+		self.wte, self.wpe = smol.wte.floats(), smol.wpe and smol.wpe.floats()
+		self.tokenizer = tokens.of_model(smol)
+		self.is_endless = self.conf.has(DISTANCES)
 		self.layers = []
 		for n, slots in enumerate(self.conf.layer_schemes()):
 			parts = [self._norm('h.%d.%s' % (n, SLOTS[j]), i, 4 * n + (0 if j == 0 else 2)) if j in NORM_SLOTS else self._matrix(n, j, i)
 				for j, i in enumerate(slots)]
 			self.layers.append(parts)
 		self.ln_f = self._norm('ln_f', self.conf.ln_f, 4 * self.conf.layers)
+		self.shifts = [[frozen.shifted_channels(self.key, 4 * n + k, self.conf.width) for k in (0, 2)] for n in range(self.conf.layers)]
+
+	def _heads(self, n, what):
+		"""Factors of the heads of a layer, or None."""
+		a = self.smol.learned.get('h.%d.attn.%s' % (n, what))
+		return None if a is None else a.astype(F)
+
+	def scales(self, n):
+		"""What the products of a layer's heads are multiplied with, (H)."""
+		scale = np.full(self.conf.heads, F(1) / np.sqrt(F(self.conf.width // self.conf.heads)), F)
+		factors = self._heads(n, 'temperature')
+		return scale if factors is None else scale * factors
+
+	def slopes(self, n):
+		"""(H), 0 without distances."""
+		if not self.is_endless:
+			return np.zeros(self.conf.heads, F)
+		factors = self._heads(n, 'slope_factor')
+		return slopes(self.conf.heads) if factors is None else slopes(self.conf.heads) * factors
 
 	def _matrix(self, n, slot, index):
 		s, name = self.conf.schemes[index], 'h.%d.%s' % (n, SLOTS[slot])
@@ -78,8 +130,13 @@ class Model:
 		vector = learned['shared.alpha'] if s.is_shared() else learned.get(name + '.alpha')
 		alphas = [1.0] if s.source in (UNIT, NOLA) or s.projects() else vector
 		number = 4 * n + {1: 0, 2: 1, 4: 2, 5: 3}[slot]
-		w, scale = frozen.integer_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas)
-		matrix = Matrix(w, scale, s.sigma, learned.get(name + '.A'), learned.get(name + '.B'))
+		factors = learned.get(name + '.A'), learned.get(name + '.B')
+		if s.source == KEPT:
+			matrix = Rows(learned[name + '.rows'], *factors)
+		elif s.source == MASKED:
+			matrix = Matrix(frozen.mask_signs(self.key, number, *self.conf.shape(slot)) * learned[name + '.mask'].bits, 1.0, s.sigma, *factors)
+		else:
+			matrix = Matrix(*frozen.integer_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas), s.sigma, *factors)
 		if s.source == NOLA:
 			rows, cols = self.conf.shape(slot)
 			matrix.a = self._factor(5, number, s.rank, cols, s, s.sigma, learned[name + '.A.alpha'])
@@ -94,7 +151,7 @@ class Model:
 			matrix.sparse = learned[name + '.sparse'].astype(F)
 			matrix.columns = frozen.sparse_columns(self.key, number, *self.conf.shape(slot), s.dimensions)
 		matrix.gain, matrix.bias = (learned[name + half].astype(F) if name + half in learned else None for half in ('.gain', '.bias'))
-		if self.is_fast:
+		if self.is_fast and s.source not in (MASKED, KEPT):
 			matrix.fast = frozen.fast_weights(self.key, number, 0, *self.conf.shape(slot), s.dist, alphas, arith.high_bytes)
 		return matrix
 
@@ -118,8 +175,11 @@ class Model:
 
 	def tensor(self, name):
 		"""A tensor by name as doubles, outputs x inputs."""
-		if name in ('wte.weight', 'wpe.weight'):
-			return (self.wte if name[1] == 't' else self.wpe).astype(np.float64)
+		embeddings = {'wte.weight': self.smol.wte, 'wpe.weight': self.smol.wpe, 'lm_head.weight': self.smol.output}
+		if name in embeddings:
+			return embeddings[name].floats().astype(np.float64)
+		if name in self.smol.learned and name.endswith(('.attn.temperature', '.attn.slope_factor')):
+			return self.smol.learned[name].astype(np.float64)
 		stem, _, half = name.rpartition('.')
 		if stem == 'ln_f':
 			pair = self.ln_f
@@ -134,7 +194,8 @@ class Model:
 		return pair[0 if half == 'weight' else 1].astype(np.float64)
 
 	def names(self):
-		out = ['wte.weight', 'wpe.weight', 'ln_f.weight', 'ln_f.bias']
+		out = ['wte.weight', 'ln_f.weight', 'ln_f.bias'] + ['wpe.weight'] * (self.smol.wpe is not None) + ['lm_head.weight'] * (self.smol.output is not None)
+		out += [name for name in self.smol.learned if name.endswith(('.attn.temperature', '.attn.slope_factor'))]
 		for n in range(self.conf.layers):
 			for j, slot in enumerate(SLOTS):
 				out += ['h.%d.%s.%s' % (n, slot, half) for half in (('weight', 'bias') if j in NORM_SLOTS or self.layers[n][j].bias is not None else ('weight',))]
@@ -146,44 +207,66 @@ class Model:
 	def logits(self, x):
 		"""x (n, C), the output of the last layer -> (n, V)."""
 		x = self.normed(x, self.ln_f)
-		if self.smol.wte.kind >= 2:
-			big, t = arith.quantise(x)
-			sums = big @ self.smol.wte.integers().astype(np.float64).T
-			v = ((self.smol.wte.scales.astype(np.float64) * t.astype(np.float64)[:, None]) * sums).astype(F)
-		else:
-			v = arith.dot16(self.wte, x[:, None])
-		return usable(v * F(self.conf.logit_scale))
+		return usable(table_product(self.smol.output or self.smol.wte, x) * F(self.conf.logit_scale))
+
+	def activation(self, x):
+		return usable(arith.relu2(x) if self.conf.has(RELU2) else arith.gelu(x))
+
+
+def slopes(heads):
+	"""s_h of section 8."""
+	y = np.array([(heads - 1 - 6 * h) / (heads - 1) if heads > 1 else -1.0 for h in range(heads)])
+	return arith.exp((y * float.fromhex('0x1.62e42fefa39efp-1')).astype(F))
 
 
 class Session:
-	"""A KV cache over one model: feed() evaluates tokens at the next positions. kv: what the cache holds, f32, f16 or q8."""
+	"""The positions of a text over one model: feed() evaluates tokens at the next ones. kv: what the cache holds, f32, f16 or q8. Of a model
+	with distances the text has no end, and only the last `context` positions are seen; fixed holds it to `context` positions, like the others."""
 
-	def __init__(self, model, context=None, kv='f32'):
+	def __init__(self, model, context=None, kv='f32', fixed=False):
 		self.model, self.kv = model, kv
+		self.is_endless = model.is_endless and not fixed
 		self.context = context or model.conf.context
-		shape = model.conf.layers, self.context, model.conf.heads, model.conf.width // model.conf.heads
-		self.k, self.v = np.zeros(shape, F), np.zeros(shape, F)
+		self.reset()
+
+	def reset(self):
+		"""A new text."""
+		conf = self.model.conf
+		shape = conf.layers, 0, conf.heads, conf.width // conf.heads
+		self.k, self.v = list(np.zeros(shape, F)), list(np.zeros(shape, F))
+		self.before = np.zeros((conf.layers, 2, conf.width), F)	# a and b of the last position
 		self.used = 0
 
 	def feed(self, tokens, last=False):
 		"""Returns the logits (n, V) after each of the tokens, or (1, V) after the last; the others are then not computed."""
 		m, q0, n = self.model, self.used, len(tokens)
-		assert n and q0 + n <= self.context
+		assert n and (self.is_endless or q0 + n <= self.context)
 		with np.errstate(all='ignore'):
-			x = usable(m.wte[np.asarray(tokens)] + m.wpe[q0:q0 + n])
+			x = m.wte[np.asarray(tokens)]
+			x = usable(x if m.wpe is None else x + m.wpe[q0:q0 + n])
 			for layer in range(m.conf.layers):
 				x = self._layer(layer, x, q0)
 			self.used += n
 			return m.logits(x[-1:] if last else x)
 
+	def _shift(self, layer, half, x):
+		"""The input of c_attn (half 0) or of c_fc (1), from the vectors of these positions."""
+		if not self.model.conf.has(HALF_SHIFT):
+			return x
+		before = np.concatenate([self.before[layer, half:half + 1], x[:-1]])
+		self.before[layer, half] = x[-1]
+		return np.where(self.model.shifts[layer][half], before, x)
+
 	def _layer(self, layer, x, q0):
 		m, (ln_1, c_attn, c_proj, ln_2, c_fc, c_down) = self.model, self.model.layers[layer]
 		n, heads = len(x), m.conf.heads
-		q, k, v = (part.reshape(n, heads, -1) for part in np.split(usable(c_attn.times(m.normed(x, ln_1))), 3, axis=1))
-		self.k[layer, q0:q0 + n], self.v[layer, q0:q0 + n] = stored(k, self.kv), stored(v, self.kv)
-		o = attention(q, self.k[layer, :q0 + n], self.v[layer, :q0 + n], q0).reshape(n, -1)
+		a = self._shift(layer, 0, m.normed(x, ln_1))
+		q, k, v = (part.reshape(n, heads, -1) for part in np.split(usable(c_attn.times(a)), 3, axis=1))
+		self.k[layer] = np.concatenate([self.k[layer], stored(k, self.kv)])
+		self.v[layer] = np.concatenate([self.v[layer], stored(v, self.kv)])
+		o = attention(q, self.k[layer], self.v[layer], q0, m.scales(layer), m.slopes(layer), self.context).reshape(n, -1)
 		x = usable(x + c_proj.times(o))
-		f = usable(arith.gelu(usable(c_fc.times(m.normed(x, ln_2)))))
+		f = m.activation(usable(c_fc.times(self._shift(layer, 1, m.normed(x, ln_2)))))
 		return usable(x + c_down.times(f))
 
 
@@ -199,19 +282,21 @@ def stored(rows, kind):
 	return rows
 
 
-def attention(q, k, v, q0):
-	"""q (n, H, D) at positions q0.., k and v (q0 + n, H, D) -> (n, H, D)."""
-	n, _, width = q.shape
-	scale = F(1) / np.sqrt(F(width))
-	e = arith.dot16(q[:, :, None], k.transpose(1, 0, 2)[None]) * scale
-	seen = np.arange(len(k))[None, None] <= (q0 + np.arange(n))[:, None, None]
+def attention(q, k, v, q0, scales, slopes, window):
+	"""q (n, H, D) at positions q0.., k and v (q0 + n, H, D), scales and slopes (H) -> (n, H, D). Position p sees the window's last positions up to itself."""
+	n, p = len(q), q0 + np.arange(len(q))
+	first = np.maximum(0, p - window + 1)
+	at = first[:, None] + np.arange(min(window, q0 + n))		# (n, keys): term i is the i-th of those that are seen
+	seen, at = (at <= p[:, None])[:, None], np.minimum(at, q0 + n - 1)
+	e = arith.dot16(q[:, :, None], k[at].transpose(0, 2, 1, 3)) * scales[:, None]
+	if slopes.any():
+		e = arith.fma(slopes[:, None], (at - p[:, None]).astype(F)[:, None], e)
 	peak = np.where(seen, e, F(-np.inf)).max(axis=-1)
-	p = np.where(seen, arith.exp(e - peak[..., None]), F(0))
-	total = arith.sum16(p)
+	weight = np.where(seen, arith.exp(e - peak[..., None]), F(0))
+	total = arith.sum16(weight)
 	o = np.zeros(q.shape, F)
-	for j in range(len(k)):
-		first = max(0, j - q0)
-		o[first:] = arith.fma(p[first:, :, j, None], v[j], o[first:])
+	for j in range(at.shape[1]):
+		o = np.where(seen[:, :, j, None], arith.fma(weight[:, :, j, None], v[at[:, j]], o), o)
 	return usable(o * (F(1) / total)[..., None])
 
 
@@ -224,16 +309,18 @@ def loss(logits, target):
 	return math.log(total) + float(m) - float(logits[target])
 
 
-def perplexity(model, tokens, context=None, kv='f32'):
-	"""(mean nats a token, bits per byte, number of predicted tokens)."""
+def perplexity(model, tokens, context=None, kv='f32', windows=False):
+	"""(mean nats a token, bits per byte, number of predicted tokens). A model with distances reads the text as one, unless asked for windows."""
 	context = context or model.conf.context
 	n, nats = len(tokens), 0.0
 	if n < 2:
 		raise SmolError('perplexity needs at least two tokens')
-	for i in range(0, n - 1, context):
-		end = min(i + context, n - 1)
-		logits = Session(model, context, kv).feed(tokens[i:end])
+	session, most = Session(model, context, kv), context if windows or not model.is_endless else n
+	for i in range(0, n - 1, most):
+		session.reset()
+		end = min(i + most, n - 1)
+		logits = session.feed(tokens[i:end])
 		for j in range(end - i):
 			nats += loss(logits[j], tokens[i + j + 1])
-	stood_for = sum(1 for t in tokens[1:] if t < 256)
+	stood_for = sum(len(model.tokenizer.bytes_of(t)) for t in tokens[1:])
 	return nats / (n - 1), nats / math.log(2) / stood_for, n - 1

@@ -6,6 +6,8 @@ import re
 
 import numpy as np
 
+from tables import unpack_bits
+
 SPEC = pathlib.Path(__file__).resolve().parents[2] / 'SPEC.md'
 SIGN, GAUSS = 0, 1
 
@@ -210,6 +212,34 @@ def sparse_columns(secret, tensor, rows, cols, n):
 	words = np.ascontiguousarray(weight_bytes(secret, tensor, 1, 7, rows, 4 * n)[0]).view('<u4').astype(np.uint64)
 	edges = np.arange(n + 1, dtype=np.uint64) * np.uint64(cols) // np.uint64(n)
 	return (edges[:-1] + (words * (edges[1:] - edges[:-1]) >> np.uint64(32))).astype(np.int64)
+
+
+def stream_bytes(secret, tensor, purpose, block, n):
+	"""The first n bytes of plane 0 of a stream."""
+	words = stream_start(secret, tensor, 1, purpose, block + 1)[0, block]
+	state, out = [words[16 * k:16 * k + 16].copy() for k in range(4)], b''
+	while len(out) < n:
+		out += step(state).astype('<u4').tobytes()
+	return out[:n]
+
+
+def mask_signs(secret, tensor, rows, cols):
+	"""(rows, cols) of -1 and 1."""
+	wide, out = -(-cols // 8), []
+	for block in range(-(-rows // 64)):
+		n = min(64, rows - 64 * block)
+		b = np.frombuffer(stream_bytes(secret, tensor, 8, block, n * wide), np.uint8).reshape(n, wide)
+		out.append(unpack_bits(b)[:, :cols])
+	return np.where(np.concatenate(out), -1, 1)
+
+
+def shifted_channels(secret, tensor, width):
+	"""Which of the channels come from the position before, (width) of bool."""
+	pairs = width // 2
+	second = unpack_bits(np.frombuffer(stream_bytes(secret, tensor, 9, 0, -(-pairs // 8)), np.uint8))[:pairs]
+	out = np.zeros(width, bool)
+	out[0:2 * pairs:2], out[1:2 * pairs:2] = ~second, second
+	return out
 
 
 def weights(w, s, sigma):

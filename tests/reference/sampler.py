@@ -9,20 +9,6 @@ from forward import Session
 F = np.float32
 
 
-def encode(text, vocab):
-	if any(byte >= vocab for byte in text):
-		raise SmolError('a byte has no token')
-	return list(text)
-
-
-def decode(tokens):
-	return bytes(t for t in tokens if t < 256)
-
-
-def start_token(vocab):
-	return 10 if vocab > 10 else vocab - 1
-
-
 class Draws:
 	def __init__(self, seed):
 		self.key, self.count = frozen.blake2b_32(b'smol/1 sampler', seed), 0
@@ -90,14 +76,14 @@ class Sampler:
 
 
 def advance(session, text, count):
-	"""Feeds the last `count` tokens of the text; when the context is full, goes on from its later half. Returns the last logits."""
+	"""Feeds the last `count` tokens of the text; when the context is full, and has an end, goes on from its later half. Returns the last logits."""
 	fed = len(text) - count
 	logits = None
 	while fed < len(text):
-		if session.used == session.context:
-			session.used = 0
+		if not session.is_endless and session.used == session.context:
+			session.reset()
 			fed = fed + 1 - max(1, session.context // 2)
-		end = min(len(text), fed + session.context - session.used)
+		end = len(text) if session.is_endless else min(len(text), fed + session.context - session.used)
 		logits = session.feed(text[fed:end], last=True)[-1]
 		fed = end
 	return logits
@@ -105,10 +91,10 @@ def advance(session, text, count):
 
 def generate(model, prompt, n, sampler, context=None, see=None):
 	"""prompt: bytes. Returns the list of new tokens; see(logits) is called for every position sampled."""
-	text = encode(prompt, model.conf.vocab) or [start_token(model.conf.vocab)]
-	if len(text) > (context or model.conf.context):
-		raise SmolError('the prompt does not fit the context')
+	text = model.tokenizer.encode(prompt) or [model.tokenizer.start()]
 	session, fresh, out = Session(model, context), len(text), []
+	if not session.is_endless and len(text) > session.context:
+		raise SmolError('the prompt does not fit the context')
 	for _ in range(n):
 		logits = advance(session, text, fresh)
 		if see:

@@ -44,13 +44,13 @@ def run(a):
 	if a.weights:
 		np.save(a.weights[1], model.tensor(a.weights[0]))
 	if a.perplexity:
-		tokens = sampler.encode(pathlib.Path(a.perplexity).read_bytes(), model.conf.vocab)
+		tokens = model.tokenizer.encode(pathlib.Path(a.perplexity).read_bytes())
 		print('%.9f nats a token, %.9f bits per byte, %d tokens' % forward.perplexity(model, tokens, a.c or None))
 	if a.n > 0:
 		chooser = sampler.Sampler(a.seed, 0 if a.greedy else a.temp, a.top_k, a.top_p, a.min_p, a.repeat_penalty, a.repeat_last_n)
 		seen = []
 		tokens = sampler.generate(model, a.prompt.encode('utf-8', 'surrogateescape'), a.n, chooser, a.c or None, seen.append)
-		sys.stdout.buffer.write(sampler.decode(tokens))
+		sys.stdout.buffer.write(model.tokenizer.decode(tokens))
 		if a.logits:
 			np.save(a.logits, np.array(seen))
 

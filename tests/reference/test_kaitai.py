@@ -39,12 +39,19 @@ def learned(s):
 	for i, layer in enumerate(l for span in s.lrnd.spans for l in span.layers):
 		if layer.layer_gain is not None:
 			out['h.%d.lambda.alpha' % i] = numbers(layer.layer_gain, layer.layer_gain.number_type)
+		for name, factors in (('temperature', layer.temperatures), ('slope_factor', layer.slope_factors)):
+			if factors is not None:
+				out['h.%d.attn.%s' % (i, name)] = numbers(factors, factors.number_type)
 		for slot, place in zip(container.SLOTS, ('ln_1', 'attn_c_attn', 'attn_c_proj', 'ln_2', 'mlp_c_fc', 'mlp_c_proj')):
 			name, value = 'h.%d.%s' % (i, slot), getattr(layer, place)
 			if slot.startswith('ln'):
 				norm(name, value)
 				continue
 			scheme = s.conf.schemes[value.scheme]
+			if value.mask is not None:
+				out[name + '.mask'] = b''.join(value.mask)
+			if value.stored is not None:
+				out[name + '.rows'] = value.stored
 			for suffix, part, kind in (
 					('alpha', value.own, scheme.alpha_type), ('A.alpha', value.nola_a, scheme.alpha_type), ('B.alpha', value.nola_b, scheme.alpha_type),
 					('A', value.factor_a, scheme.value_type), ('B', value.factor_b, scheme.value_type), ('sparse', value.sparse, scheme.value_type),
@@ -56,6 +63,8 @@ def learned(s):
 
 
 def same_array(a, b):
+	if isinstance(b, (container.Mask, container.Table)):
+		return a == b.pack() if isinstance(b, container.Mask) else same_table(a, b)
 	if isinstance(a, container.Blocks) or isinstance(b, container.Blocks):
 		return type(a) is type(b) and a.pack() == b.pack()
 	return a.dtype == b.dtype and a.tobytes() == b.tobytes()
@@ -67,17 +76,18 @@ def same_learned(s, m):
 
 
 def same_table(t, table):
-	kinds = {0: '<f4', 1: '<u2', 2: 'i1', 3: 'u1'}
-	q = np.array(t.numbers, kinds[t.number_type]).tobytes()
-	packed = container.pack_nibbles(table.numbers).tobytes() if table.kind == 3 else table.numbers.astype(container.TYPES[table.kind]).tobytes()
-	return t.number_type == table.kind and q == packed and \
+	if t is None or table is None:
+		return t is table
+	kinds = {0: '<f4', 1: '<u2', 2: 'i1', 3: 'u1', 5: 'u1'}
+	return t.number_type == table.kind and np.array(t.numbers, kinds[t.number_type]).tobytes() == table.packed() and \
 		(table.scales is None or np.array(t.scales, '<f4').tobytes() == table.scales.astype('<f4').tobytes()) and \
 		(table.multipliers is None or t.multipliers == table.multipliers.ravel().tolist())
 
 
 def same_conf(c, m):
 	want = m.conf
-	return (c.num_layers, c.num_heads, c.width, c.num_ff, c.context, c.vocab, c.ln_epsilon, c.seed, c.logit_scale, c.ln_f) == (
+	return (c.architecture, c.features, c.head_type) == (int(want.features != 0), want.features, want.head_type) and c.tokenizer == m.tokenizer and (
+		c.num_layers, c.num_heads, c.width, c.num_ff, c.context, c.vocab, c.ln_epsilon, c.seed, c.logit_scale, c.ln_f) == (
 		want.layers, want.heads, want.width, want.ff, want.context, want.vocab, want.epsilon, want.seed, want.logit_scale, want.ln_f) and [
 		(s.kind_and_terms, s.source, s.dist, s.d, s.rank, s.alpha_type, s.value_type, s.sigma, s.dimensions) for s in c.schemes] == [
 		(s.kind | s.terms, s.source, s.dist, s.d, s.rank, s.alpha_type, s.factor_type, s.sigma, s.dimensions) for s in want.schemes] and [
@@ -99,7 +109,8 @@ def compare(check, data, what):
 	m = container.read(data)
 	check.that(same_conf(s.conf, m), what + ': configuration')
 	check.that(same_learned(s, m), what + ': parameters')
-	check.that(same_table(s.embd.wte, m.wte) and same_table(s.embd.wpe, m.wpe), what + ': embeddings')
+	check.that(all(same_table(getattr(s.embd, name), getattr(m, name)) for name in ('wte', 'wpe', 'output')), what + ': embeddings')
+	check.that(s.byte_set is None if m.tokenizer != 2 else s.byte_set.bitmap + bytes([s.byte_set.others]) == m.tokens, what + ': set of bytes')
 	check.that((s.minor_version, s.hints, s.hash) == (m.minor, m.hints, m.hash) and (s.card or '').encode() == (m.card or b''), what + ': header, hash, card')
 	found = s.signature and (s.signature.key_number, s.signature.public_key, s.signature.signature)
 	check.equal(found, m.signature, what + ': signature')
@@ -158,5 +169,8 @@ def test_file(check, folder):
 	shipped = root / 'models/shakespeare-alpha.smol'
 	check.that(said('-i', shipped).startswith('application/x-smol;'), 'type %r' % said('-i', shipped))
 	check.equal(said(shipped), 'smol language model, version 1.0, 2 layers x 512, 8 heads, context 64, vocabulary 256', 'the shipped model')
+	for name, want in (('smol', '2 layers x 8, 2 heads, context 6, vocabulary 6'), ('relu2', '1 layers x 6, 2 heads, context 4, vocabulary 256')):
+		check.equal(said(root / ('tests/golden/good/%s.smol' % name)), 'smol language model, version 1.1, architecture smol, ' + want, name)
+	check.equal(said(root / 'tests/golden/good/masks.smol'), 'smol language model, version 1.1, 2 layers x 22, 1 heads, context 3, vocabulary 256', 'masks')
 	done = subprocess.run(['file', '-C', '-m', magic], capture_output=True, timeout=60, cwd=folder)
 	check.that(done.returncode == 0 and not done.stderr, 'it compiles: %r' % done.stderr)

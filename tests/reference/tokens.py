@@ -6,6 +6,7 @@ import struct
 import unicodedata
 
 import xxhash
+from tables import SmolError
 
 MAGIC = b'\x89SMT\r\n\x1a\n'
 ORDER = [*range(33, 127), *range(161, 173), *range(174, 256), *range(33), *range(127, 161), 173]
@@ -14,7 +15,7 @@ END = b'<|endoftext|>'
 CONTRACTIONS = [b"'s", b"'t", b"'re", b"'ve", b"'m", b"'ll", b"'d"]
 
 
-class BadTokens(Exception):
+class BadTokens(SmolError):
 	"""A section that breaks a rule."""
 
 
@@ -99,6 +100,10 @@ class Tokenizer:
 				out.append(self.special_number(special))
 		return out
 
+	def start(self):
+		"""The token of an empty prompt."""
+		return self.special_number(self.specials.index(END)) if END in self.specials else self.n_before + ORDER.index(10)
+
 	def merge(self, tokens):
 		while True:
 			ranks = [(self.rank[pair], i) for i, pair in enumerate(zip(tokens, tokens[1:])) if pair in self.rank]
@@ -106,6 +111,64 @@ class Tokenizer:
 				return tokens
 			rank, i = min(ranks)
 			tokens = tokens[:i] + [256 + rank] + tokens[i + 2:]
+
+
+class ByteSet:
+	"""A section of tokenizer 2 that has been read, with every rule checked."""
+
+	def __init__(self, section, vocab):
+		need(len(section) == 33, 'size')
+		self.bytes = [b for b in range(256) if section[b // 8] >> b % 8 & 1]
+		self.other = section[32]
+		need(self.bytes and self.other <= (len(self.bytes) < 256), 'an empty set, or other')
+		need(vocab == len(self.bytes) + self.other, 'vocabulary')
+
+	@staticmethod
+	def pack(members, other):
+		bitmap = bytearray(32)
+		for b in members:
+			bitmap[b // 8] |= 1 << b % 8
+		return bytes(bitmap) + bytes([other])
+
+	def bytes_of(self, token):
+		return (bytes(self.bytes) + b'?'[:self.other])[token:token + 1]
+
+	def decode(self, tokens):
+		return b''.join(self.bytes_of(t) for t in tokens)
+
+	def encode(self, data):
+		need(self.other or set(data) <= set(self.bytes), 'a byte has no token')
+		return [self.bytes.index(b) if b in self.bytes else len(self.bytes) for b in data]
+
+	def start(self):
+		"""The token of an empty prompt."""
+		return self.bytes.index(10) if 10 in self.bytes else len(self.bytes) + self.other - 1
+
+
+class Bytes:
+	"""Tokenizer 0."""
+
+	def __init__(self, vocab):
+		self.vocab = vocab
+
+	def bytes_of(self, token):
+		return bytes([token]) if token < 256 else b''
+
+	def decode(self, tokens):
+		return b''.join(self.bytes_of(t) for t in tokens)
+
+	def encode(self, data):
+		need(all(b < self.vocab for b in data), 'a byte has no token')
+		return list(data)
+
+	def start(self):
+		return 10 if self.vocab > 10 else self.vocab - 1
+
+
+def of_model(smol):
+	"""The tokenizer of a model that has been read."""
+	kind = smol.kind_of_tokens()
+	return Bytes(smol.conf.vocab) if kind == 0 else (Tokenizer if kind == 1 else ByteSet)(smol.tokens, smol.conf.vocab)
 
 
 def split_specials(data, specials):

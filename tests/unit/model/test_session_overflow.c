@@ -104,6 +104,75 @@ Test(overflow, numbers_that_overflow_are_an_error)
     }
 }
 
+/* A row of the output table of a token that is not fed. */
+static void spoil_output(struct smol_file *f) { put(cell(&f->output, 9, 0), 3e38f); }
+
+/* A unit of 16 x 2^44 is within the range, its square is not; c_proj's sigma hides it. */
+static void spoil_square(struct smol_file *f)
+{
+    spoil_activation(f);
+    struct smol_params_place at;
+
+    smol_params_at(&at, &f->config, 0, SMOL_MLP_C_FC);
+    put(f->params.data + at.factor_b, 0x1p44f);
+    smol_params_at(&at, &f->config, 0, SMOL_MLP_C_PROJ);
+    for (size_t i = 0; i < 16; i++)
+        put(f->params.data + at.factor_b + 4 * i, 0);
+    for (uint32_t i = 0; i < f->config.n_schemes; i++)
+        if (f->config.schemes[i].kind == SMOL_MATRIX)
+            f->config.schemes[i].sigma = 0x1p-60f;
+}
+
+/* The same of architecture 1, far into a text that slides; there the session may be at the start
+ * afterwards. Token 0 is what is wrong, or 2 comes after enough others. */
+Test(overflow, in_a_text_without_end)
+{
+    static void (*const spoil[])(struct smol_file *) = {
+        spoil_fed_token, spoil_output,   spoil_last_bias, spoil_normalised,
+        spoil_key,       spoil_residual, spoil_square,    spoil_activation,
+    };
+    const struct model_recipe recipe = {.features = SMOL_ALL_FEATURES,
+                                        .context = 3,
+                                        .source = SMOL_MATRIX_MASK,
+                                        .norms = SMOL_NORM_STORED,
+                                        .rank = 1};
+    const uint32_t tokens[12] = {1, 2, 3, 2, 1, 4, 5, 6, 1, 2, 0, 2};
+
+    for (size_t k = 0; k < sizeof spoil / sizeof spoil[0]; k++) {
+        struct smol_error error = {0};
+        struct running r;
+        model_open(&r.file, &recipe);
+        spoil[k](&r.file);
+        begin(&r, 2, 2);
+        for (int i = 0; i < 2; i++) {
+            cr_assert_eq(smol_session_feed(r.session, tokens, 12, &error), SMOL_E_NUMERIC,
+                         "case %zu", k);
+            cr_assert_eq(smol_session_position(r.session), 0);
+            cr_assert_null(smol_session_logits(r.session));
+        }
+        finish(&r);
+    }
+}
+
+/* Nothing of a text that overflowed is in the next one: not its keys, not its last input. */
+Test(overflow, leaves_nothing_in_a_text_without_end)
+{
+    const struct model_recipe recipe = {.features = SMOL_ALL_FEATURES, .context = 3};
+    const uint32_t good[5] = {1, 2, 3, 4, 5}, bad[2] = {6, 0};
+    float expected[256];
+    struct running r;
+
+    start(&r, &recipe, 2, 0);
+    put(cell(&r.file.wte, 0, 0), 3e38f);
+    cr_assert_eq(smol_session_feed(r.session, good, 5, NULL), SMOL_OK);
+    memcpy(expected, smol_session_logits(r.session), sizeof expected);
+    cr_assert_eq(smol_session_feed(r.session, bad, 2, NULL), SMOL_E_NUMERIC);
+    cr_assert_eq(smol_session_position(r.session), 0);
+    cr_assert_eq(smol_session_feed(r.session, good, 5, NULL), SMOL_OK);
+    cr_assert_arr_eq(smol_session_logits(r.session), expected, sizeof expected);
+    finish(&r);
+}
+
 /* Factors and norms so large that infinities and their differences arise everywhere. */
 Test(overflow, infinities_are_an_error)
 {
