@@ -216,6 +216,7 @@ static void add_initial(struct result *r, const struct smol_config *of)
                              norm = {.kind = SMOL_NORM};
     struct smol_config config = *of;
     float values[16 * 12];
+    uint8_t mask[48 * 2];
     uint32_t n;
 
     smol_config_fill(&config, &matrix, &norm, 0.7);
@@ -227,6 +228,10 @@ static void add_initial(struct result *r, const struct smol_config *of)
     add(r, values, sizeof values, "smol_initial_wpe");
     smol_initial_factor(values, of, 1, SMOL_ATTN_C_ATTN, 5);
     add(r, values, sizeof(float) * 5 * 16, "smol_initial_factor");
+    smol_initial_output(values, of, 0.02, 3, 12);
+    add(r, values, sizeof values, "smol_initial_output");
+    smol_initial_mask(mask, of, 1, SMOL_ATTN_C_ATTN);
+    add(r, mask, sizeof mask, "smol_initial_mask");
     n = smol_sparse_parameters(0.02, 75);
     add(r, &n, sizeof n, "smol_sparse_parameters");
 }
@@ -289,6 +294,16 @@ static const struct model_recipe recipes[] = {
      .value_type = SMOL_Q8_BLOCKS,
      .terms = SMOL_TERM_GAINS,
      .wte_type = SMOL_Q8},
+    {.features = SMOL_ALL_FEATURES,
+     .source = SMOL_MATRIX_MASK,
+     .head_type = SMOL_F16,
+     .terms = SMOL_TERM_GAINS,
+     .output_type = SMOL_Q4,
+     .context = 5},
+    {.features = SMOL_FEATURE_DISTANCES | SMOL_FEATURE_HALF_SHIFT | SMOL_FEATURE_RELU2,
+     .source = SMOL_MATRIX_STORED,
+     .alpha_type = SMOL_TERNARY,
+     .embedding_scale = 1e-39f},
 };
 
 /* A number that is none is refused, whatever the host does with such. */

@@ -96,6 +96,10 @@ Test(quiet, a_token_takes_no_system_call, .timeout = 60)
          .norms = SMOL_NORM_STORED,
          .wte_type = SMOL_F16,
          .context = 64},
+        {.features = SMOL_ALL_FEATURES,
+         .source = SMOL_MATRIX_MASK,
+         .output_type = SMOL_TERNARY,
+         .context = 5}, /* the text slides */
     };
     static const struct smol_session_options options[] = {
         {.struct_bytes = sizeof(struct smol_session_options), .n_threads = 1},

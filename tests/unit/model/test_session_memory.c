@@ -174,6 +174,54 @@ Test(memory, a_session_of_gpt2_is_its_cache_and_a_few_megabytes)
     cr_assert_lt(size, cache / 64 + 6000000);
 }
 
+/* Masks and stored rows are read where they are, and a cache that slides has a quarter more. */
+Test(memory, a_session_without_end_is_its_cache_and_a_little)
+{
+    static const struct model_recipe recipe = {.features = SMOL_ALL_FEATURES,
+                                               .source = SMOL_MATRIX_STORED,
+                                               .alpha_type = SMOL_F16,
+                                               .width = 128,
+                                               .context = 2048};
+    const size_t cache = (size_t)2 * 2 * 2048 * 128 * sizeof(float);
+    struct smol_session_options o = {.struct_bytes = sizeof o};
+    struct smol_file file;
+    size_t size;
+
+    model_open(&file, &recipe);
+    cr_assert_eq(smol_session_size(&size, &file, &o, NULL), SMOL_OK);
+    cr_assert_geq(size, cache / 4 * 5 - 10000);
+    cr_assert_lt(size, cache / 4 * 5 + 1000000, "%zu bytes beside the cache", size - cache);
+    free((void *)(uintptr_t)file.bytes.data);
+}
+
+/* Ten thousand tokens on, a text without end has neither allocated nor grown. */
+Test(memory, a_text_without_end_stays_where_it_is)
+{
+    static const struct model_recipe recipe = {
+        .features = SMOL_ALL_FEATURES, .source = SMOL_MATRIX_MASK, .context = 9};
+    struct smol_session *session;
+    struct smol_file file;
+    unsigned before;
+    void *memory;
+    size_t size;
+
+    model_open(&file, &recipe);
+    session = create(&file,
+                     &(struct smol_session_options){
+                         .struct_bytes = sizeof(struct smol_session_options), .batch = 4},
+                     &memory, &size);
+    before = n_allocations;
+    for (uint32_t i = 0; i < 5000; i++) {
+        const uint32_t tokens[2] = {i % 256, i / 7 % 256};
+        cr_assert_eq(smol_session_feed(session, tokens, 2, NULL), SMOL_OK);
+    }
+    cr_assert_eq(smol_session_position(session), 10000);
+    cr_assert_eq(n_allocations, before);
+    smol_session_finish(session);
+    munmap(memory, size);
+    free((void *)(uintptr_t)file.bytes.data);
+}
+
 static size_t resident_bytes(void *memory, size_t size)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), n = (size + page - 1) / page;

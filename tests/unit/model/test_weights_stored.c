@@ -2,6 +2,7 @@
  * SPEC.md written down once more. */
 #include "model/reading.h"
 
+#include <smol/initial.h>
 #include <stdio.h>
 
 /* sigma x sign x bit: byte i of row block b's stream is what purpose 8 has in column i of a row 64
@@ -98,6 +99,79 @@ Test(weights, of_stored_matrices_are_the_stored_numbers)
         free(w);
         close_model(&file);
     }
+}
+
+/* The normal table of SPEC.md, appendix A: quantiles by bisection of erfc, over their root mean
+ * square. */
+static void normal_table(double g[256])
+{
+    double squares = 0;
+
+    for (uint32_t k = 0; k < 128; k++) {
+        const double p = (128 + k + 0.5) / 256;
+        double low = 0, high = 10;
+        while (high - low > 1e-15 * high)
+            *(erfc(-(low + high) / 2 / sqrt(2)) / 2 < p ? &low : &high) = (low + high) / 2;
+        g[128 + k] = low;
+        g[127 - k] = -low;
+        squares += 2 * low * low;
+    }
+    for (uint32_t u = 0; u < 256; u++)
+        g[u] /= sqrt(squares / 256);
+}
+
+/* SPEC.md 12: scores of at least two thirds of their mean. */
+Test(initial, masks_keep_large_scores)
+{
+    struct smol_config c;
+    double g[256], sum = 0;
+    uint8_t mask[75 * 5];
+    size_t n = 0;
+
+    normal_table(g);
+    model_config(&c, &(struct model_recipe){
+                         .source = SMOL_MATRIX_MASK, .width = 34, .n_ff = 75, .seed = 12});
+    smol_initial_mask(mask, &c, 1, SMOL_MLP_C_FC);
+    for (uint32_t r = 0; r < 75; r++)
+        for (uint32_t k = 0; k < 34; k++)
+            sum += fabs(g[plain_byte(12, 6, 0, 3, 34, r, k)]);
+    for (uint32_t r = 0; r < 75; r++)
+        for (uint32_t k = 0; k < 40; k++) {
+            const bool is_there = mask[r * 5 + k / 8] >> k % 8 & 1;
+            const bool expected =
+                k < 34 && fabs(g[plain_byte(12, 6, 0, 3, 34, r, k)]) >= sum / (75 * 34) * 2 / 3;
+            cr_assert_eq(is_there, expected, "(%u, %u)", r, k);
+            n += is_there;
+        }
+    cr_assert(n > 75 * 34 / 2 && n < 75 * 34 * 2 / 3, "%zu weights are there", n);
+}
+
+Test(initial, output_tables_are_tensor_2)
+{
+    struct smol_config c;
+    float values[2 * 70];
+    double g[256];
+
+    normal_table(g);
+    model_config(
+        &c, &(struct model_recipe){.features = SMOL_FEATURE_OUTPUT_TABLE, .width = 70, .seed = 3});
+    smol_initial_output(values, &c, 0.5, 66, 2);
+    for (uint32_t i = 0; i < 140; i++)
+        cr_assert_float_eq((double)values[i],
+                           0.5 * g[plain_byte(3, 2, 0, 2, 70, 66 + i / 70, i % 70)], 1e-6);
+}
+
+/* 0.8 / sqrt(2 L F) for mlp.c_proj; none for what is stored. */
+Test(initial, sigmas_of_relu2_and_of_stored_matrices)
+{
+    struct smol_config c;
+
+    model_config(&c, &(struct model_recipe){.features = SMOL_FEATURE_RELU2});
+    cr_assert_eq(smol_config_scheme(&c, 0, SMOL_MLP_C_PROJ)->sigma, (float)(0.8 / 16));
+    cr_assert_eq(smol_config_scheme(&c, 0, SMOL_ATTN_C_PROJ)->sigma, 0.125f);
+    model_config(
+        &c, &(struct model_recipe){.features = SMOL_FEATURE_RELU2, .source = SMOL_MATRIX_STORED});
+    cr_assert_eq(smol_config_scheme(&c, 0, SMOL_MLP_C_PROJ)->sigma, 0);
 }
 
 /* The heads' factors after a layer's first norm, the output table at the end, no positions. */
