@@ -27,9 +27,6 @@ void smol_initial_wpe(float *values, const struct smol_config *config, double st
 void smol_initial_output(float *values, const struct smol_config *config, double std,
                          uint32_t row_begin, uint32_t n_rows);
 
-void smol_initial_output(float *values, const struct smol_config *config, double std,
-                         uint32_t row_begin, uint32_t n_rows);
-
 /* The initial mask of a matrix slot (R, K): R rows of smol_mask_row_bytes(K). */
 void smol_initial_mask(uint8_t *mask, const struct smol_config *config, uint32_t layer,
                        enum smol_slot slot);

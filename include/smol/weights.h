@@ -26,14 +26,15 @@ enum smol_part {
  * has 1 row. A matrix has a bias only if its scheme has biases. */
 struct smol_tensor {
     char name[SMOL_MAX_TENSOR_NAME];
-    enum smol_slot slot; /* of a layer's tensor or ln_f; meaningless for wte and wpe */
+    enum smol_slot slot; /* of a layer's tensor or ln_f; meaningless for wte, wpe and lm_head */
     uint32_t layer;
     uint32_t rows;
     uint32_t cols;
     enum smol_part part;
 };
 
-/* Tensors of a file in the order of the forward pass, from wte.weight to ln_f.bias. */
+/* Tensors of a file in the order of the forward pass, from wte.weight to ln_f.bias or, with an
+ * output table, lm_head.weight. */
 uint32_t smol_tensor_count(const struct smol_config *config);
 void smol_tensor_at(struct smol_tensor *tensor, const struct smol_config *config, uint32_t index);
 

@@ -360,7 +360,7 @@ static enum smol_status run(struct smol_session *s, const uint32_t *tokens, size
             continue;
         count(s, (uint32_t)p + 1);
         if (smol_overflowed(s)) {
-            smol_session_rewind(s, start);
+            smol_session_rewind(s, s->position == UINT32_MAX ? 0 : start);
             return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's values overflow");
         }
     }

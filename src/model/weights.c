@@ -18,10 +18,22 @@ struct scratch {
     struct projector *projector; /* NULL without one */
 };
 
+/* The table that a tensor is, or NULL. */
+static const struct smol_table_view *table_of(const struct smol_file *file,
+                                              const struct smol_tensor *t)
+{
+    switch (t->part) {
+    case SMOL_PART_WTE: return &file->wte;
+    case SMOL_PART_WPE: return &file->wpe;
+    case SMOL_PART_OUTPUT: return &file->output;
+    default: return NULL;
+    }
+}
+
 static void lay_out(struct scratch *s, struct smol_arena *arena, const struct smol_file *file,
                     const struct smol_tensor *t)
 {
-    const bool is_table = t->part == SMOL_PART_WTE || t->part == SMOL_PART_WPE;
+    const bool is_table = table_of(file, t) != NULL;
     const struct smol_scheme *scheme = smol_config_scheme(&file->config, t->layer, t->slot);
     const uint32_t cols = t->cols;
 
@@ -138,6 +150,44 @@ static void apply_gains(double *values, const struct smol_file *file, const stru
     }
 }
 
+/* values (n, K) = sigma x sign x bit of rows row.. of a mask, all of one row block. signs: of the
+ * block. */
+static void mask_rows(double *values, const struct smol_frozen *f, const uint8_t *mask,
+                      uint32_t row, uint32_t n, uint8_t *signs)
+{
+    const uint64_t row_bytes = smol_mask_row_bytes(f->cols);
+
+    smol_mask_signs(signs, f, row / SMOL_ROW_BLOCK, smol_stream_bytes);
+    for (uint32_t r = row; r < row + n; r++)
+        for (uint32_t c = 0; c < f->cols; c++) {
+            const uint8_t bit = (uint8_t)(1u << c % 8),
+                          sign = signs[r % SMOL_ROW_BLOCK * row_bytes + c / 8] & bit;
+            *values++ = !(mask[r * row_bytes + c / 8] & bit) ? 0 : sign ? -f->scale : f->scale;
+        }
+}
+
+/* values (n, K) = rows of the matrix before factors and the like are added. */
+static void plain_rows(double *values, const struct smol_file *file, const struct smol_scheme *s,
+                       const struct smol_params_place *at, const struct smol_frozen *f,
+                       uint32_t row, uint32_t n, const struct scratch *scratch)
+{
+    const uint8_t *params = file->params.data;
+
+    if (s->source == SMOL_MATRIX_MASK) {
+        mask_rows(values, f, params + at->mask, row, n, (uint8_t *)scratch->integers);
+    } else if (s->source == SMOL_MATRIX_STORED) {
+        const struct smol_table_view t = smol_stored_view(s, at, f->rows, f->cols, params);
+        for (uint32_t r = 0; r < n; r++) {
+            smol_embedding_row(scratch->floats, &t, row + r);
+            to_doubles(values + (size_t)r * f->cols, scratch->floats, f->cols);
+        }
+    } else {
+        smol_frozen_weights(scratch->integers, f, row, n);
+        for (size_t i = 0; i < (size_t)n * f->cols; i++)
+            values[i] = f->scale * (double)scratch->integers[i];
+    }
+}
+
 /* Rows come a row block at a time, since a row is reached through those before it in its block. */
 static enum smol_status read_matrix(double *values, const struct smol_file *file,
                                     const struct smol_tensor *t, uint32_t row_begin,
@@ -172,9 +222,7 @@ static enum smol_status read_matrix(double *values, const struct smol_file *file
     for (uint32_t row = row_begin, n; row < end; row += n) {
         const uint32_t left = SMOL_ROW_BLOCK - row % SMOL_ROW_BLOCK;
         n = end - row < left ? end - row : left;
-        smol_frozen_weights(scratch->integers, &f, row, n);
-        for (size_t i = 0; i < (size_t)n * t->cols; i++)
-            values[i] = f.scale * (double)scratch->integers[i];
+        plain_rows(values, file, s, &at, &f, row, n, scratch);
         if (is_nola)
             add_nola(values, scratch, &b, row, n, t->cols);
         for (uint32_t r = 0; s->rank && !is_nola && r < n; r++)
@@ -215,6 +263,20 @@ static void read_norm(double *values, const struct smol_file *file, const struct
     to_doubles(values, scratch->floats, t->cols);
 }
 
+/* Temperatures or slope factors of a layer. */
+static void read_heads(double *values, const struct smol_file *file, const struct smol_tensor *t,
+                       float *floats)
+{
+    struct smol_params_place at;
+
+    smol_params_at(&at, &file->config, t->layer, t->slot);
+    smol_params_to_f32(floats, file->config.head_type,
+                       file->params.data +
+                           (t->part == SMOL_PART_TEMPERATURE ? at.temperatures : at.slope_factors),
+                       0, t->cols);
+    to_doubles(values, floats, t->cols);
+}
+
 static enum smol_status read(double *values, const struct smol_file *file,
                              const struct smol_tensor *tensor, uint32_t row_begin, uint32_t n_rows,
                              void *scratch, struct smol_error *error)
@@ -227,12 +289,14 @@ static enum smol_status read(double *values, const struct smol_file *file,
                          "rows %u to %llu of a tensor of %u", row_begin,
                          (unsigned long long)row_begin + n_rows, tensor->rows);
     lay_out(&s, &arena, file, tensor);
-    if (tensor->part == SMOL_PART_WTE || tensor->part == SMOL_PART_WPE) {
-        const struct smol_table_view *t = tensor->part == SMOL_PART_WTE ? &file->wte : &file->wpe;
+    if (table_of(file, tensor)) {
         for (uint32_t r = 0; r < n_rows; r++) {
-            smol_embedding_row(s.floats, t, row_begin + r);
-            to_doubles(values + (size_t)r * t->cols, s.floats, t->cols);
+            smol_embedding_row(s.floats, table_of(file, tensor), row_begin + r);
+            to_doubles(values + (size_t)r * tensor->cols, s.floats, tensor->cols);
         }
+    } else if (tensor->part == SMOL_PART_TEMPERATURE || tensor->part == SMOL_PART_SLOPE_FACTOR) {
+        if (n_rows)
+            read_heads(values, file, tensor, s.floats);
     } else if (smol_config_scheme(&file->config, tensor->layer, tensor->slot)->kind == SMOL_NORM) {
         if (n_rows)
             read_norm(values, file, tensor, &s);
