@@ -6,12 +6,15 @@ import numpy as np
 
 import arith
 import frozen
-from container import BIASES, FASTFOOD, FASTFOOD_SHARED, GAINS, LAYER_GAIN, LEARNED, MATRIX, NOLA, NORM, OWN, SHARED, SLOTS, SPARSE, STORED, UNIT, Conf, Scheme, Smol, Table, canonical, learned_layout, stored_as
+import tokens
+from container import (BIASES, DISTANCES, FASTFOOD, FASTFOOD_SHARED, GAINS, KEPT, LAYER_GAIN, LEARNED, MASKED, MATRIX, NOLA, NORM, OUTPUT_TABLE, OWN, SHARED,
+	SLOPE_FACTORS, SLOTS, SPARSE, STORED, UNIT, Conf, Scheme, Smol, canonical, learned_layout, rows_as, stored_as)
+from tables import ROWS
 
 F = np.float32
 
 
-def build_conf(shape, layer_slots, ln_f, schemes, epsilon=1e-5, seed=0, logit_scale=1.0):
+def build_conf(shape, layer_slots, ln_f, schemes, epsilon=1e-5, seed=0, logit_scale=1.0, features=0, head_type=0):
 	"""shape: (L, H, C, F, T, V). Puts schemes and runs into their one encoding; unused schemes are dropped."""
 	runs = []
 	for slots in layer_slots:
@@ -23,13 +26,11 @@ def build_conf(shape, layer_slots, ln_f, schemes, epsilon=1e-5, seed=0, logit_sc
 	place = {old: new for new, old in enumerate(order)}
 	runs = [(n, tuple(place[i] for i in slots)) for n, slots in runs]
 	layers, heads, width, ff, context, vocab = shape
-	return Conf(layers, heads, width, ff, context, vocab, float(F(epsilon)), seed, float(F(logit_scale)), [schemes[i] for i in order], runs, place[ln_f])
+	return Conf(layers, heads, width, ff, context, vocab, float(F(epsilon)), seed, float(F(logit_scale)), [schemes[i] for i in order], runs, place[ln_f],
+		features, head_type)
 
 
-def table(kind, values):
-	if kind >= 2:
-		return Table(kind, *(arith.to_q8 if kind == 2 else arith.to_q4)(values))
-	return Table(kind, arith.to_f16(values) if kind == 1 else np.asarray(values, F))
+table = rows_as
 
 
 def with_terms(rng, scheme, kind, most):
@@ -64,24 +65,59 @@ def random_schemes(rng, width, most):
 	return [with_terms(rng, s, f, most) for s in (first_matrix, second, third)] + [norms[first], norms[last]]
 
 
-def random_model(seed, shape, spread=1.0):
+def new_schemes(rng, width, most):
+	"""The same, but of what version 1.1 added: masks and stored rows of every type, also beside another kind."""
+	kinds, factors = [int(v) for v in rng.permutation(ROWS)], int(rng.choice(LEARNED))
+	sigma, rank = float(F(rng.uniform(0.5, 2) / math.sqrt(width))), int(rng.integers(0, 3))
+	other = random_schemes(rng, width, most)
+	mask, low_rank = (Scheme(MATRIX, MASKED, 0, 1, r, 0, factors if r else 0, sigma) for r in (0, rank + 1))
+	first, second = (Scheme(MATRIX, KEPT, 0, 0, r, kind, factors if r else 0, 0.0) for kind, r in zip(kinds, (0, rank)))
+	some = [[mask, low_rank, first], [mask, first, second], [first, second, other[0]], [mask, other[1], first]][rng.integers(0, 4)]
+	return [with_terms(rng, s, factors, most) for s in some[:2]] + some[2:] + other[3:]
+
+
+def new_features(rng):
+	"""(features, number type of the factors of heads)"""
+	features = int(rng.integers(0, 64)) | (DISTANCES if rng.integers(0, 2) else 0)
+	features &= ~0 if features & DISTANCES else ~SLOPE_FACTORS
+	return features, int(rng.choice(LEARNED)) if Conf.has_head_factors(Conf(*[0] * 12, features)) else 0
+
+
+def new_model(seed, shape, text=b'', spread=1.0):
+	"""A random one of version 1.1. Half of them have a set of bytes, which has those of the text."""
+	rng = np.random.default_rng(seed)
+	features, head_type = new_features(rng)
+	smol = random_model(seed, shape, spread, new_schemes(rng, shape[2], min(shape[2], shape[3])), features, head_type, [int(v) for v in rng.choice(ROWS, 3)])
+	vocab = shape[5]
+	if vocab < 256 or vocab == 256 and rng.integers(0, 2):
+		n = vocab - int(rng.integers(0, 2))
+		members = sorted(set(text))[:n]
+		members += [int(b) for b in rng.permutation(256) if b not in members][:n - len(members)]
+		smol = dataclasses.replace(smol, tokens=tokens.ByteSet.pack(members, vocab - n), tokenizer=2)
+	return smol
+
+
+def random_model(seed, shape, spread=1.0, schemes=None, features=0, head_type=0, kinds=None):
 	rng = np.random.default_rng(seed)
 	layers, _, width, _, context, vocab = shape
-	schemes = random_schemes(rng, width, min(width, shape[3]))
+	schemes = schemes or random_schemes(rng, width, min(width, shape[3]))
 	slots = []
 	for n in range(layers):
 		m, z = rng.integers(0, 3, 4).tolist(), (3 + rng.integers(0, 2, 2)).tolist()
 		slots.append([z[0], m[0], m[1], z[1], m[2], m[3]])
 		if n and rng.integers(0, 2):
 			slots[n] = slots[n - 1]
-	conf = build_conf(shape, slots, 3 + int(rng.integers(0, 2)), schemes, rng.uniform(1e-6, 1e-3), int(rng.integers(0, 1 << 63)), rng.uniform(0.5, 2))
+	conf = build_conf(shape, slots, 3 + int(rng.integers(0, 2)), schemes, rng.uniform(1e-6, 1e-3), int(rng.integers(0, 1 << 63)), rng.uniform(0.5, 2),
+		features, head_type)
 	learned = {}
 	for name, size, kind in learned_layout(conf):
-		centre = 1.0 if name.endswith(('.weight', '.gain')) else 0.0
+		centre = 1.0 if name.endswith(('.weight', '.gain', '.temperature', '.slope_factor')) else 0.0
 		learned[name] = stored_as(centre + 0.3 * rng.standard_normal(size), kind)
-	kinds = rng.integers(0, 4, 2).tolist()
+	kinds = kinds or rng.integers(0, 4, 2).tolist()
 	wte = table(kinds[0], spread * rng.standard_normal((vocab, width)))
-	return Smol(conf, learned, wte, table(kinds[1], 0.3 * rng.standard_normal((context, width))), b'{"name": "random"}' if seed % 2 else None)
+	wpe = None if conf.has(DISTANCES) else table(kinds[1], 0.3 * rng.standard_normal((context, width)))
+	output = table(kinds[2], rng.standard_normal((vocab, width))) if conf.has(OUTPUT_TABLE) else None
+	return Smol(conf, learned, wte, wpe, b'{"name": "random"}' if seed % 2 else None, output=output)
 
 
 def untrained(smol):

@@ -22,6 +22,10 @@ TEXT = b'First Citizen:\nBefore we proceed any further, hear me speak.\n\nAll:\n
 SHAPES = [(1, 1, 1, 1, 1, 256), (1, 1, 3, 5, 7, 256), (2, 2, 6, 9, 8, 256), (2, 3, 33, 70, 16, 300), (1, 5, 65, 64, 20, 256), (3, 4, 64, 256, 24, 256),
 	(2, 1, 17, 1, 9, 1000), (1, 16, 16, 130, 40, 256), (4, 2, 10, 31, 12, 257), (1, 2, 130, 67, 11, 256)]
 
+# Of version 1.1, with sets of bytes (but for 256 sometimes, and 300).
+NEW_SHAPES = [(1, 1, 3, 5, 4, 60), (2, 2, 6, 9, 8, 256), (2, 3, 33, 70, 9, 64), (1, 5, 65, 64, 20, 257), (3, 4, 64, 130, 24, 100), (2, 1, 17, 1, 1, 300), (1, 16, 16, 130, 40, 50),
+	(4, 2, 10, 31, 7, 256), (1, 2, 130, 67, 11, 200)]
+
 NEW = ['--method embed', '--method alpha --d 1', '--method alpha --d 8 --dist gauss --norms stored', '--method alpha --d 9 --norms stored --numbers q8', '--method lora --rank 5 --numbers q8', '--method alpha --d 64',
 	'--method alpha --d 64 --dist gauss', '--method alpha-global --d 5 --norms frozen', '--method alpha-global --d 3 --dist gauss', '--method lora --rank 3',
 	'--method lora --rank 1 --dist gauss --norms stored', '--method fastfood --d 1000', '--method fastfood-global --d 10 --norms alpha --layer-gains',
@@ -49,6 +53,30 @@ def check_random(p, numbers):
 		if shape[4] > 5:
 			compare_loss(p, path, model, what + ', context 5', text, 5)
 			compare_text(p, path, model, what + ', context 5', b'abc', 12, SETTINGS[:2], 5)
+
+
+def check_features(p, n):
+	"""A random model of version 1.1: weights, texts and losses, past the context too."""
+	text, shape = p.folder / 'text', NEW_SHAPES[n % len(NEW_SHAPES)]
+	text.write_bytes(TEXT)
+	data = container.write(models.new_model(n, shape, TEXT, 1.0 if n % 3 else 0.2))
+	p.t.equal(container.write(container.read(data)), data, 'new %d: reading and writing gives the same' % n)
+	path, model = p.folder / 'random.smol', forward.Model(container.read(data))
+	path.write_bytes(data)
+	what = 'new %d %s, features %d' % (n, shape, model.conf.features)
+	p.t.equal(p.verify(path), 0, what + ': verify')
+	compare_weights(p, path, model, what, model.names())
+	compare_text(p, path, model, what, b'' if n % 5 == 0 else TEXT[:min(shape[4], 6)], 18)
+	if model.is_endless:
+		compare_text(p, path, model, what + ', a long prompt', TEXT[:3 * shape[4]], 2 * shape[4], SETTINGS[1:3])
+	compare_loss(p, path, model, what, text)
+	compare_loss(p, path, model, what + ', cache of f16', text, None, 'f16')
+	compare_loss(p, path, model, what + ', cache of q8', text, None, 'q8')
+	compare_loss(p, path, forward.Model(container.read(data), fast=True), what + ', fast', text, None, 'f32', ['--fast'])
+	compare_loss(p, path, model, what + ', weights kept', text, None, 'f32', ['--isa', 'scalar', '--mem', '64M'])
+	if shape[4] > 3:
+		compare_loss(p, path, model, what + ', context 3', text, 3)
+		compare_text(p, path, model, what + ', context 3', TEXT[:3], 12, SETTINGS[:2], 3)
 
 
 def check_fourier(p):
@@ -147,6 +175,11 @@ def check_shipped(p, path):
 @pytest.mark.parametrize('number', range(2 * len(SHAPES)))
 def test_random(check, folder, number):
 	check_random(Programs(build, folder, check), [number])
+
+
+@pytest.mark.parametrize('number', range(4 * len(NEW_SHAPES)))
+def test_features(check, folder, number):
+	check_features(Programs(build, folder, check), number)
 
 
 def test_fourier(check, folder):
