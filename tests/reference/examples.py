@@ -111,6 +111,58 @@ def weights(i):
 	return {'s': [s], 'w': [w[a] for a in at], 'W': [full[a] for a in at]}
 
 
+def mask(i):
+	tensor, rows, cols = i['matrix']
+	signs = frozen.mask_signs(frozen.key(one(i['seed'])), tensor, rows, cols)[i['row']]
+	bits = container.Mask.parse(i['mask_bytes'], signs.shape, 'mask').bits
+	return {'sign_bytes': container.Mask(signs < 0).pack(), 'W': np.where(bits, one(i['sigma']) * signs, 0.0).ravel()}
+
+
+def mask_product(i):
+	tensor, rows, cols = i['matrix']
+	w = frozen.mask_signs(frozen.key(one(i['seed'])), tensor, rows, cols) * container.Mask.parse(i['mask_bytes'], (rows, cols), 'mask').bits
+	x = f32(i['x'])
+	big, t = arith.quantise(x)
+	return {'w': w.ravel(), 't': [t], 'X': big.astype(int), 'N': w @ big.astype(int), 'y': forward.Matrix(w, 1.0, F(one(i['sigma']))).times(x[None])[0]}
+
+
+def ternary(i):
+	q = np.array([i['q']])
+	table = container.Table(5, q, f32(i['scale']))
+	return {'row_bytes': table.packed(), 'x': table.floats()[0]}
+
+
+def stored_products(i):
+	x = f32(i['x'])
+	big, t = arith.quantise(x)
+	rows = {kind: container.parse_table(i[kind + '_bytes'] + extra + f32(i[kind + '_scale']).tobytes(), number, 1, len(x), 1)
+		for kind, number, extra in (('ternary', 5, b''), ('q4', 3, i['multiplier_bytes']))}
+	out = {'t': [t], 'X': big.astype(int)}
+	for kind, table in rows.items():
+		out.update({'N_' + kind: table.integers() @ big.astype(int), 'y_' + kind: forward.table_product(table, x[None])[0]})
+	return out
+
+
+def half_shift(i):
+	return {'shifted': np.flatnonzero(frozen.shifted_channels(frozen.key(one(i['seed'])), one(i['tensor']), one(i['width'])))}
+
+
+def head_slopes(i):
+	s = forward.slopes(len(i['factor']))
+	return {'s': s, 'slope': s * f32(i['factor'])}
+
+
+def attention(i):
+	"""Of one head at the last of the positions."""
+	q = f32(i['Q'])
+	k, v = (f32(i[name]).reshape(-1, len(q)) for name in 'KV')
+	scale, slope = F(1) / np.sqrt(F(len(q))) * F(one(i['temperature'])), F(one(i['slope']))
+	n = len(k)
+	e = arith.fma(slope, np.arange(1 - n, 1).astype(F), arith.dot16(q, k) * scale)
+	o = forward.attention(q[None, None], k[:, None], v[:, None], n - 1, f32([scale]), f32([slope]), n)
+	return {'scale': [scale], 'e': e, 'p': arith.exp(e - e.max()), 'o': o.ravel()}
+
+
 def f16(i):
 	return {'bits': arith.to_f16(i['x']).view(np.uint16)}
 
@@ -143,6 +195,10 @@ def quantise(i):
 
 def functions(i):
 	return {'exp': arith.exp(i['x']), 'gelu': arith.gelu(i['x'])}
+
+
+def squared(i):
+	return {'relu2': arith.relu2(i['x'])}
 
 
 def lanes(i):
@@ -192,6 +248,37 @@ def tiny_perplexity(i, tiny):
 	return {'nats_per_token': [nats], 'bits_per_byte': [bits], 'predicted': [n]}
 
 
+def smol_file(i):
+	m = container.read(i['file_bytes'])
+	c = m.conf
+	assert container.write(m) == i['file_bytes']
+	return {'minor': [m.minor], 'conf': [c.layers, c.heads, c.width, c.ff, c.context, c.vocab, c.seed, m.wte.kind, m.output.kind, c.head_type, len(c.schemes), len(c.runs)],
+		'features': [c.features], 'set_bytes': bytes(m.tokens), 'hash_bytes': m.hash}
+
+
+def smol_model(i, tiny):
+	model = forward.Model(container.read(tiny))
+	out = {name.replace('.', '_'): model.tensor(name).ravel() for name in ('h.0.attn.temperature', 'h.0.attn.slope_factor')}
+	out.update({name.rsplit('.', 2)[1] + '_row0': model.tensor(name)[0] for name in ('h.0.attn.c_attn.weight', 'h.0.attn.c_proj.weight', 'h.0.mlp.c_fc.weight')})
+	prompt = model.tokenizer.decode(i['tokens'])
+	assert model.tokenizer.encode(prompt) == i['tokens']
+	return {**out, 'logits': forward.Session(model).feed(i['tokens'])[-1], 'greedy': sampler.generate(model, prompt, 12, sampler.Sampler(temp=0)),
+		'seeded': sampler.generate(model, prompt, 12, sampler.Sampler(one(i['seed'])))}
+
+
+def smol_perplexity(i, tiny):
+	model = forward.Model(container.read(tiny))
+	nats, bits, n = forward.perplexity(model, i['tokens'])
+	return {'nats_per_token': [nats], 'bits_per_byte': [bits], 'predicted': [n], 'in_windows': [forward.perplexity(model, i['tokens'], windows=True)[0]]}
+
+
+def byte_set(i):
+	section = tokens.ByteSet.pack(i['member_bytes'], one(i['other']))
+	t = tokens.ByteSet(section, len(i['member_bytes']) + one(i['other']))
+	ids = t.encode(i['text_bytes'])
+	return {'section_bytes': section, 'tokens': ids, 'back_bytes': t.decode(ids)}
+
+
 def draws(i):
 	d = sampler.Draws(one(i['seed']))
 	words = [d.word() for _ in range(9)]
@@ -219,13 +306,15 @@ def tokenizer(i):
 ALL = {'key': key, 'stream': stream, 'sign-table': table, 'gauss-table': table, 'sign-weights': weights, 'gauss-weights': weights,
 	'f16': f16, 'q8': q8, 'q8-blocks': q8_blocks, 'q4': q4, 'approximate-product': fast_product, 'quantisation': quantise, 'exp-and-gelu': functions, 'lanes': lanes, 'one-rounding': lanes,
 	'layernorm': layernorm, 'exact-product': product, 'file': tiny_file, 'model': tiny_model, 'perplexity': tiny_perplexity, 'draws': draws,
-	'pick': pick, 'initial-values': initial, 'tokenizer': tokenizer}
-ON_FILE = ('model', 'perplexity')
+	'pick': pick, 'initial-values': initial, 'tokenizer': tokenizer, 'mask': mask, 'mask-product': mask_product, 'ternary': ternary,
+	'stored-products': stored_products, 'half-shift': half_shift, 'slopes': head_slopes, 'attention': attention, 'relu2': squared, 'smol-file': smol_file,
+	'smol-model': smol_model, 'smol-perplexity': smol_perplexity, 'byte-set': byte_set}
+ON_FILE = {'model': 'file', 'perplexity': 'file', 'smol-model': 'smol-file', 'smol-perplexity': 'smol-file'}
 
 
-def evaluate(name, inputs, tiny):
-	"""Results of an example; tiny is the file of the example `file`."""
-	out = ALL[name](inputs, tiny) if name in ON_FILE else ALL[name](inputs)
+def evaluate(name, inputs, given):
+	"""Results of an example; given: the inputs of all."""
+	out = ALL[name](inputs, given[ON_FILE[name]]['file_bytes']) if name in ON_FILE else ALL[name](inputs)
 	return {k: v if isinstance(v, bytes) else list(v) for k, v in out.items()}
 
 
@@ -243,4 +332,20 @@ def tiny_model_bytes(secret):
 	return container.write(container.Smol(conf, learned, models.table(2, wte), models.table(1, wpe / 4), b'{"name": "tiny"}'), (bytes(range(1, 9)), secret))
 
 
-__all__ = ['ALL', 'block', 'evaluate', 'parse', 'tiny_model_bytes']
+def tiny_smol_bytes():
+	"""A file of architecture 1: every feature, a mask, ternary rows and rows of q4, a set of bytes."""
+	S = container.Scheme
+	schemes = [S(2, 0, 0, 0, 0, 0, 0, 0.0), S(1, container.MASKED, 0, 1, 0, 0, 1, 0.5, 0, container.GAINS), S(1, container.KEPT, 0, 0, 0, 5, 0, 0.0),
+		S(1, container.KEPT, 0, 0, 0, 3, 0, 0.0)]
+	conf = models.build_conf((1, 2, 4, 5, 3, 6), [(0, 1, 2, 0, 3, 2)], 0, schemes, 2.0 ** -16, 7, 1.5, 63, 1)
+	rng = np.random.default_rng(11)
+	learned = {}
+	for name, shape, kind in container.learned_layout(conf):
+		values = np.round(rng.standard_normal(shape) * 16) / 32
+		learned[name] = container.stored_as(values if isinstance(kind, (str, tuple)) else 1 + values / 2, kind)
+	wte, output = (np.round(rng.standard_normal((6, 4)) * 64) / 32 for _ in range(2))
+	section = tokens.ByteSet.pack(b'\n abe', 1)
+	return container.write(container.Smol(conf, learned, models.table(2, wte), None, output=models.table(5, output), tokens=section, tokenizer=2))
+
+
+__all__ = ['ALL', 'block', 'evaluate', 'parse', 'tiny_model_bytes', 'tiny_smol_bytes']

@@ -15,12 +15,12 @@ from programs import build
 F = np.float32
 
 
-def check_reference(t, blocks, tiny):
+def check_reference(t, blocks):
 	t.equal(sorted(blocks), sorted(examples.ALL), 'names of the examples')
 	for name, (inputs, results) in blocks.items():
 		if name not in examples.ALL:
 			continue
-		got = examples.evaluate(name, inputs, tiny)
+		got = examples.evaluate(name, inputs, {name: given for name, (given, _) in blocks.items()})
 		t.equal(list(got), list(results), 'keys of ' + name)
 		for key, want in results.items():
 			t.that(got.get(key) == want, 'example %s: %s is %.200r, the reference has %.200r' % (name, key, want, got.get(key)))
@@ -87,6 +87,33 @@ def check_run(t, tools, folder, path, blocks):
 		t.that(abs(seen.get(key, 1e9) - results[key][0]) < 1e-6, 'perplexity: ' + key)
 
 
+def check_smol(t, tools, folder, blocks):
+	"""The example file of architecture 1."""
+	data, results = blocks['smol-file'][0]['file_bytes'], blocks['smol-file'][1]
+	path, prompt = folder / 'smol.smol', folder / 'prompt'
+	path.write_bytes(data)
+	ask(t, [tools / 'smoltool', 'verify', path], 'verify the file of architecture 1')
+	seen = ask_json(t, [tools / 'smoltool', 'inspect', '--json', path], 'inspect')
+	t.equal([seen.get(k) for k in ('layers', 'heads', 'width', 'feed_forward', 'context', 'vocab', 'seed')], results['conf'][:7], 'inspect: shape')
+	t.equal(seen.get('hash'), results['hash_bytes'].hex(), 'inspect: hash')
+	inputs, results = blocks['smol-model']
+	for name, key in (('h.0.attn.temperature', 'h_0_attn_temperature'), ('h.0.attn.slope_factor', 'h_0_attn_slope_factor'), ('h.0.attn.c_attn.weight', 'c_attn_row0'),
+			('h.0.attn.c_proj.weight', 'c_proj_row0'), ('h.0.mlp.c_fc.weight', 'c_fc_row0')):
+		if ask(t, [tools / 'smoltool', 'weights', path, name, '-o', folder / 'w.npy'], 'weights ' + name).returncode == 0:
+			t.equal(np.load(folder / 'w.npy').ravel()[:len(results[key])].tolist(), results[key], 'weights ' + name)
+	tokens = container.tokens.ByteSet(blocks['smol-file'][1]['set_bytes'], 6)
+	prompt.write_bytes(tokens.decode(inputs['tokens']) + b'\n')
+	run = [tools / 'smolrun', path, '--json', '-f', prompt, '-n', len(results['greedy'])]
+	t.equal(ask_json(t, run + ['--temp', '0'], 'greedy').get('tokens'), results['greedy'], 'greedy, past the context')
+	plain = ['--temp', '0.8', '--top-k', '40', '--top-p', '0.95', '--min-p', '0.05', '--repeat-penalty', '1', '-s', inputs['seed'][0]]
+	t.equal(ask_json(t, run + plain, 'seeded').get('tokens'), results['seeded'], 'seeded, past the context')
+	inputs, results = blocks['smol-perplexity']
+	prompt.write_bytes(tokens.decode(inputs['tokens']))
+	seen = ask_json(t, [tools / 'smolrun', path, '--json', '--perplexity', prompt], 'perplexity')
+	for key in ('nats_per_token', 'bits_per_byte'):
+		t.that(abs(seen.get(key, 1e9) - results[key][0]) < 1e-6, 'perplexity by stream: %s is %s' % (key, seen.get(key)))
+
+
 def check_vectors(t, tools):
 	"""What smoltool generate-vectors prints, against the reference."""
 	v = ask_json(t, [tools / 'smoltool', 'generate-vectors'], 'generate-vectors')
@@ -115,7 +142,7 @@ TINY = BLOCKS['file'][0]['file_bytes']
 
 
 def test_reference(check):
-	check_reference(check, BLOCKS, TINY)
+	check_reference(check, BLOCKS)
 
 
 def test_a_changed_byte(check):
@@ -131,6 +158,10 @@ def test_a_changed_byte(check):
 
 def test_the_programs(check, folder):
 	check_file(check, build / 'tools', folder, BLOCKS, TINY)
+
+
+def test_the_programs_on_architecture_1(check, folder):
+	check_smol(check, build / 'tools', folder, BLOCKS)
 
 
 def test_vectors(check):

@@ -21,39 +21,64 @@ INPUTS = {
 		'row': [0, 0, 0, 1, 63, 64, 65], 'col': [0, 1, 64, 0, 64, 0, 64]},
 	'gauss-weights': {'seed': [1], 'matrix': [6, 0, 66, 65, 1], 'alpha': [1.0, -0.375, 0.25], 'sigma': [0.125], 'row': [0, 0, 0, 1, 63, 64, 65],
 		'col': [0, 1, 64, 0, 64, 0, 64]},
+	'mask': {'seed': [1], 'matrix': [6, 66, 11], 'sigma': [0.125], 'row': [0, 63, 65], 'mask_bytes': bytes.fromhex('b503ff07a204')},
+	'half-shift': {'seed': [1], 'tensor': [6], 'width': [21]},
 	'f16': {'x': [1.0, float.fromhex('0x1.99999ap-4'), 1 + 2.0 ** -11, 1 + 3 * 2.0 ** -11, 65504.0, -2.0 ** -14, 2.0 ** -24, 2.0 ** -25, 3 * 2.0 ** -25]},
 	'q8': {'x': [0.5, -1.0, 0.25, 127 / 1024, float.fromhex('0x1.8p-8')]},
 	'q8-blocks': {'x': [v * 2.0 ** (n % 5 - 4) for n, v in enumerate(X19)] * 3 + [0.0] * 7 + [1.0, -0.75]},
 	'q4': {'x': [0.5, -1.0, 0.25, 127 / 1024, float.fromhex('0x1.8p-8')] + [0.0] * 28 + [-0.1875, 0.0625]},
+	'ternary': {'q': [1, 0, -1, -1, 0, 1, 1, 1, 0, -1, 0, 1], 'scale': [0.375]},
 	'approximate-product': {'seed': [7], 'matrix': [0, 0, 3, 5, 0], 'alpha': [1.0, -0.5, 0.25, 0.125, 0.5, 0.5, -0.75, 1.0, 0.375], 'X': [5419, -13547, 32512, -128, 127]},
 	'quantisation': {'x': [0.5, -1.25, 0.0, float.fromhex('0x1.99999ap-4'), 3.0, float.fromhex('0x1p-13')]},
 	'exp-and-gelu': {'x': [0.0, 1.0, -1.0, 0.5, -0.125, 10.5, -20.25, 88.5, -90.0, float.fromhex('0x1.99999ap-4')]},
+	'relu2': {'x': [1.5, -1.0, 0.0, -0.0, float.fromhex('0x1.99999ap-4'), float.fromhex('0x1p-80'), 2.0 ** 40]},
 	'lanes': {'x': [v + 2.0 ** -20 * (n % 3) for n, v in enumerate(X19)], 'y': [(11 * n % 17 - 8) / 4 for n in range(19)]},
 	'one-rounding': {'x': [1 + 2.0 ** -23] + [0.0] * 15 + [2.0 ** -24 - 2.0 ** -47], 'y': [1.0] + [0.0] * 15 + [1 + 2.0 ** -23]},
 	'layernorm': {'x': X19, 'epsilon': [float.fromhex('0x1.4f8b58p-17')], 'gain': [1.0, 1.25, 0.75] * 6 + [1.0], 'bias': [0.0, -0.5, 0.125] * 6 + [2.0]},
 	'exact-product': {'seed': [7], 'matrix': [0, 0, 3, 5, 0], 'alpha': [1.0, -0.5], 'sigma': [float.fromhex('0x1.c9f25cp-2')], 'x': [0.5, -1.25, 3.0, 0.0, 0.75],
 		'rank': [2], 'A': [0.5, -0.25, 1.0, 0.75, -1.0, 0.125, 2.0, -0.5, 0.0, 1.5], 'B': [0.25, -1.0, 0.5, 0.5, -0.75, 1.25]},
+	'mask-product': {'seed': [7], 'matrix': [0, 3, 11], 'sigma': [float.fromhex('0x1.c9f25cp-2')], 'mask_bytes': bytes.fromhex('ff05b2010007'), 'x': X19[:11]},
+	'stored-products': {'x': X19 + X19[:16], 'ternary_bytes': bytes((256 * v + 242) // 243 for v in (0, 242, 121, 17, 200, 99, 180)), 'ternary_scale': [0.15625],
+		'q4_bytes': bytes(range(0x10, 0x13)) + bytes((29 * n + 5) % 16 for n in range(29)), 'multiplier_bytes': bytes((200, 3)), 'q4_scale': [float.fromhex('0x1.3p-12')]},
+	'slopes': {'factor': [1.0, 0.5, 2.0, float.fromhex('0x1.99999ap-4'), 0.0]},
+	'attention': {'Q': [1.0, -0.5, 0.25], 'K': [0.5, 1.0, -2.0, 1.5, -0.25, 0.75, -1.0, 2.0, 0.125, 0.5, 0.5, -0.5], 'V': [1.0, 0.0, -1.0, 0.5, 2.0, 0.25, -0.75, 1.0, 3.0, 1.0, -1.0, 0.5],
+		'temperature': [1.75], 'slope': [float.fromhex('0x1.99999ap-2')]},
 	'initial-values': {'seed': [3], 'width': [5], 'tensor': [2]},
 	'file': {'secret_bytes': SECRET, 'file_bytes': examples.tiny_model_bytes(SECRET)},
 	'model': {'tokens': [1, 5, 10], 'seed': [9]},
 	'perplexity': {'tokens': [1, 5, 10, 3, 3, 15, 0, 8, 2, 7, 11], 'context': [4]},
+	'smol-file': {'file_bytes': examples.tiny_smol_bytes()},
+	'smol-model': {'tokens': [3, 2, 5, 0, 1, 4, 2, 2, 5, 3], 'seed': [9]},
+	'smol-perplexity': {'tokens': [3, 2, 5, 0, 1, 4, 2, 2, 5, 3, 0]},
 	'draws': {'seed': [42]},
 	'pick': {'seed': [42], 'logits': LOGITS, 'text': [2, 7, 2, 5, 5], 'temperature': [0.75], 'top_k': [6], 'top_p': [0.9375], 'min_p': [0.0625], 'penalty': [1.25],
 		'last_n': [3]},
 	'tokenizer': {'merges': [83, 68, 256, 68, 220, 256, 258, 256], 'special_bytes': b'<|endoftext|>', 'before': [1],
 		'text_bytes': b" tetee teete<|endoftext|>It's\n\n  te1\xff\xc3\xa9 tetete"},
+	'byte-set': {'member_bytes': b'\n abc', 'other': [1], 'text_bytes': b'a cab?\n\xc3\xa9'},
 }
 
 NOTES = {
 	'key': '**Frozen weights.** Coordinates are tensor, plane, purpose, row block. `dist` 0 is sign, 1 gauss; T and Q are shown at the given u, plane by plane.',
 	'sign-weights': 'A matrix is tensor number, purpose, R, K, distribution; w and W are shown at the rows and columns given.',
+	'mask': 'Of a mask: tensor number, R, K; the stored bits, the signs and W of the rows given.',
+	'half-shift': 'The channels of 21 that come from the position before, in the input of the matrix of that tensor number.',
 	'f16': '**Numbers and functions.** The bits of f16 are shown as an integer.',
 	'q8-blocks': 'Two blocks: the scales are shown as the integers that are stored, x8 are the values that the file then has.',
+	'ternary': 'One row of ternary numbers.',
 	'one-rounding': 'An fma computed as a double sum rounded to float would give 0x1.000004p+0 here.',
 	'exact-product': '`w` is the whole matrix by rows, `y` the product without factors, `y_factors` with A and B.',
+	'mask-product': 'The same with a mask; `matrix` is tensor number, R, K.',
+	'stored-products': 'One row of ternary numbers and one of q4, as stored.',
+	'slopes': '**Attention.** Slopes of five heads, then one head at the last of four positions: K and V are position by position, e the scores, p = exp(e - m).',
 	'file': '**A file.** One layer, width 4, 16 tokens, signed with the Ed25519 secret (the 32 bytes of RFC 8032) given; its key number is 01..08. The results\nrepeat what stands in it; `conf` is L, H, C, F, T, V, seed, types of wte and wpe, S, N.',
 	'model': 'What this file makes of tokens: some tensors, the logits after the last, then twelve more tokens, chosen greedily (the context of 8 overflows) and\nby the sampler: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1.',
+	'smol-file': '**A file of architecture 1.** Every feature; c_attn is a mask with gains, c_fc is stored as q4, the other two as ternary; five bytes and a token for all others.\n'
+		'`conf` is L, H, C, F, T, V, seed, types of wte, of the output table and of the factors of heads, S, N.',
+	'smol-model': 'The same of it: ten tokens slide through a context of 3, and the text goes on.',
+	'smol-perplexity': 'Read as one text, and for comparison the nats of a token in windows of 3.',
 	'draws': '**Sampling.** Eight picks from the same logits.',
+	'byte-set': 'A set of bytes.',
 	'tokenizer': '**Tokens.** A section TOKN of four merges and one special token, which is numbered before the bytes; a text with a stray byte, and its tokens.',
 }
 
@@ -64,7 +89,7 @@ def appendix():
 	for name, inputs in INPUTS.items():
 		if name in NOTES:
 			print('\n' + NOTES[name] + '\n')
-		print(examples.block(name, inputs, examples.evaluate(name, inputs, INPUTS['file']['file_bytes'])))
+		print(examples.block(name, inputs, examples.evaluate(name, inputs, INPUTS)))
 
 
 def main():
