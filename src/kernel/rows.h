@@ -38,6 +38,13 @@ static inline struct row row_at(const struct smol_rows *rows, struct row_strides
                         strides.signs ? rows->signs + r * strides.signs : NULL};
 }
 
+/* Where a row's bytes are read that are to be at i..i + size - 1 of its n: the last ones are all of
+ * them the row's, those before them again, whose columns X then has as 0. */
+static inline size_t read_at(size_t i, size_t size, size_t n)
+{
+    return i + size <= n || n < size ? i : n - size;
+}
+
 /* Makes a vector ready for all rows. */
 typedef void prepare_vector(void *prepared, const int16_t *X, size_t cols);
 
@@ -46,12 +53,10 @@ typedef int64_t dot_row(const struct row *row, const void *prepared, size_t cols
 
 /* A vector that is made ready meets all rows, and then the next one does; vectors that need no such
  * thing, prepare NULL, all meet a row while it is at hand. */
-ALWAYS_INLINE void multiply_rows(int64_t *sums, const struct smol_rows *rows, enum smol_dtype type,
-                                 const int16_t *X, size_t x_stride, size_t n_x, void *scratch,
-                                 prepare_vector *prepare, dot_row *dot)
+ALWAYS_INLINE void multiply_rows(int64_t *sums, const struct smol_rows *rows,
+                                 struct row_strides strides, const int16_t *X, size_t x_stride,
+                                 size_t n_x, void *scratch, prepare_vector *prepare, dot_row *dot)
 {
-    const struct row_strides strides = row_strides(rows, type);
-
     for (size_t i = 0; prepare && i < n_x; i++) {
         prepare(scratch, X + i * x_stride, rows->cols);
         for (size_t r = 0; r < rows->n_rows; r++) {
@@ -66,12 +71,49 @@ ALWAYS_INLINE void multiply_rows(int64_t *sums, const struct smol_rows *rows, en
     }
 }
 
+/* A row as integers w, of which up to 64 past the last column may be written. */
+typedef void expand_row(int16_t *w, const struct row *row, size_t cols);
+
+/* The sums of two rows w with two vectors: row 0 with both, row 1 with both. Products of at least
+ * `chunk` columns fit what a set sums them in. */
+typedef void pair_sums(int64_t sums[4], const int16_t *const w[2], const int16_t *const X[2],
+                       size_t cols, size_t chunk);
+
+/* Pairs of rows are expanded, and meet all vectors. */
+ALWAYS_INLINE void rows_several(int64_t *sums, const struct smol_rows *rows,
+                                struct row_strides strides, const int16_t *X, size_t x_stride,
+                                size_t n_x, int16_t *scratch, expand_row *expand,
+                                pair_sums *multiply, size_t chunk)
+{
+    int16_t *w[2] = {scratch, scratch + smol_round_up(rows->cols, 64) + 64};
+
+    for (size_t r = 0; r < rows->n_rows; r += 2) {
+        const size_t n_rows = rows->n_rows - r < 2 ? 1 : 2;
+        for (size_t i = 0; i < n_rows; i++) {
+            const struct row row = row_at(rows, strides, r + i);
+            expand(w[i], &row, rows->cols);
+        }
+        const int16_t *const pair[2] = {w[0], w[n_rows - 1]};
+        for (size_t x = 0; x < n_x; x += 2) {
+            const size_t next = x + 1 < n_x ? x + 1 : x;
+            const int16_t *const vectors[2] = {X + x * x_stride, X + next * x_stride};
+            int64_t s[4];
+            multiply(s, pair, vectors, rows->cols, chunk);
+            for (size_t i = 0; i < n_rows; i++) {
+                sums[x * rows->n_rows + r + i] = s[2 * i];
+                sums[next * rows->n_rows + r + i] = s[2 * i + (next > x)];
+            }
+        }
+    }
+}
+
 /* A function of kernel.h for such rows. */
 #define ROWS_PRODUCT(name, type, prepare, dot)                                                     \
     void name(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride,      \
               size_t n_x, void *scratch)                                                           \
     {                                                                                              \
-        multiply_rows(sums, rows, type, X, x_stride, n_x, scratch, prepare, dot);                  \
+        multiply_rows(sums, rows, row_strides(rows, type), X, x_stride, n_x, scratch, prepare,     \
+                      dot);                                                                        \
     }
 
 #endif

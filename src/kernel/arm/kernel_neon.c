@@ -12,17 +12,16 @@ static void scale_by_bytes(float *x, const uint8_t *bytes, const float *table, s
         x[i] *= table[bytes[i]];
 }
 
-#define KERNELS(rows, fast)                                                                        \
-    .frozen = smol_frozen_neon, .frozen_fast = fast, .rows_i16 = smol_rows_i16_neon,               \
-    .fast_bases = 8, .rows_q8 = rows, .rows_q4 = smol_rows_q4_neon,                                \
-    .rows_ternary = smol_rows_ternary_plain, .rows_mask = smol_rows_mask_plain,                    \
-    .stream_bytes = smol_stream_bytes_neon, .hadamard = smol_hadamard_neon,                        \
-    .scale_by_bytes = scale_by_bytes, SMOL_FLOAT_KERNELS
+#define KERNELS(set)                                                                               \
+    .frozen = smol_frozen_neon, .frozen_fast = smol_frozen_fast_##set,                             \
+    .rows_i16 = smol_rows_i16_neon, .fast_bases = 8, .rows_q8 = smol_rows_q8_##set,                \
+    .rows_q4 = smol_rows_q4_neon, .rows_ternary = smol_rows_ternary_##set,                         \
+    .rows_mask = smol_rows_mask_##set, .stream_bytes = smol_stream_bytes_neon,                     \
+    .hadamard = smol_hadamard_neon, .scale_by_bytes = scale_by_bytes, SMOL_FLOAT_KERNELS
 
-const struct smol_kernels smol_kernels_neon = {.name = "neon",
-                                               KERNELS(smol_rows_q8_neon, smol_frozen_fast_neon)};
+const struct smol_kernels smol_kernels_neon = {.name = "neon", KERNELS(neon)};
 
 const struct smol_kernels smol_kernels_neon_dotprod = {
     .name = "neon with dot products",
-    KERNELS(smol_rows_q8_neon_dotprod, smol_frozen_fast_neon_dotprod),
+    KERNELS(neon_dotprod),
 };

@@ -11,6 +11,8 @@
 
 smol_frozen_product smol_frozen_neon, smol_frozen_fast_neon, smol_frozen_fast_neon_dotprod;
 smol_rows_product smol_rows_q8_neon, smol_rows_q4_neon, smol_rows_q8_neon_dotprod;
+smol_rows_product smol_rows_mask_neon, smol_rows_mask_neon_dotprod;
+smol_rows_product smol_rows_ternary_neon, smol_rows_ternary_neon_dotprod;
 void smol_stream_bytes_neon(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
                             uint32_t block);
 void smol_hadamard_neon(float *x, size_t n);

@@ -164,11 +164,11 @@ void smol_rows_mask_avx2(int64_t *sums, const struct smol_rows *rows, const int1
                          size_t x_stride, size_t n_x, void *scratch)
 {
     if (n_x > 1) {
-        multiply_several(sums, rows, mask_strides(rows), X, x_stride, n_x, scratch, expand_mask,
-                         MOST_COLS);
+        rows_several(sums, rows, mask_strides(rows), X, x_stride, n_x, scratch, expand_mask,
+                     multiply_pairs, MOST_COLS);
     } else {
         prepare_mask(scratch, X, rows->cols);
-        multiply_single(sums, rows, mask_strides(rows), scratch, mask_lanes);
+        rows_single(sums, rows, mask_strides(rows), scratch, mask_lanes);
     }
 }
 
@@ -272,9 +272,10 @@ void smol_rows_ternary_avx2(int64_t *sums, const struct smol_rows *rows, const i
     const struct row_strides strides = row_strides(rows, SMOL_TERNARY);
 
     if (n_x > 1) {
-        multiply_several(sums, rows, strides, X, x_stride, n_x, scratch, expand_ternary, MOST_COLS);
+        rows_several(sums, rows, strides, X, x_stride, n_x, scratch, expand_ternary, multiply_pairs,
+                     MOST_COLS);
     } else {
         prepare_ternary(scratch, X, rows->cols);
-        multiply_single(sums, rows, strides, scratch, ternary_lanes);
+        rows_single(sums, rows, strides, scratch, ternary_lanes);
     }
 }

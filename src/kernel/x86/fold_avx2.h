@@ -20,19 +20,11 @@ static inline __m256i fold(const __m256i v[FOLD])
                             _mm256_permute2x128_si256(a, b, 0x31));
 }
 
-/* Where a row's bytes are read that are to be at i..i + size - 1 of its n: the last ones are all of
- * them the row's, those before them again, whose columns X then has as 0. */
-static inline size_t read_at(size_t i, size_t size, size_t n)
-{
-    return i + size <= n || n < size ? i : n - size;
-}
-
 /* A row's products with a vector that was made ready, summed in four 64-bit lanes. */
 typedef __m256i row_lanes(const struct row *row, const void *prepared, size_t cols);
 
-ALWAYS_INLINE void multiply_single(int64_t *sums, const struct smol_rows *rows,
-                                   struct row_strides strides, const void *prepared,
-                                   row_lanes *lanes)
+ALWAYS_INLINE void rows_single(int64_t *sums, const struct smol_rows *rows,
+                               struct row_strides strides, const void *prepared, row_lanes *lanes)
 {
     for (size_t first = 0; first < rows->n_rows; first += FOLD) {
         const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
@@ -52,9 +44,9 @@ ALWAYS_INLINE void multiply_single(int64_t *sums, const struct smol_rows *rows,
 
 /* ---- several vectors ---- */
 
-/* The sums of two rows w with two vectors: row 0 with both, row 1 with both. A lane's products of
- * `chunk` columns, an eighth of them, fit 32 bits; chunk is a multiple of 16. */
-ALWAYS_INLINE void multiply_pairs(int64_t sums[FOLD], const int16_t *const w[2],
+/* A lane's products of `chunk` columns, an eighth of them, fit 32 bits; chunk is a multiple of 16.
+ */
+ALWAYS_INLINE void multiply_pairs(int64_t sums[4], const int16_t *const w[2],
                                   const int16_t *const X[2], size_t cols, size_t chunk)
 {
     __m256i total[FOLD] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
@@ -76,36 +68,6 @@ ALWAYS_INLINE void multiply_pairs(int64_t sums[FOLD], const int16_t *const w[2],
     for (; c < cols; c++)
         for (unsigned i = 0; i < FOLD; i++)
             sums[i] += (int32_t)w[i / 2][c] * X[i % 2][c];
-}
-
-/* A row as integers w, of which up to 64 past the last column may be written. */
-typedef void expand_row(int16_t *w, const struct row *row, size_t cols);
-
-/* Pairs of rows are expanded, and meet all vectors. */
-ALWAYS_INLINE void multiply_several(int64_t *sums, const struct smol_rows *rows,
-                                    struct row_strides strides, const int16_t *X, size_t x_stride,
-                                    size_t n_x, int16_t *scratch, expand_row *expand, size_t chunk)
-{
-    int16_t *w[2] = {scratch, scratch + smol_round_up(rows->cols, 64) + 64};
-
-    for (size_t r = 0; r < rows->n_rows; r += 2) {
-        const size_t n_rows = rows->n_rows - r < 2 ? 1 : 2;
-        for (size_t i = 0; i < n_rows; i++) {
-            const struct row row = row_at(rows, strides, r + i);
-            expand(w[i], &row, rows->cols);
-        }
-        const int16_t *const pair[2] = {w[0], w[n_rows - 1]};
-        for (size_t x = 0; x < n_x; x += 2) {
-            const size_t next = x + 1 < n_x ? x + 1 : x;
-            const int16_t *const vectors[2] = {X + x * x_stride, X + next * x_stride};
-            int64_t s[FOLD];
-            multiply_pairs(s, pair, vectors, rows->cols, chunk);
-            for (size_t i = 0; i < n_rows; i++) {
-                sums[x * rows->n_rows + r + i] = s[2 * i];
-                sums[next * rows->n_rows + r + i] = s[2 * i + (next > x)];
-            }
-        }
-    }
 }
 
 #endif

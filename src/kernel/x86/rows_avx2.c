@@ -50,9 +50,10 @@ void smol_rows_q8_avx2(int64_t *sums, const struct smol_rows *rows, const int16_
     const struct row_strides strides = row_strides(rows, SMOL_Q8);
 
     if (n_x > 1)
-        multiply_several(sums, rows, strides, X, x_stride, n_x, scratch, expand_q8, 4096);
+        rows_several(sums, rows, strides, X, x_stride, n_x, scratch, expand_q8, multiply_pairs,
+                     4096);
     else
-        multiply_rows(sums, rows, SMOL_Q8, X, x_stride, 1, scratch, NULL, dot_q8);
+        multiply_rows(sums, rows, strides, X, x_stride, 1, scratch, NULL, dot_q8);
 }
 
 /* ---- 4 bits ---- */
@@ -186,10 +187,11 @@ void smol_rows_q4_avx2(int64_t *sums, const struct smol_rows *rows, const int16_
     const struct row_strides strides = row_strides(rows, SMOL_Q4);
 
     if (n_x > 1) {
-        multiply_several(sums, rows, strides, X, x_stride, n_x, scratch, expand_q4, 256);
+        rows_several(sums, rows, strides, X, x_stride, n_x, scratch, expand_q4, multiply_pairs,
+                     256);
     } else {
         prepare_q4(scratch, X, rows->cols);
-        multiply_single(sums, rows, strides, scratch, lanes_q4);
+        rows_single(sums, rows, strides, scratch, lanes_q4);
     }
 }
 
