@@ -86,7 +86,7 @@ def layer_norm(x, t, name, epsilon):
 
 
 def linear(x, t, name):
-    return x @ t[name + '.weight'] + t[name + '.bias']
+    return x @ t[name + '.weight'] + t.get(name + '.bias', 0)
 
 
 def softmax(x):
@@ -94,22 +94,41 @@ def softmax(x):
     return e / e.sum(-1, keepdims=True)
 
 
+def shifted(x, t, name):
+    """Channels that the position before gives, nothing before the first (SPEC.md 8)."""
+    if name + '.shifted' not in t:
+        return x
+    return np.where(t[name + '.shifted'] > 0, np.vstack([np.zeros_like(x[:1]), x[:-1]]), x)
+
+
+def distances(t, config, n, layer):
+    """What ALiBi adds to the scores of (head, position, position), and that the future and what is out of the window are not seen."""
+    back = np.arange(n)[:, None] - np.arange(n)
+    seen = (back >= 0) & (back < config['n_ctx'])
+    slopes = np.array(config.get('slopes', [0] * config['n_head'])) * t.get('h.%d.attn.slope_factor' % layer, 1)
+    return np.where(seen, -slopes[:, None, None] * np.where(seen, back, 0), -np.inf)
+
+
 def gpt2(t, config, tokens):
-    """The logits after the last token, in double: Radford et al. 2019 as Hugging Face has it (Conv1D is x W + b)."""
+    """The logits after the last token, in double: Radford et al. 2019 as Hugging Face has it (Conv1D is x W + b), or what architecture smol
+    makes of it."""
     n, heads = len(tokens), config['n_head']
     epsilon, width = config['layer_norm_epsilon'], config['n_embd']
-    x = t['wte.weight'][tokens].astype(np.float64) + t['wpe.weight'][:n]
-    later = np.triu(np.full((n, n), -np.inf), 1)
+    x = t['wte.weight'][tokens].astype(np.float64) + (t['wpe.weight'][:n] if 'wpe.weight' in t else 0)
     for i in range(config['n_layer']):
         h = 'h.%d.' % i
-        qkv = linear(layer_norm(x, t, h + 'ln_1', epsilon), t, h + 'attn.c_attn')
+        qkv = linear(shifted(layer_norm(x, t, h + 'ln_1', epsilon), t, h + 'attn.c_attn'), t, h + 'attn.c_attn')
         q, k, v = (a.reshape(n, heads, width // heads).swapaxes(0, 1) for a in np.split(qkv, 3, axis=1))
-        weight = softmax(q @ k.swapaxes(1, 2) / np.sqrt(width // heads) + later)
+        scale = t.get(h + 'attn.temperature', np.ones(heads))[:, None, None].astype(np.float64) / np.sqrt(width // heads)
+        weight = softmax(q @ k.swapaxes(1, 2) * scale + distances(t, config, n, i))
         x = x + linear((weight @ v).swapaxes(0, 1).reshape(n, width), t, h + 'attn.c_proj')
-        f = linear(layer_norm(x, t, h + 'ln_2', epsilon), t, h + 'mlp.c_fc')
-        f = 0.5 * f * (1 + np.tanh(np.sqrt(2 / np.pi) * (f + 0.044715 * f ** 3)))
+        f = linear(shifted(layer_norm(x, t, h + 'ln_2', epsilon), t, h + 'mlp.c_fc'), t, h + 'mlp.c_fc')
+        if config['activation_function'] == 'relu2':
+            f = np.maximum(f, 0) ** 2
+        else:
+            f = 0.5 * f * (1 + np.tanh(np.sqrt(2 / np.pi) * (f + 0.044715 * f ** 3)))
         x = x + linear(f, t, h + 'mlp.c_proj')
-    return t['wte.weight'] @ layer_norm(x[-1], t, 'ln_f', epsilon)
+    return t.get('lm_head.weight', t['wte.weight']) @ layer_norm(x[-1], t, 'ln_f', epsilon)
 
 
 def half(x):

@@ -16,8 +16,9 @@ static int fail(const struct smol_error *error)
 
 static int feed_and_print(const struct smol_file *file, const uint32_t *tokens, size_t n)
 {
+    const bool slides = smol_config_has(&file->config, SMOL_FEATURE_DISTANCES);
     const struct smol_session_options options = {.struct_bytes = sizeof options,
-                                                 .context = (uint32_t)n};
+                                                 .context = slides ? 0 : (uint32_t)n};
     struct smol_session *session;
     struct smol_error error;
     size_t size_bytes;

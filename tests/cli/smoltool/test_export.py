@@ -104,6 +104,24 @@ def test_logits_small(folder):
         assert compare_logits(m, tensors, config, prompts(20, 24, config['vocab_size'])) < 1e-4
 
 
+def test_logits_smol(folder):
+    """Architecture smol, masks and stored matrices, past the context where there are distances."""
+    for options in (['--method', 'mask', '--gains'], ['--method', 'ternary', '--without', 'output-table,half-shift'],
+                    ['--method', 'full', '--matrix-type', 'q4', '--features', 'relu2,temperatures'], ['--method', 'lora', '--features', 'distances'],
+                    ['--method', 'full', '--matrix-type', 'q8', '--bias', '--features', 'half-shift,output-table']):
+        m = new(folder / 'm.smol', '--arch', 'smol', '--seed', '5', *options)
+        tensors, config = export(m, folder, 'npz')
+        longest = 60 if 'distances' in config['features'] else 24
+        assert compare_logits(m, tensors, config, prompts(5, longest, config['vocab_size'])) < 1e-4
+
+
+def test_smol_is_no_gguf(folder):
+    m = new(folder / 'm.smol', '--arch', 'smol')
+    done = run(smoltool, 'export', '--gguf', m, '-o', folder / 'm.gguf', code=1)
+    assert done.stderr.endswith(b'GGUF has no architecture smol; --safetensors and --npz hold any\n'), done.stderr
+    assert not (folder / 'm.gguf').exists()
+
+
 @pytest.mark.slow
 def test_logits_random(folder):
     """Learned numbers, scales and schemes of every kind, mixed; the logits are larger, and so is the rounding."""

@@ -17,11 +17,13 @@ struct export_tensor {
     bool is_vector;     /* one dimension: rows is 1 */
     bool is_transposed; /* rows are the source's columns */
     bool is_zero;       /* a bias that smol does not have */
-    double factor;      /* that each value is multiplied by */
+    bool is_shift; /* 1 for the channels of the source's inputs that half-shift shifts, else 0 */
+    double factor; /* that each value is multiplied by */
 };
 
 /* All tensors in the order of the forward pass, for free(); NULL if there is no memory. GPT-2's own
- * files hold the matrices of a layer as inputs x outputs: transposed. */
+ * files hold the matrices of a layer as inputs x outputs: transposed. Before c_attn and c_fc comes
+ * what half-shift does to their inputs, if it does. */
 struct export_tensor *export_list(size_t *n, const struct smol_config *config, bool transposed);
 /* Numbers of a tensor. */
 uint64_t export_count(const struct export_tensor *tensor);

@@ -244,6 +244,9 @@ enum smol_status export_gguf(const struct export_job *job, enum export_type type
     enum smol_status status;
     size_t n;
 
+    if (c->architecture != SMOL_ARCH_GPT2)
+        return cli_error(error, SMOL_E_ARGUMENT,
+                         "GGUF has no architecture smol; --safetensors and --npz hold any");
     if ((type == EXPORT_Q8_0 || type == EXPORT_Q4_0) &&
         (c->width % EXPORT_BLOCK || c->n_ff % EXPORT_BLOCK))
         return cli_error(error, SMOL_E_ARGUMENT,

@@ -4,6 +4,8 @@
 #include "cli/cli.h"
 #include "cli/countdown.h"
 
+#include <smol/primitives.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,31 @@
 static bool is_matrix(const struct smol_tensor *t)
 {
     return t->part == SMOL_PART_WEIGHT && smol_slot_is_matrix(t->slot);
+}
+
+static bool is_table(const struct smol_tensor *t)
+{
+    return t->part == SMOL_PART_WTE || t->part == SMOL_PART_WPE || t->part == SMOL_PART_OUTPUT;
+}
+
+/* "h.0.attn.c_attn.shifted" before a matrix. */
+static void fill_shift(struct export_tensor *shift, const struct smol_tensor *matrix)
+{
+    *shift = (struct export_tensor){.source = *matrix,
+                                    .rows = 1,
+                                    .cols = matrix->cols,
+                                    .is_vector = true,
+                                    .is_shift = true,
+                                    .factor = 1.0};
+    snprintf(shift->name, sizeof shift->name, "h.%u.%s.shifted", (unsigned)matrix->layer,
+             smol_slot_name(matrix->slot));
+}
+
+/* Whether the inputs of a tensor are shifted. */
+static bool is_shifted(const struct smol_config *config, const struct smol_tensor *t)
+{
+    return smol_config_has(config, SMOL_FEATURE_HALF_SHIFT) && is_matrix(t) &&
+           (t->slot == SMOL_ATTN_C_ATTN || t->slot == SMOL_MLP_C_FC);
 }
 
 /* The bias of zeros beside a matrix that has none. */
@@ -39,7 +66,7 @@ static void fill(struct export_tensor *t, const struct smol_config *config,
     *t = (struct export_tensor){
         .source = *source, .rows = source->rows, .cols = source->cols, .factor = 1.0};
     memcpy(t->name, source->name, sizeof t->name);
-    t->is_vector = !is_matrix(source) && t->name[0] != 'w'; /* not wte and wpe */
+    t->is_vector = !is_matrix(source) && !is_table(source);
     if (is_matrix(source) && transposed) {
         t->is_transposed = true;
         t->rows = source->cols;
@@ -59,8 +86,10 @@ struct export_tensor *export_list(size_t *n, const struct smol_config *config, b
 
     for (uint32_t i = 0; list && i < n_sources; i++) {
         smol_tensor_at(&source, config, i);
+        if (is_shifted(config, &source))
+            fill_shift(&list[at++], &source);
         fill(&list[at++], config, &source, transposed);
-        if (is_matrix(&source) &&
+        if (config->architecture == SMOL_ARCH_GPT2 && is_matrix(&source) &&
             !smol_scheme_has(smol_config_scheme(config, source.layer, source.slot),
                              SMOL_TERM_BIASES)) {
             fill_bias(&list[at], &list[at - 1]);
@@ -189,6 +218,25 @@ static enum smol_status read_rows(struct export_reader *r, uint32_t n_rows,
     return status;
 }
 
+/* SPEC.md 8, half-shift: purpose 9. */
+static enum smol_status read_shift(struct export_reader *r, struct smol_error *error)
+{
+    const struct smol_tensor *t = &r->tensor->source;
+    const uint32_t n_pairs = t->cols / 2,
+                   tensor = 4 * t->layer + (t->slot == SMOL_MLP_C_FC ? 2 : 0);
+    const size_t n_steps = n_pairs / 512 + 1;
+    uint8_t *bytes = malloc(64 * n_steps);
+
+    if (!bytes)
+        return cli_error_memory(error);
+    smol_primitive_stream(bytes, r->file->config.seed, tensor, 0, 9, 0, n_steps);
+    memset(r->tile, 0, t->cols * sizeof *r->tile);
+    for (uint32_t k = 0; k < n_pairs; k++)
+        r->tile[2 * k + (bytes[k / 8] >> k % 8 & 1)] = 1.0f;
+    free(bytes);
+    return SMOL_OK;
+}
+
 /* All rows of the source are made, and of each the columns that are the tile's rows are kept. */
 static enum smol_status read_columns(struct export_reader *r, uint32_t n_rows,
                                      struct smol_error *error)
@@ -215,7 +263,9 @@ enum smol_status export_reader_next(const float **values, size_t *n, struct expo
                    n_rows = left < most ? left : most;
     enum smol_status status = SMOL_OK;
 
-    if (t->is_zero)
+    if (t->is_shift && n_rows)
+        status = read_shift(reader, error);
+    else if (t->is_zero)
         memset(reader->tile, 0, (size_t)n_rows * t->cols * sizeof *reader->tile);
     else if (n_rows)
         status = t->is_transposed ? read_columns(reader, n_rows, error)

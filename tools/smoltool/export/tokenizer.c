@@ -6,6 +6,7 @@
 
 #include <smol/tokenizer.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,15 @@ bool export_token_is_used(const struct smol_file *file, uint32_t token)
     return token < smol_token_count(file);
 }
 
+/* What stands for the bytes outside a set has no letter of its own. */
+#define OTHER "[OTHER]"
+
+static bool has_other(const struct smol_file *file)
+{
+    return file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET &&
+           file->tokenizer.data[file->tokenizer.size_bytes - 1] != 0;
+}
+
 /* Special tokens are their text; the others have a letter for each byte. */
 char *export_token(char text[EXPORT_TOKEN_BYTES], const struct smol_file *file, uint32_t token)
 {
@@ -22,6 +32,8 @@ char *export_token(char text[EXPORT_TOKEN_BYTES], const struct smol_file *file, 
     const struct smol_span bytes = smol_token_bytes(place, file, token);
     char *end = text;
 
+    if (has_other(file) && token + 1 == file->config.vocab)
+        return text + snprintf(text, EXPORT_TOKEN_BYTES, OTHER);
     if (bytes.size_bytes == 0)
         end += snprintf(text, EXPORT_TOKEN_BYTES, "[PAD%u]", (unsigned)token);
     if (smol_token_is_special(file, token)) {
@@ -49,19 +61,55 @@ uint32_t export_bos(const struct smol_file *file) { return smol_start_token(file
 
 uint32_t export_eos(const struct smol_file *file)
 {
+    uint8_t place[SMOL_MAX_TOKEN_BYTES];
     uint32_t token = 0;
 
     if (file->config.tokenizer == SMOL_TOKENIZER_BYTES || smol_end_token(&token, file))
         return token;
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+        return *smol_token_bytes(place, file, 0).data == 0 ? 0 : smol_start_token(file);
     while (smol_tokenizer_byte(token) != 0)
         token++;
     return smol_tokenizer_tokens_before_bytes(file) + token;
+}
+
+/* From 2 down to 2^-5 (SPEC.md 8). */
+static json_t *slopes_json(uint32_t n_heads)
+{
+    const double last = (double)n_heads - 1;
+    json_t *list = json_array();
+
+    for (uint32_t h = 0; h < n_heads; h++)
+        json_array_append_new(list, json_real(exp2(n_heads > 1 ? (last - 6 * h) / last : -1)));
+    return list;
+}
+
+/* Named like GPT-2's where they mean the same. */
+static json_t *smol_config_json(const struct smol_file *file)
+{
+    const struct smol_config *c = &file->config;
+    json_t *features = json_array();
+
+    for (unsigned bit = 1; bit <= SMOL_ALL_FEATURES; bit *= 2)
+        if (smol_config_has(c, (enum smol_feature)bit))
+            json_array_append_new(features, json_string(smol_feature_name((enum smol_feature)bit)));
+    return json_pack("{s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:i, s:b, s:o*}",
+                     "model_type", "smol", "features", features, "vocab_size", (int)c->vocab,
+                     "n_ctx", (int)c->context, "n_embd", (int)c->width, "n_layer", (int)c->n_layers,
+                     "n_head", (int)c->n_heads, "n_inner", (int)c->n_ff, "activation_function",
+                     smol_config_has(c, SMOL_FEATURE_RELU2) ? "relu2" : "gelu_new",
+                     "layer_norm_epsilon", (double)c->ln_epsilon, "bos_token_id",
+                     (int)export_bos(file), "tie_word_embeddings",
+                     !smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE), "slopes",
+                     smol_config_has(c, SMOL_FEATURE_DISTANCES) ? slopes_json(c->n_heads) : NULL);
 }
 
 static json_t *config_json(const struct smol_file *file)
 {
     const struct smol_config *c = &file->config;
 
+    if (c->architecture == SMOL_ARCH_SMOL)
+        return smol_config_json(file);
     return json_pack(
         "{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:i, s:i, s:b, s:b, s:s}",
         "architectures", "GPT2LMHeadModel", "model_type", "gpt2", "vocab_size", (int)c->vocab,
@@ -120,13 +168,13 @@ static json_t *tokenizer_json(const struct smol_file *file)
     json_t *level = json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 0,
                               "trim_offsets", 1, "use_regex", smol_tokenizer_merge_count(file) > 0);
     json_t *json =
-        json_pack("{s:s, s:n, s:n, s:o, s:n, s:O, s:O, s:O, s:{s:s, s:n, s:n, s:s, s:s, s:b, "
+        json_pack("{s:s, s:n, s:n, s:o, s:n, s:O, s:O, s:O, s:{s:s, s:n, s:s?, s:s, s:s, s:b, "
                   "s:o, s:o}}",
                   "version", "1.0", "truncation", "padding", "added_tokens", specials_json(file),
                   "normalizer", "pre_tokenizer", level, "post_processor", level, "decoder", level,
-                  "model", "type", "BPE", "dropout", "unk_token", "continuing_subword_prefix", "",
-                  "end_of_word_suffix", "", "fuse_unk", 0, "vocab", vocab_json(file), "merges",
-                  merges_json(file));
+                  "model", "type", "BPE", "dropout", "unk_token", has_other(file) ? OTHER : NULL,
+                  "continuing_subword_prefix", "", "end_of_word_suffix", "", "fuse_unk", 0, "vocab",
+                  vocab_json(file), "merges", merges_json(file));
 
     json_decref(level);
     return json;
