@@ -161,6 +161,10 @@ static enum smol_status separate(struct smol_corpus_writer *w, struct smol_error
     const enum smol_status status =
         encode(w, (const uint8_t *)SMOL_END_OF_TEXT, SEPARATOR_BYTES, error);
 
+    if (status == SMOL_E_TOKEN)
+        return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
+                         "the tokenizer has no tokens for %s, which separates documents",
+                         SMOL_END_OF_TEXT);
     return status == SMOL_OK ? mark_start(w, error) : status;
 }
 

@@ -42,19 +42,6 @@ static bool fill_factor(uint8_t *dest, const struct smol_config *c, uint32_t lay
     return true;
 }
 
-/* A mask in which every weight is there. */
-static void fill_mask(uint8_t *mask, const struct smol_config *c, enum smol_slot slot)
-{
-    uint32_t rows, cols;
-
-    smol_config_shape(&rows, &cols, c, slot);
-    for (uint64_t r = 0, n = smol_mask_row_bytes(cols); r < rows; r++, mask += n) {
-        memset(mask, 0xff, n);
-        if (cols % 8)
-            mask[n - 1] = (uint8_t)(0xff >> (8 - cols % 8));
-    }
-}
-
 /* A row block of a frozen matrix into a stored one. */
 static bool put_block(uint8_t *learned, const struct smol_table_layout *at, enum smol_dtype type,
                       const struct smol_tensor *t, uint32_t begin, uint32_t n, const double *values)
@@ -117,8 +104,8 @@ static bool fill_heads(uint8_t *learned, const struct smol_config *c, uint32_t l
 }
 
 /* One slot's parameters: alphas (1, 0, ...), projections and sparse terms 0, gains 1 and
- * biases 0, factor A from the seed, B zero, masks without gaps, stored matrices as if they were
- * frozen. All is zero before. */
+ * biases 0, factor A and masks from the seed, B zero, stored matrices as if they were frozen. All
+ * is zero before. */
 static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t layer,
                       enum smol_slot slot)
 {
@@ -134,7 +121,7 @@ static bool fill_slot(uint8_t *learned, const struct smol_config *c, uint32_t la
         !fill_ones(learned + at.alphas, s->alpha_type, s->d, 1))
         return false;
     if (s->source == SMOL_MATRIX_MASK)
-        fill_mask(learned + at.mask, c, slot);
+        smol_initial_mask(learned + at.mask, c, layer, slot);
     if (s->source == SMOL_MATRIX_STORED && !fill_rows(learned, c, layer, slot, &at.rows))
         return false;
     if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN) &&

@@ -116,7 +116,7 @@ static int read_sources(const struct job *job, struct smol_corpus_writer *w, cha
         struct smol_error error;
         bool at_fault;
         const enum smol_status status =
-            train_source_read(&at_fault, w, *paths, job->args->format, &error);
+            train_source_read(&at_fault, w, *paths, job->args->format, job->tokenizer, &error);
 
         if (status == SMOL_E_MEMORY && !at_fault && !job->path)
             return cli_fail(*paths, "no memory for so much text; --cache keeps it in a file");

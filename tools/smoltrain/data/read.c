@@ -3,6 +3,8 @@
 #include "smoltrain/data/texts.h"
 #include "smoltrain/signals.h"
 
+#include <smol/tokenizer.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -123,11 +125,31 @@ static enum smol_status check_unchanged(struct stream *s, const struct stat *bef
     return SMOL_OK;
 }
 
+/* Whether bytes have tokens by themselves; false if all have, or merges see to it. */
+static bool find_tokens(bool has_token[256], const struct smol_file *tokenizer)
+{
+    bool lacks = false;
+
+    for (unsigned i = 0; i < 256 && tokenizer->config.tokenizer != SMOL_TOKENIZER_BPE; i++) {
+        const uint8_t byte = (uint8_t)i;
+        uint32_t token;
+        size_t n;
+
+        has_token[i] = smol_encode_bytes(&n, &token, tokenizer, &byte, 1, NULL) == SMOL_OK;
+        lacks = lacks || !has_token[i];
+    }
+    return lacks;
+}
+
 enum smol_status train_source_read(bool *at_fault, struct smol_corpus_writer *writer,
                                    const char *path, enum train_format format,
-                                   struct smol_error *error)
+                                   const struct smol_file *tokenizer, struct smol_error *error)
 {
-    struct stream s = {.fd = -1, .texts = {.writer = writer, .error = error}};
+    bool has_token[256];
+    struct stream s = {.fd = -1,
+                       .texts = {.writer = writer,
+                                 .has_token = find_tokens(has_token, tokenizer) ? has_token : NULL,
+                                 .error = error}};
     struct stat before;
     enum smol_status status;
     size_t cut = 0;

@@ -18,6 +18,6 @@ enum smol_status train_source_examine(struct smol_corpus_source *source, const c
  * signal. */
 enum smol_status train_source_read(bool *at_fault, struct smol_corpus_writer *writer,
                                    const char *path, enum train_format format,
-                                   struct smol_error *error);
+                                   const struct smol_file *tokenizer, struct smol_error *error);
 
 #endif

@@ -25,8 +25,26 @@ enum smol_status train_texts_fail(struct train_texts *t, enum smol_status code, 
 
 void train_texts_free(struct train_texts *t) { free(t->line); }
 
+/* The place is that in the file, or for JSON the line. */
+static enum smol_status check_bytes(struct train_texts *t, const uint8_t *text, size_t n)
+{
+    for (size_t i = 0; t->has_token && i < n; i++) {
+        if (t->has_token[text[i]])
+            continue;
+        if (t->is_json)
+            return train_texts_fail(t, SMOL_E_TOKEN, "line %lu: byte %u has no token", t->n_lines,
+                                    text[i]);
+        train_texts_fail(t, SMOL_E_TOKEN, "byte %u has no token", text[i]);
+        t->error->offset = t->text_bytes + i;
+        return SMOL_E_TOKEN;
+    }
+    return SMOL_OK;
+}
+
 static enum smol_status add_text(struct train_texts *t, const char *text, size_t n)
 {
+    if (check_bytes(t, (const uint8_t *)text, n) != SMOL_OK)
+        return SMOL_E_TOKEN;
     t->text_bytes += n;
     return smol_corpus_writer_text(t->writer, (const uint8_t *)text, n, t->error);
 }

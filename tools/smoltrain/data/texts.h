@@ -9,6 +9,7 @@
 struct train_texts {
     struct smol_corpus_writer *writer;
     struct smol_error *error;
+    const bool *has_token; /* (256) whether a byte has; NULL: all have */
     bool is_json;
     bool at_fault; /* the file is, not the corpus */
     uint64_t text_bytes;

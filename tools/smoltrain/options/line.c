@@ -11,18 +11,17 @@ static struct train_line line = {
 };
 
 static struct poptOption model[] = {
-    CLI_WORD("arch", 0, &line.arch,
-             "smol (default), made for frozen weights, or gpt2; in brackets what each starts from",
-             "NAME"),
+    CLI_WORD("arch", 0, &line.arch, "smol (default) or gpt2", "NAME"),
     CLI_WORD("method", 0, &line.method,
-             "mask (default of smol), ternary, full, embed, alpha (default of gpt2), alpha-global, "
-             "lora, nola, fastfood, fastfood-global, fourier or fourier-global",
+             "mask (default; gpt2: alpha), ternary, full, embed, alpha-global, lora, nola, "
+             "fastfood, fastfood-global, fourier or fourier-global",
              "NAME"),
     CLI_WORD("features", 0, &line.features.features,
              "of smol: distances, slope-factors, temperatures, half-shift, relu2, output-table "
              "(all)",
              "LIST"),
-    CLI_WORD("without", 0, &line.features.without, "all features but these", "LIST"),
+    CLI_WORD("without", 0, &line.features.without, "features to leave out: relu2,half-shift (none)",
+             "LIST"),
     CLI_WORD(
         "d", 0, &line.d,
         "parameters of each vector (5; nola: 8) or projection (1000); for a sweep a list: 1,2,5",
@@ -38,7 +37,7 @@ static struct poptOption model[] = {
              "LayerNorms: frozen (default), alpha or stored (default of gpt2's full)", "NAME"),
     CLI_FLAG("gains", 0, &line.gains,
              "a learned factor for each output of a matrix (default of mask)"),
-    CLI_FLAG("no-gains", 0, &line.no_gains, "none"),
+    CLI_FLAG("no-gains", 0, &line.no_gains, "no such factors"),
     CLI_FLAG("bias", 0, &line.bias, "a learned bias for each output of a matrix"),
     CLI_REAL("sparse", 0, &line.args.options.sparse,
              "parameters in seeded places of each row: a fraction of it, such as 0.03 (0)", "X"),
@@ -49,16 +48,15 @@ static struct poptOption model[] = {
     CLI_COUNT("heads", 0, &line.args.options.n_heads, "attention heads; they divide the width (4)",
               "N"),
     CLI_COUNT("ff", 0, &line.args.options.n_ff, "feed-forward width, 0 (default) = 4 x width", "N"),
-    CLI_COUNT("context", 0, &line.args.options.context,
-              "tokens that the model sees at once (128; gpt2: 64)", "N"),
+    CLI_COUNT("context", 0, &line.args.options.context, "tokens seen at once (128; gpt2: 64)", "N"),
     CLI_REAL("gain", 0, &line.args.options.gain,
              "factor of every frozen matrix's default scale (1)", "X"),
     CLI_REAL("residual-gain", 0, &line.args.options.residual_gain,
              "a further factor for the two c_proj (1)", "X"),
     CLI_WORD("init-alpha", 0, &line.init_alpha,
              "alphas at the start: e1 (default) is (1, 0, ...), uniform 1/sqrt(d) each", "NAME"),
-    CLI_WORD("embedding-type", 0, &line.embedding_type,
-             "embeddings: q8 (default), q4, ternary, f16 or f32", "TYPE"),
+    CLI_WORD("embedding-type", 0, &line.embedding_type, "q8 (default), q4, ternary, f16 or f32",
+             "TYPE"),
     CLI_WORD("matrix-type", 0, &line.matrix_type,
              "matrices of full: f16 (default), q8, q4, ternary or f32", "TYPE"),
     CLI_WORD("param-type", 0, &line.param_type,
@@ -84,7 +82,8 @@ static struct poptOption recipe[] = {
         "N"),
     CLI_COUNT("steps", 0, &line.args.options.n_steps, "steps (5000; gpt2: 1000)", "N"),
     CLI_COUNT("batch", 0, &line.args.options.batch, "windows per step (8; gpt2: 16)", "N"),
-    CLI_REAL("lr", 0, &line.args.options.lr, "learning rate (0.01; gpt2's full: 0.003)", "X"),
+    CLI_REAL("lr", 0, &line.args.options.lr,
+             "learning rate (smol: 0.02, mask 0.01; gpt2: 0.01, full 0.003)", "X"),
     CLI_REAL("alpha-lr", 0, &line.args.options.alpha_lr,
              "learning rate of alphas, heads' factors and the logit scale (0.03)", "X"),
     CLI_REAL("matrix-lr", 0, &line.args.options.matrix_lr,
@@ -98,7 +97,7 @@ static struct poptOption recipe[] = {
     CLI_REAL("min-lr-fraction", 0, &line.args.options.min_lr_fraction,
              "where the cosine ends (0.01; gpt2: 0.1)", "X"),
     CLI_REAL("weight-decay", 0, &line.args.options.weight_decay,
-             "decay of the matrices of 'full' (0.1)", "X"),
+             "decay of the matrices of 'full' (0; gpt2: 0.1)", "X"),
     CLI_REAL("clip", 0, &line.args.options.clip, "largest norm of a gradient, 0 = any (1)", "X"),
     CLI_REAL("beta1", 0, &line.args.options.beta1, "AdamW's beta1 (0.9)", "X"),
     CLI_REAL("beta2", 0, &line.args.options.beta2, "AdamW's beta2 (0.99)", "X"),
@@ -112,8 +111,8 @@ static struct poptOption recipe[] = {
 };
 
 static struct poptOption run[] = {
-    {"data", 0, POPT_ARG_ARGV, &line.args.data, 0,
-     "text, JSON lines or either with .gz; may be repeated", "TEXT"},
+    {"data", 0, POPT_ARG_ARGV, &line.args.data, 0, "text, JSON lines, .gz of either; repeatable",
+     "TEXT"},
     {"valid", 0, POPT_ARG_ARGV, &line.args.valid, 0, "text to validate on; may be repeated",
      "TEXT"},
     CLI_WORD("format", 0, &line.format,
@@ -121,12 +120,12 @@ static struct poptOption run[] = {
     CLI_WORD("tokenizer", 0, &line.args.tokenizer, "a tokenizer file or a model; without: bytes",
              "FILE"),
     CLI_WORD("cache", 0, &line.args.cache, "folder that keeps encoded text for reuse", "FOLDER"),
-    CLI_WORD("output", 'o', &line.args.output, "the model: a .smol, for full also a .safetensors",
+    CLI_WORD("output", 'o', &line.args.output, "the model, .smol; of full also .safetensors",
              "OUT"),
     CLI_WORD("sign", 0, &line.args.sign_key, "minisign secret key to sign the model with", "KEY"),
     CLI_WORD("password-file", 0, &line.args.password_file, "its first line is that key's password",
              "FILE"),
-    CLI_FLAG("resume", 0, &line.args.resume, "continue from the checkpoint: my.ckpt of my.smol"),
+    CLI_FLAG("resume", 0, &line.args.resume, "continue from the checkpoint of my.smol, my.ckpt"),
     CLI_COUNT("threads", 't', &line.args.options.n_threads,
               "threads, 0 (default) = one for each core", "N"),
     CLI_WORD("isa", 0, &line.isa,
@@ -144,11 +143,14 @@ static struct poptOption run[] = {
 };
 
 /* What --help shows, so that it fits a screen; --help-all shows the rest too. */
-static const char *const everyday[] = {
-    "method",         "d",     "rank",   "layers", "width",  "heads",   "context",
-    "embedding-type", "seed",  "steps",  "batch",  "lr",     "data",    "valid",
-    "tokenizer",      "cache", "output", "sign",   "resume", "threads", "eval-every",
-    "save-every",     "log",   NULL};
+static const char *const everyday[] = {"arch",       "method",  "d",
+                                       "rank",       "layers",  "width",
+                                       "heads",      "context", "embedding-type",
+                                       "seed",       "steps",   "batch",
+                                       "lr",         "data",    "valid",
+                                       "tokenizer",  "cache",   "output",
+                                       "resume",     "threads", "eval-every",
+                                       "save-every", "log",     NULL};
 
 static struct poptOption *const tables[] = {model, recipe, run};
 #define N_TABLES (sizeof tables / sizeof tables[0])
