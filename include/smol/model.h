@@ -60,7 +60,7 @@ enum smol_status smol_model_decode(size_t *size_bytes, void *text, size_t capaci
                                    struct smol_error *error);
 
 /* How well a model predicts a text: the loss of every token but the first, in windows of the
- * context (SPEC.md 11). */
+ * context, or in one text without end if its sessions slide (SPEC.md 11). */
 struct smol_score {
     double nats;                /* the sum of all losses */
     uint64_t n_tokens, n_bytes; /* that were predicted */
@@ -79,8 +79,9 @@ enum smol_status smol_model_score(struct smol_score *score, const struct smol_mo
 enum smol_status smol_model_open_file(struct smol_model **model, const struct smol_file *file,
                                       struct smol_error *error);
 
-/* smol_model_score, which tells how far it is: progress, if not NULL, is called before each window
- * with how many of n_tokens are done; if it returns false, scoring stops with CANCELLED. */
+/* smol_model_score, which tells how far it is: progress, if not NULL, is called before each window,
+ * or as many tokens, with how many of n_tokens are done; if it returns false, scoring stops with
+ * CANCELLED. */
 typedef bool smol_score_progress(void *context, uint64_t n_done, uint64_t n_tokens);
 enum smol_status smol_model_score_progress(struct smol_score *score, const struct smol_model *model,
                                            const struct smol_session_options *session,

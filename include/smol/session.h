@@ -73,6 +73,7 @@ const float *smol_session_logits(const struct smol_session *session);
  * UINT32_MAX, where it stays. */
 uint32_t smol_session_position(const struct smol_session *session);
 uint32_t smol_session_context(const struct smol_session *session);
+bool smol_session_slides(const struct smol_session *session);
 
 /* Drops the tokens from position on. position <= smol_session_position(). Returns the position that
  * the session then has: the one asked for or, where what that needs is no longer there, 0, all

@@ -1,7 +1,9 @@
 /* A text that a model continues: tokens fed into a session, the next one chosen by a sampler
  * (SPEC.md 10). It allocates the list of its tokens. When the context is full, the last half of it
  * is fed again from the start, so that a text can grow for ever; smol_text_is_full says so
- * beforehand. One text may be used by one thread at a time. */
+ * beforehand. A text of a model with distances slides unless its session is_fixed: it is never
+ * full, what is appended may be longer than the context, and however long it grows, its memory does
+ * not. One text may be used by one thread at a time. */
 #ifndef SMOL_TEXT_H
 #define SMOL_TEXT_H
 
@@ -32,7 +34,7 @@ enum smol_status smol_text_append_bytes(struct smol_text *text, const void *byte
 
 /* Feeds the model what has been appended. Errors: CONTEXT (it is longer than the context), TOKEN
  * (beyond the vocabulary), NUMERIC (the model's values overflow); what was appended since the last
- * call is then dropped. */
+ * call is then dropped. After NUMERIC a text that slides goes on from the tokens that it holds. */
 enum smol_status smol_text_feed(struct smol_text *text, struct smol_error *error);
 
 /* Feeds, then chooses the next token and appends it. Errors: those of smol_text_feed; ARGUMENT if
@@ -42,7 +44,8 @@ enum smol_status smol_text_next(uint32_t *token, struct smol_text *text, struct 
 /* (V) logits after the last token fed; valid until the next call. NULL before the first. */
 const float *smol_text_logits(const struct smol_text *text);
 
-/* All tokens so far, valid until the next call, and their number. */
+/* All tokens so far, valid until the next call, and their number. A text that slides holds the last
+ * ones only: what is not fed yet, and once there are as many, at least as many as the context. */
 const uint32_t *smol_text_tokens(const struct smol_text *text);
 size_t smol_text_count(const struct smol_text *text);
 

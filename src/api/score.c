@@ -13,7 +13,8 @@ struct listener {
     void *context;
 };
 
-/* Window after window, each from an empty context. nats: (context). */
+/* Window after window, each from an empty context; or piece after piece of one text if that slides.
+ * nats: (context). */
 static enum smol_status score_windows(struct smol_score *score, const struct smol_model *model,
                                       struct smol_session *session, const uint32_t *tokens,
                                       size_t n_tokens, double *nats, const struct listener *l,
@@ -28,7 +29,8 @@ static enum smol_status score_windows(struct smol_score *score, const struct smo
         enum smol_status status;
         if (l->progress && !l->progress(l->context, i, n_tokens - 1))
             return smol_fail(error, SMOL_E_CANCELLED, SMOL_NO_OFFSET, "stopped");
-        smol_session_rewind(session, 0);
+        if (!smol_session_slides(session))
+            smol_session_rewind(session, 0);
         if ((status = smol_session_score(session, nats, tokens + i, tokens + i + 1, n, error)) ||
             (status = smol_model_decode(&n_bytes, NULL, 0, model, tokens + i + 1, n, error)))
             return status;

@@ -20,6 +20,7 @@ struct smol_text {
      * after a failure the n_sure that had been computed or chosen are left. */
     uint32_t *tokens;
     size_t n_tokens, n_fed, n_accepted, n_sure, capacity;
+    bool slides;  /* then only the last tokens are held */
     void *memory; /* of session and sampler */
 };
 
@@ -60,11 +61,13 @@ enum smol_status smol_text_create(struct smol_text **text, const struct smol_mod
     t->model = model;
     smol_sampler_defaults(&defaults, sizeof defaults);
     status = begin(t, session, sampler ? sampler : &defaults, error);
-    if (status)
+    if (status) {
         smol_text_destroy(t);
-    else
-        *text = t;
-    return status;
+        return status;
+    }
+    t->slides = smol_session_slides(t->session);
+    *text = t;
+    return SMOL_OK;
 }
 
 void smol_text_destroy(struct smol_text *text)
@@ -79,9 +82,28 @@ void smol_text_destroy(struct smol_text *text)
 
 struct smol_session *smol_text_session(const struct smol_text *text) { return text->session; }
 
+/* Tokens that nothing needs any more, once there are twice as many as the context has. */
+static void drop_old(struct smol_text *t)
+{
+    const size_t context = smol_session_context(t->session),
+                 n_done = t->n_fed < t->n_accepted ? t->n_fed : t->n_accepted,
+                 n = t->slides && n_done >= 2 * context ? n_done - context : 0;
+
+    if (n == 0)
+        return;
+    memmove(t->tokens, t->tokens + n, (t->n_tokens - n) * sizeof *t->tokens);
+    t->n_tokens -= n;
+    t->n_fed -= n;
+    t->n_accepted -= n;
+    t->n_sure -= n;
+}
+
 static bool make_room(struct smol_text *t, size_t n)
 {
-    uint32_t *tokens = smol_grown(t->tokens, &t->capacity, t->n_tokens + n, sizeof *tokens);
+    uint32_t *tokens;
+
+    drop_old(t);
+    tokens = smol_grown(t->tokens, &t->capacity, t->n_tokens + n, sizeof *tokens);
 
     t->tokens = tokens ? tokens : t->tokens;
     return tokens;
@@ -117,7 +139,7 @@ enum smol_status smol_text_append_bytes(struct smol_text *text, const void *byte
 }
 
 /* How many of the last tokens to feed. When the context has no room for the new ones, its last half
- * goes in again. */
+ * goes in again; of a text that slides, after a failure, all that is held. */
 static size_t tokens_to_feed(struct smol_text *t)
 {
     const size_t context = smol_session_context(t->session),
@@ -126,7 +148,9 @@ static size_t tokens_to_feed(struct smol_text *t)
                  half = context / 2 < t->n_tokens ? context / 2 : t->n_tokens;
     const bool is_lost = position == 0 && t->n_fed > 0; /* by an earlier failure */
 
-    if (n == 0 || n > context || (position + n <= context && !is_lost))
+    if (n && t->slides && is_lost)
+        return t->n_tokens;
+    if (n == 0 || t->slides || n > context || (position + n <= context && !is_lost))
         return n;
     smol_session_rewind(t->session, 0);
     return n > half ? n : half;
@@ -179,6 +203,6 @@ size_t smol_text_count(const struct smol_text *text) { return text->n_tokens; }
 
 bool smol_text_is_full(const struct smol_text *text)
 {
-    return text->n_fed < text->n_tokens &&
+    return !text->slides && text->n_fed < text->n_tokens &&
            smol_session_position(text->session) == smol_session_context(text->session);
 }

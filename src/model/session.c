@@ -410,6 +410,8 @@ uint32_t smol_session_position(const struct smol_session *session) { return sess
 
 uint32_t smol_session_context(const struct smol_session *session) { return session->context; }
 
+bool smol_session_slides(const struct smol_session *session) { return session->slides; }
+
 /* Whether what a position needs is still there: the rows that it sees and, with a half-shift, the
  * inputs of the one before. */
 static bool can_rewind(const struct smol_session *s, uint32_t position)

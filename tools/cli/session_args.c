@@ -12,6 +12,7 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
                  "NAME"),
         CLI_WORD("kv", 0, &w->kv, "KV cache: f32 (default); f16, q8: smaller, other text", "TYPE"),
         CLI_FLAG("fast", 0, &w->is_fast, "approximate products, which may change the text"),
+        CLI_FLAG("windows", 0, &w->is_fixed, "a context that does not slide, in any model"),
         CLI_WORD("mem", 0, &w->mem, "memory limit (none), e.g. 64M; the rest holds weights",
                  "SIZE"),
         CLI_COUNT("batch-size", 'b', &w->batch,
@@ -49,6 +50,7 @@ int session_args_check(struct smol_session_options *options, const struct sessio
     options->struct_bytes = sizeof *options;
     options->batch = (uint32_t)w->batch;
     options->is_fast = w->is_fast != 0;
+    options->is_fixed = w->is_fixed != 0;
     if (w->mem && !parse_size(&options->memory_bytes, w->mem))
         return cli_usage_error("--mem", "takes a size such as 500K, 64M or 2G");
     return cli_parse_isa(&options->isa, w->isa);

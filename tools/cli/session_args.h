@@ -11,15 +11,15 @@
 
 struct session_words {
     char *isa, *kv, *mem; /* NULL if not given */
-    int is_fast, batch;
+    int is_fast, is_fixed, batch;
 };
 
 /* An entry for popt's table, that reads into w. options has room for SESSION_OPTIONS. */
-#define SESSION_OPTIONS 6
+#define SESSION_OPTIONS 7
 void session_args_table(struct poptOption options[SESSION_OPTIONS], struct session_words *w);
 
-/* Fills in struct_bytes, isa, kv_type, is_fast, batch and memory_bytes, the last as the whole
- * process's. 0, or CLI_USAGE after a message. */
+/* Fills in struct_bytes, isa, kv_type, is_fast, is_fixed, batch and memory_bytes, the last as the
+ * whole process's. 0, or CLI_USAGE after a message. */
 int session_args_check(struct smol_session_options *options, const struct session_words *w);
 
 /* Checks the options, and leaves of memory_bytes what is the session's, or fails with MEMORY: the

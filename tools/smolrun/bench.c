@@ -116,13 +116,24 @@ static int check_words(struct bench *b)
 
 /* ---- measuring ---- */
 
-/* As many as the context holds, of no meaning, the same in every run. NULL if memory is out. */
-static uint32_t *make_tokens(const struct smol_config *config)
+static uint32_t largest(const struct list *list)
 {
-    uint32_t *tokens = malloc(config->context * sizeof *tokens);
+    uint32_t n = 0;
 
-    for (uint32_t i = 0; tokens && i < config->context; i++)
-        tokens[i] = (uint32_t)((i * UINT64_C(2654435761) >> 7) % config->vocab);
+    for (uint32_t i = 0; i < list->n; i++)
+        n = list->value[i] > n ? list->value[i] : n;
+    return n;
+}
+
+/* As many as any test takes, of no meaning, the same in every run. NULL if memory is out. */
+static uint32_t *make_tokens(const struct bench *b)
+{
+    const uint32_t prompt = largest(&b->prompts), predict = largest(&b->predicts),
+                   n = prompt > predict ? prompt : predict;
+    uint32_t *tokens = malloc(n * sizeof *tokens);
+
+    for (uint32_t i = 0; tokens && i < n; i++)
+        tokens[i] = (uint32_t)((i * UINT64_C(2654435761) >> 7) % b->file.config.vocab);
     return tokens;
 }
 
@@ -236,10 +247,13 @@ static int print_row(const struct bench *b, const struct row *row)
 
 /* ---- the tests ---- */
 
-/* At most the context, which is said once. */
+/* At most the context, unless it slides; which is said once. */
 static void clip(struct list *list, const struct bench *b, const char *option)
 {
-    for (uint32_t i = 0; i < list->n; i++)
+    const bool slides =
+        smol_config_has(&b->file.config, SMOL_FEATURE_DISTANCES) && !b->options.is_fixed;
+
+    for (uint32_t i = 0; i < list->n && !slides; i++)
         if (list->value[i] > b->file.config.context) {
             fprintf(stderr, "smolrun: %s %u is over the model's context, %u instead\n", option,
                     list->value[i], b->file.config.context);
@@ -311,10 +325,10 @@ static int run_all(void *context, const char *const *arguments)
         return code;
     if (cli_open(&b->mapping, &b->file, b->path, cli_cores(), &error))
         return cli_complain(b->path, &error);
-    tokens = make_tokens(&b->file.config);
-    code = tokens ? 0 : cli_no_memory(b->path);
     clip(&b->prompts, b, "-p");
     clip(&b->predicts, b, "-n");
+    tokens = make_tokens(b);
+    code = tokens ? 0 : cli_no_memory(b->path);
     b->rows = json_array();
     print_head(b);
     for (uint32_t i = 0; code == 0 && i < b->threads.n; i++)

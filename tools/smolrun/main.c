@@ -50,6 +50,16 @@ static const char *blamed(const struct run *run, enum smol_status code)
     return code == SMOL_E_CONTEXT || code == SMOL_E_TOKEN ? "prompt" : NULL;
 }
 
+uint32_t run_context(const struct run *run)
+{
+    return run->session.context ? run->session.context : run->file->config.context;
+}
+
+bool run_slides(const struct run *run)
+{
+    return smol_config_has(&run->file->config, SMOL_FEATURE_DISTANCES) && !run->session.is_fixed;
+}
+
 static int continue_text(struct run_text *text, struct smol_span prompt)
 {
     const struct run *run = text->run;
@@ -106,7 +116,7 @@ static int generate(const struct run *run)
         code =
             run->args->interactive ? run_interactive(&text, prompt) : continue_text(&text, prompt);
     free(owned);
-    smol_text_destroy(text.text);
+    run_text_close(&text);
     return code;
 }
 

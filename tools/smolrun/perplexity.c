@@ -10,18 +10,17 @@
 
 static int print_score(const struct run *run, const struct smol_score *s)
 {
-    const uint32_t asked = run->session.context,
-                   context = asked ? asked : run->file->config.context;
+    const bool slides = run_slides(run);
 
     if (run->args->json)
-        return cli_print_json(json_pack(
-            "{s:o, s:I, s:f, s:f, s:f, s:I}", "model", run_model_json(run), "tokens",
-            (json_int_t)s->n_tokens, "nats_per_token", s->nats_per_token, "bits_per_byte",
-            s->bits_per_byte, "perplexity", s->perplexity, "context", (json_int_t)context));
-    printf("%.6f nats a token, %.6f bits per byte, perplexity %.4f, over %llu tokens in windows of "
-           "%u\n",
+        return cli_print_json(json_pack("{s:o, s:I, s:f, s:f, s:f, s:I, s:b}", "model",
+                                        run_model_json(run), "tokens", (json_int_t)s->n_tokens,
+                                        "nats_per_token", s->nats_per_token, "bits_per_byte",
+                                        s->bits_per_byte, "perplexity", s->perplexity, "context",
+                                        (json_int_t)run_context(run), "windows", !slides));
+    printf("%.6f nats a token, %.6f bits per byte, perplexity %.4f, over %llu tokens in %s of %u\n",
            s->nats_per_token, s->bits_per_byte, s->perplexity, (unsigned long long)s->n_tokens,
-           context);
+           slides ? "one text, with a sliding context" : "windows", run_context(run));
     return 0;
 }
 

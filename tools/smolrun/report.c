@@ -43,6 +43,24 @@ static void print_file_line(const struct run *run)
                 signer_words(run), run->open_seconds);
 }
 
+/* What a model has that is not GPT-2. */
+static void print_architecture(const struct run *run)
+{
+    const struct smol_config *c = &run->file->config;
+    const char *separator = ":";
+
+    if (c->architecture == SMOL_ARCH_GPT2)
+        return;
+    fprintf(stderr, "smolrun: architecture %s", smol_architecture_name(c->architecture));
+    for (unsigned bit = 1; bit < SMOL_ALL_FEATURES; bit *= 2)
+        if (smol_config_has(c, (enum smol_feature)bit)) {
+            fprintf(stderr, "%s %s", separator, smol_feature_name((enum smol_feature)bit));
+            separator = ",";
+        }
+    fprintf(stderr, "; %s of %u tokens\n", run_slides(run) ? "a sliding context" : "a context",
+            run_context(run));
+}
+
 void run_print_statistics(const struct run *run, const struct run_result *r)
 {
     const size_t n = r->n_tokens - r->n_prompt;
@@ -50,10 +68,11 @@ void run_print_statistics(const struct run *run, const struct run_result *r)
 
     fputc('\n', stderr);
     print_file_line(run);
+    print_architecture(run);
     if (r->finish && strcmp(r->finish, "context") == 0)
         fprintf(stderr,
                 "smolrun: stopped because the context of %u tokens is full; with -n N it goes on\n",
-                run->session.context ? run->session.context : run->file->config.context);
+                run_context(run));
     fprintf(stderr,
             "smolrun: prompt %zu tokens, %.1f tokens/s; generated %zu tokens, %.1f tokens/s; peak "
             "memory %s; seed %llu\n",
@@ -90,10 +109,11 @@ json_t *run_model_json(const struct run *run)
     char hash[2 * SMOL_HASH_BYTES + 1];
 
     cli_hex(hash, run->file->hash, SMOL_HASH_BYTES);
-    return json_pack("{s:o, s:s, s:I, s:b}", "path",
+    return json_pack("{s:o, s:s, s:I, s:b, s:s}", "path",
                      cli_json_string(run->args->model, strlen(run->args->model)), "hash", hash,
                      "file_bytes", (json_int_t)run->file->bytes.size_bytes, "signed",
-                     is_signed(run));
+                     is_signed(run), "architecture",
+                     smol_architecture_name(run->file->config.architecture));
 }
 
 static int print_line(json_t *object)

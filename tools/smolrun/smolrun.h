@@ -13,7 +13,7 @@ struct run_args {
     char *prompt, *prompt_file, *perplexity_file;
     char *trust;   /* a public key: its file, or its base64 */
     int trusted;   /* those of the trust folder */
-    int n_predict; /* -1: until the context is full */
+    int n_predict; /* -1: until the context is full, or as many as it has if the text slides */
     struct smol_session_options session;
     struct smol_sampler_options sampler;
     int no_display_prompt, json, interactive, ignore_eos;
@@ -42,12 +42,16 @@ struct run {
     double open_seconds;
 };
 
+/* The context in use; and whether texts slide, so that they have no end. */
+uint32_t run_context(const struct run *run);
+bool run_slides(const struct run *run);
+
 /* smolrun --perplexity. Returns the exit code. */
 int run_perplexity(const struct run *run);
 
 /* What a generation took and gave. */
 struct run_result {
-    const uint32_t *tokens; /* prompt, then what was generated; not owned */
+    const uint32_t *tokens; /* prompt, then what was generated; not owned; NULL unless for JSON */
     size_t n_prompt, n_tokens;
     size_t n_shown; /* n_tokens, without the end of text */
     double prompt_seconds, generate_seconds;

@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -88,8 +89,34 @@ static bool is_full(const struct run_text *t)
     return t->run->args->n_predict < 0 && smol_text_is_full(t->text);
 }
 
-/* The next token; *is_end if it ends the text, and then it is not shown. */
-static enum smol_status pick(bool *is_end, struct run_text *t, struct smol_error *error)
+/* How many tokens a turn may have; -1: as many as fit. */
+static int most_tokens(const struct run_text *t)
+{
+    const int n = t->run->args->n_predict;
+
+    return n < 0 && run_slides(t->run) ? (int)run_context(t->run) : n;
+}
+
+/* One more token of a turn that has n, if they are kept. */
+static bool keep(struct run_text *t, size_t n, uint32_t token)
+{
+    if (!t->run->args->json)
+        return true;
+    if (n == t->capacity) {
+        const size_t larger = 2 * n + 64;
+        uint32_t *tokens = realloc(t->tokens, larger * sizeof *tokens);
+        if (!tokens)
+            return false;
+        t->tokens = tokens;
+        t->capacity = larger;
+    }
+    t->tokens[n] = token;
+    return true;
+}
+
+/* The next token, of a turn that has n; *is_end if it ends the text, and then it is not shown. */
+static enum smol_status pick(bool *is_end, struct run_text *t, size_t n_tokens,
+                             struct smol_error *error)
 {
     uint8_t bytes[SMOL_MAX_TOKEN_BYTES];
     enum smol_status status;
@@ -99,6 +126,8 @@ static enum smol_status pick(bool *is_end, struct run_text *t, struct smol_error
     if ((status = smol_text_next(&token, t->text, error)) ||
         (status = smol_model_decode(&n, bytes, sizeof bytes, t->run->model, &token, 1, error)))
         return status;
+    if (!keep(t, n_tokens, token))
+        return cli_error_memory(error);
     *is_end = token == t->end;
     if (!*is_end)
         stream_bytes(&t->stream, (struct smol_span){bytes, n});
@@ -106,48 +135,68 @@ static enum smol_status pick(bool *is_end, struct run_text *t, struct smol_error
 }
 
 /* Tokens one by one until one of the four ends. */
-static enum smol_status go_on(const char **finish, struct run_text *t, struct smol_error *error)
+static enum smol_status go_on(struct run_result *r, struct run_text *t, struct smol_error *error)
 {
-    const int n_predict = t->run->args->n_predict;
+    const int most = most_tokens(t);
     enum smol_status status;
     bool is_end = false;
 
-    *finish = "length";
-    for (int i = 0; (n_predict < 0 || i < n_predict) && !is_end; i++) {
+    r->finish = "length";
+    for (int i = 0; (most < 0 || i < most) && !is_end; i++) {
         if (stop_asked || is_full(t)) {
-            *finish = stop_asked ? "interrupted" : "context";
+            r->finish = stop_asked ? "interrupted" : "context";
             break;
         }
-        if ((status = pick(&is_end, t, error)))
+        if ((status = pick(&is_end, t, r->n_tokens, error)))
             return status;
+        r->n_tokens++;
     }
     if (is_end)
-        *finish = "end";
+        r->finish = "end";
+    r->n_shown = r->n_tokens - is_end;
     return stream_flush(&t->stream, true, error);
+}
+
+/* Appends what a turn is given; *n: its tokens. */
+static enum smol_status append(size_t *n, struct run_text *t, struct smol_span bytes,
+                               struct smol_error *error)
+{
+    uint32_t *tokens = malloc((bytes.size_bytes + 1) * sizeof *tokens);
+    enum smol_status status;
+
+    if (!tokens)
+        return cli_error_memory(error);
+    status = smol_model_encode(n, tokens, t->run->model, bytes.data, bytes.size_bytes, error);
+    if (status == SMOL_OK && bytes.size_bytes == 0 && smol_text_count(t->text) == 0)
+        tokens[(*n)++] = smol_start_token(t->run->file);
+    if (status == SMOL_OK)
+        status = smol_text_append(t->text, tokens, *n, error);
+    for (size_t i = 0; status == SMOL_OK && i < *n; i++)
+        if (!keep(t, i, tokens[i]))
+            status = cli_error_memory(error);
+    free(tokens);
+    return status;
 }
 
 enum smol_status run_text_turn(struct run_result *result, struct run_text *t,
                                struct smol_span bytes, bool is_shown, struct smol_error *error)
 {
-    const size_t turn = smol_text_count(t->text);
     const double start = cli_seconds();
     struct run_result r = {0};
     enum smol_status status;
 
     stop_asked = 0;
-    if ((status = smol_text_append_bytes(t->text, bytes.data, bytes.size_bytes, error)))
+    if ((status = append(&r.n_prompt, t, bytes, error)))
         return status;
     if (is_shown)
         show_given(&t->stream, bytes);
-    r.n_prompt = smol_text_count(t->text) - turn;
+    r.n_tokens = r.n_prompt;
     if ((status = smol_text_feed(t->text, error)))
         return status;
     r.prompt_seconds = cli_seconds() - start;
-    status = go_on(&r.finish, t, error);
+    status = go_on(&r, t, error);
     r.generate_seconds = cli_seconds() - start - r.prompt_seconds;
-    r.tokens = smol_text_tokens(t->text) + turn;
-    r.n_tokens = smol_text_count(t->text) - turn;
-    r.n_shown = r.n_tokens - (status == SMOL_OK && strcmp(r.finish, "end") == 0);
+    r.tokens = t->tokens;
     if (status == SMOL_OK)
         *result = r;
     return status;
@@ -171,4 +220,10 @@ enum smol_status run_text_open(struct run_text *text, const struct run *run,
         return status;
     *text = t;
     return SMOL_OK;
+}
+
+void run_text_close(struct run_text *text)
+{
+    smol_text_destroy(text->text);
+    free(text->tokens);
 }

@@ -17,15 +17,19 @@ struct run_text {
     struct smol_text *text; /* owned */
     uint32_t end;           /* the token that ends the text, or SMOL_NO_TOKEN */
     struct run_stream stream;
+    uint32_t *tokens; /* (capacity) of the turn, for JSON; owned */
+    size_t capacity;
 };
 
 enum smol_status run_text_open(struct run_text *text, const struct run *run,
                                struct smol_error *error);
+void run_text_close(struct run_text *text);
 
 /* A turn: bytes are added (none at the very start are the start token), and fed; then the model
  * goes on, to the end of text if it chooses that. What does not fit moves the context on to its
- * last half. Errors: TOKEN and CONTEXT (a turn longer than the context) leave the text as it was.
- * *result is the turn's; its tokens are the text's, until the next turn. */
+ * last half, unless the text slides. Errors: TOKEN and CONTEXT (a turn longer than the context)
+ * leave the text as it was. *result is the turn's; it has tokens for JSON only, until the next
+ * turn. */
 enum smol_status run_text_turn(struct run_result *result, struct run_text *text,
                                struct smol_span bytes, bool is_shown, struct smol_error *error);
 
