@@ -187,7 +187,7 @@ def test_schemes(folder):
                 s = conf.schemes[index]
                 if s.kind == container.MATRIX:
                     want.append('h.%d.%s %d x %d source %d dist %d numbers %d rank %d sigma %.9g' % (
-                        layer, container.SLOTS[slot], *conf.shape(slot), s.source, s.dist, 0 if s.source == container.UNIT else s.numbers(), s.rank, s.sigma))
+                        layer, container.SLOTS[slot], *conf.shape(slot), s.source, s.dist, 0 if s.source in (container.UNIT, 9) else s.numbers(), s.rank, s.sigma))
         assert lines('schemes', path) == want, path
 
 

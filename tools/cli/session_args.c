@@ -15,8 +15,8 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
         CLI_FLAG("windows", 0, &w->is_fixed, "a context that does not slide, in any model"),
         CLI_WORD("mem", 0, &w->mem, "memory limit (none), e.g. 64M; the rest holds weights",
                  "SIZE"),
-        CLI_COUNT("batch-size", 'b', &w->batch,
-                  "prompt tokens in a batch; fewer take less memory (64)", "N"),
+        CLI_COUNT("batch-size", 'b', &w->batch, "prompt tokens in a batch; fewer: less memory (64)",
+                  "N"),
         POPT_TABLEEND,
     };
 
