@@ -2,6 +2,7 @@
 import pathlib
 
 import container
+import golden_logits
 import make_golden
 import pytest
 
@@ -16,6 +17,10 @@ def test_there_are_these_files():
 @pytest.mark.parametrize('name', FILES)
 def test_is_what_make_golden_writes(name):
 	assert (folder / name).read_bytes() == FILES[name]
+
+
+def test_logits_are_what_make_golden_writes():
+	assert (folder / golden_logits.NAME).read_text() == golden_logits.text(FILES)
 
 
 @pytest.mark.parametrize('name', FILES)
