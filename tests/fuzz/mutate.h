@@ -14,6 +14,11 @@ size_t mutate(uint8_t *bytes, size_t size, size_t capacity, uint64_t *random);
  * as far as there is room. */
 void repair(uint8_t *bytes, size_t size, bool sections);
 
+/* Changes what sections hold, in a file that is right, which it often still is: features, kinds and
+ * number types of the configuration, members of a set of bytes, bits and bytes of parameters (of
+ * masks and ternary numbers) and of embeddings. */
+void mutate_contents(uint8_t *bytes, size_t size, uint64_t *random);
+
 /* Damages text by a few random changes, some of them with words of a list that ends with NULL;
  * returns the new size. */
 size_t mutate_text(uint8_t *text, size_t size, size_t capacity, const char *const *words,

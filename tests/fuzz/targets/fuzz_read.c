@@ -29,11 +29,15 @@ static void write_again(const struct smol_file *file)
     free(again);
 }
 
-/* Two tokens through a model of reasonable size. */
+/* Two tokens through a model of reasonable size; a few more than its context if they slide. */
 static void run(const struct smol_file *file)
 {
-    const uint32_t tokens[2] = {0, file->config.vocab - 1};
-    const size_t n = file->config.context < 2 ? 1 : 2;
+    const uint32_t last = file->config.vocab - 1,
+                   tokens[8] = {0, last, last, last / 2, 0, 0, last / 3, last};
+    const bool slides = smol_config_has(&file->config, SMOL_FEATURE_DISTANCES);
+    const size_t n = slides && file->config.context <= 6 ? file->config.context + 2
+                     : file->config.context < 2          ? 1
+                                                         : 2;
     struct smol_session *session;
     struct smol_error error;
     size_t size;
@@ -77,7 +81,10 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsi
 {
     uint64_t random = seed;
 
-    size = mutate(data, size, capacity, &random);
+    if (mutate_random(&random) % 3 == 0)
+        mutate_contents(data, size, &random);
+    else
+        size = mutate(data, size, capacity, &random);
     const uint32_t what = mutate_random(&random) % 8;
     if (what > 0)
         repair(data, size, what > 1);
