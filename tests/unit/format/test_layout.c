@@ -76,6 +76,103 @@ Test(layout, spans_and_shared_alphas_move_what_follows)
     cr_assert_eq(smol_config_scheme(&c, 2, SMOL_ATTN_C_PROJ), &c.schemes[1]);
 }
 
+/* Two heads: 2 + 2 halves in front of each layer. c_attn is a mask of 12 rows of a byte with gains
+ * as halves; attn.c_proj and c_fc are ternary, 4 and 6 rows of a byte, then their scales;
+ * mlp.c_proj is q4, 4 rows of 32 bytes, 4 x 2 multipliers, 4 scales. Nothing is padded. */
+Test(layout, masks_stored_rows_and_factors_of_heads)
+{
+    const uint64_t layer_bytes = 8 + (12 + 24) + (4 + 16) + (6 + 24) + (128 + 8 + 16);
+    struct smol_config c = valid();
+    struct smol_params_place at;
+
+    c.architecture = SMOL_ARCH_SMOL;
+    c.features = SMOL_ALL_FEATURES;
+    c.head_type = SMOL_F16;
+    c.schemes[0] = (struct smol_scheme){.kind = SMOL_NORM};
+    c.schemes[1] = (struct smol_scheme){.kind = SMOL_MATRIX,
+                                        .source = SMOL_MATRIX_MASK,
+                                        .d = 1,
+                                        .sigma = 1,
+                                        .terms = SMOL_TERM_GAINS,
+                                        .value_type = SMOL_F16};
+    c.schemes[2] = (struct smol_scheme){
+        .kind = SMOL_MATRIX, .source = SMOL_MATRIX_STORED, .alpha_type = SMOL_TERNARY};
+    c.schemes[3] = (struct smol_scheme){
+        .kind = SMOL_MATRIX, .source = SMOL_MATRIX_STORED, .alpha_type = SMOL_Q4};
+    c.n_schemes = 4;
+    c.spans[0] = (struct smol_layer_span){2, {0, 1, 2, 0, 2, 3}};
+    c.ln_f = 0;
+    cr_assert_eq(smol_config_check(&c, NULL), SMOL_OK);
+    cr_assert_eq(smol_params_bytes(&c), 2 * layer_bytes);
+    for (uint64_t layer = 0; layer < 2; layer++) {
+        const uint64_t begin = layer * layer_bytes;
+        smol_params_at(&at, &c, (uint32_t)layer, SMOL_ATTN_C_ATTN);
+        cr_assert(at.temperatures == begin && at.slope_factors == begin + 4);
+        cr_assert(at.mask == begin + 8 && at.gain == begin + 20);
+        smol_params_at(&at, &c, (uint32_t)layer, SMOL_ATTN_C_PROJ);
+        cr_assert(at.rows.data == begin + 44 && at.rows.scales == begin + 48);
+        smol_params_at(&at, &c, (uint32_t)layer, SMOL_MLP_C_FC);
+        cr_assert(at.rows.data == begin + 64 && at.rows.scales == begin + 70);
+        smol_params_at(&at, &c, (uint32_t)layer, SMOL_MLP_C_PROJ);
+        cr_assert(at.rows.data == begin + 94 && at.rows.multipliers == begin + 222 &&
+                  at.rows.scales == begin + 230);
+    }
+}
+
+Test(layout, rows_of_masks_and_of_numbers)
+{
+    static const struct {
+        uint32_t cols;
+        uint64_t mask, ternary, q4;
+    } cases[] = {{1, 1, 1, 32},
+                 {5, 1, 1, 32},
+                 {6, 1, 2, 32},
+                 {8, 1, 2, 32},
+                 {9, 2, 2, 32},
+                 {64, 8, 13, 32},
+                 {65, 9, 13, 64},
+                 {66, 9, 14, 64},
+                 {96, 12, 20, 64},
+                 {256, 32, 52, 128},
+                 {262144, 32768, 52429, 131072}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert_eq(smol_mask_row_bytes(cases[i].cols), cases[i].mask);
+        cr_assert_eq(smol_row_bytes(SMOL_TERNARY, cases[i].cols), cases[i].ternary);
+        cr_assert_eq(smol_row_bytes(SMOL_Q4, cases[i].cols), cases[i].q4);
+    }
+}
+
+/* wte 16 x 4 and an output table of the same shape, without wpe: ternary 16 bytes padded to 64,
+ * scales 64; f16 128; q4 16 x 32, multipliers 32 padded to 64, scales 64. With wpe 8 x 4 ternary: 8
+ * padded to 64, scales 32 padded to 64. */
+Test(layout, output_tables_and_ternary_embeddings)
+{
+    static const struct {
+        uint16_t features;
+        uint8_t wte, wpe, output;
+        struct smol_embedding_layout at;
+    } cases[] = {
+        {33, 5, 0, 1, {{0, 0, 64}, {0, 0, 0}, {128, 0, 0}, 256}},
+        {33, 1, 0, 3, {{0, 0, 0}, {0, 0, 0}, {128, 640, 704}, 768}},
+        {32, 5, 5, 5, {{0, 0, 64}, {128, 0, 192}, {256, 0, 320}, 384}},
+        {1, 0, 0, 0, {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}, 256}},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct smol_embedding_layout at;
+        struct smol_config c = valid();
+        c.architecture = SMOL_ARCH_SMOL;
+        c.features = cases[i].features;
+        c.wte_type = cases[i].wte;
+        c.wpe_type = cases[i].wpe;
+        c.output_type = cases[i].output;
+        smol_embedding_layout(&at, &c);
+        cr_assert_arr_eq(&at, &cases[i].at, sizeof at, "case %zu", i);
+        cr_assert_eq(smol_embedding_bytes(&c), at.size_bytes);
+    }
+}
+
 /* wte 16 x 4: f32 256 bytes; f16 128; q8 64, scales 64; q4 16 x 32, multipliers 16 x 2 padded to
  * 64, scales 64. wpe 8 x 4: 128; 64; 32 padded to 64, scales 32 padded to 64; 256, 16 padded to
  * 64, 64. */

@@ -9,11 +9,10 @@ Test(names, number_types_by_use)
         enum smol_dtype type;
         const char *name;
         bool of_embeddings, of_parameters, of_kv;
-    } cases[] = {{SMOL_F32, "f32", true, true, true},
-                 {SMOL_F16, "f16", true, true, true},
-                 {SMOL_Q8, "q8", true, false, true},
-                 {SMOL_Q4, "q4", true, false, false},
-                 {SMOL_Q8_BLOCKS, "q8", false, true, false}};
+    } cases[] = {
+        {SMOL_F32, "f32", true, true, true},        {SMOL_F16, "f16", true, true, true},
+        {SMOL_Q8, "q8", true, false, true},         {SMOL_Q4, "q4", true, false, false},
+        {SMOL_Q8_BLOCKS, "q8", false, true, false}, {SMOL_TERNARY, "ternary", true, false, false}};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const bool fits[] = {cases[i].of_embeddings, cases[i].of_parameters, cases[i].of_kv};
@@ -58,7 +57,7 @@ Test(names, distributions_and_sources)
 {
     static const char *const matrices[] = {
         "unit",           "own", "shared", "fastfood", "fastfood shared", "fourier",
-        "fourier shared", NULL,  "nola"};
+        "fourier shared", NULL,  "nola",   "mask",     "stored"};
     static const char *const norms[] = {"frozen", "alpha", "stored"};
     enum smol_source source;
     enum smol_dist dist;
@@ -67,7 +66,7 @@ Test(names, distributions_and_sources)
     cr_assert_str_eq(smol_dist_name(SMOL_GAUSS), "gauss");
     cr_assert(smol_dist_parse(&dist, "gauss") && dist == SMOL_GAUSS);
     cr_assert(smol_dist_parse(&dist, "sign") && dist == SMOL_SIGN);
-    for (unsigned i = 0; i < 9; i++) {
+    for (unsigned i = 0; i < 11; i++) {
         if (!matrices[i])
             continue;
         cr_assert_str_eq(smol_source_name(SMOL_MATRIX, (enum smol_source)i), matrices[i]);
@@ -79,6 +78,29 @@ Test(names, distributions_and_sources)
         cr_assert_str_eq(smol_source_name(SMOL_NORM, (enum smol_source)i), norms[i]);
         cr_assert(smol_source_parse(&source, SMOL_NORM, norms[i]) && source == i);
     }
+}
+
+/* The words of SPEC.md 3.1 as options spell them. */
+Test(names, architectures_and_features)
+{
+    static const char *const features[] = {"distances",  "slope-factors", "temperatures",
+                                           "half-shift", "relu2",         "output-table"};
+    enum smol_architecture architecture = SMOL_ARCH_SMOL;
+    enum smol_feature feature = SMOL_FEATURE_RELU2;
+
+    for (unsigned i = 0; i < 6; i++) {
+        cr_assert_str_eq(smol_feature_name((enum smol_feature)(1u << i)), features[i]);
+        cr_assert(smol_feature_parse(&feature, features[i]) && feature == 1u << i);
+    }
+    cr_assert(!smol_feature_parse(&feature, "relu") && !smol_feature_parse(&feature, NULL));
+    cr_assert_eq(feature, SMOL_FEATURE_OUTPUT_TABLE);
+    cr_assert_str_eq(smol_architecture_name(SMOL_ARCH_GPT2), "gpt2");
+    cr_assert_str_eq(smol_architecture_name(SMOL_ARCH_SMOL), "smol");
+    cr_assert(smol_architecture_parse(&architecture, "gpt2") && architecture == SMOL_ARCH_GPT2);
+    cr_assert(smol_architecture_parse(&architecture, "smol") && architecture == SMOL_ARCH_SMOL);
+    cr_assert(!smol_architecture_parse(&architecture, "gpt-2"));
+    cr_assert(!smol_architecture_parse(&architecture, NULL));
+    cr_assert_eq(architecture, SMOL_ARCH_SMOL);
 }
 
 Test(names, slots)
