@@ -47,18 +47,21 @@ enum smol_rule_field {
     SMOL_RULE_GAINS = 64,
     SMOL_RULE_BIAS = 128,
     SMOL_RULE_SPARSE = 256,
+    SMOL_RULE_MATRIX_TYPE = 512,
 };
 
 struct smol_train_rule {
     char tensors[SMOL_MAX_PATTERN]; /* a name, in which * matches any text and ? one character */
     uint32_t sets;                  /* enum smol_rule_field: which of the following count */
-    char method[20];                /* any but full; d and rank become its defaults */
+    char method[20]; /* any; d, rank and matrix_type become its defaults, as do the gains of mask,
+                        ternary and full */
     uint32_t d, rank;
     enum smol_dist dist;
     enum smol_source norms;
     enum smol_dtype param_type;
     bool gains, bias;
     double sparse;
+    enum smol_dtype matrix_type;
 };
 
 /* What trains and how. Filled in by smol_train_defaults(). */
@@ -108,7 +111,8 @@ struct smol_train_options {
     uint16_t features;           /* enum smol_feature; 0 for GPT-2 */
     enum smol_dtype matrix_type; /* of stored matrices: as for embeddings */
     bool learn_logit_scale;      /* which then starts at logit_scale */
-    double matrix_lr;            /* of masks and stored matrices; 0: lr */
+    double matrix_lr; /* of masks, and of stored matrices in units of what they begin with, sigma;
+                         0: lr, as it is */
     double qat_start; /* share of the steps after which embeddings, stored matrices and parameters
                          are rounded in the forward pass to what the file will hold; 1: only at the
                          end. Masks and ternary rows always are */
@@ -142,6 +146,11 @@ enum smol_status smol_train_rules(struct smol_train_options *options, const char
 /* ARGUMENT, with the rule, if options are out of range or contradict each other. */
 enum smol_status smol_train_options_check(const struct smol_train_options *options,
                                           struct smol_error *error);
+
+/* ARGUMENT, with the rule, if safetensors cannot hold what options train: that takes `full`,
+ * GPT-2's architecture and stored norms. */
+enum smol_status smol_train_safetensors_check(const struct smol_train_options *options,
+                                              struct smol_error *error);
 
 struct smol_trainer;
 
@@ -191,16 +200,21 @@ enum smol_status smol_trainer_evaluate(struct smol_trainer *trainer, struct smol
  * follow. NUMERIC if one is beyond its type's range. */
 enum smol_status smol_trainer_finish(struct smol_trainer *trainer, struct smol_error *error);
 
-/* The unsigned .smol file of a finished trainer, with a card if card_bytes > 0; not for `full`.
- * *bytes is to be released with free(), and has room for SMOL_SIGNATURE_BLOCK_BYTES more. */
+/* Ends a training of `full` and rounds nothing, for smol_trainer_safetensors_to; ARGUMENT if
+ * smol_train_safetensors_check would refuse its options. */
+enum smol_status smol_trainer_finish_exact(struct smol_trainer *trainer, struct smol_error *error);
+
+/* The unsigned .smol file of a finished trainer, with a card if card_bytes > 0.
+ * *bytes is to be released with free(), and has room for SMOL_SIGNATURE_BLOCK_BYTES more. ARGUMENT
+ * if it was finished by smol_trainer_finish_exact. */
 enum smol_status smol_trainer_model(uint8_t **bytes, size_t *size_bytes,
                                     const struct smol_trainer *trainer, const char *card,
                                     size_t card_bytes, struct smol_error *error);
 
-/* Its weights as safetensors with Hugging Face's names and shapes, biases zero if it has none, for
- * `full` only; appended to a writer, a piece of a tensor at a time, so that it does not take as
- * much memory as the file. card: put into the metadata as "smol.card" if not NULL. Errors: IO too;
- * the writer must then be aborted. */
+/* The weights of one finished by smol_trainer_finish_exact, as safetensors with Hugging Face's
+ * names and shapes, biases zero if it has none; appended to a writer, a piece of a tensor at a
+ * time, so that it does not take as much memory as the file. card: put into the metadata as
+ * "smol.card" if not NULL. Errors: IO too; the writer must then be aborted. */
 enum smol_status smol_trainer_safetensors_to(uint64_t *size_bytes, struct smol_writer *writer,
                                              const struct smol_trainer *trainer, const char *card,
                                              struct smol_error *error);

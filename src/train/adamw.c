@@ -67,7 +67,7 @@ void smol_adamw(struct smol_trainer *t, const double *lr, double grad_scale)
         const struct smol_param *p = t->net->params + i;
         const double decay = p->param_group == SMOL_GROUP_MATRIX ? o->weight_decay : 0;
 
-        a.rate = (real)lr[p->param_group];
+        a.rate = (real)(lr[p->param_group] * p->unit);
         a.keep = (real)(1 - lr[p->param_group] * decay);
         if (lr[p->param_group] > 0)
             update(t->net->value + p->offset, t->m + p->offset, t->v + p->offset,

@@ -9,6 +9,7 @@
 #include "train/net/head.h"
 #include "train/net/weights.h"
 #include "train/options/options.h"
+#include "train/options/schemes.h"
 
 #include <inttypes.h>
 #include <omp.h>
@@ -101,14 +102,16 @@ static void measure_tokens(struct smol_trainer *t)
 static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
 {
     const struct smol_train_options *o = &t->options;
-    const struct smol_net_options net_options = {.batch = t->share,
-                                                 .n_threads = o->n_threads,
-                                                 .isa = o->isa,
-                                                 .full = o->full,
-                                                 .recompute = o->recompute,
-                                                 .learn_logit_scale = o->learn_logit_scale,
-                                                 .uniform_alphas = o->uniform_alphas,
-                                                 .embedding_std = o->embedding_std};
+    struct smol_net_options net_options = {.batch = t->share,
+                                           .n_threads = o->n_threads,
+                                           .isa = o->isa,
+                                           .may_round =
+                                               o->qat_start<1, .unit_rates = o->matrix_lr> 0,
+                                           .dist = o->dist,
+                                           .recompute = o->recompute,
+                                           .learn_logit_scale = o->learn_logit_scale,
+                                           .uniform_alphas = o->uniform_alphas,
+                                           .embedding_std = o->embedding_std};
     struct smol_config config;
     enum smol_status status = smol_train_config(&config, o, error);
 
@@ -119,6 +122,9 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
     status = divide(t, &config, error);
     if (status != SMOL_OK)
         return status;
+    for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+        if (smol_slot_is_matrix(slot))
+            net_options.sigma[slot] = smol_train_sigma(o, &config, slot);
     t->environments = smol_train_alloc((uint64_t)o->n_threads + 1, sizeof *t->environments);
     if (!t->environments)
         return smol_fail_memory(error);
@@ -272,6 +278,25 @@ static enum smol_status differentiate(struct smol_trainer *t, double *loss,
     return status;
 }
 
+/* The step from which numbers are rounded in the forward pass. */
+static double rounding_step(const struct smol_train_options *o)
+{
+    return o->qat_start < 1 ? floor(o->qat_start * o->n_steps) : (double)INFINITY;
+}
+
+/* What was best before rounding need not be the best rounded. */
+static void begin_rounding(struct smol_trainer *t)
+{
+    t->net->rounds = true;
+    t->best_nats = (double)INFINITY;
+    smol_net_materialise(t->net, false);
+}
+
+void smol_trainer_resume_rounding(struct smol_trainer *t)
+{
+    t->net->rounds = t->step > rounding_step(&t->options);
+}
+
 static enum smol_status step(struct smol_trainer *t, struct smol_train_step *out,
                              struct smol_error *error)
 {
@@ -285,6 +310,8 @@ static enum smol_status step(struct smol_trainer *t, struct smol_train_step *out
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
     s.lr = o->lr * smol_schedule(o, t->step);
     s.alpha_lr = o->alpha_lr * smol_alpha_schedule(o, t->step);
+    if (t->step == rounding_step(o))
+        begin_rounding(t);
     if ((status = differentiate(t, &s.loss, error)) != SMOL_OK)
         return status;
     s.loss /= n_processes;
@@ -300,7 +327,7 @@ static enum smol_status step(struct smol_trainer *t, struct smol_train_step *out
                                 [SMOL_GROUP_FACTOR] = s.lr,
                                 [SMOL_GROUP_NORM] = s.lr,
                                 [SMOL_GROUP_MATRIX] = matrix_lr * smol_schedule(o, t->step),
-                                [SMOL_GROUP_SCORE] = matrix_lr * smol_schedule(o, t->step)},
+                                [SMOL_GROUP_LATENT] = matrix_lr * smol_schedule(o, t->step)},
                (o->clip > 0 && s.gradient_norm > o->clip ? o->clip / s.gradient_norm : 1) /
                    n_processes);
     t->step++;

@@ -30,7 +30,8 @@ struct smol_trainer {
     real *best;       /* (n_values), NULL unless keep_best */
     double best_nats; /* infinite before the first evaluation */
     bool finished;
-    uint8_t *params, *embeddings; /* sections of the file, once finished; NULL with `full` */
+    uint8_t *params, *embeddings; /* sections of the file, once finished; NULL if nothing was
+                                     rounded */
     uint64_t params_bytes, embedding_bytes;
     struct smol_thread_env *environments; /* (n_threads + 1), the last of the caller */
 };
@@ -40,6 +41,9 @@ struct smol_trainer {
  * returns status. */
 void smol_trainer_enter(const struct smol_trainer *trainer);
 enum smol_status smol_trainer_leave(const struct smol_trainer *trainer, enum smol_status status);
+
+/* After loading: whether the forward pass rounds already. */
+void smol_trainer_resume_rounding(struct smol_trainer *trainer);
 
 /* The factors of lr and alpha_lr at a step, counted from 0. */
 double smol_schedule(const struct smol_train_options *options, uint32_t step);

@@ -150,14 +150,14 @@ static void check_memory_savers(const struct smol_config *config, struct smol_ne
     }
 }
 
-static void check(const struct smol_config *config, bool full)
+static void check(const struct smol_config *config)
 {
     const struct smol_net_options options = {.batch = BATCH,
                                              .n_threads = 1,
-                                             .full = full,
                                              .smooth = true,
                                              .learn_logit_scale =
                                                  config->architecture == SMOL_ARCH_SMOL,
+                                             .sigma = {0, 0.25f, 0.25f, 0, 0.25f, 0.25f},
                                              .embedding_std = 0.02};
     uint32_t tokens[N_TOKENS];
     int32_t targets[N_TOKENS];
@@ -186,7 +186,7 @@ static void check_all(struct smol_scheme a, struct smol_scheme m, struct smol_sc
 {
     const struct smol_config config = config_of(a, m, n);
 
-    check(&config, false);
+    check(&config);
 }
 
 static const struct smol_scheme frozen = {.kind = SMOL_NORM, .source = SMOL_NORM_FROZEN};
@@ -326,16 +326,6 @@ Test(gradients, sparse_terms)
     }
 }
 
-Test(gradients, full_with_biases)
-{
-    struct smol_scheme m = matrix(SMOL_MATRIX_UNIT, SMOL_SIGN, 1, 0);
-    struct smol_config config;
-
-    m.terms = SMOL_TERM_BIASES;
-    config = config_of(m, m, norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
-    check(&config, true);
-}
-
 Test(gradients, mixtures)
 {
     const struct smol_scheme a = matrix(SMOL_MATRIX_OWN, SMOL_SIGN, 5, 2);
@@ -365,22 +355,6 @@ Test(gradients, fastfood) { check_projection(SMOL_MATRIX_FASTFOOD, SMOL_MATRIX_F
 
 Test(gradients, fourier) { check_projection(SMOL_MATRIX_FOURIER, SMOL_MATRIX_FOURIER_SHARED); }
 
-Test(gradients, full_matrices)
-{
-    const struct smol_scheme m = matrix(SMOL_MATRIX_UNIT, SMOL_SIGN, 1, 0);
-    const struct smol_config config = config_of(m, m, norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
-
-    check(&config, true);
-}
-
-static struct smol_scheme mask(unsigned terms)
-{
-    struct smol_scheme s = matrix(SMOL_MATRIX_MASK, SMOL_SIGN, 1, 0);
-
-    s.terms = (uint8_t)terms;
-    return s;
-}
-
 /* Each feature by itself, and all of them. */
 Test(gradients, features)
 {
@@ -397,30 +371,46 @@ Test(gradients, features)
 
         config.architecture = SMOL_ARCH_SMOL;
         config.features = (uint16_t)features[i];
-        check(&config, false);
+        check(&config);
         if (features[i] == SMOL_FEATURE_HALF_SHIFT || features[i] == SMOL_ALL_FEATURES) {
             config = config_of(m, m, frozen);
             config.architecture = SMOL_ARCH_SMOL;
             config.features = (uint16_t)features[i];
-            check(&config, false);
+            check(&config);
         }
     }
 }
 
-/* The surrogate that the gradient of a mask belongs to; alone and beside everything else that a
- * matrix may have. */
-Test(gradients, masks)
+/* Alone and beside everything else that a matrix may have. */
+static void check_terms(struct smol_scheme s)
 {
     static const unsigned terms[] = {0, SMOL_TERM_GAINS, SMOL_TERM_BIASES,
                                      SMOL_TERM_GAINS | SMOL_TERM_BIASES};
 
     for (size_t i = 0; i < 4; i++) {
-        struct smol_scheme m = mask(terms[3 - i]);
+        struct smol_scheme a = s, m = s;
 
-        check_all(mask(terms[i]), m, frozen);
-        m.rank = 2;
+        a.terms = (uint8_t)terms[i];
+        m.terms = (uint8_t)terms[3 - i];
+        check_all(a, m, norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
+        m.rank = i % 2 == 0 ? 2 : 0;
         m.terms |= SMOL_TERM_SPARSE;
         m.dimensions = 7;
-        check_all(mask(terms[i]), m, frozen);
+        check_all(a, m, frozen);
     }
+}
+
+/* The surrogate that the gradient of a mask belongs to. */
+Test(gradients, masks) { check_terms(matrix(SMOL_MATRIX_MASK, SMOL_SIGN, 1, 0)); }
+
+Test(gradients, stored_matrices)
+{
+    check_terms((struct smol_scheme){.kind = SMOL_MATRIX, .source = SMOL_MATRIX_STORED});
+}
+
+/* As with masks. */
+Test(gradients, ternary_matrices)
+{
+    check_terms((struct smol_scheme){
+        .kind = SMOL_MATRIX, .source = SMOL_MATRIX_STORED, .alpha_type = SMOL_TERNARY});
 }

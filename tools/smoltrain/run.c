@@ -68,7 +68,8 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
                                const struct smol_corpus *corpus, struct smol_error *error)
 {
     struct train_result result = {.has_stream = false};
-    enum smol_status status = smol_trainer_finish(t, error);
+    enum smol_status status =
+        output->is_tensors ? smol_trainer_finish_exact(t, error) : smol_trainer_finish(t, error);
 
     if (status == SMOL_OK)
         status = smol_trainer_evaluate(t, &result.score, error);

@@ -5,6 +5,7 @@
 #include "train/net/mask.h"
 #include "train/net/params.h"
 #include "train/net/projection.h"
+#include "train/net/round.h"
 #include "train/net/sparse.h"
 #include "train/net/weights.h"
 
@@ -23,7 +24,8 @@ static real *take(struct smol_arena *arena, uint64_t count)
  */
 static bool folds(const struct smol_net_matrix *m)
 {
-    return m->score != SMOL_NO_PARAM && m->gain != SMOL_NO_PARAM && m->scheme->rank == 0;
+    return (m->score != SMOL_NO_PARAM || m->full != SMOL_NO_PARAM) && m->gain != SMOL_NO_PARAM &&
+           m->scheme->rank == 0;
 }
 
 static void place_matrix(struct smol_arena *arena, struct smol_net_matrix *m)
@@ -37,7 +39,7 @@ static void place_matrix(struct smol_arena *arena, struct smol_net_matrix *m)
     if (m->sparse != SMOL_NO_PARAM)
         m->columns =
             smol_arena_take(arena, m->rows * smol_scheme_sparse(m->scheme), sizeof *m->columns);
-    if (m->full == SMOL_NO_PARAM)
+    if (!smol_net_borrows(m))
         m->weight = take(arena, m->rows * m->cols);
     if (m->score != SMOL_NO_PARAM)
         m->signs = smol_arena_take(arena, m->rows * m->cols, sizeof *m->signs);
@@ -126,7 +128,7 @@ static void extend(struct extent *e, const struct smol_net_matrix *m)
         e->nola_rank = larger(e->nola_rank, rank);
     if (smol_sparse_is_direct(m))
         e->sparse_cols = larger(e->sparse_cols, m->cols);
-    else if (m->score == SMOL_NO_PARAM)
+    else if (m->score == SMOL_NO_PARAM && m->full == SMOL_NO_PARAM)
         e->whole = e->whole || m->alpha != SMOL_NO_PARAM || m->sparse != SMOL_NO_PARAM;
     e->outputs = e->outputs || (m->gain != SMOL_NO_PARAM && !folds(m)) || m->bias != SMOL_NO_PARAM;
 }
@@ -199,6 +201,14 @@ static void place_all(struct smol_arena *arena, struct smol_net *net)
 {
     net->value = take(arena, net->n_values);
     net->grad = take(arena, net->n_values);
+    for (uint32_t i = 0; i < net->n_params; i++) {
+        struct smol_param *p = net->params + i;
+
+        if (smol_param_is_rounded(net, p))
+            p->used = take(arena, smol_param_size(p));
+        else if (net->value)
+            p->used = net->value + p->offset;
+    }
     for (uint32_t l = 0; l < net->config.n_layers; l++)
         place_layer(arena, net, l);
     place_shared(arena, net);
@@ -213,8 +223,8 @@ static void link_matrix(const struct smol_net *net, struct smol_net_matrix *m)
                                        .rows = (uint32_t)m->rows,
                                        .cols = (uint32_t)m->cols};
 
-    if (m->full != SMOL_NO_PARAM)
-        m->weight = smol_net_value(net, m->full);
+    if (smol_net_borrows(m))
+        m->weight = net->params[m->full].used;
     if (m->columns)
         smol_sparse_columns(m->columns, &places, smol_scheme_sparse(m->scheme), 0, places.rows);
     if (m->signs)
@@ -278,7 +288,10 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
     net->config = *config;
     net->batch = options->batch;
     net->n_tokens = (size_t)options->batch * config->context;
-    net->full = options->full;
+    net->may_round = options->may_round;
+    net->unit_rates = options->unit_rates;
+    net->dist = options->dist;
+    memcpy(net->sigma, options->sigma, sizeof net->sigma);
     net->smooth = options->smooth;
     net->recompute = options->recompute;
     net->logits_chunk = smol_logits_chunk(net->n_tokens, config->vocab);

@@ -9,8 +9,12 @@
 struct smol_net_options {
     uint32_t batch, n_threads;
     enum smol_isa isa; /* which this machine has */
-    bool full, smooth, recompute, learn_logit_scale;
-    bool uniform_alphas; /* 1 / sqrt(d) each, not (1, 0, ...) */
+    bool smooth, recompute, learn_logit_scale;
+    bool may_round;  /* parameters may be rounded in the forward pass */
+    bool unit_rates; /* of stored matrices */
+    enum smol_dist dist;
+    float sigma[SMOL_N_SLOTS]; /* what stored matrices begin with */
+    bool uniform_alphas;       /* 1 / sqrt(d) each, not (1, 0, ...) */
     double embedding_std;
 };
 

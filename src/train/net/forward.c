@@ -6,8 +6,8 @@
 static void embed(struct smol_net *net, const uint32_t *tokens)
 {
     const size_t C = net->config.width, T = net->config.context;
-    const real *wte = smol_net_value(net, net->wte);
-    const real *wpe = net->wpe != SMOL_NO_PARAM ? smol_net_value(net, net->wpe) : NULL;
+    const real *wte = smol_net_used(net, net->wte);
+    const real *wpe = net->wpe != SMOL_NO_PARAM ? smol_net_used(net, net->wpe) : NULL;
 
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < net->n_tokens; i++) {
@@ -28,7 +28,7 @@ static void multiply_plain(struct smol_net *net, real *y, const struct smol_net_
 /* The gains (rows) of outputs; NULL if there are none, or if the weights have them. */
 static const real *gains(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    return m->gain != SMOL_NO_PARAM && !m->folded ? smol_net_value(net, m->gain) : NULL;
+    return m->gain != SMOL_NO_PARAM && !m->folded ? smol_net_used(net, m->gain) : NULL;
 }
 
 static bool is_plain(const struct smol_net_matrix *m)
@@ -41,7 +41,7 @@ static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix
                      real beta)
 {
     const real *gain = gains(net, m);
-    const real *bias = m->bias != SMOL_NO_PARAM ? smol_net_value(net, m->bias) : NULL;
+    const real *bias = m->bias != SMOL_NO_PARAM ? smol_net_used(net, m->bias) : NULL;
 
     if (is_plain(m)) {
         multiply_plain(net, y, m, x, beta);
@@ -137,12 +137,12 @@ static struct smol_attention attention_of(const struct smol_net *net,
     struct smol_attention a = net->attention;
 
     if (l->temperature != SMOL_NO_PARAM)
-        a.temperatures = smol_net_value(net, l->temperature);
+        a.temperatures = smol_net_used(net, l->temperature);
     a.slopes = net->slopes;
     if (l->slope_factor == SMOL_NO_PARAM)
         return a;
     for (size_t h = 0; h < a.heads; h++)
-        net->layer_slopes[h] = net->slopes[h] * smol_net_value(net, l->slope_factor)[h];
+        net->layer_slopes[h] = net->slopes[h] * smol_net_used(net, l->slope_factor)[h];
     a.slopes = net->layer_slopes;
     return a;
 }

@@ -16,7 +16,7 @@ size_t smol_logits_chunk(size_t n_tokens, size_t vocab)
 
 static real logit_scale(const struct smol_net *net)
 {
-    return net->logit_scale != SMOL_NO_PARAM ? *smol_net_value(net, net->logit_scale)
+    return net->logit_scale != SMOL_NO_PARAM ? *smol_net_used(net, net->logit_scale)
                                              : (real)net->config.logit_scale;
 }
 
@@ -30,7 +30,7 @@ static void chunk_backward(struct smol_net *net, const real *a, size_t first, si
     smol_gemm(smol_net_grad(net, net->output), C, smol_transposed(net->logits, V), smol_as_is(a, C),
               V, C, m, scale, first > 0);
     smol_gemm(net->d_width + first * C, C, smol_as_is(net->logits, V),
-              smol_as_is(smol_net_value(net, net->output), C), m, C, V, scale, 0);
+              smol_as_is(smol_net_used(net, net->output), C), m, C, V, scale, 0);
 }
 
 /* A logit is scale x (row of the table) . a, so that a . d_a, summed, is scale times the scale's
@@ -66,7 +66,7 @@ static double run(struct smol_net *net, const int32_t *targets, bool backward, d
         const real *a = output + first * C;
 
         smol_gemm(net->logits, V, smol_as_is(a, C),
-                  smol_transposed(smol_net_value(net, net->output), C), m, V, C, logit_scale(net),
+                  smol_transposed(smol_net_used(net, net->output), C), m, V, C, logit_scale(net),
                   0);
         smol_cross_entropy(net->losses + first, net->logits, targets + first, m, V, backward,
                            1 / (real)n_targets);

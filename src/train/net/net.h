@@ -15,7 +15,7 @@ enum smol_param_group {
     SMOL_GROUP_FACTOR,
     SMOL_GROUP_NORM,
     SMOL_GROUP_MATRIX,
-    SMOL_GROUP_SCORE, /* of masks: the rate of matrices, without a decay */
+    SMOL_GROUP_LATENT, /* of masks and ternary rows: the rate of matrices, without a decay */
 };
 
 /* Where a parameter stands in a file. */
@@ -23,6 +23,7 @@ enum smol_param_place {
     SMOL_IN_NUMBERS, /* LRND, an array */
     SMOL_IN_ROWS,    /* a table with rows, in EMBD or LRND */
     SMOL_IN_MASK,    /* scores, of which LRND has a bit each */
+    SMOL_IN_SCALES,  /* the factors of ternary rows, which stand before them: in their scales */
     SMOL_IN_CONFIG,  /* the logit scale */
 };
 
@@ -36,6 +37,9 @@ struct smol_param {
     enum smol_dtype type; /* as it is stored in a file */
     size_t rows, cols;
     size_t offset;
+    real *used;     /* as the forward pass takes it: the values, or a rounded copy */
+    bool is_latent; /* masks and ternary rows: never used as it is */
+    double unit;    /* of its learning rate */
 };
 
 /* A frozen tensor: what its weights are made of, and where they stand. */
@@ -57,10 +61,12 @@ struct smol_net_matrix {
     uint32_t sparse;                                      /* (rows, q) */
     uint32_t score;                                       /* (rows, cols) of a mask */
     uint32_t layer_gain; /* of the projection; the layer's matrices share it */
-    real *weight;      /* (rows, cols), factors included, gains not; borrowed from value if full */
-    real *folded;      /* (rows, cols) the same with the gains, for products; else NULL */
-    uint32_t *columns; /* (rows, q) of the sparse term; else NULL */
-    int8_t *signs;     /* (rows, cols) of a mask; else NULL */
+    uint32_t row_scale;  /* (1, rows) factors of ternary rows */
+    float sigma;         /* of the scheme, or what a stored matrix begins with */
+    real *weight;        /* (rows, cols), factors included, gains not; may be a parameter's */
+    real *folded;        /* (rows, cols) the same with the gains, for products; else NULL */
+    uint32_t *columns;   /* (rows, q) of the sparse term; else NULL */
+    int8_t *signs;       /* (rows, cols) of a mask; else NULL */
 };
 
 /* Vectors (1, C). If they are stored, alpha is the whole of each; if they are frozen, there are no
@@ -99,9 +105,13 @@ struct smol_projections; /* projection.h */
 struct smol_net {
     struct smol_config config;
     struct smol_frozen_key key;
-    size_t batch, n_tokens; /* n_tokens = batch x context */
-    bool full;              /* the matrices themselves train */
-    bool smooth;            /* tables unrounded: for checking gradients */
+    size_t batch, n_tokens;    /* n_tokens = batch x context */
+    bool may_round;            /* parameters may be rounded in the forward pass ... */
+    bool rounds;               /* ... and are now */
+    bool unit_rates;           /* the rates of stored matrices are of their sigmas */
+    enum smol_dist dist;       /* of what stored matrices begin with */
+    float sigma[SMOL_N_SLOTS]; /* the same */
+    bool smooth;               /* tables unrounded: for checking gradients */
     bool recompute; /* layers keep their input alone, and are computed again in the backward pass */
     uint32_t n_threads;
     struct smol_attention attention; /* its shape */
@@ -154,6 +164,12 @@ static inline size_t smol_param_size(const struct smol_param *param)
 static inline real *smol_net_value(const struct smol_net *net, uint32_t param)
 {
     return net->value + net->params[param].offset;
+}
+
+/* As the forward pass takes it. */
+static inline const real *smol_net_used(const struct smol_net *net, uint32_t param)
+{
+    return net->params[param].used;
 }
 
 static inline real *smol_net_grad(const struct smol_net *net, uint32_t param)

@@ -20,6 +20,7 @@ static uint32_t add(struct smol_net *net, const char *owner, const char *part,
     p->cols = cols;
     p->offset = net->n_values;
     p->place = SMOL_IN_NUMBERS;
+    p->unit = 1;
     net->n_values += rows * cols;
     return net->n_params++;
 }
@@ -50,6 +51,22 @@ static struct smol_net_frozen nola_factor(struct smol_net *net, const struct smo
                                     .cols = is_b ? s->rank : m->cols};
 }
 
+/* Every weight of a matrix. */
+static void add_rows(struct smol_net *net, struct smol_net_matrix *m, const char *owner)
+{
+    const enum smol_dtype type = m->scheme->alpha_type;
+    const bool ternary = type == SMOL_TERNARY;
+
+    m->full = add_elsewhere(net, owner, "weight", ternary ? SMOL_GROUP_LATENT : SMOL_GROUP_MATRIX,
+                            SMOL_IN_ROWS, type, m->rows, m->cols);
+    net->params[m->full].is_latent = ternary;
+    if (ternary)
+        m->row_scale = add_elsewhere(net, owner, "scale", SMOL_GROUP_NORM, SMOL_IN_SCALES, SMOL_F32,
+                                     1, m->rows);
+    else if (net->unit_rates)
+        net->params[m->full].unit = (double)m->sigma;
+}
+
 /* What a matrix is made of besides the seed. */
 static void add_terms(struct smol_net *net, struct smol_net_matrix *m, const char *owner)
 {
@@ -60,8 +77,10 @@ static void add_terms(struct smol_net *net, struct smol_net_matrix *m, const cha
         m->b = nola_factor(net, m, owner, true);
         return;
     }
-    if (s->source == SMOL_MATRIX_MASK)
-        m->score = add_elsewhere(net, owner, "score", SMOL_GROUP_SCORE, SMOL_IN_MASK, SMOL_F32,
+    if (s->source == SMOL_MATRIX_STORED)
+        add_rows(net, m, owner);
+    else if (s->source == SMOL_MATRIX_MASK)
+        m->score = add_elsewhere(net, owner, "score", SMOL_GROUP_LATENT, SMOL_IN_MASK, SMOL_F32,
                                  m->rows, m->cols);
     else if (smol_scheme_is_shared(s))
         m->alpha = net->shared;
@@ -87,11 +106,9 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
                                   .rows = rows,
                                   .cols = cols,
                                   .tensor = smol_frozen_number(&net->config, layer, slot)};
-    if (net->full)
-        m->full = add(net, owner, "weight", SMOL_GROUP_MATRIX, SMOL_F32, rows, cols);
-    else
-        add_terms(net, m, owner);
-    if (smol_scheme_has(s, SMOL_TERM_SPARSE) && !net->full)
+    m->sigma = s->source == SMOL_MATRIX_STORED ? net->sigma[slot] : s->sigma;
+    add_terms(net, m, owner);
+    if (smol_scheme_has(s, SMOL_TERM_SPARSE))
         m->sparse = add(net, owner, "sparse", SMOL_GROUP_FACTOR, s->value_type, rows,
                         smol_scheme_sparse(s));
     if (smol_scheme_has(s, SMOL_TERM_GAINS))
@@ -134,7 +151,7 @@ static uint32_t add_layer_gain(struct smol_net *net, uint32_t layer)
     const struct smol_scheme *s = smol_config_layer_gain(&net->config, layer);
     char owner[32];
 
-    if (!s || net->full)
+    if (!s)
         return SMOL_NO_PARAM;
     snprintf(owner, sizeof owner, "h.%u", (unsigned)layer);
     return add(net, owner, "gain", SMOL_GROUP_ALPHA, s->alpha_type, 1, 1);
@@ -199,10 +216,10 @@ enum smol_status smol_params_register(struct smol_net *net, bool learn_scale,
     const struct smol_config *c = &net->config;
     const struct smol_scheme *shared = smol_config_shared(c);
 
-    /* Two tables, shared, ln_f and the logit scale; a layer has at most 2 a norm, 6 a matrix, its
+    /* Two tables, shared, ln_f and the logit scale; a layer has at most 2 a norm, 7 a matrix, its
      * gain, and factors of heads. */
     net->params =
-        smol_train_alloc(6 + (size_t)c->n_layers * (3 + 6 * SMOL_N_SLOTS), sizeof *net->params);
+        smol_train_alloc(6 + (size_t)c->n_layers * (3 + 7 * SMOL_N_SLOTS), sizeof *net->params);
     if (!net->params)
         return smol_fail_memory(error);
     add_tables(net);
@@ -274,8 +291,13 @@ static void start_heads(const struct smol_net *net, const struct smol_net_layer 
 
 static void start_matrix(struct smol_net *net, const struct smol_net_matrix *m, bool uniform)
 {
-    if (m->full != SMOL_NO_PARAM)
-        smol_net_regenerate(net, m);
+    if (m->row_scale != SMOL_NO_PARAM)
+        start_at_one(net, m->row_scale);
+    if (m->row_scale != SMOL_NO_PARAM)
+        gauss_rows(smol_net_value(net, m->full), net, m->tensor, SMOL_PURPOSE_FACTOR, m->rows,
+                   m->cols, 1);
+    else if (m->full != SMOL_NO_PARAM)
+        smol_net_start_rows(net, m);
     if (m->alpha != SMOL_NO_PARAM && !smol_scheme_projects(m->scheme)) /* projections start at 0 */
         start_alphas(net, m->alpha, uniform);
     if (m->a.alpha != SMOL_NO_PARAM) /* B starts at 0 */

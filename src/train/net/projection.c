@@ -181,7 +181,7 @@ bool smol_projections_create(struct smol_projections **out, const struct smol_ne
     bool good;
 
     *out = NULL;
-    if (s.D == 0 || net->full)
+    if (s.D == 0)
         return true;
     p = smol_train_alloc(1, sizeof *p + net->n_threads * sizeof *p->workers);
     if (!p)
@@ -264,12 +264,12 @@ static size_t block_entries(const struct job *j, uint64_t block)
 
 static real layer_gain(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    return m->layer_gain != SMOL_NO_PARAM ? *smol_net_value(net, m->layer_gain) : 1;
+    return m->layer_gain != SMOL_NO_PARAM ? *smol_net_used(net, m->layer_gain) : 1;
 }
 
 void smol_projection_add(struct smol_net *net, const struct smol_net_matrix *m)
 {
-    const real *theta = smol_net_value(net, m->alpha), gain = layer_gain(net, m);
+    const real *theta = smol_net_used(net, m->alpha), gain = layer_gain(net, m);
     struct job job = {0};
 
     begin(&job, net, m);
@@ -312,7 +312,7 @@ static void add_parts(struct smol_net *net, const struct smol_net_matrix *m, con
                       uint64_t count)
 {
     const size_t n = m->scheme->dimensions;
-    const real *theta = smol_net_value(net, m->alpha), gain = layer_gain(net, m);
+    const real *theta = smol_net_used(net, m->alpha), gain = layer_gain(net, m);
     real *grad = smol_net_grad(net, m->alpha), d_gain = 0;
 
     for (uint64_t part = 0; part < count; part++)

@@ -10,7 +10,7 @@
 void smol_sparse_add(const struct smol_net *net, const struct smol_net_matrix *m)
 {
     const size_t q = smol_scheme_sparse(m->scheme);
-    const real *values = smol_net_value(net, m->sparse);
+    const real *values = smol_net_used(net, m->sparse);
 
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < m->rows; r++)
@@ -32,7 +32,7 @@ void smol_sparse_pick(struct smol_net *net, const struct smol_net_matrix *m, con
 bool smol_sparse_is_direct(const struct smol_net_matrix *m)
 {
     return m->sparse != SMOL_NO_PARAM && m->alpha == SMOL_NO_PARAM && m->score == SMOL_NO_PARAM &&
-           (size_t)smol_scheme_sparse(m->scheme) * FEW < m->cols;
+           m->full == SMOL_NO_PARAM && (size_t)smol_scheme_sparse(m->scheme) * FEW < m->cols;
 }
 
 size_t smol_sparse_turned(size_t cols) { return cols * TOKENS; }

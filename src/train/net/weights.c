@@ -4,7 +4,9 @@
 #include "train/net/weights.h"
 #include "train/net/mask.h"
 #include "train/net/projection.h"
+#include "train/net/round.h"
 #include "train/net/sparse.h"
+#include "train/net/ternary.h"
 
 #include "base/bytes.h"
 
@@ -48,7 +50,7 @@ static void make_spec(struct frozen_spec *r, const struct smol_net *net,
 
     if (f->alpha != SMOL_NO_PARAM && !smol_scheme_projects(s))
         for (uint32_t k = 0; k < s->d; k++)
-            alpha[k] = (double)smol_net_value(net, f->alpha)[k];
+            alpha[k] = (double)smol_net_used(net, f->alpha)[k];
     r->scheme = s;
     r->frozen = (struct smol_frozen){.key = &net->key,
                                      .tensor = f->tensor,
@@ -116,12 +118,12 @@ static void regenerate(const struct smol_net *net, const struct smol_net_frozen 
 
 static const real *factor_a(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    return m->a.weight ? m->a.weight : smol_net_value(net, m->factor_a);
+    return m->a.weight ? m->a.weight : smol_net_used(net, m->factor_a);
 }
 
 static const real *factor_b(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    return m->b.weight ? m->b.weight : smol_net_value(net, m->factor_b);
+    return m->b.weight ? m->b.weight : smol_net_used(net, m->factor_b);
 }
 
 static void add_factors(const struct smol_net *net, const struct smol_net_matrix *m)
@@ -148,19 +150,45 @@ static struct smol_net_frozen frozen_part(const struct smol_net_matrix *m)
     return f;
 }
 
-void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m)
+void smol_net_start_rows(struct smol_net *net, const struct smol_net_matrix *m)
+{
+    struct smol_net_frozen f = frozen_part(m);
+
+    f.scheme =
+        (struct smol_scheme){.kind = SMOL_MATRIX, .dist = net->dist, .d = 1, .sigma = m->sigma};
+    f.alpha = SMOL_NO_PARAM;
+    f.weight = smol_net_value(net, m->full);
+    regenerate(net, &f);
+}
+
+/* m's weights without factors, sparse term and gains. */
+static void weights_alone(struct smol_net *net, const struct smol_net_matrix *m)
 {
     const struct smol_net_frozen f = frozen_part(m);
 
-    regenerate(net, &f);
-    if (smol_scheme_projects(m->scheme))
-        smol_projection_add(net, m);
+    if (m->row_scale != SMOL_NO_PARAM) {
+        smol_ternary_weights(net, m);
+    } else if (m->full != SMOL_NO_PARAM) {
+        memcpy(m->weight, smol_net_used(net, m->full), m->rows * m->cols * sizeof *m->weight);
+    } else if (m->score != SMOL_NO_PARAM) {
+        smol_mask_weights(net, m);
+    } else {
+        regenerate(net, &f);
+        if (smol_scheme_projects(m->scheme))
+            smol_projection_add(net, m);
+    }
+}
+
+bool smol_net_borrows(const struct smol_net_matrix *m)
+{
+    return m->full != SMOL_NO_PARAM && m->row_scale == SMOL_NO_PARAM &&
+           m->factor_a == SMOL_NO_PARAM && m->sparse == SMOL_NO_PARAM;
 }
 
 /* The weights with each row times its gain. */
 static void fold_gains(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    const real *gain = smol_net_value(net, m->gain);
+    const real *gain = smol_net_used(net, m->gain);
 
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < m->rows; r++)
@@ -172,15 +200,13 @@ static void materialise_matrix(struct smol_net *net, const struct smol_net_matri
                                bool everything)
 {
     const bool factors = m->factor_a != SMOL_NO_PARAM || m->a.weight;
-    const bool changes = m->alpha != SMOL_NO_PARAM || m->score != SMOL_NO_PARAM || factors ||
-                         m->sparse != SMOL_NO_PARAM;
+    const bool changes = m->alpha != SMOL_NO_PARAM || m->score != SMOL_NO_PARAM ||
+                         m->full != SMOL_NO_PARAM || factors || m->sparse != SMOL_NO_PARAM;
 
-    if (m->full != SMOL_NO_PARAM || !(changes || everything))
+    if (!(changes || everything))
         return;
-    if (m->score != SMOL_NO_PARAM)
-        smol_mask_weights(net, m);
-    else
-        smol_net_regenerate(net, m);
+    if (!smol_net_borrows(m))
+        weights_alone(net, m);
     if (m->a.weight) {
         regenerate(net, &m->a);
         regenerate(net, &m->b);
@@ -196,7 +222,7 @@ static void materialise_matrix(struct smol_net *net, const struct smol_net_matri
 static void materialise_vector(struct smol_net *net, const struct smol_net_frozen *v, real around)
 {
     if (v->scheme.source == SMOL_NORM_STORED)
-        memcpy(v->weight, smol_net_value(net, v->alpha), v->cols * sizeof *v->weight);
+        memcpy(v->weight, smol_net_used(net, v->alpha), v->cols * sizeof *v->weight);
     if (v->scheme.source != SMOL_NORM_OWN)
         return;
     regenerate(net, v);
@@ -212,6 +238,7 @@ static void materialise_norm(struct smol_net *net, const struct smol_net_norm *n
 
 void smol_net_materialise(struct smol_net *net, bool everything)
 {
+    smol_net_round(net);
     for (uint32_t l = 0; l < net->config.n_layers; l++)
         for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
             if (smol_slot_is_matrix(slot))
@@ -302,7 +329,7 @@ static void factor_gradient(real *d_a, real *d_b, struct smol_net *net,
 /* The gradient of the folded weights gives that of the gains, and becomes that of the weights. */
 static void unfold(struct smol_net *net, const struct smol_net_matrix *m, real *d_weight)
 {
-    const real *gain = smol_net_value(net, m->gain);
+    const real *gain = smol_net_used(net, m->gain);
     real *d_gain = smol_net_grad(net, m->gain);
 
 #pragma omp parallel for schedule(static)
@@ -347,6 +374,8 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
             smol_sparse_pick(net, m, d_weight);
         if (m->score != SMOL_NO_PARAM)
             smol_mask_gradient(net, m, d_weight);
+        if (m->row_scale != SMOL_NO_PARAM)
+            smol_ternary_gradient(net, m, d_weight);
         if (!full && smol_scheme_projects(m->scheme)) {
             smol_projection_gradient(net, m, d_weight);
         } else if (m->alpha != SMOL_NO_PARAM) {

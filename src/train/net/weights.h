@@ -8,8 +8,11 @@
  * changes. */
 void smol_net_materialise(struct smol_net *net, bool everything);
 
-/* m's weights from the seed and its alphas alone, without its factors. */
-void smol_net_regenerate(struct smol_net *net, const struct smol_net_matrix *m);
+/* What the weights of a stored matrix begin with, from the seed: into its parameter. */
+void smol_net_start_rows(struct smol_net *net, const struct smol_net_matrix *m);
+
+/* Whether a matrix's weights are a parameter as it is used. */
+bool smol_net_borrows(const struct smol_net_matrix *m);
 
 /* A matrix's gradients from its input x (n, cols) and d_y (n, rows). */
 void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,

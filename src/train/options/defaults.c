@@ -34,21 +34,31 @@ static const struct smol_train_options defaults = {
     .qat_start = 1,
 };
 
-/* What FINDINGS' recipe sets for every method in architecture smol. */
+/* Rates of architecture smol: the frozen network's embeddings learn alone, and faster; scores of
+ * masks and latent ternary numbers are normal at the start, as are stored matrices in units of
+ * their sigma. */
+static void use_rates(struct smol_train_options *o)
+{
+    const bool stored = o->full || o->matrices == SMOL_MATRIX_STORED,
+               ternary = stored && o->matrix_type == SMOL_TERNARY;
+
+    o->lr = o->matrices == SMOL_MATRIX_UNIT && o->rank == 0 && !o->full ? 2e-2 : 1e-2;
+    o->alpha_lr = 3e-2;
+    o->min_lr_fraction = 0.01;
+    o->weight_decay = 0;
+    o->matrix_lr = ternary ? 5e-2 : 2e-2;
+}
+
 static void use_smol(struct smol_train_options *o)
 {
-    const bool is_mask = o->matrices == SMOL_MATRIX_MASK;
-
     o->features = SMOL_ALL_FEATURES;
     o->learn_logit_scale = true;
     o->norms = SMOL_NORM_FROZEN;
     o->context = 128;
     o->batch = 8;
-    o->lr = is_mask ? 1e-2 : 2e-2;
-    o->alpha_lr = 3e-2;
-    o->min_lr_fraction = 0.01;
-    o->matrix_lr = is_mask ? 2e-2 : 0;
-    o->weight_decay = 0;
+    if (o->full)
+        o->dist = SMOL_GAUSS;
+    use_rates(o);
 }
 
 void smol_train_use(struct smol_train_options *o, enum smol_architecture architecture)
@@ -63,6 +73,7 @@ void smol_train_use(struct smol_train_options *o, enum smol_architecture archite
 bool smol_train_defaults(struct smol_train_options *out, size_t struct_bytes, const char *name)
 {
     const struct smol_method *method = smol_method_find(name);
+    const bool ternary = method && method->type == SMOL_TERNARY;
     struct smol_train_options o = defaults;
 
     if (strcmp(name, "full") == 0) {
@@ -75,6 +86,8 @@ bool smol_train_defaults(struct smol_train_options *out, size_t struct_bytes, co
         o.d = method->d;
         o.rank = method->rank;
         o.gains = method->source == SMOL_MATRIX_MASK;
+        o.matrix_type = method->type;
+        o.matrix_lr = method->source == SMOL_MATRIX_MASK ? 2e-2 : ternary ? 5e-2 : 0;
     } else {
         return false;
     }

@@ -16,7 +16,7 @@ const char *smol_train_method(const struct smol_train_options *o)
     struct smol_train_options resolved = *o;
     struct smol_config config;
 
-    if (o->full)
+    if (o->full && o->n_rules == 0)
         return "full";
     if (o->n_rules == 0 && o->sparse <= 0)
         return method ? method->name : "mixed";
@@ -41,7 +41,7 @@ static const char *wrong_model(const struct smol_train_options *o)
     else if (o->n_ff > SMOL_MAX_FF)
         wrong = "the feed-forward width must be 1..262144";
     else if (o->matrices > SMOL_MATRIX_FOURIER_SHARED && o->matrices != SMOL_MATRIX_NOLA &&
-             o->matrices != SMOL_MATRIX_MASK)
+             o->matrices != SMOL_MATRIX_MASK && o->matrices != SMOL_MATRIX_STORED)
         wrong = "the matrices have an unknown source";
     else if (o->full && (o->rank > 0 || o->matrices != SMOL_MATRIX_UNIT))
         wrong = "full has neither alphas nor factors";
@@ -49,10 +49,6 @@ static const char *wrong_model(const struct smol_train_options *o)
         wrong = "the parameters have an unknown type";
     else if (o->full && (o->gains || o->sparse > 0))
         wrong = "full has neither gains nor sparse terms of its own";
-    else if (o->full && o->n_rules > 0)
-        wrong = "full treats every tensor alike";
-    else if (o->full && o->norms != SMOL_NORM_STORED)
-        wrong = "full has stored norms";
     else if (!(o->gain > 0 && o->residual_gain > 0 && o->gain < 1e6 && o->residual_gain < 1e6))
         wrong = "gains must be over 0";
     else if (!(o->embedding_std > 0 && o->embedding_std < 1e6))
@@ -81,6 +77,8 @@ static const char *wrong_hyperparameters(const struct smol_train_options *o)
         wrong = "beta1 and beta2 must be at least 0 and under 1";
     else if (!(o->weight_decay >= 0 && o->weight_decay < 1e3 && o->clip >= 0))
         wrong = "decay and clip must not be negative";
+    else if (!(o->qat_start >= 0 && o->qat_start <= 1))
+        wrong = "the share of the steps before rounding must be 0..1";
     else if (!(o->val_fraction > 0 && o->val_fraction < 1))
         wrong = "the validation fraction must be over 0 and under 1";
     else if (o->order != SMOL_ORDER_RANDOM && o->order != SMOL_ORDER_SHUFFLED)
@@ -125,6 +123,22 @@ enum smol_status smol_train_config(struct smol_config *out, const struct smol_tr
     if (status == SMOL_OK)
         *out = c;
     return status;
+}
+
+enum smol_status smol_train_safetensors_check(const struct smol_train_options *o,
+                                              struct smol_error *error)
+{
+    const char *wrong = NULL;
+
+    if (!o->full || o->n_rules > 0)
+        wrong = "only full, without rules, has safetensors";
+    else if (o->architecture != SMOL_ARCH_GPT2)
+        wrong = "safetensors are for GPT-2's architecture";
+    else if (o->norms != SMOL_NORM_STORED)
+        wrong = "safetensors need stored norms";
+    else if (o->learn_logit_scale)
+        wrong = "safetensors have no learned logit scale";
+    return wrong ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong) : SMOL_OK;
 }
 
 enum smol_status smol_train_options_check(const struct smol_train_options *options,

@@ -23,6 +23,7 @@ static const struct smol_field fields[] = {
     FIELD("gains", FLAG, gains),
     FIELD("bias", FLAG, bias),
     FIELD("sparse", NUMBER, sparse),
+    FIELD("matrix-type", EMBEDDING_TYPE, matrix_type),
 };
 
 #define N_FIELDS (sizeof fields / sizeof *fields)
@@ -178,7 +179,8 @@ static bool set_number(struct smol_train_rule *rule, const char *text)
         rule->d = (uint32_t)n;
         rule->sets |= SMOL_RULE_D;
     }
-    return strcmp(rule->method, "embed") != 0;
+    return smol_method_find(rule->method)->source != SMOL_MATRIX_UNIT ||
+           (rule->sets & SMOL_RULE_RANK) != 0;
 }
 
 enum smol_status smol_train_rule(struct smol_train_options *options, const char *tensors,
@@ -194,7 +196,7 @@ enum smol_status smol_train_rule(struct smol_train_options *options, const char 
     if (!set_pattern(&rule, tensors) || !set_method(&rule, name) ||
         (colon && !set_number(&rule, colon + 1)))
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "takes a method other than full, or METHOD:N with its d or rank");
+                         "takes a method, or METHOD:N with its d or rank");
     if (options->n_rules == SMOL_MAX_RULES)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "there are more than 32 rules");
     options->rules[options->n_rules++] = rule;

@@ -24,30 +24,50 @@ static struct smol_scheme norm_scheme(const struct smol_train_options *o)
     return s;
 }
 
-static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
-                                        const struct smol_config *config, enum smol_slot slot)
+float smol_train_sigma(const struct smol_train_options *o, const struct smol_config *config,
+                       enum smol_slot slot)
 {
     const bool residual = slot == SMOL_ATTN_C_PROJ || slot == SMOL_MLP_C_PROJ;
     const bool relu2 = smol_config_has(config, SMOL_FEATURE_RELU2);
     double gain = residual ? o->gain * o->residual_gain / sqrt(2.0 * o->n_layers) : o->gain;
     uint32_t rows, cols;
-    struct smol_scheme s = {.kind = SMOL_MATRIX,
-                            .source = o->matrices,
-                            .dist = o->dist,
-                            .d = 1,
-                            .rank = (uint16_t)o->rank};
 
     if (relu2 && slot == SMOL_MLP_C_PROJ)
         gain *= 0.8;
     smol_config_shape(&rows, &cols, config, slot);
-    s.sigma = (float)(gain / sqrt((double)cols));
+    return (float)(gain / sqrt((double)cols));
+}
+
+/* What the weights are made of: bases, bits or numbers. */
+static struct smol_scheme weights_of(const struct smol_train_options *o)
+{
+    struct smol_scheme s = {.kind = SMOL_MATRIX, .source = o->matrices, .rank = (uint16_t)o->rank};
+
+    if (o->matrices == SMOL_MATRIX_STORED) {
+        s.alpha_type = o->matrix_type;
+        return s;
+    }
+    s.d = 1;
     if (o->matrices == SMOL_MATRIX_MASK)
-        s.dist = SMOL_SIGN;
-    else if (o->matrices != SMOL_MATRIX_UNIT) {
+        return s;
+    s.dist = o->dist;
+    if (o->matrices != SMOL_MATRIX_UNIT) {
         s.d = (uint8_t)(smol_source_projects(o->matrices) ? 1 : o->d);
         s.dimensions = smol_source_projects(o->matrices) ? o->d : 0;
         s.alpha_type = o->param_type;
     }
+    return s;
+}
+
+static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
+                                        const struct smol_config *config, enum smol_slot slot)
+{
+    struct smol_scheme s = weights_of(o);
+    uint32_t rows, cols;
+
+    smol_config_shape(&rows, &cols, config, slot);
+    if (s.source != SMOL_MATRIX_STORED)
+        s.sigma = smol_train_sigma(o, config, slot);
     if (o->sparse > 0 && !smol_scheme_projects(&s)) {
         s.terms = SMOL_TERM_SPARSE;
         s.dimensions = smol_sparse_parameters(o->sparse, cols);
@@ -103,7 +123,13 @@ static bool apply(struct smol_train_options *o, const struct smol_train_rule *ru
         o->matrices = method->source;
         o->d = method->d;
         o->rank = method->rank;
+        if (method->source == SMOL_MATRIX_STORED)
+            o->matrix_type = method->type;
+        if (method->source >= SMOL_MATRIX_MASK)
+            o->gains = method->source == SMOL_MATRIX_MASK;
     }
+    if (sets & SMOL_RULE_MATRIX_TYPE)
+        o->matrix_type = rule->matrix_type;
     if (sets & SMOL_RULE_D)
         o->d = rule->d;
     if (sets & SMOL_RULE_RANK)
@@ -131,6 +157,8 @@ static struct smol_train_options options_of(uint32_t *used,
     const bool norm = !smol_slot_is_matrix(slot);
     struct smol_train_options o = *options;
 
+    if (o.full)
+        o.matrices = SMOL_MATRIX_STORED;
     if (norm && smol_source_projects(options->matrices))
         o.d = 1;
     for (uint32_t i = 0; i < options->n_rules; i++) {
@@ -152,6 +180,8 @@ const char *smol_schemes_wrong(const struct smol_train_options *o, bool is_norm)
         return NULL;
     if (o->rank > SMOL_MAX_RANK)
         return "rank must be 0..4096";
+    if (!smol_dtype_holds(o->matrix_type, SMOL_OF_EMBEDDINGS))
+        return "stored matrices have an unknown type";
     if (o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
         return "nola needs a rank over 0";
     if (!(o->sparse >= 0 && o->sparse <= 1))

@@ -254,6 +254,7 @@ static enum smol_status load(struct smol_trainer *t, const uint8_t *bytes, size_
     for (size_t i = 0; i < n_arrays && status == SMOL_OK; i++)
         status = load_array(t, file, arrays + i, error);
     smol_safetensors_destroy(file);
+    smol_trainer_resume_rounding(t);
     if (status == SMOL_OK)
         smol_net_materialise(t->net, true);
     return status;

@@ -83,9 +83,9 @@ static enum smol_status list_tensors(struct list *out, const struct smol_trainer
     const struct smol_config *c = &net->config;
     struct list list = {0};
 
-    if (!t->finished || !t->options.full)
+    if (!t->finished || t->embeddings)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "only a finished training of all weights is exported");
+                         "only a training that was finished without rounding is exported");
     list.items = calloc(4 + 12 * (size_t)c->n_layers, sizeof *list.items);
     if (!list.items)
         return smol_fail_memory(error);

@@ -5,6 +5,8 @@
 #include "kernel/kernel.h"
 #include "train/alloc.h"
 #include "train/net/mask.h"
+#include "train/net/round.h"
+#include "train/net/ternary.h"
 #include "train/net/weights.h"
 #include "train/trainer.h"
 
@@ -66,48 +68,84 @@ static enum smol_status pack(uint8_t *dest, real *values, const struct smol_para
     return SMOL_OK;
 }
 
-/* The same of a table whose rows have a scale. row: (C) for its floats. */
-static enum smol_status pack_rows(uint8_t *embeddings, const struct smol_table_layout *at,
+/* The same of rows that have a scale. row: (cols) for their floats. */
+static enum smol_status pack_rows(uint8_t *section, const struct smol_table_layout *at,
                                   real *values, float *row, const struct smol_param *p,
                                   struct smol_error *error)
 {
     const uint32_t cols = (uint32_t)p->cols;
-    const struct smol_table_view table = {p->type,
-                                          (uint32_t)p->rows,
-                                          cols,
-                                          embeddings + at->data,
-                                          embeddings + at->multipliers,
-                                          embeddings + at->scales};
 
-    for (uint32_t r = 0; r < table.rows; r++, values += cols) {
-        uint8_t *data = embeddings + at->data + r * smol_row_bytes(p->type, cols),
-                *multipliers = embeddings + at->multipliers + r * smol_row_multipliers(cols);
-        float scale;
+    for (uint32_t r = 0; r < p->rows; r++, values += cols) {
+        struct smol_row_code code = {section + at->data + r * smol_row_bytes(p->type, cols),
+                                     section + at->multipliers + r * smol_row_multipliers(cols), 0};
 
         if (!to_floats(row, values, cols, SCALED_MAX))
             return too_large(p, error);
-        scale = p->type == SMOL_Q4 ? smol_encode_q4(data, multipliers, row, cols)
-                                   : smol_encode_q8(data, row, cols);
-        smol_put32(embeddings + at->scales + (size_t)4 * r, smol_f32_bits(scale));
-        smol_embedding_row(row, &table, r);
+        smol_row_round(&code, row, p->type, cols);
+        smol_put32(section + at->scales + (size_t)4 * r, smol_f32_bits(code.scale));
         from_floats(values, row, cols, FLT_MAX);
     }
     return SMOL_OK;
 }
 
-static enum smol_status pack_table(struct smol_trainer *t, uint32_t param,
-                                   const struct smol_table_layout *at, struct smol_error *error)
+static enum smol_status pack_table(uint8_t *section, const struct smol_table_layout *at,
+                                   const struct smol_net *net, uint32_t param,
+                                   struct smol_error *error)
 {
-    const struct smol_param *p = t->net->params + param;
-    real *values = smol_net_value(t->net, param);
+    const struct smol_param *p = net->params + param;
+    real *values = smol_net_value(net, param);
     enum smol_status status;
     float *row;
 
-    if (p->type != SMOL_Q8 && p->type != SMOL_Q4)
-        return pack(t->embeddings + at->data, values, p, error);
+    if (!smol_dtype_is_scaled(p->type))
+        return pack(section + at->data, values, p, error);
     row = malloc(p->cols * sizeof *row);
-    status = row ? pack_rows(t->embeddings, at, values, row, p, error) : smol_fail_memory(error);
+    status = row ? pack_rows(section, at, values, row, p, error) : smol_fail_memory(error);
     free(row);
+    return status;
+}
+
+/* Of a ternary matrix, whose numbers are -1, 0 and 1 already. signs: (cols). */
+static enum smol_status pack_ternary(uint8_t *params, const struct smol_table_layout *at,
+                                     const struct smol_net *net, const struct smol_net_matrix *m,
+                                     int8_t *signs, struct smol_error *error)
+{
+    const uint32_t cols = (uint32_t)m->cols;
+    const real *values = smol_net_value(net, m->full);
+
+    for (size_t r = 0; r < m->rows; r++, values += cols) {
+        const float scale = smol_ternary_scale(net, m, r);
+
+        if (!(scale <= SCALED_MAX))
+            return too_large(net->params + m->row_scale, error);
+        for (uint32_t c = 0; c < cols; c++)
+            signs[c] = (int8_t)values[c];
+        smol_encode_ternary(params + at->data + r * smol_row_bytes(SMOL_TERNARY, cols), signs,
+                            cols);
+        smol_put32(params + at->scales + 4 * r, smol_f32_bits(scale));
+    }
+    return SMOL_OK;
+}
+
+/* A stored matrix. *at: where in LRND, and then where it ends. */
+static enum smol_status pack_stored(struct smol_trainer *t, const struct smol_net_matrix *m,
+                                    uint64_t *at, struct smol_error *error)
+{
+    const struct smol_net *net = t->net;
+    const enum smol_dtype type = net->params[m->full].type;
+    struct smol_table_layout layout;
+    enum smol_status status;
+    int8_t *signs;
+
+    *at = smol_table_place(&layout, type, (uint32_t)m->rows, (uint32_t)m->cols, *at, 1);
+    if (*at > t->params_bytes)
+        return SMOL_E_SIZE;
+    if (m->row_scale == SMOL_NO_PARAM)
+        return pack_table(t->params, &layout, net, m->full, error);
+    signs = malloc(m->cols);
+    status =
+        signs ? pack_ternary(t->params, &layout, net, m, signs, error) : smol_fail_memory(error);
+    free(signs);
     return status;
 }
 
@@ -119,11 +157,14 @@ static void pack_mask(uint8_t *dest, const real *scores, const struct smol_param
             dest[c / 8] |= (uint8_t)((scores[r * p->cols + c] > 0) << c % 8);
 }
 
-static uint64_t packed_bytes(const struct smol_param *p)
+/* The matrix whose scores or rows a parameter is, NULL if there is none. */
+static const struct smol_net_matrix *matrix_of(const struct smol_net *net, uint32_t param)
 {
-    if (p->place == SMOL_IN_MASK)
-        return p->rows * smol_mask_row_bytes((uint32_t)p->cols);
-    return p->place == SMOL_IN_CONFIG ? 0 : smol_params_array_bytes(p->type, smol_param_size(p));
+    for (uint32_t l = 0; l < net->config.n_layers; l++)
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+            if (smol_slot_is_matrix(slot) && net->layers[l].matrix[slot].full == param)
+                return &net->layers[l].matrix[slot];
+    return NULL;
 }
 
 /* The logit scale, a float of CONF, whose rules smol_file_write checks. */
@@ -133,38 +174,50 @@ static void pack_config(struct smol_trainer *t, real *value)
     *value = (real)t->net->config.logit_scale;
 }
 
-/* The parameters after the tables are listed in the order of LRND. */
-static enum smol_status pack_params(struct smol_trainer *t, struct smol_error *error)
+static enum smol_status pack_param(struct smol_trainer *t, uint32_t param, uint64_t *at,
+                                   struct smol_error *error)
 {
-    uint64_t at = 0;
+    const struct smol_param *p = t->net->params + param;
+    real *values = smol_net_value(t->net, param);
+    const uint64_t from = *at;
 
-    for (uint32_t i = t->net->n_tables; i < t->net->n_params; i++) {
-        const struct smol_param *p = t->net->params + i;
-        const uint64_t size = packed_bytes(p);
-        enum smol_status status = SMOL_OK;
-
-        if (size > t->params_bytes - at)
-            status = SMOL_E_SIZE;
-        else if (p->place == SMOL_IN_MASK)
-            pack_mask(t->params + at, smol_net_value(t->net, i), p);
-        else if (p->place == SMOL_IN_CONFIG)
-            pack_config(t, smol_net_value(t->net, i));
-        else
-            status = pack(t->params + at, smol_net_value(t->net, i), p, error);
-        if (status != SMOL_OK)
-            return status;
-        at += size;
+    switch (p->place) {
+    case SMOL_IN_ROWS: return pack_stored(t, matrix_of(t->net, param), at, error);
+    case SMOL_IN_SCALES: return SMOL_OK;
+    case SMOL_IN_CONFIG: pack_config(t, values); return SMOL_OK;
+    case SMOL_IN_MASK: *at += p->rows * smol_mask_row_bytes((uint32_t)p->cols); break;
+    case SMOL_IN_NUMBERS: *at += smol_params_array_bytes(p->type, smol_param_size(p)); break;
     }
+    if (*at > t->params_bytes)
+        return SMOL_E_SIZE;
+    if (p->place == SMOL_IN_NUMBERS)
+        return pack(t->params + from, values, p, error);
+    pack_mask(t->params + from, values, p);
     return SMOL_OK;
 }
 
-/* Before anything is packed, since it changes gains. */
-static void store_masks(struct smol_net *net)
+/* The parameters after the tables are listed in the order of LRND. */
+static enum smol_status pack_params(struct smol_trainer *t, struct smol_error *error)
 {
-    for (uint32_t l = 0; l < net->config.n_layers; l++)
-        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
-            if (smol_slot_is_matrix(slot) && net->layers[l].matrix[slot].score != SMOL_NO_PARAM)
-                smol_mask_store(net, &net->layers[l].matrix[slot]);
+    enum smol_status status = SMOL_OK;
+    uint64_t at = 0;
+
+    for (uint32_t i = t->net->n_tables; i < t->net->n_params && status == SMOL_OK; i++)
+        status = pack_param(t, i, &at, error);
+    return status;
+}
+
+/* Before anything is packed, since masks change gains. */
+static void store_latent(struct smol_net *net)
+{
+    for (uint32_t i = 0; i < net->config.n_layers * SMOL_N_SLOTS; i++) {
+        const struct smol_net_matrix *m = &net->layers[i / SMOL_N_SLOTS].matrix[i % SMOL_N_SLOTS];
+
+        if (m->score != SMOL_NO_PARAM)
+            smol_mask_store(net, m);
+        if (m->row_scale != SMOL_NO_PARAM)
+            smol_ternary_store(net, m);
+    }
     net->stored = true;
 }
 
@@ -173,12 +226,12 @@ static enum smol_status pack_tables(struct smol_trainer *t,
                                     struct smol_error *error)
 {
     const struct smol_net *net = t->net;
-    enum smol_status status = pack_table(t, net->wte, &layout->wte, error);
+    enum smol_status status = pack_table(t->embeddings, &layout->wte, net, net->wte, error);
 
     if (status == SMOL_OK && net->wpe != SMOL_NO_PARAM)
-        status = pack_table(t, net->wpe, &layout->wpe, error);
+        status = pack_table(t->embeddings, &layout->wpe, net, net->wpe, error);
     if (status == SMOL_OK && net->output != net->wte)
-        status = pack_table(t, net->output, &layout->output, error);
+        status = pack_table(t->embeddings, &layout->output, net, net->output, error);
     return status;
 }
 
@@ -194,21 +247,29 @@ static enum smol_status pack_all(struct smol_trainer *t, struct smol_error *erro
     t->params = smol_train_alloc((size_t)t->params_bytes, 1);
     if (!t->embeddings || !t->params)
         return smol_fail_memory(error);
-    store_masks(t->net);
+    store_latent(t->net);
     status = pack_tables(t, &layout, error);
     if (status == SMOL_OK)
         status = pack_params(t, error);
     return status;
 }
 
-static enum smol_status finish(struct smol_trainer *t, struct smol_error *error)
+/* No step follows: the best values, if they were kept, take the place of the last. */
+static void end(struct smol_trainer *t)
 {
-    enum smol_status status = SMOL_OK;
-
     t->finished = true;
     if (t->best && isfinite(t->best_nats))
         memcpy(t->net->value, t->best, t->net->n_values * sizeof *t->best);
-    if (!t->options.full)
+}
+
+static enum smol_status finish(struct smol_trainer *t, bool exact, struct smol_error *error)
+{
+    enum smol_status status = SMOL_OK;
+
+    end(t);
+    if (exact)
+        t->net->rounds = false;
+    else
         status = pack_all(t, error);
     if (status == SMOL_OK)
         smol_net_materialise(t->net, false);
@@ -220,7 +281,17 @@ enum smol_status smol_trainer_finish(struct smol_trainer *t, struct smol_error *
     if (t->finished)
         return SMOL_OK;
     smol_trainer_enter(t);
-    return smol_trainer_leave(t, finish(t, error));
+    return smol_trainer_leave(t, finish(t, false, error));
+}
+
+enum smol_status smol_trainer_finish_exact(struct smol_trainer *t, struct smol_error *error)
+{
+    const enum smol_status status = smol_train_safetensors_check(&t->options, error);
+
+    if (t->finished || status != SMOL_OK)
+        return status;
+    smol_trainer_enter(t);
+    return smol_trainer_leave(t, finish(t, true, error));
 }
 
 enum smol_status smol_trainer_model(uint8_t **out, size_t *size_bytes, const struct smol_trainer *t,
@@ -231,10 +302,9 @@ enum smol_status smol_trainer_model(uint8_t **out, size_t *size_bytes, const str
     uint8_t *bytes;
     uint64_t size;
 
-    if (!t->finished || t->options.full)
+    if (!t->embeddings)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "only a finished training of a frozen network has a "
-                         "model file");
+                         "only a finished training that was rounded has a model file");
     if (t->params_bytes > 0)
         parts.params = (struct smol_span){t->params, (size_t)t->params_bytes};
     if (card_bytes > 0)

@@ -121,7 +121,7 @@ Test(train_options, adamw)
                                    {0.2974234200059437, -0.7678414883970394}};
     const real grads[3][2] = {{(real)0.3, (real)-0.7}, {(real)0.1, (real)0.2}, {(real)-0.4, 0}};
     real value[2] = {(real)0.5, -1}, grad[2], m[2] = {0}, v[2] = {0};
-    struct smol_param param = {.param_group = SMOL_GROUP_MATRIX, .rows = 1, .cols = 2};
+    struct smol_param param = {.param_group = SMOL_GROUP_MATRIX, .rows = 1, .cols = 2, .unit = 1};
     struct smol_net net = {
         .n_params = 1, .params = &param, .n_values = 2, .value = value, .grad = grad};
     struct smol_trainer t = {.net = &net, .m = m, .v = v};
@@ -130,7 +130,7 @@ Test(train_options, adamw)
     t.options.beta2 = 0.99;
     t.options.weight_decay = 0.2;
     for (t.step = 0; t.step < 3; t.step++) {
-        const double lr[5] = {[SMOL_GROUP_MATRIX] = 0.1};
+        const double lr[6] = {[SMOL_GROUP_MATRIX] = 0.1};
 
         grad[0] = grads[t.step][0] * 2;
         grad[1] = grads[t.step][1] * 2;

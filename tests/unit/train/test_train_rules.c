@@ -213,7 +213,7 @@ Test(train_rules, malformed_rules)
         "[{\"tensors\": 3, \"d\": 1}]",
         ("[{\"tensors\": \"0123456789012345678901234567890123456789012345678901234567890123\", "
          "\"d\": 1}]"),
-        "[{\"tensors\": \"*\", \"method\": \"full\"}]",
+        "[{\"tensors\": \"*\", \"matrix-type\": \"q6\"}]",
         "[{\"tensors\": \"*\", \"method\": \"other\"}]",
         "[{\"tensors\": \"*\", \"method\": \"a method of a name that is too long\"}]",
         "[{\"tensors\": \"*\", \"d\": -1}]",
@@ -229,7 +229,7 @@ Test(train_rules, malformed_rules)
         "[{\"tensors\": \"*\", \"d\": 1}] x"};
     static const char *const words[] = {
         "",         ":",       "alpha:", "alpha:x",          "alpha:-1",
-        "alpha:1x", "embed:3", "full",   "alpha:4294967296", "ALPHA"};
+        "alpha:1x", "embed:3", "full:x", "alpha:4294967296", "ALPHA"};
     struct smol_train_options o;
 
     cr_assert(smol_train_defaults(&o, sizeof o, "alpha"));

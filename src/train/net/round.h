@@ -1,0 +1,25 @@
+/* What a file will hold, in training: numbers as the forward pass uses them, rounded while the
+ * numbers themselves learn on (quantisation-aware training, straight-through: Jacob et al. 2018).
+ */
+#ifndef SMOL_TRAIN_ROUND_H
+#define SMOL_TRAIN_ROUND_H
+
+#include "train/net/net.h"
+
+/* One row as a type encodes it. */
+struct smol_row_code {
+    uint8_t *data, *multipliers; /* smol_row_bytes, smol_row_multipliers */
+    float scale;
+};
+
+/* Encodes a row of q8, q4 or ternary as well as that can be done, and puts back what it then says.
+ */
+void smol_row_round(struct smol_row_code *code, float *row, enum smol_dtype type, uint32_t cols);
+
+/* Whether the forward pass needs a copy of a parameter: it will be rounded. */
+bool smol_param_is_rounded(const struct smol_net *net, const struct smol_param *param);
+
+/* Brings those copies up to date: rounded if net->rounds is set, else as they are. */
+void smol_net_round(const struct smol_net *net);
+
+#endif
