@@ -2,7 +2,7 @@
  * handed out in a second. */
 #include "train/net/build.h"
 #include "train/net/head.h"
-#include "train/net/mask.h"
+#include "train/net/latent.h"
 #include "train/net/params.h"
 #include "train/net/projection.h"
 #include "train/net/round.h"

@@ -2,11 +2,10 @@
  * the parameters. The gradient of a frozen matrix is not kept: with alphas, it exists only until it
  * has been multiplied by the regenerated bases. */
 #include "train/net/weights.h"
-#include "train/net/mask.h"
+#include "train/net/latent.h"
 #include "train/net/projection.h"
 #include "train/net/round.h"
 #include "train/net/sparse.h"
-#include "train/net/ternary.h"
 
 #include "base/bytes.h"
 

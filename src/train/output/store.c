@@ -4,9 +4,8 @@
 #include "base/number.h"
 #include "kernel/kernel.h"
 #include "train/alloc.h"
-#include "train/net/mask.h"
+#include "train/net/latent.h"
 #include "train/net/round.h"
-#include "train/net/ternary.h"
 #include "train/net/weights.h"
 #include "train/trainer.h"
 

@@ -1,0 +1,188 @@
+/* See latent.h. Straight through: the gradient takes a smooth function of the latent number for
+ * what is made of it, and means for constants (Bengio et al. 2013).
+ *
+ * A score u of a mask, m the mean magnitude of the matrix's scores: the bit is there if 0.75 u / m
+ * rounds to 1, and weights that are there are sigma x sign x 1.3 m if gains can hold the scale,
+ * which then multiply nothing else, else sigma x sign. The gradient takes 0.75 u / m for the bit
+ * (after Ramanujan et al. 2020).
+ *
+ * A ternary weight is sigma x the row's factor x the sign of u, or 0 unless the magnitude of u is
+ * over 0.7 of the row's mean (Li et al. 2016). The gradient takes u for the sign. */
+#include "train/net/latent.h"
+
+#include <smol/params.h>
+
+#define SHARPNESS 0.75
+#define SCALE 1.3
+/* Of a normal score: what checks of gradients take for the mean, which must not move. */
+#define SMOOTH_MEAN 0.8
+#define THRESHOLD 0.7
+
+/* The sum of a row's magnitudes. */
+static real row_sum(const real *u, size_t n)
+{
+    real sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+    for (size_t c = 0; c < n; c++)
+        sum += u[c] < 0 ? -u[c] : u[c];
+    return sum;
+}
+
+/* ---- masks ---- */
+
+void smol_net_mask_signs(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    const struct smol_frozen signs = {.key = &net->key,
+                                      .tensor = m->tensor,
+                                      .purpose = SMOL_PURPOSE_MASK,
+                                      .rows = (uint32_t)m->rows,
+                                      .cols = (uint32_t)m->cols};
+    const size_t row_bytes = smol_mask_row_bytes(signs.cols);
+    uint8_t *block = net->scratch;
+
+    for (size_t r = 0; r < m->rows; r++) {
+        const uint8_t *row = block + r % SMOL_ROW_BLOCK * row_bytes;
+
+        if (r % SMOL_ROW_BLOCK == 0)
+            smol_mask_signs(block, &signs, (uint32_t)(r / SMOL_ROW_BLOCK), smol_stream_bytes);
+        for (size_t c = 0; c < m->cols; c++)
+            m->signs[r * m->cols + c] = (row[c / 8] >> c % 8 & 1) != 0 ? -1 : 1;
+    }
+}
+
+static double mean_of(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    const real *u = smol_net_value(net, m->score);
+    double sum = 0;
+
+    if (net->smooth)
+        return SMOOTH_MEAN;
+    for (size_t r = 0; r < m->rows; r++)
+        sum += (double)row_sum(u + r * m->cols, m->cols);
+    return sum / ((double)m->rows * (double)m->cols);
+}
+
+/* Whether gains hold a scale of the weights. */
+static bool has_scale(const struct smol_net_matrix *m)
+{
+    return m->gain != SMOL_NO_PARAM && m->factor_a == SMOL_NO_PARAM && m->sparse == SMOL_NO_PARAM;
+}
+
+/* What a matrix's scores mean: a weight is there from `least` on, and then `weight` or its
+ * opposite; the surrogate's derivative is slope or its opposite. */
+struct meaning {
+    real least, weight, slope;
+};
+
+static struct meaning meaning_of(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    const double sigma = (double)m->scheme->sigma, mean = net->stored ? 1 : mean_of(net, m),
+                 scale = net->stored || !has_scale(m) ? 1 : SCALE * mean;
+
+    return (struct meaning){.least = (real)(0.5 * mean / SHARPNESS),
+                            .weight = (real)(sigma * scale),
+                            .slope = (real)(mean > 0 ? sigma * scale * SHARPNESS / mean : 0)};
+}
+
+void smol_mask_weights(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    const struct meaning is = meaning_of(net, m);
+    const real *u = smol_net_value(net, m->score);
+    const size_t n = m->rows * m->cols;
+
+    if (net->smooth)
+#pragma omp parallel for simd schedule(static)
+        for (size_t i = 0; i < n; i++)
+            m->weight[i] = is.slope * u[i] * (real)m->signs[i];
+    else
+#pragma omp parallel for simd schedule(static)
+        for (size_t i = 0; i < n; i++)
+            m->weight[i] = u[i] >= is.least ? is.weight * (real)m->signs[i] : 0;
+}
+
+void smol_mask_gradient(const struct smol_net *net, const struct smol_net_matrix *m, real *d)
+{
+    const real slope = meaning_of(net, m).slope;
+    const size_t n = m->rows * m->cols;
+
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++)
+        d[i] *= slope * (real)m->signs[i];
+}
+
+void smol_mask_store(struct smol_net *net, const struct smol_net_matrix *m)
+{
+    const struct meaning is = meaning_of(net, m);
+    const real scale = is.weight / (real)m->scheme->sigma;
+    real *u = smol_net_value(net, m->score);
+
+    for (size_t i = 0; i < m->rows * m->cols; i++)
+        u[i] = u[i] >= is.least;
+    for (size_t r = 0; has_scale(m) && r < m->rows; r++)
+        smol_net_value(net, m->gain)[r] *= scale;
+}
+
+/* ---- ternary rows ---- */
+
+/* A stored row is its signs already. */
+static real threshold(const struct smol_net *net, const real *u, size_t n)
+{
+    return net->stored ? (real)0.5 : (real)THRESHOLD * row_sum(u, n) / (real)n;
+}
+
+static inline real sign_of(real u, real least) { return (real)(u > least) - (real)(u < -least); }
+
+static real row_scale(const struct smol_net *net, const struct smol_net_matrix *m, size_t row)
+{
+    return (real)m->sigma * smol_net_value(net, m->row_scale)[row];
+}
+
+void smol_ternary_weights(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < m->rows; r++) {
+        const real *u = smol_net_value(net, m->full) + r * m->cols;
+        const real least = threshold(net, u, m->cols), scale = row_scale(net, m, r);
+        real *weight = m->weight + r * m->cols;
+
+        for (size_t c = 0; c < m->cols; c++)
+            weight[c] = scale * (net->smooth ? u[c] : sign_of(u[c], least));
+    }
+}
+
+void smol_ternary_gradient(struct smol_net *net, const struct smol_net_matrix *m, real *d_weight)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < m->rows; r++) {
+        const real *u = smol_net_value(net, m->full) + r * m->cols;
+        const real least = threshold(net, u, m->cols), scale = row_scale(net, m, r);
+        real *d = d_weight + r * m->cols, sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+        for (size_t c = 0; c < m->cols; c++) {
+            sum += d[c] * (net->smooth ? u[c] : sign_of(u[c], least));
+            d[c] *= scale;
+        }
+        smol_net_grad(net, m->row_scale)[r] = (real)m->sigma * sum;
+    }
+}
+
+float smol_ternary_scale(const struct smol_net *net, const struct smol_net_matrix *m, size_t row)
+{
+    return (float)row_scale(net, m, row);
+}
+
+/* A scale has no sign in a file. */
+void smol_ternary_store(struct smol_net *net, const struct smol_net_matrix *m)
+{
+    for (size_t r = 0; r < m->rows; r++) {
+        real *u = smol_net_value(net, m->full) + r * m->cols,
+             *factor = smol_net_value(net, m->row_scale) + r;
+        const real least = threshold(net, u, m->cols), sign = *factor < 0 ? -1 : 1;
+
+        for (size_t c = 0; c < m->cols; c++)
+            u[c] = sign * sign_of(u[c], least);
+        *factor = (real)smol_ternary_scale(net, m, r) / (real)m->sigma * sign;
+    }
+}
