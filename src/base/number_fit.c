@@ -7,6 +7,8 @@
 
 #define LANES 8u
 #define N_STEPS 15u /* tried for a group: its largest magnitude by 7, 7.5, ... 14 */
+/* Of ternary rows: thresholds to start from, in halves of the mean, and steps from each. */
+#define N_STARTS 6
 #define MAX_ROUNDS 20
 
 /* What a step makes of a group x (n), n <= SMOL_Q4_GROUP: sums of x q and of q^2. With any scale
@@ -129,39 +131,64 @@ float smol_encode_q4_best(uint8_t *dest, uint8_t *multipliers, const float *valu
     return scale;
 }
 
-/* The mean of the magnitudes over a threshold, 0 if there is none. */
-static double mean_over(const float *values, size_t n, double threshold)
-{
-    double sum = 0;
-    size_t count = 0;
+/* What is over a threshold: with its mean as scale the error is less by sum^2 / count. */
+struct kept {
+    double sum, count;
+};
 
-    for (size_t i = 0; i < n; i++)
-        if (fabs((double)values[i]) > threshold) {
-            sum += fabs((double)values[i]);
-            count++;
-        }
-    return count > 0 ? sum / (double)count : 0;
+static struct kept keep(const float *values, size_t n, double threshold)
+{
+    struct kept kept = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        const double x = fabs((double)values[i]);
+
+        kept.sum += x > threshold ? x : 0;
+        kept.count += x > threshold;
+    }
+    return kept;
 }
 
-/* Scale and threshold in turns: the scale is best as the mean of what is over the threshold, the
- * threshold as half the scale. */
+static double mean_of(struct kept kept) { return kept.count > 0 ? kept.sum / kept.count : 0; }
+
+/* A threshold from which neither can be bettered alone: the scale is best as the mean of what is
+ * over it, the threshold as half the scale. */
+static double settle(const float *values, size_t n, double threshold)
+{
+    for (int i = 0; i < MAX_ROUNDS; i++) {
+        const double next = mean_of(keep(values, n, threshold)) / 2;
+
+        if (!(fabs(next - threshold) > 0))
+            break;
+        threshold = next;
+    }
+    return threshold;
+}
+
 static float fit_ternary(uint8_t *dest, const float *values, size_t n)
 {
     const size_t row_bytes = smol_row_bytes(SMOL_TERNARY, (uint32_t)n);
-    double scale = mean_over(values, n, 0), before = 0;
+    const double mean = mean_of(keep(values, n, -1));
+    struct kept best = {0};
+    double least = 0;
 
-    for (int i = 0; i < MAX_ROUNDS && scale != before; i++) {
-        before = scale;
-        scale = mean_over(values, n, before / 2);
+    for (int i = 1; i <= N_STARTS; i++) {
+        const double threshold = settle(values, n, mean * i / 2);
+        const struct kept kept = keep(values, n, threshold);
+
+        if (kept.sum * mean_of(kept) > best.sum * mean_of(best)) {
+            best = kept;
+            least = threshold;
+        }
     }
     for (size_t i = 0; i < row_bytes; i++) {
         uint32_t v = 0;
         for (size_t k = 0, c = i; k < 5; k++, c += row_bytes)
-            v = 3 * v + 1 + (c < n && (double)values[c] > before / 2) -
-                (c < n && (double)values[c] < -before / 2);
+            v = 3 * v + 1 + (c < n && (double)values[c] > least) -
+                (c < n && (double)values[c] < -least);
         dest[i] = (uint8_t)((256 * v + 242) / 243);
     }
-    return (float)scale;
+    return (float)mean_of(best);
 }
 
 float smol_encode_ternary_best(uint8_t *dest, const float *values, size_t n)
