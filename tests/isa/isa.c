@@ -64,6 +64,10 @@ const struct smol_kernels *isa_kernels(enum isa_table table, enum smol_isa *isa)
         return &isa_vector_scalar;
     if (table == ISA_VECTOR_AVX512)
         return &isa_vector_avx512;
+    if (table == ISA_ROWS_AVX512)
+        return &isa_rows_avx512;
+    if (table == ISA_ROWS_AVX512BW)
+        return &isa_rows_avx512bw;
     smol_cpu_mask(tables[table].cpu);
     cpu = smol_cpu_detect();
     if (memcmp(&cpu, &tables[table].cpu, sizeof cpu) != 0) {

@@ -7,10 +7,13 @@
 
 #include <string.h>
 
-/* Tables, named as cases are. Those of vectors have only the functions on floats. */
+/* Tables, named as cases are. Those of vectors have only the functions on floats, those of rows
+ * the products of stored rows and masks, or some. */
 enum isa_table {
     ISA_VECTOR_SCALAR,
     ISA_VECTOR_AVX512, /* its instructions emulated */
+    ISA_ROWS_AVX512,   /* the same */
+    ISA_ROWS_AVX512BW, /* the same */
     ISA_AVX2,
     ISA_AVXVNNI,
     ISA_AVXVNNI_EVEX, /* in AVX-512's encoding, which runs where AVX-VNNI's does not */
@@ -21,6 +24,7 @@ enum isa_table {
 };
 
 extern const struct smol_kernels isa_vector_scalar, isa_vector_avx512;
+extern const struct smol_kernels isa_rows_avx512, isa_rows_avx512bw;
 
 /* The kernels of a table, the best ones of *isa from then on in this case; skips the case, and says
  * so, if this processor lacks it. isa may be NULL. */

@@ -56,7 +56,7 @@ static size_t bytes_of(enum kind kind, size_t cols)
 }
 
 /* Weights of row r as the row's bytes. Bits of signs where the mask has none are anything. */
-static void encode(struct sample *s, size_t r, uint64_t *random)
+static void encode(struct sample *s, size_t r, bool is_random, uint64_t *random)
 {
     const size_t cols = s->rows.cols, n = bytes_of(s->kind, cols), groups = (cols + 63) / 64 * 2;
     uint8_t *data = s->data.data + r * n, *signs = s->signs.data + r * n;
@@ -64,7 +64,9 @@ static void encode(struct sample *s, size_t r, uint64_t *random)
     int32_t *w = s->w + r * cols;
 
     for (size_t g = 0; s->kind == Q4 && g < groups; g++)
-        multipliers[g] = g * 32 < cols ? (uint8_t)(255 - test_random(random) % 3 * 100) : 0;
+        multipliers[g] = (uint8_t)(g * 32 >= cols ? 0
+                                   : is_random    ? 255 - test_random(random) % 3 * 100
+                                                  : 255);
     for (size_t i = 0; s->kind == MASK && i < n; i++)
         signs[i] = (uint8_t)test_random(random);
     for (size_t c = 0; c < cols; c++) {
@@ -88,22 +90,28 @@ static void encode(struct sample *s, size_t r, uint64_t *random)
     }
 }
 
-/* A weight at random, or the least there is. */
-static int32_t weight(enum kind kind, bool is_extreme, uint64_t *random)
+/* A weight at random. */
+static int32_t weight(enum kind kind, uint64_t *random)
 {
     const uint64_t v = test_random(random);
 
-    if (is_extreme)
-        return kind == Q4 ? -8 : kind == Q8 ? -128 : -1;
     return kind == Q4   ? (int32_t)(v % 16) - 8
            : kind == Q8 ? (int32_t)(v % 256) - 128
                         : (int32_t)(v % 3) - 1;
 }
 
-/* Extreme ones: row 0 has the largest weights, vector 0 is theirs with the signs, vector 1
- * against. */
+/* The least weight, or the largest. */
+static int32_t extreme(enum kind kind, bool is_least)
+{
+    const int32_t least = kind == Q4 ? -8 : kind == Q8 ? -128 : -1;
+
+    return is_least ? least : kind == MASK || kind == TERNARY ? 1 : -least - 1;
+}
+
+/* At random; or, of a magnitude other than 0, rows of the least and of the largest weights in
+ * turns, and vectors of this number and its negative. */
 static void sample_make(struct sample *s, enum kind kind, size_t n_rows, size_t cols, size_t n_x,
-                        bool is_extreme, uint64_t *random)
+                        int16_t magnitude, uint64_t *random)
 {
     const size_t n = bytes_of(kind, cols);
 
@@ -116,13 +124,13 @@ static void sample_make(struct sample *s, enum kind kind, size_t n_rows, size_t 
     s->rows.signs = paged_take(&s->signs, n_rows * n);
     s->X = paged_take(&s->vectors, n_x * cols * sizeof *s->X);
     for (size_t i = 0; i < n_rows * cols; i++)
-        s->w[i] = weight(kind, is_extreme && i < cols, random);
+        s->w[i] = magnitude ? extreme(kind, i / cols % 2 == 0) : weight(kind, random);
     for (size_t i = 0; i < n_x * cols; i++)
-        s->X[i] = !is_extreme ? (int16_t)((int)(test_random(random) % 65025) - 32512)
-                  : i < cols  ? -32512
-                              : 32512;
+        s->X[i] = !magnitude          ? (int16_t)((int)(test_random(random) % 65025) - 32512)
+                  : i / cols % 2 == 0 ? magnitude
+                                      : (int16_t)-magnitude;
     for (size_t r = 0; r < n_rows; r++)
-        encode(s, r, random);
+        encode(s, r, magnitude == 0, random);
 }
 
 static void sample_free(struct sample *s)
@@ -135,10 +143,12 @@ static void sample_free(struct sample *s)
 }
 
 static void check(const struct smol_kernels *k, enum kind kind, size_t n_rows, size_t cols,
-                  size_t n_x, bool is_extreme, uint64_t *random)
+                  size_t n_x, int16_t magnitude, uint64_t *random)
 {
     smol_rows_product *const products[N_KINDS] = {k->rows_mask, k->rows_ternary, k->rows_q4,
                                                   k->rows_q8};
+    if (!products[kind])
+        return;
     const size_t n = n_rows * n_x, scratch_bytes = smol_kernel_scratch(cols, n_x);
     static int64_t sums[MOST_ROWS * MOST_X + 1];
     struct sample s = {0};
@@ -146,7 +156,7 @@ static void check(const struct smol_kernels *k, enum kind kind, size_t n_rows, s
     uint8_t *scratch = paged_take(&paged, scratch_bytes);
 
     cr_assert_eq((uintptr_t)scratch % 64, 0);
-    sample_make(&s, kind, n_rows, cols, n_x, is_extreme, random);
+    sample_make(&s, kind, n_rows, cols, n_x, magnitude, random);
     memset(sums, 0x5a, sizeof sums);
     products[kind](sums, &s.rows, s.X, cols, n_x, scratch);
     for (size_t i = 0; i < n; i++) {
@@ -174,29 +184,36 @@ static void check_kernels(const struct smol_kernels *k)
             for (int kind = 0; kind < N_KINDS; kind++)
                 check(k, (enum kind)kind, rows[r],
                       i < ISA_N_SIZES ? isa_sizes[i] : more[i - ISA_N_SIZES], 1 + (i + r) % MOST_X,
-                      false, &random);
+                      0, &random);
 }
 
 static void check_rows(enum isa_table table) { check_kernels(isa_kernels(table, NULL)); }
 
 ISA_CASES(stored_rows, check_rows)
 ISA_CASE(stored_rows, avxvnni_evex, ISA_AVXVNNI_EVEX, check_rows)
+ISA_CASE(stored_rows, rows_avx512, ISA_ROWS_AVX512, check_rows)
+ISA_CASE(stored_rows, rows_avx512bw, ISA_ROWS_AVX512BW, check_rows)
 Test(stored_rows, scalar) { check_kernels(&smol_kernels_scalar); }
 
-/* The largest sums there are: 262,144 columns of the largest products. */
+/* The largest sums there are: 262,144 columns of the largest products, and of the numbers whose
+ * bytes are the largest. */
 static void check_extremes_of(const struct smol_kernels *k)
 {
-    static const size_t sizes[] = {1, 64, 2049, 65536, MOST_COLS};
+    static const size_t sizes[] = {1, 64, 4100, 65536, MOST_COLS};
+    static const int16_t magnitudes[] = {32512, -32512, 32511, 32384, -32384, 255, 128};
     uint64_t random = 5;
 
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        for (int kind = 0; kind < N_KINDS; kind++)
-            for (size_t n_x = 1; n_x <= 3; n_x++)
-                check(k, (enum kind)kind, 2, sizes[i], n_x, true, &random);
+        for (size_t m = 0; m < sizeof magnitudes / sizeof *magnitudes; m++)
+            for (int kind = 0; kind < N_KINDS; kind++)
+                for (size_t n_x = 1; n_x <= 2; n_x++)
+                    check(k, (enum kind)kind, 2, sizes[i], n_x, magnitudes[m], &random);
 }
 
 static void check_extremes(enum isa_table table) { check_extremes_of(isa_kernels(table, NULL)); }
 
 ISA_CASES(largest_stored_rows, check_extremes)
 ISA_CASE(largest_stored_rows, avxvnni_evex, ISA_AVXVNNI_EVEX, check_extremes)
+ISA_CASE(largest_stored_rows, rows_avx512, ISA_ROWS_AVX512, check_extremes)
+ISA_CASE(largest_stored_rows, rows_avx512bw, ISA_ROWS_AVX512BW, check_extremes)
 Test(largest_stored_rows, scalar) { check_extremes_of(&smol_kernels_scalar); }

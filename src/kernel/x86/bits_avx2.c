@@ -5,7 +5,7 @@
  * come: a step is 32 columns of h, then of l. w h and w l are summed by pairs in 16 bits, which
  * hold 64 steps (64 x 2 x 255 < 2^15), then in 64. Times several vectors, rows are made
  * integers of 16 bits once. */
-#include "kernel/x86/fold_avx2.h"
+#include "kernel/x86/registers_avx2.h"
 
 #define STEP_COLS 32u
 #define STEP_X (2 * STEP_COLS) /* bytes of h and l */

@@ -3,36 +3,16 @@
 #define SMOL_REGISTERS_AVX512_H
 
 #include "kernel/x86/registers_avx512bw.h"
+#include "kernel/x86/split_avx512.h"
 
 void smol_stream_bytes_avx512(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
                               uint32_t block);
 void smol_hadamard_avx512(float *x, size_t n);
 void smol_scale_by_bytes_avx512(float *x, const uint8_t *bytes, const float *table, size_t n);
 smol_frozen_product smol_frozen_avx512, smol_frozen_fast_avx512;
-smol_rows_product smol_rows_q8_avx512, smol_rows_q4_avx512;
-void smol_rows_i16_avx512(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols,
-                          const int16_t *X);
 
 /* Some row blocks times several vectors. */
 smol_frozen_product smol_frozen_batch_avx512;
-
-/* X as bytes h, then l, each padded with zeros to whole registers; returns the sum of X. */
-static inline int64_t split_vector(uint8_t *split, const int16_t *X, size_t cols)
-{
-    const size_t n = smol_round_up(cols, BYTES);
-    const __m512i ones = _mm512_set1_epi8(1);
-    __m512i sum_h = _mm512_setzero_si512(), sum_l = sum_h;
-
-    for (size_t i = 0; i < n; i += BYTES) {
-        __m512i h, l;
-        split64(&h, &l, X + i, cols - i);
-        _mm512_store_si512(split + i, h);
-        _mm512_store_si512(split + n + i, l);
-        sum_h = _mm512_dpbusd_epi32(sum_h, ones, h);
-        sum_l = _mm512_dpbusd_epi32(sum_l, ones, l);
-    }
-    return 256 * sum_i32(sum_h) + sum_i32(sum_l);
-}
 
 /* ---- tables ---- */
 

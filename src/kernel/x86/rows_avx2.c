@@ -1,6 +1,6 @@
 /* Rows of stored numbers times vectors, with AVX2: embeddings of 8 and 4 bits, and integer weights
  * of 16. */
-#include "kernel/x86/fold_avx2.h"
+#include "kernel/x86/registers_avx2.h"
 
 static inline __m256i products_q8(const uint8_t *row, const int16_t *X)
 {

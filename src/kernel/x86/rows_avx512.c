@@ -1,22 +1,21 @@
-/* Rows of stored numbers times vectors, with AVX-512: embeddings of 8 and 4 bits, and integer
- * weights of 16. */
+/* Rows of stored numbers times vectors, with AVX-512: of 8 and 4 bits, integer weights of 16, masks
+ * and ternary numbers. */
 #include "kernel/rows.h"
-#include "kernel/x86/registers_avx512.h"
+#include "kernel/x86/split_avx512.h"
 
 #define PREFETCH_BYTES 2048u /* ahead, in the one stream that rows are */
 #define NARROW_COLS 16384u   /* up to here the 16 lanes of a sum of 8 bits fit 32 bits together */
+#define MOST_Q4_COLS 65536u  /* a lane's sums of 4 bits: 1,024 chunks x 4 x 8 x 128 x 255 < 2^31 */
 #define NARROW_Q4_COLS 8000u /* and of 4 bits: 125 chunks x 16 lanes x 4 x 8 x 128 x 255 < 2^31 */
 
 /* The sums of a row's products with a vector: low + 256 high in each lane. */
 typedef void row_sums(__m512i *low, __m512i *high, const struct row *row, const uint8_t *vector,
                       size_t cols);
 
-ALWAYS_INLINE void rows_single(int64_t *sums, const struct smol_rows *rows, enum smol_dtype type,
-                               const uint8_t *vector, int64_t offset, bool is_narrow,
-                               row_sums *multiply)
+ALWAYS_INLINE void rows_single(int64_t *sums, const struct smol_rows *rows,
+                               struct row_strides strides, const uint8_t *vector, int64_t offset,
+                               bool is_narrow, bool is_first, row_sums *multiply)
 {
-    const struct row_strides strides = row_strides(rows, type);
-
     for (size_t first = 0; first < rows->n_rows; first += FOLD) {
         const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
         __m512i pairs[2 * FOLD];
@@ -26,7 +25,7 @@ ALWAYS_INLINE void rows_single(int64_t *sums, const struct smol_rows *rows, enum
         }
         for (size_t r = n; r < FOLD; r++)
             pairs[r] = pairs[r + FOLD] = _mm512_setzero_si512();
-        finish_rows(sums + first, pairs, 8, offset, (uint32_t)n, is_narrow, true);
+        finish_rows(sums + first, pairs, 8, offset, (uint32_t)n, is_narrow, is_first);
     }
 }
 
@@ -56,8 +55,8 @@ void smol_rows_q8_avx512(int64_t *sums, const struct smol_rows *rows, const int1
 {
     for (size_t i = 0; i < n_x; i++) {
         const int64_t sum = split_vector(scratch, X + i * x_stride, rows->cols);
-        rows_single(sums + i * rows->n_rows, rows, SMOL_Q8, scratch, 128 * sum,
-                    rows->cols <= NARROW_COLS, row_q8);
+        rows_single(sums + i * rows->n_rows, rows, row_strides(rows, SMOL_Q8), scratch, 128 * sum,
+                    rows->cols <= NARROW_COLS, true, row_q8);
     }
 }
 
@@ -111,10 +110,17 @@ static inline void row_q4(__m512i *low, __m512i *high, const struct row *row, co
 void smol_rows_q4_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                          size_t x_stride, size_t n_x, void *scratch)
 {
-    for (size_t i = 0; i < n_x; i++) {
-        prepare_q4(scratch, X + i * x_stride, rows->cols);
-        rows_single(sums + i * rows->n_rows, rows, SMOL_Q4, scratch, 0,
-                    rows->cols <= NARROW_Q4_COLS, row_q4);
+    for (size_t c = 0; c < rows->cols; c += MOST_Q4_COLS) {
+        const size_t left = rows->cols - c;
+        const struct smol_rows part = {.data = rows->data + c / 2,
+                                       .multipliers = rows->multipliers + c / SMOL_Q4_GROUP,
+                                       .n_rows = rows->n_rows,
+                                       .cols = left < MOST_Q4_COLS ? left : MOST_Q4_COLS};
+        for (size_t i = 0; i < n_x; i++) {
+            prepare_q4(scratch, X + i * x_stride + c, part.cols);
+            rows_single(sums + i * rows->n_rows, &part, row_strides(rows, SMOL_Q4), scratch, 0,
+                        part.cols <= NARROW_Q4_COLS, c == 0, row_q4);
+        }
     }
 }
 
@@ -138,3 +144,21 @@ void smol_rows_i16_avx512(int64_t *sums, const int16_t *w, size_t n_rows, size_t
         sums[r] = _mm512_reduce_add_epi64(sum);
     }
 }
+
+/* ---- masks and ternary numbers ---- */
+
+/* sum + the products of bytes u, unsigned, and x, signed, four to a lane. */
+static inline __m512i add_bytes(__m512i sum, __m512i u, __m512i x)
+{
+    return _mm512_dpbusd_epi32(sum, u, x);
+}
+
+/* sum + the products of 16-bit integers, two to a lane. */
+static inline __m512i add_integers(__m512i sum, __m512i w, __m512i X)
+{
+    return _mm512_dpwssd_epi32(sum, w, X);
+}
+
+#define ROWS_MASK smol_rows_mask_avx512
+#define ROWS_TERNARY smol_rows_ternary_avx512
+#include "kernel/x86/bits_avx512.h"

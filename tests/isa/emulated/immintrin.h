@@ -1,12 +1,13 @@
-/* What src/kernel/x86/vec_avx512.h takes of AVX-512, in plain C, as Intel's manual describes each
- * instruction: so that its bits are tested on every machine. It stands before the compiler's
- * header of this name. */
+/* What src/kernel/x86/vec_avx512.h and bits_avx512.h take of AVX-512, in plain C, as Intel's manual
+ * describes each instruction: so that its bits are tested on every machine. It stands before the
+ * compiler's header of this name. */
 #ifndef EMULATED_IMMINTRIN_H
 #define EMULATED_IMMINTRIN_H
 
 #include "base/bytes.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 typedef struct {
     float f[16];
@@ -14,19 +15,30 @@ typedef struct {
 typedef struct {
     double d[8];
 } __m512d;
-typedef struct {
+typedef union {
     int32_t i[16];
+    int16_t h[32];
+    uint8_t b[64];
+    int64_t q[8];
 } __m512i;
 typedef struct {
     float f[8];
 } __m256;
-typedef struct {
+typedef union {
     int16_t h[16];
+    int32_t i[8];
+    uint8_t b[32];
 } __m256i;
 typedef struct {
     float f[4];
 } __m128;
+typedef struct {
+    uint8_t b[16];
+} __m128i;
+typedef uint8_t __mmask8;
 typedef uint16_t __mmask16;
+typedef uint32_t __mmask32;
+typedef uint64_t __mmask64;
 
 #define _MM_FROUND_TO_NEAREST_INT 0
 #define _MM_FROUND_NO_EXC 8
@@ -43,7 +55,7 @@ typedef uint16_t __mmask16;
 #define FLOATS(name, arguments, value) LANEWISE(__m512, f, 16, name, arguments, value)
 #define INTEGERS(name, arguments, value) LANEWISE(__m512i, i, 16, name, arguments, value)
 
-static inline int is_set(__mmask16 k, unsigned i) { return k >> i & 1; }
+static inline int is_set(__mmask64 k, unsigned i) { return k >> i & 1; }
 
 static inline float float_at(const void *p, unsigned i)
 {
@@ -168,5 +180,7 @@ LANEWISE(__m128, f, 4, _mm_movehl_ps, (__m128 a, __m128 b), i < 2 ? b.f[i + 2] :
 LANEWISE(__m128, f, 4, _mm_movehdup_ps, (__m128 a), a.f[i | 1])
 
 static inline float _mm_cvtss_f32(__m128 a) { return a.f[0]; }
+
+#include "integers.h"
 
 #endif
