@@ -23,6 +23,14 @@ void train_architecture_use(struct smol_train_options *o, enum smol_architecture
     o->param_type = SMOL_Q8_BLOCKS;
 }
 
+bool train_architecture_has_d(const struct smol_train_options *o)
+{
+    const bool is_stored = o->full || o->matrices == SMOL_MATRIX_STORED;
+
+    return o->norms == SMOL_NORM_OWN ||
+           (o->matrices != SMOL_MATRIX_MASK && !(is_stored && o->architecture == SMOL_ARCH_SMOL));
+}
+
 static int apply_matrix_type(struct smol_train_options *o, const char *word)
 {
     if (!word)

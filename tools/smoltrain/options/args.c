@@ -189,6 +189,8 @@ static int make(struct train_args *out, const struct train_line *line,
     if ((code = base_options(&args.options, run ? run->method : line->method, line, &args)) != 0)
         return code;
     train_line_numbers(&args.options);
+    if (!run && line->d && !train_architecture_has_d(&args.options))
+        return cli_usage_error("--d", "is for methods with alphas or projections");
     if (run && run->d != 0)
         args.options.d = run->d;
     else if (!run && line->d && !parse_d(&args.options.d, line->d))
