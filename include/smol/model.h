@@ -32,11 +32,13 @@ struct smol_model_facts {
     uint32_t start_token; /* what an empty prompt stands for */
     uint32_t end_token;   /* the token that ends a text, of SMOL_END_OF_TEXT; or SMOL_NO_TOKEN */
     uint64_t seed;
-    uint64_t parameters;                      /* outside wte and wpe */
+    uint64_t parameters; /* outside wte, wpe and the output table */
     uint64_t file_bytes, non_embedding_bytes; /* the latter without tokenizer, card and gaps */
     uint8_t hash[SMOL_HASH_BYTES];
     uint32_t is_signed;                        /* 0 or 1 */
     uint8_t public_key[SMOL_PUBLIC_KEY_BYTES]; /* of the signature; 0 if there is none */
+    uint32_t architecture;                     /* enum smol_architecture */
+    uint32_t features;                         /* enum smol_feature, bits; 0 for GPT-2 */
 };
 /* struct_bytes: sizeof *facts. Members that an older library does not know are 0. */
 void smol_model_describe(struct smol_model_facts *facts, size_t struct_bytes,

@@ -17,6 +17,7 @@ class SessionNames(TypedDict, total=False):
     batch_size: int  # tokens of a prompt computed together, 0: a sensible number
     kv: str          # number type of the KV cache: f32, f16, q8
     fast: bool       # approximate products
+    fixed: bool      # of a model whose context slides: let it end, as those of others do
 
 
 class Options(SessionNames, total=False):

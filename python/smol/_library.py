@@ -16,12 +16,13 @@ class _Error(Structure):
 class Facts(Structure):
     _fields_ = [(name, c_uint32) for name in ('n_layers', 'n_heads', 'width', 'n_ff', 'context', 'vocab', 'start_token', 'end_token')] + [
         ('seed', c_uint64), ('parameters', c_uint64), ('file_bytes', c_uint64), ('non_embedding_bytes', c_uint64),
-        ('hash', c_uint8 * 64), ('is_signed', c_uint32), ('public_key', c_uint8 * 32)]
+        ('hash', c_uint8 * 64), ('is_signed', c_uint32), ('public_key', c_uint8 * 32),
+        ('architecture', c_uint32), ('features', c_uint32)]
 
 
 class SessionOptions(Structure):
     _fields_ = [('struct_bytes', c_size_t), ('context', c_uint32), ('n_threads', c_uint32), ('batch', c_uint32), ('isa', c_int), ('kv_type', c_int),
-                ('is_fast', c_bool), ('memory_bytes', c_uint64)]
+                ('is_fast', c_bool), ('memory_bytes', c_uint64), ('is_fixed', c_bool)]
 
 
 class SamplerOptions(Structure):

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 _Model = TypeVar('_Model', bound='Model')
 
+_ARCHITECTURES = ('gpt2', 'smol')
+_FEATURES = ('distances', 'slope-factors', 'temperatures', 'half-shift', 'relu2', 'output-table')  # enum smol_feature, from bit 0
+
 _F32_MAX = 2.0**128 - 2.0**104
 _SESSION: dict[str, tuple[str, Callable[..., Any], tuple[float, ...]]] = {
     'ctx_size': ('context', _checks.integer, (0, 2**32 - 1)),
     'batch_size': ('batch', _checks.integer, (0, 1024)),
     'kv': ('kv_type', _checks.kv, ()),
     'fast': ('is_fast', _checks.truth, ()),
+    'fixed': ('is_fixed', _checks.truth, ()),
 }
 _SAMPLER: dict[str, tuple[str, Callable[..., Any], tuple[float, ...]]] = {
     'temp': ('temperature', _checks.real, (-_F32_MAX, _F32_MAX)),
@@ -135,10 +139,12 @@ class Model(Uncopied):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Shape, seed, sizes and hash as a dictionary."""
+        """Shape, architecture and its features, seed, sizes and hash as a dictionary."""
         facts = self._facts()
         found = {name: getattr(facts, name) for name, *_ in facts._fields_}
         return {**found, 'learned_numbers': facts.parameters,  # its name before
+                'architecture': _ARCHITECTURES[facts.architecture],
+                'features': tuple(name for bit, name in enumerate(_FEATURES) if facts.features >> bit & 1),
                 'hash': bytes(facts.hash), 'is_signed': bool(facts.is_signed), 'public_key': bytes(facts.public_key)}
 
     @property
@@ -184,7 +190,7 @@ class Model(Uncopied):
         each core; the text is the same.
 
         The sampling is smolrun's, with its defaults: temp, top_k, top_p, min_p, repeat_penalty, repeat_last_n. So are ctx_size,
-        batch_size, kv ('f32', 'f16', 'q8') and fast."""
+        batch_size, kv ('f32', 'f16', 'q8') and fast. The context of a model with distances slides and is never full, unless fixed."""
         left, rest = _checks.count(n), dict(options)
         session, sampler = _session(threads, rest), _sampler(seed, rest)
         ignores_end = _checks.truth('ignore_eos', rest.pop('ignore_eos', False))
@@ -219,13 +225,15 @@ class Model(Uncopied):
 
     def generate(self, prompt: Prompt = '', n: Optional[int] = None, seed: int = 0, threads: int = 1,
                  **options: 'Unpack[Options]') -> str:
-        """The text after a prompt, without it; see tokens()."""
+        """The text after a prompt, without it; see tokens(). Where the context slides and n does not say, as many tokens as it holds."""
+        if _checks.count(n) is None and 'distances' in self.facts['features'] and options.get('fixed') is not True:
+            n = options.get('ctx_size') or self.facts['context']
         return self.decode(self.tokens(prompt, n, seed, threads, **options)).decode('utf-8', 'replace')
 
     # ---- numbers ----
 
     def score(self, text: Union[str, Bytes], threads: int = 1, **options: 'Unpack[SessionNames]') -> Score:
-        """How well the model predicts a text, as smolrun --perplexity says it."""
+        """How well the model predicts a text, as smolrun --perplexity says it; fixed=True is its --windows."""
         data, rest, found = _checks.text('text', text), dict(options), _library.Score()
         session = _session(threads, rest)
         _no_others(rest)

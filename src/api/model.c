@@ -112,7 +112,9 @@ void smol_model_describe(struct smol_model_facts *facts, size_t struct_bytes,
                                  .end_token = SMOL_NO_TOKEN,
                                  .seed = c->seed,
                                  .parameters = smol_config_parameters(c),
-                                 .is_signed = file->is_signed};
+                                 .is_signed = file->is_signed,
+                                 .architecture = c->architecture,
+                                 .features = c->features};
     struct smol_size_report sizes;
 
     smol_file_sizes(&sizes, file);
