@@ -250,7 +250,7 @@ def test_pages_say_the_same_numbers():
             continue
         part = page_part(name, command) + (page_part('smolrun', None) if command == 'inspect' else '')  # which refers to it
         for option, text in help_entries(name, command).items():
-            for number in re.findall(r'\((?:full: |lora, nola: |smol: )?([\d.]+)[,);]', text):
+            for number in re.findall(r'\((?:lora, nola: )?([\d.]+)[,);]', text):
                 entry = re.search(r'^\.It Fl (?:\w , Fl -%s\b|-%s\b)(?:.*\n(?!\.It Fl [^\n]*\n\.It))*?[^\n]*\b%s\b' % (option, option, re.escape(number)),
                                   part, re.M)
                 assert entry, (name, command, option, number)
@@ -260,23 +260,25 @@ def test_defaults_are_smoltrains(folder):
     """What --help-all gives as defaults is what a training begins with, by its log."""
     (folder / 'text').write_text('To be, or not to be.\n' * 100)
     defaults = {}
-    for name in 'smol mask', 'smol embed', 'smol lora', 'gpt2 alpha', 'gpt2 full', 'gpt2 lora', 'gpt2 nola', 'gpt2 fastfood':
+    for name in 'smol mask', 'smol ternary', 'smol full', 'smol embed', 'smol lora', 'gpt2 alpha', 'gpt2 full', 'gpt2 lora', 'gpt2 nola', 'gpt2 fastfood':
         arch, method = name.split()
         program('smoltrain', '--data', folder / 'text', '--arch', arch, '--method', method, '--steps', '1', '--batch', '1', '--eval-every', '0', '--log',
-                folder / name, '-o', folder / (name + ('.safetensors' if method == 'full' else '.smol')))
+                folder / name, '-o', folder / (name + ('.safetensors' if name == 'gpt2 full' else '.smol')))
         defaults[name] = json.loads((folder / name).read_text().splitlines()[0])['options']
     said, smol, gpt2 = help_entries('smoltrain', None), defaults['smol mask'], defaults['gpt2 alpha']
     assert len(said) > 40
     for option, key in (('layers', 'n_layers'), ('width', 'width'), ('heads', 'n_heads'), ('context', 'context'), ('gain', 'gain'), ('sparse', 'sparse'),
                         ('residual-gain', 'residual_gain'), ('embedding-std', 'embedding_std'), ('logit-scale', 'logit_scale'), ('seed', 'seed'),
                         ('alpha-lr', 'alpha_lr'), ('alpha-start', 'alpha_start'), ('min-lr-fraction', 'min_lr_fraction'), ('beta1', 'beta1'),
-                        ('beta2', 'beta2'), ('clip', 'clip'), ('val-fraction', 'val_fraction')):
+                        ('beta2', 'beta2'), ('clip', 'clip'), ('val-fraction', 'val_fraction'), ('qat-start', 'qat_start')):
         of_smol, of_gpt2 = re.findall(r'\(([\d.]+)(?:; gpt2: ([\d.]+))?\)$', said[option])[0]
         assert float(of_smol) == float(smol.get(key, 0)), (option, said[option], smol.get(key))
         assert float(of_gpt2 or of_smol) == float(gpt2.get(key, 1 if key == 'qat_start' else 0)), (option, said[option], gpt2.get(key))
-    assert said['lr'] == 'learning rate (smol: %g, mask %g; gpt2: %g, full %g)' % tuple(
-        defaults[n]['lr'] for n in ('smol embed', 'smol mask', 'gpt2 alpha', 'gpt2 full'))
-    assert 'masks (%g)' % smol['matrix_lr'] in said['matrix-lr']
+    assert len({defaults[n]['lr'] for n in ('smol mask', 'smol ternary', 'smol full', 'smol lora', 'gpt2 alpha')}) == 1
+    assert said['lr'] == "learning rate (%g; smol's embed: %g, gpt2's full: %g)" % tuple(
+        defaults[n]['lr'] for n in ('smol mask', 'smol embed', 'gpt2 full'))
+    assert said['matrix-lr'] == 'learning rate of masks and full (%g) and ternary (%g)' % (smol['matrix_lr'], defaults['smol ternary']['matrix_lr'])
+    assert smol['matrix_lr'] == defaults['smol full']['matrix_lr'] and defaults['smol full']['matrix_type'] + ' (default)' in said['matrix-type']
     assert '(%d; nola: %d)' % (gpt2['d'], defaults['gpt2 nola']['d']) in said['d'] and '(%d)' % defaults['gpt2 fastfood']['d'] in said['d']
     assert defaults['gpt2 lora']['rank'] == defaults['gpt2 nola']['rank'] == defaults['smol lora']['rank'] == 4 and '(lora, nola: 4)' in said['rank']
     assert '; gpt2: %g)' % defaults['gpt2 full']['weight_decay'] in said['weight-decay']

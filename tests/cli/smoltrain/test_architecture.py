@@ -93,6 +93,43 @@ def test_four_bits_and_less(folder):
         assert found['wte_type'] == found['output_type'] == kind
 
 
+def matrices(path):
+    return {(s['source'], s['alpha_type']) for s in inspected(path)['schemes'] if s['kind'] == 'matrix'}
+
+
+def test_full_is_stored(folder):
+    """In half precision unless another type is asked for; in GPT-2's architecture too."""
+    for arch in 'smol', 'gpt2':
+        train(folder, '--arch', arch, '--method', 'full', '--steps', '2')
+        assert matrices(folder / 'm.smol') == {('stored', 'f16')}, arch
+        for kind in 'f32', 'q8', 'q4', 'ternary':
+            train(folder, '--arch', arch, '--method', 'full', '--matrix-type', kind, '--steps', '2')
+            assert matrices(folder / 'm.smol') == {('stored', kind)}, (arch, kind)
+
+
+def test_ternary_is_stored(folder):
+    train(folder, '--method', 'ternary', '--steps', '2')
+    assert matrices(folder / 'm.smol') == {('stored', 'ternary')} and inspected(folder / 'm.smol')['method'] == 'ternary'
+
+
+def test_stored_and_masked_by_tensor(folder):
+    train(folder, '--attn', 'mask', '--mlp', 'ternary', '--steps', '2')
+    assert matrices(folder / 'm.smol') == {('mask', 'f32'), ('stored', 'ternary')}
+
+
+def test_a_recipe_stores_some(folder):
+    write(folder / 'recipe', json.dumps([{'tensors': 'h.*.mlp.*', 'method': 'full', 'matrix-type': 'q4'}]))
+    train(folder, '--recipe', folder / 'recipe', '--steps', '2')
+    assert matrices(folder / 'm.smol') == {('mask', 'f32'), ('stored', 'q4')}
+
+
+def test_safetensors_are_gpt2s(folder):
+    done = train(folder, '--method', 'full', out='m.safetensors', code=1)
+    assert done.stderr.endswith("m.safetensors: safetensors are for GPT-2's architecture\n"), done.stderr
+    done = train(folder, '--arch', 'gpt2', '--method', 'full', '--matrix-type', 'q8', out='m.safetensors', code=2)
+    assert '--matrix-type: is for a .smol; safetensors have floats' in done.stderr
+
+
 def test_the_seed_search_knows_it(folder):
     done = train(folder, '--seed-search', '2', '--steps', '40')
     assert done.stderr.count('nats per token after 20 steps') == 2 and 'chose seed' in done.stderr
@@ -108,8 +145,10 @@ def test_a_sweep_of_it(folder):
 # ---- the loss ----
 
 def test_smolrun_finds_the_loss_in_windows(folder):
-    train(folder, '--log', folder / 'log')
-    assert abs(perplexity(folder, '--windows') - stored_loss(folder / 'log')) < 1e-4
+    for options in ([], ['--method', 'ternary'], ['--method', 'full', '--matrix-type', 'q4', '--embedding-type', 'q4'], ['--method', 'embed'],
+                    ['--method', 'full', '--matrix-type', 'q8', '--without', 'half-shift,relu2'], ['--method', 'lora', '--without', 'output-table']):
+        train(folder, '--log', folder / 'log', *options)
+        assert abs(perplexity(folder, '--windows') - stored_loss(folder / 'log')) < 1e-4, options
 
 
 def test_smolrun_finds_the_loss_in_one_stream(folder):

@@ -21,6 +21,7 @@ void train_architecture_use(struct smol_train_options *o, enum smol_architecture
     o->n_layers = 2;
     o->n_steps = 5000;
     o->param_type = SMOL_Q8_BLOCKS;
+    o->qat_start = 0.5;
 }
 
 bool train_architecture_has_d(const struct smol_train_options *o)
@@ -31,23 +32,32 @@ bool train_architecture_has_d(const struct smol_train_options *o)
            (o->matrices != SMOL_MATRIX_MASK && !(is_stored && o->architecture == SMOL_ARCH_SMOL));
 }
 
-static int apply_matrix_type(struct smol_train_options *o, const char *word)
+/* Safetensors have floats; a .smol half of their bits, unless it is asked for others. */
+static int apply_matrix_type(struct train_args *args, const char *word)
 {
+    const bool is_tensors = cli_ends_with(args->output, ".safetensors");
+    struct smol_train_options *o = &args->options;
+
+    if (!word && o->full && !is_tensors && !args->resume)
+        o->matrix_type = SMOL_F16;
     if (!word)
         return 0;
-    if (!o->full)
-        return cli_usage_error("--matrix-type", "is for --method full, whose matrices are stored");
+    if (!o->full || is_tensors)
+        return cli_usage_error("--matrix-type",
+                               is_tensors ? "is for a .smol; safetensors have floats"
+                                          : "is for --method full, whose matrices are stored");
     return smol_dtype_parse(&o->matrix_type, word, SMOL_OF_EMBEDDINGS)
                ? 0
                : cli_usage_error("--matrix-type", "unknown choice");
 }
 
-int train_architecture_apply(struct smol_train_options *o, const struct train_line *w)
+int train_architecture_apply(struct train_args *args, const struct train_line *w)
 {
+    struct smol_train_options *o = &args->options;
     int code;
 
     if ((code = cli_features(&o->features, o->architecture, &w->features)) != 0 ||
-        (code = apply_matrix_type(o, w->matrix_type)) != 0)
+        (code = apply_matrix_type(args, w->matrix_type)) != 0)
         return code;
     if (w->learn_logit_scale && w->no_learn_logit_scale)
         return cli_usage_error("--learn-logit-scale", "contradicts --no-learn-logit-scale");

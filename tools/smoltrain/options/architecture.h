@@ -17,8 +17,8 @@ void train_architecture_use(struct smol_train_options *options,
 /* Whether a d means something; GPT-2's full takes one that does not. */
 bool train_architecture_has_d(const struct smol_train_options *options);
 
-/* The line's words about the architecture and about stored matrices, over options. 0, or an exit
- * code after a message. */
-int train_architecture_apply(struct smol_train_options *options, const struct train_line *line);
+/* The line's words about the architecture and about stored matrices, over the options of args. 0,
+ * or an exit code after a message. */
+int train_architecture_apply(struct train_args *args, const struct train_line *line);
 
 #endif

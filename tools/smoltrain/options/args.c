@@ -102,7 +102,8 @@ static int apply_words(struct train_args *args, const struct train_line *w)
         return cli_usage_error("--seed", "takes 0..2^64-1");
     if (!choose_format(&args->format, w->format))
         return cli_usage_error("--format", "unknown choice");
-    if ((code = train_architecture_apply(o, w)) != 0 || (code = choose_vocab(args, w->vocab)) != 0)
+    if ((code = train_architecture_apply(args, w)) != 0 ||
+        (code = choose_vocab(args, w->vocab)) != 0)
         return code;
     o->bias = o->bias || w->bias;
     o->layer_gains = o->layer_gains || w->layer_gains;
@@ -234,14 +235,13 @@ static int parse_list(struct train_sweep_args *s, const char *list)
     return 0;
 }
 
-/* The method of all runs but two. */
-static int sweep_method(const char **method, const struct train_line *line)
+/* The architecture, and the method of all runs but two. */
+static int sweep_method(struct train_sweep_args *s, const struct train_line *line)
 {
-    enum smol_architecture architecture;
-    const int code = train_architecture(&architecture, line);
+    const int code = train_architecture(&s->architecture, line);
 
     if (code == 0)
-        *method = line->method ? line->method : train_architecture_method(architecture);
+        s->method = line->method ? line->method : train_architecture_method(s->architecture);
     return code;
 }
 
@@ -277,7 +277,7 @@ int train_sweep_args_parse(struct train_sweep_args *out, int argc, const char **
     const struct train_line *line = train_line_read(&code, argc, argv);
     struct train_sweep_args s = {0};
 
-    if (!line || (code = sweep_method(&s.method, line)) != 0 ||
+    if (!line || (code = sweep_method(&s, line)) != 0 ||
         (code = check_sweep(line, s.method)) != 0 || (code = parse_list(&s, line->d)) != 0) {
         free(s.d);
         return code;

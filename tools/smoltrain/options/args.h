@@ -33,6 +33,7 @@ int train_args_parse(struct train_args *args, int argc, const char **argv);
 /* The same line when it describes a series of runs: method is one with a d. */
 struct train_sweep_args {
     const char *method, *folder;
+    enum smol_architecture architecture;
     uint32_t *d; /* (n), in rising order; for free() */
     size_t n;
 };

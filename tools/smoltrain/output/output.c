@@ -33,6 +33,8 @@ int train_output_open(struct train_output *output, const struct train_args *args
     if (o.is_tensors && !args->options.full)
         return cli_fail(args->output,
                         "safetensors are for --method full; give the model a name in .smol");
+    if (o.is_tensors && smol_train_safetensors_check(&args->options, &error) != SMOL_OK)
+        return cli_complain(args->output, &error);
     if (o.is_tensors && args->sign_key)
         return cli_fail(args->output, "safetensors cannot hold a signature");
     if (smol_writer_check(args->output, true, &error) != SMOL_OK)

@@ -32,14 +32,17 @@ struct series {
     size_t n, n_done;
 };
 
-static int set_up_run(struct run *r, const char *folder, const char *method, uint32_t d)
+static int set_up_run(struct run *r, const struct train_sweep_args *sweep, const char *method,
+                      uint32_t d)
 {
-    const bool full = strcmp(method, SWEEP_FULL) == 0;
+    const bool is_tensors =
+        strcmp(method, SWEEP_FULL) == 0 && sweep->architecture == SMOL_ARCH_GPT2;
+    const char *folder = sweep->folder;
     char number[16] = "";
 
     if (d)
         snprintf(number, sizeof number, "-%lu", (unsigned long)d);
-    r->model = cli_text("%s/%s%s%s", folder, method, number, full ? ".safetensors" : ".smol");
+    r->model = cli_text("%s/%s%s%s", folder, method, number, is_tensors ? ".safetensors" : ".smol");
     r->log = cli_text("%s/%s%s.jsonl", folder, method, number);
     r->checkpoint = r->model ? train_checkpoint_path(r->model) : NULL;
     if (!r->log || !r->checkpoint)
@@ -62,7 +65,7 @@ static int set_up(struct series *s)
         return cli_no_memory(folder);
     while (code == 0 && s->n < s->args.n + 2) {
         const size_t i = s->n++;
-        code = set_up_run(s->runs + i, folder,
+        code = set_up_run(s->runs + i, &s->args,
                           i == 0   ? SWEEP_BASELINE
                           : i == 1 ? SWEEP_FULL
                                    : s->args.method,
