@@ -162,9 +162,10 @@ static void set_up_shift(struct smol_session *session, struct shift *shift, uint
     *shift = (struct shift){is_shifted, before};
 }
 
-/* One of the heads' factors as floats; NULL without, or when only counting. */
+/* One of the heads' factors as floats, from a place among the parameters (which may be none,
+ * without it); NULL without, or when only counting. */
 static float *set_up_heads(const struct smol_config *c, enum smol_feature feature,
-                           const uint8_t *data, struct smol_arena *arena)
+                           const uint8_t *params, uint64_t at, struct smol_arena *arena)
 {
     float *v;
 
@@ -172,7 +173,7 @@ static float *set_up_heads(const struct smol_config *c, enum smol_feature featur
         return NULL;
     v = smol_arena_take(arena, c->n_heads, sizeof *v);
     if (v)
-        smol_params_to_f32(v, c->head_type, data, 0, c->n_heads);
+        smol_params_to_f32(v, c->head_type, params + at, 0, c->n_heads);
     return v;
 }
 
@@ -197,8 +198,8 @@ static void set_up_attention(struct smol_session *session, struct layer *layer, 
     float *scales, *slopes;
 
     smol_params_at(&at, c, l, SMOL_LN_1);
-    scales = set_up_heads(c, SMOL_FEATURE_TEMPERATURES, params + at.temperatures, arena);
-    slopes = set_up_heads(c, SMOL_FEATURE_SLOPE_FACTORS, params + at.slope_factors, arena);
+    scales = set_up_heads(c, SMOL_FEATURE_TEMPERATURES, params, at.temperatures, arena);
+    slopes = set_up_heads(c, SMOL_FEATURE_SLOPE_FACTORS, params, at.slope_factors, arena);
     if (!has_factors && smol_config_has(c, SMOL_FEATURE_DISTANCES))
         slopes = smol_arena_take(arena, c->n_heads, sizeof *slopes);
     for (uint32_t h = 0; scales && h < c->n_heads; h++)
