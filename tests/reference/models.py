@@ -7,7 +7,7 @@ import numpy as np
 import arith
 import frozen
 import tokens
-from container import (BIASES, DISTANCES, FASTFOOD, FASTFOOD_SHARED, GAINS, KEPT, LAYER_GAIN, LEARNED, MASKED, MATRIX, NOLA, NORM, OUTPUT_TABLE, OWN, SHARED,
+from container import (BIASES, DISTANCES, FASTFOOD, FASTFOOD_SHARED, GAINS, KEPT, LAYER_GAIN, LEARNED, MASKED, MATRIX, NOLA, NORM, OUTPUT_TABLE, OWN, RELU2, SHARED,
 	SLOPE_FACTORS, SLOTS, SPARSE, STORED, UNIT, Conf, Scheme, Smol, canonical, learned_layout, rows_as, stored_as)
 from tables import ROWS
 
@@ -132,21 +132,36 @@ def untrained(smol):
 	learned = {}
 	for name, size, kind in learned_layout(conf):
 		value = np.zeros(size)
-		if name.endswith('.A'):
-			_, n, slot = name[:-2].split('.', 2)
+		if name.endswith(('.A', '.mask', '.rows')):
+			stem, half = name.rsplit('.', 1)
+			_, n, slot = stem.split('.', 2)
 			number = 4 * int(n) + ('attn.c_attn', 'attn.c_proj', 'mlp.c_fc', 'mlp.c_proj').index(slot)
-			value = drawn(number, 3, *size, lambda g: g / math.sqrt(float(size[1])))
+			if half == 'rows':
+				w, s = frozen.integer_weights(key, number, 0, *size, frozen.SIGN, [1.0])
+				value = frozen.weights(w, s, default_sigma(conf, SLOTS.index(slot)))
+			elif half == 'mask':
+				value = drawn(number, 3, *size, lambda g: mask_scores(g))
+			else:
+				value = drawn(number, 3, *size, lambda g: g / math.sqrt(float(size[1])))
 		elif name.endswith('.alpha') and not ('ln_' in name or name.endswith('.B.alpha')) and not (name in projected):
 			value[0] = 1
-		elif name.endswith(('.weight', '.gain')):
+		elif name.endswith(('.weight', '.gain', '.temperature', '.slope_factor')):
 			value[:] = 1
 		learned[name] = stored_as(value, kind)
-	wte = table(smol.wte.kind, drawn(0, 2, conf.vocab, conf.width, lambda g: 0.02 * g))
-	wpe = table(smol.wpe.kind, drawn(1, 2, conf.context, conf.width, lambda g: 0.02 * g))
-	return Smol(conf, learned, wte, wpe, smol.card, smol.minor, smol.hints)
+	std = lambda g: 0.02 * g
+	wte, wpe, output = (t and table(t.kind, drawn(number, 2, *t.numbers.shape, std)) for number, t in enumerate((smol.wte, smol.wpe, smol.output)))
+	return Smol(conf, learned, wte, wpe, smol.card, smol.minor, smol.hints, tokens=smol.tokens, output=output, tokenizer=smol.tokenizer)
+
+
+def mask_scores(g):
+	"""Over 0 where a mask begins with a bit, from the normal numbers of its scores."""
+	scores, mean = np.abs(g), 0.0
+	for value in frozen.G[128:]:
+		mean += value * np.count_nonzero(scores == value)
+	return np.where(scores >= 2 / 3 * (mean / g.size), 1.0, 0.0)
 
 
 def default_sigma(conf, slot):
 	"""Of a matrix slot, as a float."""
 	cols = conf.shape(slot)[1]
-	return float(F(1 / math.sqrt(cols if slot in (1, 4) else 2 * conf.layers * cols)))
+	return float(F((0.8 if slot == 5 and conf.has(RELU2) else 1) / math.sqrt(cols if slot in (1, 4) else 2 * conf.layers * cols)))

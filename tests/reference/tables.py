@@ -203,11 +203,17 @@ def parse_table(b, kind, rows, cols, to=64, name='EMBD'):
 
 
 def ternary(values):
-	"""Rows of floats as a table of type 5; a trainer learns scales, this takes the mean magnitude."""
+	"""Rows of floats as a table of type 5, as section 12 rounds what no trainer has learned."""
 	x = np.asarray(values, np.float32)
-	scales = np.abs(x).mean(axis=1).astype(np.float32)
-	q = np.clip(np.rint(x / np.where(scales == 0, np.float32(1), scales)[:, None]), -1, 1)
-	return Table(TERNARY, q.astype(np.int8), scales)
+	scales, q = np.zeros(len(x), np.float32), np.zeros(x.shape, np.int8)
+	for i, row in enumerate(x):
+		best = total = 0.0
+		for k, size in enumerate(sorted((float(v) for v in np.abs(row) if v > 0), reverse=True), 1):
+			total += size
+			if total * total / k > best:
+				best, scales[i] = total * total / k, np.float32(total / k)
+				q[i] = np.where(np.abs(row) >= size, np.sign(row), 0)
+	return Table(TERNARY, q, scales)
 
 
 def rows_as(kind, values):
