@@ -36,6 +36,7 @@ def arguments():
 	p.add_argument('--logits', metavar='OUT.npy', help='logits (n, V) of the positions sampled')
 	p.add_argument('--weights', nargs=2, metavar=('TENSOR', 'OUT.npy'))
 	p.add_argument('--perplexity', metavar='FILE')
+	p.add_argument('--windows', action='store_true', help='not as one text, of a model that sees distances')
 	return p.parse_args()
 
 
@@ -45,7 +46,7 @@ def run(a):
 		np.save(a.weights[1], model.tensor(a.weights[0]))
 	if a.perplexity:
 		tokens = model.tokenizer.encode(pathlib.Path(a.perplexity).read_bytes())
-		print('%.9f nats a token, %.9f bits per byte, %d tokens' % forward.perplexity(model, tokens, a.c or None))
+		print('%.9f nats a token, %.9f bits per byte, %d tokens' % forward.perplexity(model, tokens, a.c or None, windows=a.windows))
 	if a.n > 0:
 		chooser = sampler.Sampler(a.seed, 0 if a.greedy else a.temp, a.top_k, a.top_p, a.min_p, a.repeat_penalty, a.repeat_last_n)
 		seen = []

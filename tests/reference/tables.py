@@ -156,11 +156,11 @@ def pack_trits(q):
 	return ((256 * v + 242) // 243).astype(np.uint8)
 
 
-BYTE_OF = {-(-256 * v // 243): v for v in range(243)}
+V_OF = {-(-256 * v // 243): v for v in range(243)}
 
 
 def unpack_trits(b, cols, name):
-	v = np.array([BYTE_OF.get(byte, -1) for byte in range(256)])[b]
+	v = np.array([V_OF.get(byte, -1) for byte in range(256)])[b]
 	need((v >= 0).all(), name + ': a byte that stands for no five ternary numbers')
 	q = np.stack([v // p % 3 - 1 for p in (81, 27, 9, 3, 1)], axis=1).reshape(len(b), -1)
 	need(not q[:, cols:].any(), name + ': a ternary number past the last column')

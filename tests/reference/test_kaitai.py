@@ -143,6 +143,11 @@ def test_random_model(check, seed):
 	compare(check, container.write(models.random_model(seed, (3, 2, 8, 12, 6, 20))), 'random model %d' % seed)
 
 
+@pytest.mark.parametrize('seed', range(20))
+def test_random_model_of_version_1_1(check, seed):
+	compare(check, container.write(models.new_model(seed, (3, 2, 8, 12, 6, 20))), 'new model %d' % seed)
+
+
 def test_refused(check):
 	for offset, value in ((0, 1), (8, 2), (12, 1), (12, 6)):
 		data = bytearray(GOOD)

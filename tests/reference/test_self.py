@@ -9,7 +9,9 @@ import numpy as np
 
 import arith
 import container
+import forward
 import frozen
+import tables
 
 F = np.float32
 
@@ -133,3 +135,39 @@ def test_arith(check):
 	check.that(np.allclose(arith.dot16(y[:1], y), y @ y[0], atol=1e-4) and np.allclose(arith.sum16(y), y.sum(1), atol=1e-4), 'sums in lanes')
 	big, scale = arith.quantise(y)
 	check.that((np.abs(big).max(1) == 32512).all() and (np.abs(big * scale[:, None] - y) <= scale[:, None]).all(), 'quantisation')
+
+
+def test_ternary(check):
+	"""Both ways that SPEC.md 3.3 tells of to read a byte."""
+	for byte in range(256):
+		rest, digits = byte, []
+		for _ in range(5):
+			digits.append(3 * rest // 256)
+			rest = 3 * rest % 256
+		v = sum(t * p for t, p in zip(digits, (81, 27, 9, 3, 1)))
+		if byte in tables.V_OF:
+			check.equal(tables.V_OF[byte], v, 'v of byte %d' % byte)
+			check.equal(tables.unpack_trits(np.array([[byte]], np.uint8), 5, 'row').tolist(), [[t - 1 for t in digits]], 'numbers of byte %d' % byte)
+	check.equal(sorted(tables.V_OF.values()), list(range(243)), 'each five numbers have a byte')
+	q = (np.arange(3 * 23) * 7 % 3 - 1).reshape(3, 23)
+	check.that((tables.unpack_trits(tables.pack_trits(q), 23, 'rows') == q).all(), 'rows of 23')
+	row = tables.ternary([[0.9, -1.1, 0.05, 0.0, 1.0], [0, 0, 0, 0, 0]])
+	check.that(row.numbers.tolist() == [[1, -1, 0, 0, 1], [0] * 5] and abs(row.scales[0] - 1) < 1e-6 and row.scales[1] == 0, 'rounding to ternary')
+
+
+def test_slopes(check):
+	for heads in (1, 2, 3, 5, 12, 1024):
+		want = [2.0 ** (1 - 6 * h / (heads - 1)) if heads > 1 else 0.5 for h in range(heads)]
+		check.that((np.abs(forward.slopes(heads) / want - 1) < 2.0 ** -20).all(), 'slopes of %d heads' % heads)
+
+
+def test_what_the_seed_chooses(check):
+	key = frozen.key(3)
+	for width in (1, 2, 21, 256, 2048):
+		shifted = frozen.shifted_channels(key, 6, width)
+		pairs = shifted[:width // 2 * 2].reshape(-1, 2)
+		check.that((pairs.sum(axis=1) == 1).all() and not shifted[width // 2 * 2:].any(), 'one of each pair of %d channels' % width)
+	check.that(0.4 < pairs[:, 1].mean() < 0.6, 'of each as many')
+	signs = frozen.mask_signs(key, 5, 200, 77)
+	check.that(set(np.unique(signs)) == {-1, 1} and abs(signs.mean()) < 0.05, 'signs of a mask')
+	check.that((frozen.mask_signs(key, 5, 70, 77) == signs[:70]).all(), 'rows do not depend on their number')
