@@ -20,39 +20,46 @@ import container
 import models
 import numpy as np
 import pytest
-from programs import build, unrestarted
+from programs import build, root, unrestarted
 
 NEAR, FAR = 12, 20
 MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None  # a disk would take a minute more for its syncs
 CLEAN = {'PATH': '/usr/bin:/bin', 'HOME': '/nonexistent', 'LC_ALL': 'C.UTF-8', 'OMP_NUM_THREADS': '1', **unrestarted()}
 
 # Name -> (program, words, files that may appear or change). What is printed is compared where it is always the same.
-ANY_TEXT = {'keygen', 'bench', 'train', 'train sign', 'train full', 'resume'}
+ANY_TEXT = {'keygen', 'bench', 'train', 'train sign', 'train full', 'train smol', 'train ternary', 'resume'}
 COMMANDS = {
     'run': ('smolrun', ['m.smol', '-p', 'ab', '-n', '4', '-t', '1', '-s', '1'], []),
     'run json': ('smolrun', ['signed.smol', '-p', 'ab', '-n', '4', '-t', '2', '--json', '--seed', '7'], []),
+    'run smol': ('smolrun', ['s.smol', '-n', '20', '-t', '1', '-s', '1'], []),
     'run lines': ('smolrun', ['m.smol', '-i', '-n', '3', '-t', '1', '-s', '1'], []),
     'perplexity': ('smolrun', ['m.smol', '--perplexity', 'text', '-t', '1'], []),
     'bench': ('smolrun', ['m.smol', '--bench', '-p', '4', '-n', '4', '-t', '1', '-r', '1'], []),
     'inspect': ('smoltool', ['inspect', 'm.smol'], []),
     'inspect json': ('smoltool', ['inspect', '--json', 'signed.smol'], []),
+    'inspect smol': ('smoltool', ['inspect', '--json', 's.smol'], []),
     'diff': ('smoltool', ['diff', 'm.smol', 'n.smol'], []),
     'diff json': ('smoltool', ['diff', '--json', 'm.smol', 'n.smol'], []),
+    'diff smol': ('smoltool', ['diff', '--json', 'm.smol', 's.smol'], []),
     'verify': ('smoltool', ['verify', 'signed.smol', '--pubkey', 'k.pub'], []),
     'verify json': ('smoltool', ['verify', '--json', 'signed.smol', '--pubkey', 'k.pub'], []),
     'keygen': ('smoltool', ['keygen', '-W', '-p', 'new.pub', '-s', 'new.key'], ['new.pub', 'new.key']),
     'sign': ('smoltool', ['sign', '--key', 'k.key', 'm.smol', '-o', 'out'], ['out']),
     'sign in place': ('smoltool', ['sign', '--key', 'k.key', 'm.smol'], ['m.smol']),
     'new': ('smoltool', ['new', '--layers', '1', '--width', '8', '--heads', '2', '--method', 'lora', '--context', '4', '-o', 'out'], ['out']),
+    'new smol': ('smoltool', ['new', '--arch', 'smol', '--layers', '1', '--width', '8', '--heads', '2', '--method', 'full', '--matrix-type', 'ternary',
+                              '--context', '4', '--bytes-of', 'text', '--other', '-o', 'out'], ['out']),
     'new safetensors': ('smoltool', ['new', '--layers', '1', '--heads', '2', '--embeddings', 's.safetensors', '-o', 'out'], ['out']),
     'new npz': ('smoltool', ['new', '--layers', '1', '--heads', '2', '--embeddings', 'e.npz', '-o', 'out'], ['out']),
     'weights': ('smoltool', ['weights', 'm.smol', 'h.0.mlp.c_fc.weight', '-o', 'out'], ['out']),
     'weights list': ('smoltool', ['weights', 'm.smol', '--list', '--json'], []),
     'export safetensors': ('smoltool', ['export', '--safetensors', 'm.smol', '-o', 'out'], ['out']),
     'export npz': ('smoltool', ['export', '--npz', 'm.smol', '-o', 'out'], ['out']),
+    'export smol': ('smoltool', ['export', '--safetensors', 's.smol', '-o', 'out'], ['out']),
     'export gguf': ('smoltool', ['export', '--gguf', 'm.smol', '-o', 'out'], ['out']),
     'embed-c': ('smoltool', ['embed-c', 'm.smol', '-o', 'out'], ['out']),
     'quantize': ('smoltool', ['quantize', '--embeddings', 'q4', '--json', '--text', 'text', 'm.smol', '-o', 'out'], ['out']),
+    'quantize smol': ('smoltool', ['quantize', '--embeddings', 'ternary', '--params', 'q8', 's.smol', '-o', 'out'], ['out']),
     'elephant': ('smoltool', ['elephant', '-o', 'out.svg', '--wiggle'], ['out.svg']),
     'fit': ('smoltool', ['elephant', '--fit', 'points', '-k', '3', '--json', '-o', 'out.svg'], ['out.svg']),
     'vectors': ('smoltool', ['generate-vectors', '-o', 'out'], ['out']),
@@ -63,6 +70,10 @@ COMMANDS = {
                                  '--cache', 'cache', '-o', 'out'], ['out', 'out.ckpt', 'log', 'cache']),
     'train full': ('smoltrain', ['--data', 'text', '--arch', 'gpt2', '--method', 'full', '--layers', '1', '--width', '8', '--heads', '2', '--context', '8', '--batch', '2',
                                  '--steps', '2', '-t', '1', '-o', 'out.safetensors'], ['out.safetensors', 'out.ckpt']),
+    'train smol': ('smoltrain', ['--data', 'text', '--layers', '1', '--width', '8', '--heads', '2', '--context', '8', '--batch', '2', '--steps', '2',
+                                 '-t', '1', '-o', 'out'], ['out', 'out.ckpt']),
+    'train ternary': ('smoltrain', ['--data', 'lines.json', '--method', 'ternary', '--layers', '1', '--width', '8', '--heads', '2', '--context', '8', '--batch', '2',
+                                    '--steps', '2', '-t', '1', '--cache', 'cache', '-o', 'out'], ['out', 'out.ckpt', 'cache']),
 }
 INPUT = {'run lines': b'ab\nc\n'}
 
@@ -72,6 +83,7 @@ def make_files(folder):
     model = models.random_model(3, (1, 2, 8, 12, 16, 256))
     signer = (b'\1\2\3\4\5\6\7\10', bytes(range(32)))
     (folder / 'm.smol').write_bytes(container.write(model))
+    (folder / 's.smol').write_bytes((root / 'tests/golden/good/smol.smol').read_bytes())
     (folder / 'signed.smol').write_bytes(container.write(model, signer=signer))
     model.card, model.conf.seed = b'{"name": "other"}', 5
     (folder / 'n.smol').write_bytes(container.write(model))

@@ -53,8 +53,9 @@ def same_curve(a, b):
 
 
 def test_the_curve_is_that_of_one_process(folder, mpi):
-    for method, end in (('alpha', '.smol'), ('fastfood', '.smol'), ('full', '.safetensors')):
-        options = ['--method', method, '--steps', '40', *(['--d', '50'] if method == 'fastfood' else [])]
+    for method, end in (('alpha', '.smol'), ('fastfood', '.smol'), ('full', '.safetensors'), ('mask', '.smol'), ('ternary', '.smol')):
+        options = ['--method', method, '--steps', '40', *(['--d', '50'] if method == 'fastfood' else []),
+                   *(['--arch', 'smol'] if method in ('mask', 'ternary') else [])]
         run(0, folder, *options, '--log', folder / 'one', '-o', folder / ('one' + end))
         for n in (2, 4):
             log = folder / f'{method}{n}'
