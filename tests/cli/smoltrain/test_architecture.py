@@ -80,6 +80,13 @@ def test_a_mask_without_gains(folder):
     assert not any(s['gains'] for s in inspected(folder / 'm.smol')['schemes'])
 
 
+def test_a_model_without_a_card(folder):
+    train(folder, out='a.smol')
+    train(folder, '--no-card')
+    a, b = inspected(folder / 'a.smol'), inspected(folder / 'm.smol')
+    assert b['card'] is None and b['card_bytes'] == 0 and b['file_bytes'] < a['file_bytes'] - a['card_bytes'] + 64
+
+
 def test_methods_by_tensor(folder):
     train(folder, '--method', 'alpha', '--attn', 'mask', '--steps', '2')
     sources = {s['source'] for s in inspected(folder / 'm.smol')['schemes'] if s['kind'] == 'matrix'}

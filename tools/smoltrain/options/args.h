@@ -21,7 +21,7 @@ struct train_args {
     unsigned eval_every; /* 0: only at the end */
     unsigned save_every; /* 0: only when stopped */
     unsigned print_every;
-    int resume;
+    int resume, no_card;
     unsigned seed_search; /* seeds to choose from; 0, 1: the one there is */
     bool in_sweep;        /* one of several runs */
 };

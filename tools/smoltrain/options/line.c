@@ -122,6 +122,8 @@ static struct poptOption run[] = {
     CLI_WORD("cache", 0, &line.args.cache, "folder that keeps encoded text for reuse", "FOLDER"),
     CLI_WORD("output", 'o', &line.args.output, "the model, .smol; of full also .safetensors",
              "OUT"),
+    CLI_FLAG("no-card", 0, &line.args.no_card,
+             "leave out the model's card, a kilobyte that says how it was made"),
     CLI_WORD("sign", 0, &line.args.sign_key, "minisign secret key to sign the model with", "KEY"),
     CLI_WORD("password-file", 0, &line.args.password_file, "its first line is that key's password",
              "FILE"),

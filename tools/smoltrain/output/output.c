@@ -139,11 +139,12 @@ static void sign(const struct train_output *o, uint8_t *bytes, size_t *size)
 static enum smol_status write_model(struct train_output *o, const struct smol_trainer *trainer,
                                     const char *card, struct smol_error *error)
 {
+    const size_t card_bytes = card ? strlen(card) : 0;
     struct smol_size_report report;
     struct smol_file file;
     uint8_t *bytes;
     size_t size;
-    enum smol_status status = smol_trainer_model(&bytes, &size, trainer, card, strlen(card), error);
+    enum smol_status status = smol_trainer_model(&bytes, &size, trainer, card, card_bytes, error);
 
     if (status != SMOL_OK)
         return status;
@@ -236,8 +237,8 @@ enum smol_status train_output_write(struct train_output *o, const struct train_a
         status = stream(result, args, trainer, corpus, error);
     if (status != SMOL_OK)
         return status;
-    card = train_card(args, trainer, corpus, result);
-    if (!card)
+    card = args->no_card ? NULL : train_card(args, trainer, corpus, result);
+    if (!card && !args->no_card)
         return cli_error(error, SMOL_E_MEMORY, "no memory for the card");
     status = o->is_tensors ? write_safetensors(o, trainer, card, error)
                            : write_model(o, trainer, card, error);
