@@ -33,8 +33,6 @@ struct smol_rows {
 typedef void smol_rows_product(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                                size_t x_stride, size_t n_x, void *scratch);
 
-smol_rows_product smol_rows_ternary_plain, smol_rows_mask_plain;
-
 struct smol_kernels {
     const char *name; /* "scalar" */
 

@@ -221,19 +221,24 @@ static void rows_q8(int64_t *sums, const struct smol_rows *rows, const int16_t *
                 dot_q8(rows->data + r * rows->cols, X + i * x_stride, rows->cols);
 }
 
-/* |q X| <= 2^18, so that a group's sum fits 32 bits. */
-static int64_t dot_q4(const uint8_t *row, const uint8_t *multipliers, const int16_t *X, size_t n)
-{
-    int64_t sum = 0;
+/* ---- rows that are made integers, and then multiplied with all vectors ---- */
 
-    for (size_t i = 0; i < n; i += SMOL_Q4_GROUP) {
-        const size_t end = n - i < SMOL_Q4_GROUP ? n : i + SMOL_Q4_GROUP;
-        int32_t part = 0;
-        for (size_t j = i; j < end; j++)
-            part += smol_q4(row, j) * X[j];
-        sum += (int64_t)multipliers[i / SMOL_Q4_GROUP] * part;
-    }
-    return sum;
+static void multiply_row(int64_t *sums, size_t stride, const int16_t *w, size_t cols,
+                         const int16_t *X, size_t x_stride, size_t n_x)
+{
+    for (size_t i = 0; i < n_x; i++)
+        sums[i * stride] = dot_int16(w, X + i * x_stride, cols);
+}
+
+/* SPEC.md 3.3: four bits in two's complement times their group's multiplier, whole blocks of 64
+ * columns. */
+static void q4_row(int16_t *w, const uint8_t *row, const uint8_t *multipliers, size_t row_bytes)
+{
+    for (size_t i = 0; i < row_bytes; i += 32, w += 64, row += 32, multipliers += 2)
+        for (size_t j = 0; j < 32; j++) {
+            w[j] = (int16_t)((((row[j] & 15) ^ 8) - 8) * multipliers[0]);
+            w[32 + j] = (int16_t)((((row[j] >> 4) ^ 8) - 8) * multipliers[1]);
+        }
 }
 
 static void rows_q4(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride,
@@ -242,51 +247,56 @@ static void rows_q4(int64_t *sums, const struct smol_rows *rows, const int16_t *
     const size_t row_bytes = smol_row_bytes(SMOL_Q4, (uint32_t)rows->cols),
                  n = smol_row_multipliers((uint32_t)rows->cols);
 
-    (void)scratch;
-    for (size_t r = 0; r < rows->n_rows; r++)
-        for (size_t i = 0; i < n_x; i++)
-            sums[i * rows->n_rows + r] =
-                dot_q4(rows->data + r * row_bytes, rows->multipliers + r * n, X + i * x_stride,
-                       rows->cols);
+    for (size_t r = 0; r < rows->n_rows; r++) {
+        q4_row(scratch, rows->data + r * row_bytes, rows->multipliers + r * n, row_bytes);
+        multiply_row(sums + r, rows->n_rows, scratch, rows->cols, X, x_stride, n_x);
+    }
 }
 
-void smol_rows_ternary_plain(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
-                             size_t x_stride, size_t n_x, void *scratch)
+/* SPEC.md 3.3: digit k of byte i is of column k x row_bytes + i, of which up to 4 may be past the
+ * last one. It grows where three times what is left of the byte passes 256 and 512. */
+static void ternary_row(int16_t *w, const uint8_t *row, size_t row_bytes)
+{
+    static const uint8_t powers[] = {1, 3, 9, 27, 81};
+
+    for (size_t k = 0; k < 5; k++)
+        for (size_t i = 0; i < row_bytes; i++) {
+            const uint8_t left = (uint8_t)(row[i] * powers[k]);
+            w[k * row_bytes + i] = (int16_t)((left >= 86) + (left >= 171) - 1);
+        }
+}
+
+static void rows_ternary(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
+                         size_t x_stride, size_t n_x, void *scratch)
 {
     const size_t row_bytes = smol_row_bytes(SMOL_TERNARY, (uint32_t)rows->cols);
 
-    (void)scratch;
-    for (size_t r = 0; r < rows->n_rows; r++)
-        for (size_t i = 0; i < n_x; i++) {
-            int64_t sum = 0;
-            for (size_t c = 0; c < rows->cols; c++)
-                sum += smol_ternary(rows->data + r * row_bytes, row_bytes, c) * X[i * x_stride + c];
-            sums[i * rows->n_rows + r] = sum;
-        }
+    for (size_t r = 0; r < rows->n_rows; r++) {
+        ternary_row(scratch, rows->data + r * row_bytes, row_bytes);
+        multiply_row(sums + r, rows->n_rows, scratch, rows->cols, X, x_stride, n_x);
+    }
 }
 
-/* sign x bit of a column. */
-static int32_t mask_weight(const uint8_t *bits, const uint8_t *signs, size_t c)
+/* SPEC.md 5.10: sign x bit, eight columns for a byte of both, up to 7 past the last one. */
+static void mask_row(int16_t *w, const uint8_t *bits, const uint8_t *signs, size_t row_bytes)
 {
-    const int32_t bit = bits[c / 8] >> c % 8 & 1, minus = signs[c / 8] >> c % 8 & 1;
+    static const int16_t bit[] = {1, 2, 4, 8, 16, 32, 64, 128};
 
-    return minus ? -bit : bit;
+    for (size_t i = 0; i < row_bytes; i++)
+        for (size_t j = 0; j < 8; j++)
+            w[8 * i + j] =
+                (int16_t)(((bits[i] & bit[j]) != 0) - 2 * ((bits[i] & signs[i] & bit[j]) != 0));
 }
 
-void smol_rows_mask_plain(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
-                          size_t x_stride, size_t n_x, void *scratch)
+static void rows_mask(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
+                      size_t x_stride, size_t n_x, void *scratch)
 {
     const size_t row_bytes = smol_mask_row_bytes((uint32_t)rows->cols);
 
-    (void)scratch;
-    for (size_t r = 0; r < rows->n_rows; r++)
-        for (size_t i = 0; i < n_x; i++) {
-            int64_t sum = 0;
-            for (size_t c = 0; c < rows->cols; c++)
-                sum += mask_weight(rows->data + r * row_bytes, rows->signs + r * row_bytes, c) *
-                       X[i * x_stride + c];
-            sums[i * rows->n_rows + r] = sum;
-        }
+    for (size_t r = 0; r < rows->n_rows; r++) {
+        mask_row(scratch, rows->data + r * row_bytes, rows->signs + r * row_bytes, row_bytes);
+        multiply_row(sums + r, rows->n_rows, scratch, rows->cols, X, x_stride, n_x);
+    }
 }
 
 static void from_f16(float *y, const uint8_t *data, size_t n)
@@ -402,8 +412,8 @@ const struct smol_kernels smol_kernels_scalar = {
     .fast_bases = 0,
     .rows_q8 = rows_q8,
     .rows_q4 = rows_q4,
-    .rows_ternary = smol_rows_ternary_plain,
-    .rows_mask = smol_rows_mask_plain,
+    .rows_ternary = rows_ternary,
+    .rows_mask = rows_mask,
     .stream_bytes = smol_stream_bytes,
     .hadamard = hadamard,
     .scale_by_bytes = scale_by_bytes,
