@@ -1,10 +1,11 @@
 /* The library as firmware has it: a model among the program's bytes, memory that it was given, no
- * allocation, no thread. Here the model comes from standard input. Prints the tokens that follow a
- * line feed, greedily; with a second argument after the rounding was set to upward. Usage: minimal
+ * allocation, no thread. Here the model comes from standard input. Prints the tokens that follow an
+ * empty prompt, greedily; with a second argument after the rounding was set to upward. Usage: minimal
  * N [upward] < MODEL.smol */
 #include <smol/file.h>
 #include <smol/sampler.h>
 #include <smol/session.h>
+#include <smol/tokenizer.h>
 
 #include <fenv.h>
 #include <stdio.h>
@@ -18,9 +19,9 @@ static int fail(const struct smol_error *error)
     return 1;
 }
 
-static int generate(struct smol_session *session, uint32_t n)
+static int generate(struct smol_session *session, const struct smol_file *file, uint32_t n)
 {
-    uint32_t token = 10;
+    uint32_t token = smol_start_token(file);
     struct smol_error error;
 
     for (uint32_t i = 0; i < n; i++) {
@@ -29,7 +30,7 @@ static int generate(struct smol_session *session, uint32_t n)
             return fail(&error);
         logits = smol_session_logits(session);
         token = 0;
-        for (uint32_t v = 1; v < 256; v++)
+        for (uint32_t v = 1; v < file->config.vocab; v++)
             token = logits[v] > logits[token] ? v : token;
         printf("%u\n", token);
     }
@@ -51,5 +52,5 @@ int main(int argc, char **argv)
     if (smol_file_parse(&file, model, size, &error) || smol_file_check_hash(&file, &error) ||
         smol_session_init(&session, &file, &options, memory, sizeof memory, &error))
         return fail(&error);
-    return generate(session, (uint32_t)atoi(argv[1]));
+    return generate(session, &file, (uint32_t)atoi(argv[1]));
 }
