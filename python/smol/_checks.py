@@ -13,11 +13,11 @@ Prompt = Union[str, Bytes, Iterable[int]]
 
 class SessionNames(TypedDict, total=False):
     """How a model is computed; smolrun(1) says more."""
-    ctx_size: int    # tokens held at once, 0: the model's
+    ctx_size: int    # tokens held at once, or that a token sees of a text that slides; 0: the model's
     batch_size: int  # tokens of a prompt computed together, 0: a sensible number
     kv: str          # number type of the KV cache: f32, f16, q8
     fast: bool       # approximate products
-    fixed: bool      # of a model whose context slides: let it end, as those of others do
+    windows: bool    # a context that does not slide, in any model
 
 
 class Options(SessionNames, total=False):
@@ -92,7 +92,7 @@ def threads(value: Any) -> int:
 
 
 def count(n: Any) -> Optional[int]:
-    """Of tokens; None until the context is full, which is smolrun's -1."""
+    """Of tokens; None until the context is full, or as many as it has of one that slides, which is smolrun's -1."""
     found = -1 if n is None else integer('n', n, -1, math.inf)
     return None if found == -1 else found
 

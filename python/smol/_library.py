@@ -46,6 +46,8 @@ _u32s = POINTER(c_uint32)
 _STATUS = None
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     'smol_version': (c_char_p, []),
+    'smol_architecture_name': (c_char_p, [c_uint32]),
+    'smol_feature_name': (c_char_p, [c_uint32]),
     'smol_model_open': (_STATUS, [POINTER(c_void_p), c_char_p, c_uint32]),
     'smol_model_open_memory': (_STATUS, [POINTER(c_void_p), c_void_p, c_size_t, c_uint32]),
     'smol_model_open_file': (_STATUS, [POINTER(c_void_p), c_void_p]),

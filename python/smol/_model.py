@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 
 _Model = TypeVar('_Model', bound='Model')
 
-_ARCHITECTURES = ('gpt2', 'smol')
-_FEATURES = ('distances', 'slope-factors', 'temperatures', 'half-shift', 'relu2', 'output-table')  # enum smol_feature, from bit 0
-
+_DISTANCES = 1  # the feature by which a context slides
 _F32_MAX = 2.0**128 - 2.0**104
 _SESSION: dict[str, tuple[str, Callable[..., Any], tuple[float, ...]]] = {
     'ctx_size': ('context', _checks.integer, (0, 2**32 - 1)),
     'batch_size': ('batch', _checks.integer, (0, 1024)),
     'kv': ('kv_type', _checks.kv, ()),
     'fast': ('is_fast', _checks.truth, ()),
-    'fixed': ('is_fixed', _checks.truth, ()),
+    'windows': ('is_fixed', _checks.truth, ()),
 }
 _SAMPLER: dict[str, tuple[str, Callable[..., Any], tuple[float, ...]]] = {
     'temp': ('temperature', _checks.real, (-_F32_MAX, _F32_MAX)),
@@ -141,10 +139,11 @@ class Model(Uncopied):
     def facts(self) -> dict[str, Any]:
         """Shape, architecture and its features, seed, sizes and hash as a dictionary."""
         facts = self._facts()
+        bits = [1 << i for i in range(32) if facts.features >> i & 1]
         found = {name: getattr(facts, name) for name, *_ in facts._fields_}
         return {**found, 'learned_numbers': facts.parameters,  # its name before
-                'architecture': _ARCHITECTURES[facts.architecture],
-                'features': tuple(name for bit, name in enumerate(_FEATURES) if facts.features >> bit & 1),
+                'architecture': lib.smol_architecture_name(facts.architecture).decode(),
+                'features': tuple(lib.smol_feature_name(bit).decode() for bit in bits),
                 'hash': bytes(facts.hash), 'is_signed': bool(facts.is_signed), 'public_key': bytes(facts.public_key)}
 
     @property
@@ -186,16 +185,18 @@ class Model(Uncopied):
     def tokens(self, prompt: Prompt = '', n: Optional[int] = None, seed: int = 0, threads: int = 1,
                **options: 'Unpack[Options]') -> Iterator[int]:
         """Continues a prompt, a str, bytes or tokens: an iterator of tokens, n of them or (None, -1) until the context is full or,
-        which is left out, the token that ends a text; ignore_eos goes on after that. seed -1: a random one. threads 0: one for
-        each core; the text is the same.
+        which is left out, the token that ends a text; ignore_eos goes on after that. A context that slides never is full, and None
+        stands for as many tokens as it has. seed -1: a random one. threads 0: one for each core; the text is the same.
 
         The sampling is smolrun's, with its defaults: temp, top_k, top_p, min_p, repeat_penalty, repeat_last_n. So are ctx_size,
-        batch_size, kv ('f32', 'f16', 'q8') and fast. The context of a model with distances slides and is never full, unless fixed."""
-        left, rest = _checks.count(n), dict(options)
+        batch_size, kv ('f32', 'f16', 'q8'), fast and windows."""
+        left, rest, facts = _checks.count(n), dict(options), self._facts()
         session, sampler = _session(threads, rest), _sampler(seed, rest)
+        if left is None and facts.features & _DISTANCES and not session.is_fixed:
+            left = session.context or facts.context
         ignores_end = _checks.truth('ignore_eos', rest.pop('ignore_eos', False))
         _no_others(rest)
-        return self._go_on(self._prompt(prompt), left, None if ignores_end else self._facts().end_token, session, sampler)
+        return self._go_on(self._prompt(prompt), left, None if ignores_end else facts.end_token, session, sampler)
 
     def _go_on(self, prompt: list[int], left: Optional[int], end: Optional[int], session: _library.SessionOptions,
                sampler: _library.SamplerOptions) -> Iterator[int]:
@@ -225,15 +226,13 @@ class Model(Uncopied):
 
     def generate(self, prompt: Prompt = '', n: Optional[int] = None, seed: int = 0, threads: int = 1,
                  **options: 'Unpack[Options]') -> str:
-        """The text after a prompt, without it; see tokens(). Where the context slides and n does not say, as many tokens as it holds."""
-        if _checks.count(n) is None and 'distances' in self.facts['features'] and options.get('fixed') is not True:
-            n = options.get('ctx_size') or self.facts['context']
+        """The text after a prompt, without it; see tokens()."""
         return self.decode(self.tokens(prompt, n, seed, threads, **options)).decode('utf-8', 'replace')
 
     # ---- numbers ----
 
     def score(self, text: Union[str, Bytes], threads: int = 1, **options: 'Unpack[SessionNames]') -> Score:
-        """How well the model predicts a text, as smolrun --perplexity says it; fixed=True is its --windows."""
+        """How well the model predicts a text, as smolrun --perplexity says it."""
         data, rest, found = _checks.text('text', text), dict(options), _library.Score()
         session = _session(threads, rest)
         _no_others(rest)
@@ -282,5 +281,6 @@ class Model(Uncopied):
 
 
 def _shape(tensor: _library.Tensor) -> tuple[int, ...]:
-    """LayerNorm's vectors have one axis."""
-    return (tensor.cols,) if b'ln_' in tensor.name else (tensor.rows, tensor.cols)
+    """LayerNorm's vectors and the heads' factors have one axis."""
+    is_vector = b'ln_' in tensor.name or tensor.name.endswith((b'temperature', b'slope_factor'))
+    return (tensor.cols,) if is_vector else (tensor.rows, tensor.cols)
