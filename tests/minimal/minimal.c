@@ -1,7 +1,7 @@
 /* The library as firmware has it: a model among the program's bytes, memory that it was given, no
  * allocation, no thread. Here the model comes from standard input. Prints the tokens that follow an
- * empty prompt, greedily; with a second argument after the rounding was set to upward. Usage: minimal
- * N [upward] < MODEL.smol */
+ * empty prompt, greedily; with a second argument after the rounding was set to upward. Usage:
+ * minimal N [upward] < MODEL.smol */
 #include <smol/file.h>
 #include <smol/sampler.h>
 #include <smol/session.h>
