@@ -1,0 +1,76 @@
+"""smolrun on models of architecture 1 from outside: what it says of them, texts past the context, --windows, --bench."""
+import json
+
+import pytest
+from programs import model, run, smolrun, smoltool
+
+CONTEXT = 12
+
+
+@pytest.fixture
+def m(folder):
+    run(smoltool, 'new', '--arch', 'smol', '--method', 'mask', '--gains', '--layers', 2, '--width', 24, '--heads', 2, '--context', CONTEXT, '--seed', 6,
+        '-o', folder / 'm.smol')
+    return folder / 'm.smol'
+
+
+def generate(m, *words):
+    return json.loads(run(smolrun, m, '--json', '-s', 1, *words).stdout)
+
+
+def test_says_the_architecture(m, folder):
+    said = run(smolrun, m, '-p', 'abc', '-n', 1).stderr.decode()
+    line = 'smolrun: architecture smol: distances, slope-factors, temperatures, half-shift, relu2, output-table; %s of %d tokens\n'
+    assert line % ('a sliding context', CONTEXT) in said
+    assert line % ('a context', 5) in run(smolrun, m, '-p', 'abc', '-n', 1, '-c', 5, '--windows').stderr.decode()
+    assert generate(m, '-n', 1)['model']['architecture'] == 'smol'
+    assert generate(model(folder), '-n', 1)['model']['architecture'] == 'gpt2'
+
+
+def test_a_text_has_no_end(m):
+    """Nor does a prompt; by itself a text goes on for as many tokens as the context has."""
+    long = generate(m, '-p', 'abcdefg' * 9, '-n', 100)
+    assert len(long['tokens']) == 100 and len(long['prompt_tokens']) == 63 and long['finish_reason'] == 'length'
+    some = generate(m, '-p', 'abcdefg' * 9)
+    assert some['tokens'] == long['tokens'][:CONTEXT] and some['finish_reason'] == 'length'
+
+
+def test_the_text_depends_on_nothing(m):
+    texts = [generate(m, '-p', 'abcdefg' * 9, '-n', 60, *words)['tokens'] for words in (
+        (), ('-t', 1), ('-b', 1), ('-b', 7), ('--isa', 'scalar'), ('--mem', '64M'), ('--fast',))]
+    assert texts == [texts[0]] * len(texts)
+
+
+def test_windows(m):
+    done = generate(m, '-p', 'abc', '--windows')
+    assert len(done['tokens']) == CONTEXT - 3 + 1 and done['finish_reason'] == 'context'
+    assert run(smolrun, m, '-p', 'abcdefg' * 9, '--windows', code=1).stderr.decode() == (
+        'smolrun: prompt: 63 tokens after 0 do not fit the context of %d\n' % CONTEXT)
+
+
+def test_turns_see_what_came_before(m, folder):
+    """Line after line, past the context: each turn as in one text."""
+    lines = [b'the first line\n', b'the second line\n', b'and a third\n']
+    done = run(smolrun, m, '-i', '--temp', 0, '--json', '-n', 9, input=b''.join(lines))
+    text = []
+    for line, turn in zip(lines, [json.loads(x) for x in done.stdout.splitlines()]):
+        text += list(line)
+        (folder / 'text').write_bytes(bytes(text) + b'\n')  # which -f drops
+        alone = generate(m, '-n', 9, '--temp', 0, '-f', folder / 'text')
+        assert turn['tokens'] == alone['tokens'] and turn['prompt_tokens'] == list(line)
+        text += turn['tokens']
+
+
+def test_bench_goes_past_the_context(m):
+    done = run(smolrun, '--bench', m, '-p', 50, '-n', 40, '-r', 1, '-t', 1, '-o', 'json')
+    assert [(r['n_prompt'], r['n_gen']) for r in json.loads(done.stdout)] == [(50, 0), (0, 40)] and not done.stderr
+    done = run(smolrun, '--bench', m, '-p', 50, '-n', 4, '-r', 1, '-t', 1, '-o', 'json', '--windows')
+    assert json.loads(done.stdout)[0]['n_prompt'] == CONTEXT and b'over the model' in done.stderr
+
+
+def test_perplexity_says_how(m, folder):
+    (folder / 'text').write_bytes(bytes(range(32, 127)))
+    said = run(smolrun, m, '--perplexity', folder / 'text').stdout.decode()
+    assert said.endswith('over 94 tokens in one text, with a sliding context of 12\n')
+    said = run(smolrun, m, '--perplexity', folder / 'text', '--windows').stdout.decode()
+    assert said.endswith('over 94 tokens in windows of 12\n')
