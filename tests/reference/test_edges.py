@@ -15,7 +15,7 @@ import sampler
 from checks import command
 from container import MATRIX, NORM, OWN, SHARED, STORED, UNIT, Scheme
 from programs import build
-from comparing import Programs, compare_text, compare_weights
+from comparing import Programs, compare_loss, compare_text, compare_weights
 
 F = np.float32
 FROZEN_NORM = Scheme(NORM, 0, 0, 0, 0, 0, 0, 0.0)
@@ -29,7 +29,8 @@ def simple(shape, matrix, norm, learn, wte, wpe=None, **conf):
 	learned = {name: container.stored_as(np.broadcast_to(learn(name, size), size), kind) for name, size, kind in container.learned_layout(conf)}
 	width, context, vocab = shape[2], shape[4], shape[5]
 	zeros = np.zeros((context, width), F)
-	return container.Smol(conf, learned, models.table(wte[0], np.broadcast_to(wte[1], (vocab, width))), models.table(0, zeros if wpe is None else wpe))
+	positions = None if conf.has(container.DISTANCES) else models.table(0, zeros if wpe is None else wpe)
+	return container.Smol(conf, learned, models.table(wte[0], np.broadcast_to(wte[1], (vocab, width))), positions)
 
 
 def put(p, smol, signer=None):
@@ -180,7 +181,43 @@ def check_bits(p):
 		p.t.equal(p.verify(path), 0 if good else 1, 'scale with the bits %08x' % bits)
 
 
-@pytest.mark.parametrize('compare', (check_alphas, check_vocabularies, check_pieces, check_settings, check_limit, check_bits), ids=lambda f: f.__name__[6:])
+def check_sums(p):
+	"""Sums as large as they can be: 262,144 columns of the largest numbers of each type, times X of 32512 or -32512 each, since all inputs are alike."""
+	rng, ff = np.random.default_rng(7), 1 << 18
+	shape, norm = (1, 1, 3, ff, 4, 12), FROZEN_NORM
+	ones, wte = np.ones((3, ff), np.int8), rng.standard_normal((12, 3))
+	alike = container.Table(0, np.tile(F([1, -0.5, -0.25]), (ff, 1)))
+	for name, kind, rows in (('mask', container.MASK, container.Mask(ones > 0)), ('ternary', 5, container.Table(5, ones * np.int8([[1], [-1], [1]]), F([1, 0.5, 0.25]) / ff)),
+			('q8', 2, container.Table(2, ones * np.int8([[-128], [127], [-128]]), F([1, 0.5, 0.25]) / ff / 128)),
+			('q4', 3, container.Table(3, ones * np.int8([[-8], [7], [-8]]), F([1, 0.5, 0.25]) / ff / 2040, np.full((3, ff // 32), 255, np.uint8)))):
+		kept = lambda t: Scheme(MATRIX, container.KEPT, 0, 0, 0, t, 0, 0.0)
+		down = kept(kind) if kind != container.MASK else Scheme(MATRIX, container.MASKED, 0, 1, 0, 0, 0, 2.0 ** -10)
+		conf = models.build_conf(shape, [(0, 1, 1, 0, 2, 3)], 0, [norm, Scheme(MATRIX, UNIT, 0, 1, 0, 0, 0, 0.5), kept(0), down], features=container.DISTANCES)
+		smol = container.Smol(conf, {'h.0.mlp.c_fc.rows': alike, 'h.0.mlp.c_proj.' + ('mask' if kind == container.MASK else 'rows'): rows}, models.table(0, wte))
+		path, model = put(p, smol)
+		compare_text(p, path, model, 'sums of ' + name, b'\1\2', 3, [dict(seed=1, temp=1.5)])
+		(p.folder / 'text').write_bytes(bytes(range(4)))
+		compare_loss(p, path, model, 'sums of ' + name, p.folder / 'text')
+
+
+def check_heads(p):
+	"""Factors of heads as large and as small as they can be, of either sign."""
+	rng = np.random.default_rng(8)
+	features = container.DISTANCES | container.SLOPE_FACTORS | container.TEMPERATURES
+	(p.folder / 'text').write_bytes(bytes(rng.integers(0, 12, 40, np.uint8)))
+	for kind in (0, 1, 4):
+		most = 65504 if kind < 4 else 65000	# a block's scale is rounded up
+		for factors in ((most, -most), (0.0, -0.0), (2.0 ** -24, 1), (-1, most), (3, -2.0 ** -14)):
+			learn = lambda name, size: np.array(factors) if '.attn.' in name else 1.0
+			smol = simple((2, 2, 4, 4, 5, 12), Scheme(MATRIX, UNIT, 1, 1, 0, 0, 0, 0.5), FROZEN_NORM, learn, (0, rng.standard_normal((12, 4))), features=features, head_type=kind)
+			path, model = put(p, smol)
+			what = 'heads of %s as type %d' % (factors, kind)
+			compare_weights(p, path, model, what, model.names())
+			compare_text(p, path, model, what, b'\1\2\3', 9, [dict(temp=0), dict(seed=1)])
+			compare_loss(p, path, model, what, p.folder / 'text')
+
+
+@pytest.mark.parametrize('compare', (check_alphas, check_vocabularies, check_pieces, check_settings, check_limit, check_bits, check_sums, check_heads), ids=lambda f: f.__name__[6:])
 def test_edges(check, folder, compare):
 	with np.errstate(all='ignore'):
 		compare(Programs(build, folder, check))
