@@ -53,7 +53,8 @@ void smol_encoder_destroy(struct smol_encoder *encoder);
 
 /* Encodes any bytes; yields at most size_bytes tokens, for which there must be room. The time grows
  * as n log n, whatever the text. Errors: MEMORY; TOKEN, with the offset in the text, if a byte has
- * no token, which happens only with byte tokens and V < 256. */
+ * no token, which happens only with byte tokens and V < 256, or with a set of bytes that has no
+ * token for the others. */
 enum smol_status smol_encode(size_t *n_tokens, uint32_t *tokens, struct smol_encoder *encoder,
                              const uint8_t *text, size_t size_bytes, struct smol_error *error);
 
