@@ -132,9 +132,11 @@ def check_vectors(t, tools):
 		for x, y in v.get(name, ()):
 			t.equal(float.fromhex(y), float(function(F(float.fromhex(x)))), 'vector: %s(%s)' % (name, x))
 	draws = sampler.Draws(int(v.get('sampler', {}).get('seed', 0)))
+	for row in v.get('ternary', ()):
+		t.equal(row['row'], container.Table(5, np.array([row['numbers']])).packed().hex(), 'vector: ternary numbers')
 	for d in v.get('sampler', {}).get('draws', ()):
 		t.equal(float.fromhex(d), draws.next(), 'vector: draw')
-	t.that({'keys', 'streams', 'tables', 'exp', 'gelu', 'sampler'} <= set(v), 'vectors of every kind')
+	t.that({'keys', 'streams', 'tables', 'exp', 'gelu', 'ternary', 'sampler'} <= set(v) and {8, 9} <= {s['purpose'] for s in v['streams']}, 'vectors of every kind')
 
 
 BLOCKS = examples.parse(frozen.SPEC.read_text())

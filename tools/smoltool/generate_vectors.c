@@ -4,6 +4,7 @@
 #include "cli/json.h"
 #include "smoltool/smoltool.h"
 
+#include <smol/params.h>
 #include <smol/primitives.h>
 
 #include <jansson.h>
@@ -49,7 +50,8 @@ static json_t *keys(void)
 static json_t *streams(void)
 {
     static const uint32_t places[][4] = {{0, 0, 0, 0}, {1, 0, 0, 0}, {0, 1, 0, 0},
-                                         {0, 0, 1, 0}, {0, 0, 0, 1}, {7, 2, 3, 1000}};
+                                         {0, 0, 1, 0}, {0, 0, 0, 1}, {7, 2, 3, 1000},
+                                         {4, 0, 8, 0}, {4, 0, 8, 1}, {6, 0, 9, 0}};
     json_t *list = json_array();
 
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
@@ -104,6 +106,28 @@ static json_t *function(float (*f)(float))
     return list;
 }
 
+/* Rows of ternary numbers: lists of numbers, and their bytes. */
+static json_t *ternary(void)
+{
+    static const size_t sizes[] = {1, 5, 6, 12, 40};
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        json_t *numbers = json_array();
+        int8_t q[40];
+        uint8_t row[8];
+        for (size_t c = 0; c < sizes[i]; c++) {
+            q[c] = (int8_t)((c * c + c / 4 + i) % 3) - 1;
+            json_array_append_new(numbers, json_integer(q[c]));
+        }
+        smol_encode_ternary(row, q, sizes[i]);
+        json_array_append_new(
+            list, json_pack("{s:o, s:o}", "numbers", numbers, "row",
+                            hex(row, smol_row_bytes(SMOL_TERNARY, (uint32_t)sizes[i]))));
+    }
+    return list;
+}
+
 static json_t *draws(void)
 {
     double d[20];
@@ -119,9 +143,9 @@ static int print(void *context, const char *const *arguments)
 {
     const char *output = *(char *const *)context;
     json_t *all =
-        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "spec", "1.0", "keys", keys(), "streams",
-                  streams(), "tables", tables(), "exp", function(smol_primitive_exp), "gelu",
-                  function(smol_primitive_gelu), "sampler", draws());
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "spec", "1.1", "keys", keys(),
+                  "streams", streams(), "tables", tables(), "exp", function(smol_primitive_exp),
+                  "gelu", function(smol_primitive_gelu), "ternary", ternary(), "sampler", draws());
     char *text = all ? cli_json_text(all, JSON_INDENT(1)) : NULL;
     int code = 0;
 
