@@ -19,16 +19,8 @@ static real *take(struct smol_arena *arena, uint64_t count)
     return smol_arena_take(arena, count, sizeof(real));
 }
 
-/* Whether products take the matrix with its gains. For new sources only, so that what others learn
- * stays the same to the bit; and not beside factors, whose gradients need the outputs' by itself.
- */
-static bool folds(const struct smol_net_matrix *m)
-{
-    return (m->score != SMOL_NO_PARAM || m->full != SMOL_NO_PARAM) && m->gain != SMOL_NO_PARAM &&
-           m->scheme->rank == 0;
-}
-
-static void place_matrix(struct smol_arena *arena, struct smol_net_matrix *m)
+static void place_matrix(struct smol_arena *arena, const struct smol_net *net,
+                         struct smol_net_matrix *m)
 {
     const size_t rank = m->scheme->rank;
 
@@ -43,8 +35,10 @@ static void place_matrix(struct smol_arena *arena, struct smol_net_matrix *m)
         m->weight = take(arena, m->rows * m->cols);
     if (m->score != SMOL_NO_PARAM)
         m->signs = smol_arena_take(arena, m->rows * m->cols, sizeof *m->signs);
-    if (folds(m))
+    if (m->has_gains_inside && !smol_mask_is_scaled(m))
         m->folded = take(arena, m->rows * m->cols);
+    if (m->gain != SMOL_NO_PARAM && !m->has_gains_inside && !net->recompute)
+        m->plain = take(arena, net->n_tokens * m->rows);
 }
 
 /* Whether the norms of layers have a half-shift. */
@@ -100,7 +94,7 @@ static void place_layer(struct smol_arena *arena, struct smol_net *net, uint32_t
 
     for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
         if (smol_slot_is_matrix(slot))
-            place_matrix(arena, &l->matrix[slot]);
+            place_matrix(arena, net, &l->matrix[slot]);
         else
             place_norm(arena, net, &l->norm[slot], has_shift(net));
     l->kept = net->kept + (net->recompute ? 0 : layer);
@@ -130,7 +124,8 @@ static void extend(struct extent *e, const struct smol_net_matrix *m)
         e->sparse_cols = larger(e->sparse_cols, m->cols);
     else if (m->score == SMOL_NO_PARAM && m->full == SMOL_NO_PARAM)
         e->whole = e->whole || m->alpha != SMOL_NO_PARAM || m->sparse != SMOL_NO_PARAM;
-    e->outputs = e->outputs || (m->gain != SMOL_NO_PARAM && !folds(m)) || m->bias != SMOL_NO_PARAM;
+    e->outputs = e->outputs || (m->gain != SMOL_NO_PARAM && !m->has_gains_inside) ||
+                 m->bias != SMOL_NO_PARAM;
 }
 
 static struct extent extent_of(const struct smol_net *net)

@@ -28,12 +28,12 @@ static void multiply_plain(struct smol_net *net, real *y, const struct smol_net_
 /* The gains (rows) of outputs; NULL if there are none, or if the weights have them. */
 static const real *gains(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    return m->gain != SMOL_NO_PARAM && !m->folded ? smol_net_used(net, m->gain) : NULL;
+    return m->gain != SMOL_NO_PARAM && !m->has_gains_inside ? smol_net_used(net, m->gain) : NULL;
 }
 
 static bool is_plain(const struct smol_net_matrix *m)
 {
-    return (m->gain == SMOL_NO_PARAM || m->folded) && m->bias == SMOL_NO_PARAM;
+    return (m->gain == SMOL_NO_PARAM || m->has_gains_inside) && m->bias == SMOL_NO_PARAM;
 }
 
 /* y (n, rows) = x (n, cols) W^T, times the gains, plus the biases, + beta x y. */
@@ -41,16 +41,17 @@ static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix
                      real beta)
 {
     const real *gain = gains(net, m);
+    real *plain = m->plain ? m->plain : net->plain;
     const real *bias = m->bias != SMOL_NO_PARAM ? smol_net_used(net, m->bias) : NULL;
 
     if (is_plain(m)) {
         multiply_plain(net, y, m, x, beta);
         return;
     }
-    multiply_plain(net, net->plain, m, x, 0);
+    multiply_plain(net, plain, m, x, 0);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < net->n_tokens; i++) {
-        const real *from = net->plain + i * m->rows;
+        const real *from = plain + i * m->rows;
         real *to = y + i * m->rows;
 
         for (size_t r = 0; r < m->rows; r++)
@@ -59,31 +60,45 @@ static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix
     }
 }
 
+#define OUTPUTS 64u /* that a thread takes at a time */
+
+/* Of outputs row..end - 1, in the order of the tokens; plain: NULL without gains. */
+static void outputs_back(struct smol_net *net, const struct smol_net_matrix *m, const real *plain,
+                         const real *d_y, size_t row, size_t end)
+{
+    const real *gain = gains(net, m);
+    real d_gain[OUTPUTS] = {0}, d_bias[OUTPUTS] = {0};
+
+    for (size_t i = 0; i < net->n_tokens; i++) {
+        const real *d = d_y + i * m->rows;
+        real *to = net->d_plain + i * m->rows;
+
+        for (size_t r = row; r < end; r++) {
+            d_bias[r - row] += d[r];
+            d_gain[r - row] += gain ? d[r] * plain[i * m->rows + r] : 0;
+            to[r] = gain ? d[r] * gain[r] : d[r];
+        }
+    }
+    if (gain)
+        memcpy(smol_net_grad(net, m->gain) + row, d_gain, (end - row) * sizeof *d_gain);
+    if (m->bias != SMOL_NO_PARAM)
+        memcpy(smol_net_grad(net, m->bias) + row, d_bias, (end - row) * sizeof *d_bias);
+}
+
 /* d_y (n, rows) without the gains, with their gradient and the biases' set on the way. It is d_y
- * itself where there is neither. The outputs without gains are made again, not kept. */
+ * itself where there is neither. Outputs without gains that were not kept are made again. */
 static const real *plain_gradient(struct smol_net *net, const struct smol_net_matrix *m,
                                   const real *x, const real *d_y)
 {
-    const real *gain = gains(net, m);
+    const real *plain = m->plain ? m->plain : net->plain;
 
     if (is_plain(m))
         return d_y;
-    if (gain)
+    if (gains(net, m) && !m->plain)
         multiply_plain(net, net->plain, m, x, 0);
 #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < m->rows; r++) {
-        real d_gain = 0, d_bias = 0;
-
-        for (size_t i = r; i < net->n_tokens * m->rows; i += m->rows) {
-            d_bias += d_y[i];
-            d_gain += gain ? d_y[i] * net->plain[i] : 0;
-            net->d_plain[i] = gain ? d_y[i] * gain[r] : d_y[i];
-        }
-        if (gain)
-            smol_net_grad(net, m->gain)[r] = d_gain;
-        if (m->bias != SMOL_NO_PARAM)
-            smol_net_grad(net, m->bias)[r] = d_bias;
-    }
+    for (size_t row = 0; row < m->rows; row += OUTPUTS)
+        outputs_back(net, m, plain, d_y, row, m->rows - row < OUTPUTS ? m->rows : row + OUTPUTS);
     return net->d_plain;
 }
 

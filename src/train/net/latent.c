@@ -63,10 +63,9 @@ static double mean_of(const struct smol_net *net, const struct smol_net_matrix *
     return sum / ((double)m->rows * (double)m->cols);
 }
 
-/* Whether gains hold a scale of the weights. */
-static bool has_scale(const struct smol_net_matrix *m)
+bool smol_mask_is_scaled(const struct smol_net_matrix *m)
 {
-    return m->gain != SMOL_NO_PARAM && m->factor_a == SMOL_NO_PARAM && m->sparse == SMOL_NO_PARAM;
+    return m->score != SMOL_NO_PARAM && m->has_gains_inside && m->sparse == SMOL_NO_PARAM;
 }
 
 /* What a matrix's scores mean: a weight is there from `least` on, and then `weight` or its
@@ -78,37 +77,75 @@ struct meaning {
 static struct meaning meaning_of(const struct smol_net *net, const struct smol_net_matrix *m)
 {
     const double sigma = (double)m->scheme->sigma, mean = net->stored ? 1 : mean_of(net, m),
-                 scale = net->stored || !has_scale(m) ? 1 : SCALE * mean;
+                 scale = net->stored || !smol_mask_is_scaled(m) ? 1 : SCALE * mean;
 
     return (struct meaning){.least = (real)(0.5 * mean / SHARPNESS),
                             .weight = (real)(sigma * scale),
                             .slope = (real)(mean > 0 ? sigma * scale * SHARPNESS / mean : 0)};
 }
 
+/* A bit as a number. */
+static inline real bit_of(real u, real least) { return u >= least ? 1 : 0; }
+
+static const real *gains_of(const struct smol_net *net, const struct smol_net_matrix *m)
+{
+    return smol_mask_is_scaled(m) ? smol_net_used(net, m->gain) : NULL;
+}
+
 void smol_mask_weights(const struct smol_net *net, const struct smol_net_matrix *m)
 {
     const struct meaning is = meaning_of(net, m);
-    const real *u = smol_net_value(net, m->score);
-    const size_t n = m->rows * m->cols;
+    const real *gain = gains_of(net, m);
 
-    if (net->smooth)
-#pragma omp parallel for simd schedule(static)
-        for (size_t i = 0; i < n; i++)
-            m->weight[i] = is.slope * u[i] * (real)m->signs[i];
-    else
-#pragma omp parallel for simd schedule(static)
-        for (size_t i = 0; i < n; i++)
-            m->weight[i] = u[i] >= is.least ? is.weight * (real)m->signs[i] : 0;
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < m->rows; r++) {
+        const real *u = smol_net_value(net, m->score) + r * m->cols;
+        const real scale = gain ? is.weight * gain[r] : is.weight;
+        const int8_t *signs = m->signs + r * m->cols;
+        real *weight = m->weight + r * m->cols;
+
+        for (size_t c = 0; c < m->cols; c++)
+            weight[c] = bit_of(u[c], is.least) * (real)signs[c] * scale;
+        for (size_t c = 0; net->smooth && c < m->cols; c++)
+            weight[c] = is.slope / is.weight * u[c] * (real)signs[c] * scale;
+    }
 }
 
-void smol_mask_gradient(const struct smol_net *net, const struct smol_net_matrix *m, real *d)
+/* The gradient of a gain, from a row's of weights with it. */
+static real gain_gradient(const struct smol_net *net, struct meaning is, const real *d,
+                          const real *u, const int8_t *signs, size_t n)
 {
-    const real slope = meaning_of(net, m).slope;
-    const size_t n = m->rows * m->cols;
+    real sum = 0;
 
-#pragma omp parallel for simd schedule(static)
-    for (size_t i = 0; i < n; i++)
-        d[i] *= slope * (real)m->signs[i];
+    if (net->smooth) {
+        for (size_t c = 0; c < n; c++)
+            sum += d[c] * is.slope * u[c] * (real)signs[c];
+        return sum;
+    }
+#pragma omp simd reduction(+ : sum)
+    for (size_t c = 0; c < n; c++)
+        sum += bit_of(u[c], is.least) * d[c] * (real)signs[c];
+    return is.weight * sum;
+}
+
+void smol_mask_gradient(struct smol_net *net, const struct smol_net_matrix *m, real *d)
+{
+    const struct meaning is = meaning_of(net, m);
+    const real *gain = gains_of(net, m);
+    real *d_gain = gain ? smol_net_grad(net, m->gain) : NULL;
+
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < m->rows; r++) {
+        const int8_t *signs = m->signs + r * m->cols;
+        const real slope = gain ? is.slope * gain[r] : is.slope;
+        real *row = d + r * m->cols;
+
+        if (gain)
+            d_gain[r] = gain_gradient(net, is, row, smol_net_value(net, m->score) + r * m->cols,
+                                      signs, m->cols);
+        for (size_t c = 0; c < m->cols; c++)
+            row[c] *= slope * (real)signs[c];
+    }
 }
 
 void smol_mask_store(struct smol_net *net, const struct smol_net_matrix *m)
@@ -119,7 +156,7 @@ void smol_mask_store(struct smol_net *net, const struct smol_net_matrix *m)
 
     for (size_t i = 0; i < m->rows * m->cols; i++)
         u[i] = u[i] >= is.least;
-    for (size_t r = 0; has_scale(m) && r < m->rows; r++)
+    for (size_t r = 0; smol_mask_is_scaled(m) && r < m->rows; r++)
         smol_net_value(net, m->gain)[r] *= scale;
 }
 

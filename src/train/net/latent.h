@@ -8,11 +8,16 @@
 /* Fills m->signs from the seed. */
 void smol_net_mask_signs(const struct smol_net *net, const struct smol_net_matrix *m);
 
-/* m's weights from its scores: without factors, sparse term and gains. */
+/* Whether gains multiply nothing but a mask. They then hold a scale of its weights, and are made
+ * with these at once. */
+bool smol_mask_is_scaled(const struct smol_net_matrix *m);
+
+/* m's weights from its scores: without factors, sparse term and gains, unless these are alone. */
 void smol_mask_weights(const struct smol_net *net, const struct smol_net_matrix *m);
 
-/* In place, the gradient of the weights (rows, cols) becomes that of the scores. */
-void smol_mask_gradient(const struct smol_net *net, const struct smol_net_matrix *m, real *d);
+/* In place, the gradient of the weights (rows, cols) becomes that of the scores; gains that are
+ * alone get theirs. */
+void smol_mask_gradient(struct smol_net *net, const struct smol_net_matrix *m, real *d);
 
 /* Scores become what a file holds: 0 and 1 for bits. If gains alone multiply them, these take the
  * scale of the weights, which is then 1. */

@@ -60,13 +60,16 @@ struct smol_net_matrix {
     uint32_t alpha, factor_a, factor_b, gain, bias, full; /* parameters, or SMOL_NO_PARAM */
     uint32_t sparse;                                      /* (rows, q) */
     uint32_t score;                                       /* (rows, cols) of a mask */
-    uint32_t layer_gain; /* of the projection; the layer's matrices share it */
-    uint32_t row_scale;  /* (1, rows) factors of ternary rows */
-    float sigma;         /* of the scheme, or what a stored matrix begins with */
-    real *weight;        /* (rows, cols), factors included, gains not; may be a parameter's */
-    real *folded;        /* (rows, cols) the same with the gains, for products; else NULL */
-    uint32_t *columns;   /* (rows, q) of the sparse term; else NULL */
-    int8_t *signs;       /* (rows, cols) of a mask; else NULL */
+    uint32_t layer_gain;   /* of the projection; the layer's matrices share it */
+    uint32_t row_scale;    /* (1, rows) factors of ternary rows */
+    float sigma;           /* of the scheme, or what a stored matrix begins with */
+    bool has_gains_inside; /* products take the weights with the gains: as `folded`, or, if gains
+                              multiply nothing but a mask, as `weight` */
+    real *weight;          /* (rows, cols), factors included; may be a parameter's */
+    real *folded;          /* (rows, cols) the same with the gains; else NULL */
+    real *plain;       /* (n, rows) outputs without gains, kept for the backward pass; else NULL */
+    uint32_t *columns; /* (rows, q) of the sparse term; else NULL */
+    int8_t *signs;     /* (rows, cols) of a mask; else NULL */
 };
 
 /* Vectors (1, C). If they are stored, alpha is the whole of each; if they are frozen, there are no
@@ -146,7 +149,7 @@ struct smol_net {
     real *z_factor, *d_factor; /* (n, largest rank) */
     real *d_a, *d_b;           /* of nola's factors, the largest; NULL if there is none */
     real *plain, *d_plain; /* (n, largest rows) outputs without gains and biases; NULL if no matrix
-                              has any */
+                              has any. plain: of those that do not keep them */
     real *partial;         /* of vector gradients */
     real *d_attention;     /* (threads, 64, T) */
     double *d_alpha;       /* (largest number of row blocks, 64) */

@@ -113,6 +113,10 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
                         smol_scheme_sparse(s));
     if (smol_scheme_has(s, SMOL_TERM_GAINS))
         m->gain = add(net, owner, "gain", SMOL_GROUP_NORM, s->value_type, 1, rows);
+    /* Of new sources only, so that what others learn stays the same to the bit; and not beside
+     * factors, whose gradients need the outputs' by itself. */
+    m->has_gains_inside = m->gain != SMOL_NO_PARAM && s->rank == 0 &&
+                          (m->score != SMOL_NO_PARAM || m->full != SMOL_NO_PARAM);
     if (smol_scheme_has(s, SMOL_TERM_BIASES))
         m->bias = add(net, owner, "bias", SMOL_GROUP_NORM, s->value_type, 1, rows);
 }

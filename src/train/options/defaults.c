@@ -39,14 +39,13 @@ static const struct smol_train_options defaults = {
  * their sigma. */
 static void use_rates(struct smol_train_options *o)
 {
-    const bool stored = o->full || o->matrices == SMOL_MATRIX_STORED,
-               ternary = stored && o->matrix_type == SMOL_TERNARY;
+    const bool stored = o->full || o->matrices == SMOL_MATRIX_STORED;
 
-    o->lr = o->matrices == SMOL_MATRIX_UNIT && o->rank == 0 && !o->full ? 2e-2 : 1e-2;
+    o->lr = o->matrices == SMOL_MATRIX_UNIT && o->rank == 0 && !o->full ? 4e-2 : 1e-2;
     o->alpha_lr = 3e-2;
     o->min_lr_fraction = 0.01;
     o->weight_decay = 0;
-    o->matrix_lr = ternary ? 5e-2 : 2e-2;
+    o->matrix_lr = stored ? 5e-2 : 2e-2;
 }
 
 static void use_smol(struct smol_train_options *o)
@@ -58,6 +57,7 @@ static void use_smol(struct smol_train_options *o)
     o->batch = 8;
     if (o->full)
         o->dist = SMOL_GAUSS;
+    o->qat_start = 0.5;
     use_rates(o);
 }
 
