@@ -3,8 +3,9 @@
 
     train_step.py SMOLTRAIN TEXT [--layers 12 --width 768 --heads 12 --context 64 --batch 4] [--tokenizer FILE --vocab N]
                   [--methods full,alpha] [--rounds 3] [--seconds 20] [--threads 2]
+    train_step.py SMOLTRAIN TEXT --arch smol --layers 2 --width 128 --heads 4 --context 128 --batch 8 --vocab 65 --threads 1 --methods mask,ternary,full
 
-PyTorch (Debian's python3-torch) runs the same network, loss, clipping and AdamW: as installed, and with what makes it fastest where it is slow:
+PyTorch (Debian's python3-torch) runs the same network with every weight trained, whatever the method, with the same loss, clipping and AdamW: as installed, and with what makes it fastest where it is slow:
 other OpenBLAS kernels, threads that sleep while they wait, a malloc that keeps its memory. Without it only smoltrain is measured.
 Prints the median step of each in every round, and the ratio to the fastest PyTorch.
 """
@@ -37,13 +38,14 @@ def parse():
                           ('seconds', 20), ('threads', 2)):
         parser.add_argument('--' + name, type=int, default=default)
     parser.add_argument('--tokenizer')
+    parser.add_argument('--arch', choices=['gpt2', 'smol'], default='gpt2')
     parser.add_argument('--methods', default='full')
     parser.add_argument('--torch', action='store_true', help=argparse.SUPPRESS)  # a child process: PyTorch itself
     return parser.parse_args()
 
 
 def torch_steps(o):
-    """GPT-2 in PyTorch; prints the seconds of each step, a line each."""
+    """GPT-2 or architecture smol in PyTorch; prints the seconds of each step, a line each."""
     import torch
     from torch import nn
     from torch.nn import functional
@@ -66,16 +68,55 @@ def torch_steps(o):
             x = x + self.c_proj((weights @ split[2]).transpose(1, 2).reshape(o.batch, o.context, o.width))
             return x + self.mlp_proj(functional.gelu(self.c_fc(self.ln_2(x))))
 
+    class SmolBlock(nn.Module):
+        """Distances, slope factors, temperatures, half-shift and relu^2; no matrix has a bias, no norm a gain."""
+
+        def __init__(self):
+            super().__init__()
+            self.matrices = nn.ParameterList(nn.Parameter(torch.randn(rows, cols) / math.sqrt(cols)) for rows, cols in (
+                (3 * o.width, o.width), (o.width, o.width), (4 * o.width, o.width), (o.width, 4 * o.width)))
+            self.temperature, self.factor = nn.Parameter(torch.ones(o.heads, 1, 1)), nn.Parameter(torch.ones(o.heads, 1, 1))
+            place = torch.arange(o.context)
+            distance = (place[:, None] - place[None, :]).float()
+            slope = torch.tensor([2.0 ** (1 - 6 * h / (o.heads - 1)) for h in range(o.heads)]).view(-1, 1, 1)
+            self.register_buffer('slopes', slope * distance.clamp_min(0))
+            self.register_buffer('mask', torch.where(distance >= 0, 0.0, -math.inf))
+            self.register_buffer('shifted', torch.randint(0, 2, (2, o.width)).bool())
+
+        def normalised(self, x, which):
+            y = functional.layer_norm(x, (o.width,))
+            return torch.where(self.shifted[which], functional.pad(y[:, :-1], (0, 0, 1, 0)), y)
+
+        def forward(self, x):
+            c_attn, c_proj, c_fc, mlp_proj = self.matrices
+            qkv = (self.normalised(x, 0) @ c_attn.t()).view(o.batch, o.context, 3, o.heads, -1).permute(2, 0, 3, 1, 4)
+            scores = (qkv[0] * (self.temperature / math.sqrt(o.width // o.heads))) @ qkv[1].transpose(2, 3)
+            weights = (scores + (self.mask - self.factor * self.slopes)).softmax(-1)
+            x = x + (weights @ qkv[2]).transpose(1, 2).reshape(o.batch, o.context, o.width) @ c_proj.t()
+            hidden = (self.normalised(x, 1) @ c_fc.t()).relu()
+            return x + (hidden * hidden) @ mlp_proj.t()
+
     wte, wpe = nn.Embedding(o.vocab, o.width), nn.Embedding(o.context, o.width)
-    body = nn.Sequential(*(Block() for _ in range(o.layers)), nn.LayerNorm(o.width))
-    learned = [*wte.parameters(), *wpe.parameters(), *body.parameters()]
+    table, scale = nn.Parameter(torch.randn(o.vocab, o.width) * 0.02), nn.Parameter(torch.ones(()))
+    if o.arch == 'smol':
+        body = nn.Sequential(*(SmolBlock() for _ in range(o.layers)), nn.LayerNorm(o.width, elementwise_affine=False))
+        learned = [*wte.parameters(), table, scale, *body.parameters()]
+    else:
+        body = nn.Sequential(*(Block() for _ in range(o.layers)), nn.LayerNorm(o.width))
+        learned = [*wte.parameters(), *wpe.parameters(), *body.parameters()]
+
+    def logits_of(tokens):
+        if o.arch == 'smol':
+            return functional.linear(body(wte(tokens)), table) * scale
+        return functional.linear(body(wte(tokens) + wpe(torch.arange(o.context))), wte.weight)
+
     optimiser = torch.optim.AdamW(learned, lr=3e-4)
     end = time.monotonic() + o.seconds
     while time.monotonic() < end:
         tokens, targets = torch.randint(0, o.vocab, (2, o.batch, o.context))
         begin = time.monotonic()
         optimiser.zero_grad(set_to_none=True)
-        logits = functional.linear(body(wte(tokens) + wpe(torch.arange(o.context))), wte.weight)
+        logits = logits_of(tokens)
         functional.cross_entropy(logits.view(-1, o.vocab), targets.reshape(-1)).backward()
         nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
@@ -89,9 +130,9 @@ def run_torch(environment):
 
 def run_smoltrain(o, method, folder):
     log = folder / 'log'
-    words = [o.smoltrain.resolve(), '--data', o.text.resolve(), '--arch', 'gpt2', '--method', method, '--steps', '100000', '--eval-every', '0', '--save-every', '0',
+    words = [o.smoltrain.resolve(), '--arch', o.arch, '--data', o.text.resolve(), '--arch', 'gpt2', '--method', method, '--steps', '100000', '--eval-every', '0', '--save-every', '0',
              '--print-every', '0', '--val-fraction', '0.01', '--threads', o.threads, '--log', log,
-             '-o', folder / ('m.safetensors' if method == 'full' else 'm.smol')]
+             '-o', folder / ('m.safetensors' if method == 'full' and o.arch == 'gpt2' else 'm.smol')]
     for name in ('layers', 'width', 'heads', 'context', 'batch'):
         words += ['--' + name, getattr(o, name)]
     words += ['--tokenizer', o.tokenizer] if o.tokenizer else []
