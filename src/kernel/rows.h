@@ -9,6 +9,7 @@
 
 struct row {
     const uint8_t *data, *multipliers, *signs;
+    size_t n_left; /* rows, from this one to the last */
 };
 
 /* Bytes from a row to the next one. */
@@ -35,7 +36,18 @@ static inline struct row row_at(const struct smol_rows *rows, struct row_strides
 {
     return (struct row){rows->data + r * strides.data,
                         strides.multipliers ? rows->multipliers + r * strides.multipliers : NULL,
-                        strides.signs ? rows->signs + r * strides.signs : NULL};
+                        strides.signs ? rows->signs + r * strides.signs : NULL, rows->n_rows - r};
+}
+
+/* n bytes of a row in memory that may be read up to `size`: where they are, unless the last row
+ * ends before that, or else in `copy` (size), which is 0 behind them. */
+static inline const uint8_t *readable(uint8_t *copy, const uint8_t *bytes, size_t n, size_t size,
+                                      const struct row *row)
+{
+    if (row->n_left * n >= size)
+        return bytes;
+    memset(copy, 0, size);
+    return memcpy(copy, bytes, n);
 }
 
 /* Where a row's bytes are read that are to be at i..i + size - 1 of its n: the last ones are all of

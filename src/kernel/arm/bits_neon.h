@@ -101,9 +101,9 @@ static void prepare_mask(void *prepared, const int16_t *X, size_t cols)
 static int64_t dot_mask(const struct row *row, const void *prepared, size_t cols)
 {
     const size_t n = smol_mask_row_bytes((uint32_t)cols);
-    const uint8_t few[2][STEP_BYTES] = {{row->data[0]}, {row->signs[0]}};
-    const uint8_t *mask = n < STEP_BYTES ? few[0] : row->data,
-                  *signs = n < STEP_BYTES ? few[1] : row->signs;
+    uint8_t copy[2][STEP_BYTES];
+    const uint8_t *mask = readable(copy[0], row->data, n, STEP_BYTES, row),
+                  *signs = readable(copy[1], row->signs, n, STEP_BYTES, row);
     const int8_t *x = prepared;
     int64_t total = 0;
 
@@ -178,13 +178,11 @@ static void prepare_ternary(void *prepared, const int16_t *X, size_t cols)
 static int64_t dot_ternary(const struct row *row, const void *prepared, size_t cols)
 {
     const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
-    const uint8_t *data = row->data;
+    uint8_t copy[STEP];
+    const uint8_t *data = readable(copy, row->data, n, STEP, row);
     const int8_t *x = prepared;
-    uint8_t few[STEP] = {0};
     int64_t total = 0;
 
-    if (n < STEP)
-        data = memcpy(few, data, n);
     for (size_t i = 0; i < n;) {
         const size_t end = n - i < STEP * GROUPS ? n : i + STEP * GROUPS;
         struct sums sums = {0};
@@ -212,13 +210,12 @@ ALWAYS_INLINE void expand_group(int16_t *w, uint8x16_t b, size_t n)
 static void expand_ternary(int16_t *w, const struct row *row, size_t cols)
 {
     const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
-    uint8_t few[STEP] = {0};
+    uint8_t copy[STEP];
+    const uint8_t *data = readable(copy, row->data, n, STEP, row);
 
-    if (n < STEP)
-        expand_group(w, vld1q_u8(memcpy(few, row->data, n)), n);
-    for (size_t i = 0; n >= STEP && i < n; i += STEP) {
+    for (size_t i = 0; i < n; i += STEP) {
         const size_t at = read_at(i, STEP, n);
-        expand_group(w + at, vld1q_u8(row->data + at), n);
+        expand_group(w + at, vld1q_u8(data + at), n);
     }
 }
 

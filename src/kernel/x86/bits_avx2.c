@@ -113,16 +113,11 @@ static void prepare_mask(uint8_t *x, const int16_t *X, size_t cols)
 static inline __m256i mask_lanes(const struct row *row, const void *prepared, size_t cols)
 {
     const size_t n = smol_mask_row_bytes((uint32_t)cols);
-    const uint8_t *x = prepared, *mask = row->data, *signs = row->signs;
-    uint8_t few[2][STEP_BYTES] = {{0}};
+    uint8_t copy[2][STEP_BYTES];
+    const uint8_t *x = prepared, *mask = readable(copy[0], row->data, n, STEP_BYTES, row),
+                  *signs = readable(copy[1], row->signs, n, STEP_BYTES, row);
     __m256i total = _mm256_setzero_si256();
 
-    if (n < STEP_BYTES) {
-        memcpy(few[0], mask, n);
-        memcpy(few[1], signs, n);
-        mask = few[0];
-        signs = few[1];
-    }
     for (size_t i = 0; i < n;) {
         const size_t end = n - i < STEP_BYTES * STEPS ? n : i + STEP_BYTES * STEPS;
         struct sums sums = {_mm256_setzero_si256(), _mm256_setzero_si256()};
@@ -223,12 +218,10 @@ ALWAYS_INLINE void add_group(struct sums *s, __m256i b, const uint8_t *x)
 static inline __m256i ternary_lanes(const struct row *row, const void *prepared, size_t cols)
 {
     const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
-    const uint8_t *x = prepared, *data = row->data;
-    uint8_t few[GROUP_BYTES] = {0};
+    uint8_t copy[GROUP_BYTES];
+    const uint8_t *x = prepared, *data = readable(copy, row->data, n, GROUP_BYTES, row);
     __m256i total = _mm256_setzero_si256();
 
-    if (n < GROUP_BYTES)
-        data = memcpy(few, data, n);
     for (size_t i = 0; i < n;) {
         const size_t end = n - i < GROUP_BYTES * GROUPS ? n : i + GROUP_BYTES * GROUPS;
         struct sums sums = {_mm256_setzero_si256(), _mm256_setzero_si256()};
@@ -256,13 +249,12 @@ ALWAYS_INLINE void expand_group(int16_t *w, __m256i b, size_t n)
 static void expand_ternary(int16_t *w, const struct row *row, size_t cols)
 {
     const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
-    uint8_t few[GROUP_BYTES] = {0};
+    uint8_t copy[GROUP_BYTES];
+    const uint8_t *data = readable(copy, row->data, n, GROUP_BYTES, row);
 
-    if (n < GROUP_BYTES)
-        expand_group(w, load_digits(memcpy(few, row->data, n)), n);
-    for (size_t i = 0; n >= GROUP_BYTES && i < n; i += GROUP_BYTES) {
+    for (size_t i = 0; i < n; i += GROUP_BYTES) {
         const size_t at = read_at(i, GROUP_BYTES, n);
-        expand_group(w + at, load_digits(row->data + at), n);
+        expand_group(w + at, load_digits(data + at), n);
     }
 }
 

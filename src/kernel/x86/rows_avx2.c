@@ -62,22 +62,21 @@ void smol_rows_q8_avx2(int64_t *sums, const struct smol_rows *rows, const int16_
 #define MOST_BLOCKS 512u /* 512 x 2 groups x 4 products of 15 x 128 x 255 < 2^31 in a lane */
 #define MULTIPLIERS 16u  /* that are multiplied at once */
 
-/* A vector made ready: signed bytes h (n), l (n) of X = 256 h + l, and sums of 32, as the groups of
- * a row have them, 2048 high (n_sums) + low (n_sums). */
+/* A vector made ready: of each block signed bytes h, then l, of X = 256 h + l; and sums of 32, as
+ * the groups of a row have them, 2048 high (n_sums) + low (n_sums). */
 struct vector_q4 {
-    int8_t *h, *l;
+    int8_t *bytes;
     int16_t *low, *high;
     size_t n, n_groups, n_sums;
 };
 
 static struct vector_q4 vector_q4(const void *prepared, size_t cols)
 {
-    struct vector_q4 v = {.h = (int8_t *)(uintptr_t)prepared, .n = smol_round_up(cols, BLOCK)};
+    struct vector_q4 v = {.bytes = (int8_t *)(uintptr_t)prepared, .n = smol_round_up(cols, BLOCK)};
 
     v.n_groups = v.n / SMOL_Q4_GROUP;
     v.n_sums = smol_round_up(v.n_groups, MULTIPLIERS);
-    v.l = v.h + v.n;
-    v.low = (int16_t *)(void *)(v.l + v.n);
+    v.low = (int16_t *)(void *)(v.bytes + 2 * v.n);
     v.high = v.low + v.n_sums;
     return v;
 }
@@ -87,7 +86,9 @@ static void prepare_q4(void *prepared, const int16_t *X, size_t cols)
 {
     const struct vector_q4 v = vector_q4(prepared, cols);
 
-    split_bytes(v.h, v.l, X, cols, v.n);
+    for (size_t c = 0; c < cols; c += BLOCK)
+        split_bytes(v.bytes + 2 * c, v.bytes + 2 * c + BLOCK, X + c,
+                    cols - c < BLOCK ? cols - c : BLOCK, BLOCK);
     memset(v.low, 0, 2 * v.n_sums * sizeof *v.low);
     for (size_t g = 0; g < v.n_groups; g++) {
         const size_t at = g / MULTIPLIERS * MULTIPLIERS,
@@ -109,14 +110,13 @@ static inline __m256i group_q4(__m256i sum, __m256i q, const int8_t *bytes, __m2
 }
 
 /* The sum of multipliers times the sums of their groups' X. */
-static inline __m256i offset_q4(const uint8_t *multipliers, const struct vector_q4 *v)
+static inline __m256i offset_q4(const struct row *row, const struct vector_q4 *v)
 {
     const __m256i zero = _mm256_setzero_si256();
-    uint8_t few[MULTIPLIERS] = {0};
+    uint8_t copy[MULTIPLIERS];
+    const uint8_t *multipliers = readable(copy, row->multipliers, v->n_groups, MULTIPLIERS, row);
     __m256i low = zero, high = zero;
 
-    if (v->n_groups < MULTIPLIERS)
-        multipliers = memcpy(few, multipliers, v->n_groups);
     for (size_t g = 0; g < v->n_groups; g += MULTIPLIERS) {
         const __m256i m = _mm256_cvtepu8_epi16(_mm_loadu_si128(
             (const __m128i *)(const void *)(multipliers + read_at(g, MULTIPLIERS, v->n_groups))));
@@ -131,24 +131,25 @@ static inline __m256i lanes_q4(const struct row *row, const void *prepared, size
     const struct vector_q4 v = vector_q4(prepared, cols);
     const __m256i nibbles = _mm256_set1_epi8(15), flip = _mm256_set1_epi8((char)0x88),
                   low = _mm256_set1_epi16(255), zero = _mm256_setzero_si256();
+    const uint8_t *data = row->data, *multipliers = row->multipliers;
+    const int8_t *x = v.bytes;
     __m256i total_h = zero,
-            total_l = _mm256_sub_epi64(zero, _mm256_slli_epi64(offset_q4(row->multipliers, &v), 3));
+            total_l = _mm256_sub_epi64(zero, _mm256_slli_epi64(offset_q4(row, &v), 3));
 
-    for (size_t i = 0; i < v.n;) {
-        const size_t end = v.n - i < BLOCK * MOST_BLOCKS ? v.n : i + BLOCK * MOST_BLOCKS;
+    for (size_t left = v.n / BLOCK; left > 0;) {
+        size_t n = left < MOST_BLOCKS ? left : MOST_BLOCKS;
         __m256i sum_h = zero, sum_l = zero;
-        for (; i < end; i += BLOCK) {
-            const __m256i q = _mm256_xor_si256(load(row->data + i / 2), flip),
-                          q0 = _mm256_and_si256(q, nibbles),
+        left -= n;
+        for (; n > 0; n--, data += BLOCK / 2, multipliers += 2, x += 2 * BLOCK) {
+            const __m256i q = _mm256_xor_si256(load(data), flip), q0 = _mm256_and_si256(q, nibbles),
                           q1 = _mm256_and_si256(_mm256_srli_epi16(q, 4), nibbles);
-            const __m256i both =
-                _mm256_set1_epi16((short)smol_le16(row->multipliers + i / SMOL_Q4_GROUP));
+            const __m256i both = _mm256_set1_epi16((short)smol_le16(multipliers));
             const __m256i m0 = _mm256_and_si256(both, low), m1 = _mm256_srli_epi16(both, 8);
-            _mm_prefetch((const char *)row->data + i / 2 + PREFETCH_BYTES, _MM_HINT_T0);
-            sum_h = group_q4(sum_h, q0, v.h + i, m0);
-            sum_l = group_q4(sum_l, q0, v.l + i, m0);
-            sum_h = group_q4(sum_h, q1, v.h + i + SMOL_Q4_GROUP, m1);
-            sum_l = group_q4(sum_l, q1, v.l + i + SMOL_Q4_GROUP, m1);
+            _mm_prefetch((const char *)data + PREFETCH_BYTES, _MM_HINT_T0);
+            sum_h = group_q4(sum_h, q0, x, m0);
+            sum_h = group_q4(sum_h, q1, x + SMOL_Q4_GROUP, m1);
+            sum_l = group_q4(sum_l, q0, x + BLOCK, m0);
+            sum_l = group_q4(sum_l, q1, x + BLOCK + SMOL_Q4_GROUP, m1);
         }
         total_h = add_wide(total_h, sum_h);
         total_l = add_wide(total_l, sum_l);
