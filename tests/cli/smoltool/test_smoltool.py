@@ -37,7 +37,7 @@ def test_usage(folder):
                 ['weights', m, 'wte.weight', '-o', folder / 'x', '--rows', '3:2'],
                 ['weights', m, 'wte.weight', '-o', folder / 'x', '--rows', '0:257']):
         tool(*bad, code=2)
-    for bad in (['--method', 'full'], ['--dist', 'flat'], ['--norms', 'x'], ['--d', '0'], ['--d', '65'], ['--rank', '0'],
+    for bad in (['--method', 'fuller'], ['--dist', 'flat'], ['--norms', 'x'], ['--d', '0'], ['--d', '65'], ['--rank', '0'],
                 ['--width', '-1'], ['--heads', '3'], ['--layers', '257'], ['--seed', '-1'], ['--shape', 'gpt9'],
                 ['--sparse', '-0.1'], ['--sparse', '1.1'], ['--sparse', 'nan'], ['--method', 'fourier', '--sparse', '0.1'],
                 ['--vocab', '16777217'], ['--gain', '0'], ['--gain', 'nan'], ['stray']):
