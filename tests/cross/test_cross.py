@@ -25,7 +25,7 @@ def machine(name, aarch64):
 
 
 UNIT_TESTS = [(test, cpu) for test in ('test_isa', 'test_fpenv', 'test_frozen', 'test_kernel', 'test_spec') for cpu in ('cortex-a53', 'max')]
-UNIT_TESTS += [('test_session', 'max'), ('test_session_overflow', 'max')]
+UNIT_TESTS += [('test_architecture', 'max'), ('test_session', 'max'), ('test_session_overflow', 'max')]
 
 
 @pytest.mark.parametrize('test, cpu', UNIT_TESTS)
