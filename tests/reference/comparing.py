@@ -39,19 +39,19 @@ SETTINGS = [dict(temp=0), dict(seed=1), dict(seed=2, temp=1.5, top_k=0, top_p=1.
 	dict(seed=2 ** 63 - 1, temp=1.0, top_k=100, top_p=0.6, min_p=0.2, repeat_penalty=1.1, repeat_last_n=-1)]
 
 
-def compare_text(p, path, model, what, prompt, count, settings=SETTINGS, context=None):
+def compare_text(p, path, model, what, prompt, count, settings=SETTINGS, context=None, fixed=False):
 	for setting in settings:
 		chooser = sampler.Sampler(**setting)
-		words = ['-n', count, '-s', setting.get('seed', 0), '-c', context or 0]
+		words = ['--windows'] * fixed + ['-n', count, '-s', setting.get('seed', 0), '-c', context or 0]
 		for key, default in (('temp', 0.8), ('top_k', 40), ('top_p', 0.95), ('min_p', 0.05), ('repeat_penalty', 1.0), ('repeat_last_n', 64)):
 			words += ['--' + key.replace('_', '-'), setting.get(key, default)]
 		got = p.run(path, *words, prompt=prompt).get('tokens')
-		p.t.equal(got, sampler.generate(model, prompt, count, chooser, context), '%s: tokens with %s' % (what, setting))
+		p.t.equal(got, sampler.generate(model, prompt, count, chooser, context, fixed=fixed), '%s: tokens with %s' % (what, setting))
 
 
-def compare_loss(p, path, model, what, text, context=None, kv='f32', words=()):
-	got = p.run(path, '--perplexity', str(text), '-c', context or 0, '--kv', kv, *words)
+def compare_loss(p, path, model, what, text, context=None, kv='f32', words=(), windows=False):
+	got = p.run(path, '--perplexity', str(text), '-c', context or 0, '--kv', kv, *words, *['--windows'] * windows)
 	tokens = model.tokenizer.encode(text.read_bytes())
-	nats, bits, _ = forward.perplexity(model, tokens, context, kv)
+	nats, bits, _ = forward.perplexity(model, tokens, context, kv, windows)
 	for key, want in (('nats_per_token', nats), ('bits_per_byte', bits)):
 		p.t.that(abs(got.get(key, 1e9) - want) <= 1e-9 * want, '%s: %s is %s, want %s' % (what, key, got.get(key), want))

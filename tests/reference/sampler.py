@@ -89,10 +89,10 @@ def advance(session, text, count):
 	return logits
 
 
-def generate(model, prompt, n, sampler, context=None, see=None):
-	"""prompt: bytes. Returns the list of new tokens; see(logits) is called for every position sampled."""
+def generate(model, prompt, n, sampler, context=None, see=None, fixed=False):
+	"""prompt: bytes. fixed: in a context that does not slide. Returns the list of new tokens; see(logits) is called for every position sampled."""
 	text = model.tokenizer.encode(prompt) or [model.tokenizer.start()]
-	session, fresh, out = Session(model, context), len(text), []
+	session, fresh, out = Session(model, context, fixed=fixed), len(text), []
 	if not session.is_endless and len(text) > session.context:
 		raise SmolError('the prompt does not fit the context')
 	for _ in range(n):

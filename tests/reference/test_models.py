@@ -72,6 +72,8 @@ def check_features(p, n):
 	compare_text(p, path, model, what, b'' if n % 5 == 0 else TEXT[:min(shape[4], 6)], 18)
 	if model.is_endless:
 		compare_text(p, path, model, what + ', a long prompt', TEXT[:3 * shape[4]], 2 * shape[4], SETTINGS[1:3])
+		compare_text(p, path, model, what + ', in windows', TEXT[:shape[4]], 2 * shape[4], SETTINGS[1:2], None, True)
+		compare_loss(p, path, model, what + ', in windows', text, windows=True)
 	compare_loss(p, path, model, what, text)
 	compare_loss(p, path, model, what + ', cache of f16', text, None, 'f16')
 	compare_loss(p, path, model, what + ', cache of q8', text, None, 'q8')
