@@ -138,7 +138,7 @@ def test_bad_recipes(folder):
     done = train(folder, '-o', out, '--recipe', path, code=2)
     assert "rule 1, for 'h.2.*', applies to no tensor" in done.stderr, done.stderr
     train(folder, '-o', out, '--recipe', folder / 'missing', code=1)
-    for bad in (['--attn', 'fuller'], ['--attn', 'alpha:'], ['--mlp', 'lora:x'], ['--mlp', 'alpha:65'], ['--method', 'full', '--mlp', 'alpha'],
+    for bad in (['--attn', 'fuller'], ['--attn', 'alpha:'], ['--mlp', 'lora:x'], ['--mlp', 'alpha:65'],
                 ['--attn', 'alpha-global:3', '--mlp', 'alpha-global:4']):
         train(folder, '-o', out, *bad, code=2)
     assert not out.exists()
