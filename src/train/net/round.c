@@ -11,14 +11,21 @@ void smol_row_round(struct smol_row_code *code, float *row, enum smol_dtype type
     uint8_t scale[4];
     const struct smol_table_view table = {type, 1, cols, code->data, code->multipliers, scale};
 
-    if (type == SMOL_Q4)
+    if (type == SMOL_Q4 && code->is_fitted)
         code->scale = smol_encode_q4_best(code->data, code->multipliers, row, cols);
+    else if (type == SMOL_Q4)
+        code->scale = smol_encode_q4(code->data, code->multipliers, row, cols);
     else if (type == SMOL_TERNARY)
         code->scale = smol_encode_ternary_best(code->data, row, cols);
     else
         code->scale = smol_encode_q8(code->data, row, cols);
     smol_put32(scale, smol_f32_bits(code->scale));
     smol_embedding_row(row, &table, 0);
+}
+
+bool smol_param_is_fitted(const struct smol_net *net, uint32_t param)
+{
+    return net->config.architecture != SMOL_ARCH_GPT2 || net->may_round || param >= net->n_tables;
 }
 
 bool smol_param_is_rounded(const struct smol_net *net, const struct smol_param *p)
@@ -40,7 +47,7 @@ static void round_rows(const struct smol_net *net, const struct smol_param *p, c
     for (size_t r = 0; r < p->rows; r++) {
         float *row = thread_scratch(net);
         uint8_t *bytes = (uint8_t *)(row + cols);
-        struct smol_row_code code = {bytes, bytes + smol_row_bytes(p->type, cols), 0};
+        struct smol_row_code code = {bytes, bytes + smol_row_bytes(p->type, cols), 0, true};
 
         for (size_t c = 0; c < cols; c++)
             row[c] = (float)values[r * cols + c];

@@ -10,11 +10,15 @@
 struct smol_row_code {
     uint8_t *data, *multipliers; /* smol_row_bytes, smol_row_multipliers */
     float scale;
+    bool is_fitted; /* 4 bits with searched steps, not those of SPEC.md 12 */
 };
 
-/* Encodes a row of q8, q4 or ternary as well as that can be done, and puts back what it then says.
- */
+/* Encodes a row of q8, q4 or ternary, and puts back what it then says. */
 void smol_row_round(struct smol_row_code *code, float *row, enum smol_dtype type, uint32_t cols);
+
+/* Whether the rows of a parameter are fitted: not the tables of GPT-2's architecture, which stay as
+ * they always were, unless they are rounded in training. */
+bool smol_param_is_fitted(const struct smol_net *net, uint32_t param);
 
 /* Whether the forward pass needs a copy of a parameter: it will be rounded. */
 bool smol_param_is_rounded(const struct smol_net *net, const struct smol_param *param);

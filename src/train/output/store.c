@@ -69,14 +69,18 @@ static enum smol_status pack(uint8_t *dest, real *values, const struct smol_para
 
 /* The same of rows that have a scale. row: (cols) for their floats. */
 static enum smol_status pack_rows(uint8_t *section, const struct smol_table_layout *at,
-                                  real *values, float *row, const struct smol_param *p,
+                                  const struct smol_net *net, uint32_t param, float *row,
                                   struct smol_error *error)
 {
+    const struct smol_param *p = net->params + param;
+    const bool is_fitted = smol_param_is_fitted(net, param);
     const uint32_t cols = (uint32_t)p->cols;
+    real *values = smol_net_value(net, param);
 
     for (uint32_t r = 0; r < p->rows; r++, values += cols) {
         struct smol_row_code code = {section + at->data + r * smol_row_bytes(p->type, cols),
-                                     section + at->multipliers + r * smol_row_multipliers(cols), 0};
+                                     section + at->multipliers + r * smol_row_multipliers(cols), 0,
+                                     is_fitted};
 
         if (!to_floats(row, values, cols, SCALED_MAX))
             return too_large(p, error);
@@ -92,14 +96,13 @@ static enum smol_status pack_table(uint8_t *section, const struct smol_table_lay
                                    struct smol_error *error)
 {
     const struct smol_param *p = net->params + param;
-    real *values = smol_net_value(net, param);
     enum smol_status status;
     float *row;
 
     if (!smol_dtype_is_scaled(p->type))
-        return pack(section + at->data, values, p, error);
+        return pack(section + at->data, smol_net_value(net, param), p, error);
     row = malloc(p->cols * sizeof *row);
-    status = row ? pack_rows(section, at, values, row, p, error) : smol_fail_memory(error);
+    status = row ? pack_rows(section, at, net, param, row, error) : smol_fail_memory(error);
     free(row);
     return status;
 }

@@ -12,7 +12,7 @@ static uint8_t text[TEXT_BYTES];
 /* What a case has besides a method and an architecture; zeros leave the defaults. */
 struct variant {
     const char *method;
-    bool gpt2, no_gains, gains, bias;
+    bool gpt2, no_gains, gains, bias, learn_scale;
     uint16_t features; /* instead of all */
     enum smol_dtype matrix_type, embedding_type, param_type;
     uint32_t rank;
@@ -44,6 +44,7 @@ static const struct variant variants[] = {
     {.method = "full", .matrix_type = SMOL_TERNARY},
     {.method = "lora", .param_type = SMOL_Q8_BLOCKS, .rounded = 0.5},
     {.method = "alpha", .gains = true},
+    {.method = "alpha", .gpt2 = true, .learn_scale = true},
     {.method = "mask",
      .rounded = 0.5,
      .rules = "[{\"tensors\": \"*c_fc\", \"method\": \"ternary\"},"
@@ -77,6 +78,7 @@ static struct smol_train_options options_of(const struct variant *v)
     o.n_steps = 12;
     o.gains = (o.gains || v->gains) && !v->no_gains;
     o.bias = v->bias;
+    o.learn_logit_scale = o.learn_logit_scale || v->learn_scale;
     o.features = v->features != 0 ? v->features : o.features;
     o.matrix_type = o.full ? v->matrix_type : o.matrix_type;
     o.embedding_type = v->embedding_type != 0 ? v->embedding_type : o.embedding_type;
@@ -289,4 +291,31 @@ Test(train_smol, safetensors_hold_full_alone)
     t = create(&o);
     cr_assert_eq(smol_trainer_finish_exact(t, &error), SMOL_E_ARGUMENT);
     smol_trainer_destroy(t);
+}
+
+/* GPT-2's 4-bit tables keep the steps of SPEC.md 12, which smol_encode_q4 has; smol's are searched
+ * for. */
+Test(train_smol, tables_of_four_bits)
+{
+    for (unsigned gpt2 = 0; gpt2 < 2; gpt2++) {
+        struct smol_train_options o = options_of(
+            &(struct variant){.method = "alpha", .gpt2 = gpt2 != 0, .embedding_type = SMOL_Q4});
+        struct smol_trainer *t = create(&o);
+        float row[24], scale;
+        uint8_t data[32], multipliers[2];
+
+        steps(t, 5);
+        for (size_t c = 0; c < 24; c++)
+            row[c] = (float)smol_net_value(t->net, t->net->wte)[24 * 'e' + c];
+        cr_assert_eq(smol_trainer_finish(t, NULL), SMOL_OK);
+        scale = gpt2 ? smol_encode_q4(data, multipliers, row, 24)
+                     : smol_encode_q4_best(data, multipliers, row, 24);
+        for (size_t c = 0; c < 24; c++) {
+            const int nibble = data[c] & 15, q = nibble - 16 * (nibble > 7);
+
+            cr_assert((float)smol_net_value(t->net, t->net->wte)[24 * 'e' + c] ==
+                      scale * (float)(multipliers[0] * q));
+        }
+        smol_trainer_destroy(t);
+    }
 }
