@@ -83,7 +83,7 @@ static struct poptOption recipe[] = {
     CLI_COUNT("steps", 0, &line.args.options.n_steps, "steps (5000; gpt2: 1000)", "N"),
     CLI_COUNT("batch", 0, &line.args.options.batch, "windows per step (8; gpt2: 16)", "N"),
     CLI_REAL("lr", 0, &line.args.options.lr,
-             "learning rate (0.01; smol's embed: 0.02, gpt2's full: 0.003)", "X"),
+             "learning rate (0.01; smol's embed: 0.04, gpt2's full: 0.003)", "X"),
     CLI_REAL("alpha-lr", 0, &line.args.options.alpha_lr,
              "learning rate of alphas, heads' factors and the logit scale (0.03)", "X"),
     CLI_REAL("matrix-lr", 0, &line.args.options.matrix_lr,
