@@ -11,6 +11,7 @@
 
 #define DEFAULT_BATCH 64u
 #define MAX_BATCH 1024u
+#define OPTIONS_BYTES_1_0 offsetof(struct smol_session_options, is_fixed) /* before is_fixed */
 
 static uint32_t max_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
@@ -67,8 +68,9 @@ static enum smol_status resolve_options(struct smol_session_options *o,
                                         const struct smol_session_options *asked,
                                         struct smol_error *error)
 {
-    *o = asked ? *asked : (struct smol_session_options){.struct_bytes = sizeof *o};
-    if (smol_check_struct(o->struct_bytes, sizeof *o, "smol_session_options", error))
+    *o = (struct smol_session_options){.struct_bytes = sizeof *o};
+    if (asked &&
+        smol_take_struct(o, sizeof *o, OPTIONS_BYTES_1_0, asked, "smol_session_options", error))
         return SMOL_E_ARGUMENT;
     if (o->context > file->config.context)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,

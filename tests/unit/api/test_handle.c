@@ -182,6 +182,27 @@ Test(handle, options_are_checked)
     free(bytes);
 }
 
+/* What a program has that was compiled before is_fixed; nothing after it is read. */
+Test(handle, the_size_that_a_structure_had_once_is_good)
+{
+    struct smol_session_options session;
+    uint8_t *bytes;
+    size_t size;
+    struct smol_model *model = open_recipe(&bytes, &size);
+    struct smol_score score, older;
+    struct smol_error error = {0};
+
+    memset(&session, 0xff, sizeof session);
+    memset(&session, 0, offsetof(struct smol_session_options, is_fixed));
+    session.struct_bytes = offsetof(struct smol_session_options, is_fixed);
+    cr_assert_eq(smol_model_score(&older, model, &session, "abc", 3, &error), SMOL_OK, "%s",
+                 error.text);
+    cr_assert_eq(smol_model_score(&score, model, NULL, "abc", 3, NULL), SMOL_OK);
+    cr_assert_eq(older.nats, score.nats);
+    smol_model_close(model);
+    free(bytes);
+}
+
 /* 0 is what a program that does not know of sizes would give, more what a newer one would. */
 Test(handle, structures_of_other_sizes_are_refused)
 {
