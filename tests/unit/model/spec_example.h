@@ -62,7 +62,7 @@ static inline size_t values(double out[MAX_VALUES], char *in, const char *key)
 
 static inline size_t floats(float out[MAX_VALUES], char *in, const char *key)
 {
-    double d[MAX_VALUES];
+    double d[MAX_VALUES] = {0};
     const size_t n = values(d, in, key);
 
     for (size_t i = 0; i < n; i++) {
@@ -74,7 +74,7 @@ static inline size_t floats(float out[MAX_VALUES], char *in, const char *key)
 
 static inline double value(char *in, const char *key)
 {
-    double d[MAX_VALUES];
+    double d[MAX_VALUES] = {0};
 
     values(d, in, key);
     return d[0];
