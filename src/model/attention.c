@@ -39,7 +39,8 @@ void smol_cache_advance(const struct pass *pass)
 
     if (!s->slides || pass->n <= s->capacity - s->held)
         return;
-    smol_pass_run(s, slide, s, (uint64_t)s->config->n_layers * s->config->n_heads);
+    smol_pass_run(s, slide, s, (uint64_t)s->config->n_layers * s->config->n_heads,
+                  (uint64_t)s->context * (s->config->width / s->config->n_heads));
     s->held = s->context - 1;
 }
 
@@ -134,7 +135,10 @@ static void quantise_attention(void *arg, uint32_t worker, uint32_t n_workers)
 
 void smol_pass_attention(struct pass *pass)
 {
-    smol_pass_run(pass->s, store_kv, pass, pass->n);
-    smol_pass_run(pass->s, attend, pass, (uint64_t)pass->n * pass->s->config->n_heads);
-    smol_pass_run(pass->s, quantise_attention, pass, pass->n);
+    const struct smol_session *s = pass->s;
+    const uint64_t C = s->config->width, H = s->config->n_heads, n_keys = s->held + pass->n;
+
+    smol_pass_run(s, store_kv, pass, pass->n, C);
+    smol_pass_run(s, attend, pass, pass->n * H, 2 * n_keys * (C / H));
+    smol_pass_run(s, quantise_attention, pass, pass->n, C);
 }

@@ -39,9 +39,12 @@ bool smol_overflowed(struct smol_session *session)
     return any;
 }
 
-void smol_pass_run(const struct smol_session *s, smol_work *work, void *stage, uint64_t n_items)
+#define WORTH_SHARING 262144u /* multiplications */
+
+void smol_pass_run(const struct smol_session *s, smol_work *work, void *stage, uint64_t n_items,
+                   uint64_t each)
 {
-    if (n_items < 2)
+    if (n_items < 2 || n_items * each < WORTH_SHARING)
         work(stage, 0, 1);
     else
         smol_pool_run(s->pool, work, stage);
@@ -115,12 +118,12 @@ static const float *sublayer_input(const struct pass *pass, const struct norm *n
     const size_t C = s->config->width;
     struct stage stage = {.pass = pass, .norm = norm, .shift = shift};
 
-    smol_pass_run(s, normalise, &stage, pass->n);
+    smol_pass_run(s, normalise, &stage, pass->n, s->config->width);
     if (!shift->is_shifted)
         return s->h;
     if (s->position == 0)
         memset(shift->before, 0, C * sizeof *shift->before);
-    smol_pass_run(s, shift_channels, &stage, pass->n);
+    smol_pass_run(s, shift_channels, &stage, pass->n, s->config->width);
     memcpy(shift->before, s->h + (pass->n - 1) * C, C * sizeof *shift->before);
     return s->shifted;
 }
@@ -167,12 +170,12 @@ static void layer_forward(struct pass *pass, struct layer *layer)
     smol_multiply(pass, s->wide, matrix_of(layer, SMOL_ATTN_C_ATTN), in);
     smol_pass_attention(pass);
     smol_multiply(pass, s->wide, matrix_of(layer, SMOL_ATTN_C_PROJ), s->h);
-    smol_pass_run(s, add, &of_wide, n);
+    smol_pass_run(s, add, &of_wide, n, s->config->width);
     in = sublayer_input(pass, norm_of(layer, SMOL_LN_2), &layer->shifts[1]);
     smol_multiply(pass, s->wide, matrix_of(layer, SMOL_MLP_C_FC), in);
-    smol_pass_run(s, activate, &of_wide, n);
+    smol_pass_run(s, activate, &of_wide, n, s->config->n_ff);
     smol_multiply(pass, s->h, matrix_of(layer, SMOL_MLP_C_PROJ), s->wide);
-    smol_pass_run(s, add, &of_h, n);
+    smol_pass_run(s, add, &of_h, n, s->config->width);
 }
 
 void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t n)
@@ -180,7 +183,7 @@ void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t
     struct pass pass = {.s = session, .tokens = tokens, .n = n};
 
     smol_cache_advance(&pass);
-    smol_pass_run(session, embed, &pass, n);
+    smol_pass_run(session, embed, &pass, n, session->config->width);
     for (; pass.layer < session->config->n_layers; pass.layer++)
         layer_forward(&pass, &session->layers[pass.layer]);
 }

@@ -13,8 +13,10 @@ struct pass {
     uint32_t layer;
 };
 
-/* A stage of a pass, shared out to the workers if it is of more than one item. */
-void smol_pass_run(const struct smol_session *s, smol_work *work, void *stage, uint64_t n_items);
+/* A stage of a pass, shared out to the workers unless it is over sooner than they are told: of one
+ * item, or of few multiplications. each: those of an item. */
+void smol_pass_run(const struct smol_session *s, smol_work *work, void *stage, uint64_t n_items,
+                   uint64_t each);
 
 /* Whether all magnitudes are at most limit; not-a-number is not. */
 bool smol_within(const float *x, size_t n, float limit);

@@ -223,9 +223,13 @@ void smol_multiply(const struct pass *pass, float *out, const struct matrix *m, 
 {
     struct stage stage = {.pass = pass, .matrix = m, .in = in, .out = out};
 
+    const uint64_t of_row = (uint64_t)pass->n * m->frozen.cols;
+
     if (m->rank)
-        smol_pass_run(pass->s, factors, &stage, m->rank);
-    smol_pass_run(pass->s, row_blocks, &stage, n_blocks(&m->frozen));
+        smol_pass_run(pass->s, factors, &stage, m->rank, of_row);
+    /* The rows of a projection are transforms, which take far longer. */
+    smol_pass_run(pass->s, row_blocks, &stage, n_blocks(&m->frozen),
+                  SMOL_ROW_BLOCK * of_row * (m->projected.p.n ? 64 : 1));
 }
 
 #define HEAD_ROWS 64u /* whose rows have scales, by one call */
@@ -263,6 +267,6 @@ void smol_head(struct smol_session *session, float *logits, uint32_t p)
     session->kernels->layernorm(session->h, session->x + p * C, session->ln_f.gain,
                                 session->ln_f.bias, session->config->ln_epsilon, C);
     smol_pass_quantise(session, 0, 0, session->h, C);
-    smol_pass_run(session, head_rows, &(struct head_stage){session, logits},
-                  session->config->vocab);
+    smol_pass_run(session, head_rows, &(struct head_stage){session, logits}, session->config->vocab,
+                  C);
 }
