@@ -177,6 +177,9 @@ uint32_t smol_trainer_steps(const struct smol_trainer *trainer);
 size_t smol_trainer_train_tokens(const struct smol_trainer *trainer);
 size_t smol_trainer_val_tokens(const struct smol_trainer *trainer);
 uint64_t smol_trainer_parameters(const struct smol_trainer *trainer);
+/* Bytes that a trainer takes, all of them from its creation on: without the corpus and what BLAS
+ * and the program itself take. */
+uint64_t smol_trainer_memory(const struct smol_trainer *trainer);
 
 /* One step of AdamW: its loss in nats before the step, the norm of its gradient before clipping,
  * the learning rates used. NUMERIC if the loss or the gradient is not finite; the step is then not

@@ -226,6 +226,16 @@ size_t smol_trainer_val_tokens(const struct smol_trainer *t)
 
 uint64_t smol_trainer_parameters(const struct smol_trainer *t) { return t->net->n_values; }
 
+uint64_t smol_trainer_memory(const struct smol_trainer *t)
+{
+    const struct smol_net *net = t->net;
+    const uint64_t copies = t->best ? 3 : 2; /* AdamW's moments, and the best parameters */
+
+    return net->memory_bytes + copies * net->n_values * sizeof(real) +
+           net->n_tokens * (sizeof *t->tokens + sizeof *t->targets) +
+           net->config.vocab * sizeof *t->token_bytes;
+}
+
 /* Where window b of the next step begins. */
 static uint64_t window_start(const struct smol_trainer *t, uint32_t b)
 {

@@ -14,6 +14,8 @@
 #include "kernel/kernel.h"
 #include "train/alloc.h"
 
+#include <inttypes.h>
+
 static real *take(struct smol_arena *arena, uint64_t count)
 {
     return smol_arena_take(arena, count, sizeof(real));
@@ -260,10 +262,12 @@ static enum smol_status allocate(struct smol_net *net, struct smol_error *error)
     struct smol_arena arena = {0};
 
     place_all(&arena, net);
+    net->memory_bytes = arena.used;
     net->memory = smol_train_alloc(arena.used, 1);
     if (!net->memory || !smol_projections_create(&net->projections, net))
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-                         "no memory for a batch of %zu tokens", net->n_tokens);
+                         "no memory for a batch of %zu tokens, which takes %" PRIu64 " bytes",
+                         net->n_tokens, net->memory_bytes);
     arena = (struct smol_arena){.base = net->memory};
     place_all(&arena, net);
     for (uint32_t l = 0; l < net->config.n_layers; l++)

@@ -157,6 +157,7 @@ struct smol_net {
     size_t scratch_bytes;
     struct smol_projections *projections; /* NULL if there are none */
     void *memory;                         /* what all of the above points into */
+    uint64_t memory_bytes;
 };
 
 static inline size_t smol_param_size(const struct smol_param *param)

@@ -376,6 +376,20 @@ def test_damaged_checkpoint(folder):
         assert 'm.ckpt' in done.stderr, done.stderr
 
 
+def test_memory_is_told_before_the_first_step(folder):
+    def told(*options):
+        done = train(folder, '-o', folder / 'm.smol', '--steps', '2', '--log', folder / 'log', *options)
+        first, start = done.stderr.splitlines()[0], json.loads((folder / 'log').read_text().splitlines()[0])
+        assert re.fullmatch(r'training takes [0-9.]+ [kMG]?B of memory, besides text and program', first), first
+        return start['memory_bytes']
+
+    small, large = told('--batch', '4'), told('--batch', '400')
+    # Of 396 windows more: inputs, Q, K and V, attention, hidden units and their slopes, in f32.
+    n, width, context, heads = 396 * 16, 32, 16, 2
+    assert large - small > 4 * n * (width + 3 * width + heads * context + 8 * width)
+    assert large < 20 * 4 * n * (width + 3 * width + heads * context + 8 * width)
+
+
 def test_log_and_card(folder):
     log, out = folder / 'log', folder / 'm.smol'
     done = train(folder, '-o', out, '--steps', '20', '--log', log, '--method', 'lora')
@@ -392,6 +406,7 @@ def test_log_and_card(folder):
     assert model['non_embedding_bytes'] == page['non_embedding_bytes']
     assert model['non_embedding_params'] == start['non_embedding_params'] == page['non_embedding_params']
     assert start['non_embedding_params'] == start['learned_numbers'] - (256 + 16) * 32
+    assert start['memory_bytes'] > 16 * start['learned_numbers'], 'four floats a parameter, and activations'
     data = out.read_bytes()
     card = json.loads(data[data.index(b'{\n "made_by"'):data.index(b'\n}') + 2])
     text = (folder / 'text').read_bytes()

@@ -51,23 +51,26 @@ static void record_start(struct train_report *r, const struct smol_trainer *t,
 
     train_log_hashes(tokens, tokenizer, corpus);
     record(r,
-           json_pack("{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:o*, s:s, s:s, s:I, s:I, s:I, s:I}",
-                     "event", "start", "method", smol_train_method(&r->args->options), "data",
-                     data_json(r->args->data), "options", options, "threads",
-                     (json_int_t)r->args->options.n_threads, bytes ? "train_bytes" : "train_tokens",
-                     (json_int_t)smol_trainer_train_tokens(t), bytes ? "val_bytes" : "val_tokens",
-                     (json_int_t)smol_trainer_val_tokens(t), "vocab",
-                     all_bytes ? NULL : json_integer((json_int_t)c->vocab), "tokenizer_xxh3",
-                     tokenizer, "tokens_xxh3", tokens, "learned_numbers",
-                     (json_int_t)smol_trainer_parameters(t), "non_embedding_params",
-                     (json_int_t)train_non_embedding_numbers(t), "tokens_per_step",
-                     tokens_per_step(r), "step", (json_int_t)smol_trainer_steps(t)));
+           json_pack(
+               "{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:o*, s:s, s:s, s:I, s:I, s:I, s:I, s:I}",
+               "event", "start", "method", smol_train_method(&r->args->options), "data",
+               data_json(r->args->data), "options", options, "threads",
+               (json_int_t)r->args->options.n_threads, bytes ? "train_bytes" : "train_tokens",
+               (json_int_t)smol_trainer_train_tokens(t), bytes ? "val_bytes" : "val_tokens",
+               (json_int_t)smol_trainer_val_tokens(t), "vocab",
+               all_bytes ? NULL : json_integer((json_int_t)c->vocab), "tokenizer_xxh3", tokenizer,
+               "tokens_xxh3", tokens, "learned_numbers", (json_int_t)smol_trainer_parameters(t),
+               "non_embedding_params", (json_int_t)train_non_embedding_numbers(t), "memory_bytes",
+               (json_int_t)smol_trainer_memory(t), "tokens_per_step", tokens_per_step(r), "step",
+               (json_int_t)smol_trainer_steps(t)));
     free(text);
 }
 
 bool train_report_open(struct train_report *r, const struct train_args *args,
                        const struct smol_trainer *t, const struct smol_corpus *corpus)
 {
+    char size[32];
+
     *r = (struct train_report){
         .args = args, .smoothed = -1, .val = -1, .quiet = !train_comm_is_first()};
     if (args->log && !r->quiet) {
@@ -87,6 +90,9 @@ bool train_report_open(struct train_report *r, const struct train_args *args,
     r->terminal = !r->quiet && cli_progress_covers();
     r->began = r->shown = cli_seconds();
     r->first_step = smol_trainer_steps(t);
+    if (!r->quiet)
+        fprintf(stderr, "training takes %s of memory, besides text and program\n",
+                cli_size(size, smol_trainer_memory(t)));
     record_start(r, t, corpus);
     return true;
 }
