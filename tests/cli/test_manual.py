@@ -277,8 +277,8 @@ def test_defaults_are_smoltrains(folder):
     assert len({defaults[n]['lr'] for n in ('smol mask', 'smol ternary', 'smol full', 'smol lora', 'gpt2 alpha')}) == 1
     assert said['lr'] == "learning rate (%g; smol's embed: %g, gpt2's full: %g)" % tuple(
         defaults[n]['lr'] for n in ('smol mask', 'smol embed', 'gpt2 full'))
-    assert said['matrix-lr'] == 'learning rate of masks and full (%g) and ternary (%g)' % (smol['matrix_lr'], defaults['smol ternary']['matrix_lr'])
-    assert smol['matrix_lr'] == defaults['smol full']['matrix_lr'] and defaults['smol full']['matrix_type'] + ' (default)' in said['matrix-type']
+    assert said['matrix-lr'] == 'learning rate of masks (%g), full and ternary (%g)' % (smol['matrix_lr'], defaults['smol ternary']['matrix_lr'])
+    assert defaults['smol ternary']['matrix_lr'] == defaults['smol full']['matrix_lr'] and defaults['smol full']['matrix_type'] + ' (default)' in said['matrix-type']
     assert '(%d; nola: %d)' % (gpt2['d'], defaults['gpt2 nola']['d']) in said['d'] and '(%d)' % defaults['gpt2 fastfood']['d'] in said['d']
     assert defaults['gpt2 lora']['rank'] == defaults['gpt2 nola']['rank'] == defaults['smol lora']['rank'] == 4 and '(lora, nola: 4)' in said['rank']
     assert '; gpt2: %g)' % defaults['gpt2 full']['weight_decay'] in said['weight-decay']

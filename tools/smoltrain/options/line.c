@@ -87,7 +87,7 @@ static struct poptOption recipe[] = {
     CLI_REAL("alpha-lr", 0, &line.args.options.alpha_lr,
              "learning rate of alphas, heads' factors and the logit scale (0.03)", "X"),
     CLI_REAL("matrix-lr", 0, &line.args.options.matrix_lr,
-             "learning rate of masks and full (0.02) and ternary (0.05)", "X"),
+             "learning rate of masks (0.02), full and ternary (0.05)", "X"),
     CLI_REAL("qat-start", 0, &line.args.options.qat_start,
              "share of the steps after which training rounds as the file does (0.5; gpt2: 1)", "X"),
     CLI_COUNT("warmup", 0, &line.args.options.warmup,
