@@ -2,7 +2,6 @@
 
     pytest tests/python --build BUILD_DIR, a build with the shared library (-Ddefault_library=both)"""
 import gc
-import itertools
 import json
 import os
 import re
@@ -132,23 +131,6 @@ def test_facts_have_the_architecture(folder):
     assert (facts['architecture'], facts['features']) == ('gpt2', ())
     facts = small_smol(folder, '--without', 'relu2').facts
     assert (facts['architecture'], facts['features']) == ('smol', ('distances', 'slope-factors', 'temperatures', 'half-shift', 'output-table'))
-
-
-def test_a_context_slides(folder):
-    """As many tokens as are asked for, or else as it holds; fixed, it is full at some time."""
-    model = small_smol(folder)
-    assert len(list(model.tokens('ab', n=100, temp=0))) == 100
-    assert len(list(itertools.islice(model.tokens('ab', temp=0), 100))) == 100
-    assert model.generate('ab', temp=0) == model.decode(list(model.tokens('ab', n=16, temp=0))).decode('utf-8', 'replace')
-    assert len(list(model.tokens('ab', temp=0, fixed=True))) < 17
-
-
-def test_scores_in_windows_and_streams(folder):
-    model, text = small_smol(folder), 'To be, or not to be, that is the question'
-    (folder / 'text').write_text(text)
-    for fixed, words in ((False, []), (True, ['--windows'])):
-        said = json.loads(run('smolrun', folder / 'm.smol', '--perplexity', folder / 'text', '--json', *words))
-        assert abs(model.score(text, fixed=fixed).nats_per_token - said['nats_per_token']) < 1e-9
 
 
 def test_refusals(folder):

@@ -185,7 +185,7 @@ def test_random(check, folder, number):
 	check_random(Programs(build, folder, check), [number])
 
 
-@pytest.mark.parametrize('number', range(2 * len(NEW_SHAPES)))
+@pytest.mark.parametrize("number", range(len(NEW_SHAPES)))
 def test_features(check, folder, number):
 	check_features(Programs(build, folder, check), number)
 
