@@ -39,7 +39,7 @@ bool smol_overflowed(struct smol_session *session)
     return any;
 }
 
-#define WORTH_SHARING 262144u /* multiplications */
+#define WORTH_SHARING 131072u /* multiplications */
 
 void smol_pass_run(const struct smol_session *s, smol_work *work, void *stage, uint64_t n_items,
                    uint64_t each)

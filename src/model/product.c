@@ -227,9 +227,13 @@ void smol_multiply(const struct pass *pass, float *out, const struct matrix *m, 
 
     if (m->rank)
         smol_pass_run(pass->s, factors, &stage, m->rank, of_row);
-    /* The rows of a projection are transforms, which take far longer. */
+    /* A frozen weight has to be made first, which takes longer than to multiply it; the rows of a
+     * projection are transforms, which take far longer. */
     smol_pass_run(pass->s, row_blocks, &stage, n_blocks(&m->frozen),
-                  SMOL_ROW_BLOCK * of_row * (m->projected.p.n ? 64 : 1));
+                  SMOL_ROW_BLOCK * of_row *
+                      (m->projected.p.n    ? 64
+                       : m->kind == FROZEN ? 4
+                                           : 1));
 }
 
 #define HEAD_ROWS 64u /* whose rows have scales, by one call */
