@@ -2,6 +2,7 @@
 figures by NumPy."""
 import copy
 import json
+import re
 import subprocess
 
 import numpy as np
@@ -156,6 +157,20 @@ def test_learned(folder):
             close(found, figures(*(np.concatenate([m.learned[n].astype(np.float64).ravel() for n in a.learned]) for m in (a, b))))
             assert found['a'] == found['b'] == found['compared']
     assert {'A', 'B', 'sparse', 'gain', 'bias', 'alpha'} <= {k for k, _ in kinds} and container.Blocks in {t for _, t in kinds}, kinds
+
+
+def test_long_names_stand_apart_from_figures(folder):
+    gains = 0
+    for seed in range(14):
+        a, b = model(seed), model(seed)
+        b.learned = {name: changed(a.learned[name]) for name in a.learned}
+        for name, m in (('a', a), ('b', b)):
+            (folder / name).write_bytes(container.write(m))
+        page = diff(folder / 'a', folder / 'b', code=1 if a.learned else 0).stdout.decode().splitlines()
+        for line in (line for line in page if '.weight gain' in line):
+            assert re.match(r'  h\.\d+\.\S+\.weight gain +\d+ of \d+ differ, ', line), line
+            gains += 1
+    assert gains > 0
 
 
 def test_minus_zero(folder):

@@ -66,7 +66,13 @@ static void print_learned(const json_t *learned)
     const json_t *tensors = json_object_get(learned, "tensors");
     const char *name;
     json_t *entry;
+    int width = 26;
 
+    json_object_foreach((json_t *)(uintptr_t)tensors, name, entry)
+    {
+        if ((int)strlen(name) >= width)
+            width = (int)strlen(name) + 1;
+    }
     printf("  %.0f and %.0f parameters", number(learned, "a"), number(learned, "b"));
     if (number(learned, "compared") > 0) {
         fputs("; ", stdout);
@@ -75,7 +81,7 @@ static void print_learned(const json_t *learned)
     putchar('\n');
     json_object_foreach((json_t *)(uintptr_t)tensors, name, entry)
     {
-        printf("  %-26s", name);
+        printf("  %-*s", width, name);
         if (json_object_get(entry, "compared"))
             print_off(entry);
         else
