@@ -1,13 +1,10 @@
 /* Trainers of architecture smol, of masks and of stored matrices, as test_train_trainer.c has those
  * of older methods; and that the runtime computes what they evaluate. */
-#include "train/trainer.h"
+#include "train/trainers.h"
 
 #include <criterion/criterion.h>
 #include <smol/model.h>
 #include <stdlib.h>
-
-enum { TEXT_BYTES = 3000 };
-static uint8_t text[TEXT_BYTES];
 
 /* What a case has besides a method and an architecture; zeros leave the defaults. */
 struct variant {
@@ -53,15 +50,6 @@ static const struct variant variants[] = {
 };
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
-static void fill_text(void)
-{
-    static const char words[] =
-        "the quick brown fox jumps over the lazy dog, and then the dog jumps over the fox. ";
-
-    for (size_t i = 0; i < TEXT_BYTES; i++)
-        text[i] = (uint8_t)words[i * 7 / 6 % (sizeof words - 1)];
-}
-
 static struct smol_train_options options_of(const struct variant *v)
 {
     struct smol_train_options o;
@@ -92,38 +80,12 @@ static struct smol_train_options options_of(const struct variant *v)
     return o;
 }
 
-static struct smol_trainer *create(const struct smol_train_options *o)
-{
-    struct smol_trainer *t = NULL;
-    struct smol_error error;
-
-    fill_text();
-    cr_assert_eq(smol_trainer_create(&t, o, text, TEXT_BYTES, &error), SMOL_OK, "%s", error.text);
-    return t;
-}
-
-static double steps(struct smol_trainer *t, uint32_t until)
-{
-    struct smol_train_step s = {0};
-
-    while (smol_trainer_steps(t) < until)
-        cr_assert_eq(smol_trainer_step(t, &s, NULL), SMOL_OK);
-    return s.loss;
-}
-
 static double evaluate(struct smol_trainer *t)
 {
     struct smol_train_score score;
 
     cr_assert_eq(smol_trainer_evaluate(t, &score, NULL), SMOL_OK);
     return score.nats_per_token;
-}
-
-static void check_same_values(const struct smol_trainer *a, const struct smol_trainer *b, size_t i)
-{
-    cr_assert_eq(a->net->n_values, b->net->n_values);
-    cr_assert_eq(memcmp(a->net->value, b->net->value, a->net->n_values * sizeof(real)), 0,
-                 "variant %zu", i);
 }
 
 Test(train_smol, learns)

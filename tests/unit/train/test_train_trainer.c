@@ -2,25 +2,13 @@
  * evaluates. */
 #include "base/number.h"
 #include "train/options/options.h"
-#include "train/trainer.h"
+#include "train/trainers.h"
 
 #include <criterion/criterion.h>
 #include <fenv.h>
 #include <smol/file.h>
 #include <smol/params.h>
 #include <stdlib.h>
-
-enum { TEXT_BYTES = 3000 };
-static uint8_t text[TEXT_BYTES];
-
-static void fill_text(void)
-{
-    static const char words[] =
-        "the quick brown fox jumps over the lazy dog, and then the dog jumps over the fox. ";
-
-    for (size_t i = 0; i < TEXT_BYTES; i++)
-        text[i] = (uint8_t)words[i * 7 / 6 % (sizeof words - 1)];
-}
 
 static struct smol_train_options small(const char *method)
 {
@@ -34,31 +22,6 @@ static struct smol_train_options small(const char *method)
     o.batch = 4;
     o.n_steps = 12;
     return o;
-}
-
-static struct smol_trainer *create(const struct smol_train_options *o)
-{
-    struct smol_trainer *t = NULL;
-    struct smol_error error;
-
-    fill_text();
-    cr_assert_eq(smol_trainer_create(&t, o, text, TEXT_BYTES, &error), SMOL_OK, "%s", error.text);
-    return t;
-}
-
-static double steps(struct smol_trainer *t, uint32_t until)
-{
-    struct smol_train_step s = {0};
-
-    while (smol_trainer_steps(t) < until)
-        cr_assert_eq(smol_trainer_step(t, &s, NULL), SMOL_OK);
-    return s.loss;
-}
-
-static void check_same_values(const struct smol_trainer *a, const struct smol_trainer *b)
-{
-    cr_assert_eq(a->net->n_values, b->net->n_values);
-    cr_assert_eq(memcmp(a->net->value, b->net->value, a->net->n_values * sizeof(real)), 0);
 }
 
 static const char *const methods[] = {"embed", "alpha", "alpha-global", "lora", "full"};
@@ -90,7 +53,7 @@ static void check_threads(struct smol_train_options *o)
     steps(three, 5);
     steps(one, 7);
     steps(three, 7);
-    check_same_values(one, three);
+    check_same_values(one, three, 0);
     smol_trainer_destroy(one);
     smol_trainer_destroy(three);
 }
@@ -153,7 +116,7 @@ Test(trainer, nor_does_the_hosts_rounding)
         cr_assert_eq(smol_trainer_finish(rounded, NULL), SMOL_OK);
         cr_assert_eq(threads_that_round(FE_UPWARD), 3);
         round_threads(FE_TONEAREST);
-        check_same_values(plain, rounded);
+        check_same_values(plain, rounded, 0);
         cr_assert_arr_eq(&score, &same, sizeof score);
         smol_trainer_destroy(plain);
         smol_trainer_destroy(rounded);
@@ -183,7 +146,7 @@ Test(trainer, goes_on_to_the_same_numbers)
         cr_assert_eq(smol_trainer_steps(rest), 5);
         cr_assert(rest->best_nats == score.nats_per_token);
         steps(rest, 12);
-        check_same_values(whole, rest);
+        check_same_values(whole, rest, 0);
         cr_assert_eq(memcmp(whole->best, rest->best, whole->net->n_values * sizeof(real)), 0);
         free(bytes);
         smol_trainer_destroy(whole);
