@@ -24,6 +24,7 @@ static const struct command {
     {"weights", tool_weights, "smoltool weights", "write the exact weights of a tensor as .npy"},
     {"export", tool_export, "smoltool export", "write all weights as safetensors, .npz or GGUF"},
     {"embed-c", tool_embed, "smoltool embed-c", "write a model as a C header"},
+    {"qr", tool_qr, "smoltool qr", "draw a model of at most 2953 bytes as a QR code"},
     {"quantize", tool_quantize, "smoltool quantize", "store the embeddings in fewer bits"},
     {"tokenizer", tool_tokenizer, "smoltool tokenizer", "import, train and try tokenizers"},
     {"plot", tool_plot, "smoltool plot", "draw training runs from their logs"},

@@ -15,6 +15,7 @@ int tool_new(int argc, const char **argv);
 int tool_weights(int argc, const char **argv);
 int tool_export(int argc, const char **argv);
 int tool_embed(int argc, const char **argv);
+int tool_qr(int argc, const char **argv);
 int tool_quantize(int argc, const char **argv);
 int tool_tokenizer(int argc, const char **argv);
 int tool_plot(int argc, const char **argv);
