@@ -116,6 +116,11 @@ struct smol_train_options {
     double qat_start; /* share of the steps after which embeddings, stored matrices and parameters
                          are rounded in the forward pass to what the file will hold; 1: only at the
                          end. Masks and ternary rows always are */
+    double dropout;   /* share of the embeddings' sums, and of what each sublayer adds, that a
+                         step drops (Srivastava et al. 2014), to the nearest 1/256 */
+    double teacher_weight; /* of teachers' predictions in what is to be predicted, 0..1 (Hinton et
+                              al. 2015); 0: no teacher */
+    uint64_t teachers;     /* smol_train_teachers() of them; 0: none */
 };
 
 /* warmup: a tenth of the steps, at most 100. */
@@ -170,6 +175,20 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **trainer,
                                             struct smol_error *error);
 /* Accepts NULL. */
 void smol_trainer_destroy(struct smol_trainer *trainer);
+
+/* The number by which options know their teachers, from the hashes of their files; 0 for none. */
+uint64_t smol_train_teachers(const struct smol_file *const *teachers, size_t n);
+/* Has the n teachers of the options predict the training text, each reading it as one text (a model
+ * without distances in windows that overlap by half), and keeps the mean of what they predict: 2 V
+ * bytes a token. To be called before the first step; the teachers are no longer needed then.
+ * progress, if not NULL, is called now and then, by any thread but one at a time; if it returns
+ * false, teaching stops with CANCELLED. Errors: ARGUMENT if they are not those of the options, or
+ * have another tokenizer than the text; MEMORY; NUMERIC. */
+typedef bool smol_train_progress(void *context, uint64_t n_done, uint64_t n_tokens);
+enum smol_status smol_trainer_teach(struct smol_trainer *trainer,
+                                    const struct smol_file *const *teachers, size_t n,
+                                    smol_train_progress *progress, void *context,
+                                    struct smol_error *error);
 
 const struct smol_config *smol_trainer_config(const struct smol_trainer *trainer);
 /* Steps done, tokens to train on and, after them, to validate with, parameters in all. */

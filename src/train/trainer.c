@@ -27,8 +27,10 @@ static bool take_all(struct smol_trainer *t)
     t->token_bytes = smol_train_alloc(t->net->config.vocab, sizeof *t->token_bytes);
     if (t->options.keep_best)
         t->best = smol_train_alloc(n, sizeof *t->best);
+    if (t->options.teachers != 0)
+        t->soft_rows = smol_train_alloc(n_tokens, sizeof *t->soft_rows);
     return t->m && t->v && t->tokens && t->targets && t->token_bytes &&
-           (t->best || !t->options.keep_best);
+           (t->best || !t->options.keep_best) && (t->soft_rows || t->options.teachers == 0);
 }
 
 /* Both settings are global, and another trainer may have changed them. Work is spread over threads
@@ -172,6 +174,9 @@ static enum smol_status create(struct smol_trainer **out, const struct smol_trai
     t->tokenizer = tokenizer ? *tokenizer : bytes;
     t->best_nats = (double)INFINITY;
     smol_batch_key(t->batch_key, options->order, options->seed);
+    smol_dropout_key(t->dropout.key, options->seed);
+    t->dropout.process = t->comm.rank;
+    t->dropout.share = (uint32_t)lrint(fmin(options->dropout * SMOL_DROPOUT_UNITS, 255));
     status = build(t, error);
     if (status != SMOL_OK) {
         smol_trainer_destroy(t);
@@ -203,6 +208,8 @@ void smol_trainer_destroy(struct smol_trainer *t)
     free(t->tokens);
     free(t->targets);
     free(t->token_bytes);
+    free(t->soft);
+    free(t->soft_rows);
     free(t->best);
     free(t->params);
     free(t->embeddings);
@@ -230,9 +237,11 @@ uint64_t smol_trainer_memory(const struct smol_trainer *t)
 {
     const struct smol_net *net = t->net;
     const uint64_t copies = t->best ? 3 : 2; /* AdamW's moments, and the best parameters */
+    const uint64_t soft_rows = t->options.teachers != 0 ? t->n_train - 1 : 0;
 
     return net->memory_bytes + copies * net->n_values * sizeof(real) +
            net->n_tokens * (sizeof *t->tokens + sizeof *t->targets) +
+           soft_rows * net->config.vocab * sizeof *t->soft +
            net->config.vocab * sizeof *t->token_bytes;
 }
 
@@ -258,6 +267,8 @@ static void load_batch(struct smol_trainer *t)
         for (size_t i = 0; i < T; i++) {
             t->tokens[b * T + i] = smol_corpus_token(&t->corpus, start + i);
             t->targets[b * T + i] = (int32_t)smol_corpus_token(&t->corpus, start + i + 1);
+            if (t->soft)
+                t->soft_rows[b * T + i] = t->soft + (start + i) * t->net->config.vocab;
         }
     }
 }
@@ -280,8 +291,14 @@ static enum smol_status differentiate(struct smol_trainer *t, double *loss,
     enum smol_status status;
 
     load_batch(t);
+    t->dropout.step = t->step;
+    t->soft_targets = (struct smol_soft_targets){t->soft_rows, (real)t->options.teacher_weight};
+    t->net->dropout = t->dropout.share > 0 ? &t->dropout : NULL;
+    t->net->soft = t->soft ? &t->soft_targets : NULL;
     smol_net_forward(t->net, t->tokens, true);
     *loss = smol_net_backward(t->net, t->tokens, t->targets);
+    t->net->dropout = NULL;
+    t->net->soft = NULL;
     status = join(t, loss, 1, true, error);
     if (status == SMOL_OK)
         status = join(t, t->net->grad, t->net->n_values, sizeof(real) == sizeof(double), error);
@@ -318,6 +335,8 @@ static enum smol_status step(struct smol_trainer *t, struct smol_train_step *out
 
     if (t->finished)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "training is finished");
+    if (o->teachers != 0 && !t->soft)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the teachers have not taught");
     s.lr = o->lr * smol_schedule(o, t->step);
     s.alpha_lr = o->alpha_lr * smol_alpha_schedule(o, t->step);
     if (t->step == rounding_step(o))

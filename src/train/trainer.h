@@ -27,6 +27,10 @@ struct smol_trainer {
     uint8_t batch_key[32];
     uint32_t *tokens; /* (share x context) */
     int32_t *targets; /* (share x context) */
+    uint16_t *soft;   /* (n_train - 1, V) what teachers predict after each token; or NULL */
+    const uint16_t **soft_rows; /* (share x context) those of a batch; NULL without teachers */
+    struct smol_soft_targets soft_targets;
+    struct smol_dropout dropout;
     real *best;       /* (n_values), NULL unless keep_best */
     double best_nats; /* infinite before the first evaluation */
     bool finished;

@@ -6,6 +6,7 @@
 #include "smoltrain/output/report.h"
 #include "smoltrain/search.h"
 #include "smoltrain/signals.h"
+#include "smoltrain/teachers.h"
 
 #include <stdio.h>
 
@@ -87,6 +88,22 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
     return SMOL_OK;
 }
 
+/* The teachers of a training, if it has any; only what they predict is kept. */
+static enum smol_status teach(struct smol_trainer *t, const struct train_args *args,
+                              struct smol_error *error)
+{
+    struct train_teachers teachers;
+    enum smol_status status;
+
+    if (!args->teacher)
+        return SMOL_OK;
+    if (train_teachers_open(&teachers, args->teacher, args->options.n_threads) != 0)
+        return cli_error(error, SMOL_E_CHANGED, "a teacher is no longer what it was");
+    status = train_teachers_teach(&teachers, t, error);
+    train_teachers_close(&teachers);
+    return status;
+}
+
 static int run(const struct train_args *args, const struct train_data *data,
                struct train_output *output)
 {
@@ -100,6 +117,8 @@ static int run(const struct train_args *args, const struct train_data *data,
                                         &error);
     if (status == SMOL_OK && args->resume)
         status = train_output_load(output, trainer, &error);
+    if (status == SMOL_OK)
+        status = teach(trainer, args, &error);
     if (status == SMOL_OK) {
         if (!train_report_open(&report, args, trainer, &data->corpus)) {
             smol_trainer_destroy(trainer);

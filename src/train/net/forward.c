@@ -18,6 +18,27 @@ static void embed(struct smol_net *net, const uint32_t *tokens)
     }
 }
 
+/* Where a step drops numbers: what each sublayer adds, by layer and slot of its matrix, and the
+ * embeddings. */
+static uint32_t sublayer_place(const struct smol_net *net, const struct smol_net_layer *l,
+                               enum smol_slot slot)
+{
+    return (uint32_t)(l - net->layers) * SMOL_N_SLOTS + slot;
+}
+
+static uint32_t embedding_place(const struct smol_net *net)
+{
+    return net->config.n_layers * SMOL_N_SLOTS;
+}
+
+/* x (n, C) with some of it dropped, in place: the embeddings, and their gradient. */
+static void drop_embeddings(struct smol_net *net)
+{
+    if (net->dropout)
+        smol_dropout(net->x, net->x, net->dropout, embedding_place(net),
+                     net->n_tokens * net->config.width);
+}
+
 static void multiply_plain(struct smol_net *net, real *y, const struct smol_net_matrix *m,
                            const real *x, real beta)
 {
@@ -58,6 +79,24 @@ static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix
             to[r] = (beta != 0 ? to[r] : 0) + (gain ? from[r] * gain[r] : from[r]) +
                     (bias ? bias[r] : 0);
     }
+}
+
+/* net->x += what a layer's matrix makes of in, of which some is dropped. */
+static void add_sublayer(struct smol_net *net, const struct smol_net_layer *l, enum smol_slot slot,
+                         const real *in)
+{
+    const size_t size = net->n_tokens * net->config.width;
+    real *out = net->d_width; /* no gradient is there now */
+
+    if (!net->dropout) {
+        multiply(net, net->x, &l->matrix[slot], in, 1);
+        return;
+    }
+    multiply(net, out, &l->matrix[slot], in, 0);
+    smol_dropout(out, out, net->dropout, sublayer_place(net, l, slot), size);
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < size; i++)
+        net->x[i] += out[i];
 }
 
 #define OUTPUTS 64u /* that a thread takes at a time */
@@ -200,11 +239,22 @@ static void layer_forward(struct smol_net *net, const struct smol_net_layer *l)
     normalise(net, &l->norm[SMOL_LN_1], &k->norm[SMOL_LN_1]);
     multiply(net, k->qkv, &m[SMOL_ATTN_C_ATTN], normalised(l, SMOL_LN_1), 0);
     smol_attention_forward(k->heads, k->attention, k->qkv, &attention);
-    multiply(net, net->x, &m[SMOL_ATTN_C_PROJ], k->heads, 1);
+    add_sublayer(net, l, SMOL_ATTN_C_PROJ, k->heads);
     normalise(net, &l->norm[SMOL_LN_2], &k->norm[SMOL_LN_2]);
     multiply(net, k->slope, &m[SMOL_MLP_C_FC], normalised(l, SMOL_LN_2), 0);
     activate(net, k);
-    multiply(net, net->x, &m[SMOL_MLP_C_PROJ], k->hidden, 1);
+    add_sublayer(net, l, SMOL_MLP_C_PROJ, k->hidden);
+}
+
+/* The gradient of what a sublayer added; room (n, C) if some of it was dropped. */
+static const real *sublayer_gradient(struct smol_net *net, const struct smol_net_layer *l,
+                                     enum smol_slot slot, real *room)
+{
+    if (!net->dropout)
+        return net->x;
+    smol_dropout(room, net->x, net->dropout, sublayer_place(net, l, slot),
+                 net->n_tokens * net->config.width);
+    return room;
 }
 
 /* net->x holds the gradient of the layer's output, and then that of its input. */
@@ -215,14 +265,16 @@ static void layer_backward(struct smol_net *net, const struct smol_net_layer *l)
     const size_t n_hidden = net->n_tokens * net->config.n_ff;
     const struct smol_attention attention = attention_of(net, l);
 
-    matrix_back(net, net->d_hidden, &m[SMOL_MLP_C_PROJ], k->hidden, net->x);
+    matrix_back(net, net->d_hidden, &m[SMOL_MLP_C_PROJ], k->hidden,
+                sublayer_gradient(net, l, SMOL_MLP_C_PROJ, net->d_width));
 #pragma omp parallel for simd schedule(static)
     for (size_t i = 0; i < n_hidden; i++)
         net->d_hidden[i] *= k->slope[i];
     matrix_back(net, net->d_width, &m[SMOL_MLP_C_FC], normalised(l, SMOL_LN_2), net->d_hidden);
     normalise_back(net, &l->norm[SMOL_LN_2], &k->norm[SMOL_LN_2]);
 
-    matrix_back(net, net->d_width, &m[SMOL_ATTN_C_PROJ], k->heads, net->x);
+    matrix_back(net, net->d_width, &m[SMOL_ATTN_C_PROJ], k->heads,
+                sublayer_gradient(net, l, SMOL_ATTN_C_PROJ, net->d_qkv));
     smol_attention_backward(net->d_qkv, net->d_heads, net->d_attention, net->d_width, k->attention,
                             k->qkv, &attention);
     if (net->d_heads)
@@ -236,6 +288,7 @@ void smol_net_forward(struct smol_net *net, const uint32_t *tokens, bool keep)
     const size_t size = net->n_tokens * net->config.width;
 
     embed(net, tokens);
+    drop_embeddings(net);
     for (uint32_t l = 0; l < net->config.n_layers; l++) {
         if (keep && net->recompute)
             memcpy(net->inputs + l * size, net->x, size * sizeof *net->x);
@@ -287,6 +340,7 @@ double smol_net_backward(struct smol_net *net, const uint32_t *tokens, const int
             make_again(net, l);
         layer_backward(net, net->layers + l);
     }
+    drop_embeddings(net);
     embed_backward(net, tokens);
     return loss;
 }

@@ -55,6 +55,7 @@ static double run(struct smol_net *net, const int32_t *targets, bool backward, d
 {
     const size_t C = net->config.width, V = net->config.vocab, n = net->n_tokens;
     const real *output = smol_norm_output(&net->ln_f, &net->last);
+    struct smol_soft_targets soft;
     size_t n_targets = 0;
     double sum = 0;
 
@@ -68,8 +69,10 @@ static double run(struct smol_net *net, const int32_t *targets, bool backward, d
         smol_gemm(net->logits, V, smol_as_is(a, C),
                   smol_transposed(smol_net_used(net, net->output), C), m, V, C, logit_scale(net),
                   0);
-        smol_cross_entropy(net->losses + first, net->logits, targets + first, m, V, backward,
-                           1 / (real)n_targets);
+        if (net->soft)
+            soft = (struct smol_soft_targets){net->soft->rows + first, net->soft->weight};
+        smol_cross_entropy(net->losses + first, net->logits, targets + first,
+                           net->soft ? &soft : NULL, m, V, backward, 1 / (real)n_targets);
         if (backward)
             chunk_backward(net, a, first, m);
     }

@@ -120,7 +120,9 @@ struct smol_net {
     struct smol_attention attention; /* its shape */
     real *slopes, *layer_slopes;     /* (H) of ALiBi, and with a layer's factors; or NULL */
     real *d_heads;                   /* (batch, H, 2) by temperature and slope; NULL without them */
-    bool stored;                     /* masks are bits, gains have their scales: as in a file */
+    const struct smol_dropout *dropout;   /* of this step; NULL: none */
+    const struct smol_soft_targets *soft; /* of this batch; NULL: only the text's */
+    bool stored;                        /* masks are bits, gains have their scales: as in a file */
     const struct smol_kernels *kernels; /* of the projections */
 
     uint32_t n_params;

@@ -195,15 +195,50 @@ static double cross_entropy_row(real *logits, int32_t target, size_t vocab, bool
     return log((double)sum) + (double)max - (double)at_target;
 }
 
-void smol_cross_entropy(double *losses, real *logits, const int32_t *targets, size_t n,
-                        size_t vocab, bool gradient, real inverse_count)
+/* The logit that a teacher expects. *total: what the row adds up to. */
+static double expected_logit(double *total, const real *logits, const uint16_t *row, size_t vocab)
+{
+    double sum = 0, n = 0;
+
+    for (size_t v = 0; v < vocab; v++) {
+        sum += row[v] * (double)logits[v];
+        n += row[v];
+    }
+    *total = n;
+    return sum / n;
+}
+
+/* The same as cross_entropy_row, but a share of the target is a teacher's. */
+static double taught_row(real *logits, int32_t target, const uint16_t *row, real weight,
+                         size_t vocab, bool gradient, real inverse_count)
+{
+    const double at_target = (double)logits[target];
+    double total;
+    const double expected = expected_logit(&total, logits, row, vocab);
+    const real unit = (real)((double)(weight * inverse_count) / total);
+    const double loss = cross_entropy_row(logits, target, vocab, gradient, inverse_count);
+
+    if (gradient) {
+        logits[target] += weight * inverse_count;
+        for (size_t v = 0; v < vocab; v++)
+            logits[v] -= unit * (real)row[v];
+    }
+    return loss + (double)weight * (at_target - expected);
+}
+
+void smol_cross_entropy(double *losses, real *logits, const int32_t *targets,
+                        const struct smol_soft_targets *soft, size_t n, size_t vocab, bool gradient,
+                        real inverse_count)
 {
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i++) {
         real *row = logits + i * vocab;
 
         losses[i] = 0;
-        if (targets[i] >= 0)
+        if (targets[i] >= 0 && soft)
+            losses[i] = taught_row(row, targets[i], soft->rows[i], soft->weight, vocab, gradient,
+                                   inverse_count);
+        else if (targets[i] >= 0)
             losses[i] = cross_entropy_row(row, targets[i], vocab, gradient, inverse_count);
         else if (gradient)
             memset(row, 0, vocab * sizeof *row);

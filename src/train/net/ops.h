@@ -6,6 +6,7 @@
 #include "train/net/real.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* The state of one matrix operand: where it is, its row length, whether it is used transposed. */
 struct smol_operand {
@@ -74,9 +75,31 @@ void smol_attention_backward(real *d_qkv, real *d_heads, real *scratch, const re
                              const real *weights, const real *qkv,
                              const struct smol_attention *shape);
 
+/* What a teacher expects after each token: rows (vocab) of probabilities in units of 1 / 65535, as
+ * far as they add up to 1. */
+struct smol_soft_targets {
+    const uint16_t *const *rows; /* (n) */
+    real weight;                 /* 0..1, of the teacher; the rest is the text's */
+};
+
 /* Cross-entropy. logits: (n, vocab), which become the gradient of the mean loss if gradient is
- * true; targets: (n), -1 where nothing is to be predicted; losses: (n), 0 there. */
-void smol_cross_entropy(double *losses, real *logits, const int32_t *targets, size_t n,
-                        size_t vocab, bool gradient, real inverse_count);
+ * true; targets: (n), -1 where nothing is to be predicted; soft: NULL, or what is to be predicted
+ * besides; losses: (n), 0 where nothing is. */
+void smol_cross_entropy(double *losses, real *logits, const int32_t *targets,
+                        const struct smol_soft_targets *soft, size_t n, size_t vocab, bool gradient,
+                        real inverse_count);
+
+/* What is dropped in a step, of 1 / SMOL_DROPOUT_UNITS each; the rest is scaled up. */
+#define SMOL_DROPOUT_UNITS 256u
+struct smol_dropout {
+    uint8_t key[32];
+    uint32_t step, process; /* processes drop different numbers */
+    uint32_t share;         /* 0..255 */
+};
+
+void smol_dropout_key(uint8_t key[32], uint64_t seed);
+/* out (n) = in (n), some of it 0. place: a number for each use in a step. */
+void smol_dropout(real *out, const real *in, const struct smol_dropout *dropout, uint32_t place,
+                  size_t n);
 
 #endif

@@ -79,6 +79,12 @@ static const char *wrong_hyperparameters(const struct smol_train_options *o)
         wrong = "decay and clip must not be negative";
     else if (!(o->qat_start >= 0 && o->qat_start <= 1))
         wrong = "the share of the steps before rounding must be 0..1";
+    else if (!(o->dropout >= 0 && o->dropout < 1))
+        wrong = "dropout must be at least 0 and under 1";
+    else if (!(o->teacher_weight >= 0 && o->teacher_weight <= 1))
+        wrong = "the weight of teachers must be 0..1";
+    else if ((o->teacher_weight > 0) != (o->teachers != 0))
+        wrong = "teachers and their weight go together";
     else if (!(o->val_fraction > 0 && o->val_fraction < 1))
         wrong = "the validation fraction must be over 0 and under 1";
     else if (o->order != SMOL_ORDER_RANDOM && o->order != SMOL_ORDER_SHUFFLED)

@@ -61,6 +61,9 @@ static const struct smol_field fields[] = {
     LATER(FLAG, learn_logit_scale),
     LATER(NUMBER, matrix_lr),
     LATER(NUMBER, qat_start),
+    LATER(NUMBER, dropout),
+    LATER(NUMBER, teacher_weight),
+    LATER(SEED, teachers),
     FIELD(FLAG, keep_best),
 };
 

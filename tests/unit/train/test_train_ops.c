@@ -97,7 +97,7 @@ Test(train_ops, cross_entropy)
 
     for (unsigned i = 0; i < N * V; i++)
         before[i] = (double)(logits[i] = (real)(4 * noise(i)));
-    smol_cross_entropy(losses, logits, targets, N, V, true, (real)0.5);
+    smol_cross_entropy(losses, logits, targets, NULL, N, V, true, (real)0.5);
     for (size_t i = 0; i < N; i++) {
         double sum = 0;
 

@@ -5,12 +5,14 @@
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/options/architecture.h"
 #include "smoltrain/output/output.h"
+#include "smoltrain/teachers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_SEEDS 10000u
+#define TEACHER_WEIGHT 0.5 /* unless another is given */
 
 /* Whether the second of two words was given; *is_second stays as it is if neither was. */
 static bool choose(bool *is_second, const char *word, const char *first, const char *second)
@@ -89,6 +91,27 @@ static int apply_names(struct smol_train_options *o, const struct train_line *w)
     return bad ? cli_usage_error(bad, "unknown choice") : cli_parse_isa(&o->isa, w->isa);
 }
 
+/* Which teachers a training has: those that are named, which a checkpoint only knows by number. */
+static int apply_teachers(struct train_args *args)
+{
+    struct smol_train_options *o = &args->options;
+    struct train_teachers teachers;
+    int code;
+
+    if (!args->teacher)
+        return o->teachers != 0
+                   ? cli_usage_error("--teacher", "is needed: the training has teachers")
+                   : 0;
+    if (args->in_sweep || args->seed_search > 1)
+        return cli_usage_error("--teacher", "is for one training, not for a sweep or seed search");
+    if ((code = train_teachers_open(&teachers, args->teacher, o->n_threads)) != 0)
+        return code;
+    o->teachers = smol_train_teachers(teachers.files, teachers.n);
+    o->teacher_weight = o->teacher_weight > 0 ? o->teacher_weight : TEACHER_WEIGHT;
+    train_teachers_close(&teachers);
+    return 0;
+}
+
 static int apply_words(struct train_args *args, const struct train_line *w)
 {
     struct smol_train_options *o = &args->options;
@@ -113,7 +136,7 @@ static int apply_words(struct train_args *args, const struct train_line *w)
     o->comm = train_comm();
     if (args->seed_search > MAX_SEEDS)
         return cli_usage_error("--seed-search", "takes 0..10000");
-    if ((code = train_rules_apply(o, &w->rules)) != 0)
+    if ((code = train_rules_apply(o, &w->rules)) != 0 || (code = apply_teachers(args)) != 0)
         return code;
     return smol_train_options_check(o, &error) ? cli_usage_error("options", error.text) : 0;
 }

@@ -15,6 +15,7 @@ enum train_vocab { TRAIN_VOCAB_BYTES, TRAIN_VOCAB_USED, TRAIN_VOCAB_USED_OTHER }
 struct train_args {
     struct smol_train_options options;
     char **data, **valid; /* NULL at the end; data and output are there, the others may be NULL */
+    char **teacher;       /* the same */
     enum train_format format;
     enum train_vocab vocab; /* BYTES with a tokenizer */
     const char *output, *tokenizer, *cache, *log, *sign_key, *password_file;
