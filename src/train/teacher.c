@@ -16,7 +16,8 @@
 /* The text is predicted in pieces, so that the rows do not depend on the number of threads. */
 #define PIECE 8192u
 
-/* One teacher's session, and how much it reads before a piece to know what came before. */
+/* One teacher's session, and how much it reads before a piece: all that its layers look back on, so
+ * that pieces make no difference. */
 struct reader {
     struct smol_session *session;
     void *memory;
@@ -63,7 +64,7 @@ static enum smol_status open_reader(struct reader *r, const struct smol_file *fi
     r->memory = smol_train_alloc(size, 1);
     if (!r->memory)
         return smol_fail_memory(error);
-    r->lead_in = (uint64_t)file->config.n_layers * file->config.context;
+    r->lead_in = (uint64_t)file->config.n_layers * (file->config.context + 1);
     return smol_session_init(&r->session, file, &options, r->memory, size, error);
 }
 

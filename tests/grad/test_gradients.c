@@ -126,10 +126,17 @@ static void check_param(struct smol_net *net, const uint32_t *tokens, const int3
     cr_assert(largest > 1e-5, "%s: its gradient vanishes, so nothing was checked", p->name);
 }
 
+/* What changes what is learned; NULL each: nothing does. */
+struct teaching {
+    const struct smol_dropout *dropout;
+    const struct smol_soft_targets *soft;
+};
+
 /* With activations computed again, the same bits; with logits of a few tokens at a time besides,
  * the same up to the order of sums. */
 static void check_memory_savers(const struct smol_config *config, struct smol_net_options options,
-                                const uint32_t *tokens, const int32_t *targets, const double *grad)
+                                const struct teaching *g, const uint32_t *tokens,
+                                const int32_t *targets, const double *grad)
 {
     options.recompute = true;
     for (size_t logits_chunk = N_TOKENS; logits_chunk > 0;
@@ -139,6 +146,8 @@ static void check_memory_savers(const struct smol_config *config, struct smol_ne
         cr_assert_eq(smol_net_create(&net, config, &options, NULL), SMOL_OK);
         cr_assert_eq(net->logits_chunk, N_TOKENS);
         net->logits_chunk = logits_chunk;
+        net->dropout = g->dropout;
+        net->soft = g->soft;
         scatter(net);
         smol_net_forward(net, tokens, true);
         smol_net_backward(net, tokens, targets);
@@ -150,7 +159,7 @@ static void check_memory_savers(const struct smol_config *config, struct smol_ne
     }
 }
 
-static void check(const struct smol_config *config)
+static void check_teaching(const struct smol_config *config, const struct teaching *g)
 {
     const struct smol_net_options options = {.batch = BATCH,
                                              .n_threads = 1,
@@ -168,6 +177,8 @@ static void check(const struct smol_config *config)
     openblas_set_num_threads(1);
     omp_set_num_threads(1);
     cr_assert_eq(smol_net_create(&net, config, &options, NULL), SMOL_OK);
+    net->dropout = g->dropout;
+    net->soft = g->soft;
     scatter(net);
     make_batch(tokens, targets);
     smol_net_forward(net, tokens, true);
@@ -177,9 +188,14 @@ static void check(const struct smol_config *config)
     memcpy(grad, net->grad, net->n_values * sizeof *grad);
     for (uint32_t i = 0; i < net->n_params; i++)
         check_param(net, tokens, targets, net->params + i, grad);
-    check_memory_savers(config, options, tokens, targets, grad);
+    check_memory_savers(config, options, g, tokens, targets, grad);
     free(grad);
     smol_net_destroy(net);
+}
+
+static void check(const struct smol_config *config)
+{
+    check_teaching(config, &(struct teaching){NULL, NULL});
 }
 
 static void check_all(struct smol_scheme a, struct smol_scheme m, struct smol_scheme n)
@@ -413,4 +429,21 @@ Test(gradients, ternary_matrices)
 {
     check_terms((struct smol_scheme){
         .kind = SMOL_MATRIX, .source = SMOL_MATRIX_STORED, .alpha_type = SMOL_TERNARY});
+}
+
+/* What is dropped stays the same while a number moves. */
+Test(gradients, dropout_and_teachers)
+{
+    const struct smol_scheme m = matrix(SMOL_MATRIX_OWN, SMOL_SIGN, 3, 2);
+    const struct smol_config config = config_of(m, m, norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
+    const struct smol_dropout dropout = {.step = 1, .share = 80};
+    const uint16_t *rows[N_TOKENS];
+    uint16_t row[2 * VOCAB];
+
+    for (uint32_t v = 0; v < 2 * VOCAB; v++)
+        row[v] = (uint16_t)(65535 * (v % 5) / 30);
+    for (size_t i = 0; i < N_TOKENS; i++)
+        rows[i] = row + i % VOCAB;
+    check_teaching(&config,
+                   &(struct teaching){&dropout, &(struct smol_soft_targets){rows, (real)0.3}});
 }

@@ -2,32 +2,34 @@
 #include "smoltrain/teachers.h"
 #include "cli/cli.h"
 #include "cli/countdown.h"
+#include "cli/guard.h"
 #include "smoltrain/signals.h"
 
 #include <stdlib.h>
 
 int train_teachers_open(struct train_teachers *out, char *const *paths, uint32_t n_threads)
 {
-    struct train_teachers t = {NULL, NULL, 0};
+    struct train_teachers t = {.n = 0};
     size_t n = 0;
 
     while (paths[n])
         n++;
+    t.mappings = calloc(n, sizeof *t.mappings);
     t.models = calloc(n, sizeof *t.models);
     t.files = calloc(n, sizeof *t.files);
-    if (!t.models || !t.files) {
+    if (!t.mappings || !t.models || !t.files) {
         train_teachers_close(&t);
         return cli_no_memory(paths[0]);
     }
     for (; t.n < n; t.n++) {
         struct smol_error error;
 
-        if (smol_model_open(t.models + t.n, paths[t.n], n_threads, &error) != SMOL_OK) {
+        if (cli_open(t.mappings + t.n, t.models + t.n, paths[t.n], n_threads, &error) != SMOL_OK) {
             cli_complain(paths[t.n], &error);
             train_teachers_close(&t);
             return CLI_FAILED;
         }
-        t.files[t.n] = smol_model_file(t.models[t.n]);
+        t.files[t.n] = t.models + t.n;
     }
     *out = t;
     return 0;
@@ -36,10 +38,11 @@ int train_teachers_open(struct train_teachers *out, char *const *paths, uint32_t
 void train_teachers_close(struct train_teachers *t)
 {
     for (size_t i = 0; i < t->n; i++)
-        smol_model_close(t->models[i]);
+        cli_unmap(t->mappings + i);
+    free(t->mappings);
     free(t->models);
     free(t->files);
-    *t = (struct train_teachers){NULL, NULL, 0};
+    *t = (struct train_teachers){.n = 0};
 }
 
 static bool show(void *countdown, uint64_t n_done, uint64_t n_tokens)

@@ -2,12 +2,13 @@
 #ifndef SMOLTRAIN_TEACHERS_H
 #define SMOLTRAIN_TEACHERS_H
 
-#include <smol/model.h>
+#include <smol/io.h>
 #include <smol/train.h>
 
 struct train_teachers {
-    struct smol_model **models;     /* (n) */
-    const struct smol_file **files; /* (n) theirs */
+    struct smol_mapping *mappings;  /* (n) */
+    struct smol_file *models;       /* (n) */
+    const struct smol_file **files; /* (n) the same */
     size_t n;
 };
 

@@ -288,9 +288,9 @@ def test_one_line_for_what_cannot_be(folder, options, message):
 
 # ---- stopping and going on ----
 
-def stopped(folder, steps):
+def stopped(folder, steps, *arguments):
     """A training that was interrupted after a few steps."""
-    line = [smoltrain, '--data', folder / 'text', *SMALL, '--steps', str(steps), '--print-every', '1', '-o', folder / 'm.smol']
+    line = [smoltrain, '--data', folder / 'text', *SMALL, '--steps', str(steps), '--print-every', '1', '-o', folder / 'm.smol', *arguments]
     process = subprocess.Popen(list(map(str, line)), stderr=subprocess.PIPE, text=True)
     for text in process.stderr:
         if text.startswith('step 5/'):

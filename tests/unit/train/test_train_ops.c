@@ -113,6 +113,74 @@ Test(train_ops, cross_entropy)
     }
 }
 
+/* A teacher's share of the targets; its row need not add up to 1. */
+Test(train_ops, cross_entropy_with_a_teacher)
+{
+    enum { N = 3, V = 11 };
+    const int32_t targets[N] = {4, -1, 0};
+    const real weight = (real)0.25;
+    uint16_t row[V];
+    const uint16_t *rows[N] = {row, row, row};
+    const struct smol_soft_targets soft = {rows, weight};
+    double before[N * V], losses[N], total = 0;
+    real logits[N * V];
+
+    for (unsigned v = 0; v < V; v++)
+        total += row[v] = (uint16_t)(1000 * v);
+    for (unsigned i = 0; i < N * V; i++)
+        before[i] = (double)(logits[i] = (real)(4 * noise(i)));
+    smol_cross_entropy(losses, logits, targets, &soft, N, V, true, (real)0.5);
+    for (size_t i = 0; i < N; i++) {
+        double sum = 0, loss = 0;
+
+        for (size_t v = 0; v < V; v++)
+            sum += exp(before[i * V + v]);
+        for (size_t v = 0; v < V; v++) {
+            const double p = exp(before[i * V + v]) / sum;
+            const double wanted = 0.75 * ((int32_t)v == targets[i]) + 0.25 * row[v] / total;
+
+            cr_assert_float_eq((double)logits[i * V + v], targets[i] < 0 ? 0 : (p - wanted) / 2,
+                               1e-7);
+            loss -= wanted * log(p);
+        }
+        cr_assert_float_eq(losses[i], targets[i] < 0 ? 0 : loss, 2e-6);
+    }
+}
+
+/* A share is 0, the rest scaled so that the mean stays; the same at the same place of a step, and
+ * not at others. */
+Test(train_ops, dropout)
+{
+    enum { N = 100000 };
+    static real in[N], out[N], again[N];
+    struct smol_dropout d = {.step = 3, .share = 64};
+    size_t dropped = 0, same = 0;
+
+    smol_dropout_key(d.key, 5);
+    for (unsigned i = 0; i < N; i++)
+        in[i] = (real)(noise(i) + 2);
+    smol_dropout(out, in, &d, 7, N);
+    for (size_t i = 0; i < N; i++) {
+        dropped += out[i] == 0;
+        if (out[i] != 0)
+            cr_assert_float_eq((double)out[i], (double)in[i] / 0.75, 1e-6);
+    }
+    cr_assert_float_eq((double)dropped / N, 0.25, 0.007); /* five standard deviations */
+    memcpy(again, in, sizeof in);
+    smol_dropout(again, again, &d, 7, N);
+    cr_assert_arr_eq(again, out, sizeof out);
+    for (unsigned k = 0; k < 3; k++) {
+        struct smol_dropout other = d;
+
+        other.step += k == 0;
+        other.process += k == 1;
+        smol_dropout(again, in, &other, k == 2 ? 8 : 7, N);
+        for (size_t i = same = 0; i < N; i++)
+            same += (out[i] == 0) == (again[i] == 0);
+        cr_assert_float_eq((double)same / N, 0.625, 0.01); /* as of independent draws */
+    }
+}
+
 /* One position of one head by the definition; q_at: its Q in qkv. */
 static void attend(double *out, const real *qkv, size_t first, size_t q, size_t C, size_t h,
                    size_t D)

@@ -14,6 +14,7 @@ struct variant {
     enum smol_dtype matrix_type, embedding_type, param_type;
     uint32_t rank;
     double sparse;
+    double dropout;
     double rounded; /* share of the steps with rounding */
     const char *rules;
 };
@@ -41,6 +42,7 @@ static const struct variant variants[] = {
     {.method = "full", .matrix_type = SMOL_TERNARY},
     {.method = "lora", .param_type = SMOL_Q8_BLOCKS, .rounded = 0.5},
     {.method = "alpha", .gains = true},
+    {.method = "mask", .dropout = 0.1, .embedding_type = SMOL_Q4, .rounded = 0.5},
     {.method = "alpha", .gpt2 = true, .learn_scale = true},
     {.method = "mask",
      .rounded = 0.5,
@@ -73,6 +75,7 @@ static struct smol_train_options options_of(const struct variant *v)
     o.param_type = v->param_type != 0 ? v->param_type : o.param_type;
     o.rank = v->rank > 0 ? v->rank : o.rank;
     o.sparse = v->sparse;
+    o.dropout = v->dropout;
     o.qat_start = 1 - v->rounded;
     if (v->rules)
         cr_assert_eq(smol_train_rules(&o, v->rules, strlen(v->rules), &error), SMOL_OK, "%s",

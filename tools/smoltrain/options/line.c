@@ -104,7 +104,7 @@ static struct poptOption recipe[] = {
     CLI_REAL("dropout", 0, &line.args.options.dropout,
              "share of the embeddings and of each sublayer's outputs that a step drops (0)", "X"),
     {"teacher", 0, POPT_ARG_ARGV, &line.args.teacher, 0,
-     "a model of the same tokens to learn from too; repeatable", "MODEL"},
+     "a model of the same tokens to learn from too; repeatable (none)", "MODEL"},
     CLI_REAL("teacher-weight", 0, &line.args.options.teacher_weight,
              "share of the teachers' predictions in what is learned (0.5)", "X"),
     CLI_REAL("val-fraction", 0, &line.args.options.val_fraction,
