@@ -37,7 +37,7 @@ def test_what_is_refused(folder, check):
             (2, ['--dropout', '-0.1'], 'dropout must be at least 0 and under 1'),
             (2, ['--teacher-weight', '0.5'], 'teachers and their weight go together'),
             (2, ['--teacher', folder / 'teacher.smol', '--teacher-weight', '1.5'], 'the weight of teachers must be 0..1'),
-            (1, ['--teacher', folder / 'none.smol'], 'none.smol: No such file or directory'),
+            (1, ['--teacher', folder / 'none.smol'], 'none.smol: cannot open: No such file or directory'),
             (1, ['--teacher', folder / 'text'], 'not a .smol file'),
             (1, ['--teacher', folder / 'other.smol'], 'teacher 1 has other tokens than the text'),
             (2, ['--teacher', folder / 'teacher.smol', '--seed-search', '3'], 'not for a sweep or seed search')]:
