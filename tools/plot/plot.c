@@ -3,11 +3,9 @@
 #include "cli/cli.h"
 #include "plot/gnuplot.h"
 #include "plot/plot_kinds.h"
+#include "plot/plot_parts.h"
 
 #include <string.h>
-
-#define WIDTH 900u
-#define HEIGHT 560u
 
 static const struct {
     const char *name;
@@ -45,7 +43,7 @@ int plot_write(const char *output, const struct plot_options *o, const struct ru
 
     if (code)
         return code;
-    script = gnuplot_begin(output, WIDTH, HEIGHT);
+    script = gnuplot_begin(output, PLOT_WIDTH, PLOT_HEIGHT);
     if (!script)
         return CLI_FAILED;
     code = kinds[o->kind].draw(script, output, o, logs, n);

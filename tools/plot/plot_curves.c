@@ -49,24 +49,6 @@ static double largest_x(const struct run_log *logs, size_t n, enum plot_x x)
     return largest;
 }
 
-/* The first steps' fall would press all that matters together: what is shown begins a little above
- * the largest validation. Along a logarithmic axis there is room for everything. */
-static void put_ranges(FILE *script, const struct run_log *logs, size_t n, double end, bool log_x)
-{
-    double low = INFINITY, high = -INFINITY;
-
-    if (log_x)
-        return;
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < logs[i].validation.n; k++) {
-            low = fmin(low, logs[i].validation.points[k].loss);
-            high = fmax(high, logs[i].validation.points[k].loss);
-        }
-    fprintf(script, "set xrange [0:%.9g]\n", end);
-    if (high > low)
-        fprintf(script, "set yrange [*:%.9g]\n", high + 0.2 * (high - low));
-}
-
 struct curve_style {
     enum plot_x x;
     bool log_x;
@@ -81,20 +63,33 @@ static unsigned bucket(const struct curve_style *s, double x)
     return (unsigned)fmin(fmax(part * N_BUCKETS, 0), N_BUCKETS - 1);
 }
 
-/* Each stretch's mean, at the mean of its places. */
+/* The mean of the stretch that begins at a point, which becomes the next one's. The first step
+ * stands by itself: it shows where a training begins. */
+static struct run_log_point next_stretch(size_t *begin, const struct run_log_curve *c,
+                                         const struct curve_style *s)
+{
+    const unsigned b = bucket(s, x_of(c->points + *begin, s->x));
+    const size_t first = *begin;
+    struct run_log_point mean = {0};
+    double x = 0, n;
+
+    do {
+        x += x_of(c->points + *begin, s->x);
+        mean.loss += c->points[*begin].loss;
+    } while (++*begin < c->n && first > 0 && bucket(s, x_of(c->points + *begin, s->x)) == b);
+    n = (double)(*begin - first);
+    mean.loss /= n;
+    mean.step = x / n; /* of whatever kind */
+    return mean;
+}
+
 static void put_train(FILE *script, size_t i, const struct run_log_curve *c,
                       const struct curve_style *s)
 {
     fprintf(script, "$train%zu << END\n", i);
-    for (size_t begin = 0, end; begin < c->n; begin = end) {
-        const unsigned b = bucket(s, x_of(c->points + begin, s->x));
-        double x = 0, loss = 0;
-        for (end = begin; end < c->n && bucket(s, x_of(c->points + end, s->x)) == b; end++) {
-            x += x_of(c->points + end, s->x);
-            loss += c->points[end].loss;
-        }
-        fprintf(script, "%.9g %.9g\n", x / (double)(end - begin) / s->unit,
-                loss / (double)(end - begin));
+    for (size_t begin = 0; begin < c->n;) {
+        const struct run_log_point mean = next_stretch(&begin, c, s);
+        fprintf(script, "%.9g %.9g\n", mean.step / s->unit, mean.loss);
     }
     fputs("END\n", script);
 }
@@ -133,22 +128,71 @@ static bool all_validated(const struct run_log *logs, size_t n)
     return true;
 }
 
+static bool shows_train(const struct run_log *log, size_t n)
+{
+    return !log->validation.n || n <= MANY_CURVES;
+}
+
+/* All that is shown, from the first step on: a logarithmic axis has room for it, and for the
+ * differences at the end. */
+static void put_ranges(FILE *script, const struct run_log *logs, size_t n,
+                       const struct curve_style *s)
+{
+    double low = INFINITY, high = -INFINITY, first = INFINITY;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct run_log_curve *t = &logs[i].train, *v = &logs[i].validation;
+        for (size_t begin = 0; shows_train(logs + i, n) && begin < t->n;) {
+            const struct run_log_point mean = next_stretch(&begin, t, s);
+            low = fmin(low, mean.loss);
+            high = fmax(high, mean.loss);
+            first = fmin(first, mean.step);
+        }
+        for (size_t k = 0; k < v->n; k++) {
+            low = fmin(low, v->points[k].loss);
+            high = fmax(high, v->points[k].loss);
+            first = fmin(first, x_of(v->points + k, s->x));
+        }
+    }
+    first = s->log_x ? first / s->unit : 0;
+    if (s->largest / s->unit > first && (!s->log_x || first > 0))
+        fprintf(script, "set xrange [%.9g:%.9g]\n", first, s->largest / s->unit);
+    plot_log_y(script, low, high);
+}
+
+/* A method has its colour, and its runs their dashes; where there is but one, each run a colour. */
+static void put_look(FILE *script, const struct run_log *logs, size_t n, size_t i,
+                     const char *alpha)
+{
+    const char *method = run_log_method(logs + i);
+    size_t same = 0, before = 0;
+
+    for (size_t k = 0; k < n; k++)
+        if (strcmp(run_log_method(logs + k), method) == 0) {
+            same++;
+            before += k < i;
+        }
+    fprintf(script, " dashtype %u linecolor rgb '#%s%s'",
+            same == n ? plot_dash(i) : 1 + (unsigned)(before % 4), alpha,
+            same == n && n > 1 ? plot_colour(i) : plot_method_colour(method, i));
+}
+
 /* A line for the training, unless there are too many, and one for the validation; a run without one
  * has the other. */
 static void plot_run(FILE *script, const struct run_log *logs, size_t n, size_t i)
 {
-    const bool validated = logs[i].validation.n > 0, both = validated && n <= MANY_CURVES;
+    const bool validated = logs[i].validation.n > 0, train = shows_train(logs + i, n);
 
     fputs(i ? ", " : "plot ", script);
-    if (both || !validated)
-        fprintf(script, "$train%zu with lines linewidth 1 dashtype %u linecolor rgb '#%s%s'", i,
-                plot_dash(i), both ? "90" : "", plot_colour(i));
-    if (validated)
-        fprintf(script,
-                "%s$validation%zu with linespoints linewidth 2 dashtype %u pointtype 7 "
-                "pointsize 0.5 linecolor "
-                "rgb '#%s'",
-                both ? ", " : "", i, plot_dash(i), plot_colour(i));
+    if (train) {
+        fprintf(script, "$train%zu with lines linewidth 1", i);
+        put_look(script, logs, n, i, validated ? "90" : "");
+    }
+    if (validated) {
+        fprintf(script, "%s$validation%zu with linespoints linewidth 2 pointtype 7 pointsize 0.5",
+                train ? ", " : "", i);
+        put_look(script, logs, n, i, "");
+    }
     fputs(" title ", script);
     put_title(script, logs, n, i);
 }
@@ -165,12 +209,13 @@ int plot_curves(FILE *script, const char *output, const struct plot_options *o,
                n > MANY_CURVES && all_validated(logs, n) ? "validation loss (nats per token)"
                                                          : "loss (nats per token)",
                o->log_x);
-    put_ranges(script, logs, n, style.largest / axis.unit, o->log_x);
     fputs(n > FEW_CURVES ? PLOT_KEY_ABOVE : "set key inside right top\n", script);
     fputs(n > MANY_CURVES ? "" : "set title 'training (thin) and validation loss'\n", script);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         if (!logs[i].train.n)
             return cli_fail(logs[i].path, "has no steps yet");
+    put_ranges(script, logs, n, &style);
+    for (size_t i = 0; i < n; i++) {
         put_train(script, i, &logs[i].train, &style);
         put_validation(script, i, &logs[i].validation, &style);
     }

@@ -56,7 +56,8 @@ static void put_series(FILE *script, const struct sweep_series *s, size_t i)
                 "set arrow from %u, graph 0 to %u, graph 1 nohead dashtype 3 linewidth 1.5 "
                 "linecolor rgb '#%s'\n"
                 "set label 'd90 = %u' at %u, graph 0.5 offset 0.6, -%zu textcolor rgb '#%s'\n",
-                s->d90, s->d90, plot_colour(i), s->d90, s->d90, i, plot_colour(i));
+                s->d90, s->d90, plot_method_colour(s->method, i), s->d90, s->d90, i,
+                plot_method_colour(s->method, i));
 }
 
 static void put_sweep(FILE *script, const struct sweep *s)
@@ -72,7 +73,7 @@ static void put_sweep(FILE *script, const struct sweep *s)
                 "%s$series%zu using 1:2:xtic(1) with linespoints linewidth 2 dashtype %u "
                 "pointtype 7 "
                 "pointsize 0.8 linecolor rgb '#%s' title ",
-                i ? ", " : "plot ", i, plot_dash(i), plot_colour(i));
+                i ? ", " : "plot ", i, plot_dash(i), plot_method_colour(s->series[i].method, i));
         gnuplot_text(script, s->series[i].method);
     }
     plot_level(script, s->baseline, 2);

@@ -301,7 +301,7 @@ def test_curves(folder, gnuplot):
         found, texts = series(plot(folder, *more, a, b))
         assert label in texts and 'loss (nats per token)' in texts, texts
         assert set(found) >= {'alpha, d = 5', 'lora, rank 4'}, found.keys()
-        at(found['alpha, d = 5'], x, 2.2 + 2 / steps)
+        at(found['alpha, d = 5'], x, np.log(2.2 + 2 / steps))
         assert len(found['lora, rank 4']) == 6 + 1
         assert sum('gnuplot_plot_' in line for line in (folder / 'plot.svg').read_text().splitlines()) == 4
 
@@ -312,8 +312,8 @@ def test_a_resumed_run_counts_once(folder, gnuplot):
     again = [again[0] | {'step': 20}] + [r | {'seconds': r.get('seconds', 10) - 10} for r in again[1:] if r['step'] > 20]
     log.write_text(''.join(json.dumps(r) + '\n' for r in first + again) + '{"event":"tra')
     steps = np.arange(10, 61, 10)
-    at(series(plot(folder, log))[0]['alpha, d = 5'], steps, 2 + 2 / steps)
-    at(series(plot(folder, '--x', 'seconds', log))[0]['alpha, d = 5'], steps * 0.5 + 0.1, 2 + 2 / steps)
+    at(series(plot(folder, log))[0]['alpha, d = 5'], steps, np.log(2 + 2 / steps))
+    at(series(plot(folder, '--x', 'seconds', log))[0]['alpha, d = 5'], steps * 0.5 + 0.1, np.log(2 + 2 / steps))
 
 
 def test_many_curves(folder, gnuplot):
@@ -322,7 +322,7 @@ def test_many_curves(folder, gnuplot):
     steps = np.arange(10, 41, 10)
     assert 'validation loss (nats per token)' in texts
     for d in range(1, 13):
-        at(found[f'alpha, d = {d}'], steps, 2 + d / 100 + 2 / steps)
+        at(found[f'alpha, d = {d}'], steps, np.log(2 + d / 100 + 2 / steps))
     drawn = {tuple(map(int, c)) for c in re.findall(r'rgb\( *(\d+), *(\d+), *(\d+)\)', (folder / 'plot.svg').read_text())}
     okabe_ito = {(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233)}
     assert okabe_ito <= drawn, drawn
@@ -334,6 +334,68 @@ def test_a_long_run_is_thinned(folder, gnuplot):
     lines = [e.get('d') for e in element(svg, 'path') if e.get('d').count('L') > 50]
     assert lines and max(d.count('L') for d in lines) <= 160
     assert svg.stat().st_size < 60000
+
+
+def test_the_first_steps_are_shown(folder, gnuplot):
+    """A training's line begins at its first step and stays within the axes, wherever it comes from; numbers stand on the axis."""
+    for loss, more in (2.0, []), (2.0, ['--log-x']), (0.01, []), (300.0, []):
+        log = write_log(folder / 'log', 'alpha', loss=loss, n_steps=1000, every=100)
+        svg = plot(folder, *more, log)
+        line = max((e.get('d') for e in element(svg, 'path') if e.get('d')), key=lambda d: d.count('L') if 'L' in d else 0)
+        points = np.array([re.match(r'[ML]?([-\d.]+),([-\d.]+)', p.strip()).groups() for p in re.findall(r'[ML][-\d.]+,[-\d.]+', line)], float)
+        assert (points[:, 1] > 0).all() and (points[:, 1] < 520).all() and (points[:, 0] >= 50).all()
+        dots = series(svg)[0]['alpha, d = 5'][:-1]
+        slope, offset = np.polyfit(np.log(loss + 2 / np.arange(100, 1001, 100)), dots[:, 1], 1)
+        if loss < 300:  # there all validations are alike
+            assert abs(slope * np.log(loss + 3) + offset - points[0, 1]) < 1.5
+        numbers = [float(t) for t in series(svg)[1] if re.fullmatch(r'\d*\.?\d+', t)]
+        assert sum(loss * 0.9 < t < (loss + 3) * 1.1 for t in numbers) >= 3, (loss, numbers)
+
+
+def hues(svg):
+    """Title -> the colour of its line or points."""
+    ns, found = '{http://www.w3.org/2000/svg}', {}
+    for group in ET.parse(svg).iter(ns + 'g'):
+        if (group.get('id') or '').startswith('gnuplot_plot_'):
+            title = next((''.join(t.itertext()).strip() for t in group.iter(ns + 'text')), None)
+            drawn = set(re.findall(r'rgb\( *(\d+), *(\d+), *(\d+)\)', ET.tostring(group, 'unicode'))) - {('0', '0', '0')}
+            if title:
+                found[title.split(',')[0]] = drawn
+    return found
+
+
+def test_a_method_has_one_colour(folder, gnuplot):
+    """In every kind of picture, with others or without, in whatever order; and no two methods share one."""
+    methods = ('embed', 'alpha', 'alpha-global', 'lora', 'nola', 'fastfood', 'fastfood-global', 'fourier', 'fourier-global', 'mask', 'ternary')
+    logs = [write_log(folder / m, m, loss=2 + i / 10, size=1000 * (i + 1)) for i, m in enumerate(methods)]
+    table = hues(plot(folder, '--kind', 'bytes', *logs))
+    assert set(table) == set(methods) and all(len(c) == 1 for c in table.values()) and len(set(map(frozenset, table.values()))) == len(methods), table
+    for some in logs[3:7], logs[::-2], logs[1:2]:
+        for kind in 'bytes', 'curves', 'sweep':
+            if kind != 'sweep' or any(log.name != 'embed' for log in some):
+                found = hues(plot(folder, '--kind', kind, *some))
+                assert found and all(table[m] <= c for m, c in found.items() if m in table), (kind, found)
+
+
+def test_labels_do_not_overlap(folder, gnuplot):
+    """Runs that lie close together, also at the right edge, and seeds in a column: each label by itself, and on no point."""
+    logs = [write_log(folder / f'{m}-{d}-{s}', m, d=d, loss=2 + i / 150 + s / 200, size=5000 + 40 * i)
+            for i, m in enumerate(('alpha', 'fastfood', 'fourier')) for d in (5, 1000) for s in (1, 2, 3)]
+    logs += [write_log(folder / f'lora-{r}', 'lora', rank=r, loss=2.02 + r / 1000, size=5000) for r in (1, 2, 4, 8)]
+    svg = plot(folder, '--kind', 'bytes', *logs)
+    boxes = []
+    for group in element(svg, 'g'):
+        place = re.fullmatch(r'translate\(([-\d.]+),([-\d.]+)\)', group.get('transform') or '')
+        text = ''.join(t.itertext() if False else t for e in group.iter() for t in [e.text or '']).strip()
+        if place and re.fullmatch(r'(d = |rank )\d+', text):
+            x, y = map(float, place.groups())
+            boxes.append((x, x + 7 * len(text), y - 11, y + 1))
+    points = [p for places in series(svg)[0].values() for p in places[:-1]]
+    assert len(boxes) == 10, boxes
+    for i, a in enumerate(boxes):
+        assert 0 < a[0] and a[1] < 900 and 0 < a[2] and a[3] < 560
+        assert not any(a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3] for b in boxes[:i]), boxes
+        assert not any(a[0] < x < a[1] and a[2] < y < a[3] for x, y in points)
 
 
 def sweep_logs(folder, losses, extra=()):
@@ -383,7 +445,7 @@ def test_a_real_log(folder, gnuplot):
         '8', '--batch', '2', '--steps', '30', '--eval-every', '10', '--log', folder / 'log', '-o', folder / 'm.smol')
     records = [json.loads(line) for line in (folder / 'log').read_text().splitlines()]
     losses = [r['nats_per_token'] for r in records if r['event'] == 'validation' and not r['stored']]
-    at(series(plot(folder, folder / 'log'))[0]['alpha, d = 5'], [10, 20, 30], losses)
+    at(series(plot(folder, folder / 'log'))[0]['alpha, d = 5'], [10, 20, 30], np.log(losses))
     plot(folder, '--kind', 'bytes', folder / 'log')
     for kind in ('curves', 'bytes', 'sweep'):
         tool('plot', '--kind', kind, '-o', folder / 'plot.png', folder / 'log')
