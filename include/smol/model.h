@@ -90,6 +90,14 @@ enum smol_status smol_model_score_progress(struct smol_score *score, const struc
                                            const void *text, size_t size_bytes,
                                            smol_score_progress *progress, void *context,
                                            struct smol_error *error);
+/* The same in windows that overlap: each begins stride tokens after the one before it and predicts
+ * what that has not, its last stride tokens (SPEC.md 11). 0: as above. Errors: ARGUMENT too if that
+ * is more than the context, or the session slides. */
+enum smol_status smol_model_score_stride(struct smol_score *score, const struct smol_model *model,
+                                         const struct smol_session_options *session,
+                                         uint32_t stride, const void *text, size_t size_bytes,
+                                         smol_score_progress *progress, void *context,
+                                         struct smol_error *error);
 
 /* The view that the other headers take; lives as long as the model. */
 const struct smol_file *smol_model_file(const struct smol_model *model);

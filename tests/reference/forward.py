@@ -309,18 +309,20 @@ def loss(logits, target):
 	return math.log(total) + float(m) - float(logits[target])
 
 
-def perplexity(model, tokens, context=None, kv='f32', windows=False):
+def perplexity(model, tokens, context=None, kv='f32', windows=False, stride=None):
 	"""(mean nats a token, bits per byte, number of predicted tokens). A model with distances reads the text as one, unless asked for windows."""
 	context = context or model.conf.context
 	n, nats = len(tokens), 0.0
 	if n < 2:
 		raise SmolError('perplexity needs at least two tokens')
-	session, most = Session(model, context, kv), context if windows or not model.is_endless else n
-	for i in range(0, n - 1, most):
+	session, most = Session(model, context, kv), context if windows or stride or not model.is_endless else n
+	told = 0  # tokens, with the first, that need no prediction any more
+	for i in range(0, n - 1, stride or most):
 		session.reset()
 		end = min(i + most, n - 1)
 		logits = session.feed(tokens[i:end])
-		for j in range(end - i):
-			nats += loss(logits[j], tokens[i + j + 1])
+		for j in range(max(i, told), end):
+			nats += loss(logits[j - i], tokens[j + 1])
+		told = end
 	stood_for = sum(len(model.tokenizer.bytes_of(t)) for t in tokens[1:])
 	return nats / (n - 1), nats / math.log(2) / stood_for, n - 1

@@ -55,6 +55,8 @@ def check_random(p, numbers):
 		compare_loss(p, path, model, what + ', weights kept', text, None, 'f32', ['--isa', 'scalar', '--mem', '64M'])
 		if shape[4] > 5:
 			compare_loss(p, path, model, what + ', context 5', text, 5)
+			for stride in (1, 3, 5):
+				compare_loss(p, path, model, what + ', windows %d apart' % stride, text, 5, stride=stride)
 			compare_text(p, path, model, what + ', context 5', b'abc', 12, SETTINGS[:2], 5)
 
 
@@ -74,6 +76,7 @@ def check_features(p, n):
 		compare_text(p, path, model, what + ', a long prompt', TEXT[:3 * shape[4]], 2 * shape[4], SETTINGS[1:3])
 		compare_text(p, path, model, what + ', in windows', TEXT[:shape[4]], 2 * shape[4], SETTINGS[1:2], None, True)
 		compare_loss(p, path, model, what + ', in windows', text, windows=True)
+		compare_loss(p, path, model, what + ', in windows that overlap', text, stride=max(1, shape[4] // 3))
 	compare_loss(p, path, model, what, text)
 	compare_loss(p, path, model, what + ', cache of f16', text, None, 'f16')
 	compare_loss(p, path, model, what + ', cache of q8', text, None, 'q8')

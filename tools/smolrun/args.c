@@ -2,6 +2,7 @@
 #include "cli/session_args.h"
 #include "smolrun/smolrun.h"
 
+#include <limits.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
         name, 0, POPT_ARG_FLOAT, place, 0, text, value                                             \
     }
 
+#define NO_STRIDE LONG_MIN /* not given */
+
 /* Options that are checked after popt has read them, and those that need no check. */
 struct words {
     struct run_args args;
@@ -17,7 +20,7 @@ struct words {
     struct session_words session;
     char *model, *seed, *check;
     int context, threads, top_k;
-    long predict, repeat_last_n;
+    long stride, predict, repeat_last_n;
 };
 
 int run_model_name(const char **model, const char *option, const char *argument)
@@ -38,6 +41,10 @@ static int check_words(struct run_args *a, const struct words *w)
         return cli_usage_error("-p, -f, --perplexity", "exclude each other");
     if (a->interactive && a->perplexity_file)
         return cli_usage_error("-i, --perplexity", "exclude each other");
+    if (w->stride != NO_STRIDE && (w->stride < 1 || w->stride > UINT32_MAX))
+        return cli_usage_error("--stride", "takes 1 or more");
+    if (w->stride != NO_STRIDE && !a->perplexity_file)
+        return cli_usage_error("--stride", "needs --perplexity");
     a->n_predict = (int)w->predict;
     a->sampler.repeat_last_n = (int32_t)w->repeat_last_n;
     a->session.context = (uint32_t)w->context;
@@ -45,6 +52,8 @@ static int check_words(struct run_args *a, const struct words *w)
     a->session.n_threads =
         w->threads && (uint32_t)w->threads < cli_cores() ? (uint32_t)w->threads : cli_cores();
     a->sampler.top_k = (uint32_t)w->top_k;
+    if (w->stride != NO_STRIDE)
+        a->stride = (uint32_t)w->stride;
     if (!w->seed || strcmp(w->seed, "-1") == 0)
         randombytes_buf(&a->sampler.seed, 4);
     else if (!cli_parse_u64(&a->sampler.seed, w->seed))
@@ -85,12 +94,13 @@ static int check_all(void *context, const char *const *arguments)
         (code = session_args_check(&a->session, &w->session)) ||
         (code = check_check(a, w->check)) || (code = check_sampler(a)))
         return code;
+    a->session.is_fixed = a->session.is_fixed || a->stride;
     return w->run(a);
 }
 
 int run_args_read(int argc, const char **argv, run_with *run)
 {
-    struct words w = {.predict = -1, .run = run};
+    struct words w = {.predict = -1, .stride = NO_STRIDE, .run = run};
     struct run_args *a = &w.args;
     struct poptOption session[SESSION_OPTIONS];
     const struct poptOption options[] = {
@@ -124,6 +134,7 @@ int run_args_read(int argc, const char **argv, run_with *run)
         CLI_FLAG("json", 0, &a->json, "print one JSON object instead of text"),
         CLI_WORD("perplexity", 0, &a->perplexity_file, "measure how well the model predicts FILE",
                  "FILE"),
+        CLI_WHOLE("stride", 0, &w.stride, "... in windows that overlap, each N tokens on", "N"),
         CLI_FLAG("bench", 0, NULL, "measure tokens a second; see --bench --help"),
         CLI_WORD("trust", 0, &a->trust, "demand a signature by this minisign public key", "KEY"),
         CLI_FLAG("trusted", 0, &a->trusted, "demand one by a key in ~/.config/smol/trusted"),

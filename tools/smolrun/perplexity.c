@@ -11,16 +11,24 @@
 static int print_score(const struct run *run, const struct smol_score *s)
 {
     const bool slides = run_slides(run);
+    const uint32_t stride = run->args->stride;
+    json_t *object;
 
-    if (run->args->json)
-        return cli_print_json(json_pack("{s:o, s:I, s:f, s:f, s:f, s:I, s:b}", "model",
-                                        run_model_json(run), "tokens", (json_int_t)s->n_tokens,
-                                        "nats_per_token", s->nats_per_token, "bits_per_byte",
-                                        s->bits_per_byte, "perplexity", s->perplexity, "context",
-                                        (json_int_t)run_context(run), "windows", !slides));
-    printf("%.6f nats a token, %.6f bits per byte, perplexity %.4f, over %llu tokens in %s of %u\n",
+    if (run->args->json) {
+        object = json_pack("{s:o, s:I, s:f, s:f, s:f, s:I, s:b}", "model", run_model_json(run),
+                           "tokens", (json_int_t)s->n_tokens, "nats_per_token", s->nats_per_token,
+                           "bits_per_byte", s->bits_per_byte, "perplexity", s->perplexity,
+                           "context", (json_int_t)run_context(run), "windows", !slides);
+        if (stride)
+            json_object_set_new(object, "stride", json_integer(stride));
+        return cli_print_json(object);
+    }
+    printf("%.6f nats a token, %.6f bits per byte, perplexity %.4f, over %llu tokens in %s of %u",
            s->nats_per_token, s->bits_per_byte, s->perplexity, (unsigned long long)s->n_tokens,
            slides ? "one text, with a sliding context" : "windows", run_context(run));
+    if (stride)
+        printf(", each %u after the one before", stride);
+    puts("");
     return 0;
 }
 
@@ -44,8 +52,9 @@ int run_perplexity(const struct run *run)
     status = foreign_check_raw(text.bytes, &error);
     if (!status) {
         countdown_begin(&countdown, "perplexity");
-        status = smol_model_score_progress(&score, run->model, &run->session, text.bytes.data,
-                                           text.bytes.size_bytes, show, &countdown, &error);
+        status = smol_model_score_stride(&score, run->model, &run->session, run->args->stride,
+                                         text.bytes.data, text.bytes.size_bytes, show, &countdown,
+                                         &error);
         countdown_end(&countdown);
     }
     cli_unmap(&text);

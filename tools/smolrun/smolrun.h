@@ -18,6 +18,7 @@ struct run_args {
     struct smol_sampler_options sampler;
     int no_display_prompt, json, interactive, ignore_eos;
     bool check_fast; /* no hash, no signature */
+    uint32_t stride; /* of windows that overlap; 0: they do not */
 };
 
 /* Reads the command line, and runs with what it says. Returns the exit code. */

@@ -74,3 +74,36 @@ def test_perplexity_says_how(m, folder):
     assert said.endswith('over 94 tokens in one text, with a sliding context of 12\n')
     said = run(smolrun, m, '--perplexity', folder / 'text', '--windows').stdout.decode()
     assert said.endswith('over 94 tokens in windows of 12\n')
+
+
+def test_windows_that_overlap(m, folder):
+    """A stride of the context is windows side by side. With one of 1 each token is predicted after all that fits before it: the mean is that
+    of the last token of every text of one window, predicted by itself."""
+    text = bytes(range(32, 62))
+    (folder / 'text').write_bytes(text)
+
+    def nats(name, *words):
+        return json.loads(run(smolrun, m, '--perplexity', folder / name, '--json', *words).stdout)
+
+    side_by_side = nats('text', '--stride', CONTEXT)
+    assert side_by_side['nats_per_token'] == nats('text', '--windows')['nats_per_token']
+    assert side_by_side['windows'] and side_by_side['stride'] == CONTEXT and 'stride' not in nats('text', '--windows')
+    alone = []
+    for end in range(2, len(text) + 1):
+        (folder / 'long').write_bytes(text[max(0, end - CONTEXT - 1):end])
+        (folder / 'short').write_bytes(text[max(0, end - CONTEXT - 1):end - 1])
+        scores = [nats(name, '--windows') if (folder / name).stat().st_size > 1 else {'nats_per_token': 0, 'tokens': 0} for name in ('long', 'short')]
+        alone.append(scores[0]['nats_per_token'] * scores[0]['tokens'] - scores[1]['nats_per_token'] * scores[1]['tokens'])
+    assert abs(nats('text', '--stride', 1)['nats_per_token'] - sum(alone) / len(alone)) < 1e-9
+    said = run(smolrun, m, '--perplexity', folder / 'text', '--stride', 4).stdout.decode()
+    assert said.endswith('over 29 tokens in windows of 12, each 4 after the one before\n')
+
+
+def test_strides_that_cannot_be(m, folder):
+    (folder / 'text').write_bytes(b'some text')
+    for words, code, message in (
+            (('--perplexity', folder / 'text', '--stride', CONTEXT + 1), 1, '%s: windows of 12 tokens cannot be 13 apart' % (folder / 'text')),
+            (('--perplexity', folder / 'text', '--stride', 0), 2, '--stride: takes 1 or more'),
+            (('--perplexity', folder / 'text', '--stride', -1), 2, '--stride: takes 1 or more'),
+            (('-p', 'a', '--stride', 3), 2, '--stride: needs --perplexity')):
+        assert run(smolrun, m, *words, code=code).stderr.decode().splitlines()[0] == 'smolrun: ' + message
