@@ -1,114 +1,278 @@
 #!/usr/bin/python3
-"""Trains models of architecture smol from two kilobytes up, and those that leave one of its changes out.
+"""Trains the networks of models/frontier_runs.py on two texts, asks rivals of equal bytes, and writes tables and pictures.
 
-Usage: models/frontier.py SMOLTRAIN TEXT WORK_DIR [-o REPORT.md] [--only WORD] [--seeds N] [--steps N] [--jobs N]
-
-Every run is one smoltrain process on one thread, with the default recipe. A finished run is kept in WORK_DIR, so an
-interrupted series goes on where it stopped. The report has two Markdown tables, of what is finished.
+Called by models/frontier, which checks the texts and builds the programs first. What is finished is kept in the output folder, one line of
+results.jsonl for each network and each rival of a size, so that the same command goes on where it stopped. --take adds models trained
+elsewhere: what they are is read from their cards, or from the log NAME.jsonl beside NAME.smol.
 """
 import argparse
 import concurrent.futures
 import json
 import os
-import statistics
+import pathlib
 import subprocess
 import sys
+import threading
+import time
 
-Q4 = ["--embedding-type", "q4"]
+import frontier_report
+import frontier_runs as runs
+import rivals
 
-
-def shape(layers, width, *more):
-    return ["--layers", str(layers), "--width", str(width), *more]
-
-
-FRONTIER = {
-    "masks, 2 x 16": shape(2, 16),
-    "masks, 1 x 24": shape(1, 24),
-    "masks, 2 x 64": shape(2, 64, *Q4),
-    "frozen, 1 x 256": shape(1, 256, "--method", "embed"),
-    "frozen, 1 x 256, embeddings of 4 bits": shape(1, 256, "--method", "embed", *Q4),
-    "frozen, 1 x 256, embeddings of 4 bits, gains": shape(1, 256, "--method", "embed", "--gains", *Q4),
-    "ternary, 2 x 64": shape(2, 64, "--method", "ternary", *Q4),
-    "masks, 2 x 96": shape(2, 96),
-    "ternary, 2 x 96": shape(2, 96, "--method", "ternary", *Q4),
-    "4 bits, 2 x 64": shape(2, 64, "--method", "full", "--matrix-type", "q4", *Q4),
-    "masks, 2 x 128": shape(2, 128),
-    "masks, 2 x 128, embeddings of 4 bits": shape(2, 128, *Q4),
-    "ternary, 2 x 128": shape(2, 128, "--method", "ternary"),
-    "8 bits, 2 x 64": shape(2, 64, "--method", "full", "--matrix-type", "q8", *Q4),
-}
-FROZEN = shape(1, 256, "--method", "embed")
-WITHOUT = {
-    "all": FROZEN,
-    **{f"without {w}": [*FROZEN, "--without", w] for w in ("temperatures", "half-shift", "relu2", "output-table", "distances,slope-factors")},
-    "without a learned logit scale": [*FROZEN, "--no-learn-logit-scale"],
-    "without slope-factors: five numbers, four temperatures and the logit scale": [*FROZEN, "--without", "slope-factors"],
-    "no number": [*FROZEN, "--without", "slope-factors,temperatures", "--no-learn-logit-scale"],
-    "GPT-2's block, no number": ["--arch", "gpt2", "--method", "embed", *shape(1, 256, "--context", "128", "--batch", "8", "--vocab", "used+other")],
-    "GPT-2's block, five alphas": ["--arch", "gpt2", "--method", "alpha-global", "--d", "5",
-                                   *shape(1, 256, "--context", "128", "--batch", "8", "--vocab", "used+other")],
-}
+DEFAULT_RATE = 6e9  # weights times tokens a second and thread, until the first run has told
 
 
-def run(args, name, options, seed):
-    """Trains once, unless the log of a finished run is there; what it says at the end."""
-    stem = os.path.join(args.work, "".join(c if c.isalnum() else "-" for c in name) + f"-s{seed}")
-    if not os.path.exists(stem + ".done"):
-        command = [args.smoltrain, "--data", args.text, *options, "--steps", str(args.steps), "--seed", str(seed), "--threads", "1", "--eval-every", "0",
-                   "--no-card", "--log", stem + ".jsonl", "-o", stem + ".smol"]
-        if os.path.exists(stem + ".ckpt"):
-            command.append("--resume")
-        environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-        result = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
-        if result.returncode != 0:
-            raise RuntimeError(f"{name}: " + result.stderr.decode(errors="replace").strip().splitlines()[-1])
-        os.replace(stem + ".jsonl", stem + ".done")
-    with open(stem + ".done", encoding="utf-8") as f:
-        records = [json.loads(line) for line in f]
-    model, = [r for r in records if r["event"] == "model"]
-    score = [r for r in records if r["event"] == "validation" and r["stored"]][-1]
-    print(f"{name}, seed {seed}: {score['nats_per_token']:.4f}", file=sys.stderr, flush=True)
-    return {**model, "loss": score["nats_per_token"], "streamed": model.get("streamed_nats_per_token")}
+def arguments():
+    root = pathlib.Path(sys.argv[1])
+    parser = argparse.ArgumentParser(prog='models/frontier', description=__doc__.splitlines()[0])
+    parser.add_argument('--quick', action='store_true', help='a few networks, one seed and a tenth of the steps')
+    parser.add_argument('--steps', type=int, help=f'steps of 1,024 bytes ({runs.STEPS}, or {runs.QUICK_STEPS})')
+    parser.add_argument('--seeds', type=int, help='seeds of each network (3, of large ones 1)')
+    parser.add_argument('--only', default='', help='networks with this in their names')
+    parser.add_argument('--texts', default=','.join(runs.TEXTS), help='%(default)s')
+    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time, each with one thread (one for each core)')
+    parser.add_argument('--data', type=pathlib.Path, default=root.parent / 'shared/data', help='folder of the texts (%(default)s)')
+    parser.add_argument('--take', type=pathlib.Path, nargs='*', default=[], metavar='FOLDER', help='models trained elsewhere')
+    parser.add_argument('--cards', action='store_true', help='and score those as their cards say, not anew')
+    parser.add_argument('--report', action='store_true', help='train nothing: tables and pictures of what is finished')
+    parser.add_argument('--tools', type=pathlib.Path, default=root / 'build/tools', help='folder of the programs (%(default)s)')
+    parser.add_argument('-o', '--output', type=pathlib.Path, help='folder of all that is made (frontier, or frontier-quick)')
+    args = parser.parse_args(sys.argv[2:])
+    args.output = args.output or pathlib.Path('frontier-quick' if args.quick else 'frontier')
+    args.steps = args.steps or (runs.QUICK_STEPS if args.quick else runs.STEPS)
+    args.texts = [text for text in args.texts.split(',') if text]
+    for text in args.texts:
+        if text not in runs.TEXTS:
+            sys.exit(f'models/frontier: --texts: {text}: not one of {", ".join(runs.TEXTS)}')
+        if not args.report and not (args.data / runs.TEXTS[text][0]).is_file():
+            sys.exit(f'models/frontier: {args.data / runs.TEXTS[text][0]}: not there; name its folder with --data')
+    return args
 
 
-def row(name, options, runs):
-    losses, streamed = [r["loss"] for r in runs], [r["streamed"] for r in runs]
-    stream = f"{statistics.mean(streamed):.4f}" if None not in streamed else "-"
-    return (f"| {runs[0]['bytes']:,} | {runs[0]['non_embedding_params']:,} | **{statistics.mean(losses):.4f}** | " + ", ".join(f"{x:.4f}" for x in losses)
-            + f" | {stream} | {name} | `{' '.join(options)}` |")
+class Results:
+    """The lines of results.jsonl: what is finished."""
+
+    def __init__(self, path):
+        self.path, self.lines, self.lock = path, [], threading.Lock()
+        for line in path.read_text().splitlines() if path.exists() else []:
+            try:
+                self.lines.append(json.loads(line))
+            except json.JSONDecodeError:  # cut off when the run was killed
+                pass
+        if path.exists():  # without what was cut
+            write(path, ''.join(json.dumps(line) + '\n' for line in self.lines))
+
+    def add(self, line):
+        with self.lock:
+            self.lines.append(line)
+            with open(self.path, 'a', encoding='utf-8') as f:
+                f.write(json.dumps(line) + '\n')
+
+    def has(self, **wanted):
+        return any(all(line.get(k) == v for k, v in wanted.items()) for line in self.lines)
 
 
-def table(rows):
-    return ["| file, bytes | numbers besides the embeddings | windows, mean | each seed | in one stream | what | options |", "|---|---|---|---|---|---|---|", *rows, ""]
+def write(path, text):
+    part = path.with_suffix(path.suffix + '.tmp')
+    part.write_text(text)
+    os.replace(part, path)
+
+
+def output_of(command):
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=dict(os.environ, OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1'))
+    if done.returncode:
+        raise RuntimeError((done.stderr.decode(errors='replace').strip().splitlines() or [f'{command[0]}: exit code {done.returncode}'])[-1])
+    return done.stdout
+
+
+def facts_of(args, model):
+    return json.loads(output_of([args.tools / 'smoltool', 'inspect', '--json', model]))
+
+
+def size_of(facts):
+    return {'bytes': facts['file_bytes'], 'numbers': facts['non_embedding_params']}
+
+
+def score(args, model, text):
+    """A file as smolrun measures it: nats a byte of the last part of the text, in one stream if the context slides, and otherwise in windows a quarter of
+    it apart; and in windows side by side."""
+    val = args.output / (text + '.val')
+    facts = facts_of(args, model)
+
+    def nats(*words):
+        said = json.loads(output_of([args.tools / 'smolrun', model, '--perplexity', val, '--json', '-t', '1', *words]))
+        return said['bits_per_byte'] * 0.6931471805599453
+
+    slides = 'distances' in facts.get('features', [])
+    return {**size_of(facts), 'how': 'stream' if slides else 'stride', 'windows': nats('--windows'),
+            'nats': nats() if slides else nats('--stride', max(1, facts['context'] // 4))}
+
+
+def score_of_card(args, model):
+    """What the trainer measured, which agrees with smolrun to the fifth digit; without overlapping windows."""
+    facts = facts_of(args, model)
+    said = facts['card']['validation']
+    stream = said.get('streamed_nats_per_token')
+    return {**size_of(facts), 'how': 'stream' if stream else 'windows', 'windows': said['nats_per_token'], 'nats': stream or said['nats_per_token']}
+
+
+def recipe_of(args, model):
+    """What a model was trained with: (text, recipe without the seed, seed), of its card or of the log beside it."""
+    card = facts_of(args, model).get('card') or {}
+    log = model.with_suffix('.jsonl')
+    if isinstance(card, dict) and 'recipe' in card:
+        recipe, data = dict(card['recipe']), card['data']['name']
+    elif log.exists():
+        start = next(r for r in map(json.loads, log.read_text().splitlines()) if r['event'] == 'start')
+        recipe, data = dict(start['options']), pathlib.Path(start['data']).name
+    else:
+        raise RuntimeError(f'{model}: neither a card nor a log says how it was trained')
+    for text, (path, _) in runs.TEXTS.items():
+        if pathlib.Path(path).name == data:
+            return text, recipe, int(recipe.pop('seed'))
+    raise RuntimeError(f'{model}: trained on {data}, which is none of the texts')
+
+
+class Run:
+    """A network on a text with a seed."""
+
+    def __init__(self, text, name, options, seed, steps):
+        self.text, self.name, self.options, self.seed, self.steps = text, name, options, seed, steps
+        layers, width = (int(options[options.index(word) + 1]) for word in ('--layers', '--width'))
+        self.cost = steps * 1024 * (12 * layers * width * width + 2 * 70 * width)
+        self.title = f'{text}: {name}, seed {seed}'
+
+    def is_finished(self, results):
+        return results.has(kind='network', text=self.text, name=self.name, seed=self.seed, steps=self.steps)
+
+    def finish(self, args, results):
+        """Trains, unless a model is there that was not scored yet; goes on from a checkpoint."""
+        stem = args.output / (''.join(c if c.isalnum() else '-' for c in f'{self.text} {self.name}') + f'-{self.steps}-{self.seed}')
+        path, fraction = runs.TEXTS[self.text]
+        model, checkpoint, log = (stem.with_name(stem.name + suffix) for suffix in ('.smol', '.ckpt', '.jsonl'))
+        if not model.exists() or checkpoint.exists():
+            command = [args.tools / 'smoltrain', '--data', args.data / path, '-o', model, '--log', log, '--threads', '1', '--no-card']
+            output_of(command + (['--resume'] if checkpoint.exists() else [
+                *self.options, '--val-fraction', fraction, '--steps', self.steps, '--seed', self.seed, '--eval-every', '0', '--save-every', '500']))
+        _, recipe, _ = recipe_of(args, model)
+        results.add({'kind': 'network', 'text': self.text, 'name': self.name, 'options': self.options, 'steps': self.steps, 'seed': self.seed,
+                     'uses_seed': runs.uses_seed(self.options), 'recipe': recipe, **score(args, model, self.text)})
+
+
+class Rival:
+    """Counting, or a compressor, on a text, at all sizes."""
+
+    def __init__(self, text, name, sizes):
+        self.text, self.name, self.sizes = text, name, sizes
+        self.cost = len(sizes) * DEFAULT_RATE * {'ngram': 10, 'ppmd': 12, 'xz': 8, 'bzip2': 2}[name]
+        self.title = f'{text}: {name}'
+
+    def missing(self, results):
+        return [s for s in self.sizes if not results.has(kind='rival', text=self.text, name=self.name, size=s)]
+
+    def is_finished(self, results):
+        return not self.missing(results)
+
+    def finish(self, args, results):
+        path, fraction = runs.TEXTS[self.text]
+        train, val = rivals.split((args.data / path).read_bytes(), fraction)
+        for found in rivals.of_sizes(self.name, train, val, self.missing(results)):
+            results.add({'kind': 'rival', 'text': self.text, 'name': self.name, **found})
+
+
+def work(args):
+    """All runs, cheap ones first: a picture is there soon."""
+    networks = {**runs.NETWORKS, **runs.WITHOUT}
+    if args.quick:
+        networks = {name: networks[name] for name in runs.QUICK}
+    sizes = [s for s in rivals.SIZES if s <= 102400] if args.quick else rivals.SIZES
+    texts = args.texts[:1] if args.quick else args.texts
+    found = [Rival(text, name, sizes) for text in texts for name in rivals.RIVALS if args.only in name]
+    for text in texts:
+        for name, options in networks.items():
+            if args.only in name and (text == 'tinyshakespeare' or name in runs.NETWORKS):
+                found += [Run(text, name, options, seed, args.steps)
+                          for seed in range(1, 1 + (args.seeds or (1 if args.quick else runs.n_seeds(options))))]
+    return sorted(found, key=lambda run: (getattr(run, 'seed', 1), run.cost))
+
+
+class Clock:
+    """Says run k of n, and how long the rest will take if it is as fast as what is done."""
+
+    def __init__(self, todo, n, jobs):
+        self.left, self.k, self.n, self.jobs = sum(r.cost for r in todo), n - len(todo), n, jobs
+        self.done = self.seconds = 0.0
+        self.lock = threading.Lock()
+
+    def begin(self, run):
+        with self.lock:
+            self.k += 1
+            rate = self.done / self.seconds if self.seconds else DEFAULT_RATE
+            minutes = round(self.left / rate / self.jobs / 60)
+            print(f'run {self.k} of {self.n}, about {minutes // 60}:{minutes % 60:02} left: {run.title}', file=sys.stderr, flush=True)
+
+    def end(self, run, seconds):
+        with self.lock:
+            self.left -= run.cost
+            self.done += run.cost
+            self.seconds += seconds
+
+
+def finish(args, results, clock, run):
+    clock.begin(run)
+    start = time.monotonic()
+    run.finish(args, results)
+    clock.end(run, time.monotonic() - start)
+
+
+def train_all(args, results):
+    everything = work(args)
+    todo = [run for run in everything if not run.is_finished(results)]
+    clock, faults = Clock(todo, len(everything), args.jobs), 0
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        futures = {pool.submit(finish, args, results, clock, run): run for run in todo}
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                if future.exception():
+                    faults += 1
+                    print(f'models/frontier: {futures[future].title}: {future.exception()}', file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            sys.exit('models/frontier: stopped; the same command goes on')
+    return faults
+
+
+def take(args, results):
+    """Scores the models of other folders, those that are not among the results."""
+    for model in sorted(m for folder in args.take for m in folder.glob('*.smol')):
+        if results.has(kind='network', file=model.name):
+            continue
+        try:
+            text, recipe, seed = recipe_of(args, model)
+            line = {'kind': 'network', 'text': text, 'file': model.name, 'steps': recipe['n_steps'], 'seed': seed, 'recipe': recipe}
+            measured = score_of_card(args, model) if args.cards else score(args, model, text)
+            results.add({**line, **frontier_report.described(recipe), **measured})
+        except (RuntimeError, KeyError, StopIteration) as fault:
+            print(f'models/frontier: {model}: left out: {fault}', file=sys.stderr, flush=True)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("smoltrain")
-    parser.add_argument("text")
-    parser.add_argument("work")
-    parser.add_argument("-o", "--output")
-    parser.add_argument("--only", default="", help="runs with this word in their names")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--jobs", type=int, default=2)
-    args = parser.parse_args()
-    os.makedirs(args.work, exist_ok=True)
-    lines = []
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        parts = [{name: (options, [pool.submit(run, args, name, options, seed) for seed in range(1, args.seeds + 1)])
-                  for name, options in part.items() if args.only in name} for part in (FRONTIER, WITHOUT)]
-        for part in parts:
-            rows = {name: (options, [f.result() for f in futures]) for name, (options, futures) in part.items()}
-            ordered = sorted(rows.items(), key=lambda item: item[1][1][0]["bytes"]) if part is parts[0] else rows.items()
-            lines += table([row(name, *found) for name, found in ordered]) if rows else []
-    text = "\n".join(lines)
-    if args.output:
-        with open(args.output + ".tmp", "w", encoding="utf-8") as f:
-            f.write(text)
-        os.replace(args.output + ".tmp", args.output)
+    args = arguments()
+    args.output.mkdir(parents=True, exist_ok=True)
+    results, faults = Results(args.output / 'results.jsonl'), 0
+    if not args.report:
+        for text in args.texts:
+            path, fraction = runs.TEXTS[text]
+            (args.output / (text + '.val')).write_bytes(rivals.split((args.data / path).read_bytes(), fraction)[1])
+        take(args, results)
+        faults = train_all(args, results)
+    text = frontier_report.tables(results.lines)
+    write(args.output / 'tables.md', text)
+    frontier_report.pictures(results.lines, args.output)
     print(text)
+    return 1 if faults else 0
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == '__main__':
+    sys.exit(main())
