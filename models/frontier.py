@@ -35,6 +35,7 @@ def arguments():
     parser.add_argument('--take', type=pathlib.Path, nargs='*', default=[], metavar='FOLDER', help='models trained elsewhere')
     parser.add_argument('--cards', action='store_true', help='and score those as their cards say, not anew')
     parser.add_argument('--report', action='store_true', help='train nothing: tables and pictures of what is finished')
+    parser.add_argument('--document', type=pathlib.Path, metavar='FILE.md', help='put the tables between its marks, and the pictures beside it')
     parser.add_argument('--tools', type=pathlib.Path, default=root / 'build/tools', help='folder of the programs (%(default)s)')
     parser.add_argument('-o', '--output', type=pathlib.Path, help='folder of all that is made (frontier, or frontier-quick)')
     args = parser.parse_args(sys.argv[2:])
@@ -257,6 +258,14 @@ def take(args, results):
             print(f'models/frontier: {model}: left out: {fault}', file=sys.stderr, flush=True)
 
 
+def between_marks(document, text):
+    before, mark, rest = document.partition('<!-- tables -->\n')
+    _, end, after = rest.partition('<!-- end of tables -->')
+    if not mark or not end:
+        sys.exit('models/frontier: --document: there is no <!-- tables --> and <!-- end of tables -->')
+    return before + mark + '\n' + text + '\n' + end + after
+
+
 def main():
     args = arguments()
     args.output.mkdir(parents=True, exist_ok=True)
@@ -270,6 +279,9 @@ def main():
     text = frontier_report.tables(results.lines)
     write(args.output / 'tables.md', text)
     frontier_report.pictures(results.lines, args.output)
+    if args.document:
+        write(args.document, between_marks(args.document.read_text(), text))
+        frontier_report.pictures(results.lines, args.document.parent)
     print(text)
     return 1 if faults else 0
 

@@ -188,13 +188,14 @@ def of_sizes(name, train, val, sizes):
         return [{'size': size, **found} for size, found in zip(sizes, ngrams(train, val, sizes))]
     results = []
     for size in sizes:
+        if results and results[-1]['tail'] == len(train):  # all of the text fits, into more as well
+            results.append({**results[-1], 'size': size})
+            continue
         keys = [key for key in COMPRESSORS if key.split('-')[0] == name]
         tried = {key: compress(train, val, size, COMPRESSORS[key]) for key in keys}
         key = min(tried, key=lambda key: tried[key]['nats'])
         results.append({'size': size, **tried[key], 'pieces': in_pieces(train, val, tried[key]['tail'], COMPRESSORS[key]),
                         **({'order': int(key[5:])} if name == 'ppmd' else {})})
-        if results[-1]['tail'] == len(train):  # all of the text fits: so it does into more
-            break
     return results
 
 

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Trains shakespeare-qr.smol again: shakespeare-qr.recipe.sh TEXT OUT.smol
+# TEXT is tinyshakespeare's input.txt. No card and no signature: it fits into a QR code.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+exec "${SMOLTRAIN:-$here/../build/tools/smoltrain}" --data "$1" -o "$2" \
+  --method mask --layers 1 --width 22 --heads 2 --embedding-type q4-row --no-card \
+  --steps 50000 --seed 1 --threads 1
