@@ -19,7 +19,7 @@ import frontier_report
 import frontier_runs as runs
 import rivals
 
-DEFAULT_RATE = 6e9  # weights times tokens a second and thread, until the first run has told
+DEFAULT_RATE = 5e9  # weights times tokens a second and thread, until the first run has told
 
 
 def arguments():
@@ -141,7 +141,8 @@ class Run:
     def __init__(self, text, name, options, seed, steps):
         self.text, self.name, self.options, self.seed, self.steps = text, name, options, seed, steps
         layers, width = (int(options[options.index(word) + 1]) for word in ('--layers', '--width'))
-        self.cost = steps * 1024 * (12 * layers * width * width + 2 * 70 * width)
+        # Training, two scores, and what starting takes; narrow matrices are slower by the weight.
+        self.cost = (steps * 1024 + 80000) * (12 * layers * width * (width + 48) + 2 * 70 * width) + 5 * DEFAULT_RATE
         self.title = f'{text}: {name}, seed {seed}'
 
     def is_finished(self, results):
