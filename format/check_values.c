@@ -105,6 +105,35 @@ static enum smol_status check_ternary(const struct smol_table_view *t, uint64_t 
     return SMOL_OK;
 }
 
+/* In a row of an odd number of columns the last byte has one. */
+static enum smol_status check_q4_row_tail(const struct smol_table_view *t, uint64_t data_at,
+                                          struct smol_error *error)
+{
+    const uint64_t row_bytes = smol_row_bytes(SMOL_Q4_ROW, t->cols);
+
+    for (uint64_t end = row_bytes; t->cols % 2 != 0 && end <= t->rows * row_bytes; end += row_bytes)
+        if (t->data[end - 1] >> 4 != 0)
+            return smol_fail(error, SMOL_E_PADDING, data_at + end - 1,
+                             "a 4-bit number past the last column is not zero");
+    return SMOL_OK;
+}
+
+static enum smol_status check_scales(const struct smol_table_view *t, uint64_t scales_at,
+                                     const char *what, struct smol_error *error)
+{
+    const uint32_t n = t->type == SMOL_Q4_ROW ? 1 : t->rows;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t bits = smol_le32(t->scales + 4 * (uint64_t)i);
+        const uint64_t at = scales_at + 4 * (uint64_t)i;
+        if ((bits & 0x7f800000u) == 0x7f800000u)
+            return smol_fail(error, SMOL_E_NONFINITE, at, "%s: a scale that is not finite", what);
+        if (bits > smol_f32_bits(SCALE_MAX))
+            return smol_fail(error, SMOL_E_RANGE, at, "%s: a scale that is not in 0..2^60", what);
+    }
+    return SMOL_OK;
+}
+
 /* A table: finite values, scales within limits, legal rows. part: where it is in the file. */
 static enum smol_status check_table(const struct smol_table_view *t,
                                     const struct smol_table_layout *part, const char *what,
@@ -121,17 +150,9 @@ static enum smol_status check_table(const struct smol_table_view *t,
         status = check_q4_tail(t, part->data, part->multipliers, error);
     else if (t->type == SMOL_TERNARY)
         status = check_ternary(t, part->data, error);
-    if (status)
-        return status;
-    for (uint32_t i = 0; i < t->rows; i++) {
-        const uint32_t bits = smol_le32(t->scales + 4 * (uint64_t)i);
-        const uint64_t at = part->scales + 4 * (uint64_t)i;
-        if ((bits & 0x7f800000u) == 0x7f800000u)
-            return smol_fail(error, SMOL_E_NONFINITE, at, "%s: a scale that is not finite", what);
-        if (bits > smol_f32_bits(SCALE_MAX))
-            return smol_fail(error, SMOL_E_RANGE, at, "%s: a scale that is not in 0..2^60", what);
-    }
-    return SMOL_OK;
+    else if (t->type == SMOL_Q4_ROW)
+        status = check_q4_row_tail(t, part->data, error);
+    return status ? status : check_scales(t, part->scales, what, error);
 }
 
 static enum smol_status check_mask(const uint8_t *mask, uint64_t at, uint32_t rows, uint32_t cols,
@@ -248,11 +269,30 @@ enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t 
 
 /* The end of a part is padded with zeros to 64 bytes from the start of EMBD, which is itself a
  * multiple of 64. */
-static enum smol_status check_padding(const struct smol_file *file, uint64_t embd_at, uint64_t end,
-                                      struct smol_error *error)
+static enum smol_status check_end(const struct smol_file *file, uint64_t embd_at, uint64_t end,
+                                  struct smol_error *error)
 {
     return smol_zeros_check(file->bytes.data, end, embd_at + smol_round_up(end - embd_at, 64),
                             error);
+}
+
+/* Of all parts of a table, whose last one its rows are with q4-row. */
+static enum smol_status check_padding(const struct smol_file *file, const struct smol_table_view *t,
+                                      const struct smol_table_layout *part, uint64_t embd_at,
+                                      struct smol_error *error)
+{
+    const uint64_t rows = t->rows;
+    enum smol_status status =
+        check_end(file, embd_at, part->data + rows * smol_row_bytes(t->type, t->cols), error);
+
+    if (t->type == SMOL_Q4_ROW)
+        return status;
+    if (status == SMOL_OK && t->multipliers)
+        status = check_end(file, embd_at, part->multipliers + rows * smol_row_multipliers(t->cols),
+                           error);
+    if (status == SMOL_OK && t->scales)
+        status = check_end(file, embd_at, part->scales + 4 * rows, error);
+    return status;
 }
 
 enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t embd_at,
@@ -271,17 +311,9 @@ enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t em
             .multipliers = t->multipliers ? (uint64_t)(t->multipliers - bytes) : 0,
             .scales = t->scales ? (uint64_t)(t->scales - bytes) : 0,
         };
-        const uint64_t rows = t->rows;
 
         if ((status = check_table(t, &part, "embedding", error)) ||
-            (status = check_padding(file, embd_at,
-                                    part.data + rows * smol_row_bytes(t->type, t->cols), error)))
-            return status;
-        if (t->multipliers &&
-            (status = check_padding(
-                 file, embd_at, part.multipliers + rows * smol_row_multipliers(t->cols), error)))
-            return status;
-        if (t->scales && (status = check_padding(file, embd_at, part.scales + 4 * rows, error)))
+            (status = check_padding(file, t, &part, embd_at, error)))
             return status;
     }
     return SMOL_OK;

@@ -155,7 +155,7 @@ static enum smol_status check_weights(const struct smol_scheme *s, unsigned i, u
                    ? unused(s->alpha_type, at + 6, i, "type of alphas", error)
                    : SMOL_OK;
     }
-    if (!smol_dtype_holds(s->alpha_type, SMOL_OF_EMBEDDINGS))
+    if (!smol_dtype_holds(s->alpha_type, SMOL_OF_MATRICES))
         return smol_fail(error, SMOL_E_ENUM, at + 6, "scheme %u: number type %u cannot hold rows",
                          i, s->alpha_type);
     if ((status = unused(s->dist, at + 2, i, "distribution", error)) ||

@@ -65,7 +65,7 @@ uint16_t smol_config_minor_version(const struct smol_config *config)
 {
     bool is_new = config->architecture != SMOL_ARCH_GPT2 ||
                   config->tokenizer == SMOL_TOKENIZER_BYTE_SET ||
-                  config->wte_type == SMOL_TERNARY || config->wpe_type == SMOL_TERNARY;
+                  config->wte_type >= SMOL_TERNARY || config->wpe_type >= SMOL_TERNARY;
 
     for (uint32_t i = 0; i < config->n_schemes && !is_new; i++) {
         const struct smol_scheme *s = &config->schemes[i];

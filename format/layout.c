@@ -11,7 +11,15 @@ const uint8_t smol_section_alignment[N_SECTIONS] = {8, 8, 8, 8, 64};
 
 bool smol_dtype_is_scaled(enum smol_dtype type)
 {
-    return type == SMOL_Q8 || type == SMOL_Q4 || type == SMOL_TERNARY;
+    return type == SMOL_Q8 || type == SMOL_Q4 || type == SMOL_TERNARY || type == SMOL_Q4_ROW;
+}
+
+static uint64_t place_q4_row(struct smol_table_layout *layout, uint32_t rows, uint32_t cols,
+                             uint64_t at, uint32_t alignment)
+{
+    *layout =
+        (struct smol_table_layout){.scales = at, .multipliers = at + 4, .data = at + 4 + rows};
+    return at + smol_round_up(4 + rows + rows * smol_row_bytes(SMOL_Q4_ROW, cols), alignment);
 }
 
 /* The limits keep these far below 2^64: rows < 2^24, cols <= 2^18, 4 bytes a value. */
@@ -20,6 +28,8 @@ uint64_t smol_table_place(struct smol_table_layout *layout, enum smol_dtype type
 {
     uint64_t end = at + smol_round_up(rows * smol_row_bytes(type, cols), alignment);
 
+    if (type == SMOL_Q4_ROW)
+        return place_q4_row(layout, rows, cols, at, alignment);
     *layout = (struct smol_table_layout){.data = at};
     if (type == SMOL_Q4) {
         layout->multipliers = end;

@@ -13,11 +13,11 @@ static unsigned find(const char *const *names, unsigned n, const char *name)
     return i;
 }
 
-#define N_DTYPES 6u
+#define N_DTYPES 7u
 static const struct {
     const char *name[N_DTYPES];
     uint8_t uses[N_DTYPES]; /* a bit for each enum smol_dtype_use */
-} dtypes = {{"f32", "f16", "q8", "q4", "q8", "ternary"}, {7, 7, 5, 1, 2, 1}};
+} dtypes = {{"f32", "f16", "q8", "q4", "q8", "ternary", "q4-row"}, {15, 15, 13, 9, 2, 9, 1}};
 
 const char *smol_dtype_name(enum smol_dtype type) { return dtypes.name[type]; }
 

@@ -188,7 +188,7 @@ static struct smol_table_view view_table(const uint8_t *b, const struct smol_tab
                                     cols,
                                     b + at->data,
                                     at->multipliers ? b + at->multipliers : NULL,
-                                    at->scales ? b + at->scales : NULL};
+                                    smol_dtype_is_scaled(type) ? b + at->scales : NULL};
 }
 
 struct smol_table_view smol_stored_view(const struct smol_scheme *scheme,

@@ -32,8 +32,8 @@ SMOL_BEGIN_DECLS
 #define SMOL_MAX_SPECIALS 256u
 #define SMOL_MAX_TOKEN_BYTES 1024u
 
-/* Number types. Q8, Q4 and TERNARY are for rows with a scale (SPEC.md 3.3), Q8_BLOCKS for
- * parameters (SPEC.md 3.2). */
+/* Number types. Q8, Q4 and TERNARY are for rows with a scale, Q4_ROW for rows whose table has one
+ * (SPEC.md 3.3), Q8_BLOCKS for parameters (SPEC.md 3.2). */
 enum smol_dtype {
     SMOL_F32 = 0,
     SMOL_F16 = 1,
@@ -41,10 +41,11 @@ enum smol_dtype {
     SMOL_Q4 = 3,
     SMOL_Q8_BLOCKS = 4,
     SMOL_TERNARY = 5,
+    SMOL_Q4_ROW = 6,
 };
-/* What number types are used for; not every type suits every use. OF_EMBEDDINGS also holds for the
- * rows of stored matrices. */
-enum smol_dtype_use { SMOL_OF_EMBEDDINGS, SMOL_OF_PARAMETERS, SMOL_OF_KV };
+/* What number types are used for; not every type suits every use. OF_MATRICES: the rows of stored
+ * matrices. */
+enum smol_dtype_use { SMOL_OF_EMBEDDINGS, SMOL_OF_PARAMETERS, SMOL_OF_KV, SMOL_OF_MATRICES };
 enum smol_dist { SMOL_SIGN = 0, SMOL_GAUSS = 1 };
 enum smol_tokenizer_kind {
     SMOL_TOKENIZER_BYTES = 0,
@@ -146,14 +147,16 @@ struct smol_config {
     struct smol_layer_span spans[SMOL_MAX_LAYERS];
 };
 
-/* Number types by name: "f32", "f16", "q8" (rows and blocks alike), "q4" and "ternary". */
+/* Number types by name: "f32", "f16", "q8" (rows and blocks alike), "q4", "ternary" and "q4-row".
+ */
 const char *smol_dtype_name(enum smol_dtype type);
 /* Whether a type suits a use. */
 bool smol_dtype_holds(enum smol_dtype type, enum smol_dtype_use use);
 /* The type with a name, for a use; false, and *type untouched, if there is none. */
 bool smol_dtype_parse(enum smol_dtype *type, const char *name, enum smol_dtype_use use);
 
-/* Whether rows of a type have a scale each. */
+/* Whether the values of a type are integers times a scale: of their row or, of Q4_ROW, of their
+ * table. */
 bool smol_dtype_is_scaled(enum smol_dtype type);
 
 /* Distributions by name: "sign" and "gauss". */

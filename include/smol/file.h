@@ -29,8 +29,10 @@ struct smol_table_view {
     uint32_t rows;
     uint32_t cols;
     const uint8_t *data;        /* rows of smol_row_bytes(type, cols) */
-    const uint8_t *multipliers; /* (rows, smol_row_multipliers(cols)), NULL unless q4 */
-    const uint8_t *scales;      /* (rows) f32, little-endian, NULL unless q8, q4 or ternary */
+    const uint8_t *multipliers; /* (rows, smol_row_multipliers(cols)) of q4, (rows) of q4-row; else
+                                   NULL */
+    const uint8_t *scales;      /* (rows) f32, little-endian, of q8, q4 or ternary, (1) of q4-row;
+                                   else NULL */
 };
 
 struct smol_signature {

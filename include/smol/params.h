@@ -47,7 +47,7 @@ uint64_t smol_params_array_bytes(enum smol_dtype type, uint64_t n);
 /* Bytes of a row of an embedding table of a type, without scale and multipliers (SPEC.md 3.3). */
 uint64_t smol_row_bytes(enum smol_dtype type, uint32_t cols);
 
-/* Q4: columns that share a multiplier, and the number of multipliers of a row. */
+/* Q4: columns that share a multiplier, and the number of multipliers of a row. (Q4_ROW has one.) */
 #define SMOL_Q4_GROUP 32u
 uint32_t smol_row_multipliers(uint32_t cols);
 
@@ -55,7 +55,7 @@ uint32_t smol_row_multipliers(uint32_t cols);
 uint64_t smol_mask_row_bytes(uint32_t cols);
 
 /* Places a table that begins at an offset, its parts padded to multiples of alignment from there: 1
- * in LRND, 64 in EMBD (SPEC.md 3.2, 3.3). Returns where it ends. */
+ * in LRND, 64 in EMBD (SPEC.md 3.2, 3.3). Q4_ROW is padded as a whole. Returns where it ends. */
 uint64_t smol_table_place(struct smol_table_layout *layout, enum smol_dtype type, uint32_t rows,
                           uint32_t cols, uint64_t at, uint32_t alignment);
 
@@ -79,6 +79,11 @@ float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, s
 
 /* The same with less error: steps are searched for the least sum of squares (SPEC.md 12). */
 float smol_encode_q4_best(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n);
+
+/* Encodes a row of n floats as Q4_ROW: smol_row_bytes bytes; returns its multiplier. scale: the
+ * table's, the largest that smol_q4_row_scale finds for any of its rows. */
+uint8_t smol_encode_q4_row(uint8_t *dest, float scale, const float *values, size_t n);
+float smol_q4_row_scale(const float *values, size_t n);
 
 /* Encodes a row of n floats as TERNARY with little error; returns its scale. */
 float smol_encode_ternary_best(uint8_t *dest, const float *values, size_t n);

@@ -20,6 +20,7 @@ uint64_t smol_row_bytes(enum smol_dtype type, uint32_t cols)
 {
     return type == SMOL_Q4        ? ((uint64_t)cols + 63) / 64 * 32
            : type == SMOL_TERNARY ? ((uint64_t)cols + 4) / 5
+           : type == SMOL_Q4_ROW  ? ((uint64_t)cols + 1) / 2
                                   : (uint64_t)cols * smol_dtype_bytes(type);
 }
 
@@ -64,7 +65,8 @@ void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *dat
             values[i] = scale * (float)(int8_t)data[i];
         break;
     case SMOL_Q4:
-    case SMOL_TERNARY: /* only whole rows, by smol_embedding_row */
+    case SMOL_TERNARY:
+    case SMOL_Q4_ROW: /* only whole rows, by smol_embedding_row */
     case SMOL_Q8_BLOCKS: /* only arrays, by smol_params_to_f32 */ break;
     }
 }
@@ -103,11 +105,24 @@ static void ternary_row(float *x, const struct smol_table_view *table, uint32_t 
         x[i] = scale * (float)smol_ternary(data, row_bytes, i);
 }
 
+static void q4_row_row(float *x, const struct smol_table_view *table, uint32_t row)
+{
+    const uint64_t row_bytes = smol_row_bytes(SMOL_Q4_ROW, table->cols);
+    const uint8_t *data = table->data + row * row_bytes;
+    const float scale = smol_load_f32(table->scales);
+
+    for (uint32_t i = 0; i < table->cols; i++)
+        x[i] = scale * (float)(table->multipliers[row] * smol_q4_row(data, row_bytes, i));
+}
+
 void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row)
 {
-    const float scale = table->scales ? smol_load_f32(table->scales + 4 * (uint64_t)row) : 0;
+    const bool has_scale = table->scales && table->type != SMOL_Q4_ROW;
+    const float scale = has_scale ? smol_load_f32(table->scales + 4 * (uint64_t)row) : 0;
 
-    if (table->type == SMOL_Q4)
+    if (table->type == SMOL_Q4_ROW)
+        q4_row_row(x, table, row);
+    else if (table->type == SMOL_Q4)
         q4_row(x, table, row, scale);
     else if (table->type == SMOL_TERNARY)
         ternary_row(x, table, row, scale);
@@ -115,6 +130,27 @@ void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t 
         smol_numbers_to_f32(x, table->type,
                             table->data + row * smol_row_bytes(table->type, table->cols), scale,
                             table->cols);
+}
+
+void smol_q4_row_unpack(const struct smol_table_view *from, uint8_t *data, uint8_t *multipliers,
+                        uint8_t *scales)
+{
+    const uint64_t from_bytes = smol_row_bytes(SMOL_Q4_ROW, from->cols),
+                   to_bytes = smol_row_bytes(SMOL_Q4, from->cols);
+    const uint32_t n_multipliers = smol_row_multipliers(from->cols);
+
+    memset(data, 0, from->rows * to_bytes);
+    memset(multipliers, 0, (size_t)from->rows * n_multipliers);
+    for (uint64_t r = 0; r < from->rows; r++, multipliers += n_multipliers) {
+        for (uint32_t c = 0; c < from->cols; c++) {
+            const uint32_t q = (uint32_t)smol_q4_row(from->data + r * from_bytes, from_bytes, c);
+
+            data[r * to_bytes + c / 64 * 32 + c % 32] |=
+                (uint8_t)((q & 15) << (c % 64 < 32 ? 0 : 4));
+            multipliers[c / SMOL_Q4_GROUP] = from->multipliers[r];
+        }
+        memcpy(scales + 4 * r, from->scales, 4);
+    }
 }
 
 /* Half to even for |x| < 2^22, clamped to -most..most: a subnormal scale is too coarse to keep a

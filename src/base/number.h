@@ -36,6 +36,14 @@ static inline int32_t smol_q4(const uint8_t *row, size_t i)
     return nibble < 8 ? nibble : nibble - 16;
 }
 
+/* The same of a row of q4-row, of so many bytes. */
+static inline int32_t smol_q4_row(const uint8_t *row, size_t row_bytes, size_t i)
+{
+    const int32_t nibble = i < row_bytes ? row[i] & 15 : row[i - row_bytes] >> 4;
+
+    return nibble < 8 ? nibble : nibble - 16;
+}
+
 /* Number i of a row of ternary numbers, -1..1, of so many bytes (SPEC.md 3.3): of five in a byte
  * the first is in the highest digits. */
 static inline int32_t smol_ternary(const uint8_t *row, size_t row_bytes, size_t i)
@@ -56,6 +64,11 @@ void smol_params_to_f32(float *values, enum smol_dtype type, const uint8_t *arra
 
 /* What smol_encode_q8() does, in the environment that is set (base/fpenv.h). */
 float smol_f32_to_q8(uint8_t *dest, const float *values, size_t n);
+
+/* A table of q4-row as one of q4: view's type, rows and columns, and the memory that it points to,
+ * written. */
+void smol_q4_row_unpack(const struct smol_table_view *from, uint8_t *data, uint8_t *multipliers,
+                        uint8_t *scales);
 
 /* x (C) = one row of a table of embeddings. */
 void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row);

@@ -131,6 +131,74 @@ float smol_encode_q4_best(uint8_t *dest, uint8_t *multipliers, const float *valu
     return scale;
 }
 
+/* What a step makes of a row of any length; sum16 of SPEC.md 7. */
+static struct fit fit_row(const float *x, size_t n, float step)
+{
+    float xq[16] = {0}, qq[16] = {0};
+
+    for (size_t i = 0; i < n; i += 16)
+        for (size_t l = 0; l < 16 && i + l < n; l++) {
+            const float q = round_to(x[i + l] / step, 7);
+
+            xq[l] += x[i + l] * q;
+            qq[l] += q * q;
+        }
+    for (size_t h = 8; h > 0; h /= 2)
+        for (size_t l = 0; l < h; l++) {
+            xq[l] += xq[l + h];
+            qq[l] += qq[l + h];
+        }
+    return (struct fit){xq[0], qq[0]};
+}
+
+/* best_step for such a row, as SPEC.md 12 has it. */
+static float row_step(const float *x, size_t n)
+{
+    float largest = 0, best = 0;
+    double most = 0;
+
+    for (size_t i = 0; i < n; i++)
+        largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
+    for (unsigned k = 0; k < N_STEPS; k++) {
+        const float step = largest / (7.0f + 0.5f * (float)k);
+        const struct fit fit = step > 0 ? fit_row(x, n, step) : (struct fit){0};
+
+        if (fit.qq > 0 && (double)fit.xq * (double)fit.xq / (double)fit.qq > most) {
+            most = (double)fit.xq * (double)fit.xq / (double)fit.qq;
+            best = fit.xq / fit.qq;
+        }
+    }
+    return best;
+}
+
+static uint8_t fit_q4_row(uint8_t *dest, float scale, const float *x, size_t n)
+{
+    const size_t row_bytes = smol_row_bytes(SMOL_Q4_ROW, (uint32_t)n);
+    const float m = scale > 0 ? round_to(row_step(x, n) / scale, 255) : 0;
+    const size_t n_high = m > 0 ? n - row_bytes : 0;
+
+    memset(dest, 0, row_bytes);
+    put_group(dest, x, row_bytes, scale * m, 0);
+    put_group(dest, x + row_bytes, n_high, scale * m, 4);
+    return (uint8_t)m;
+}
+
+uint8_t smol_encode_q4_row(uint8_t *dest, float scale, const float *values, size_t n)
+{
+    uint8_t multiplier;
+
+    SMOL_IN_FPENV(multiplier = fit_q4_row(dest, scale, values, n));
+    return multiplier;
+}
+
+float smol_q4_row_scale(const float *values, size_t n)
+{
+    float scale;
+
+    SMOL_IN_FPENV(scale = row_step(values, n) / 255.0f);
+    return scale;
+}
+
 /* What is over a threshold: with its mean as scale the error is less by sum^2 / count. */
 struct kept {
     double sum, count;

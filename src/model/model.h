@@ -92,11 +92,12 @@ struct smol_session {
     uint32_t held;                /* rows of the cache that are used */
     uint32_t capacity;            /* rows of the cache for each head, T' unless it slides */
     bool has_logits;
+    enum smol_dtype kv_type;
     void (*activation)(float *x, size_t n); /* GELU or relu2 */
     struct smol_frozen_key key;
     struct layer *layers; /* (L) */
     struct norm ln_f;
-    enum smol_dtype kv_type;
+    const struct smol_table_view *head; /* what logits are made of: the file's, or q4 of q4-row */
     uint8_t *keys, *values; /* (L, H, capacity, D) of kv_type: the rows of a head lie together */
     float *key_scales, *value_scales; /* (L, H, capacity) of Q8 */
     float *x;                         /* (P, C) the residual stream */

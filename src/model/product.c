@@ -248,7 +248,7 @@ static void head_rows(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct head_stage *g = arg;
     const struct smol_session *s = g->s;
-    const struct smol_table_view *t = &s->file->output;
+    const struct smol_table_view *t = s->head;
     const uint64_t begin = smol_share(t->rows, worker, n_workers),
                    end = smol_share(t->rows, worker + 1, n_workers);
 

@@ -210,6 +210,27 @@ static void set_up_attention(struct smol_session *session, struct layer *layer, 
     layer->slopes = slopes;
 }
 
+/* The table of the head, in place but for q4-row: its few bytes become q4, which kernels have. */
+static void set_up_head(struct smol_session *session, struct smol_arena *arena)
+{
+    const struct smol_table_view *t = &session->file->output;
+    struct smol_table_view *unpacked;
+    uint8_t *data, *multipliers, *scales;
+
+    session->head = t;
+    if (t->type != SMOL_Q4_ROW)
+        return;
+    unpacked = smol_arena_take(arena, 1, sizeof *unpacked);
+    data = smol_arena_take(arena, t->rows, smol_row_bytes(SMOL_Q4, t->cols));
+    multipliers = smol_arena_take(arena, t->rows, smol_row_multipliers(t->cols));
+    scales = smol_arena_take(arena, t->rows, 4);
+    if (!arena->base)
+        return;
+    *unpacked = (struct smol_table_view){SMOL_Q4, t->rows, t->cols, data, multipliers, scales};
+    smol_q4_row_unpack(t, data, multipliers, scales);
+    session->head = unpacked;
+}
+
 void smol_tensors_set_up(struct smol_session *session, struct smol_arena *arena)
 {
     struct layer none, *layer = &none;
@@ -230,4 +251,5 @@ void smol_tensors_set_up(struct smol_session *session, struct smol_arena *arena)
         set_up_attention(session, layer, l, arena);
     }
     set_up_norm(session, &session->ln_f, 0, SMOL_LN_F, arena);
+    set_up_head(session, arena);
 }

@@ -85,13 +85,17 @@ static void fill_numbers(uint8_t *dest, enum smol_dtype type, size_t n, float sc
 
 /* A random number of a table; its bits are 0 before. */
 static void fill_number(uint8_t *row, uint8_t *multipliers, enum smol_dtype type, size_t c,
-                        float scale, uint64_t *random)
+                        uint32_t cols, float scale, uint64_t *random)
 {
     const float value = scale * test_uniform(random);
 
     if (type == SMOL_Q4) {
         row[c / 64 * 32 + c % 32] |= (uint8_t)((test_random(random) & 15) << (c % 64 < 32 ? 0 : 4));
         multipliers[c / 32] = (uint8_t)(test_random(random) & 15);
+    } else if (type == SMOL_Q4_ROW) {
+        const size_t half = (cols + 1) / 2;
+        row[c % half] |= (uint8_t)((test_random(random) & 15) << (c < half ? 0 : 4));
+        *multipliers = (uint8_t)(test_random(random) & 15);
     } else if (type == SMOL_Q8) {
         row[c] = (uint8_t)test_random(random);
     } else {
@@ -113,15 +117,18 @@ static void fill_ternary(uint8_t *row, uint32_t cols, uint64_t *random)
 static void fill_table(uint8_t *bytes, const struct smol_table_layout *at, enum smol_dtype type,
                        uint32_t rows, uint32_t cols, float scale, float step, uint64_t *random)
 {
+    const uint32_t n_scales = type == SMOL_Q4_ROW ? 1 : rows,
+                   n_multipliers = type == SMOL_Q4_ROW ? 1 : smol_row_multipliers(cols);
+
     for (uint32_t r = 0; r < rows; r++) {
         uint8_t *row = bytes + at->data + r * smol_row_bytes(type, cols);
         for (uint32_t c = 0; type != SMOL_TERNARY && c < cols; c++)
-            fill_number(row, bytes + at->multipliers + (size_t)r * smol_row_multipliers(cols), type,
-                        c, scale, random);
+            fill_number(row, bytes + at->multipliers + (size_t)r * n_multipliers, type, c, cols,
+                        scale, random);
         if (type == SMOL_TERNARY)
             fill_ternary(row, cols, random);
     }
-    for (uint32_t r = 0; smol_dtype_is_scaled(type) && r < rows; r++)
+    for (uint32_t r = 0; smol_dtype_is_scaled(type) && r < n_scales; r++)
         fill_numbers(bytes + at->scales + 4 * (size_t)r, SMOL_F32, 1, step / 5, step, random);
 }
 

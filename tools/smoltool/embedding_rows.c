@@ -54,6 +54,24 @@ static float encode_ternary(uint8_t *dest, const float *values, uint32_t n)
     return scale;
 }
 
+static float get_f32(const uint8_t *p)
+{
+    float f;
+
+    smol_decode_numbers(&f, SMOL_F32, p, 1);
+    return f;
+}
+
+/* The scale's place has the largest so far. */
+void table_see_row(uint8_t *section, const struct smol_table_layout *at, enum smol_dtype type,
+                   const float *values, uint32_t width)
+{
+    const float scale = type == SMOL_Q4_ROW ? smol_q4_row_scale(values, width) : 0;
+
+    if (scale > 0 && scale > get_f32(section + at->scales))
+        put_f32(section + at->scales, scale);
+}
+
 bool table_put_row(uint8_t *section, const struct smol_table_layout *at, enum smol_dtype type,
                    uint64_t row, const float *values, uint32_t width)
 {
@@ -64,6 +82,9 @@ bool table_put_row(uint8_t *section, const struct smol_table_layout *at, enum sm
         put_f32(section + at->scales + 4 * row, smol_encode_q8(dest, values, width));
     } else if (type == SMOL_Q4) {
         put_f32(section + at->scales + 4 * row, smol_encode_q4(dest, multipliers, values, width));
+    } else if (type == SMOL_Q4_ROW) {
+        section[at->multipliers + row] =
+            smol_encode_q4_row(dest, get_f32(section + at->scales), values, width);
     } else if (type == SMOL_TERNARY) {
         const float scale = encode_ternary(dest, values, width);
 

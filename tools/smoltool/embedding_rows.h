@@ -4,6 +4,11 @@
 
 #include <smol/weights.h>
 
+/* Before the rows of a table of q4-row are put, all of them have to be seen: they share a scale. Of
+ * other types nothing need be seen. */
+void table_see_row(uint8_t *section, const struct smol_table_layout *at, enum smol_dtype type,
+                   const float *values, uint32_t width);
+
 /* Row row of width floats into a table of EMBD or LRND; at: where in it its parts lie. What is
  * neither 0 nor of one magnitude becomes ternary with the least squares of what is lost. false if
  * memory is out. */

@@ -17,6 +17,8 @@ void smol_row_round(struct smol_row_code *code, float *row, enum smol_dtype type
         code->scale = smol_encode_q4(code->data, code->multipliers, row, cols);
     else if (type == SMOL_TERNARY)
         code->scale = smol_encode_ternary_best(code->data, row, cols);
+    else if (type == SMOL_Q4_ROW)
+        *code->multipliers = smol_encode_q4_row(code->data, code->scale, row, cols);
     else
         code->scale = smol_encode_q8(code->data, row, cols);
     smol_put32(scale, smol_f32_bits(code->scale));
@@ -38,19 +40,42 @@ static void *thread_scratch(const struct smol_net *net)
     return (unsigned char *)net->scratch + (size_t)omp_get_thread_num() * net->scratch_bytes;
 }
 
+static float *load_row(float *row, const real *values, uint32_t cols)
+{
+    for (uint32_t c = 0; c < cols; c++)
+        row[c] = (float)values[c];
+    return row;
+}
+
+/* The scale that all rows of q4-row share, 0 for other types. */
+static float table_scale(const struct smol_net *net, const struct smol_param *p, const real *values)
+{
+    const uint32_t cols = (uint32_t)p->cols;
+    const size_t rows = p->type == SMOL_Q4_ROW ? p->rows : 0;
+    float scale = 0;
+
+#pragma omp parallel for schedule(static) num_threads((int)net->n_threads) reduction(max : scale)
+    for (size_t r = 0; r < rows; r++) {
+        const float *row = load_row(thread_scratch(net), values + r * cols, cols);
+        const float of_row = smol_q4_row_scale(row, cols);
+
+        scale = of_row > scale ? of_row : scale;
+    }
+    return scale;
+}
+
 /* Rows that have a scale; scratch holds a row as floats and encoded. */
 static void round_rows(const struct smol_net *net, const struct smol_param *p, const real *values)
 {
     const uint32_t cols = (uint32_t)p->cols;
+    const float scale = table_scale(net, p, values);
 
 #pragma omp parallel for schedule(static) num_threads((int)net->n_threads)
     for (size_t r = 0; r < p->rows; r++) {
-        float *row = thread_scratch(net);
+        float *row = load_row(thread_scratch(net), values + r * cols, cols);
         uint8_t *bytes = (uint8_t *)(row + cols);
-        struct smol_row_code code = {bytes, bytes + smol_row_bytes(p->type, cols), 0, true};
+        struct smol_row_code code = {bytes, bytes + smol_row_bytes(p->type, cols), scale, true};
 
-        for (size_t c = 0; c < cols; c++)
-            row[c] = (float)values[r * cols + c];
         smol_row_round(&code, row, p->type, cols);
         for (size_t c = 0; c < cols; c++)
             p->used[r * cols + c] = (real)row[c];

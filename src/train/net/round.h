@@ -8,12 +8,12 @@
 
 /* One row as a type encodes it. */
 struct smol_row_code {
-    uint8_t *data, *multipliers; /* smol_row_bytes, smol_row_multipliers */
-    float scale;
-    bool is_fitted; /* 4 bits with searched steps, not those of SPEC.md 12 */
+    uint8_t *data, *multipliers; /* smol_row_bytes; smol_row_multipliers, 1 of q4-row */
+    float scale;                 /* of q4-row that of the table, which is there before */
+    bool is_fitted;              /* 4 bits with searched steps, not those of SPEC.md 12 */
 };
 
-/* Encodes a row of q8, q4 or ternary, and puts back what it then says. */
+/* Encodes a row of q8, q4, ternary or q4-row, and puts back what it then says. */
 void smol_row_round(struct smol_row_code *code, float *row, enum smol_dtype type, uint32_t cols);
 
 /* Whether the rows of a parameter are fitted: not the tables of GPT-2's architecture, which stay as

@@ -55,6 +55,7 @@ json_t *smol_field_encode(const void *base, const struct smol_field *f)
         return json_string(smol_source_name(SMOL_NORM, *(const enum smol_source *)place));
     case SMOL_FORM_DIST: return json_string(smol_dist_name(*(const enum smol_dist *)place));
     case SMOL_FORM_EMBEDDING_TYPE:
+    case SMOL_FORM_MATRIX_TYPE:
     case SMOL_FORM_PARAM_TYPE: return json_string(smol_dtype_name(*(const enum smol_dtype *)place));
     case SMOL_FORM_ORDER: return json_string(orders[*(const enum smol_order *)place]);
     case SMOL_FORM_ARCHITECTURE:
@@ -106,6 +107,7 @@ bool smol_field_decode(void *base, const struct smol_field *f, const json_t *val
     case SMOL_FORM_NORMS: return smol_source_parse(place, SMOL_NORM, text);
     case SMOL_FORM_DIST: return smol_dist_parse(place, text);
     case SMOL_FORM_EMBEDDING_TYPE: return smol_dtype_parse(place, text, SMOL_OF_EMBEDDINGS);
+    case SMOL_FORM_MATRIX_TYPE: return smol_dtype_parse(place, text, SMOL_OF_MATRICES);
     case SMOL_FORM_PARAM_TYPE: return smol_dtype_parse(place, text, SMOL_OF_PARAMETERS);
     case SMOL_FORM_ORDER: return decode_order(place, text);
     case SMOL_FORM_ARCHITECTURE: return smol_architecture_parse(place, text);
@@ -124,7 +126,8 @@ const char *smol_field_wants(const struct smol_field *f)
         [SMOL_FORM_MATRICES] = "a source of matrices",
         [SMOL_FORM_NORMS] = "frozen, alpha or stored",
         [SMOL_FORM_DIST] = "sign or gauss",
-        [SMOL_FORM_EMBEDDING_TYPE] = "q8, q4, ternary, f16 or f32",
+        [SMOL_FORM_EMBEDDING_TYPE] = "q8, q4, ternary, q4-row, f16 or f32",
+        [SMOL_FORM_MATRIX_TYPE] = "q8, q4, ternary, f16 or f32",
         [SMOL_FORM_PARAM_TYPE] = "f16, f32 or q8",
         [SMOL_FORM_ORDER] = "random or shuffled",
         [SMOL_FORM_ARCHITECTURE] = "gpt2 or smol",

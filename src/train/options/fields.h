@@ -14,6 +14,7 @@ enum smol_form {
     SMOL_FORM_NORMS,    /* the same */
     SMOL_FORM_DIST,
     SMOL_FORM_EMBEDDING_TYPE, /* enum smol_dtype */
+    SMOL_FORM_MATRIX_TYPE,    /* the same */
     SMOL_FORM_PARAM_TYPE,     /* the same */
     SMOL_FORM_ORDER,
     SMOL_FORM_ARCHITECTURE,

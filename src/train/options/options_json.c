@@ -57,7 +57,7 @@ static const struct smol_field fields[] = {
     LATER(NUMBER, sparse),
     LATER(ARCHITECTURE, architecture),
     LATER(FEATURES, features),
-    LATER(EMBEDDING_TYPE, matrix_type),
+    LATER(MATRIX_TYPE, matrix_type),
     LATER(FLAG, learn_logit_scale),
     LATER(NUMBER, matrix_lr),
     LATER(NUMBER, qat_start),

@@ -23,7 +23,7 @@ static const struct smol_field fields[] = {
     FIELD("gains", FLAG, gains),
     FIELD("bias", FLAG, bias),
     FIELD("sparse", NUMBER, sparse),
-    FIELD("matrix-type", EMBEDDING_TYPE, matrix_type),
+    FIELD("matrix-type", MATRIX_TYPE, matrix_type),
 };
 
 #define N_FIELDS (sizeof fields / sizeof *fields)

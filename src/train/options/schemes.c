@@ -180,7 +180,7 @@ const char *smol_schemes_wrong(const struct smol_train_options *o, bool is_norm)
         return NULL;
     if (o->rank > SMOL_MAX_RANK)
         return "rank must be 0..4096";
-    if (!smol_dtype_holds(o->matrix_type, SMOL_OF_EMBEDDINGS))
+    if (!smol_dtype_holds(o->matrix_type, SMOL_OF_MATRICES))
         return "stored matrices have an unknown type";
     if (o->matrices == SMOL_MATRIX_NOLA && o->rank == 0)
         return "nola needs a rank over 0";

@@ -67,25 +67,44 @@ static enum smol_status pack(uint8_t *dest, real *values, const struct smol_para
     return SMOL_OK;
 }
 
-/* The same of rows that have a scale. row: (cols) for their floats. */
+/* The scale that all rows of q4-row share; 0 for other types. row: (cols) for their floats. */
+static float table_scale(const struct smol_net *net, uint32_t param, float *row)
+{
+    const struct smol_param *p = net->params + param;
+    const uint32_t rows = p->type == SMOL_Q4_ROW ? (uint32_t)p->rows : 0;
+    float scale = 0;
+
+    for (uint32_t r = 0; r < rows; r++) {
+        to_floats(row, smol_net_value(net, param) + r * p->cols, p->cols, SCALED_MAX);
+        const float of_row = smol_q4_row_scale(row, p->cols);
+        scale = of_row > scale ? of_row : scale;
+    }
+    return scale;
+}
+
+/* Packs rows that have a scale, and takes back what was packed. row: (cols) for their floats. */
 static enum smol_status pack_rows(uint8_t *section, const struct smol_table_layout *at,
                                   const struct smol_net *net, uint32_t param, float *row,
                                   struct smol_error *error)
 {
     const struct smol_param *p = net->params + param;
     const bool is_fitted = smol_param_is_fitted(net, param);
-    const uint32_t cols = (uint32_t)p->cols;
+    const bool is_shared = p->type == SMOL_Q4_ROW;
+    const uint32_t cols = (uint32_t)p->cols,
+                   n_multipliers = is_shared ? 1 : smol_row_multipliers(cols);
+    const float scale = table_scale(net, param, row);
     real *values = smol_net_value(net, param);
 
     for (uint32_t r = 0; r < p->rows; r++, values += cols) {
         struct smol_row_code code = {section + at->data + r * smol_row_bytes(p->type, cols),
-                                     section + at->multipliers + r * smol_row_multipliers(cols), 0,
+                                     section + at->multipliers + (size_t)r * n_multipliers, scale,
                                      is_fitted};
 
         if (!to_floats(row, values, cols, SCALED_MAX))
             return too_large(p, error);
         smol_row_round(&code, row, p->type, cols);
-        smol_put32(section + at->scales + (size_t)4 * r, smol_f32_bits(code.scale));
+        smol_put32(section + at->scales + (is_shared ? 0 : (size_t)4 * r),
+                   smol_f32_bits(code.scale));
         from_floats(values, row, cols, FLT_MAX);
     }
     return SMOL_OK;

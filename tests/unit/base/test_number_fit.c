@@ -62,6 +62,73 @@ Test(number_fit, four_bits_have_less_error)
     cr_assert(best_sum < 0.85 * plain_sum, "%g, plainly %g", best_sum, plain_sum);
 }
 
+static double q4_row_error(const float *row, size_t n, float scale, uint8_t multiplier,
+                           const uint8_t *data)
+{
+    const size_t half = (n + 1) / 2;
+    double error = 0;
+
+    for (size_t c = 0; c < n; c++) {
+        const int nibble = c < half ? data[c] & 15 : data[c - half] >> 4,
+                  q = nibble - 16 * (nibble > 7);
+        const double value = (double)scale * multiplier * q;
+
+        error += ((double)row[c] - value) * ((double)row[c] - value);
+    }
+    return error;
+}
+
+/* The least error of any multiplier, with all numbers rounded to nearest. */
+static double least_q4_row_error(const float *row, size_t n, float scale)
+{
+    double least = (double)INFINITY;
+
+    for (int m = 0; m <= 255; m++) {
+        double error = 0;
+
+        for (size_t c = 0; c < n; c++) {
+            const double step = (double)scale * m, q = m ? nearbyint((double)row[c] / step) : 0,
+                         within = q < -8  ? -8
+                                  : q > 7 ? 7
+                                          : q;
+            error += ((double)row[c] - step * within) * ((double)row[c] - step * within);
+        }
+        least = error < least ? error : least;
+    }
+    return least;
+}
+
+/* Rows of one table, each half as large as the one before. */
+Test(number_fit, rows_with_one_scale_have_about_the_least_error)
+{
+    enum { ROWS = 5 };
+    double sum = 0, least_sum = 0;
+    uint64_t state = 7;
+
+    for (size_t n = 1; n <= MOST; n += 3) {
+        float rows[ROWS][MOST], scale = 0;
+
+        for (size_t r = 0; r < ROWS; r++) {
+            fill_row(rows[r], n, &state);
+            for (size_t c = 0; c < n; c++)
+                rows[r][c] /= (float)(1u << r);
+            scale = fmaxf(scale, smol_q4_row_scale(rows[r], n));
+        }
+        for (size_t r = 0; r < ROWS; r++) {
+            uint8_t data[MOST];
+            const uint8_t multiplier = smol_encode_q4_row(data, scale, rows[r], n);
+            const double error = q4_row_error(rows[r], n, scale, multiplier, data),
+                         least = least_q4_row_error(rows[r], n, scale);
+
+            cr_assert(n < 22 || error <= 1.6 * least + 1e-4, "%zu: %g, least %g", n, error, least);
+            cr_assert(n % 2 == 0 || data[n / 2] >> 4 == 0);
+            sum += error;
+            least_sum += least;
+        }
+    }
+    cr_assert(sum < 1.05 * least_sum, "%g, least %g", sum, least_sum);
+}
+
 /* The least error of any threshold between two magnitudes: what is over it, its mean as scale. */
 static double least_ternary_error(const float *row, size_t n)
 {
@@ -114,6 +181,13 @@ Test(number_fit, zeros_stay_zeros)
     cr_assert(smol_encode_q4_best(data, multipliers, row, 70) == 0);
     cr_assert_arr_eq(data, zeros, 64);
     cr_assert_arr_eq(multipliers, zeros, 4);
+    cr_assert(smol_q4_row_scale(row, 70) == 0);
+    memset(data, 0xff, sizeof data);
+    cr_assert_eq(smol_encode_q4_row(data, 0, row, 70), 0);
+    cr_assert_arr_eq(data, zeros, 35);
+    memset(data, 0xff, sizeof data);
+    cr_assert_eq(smol_encode_q4_row(data, 1, row, 70), 0);
+    cr_assert_arr_eq(data, zeros, 35);
     cr_assert(smol_encode_ternary_best(data, row, 70) == 0);
     smol_decode_ternary(q, data, 70);
     cr_assert_arr_eq(q, zeros, 64);

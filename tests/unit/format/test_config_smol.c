@@ -87,7 +87,7 @@ Test(config_smol, factors_of_heads_are_counted)
 Test(config_smol, number_types_of_what_is_there)
 {
     for (uint32_t type = 0; type < 8; type++) {
-        const bool of_rows = type <= 3 || type == 5, of_heads = type <= 1 || type == 4;
+        const bool of_rows = type <= 3 || type == 5 || type == 6, of_heads = type <= 1 || type == 4;
         struct smol_config c = with_features(SMOL_FEATURE_TEMPERATURES | SMOL_FEATURE_OUTPUT_TABLE);
         c.output_type = (enum smol_dtype)type;
         if (of_rows)
@@ -223,6 +223,12 @@ Test(config_smol, minor_versions)
     cr_assert_eq(smol_config_minor_version(&c), 1);
     c = valid();
     c.wpe_type = SMOL_TERNARY;
+    cr_assert_eq(smol_config_minor_version(&c), 1);
+    c = valid();
+    c.wte_type = SMOL_Q4_ROW;
+    cr_assert_eq(smol_config_minor_version(&c), 1);
+    c = valid();
+    c.wpe_type = SMOL_Q4_ROW;
     cr_assert_eq(smol_config_minor_version(&c), 1);
     c = with(MASK(.d = 1, .sigma = 1.0f));
     cr_assert_eq(smol_config_minor_version(&c), 1);

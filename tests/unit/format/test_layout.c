@@ -173,6 +173,27 @@ Test(layout, output_tables_and_ternary_embeddings)
     }
 }
 
+/* wte 16 x 7: a scale, 16 multipliers, 16 rows of 4 bytes, which is 84, padded to 128; wpe 8 x 7: 4
+ * + 8 + 32 = 44, padded to 64. An output table of q8: 112, padded to 128, and 64. */
+Test(layout, tables_with_one_scale)
+{
+    static const struct smol_embedding_layout expected = {
+        {20, 4, 0}, {140, 132, 128}, {192, 0, 320}, 384};
+    struct smol_embedding_layout at;
+    struct smol_config c = valid();
+
+    c.architecture = SMOL_ARCH_SMOL;
+    c.features = SMOL_FEATURE_OUTPUT_TABLE;
+    c.width = 7;
+    c.wte_type = c.wpe_type = SMOL_Q4_ROW;
+    c.output_type = SMOL_Q8;
+    smol_embedding_layout(&at, &c);
+    cr_assert_arr_eq(&at, &expected, sizeof at);
+    cr_assert_eq(smol_row_bytes(SMOL_Q4_ROW, 1), 1);
+    cr_assert_eq(smol_row_bytes(SMOL_Q4_ROW, 22), 11);
+    cr_assert_eq(smol_row_bytes(SMOL_Q4_ROW, 65535), 32768);
+}
+
 /* wte 16 x 4: f32 256 bytes; f16 128; q8 64, scales 64; q4 16 x 32, multipliers 16 x 2 padded to
  * 64, scales 64. wpe 8 x 4: 128; 64; 32 padded to 64, scales 32 padded to 64; 256, 16 padded to
  * 64, 64. */

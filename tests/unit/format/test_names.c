@@ -8,16 +8,20 @@ Test(names, number_types_by_use)
     static const struct {
         enum smol_dtype type;
         const char *name;
-        bool of_embeddings, of_parameters, of_kv;
-    } cases[] = {
-        {SMOL_F32, "f32", true, true, true},        {SMOL_F16, "f16", true, true, true},
-        {SMOL_Q8, "q8", true, false, true},         {SMOL_Q4, "q4", true, false, false},
-        {SMOL_Q8_BLOCKS, "q8", false, true, false}, {SMOL_TERNARY, "ternary", true, false, false}};
+        bool of_embeddings, of_parameters, of_kv, of_matrices;
+    } cases[] = {{SMOL_F32, "f32", true, true, true, true},
+                 {SMOL_F16, "f16", true, true, true, true},
+                 {SMOL_Q8, "q8", true, false, true, true},
+                 {SMOL_Q4, "q4", true, false, false, true},
+                 {SMOL_Q8_BLOCKS, "q8", false, true, false, false},
+                 {SMOL_TERNARY, "ternary", true, false, false, true},
+                 {SMOL_Q4_ROW, "q4-row", true, false, false, false}};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const bool fits[] = {cases[i].of_embeddings, cases[i].of_parameters, cases[i].of_kv};
+        const bool fits[] = {cases[i].of_embeddings, cases[i].of_parameters, cases[i].of_kv,
+                             cases[i].of_matrices};
         cr_assert_str_eq(smol_dtype_name(cases[i].type), cases[i].name);
-        for (enum smol_dtype_use use = SMOL_OF_EMBEDDINGS; use <= SMOL_OF_KV; use++) {
+        for (enum smol_dtype_use use = SMOL_OF_EMBEDDINGS; use <= SMOL_OF_MATRICES; use++) {
             enum smol_dtype type = SMOL_Q4;
             cr_assert_eq(smol_dtype_holds(cases[i].type, use), fits[use], "%zu %d", i, use);
             if (!fits[use])
@@ -34,10 +38,11 @@ Test(names, what_has_no_meaning_is_refused_and_writes_nothing)
     enum smol_dist dist = SMOL_GAUSS;
     enum smol_source source = SMOL_MATRIX_NOLA;
 
-    cr_assert(!smol_dtype_holds((enum smol_dtype)6, SMOL_OF_EMBEDDINGS));
+    cr_assert(!smol_dtype_holds((enum smol_dtype)7, SMOL_OF_EMBEDDINGS));
     cr_assert(!smol_dtype_holds((enum smol_dtype)255, SMOL_OF_PARAMETERS));
     cr_assert(!smol_dtype_parse(&type, "q4", SMOL_OF_PARAMETERS));
     cr_assert(!smol_dtype_parse(&type, "q4", SMOL_OF_KV));
+    cr_assert(!smol_dtype_parse(&type, "q4-row", SMOL_OF_MATRICES));
     cr_assert(!smol_dtype_parse(&type, "f64", SMOL_OF_EMBEDDINGS));
     cr_assert(!smol_dtype_parse(&type, "", SMOL_OF_EMBEDDINGS));
     cr_assert(!smol_dtype_parse(&type, NULL, SMOL_OF_EMBEDDINGS));

@@ -116,6 +116,7 @@ static const struct model_recipe recipes[] = {
      .vocab = 300,
      .wte_type = SMOL_Q4,
      .wpe_type = SMOL_Q4},
+    {.width = 22, .n_heads = 2, .vocab = 66, .wte_type = SMOL_Q4_ROW, .wpe_type = SMOL_Q4_ROW},
 };
 #define N_RECIPES (sizeof recipes / sizeof recipes[0])
 #define N_TOKENS 12u

@@ -249,7 +249,10 @@ Test(weights, factors_are_added_from_left_to_right)
 
 Test(weights, of_embeddings_are_the_stored_numbers)
 {
-    for (uint8_t type = SMOL_F32; type <= SMOL_Q4; type++) {
+    static const uint8_t types[] = {SMOL_F32, SMOL_F16, SMOL_Q8, SMOL_Q4, SMOL_Q4_ROW};
+
+    for (size_t k = 0; k < sizeof types; k++) {
+        const uint8_t type = types[k];
         struct smol_file file;
         struct smol_tensor t;
         model_open(&file, &(struct model_recipe){.wte_type = type, .wpe_type = type, .width = 6});
@@ -272,6 +275,12 @@ Test(weights, of_embeddings_are_the_stored_numbers)
                     memcpy(&scale, view->scales + 4 * (at / 6), 4);
                     expected = (double)(float)((double)scale * (nibble < 8 ? nibble : nibble - 16) *
                                                view->multipliers[at / 6 * 2]);
+                } else if (type == SMOL_Q4_ROW) { /* three bytes, columns 0..2 and 3..5 */
+                    const int byte = view->data[at / 6 * 3 + at % 3],
+                              nibble = at % 6 < 3 ? byte & 15 : byte >> 4;
+                    memcpy(&scale, view->scales, 4);
+                    expected = (double)(float)((double)scale * (nibble < 8 ? nibble : nibble - 16) *
+                                               view->multipliers[at / 6]);
                 } else {
                     stored_numbers(&expected, view->data + at * smol_dtype_bytes(type), type, 1);
                 }

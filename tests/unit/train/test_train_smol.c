@@ -44,6 +44,8 @@ static const struct variant variants[] = {
     {.method = "alpha", .gains = true},
     {.method = "mask", .dropout = 0.1, .embedding_type = SMOL_Q4, .rounded = 0.5},
     {.method = "alpha", .gpt2 = true, .learn_scale = true},
+    {.method = "mask", .embedding_type = SMOL_Q4_ROW, .rounded = 0.5},
+    {.method = "embed", .gpt2 = true, .embedding_type = SMOL_Q4_ROW},
     {.method = "mask",
      .rounded = 0.5,
      .rules = "[{\"tensors\": \"*c_fc\", \"method\": \"ternary\"},"

@@ -163,10 +163,11 @@ static enum smol_status compare_rows(struct off *o, uint64_t *n_rows, const stru
 static bool equal_bytes(const struct smol_table_view *a, const struct smol_table_view *b)
 {
     const size_t n_data = (size_t)(a->rows * smol_row_bytes(a->type, a->cols));
-    const size_t n_multipliers = (size_t)a->rows * smol_row_multipliers(a->cols);
+    const bool is_shared = a->type == SMOL_Q4_ROW; /* the scale, for all rows */
+    const size_t n_multipliers = (size_t)a->rows * (is_shared ? 1 : smol_row_multipliers(a->cols));
 
     return memcmp(a->data, b->data, n_data) == 0 &&
-           (!a->scales || memcmp(a->scales, b->scales, 4 * (size_t)a->rows) == 0) &&
+           (!a->scales || memcmp(a->scales, b->scales, is_shared ? 4 : 4 * (size_t)a->rows) == 0) &&
            (!a->multipliers || memcmp(a->multipliers, b->multipliers, n_multipliers) == 0);
 }
 

@@ -158,23 +158,29 @@ struct table_from {
     initial_rows *initial;
 };
 
-/* One table, a row block of 64 at a time. */
+/* One table, a row block of 64 at a time; q4-row has to be seen before it is put. */
 static enum smol_status fill_table(uint8_t *embeddings, const struct smol_table_layout *at,
                                    const struct smol_config *c, uint32_t n_rows,
                                    enum smol_dtype type, struct table_from from, float *values,
                                    struct smol_error *error)
 {
-    for (uint32_t row = 0; row < n_rows; row += 64) {
-        const uint32_t n = n_rows - row < 64 ? n_rows - row : 64;
+    const uint64_t n_blocks = ((uint64_t)n_rows + 63) / 64;
+
+    for (uint64_t b = type == SMOL_Q4_ROW ? 0 : n_blocks; b < 2 * n_blocks; b++) {
+        const uint32_t row = (uint32_t)(b % n_blocks * 64),
+                       n = n_rows - row < 64 ? n_rows - row : 64;
         if (!from.array)
             from.initial(values, c, SMOL_INITIAL_STD, row, n);
         else if (smol_array_values(values, from.array, (uint64_t)row * c->width,
                                    (size_t)n * c->width, error))
             return error->code;
-        for (uint32_t r = 0; r < n; r++)
-            if (!table_put_row(embeddings, at, type, row + r, values + (size_t)r * c->width,
-                               c->width))
+        for (uint32_t r = 0; r < n; r++) {
+            const float *of_row = values + (size_t)r * c->width;
+            if (b < n_blocks)
+                table_see_row(embeddings, at, type, of_row, c->width);
+            else if (!table_put_row(embeddings, at, type, row + r, of_row, c->width))
                 return cli_error_memory(error);
+        }
     }
     return SMOL_OK;
 }

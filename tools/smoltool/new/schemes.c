@@ -48,7 +48,7 @@ static int choose_matrices(struct choices *c, const struct new_options *o)
         return cli_usage_error("--dist", "is for frozen weights, which this method has not");
     if (o->matrix_type && (!is_stored || c->matrices == SMOL_TERNARY))
         return cli_usage_error("--matrix-type", "is for --method full, whose matrices are stored");
-    if (o->matrix_type && !smol_dtype_parse(&c->matrices, o->matrix_type, SMOL_OF_EMBEDDINGS))
+    if (o->matrix_type && !smol_dtype_parse(&c->matrices, o->matrix_type, SMOL_OF_MATRICES))
         return cli_usage_error("--matrix-type", "unknown choice");
     return 0;
 }

@@ -187,8 +187,8 @@ static int read_types(struct quantize_types *t, const struct quantize_options *o
     if (o->embeddings && (!smol_dtype_parse(&t->embeddings, o->embeddings, SMOL_OF_EMBEDDINGS) ||
                           t->embeddings == SMOL_F32))
         return cli_usage_error("--embeddings", "takes q8, q4, ternary or f16");
-    if (o->matrices && (!smol_dtype_parse(&t->matrices, o->matrices, SMOL_OF_EMBEDDINGS) ||
-                        t->matrices == SMOL_F32))
+    if (o->matrices &&
+        (!smol_dtype_parse(&t->matrices, o->matrices, SMOL_OF_MATRICES) || t->matrices == SMOL_F32))
         return cli_usage_error("--matrices", "takes q8, q4, ternary or f16");
     if (o->params &&
         (!smol_dtype_parse(&t->params, o->params, SMOL_OF_PARAMETERS) || t->params == SMOL_F32))

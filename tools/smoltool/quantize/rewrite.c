@@ -121,6 +121,7 @@ static bool recode_params(uint8_t *to, const struct smol_config *new, const stru
     return good && recode_slot(to, new, file, 0, SMOL_LN_F);
 }
 
+/* Rows of q4-row have all to be seen before the first is put. */
 static enum smol_status encode_table(uint8_t *embeddings, const struct smol_table_layout *at,
                                      enum smol_dtype type, const struct smol_file *file,
                                      const char *name, struct smol_error *error)
@@ -135,11 +136,14 @@ static enum smol_status encode_table(uint8_t *embeddings, const struct smol_tabl
     row = malloc(t.cols * sizeof *row);
     if (!table_rows_init(&m, file, &t, file, &t) || !row)
         status = cli_error_memory(error);
-    for (uint32_t i = 0; i < t.rows && !status; i++) {
-        status = smol_tensor_read(m.a, file, &t, i, 1, m.scratch, error);
+    for (uint64_t i = type == SMOL_Q4_ROW ? 0 : t.rows; i < 2 * (uint64_t)t.rows && !status; i++) {
+        const uint32_t r = (uint32_t)(i % t.rows);
+        status = smol_tensor_read(m.a, file, &t, r, 1, m.scratch, error);
         for (uint32_t c = 0; c < t.cols && !status; c++)
             row[c] = (float)m.a[c];
-        if (!status && !table_put_row(embeddings, at, type, i, row, t.cols))
+        if (!status && i < t.rows)
+            table_see_row(embeddings, at, type, row, t.cols);
+        else if (!status && !table_put_row(embeddings, at, type, r, row, t.cols))
             status = cli_error_memory(error);
     }
     table_rows_free(&m);

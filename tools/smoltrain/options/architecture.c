@@ -46,7 +46,7 @@ static int apply_matrix_type(struct train_args *args, const char *word)
         return cli_usage_error("--matrix-type",
                                is_tensors ? "is for a .smol; safetensors have floats"
                                           : "is for --method full, whose matrices are stored");
-    return smol_dtype_parse(&o->matrix_type, word, SMOL_OF_EMBEDDINGS)
+    return smol_dtype_parse(&o->matrix_type, word, SMOL_OF_MATRICES)
                ? 0
                : cli_usage_error("--matrix-type", "unknown choice");
 }
