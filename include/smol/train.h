@@ -157,6 +157,14 @@ enum smol_status smol_train_options_check(const struct smol_train_options *optio
 enum smol_status smol_train_safetensors_check(const struct smol_train_options *options,
                                               struct smol_error *error);
 
+/* Size of the unsigned .smol file that a training with these options writes, whatever it learns,
+ * with a card of card_bytes. tokenizer: that of the text, NULL: bytes. ARGUMENT, with the rule, if
+ * the options contradict each other. */
+enum smol_status smol_train_file_size(uint64_t *size_bytes,
+                                      const struct smol_train_options *options,
+                                      const struct smol_file *tokenizer, size_t card_bytes,
+                                      struct smol_error *error);
+
 struct smol_trainer;
 
 /* A trainer over text, which must outlive it. ARGUMENT if the options contradict each other or the

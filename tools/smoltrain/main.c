@@ -3,7 +3,9 @@
 #include "cli/json.h"
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/options/args.h"
+#include "smoltrain/plan/plan.h"
 #include "smoltrain/run.h"
+#include "smoltrain/signals.h"
 #include "smoltrain/sweep/sweep.h"
 
 #include <stdio.h>
@@ -31,6 +33,22 @@ static void prepare_environment(char *const *argv)
     execv(self, argv); /* if it fails, things are slower, not wrong */
 }
 
+/* The text is looked at before the options are known. */
+static int plan_line(struct train_args *args)
+{
+    struct train_data data;
+    int code;
+
+    train_signals_catch();
+    if ((code = train_data_open(&data, args)) != 0)
+        return code;
+    code = train_plan(args, &data);
+    if (code == 0 && !args->plan_only)
+        code = train_run(args, &data);
+    train_data_close(&data);
+    return code;
+}
+
 static int train_line(int argc, const char **argv)
 {
     struct train_args args;
@@ -39,7 +57,7 @@ static int train_line(int argc, const char **argv)
     if ((code = train_args_parse(&args, argc, argv)) != 0)
         return code;
     train_comm_speak();
-    return train_run(&args, NULL);
+    return train_args_plans(&args) ? plan_line(&args) : train_run(&args, NULL);
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,7 @@
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/output/output.h"
 #include "smoltrain/output/report.h"
+#include "smoltrain/plan/rivals.h"
 #include "smoltrain/search.h"
 #include "smoltrain/signals.h"
 #include "smoltrain/teachers.h"
@@ -63,10 +64,29 @@ static enum smol_status train(struct smol_trainer *t, const struct train_args *a
     return status;
 }
 
+/* With what else fits into the size that was asked for. The model is written: what goes wrong now
+ * is no failure. */
+static void compare(const struct train_args *args, const struct smol_trainer *t,
+                    struct train_report *report, const struct train_data *data)
+{
+    struct plan_rivals rivals;
+    struct smol_error error;
+    enum smol_status status;
+
+    if (args->size_bytes == 0)
+        return;
+    status =
+        plan_rivals_find(&rivals, data, smol_trainer_train_tokens(t), args->size_bytes, &error);
+    if (status == SMOL_OK)
+        train_report_rivals(report, &rivals);
+    else if (status != SMOL_E_CANCELLED)
+        cli_complain(NULL, &error);
+}
+
 /* Rounds, validates what is rounded, writes. */
 static enum smol_status finish(struct smol_trainer *t, const struct train_args *args,
                                struct train_output *output, struct train_report *report,
-                               const struct smol_corpus *corpus, struct smol_error *error)
+                               const struct train_data *data, struct smol_error *error)
 {
     struct train_result result = {.has_stream = false};
     enum smol_status status =
@@ -79,10 +99,11 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
     train_report_score(report, t, &result.score, true);
     if (!train_comm_is_first())
         return SMOL_OK;
-    status = train_output_write(output, args, t, corpus, &result, error);
+    status = train_output_write(output, args, t, &data->corpus, &result, error);
     if (status != SMOL_OK)
         return status;
     train_report_model(report, t, output, &result);
+    compare(args, t, report, data);
     if (smol_trainer_steps(t) == args->options.n_steps)
         train_output_done(output);
     return SMOL_OK;
@@ -127,7 +148,7 @@ static int run(const struct train_args *args, const struct train_data *data,
         status = train(trainer, args, output, &report, &error);
         stopped = status == SMOL_OK && smol_trainer_steps(trainer) < args->options.n_steps;
         if (status == SMOL_OK)
-            status = finish(trainer, args, output, &report, &data->corpus, &error);
+            status = finish(trainer, args, output, &report, data, &error);
         logged = train_report_close(&report);
     }
     if (status != SMOL_OK)

@@ -35,7 +35,7 @@ bool train_architecture_has_d(const struct smol_train_options *o)
 /* Safetensors have floats; a .smol half of their bits, unless it is asked for others. */
 static int apply_matrix_type(struct train_args *args, const char *word)
 {
-    const bool is_tensors = cli_ends_with(args->output, ".safetensors");
+    const bool is_tensors = args->output && cli_ends_with(args->output, ".safetensors");
     struct smol_train_options *o = &args->options;
 
     if (!word && o->full && !is_tensors && !args->resume)

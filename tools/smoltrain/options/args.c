@@ -4,6 +4,7 @@
 #include "cli/guard.h"
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/options/architecture.h"
+#include "smoltrain/options/size.h"
 #include "smoltrain/output/output.h"
 #include "smoltrain/teachers.h"
 
@@ -196,9 +197,36 @@ static int base_options(struct smol_train_options *options, const char *method,
     return 0;
 }
 
-/* What a run of a sweep has of its own; NULL: a training by itself. */
+/* How large and how long. */
+static int apply_plan(struct train_args *args, const struct train_line *line)
+{
+    if (line->size && !train_parse_size(&args->size_bytes, line->size))
+        return cli_usage_error("--size", "takes bytes, or K or M of them, such as 64K; at most 4M");
+    if (line->size && args->output && cli_ends_with(args->output, ".safetensors"))
+        return cli_usage_error("--size", "is for a .smol");
+    if (train_line_gives("minutes") && !(args->minutes > 0 && args->minutes <= 1e6))
+        return cli_usage_error("--minutes", "takes a number over 0");
+    if (args->resume && args->plan_only)
+        return cli_usage_error("--plan", "is not for --resume, which has its plan");
+    return 0;
+}
+
+bool train_args_plans(const struct train_args *args)
+{
+    return !args->resume && (args->size_bytes > 0 || args->minutes > 0 || args->plan_only);
+}
+
+static int needs(const struct train_args *args)
+{
+    if (!args->data || (!args->output && !args->plan_only))
+        return cli_usage_error(args->data ? "--output" : "--data", "is needed");
+    return 0;
+}
+
+/* What a run of a sweep has of its own; NULL: a training by itself, with a method for a line that
+ * has none, NULL: the architecture's. */
 static int make(struct train_args *out, const struct train_line *line,
-                const struct train_sweep_run *run)
+                const struct train_sweep_run *run, const char *method)
 {
     struct train_args args = line->args;
     int code;
@@ -208,9 +236,10 @@ static int make(struct train_args *out, const struct train_line *line,
         args.log = run->log;
         args.in_sweep = true;
     }
-    if (!args.data || !args.output)
-        return cli_usage_error(args.data ? "--output" : "--data", "is needed");
-    if ((code = base_options(&args.options, run ? run->method : line->method, line, &args)) != 0)
+    if ((code = needs(&args)) != 0 || (code = apply_plan(&args, line)) != 0)
+        return code;
+    method = run ? run->method : line->method ? line->method : method;
+    if ((code = base_options(&args.options, method, line, &args)) != 0)
         return code;
     train_line_numbers(&args.options);
     if (!run && line->d && !train_architecture_has_d(&args.options))
@@ -224,12 +253,20 @@ static int make(struct train_args *out, const struct train_line *line,
     return code;
 }
 
+static const struct train_line *series; /* the line, for several runs and for plans */
+
 int train_args_parse(struct train_args *args, int argc, const char **argv)
 {
     int code;
     const struct train_line *line = train_line_read(&code, argc, argv);
 
-    return line ? make(args, line, NULL) : code;
+    series = line;
+    return line ? make(args, line, NULL, NULL) : code;
+}
+
+int train_args_of_method(struct train_args *args, const char *method)
+{
+    return make(args, series, NULL, method);
 }
 
 /* ---- a series ---- */
@@ -284,6 +321,11 @@ static int check_sweep(const struct train_line *line, const char *method)
         return cli_usage_error("--sign", "is not for a sweep");
     if (args->seed_search != 0)
         return cli_usage_error("--seed-search", "is not for a sweep");
+    if (line->size || args->minutes > 0 || args->plan_only)
+        return cli_usage_error(line->size          ? "--size"
+                               : args->minutes > 0 ? "--minutes"
+                                                   : "--plan",
+                               "is not for a sweep");
     if (!found)
         return cli_usage_error("--method", "unknown choice");
     if (found->source == SMOL_MATRIX_UNIT || found->source == SMOL_MATRIX_MASK ||
@@ -291,8 +333,6 @@ static int check_sweep(const struct train_line *line, const char *method)
         return cli_usage_error("--method", "has no d to sweep");
     return 0;
 }
-
-static const struct train_line *series; /* what train_sweep_run_args makes runs of */
 
 int train_sweep_args_parse(struct train_sweep_args *out, int argc, const char **argv)
 {
@@ -313,5 +353,5 @@ int train_sweep_args_parse(struct train_sweep_args *out, int argc, const char **
 
 int train_sweep_run_args(struct train_args *args, const struct train_sweep_run *run)
 {
-    return make(args, series, run);
+    return make(args, series, run, NULL);
 }

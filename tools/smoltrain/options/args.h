@@ -25,11 +25,22 @@ struct train_args {
     int resume, no_card;
     unsigned seed_search; /* seeds to choose from; 0, 1: the one there is */
     bool in_sweep;        /* one of several runs */
+    /* Of a planned training. */
+    uint64_t size_bytes; /* the whole file's, with its signature; 0: any */
+    double minutes;      /* the training's; 0: any */
+    int plan_only;       /* then output may be NULL */
 };
+
+/* Whether something is left to be chosen; a resumed training was planned. */
+bool train_args_plans(const struct train_args *args);
 
 /* Reads the command line; on --resume, the options that it does not give are the checkpoint's. 0,
  * or an exit code after a message. */
 int train_args_parse(struct train_args *args, int argc, const char **argv);
+
+/* The same line with a method in place of the default, if it names none: what a plan chooses among.
+ * 0, or an exit code after a message. */
+int train_args_of_method(struct train_args *args, const char *method);
 
 /* The same line when it describes a series of runs: method is one with a d. */
 struct train_sweep_args {

@@ -10,6 +10,15 @@ static struct train_line line = {
     .args = {.eval_every = 250, .save_every = 500, .print_every = 50},
 };
 
+static struct poptOption plan[] = {
+    CLI_WORD("size", 0, &line.size,
+             "bytes of the whole file (any), as 64K or 1M: choose all that makes it good", "N"),
+    CLI_REAL("minutes", 0, &line.args.minutes, "time of the training (30 with --size, else any)",
+             "X"),
+    CLI_FLAG("plan", 0, &line.args.plan_only, "only say what would be trained, in three lines"),
+    POPT_TABLEEND,
+};
+
 static struct poptOption model[] = {
     CLI_WORD("arch", 0, &line.arch, "smol (default) or gpt2", "NAME"),
     CLI_WORD("method", 0, &line.method,
@@ -151,16 +160,12 @@ static struct poptOption run[] = {
 };
 
 /* What --help shows, so that it fits a screen; --help-all shows the rest too. */
-static const char *const everyday[] = {"arch",       "method",  "d",
-                                       "rank",       "layers",  "width",
-                                       "heads",      "context", "embedding-type",
-                                       "seed",       "steps",   "batch",
-                                       "lr",         "data",    "valid",
-                                       "tokenizer",  "cache",   "output",
-                                       "resume",     "threads", "eval-every",
-                                       "save-every", "log",     NULL};
+static const char *const everyday[] = {
+    "size",  "minutes",        "plan",   "arch",   "method",  "d",   "layers",
+    "width", "embedding-type", "seed",   "steps",  "batch",   "lr",  "data",
+    "valid", "tokenizer",      "output", "resume", "threads", "log", NULL};
 
-static struct poptOption *const tables[] = {model, recipe, run};
+static struct poptOption *const tables[] = {plan, model, recipe, run};
 #define N_TABLES (sizeof tables / sizeof tables[0])
 
 static bool is_among(const char *name, const char *const *names)
@@ -181,12 +186,12 @@ static void hide_all_but(const char *const *names)
                 o->argInfo &= ~POPT_ARGFLAG_DOC_HIDDEN;
 }
 
-/* ---- which numbers the line gives ---- */
+/* ---- what the line gives ---- */
 
 /* popt tells an option by its val once it has read it; the first two are help and version. */
 #define FIRST_NUMBER 3
-#define MAX_NUMBERS 64
-static bool is_given[FIRST_NUMBER + MAX_NUMBERS];
+#define MAX_OPTIONS 96
+static bool is_given[FIRST_NUMBER + MAX_OPTIONS];
 
 /* Large if it is not there. */
 static size_t offset_in_options(const struct poptOption *o)
@@ -194,22 +199,30 @@ static size_t offset_in_options(const struct poptOption *o)
     return (uintptr_t)o->arg - (uintptr_t)&line.args.options;
 }
 
-/* Gives each number of the trainer's options a val of its own. */
+/* Gives each option a val of its own. */
 static void number_options(void)
 {
     int val = FIRST_NUMBER;
 
     for (size_t i = 0; i < N_TABLES; i++)
         for (struct poptOption *o = tables[i]; o->longName; o++)
-            if (offset_in_options(o) < sizeof line.args.options)
-                o->val = val++;
+            o->val = val++;
+}
+
+bool train_line_gives(const char *name)
+{
+    for (size_t i = 0; i < N_TABLES; i++)
+        for (const struct poptOption *o = tables[i]; o->longName; o++)
+            if (strcmp(o->longName, name) == 0)
+                return is_given[o->val];
+    return false;
 }
 
 void train_line_numbers(struct smol_train_options *options)
 {
     for (size_t i = 0; i < N_TABLES; i++)
         for (const struct poptOption *o = tables[i]; o->longName; o++)
-            if (is_given[o->val])
+            if (is_given[o->val] && offset_in_options(o) < sizeof *options)
                 memcpy((char *)options + offset_in_options(o), o->arg,
                        (o->argInfo & POPT_ARG_MASK) == POPT_ARG_DOUBLE ? sizeof(double)
                                                                        : sizeof(uint32_t));
@@ -238,6 +251,7 @@ const struct train_line *train_line_read(int *code, int argc, const char **argv)
 {
     static int help_all;
     static const struct poptOption all[] = {
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, plan, 0, "The plan:", NULL},
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, model, 0, "The model:", NULL},
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, recipe, 0, "The recipe:", NULL},
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, run, 0, "The run:", NULL},

@@ -10,7 +10,7 @@ struct train_line {
     struct train_args args; /* of its options, only what the line gives is filled in */
     /* Words that become numbers; NULL: not given. */
     char *arch, *method, *d, *dist, *norms, *param_type, *embedding_type, *matrix_type, *keep,
-        *init_alpha, *order, *seed, *format, *vocab, *isa;
+        *init_alpha, *order, *seed, *format, *vocab, *isa, *size;
     struct cli_feature_words features;
     int gains, no_gains, bias, layer_gains, learn_logit_scale, no_learn_logit_scale, recompute;
     struct train_rule_words rules;
@@ -19,6 +19,9 @@ struct train_line {
 /* Reads it, once a process; what it holds lives as long as the program. NULL after a message, with
  * the exit code. */
 const struct train_line *train_line_read(int *code, int argc, const char **argv);
+
+/* Whether it gives an option, by its long name. */
+bool train_line_gives(const char *name);
 
 /* Puts the numbers that it gives over those of options. */
 void train_line_numbers(struct smol_train_options *options);

@@ -70,6 +70,23 @@ static json_t *card_json(const struct train_args *args, const struct smol_traine
                      "validation", validation, "date", date(when));
 }
 
+char *train_card_short(const struct train_args *args, const struct smol_trainer *t,
+                       const struct smol_corpus *corpus, const struct train_result *result)
+{
+    json_t *card;
+    char *text;
+
+    cli_json_start();
+    card = json_pack("{s:s, s:s, s:o*, s:I, s:I, s:f}", "made_by", "smoltrain", "method",
+                     smol_train_method(&args->options), "data",
+                     cli_json_name(cli_base_name(args->data[0])), "bytes",
+                     (json_int_t)corpus->text_bytes, "steps", (json_int_t)smol_trainer_steps(t),
+                     "nats_per_token", result->score.nats_per_token);
+    text = cli_json_text(card, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(5));
+    json_decref(card);
+    return text;
+}
+
 /* Memory that was out before is no matter now. */
 char *train_card(const struct train_args *args, const struct smol_trainer *t,
                  const struct smol_corpus *corpus, const struct train_result *result)

@@ -9,4 +9,8 @@
 char *train_card(const struct train_args *args, const struct smol_trainer *trainer,
                  const struct smol_corpus *corpus, const struct train_result *result);
 
+/* The same in a tenth of the bytes, for small files. */
+char *train_card_short(const struct train_args *args, const struct smol_trainer *trainer,
+                       const struct smol_corpus *corpus, const struct train_result *result);
+
 #endif

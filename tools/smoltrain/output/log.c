@@ -33,7 +33,7 @@ static bool stays(const char *line, size_t n, uint32_t step)
     const char *event = json_string_value(json_object_get(record, "event"));
     const bool good = (!json_is_integer(value) || json_integer_value(value) <= (json_int_t)step) &&
                       !json_is_true(json_object_get(record, "stored")) &&
-                      (!event || strcmp(event, "model") != 0);
+                      (!event || (strcmp(event, "model") != 0 && strcmp(event, "rivals") != 0));
 
     json_decref(record);
     return good;

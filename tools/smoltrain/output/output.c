@@ -14,6 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What a model is made of. */
+struct train_finished {
+    const struct train_args *args;
+    const struct smol_trainer *trainer;
+    const struct smol_corpus *corpus;
+    const struct train_result *result;
+};
+
 char *train_checkpoint_path(const char *model)
 {
     const size_t cut = cli_ends_with(model, ".smol")          ? 5
@@ -135,16 +143,59 @@ static void sign(const struct train_output *o, uint8_t *bytes, size_t *size)
     *size += SMOL_SIGNATURE_BLOCK_BYTES;
 }
 
-/* The sizes are those that smoltool inspect will tell. */
-static enum smol_status write_model(struct train_output *o, const struct smol_trainer *trainer,
-                                    const char *card, struct smol_error *error)
+/* The cards that there are, from the longest on. */
+enum card { LONG_CARD, SHORT_CARD, NO_CARD };
+
+static enum smol_status make_with(uint8_t **bytes, size_t *size, enum card card,
+                                  const struct train_finished *f, struct smol_error *error)
 {
-    const size_t card_bytes = card ? strlen(card) : 0;
+    char *text = card == LONG_CARD    ? train_card(f->args, f->trainer, f->corpus, f->result)
+                 : card == SHORT_CARD ? train_card_short(f->args, f->trainer, f->corpus, f->result)
+                                      : NULL;
+    enum smol_status status;
+
+    if (!text && card != NO_CARD)
+        return cli_error(error, SMOL_E_MEMORY, "no memory for the card");
+    status = smol_trainer_model(bytes, size, f->trainer, text, text ? strlen(text) : 0, error);
+    free(text);
+    return status;
+}
+
+/* With the longest card that leaves the file, and a signature behind it, in the size that was asked
+ * for. */
+static enum smol_status make_model(uint8_t **bytes, size_t *size, const struct train_output *o,
+                                   const struct train_finished *f, struct smol_error *error)
+{
+    const uint64_t most = f->args->size_bytes;
+    enum card card = f->args->no_card ? NO_CARD : LONG_CARD;
+
+    for (;; card++) {
+        const enum smol_status status = make_with(bytes, size, card, f, error);
+
+        if (status != SMOL_OK || most == 0 || *size + SMOL_SIGNATURE_BLOCK_BYTES <= most) {
+            if (status == SMOL_OK && card == SHORT_CARD)
+                cli_tell(o->path, "there is room for a short card only");
+            else if (status == SMOL_OK && card == NO_CARD && !f->args->no_card)
+                cli_tell(o->path, "there is no room for a card");
+            return status;
+        }
+        free(*bytes);
+        if (card == NO_CARD)
+            return cli_error(error, SMOL_E_RANGE,
+                             "would have %zu bytes with a signature, more than --size allows",
+                             *size + SMOL_SIGNATURE_BLOCK_BYTES);
+    }
+}
+
+/* The sizes are those that smoltool inspect will tell. */
+static enum smol_status write_model(struct train_output *o, const struct train_finished *f,
+                                    struct smol_error *error)
+{
     struct smol_size_report report;
     struct smol_file file;
     uint8_t *bytes;
     size_t size;
-    enum smol_status status = smol_trainer_model(&bytes, &size, trainer, card, card_bytes, error);
+    enum smol_status status = make_model(&bytes, &size, o, f, error);
 
     if (status != SMOL_OK)
         return status;
@@ -162,18 +213,24 @@ static enum smol_status write_model(struct train_output *o, const struct smol_tr
     return status;
 }
 
-static enum smol_status write_safetensors(struct train_output *o,
-                                          const struct smol_trainer *trainer, const char *card,
+static enum smol_status write_safetensors(struct train_output *o, const struct train_finished *f,
                                           struct smol_error *error)
 {
+    char *card = f->args->no_card ? NULL : train_card(f->args, f->trainer, f->corpus, f->result);
     struct smol_writer *writer;
-    enum smol_status status = smol_writer_open(&writer, o->path, 0666, error);
+    enum smol_status status;
 
-    if (status != SMOL_OK)
-        return status;
-    o->non_embedding_bytes = sizeof(float) * train_non_embedding_numbers(trainer);
-    return end(writer, smol_trainer_safetensors_to(&o->size_bytes, writer, trainer, card, error),
-               error);
+    if (!card && !f->args->no_card)
+        return cli_error(error, SMOL_E_MEMORY, "no memory for the card");
+    status = smol_writer_open(&writer, o->path, 0666, error);
+    if (status == SMOL_OK) {
+        o->non_embedding_bytes = sizeof(float) * train_non_embedding_numbers(f->trainer);
+        status = end(writer,
+                     smol_trainer_safetensors_to(&o->size_bytes, writer, f->trainer, card, error),
+                     error);
+    }
+    free(card);
+    return status;
 }
 
 uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer)
@@ -229,20 +286,15 @@ enum smol_status train_output_write(struct train_output *o, const struct train_a
                                     const struct smol_corpus *corpus, struct train_result *result,
                                     struct smol_error *error)
 {
+    const struct train_finished f = {args, trainer, corpus, result};
     enum smol_status status = SMOL_OK;
-    char *card;
 
     o->trouble = o->path;
     if (!o->is_tensors)
         status = stream(result, args, trainer, corpus, error);
     if (status != SMOL_OK)
         return status;
-    card = args->no_card ? NULL : train_card(args, trainer, corpus, result);
-    if (!card && !args->no_card)
-        return cli_error(error, SMOL_E_MEMORY, "no memory for the card");
-    status = o->is_tensors ? write_safetensors(o, trainer, card, error)
-                           : write_model(o, trainer, card, error);
-    free(card);
+    status = o->is_tensors ? write_safetensors(o, &f, error) : write_model(o, &f, error);
     if (status == SMOL_OK)
         summarise(o, args, trainer, result);
     return status;

@@ -7,6 +7,7 @@
 #include "smoltrain/output/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -163,6 +164,34 @@ void train_report_model(struct train_report *r, const struct smol_trainer *t,
                         "non_embedding_params", (json_int_t)train_non_embedding_numbers(t),
                         "streamed_nats_per_token",
                         result->has_stream ? json_real(result->streamed_nats) : NULL));
+}
+
+static void print_rivals(const struct plan_rivals *v, uint64_t size_bytes)
+{
+    printf("in %" PRIu64 " bytes, on the same text: ", size_bytes);
+    if (v->has_table)
+        printf("an n-gram table of order %u, counts from %u on, %.5f nats per byte; ",
+               v->table_order, v->table_least_count, v->table_nats);
+    else
+        printf("no n-gram table; ");
+    printf("xz after the last %" PRIu64 " bytes of the rest %.5f\n", v->xz_text_bytes, v->xz_nats);
+}
+
+void train_report_rivals(struct train_report *r, const struct plan_rivals *v)
+{
+    json_t *table = json_pack("{s:I, s:I, s:I, s:f}", "order", (json_int_t)v->table_order,
+                              "least_count", (json_int_t)v->table_least_count, "bytes",
+                              (json_int_t)v->table_bytes, "nats_per_byte", v->table_nats);
+
+    if (!v->has_table) {
+        json_decref(table);
+        table = NULL;
+    }
+    record(r, json_pack("{s:s, s:I, s:o*, s:{s:I, s:I, s:f}}", "event", "rivals", "size_bytes",
+                        (json_int_t)r->args->size_bytes, "ngram", table, "xz", "text_bytes",
+                        (json_int_t)v->xz_text_bytes, "bytes", (json_int_t)v->xz_bytes,
+                        "nats_per_byte", v->xz_nats));
+    print_rivals(v, r->args->size_bytes);
 }
 
 bool train_report_close(struct train_report *r)

@@ -3,6 +3,7 @@
 #define SMOLTRAIN_REPORT_H
 
 #include "smoltrain/output/output.h"
+#include "smoltrain/plan/rivals.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -31,6 +32,8 @@ void train_report_score(struct train_report *report, const struct smol_trainer *
 /* The model that was written. */
 void train_report_model(struct train_report *report, const struct smol_trainer *trainer,
                         const struct train_output *output, const struct train_result *result);
+/* What others reach in the size that was asked for; the model's own line came before. */
+void train_report_rivals(struct train_report *report, const struct plan_rivals *rivals);
 /* False if the log could not be written whole. */
 bool train_report_close(struct train_report *report);
 

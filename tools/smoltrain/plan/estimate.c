@@ -1,0 +1,63 @@
+/* See estimate.h. The numbers come from docs/methods.md, "What architecture smol reaches" and
+ * "What was tried", and docs/training.md, "A plan". */
+#include "smoltrain/plan/estimate.h"
+
+#include <math.h>
+
+/* Weights of the matrices. */
+static double n_weights(const struct smol_train_options *o)
+{
+    const double width = o->width, ff = o->n_ff > 0 ? o->n_ff : 4 * width;
+
+    return o->n_layers * (4 * width * width + 2 * width * ff);
+}
+
+/* What one weight is worth, beside one of a mask: 0: nothing, it is frozen. */
+static double worth(const struct smol_train_options *o)
+{
+    if (o->full || o->matrices == SMOL_MATRIX_STORED)
+        return o->matrix_type == SMOL_TERNARY ? 1.6 : 2.8;
+    return o->matrices == SMOL_MATRIX_MASK ? 1 : 0;
+}
+
+/* Without end of training and text: masks of 1 x 24, 2 x 64, 2 x 96 and 2 x 128 are on this curve,
+ * and ternary 2 x 128 with its worth; frozen 1 x 128, 1 x 256 and 1 x 512 on the other. */
+static double by_size(const struct smol_train_options *o)
+{
+    const double n = n_weights(o) * worth(o);
+
+    return n > 0 ? 1.15 + 5.21 * pow(n, -0.2) : 1.55 + 0.27 * pow(o->width / 128.0, -0.6);
+}
+
+/* Deep and narrow is as bad as wide and shallow. */
+static double by_depth(const struct smol_train_options *o)
+{
+    const double best = worth(o) > 0 ? 1 + o->width / 96.0 : 1;
+    const double ratio = log(o->n_layers / best);
+
+    return 0.03 * ratio * ratio;
+}
+
+static double by_embeddings(const struct smol_train_options *o)
+{
+    switch (o->embedding_type) {
+    case SMOL_F32:
+    case SMOL_F16:
+    case SMOL_Q8: return 0;
+    case SMOL_Q4: return 0.009;
+    default: return 0.012;
+    }
+}
+
+double plan_estimate(const struct smol_train_options *o, const struct plan_text *text)
+{
+    return by_size(o) + by_depth(o) + by_embeddings(o) + 0.161 * pow(text->n_seen / 1.02e6, -0.7);
+}
+
+double plan_step_work(const struct smol_train_options *o, uint32_t vocab)
+{
+    const double attention = 2.0 * o->n_layers * o->context * o->width;
+    const double head = (double)vocab * o->width;
+
+    return 3 * (n_weights(o) + attention + head) * o->batch * o->context;
+}

@@ -1,0 +1,162 @@
+/* See plan.h. */
+#include "smoltrain/plan/plan.h"
+#include "cli/cli.h"
+#include "smoltrain/comm/comm.h"
+#include "smoltrain/options/line.h"
+#include "smoltrain/plan/shapes.h"
+#include "smoltrain/plan/speed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define LEAST_TRAIN 2000u /* tokens: with fewer there is nothing to learn, and nothing to see */
+#define LEAST_VALIDATION 200u
+#define DEFAULT_MINUTES 30.0
+#define FIRST_GUESS 4e9     /* products a second and thread, before anything is measured */
+#define SHARE_FOR_STEPS 0.9 /* of the time; the rest is for validations and the rivals */
+#define N_VALIDATIONS 20u
+
+/* Long cards go with large files only: a short one is a hundredth of this, a long one too. */
+uint64_t train_plan_card_room(uint64_t size_bytes)
+{
+    return size_bytes >= 100 << 10 ? 1500 : size_bytes >= 32 << 10 ? 400 : 0;
+}
+
+/* Tokens to train on, and to validate with. */
+static void divide(uint64_t *n_train, uint64_t *n_validation, const struct train_args *args,
+                   const struct smol_corpus *c)
+{
+    *n_train = c->n_train;
+    if (*n_train == c->n_tokens)
+        *n_train = (uint64_t)((double)c->n_tokens * (1 - args->options.val_fraction));
+    *n_validation = c->n_tokens - *n_train;
+}
+
+static int check_text(uint64_t n_train, uint64_t n_validation, const char *name)
+{
+    if (n_train >= LEAST_TRAIN && n_validation >= LEAST_VALIDATION)
+        return 0;
+    return cli_fail(name,
+                    "%" PRIu64 " tokens to train on and %" PRIu64
+                    " to hold out are too few; a plan takes %u and %u",
+                    n_train, n_validation, LEAST_TRAIN, LEAST_VALIDATION);
+}
+
+static int check_size(const struct plan_choice *choice)
+{
+    const uint64_t size = choice->args.size_bytes;
+
+    if (choice->n_fitting > 0)
+        return 0;
+    if (choice->least_bytes == 0) { /* no network at all: say why */
+        struct smol_error error = {0};
+        smol_train_options_check(&choice->args.options, &error);
+        return cli_usage_error("--size", error.text);
+    }
+    return cli_fail(NULL,
+                    "--size: no such model fits into %" PRIu64 " bytes; the least of them takes "
+                    "%" PRIu64 ", room for a signature included",
+                    size,
+                    choice->least_bytes + SMOL_SIGNATURE_BLOCK_BYTES + train_plan_card_room(size));
+}
+
+/* Chooses, measures what was chosen, and chooses again with what was measured. */
+static int settle(struct plan_choice *choice, double *seconds_per_step, struct plan_search *search,
+                  const struct train_data *data)
+{
+    int code = 0;
+
+    search->work_per_second = FIRST_GUESS * search->args->options.n_threads;
+    for (unsigned i = 0; i < 3; i++) {
+        const struct smol_train_options before = choice->args.options;
+
+        if ((code = plan_choose(choice, search)) != 0 || (code = check_size(choice)) != 0)
+            return code;
+        if (i > 0 && before.n_layers == choice->args.options.n_layers &&
+            before.width == choice->args.options.width)
+            break;
+        if ((code = plan_measure(seconds_per_step, &choice->args.options, data)) != 0)
+            return code;
+        search->work_per_second =
+            plan_step_work(&choice->args.options, data->tokenizer.config.vocab) / *seconds_per_step;
+    }
+    return 0;
+}
+
+static void say_text(FILE *to, const struct train_args *args, const struct train_data *data,
+                     uint64_t n_train, uint64_t n_validation)
+{
+    const struct smol_corpus *c = &data->corpus;
+    const bool is_bytes = data->tokenizer.config.tokenizer != SMOL_TOKENIZER_BPE;
+    size_t n_files = 0;
+
+    while (args->data[n_files])
+        n_files++;
+    fprintf(to,
+            "text: %zu %s, %" PRIu64 " bytes; tokens are %s%u%s; %" PRIu64 " to train on, %" PRIu64
+            " held out\n",
+            n_files, n_files == 1 ? "file" : "files", c->text_bytes,
+            is_bytes ? "its " : "the tokenizer's ", (unsigned)data->tokenizer.config.vocab,
+            is_bytes ? " byte values" : "", n_train, n_validation);
+}
+
+static void say_model(FILE *to, const struct plan_choice *choice)
+{
+    const struct train_args *a = &choice->args;
+    const struct smol_train_options *o = &a->options;
+
+    fprintf(to, "model: %s, %u x %u, embeddings of %s: ", smol_train_method(o),
+            (unsigned)o->n_layers, (unsigned)o->width, smol_dtype_name(o->embedding_type));
+    if (a->size_bytes == 0)
+        fprintf(to, "%" PRIu64 " bytes without a card; nothing else was asked for\n",
+                choice->file_bytes);
+    else
+        fprintf(to,
+                "%" PRIu64 " of %" PRIu64 " bytes, the rest for card and signature; the best "
+                "expected of %u networks that fit\n",
+                choice->file_bytes, a->size_bytes, (unsigned)choice->n_fitting);
+}
+
+static void say_training(FILE *to, const struct plan_choice *choice, double seconds_per_step,
+                         uint64_t n_train)
+{
+    const struct smol_train_options *o = &choice->args.options;
+    const double seen = (double)o->n_steps * o->batch * o->context;
+
+    fprintf(to,
+            "training: %u steps of %u windows of %u, about %.0f %s at the %.0f tokens/s measured; "
+            "it sees the text %.3g times\n",
+            (unsigned)o->n_steps, (unsigned)o->batch, (unsigned)o->context,
+            o->n_steps * seconds_per_step < 90 ? o->n_steps * seconds_per_step
+                                               : o->n_steps * seconds_per_step / 60,
+            o->n_steps * seconds_per_step < 90 ? "seconds" : "minutes",
+            o->batch * o->context / seconds_per_step, seen / (double)n_train);
+}
+
+int train_plan(struct train_args *args, const struct train_data *data)
+{
+    const double minutes = args->minutes > 0 ? args->minutes : DEFAULT_MINUTES;
+    struct plan_search search = {
+        .args = args, .tokenizer = &data->tokenizer, .seconds = 60 * minutes * SHARE_FOR_STEPS};
+    struct plan_choice choice = {0};
+    uint64_t n_train, n_validation;
+    double seconds_per_step;
+    FILE *to = args->plan_only ? stdout : stderr;
+    int code;
+
+    divide(&n_train, &n_validation, args, &data->corpus);
+    search.n_train = n_train;
+    if ((code = check_text(n_train, n_validation, args->data[0])) != 0 ||
+        (code = settle(&choice, &seconds_per_step, &search, data)) != 0)
+        return code;
+    if (!train_line_gives("eval-every") &&
+        choice.args.options.n_steps / N_VALIDATIONS > choice.args.eval_every)
+        choice.args.eval_every = choice.args.options.n_steps / N_VALIDATIONS;
+    *args = choice.args;
+    if (!train_comm_is_first())
+        return 0;
+    say_text(to, args, data, n_train, n_validation);
+    say_model(to, &choice);
+    say_training(to, &choice, seconds_per_step, n_train);
+    return 0;
+}

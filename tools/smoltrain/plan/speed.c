@@ -1,0 +1,50 @@
+/* See speed.h. */
+#include "smoltrain/plan/speed.h"
+#include "cli/cli.h"
+#include "smoltrain/comm/comm.h"
+#include "smoltrain/signals.h"
+
+#define ENOUGH_SECONDS 1.0
+#define MOST_STEPS 50u
+
+/* The first step is slower, and does not count. */
+static enum smol_status measure(double *seconds, struct smol_trainer *t, struct smol_error *error)
+{
+    struct smol_train_step step;
+    enum smol_status status = smol_trainer_step(t, &step, error);
+    const double began = cli_seconds();
+    uint32_t n = 0;
+
+    while (status == SMOL_OK && n < MOST_STEPS && !train_stop_asked() &&
+           (n == 0 || cli_seconds() - began < ENOUGH_SECONDS)) {
+        status = smol_trainer_step(t, &step, error);
+        n++;
+    }
+    *seconds = n > 0 ? (cli_seconds() - began) / n : 0;
+    return status;
+}
+
+/* All processes of a group have to take the same number of steps, so each does its own work
+ * alone, and the slowest of them counts: their mean, times their number, is no less. */
+int plan_measure(double *seconds_per_step, const struct smol_train_options *options,
+                 const struct train_data *data)
+{
+    struct smol_train_options o = *options;
+    struct smol_trainer *trainer = NULL;
+    struct smol_error error = {0};
+    enum smol_status status;
+
+    o.comm = NULL;
+    o.n_steps = MOST_STEPS + 1;
+    if (o.qat_start < 1)
+        o.qat_start = 0;
+    status = smol_trainer_create_corpus(&trainer, &o, &data->corpus, &data->tokenizer, &error);
+    if (status == SMOL_OK)
+        status = measure(seconds_per_step, trainer, &error);
+    smol_trainer_destroy(trainer);
+    if (status != SMOL_OK)
+        return cli_complain(NULL, &error);
+    if (train_stop_asked())
+        return cli_fail(NULL, "stopped while planning; nothing is written");
+    return 0;
+}
