@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/tokenizer_file.h"
+#include "smoltrain/data/paths.h"
 #include "smoltrain/data/read.h"
 #include "smoltrain/data/recode.h"
 
@@ -16,24 +17,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What the line's names stand for. */
+struct train_files {
+    struct train_paths data, valid;
+};
+
 /* All that goes into one corpus. */
 struct job {
     const struct train_args *args;
+    const struct train_files *files;
     const struct smol_file *tokenizer;
     const struct smol_corpus *bytes;    /* what was read before; NULL: the files are to be read */
     struct smol_corpus_source *sources; /* (n), with own names; validation last */
     size_t n;
     char *path; /* of the cache, NULL: none */
 };
-
-static size_t count(char *const *list)
-{
-    size_t n = 0;
-
-    while (list && list[n])
-        n++;
-    return n;
-}
 
 /* What a cache remembers of a file goes by its full name, so that it serves from any folder. */
 static int add_sources(struct job *job, char *const *paths, bool validation)
@@ -94,18 +92,19 @@ static void finish_job(struct job *job)
 
 /* Without a cache nobody asks what the sources were. */
 static int start_job(struct job *job, const struct train_args *args,
-                     const struct smol_file *tokenizer, const struct smol_corpus *bytes)
+                     const struct train_files *files, const struct smol_file *tokenizer,
+                     const struct smol_corpus *bytes)
 {
     int code;
 
-    *job = (struct job){.args = args, .tokenizer = tokenizer, .bytes = bytes};
+    *job = (struct job){.args = args, .files = files, .tokenizer = tokenizer, .bytes = bytes};
     if (!args->cache)
         return 0;
-    job->sources = calloc(count(args->data) + count(args->valid), sizeof *job->sources);
+    job->sources = calloc(files->data.n_files + files->valid.n_files, sizeof *job->sources);
     if (!job->sources)
         return cli_no_memory(args->cache);
-    if ((code = add_sources(job, args->data, false)) != 0 ||
-        (code = add_sources(job, args->valid, true)) != 0)
+    if ((code = add_sources(job, files->data.files, false)) != 0 ||
+        (code = add_sources(job, files->valid.files, true)) != 0)
         return code;
     return name_cache(job, args->cache);
 }
@@ -140,7 +139,7 @@ static int recode(const struct job *job, struct smol_corpus_writer *w)
 static int read_all(const struct job *job, struct smol_corpus_writer *w)
 {
     struct smol_error error;
-    const int code = job->bytes ? recode(job, w) : read_sources(job, w, job->args->data);
+    const int code = job->bytes ? recode(job, w) : read_sources(job, w, job->files->data.files);
 
     if (job->bytes)
         return code;
@@ -148,7 +147,7 @@ static int read_all(const struct job *job, struct smol_corpus_writer *w)
         return code;
     if (smol_corpus_writer_validation(w, &error) != SMOL_OK)
         return cli_complain(job->path, &error);
-    return read_sources(job, w, job->args->valid);
+    return read_sources(job, w, job->files->valid.files);
 }
 
 /* Encodes everything: into the cache, or else into *bytes. */
@@ -245,10 +244,10 @@ static int open_tokenizer(struct train_data *data, const char *path)
 }
 
 static int open_corpus(struct train_data *data, const struct train_args *args,
-                       const struct smol_corpus *bytes)
+                       const struct train_files *files, const struct smol_corpus *bytes)
 {
     struct job job;
-    int code = start_job(&job, args, &data->tokenizer, bytes);
+    int code = start_job(&job, args, files, &data->tokenizer, bytes);
 
     if (code == 0)
         code = job.path ? open_cache(data, &job) : open_memory(data, &job);
@@ -257,7 +256,8 @@ static int open_corpus(struct train_data *data, const struct train_args *args,
 }
 
 /* The same text in the bytes that it uses. */
-static int narrow(struct train_data *data, const struct train_args *args)
+static int narrow(struct train_data *data, const struct train_args *args,
+                  const struct train_files *files)
 {
     struct train_data bytes = *data;
     struct smol_error error;
@@ -273,24 +273,39 @@ static int narrow(struct train_data *data, const struct train_args *args)
         *data = bytes;
         return 0;
     }
-    code = open_corpus(data, args, &bytes.corpus);
+    code = open_corpus(data, args, files, &bytes.corpus);
     train_data_close(&bytes);
     return code;
 }
 
-int train_data_open(struct train_data *out, const struct train_args *args)
+static int open_files(struct train_data *out, const struct train_args *args,
+                      const struct train_files *files)
 {
     struct train_data data = {.mapping.fd = -1};
     int code = open_tokenizer(&data, args->tokenizer);
 
     if (code == 0)
-        code = open_corpus(&data, args, NULL);
+        code = open_corpus(&data, args, files, NULL);
     if (code == 0 && args->vocab != TRAIN_VOCAB_BYTES)
-        code = narrow(&data, args);
+        code = narrow(&data, args, files);
+    data.n_files = files->data.n_files;
     if (code == 0)
         *out = data;
     else
         train_data_close(&data);
+    return code;
+}
+
+int train_data_open(struct train_data *data, const struct train_args *args)
+{
+    struct train_files files = {.data.n_files = 0};
+    int code;
+
+    if ((code = train_paths_add(&files.data, args->data)) == 0 &&
+        (code = train_paths_add(&files.valid, args->valid)) == 0)
+        code = open_files(data, args, &files);
+    train_paths_free(&files.data);
+    train_paths_free(&files.valid);
     return code;
 }
 

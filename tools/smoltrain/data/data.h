@@ -12,6 +12,7 @@ struct train_data {
     struct smol_mapping mapping; /* fd -1 if it is not */
     struct smol_file tokenizer;
     uint8_t *tokenizer_section; /* NULL for bytes */
+    size_t n_files;             /* of text to train on: what folders and patterns stand for */
 };
 
 /* Reads args' files, or takes what a cache has of them. 0, or an exit code after a

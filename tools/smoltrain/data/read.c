@@ -33,6 +33,15 @@ static bool ends_with(const char *path, const char *end, size_t *cut)
     return true;
 }
 
+bool train_source_is_json(const char *path)
+{
+    size_t cut = 0;
+
+    ends_with(path, ".gz", &cut);
+    return ends_with(path, ".json", &cut) || ends_with(path, ".jsonl", &cut) ||
+           ends_with(path, ".ndjson", &cut);
+}
+
 /* The next bytes; *n = 0 at the end. */
 static enum smol_status read_block(size_t *n, struct stream *s, char block[BLOCK_BYTES])
 {
@@ -155,10 +164,8 @@ enum smol_status train_source_read(bool *at_fault, struct smol_corpus_writer *wr
     size_t cut = 0;
 
     s.is_gzip = ends_with(path, ".gz", &cut);
-    s.texts.is_json = format == TRAIN_FORMAT_JSONL ||
-                      (format == TRAIN_FORMAT_AUTO &&
-                       (ends_with(path, ".json", &cut) || ends_with(path, ".jsonl", &cut) ||
-                        ends_with(path, ".ndjson", &cut)));
+    s.texts.is_json =
+        format == TRAIN_FORMAT_JSONL || (format == TRAIN_FORMAT_AUTO && train_source_is_json(path));
     status = open_stream(&s, path);
     if (status == SMOL_OK && fstat(s.fd, &before) != 0)
         status = train_texts_fail(&s.texts, SMOL_E_IO, "cannot examine: %s", strerror(errno));

@@ -10,6 +10,9 @@
 enum smol_status train_source_examine(struct smol_corpus_source *source, const char *path,
                                       struct smol_error *error);
 
+/* Whether a file is one of JSON lines by its name. */
+bool train_source_is_json(const char *path);
+
 /* Reads path to its end. By its name, in letters of either case, or by format if that says so:
  * .json, .jsonl and .ndjson hold JSON lines, with .gz behind or not, of which each is a document in
  * its field "text"; all else is text, one document. What begins like a gzip file is decompressed

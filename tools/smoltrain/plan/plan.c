@@ -83,19 +83,15 @@ static int settle(struct plan_choice *choice, double *seconds_per_step, struct p
     return 0;
 }
 
-static void say_text(FILE *to, const struct train_args *args, const struct train_data *data,
-                     uint64_t n_train, uint64_t n_validation)
+static void say_text(FILE *to, const struct train_data *data, uint64_t n_train,
+                     uint64_t n_validation)
 {
     const struct smol_corpus *c = &data->corpus;
     const bool is_bytes = data->tokenizer.config.tokenizer != SMOL_TOKENIZER_BPE;
-    size_t n_files = 0;
-
-    while (args->data[n_files])
-        n_files++;
     fprintf(to,
             "text: %zu %s, %" PRIu64 " bytes; tokens are %s%u%s; %" PRIu64 " to train on, %" PRIu64
             " held out\n",
-            n_files, n_files == 1 ? "file" : "files", c->text_bytes,
+            data->n_files, data->n_files == 1 ? "file" : "files", c->text_bytes,
             is_bytes ? "its " : "the tokenizer's ", (unsigned)data->tokenizer.config.vocab,
             is_bytes ? " byte values" : "", n_train, n_validation);
 }
@@ -155,7 +151,7 @@ int train_plan(struct train_args *args, const struct train_data *data)
     *args = choice.args;
     if (!train_comm_is_first())
         return 0;
-    say_text(to, args, data, n_train, n_validation);
+    say_text(to, data, n_train, n_validation);
     say_model(to, &choice);
     say_training(to, &choice, seconds_per_step, n_train);
     return 0;
