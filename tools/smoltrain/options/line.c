@@ -126,8 +126,8 @@ static struct poptOption recipe[] = {
 };
 
 static struct poptOption run[] = {
-    {"data", 0, POPT_ARG_ARGV, &line.args.data, 0,
-     "files, folders, '*.md': text, .jsonl, .gz", "TEXT"},
+    {"data", 0, POPT_ARG_ARGV, &line.args.data, 0, "files, folders, '*.md': text, .jsonl, .gz",
+     "TEXT"},
     {"valid", 0, POPT_ARG_ARGV, &line.args.valid, 0, "text to validate on; may be repeated",
      "TEXT"},
     CLI_WORD("format", 0, &line.format,

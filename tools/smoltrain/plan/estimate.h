@@ -14,6 +14,11 @@ struct plan_text {
  * formulas of what was measured. Only differences mean something on another text. */
 double plan_estimate(const struct smol_train_options *options, const struct plan_text *text);
 
+/* Weights of the matrices for each token of the text, in units of a mask's: over 1, a network
+ * learns the text by heart if it sees it often. */
+double plan_weights_per_token(const struct smol_train_options *options,
+                              const struct plan_text *text);
+
 /* Multiplications and additions of a step, without what takes no products. */
 double plan_step_work(const struct smol_train_options *options, uint32_t vocab);
 

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define LEAST_TRAIN 2000u /* tokens: with fewer there is nothing to learn, and nothing to see */
 #define LEAST_VALIDATION 200u
@@ -73,60 +74,102 @@ static int settle(struct plan_choice *choice, double *seconds_per_step, struct p
         if ((code = plan_choose(choice, search)) != 0 || (code = check_size(choice)) != 0)
             return code;
         if (i > 0 && before.n_layers == choice->args.options.n_layers &&
-            before.width == choice->args.options.width)
+            before.width == choice->args.options.width &&
+            before.matrices == choice->args.options.matrices &&
+            before.full == choice->args.options.full)
             break;
         if ((code = plan_measure(seconds_per_step, &choice->args.options, data)) != 0)
             return code;
         search->work_per_second =
             plan_step_work(&choice->args.options, data->tokenizer.config.vocab) / *seconds_per_step;
     }
+    choice->args.options.n_steps = plan_steps(&choice->args.options, search);
     return 0;
 }
+
+/* ---- in three lines ---- */
+
+/* Room for an optional s, so that one is not many. */
+static const char *s_of(size_t n) { return n == 1 ? "" : "s"; }
 
 static void say_text(FILE *to, const struct train_data *data, uint64_t n_train,
                      uint64_t n_validation)
 {
     const struct smol_corpus *c = &data->corpus;
-    const bool is_bytes = data->tokenizer.config.tokenizer != SMOL_TOKENIZER_BPE;
-    fprintf(to,
-            "text: %zu %s, %" PRIu64 " bytes; tokens are %s%u%s; %" PRIu64 " to train on, %" PRIu64
-            " held out\n",
-            data->n_files, data->n_files == 1 ? "file" : "files", c->text_bytes,
-            is_bytes ? "its " : "the tokenizer's ", (unsigned)data->tokenizer.config.vocab,
-            is_bytes ? " byte values" : "", n_train, n_validation);
+    const struct smol_config *tokens = &data->tokenizer.config;
+
+    fprintf(to, "text: %zu file%s, %" PRIu64 " bytes; ", data->n_files, s_of(data->n_files),
+            c->text_bytes);
+    if (tokens->tokenizer == SMOL_TOKENIZER_BPE)
+        fprintf(to, "the tokenizer's %u tokens", (unsigned)tokens->vocab);
+    else
+        fprintf(to, "bytes as tokens, %u of them", (unsigned)tokens->vocab);
+    fprintf(to, "; %" PRIu64 " to train on, %" PRIu64 " held out\n", n_train, n_validation);
 }
 
-static void say_model(FILE *to, const struct plan_choice *choice)
+/* A method in words. */
+static const char *words_of(const struct smol_train_options *o)
+{
+    const char *name = smol_train_method(o);
+
+    return strcmp(name, "mask") == 0              ? "masks over the seed's signs"
+           : strcmp(name, "ternary") == 0         ? "ternary weights"
+           : o->full && o->matrix_type == SMOL_Q4 ? "weights of 4 bits"
+                                                  : name;
+}
+
+/* Why the file is not larger. */
+static const char *why_no_larger(const struct plan_choice *choice, const struct plan_text *text)
+{
+    if (choice->file_bytes * 4 > choice->args.size_bytes * 3)
+        return "the best expected of those that fit";
+    return plan_weights_per_token(&choice->args.options, text) > 1
+               ? "a larger one would learn this text by heart"
+               : "a larger one would not learn enough in the time";
+}
+
+static void say_model(FILE *to, const struct plan_choice *choice, const struct plan_text *text)
 {
     const struct train_args *a = &choice->args;
     const struct smol_train_options *o = &a->options;
 
-    fprintf(to, "model: %s, %u x %u, embeddings of %s: ", smol_train_method(o),
-            (unsigned)o->n_layers, (unsigned)o->width, smol_dtype_name(o->embedding_type));
+    fprintf(to, "model: %s, %u layer%s of width %u, embeddings of %s: ", words_of(o),
+            (unsigned)o->n_layers, s_of(o->n_layers), (unsigned)o->width,
+            smol_dtype_name(o->embedding_type));
     if (a->size_bytes == 0)
-        fprintf(to, "%" PRIu64 " bytes without a card; nothing else was asked for\n",
-                choice->file_bytes);
+        fprintf(to, "%" PRIu64 " bytes without a card\n", choice->file_bytes);
     else
-        fprintf(to,
-                "%" PRIu64 " of %" PRIu64 " bytes, the rest for card and signature; the best "
-                "expected of %u networks that fit\n",
-                choice->file_bytes, a->size_bytes, (unsigned)choice->n_fitting);
+        fprintf(to, "%" PRIu64 " of %" PRIu64 " bytes before card and signature; %s\n",
+                choice->file_bytes, a->size_bytes, why_no_larger(choice, text));
 }
 
-static void say_training(FILE *to, const struct plan_choice *choice, double seconds_per_step,
-                         uint64_t n_train)
+static void say_training(FILE *to, const struct plan_choice *choice, const struct plan_text *text,
+                         double seconds_per_step)
 {
     const struct smol_train_options *o = &choice->args.options;
-    const double seen = (double)o->n_steps * o->batch * o->context;
+    const double seconds = o->n_steps * seconds_per_step;
 
     fprintf(to,
-            "training: %u steps of %u windows of %u, about %.0f %s at the %.0f tokens/s measured; "
-            "it sees the text %.3g times\n",
+            "training: %u steps of %u windows of %u, the text %.3g times; about %.0f %s at the "
+            "%.0f tokens/s measured",
             (unsigned)o->n_steps, (unsigned)o->batch, (unsigned)o->context,
-            o->n_steps * seconds_per_step < 90 ? o->n_steps * seconds_per_step
-                                               : o->n_steps * seconds_per_step / 60,
-            o->n_steps * seconds_per_step < 90 ? "seconds" : "minutes",
-            o->batch * o->context / seconds_per_step, seen / (double)n_train);
+            text->n_seen / text->n_train, seconds < 90 ? seconds : seconds / 60,
+            seconds < 90 ? "seconds" : "minutes", o->batch * o->context / seconds_per_step);
+    fprintf(to, "%s\n", o->keep_best ? "; the best of its validations is kept" : "");
+}
+
+/* ---- the plan ---- */
+
+/* Against learning by heart, and validations to see it. */
+static void take_care(struct train_args *args, const struct plan_text *text)
+{
+    struct smol_train_options *o = &args->options;
+    const unsigned every = o->n_steps / N_VALIDATIONS;
+
+    if (!train_line_gives("eval-every"))
+        args->eval_every = every > 0 ? every : 1;
+    if (!train_line_gives("keep") && plan_weights_per_token(o, text) > 1)
+        o->keep_best = true;
 }
 
 int train_plan(struct train_args *args, const struct train_data *data)
@@ -135,6 +178,7 @@ int train_plan(struct train_args *args, const struct train_data *data)
     struct plan_search search = {
         .args = args, .tokenizer = &data->tokenizer, .seconds = 60 * minutes * SHARE_FOR_STEPS};
     struct plan_choice choice = {0};
+    struct plan_text text;
     uint64_t n_train, n_validation;
     double seconds_per_step;
     FILE *to = args->plan_only ? stdout : stderr;
@@ -145,14 +189,15 @@ int train_plan(struct train_args *args, const struct train_data *data)
     if ((code = check_text(n_train, n_validation, args->data[0])) != 0 ||
         (code = settle(&choice, &seconds_per_step, &search, data)) != 0)
         return code;
-    if (!train_line_gives("eval-every") &&
-        choice.args.options.n_steps / N_VALIDATIONS > choice.args.eval_every)
-        choice.args.eval_every = choice.args.options.n_steps / N_VALIDATIONS;
+    text.n_train = (double)n_train;
+    text.n_seen = (double)choice.args.options.n_steps * choice.args.options.batch *
+                  choice.args.options.context;
+    take_care(&choice.args, &text);
     *args = choice.args;
     if (!train_comm_is_first())
         return 0;
     say_text(to, data, n_train, n_validation);
-    say_model(to, &choice);
-    say_training(to, &choice, seconds_per_step, n_train);
+    say_model(to, &choice, &text);
+    say_training(to, &choice, &text, seconds_per_step);
     return 0;
 }

@@ -5,8 +5,14 @@
 
 #define MOST_LAYERS 6u
 #define MOST_WIDTH 2048u
-#define MOST_BYTES_OF_MASKS ((uint64_t)90 << 10) /* beyond, ternary weights are better */
-#define MOST_STEPS 36000u                        /* beyond, twice as many bring less than 0.005 */
+#define MOST_STEPS 36000u /* beyond, twice as many bring less than 0.005 */
+#define MOST_PASSES 20.0  /* over the text; more make it worse if it is short, and bring little */
+
+/* What to choose among; matrix_type is for full. */
+static const struct candidate {
+    const char *method;
+    enum smol_dtype matrix_type;
+} candidates[] = {{"mask", SMOL_F32}, {"ternary", SMOL_F32}, {"full", SMOL_Q4}};
 
 /* One method's part of the search. */
 struct search {
@@ -19,12 +25,13 @@ struct search {
 uint32_t plan_steps(const struct smol_train_options *o, const struct plan_search *s)
 {
     const double work = plan_step_work(o, s->tokenizer->config.vocab);
-    double n = MOST_STEPS;
+    const double passes = MOST_PASSES * (double)s->n_train / ((double)o->batch * o->context);
+    const double time = s->seconds * s->work_per_second / work;
+    double n = passes < MOST_STEPS ? passes : MOST_STEPS;
 
     if (train_line_gives("steps"))
         return o->n_steps;
-    if (s->seconds > 0 && s->seconds * s->work_per_second / work < n)
-        n = s->seconds * s->work_per_second / work;
+    n = time < n ? time : n;
     return n < 1 ? 1 : (uint32_t)n;
 }
 
@@ -102,33 +109,39 @@ static void consider_embeddings(struct search *s)
             consider_layers(s, &o);
 }
 
+/* candidate NULL: the line's method, or the architecture's. */
 static int consider_method(struct plan_choice *best, const struct plan_search *given,
-                           const char *method)
+                           const struct candidate *candidate)
 {
     const uint64_t size = given->args->size_bytes;
     struct search s = {.given = given, .best = best};
-    const int code = train_args_of_method(&s.args, method);
+    const int code = train_args_of_method(&s.args, candidate ? candidate->method : NULL);
 
     if (code != 0)
         return code;
+    if (s.args.options.full && !train_line_gives("matrix-type"))
+        s.args.options.matrix_type = candidate ? candidate->matrix_type : SMOL_Q4;
     if (size > 0) {
         const uint64_t taken = SMOL_SIGNATURE_BLOCK_BYTES + train_plan_card_room(size);
 
         s.most_bytes = size > taken ? size - taken : 1;
-    }
-    if (size > 0)
         consider_embeddings(&s);
-    else
+    } else {
         consider(&s, &s.args.options);
+    }
     return 0;
 }
 
 int plan_choose(struct plan_choice *choice, const struct plan_search *search)
 {
-    const uint64_t size = search->args->size_bytes;
-    const bool is_smol = search->args->options.architecture == SMOL_ARCH_SMOL;
-    const char *method = !is_smol ? NULL : size <= MOST_BYTES_OF_MASKS ? "mask" : "ternary";
+    const bool any = search->args->size_bytes > 0 && !train_line_gives("method") &&
+                     search->args->options.architecture == SMOL_ARCH_SMOL;
+    int code = 0;
 
     *choice = (struct plan_choice){.args = *search->args};
-    return consider_method(choice, search, method);
+    if (!any)
+        return consider_method(choice, search, NULL);
+    for (unsigned i = 0; i < sizeof candidates / sizeof candidates[0] && code == 0; i++)
+        code = consider_method(choice, search, candidates + i);
+    return code;
 }

@@ -4,7 +4,7 @@
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/signals.h"
 
-#define ENOUGH_SECONDS 1.0
+#define ENOUGH_SECONDS 0.5
 #define MOST_STEPS 50u
 
 /* The first step is slower, and does not count. */
@@ -24,8 +24,20 @@ static enum smol_status measure(double *seconds, struct smol_trainer *t, struct 
     return status;
 }
 
-/* All processes of a group have to take the same number of steps, so each does its own work
- * alone, and the slowest of them counts: their mean, times their number, is no less. */
+/* All processes of a group have to choose the same, so it is the mean of what each measures on its
+ * share of the batch. */
+static bool agree(double *seconds)
+{
+    const struct smol_train_comm *comm = train_comm();
+
+    if (!comm)
+        return true;
+    if (!comm->sum(comm->context, seconds, 1, true))
+        return false;
+    *seconds /= comm->size;
+    return true;
+}
+
 int plan_measure(double *seconds_per_step, const struct smol_train_options *options,
                  const struct train_data *data)
 {
@@ -34,6 +46,8 @@ int plan_measure(double *seconds_per_step, const struct smol_train_options *opti
     struct smol_error error = {0};
     enum smol_status status;
 
+    if (o.comm)
+        o.batch /= o.comm->size;
     o.comm = NULL;
     o.n_steps = MOST_STEPS + 1;
     if (o.qat_start < 1)
@@ -44,7 +58,7 @@ int plan_measure(double *seconds_per_step, const struct smol_train_options *opti
     smol_trainer_destroy(trainer);
     if (status != SMOL_OK)
         return cli_complain(NULL, &error);
-    if (train_stop_asked())
+    if (train_comm_any(train_stop_asked()))
         return cli_fail(NULL, "stopped while planning; nothing is written");
-    return 0;
+    return agree(seconds_per_step) ? 0 : cli_fail(NULL, "the other processes cannot be reached");
 }

@@ -5,7 +5,7 @@
 #include "smoltrain/data/data.h"
 
 /* Seconds of a step with these options, rounding included, from some steps that are thrown away:
- * for a second or so, at least two. 0, or an exit code after a message. */
+ * for half a second or so, at least two. 0, or an exit code after a message. */
 int plan_measure(double *seconds_per_step, const struct smol_train_options *options,
                  const struct train_data *data);
 
