@@ -49,6 +49,8 @@ int plan_measure(double *seconds_per_step, const struct smol_train_options *opti
     if (o.comm)
         o.batch /= o.comm->size;
     o.comm = NULL;
+    o.teachers = 0; /* they take time before the steps */
+    o.teacher_weight = 0;
     o.n_steps = MOST_STEPS + 1;
     if (o.qat_start < 1)
         o.qat_start = 0;
