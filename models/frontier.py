@@ -22,15 +22,21 @@ import rivals
 DEFAULT_RATE = 5e9  # weights times tokens a second and thread, until the first run has told
 
 
+def positive(word):
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError('takes 1 or more')
+    return int(word)
+
+
 def arguments():
     root = pathlib.Path(sys.argv[1])
     parser = argparse.ArgumentParser(prog='models/frontier', description=__doc__.splitlines()[0])
     parser.add_argument('--quick', action='store_true', help='a few networks, one seed and a tenth of the steps')
-    parser.add_argument('--steps', type=int, help=f'steps of 1,024 bytes ({runs.STEPS}, or {runs.QUICK_STEPS})')
-    parser.add_argument('--seeds', type=int, help='seeds of each network (3, of large ones 1)')
+    parser.add_argument('--steps', type=positive, help=f'steps of 1,024 bytes ({runs.STEPS}, or {runs.QUICK_STEPS})')
+    parser.add_argument('--seeds', type=positive, help='seeds of each network (3, of large ones 1)')
     parser.add_argument('--only', default='', help='networks with this in their names')
     parser.add_argument('--texts', default=','.join(runs.TEXTS), help='%(default)s')
-    parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='runs at a time, each with one thread (one for each core)')
+    parser.add_argument('--jobs', type=positive, default=os.cpu_count(), help='runs at a time, each with one thread (one for each core)')
     parser.add_argument('--data', type=pathlib.Path, default=root.parent / 'shared/data', help='folder of the texts (%(default)s)')
     parser.add_argument('--take', type=pathlib.Path, nargs='*', default=[], metavar='FOLDER', help='models trained elsewhere')
     parser.add_argument('--cards', action='store_true', help='and score those as their cards say, not anew')
@@ -41,6 +47,11 @@ def arguments():
     args = parser.parse_args(sys.argv[2:])
     args.output = args.output or pathlib.Path('frontier-quick' if args.quick else 'frontier')
     args.steps = args.steps or (runs.QUICK_STEPS if args.quick else runs.STEPS)
+    if args.document and not args.document.is_file():
+        sys.exit(f'models/frontier: --document: {args.document}: not there')
+    for folder in args.take:
+        if not folder.is_dir():
+            sys.exit(f'models/frontier: --take: {folder}: no such folder')
     args.texts = [text for text in args.texts.split(',') if text]
     for text in args.texts:
         if text not in runs.TEXTS:

@@ -16,8 +16,8 @@ RIVAL_TITLES = {'ngram': 'n-gram table', 'xz': 'xz', 'bzip2': 'bzip2', 'ppmd': '
 RIVAL_KEYS = {  # (rival, how it was measured) -> its name in the picture
     ('ngram', 'nats'): 'n-gram table, packed',
     ('ppmd', 'pieces'): 'PPMd (7z), pieces of 4,096 bytes',
-    ('xz', 'pieces'): 'xz, the same',
-    ('bzip2', 'pieces'): 'bzip2, the same',
+    ('xz', 'pieces'): 'xz, pieces of 4,096 bytes',
+    ('bzip2', 'pieces'): 'bzip2, pieces of 4,096 bytes',
     ('ppmd', 'nats'): 'PPMd, learning from all before each byte',
 }
 LABEL = 11  # pixels of a label's height
@@ -182,7 +182,7 @@ def labels(place, wanted, taken):
     for px, py, text in wanted:
         x, y = place.of(px, py)
         width = 6.1 * len(text)
-        for dx, dy, align in ((0, 14, 'right'), (0, 26, 'right'), (0, -14, 'left'), (0, 38, 'right'), (9, 0, 'left'), (0, -26, 'left'), (-9, 0, 'right'), (0, 50, 'right')):
+        for dx, dy, align in ((-2, 12, 'right'), (9, 0, 'left'), (6, -10, 'left'), (6, 12, 'left'), (-9, 0, 'right'), (0, 24, 'right'), (6, 24, 'left'), (8, -22, 'left'), (0, 36, 'right')):
             left = x + dx - (width if align == 'right' else 0)
             box = (left, y + dy - LABEL / 2, left + width, y + dy + LABEL / 2)
             inside = box[0] > place.LEFT and box[2] < place.WIDTH - place.RIGHT and box[1] > place.TOP and box[3] < place.HEIGHT - place.BOTTOM
@@ -193,10 +193,16 @@ def labels(place, wanted, taken):
     return found
 
 
-def obstacles(place, points, lines):
-    """What labels must not cover: boxes of points and of lines across the picture."""
-    return ([(x - 4, y - 4, x + 4, y + 4) for x, y in (place.of(*p[:2]) for p in points)]
-            + [(place.LEFT, y - 14, place.WIDTH, y + 2) for y in (place.of(1024, nats)[1] for nats in lines)])
+def obstacles(place, curves, heights):
+    """What labels must not cover: boxes along curves, of lines across the picture with their words, and of the key."""
+    boxes = [(place.LEFT, y - 14, place.WIDTH, y + 2) for y in (place.of(1024, nats)[1] for nats in heights)]
+    boxes.append((place.WIDTH - 400, place.TOP, place.WIDTH, place.TOP + 21 * len(curves)))
+    for curve in curves:
+        at = [place.of(*point[:2]) for point in curve]
+        for (x0, y0), (x1, y1) in zip(at, at[1:] or at):
+            n = 1 + int(math.hypot(x1 - x0, y1 - y0) / 5)
+            boxes += [(x - 3, y - 3, x + 3, y + 3) for x, y in ((x0 + (x1 - x0) * i / n, y0 + (y1 - y0) * i / n) for i in range(n + 1))]
+    return boxes
 
 
 # kind -> colour, gnuplot's point, dash, width. smol's are solid and thick, rivals thin and dashed.
@@ -245,7 +251,7 @@ def script(found, text):
         if kind in ('seed', 'full', 'old'):
             plots.append(f"${block}_all using 1:2 with points pointtype {point} pointsize 0.35 linecolor rgb '#{colour}' notitle")
     wanted = edges.get('seed', []) + edges.get('full', [])
-    for n, (x, y, label, align) in enumerate(labels(place, wanted, obstacles(place, shown, ceiling)), 10):
+    for n, (x, y, label, align) in enumerate(labels(place, wanted, obstacles(place, list(edges.values()), ceiling)), 10):
         out.append(f"set label {n} \"{label}\" at screen {x / place.WIDTH:.5f}, screen {1 - y / place.HEIGHT:.5f} {align} textcolor rgb '#333333' font ',10'")
     return '\n'.join(out) + '\nplot ' + ', '.join(plots) + '\n'
 

@@ -100,7 +100,7 @@ def test_sizes_are_those_of_the_programs(folder):
         if shutil.which(program):
             assert len(run(program, *words, folder / 'text').stdout) == size
     if shutil.which('7z'):
-        run('7z', 'a', '-m0=PPMd:o=6:mem=64m', folder / 'a.7z', folder / 'text')
+        run('7z', 'a', '-m0=PPMd:o=6:mem=64m', '-si', folder / 'a.7z', input=TEXT)
         listed = run('7z', 'l', '-slt', folder / 'a.7z').stdout.decode()
         assert f'\nPacked Size = {rivals.ppmd_size(TEXT, 6)}\n' in listed
 
@@ -199,6 +199,9 @@ def test_bad_words(folder):
         return run(sys.executable, root / 'models/frontier.py', root, *words, code=1).stderr.decode()
 
     assert complaint('--texts', 'moby') == 'models/frontier: --texts: moby: not one of tinyshakespeare, tinystories\n'
+    assert complaint('--document', folder / 'x.md') == f'models/frontier: --document: {folder}/x.md: not there\n'
+    assert complaint('--take', folder / 'x') == f'models/frontier: --take: {folder}/x: no such folder\n'
+    assert run(sys.executable, root / 'models/frontier.py', root, '--jobs', 0, code=2).stderr.decode().endswith('argument --jobs: takes 1 or more\n')
     assert complaint('--data', folder) == f'models/frontier: {folder}/tinyshakespeare/input.txt: not there; name its folder with --data\n'
 
 
@@ -229,10 +232,20 @@ def test_tables():
     assert ['1,000', '5', '**2.4000**', '2.5000, 2.3000', '2.4200', 'masks, 1 x 8', 'q8, 100 steps'] in rows
 
 
+def test_tables_in_a_document(folder):
+    document = folder / 'a.md'
+    document.write_text('Before.\n\n<!-- tables -->\nold\n<!-- end of tables -->\nAfter.\n')
+    (folder / 'out').mkdir()
+    (folder / 'out/results.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in LINES))
+    run(sys.executable, root / 'models/frontier.py', root, '--report', '--document', document, '-o', folder / 'out')
+    tables = (folder / 'out/tables.md').read_text()
+    assert document.read_text() == f'Before.\n\n<!-- tables -->\n\n{tables}\n<!-- end of tables -->\nAfter.\n' and 'masks, 3 x 64' in tables
+
+
 def test_labels_stay_apart():
     place = frontier_report.Place([1000, 1000000], [1.5, 2.5])
-    points = [(10000 + 800 * i, 1.9 - 0.01 * i, 'masks, 2 x %d' % i) for i in range(12)]
-    boxes = frontier_report.obstacles(place, points, [1.6])
+    points = [(3000 + 900 * i, 2.1 - 0.03 * i, 'masks, 2 x %d' % i) for i in range(12)]
+    boxes = frontier_report.obstacles(place, [points, [(2000, 2.4), (500000, 1.7)]], [1.6])
     found = frontier_report.labels(place, points, boxes)
     assert len(found) >= 4
     for x, y, text, align in found:
