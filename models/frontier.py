@@ -157,7 +157,7 @@ class Run:
         self.title = f'{text}: {name}, seed {seed}'
 
     def is_finished(self, results):
-        return results.has(kind='network', text=self.text, name=self.name, seed=self.seed, steps=self.steps)
+        return results.has(kind='network', text=self.text, name=self.name, options=self.options, seed=self.seed, steps=self.steps)
 
     def finish(self, args, results):
         """Trains, unless a model is there that was not scored yet; goes on from a checkpoint."""

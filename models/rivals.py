@@ -182,21 +182,25 @@ def in_pieces(train, val, tail_bytes, pack):
     return sum(pack(tail + val[i:i + PIECE]) - alone for i in range(0, len(val), PIECE)) * 8 * math.log(2) / len(val)
 
 
+def of_size(name, train, val, size):
+    """What a compressor reaches with so many bytes; of PPMd the best order."""
+    keys = [key for key in COMPRESSORS if key.split('-')[0] == name]
+    tried = {key: compress(train, val, size, COMPRESSORS[key]) for key in keys}
+    key = min(tried, key=lambda key: tried[key]['nats'])
+    return {'size': size, **tried[key], 'pieces': in_pieces(train, val, tried[key]['tail'], COMPRESSORS[key]), **({'order': int(key[5:])} if name == 'ppmd' else {})}
+
+
 def of_sizes(name, train, val, sizes):
-    """What a rival reaches at each size: [{size, bytes, nats, ...}]; of PPMd the best order."""
+    """Yields what a rival reaches at each size: {size, bytes, nats, ...}."""
     if name == 'ngram':
-        return [{'size': size, **found} for size, found in zip(sizes, ngrams(train, val, sizes))]
-    results = []
+        for size, found in zip(sizes, ngrams(train, val, sizes)):
+            yield {'size': size, **found}
+        return
+    last = None
     for size in sizes:
-        if results and results[-1]['tail'] == len(train):  # all of the text fits, into more as well
-            results.append({**results[-1], 'size': size})
-            continue
-        keys = [key for key in COMPRESSORS if key.split('-')[0] == name]
-        tried = {key: compress(train, val, size, COMPRESSORS[key]) for key in keys}
-        key = min(tried, key=lambda key: tried[key]['nats'])
-        results.append({'size': size, **tried[key], 'pieces': in_pieces(train, val, tried[key]['tail'], COMPRESSORS[key]),
-                        **({'order': int(key[5:])} if name == 'ppmd' else {})})
-    return results
+        # Where all of the text fits, it fits into more as well.
+        last = {**last, 'size': size} if last and last['tail'] == len(train) else of_size(name, train, val, size)
+        yield last
 
 
 RIVALS = ('ngram', 'xz', 'bzip2', 'ppmd')

@@ -113,7 +113,7 @@ def test_a_compressor_of_a_size():
     assert found['nats'] == pytest.approx((len(bz2.compress(tail + val)) - found['bytes']) * 8 * math.log(2) / len(val))
     alone = [len(bz2.compress(tail + val[i:i + 4096])) - found['bytes'] for i in range(0, len(val), 4096)]
     assert found['pieces'] == pytest.approx(sum(alone) * 8 * math.log(2) / len(val))
-    everything = rivals.of_sizes('bzip2', train, val, [10 ** 6, 10 ** 7])
+    everything = list(rivals.of_sizes('bzip2', train, val, [10 ** 6, 10 ** 7]))
     assert everything == [{**everything[0], 'size': size} for size in (10 ** 6, 10 ** 7)] and everything[0]['tail'] == len(train)
 
 
