@@ -96,6 +96,14 @@ def test_the_largest_comes_back_and_runs(folder, zbar):
     assert text == run(smolrun, model, '-p', 'TO BE', '-n', '40', '-s', '1').stdout and len(text) > 30
 
 
+def test_the_shipped_model_comes_back(folder, zbar):
+    model = root / 'models/shakespeare-qr.smol'
+    if not model.exists():
+        pytest.skip('models/shakespeare-qr.smol is not there yet')
+    told(folder, model, '--scale', '2')
+    assert scan(folder / 'm.png') == model.read_bytes()
+
+
 def test_svg_comes_back(folder, zbar):
     """One path, a margin of four modules; rasterised by librsvg, every pixel is the PNG's, and it is read too."""
     model, svg, png = small(folder), folder / 'm.svg', folder / 'm.png'
