@@ -43,12 +43,23 @@ def test_files_fit(folder):
     assert not cards['3300'] and cards['.04M'] and 'recipe' in str(cards['100KB'])
 
 
+def test_sizes_are_exact(folder):
+    """What a plan says of a file is what is written."""
+    for options in (['--layers', '1'], ['--method', 'ternary', '--layers', '3'], ['--method', 'full', '--matrix-type', 'q8', '--layers', '1'],
+                    ['--method', 'lora', '--width', '32'], ['--method', 'embed', '--arch', 'gpt2', '--context', '16', '--vocab', 'used']):
+        done = run(smoltrain, '--data', folder / 'text', '--size', '30K', *FEW, '--batch', '1', *options, '--no-card', '-o', folder / 'm.smol')
+        said = re.search(r'^model: .* (\d+) of 30720 bytes before card', done.stderr, re.M)
+        assert int(said[1]) == (folder / 'm.smol').stat().st_size, done.stderr
+
+
 def test_the_line_decides(folder):
     done = plan(folder, '--size', '64K', '--method', 'ternary', '--layers', '3', '--embedding-type', 'q8', '--steps', '7', '--batch', '2',
                 '--context', '32')
     assert 'model: ternary weights, 3 layers of width ' in done.stdout and 'embeddings of q8' in done.stdout and 'training: 7 steps of 2 windows of 32,' in done.stdout
     done = plan(folder, '--size', '64K', '--width', '40', '--heads', '5')
     assert re.search(r'layers? of width 40,', done.stdout)
+    heads = re.search(r'layers? of width (\d+),', plan(folder, '--size', '30K', '--heads', '3').stdout)
+    assert int(heads[1]) % 3 == 0
     few, many = (int(re.search(r'training: (\d+) steps', plan(folder, '--minutes', m, '--size', '8K').stdout)[1]) for m in ('0.02', '0.5'))
     assert few < many
 

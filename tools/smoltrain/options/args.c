@@ -216,6 +216,14 @@ bool train_args_plans(const struct train_args *args)
     return !args->resume && (args->size_bytes > 0 || args->minutes > 0 || args->plan_only);
 }
 
+/* A width that heads divide, to begin with where a plan is to choose it. */
+static uint32_t divisible(uint32_t width, uint32_t n_heads)
+{
+    return n_heads == 0 || n_heads > SMOL_MAX_HEADS ? width
+           : n_heads > width                        ? n_heads
+                                                    : width - width % n_heads;
+}
+
 static int needs(const struct train_args *args)
 {
     if (!args->data || (!args->output && !args->plan_only))
@@ -242,6 +250,8 @@ static int make(struct train_args *out, const struct train_line *line,
     if ((code = base_options(&args.options, method, line, &args)) != 0)
         return code;
     train_line_numbers(&args.options);
+    if (args.size_bytes > 0 && !args.resume && !train_line_gives("width"))
+        args.options.width = divisible(args.options.width, args.options.n_heads);
     if (!run && line->d && !train_architecture_has_d(&args.options))
         return cli_usage_error("--d", "is for methods with alphas or projections");
     if (run && run->d != 0)

@@ -11,33 +11,36 @@ static double n_weights(const struct smol_train_options *o)
     return o->n_layers * (4 * width * width + 2 * width * ff);
 }
 
-/* What one weight is worth, beside one of a mask; 0: nothing, it is frozen. */
-static double worth(const struct smol_train_options *o)
+/* What one weight is worth, beside one of a mask in a text of a million tokens; 0: nothing, it is
+ * frozen. Masks learn less from short texts. */
+static double worth(const struct smol_train_options *o, const struct plan_text *text)
 {
     if (o->full || o->matrices == SMOL_MATRIX_STORED)
         return o->matrix_type == SMOL_TERNARY ? 1.5 : o->matrix_type == SMOL_Q4 ? 2.8 : 3.2;
-    return o->matrices == SMOL_MATRIX_MASK ? 1 : 0;
+    if (o->matrices != SMOL_MATRIX_MASK)
+        return 0;
+    return text->n_train < 1e6 ? pow(text->n_train / 1e6, 0.15) : 1;
 }
 
 double plan_weights_per_token(const struct smol_train_options *o, const struct plan_text *text)
 {
-    return n_weights(o) * worth(o) / text->n_train;
+    return worth(o, text) > 0 ? n_weights(o) / text->n_train : 0;
 }
 
 /* Without end of training and text. Masks of 1 x 24, 2 x 64, 2 x 96 and 2 x 128 are on this curve,
  * ternary 2 x 128 and 4-bit 4 x 192 with their worth; frozen 1 x 128, 1 x 256 and 1 x 512 on the
  * other. */
-static double by_size(const struct smol_train_options *o)
+static double by_size(const struct smol_train_options *o, const struct plan_text *text)
 {
-    const double n = n_weights(o) * worth(o);
+    const double n = n_weights(o) * worth(o, text);
 
     return n > 0 ? 1.15 + 5.21 * pow(n, -0.2) : 1.55 + 0.27 * pow(o->width / 128.0, -0.6);
 }
 
 /* Deep and narrow is as bad as shallow and wide. */
-static double by_depth(const struct smol_train_options *o)
+static double by_depth(const struct smol_train_options *o, const struct plan_text *text)
 {
-    const double best = worth(o) > 0 && o->width > 32 ? 0.5 + o->width / 64.0 : 1;
+    const double best = worth(o, text) > 0 && o->width > 32 ? 0.5 + o->width / 64.0 : 1;
     const double ratio = log(o->n_layers / best);
 
     return 0.05 * ratio * ratio;
@@ -64,7 +67,7 @@ static double by_text(const struct smol_train_options *o, const struct plan_text
 
 double plan_estimate(const struct smol_train_options *o, const struct plan_text *text)
 {
-    return by_size(o) + by_depth(o) + by_embeddings(o) + by_text(o, text) +
+    return by_size(o, text) + by_depth(o, text) + by_embeddings(o) + by_text(o, text) +
            0.161 * pow(text->n_seen / 1.02e6, -0.7);
 }
 

@@ -14,7 +14,7 @@ struct plan_text {
  * formulas of what was measured. Only differences mean something on another text. */
 double plan_estimate(const struct smol_train_options *options, const struct plan_text *text);
 
-/* Weights of the matrices for each token of the text, in units of a mask's: over 1, a network
+/* Weights that are learned for each token of the text, but those of embeddings: over 1, a network
  * learns the text by heart if it sees it often. */
 double plan_weights_per_token(const struct smol_train_options *options,
                               const struct plan_text *text);
