@@ -75,6 +75,8 @@ def test_what_cannot_be(folder, check):
         check.that(not done.stdout and (why is None or why in done.stderr), done.stderr)
     done = plan(folder, '--size', '64K', text='short', code=1)
     check.that(done.stderr.count('\n') == 1 and 'to hold out are too few' in done.stderr, done.stderr)
+    done = plan(folder, '--size', '64K', '--minutes', '0.00001', code=1)
+    check.that('--minutes: too short to train any model that fits' in done.stderr, done.stderr)
     least = int(re.search(r'least of them takes (\d+)', plan(folder, '--size', '900', code=1).stderr)[1])
     check.that(plan(folder, '--size', least).stdout, 'least')
     check.that(plan(folder, '--size', least - 1, code=1).stderr, 'less')

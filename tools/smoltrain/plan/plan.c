@@ -13,7 +13,7 @@
 #define LEAST_TRAIN 2000u /* tokens: with fewer there is nothing to learn, and nothing to see */
 #define LEAST_VALIDATION 200u
 #define DEFAULT_MINUTES 30.0
-#define FIRST_GUESS 4e9     /* products a second and thread, before anything is measured */
+#define FIRST_GUESS 4e10    /* products a second and thread, before anything is measured */
 #define SHARE_FOR_STEPS 0.9 /* of the time; the rest is for validations and the rivals */
 #define N_VALIDATIONS 20u
 
@@ -23,24 +23,22 @@ uint64_t train_plan_card_room(uint64_t size_bytes)
     return size_bytes >= 100 << 10 ? 1500 : size_bytes >= 32 << 10 ? 400 : 0;
 }
 
-/* Tokens to train on, and to validate with. */
-static void divide(uint64_t *n_train, uint64_t *n_validation, const struct train_args *args,
-                   const struct smol_corpus *c)
+static void divide(struct plan_search *s, const struct smol_corpus *c)
 {
-    *n_train = c->n_train;
-    if (*n_train == c->n_tokens)
-        *n_train = (uint64_t)((double)c->n_tokens * (1 - args->options.val_fraction));
-    *n_validation = c->n_tokens - *n_train;
+    s->n_train = c->n_train;
+    if (s->n_train == c->n_tokens)
+        s->n_train = (uint64_t)((double)c->n_tokens * (1 - s->args->options.val_fraction));
+    s->n_validation = c->n_tokens - s->n_train;
 }
 
-static int check_text(uint64_t n_train, uint64_t n_validation, const char *name)
+static int check_text(const struct plan_search *s)
 {
-    if (n_train >= LEAST_TRAIN && n_validation >= LEAST_VALIDATION)
+    if (s->n_train >= LEAST_TRAIN && s->n_validation >= LEAST_VALIDATION)
         return 0;
-    return cli_fail(name,
+    return cli_fail(s->args->data[0],
                     "%" PRIu64 " tokens to train on and %" PRIu64
                     " to hold out are too few; a plan takes %u and %u",
-                    n_train, n_validation, LEAST_TRAIN, LEAST_VALIDATION);
+                    s->n_train, s->n_validation, LEAST_TRAIN, LEAST_VALIDATION);
 }
 
 static int check_size(const struct plan_choice *choice)
@@ -49,6 +47,8 @@ static int check_size(const struct plan_choice *choice)
 
     if (choice->n_fitting > 0)
         return 0;
+    if (choice->n_slow > 0)
+        return cli_fail(NULL, "--minutes: too short to train any model that fits");
     if (choice->least_bytes == 0) { /* no network at all: say why */
         struct smol_error error = {0};
         smol_train_options_check(&choice->args.options, &error);
@@ -92,8 +92,7 @@ static int settle(struct plan_choice *choice, double *seconds_per_step, struct p
 /* Room for an optional s, so that one is not many. */
 static const char *s_of(size_t n) { return n == 1 ? "" : "s"; }
 
-static void say_text(FILE *to, const struct train_data *data, uint64_t n_train,
-                     uint64_t n_validation)
+static void say_text(FILE *to, const struct train_data *data, const struct plan_search *search)
 {
     const struct smol_corpus *c = &data->corpus;
     const struct smol_config *tokens = &data->tokenizer.config;
@@ -104,7 +103,8 @@ static void say_text(FILE *to, const struct train_data *data, uint64_t n_train,
         fprintf(to, "the tokenizer's %u tokens", (unsigned)tokens->vocab);
     else
         fprintf(to, "bytes as tokens, %u of them", (unsigned)tokens->vocab);
-    fprintf(to, "; %" PRIu64 " to train on, %" PRIu64 " held out\n", n_train, n_validation);
+    fprintf(to, "; %" PRIu64 " to train on, %" PRIu64 " held out\n", search->n_train,
+            search->n_validation);
 }
 
 /* A method in words. */
@@ -160,14 +160,17 @@ static void say_training(FILE *to, const struct plan_choice *choice, const struc
 
 /* ---- the plan ---- */
 
-/* Against learning by heart, and validations to see it. */
-static void take_care(struct train_args *args, const struct plan_text *text)
+/* Against learning by heart, and as many validations to see it as take a twentieth of the time: one
+ * is as long as two fifths of the steps over as much text. */
+static void take_care(struct train_args *args, const struct plan_search *search,
+                      const struct plan_text *text)
 {
     struct smol_train_options *o = &args->options;
-    const unsigned every = o->n_steps / N_VALIDATIONS;
+    const double affordable = 0.05 * text->n_seen / (0.4 * (double)search->n_validation);
+    const double n = affordable < 1 ? 1 : affordable < N_VALIDATIONS ? affordable : N_VALIDATIONS;
 
     if (!train_line_gives("eval-every"))
-        args->eval_every = every > 0 ? every : 1;
+        args->eval_every = (unsigned)(o->n_steps / n) + 1;
     if (!train_line_gives("keep") && plan_weights_per_token(o, text) > 1)
         o->keep_best = true;
 }
@@ -179,24 +182,22 @@ int train_plan(struct train_args *args, const struct train_data *data)
         .args = args, .tokenizer = &data->tokenizer, .seconds = 60 * minutes * SHARE_FOR_STEPS};
     struct plan_choice choice = {0};
     struct plan_text text;
-    uint64_t n_train, n_validation;
     double seconds_per_step;
     FILE *to = args->plan_only ? stdout : stderr;
     int code;
 
-    divide(&n_train, &n_validation, args, &data->corpus);
-    search.n_train = n_train;
-    if ((code = check_text(n_train, n_validation, args->data[0])) != 0 ||
+    divide(&search, &data->corpus);
+    if ((code = check_text(&search)) != 0 ||
         (code = settle(&choice, &seconds_per_step, &search, data)) != 0)
         return code;
-    text.n_train = (double)n_train;
+    text.n_train = (double)search.n_train;
     text.n_seen = (double)choice.args.options.n_steps * choice.args.options.batch *
                   choice.args.options.context;
-    take_care(&choice.args, &text);
+    take_care(&choice.args, &search, &text);
     *args = choice.args;
     if (!train_comm_is_first())
         return 0;
-    say_text(to, data, n_train, n_validation);
+    say_text(to, data, &search);
     say_model(to, &choice, &text);
     say_training(to, &choice, &text, seconds_per_step);
     return 0;

@@ -6,7 +6,12 @@
 #define MOST_LAYERS 6u
 #define MOST_WIDTH 2048u
 #define MOST_STEPS 36000u /* beyond, twice as many bring less than 0.005 */
+#define LEAST_STEPS 20.0  /* in the time */
 #define MOST_PASSES 20.0  /* over the text; more make it worse if it is short, and bring little */
+
+/* The model as stored is validated in windows and as a stream, which takes as long as so many steps
+ * over that text. */
+#define LAST_SCORES 1.8
 
 /* What to choose among; matrix_type is for full. */
 static const struct candidate {
@@ -25,12 +30,16 @@ struct search {
 uint32_t plan_steps(const struct smol_train_options *o, const struct plan_search *s)
 {
     const double work = plan_step_work(o, s->tokenizer->config.vocab);
-    const double passes = MOST_PASSES * (double)s->n_train / ((double)o->batch * o->context);
-    const double time = s->seconds * s->work_per_second / work;
+    const double tokens = (double)o->batch * o->context;
+    const double passes = MOST_PASSES * (double)s->n_train / tokens;
+    const double time =
+        s->seconds * s->work_per_second / work - LAST_SCORES * (double)s->n_validation / tokens;
     double n = passes < MOST_STEPS ? passes : MOST_STEPS;
 
     if (train_line_gives("steps"))
         return o->n_steps;
+    if (time < LEAST_STEPS)
+        return 0;
     n = time < n ? time : n;
     return n < 1 ? 1 : (uint32_t)n;
 }
@@ -51,6 +60,10 @@ static bool consider(struct search *s, const struct smol_train_options *options)
     if (s->most_bytes > 0 && bytes > s->most_bytes)
         return false;
     o.n_steps = plan_steps(&o, s->given);
+    if (o.n_steps == 0 && !train_line_gives("steps")) {
+        best->n_slow++;
+        return true;
+    }
     text.n_seen = (double)o.n_steps * o.batch * o.context;
     loss = plan_estimate(&o, &text);
     if (best->n_fitting++ == 0 || loss < best->loss) {
