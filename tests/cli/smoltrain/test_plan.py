@@ -33,14 +33,19 @@ def test_three_lines(folder):
 
 def test_files_fit(folder):
     """With cards as long as there is room for, and always room for a signature."""
-    cards = {}
-    for size, most, share in (('3300', 3300, 0.85), ('16384', 16384, 0.9), ('.04M', 41943, 0.6), ('100KB', 102400, 0.3)):
-        out = folder / 'm.smol'
-        done = run(smoltrain, '--data', folder / 'text', '--size', size, *FEW, '--batch', '1', '-o', out)
+    shape = ['--layers', '1', '--width', '8', '--embedding-type', 'q8']
+    bare = int(re.search(r' (\d+) of \d+ bytes before', plan(folder, '--size', '8K', *shape).stdout)[1]) + 104
+    out = folder / 'm.smol'
+    for room, card in ((0, None), (300, 'short'), (2500, 'long')):
+        done = run(smoltrain, '--data', folder / 'text', '--size', bare + room, *FEW, *shape, '-o', out)
+        assert bare - 104 <= out.stat().st_size <= bare + room - 104
+        found = json.loads(run(smoltool, 'inspect', '--json', out).stdout).get('card')
+        assert bool(found) == bool(card) and ('recipe' in (found or {})) == (card == 'long'), found
+        assert ('there is no room for a card' in done.stderr) == (card is None)
+        assert ('there is room for a short card only' in done.stderr) == (card == 'short')
+    for size, most, share in (('16384', 16384, 0.9), ('.04M', 41943, 0.6)):
+        run(smoltrain, '--data', folder / 'text', '--size', size, *FEW, '--batch', '1', '-o', out)
         assert most * share < out.stat().st_size <= most - 104, (size, out.stat().st_size)
-        cards[size] = json.loads(run(smoltool, 'inspect', '--json', out).stdout).get('card')
-        assert ('no room for a card' in done.stderr) == (not cards[size])
-    assert not cards['3300'] and cards['.04M'] and 'recipe' in str(cards['100KB'])
 
 
 def test_sizes_are_exact(folder):

@@ -16,6 +16,7 @@
 #define FIRST_GUESS 4e10    /* products a second and thread, before anything is measured */
 #define SHARE_FOR_STEPS 0.9 /* of the time; the rest is for validations and the rivals */
 #define N_VALIDATIONS 20u
+#define LONG_TEXT 500000u /* tokens, which bear more dropout */
 
 /* Long cards go with large files only: a short one is a hundredth of this, a long one too. */
 uint64_t train_plan_card_room(uint64_t size_bytes)
@@ -155,6 +156,8 @@ static void say_training(FILE *to, const struct plan_choice *choice, const struc
             (unsigned)o->n_steps, (unsigned)o->batch, (unsigned)o->context,
             text->n_seen / text->n_train, seconds < 90 ? seconds : seconds / 60,
             seconds < 90 ? "seconds" : "minutes", o->batch * o->context / seconds_per_step);
+    if (o->dropout > 0)
+        fprintf(to, "; dropout %.3g", o->dropout);
     fprintf(to, "%s\n", o->keep_best ? "; the best of its validations is kept" : "");
 }
 
@@ -171,8 +174,12 @@ static void take_care(struct train_args *args, const struct plan_search *search,
 
     if (!train_line_gives("eval-every"))
         args->eval_every = (unsigned)(o->n_steps / n) + 1;
-    if (!train_line_gives("keep") && plan_weights_per_token(o, text) > 1)
+    if (plan_weights_per_token(o, text) <= 1)
+        return;
+    if (!train_line_gives("keep"))
         o->keep_best = true;
+    if (!train_line_gives("dropout"))
+        o->dropout = search->n_train < LONG_TEXT ? 0.05 : 0.1;
 }
 
 int train_plan(struct train_args *args, const struct train_data *data)
