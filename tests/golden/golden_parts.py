@@ -29,6 +29,9 @@ def table(kind, rows, cols):
         groups = -(-cols // 64) * 2
         multipliers = np.array([[(37 * (r + g) + 1) % 256 if 32 * g < cols else 0 for g in range(groups)] for r in range(rows)], 'u1')
         return container.Table(3, q, np.array([2.0 ** -(9 + i % 3) * (i % 7 != 3) for i in range(rows)], '<f4'), multipliers)
+    if kind == 6:
+        q = np.array([(5 * i + 3) % 16 - 8 for i in range(rows * cols)], 'i1').reshape(rows, cols)
+        return container.Table(6, q, np.array([2.0 ** -10], '<f4'), np.array([[(37 * r + 1) % 256 * (r % 7 != 3)] for r in range(rows)], 'u1'))
     if kind == 2:
         q = np.array([(53 * i + 7) % 255 - 127 for i in range(rows * cols)], 'i1').reshape(rows, cols)
         return container.Table(2, q, np.array([2.0 ** -(5 + i % 3) * (i % 7 != 3) for i in range(rows)], '<f4'))

@@ -42,6 +42,8 @@ def good_files():
         'stored': model((2, 1, 33, 9, 3, 256), [FROZEN_NORM, rows(0), rows(1, 1, 1), rows(2, 0, 0, GAINS), rows(3, 0, 4, SPARSE, 2), rows(5), rows(5, 2, 1, BIASES)],
                         [(1, (0, 1, 2, 0, 3, 4)), (1, (0, 5, 6, 0, 3, 5))], 0, 2, 2),
         'ternary': model((1, 1, 11, 9, 3, 256), plain, [(1, ALIKE)], 0, 5, 5),
+        'q4-row': model((1, 1, 11, 9, 3, 256), plain, [(1, ALIKE)], 0, 6, 6),
+        'q4-row-output': model((1, 2, 130, 9, 3, 6), plain, [(1, ALIKE)], 0, 2, 0, None, ALL, 1, 6, **SET),
     }
 
 
@@ -80,7 +82,7 @@ def feature_cases():
     yield in_conf('RANGE', 2, 'H', SLOPE_FACTORS, 'slope_factors_alone')
     for offset in (53, 54, 55):
         yield in_conf('RESERVED', offset, 'B', 0x80, 'smol_CONF_%d' % offset)
-    for what, offset, values in (('wte', 40, (4, 6)), ('wpe', 41, (4, 6)), ('heads', 47, (2, 3, 5, 6)), ('output', 52, (4, 6, 255))):
+    for what, offset, values in (('wte', 40, (4, 7)), ('wpe', 41, (4, 7)), ('heads', 47, (2, 3, 5, 6)), ('output', 52, (4, 7, 255))):
         for value in values:
             yield in_conf('ENUM', offset, 'B', value, 'smol_type_of_%s_%d' % (what, value))
     for value in (1, 5):
@@ -106,6 +108,8 @@ def version_cases():
             ('byte_set', model((1, 1, 2, 3, 2, 6), plain, [(1, ALIKE)], 0, **SET)),
             ('ternary_wte', model((1, 1, 2, 3, 2, 3), plain, [(1, ALIKE)], 0, 5)),
             ('ternary_wpe', model((1, 1, 2, 3, 2, 3), plain, [(1, ALIKE)], 0, 0, 5)),
+            ('q4_row_wte', model((1, 1, 2, 3, 2, 3), plain, [(1, ALIKE)], 0, 6)),
+            ('q4_row_wpe', model((1, 1, 2, 3, 2, 3), plain, [(1, ALIKE)], 0, 0, 6)),
             ('mask', model((1, 1, 2, 3, 2, 3), [FROZEN_NORM, mask()], [(1, ALIKE)], 0)),
             ('stored', model((1, 1, 2, 3, 2, 3), [FROZEN_NORM, UNIT_MATRIX, rows(0)], [(1, (0, 1, 1, 0, 1, 2))], 0))):
         yield 'VERSION', at, 'minor_0_with_%s' % what, Bad(m, minor=0).bytes()
@@ -216,4 +220,20 @@ def table_cases():
     yield case('RANGE', OUTPUT_SCALES, 'I', 0x5d800001, 'output_scale_5d800001')
 
 
-BAD = (feature_cases, version_cases, byte_set_cases, scheme_cases, learned_cases, table_cases)
+def q4_row_cases():
+    """wte of 3 x 5: the scale, multipliers at 4, rows of 3 bytes at 7, zeros from 16 on; wpe of 2 x 5 at 64: rows at 70, zeros from 76 on."""
+    def case(status, offset, fmt, value, what, at=None):
+        b = Bad(model((1, 1, 5, 3, 2, 3), [FROZEN_NORM, UNIT_MATRIX], [(1, ALIKE)], 0, 6, 6)).patch('EMBD', offset, fmt, value)
+        return status, b.begin('EMBD') + (offset if at is None else at), 'q4_row_%s' % what, b.bytes()
+
+    for at, what in ((16, 'after_wte'), (63, 'before_wpe'), (76, 'after_wpe'), (127, 'at_the_end')):
+        yield case('PADDING', at, 'B', 1, what)
+    for at, what in ((9, 'row_0_of_wte'), (15, 'row_2_of_wte'), (75, 'row_1_of_wpe')):
+        yield case('PADDING', at, 'B', 0x10, 'past_%s' % what)
+    for bits in (INFINITE, QUIET):
+        yield case('NONFINITE', 0, 'I', bits, 'scale_%08x' % bits)
+    for bits in (0x80000000, 0xbf800000, 0x5d800001):
+        yield case('RANGE', 64, 'I', bits, 'scale_%08x' % bits)
+
+
+BAD = (feature_cases, version_cases, byte_set_cases, scheme_cases, learned_cases, table_cases, q4_row_cases)

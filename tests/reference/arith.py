@@ -128,6 +128,27 @@ def to_q4(rows):
 	return q.reshape(n, -1)[:, :cols].astype(np.int8), scale, multipliers.astype(np.uint8)
 
 
+def to_q4_row(rows):
+	"""Rows of f32 to (i8, one f32 scale, u8 multipliers), section 12."""
+	rows = np.asarray(rows, F)
+	steps = np.zeros(len(rows), F)
+	for i, x in enumerate(rows):
+		most = D(0)
+		for k in range(15):
+			t = np.abs(x).max() / F(7 + k / 2)
+			if not t > 0:
+				continue
+			q = np.clip(np.rint(x / t), F(-8), F(7))
+			a, b = sum16(x * q), sum16(q * q)
+			if b > 0 and D(a) * D(a) / D(b) > most:
+				most, steps[i] = D(a) * D(a) / D(b), a / b
+	scale = steps.max() / F(255)
+	multipliers = np.minimum(np.rint(steps / (scale or F(1))), F(255)) * F(scale > 0)
+	by = (scale * multipliers)[:, None]
+	q = np.where(by == 0, F(0), np.clip(np.rint(rows / np.where(by == 0, F(1), by)), -8, 7))
+	return q.astype(np.int8), np.array([scale], F), multipliers[:, None].astype(np.uint8)
+
+
 def high_bytes(v):
 	"""Integers of 16 bits in units of 256, the approximate product's."""
 	return np.clip(np.floor((np.asarray(v, D) + 128) / 256), -127, 127)

@@ -2,7 +2,7 @@
 import dataclasses
 import struct
 
-from tables import LEARNED, ROWS, TERNARY, need
+from tables import EMBEDDINGS, LEARNED, Q4_ROW, ROWS, TERNARY, need
 
 SLOTS = ('ln_1', 'attn.c_attn', 'attn.c_proj', 'ln_2', 'mlp.c_fc', 'mlp.c_proj')
 NORM_SLOTS = (0, 3)
@@ -107,7 +107,7 @@ class Conf:
 
 	def minor(self, types, tokenizer):
 		"""The lowest minor version; types: of the embeddings."""
-		return int(self.features != 0 or tokenizer == 2 or TERNARY in types or any(s.is_new() for s in self.schemes))
+		return int(self.features != 0 or tokenizer == 2 or not {TERNARY, Q4_ROW}.isdisjoint(types) or any(s.is_new() for s in self.schemes))
 
 
 def canonical(runs, ln_f):
@@ -159,7 +159,7 @@ def parse_conf(b):
 	need(res0 == 0 and res1 == 0 and tok <= 2, 'CONF tokenizer or reserved')
 	limits = ((layers, 256), (heads, 1024), (width, 65536), (ff, 262144), (context, 1048576), (vocab, 16777216), (n_runs, layers))
 	need(all(1 <= v <= top for v, top in limits) and width % heads == 0, 'CONF shape')
-	need(2.0 ** -60 <= eps <= 1 and 2.0 ** -60 <= scale <= 2.0 ** 60 and {wte, wpe, output} <= set(ROWS), 'CONF numbers')
+	need(2.0 ** -60 <= eps <= 1 and 2.0 ** -60 <= scale <= 2.0 ** 60 and {wte, wpe, output} <= set(EMBEDDINGS), 'CONF numbers')
 	need(2 <= n_schemes <= 32 and len(b) == 56 + 16 * n_schemes + 8 * n_runs, 'CONF size')
 	schemes = []
 	for i in range(n_schemes):

@@ -9,7 +9,7 @@ import frozen
 import tokens
 from container import (BIASES, DISTANCES, FASTFOOD, FASTFOOD_SHARED, GAINS, KEPT, LAYER_GAIN, LEARNED, MASKED, MATRIX, NOLA, NORM, OUTPUT_TABLE, OWN, RELU2, SHARED,
 	SLOPE_FACTORS, SLOTS, SPARSE, STORED, UNIT, Conf, Scheme, Smol, canonical, learned_layout, rows_as, stored_as)
-from tables import ROWS
+from tables import EMBEDDINGS, ROWS
 
 F = np.float32
 
@@ -87,7 +87,7 @@ def new_model(seed, shape, text=b'', spread=1.0):
 	"""A random one of version 1.1. Half of them have a set of bytes, which has those of the text."""
 	rng = np.random.default_rng(seed)
 	features, head_type = new_features(rng)
-	smol = random_model(seed, shape, spread, new_schemes(rng, shape[2], min(shape[2], shape[3])), features, head_type, [int(v) for v in rng.choice(ROWS, 3)])
+	smol = random_model(seed, shape, spread, new_schemes(rng, shape[2], min(shape[2], shape[3])), features, head_type, [int(v) for v in rng.choice(EMBEDDINGS, 3)])
 	vocab = shape[5]
 	if vocab < 256 or vocab == 256 and rng.integers(0, 2):
 		n = vocab - int(rng.integers(0, 2))

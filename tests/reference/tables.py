@@ -14,9 +14,10 @@ def need(condition, what):
 
 
 FLOATS = {0: np.dtype('<f4'), 1: np.dtype('<f2')}
-Q8, Q4, BLOCKS, TERNARY = 2, 3, 4, 5	# arrays of type 4 are held as Blocks
+Q8, Q4, BLOCKS, TERNARY, Q4_ROW = 2, 3, 4, 5, 6	# arrays of type 4 are held as Blocks
 LEARNED = (0, 1, BLOCKS)
 ROWS = (0, 1, Q8, Q4, TERNARY)
+EMBEDDINGS = ROWS + (Q4_ROW,)
 SCALED = (Q8, Q4, TERNARY)
 MASK = 'mask'			# in place of the number type of an array: bits
 TYPES = {0: np.dtype('<f4'), 1: np.dtype('<f2'), 2: np.dtype('i1')}
@@ -102,15 +103,17 @@ def unpack_bits(b):
 
 @dataclasses.dataclass
 class Table:
-	"""Rows: number type, numbers (rows, cols); for types 2, 3 and 5 one scale a row, for 3 multipliers (rows, two for each 64 columns)."""
+	"""Rows: number type, numbers (rows, cols); for types 2, 3 and 5 one scale a row, for 3 multipliers (rows, two for each 64 columns); for 6 one scale (1) and multipliers (rows, 1)."""
 	kind: int
 	numbers: np.ndarray
 	scales: np.ndarray = None
 	multipliers: np.ndarray = None
 
 	def integers(self):
-		"""What the scale of a row multiplies, for types 2, 3 and 5."""
+		"""What the scale of a row or of the table multiplies, for types from 2."""
 		q = self.numbers.astype(np.int64)
+		if self.kind == Q4_ROW:
+			return q * self.multipliers.astype(np.int64)
 		return q if self.kind != Q4 else q * np.repeat(self.multipliers.astype(np.int64), 32, axis=1)[:, :q.shape[1]]
 
 	def floats(self):
@@ -120,11 +123,13 @@ class Table:
 
 	def packed(self):
 		"""The rows alone."""
-		pack = {Q4: pack_nibbles, TERNARY: pack_trits}.get(self.kind)
+		pack = {Q4: pack_nibbles, TERNARY: pack_trits, Q4_ROW: pack_halves}.get(self.kind)
 		return pack(self.numbers).tobytes() if pack else self.numbers.astype(TYPES[self.kind]).tobytes()
 
 	def pack(self, to=64):
 		"""With each part padded to a multiple of so many bytes."""
+		if self.kind == Q4_ROW:
+			return pad(self.scales.astype('<f4').tobytes() + self.multipliers.astype(np.uint8).tobytes() + self.packed(), to)
 		out = pad(self.packed(), to)
 		if self.kind == Q4:
 			out += pad(self.multipliers.astype(np.uint8).tobytes(), to)
@@ -145,6 +150,25 @@ def unpack_nibbles(b, cols):
 	wide = np.concatenate([b & 15, b >> 4], axis=2).reshape(len(b), -1)
 	q = wide.astype(np.int64)
 	return np.where(q < 8, q, q - 16)[:, :cols].astype(np.int8), not wide[:, cols:].any()
+
+
+def pack_halves(q):
+	"""(rows, C) of -8..7 -> (rows, B): byte i has columns i and B + i."""
+	rows, cols = q.shape
+	wide = np.zeros((rows, 2, -(-cols // 2)), np.uint8)
+	wide.reshape(rows, -1)[:, :cols] = q.astype(np.int64) & 15
+	return wide[:, 0] | wide[:, 1] << 4
+
+
+def parse_halves(b, rows, cols, to, name):
+	n = rows * -(-cols // 2)
+	need(len(b) == up(4 + rows + n, to) and not any(b[4 + rows + n:]), name + ': padding')
+	scale = np.frombuffer(b[:4], '<f4')
+	need(not scale.view('<u4')[0] >> 31 and scale[0] <= 2.0 ** 60, name + ': scale')
+	data = np.frombuffer(b[4 + rows:4 + rows + n], np.uint8).reshape(rows, -1)
+	wide = np.concatenate([data & 15, data >> 4], axis=1).astype(np.int64)
+	need(not wide[:, cols:].any(), name + ': past the columns')
+	return Table(Q4_ROW, np.where(wide < 8, wide, wide - 16)[:, :cols].astype(np.int8), scale, np.frombuffer(b[4:4 + rows], np.uint8).reshape(rows, 1))
 
 
 def pack_trits(q):
@@ -168,10 +192,12 @@ def unpack_trits(b, cols, name):
 
 
 def row_bytes(kind, cols):
-	return {Q4: 32 * -(-cols // 64), TERNARY: -(-cols // 5)}.get(kind) or cols * TYPES[kind].itemsize
+	return {Q4: 32 * -(-cols // 64), TERNARY: -(-cols // 5), Q4_ROW: -(-cols // 2)}.get(kind) or cols * TYPES[kind].itemsize
 
 
 def table_size(kind, rows, cols, to=64):
+	if kind == Q4_ROW:
+		return up(4 + rows + rows * row_bytes(kind, cols), to)
 	size = up(rows * row_bytes(kind, cols), to)
 	if kind == Q4:
 		size += up(rows * 2 * -(-cols // 64), to)
@@ -179,6 +205,8 @@ def table_size(kind, rows, cols, to=64):
 
 
 def parse_table(b, kind, rows, cols, to=64, name='EMBD'):
+	if kind == Q4_ROW:
+		return parse_halves(b, rows, cols, to, name)
 	parts, at = [], 0
 	for wanted, n in ((True, rows * row_bytes(kind, cols)), (kind == Q4, rows * 2 * -(-cols // 64)), (kind in SCALED, 4 * rows)):
 		parts.append(b[at:at + n] if wanted else b'')
@@ -222,6 +250,8 @@ def rows_as(kind, values):
 
 	if kind == TERNARY:
 		return ternary(values)
+	if kind == Q4_ROW:
+		return Table(kind, *arith.to_q4_row(values))
 	if kind in SCALED:
 		return Table(kind, *(arith.to_q8 if kind == Q8 else arith.to_q4)(values))
 	return Table(kind, arith.to_f16(values) if kind == 1 else np.asarray(values, np.float32))

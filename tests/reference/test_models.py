@@ -32,7 +32,7 @@ NEW = ['--method embed', '--method alpha --d 1', '--method alpha --d 8 --dist ga
 	'--method fourier --d 65', '--method alpha --gains --bias', '--method nola --rank 3', '--method nola --d 20 --dist gauss --rank 70 --numbers q8 --bias', '--method lora --gains --numbers q8', '--method fourier-global --d 64 --dist gauss', '--method alpha --width 65 --heads 5 --ff 31', '--method alpha --width 7 --heads 7 --layers 3 --vocab 300',
 	'--arch smol --method mask', '--arch smol --method ternary --gains', '--arch smol --without output-table,slope-factors --method full --matrix-type q4',
 	'--arch smol --features relu2,temperatures --method full --matrix-type q8 --param-type q8', '--method mask --gains --bias --param-type f32', '--method ternary --embedding-type ternary',
-	'--arch smol --method embed --norms stored --embedding-type ternary', '--method full', '--arch smol --features half-shift --method full --matrix-type f32']
+	'--arch smol --method embed --norms stored --embedding-type ternary', '--method full', '--arch smol --method mask --embedding-type q4-row', '--method embed --embedding-type q4-row --width 21 --heads 3', '--arch smol --features half-shift --method full --matrix-type f32']
 
 
 def check_random(p, numbers):
