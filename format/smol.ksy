@@ -96,6 +96,7 @@ enums:
     2: q8
     3: q4
     5: ternary
+    6: q4_row
 types:
   entry:
     params:
@@ -475,7 +476,7 @@ types:
         valid:
           max: 1
   table:
-    doc: Rows of numbers, embeddings or those of a stored matrix; each part is padded with zeros to a multiple of some bytes.
+    doc: Rows of numbers, embeddings or those of a stored matrix; each part is padded with zeros to a multiple of some bytes, but q4-row as a whole.
     params:
       - id: number_type
         type: u1
@@ -486,6 +487,15 @@ types:
       - id: alignment
         type: u1
     seq:
+      - id: scale
+        type: f4
+        if: number_type == 6
+        doc: Of all rows.
+      - id: row_multipliers
+        type: u1
+        repeat: expr
+        repeat-expr: rows
+        if: number_type == 6
       - id: numbers
         type:
           switch-on: number_type
@@ -495,11 +505,12 @@ types:
             2: s1
             3: u1
             5: u1
+            6: u1
         repeat: expr
         repeat-expr: num_numbers
-        doc: Row by row; of q4 and ternary the bytes that hold two and five numbers each.
+        doc: Row by row; of q4, q4-row and ternary the bytes that hold two, two and five numbers each.
       - id: numbers_padding
-        size: (alignment - len_numbers % alignment) % alignment
+        size: (alignment - (len_before + len_numbers) % alignment) % alignment
       - id: multipliers
         type: u1
         repeat: expr
@@ -512,15 +523,17 @@ types:
         type: f4
         repeat: expr
         repeat-expr: rows
-        if: number_type >= 2
+        if: number_type >= 2 and number_type != 6
       - id: scales_padding
         size: (alignment - rows * 4 % alignment) % alignment
-        if: number_type >= 2
+        if: number_type >= 2 and number_type != 6
     instances:
       num_chunks:
         value: (cols + 63) / 64
       num_numbers:
-        value: 'number_type == 3 ? rows * 32 * num_chunks : number_type == 5 ? rows * ((cols + 4) / 5) : rows * cols'
+        value: 'number_type == 3 ? rows * 32 * num_chunks : number_type == 5 ? rows * ((cols + 4) / 5) : number_type == 6 ? rows * ((cols + 1) / 2) : rows * cols'
+      len_before:
+        value: 'number_type == 6 ? 4 + rows : 0'
       len_numbers:
         value: 'num_numbers * (number_type == 0 ? 4 : number_type == 1 ? 2 : 1)'
   signature:

@@ -78,10 +78,11 @@ def same_learned(s, m):
 def same_table(t, table):
 	if t is None or table is None:
 		return t is table
-	kinds = {0: '<f4', 1: '<u2', 2: 'i1', 3: 'u1', 5: 'u1'}
+	kinds = {0: '<f4', 1: '<u2', 2: 'i1', 3: 'u1', 5: 'u1', 6: 'u1'}
+	scales, multipliers = ([t.scale], t.row_multipliers) if table.kind == 6 else (t.scales, t.multipliers)
 	return t.number_type == table.kind and np.array(t.numbers, kinds[t.number_type]).tobytes() == table.packed() and \
-		(table.scales is None or np.array(t.scales, '<f4').tobytes() == table.scales.astype('<f4').tobytes()) and \
-		(table.multipliers is None or t.multipliers == table.multipliers.ravel().tolist())
+		(table.scales is None or np.array(scales, '<f4').tobytes() == table.scales.astype('<f4').tobytes()) and \
+		(table.multipliers is None or multipliers == table.multipliers.ravel().tolist())
 
 
 def same_conf(c, m):

@@ -186,7 +186,7 @@ static int read_types(struct quantize_types *t, const struct quantize_options *o
         return cli_usage_error("--embeddings", "is missing, or --matrices, or --params");
     if (o->embeddings && (!smol_dtype_parse(&t->embeddings, o->embeddings, SMOL_OF_EMBEDDINGS) ||
                           t->embeddings == SMOL_F32))
-        return cli_usage_error("--embeddings", "takes q8, q4, ternary or f16");
+        return cli_usage_error("--embeddings", "takes q8, q4, ternary, q4-row or f16");
     if (o->matrices &&
         (!smol_dtype_parse(&t->matrices, o->matrices, SMOL_OF_MATRICES) || t->matrices == SMOL_F32))
         return cli_usage_error("--matrices", "takes q8, q4, ternary or f16");
@@ -211,8 +211,9 @@ int tool_quantize(int argc, const char **argv)
 {
     struct quantize_options o = {0};
     const struct poptOption options[] = {
-        CLI_WORD("embeddings", 0, &o.embeddings, "embeddings: q8, q4, ternary or f16", "TYPE"),
-        CLI_WORD("matrices", 0, &o.matrices, "stored matrices: the same", "TYPE"),
+        CLI_WORD("embeddings", 0, &o.embeddings, "embeddings: q8, q4, ternary, q4-row or f16",
+                 "TYPE"),
+        CLI_WORD("matrices", 0, &o.matrices, "stored matrices: q8, q4, ternary or f16", "TYPE"),
         CLI_WORD("params", 0, &o.params, "all other parameters: q8 or f16", "TYPE"),
         CLI_WORD("text", 0, &o.text, "a text to measure the loss of, before and after", "FILE"),
         CLI_FLAG("json", 0, &o.json, "print the losses as one JSON object"),
