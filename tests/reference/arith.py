@@ -131,17 +131,14 @@ def to_q4(rows):
 def to_q4_row(rows):
 	"""Rows of f32 to (i8, one f32 scale, u8 multipliers), section 12."""
 	rows = np.asarray(rows, F)
-	steps = np.zeros(len(rows), F)
-	for i, x in enumerate(rows):
-		most = D(0)
-		for k in range(15):
-			t = np.abs(x).max() / F(7 + k / 2)
-			if not t > 0:
-				continue
-			q = np.clip(np.rint(x / t), F(-8), F(7))
-			a, b = sum16(x * q), sum16(q * q)
-			if b > 0 and D(a) * D(a) / D(b) > most:
-				most, steps[i] = D(a) * D(a) / D(b), a / b
+	steps, most, largest = np.zeros(len(rows), F), np.zeros(len(rows)), np.abs(rows).max(axis=1)
+	for k in range(15):
+		t = (largest / F(7 + k / 2))[:, None]
+		q = np.where(t > 0, np.clip(np.rint(rows / np.where(t > 0, t, F(1))), F(-8), F(7)), F(0))
+		a, b = sum16(rows * q), sum16(q * q)
+		some = np.where(b > 0, b, F(1))
+		less = np.where(b > 0, a.astype(D) * a.astype(D) / some.astype(D), 0)
+		steps, most = np.where(less > most, a / some, steps), np.maximum(most, less)
 	scale = steps.max() / F(255)
 	multipliers = np.minimum(np.rint(steps / (scale or F(1))), F(255)) * F(scale > 0)
 	by = (scale * multipliers)[:, None]

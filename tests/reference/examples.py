@@ -182,6 +182,11 @@ def q4(i):
 	return {'scale': scale, 'multipliers': multipliers[0], 'q': q[0]}
 
 
+def q4_row(i):
+	table = container.Table(6, *arith.to_q4_row(np.array(i['x'], np.float32).reshape(-1, one(i['width']))))
+	return {'scale': table.scales, 'multipliers': table.multipliers.ravel(), 'q': table.numbers.ravel(), 'table_bytes': table.pack(1)}
+
+
 def fast_product(i):
 	tensor, purpose, rows, cols, dist = i['matrix']
 	weights = frozen.fast_weights(frozen.key(one(i['seed'])), tensor, purpose, rows, cols, dist, i['alpha'], arith.high_bytes)
@@ -304,7 +309,7 @@ def tokenizer(i):
 
 
 ALL = {'key': key, 'stream': stream, 'sign-table': table, 'gauss-table': table, 'sign-weights': weights, 'gauss-weights': weights,
-	'f16': f16, 'q8': q8, 'q8-blocks': q8_blocks, 'q4': q4, 'approximate-product': fast_product, 'quantisation': quantise, 'exp-and-gelu': functions, 'lanes': lanes, 'one-rounding': lanes,
+	'f16': f16, 'q8': q8, 'q8-blocks': q8_blocks, 'q4': q4, 'q4-row': q4_row, 'approximate-product': fast_product, 'quantisation': quantise, 'exp-and-gelu': functions, 'lanes': lanes, 'one-rounding': lanes,
 	'layernorm': layernorm, 'exact-product': product, 'file': tiny_file, 'model': tiny_model, 'perplexity': tiny_perplexity, 'draws': draws,
 	'pick': pick, 'initial-values': initial, 'tokenizer': tokenizer, 'mask': mask, 'mask-product': mask_product, 'ternary': ternary,
 	'stored-products': stored_products, 'half-shift': half_shift, 'slopes': head_slopes, 'attention': attention, 'relu2': squared, 'smol-file': smol_file,

@@ -224,6 +224,24 @@ def test_other_bytes(folder):
     assert b'the same values in other bytes' in diff(folder / 'a', folder / 'b').stdout
 
 
+def test_one_scale(folder):
+    """A multiplier more of a row, one less of the scale of a table of zeros, and nothing at all."""
+    a = model(0)
+    a.wte = models.table(6, a.wte.floats())
+    assert told(folder, a, copy.deepcopy(a), code=0) == {}
+    b = copy.deepcopy(a)
+    row = int(a.wte.multipliers.argmin())
+    b.wte.multipliers[row] += 1
+    found = told(folder, a, b)
+    assert set(found) == {'wte'} and found['wte']['rows_different'] == 1
+    close(found['wte'], figures(a.wte.floats(), b.wte.floats()))
+    a.wte.multipliers[:] = 0
+    b = copy.deepcopy(a)
+    b.wte.scales[0] *= 2
+    found = told(folder, a, b)
+    assert found['wte']['different'] == 0 and set(found) == {'wte'}
+
+
 def test_card(folder):
     a, b = model(1), model(1)
     a.card, b.card = b'{"name": "x", "steps": 5, "old": [1]}', b'{"name": "y\\u009b", "steps": 5, "new": {"a": null}}'

@@ -73,12 +73,12 @@ def test_safetensors(folder):
 def test_types(folder):
     """Into every type of a model, by the reference's quantisers; the body is that of the seed."""
     (folder / 's').write_bytes(safetensors(gpt2_like('F32')))
-    for number, kind in enumerate(('f32', 'f16', 'q8', 'q4')):
+    for number, kind in enumerate(('f32', 'f16', 'q8', 'q4-row', 'q4')):
         new(folder / 'm', '--embeddings', folder / 's', '--seed', 5, '--method', 'lora', kind=kind)
         wte, wpe = tables(folder / 'm')
         for got, x in ((wte, WTE), (wpe, WPE)):
             want = (x, arith.to_f16(x).astype(np.float32), container.Table(2, *arith.to_q8(x)).floats() if number == 2 else None,
-                    container.Table(3, *arith.to_q4(x)).floats() if number == 3 else None)[number]
+                    container.Table(6, *arith.to_q4_row(x)).floats(), container.Table(3, *arith.to_q4(x)).floats())[number]
             assert np.array_equal(got, want), kind
     new(folder / 'plain', '--seed', 5, '--method', 'lora', '--vocab', 300, '--context', 10, '--width', 24, kind='q4')
     found = json.loads(subprocess.run([smoltool, 'diff', '--json', folder / 'm', folder / 'plain'], capture_output=True).stdout)
@@ -167,7 +167,7 @@ def test_what_is_not_imported_does_not_matter(folder):
 
 def test_round_trip(folder):
     """What export writes comes back: the embeddings of a model of any type, as f32."""
-    for kind in ('f32', 'f16', 'q8', 'q4'):
+    for kind in ('f32', 'f16', 'q8', 'q4', 'q4-row'):
         m = folder / 'm'
         tool('new', '--layers', 2, '--width', 40, '--heads', 4, '--context', 24, '--embedding-type', kind, '--seed', 9, '-o', m)
         tool('export', '--safetensors', m, '-o', folder / 'out')
@@ -181,6 +181,7 @@ def test_round_trip(folder):
                 assert found == {'equal': True}
             else:
                 assert found.pop('wte')['different'] == found.pop('wpe')['different'] == 0
+                assert (found.pop('header', None) is not None) == (kind == 'q4-row')  # the minor version
                 assert set(found) == {'equal', 'configuration'} and set(found['configuration']) == {'wte_type', 'wpe_type'}
 
 

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 
+import arith  # noqa: E402
 import container  # noqa: E402
 import models  # noqa: E402
 
@@ -36,7 +37,7 @@ def q4(x):
     return out
 
 
-KINDS = {'q8': (2, q8), 'q4': (3, q4), 'f16': (1, lambda x: x.astype(np.float16).astype(F))}
+KINDS = {'q8': (2, q8), 'q4': (3, q4), 'f16': (1, lambda x: x.astype(np.float16).astype(F)), 'q4-row': (6, lambda x: container.Table(6, *arith.to_q4_row(x)).floats())}
 
 
 def test_rows(folder):
@@ -58,8 +59,8 @@ def test_rows(folder):
                     assert abs(told[name][key] - want) <= 1e-6 * want, (key, told, want)
                 assert told[name]['from'] == ('f32', 'f16', 'q8', 'q4')[getattr(before, name).kind] and told[name]['to'] == kind
             assert told['file_bytes_before'] == m.stat().st_size and told['file_bytes_after'] == out.stat().st_size
-            # Everything else is the old file's: with the old tables it is that file again.
-            after.wte, after.wpe = before.wte, before.wpe
+            # Everything else is the old file's: with the old tables, and the version that they need, it is that file again.
+            after.wte, after.wpe, after.minor = before.wte, before.wpe, before.minor
             assert container.write(after) == m.read_bytes()
 
 
@@ -80,7 +81,7 @@ def test_text(folder):
 def test_bad_input(folder):
     m, out = root / 'models/shakespeare-alpha.smol', folder / 'out'
     for bad in ([], [m], ['--embeddings', 'q8', m], [m, '-o', out], ['--embeddings', 'f32', m, '-o', out], ['--embeddings', 'q5', m, '-o', out],
-                ['--embeddings', 'q8', m, m, '-o', out]):
+                ['--embeddings', 'q8', m, m, '-o', out], ['--matrices', 'q4-row', m, '-o', out]):
         assert run(smoltool, 'quantize', *bad, code=2).stderr.startswith(b'smoltool quantize: ')
     (folder / 'short').write_bytes(m.read_bytes()[:-1])
     (folder / 'a').write_bytes(b'a')

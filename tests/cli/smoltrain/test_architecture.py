@@ -94,7 +94,7 @@ def test_methods_by_tensor(folder):
 
 
 def test_four_bits_and_less(folder):
-    for kind in 'q4', 'ternary':
+    for kind in 'q4', 'ternary', 'q4-row':
         train(folder, '--embedding-type', kind)
         found = inspected(folder / 'm.smol')
         assert found['wte_type'] == found['output_type'] == kind
@@ -152,7 +152,7 @@ def test_a_sweep_of_it(folder):
 # ---- the loss ----
 
 def test_smolrun_finds_the_loss_in_windows(folder):
-    for options in ([], ['--method', 'ternary'], ['--method', 'full', '--matrix-type', 'q4', '--embedding-type', 'q4'], ['--method', 'embed'],
+    for options in ([], ['--method', 'ternary'], ['--method', 'full', '--matrix-type', 'q4', '--embedding-type', 'q4'], ['--method', 'embed', '--embedding-type', 'q4-row'],
                     ['--method', 'full', '--matrix-type', 'q8', '--without', 'half-shift,relu2'], ['--method', 'lora', '--without', 'output-table']):
         train(folder, '--log', folder / 'log', *options)
         assert abs(perplexity(folder, '--windows') - stored_loss(folder / 'log')) < 1e-4, options

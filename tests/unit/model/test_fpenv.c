@@ -255,6 +255,11 @@ static void add_numbers(struct result *r, float scale)
     row_scale = smol_encode_q4(bytes, multipliers, values, 64);
     add(r, &row_scale, sizeof row_scale, "smol_encode_q4");
     add(r, bytes, 32, "smol_encode_q4");
+    row_scale = smol_q4_row_scale(values, 64);
+    add(r, &row_scale, sizeof row_scale, "smol_q4_row_scale");
+    *multipliers = smol_encode_q4_row(bytes, row_scale, values, 64);
+    add(r, multipliers, 1, "smol_encode_q4_row");
+    add(r, bytes, 32, "smol_encode_q4_row");
 }
 
 static void add_primitives(struct result *r)

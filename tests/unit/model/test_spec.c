@@ -71,6 +71,31 @@ Test(spec, q4)
         cr_assert_eq(smol_q4(got, i), (int)q[i]);
 }
 
+Test(spec, q4_row)
+{
+    float x[MAX_VALUES], scale = 0;
+    double q[MAX_VALUES], multipliers[MAX_VALUES];
+    uint8_t want[MAX_FILE], row[MAX_VALUES];
+    char *in = block("q4-row");
+    const size_t n = floats(x, in, "x"), cols = (size_t)value(in, "width"), n_rows = n / cols,
+                 row_bytes = smol_row_bytes(SMOL_Q4_ROW, (uint32_t)cols);
+
+    cr_assert_eq(values(q, in, "q"), n);
+    cr_assert_eq(values(multipliers, in, "multipliers"), n_rows);
+    cr_assert_eq(bytes(want, in, "table_bytes"), 4 + n_rows + n_rows * row_bytes);
+    for (size_t r = 0; r < n_rows; r++)
+        scale = fmaxf(scale, smol_q4_row_scale(x + r * cols, cols));
+    cr_assert_eq((double)scale, value(in, "scale"));
+    cr_assert_eq(smol_load_f32(want), scale);
+    for (size_t r = 0; r < n_rows; r++) {
+        cr_assert_eq(smol_encode_q4_row(row, scale, x + r * cols, cols), (int)multipliers[r]);
+        cr_assert_eq(want[4 + r], (int)multipliers[r]);
+        cr_assert_arr_eq(row, want + 4 + n_rows + r * row_bytes, row_bytes);
+        for (size_t c = 0; c < cols; c++)
+            cr_assert_eq(smol_q4_row(row, row_bytes, c), (int)q[r * cols + c]);
+    }
+}
+
 static void check_quantisation(const struct smol_kernels *k)
 {
     float x[MAX_VALUES];
