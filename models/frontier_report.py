@@ -143,7 +143,10 @@ def tables(lines):
             out += ['### Without each change', '', *table_of_networks(sorted(ablations, key=lambda g: g.nats)), '']
         missing = [name for name in runs.NETWORKS if name not in {g.name for g in networks}]
         if missing and networks:
-            out += ['Not trained yet: ' + '; '.join(missing) + '.', '']
+            names = ': ' + '; '.join(missing) if len(missing) <= 20 else ''
+            out += [f'Not trained yet, of the {len(runs.NETWORKS)} networks of `models/frontier_runs.py`: {len(missing)}{names}.', '']
+        if networks and not ablations and text == 'tinyshakespeare':
+            out += ['The frozen network without each change: not trained yet.', '']
     return '\n'.join(out)
 
 
@@ -165,7 +168,7 @@ class Place:
 
     def __init__(self, xs, ys):
         self.x0, self.x1 = math.log2(min(xs)) - 0.3, math.log2(max(xs)) + 0.5
-        self.y0, self.y1 = min(ys) - 0.06, min(max(ys), 2.9) + 0.05
+        self.y0, self.y1 = min(ys) - 0.09, min(max(ys), 2.9) + 0.05
 
     def of(self, x, y):
         return (self.LEFT + (math.log2(x) - self.x0) / (self.x1 - self.x0) * (self.WIDTH - self.LEFT - self.RIGHT),
@@ -185,7 +188,7 @@ def labels(place, wanted, taken):
         for dx, dy, align in ((-2, 12, 'right'), (9, 0, 'left'), (6, -10, 'left'), (6, 12, 'left'), (-9, 0, 'right'), (0, 24, 'right'), (6, 24, 'left'), (8, -22, 'left'), (0, 36, 'right')):
             left = x + dx - (width if align == 'right' else 0)
             box = (left, y + dy - LABEL / 2, left + width, y + dy + LABEL / 2)
-            inside = box[0] > place.LEFT and box[2] < place.WIDTH - place.RIGHT and box[1] > place.TOP and box[3] < place.HEIGHT - place.BOTTOM
+            inside = box[0] > place.LEFT and box[2] < place.WIDTH - place.RIGHT and box[1] > place.TOP and box[3] < place.HEIGHT - place.BOTTOM - 8
             if inside and not any(overlaps(box, other) for other in taken):
                 taken.append(box)
                 found.append((x + dx, y + dy, text, align))
