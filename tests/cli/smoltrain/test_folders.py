@@ -39,7 +39,7 @@ def test_a_folder(folder):
     expected = by_name(folder, notes, sorted(PARTS))
     for name in (notes, str(notes) + '/'):
         found, said = tokens(folder, name)
-        assert found == expected
+        assert found == expected and json.loads((folder / 'log').read_text().splitlines()[0])['data'] == str(notes)
         assert '5 files of text; 7 that are no text passed over' in said, said  # a pipe, a link to nothing and five of OTHERS
 
 

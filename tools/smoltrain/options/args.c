@@ -216,6 +216,14 @@ bool train_args_plans(const struct train_args *args)
     return !args->resume && (args->size_bytes > 0 || args->minutes > 0 || args->plan_only);
 }
 
+/* A folder's name is what comes before. */
+static void cut_slashes(char **names)
+{
+    for (; names && *names; names++)
+        for (size_t n = strlen(*names); n > 1 && (*names)[n - 1] == '/'; n--)
+            (*names)[n - 1] = '\0';
+}
+
 /* A width that heads divide, to begin with where a plan is to choose it. */
 static uint32_t divisible(uint32_t width, uint32_t n_heads)
 {
@@ -244,6 +252,7 @@ static int make(struct train_args *out, const struct train_line *line,
         args.log = run->log;
         args.in_sweep = true;
     }
+    cut_slashes(args.data);
     if ((code = needs(&args)) != 0 || (code = apply_plan(&args, line)) != 0)
         return code;
     method = run ? run->method : line->method ? line->method : method;

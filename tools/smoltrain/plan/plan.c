@@ -16,6 +16,7 @@
 #define FIRST_GUESS 4e10    /* products a second and thread, before anything is measured */
 #define SHARE_FOR_STEPS 0.9 /* of the time; the rest is for validations and the rivals */
 #define N_VALIDATIONS 20u
+#define SEED_SHARE 0.05   /* of the steps, for each seed of a search */
 #define LONG_TEXT 500000u /* tokens, which bear more dropout */
 
 /* Long cards go with large files only: a short one is a hundredth of this, a long one too. */
@@ -185,8 +186,10 @@ static void take_care(struct train_args *args, const struct plan_search *search,
 int train_plan(struct train_args *args, const struct train_data *data)
 {
     const double minutes = args->minutes > 0 ? args->minutes : DEFAULT_MINUTES;
-    struct plan_search search = {
-        .args = args, .tokenizer = &data->tokenizer, .seconds = 60 * minutes * SHARE_FOR_STEPS};
+    struct plan_search search = {.args = args,
+                                 .tokenizer = &data->tokenizer,
+                                 .seconds = 60 * minutes * SHARE_FOR_STEPS /
+                                            (1 + SEED_SHARE * args->seed_search)};
     struct plan_choice choice = {0};
     struct plan_text text;
     double seconds_per_step;
