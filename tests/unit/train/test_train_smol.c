@@ -171,6 +171,32 @@ static double runtime_score(const uint8_t *bytes, size_t size, size_t n_train)
     return score.nats_per_token;
 }
 
+/* What a file will take is known from the options alone. */
+Test(train_smol, sizes_of_files_are_known_before)
+{
+    static const char card[] = "{\"a\": 1}";
+
+    for (size_t i = 0; i < N_VARIANTS; i++)
+        for (size_t card_bytes = 0; card_bytes < sizeof card; card_bytes += sizeof card - 1) {
+            struct smol_train_options o = options_of(variants + i);
+            struct smol_trainer *t = create(&o);
+            struct smol_error error;
+            uint64_t expected;
+            uint8_t *bytes;
+            size_t size;
+
+            cr_assert_eq(smol_train_file_size(&expected, &o, NULL, card_bytes, &error), SMOL_OK,
+                         "%s", error.text);
+            cr_assert_eq(smol_trainer_finish(t, &error), SMOL_OK, "%s", error.text);
+            cr_assert_eq(smol_trainer_model(&bytes, &size, t, card, card_bytes, &error), SMOL_OK,
+                         "%s", error.text);
+            cr_assert_eq(size, expected, "variant %zu: %zu, not %lu", i, size,
+                         (unsigned long)expected);
+            smol_trainer_destroy(t);
+            free(bytes);
+        }
+}
+
 Test(train_smol, evaluates_what_the_runtime_computes)
 {
     for (size_t i = 0; i < N_VARIANTS; i++) {

@@ -27,6 +27,11 @@ double plan_weights_per_token(const struct smol_train_options *o, const struct p
     return worth(o, text) > 0 ? n_weights(o) / text->n_train : 0;
 }
 
+bool plan_is_short(const struct smol_train_options *o, const struct plan_text *text)
+{
+    return plan_weights_per_token(o, text) > 1;
+}
+
 /* Without end of training and text. Masks of 1 x 24, 2 x 64, 2 x 96 and 2 x 128 are on this curve,
  * ternary 2 x 128 and 4-bit 4 x 192 with their worth; frozen 1 x 128, 1 x 256 and 1 x 512 on the
  * other. */

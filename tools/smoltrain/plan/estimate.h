@@ -19,6 +19,9 @@ double plan_estimate(const struct smol_train_options *options, const struct plan
 double plan_weights_per_token(const struct smol_train_options *options,
                               const struct plan_text *text);
 
+/* Whether a text is so short beside a network that it takes dropout. */
+bool plan_is_short(const struct smol_train_options *options, const struct plan_text *text);
+
 /* Multiplications and additions of a step, without what takes no products. */
 double plan_step_work(const struct smol_train_options *options, uint32_t vocab);
 

@@ -16,8 +16,7 @@
 #define FIRST_GUESS 4e10    /* products a second and thread, before anything is measured */
 #define SHARE_FOR_STEPS 0.9 /* of the time; the rest is for validations and the rivals */
 #define N_VALIDATIONS 20u
-#define SEED_SHARE 0.05   /* of the steps, for each seed of a search */
-#define LONG_TEXT 500000u /* tokens, which bear more dropout */
+#define SEED_SHARE 0.05 /* of the steps, for each seed of a search */
 
 /* Long cards go with large files only: a short one is a hundredth of this, a long one too. */
 uint64_t train_plan_card_room(uint64_t size_bytes)
@@ -125,7 +124,7 @@ static const char *why_no_larger(const struct plan_choice *choice, const struct 
 {
     if (choice->file_bytes * 4 > choice->args.size_bytes * 3)
         return "the best expected of those that fit";
-    return plan_weights_per_token(&choice->args.options, text) > 1
+    return plan_is_short(&choice->args.options, text)
                ? "a larger one would learn this text by heart"
                : "a larger one would not learn enough in the time";
 }
@@ -175,12 +174,12 @@ static void take_care(struct train_args *args, const struct plan_search *search,
 
     if (!train_line_gives("eval-every"))
         args->eval_every = (unsigned)(o->n_steps / n) + 1;
-    if (plan_weights_per_token(o, text) <= 1)
+    if (!plan_is_short(o, text))
         return;
     if (!train_line_gives("keep"))
         o->keep_best = true;
     if (!train_line_gives("dropout"))
-        o->dropout = search->n_train < LONG_TEXT ? 0.05 : 0.1;
+        o->dropout = 0.1;
 }
 
 int train_plan(struct train_args *args, const struct train_data *data)

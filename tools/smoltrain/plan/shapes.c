@@ -7,7 +7,9 @@
 #define MOST_WIDTH 2048u
 #define MOST_STEPS 36000u /* beyond, twice as many bring less than 0.005 */
 #define LEAST_STEPS 20.0  /* in the time */
-#define MOST_PASSES 20.0  /* over the text; more make it worse if it is short, and bring little */
+/* Over the text: more bring little; with dropout, which short texts get, the best comes later. */
+#define MOST_PASSES 20.0
+#define MOST_PASSES_DROPPING 40.0
 
 /* The model as stored is validated in windows and as a stream, which takes as long as so many steps
  * over that text. */
@@ -31,7 +33,10 @@ uint32_t plan_steps(const struct smol_train_options *o, const struct plan_search
 {
     const double work = plan_step_work(o, s->tokenizer->config.vocab);
     const double tokens = (double)o->batch * o->context;
-    const double passes = MOST_PASSES * (double)s->n_train / tokens;
+    const double most = plan_is_short(o, &(struct plan_text){.n_train = (double)s->n_train})
+                            ? MOST_PASSES_DROPPING
+                            : MOST_PASSES;
+    const double passes = most * (double)s->n_train / tokens;
     const double time =
         s->seconds * s->work_per_second / work - LAST_SCORES * (double)s->n_validation / tokens;
     double n = passes < MOST_STEPS ? passes : MOST_STEPS;
