@@ -94,7 +94,8 @@ def output_of(command):
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env=dict(os.environ, OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1'))
     if done.returncode:
-        raise RuntimeError((done.stderr.decode(errors='replace').strip().splitlines() or [f'{command[0]}: exit code {done.returncode}'])[-1])
+        said = [line for line in done.stderr.decode(errors='replace').splitlines() if line.startswith('smol')]  # not how far it was, nor "Try --help"
+        raise RuntimeError((said or [f'{command[0]}: exit code {done.returncode}'])[-1])
     return done.stdout
 
 
