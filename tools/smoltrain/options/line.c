@@ -243,7 +243,9 @@ static int read_line(poptContext context, const int *help_all)
         cli_answered(context);
     }
     if (code == 0 && poptPeekArg(context))
-        code = cli_usage_error(poptPeekArg(context), "one argument too many");
+        code = cli_usage_error(poptPeekArg(context),
+                               "one argument too many: each file takes a --data of its own, and "
+                               "a pattern quotes, as --data '*.txt'");
     return code;
 }
 
