@@ -131,19 +131,21 @@ def score_of_card(args, model):
 
 
 def recipe_of(args, model):
-    """What a model was trained with: (text, recipe without the seed, seed), of its card or of the log beside it."""
+    """What a model was trained with: (text, recipe without the seed, seed, steps done), of its card or of the log beside it."""
     card = facts_of(args, model).get('card') or {}
     log = model.with_suffix('.jsonl')
     if isinstance(card, dict) and 'recipe' in card:
-        recipe, data = dict(card['recipe']), card['data']['name']
+        recipe, data, steps = dict(card['recipe']), card['data']['name'], card['steps']
     elif log.exists():
-        start = next(r for r in map(json.loads, log.read_text().splitlines()) if r['event'] == 'start')
+        records = [json.loads(line) for line in log.read_text().splitlines()]
+        start = next(r for r in records if r['event'] == 'start')
         recipe, data = dict(start['options']), pathlib.Path(start['data']).name
+        steps = max((r['step'] for r in records if 'step' in r), default=recipe['n_steps'])
     else:
         raise RuntimeError(f'{model}: neither a card nor a log says how it was trained')
     for text, (path, _) in runs.TEXTS.items():
         if pathlib.Path(path).name == data:
-            return text, recipe, int(recipe.pop('seed'))
+            return text, recipe, int(recipe.pop('seed')), steps
     raise RuntimeError(f'{model}: trained on {data}, which is none of the texts')
 
 
@@ -169,7 +171,7 @@ class Run:
             command = [args.tools / 'smoltrain', '--data', args.data / path, '-o', model, '--log', log, '--threads', '1', '--no-card']
             output_of(command + (['--resume'] if checkpoint.exists() else [
                 *self.options, '--val-fraction', fraction, '--steps', self.steps, '--seed', self.seed, '--eval-every', '0', '--save-every', '500']))
-        _, recipe, _ = recipe_of(args, model)
+        _, recipe, _, _ = recipe_of(args, model)
         results.add({'kind': 'network', 'text': self.text, 'name': self.name, 'options': self.options, 'steps': self.steps, 'seed': self.seed,
                      'uses_seed': runs.uses_seed(self.options), 'recipe': recipe, **score(args, model, self.text)})
 
@@ -263,8 +265,8 @@ def take(args, results):
         if results.has(kind='network', file=model.name):
             continue
         try:
-            text, recipe, seed = recipe_of(args, model)
-            line = {'kind': 'network', 'text': text, 'file': model.name, 'steps': recipe['n_steps'], 'seed': seed, 'recipe': recipe}
+            text, recipe, seed, steps = recipe_of(args, model)
+            line = {'kind': 'network', 'text': text, 'file': model.name, 'steps': steps, 'seed': seed, 'recipe': recipe}
             measured = score_of_card(args, model) if args.cards else score(args, model, text)
             results.add({**line, **frontier_report.described(recipe), **measured})
         except (RuntimeError, KeyError, StopIteration) as fault:

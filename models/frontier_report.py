@@ -69,7 +69,8 @@ def details(line):
     said += [f"dropout {recipe['dropout']:g}"] if recipe.get('dropout') else []
     said += ['distilled'] if recipe.get('teachers') or recipe.get('teacher_weight') else []
     said += [f"batch {recipe['batch']}"] if recipe['batch'] != 8 else []
-    return ', '.join([*said, f"{line['steps']:,} steps"])
+    whole = f" of {recipe['n_steps']:,}" if line['steps'] < recipe.get('n_steps', 0) else ''
+    return ', '.join([*said, f"{line['steps']:,}{whole} steps"])
 
 
 def groups(lines, text):
