@@ -12,6 +12,7 @@ LINES = {
     ('smolrun', None): [smolrun, 'none.smol'],
     ('smolrun', '--bench'): [smolrun, '--bench', 'none.smol'],
     ('smoltool', 'inspect'): [smoltool, 'inspect', 'none.smol'],
+    ('smoltool', 'qr'): [smoltool, 'qr', 'none.smol', '-o', 'made.png'],
     ('smoltool', 'new'): [smoltool, 'new', '-o', 'none/made'],
     ('smoltool', 'tokenizer'): [smoltool, 'tokenizer', 'train', '--vocab', '300', 'none.txt', '-o', 'made'],
     ('smoltool', 'elephant'): [smoltool, 'elephant', '--fit', 'none.txt', '-o', 'made.svg'],

@@ -208,6 +208,24 @@ bool cli_parse_u64(uint64_t *value, const char *text)
     return true;
 }
 
+bool cli_parse_size(uint64_t *bytes, const char *text)
+{
+    static const char units[] = "KMG";
+    const size_t n = strlen(text);
+    const char *unit = n ? strchr(units, text[n - 1]) : NULL;
+    const unsigned shift = unit && *unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    char number[32];
+    uint64_t value;
+
+    if (n >= sizeof number)
+        return false;
+    snprintf(number, sizeof number, "%.*s", (int)(shift ? n - 1 : n), text);
+    if (!cli_parse_u64(&value, number) || value == 0 || value > UINT64_MAX >> shift)
+        return false;
+    *bytes = value << shift;
+    return true;
+}
+
 int cli_parse_isa(enum smol_isa *isa, const char *word)
 {
     static const char *const names[] = {"best",   "scalar", "avx2",

@@ -101,6 +101,9 @@ int cli_parsed(poptContext context, int code);
 void cli_answered(poptContext context);
 /* A whole number of 0..2^64 - 1, decimal or 0x...; false if it is anything else. */
 bool cli_parse_u64(uint64_t *value, const char *text);
+/* "64M": such a number over 0 of bytes, or with K, M or G behind it of 1,024, 1,024^2 or 1,024^3 of
+ * them; false if it is anything else. */
+bool cli_parse_size(uint64_t *bytes, const char *text);
 
 /* best, scalar, avx2, avx512 or neon; 0, or CLI_USAGE after a message. A word of NULL leaves *isa
  * as it is. */

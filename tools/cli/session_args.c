@@ -23,25 +23,6 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
     memcpy(options, table, sizeof table);
 }
 
-/* "64M": a whole number and K, M, G or nothing, by 1024. */
-static bool parse_size(uint64_t *bytes, const char *text)
-{
-    static const char units[] = "KMG";
-    const size_t n = strlen(text);
-    const char *unit = n ? strchr(units, text[n - 1]) : NULL;
-    const unsigned shift = unit && *unit ? 10 * (unsigned)(unit - units + 1) : 0;
-    char number[32];
-    uint64_t value;
-
-    if (n >= sizeof number)
-        return false;
-    snprintf(number, sizeof number, "%.*s", (int)(shift ? n - 1 : n), text);
-    if (!cli_parse_u64(&value, number) || value == 0 || value > UINT64_MAX >> shift)
-        return false;
-    *bytes = value << shift;
-    return true;
-}
-
 int session_args_check(struct smol_session_options *options, const struct session_words *w)
 {
     options->kv_type = SMOL_F32;
@@ -51,7 +32,7 @@ int session_args_check(struct smol_session_options *options, const struct sessio
     options->batch = (uint32_t)w->batch;
     options->is_fast = w->is_fast != 0;
     options->is_fixed = w->is_fixed != 0;
-    if (w->mem && !parse_size(&options->memory_bytes, w->mem))
+    if (w->mem && !cli_parse_size(&options->memory_bytes, w->mem))
         return cli_usage_error("--mem", "takes a size such as 500K, 64M or 2G");
     return cli_parse_isa(&options->isa, w->isa);
 }

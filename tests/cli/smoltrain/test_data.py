@@ -356,7 +356,8 @@ def test_bad_files(folder):
         if name != 'one':
             (folder / 'cache').mkdir(exist_ok=True)
             fails(folder, *data(folder / 'text', folder / name), '--cache', folder / 'cache', says=[name])
-    fails(folder, *data(folder), says=['Is a directory'])
+    (folder / 'nothing').mkdir()
+    fails(folder, *data(folder / 'nothing'), says=['there is no text in this folder'])
     fails(folder, *data(folder / 'text', folder / 'missing'), says=['missing', 'No such file'])
 
 

@@ -43,7 +43,7 @@ def test_files_fit(folder):
         assert bool(found) == bool(card) and ('recipe' in (found or {})) == (card == 'long'), found
         assert ('there is no room for a card' in done.stderr) == (card is None)
         assert ('there is room for a short card only' in done.stderr) == (card == 'short')
-    for size, most, share in (('16384', 16384, 0.9), ('.04M', 41943, 0.6)):
+    for size, most, share in (('16384', 16384, 0.9), ('40K', 40960, 0.6)):
         run(smoltrain, '--data', folder / 'text', '--size', size, *FEW, '--batch', '1', '-o', out)
         assert most * share < out.stat().st_size <= most - 104, (size, out.stat().st_size)
 

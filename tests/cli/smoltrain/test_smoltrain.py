@@ -37,9 +37,10 @@ def test_failures(folder):
     out = folder / 'x.smol'
     (folder / 'short').write_bytes(b'too short a text')
     (folder / 'empty').write_bytes(b'')
+    (folder / 'nothing').mkdir()
     (folder / 'locked').write_bytes(b'not a key')
     for bad in (['--data', folder / 'missing', '-o', out], ['--data', folder / 'empty', '-o', out],
-                ['--data', folder / 'short', '-o', out], ['--data', folder, '-o', out],
+                ['--data', folder / 'short', '-o', out], ['--data', folder / 'nothing', '-o', out],
                 ['--data', folder / 'text', '-o', folder / 'no/such/folder/x.smol'],
                 ['--data', folder / 'text', '-o', out, '--sign', folder / 'missing'],
                 ['--data', folder / 'text', '-o', out, '--sign', folder / 'locked'],

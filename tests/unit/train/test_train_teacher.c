@@ -23,23 +23,35 @@ static struct smol_train_options small(bool gpt2)
     return o;
 }
 
-/* A trained model, in memory that is never given back. */
-static struct smol_model *teacher(bool gpt2, uint64_t seed)
+/* A trained model, and its bytes. */
+struct teacher {
+    struct smol_model *model;
+    const struct smol_file *file;
+    uint8_t *bytes;
+};
+
+static struct teacher teacher(bool gpt2, uint64_t seed)
 {
     struct smol_train_options o = small(gpt2);
-    struct smol_model *model;
+    struct teacher made;
     struct smol_trainer *t;
-    uint8_t *bytes;
     size_t size;
 
     o.seed = seed;
     t = create(&o);
     steps(t, 6);
     cr_assert_eq(smol_trainer_finish(t, NULL), SMOL_OK);
-    cr_assert_eq(smol_trainer_model(&bytes, &size, t, NULL, 0, NULL), SMOL_OK);
+    cr_assert_eq(smol_trainer_model(&made.bytes, &size, t, NULL, 0, NULL), SMOL_OK);
     smol_trainer_destroy(t);
-    cr_assert_eq(smol_model_open_memory(&model, bytes, size, 1, NULL), SMOL_OK);
-    return model;
+    cr_assert_eq(smol_model_open_memory(&made.model, made.bytes, size, 1, NULL), SMOL_OK);
+    made.file = smol_model_file(made.model);
+    return made;
+}
+
+static void dismiss(struct teacher *t)
+{
+    smol_model_close(t->model);
+    free(t->bytes);
 }
 
 static struct smol_trainer *student(const struct smol_file *const *files, size_t n,
@@ -76,8 +88,8 @@ static void predict(double *p, const struct smol_model *model, size_t from, size
 
 Test(train_teacher, predicts_what_a_session_does)
 {
-    struct smol_model *models[] = {teacher(false, 1), teacher(false, 2)};
-    const struct smol_file *files[] = {smol_model_file(models[0]), smol_model_file(models[1])};
+    struct teacher teachers[] = {teacher(false, 1), teacher(false, 2)};
+    const struct smol_file *files[] = {teachers[0].file, teachers[1].file};
     const size_t at[] = {0, 1, 11, 12, 13, 100, 2000, TEXT_BYTES / 10 * 9 - 2};
 
     for (size_t n = 1; n <= 2; n++) {
@@ -88,21 +100,23 @@ Test(train_teacher, predicts_what_a_session_does)
             double p[256] = {0};
 
             for (size_t k = 0; k < n; k++)
-                predict(p, models[k], 0, at[i]);
+                predict(p, teachers[k].model, 0, at[i]);
             for (size_t v = 0; v < 256; v++)
                 cr_assert_float_eq(t->soft[at[i] * 256 + v] / 65535.0, p[v] / (double)n,
                                    0.51 / 65535, "token %zu", at[i]);
         }
         smol_trainer_destroy(t);
     }
+    dismiss(teachers);
+    dismiss(teachers + 1);
 }
 
 /* A model without distances goes on with half of its context: 12, so from token 12 on it has read
  * 7..12, from 18 on 13..18. */
 Test(train_teacher, of_gpt2s_architecture_goes_on_with_half_of_its_context)
 {
-    struct smol_model *model = teacher(true, 1);
-    const struct smol_file *file = smol_model_file(model);
+    struct teacher old = teacher(true, 1);
+    const struct smol_file *file = old.file;
     const size_t cases[][2] = {{0, 11}, {7, 12}, {7, 17}, {7, 18}, {14, 19}};
     struct smol_trainer *t = student(&file, 1, 1);
 
@@ -110,12 +124,13 @@ Test(train_teacher, of_gpt2s_architecture_goes_on_with_half_of_its_context)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double p[256] = {0};
 
-        predict(p, model, cases[i][0], cases[i][1]);
+        predict(p, old.model, cases[i][0], cases[i][1]);
         for (size_t v = 0; v < 256; v++)
             cr_assert_float_eq(t->soft[cases[i][1] * 256 + v] / 65535.0, p[v], 0.51 / 65535,
                                "token %zu", cases[i][1]);
     }
     smol_trainer_destroy(t);
+    dismiss(&old);
 }
 
 static bool stop(void *calls, uint64_t n_done, uint64_t n_tokens)
@@ -127,8 +142,8 @@ static bool stop(void *calls, uint64_t n_done, uint64_t n_tokens)
 
 Test(train_teacher, is_needed_and_may_be_stopped)
 {
-    struct smol_model *models[] = {teacher(false, 1), teacher(false, 2)};
-    const struct smol_file *files[] = {smol_model_file(models[0]), smol_model_file(models[1])};
+    struct teacher teachers[] = {teacher(false, 1), teacher(false, 2)};
+    const struct smol_file *files[] = {teachers[0].file, teachers[1].file};
     struct smol_trainer *t = student(files, 1, 2), *rest;
     struct smol_train_step s;
     struct smol_error error;
@@ -157,13 +172,15 @@ Test(train_teacher, is_needed_and_may_be_stopped)
     free(bytes);
     smol_trainer_destroy(rest);
     smol_trainer_destroy(t);
+    dismiss(teachers);
+    dismiss(teachers + 1);
 }
 
 /* A student that hears nothing but the teacher comes to predict what it does. */
 Test(train_teacher, is_followed)
 {
-    struct smol_model *model = teacher(false, 1);
-    const struct smol_file *file = smol_model_file(model);
+    struct teacher only = teacher(false, 1);
+    const struct smol_file *file = only.file;
     struct smol_train_options o = small(false);
     struct smol_trainer *t;
     double entropy = 0;
@@ -180,4 +197,5 @@ Test(train_teacher, is_followed)
         }
     cr_assert_float_eq(steps(t, 400), entropy, 0.1);
     smol_trainer_destroy(t);
+    dismiss(&only);
 }

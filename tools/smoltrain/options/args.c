@@ -4,7 +4,6 @@
 #include "cli/guard.h"
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/options/architecture.h"
-#include "smoltrain/options/size.h"
 #include "smoltrain/output/output.h"
 #include "smoltrain/teachers.h"
 
@@ -13,7 +12,8 @@
 #include <string.h>
 
 #define MAX_SEEDS 10000u
-#define TEACHER_WEIGHT 0.5 /* unless another is given */
+#define MAX_SIZE ((uint64_t)4 << 20) /* of a file that is planned */
+#define TEACHER_WEIGHT 0.5           /* unless another is given */
 
 /* Whether the second of two words was given; *is_second stays as it is if neither was. */
 static bool choose(bool *is_second, const char *word, const char *first, const char *second)
@@ -200,7 +200,8 @@ static int base_options(struct smol_train_options *options, const char *method,
 /* How large and how long. */
 static int apply_plan(struct train_args *args, const struct train_line *line)
 {
-    if (line->size && !train_parse_size(&args->size_bytes, line->size))
+    if (line->size &&
+        (!cli_parse_size(&args->size_bytes, line->size) || args->size_bytes > MAX_SIZE))
         return cli_usage_error("--size", "takes bytes, or K or M of them, such as 64K; at most 4M");
     if (line->size && args->output && cli_ends_with(args->output, ".safetensors"))
         return cli_usage_error("--size", "is for a .smol");

@@ -12,7 +12,7 @@ static struct train_line line = {
 
 static struct poptOption plan[] = {
     CLI_WORD("size", 0, &line.size,
-             "bytes of the whole file (any), as 64K or 1M: choose all that makes it good", "N"),
+             "bytes of the whole file (any), as 64K or 1M: choose all that makes it good", "SIZE"),
     CLI_REAL("minutes", 0, &line.args.minutes, "time of the training (30 with --size, else any)",
              "X"),
     CLI_FLAG("plan", 0, &line.args.plan_only, "only say what would be trained, in three lines"),
