@@ -103,13 +103,13 @@ static double loss_at(struct smol_net *net, const uint32_t *tokens, const int32_
     return loss;
 }
 
-/* At most about 60 numbers of a parameter, spread over it; 5 under the sanitizers, which look for
+/* At most about 40 numbers of a parameter, spread over it; 5 under the sanitizers, which look for
  * something else. */
 static void check_param(struct smol_net *net, const uint32_t *tokens, const int32_t *targets,
                         const struct smol_param *p, const double *grad)
 {
     const double h = 1e-5;
-    const size_t most = getenv("SMOL_SANITIZED") != NULL ? 5 : 60;
+    const size_t most = getenv("SMOL_SANITIZED") != NULL ? 5 : 40;
     const size_t n = smol_param_size(p), stride = n / most + 1;
     double largest = 0;
 

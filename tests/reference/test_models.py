@@ -55,8 +55,8 @@ def check_random(p, numbers):
 		compare_loss(p, path, model, what + ', weights kept', text, None, 'f32', ['--isa', 'scalar', '--mem', '64M'])
 		if shape[4] > 5:
 			compare_loss(p, path, model, what + ', context 5', text, 5)
-			for stride in (1, 3, 5):
-				compare_loss(p, path, model, what + ', windows %d apart' % stride, text, 5, stride=stride)
+			stride = (1, 3, 5)[n % 3]
+			compare_loss(p, path, model, what + ', windows %d apart' % stride, text, 5, stride=stride)
 			compare_text(p, path, model, what + ', context 5', b'abc', 12, SETTINGS[:2], 5)
 
 
