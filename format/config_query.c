@@ -63,6 +63,7 @@ uint32_t smol_config_head_factors(const struct smol_config *config)
 
 uint16_t smol_config_minor_version(const struct smol_config *config)
 {
+    /* Number types from ternary on are version 1.1's. */
     bool is_new = config->architecture != SMOL_ARCH_GPT2 ||
                   config->tokenizer == SMOL_TOKENIZER_BYTE_SET ||
                   config->wte_type >= SMOL_TERNARY || config->wpe_type >= SMOL_TERNARY;

@@ -125,7 +125,9 @@ def score(args, model, text):
 def score_of_card(args, model):
     """What the trainer measured, which agrees with smolrun to the fifth digit; without overlapping windows."""
     facts = facts_of(args, model)
-    said = facts['card']['validation']
+    said = (facts.get('card') or {}).get('validation')
+    if not said:
+        raise RuntimeError('it has no card with a score: leave --cards out')
     stream = said.get('streamed_nats_per_token')
     return {**size_of(facts), 'how': 'stream' if stream else 'windows', 'windows': said['nats_per_token'], 'nats': stream or said['nats_per_token']}
 

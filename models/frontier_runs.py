@@ -33,7 +33,7 @@ NETWORKS = {
     # With a seed: frozen or masked signs.
     'masks, 1 x 8': smol('mask', 1, 8, *ROW),
     'masks, 2 x 16': smol('mask', 2, 16, *ROW),
-    'masks, 1 x 22': smol('mask', 1, 22, *ROW, heads=2),
+    'masks for a QR code, 1 x 24': smol('mask', 1, 24, '--ff', '76', '--no-gains', '--lr', '2e-2', '--alpha-lr', '1e-2', '--dropout', '0.02', '--qat-start', '0', *ROW, heads=2),
     'masks, 1 x 24': smol('mask', 1, 24, *ROW),
     'masks, 2 x 32': smol('mask', 2, 32, *ROW),
     'masks, 2 x 48': smol('mask', 2, 48, *ROW),

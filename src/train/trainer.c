@@ -107,8 +107,8 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
     struct smol_net_options net_options = {.batch = t->share,
                                            .n_threads = o->n_threads,
                                            .isa = o->isa,
-                                           .may_round =
-                                               o->qat_start<1, .unit_rates = o->matrix_lr> 0,
+                                           .may_round = (o->qat_start < 1),
+                                           .unit_rates = (o->matrix_lr > 0),
                                            .dist = o->dist,
                                            .recompute = o->recompute,
                                            .learn_logit_scale = o->learn_logit_scale,

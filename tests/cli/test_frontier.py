@@ -188,6 +188,9 @@ def test_models_trained_elsewhere(series, folder):
     for name, words in (('card', ['--log', folder / 'x.jsonl']), ('log', ['--no-card', '--log', folder / 'others/log.jsonl']), ('neither', ['--no-card'])):
         run(build / 'tools/smoltrain', '--data', text, '--method', 'ternary', '--layers', 1, '--width', 16, '--heads', 2, '--context', 16, '--steps', 4, '-t', 1,
             '-o', folder / 'others' / (name + '.smol'), *words)
+    done, _ = series('--only', 'none of them', '--take', folder / 'others', '--cards')
+    assert 'log.smol: left out: it has no card with a score: leave --cards out' in done.stderr.decode()
+    assert [line['file'] for line in results(folder)] == ['card.smol']
     done, calls = series('--only', 'none of them', '--take', folder / 'others')
     assert not calls and 'neither.smol: left out: ' in done.stderr.decode()
     assert [(line['file'], line['name'], line['uses_seed']) for line in results(folder)] == [

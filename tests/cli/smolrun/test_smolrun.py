@@ -113,7 +113,7 @@ def test_the_demo_ends_with_a_line():
     lines = (root / 'models/demo').read_text()
     lines = lines[lines.index('mapfile'):]
     show = 'show() { [ "$1" = smoltool ] || { printf "\\0"; "$@"; }; }\n'
-    for prompt in ('ROMEO:', 'To be, or'):
+    for prompt in ('ROMEO:', 'KING RICHARD:', 'To be, or'):
         environment = {**os.environ, 'root': str(root), 'smolrun': smolrun, 'smoltool': 'smoltool', 'prompt': prompt}
         texts = run('bash', '-c', show + lines, env=environment).stdout.split(b'\0')[1:]
         names = sorted((root / 'models').glob('*.smol'), key=lambda p: p.stat().st_size)

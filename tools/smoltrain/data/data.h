@@ -20,4 +20,15 @@ struct train_data {
 int train_data_open(struct train_data *data, const struct train_args *args);
 void train_data_close(struct train_data *data);
 
+/* Token i of a corpus. */
+static inline uint32_t train_token_at(const struct smol_corpus *corpus, uint64_t i)
+{
+    const uint8_t *p = corpus->tokens.data + i * corpus->width;
+    uint32_t token = 0;
+
+    for (uint32_t k = 0; k < corpus->width; k++)
+        token |= (uint32_t)p[k] << 8 * k;
+    return token;
+}
+
 #endif

@@ -174,7 +174,8 @@ static void print_rivals(const struct plan_rivals *v, uint64_t size_bytes)
                v->table_order, v->table_least_count, v->table_nats);
     else
         printf("no n-gram table; ");
-    printf("xz after the last %" PRIu64 " bytes of the rest %.5f\n", v->xz_text_bytes, v->xz_nats);
+    printf("xz after the last %" PRIu64 " bytes of the training text, %.5f\n", v->xz_text_bytes,
+           v->xz_nats);
 }
 
 void train_report_rivals(struct train_report *r, const struct plan_rivals *v)

@@ -2,21 +2,12 @@
 #include "smoltrain/output/stream.h"
 #include "cli/cli.h"
 #include "cli/countdown.h"
+#include "smoltrain/data/data.h"
 #include "smoltrain/signals.h"
 
 #include <smol/session.h>
 
 #define CHUNK 512 /* tokens between looks at signals and the clock */
-
-static uint32_t token_at(const struct smol_corpus *c, size_t i)
-{
-    const uint8_t *p = c->tokens.data + i * c->width;
-    uint32_t token = 0;
-
-    for (uint32_t k = 0; k < c->width; k++)
-        token |= (uint32_t)p[k] << 8 * k;
-    return token;
-}
 
 static enum smol_status score(double *nats, struct smol_session *session,
                               const struct train_stream *s, struct smol_error *error)
@@ -31,7 +22,7 @@ static enum smol_status score(double *nats, struct smol_session *session,
     for (size_t at = 0; at + 1 < s->n && status == SMOL_OK; at += n) {
         n = s->n - 1 - at < CHUNK ? s->n - 1 - at : CHUNK;
         for (size_t i = 0; i <= n; i++)
-            tokens[i] = token_at(s->corpus, s->first + at + i);
+            tokens[i] = train_token_at(s->corpus, s->first + at + i);
         status = smol_session_score(session, losses, tokens, tokens + 1, n, error);
         for (size_t i = 0; i < n && status == SMOL_OK; i++)
             sum += losses[i];

@@ -7,6 +7,7 @@
 #include "smoltrain/plan/speed.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -149,13 +150,15 @@ static void say_training(FILE *to, const struct plan_choice *choice, const struc
 {
     const struct smol_train_options *o = &choice->args.options;
     const double seconds = o->n_steps * seconds_per_step;
+    const bool is_short = seconds < 90;
+    const double time = round(is_short ? seconds : seconds / 60);
 
     fprintf(to,
-            "training: %u steps of %u windows of %u, the text %.3g times; about %.0f %s at the "
+            "training: %u steps of %u windows of %u, the text %.3g times; about %.0f %s%s at the "
             "%.0f tokens/s measured",
             (unsigned)o->n_steps, (unsigned)o->batch, (unsigned)o->context,
-            text->n_seen / text->n_train, seconds < 90 ? seconds : seconds / 60,
-            seconds < 90 ? "seconds" : "minutes", o->batch * o->context / seconds_per_step);
+            text->n_seen / text->n_train, time, is_short ? "second" : "minute", s_of((size_t)time),
+            o->batch * o->context / seconds_per_step);
     if (o->dropout > 0)
         fprintf(to, "; dropout %.3g", o->dropout);
     fprintf(to, "%s\n", o->keep_best ? "; the best of its validations is kept" : "");

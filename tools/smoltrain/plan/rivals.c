@@ -20,16 +20,6 @@ struct texts {
     uint64_t size_bytes; /* of the rivals */
 };
 
-static uint32_t token_at(const struct smol_corpus *c, uint64_t i)
-{
-    const uint8_t *p = c->tokens.data + i * c->width;
-    uint32_t token = 0;
-
-    for (uint32_t k = 0; k < c->width; k++)
-        token |= (uint32_t)p[k] << 8 * k;
-    return token;
-}
-
 /* Tokens back to bytes. */
 static bool read_texts(struct texts *t, const struct train_data *data, uint64_t n_train)
 {
@@ -39,7 +29,8 @@ static bool read_texts(struct texts *t, const struct train_data *data, uint64_t 
 
     t->bytes = malloc(capacity);
     for (uint64_t i = 0; t->bytes && i < c->n_tokens; i++) {
-        const struct smol_span token = smol_token_bytes(scratch, &data->tokenizer, token_at(c, i));
+        const struct smol_span token =
+            smol_token_bytes(scratch, &data->tokenizer, train_token_at(c, i));
 
         if (i == n_train)
             t->n_train = t->n;
