@@ -56,6 +56,7 @@ enum smol_status {
     /* Text and tensors. */
     SMOL_E_TOKEN = 40,  /* a byte without a token, or a token beyond the vocabulary */
     SMOL_E_TENSOR = 41, /* no tensor of that name */
+    SMOL_E_PACKED = 42, /* a packed text of another model, or damaged */
 };
 
 /* No offset: the error concerns no place in a file. */

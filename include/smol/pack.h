@@ -1,0 +1,70 @@
+/* Short texts in few bytes: a text coded by what a model expects of it. SPEC.md 15. The same on
+ * every machine, so what one packs another unpacks, if both have the same model file.
+ *
+ * A packer has a session of its own, in memory that the caller provides once, and allocates
+ * nothing. It may be used by one thread at a time. smol_pack and smol_unpack take a model's handle
+ * and allocate; they are all that most programs need. */
+#ifndef SMOL_PACK_H
+#define SMOL_PACK_H
+
+#include <smol/file.h>
+#include <smol/isa.h>
+#include <stdbool.h>
+
+SMOL_BEGIN_DECLS
+
+/* The most bytes that a text of n bytes takes packed, its check byte included. */
+#define SMOL_PACKED_BOUND(n) ((n) + 2)
+
+struct smol_model; /* see model.h */
+struct smol_packer;
+
+/* 0 in every member but struct_bytes is a sensible choice. */
+struct smol_pack_options {
+    size_t struct_bytes; /* sizeof(struct smol_pack_options), as smol(3) says */
+    bool has_check;      /* a check byte at the end, which unpacking demands; both sides must agree */
+    uint32_t n_threads;  /* of the session; 0 = 1, which is best for short texts */
+    enum smol_isa isa;   /* ARGUMENT if this machine lacks it */
+};
+
+/* How many bytes smol_packer_init needs. options NULL, here and there: all members 0. Errors:
+ * ARGUMENT, also if the model's vocabulary has more than 2^20 tokens. */
+enum smol_status smol_packer_size(size_t *size_bytes, const struct smol_file *file,
+                                  const struct smol_pack_options *options,
+                                  struct smol_error *error);
+/* Builds a packer in memory (64-byte aligned, of at least that size). *file and its bytes must
+ * outlive it; its hash is used as it stands there. Errors: those of smol_session_init. */
+enum smol_status smol_packer_init(struct smol_packer **packer, const struct smol_file *file,
+                                  const struct smol_pack_options *options, void *memory,
+                                  size_t size_bytes, struct smol_error *error);
+/* Stops the session's threads. Accepts NULL. */
+void smol_packer_finish(struct smol_packer *packer);
+
+/* Packs any bytes. packed: room for SMOL_PACKED_BOUND(size_bytes). tokens: what the text is encoded
+ * as, none of them special; NULL for a model whose tokens are bytes. Errors: ARGUMENT if other
+ * tokens than bytes are NULL, or do not stand for the text; NUMERIC. */
+enum smol_status smol_packer_pack(size_t *packed_bytes, void *packed, struct smol_packer *packer,
+                                  const void *text, size_t size_bytes, const uint32_t *tokens,
+                                  size_t n_tokens, struct smol_error *error);
+
+/* Unpacks into a buffer of capacity_bytes. Errors: PACKED if the bytes are not what packing with
+ * this model yields: another model's, cut short, changed, or without the check byte that the
+ * options ask for; ARGUMENT if the text is longer than capacity_bytes; NUMERIC. The buffer then
+ * holds nothing of use. The time is linear in capacity_bytes. */
+enum smol_status smol_packer_unpack(size_t *size_bytes, void *text, size_t capacity_bytes,
+                                    struct smol_packer *packer, const void *packed,
+                                    size_t packed_bytes, struct smol_error *error);
+
+/* The same over a model's handle; tokens are the model's own encoding. A packer is made for the
+ * call; who packs many texts keeps one, and smol_model_encode gives it its tokens. Errors: MEMORY
+ * besides. */
+enum smol_status smol_pack(size_t *packed_bytes, void *packed, const struct smol_model *model,
+                           const struct smol_pack_options *options, const void *text,
+                           size_t size_bytes, struct smol_error *error);
+enum smol_status smol_unpack(size_t *size_bytes, void *text, size_t capacity_bytes,
+                             const struct smol_model *model,
+                             const struct smol_pack_options *options, const void *packed,
+                             size_t packed_bytes, struct smol_error *error);
+
+SMOL_END_DECLS
+#endif
