@@ -22,9 +22,9 @@ struct smol_packer;
 /* 0 in every member but struct_bytes is a sensible choice. */
 struct smol_pack_options {
     size_t struct_bytes; /* sizeof(struct smol_pack_options), as smol(3) says */
-    bool has_check;      /* a check byte at the end, which unpacking demands; both sides must agree */
-    uint32_t n_threads;  /* of the session; 0 = 1, which is best for short texts */
-    enum smol_isa isa;   /* ARGUMENT if this machine lacks it */
+    bool has_check; /* a check byte at the end, which unpacking demands; both sides must agree */
+    uint32_t n_threads; /* of the session; 0 = 1, which is best for short texts */
+    enum smol_isa isa;  /* ARGUMENT if this machine lacks it */
 };
 
 /* How many bytes smol_packer_init needs. options NULL, here and there: all members 0. Errors:
@@ -40,9 +40,9 @@ enum smol_status smol_packer_init(struct smol_packer **packer, const struct smol
 /* Stops the session's threads. Accepts NULL. */
 void smol_packer_finish(struct smol_packer *packer);
 
-/* Packs any bytes. packed: room for SMOL_PACKED_BOUND(size_bytes). tokens: what the text is encoded
- * as, none of them special; NULL for a model whose tokens are bytes. Errors: ARGUMENT if other
- * tokens than bytes are NULL, or do not stand for the text; NUMERIC. */
+/* Packs any bytes. packed: room for SMOL_PACKED_BOUND(size_bytes). tokens (n_tokens): what the text
+ * is encoded as, none of them the end of text; NULL, 0 for a model whose tokens are bytes. Errors:
+ * ARGUMENT if other tokens than bytes are NULL, or do not stand for the text; NUMERIC. */
 enum smol_status smol_packer_pack(size_t *packed_bytes, void *packed, struct smol_packer *packer,
                                   const void *text, size_t size_bytes, const uint32_t *tokens,
                                   size_t n_tokens, struct smol_error *error);

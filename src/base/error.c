@@ -39,6 +39,7 @@ const char *smol_status_name(enum smol_status status)
         NAME(SMOL_E_PASSWORD);
         NAME(SMOL_E_TOKEN);
         NAME(SMOL_E_TENSOR);
+        NAME(SMOL_E_PACKED);
     }
 #undef NAME
     return "unknown status";

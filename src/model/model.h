@@ -132,6 +132,14 @@ void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t
 /* Logits (V) of position p of the batch that smol_forward left. */
 void smol_head(struct smol_session *session, float *logits, uint32_t p);
 
+/* What is done with the logits (V) after a token. */
+typedef void smol_session_visit(void *arg, const float *logits);
+/* smol_session_feed, which visits the logits after token `first` and each one behind it; visit may
+ * be NULL. */
+enum smol_status smol_session_feed_each(struct smol_session *session, const uint32_t *tokens,
+                                        size_t n, size_t first, smol_session_visit *visit,
+                                        void *arg, struct smol_error *error);
+
 /* Whether a value has left the range of SPEC.md 8 since the last call. */
 bool smol_overflowed(struct smol_session *session);
 

@@ -331,12 +331,6 @@ static double loss(const struct smol_session *s, const float *logits, uint32_t t
     return log(sum) + (double)max - (double)logits[target];
 }
 
-/* Losses to be had of the tokens that are appended. */
-struct scoring {
-    double *nats;            /* (n) */
-    const uint32_t *targets; /* (n) */
-};
-
 /* A batch of n positions is in the cache. */
 static void count(struct smol_session *s, uint32_t n)
 {
@@ -344,24 +338,27 @@ static void count(struct smol_session *s, uint32_t n)
     s->position = n < UINT32_MAX - s->position ? s->position + n : UINT32_MAX;
 }
 
-/* Appends n tokens, a batch at a time. */
-static enum smol_status run(struct smol_session *s, const uint32_t *tokens, size_t n,
-                            const struct scoring *scoring, struct smol_error *error)
+/* Appends n tokens, a batch at a time; visit, if not NULL, gets the logits from token `first` on.
+ */
+static enum smol_status run(struct smol_session *s, const uint32_t *tokens, size_t n, size_t first,
+                            smol_session_visit *visit, void *arg, struct smol_error *error)
 {
     const uint32_t start = s->position;
+    bool overflows = false;
 
     for (size_t i = 0; i < n; i++) {
         const size_t p = i % s->batch, left = n - i;
         if (p == 0)
             smol_forward(s, tokens + i, (uint32_t)(left < s->batch ? left : s->batch));
-        if (scoring || left == 1)
+        if ((visit && i >= first) || left == 1)
             smol_head(s, s->logits, (uint32_t)p);
-        if (scoring)
-            scoring->nats[i] = loss(s, s->logits, scoring->targets[i]);
+        overflows = smol_overflowed(s) || overflows;
+        if (visit && i >= first && !overflows)
+            visit(arg, s->logits);
         if (p + 1 < s->batch && left > 1)
             continue;
         count(s, (uint32_t)p + 1);
-        if (smol_overflowed(s)) {
+        if (overflows) {
             smol_session_rewind(s, s->position == UINT32_MAX ? 0 : start);
             return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's values overflow");
         }
@@ -370,27 +367,45 @@ static enum smol_status run(struct smol_session *s, const uint32_t *tokens, size
     return SMOL_OK;
 }
 
-static enum smol_status append(struct smol_session *s, const uint32_t *tokens, size_t n,
-                               const struct scoring *scoring, struct smol_error *error)
+enum smol_status smol_session_feed_each(struct smol_session *session, const uint32_t *tokens,
+                                        size_t n, size_t first, smol_session_visit *visit,
+                                        void *arg, struct smol_error *error)
 {
     struct smol_fpenv host;
-    enum smol_status status = smol_fpenv_set(&host, error);
+    enum smol_status status = check_tokens(session, tokens, n, error);
 
-    return smol_fpenv_end(&host, status ? status : run(s, tokens, n, scoring, error));
+    if (status)
+        return status;
+    status = smol_fpenv_set(&host, error);
+    return smol_fpenv_end(&host,
+                          status ? status : run(session, tokens, n, first, visit, arg, error));
 }
 
 enum smol_status smol_session_feed(struct smol_session *session, const uint32_t *tokens, size_t n,
                                    struct smol_error *error)
 {
-    const enum smol_status status = check_tokens(session, tokens, n, error);
+    return smol_session_feed_each(session, tokens, n, 0, NULL, NULL, error);
+}
 
-    return status ? status : append(session, tokens, n, NULL, error);
+/* Losses to be had of the tokens that are appended. */
+struct scoring {
+    const struct smol_session *session;
+    double *nats;            /* of the next */
+    const uint32_t *targets; /* from the next on */
+};
+
+static void score(void *arg, const float *logits)
+{
+    struct scoring *scoring = arg;
+
+    *scoring->nats++ = loss(scoring->session, logits, *scoring->targets++);
 }
 
 enum smol_status smol_session_score(struct smol_session *session, double *nats,
                                     const uint32_t *tokens, const uint32_t *targets, size_t n,
                                     struct smol_error *error)
 {
+    struct scoring scoring = {session, nats, targets};
     const enum smol_status status = check_tokens(session, tokens, n, error);
 
     if (status)
@@ -400,7 +415,7 @@ enum smol_status smol_session_score(struct smol_session *session, double *nats,
             return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
                              "target %u is beyond the vocabulary of %u", targets[i],
                              session->config->vocab);
-    return append(session, tokens, n, &(struct scoring){nats, targets}, error);
+    return smol_session_feed_each(session, tokens, n, 0, score, &scoring, error);
 }
 
 const float *smol_session_logits(const struct smol_session *session)

@@ -1,0 +1,154 @@
+/* A packer: its memory, and feeding its session. SPEC.md 15. */
+#include "pack/packer.h"
+
+#include "base/error.h"
+
+#include <xxhash.h>
+
+#define MAX_VOCAB (1u << 20)
+#define N_TAGS 15u
+
+static enum smol_status session_options(struct smol_session_options *session,
+                                        struct smol_pack_options *o, const struct smol_file *file,
+                                        const struct smol_pack_options *asked,
+                                        struct smol_error *error)
+{
+    *o = (struct smol_pack_options){.struct_bytes = sizeof *o};
+    if (asked && smol_check_struct(asked->struct_bytes, sizeof *o, "smol_pack_options", error))
+        return SMOL_E_ARGUMENT;
+    if (asked)
+        *o = *asked;
+    *session = (struct smol_session_options){
+        .struct_bytes = sizeof *session, .n_threads = o->n_threads, .isa = o->isa};
+    if (file->config.vocab > MAX_VOCAB)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "a model of %u tokens does not pack, the most are %u", file->config.vocab,
+                         MAX_VOCAB);
+    return SMOL_OK;
+}
+
+/* Lays a packer out in the arena, and returns where its session is; with no memory behind it, only
+ * counts. */
+static void *place(struct smol_packer *p, const struct smol_file *file, size_t session_bytes,
+                   struct smol_arena *arena)
+{
+    void *session;
+
+    smol_arena_take(arena, 1, sizeof *p); /* the packer, at the arena's start */
+    p->counts.of_token = smol_arena_take(arena, file->config.vocab, sizeof *p->counts.of_token);
+    p->tokens = smol_arena_take(arena, file->config.context, sizeof *p->tokens);
+    session = smol_arena_take(arena, session_bytes, 1);
+    return session;
+}
+
+enum smol_status smol_packer_size(size_t *size_bytes, const struct smol_file *file,
+                                  const struct smol_pack_options *options, struct smol_error *error)
+{
+    struct smol_session_options session;
+    struct smol_pack_options o;
+    struct smol_packer counting;
+    struct smol_arena arena = {NULL, 0};
+    size_t session_bytes;
+    enum smol_status status;
+
+    if ((status = session_options(&session, &o, file, options, error)) ||
+        (status = smol_session_size(&session_bytes, file, &session, error)))
+        return status;
+    place(&counting, file, session_bytes, &arena);
+    if (arena.used > SIZE_MAX / 2)
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+                         "a packer of this model does not fit this machine");
+    *size_bytes = (size_t)arena.used;
+    return SMOL_OK;
+}
+
+enum smol_status smol_packer_init(struct smol_packer **packer, const struct smol_file *file,
+                                  const struct smol_pack_options *options, void *memory,
+                                  size_t size_bytes, struct smol_error *error)
+{
+    struct smol_session_options session;
+    struct smol_pack_options o;
+    struct smol_arena arena = {memory, 0};
+    struct smol_packer *p = memory;
+    size_t needed, session_bytes;
+    void *session_at;
+    enum smol_status status;
+
+    if ((status = smol_packer_size(&needed, file, options, error)) ||
+        (status = session_options(&session, &o, file, options, error)) ||
+        (status = smol_session_size(&session_bytes, file, &session, error)))
+        return status;
+    if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "a packer needs %zu bytes, aligned to 64; %zu were given", needed,
+                         size_bytes);
+    *p = (struct smol_packer){.file = file,
+                              .tag = 1 + (uint32_t)(smol_le64(file->hash) % N_TAGS),
+                              .has_check = o.has_check};
+    session_at = place(p, file, session_bytes, &arena);
+    smol_alphabet_init(&p->alphabet, file);
+    p->counts.alphabet = &p->alphabet;
+    if ((status = smol_session_init(&p->session, file, &session, session_at, session_bytes, error)))
+        return status;
+    *packer = p;
+    return SMOL_OK;
+}
+
+void smol_packer_finish(struct smol_packer *packer)
+{
+    if (packer)
+        smol_session_finish(packer->session);
+}
+
+void smol_packer_begin(struct smol_packer *p)
+{
+    smol_session_rewind(p->session, 0);
+    p->n_fed = p->n_held = p->n_new = 0;
+}
+
+/* When all positions are taken, half of the tokens go in again, the next one among them. */
+static void turn(struct smol_packer *p)
+{
+    const uint32_t T = p->session->context, half = T / 2 ? T / 2 : 1;
+
+    memmove(p->tokens, p->tokens + p->n_held - (half - 1), (half - 1) * sizeof *p->tokens);
+    smol_session_rewind(p->session, 0);
+    p->n_fed = 0;
+    p->n_held = half - 1;
+}
+
+uint32_t smol_packer_room(struct smol_packer *p)
+{
+    const uint32_t T = p->session->context, P = p->session->batch;
+
+    if (p->session->slides)
+        return P - p->n_new;
+    if (p->n_held == T)
+        turn(p);
+    return (T - p->n_held < P ? T - p->n_held : P) - p->n_new;
+}
+
+void smol_packer_push(struct smol_packer *p, uint32_t token)
+{
+    p->tokens[p->n_held + p->n_new++] = token;
+}
+
+enum smol_status smol_packer_feed(struct smol_packer *p, smol_session_visit *visit, void *arg,
+                                  struct smol_error *error)
+{
+    const uint32_t n_again = p->n_held - p->n_fed;
+    const enum smol_status status = smol_session_feed_each(
+        p->session, p->tokens + p->n_fed, n_again + p->n_new, n_again, visit, arg, error);
+
+    if (status)
+        return status;
+    p->n_held = p->session->slides ? 0 : p->n_held + p->n_new;
+    p->n_fed = p->n_held;
+    p->n_new = 0;
+    return SMOL_OK;
+}
+
+uint8_t smol_packer_check(const void *text, size_t size_bytes)
+{
+    return (uint8_t)XXH3_64bits(text, size_bytes);
+}
