@@ -90,8 +90,9 @@ static bool ends_with_check(const struct reading *r)
 
 static enum smol_status read_end(const struct reading *r, struct smol_error *error)
 {
-    return ends_with_check(r) || (!r->p->has_check && smol_coder_ends(&r->in)) ? SMOL_OK
-                                                                               : damaged(error);
+    const bool ends = ends_with_check(r) || (!r->p->has_check && smol_coder_ends(&r->in));
+
+    return ends && r->size_bytes ? SMOL_OK : damaged(error);
 }
 
 static enum smol_status read_text(struct reading *r, struct smol_error *error)
@@ -127,7 +128,7 @@ static enum smol_status read_raw(struct reading *r, const uint8_t *packed, size_
 {
     const bool has_check = packed[0] == 1;
 
-    if (packed[0] > 1 || packed_bytes < 1u + has_check)
+    if (packed[0] > 1 || packed_bytes < 2u + has_check) /* no text: no bytes at all */
         return damaged(error);
     if (r->p->has_check && !has_check)
         return smol_fail(error, SMOL_E_PACKED, SMOL_NO_OFFSET, "a packed text without a check");
