@@ -1,9 +1,11 @@
 /* Short texts in few bytes: a text coded by what a model expects of it. SPEC.md 15. The same on
  * every machine, so what one packs another unpacks, if both have the same model file.
  *
- * A packer has a session of its own, in memory that the caller provides once, and allocates
- * nothing. It may be used by one thread at a time. smol_pack and smol_unpack take a model's handle
- * and allocate; they are all that most programs need. */
+ * smol_pack and smol_unpack take a model's handle and allocate; they are all that most programs
+ * need, and threads may share the model. A packer has a session of its own, in memory that the
+ * caller provides once, and allocates nothing. It may be used by one thread at a time.
+ *
+ * Advanced: packers may change between minor versions until 1.0. */
 #ifndef SMOL_PACK_H
 #define SMOL_PACK_H
 
@@ -17,7 +19,6 @@ SMOL_BEGIN_DECLS
 #define SMOL_PACKED_BOUND(n) ((n) + 2)
 
 struct smol_model; /* see model.h */
-struct smol_packer;
 
 /* 0 in every member but struct_bytes is a sensible choice. */
 struct smol_pack_options {
@@ -25,10 +26,32 @@ struct smol_pack_options {
     bool has_check; /* a check byte at the end, which unpacking demands; both sides must agree */
     uint32_t n_threads; /* of the session; 0 = 1, which is best for short texts */
     enum smol_isa isa;  /* ARGUMENT if this machine lacks it */
+    uint32_t batch;     /* positions computed together in packing; 0 = a sensible number, 1 = the
+                           least memory */
+    size_t max_bytes;   /* 0, or of the longest text: below the model's context it saves memory; the
+                           bits stay the same. ARGUMENT if a text is longer */
 };
 
-/* How many bytes smol_packer_init needs. options NULL, here and there: all members 0. Errors:
- * ARGUMENT, also if the model's vocabulary has more than 2^20 tokens. */
+/* Packs any bytes. packed: room for SMOL_PACKED_BOUND(size_bytes). options NULL: all members 0.
+ * Errors: ARGUMENT, also if the model's vocabulary has more than 2^20 tokens; NUMERIC; MEMORY. */
+enum smol_status smol_pack(size_t *packed_bytes, void *packed, const struct smol_model *model,
+                           const struct smol_pack_options *options, const void *text,
+                           size_t size_bytes, struct smol_error *error);
+
+/* Unpacks into a buffer of capacity_bytes. Errors: PACKED if the bytes are not what packing with
+ * this model yields: another model's, cut short, changed, or without the check byte that the
+ * options ask for; ARGUMENT if the text is longer than capacity_bytes; NUMERIC; MEMORY. The buffer
+ * then holds nothing of use. The time is linear in capacity_bytes. */
+enum smol_status smol_unpack(size_t *size_bytes, void *text, size_t capacity_bytes,
+                             const struct smol_model *model,
+                             const struct smol_pack_options *options, const void *packed,
+                             size_t packed_bytes, struct smol_error *error);
+
+/* ---- Advanced: packers, for many texts, or without malloc ---- */
+
+struct smol_packer;
+
+/* How many bytes smol_packer_init needs. Errors: ARGUMENT, as above. */
 enum smol_status smol_packer_size(size_t *size_bytes, const struct smol_file *file,
                                   const struct smol_pack_options *options,
                                   struct smol_error *error);
@@ -40,31 +63,16 @@ enum smol_status smol_packer_init(struct smol_packer **packer, const struct smol
 /* Stops the session's threads. Accepts NULL. */
 void smol_packer_finish(struct smol_packer *packer);
 
-/* Packs any bytes. packed: room for SMOL_PACKED_BOUND(size_bytes). tokens (n_tokens): what the text
- * is encoded as, none of them the end of text; NULL, 0 for a model whose tokens are bytes. Errors:
- * ARGUMENT if other tokens than bytes are NULL, or do not stand for the text; NUMERIC. */
+/* smol_pack with a packer. tokens (n_tokens): what the text is encoded as, of which none is the end
+ * of text; NULL and 0 for a model whose tokens are bytes. Errors: ARGUMENT too if other tokens are
+ * NULL, or do not stand for the text; never MEMORY. */
 enum smol_status smol_packer_pack(size_t *packed_bytes, void *packed, struct smol_packer *packer,
                                   const void *text, size_t size_bytes, const uint32_t *tokens,
                                   size_t n_tokens, struct smol_error *error);
-
-/* Unpacks into a buffer of capacity_bytes. Errors: PACKED if the bytes are not what packing with
- * this model yields: another model's, cut short, changed, or without the check byte that the
- * options ask for; ARGUMENT if the text is longer than capacity_bytes; NUMERIC. The buffer then
- * holds nothing of use. The time is linear in capacity_bytes. */
+/* smol_unpack with a packer. Errors: never MEMORY. */
 enum smol_status smol_packer_unpack(size_t *size_bytes, void *text, size_t capacity_bytes,
                                     struct smol_packer *packer, const void *packed,
                                     size_t packed_bytes, struct smol_error *error);
-
-/* The same over a model's handle; tokens are the model's own encoding. A packer is made for the
- * call; who packs many texts keeps one, and smol_model_encode gives it its tokens. Errors: MEMORY
- * besides. */
-enum smol_status smol_pack(size_t *packed_bytes, void *packed, const struct smol_model *model,
-                           const struct smol_pack_options *options, const void *text,
-                           size_t size_bytes, struct smol_error *error);
-enum smol_status smol_unpack(size_t *size_bytes, void *text, size_t capacity_bytes,
-                             const struct smol_model *model,
-                             const struct smol_pack_options *options, const void *packed,
-                             size_t packed_bytes, struct smol_error *error);
 
 SMOL_END_DECLS
 #endif

@@ -151,6 +151,10 @@ static enum smol_status pack(size_t *packed_bytes, uint8_t *packed, struct writi
     const size_t shorter = w->size_bytes + w->p->has_check; /* than the text as it is */
     enum smol_status status = SMOL_OK;
 
+    if (w->size_bytes > w->p->max_bytes)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "a text of %zu bytes, the packer is for %zu at most", w->size_bytes,
+                         w->p->max_bytes);
     if (!w->p->alphabet.is_bytes && (status = check_tokens(w, error)))
         return status;
     if (w->size_bytes == 0) {

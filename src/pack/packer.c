@@ -8,23 +8,35 @@
 #define MAX_VOCAB (1u << 20)
 #define N_TAGS 15u
 
-static enum smol_status session_options(struct smol_session_options *session,
-                                        struct smol_pack_options *o, const struct smol_file *file,
+static enum smol_status resolve_options(struct smol_pack_options *o,
                                         const struct smol_pack_options *asked,
-                                        struct smol_error *error)
+                                        const struct smol_file *file, struct smol_error *error)
 {
     *o = (struct smol_pack_options){.struct_bytes = sizeof *o};
     if (asked && smol_check_struct(asked->struct_bytes, sizeof *o, "smol_pack_options", error))
         return SMOL_E_ARGUMENT;
     if (asked)
         *o = *asked;
-    *session = (struct smol_session_options){
-        .struct_bytes = sizeof *session, .n_threads = o->n_threads, .isa = o->isa};
     if (file->config.vocab > MAX_VOCAB)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "a model of %u tokens does not pack, the most are %u", file->config.vocab,
                          MAX_VOCAB);
     return SMOL_OK;
+}
+
+/* Texts that never fill the context need no more of it than their tokens, of which there are at
+ * most as many as bytes, and the one before them. */
+static struct smol_session_options session_options(const struct smol_pack_options *o,
+                                                   const struct smol_file *file)
+{
+    const bool is_short = o->max_bytes && o->max_bytes < file->config.context;
+
+    return (struct smol_session_options){.struct_bytes = sizeof(struct smol_session_options),
+                                         .context = is_short ? (uint32_t)o->max_bytes + 1 : 0,
+                                         .n_threads = o->n_threads,
+                                         .batch = o->batch,
+                                         .isa = o->isa,
+                                         .is_fixed = is_short};
 }
 
 /* Lays a packer out in the arena, and returns where its session is; with no memory behind it, only
@@ -49,10 +61,12 @@ enum smol_status smol_packer_size(size_t *size_bytes, const struct smol_file *fi
     struct smol_packer counting;
     struct smol_arena arena = {NULL, 0};
     size_t session_bytes;
-    enum smol_status status;
+    enum smol_status status = resolve_options(&o, options, file, error);
 
-    if ((status = session_options(&session, &o, file, options, error)) ||
-        (status = smol_session_size(&session_bytes, file, &session, error)))
+    if (status)
+        return status;
+    session = session_options(&o, file);
+    if ((status = smol_session_size(&session_bytes, file, &session, error)))
         return status;
     place(&counting, file, session_bytes, &arena);
     if (arena.used > SIZE_MAX / 2)
@@ -75,8 +89,10 @@ enum smol_status smol_packer_init(struct smol_packer **packer, const struct smol
     enum smol_status status;
 
     if ((status = smol_packer_size(&needed, file, options, error)) ||
-        (status = session_options(&session, &o, file, options, error)) ||
-        (status = smol_session_size(&session_bytes, file, &session, error)))
+        (status = resolve_options(&o, options, file, error)))
+        return status;
+    session = session_options(&o, file);
+    if ((status = smol_session_size(&session_bytes, file, &session, error)))
         return status;
     if (size_bytes < needed || (uintptr_t)memory % 64 != 0)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
@@ -84,7 +100,8 @@ enum smol_status smol_packer_init(struct smol_packer **packer, const struct smol
                          size_bytes);
     *p = (struct smol_packer){.file = file,
                               .tag = 1 + (uint32_t)(smol_le64(file->hash) % N_TAGS),
-                              .has_check = o.has_check};
+                              .has_check = o.has_check,
+                              .max_bytes = o.max_bytes ? o.max_bytes : SIZE_MAX};
     session_at = place(p, file, session_bytes, &arena);
     smol_alphabet_init(&p->alphabet, file);
     p->counts.alphabet = &p->alphabet;

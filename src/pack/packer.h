@@ -16,6 +16,7 @@ struct smol_packer {
     struct smol_counts counts; /* of the position that is being coded */
     uint32_t tag;
     bool has_check;
+    size_t max_bytes; /* of a text */
     /* Of a session that does not slide all tokens of its context; else those to be fed next. */
     uint32_t *tokens; /* (T), or (P) */
     uint32_t n_fed;   /* of them, which are in the session */

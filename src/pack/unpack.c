@@ -156,7 +156,10 @@ enum smol_status smol_packer_unpack(size_t *size_bytes, void *text, size_t capac
                                     struct smol_packer *packer, const void *packed,
                                     size_t packed_bytes, struct smol_error *error)
 {
-    struct reading r = {.p = packer, .text = text, .capacity_bytes = capacity_bytes};
+    struct reading r = {.p = packer,
+                        .text = text,
+                        .capacity_bytes = capacity_bytes < packer->max_bytes ? capacity_bytes
+                                                                             : packer->max_bytes};
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 

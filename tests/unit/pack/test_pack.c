@@ -10,11 +10,11 @@
 #define MAX_TEXT 2000u
 
 static const struct model_recipe recipes[] = {
-    {.context = 40},                                               /* bytes; an end of its own */
-    {.context = 12, .vocab = 122},                                 /* bytes without a token */
-    {.context = 1, .vocab = 97},                                   /* nothing is remembered */
-    {.context = 13, .vocab = 300},                                 /* tokens for nothing */
-    {.context = 200, .vocab = 60, .has_set = true},                /* a set, and an escape */
+    {.context = 40},                                /* bytes; an end of its own */
+    {.context = 12, .vocab = 122},                  /* bytes without a token */
+    {.context = 1, .vocab = 97},                    /* nothing is remembered */
+    {.context = 13, .vocab = 300},                  /* tokens for nothing */
+    {.context = 200, .vocab = 60, .has_set = true}, /* a set, and an escape */
     {.context = 30, .vocab = 61, .has_set = true, .has_other = true},
     {.context = 16,
      .vocab = 80,
@@ -32,14 +32,15 @@ struct packing {
     void *memory;
 };
 
-static void start_packing(struct packing *p, const struct model_recipe *r, bool has_check)
+/* options: struct_bytes is filled in. */
+static void start_options(struct packing *p, const struct model_recipe *r,
+                          struct smol_pack_options options)
 {
-    const struct smol_pack_options options = {.struct_bytes = sizeof options,
-                                              .has_check = has_check};
     struct model_recipe recipe = *r;
     struct smol_error error = {0};
     size_t size;
 
+    options.struct_bytes = sizeof options;
     recipe.embedding_scale = r->embedding_scale ? r->embedding_scale : 2; /* sure of itself */
     model_open(&p->file, &recipe);
     cr_assert_eq(smol_packer_size(&size, &p->file, &options, &error), SMOL_OK, "%s", error.text);
@@ -47,6 +48,11 @@ static void start_packing(struct packing *p, const struct model_recipe *r, bool 
     memset(p->memory, 0xa5, size);
     cr_assert_eq(smol_packer_init(&p->packer, &p->file, &options, p->memory, size, &error), SMOL_OK,
                  "%s", error.text);
+}
+
+static void start_packing(struct packing *p, const struct model_recipe *r, bool has_check)
+{
+    start_options(p, r, (struct smol_pack_options){.has_check = has_check});
 }
 
 static void end_packing(struct packing *p)
@@ -156,6 +162,62 @@ Test(pack, what_a_model_says_comes_back_in_few_bytes)
         }
 }
 
+/* max_bytes where the text is so long: each has a context that holds it, and none slides. */
+Test(pack, options_do_not_change_the_bytes)
+{
+    static const struct smol_pack_options options[] = {
+        {.batch = 1},      {.batch = 7},
+        {.n_threads = 3},  {.isa = SMOL_ISA_SCALAR},
+        {.max_bytes = 30}, {.max_bytes = 30, .batch = 1},
+    };
+
+    for (size_t i = 0; i < N_RECIPES; i++) {
+        struct packing p, q;
+        uint8_t text[30], packed[SMOL_PACKED_BOUND(30) + 1], again[SMOL_PACKED_BOUND(30) + 1];
+        uint32_t tokens[30];
+        size_t n_tokens, n, size;
+        start_packing(&p, &recipes[i], false);
+        n = say(text, tokens, &n_tokens, &p.file, sizeof text, i + 20);
+        size = pack(packed, &p, text, n, tokens, n_tokens);
+        for (size_t j = 0; j < sizeof options / sizeof *options; j++) {
+            start_options(&q, &recipes[i], options[j]);
+            cr_assert_eq(pack(again, &q, text, n, tokens, n_tokens), size);
+            cr_assert_arr_eq(again, packed, size, "recipe %zu, options %zu", i, j);
+            expect(&q, packed, size, text, n, "other options");
+            end_packing(&q);
+        }
+        end_packing(&p);
+    }
+}
+
+Test(pack, texts_are_as_short_as_the_packer_was_told)
+{
+    struct packing p, q;
+    uint8_t text[30], packed[SMOL_PACKED_BOUND(30) + 1];
+    uint32_t tokens[30];
+    size_t n_tokens, n, size, less;
+
+    start_packing(&p, &recipes[7], false);
+    start_options(&q, &recipes[7], (struct smol_pack_options){.max_bytes = 29});
+    n = say(text, tokens, &n_tokens, &p.file, sizeof text, 1);
+    cr_assert_eq(n, 30);
+    cr_assert_eq(smol_packer_pack(&size, packed, q.packer, text, 30, NULL, 0, NULL),
+                 SMOL_E_ARGUMENT);
+    refuse(&q, packed, pack(packed, &p, text, 30, NULL, 0), 30, SMOL_E_ARGUMENT, "too long");
+    expect(&q, packed, pack(packed, &q, text, 29, NULL, 0), text, 29, "as long as it may be");
+    cr_assert_eq(smol_packer_size(&size, &p.file, NULL, NULL), SMOL_OK);
+    cr_assert_eq(smol_packer_size(
+                     &less, &p.file,
+                     &(struct smol_pack_options){.struct_bytes = sizeof(struct smol_pack_options),
+                                                 .max_bytes = 29,
+                                                 .batch = 1},
+                     NULL),
+                 SMOL_OK);
+    cr_assert_lt(less, size);
+    end_packing(&p);
+    end_packing(&q);
+}
+
 /* By SPEC.md 11: the losses of the tokens; the end has 1 of 4097 parts, as all else has 4096. */
 Test(pack, takes_the_bits_that_the_losses_say)
 {
@@ -190,10 +252,24 @@ Test(pack, takes_the_bits_that_the_losses_say)
 Test(pack, what_has_no_token_comes_back)
 {
     static const char *const odd[] = {
-        "\xc3\xa4",         "\xdf\xbf",         "\xe0\xa0\x80",     "\xed\x9f\xbf", "\xee\x80\x80",
-        "\xef\xbf\xbf",     "\xf0\x9f\x80\x80", "\xf0\x9f\xbf\xbf", "\xf0\x90\x80\x80",
-        "\xf4\x8f\xbf\xbf", "\x80",             "\xff\xfe",         "\xc3",         "\xe2\x98",
-        "\xed\xa0\x80",     "\xc0\x80",         "\xf5\x80\x80\x80", "\x7f\x01",
+        "\xc3\xa4",
+        "\xdf\xbf",
+        "\xe0\xa0\x80",
+        "\xed\x9f\xbf",
+        "\xee\x80\x80",
+        "\xef\xbf\xbf",
+        "\xf0\x9f\x80\x80",
+        "\xf0\x9f\xbf\xbf",
+        "\xf0\x90\x80\x80",
+        "\xf4\x8f\xbf\xbf",
+        "\x80",
+        "\xff\xfe",
+        "\xc3",
+        "\xe2\x98",
+        "\xed\xa0\x80",
+        "\xc0\x80",
+        "\xf5\x80\x80\x80",
+        "\x7f\x01",
     };
 
     for (size_t i = 0; i < N_RECIPES; i++) {
