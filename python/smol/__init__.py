@@ -7,6 +7,7 @@
         print(piece, end='', flush=True)
     print(model.perplexity('To be, or not to be'))
     logits = model.logits('Once')                      # float32, (V,)
+    packed = model.pack('Once upon a time')            # a few bytes; model.unpack(packed) is the text
     w = model.weights('h.0.attn.c_attn.weight')        # float64, (outputs, inputs), exact
 
 The same file, prompt and seed give the same text as smolrun, on every machine. What the library refuses raises smol.Error.

@@ -30,6 +30,10 @@ class SamplerOptions(Structure):
                 ('repeat_penalty', c_float), ('repeat_last_n', c_int32)]
 
 
+class PackOptions(Structure):
+    _fields_ = [('struct_bytes', c_size_t), ('has_check', c_bool), ('n_threads', c_uint32), ('isa', c_int), ('batch', c_uint32), ('max_bytes', c_size_t)]
+
+
 class Score(Structure):
     _fields_ = [('nats', c_double), ('n_tokens', c_uint64), ('n_bytes', c_uint64), ('nats_per_token', c_double), ('bits_per_byte', c_double),
                 ('perplexity', c_double)]
@@ -59,6 +63,8 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     'smol_model_encode': (_STATUS, [POINTER(c_size_t), _u32s, c_void_p, c_char_p, c_size_t]),
     'smol_model_score': (_STATUS, [POINTER(Score), c_void_p, POINTER(SessionOptions), c_char_p, c_size_t]),
     'smol_model_decode': (_STATUS, [POINTER(c_size_t), c_void_p, c_size_t, c_void_p, _u32s, c_size_t]),
+    'smol_pack': (_STATUS, [POINTER(c_size_t), c_void_p, c_void_p, POINTER(PackOptions), c_char_p, c_size_t]),
+    'smol_unpack': (_STATUS, [POINTER(c_size_t), c_void_p, c_size_t, c_void_p, POINTER(PackOptions), c_char_p, c_size_t]),
     'smol_text_create': (_STATUS, [POINTER(c_void_p), c_void_p, POINTER(SessionOptions), POINTER(SamplerOptions)]),
     'smol_text_destroy': ('nothing', [c_void_p]),
     'smol_text_append': (_STATUS, [c_void_p, _u32s, c_size_t]),

@@ -52,6 +52,10 @@ def _session(threads: int, options: dict[str, Any]) -> _library.SessionOptions:
     return session
 
 
+def _pack_options(check: bool) -> _library.PackOptions:
+    return _library.PackOptions(sizeof(_library.PackOptions), _checks.truth('check', check))
+
+
 def _sampler(seed: int, options: dict[str, Any]) -> _library.SamplerOptions:
     sampler = _library.SamplerOptions()
     lib.smol_sampler_defaults(byref(sampler), sizeof(sampler))
@@ -175,6 +179,25 @@ class Model(Uncopied):
             text = ctypes.create_string_buffer(size.value)
             lib.smol_model_decode(byref(size), text, size.value, model, array, len(checked))
         return text.raw
+
+    def pack(self, text: Union[str, Bytes], check: bool = False) -> bytes:
+        """A str or bytes in few bytes, coded by what the model expects of it: the same on every machine. check adds a byte by which
+        unpack() finds damage."""
+        data = _checks.text('text', text)
+        n, packed, options = c_size_t(), ctypes.create_string_buffer(len(data) + 2), _pack_options(check)
+        with self._handle as model:
+            lib.smol_pack(byref(n), packed, model, byref(options), data, len(data))
+        return packed.raw[:n.value]
+
+    def unpack(self, packed: Bytes, check: bool = False, limit: int = 65536) -> bytes:
+        """The bytes that pack() was given; Error if these are another model's or damaged, which is sure with a check, or if the text
+        is longer than limit bytes: from strangers a few bytes may be a long one."""
+        data, room = _checks.data('packed', packed), _checks.integer('limit', limit, 0, 2**48)
+        n, options = c_size_t(), _pack_options(check)
+        text = ctypes.create_string_buffer(room + 1)
+        with self._handle as model:
+            lib.smol_unpack(byref(n), text, room, model, byref(options), data, len(data))
+        return text.raw[:n.value]
 
     def _prompt(self, prompt: Prompt) -> list[int]:
         facts = self._facts()

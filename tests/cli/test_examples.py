@@ -23,7 +23,7 @@ from tokenizing import train
 
 examples = root / 'docs/examples'
 alpha = root / 'models/shakespeare-alpha.smol'
-OF_MODELS = {'alphas': [], 'card': ['{}', 'out'], 'generate': ['x', '1', '1'], 'instructions': [], 'logits': ['x'], 'perplexity': ['xy'], 'schemes': [], 'sections': [],
+OF_MODELS = {'alphas': [], 'card': ['{}', 'out'], 'generate': ['x', '1', '1'], 'instructions': [], 'logits': ['x'], 'pack': ['x'], 'perplexity': ['xy'], 'schemes': [], 'sections': [],
              'session': ['xy'], 'text': ['x', '1'], 'threads': ['x', '1'], 'tokens': ['x'], 'weights': ['wte.weight', '0']}
 LIBRARY = {'arrays.h': 'smol_train', 'corpus.h': 'smol_train', 'train.h': 'smol_train'}
 
@@ -234,6 +234,15 @@ def nats(model, prompt):
     logits = np.array(forward.Session(model).feed(list(prompt)), np.float64)
     shifted = logits - logits.max(1, keepdims=True)
     return [np.log(np.exp(row).sum()) - row[token] for row, token in zip(shifted, prompt[1:])]
+
+
+def test_pack(folder):
+    """The tag is of the file's hash, or 0 before a text as it is (SPEC.md 15); tests/reference has the rest."""
+    text = 'What say you, my lord?'
+    packed, said = lines('pack', alpha, text)
+    assert said == '%d bytes for %d: %s' % (len(packed) // 2, len(text), text) and len(packed) // 2 < len(text) * 2 // 3
+    assert int(packed[0], 16) == 1 + int.from_bytes(container.read(alpha.read_bytes()).hash[:8], 'little') % 15
+    assert lines('pack', alpha, '\x7f\x7f') == ['007f7f', '3 bytes for 2: \x7f\x7f'] and lines('pack', alpha, '') == ['', '0 bytes for 0: ']
 
 
 def test_session_and_perplexity(folder):

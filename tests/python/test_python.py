@@ -10,7 +10,7 @@ import threading
 
 import numpy as np
 import pytest
-from module import refused, script, shipped, smol
+from module import raises, refused, script, shipped, smol
 from programs import build, root
 from programs import run as run_program
 
@@ -85,6 +85,22 @@ def test_tokens_and_bytes():
     assert model.encode('') == []
     refused(40, model.decode, [model.facts['vocab']])
     refused(40, model.decode, [-1])
+
+
+def test_packs():
+    model = smol.Model.load(shipped)
+    text = 'What say you, my lord? Zo\u00eb \u2605'
+    packed, checked = model.pack(text), model.pack(text.encode(), check=True)
+    assert run_program(build / 'docs/examples/pack', shipped, text).stdout.decode().split('\n')[0] == packed.hex()
+    assert model.unpack(packed).decode() == model.unpack(bytearray(checked), check=True).decode() == text
+    assert len(packed) < len(checked) <= len(packed) + 2 and model.pack('') == model.unpack(b'') == b''
+    assert model.unpack(packed, limit=len(text.encode())) == text.encode()
+    refused(1, model.unpack, packed, limit=len(text.encode()) - 1)
+    refused(42, model.unpack, bytes([packed[0] ^ 0x10]) + packed[1:])
+    refused(42, model.unpack, b'\0as it is', check=True)
+    refused(1, model.unpack, packed, limit=-1)
+    raises(TypeError, 'bytes', model.unpack, 'text')
+    raises(TypeError, 'True or False', model.pack, 'text', check=1)
 
 
 def test_logits():
