@@ -467,14 +467,14 @@ types:
         type: table(_root.conf.output_type.to_i, _root.conf.vocab, _root.conf.width, 64)
         if: _root.conf.has_output_table
   byte_set:
-    doc: Which bytes are tokens, a bit each; others is 1 if one token stands for all others.
+    doc: Which bytes are tokens, a bit each; of bits, 1 if one token stands for all others, 2 if the last one is the end of text.
     seq:
       - id: bitmap
         size: 32
-      - id: others
+      - id: bits
         type: u1
         valid:
-          max: 1
+          max: 3
   table:
     doc: Rows of numbers, embeddings or those of a stored matrix; each part is padded with zeros to a multiple of some bytes, but q4-row as a whole.
     params:

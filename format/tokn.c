@@ -111,7 +111,8 @@ void smol_byte_set_read(struct smol_byte_set *set, const uint8_t section[SMOL_TO
     for (unsigned b = 0; b < 256; b++)
         if (section[b / 8] >> b % 8 & 1)
             set->bytes[set->n++] = (uint8_t)b;
-    set->has_other = section[32] != 0;
+    set->has_other = (section[32] & SMOL_TOKN_SET_OTHER) != 0;
+    set->has_end = (section[32] & SMOL_TOKN_SET_END) != 0;
 }
 
 /* Error offsets count from the section's start. */
@@ -119,11 +120,12 @@ static enum smol_status check_byte_set(struct smol_span section, uint32_t vocab,
                                        struct smol_error *error)
 {
     struct smol_byte_set set;
+    uint32_t n;
 
     if (section.size_bytes != SMOL_TOKN_SET_BYTES)
         return smol_fail(error, SMOL_E_SIZE, 0, "section TOKN has %zu bytes, a set of bytes has %u",
                          section.size_bytes, SMOL_TOKN_SET_BYTES);
-    if (section.data[32] > 1)
+    if (section.data[32] > (SMOL_TOKN_SET_OTHER | SMOL_TOKN_SET_END))
         return smol_fail(error, SMOL_E_RESERVED, 32, "reserved bits of the tokenizer are set");
     smol_byte_set_read(&set, section.data);
     if (set.n == 0)
@@ -131,10 +133,10 @@ static enum smol_status check_byte_set(struct smol_span section, uint32_t vocab,
     if (set.n == 256 && set.has_other)
         return smol_fail(error, SMOL_E_RANGE, 32,
                          "a token for all other bytes, but every byte has its own");
-    if (set.n + set.has_other != vocab)
+    n = set.n + set.has_other + set.has_end;
+    if (n != vocab)
         return smol_fail(error, SMOL_E_RANGE, 0,
-                         "the set of bytes has %u tokens, the vocabulary %u", set.n + set.has_other,
-                         vocab);
+                         "the set of bytes has %u tokens, the vocabulary %u", n, vocab);
     return SMOL_OK;
 }
 

@@ -30,10 +30,13 @@ enum smol_status smol_tokn_check(const struct smol_config *config, struct smol_s
 
 /* A set of bytes, SMOL_TOKENIZER_BYTE_SET. */
 #define SMOL_TOKN_SET_BYTES 33u
+#define SMOL_TOKN_SET_OTHER 1u /* bits of the last byte */
+#define SMOL_TOKN_SET_END 2u
 struct smol_byte_set {
     uint8_t bytes[256]; /* (n), ascending: what the tokens stand for */
     uint32_t n;
     bool has_other; /* token n stands for every other byte */
+    bool has_end;   /* the last token is the end of text */
 };
 void smol_byte_set_read(struct smol_byte_set *set, const uint8_t section[SMOL_TOKN_SET_BYTES]);
 

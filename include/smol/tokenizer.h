@@ -16,7 +16,8 @@ SMOL_BEGIN_DECLS
 
 /* ---- tokens to text: no memory is taken ---- */
 
-/* The special token that ends a text, and stands between documents. */
+/* The special token that ends a text, and stands between documents. In a set of bytes the end of
+ * text is a token without bytes. */
 #define SMOL_END_OF_TEXT "<|endoftext|>"
 
 /* The bytes of one token: a span that lives as long as the file and the caller's buffer text, which
@@ -24,7 +25,7 @@ SMOL_BEGIN_DECLS
 struct smol_span smol_token_bytes(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_file *file,
                                   uint32_t token);
 
-/* The number of tokens that stand for something; those from here to V do not. */
+/* The number of tokens that mean something; those from here to V do not. */
 uint32_t smol_token_count(const struct smol_file *file);
 
 bool smol_token_is_special(const struct smol_file *file, uint32_t token);
@@ -32,7 +33,7 @@ bool smol_token_is_special(const struct smol_file *file, uint32_t token);
 /* The token that an empty prompt stands for. */
 uint32_t smol_start_token(const struct smol_file *file);
 
-/* The token of SMOL_END_OF_TEXT. false, and *token untouched, if there is none. */
+/* The end of text. false, and *token untouched, if there is none. */
 bool smol_end_token(uint32_t *token, const struct smol_file *file);
 
 /* Bytes of the UTF-8 character that begins text, 0 if none does. size_bytes > 0. */

@@ -63,7 +63,7 @@ static bool find_special(uint32_t *i, const struct smol_tokn *t, uint32_t token)
     return *i < t->n_specials;
 }
 
-/* Of tokens that all stand for a byte; none for those past them. */
+/* Of tokens that all stand for a byte; none for the end of text and those past it. */
 static struct smol_span set_token(uint8_t *text, const struct smol_file *file, uint32_t token)
 {
     struct smol_byte_set set;
@@ -93,11 +93,24 @@ struct smol_span smol_token_bytes(uint8_t text[SMOL_MAX_TOKEN_BYTES], const stru
     return find_special(&i, &t, token) ? smol_tokn_special(&t, i) : (struct smol_span){text, 0};
 }
 
+/* Whether a set of bytes has an end of text, which is its last token. */
+static bool set_end(uint32_t *token, const struct smol_file *file)
+{
+    struct smol_byte_set set;
+
+    smol_byte_set_read(&set, file->tokenizer.data);
+    if (set.has_end)
+        *token = set.n + set.has_other;
+    return set.has_end;
+}
+
 bool smol_token_is_special(const struct smol_file *file, uint32_t token)
 {
     struct smol_tokn t;
     uint32_t i;
 
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+        return set_end(&i, file) && token == i;
     if (file->config.tokenizer != SMOL_TOKENIZER_BPE)
         return false;
     t = smol_tokn_view(file->tokenizer);
@@ -108,6 +121,8 @@ bool smol_end_token(uint32_t *token, const struct smol_file *file)
 {
     struct smol_tokn t;
 
+    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+        return set_end(token, file);
     if (file->config.tokenizer != SMOL_TOKENIZER_BPE)
         return false;
     t = smol_tokn_view(file->tokenizer);
@@ -127,10 +142,10 @@ static uint32_t set_start(const struct smol_file *file)
     struct smol_byte_set set;
 
     smol_byte_set_read(&set, file->tokenizer.data);
-    for (uint32_t i = 0; i < set.n; i++)
+    for (uint32_t i = 0; i < set.n && !set.has_end; i++)
         if (set.bytes[i] == '\n')
             return i;
-    return file->config.vocab - 1;
+    return file->config.vocab - 1; /* the end of text, if there is one */
 }
 
 uint32_t smol_start_token(const struct smol_file *file)

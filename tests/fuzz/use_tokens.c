@@ -9,8 +9,10 @@
 /* Whether a token is the one for all bytes outside a set, which decodes to a question mark. */
 static bool is_other(const struct smol_file *file, uint32_t token, const struct smol_span *text)
 {
-    return file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET && file->tokenizer.data[32] == 1 &&
-           token == file->config.vocab - 1 && text->data[0] == '?';
+    const unsigned bits = file->tokenizer.data[32];
+
+    return file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET && (bits & 1) != 0 &&
+           token == file->config.vocab - 1 - (bits >> 1) && text->data[0] == '?';
 }
 
 static void decode(const struct smol_file *file, const uint32_t *tokens, size_t n,

@@ -37,6 +37,9 @@ def good_files():
         'byte-set': model((1, 1, 2, 3, 2, 67), plain, [(1, ALIKE)], 0, 2, 2, tokens=ByteSet.pack([10, 32, *range(192, 256), 0], 0), tokenizer=2),
         'byte-set-whole': model((1, 1, 2, 3, 2, 256), plain, [(1, ALIKE)], 0, 2, 2, tokens=ByteSet.pack(range(256), 0), tokenizer=2),
         'byte-set-of-one': model((1, 1, 2, 3, 2, 2), plain, [(1, ALIKE)], 0, 2, 2, tokens=ByteSet.pack(b'x', 1), tokenizer=2),
+        'byte-set-end': model((1, 1, 2, 3, 2, 5), plain, [(1, ALIKE)], 0, 2, 2, tokens=ByteSet.pack(b'\nxyz', 0, 1), tokenizer=2),
+        'byte-set-other-end': model((1, 1, 2, 3, 2, 3), plain, [(1, ALIKE)], 0, 2, 2, tokens=ByteSet.pack(b'x', 1, 1), tokenizer=2),
+        'byte-set-whole-end': model((1, 1, 2, 3, 2, 257), plain, [(1, ALIKE)], 0, 2, 2, tokens=ByteSet.pack(range(256), 0, 1), tokenizer=2),
         'masks': model((2, 1, 22, 65, 3, 256), [FROZEN_NORM, mask(), mask(0.25, 2, 1, GAINS | BIASES | SPARSE, 3), mask(0.25, 0, 4, BIASES)],
                        [(2, (0, 1, 2, 0, 1, 3))], 0, 1, 1),
         'stored': model((2, 1, 33, 9, 3, 256), [FROZEN_NORM, rows(0), rows(1, 1, 1), rows(2, 0, 0, GAINS), rows(3, 0, 4, SPARSE, 2), rows(5), rows(5, 2, 1, BIASES)],
@@ -128,13 +131,16 @@ def byte_set_cases():
     yield case('SIZE', 0, 'of_32_bytes', good[:32])
     yield case('SIZE', 0, 'of_34_bytes', good + b'\0')
     yield case('SIZE', 0, 'of_1_byte', good[:1])
-    for other in (2, 3, 0x80, 255):
-        yield case('RESERVED', 32, 'flags_%d' % other, good[:32] + bytes([other]))
+    for flags in (4, 6, 0x80, 255):
+        yield case('RESERVED', 32, 'flags_%d' % flags, good[:32] + bytes([flags]))
+    yield case('RANGE', 0, 'with_an_end_too_many', good[:32] + b'\3')
+    yield case('RANGE', 0, 'without_its_end', good[:32] + b'\1', 7)
     yield case('RANGE', 0, 'empty', ByteSet.pack([], 1), 1)
     yield case('RANGE', 0, 'without_its_other', good[:32] + b'\0')
     for vocab in (5, 7):
         yield case('RANGE', 0, 'for_a_vocabulary_of_%d' % vocab, good, vocab)
     yield case('RANGE', 32, 'whole_with_other', ByteSet.pack(range(256), 1), 257)
+    yield case('RANGE', 32, 'whole_with_other_and_end', ByteSet.pack(range(256), 1, 1), 258)
     yield in_conf('ENUM', 42, 'B', 3, 'smol_tokenizer_3')
     b = small()
     b.sections = [s for s in b.sections if s[0] != b'TOKN']

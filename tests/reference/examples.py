@@ -278,10 +278,10 @@ def smol_perplexity(i, tiny):
 
 
 def byte_set(i):
-	section = tokens.ByteSet.pack(i['member_bytes'], one(i['other']))
-	t = tokens.ByteSet(section, len(i['member_bytes']) + one(i['other']))
+	section = tokens.ByteSet.pack(i['member_bytes'], one(i['other']), one(i['end']))
+	t = tokens.ByteSet(section, len(i['member_bytes']) + one(i['other']) + one(i['end']))
 	ids = t.encode(i['text_bytes'])
-	return {'section_bytes': section, 'tokens': ids, 'back_bytes': t.decode(ids)}
+	return {'section_bytes': section, 'tokens': ids, 'back_bytes': t.decode(ids), 'start': [t.start()]}
 
 
 def draws(i):
@@ -313,7 +313,7 @@ ALL = {'key': key, 'stream': stream, 'sign-table': table, 'gauss-table': table, 
 	'layernorm': layernorm, 'exact-product': product, 'file': tiny_file, 'model': tiny_model, 'perplexity': tiny_perplexity, 'draws': draws,
 	'pick': pick, 'initial-values': initial, 'tokenizer': tokenizer, 'mask': mask, 'mask-product': mask_product, 'ternary': ternary,
 	'stored-products': stored_products, 'half-shift': half_shift, 'slopes': head_slopes, 'attention': attention, 'relu2': squared, 'smol-file': smol_file,
-	'smol-model': smol_model, 'smol-perplexity': smol_perplexity, 'byte-set': byte_set}
+	'smol-model': smol_model, 'smol-perplexity': smol_perplexity, 'byte-set': byte_set, 'byte-set-end': byte_set}
 ON_FILE = {'model': 'file', 'perplexity': 'file', 'smol-model': 'smol-file', 'smol-perplexity': 'smol-file'}
 
 

@@ -111,7 +111,7 @@ def compare(check, data, what):
 	check.that(same_conf(s.conf, m), what + ': configuration')
 	check.that(same_learned(s, m), what + ': parameters')
 	check.that(all(same_table(getattr(s.embd, name), getattr(m, name)) for name in ('wte', 'wpe', 'output')), what + ': embeddings')
-	check.that(s.byte_set is None if m.tokenizer != 2 else s.byte_set.bitmap + bytes([s.byte_set.others]) == m.tokens, what + ': set of bytes')
+	check.that(s.byte_set is None if m.tokenizer != 2 else s.byte_set.bitmap + bytes([s.byte_set.bits]) == m.tokens, what + ': set of bytes')
 	check.that((s.minor_version, s.hints, s.hash) == (m.minor, m.hints, m.hash) and (s.card or '').encode() == (m.card or b''), what + ': header, hash, card')
 	found = s.signature and (s.signature.key_number, s.signature.public_key, s.signature.signature)
 	check.equal(found, m.signature, what + ': signature')

@@ -119,16 +119,18 @@ class ByteSet:
 	def __init__(self, section, vocab):
 		need(len(section) == 33, 'size')
 		self.bytes = [b for b in range(256) if section[b // 8] >> b % 8 & 1]
-		self.other = section[32]
+		need(section[32] < 4, 'reserved bits')
+		self.other, self.end = section[32] & 1, section[32] >> 1
 		need(self.bytes and self.other <= (len(self.bytes) < 256), 'an empty set, or other')
-		need(vocab == len(self.bytes) + self.other, 'vocabulary')
+		need(vocab == len(self.bytes) + self.other + self.end, 'vocabulary')
+		self.vocab = vocab
 
 	@staticmethod
-	def pack(members, other):
+	def pack(members, other, end=0):
 		bitmap = bytearray(32)
 		for b in members:
 			bitmap[b // 8] |= 1 << b % 8
-		return bytes(bitmap) + bytes([other])
+		return bytes(bitmap) + bytes([other | end << 1])
 
 	def bytes_of(self, token):
 		return (bytes(self.bytes) + b'?'[:self.other])[token:token + 1]
@@ -142,7 +144,7 @@ class ByteSet:
 
 	def start(self):
 		"""The token of an empty prompt."""
-		return self.bytes.index(10) if 10 in self.bytes else len(self.bytes) + self.other - 1
+		return self.bytes.index(10) if 10 in self.bytes and not self.end else self.vocab - 1
 
 
 class Bytes:

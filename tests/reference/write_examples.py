@@ -56,7 +56,8 @@ INPUTS = {
 		'last_n': [3]},
 	'tokenizer': {'merges': [83, 68, 256, 68, 220, 256, 258, 256], 'special_bytes': b'<|endoftext|>', 'before': [1],
 		'text_bytes': b" tetee teete<|endoftext|>It's\n\n  te1\xff\xc3\xa9 tetete"},
-	'byte-set': {'member_bytes': b'\n abc', 'other': [1], 'text_bytes': b'a cab?\n\xc3\xa9'},
+	'byte-set': {'member_bytes': b'\n abc', 'other': [1], 'end': [0], 'text_bytes': b'a cab?\n\xc3\xa9'},
+	'byte-set-end': {'member_bytes': b'\n abc', 'other': [1], 'end': [1], 'text_bytes': b'a cab?\n\xc3\xa9'},
 }
 
 NOTES = {
@@ -80,7 +81,7 @@ NOTES = {
 	'smol-model': 'The same of it: ten tokens slide through a context of 3, and the text goes on.',
 	'smol-perplexity': 'Read as one text, and for comparison the nats of a token in windows of 3.',
 	'draws': '**Sampling.** Eight picks from the same logits.',
-	'byte-set': 'A set of bytes.',
+	'byte-set': 'A set of bytes; then one with an end of text. `start` is what an empty prompt stands for.',
 	'tokenizer': '**Tokens.** A section TOKN of four merges and one special token, which is numbered before the bytes; a text with a stray byte, and its tokens.',
 }
 

@@ -248,12 +248,12 @@ static void fill_embeddings(uint8_t *embeddings, const struct smol_config *c, fl
 }
 
 /* The section TOKN of a set of bytes. */
-static void make_set(uint8_t section[33], uint32_t n, bool has_other)
+static void make_set(uint8_t section[33], uint32_t n, bool has_other, bool has_end)
 {
     memset(section, 0, 33);
     for (uint32_t i = 0; i < n; i++)
         section[model_byte(i) / 8] |= (uint8_t)(1u << model_byte(i) % 8);
-    section[32] = has_other;
+    section[32] = (uint8_t)(has_other | has_end << 1);
 }
 
 uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
@@ -286,7 +286,8 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
         parts.tokenizer = (struct smol_span){tokenizer + 16, tokenizer_size - 16};
     }
     if (recipe->has_set) {
-        make_set(set, parts.config.vocab - recipe->has_other, recipe->has_other);
+        make_set(set, parts.config.vocab - recipe->has_other - recipe->has_end, recipe->has_other,
+                 recipe->has_end);
         parts.tokenizer = (struct smol_span){set, sizeof set};
     }
     if (recipe->card)

@@ -16,6 +16,7 @@ struct model_recipe {
     uint16_t features;              /* of architecture 1; 0: GPT-2 */
     uint8_t head_type, output_type; /* of temperatures and slope factors; of the output table */
     bool has_set, has_other;        /* a set of bytes, and a token for all others */
+    bool has_end;                   /* and one for the end of text */
     uint64_t seed;
     const char *card;      /* NULL: none */
     uint32_t n_merges;     /* of BPE, with an end of text, within vocab; 0: bytes */

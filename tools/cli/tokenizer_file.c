@@ -3,6 +3,8 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 
+#include <inttypes.h>
+#include <smol/tokenizer.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,19 +65,36 @@ enum smol_status tokenizer_load(uint8_t **section, struct smol_file *tokenizer, 
 
 /* ---- sets of bytes, SPEC.md 3.4 ---- */
 
-#define SET_BYTES 33 /* a bit for each byte, and whether there is a token for others */
+#define SET_OTHER 1 /* bits of the last byte of the section */
+#define SET_END 2
+#define SET_BYTES 33 /* a bit for each byte, and which tokens there are besides */
 
-/* Returns how many bytes there are. */
-static uint32_t find_bytes(uint8_t section[SET_BYTES], struct smol_span text)
+/* How often each byte occurs. Ends of text that are left out count as none. */
+static void count_bytes(uint64_t count[256], struct smol_span text, bool without_ends)
 {
-    bool occurs[256] = {false};
+    static const char end[] = SMOL_END_OF_TEXT;
+
+    memset(count, 0, 256 * sizeof *count);
+    for (size_t i = 0; i < text.size_bytes; i++)
+        if (without_ends && text.data[i] == end[0] && text.size_bytes - i >= sizeof end - 1 &&
+            memcmp(text.data + i, end, sizeof end - 1) == 0)
+            i += sizeof end - 2;
+        else
+            count[text.data[i]]++;
+}
+
+/* Returns how many bytes occur often enough. */
+static uint32_t find_bytes(uint8_t section[SET_BYTES], struct smol_span text,
+                           const struct tokenizer_of *of)
+{
+    const uint64_t least = of->least > 0 ? of->least : 1;
+    uint64_t count[256];
     uint32_t n = 0;
 
-    for (size_t i = 0; i < text.size_bytes; i++)
-        occurs[text.data[i]] = true;
+    count_bytes(count, text, of->with_end);
     memset(section, 0, SET_BYTES);
     for (unsigned b = 0; b < 256; b++)
-        if (occurs[b]) {
+        if (count[b] >= least) {
             section[b / 8] |= (uint8_t)(1u << b % 8);
             n++;
         }
@@ -83,22 +102,30 @@ static uint32_t find_bytes(uint8_t section[SET_BYTES], struct smol_span text)
 }
 
 enum smol_status tokenizer_of_bytes(uint8_t **section, struct smol_file *tokenizer,
-                                    struct smol_span text, bool with_other,
+                                    struct smol_span text, const struct tokenizer_of *of,
                                     struct smol_error *error)
 {
     struct smol_file t = {.config = {.vocab = 256, .tokenizer = SMOL_TOKENIZER_BYTES}};
     uint8_t *bytes = malloc(SET_BYTES);
+    bool has_other;
     uint32_t n;
 
     if (!bytes)
         return cli_error_memory(error);
-    n = find_bytes(bytes, text);
-    if (n == 256) {
+    n = find_bytes(bytes, text, of);
+    has_other = of->with_other && n < 256;
+    if (n == 0) {
+        free(bytes);
+        return cli_error(error, SMOL_E_TEXT, "no byte of the text occurs %" PRIu32 " times",
+                         of->least);
+    }
+    if (n == 256 && !of->with_end) {
         free(bytes);
         bytes = NULL;
     } else {
-        bytes[SET_BYTES - 1] = with_other;
-        t.config.vocab = n + with_other;
+        bytes[SET_BYTES - 1] =
+            (uint8_t)((has_other ? SET_OTHER : 0) | (of->with_end ? SET_END : 0));
+        t.config.vocab = n + has_other + of->with_end;
         t.config.tokenizer = SMOL_TOKENIZER_BYTE_SET;
         t.tokenizer = (struct smol_span){bytes, SET_BYTES};
     }

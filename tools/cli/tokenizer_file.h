@@ -18,10 +18,17 @@ enum smol_status tokenizer_open(struct smol_mapping *mapping, struct smol_file *
 enum smol_status tokenizer_load(uint8_t **section, struct smol_file *tokenizer, const char *path,
                                 struct smol_error *error);
 
-/* The tokenizer of the bytes that occur in a text, with a token for all others if that is asked
- * for and there are others; that of all bytes if all occur. *section as above. Errors: MEMORY. */
+/* Which tokens a text's bytes become. */
+struct tokenizer_of {
+    bool with_other; /* a token for all bytes without their own, if there are such */
+    bool with_end;   /* an end of text; then what it stands for, SMOL_END_OF_TEXT, is no bytes */
+    uint32_t least;  /* how often a byte occurs that has its own token; 0: 1 */
+};
+
+/* The tokenizer of the bytes that occur in a text; that of all bytes if all occur and there is no
+ * end. *section as above. Errors: MEMORY; TEXT if no byte occurs often enough. */
 enum smol_status tokenizer_of_bytes(uint8_t **section, struct smol_file *tokenizer,
-                                    struct smol_span text, bool with_other,
+                                    struct smol_span text, const struct tokenizer_of *of,
                                     struct smol_error *error);
 
 #endif

@@ -29,10 +29,13 @@ static void print_tokens(const struct smol_file *file)
         return;
     }
     if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET) {
-        const bool other = inspect_has_other(file);
+        bool other;
+        const uint32_t n = inspect_set_bytes(&other, file);
 
-        printf("tokens       %u bytes%s\n", smol_token_count(file) - other,
-               other ? ", and one for all others" : "");
+        printf("tokens       %u bytes%s", n, other ? ", and one for all others" : "");
+        if (smol_end_token(&end, file))
+            printf(", end of text %u", end);
+        putchar('\n');
         return;
     }
     printf("tokens       BPE, %u merges, %u in all", smol_tokenizer_merge_count(file),

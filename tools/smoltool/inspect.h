@@ -27,8 +27,8 @@ struct inspect_session {
 /* 0, or an exit code after a message. */
 int inspect_json(const struct smol_file *file, const struct inspect_session *session);
 
-/* Whether a set of bytes has a token for all others. */
-bool inspect_has_other(const struct smol_file *file);
+/* How many bytes a set has, and whether a token for all others. */
+uint32_t inspect_set_bytes(bool *has_other, const struct smol_file *file);
 
 /* Whether a tensor has the factors of a layer's heads, and one of them. */
 bool inspect_is_of_heads(const struct smol_tensor *tensor);

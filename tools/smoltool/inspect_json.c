@@ -32,10 +32,13 @@ bool inspect_alphas(float *alpha, uint32_t *d, bool *shared, const struct smol_f
     return true;
 }
 
-bool inspect_has_other(const struct smol_file *file)
+uint32_t inspect_set_bytes(bool *has_other, const struct smol_file *file)
 {
-    return file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET &&
-           file->tokenizer.data[file->tokenizer.size_bytes - 1] != 0;
+    uint32_t end;
+    const uint32_t n = smol_token_count(file) - smol_end_token(&end, file);
+
+    *has_other = (file->tokenizer.data[file->tokenizer.size_bytes - 1] & 1) != 0;
+    return n - *has_other;
 }
 
 bool inspect_is_of_heads(const struct smol_tensor *t)
@@ -170,14 +173,15 @@ static void set_sizes(json_t *o, const struct smol_file *file)
 /* The bytes that have tokens, and the token of the others. */
 static void set_byte_set(json_t *o, const struct smol_file *file)
 {
-    const uint32_t n = smol_token_count(file) - inspect_has_other(file);
+    bool has_other;
+    const uint32_t n = inspect_set_bytes(&has_other, file);
     uint8_t room[SMOL_MAX_TOKEN_BYTES];
     json_t *list = json_array();
 
     for (uint32_t i = 0; i < n; i++)
         json_array_append_new(list, json_integer(*smol_token_bytes(room, file, i).data));
     json_object_set_new(o, "bytes", list);
-    json_object_set_new(o, "other_token", inspect_has_other(file) ? json_integer(n) : json_null());
+    json_object_set_new(o, "other_token", has_other ? json_integer(n) : json_null());
 }
 
 static void set_tokenizer(json_t *o, const struct smol_file *file)

@@ -136,6 +136,18 @@ static void narrow(uint32_t *tokens, size_t n, uint32_t width)
     }
 }
 
+/* Appends the n tokens that stand for a text. */
+static enum smol_status take(struct smol_corpus_writer *w, size_t n, const uint8_t *text,
+                             size_t size, struct smol_error *error)
+{
+    narrow(w->tokens, n, w->width);
+    crypto_generichash_update(&w->text_hash, text, size);
+    XXH3_64bits_update(w->checksum, w->tokens, n * w->width);
+    w->n_tokens += n;
+    w->text_bytes += size;
+    return append(w, w->tokens, n * w->width, error);
+}
+
 /* text: at most PENDING_BYTES. */
 static enum smol_status encode(struct smol_corpus_writer *w, const uint8_t *text, size_t size,
                                struct smol_error *error)
@@ -146,20 +158,16 @@ static enum smol_status encode(struct smol_corpus_writer *w, const uint8_t *text
     if (size == 0)
         return SMOL_OK;
     status = smol_encode(&n, w->tokens, w->encoder, text, size, error);
-    if (status != SMOL_OK)
-        return status;
-    narrow(w->tokens, n, w->width);
-    crypto_generichash_update(&w->text_hash, text, size);
-    XXH3_64bits_update(w->checksum, w->tokens, n * w->width);
-    w->n_tokens += n;
-    w->text_bytes += size;
-    return append(w, w->tokens, n * w->width, error);
+    return status == SMOL_OK ? take(w, n, text, size, error) : status;
 }
 
+/* An end of text is encoded as it if its text is, which that of a set of bytes has not. */
 static enum smol_status separate(struct smol_corpus_writer *w, struct smol_error *error)
 {
-    const enum smol_status status =
-        encode(w, (const uint8_t *)SMOL_END_OF_TEXT, SEPARATOR_BYTES, error);
+    const uint8_t *const text = (const uint8_t *)SMOL_END_OF_TEXT;
+    const enum smol_status status = smol_end_token(w->tokens, w->tokenizer)
+                                        ? take(w, 1, text, SEPARATOR_BYTES, error)
+                                        : encode(w, text, SEPARATOR_BYTES, error);
 
     if (status == SMOL_E_TOKEN)
         return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,

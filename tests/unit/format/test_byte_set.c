@@ -38,6 +38,12 @@ Test(byte_set, the_vocabulary_is_exactly_the_set)
     with_other[32] = 1;
     check(with_other, SIZE, 6, SMOL_OK, 0);
     check(with_other, SIZE, 5, SMOL_E_RANGE, 0);
+    with_other[32] = 2;
+    check(with_other, SIZE, 6, SMOL_OK, 0);
+    check(with_other, SIZE, 5, SMOL_E_RANGE, 0);
+    with_other[32] = 3;
+    check(with_other, SIZE, 7, SMOL_OK, 0);
+    check(with_other, SIZE, 6, SMOL_E_RANGE, 0);
 }
 
 Test(byte_set, has_33_bytes)
@@ -49,7 +55,7 @@ Test(byte_set, has_33_bytes)
     check(longer, SIZE + 1, 5, SMOL_E_SIZE, 0);
 }
 
-Test(byte_set, is_not_empty_and_flags_are_0_or_1)
+Test(byte_set, is_not_empty_and_has_no_other_bits)
 {
     uint8_t section[SIZE] = {0};
 
@@ -57,7 +63,7 @@ Test(byte_set, is_not_empty_and_flags_are_0_or_1)
     section[32] = 1;
     check(section, SIZE, 1, SMOL_E_RANGE, 0);
     memcpy(section, five, SIZE);
-    for (uint32_t flags = 2; flags < 256; flags++) {
+    for (uint32_t flags = 4; flags < 256; flags++) {
         section[32] = (uint8_t)flags;
         check(section, SIZE, 5, SMOL_E_RESERVED, 32);
     }
@@ -72,6 +78,11 @@ Test(byte_set, of_all_bytes_leaves_no_other)
     check(section, SIZE, 256, SMOL_OK, 0);
     section[32] = 1;
     check(section, SIZE, 257, SMOL_E_RANGE, 32);
+    section[32] = 3;
+    check(section, SIZE, 258, SMOL_E_RANGE, 32);
+    section[32] = 2;
+    check(section, SIZE, 257, SMOL_OK, 0);
+    section[32] = 1;
     section[31] = 0x7f;
     check(section, SIZE, 256, SMOL_OK, 0);
 }
@@ -125,4 +136,34 @@ Test(byte_set, other_stands_for_all_bytes_outside)
         cr_assert(text.size_bytes == 1 && text.data[0] == (is_member ? byte : '?'));
     }
     cr_assert_eq(smol_token_bytes(place, &file, 6).size_bytes, 0);
+}
+
+/* The last token, whatever else there is; it stands for no bytes, and none are it. */
+Test(byte_set, the_end_of_text_is_the_last_token)
+{
+    uint8_t section[SIZE], place[SMOL_MAX_TOKEN_BYTES];
+
+    memcpy(section, five, SIZE);
+    for (uint32_t other = 0; other < 2; other++) {
+        const struct smol_file file = {.config = config_of(6 + other),
+                                       .tokenizer = {section, SIZE}};
+        uint32_t end = 0, token;
+        size_t n;
+
+        section[32] = (uint8_t)(2 + other);
+        cr_assert(smol_end_token(&end, &file) && end == 5 + other);
+        cr_assert_eq(smol_start_token(&file), end);
+        cr_assert_eq(smol_token_count(&file), 6 + other);
+        cr_assert_eq(smol_token_bytes(place, &file, end).size_bytes, 0);
+        for (uint32_t t = 0; t < 7 + other; t++)
+            cr_assert_eq(smol_token_is_special(&file, t), t == end);
+        for (uint32_t b = 0; b < 256; b++) {
+            const uint8_t byte = (uint8_t)b;
+            if (smol_encode_bytes(&n, &token, &file, &byte, 1, NULL) == SMOL_OK)
+                cr_assert_lt(token, end);
+        }
+        section[32] = (uint8_t)other;
+        cr_assert_not(smol_end_token(&end, &file));
+        cr_assert_eq(smol_start_token(&file), 0); /* the line feed */
+    }
 }

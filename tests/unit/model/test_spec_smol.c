@@ -247,22 +247,28 @@ Test(spec_smol, model)
     }
 }
 
-Test(spec_smol, byte_set)
+/* A set of bytes as an example has it. */
+static void check_set(const char *name)
 {
     static uint8_t data[MAX_FILE];
     uint8_t text[MAX_FILE], back[MAX_FILE], place[SMOL_MAX_TOKEN_BYTES];
-    double want[MAX_VALUES];
-    uint32_t tokens[MAX_FILE];
+    double want[MAX_VALUES], start[MAX_VALUES], has_end[MAX_VALUES];
+    uint32_t tokens[MAX_FILE], end = 0;
     struct smol_file file;
-    char *in = block("byte-set");
+    char *in = block(name);
     const size_t n_text = bytes(text, in, "text_bytes"), n_want = values(want, in, "tokens");
     uint8_t section[MAX_FILE];
     size_t n;
 
-    /* The file of the examples, with this set, which is as large. */
+    /* The file of the examples, with this set in place of one that is as large. */
     open_example(&file, data);
     cr_assert_eq(bytes(section, in, "section_bytes"), file.tokenizer.size_bytes);
+    cr_assert(values(start, in, "start") == 1 && values(has_end, in, "end") == 1);
     file.tokenizer.data = section;
+    file.config.vocab += *has_end != 0;
+    cr_assert_eq(smol_start_token(&file), (uint32_t)*start);
+    cr_assert_eq(smol_end_token(&end, &file), *has_end != 0);
+    cr_assert(*has_end == 0 || end == (uint32_t)*start);
     cr_assert_eq(smol_encode_bytes(&n, tokens, &file, text, n_text, NULL), SMOL_OK);
     cr_assert_eq(n, n_want);
     cr_assert_eq(bytes(back, in, "back_bytes"), n);
@@ -272,3 +278,6 @@ Test(spec_smol, byte_set)
         cr_assert(b.size_bytes == 1 && b.data[0] == back[i]);
     }
 }
+
+Test(spec_smol, byte_set) { check_set("byte-set"); }
+Test(spec_smol, byte_set_with_an_end) { check_set("byte-set-end"); }

@@ -22,7 +22,16 @@ bool export_token_is_used(const struct smol_file *file, uint32_t token)
 static bool has_other(const struct smol_file *file)
 {
     return file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET &&
-           file->tokenizer.data[file->tokenizer.size_bytes - 1] != 0;
+           (file->tokenizer.data[file->tokenizer.size_bytes - 1] & 1) != 0;
+}
+
+/* The token for the bytes outside a set is the last, but for the end of text. */
+static bool is_other(const struct smol_file *file, uint32_t token)
+{
+    uint32_t end = file->config.vocab;
+
+    smol_end_token(&end, file);
+    return has_other(file) && token + 1 == end;
 }
 
 /* Special tokens are their text; the others have a letter for each byte. */
@@ -32,8 +41,10 @@ char *export_token(char text[EXPORT_TOKEN_BYTES], const struct smol_file *file, 
     const struct smol_span bytes = smol_token_bytes(place, file, token);
     char *end = text;
 
-    if (has_other(file) && token + 1 == file->config.vocab)
+    if (is_other(file, token))
         return text + snprintf(text, EXPORT_TOKEN_BYTES, OTHER);
+    if (bytes.size_bytes == 0 && smol_token_is_special(file, token)) /* of a set */
+        return text + snprintf(text, EXPORT_TOKEN_BYTES, SMOL_END_OF_TEXT);
     if (bytes.size_bytes == 0)
         end += snprintf(text, EXPORT_TOKEN_BYTES, "[PAD%u]", (unsigned)token);
     if (smol_token_is_special(file, token)) {

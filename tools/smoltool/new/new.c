@@ -154,21 +154,22 @@ static int load_tokenizer(uint8_t **section, struct smol_file *tokenizer,
                           const struct new_options *o)
 {
     const char *path = o->tokenizer ? o->tokenizer : o->bytes_of;
+    const struct tokenizer_of of = {.with_other = o->other, .with_end = o->end};
     struct smol_mapping text;
     struct smol_error error;
     enum smol_status status;
 
     if (o->tokenizer && o->bytes_of)
         return cli_usage_error("--bytes-of", "contradicts --tokenizer");
-    if (o->other && !o->bytes_of)
-        return cli_usage_error("--other", "is for --bytes-of");
+    if ((o->other || o->end) && !o->bytes_of)
+        return cli_usage_error(o->other ? "--other" : "--end", "is for --bytes-of");
     if (!path)
         return 0;
     if (o->tokenizer)
         return tokenizer_load(section, tokenizer, path, &error) ? cli_complain(path, &error) : 0;
     if ((status = cli_map(&text, path, &error)) == SMOL_OK) {
         status = text.bytes.size_bytes
-                     ? tokenizer_of_bytes(section, tokenizer, text.bytes, o->other, &error)
+                     ? tokenizer_of_bytes(section, tokenizer, text.bytes, &of, &error)
                      : cli_error(&error, SMOL_E_TEXT, "holds no text");
         cli_unmap(&text);
     }
@@ -225,6 +226,7 @@ int tool_new(int argc, const char **argv)
         CLI_WORD("tokenizer", 0, &o.tokenizer, "a tokenizer file or a model (bytes)", "FILE"),
         CLI_WORD("bytes-of", 0, &o.bytes_of, "tokens: the bytes of this text (all)", "FILE"),
         CLI_FLAG("other", 0, &o.other, "and one for all other bytes"),
+        CLI_FLAG("end", 0, &o.end, "and one for the end of text"),
         CLI_COUNT("ff", 0, &o.ff, "feed-forward width (4 x width)", "N"),
         CLI_WORD("method", 0, &o.method,
                  "embed, alpha (default), alpha-global, lora, nola, fastfood, fastfood-global, "

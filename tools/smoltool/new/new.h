@@ -8,7 +8,7 @@
 #define NOT_GIVEN (-1) /* of the numbers whose default is found later */
 
 struct new_options {
-    int layers, width, heads, context, vocab, ff, d, rank, gains, bias, layer_gains, other;
+    int layers, width, heads, context, vocab, ff, d, rank, gains, bias, layer_gains, other, end;
     double gain, sparse;
     struct cli_feature_words features;
     char *arch, *method, *matrix_type, *bytes_of, *dist, *norms, *type, *params, *shape, *seed,
