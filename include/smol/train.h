@@ -121,6 +121,9 @@ struct smol_train_options {
     double teacher_weight; /* of teachers' predictions in what is to be predicted, 0..1 (Hinton et
                               al. 2015); 0: no teacher */
     uint64_t teachers;     /* smol_train_teachers() of them; 0: none */
+    bool documents; /* windows are made of documents, as many as fit; a position sees nothing before
+                       its document, which begins with the end of text and predicts it at its end.
+                       The tokenizer must have one */
 };
 
 /* warmup: a tenth of the steps, at most 100. */

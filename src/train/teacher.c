@@ -90,10 +90,12 @@ static struct reader *open_readers(struct teaching *g, struct smol_error *error)
     return NULL;
 }
 
-/* Feeds the token at a place. A session that is full goes on with the last half of its context. */
-static enum smol_status feed(const struct reader *r, const struct smol_corpus *corpus, uint64_t at,
+/* Feeds the token at a place, a document from an empty context on. A session that is full goes on
+ * with the last half of its context. */
+static enum smol_status feed(const struct reader *r, const struct smol_trainer *t, uint64_t at,
                              struct smol_error *error)
 {
+    const struct smol_document_text *documents = t->options.documents ? &t->train.text : NULL;
     const uint32_t context = smol_session_context(r->session);
     enum smol_status status = SMOL_OK;
     uint64_t from = at;
@@ -103,8 +105,11 @@ static enum smol_status feed(const struct reader *r, const struct smol_corpus *c
         from = at + 1 - (context > 1 ? context / 2 : 1);
     }
     for (; status == SMOL_OK && from <= at; from++) {
-        const uint32_t token = smol_corpus_token(corpus, from);
+        const uint32_t token =
+            documents ? smol_document_token(documents, from) : smol_corpus_token(&t->corpus, from);
 
+        if (documents && token == documents->end_token)
+            smol_session_rewind(r->session, 0);
         status = smol_session_feed(r->session, &token, 1, error);
     }
     return status;
@@ -133,7 +138,7 @@ static enum smol_status make_row(const struct teaching *g, const struct reader *
 
     memset(sum, 0, V * sizeof *sum);
     for (size_t i = 0; i < g->n_teachers; i++) {
-        const enum smol_status status = feed(readers + i, &g->t->corpus, at, error);
+        const enum smol_status status = feed(readers + i, g->t, at, error);
 
         if (status != SMOL_OK)
             return status;
@@ -156,7 +161,7 @@ static enum smol_status make_rows(const struct teaching *g, const struct reader 
 
         smol_session_rewind(readers[i].session, 0);
         for (; status == SMOL_OK && at < first; at++)
-            status = feed(readers + i, &g->t->corpus, at, error);
+            status = feed(readers + i, g->t, at, error);
     }
     for (uint64_t at = first; status == SMOL_OK && at < end; at++)
         status = make_row(g, readers, at, sum, error);
@@ -226,7 +231,7 @@ enum smol_status smol_trainer_teach(struct smol_trainer *t, const struct smol_fi
     struct teaching g = {.t = t,
                          .teachers = teachers,
                          .n_teachers = n,
-                         .n_rows = t->n_train - 1,
+                         .n_rows = smol_trainer_rows(t),
                          .progress = progress,
                          .context = context,
                          .error = error};

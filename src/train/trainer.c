@@ -25,12 +25,16 @@ static bool take_all(struct smol_trainer *t)
     t->tokens = smol_train_alloc(n_tokens, sizeof *t->tokens);
     t->targets = smol_train_alloc(n_tokens, sizeof *t->targets);
     t->token_bytes = smol_train_alloc(t->net->config.vocab, sizeof *t->token_bytes);
+    if (t->options.documents)
+        t->begins = smol_train_alloc(n_tokens, sizeof *t->begins);
+    t->net->begins = t->begins;
     if (t->options.keep_best)
         t->best = smol_train_alloc(n, sizeof *t->best);
     if (t->options.teachers != 0)
         t->soft_rows = smol_train_alloc(n_tokens, sizeof *t->soft_rows);
     return t->m && t->v && t->tokens && t->targets && t->token_bytes &&
-           (t->best || !t->options.keep_best) && (t->soft_rows || t->options.teachers == 0);
+           (t->best || !t->options.keep_best) && (t->begins || !t->options.documents) &&
+           (t->soft_rows || t->options.teachers == 0);
 }
 
 /* Both settings are global, and another trainer may have changed them. Work is spread over threads
@@ -68,6 +72,31 @@ enum smol_status smol_trainer_leave(const struct smol_trainer *t, enum smol_stat
     return status;
 }
 
+/* The windows of documents. What no one set apart is divided between two of them. */
+static enum smol_status divide_documents(struct smol_trainer *t, struct smol_error *error)
+{
+    struct smol_document_text text = {.corpus = &t->corpus, .end = t->corpus.n_tokens};
+    const bool is_apart = t->corpus.n_train < t->corpus.n_tokens;
+    const uint32_t context = t->options.context;
+    enum smol_status status;
+
+    if (!smol_end_token(&text.end_token, &t->tokenizer))
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "documents need an end of text among the tokens");
+    if (!is_apart)
+        t->n_train = smol_document_start(&text, t->n_train);
+    if (t->n_train == 0)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "the text has only one document, and none to validate on");
+    text.end = t->n_train;
+    status = smol_document_windows_create(&t->train, &text, context, t->batch_key, error);
+    text.first = t->n_train;
+    text.end = t->corpus.n_tokens;
+    return status != SMOL_OK
+               ? status
+               : smol_document_windows_create(&t->val, &text, context, t->batch_key, error);
+}
+
 /* What trains and what validates. */
 static enum smol_status divide(struct smol_trainer *t, const struct smol_config *config,
                                struct smol_error *error)
@@ -85,6 +114,8 @@ static enum smol_status divide(struct smol_trainer *t, const struct smol_config 
     t->n_train = c->n_train;
     if (t->n_train == c->n_tokens)
         t->n_train = (uint64_t)((double)c->n_tokens * (1 - t->options.val_fraction));
+    if (t->options.documents)
+        return divide_documents(t, error);
     if (t->n_train <= config->context || c->n_tokens - t->n_train < 2)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "the text has %" PRIu64 " %s to train on and %" PRIu64
@@ -208,6 +239,9 @@ void smol_trainer_destroy(struct smol_trainer *t)
     free(t->tokens);
     free(t->targets);
     free(t->token_bytes);
+    free(t->begins);
+    smol_document_windows_destroy(&t->train);
+    smol_document_windows_destroy(&t->val);
     free(t->soft);
     free(t->soft_rows);
     free(t->best);
@@ -231,46 +265,26 @@ size_t smol_trainer_val_tokens(const struct smol_trainer *t)
     return (size_t)(t->corpus.n_tokens - t->n_train);
 }
 
+uint64_t smol_trainer_rows(const struct smol_trainer *t)
+{
+    return t->options.documents ? t->n_train + 1 : t->n_train - 1;
+}
+
 uint64_t smol_trainer_parameters(const struct smol_trainer *t) { return t->net->n_values; }
 
 uint64_t smol_trainer_memory(const struct smol_trainer *t)
 {
     const struct smol_net *net = t->net;
     const uint64_t copies = t->best ? 3 : 2; /* AdamW's moments, and the best parameters */
-    const uint64_t soft_rows = t->options.teachers != 0 ? t->n_train - 1 : 0;
+    const uint64_t soft_rows = t->options.teachers != 0 ? smol_trainer_rows(t) : 0;
 
     return net->memory_bytes + copies * net->n_values * sizeof(real) +
-           net->n_tokens * (sizeof *t->tokens + sizeof *t->targets) +
+           net->n_tokens *
+               (sizeof *t->tokens + sizeof *t->targets + (t->begins ? sizeof *t->begins : 0)) +
+           (t->train.n_pieces + t->val.n_pieces) * sizeof *t->train.pieces +
+           (t->train.n_windows + t->val.n_windows) * sizeof *t->train.first +
            soft_rows * net->config.vocab * sizeof *t->soft +
            net->config.vocab * sizeof *t->token_bytes;
-}
-
-/* Where window b of the next step begins. */
-static uint64_t window_start(const struct smol_trainer *t, uint32_t b)
-{
-    const struct smol_train_options *o = &t->options;
-    const uint64_t n_starts = t->n_train - o->context;
-
-    if (o->order == SMOL_ORDER_SHUFFLED)
-        return smol_shuffled_start(t->batch_key, (uint64_t)t->step * o->batch + b, o->context,
-                                   n_starts);
-    return smol_batch_start(t->batch_key, t->step, b, n_starts);
-}
-
-static void load_batch(struct smol_trainer *t)
-{
-    const size_t T = t->options.context;
-
-    for (uint32_t b = 0; b < t->share; b++) {
-        const uint64_t start = window_start(t, t->comm.rank * t->share + b);
-
-        for (size_t i = 0; i < T; i++) {
-            t->tokens[b * T + i] = smol_corpus_token(&t->corpus, start + i);
-            t->targets[b * T + i] = (int32_t)smol_corpus_token(&t->corpus, start + i + 1);
-            if (t->soft)
-                t->soft_rows[b * T + i] = t->soft + (start + i) * t->net->config.vocab;
-        }
-    }
 }
 
 /* Sums over all processes; nothing to do alone. */
@@ -290,7 +304,7 @@ static enum smol_status differentiate(struct smol_trainer *t, double *loss,
 {
     enum smol_status status;
 
-    load_batch(t);
+    smol_trainer_load_batch(t);
     t->dropout.step = t->step;
     t->soft_targets = (struct smol_soft_targets){t->soft_rows, (real)t->options.teacher_weight};
     t->net->dropout = t->dropout.share > 0 ? &t->dropout : NULL;
@@ -372,38 +386,19 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
     return smol_trainer_leave(t, step(t, out, error));
 }
 
-/* Fills the batch with windows from token *at on, until the last token; returns how many tokens
- * it predicts, and adds what they stand for. */
-static size_t load_windows(struct smol_trainer *t, uint64_t *at, uint64_t *n_bytes)
-{
-    const size_t T = t->options.context, n_tokens = t->net->n_tokens;
-    size_t n_targets = 0;
-
-    for (size_t i = 0; i < n_tokens; i++) {
-        const uint64_t position = *at + i;
-        const bool inside = position + 1 < t->corpus.n_tokens;
-
-        t->tokens[i] = inside ? smol_corpus_token(&t->corpus, position) : 0;
-        t->targets[i] = inside ? (int32_t)smol_corpus_token(&t->corpus, position + 1) : -1;
-        n_targets += inside;
-        *n_bytes += inside ? t->token_bytes[t->targets[i]] : 0;
-    }
-    *at += t->share * T;
-    return n_targets;
-}
-
 static enum smol_status evaluate(struct smol_trainer *t, struct smol_train_score *out,
                                  struct smol_error *error)
 {
+    const uint64_t n = smol_trainer_validations(t);
     struct smol_train_score score = {0};
     enum smol_status status;
     uint64_t n_bytes = 0;
     double sum = 0;
 
-    for (uint64_t at = t->n_train, i = 0; at + 1 < t->corpus.n_tokens; i++) {
+    for (uint64_t i = 0; i < n; i++) {
         double total;
 
-        score.n_tokens += load_windows(t, &at, &n_bytes);
+        score.n_tokens += smol_trainer_load_validation(t, i, &n_bytes);
         if (i % t->comm.size != t->comm.rank)
             continue;
         smol_net_forward(t->net, t->tokens, false);

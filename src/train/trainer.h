@@ -3,6 +3,7 @@
 #define SMOL_TRAIN_TRAINER_H
 
 #include "base/fpenv.h"
+#include "train/documents.h"
 #include "train/net/net.h"
 
 #include <smol/train.h>
@@ -25,9 +26,11 @@ struct smol_trainer {
     real *m, *v;   /* (n_values): AdamW's moments */
     uint32_t step; /* steps done */
     uint8_t batch_key[32];
-    uint32_t *tokens; /* (share x context) */
-    int32_t *targets; /* (share x context) */
-    uint16_t *soft;   /* (n_train - 1, V) what teachers predict after each token; or NULL */
+    uint32_t *tokens;                        /* (share x context) */
+    int32_t *targets;                        /* (share x context) */
+    uint32_t *begins;                        /* (share x context) for documents (net.h), or NULL */
+    struct smol_document_windows train, val; /* the same */
+    uint16_t *soft; /* (smol_trainer_rows(), V) what teachers predict after each token; or NULL */
     const uint16_t **soft_rows; /* (share x context) those of a batch; NULL without teachers */
     struct smol_soft_targets soft_targets;
     struct smol_dropout dropout;
@@ -52,6 +55,17 @@ void smol_trainer_resume_rounding(struct smol_trainer *trainer);
 /* The factors of lr and alpha_lr at a step, counted from 0. */
 double smol_schedule(const struct smol_train_options *options, uint32_t step);
 double smol_alpha_schedule(const struct smol_train_options *options, uint32_t step);
+
+/* Places of the training text that have something to predict: tokens, or positions of documents
+ * (documents.h; perhaps one more). */
+uint64_t smol_trainer_rows(const struct smol_trainer *trainer);
+
+/* Fills the batch with the windows of the next step. */
+void smol_trainer_load_batch(struct smol_trainer *trainer);
+/* Validation takes so many batches. Fills the batch with i's; returns how many tokens it predicts,
+ * and adds what they stand for. */
+uint64_t smol_trainer_validations(const struct smol_trainer *trainer);
+size_t smol_trainer_load_validation(struct smol_trainer *trainer, uint64_t i, uint64_t *n_bytes);
 
 /* Batches: windows whose starts, below n_starts, are a function of the seed, the step and their
  * index alone. */

@@ -16,31 +16,42 @@ static real temperature(const struct smol_attention *s, size_t head)
     return s->temperatures ? s->temperatures[head] : 1;
 }
 
-/* What distance takes from the scores (context) of query q. */
-static void slope_row(real *row, size_t q, real slope)
+/* The first key that query q of sequence b sees. */
+static size_t first_key(const struct smol_attention *s, size_t b, size_t q)
 {
-    for (size_t j = 0; j <= q; j++)
+    return s->begins ? s->begins[b * s->context + q] : 0;
+}
+
+/* What distance takes from the scores (context) of query q. */
+static void slope_row(real *row, size_t first, size_t q, real slope)
+{
+    for (size_t j = first; j <= q; j++)
         row[j] -= slope * (real)(int32_t)(q - j);
 }
 
-/* row: (context) scores of query q; later keys get weight 0. */
-static void softmax_row(real *row, size_t q, size_t n_keys)
+/* row: (context) scores of query q, of keys from..end - 1; those before `first` and after q get
+ * weight 0. */
+static void softmax_row(real *row, size_t from, size_t first, size_t q, size_t end)
 {
-    real sum = 0;
+    const size_t n = q + 1 - first;
+    real sum = 0, *seen = row + first;
 
-    smol_real_exp_all(row, q + 1, smol_real_max(row, q + 1));
+    for (size_t j = from; j < first; j++)
+        row[j] = 0;
+    smol_real_exp_all(seen, n, smol_real_max(seen, n));
 #pragma omp simd reduction(+ : sum)
-    for (size_t j = 0; j <= q; j++)
-        sum += row[j];
+    for (size_t j = 0; j < n; j++)
+        sum += seen[j];
     const real inverse = 1 / sum;
-    for (size_t j = 0; j <= q; j++)
-        row[j] *= inverse;
-    for (size_t j = q + 1; j < n_keys; j++)
+    for (size_t j = 0; j < n; j++)
+        seen[j] *= inverse;
+    for (size_t j = q + 1; j < end; j++)
         row[j] = 0;
 }
 
-/* One head of one sequence. q, k, v: (context, D) inside rows of 3 width. */
-static void head_forward(real *out, real *weights, const real *q, size_t head,
+/* One head of sequence b. q, k, v: (context, D) inside rows of 3 width. What a block's first query
+ * does not see none of it does. */
+static void head_forward(real *out, real *weights, const real *q, size_t b, size_t head,
                          const struct smol_attention *s)
 {
     const size_t T = s->context, C = s->width, D = C / s->heads;
@@ -48,18 +59,20 @@ static void head_forward(real *out, real *weights, const real *q, size_t head,
 
     for (size_t begin = 0; begin < T; begin += QUERY_BLOCK) {
         const size_t n = T - begin < QUERY_BLOCK ? T - begin : QUERY_BLOCK;
-        const size_t n_keys = begin + n;
+        const size_t from = first_key(s, b, begin), end = begin + n;
         real *w = weights + begin * T;
 
-        smol_gemm_small(w, T, smol_as_is(q + begin * 3 * C, 3 * C), smol_transposed(k, 3 * C), n,
-                        n_keys, D, scale, 0);
+        smol_gemm_small(w + from, T, smol_as_is(q + begin * 3 * C, 3 * C),
+                        smol_transposed(k + from * 3 * C, 3 * C), n, end - from, D, scale, 0);
         for (size_t i = 0; i < n; i++) {
+            const size_t first = first_key(s, b, begin + i);
+
             if (s->slopes)
-                slope_row(w + i * T, begin + i, s->slopes[head]);
-            softmax_row(w + i * T, begin + i, n_keys);
+                slope_row(w + i * T, first, begin + i, s->slopes[head]);
+            softmax_row(w + i * T, from, first, begin + i, end);
         }
-        smol_gemm_small(out + begin * C, C, smol_as_is(w, T), smol_as_is(v, 3 * C), n, D, n_keys, 1,
-                        0);
+        smol_gemm_small(out + begin * C, C, smol_as_is(w + from, T),
+                        smol_as_is(v + from * 3 * C, 3 * C), n, D, end - from, 1, 0);
     }
 }
 
@@ -72,8 +85,8 @@ void smol_attention_forward(real *out, real *weights, const real *qkv,
     for (size_t i = 0; i < s->batch * s->heads; i++) {
         const size_t b = i / s->heads, h = i % s->heads;
 
-        head_forward(out + b * T * C + h * D, weights + i * T * T, qkv + b * T * 3 * C + h * D, h,
-                     s);
+        head_forward(out + b * T * C + h * D, weights + i * T * T, qkv + b * T * 3 * C + h * D, b,
+                     h, s);
     }
 }
 
@@ -90,12 +103,12 @@ static void softmax_row_backward(real *d, const real *w, size_t n_keys)
 }
 
 /* sum of d_score x (key - query): what a slope does to the scores of query q. */
-static real slope_gradient(const real *d, size_t q)
+static real slope_gradient(const real *d, size_t from, size_t q)
 {
     real sum = 0;
 
 #pragma omp simd reduction(+ : sum)
-    for (size_t j = 0; j <= q; j++)
+    for (size_t j = from; j <= q; j++)
         sum -= d[j] * (real)(int32_t)(q - j);
     return sum;
 }
@@ -122,7 +135,7 @@ static real heat(real *d_q, const real *q, real factor, size_t n, size_t D, size
 /* d: (QUERY_BLOCK, context) scratch; d_head: (2) or NULL. A key hears from its own block of queries
  * and from all later ones, so its gradients gather. */
 static void head_backward(real *d_q, real *d_head, real *d, const real *d_out, const real *weights,
-                          const real *q, size_t head, const struct smol_attention *s)
+                          const real *q, size_t b, size_t head, const struct smol_attention *s)
 {
     const size_t T = s->context, C = s->width, D = C / s->heads;
     const real *k = q + C, *v = q + 2 * C;
@@ -135,24 +148,27 @@ static void head_backward(real *d_q, real *d_head, real *d, const real *d_out, c
     }
     for (size_t begin = 0; begin < T; begin += QUERY_BLOCK) {
         const size_t n = T - begin < QUERY_BLOCK ? T - begin : QUERY_BLOCK;
-        const size_t n_keys = begin + n;
-        const real *w = weights + begin * T;
+        const size_t from = first_key(s, b, begin), n_keys = begin + n - from;
+        const real *w = weights + begin * T + from;
         const struct smol_operand d_block = {d_out + begin * C, C, false};
 
-        smol_gemm_small(d_v, 3 * C, smol_transposed(w, T), d_block, n_keys, D, n, 1, 1);
-        smol_gemm_small(d, T, d_block, smol_transposed(v, 3 * C), n, n_keys, D, 1, 0);
+        smol_gemm_small(d_v + from * 3 * C, 3 * C, smol_transposed(w, T), d_block, n_keys, D, n, 1,
+                        1);
+        smol_gemm_small(d + from, T, d_block, smol_transposed(v + from * 3 * C, 3 * C), n, n_keys,
+                        D, 1, 0);
         for (size_t i = 0; i < n; i++) {
-            softmax_row_backward(d + i * T, w + i * T, n_keys);
+            softmax_row_backward(d + i * T + from, w + i * T, n_keys);
             if (s->slopes)
-                d_slope += slope_gradient(d + i * T, begin + i);
+                d_slope += slope_gradient(d + i * T, from, begin + i);
         }
-        smol_gemm_small(d_q + begin * 3 * C, 3 * C, smol_as_is(d, T), smol_as_is(k, 3 * C), n, D,
-                        n_keys, query_scale(s), 0);
+        smol_gemm_small(d_q + begin * 3 * C, 3 * C, smol_as_is(d + from, T),
+                        smol_as_is(k + from * 3 * C, 3 * C), n, D, n_keys, query_scale(s), 0);
         if (s->temperatures)
             d_temperature +=
                 heat(d_q + begin * 3 * C, q + begin * 3 * C, temperature(s, head), n, D, 3 * C);
-        smol_gemm_small(d_k, 3 * C, smol_transposed(d, T), smol_as_is(q + begin * 3 * C, 3 * C),
-                        n_keys, D, n, query_scale(s) * temperature(s, head), 1);
+        smol_gemm_small(d_k + from * 3 * C, 3 * C, smol_transposed(d + from, T),
+                        smol_as_is(q + begin * 3 * C, 3 * C), n_keys, D, n,
+                        query_scale(s) * temperature(s, head), 1);
     }
     if (d_head) {
         d_head[0] = d_temperature;
@@ -171,6 +187,6 @@ void smol_attention_backward(real *d_qkv, real *d_heads, real *scratch, const re
 
         head_backward(d_qkv + at, d_heads ? d_heads + 2 * i : NULL,
                       scratch + (size_t)omp_get_thread_num() * QUERY_BLOCK * T,
-                      d_out + b * T * C + h * D, weights + i * T * T, qkv + at, h, s);
+                      d_out + b * T * C + h * D, weights + i * T * T, qkv + at, b, h, s);
     }
 }

@@ -3,6 +3,11 @@
 #include "train/net/head.h"
 #include "train/net/weights.h"
 
+static size_t begin_of(const struct smol_net *net, size_t i)
+{
+    return net->begins ? net->begins[i] : 0;
+}
+
 static void embed(struct smol_net *net, const uint32_t *tokens)
 {
     const size_t C = net->config.width, T = net->config.context;
@@ -11,7 +16,8 @@ static void embed(struct smol_net *net, const uint32_t *tokens)
 
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < net->n_tokens; i++) {
-        const real *token = wte + tokens[i] * C, *position = wpe ? wpe + i % T * C : NULL;
+        const size_t t = i % T - begin_of(net, i);
+        const real *token = wte + tokens[i] * C, *position = wpe ? wpe + t * C : NULL;
 
         for (size_t c = 0; c < C; c++)
             net->x[i * C + c] = position ? token[c] + position[c] : token[c];
@@ -160,8 +166,8 @@ static void normalise(struct smol_net *net, const struct smol_net_norm *norm,
                    norm->bias.weight, net->n_tokens, net->config.width,
                    (real)net->config.ln_epsilon);
     if (norm->shifted)
-        smol_half_shift(to->a, norm->gain.weight ? to->a : to->z, norm->shifted, net->batch,
-                        net->config.context, net->config.width);
+        smol_half_shift(to->a, norm->gain.weight ? to->a : to->z, norm->shifted, net->begins,
+                        net->batch, net->config.context, net->config.width);
 }
 
 static void normalise_back(struct smol_net *net, const struct smol_net_norm *norm,
@@ -171,7 +177,8 @@ static void normalise_back(struct smol_net *net, const struct smol_net_norm *nor
     real *d_gain = net->partial, *d_bias = d_gain + C;
 
     if (norm->shifted)
-        smol_half_shift_backward(net->d_width, norm->shifted, net->batch, net->config.context, C);
+        smol_half_shift_backward(net->d_width, norm->shifted, net->begins, net->batch,
+                                 net->config.context, C);
     smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, to->z, to->rstd,
                             norm->gain.weight, net->n_tokens, C);
     if (norm->gain.weight)
@@ -193,6 +200,7 @@ static struct smol_attention attention_of(const struct smol_net *net,
     if (l->temperature != SMOL_NO_PARAM)
         a.temperatures = smol_net_used(net, l->temperature);
     a.slopes = net->slopes;
+    a.begins = net->begins;
     if (l->slope_factor == SMOL_NO_PARAM)
         return a;
     for (size_t h = 0; h < a.heads; h++)
@@ -316,7 +324,8 @@ static void embed_backward(struct smol_net *net, const uint32_t *tokens)
 
     for (size_t i = 0; i < net->n_tokens; i++) {
         const real *d_x = net->x + i * C;
-        real *token = d_wte + tokens[i] * C, *position = d_wpe ? d_wpe + i % T * C : NULL;
+        const size_t t = i % T - begin_of(net, i);
+        real *token = d_wte + tokens[i] * C, *position = d_wpe ? d_wpe + t * C : NULL;
 
         for (size_t c = 0; c < C; c++) {
             token[c] += d_x[c];

@@ -109,6 +109,8 @@ struct smol_net {
     struct smol_config config;
     struct smol_frozen_key key;
     size_t batch, n_tokens;    /* n_tokens = batch x context */
+    const uint32_t *begins;    /* (n_tokens) of each token, where in its sequence its document
+                                  begins, before which it sees nothing; NULL: 0 */
     bool may_round;            /* parameters may be rounded in the forward pass ... */
     bool rounds;               /* ... and are now */
     bool unit_rates;           /* the rates of stored matrices are of their sigmas */

@@ -140,8 +140,14 @@ void smol_relu2(real *out, real *x, size_t n)
 }
 
 /* From the last row back, so that a row may be shifted in place. */
-void smol_half_shift(real *to, const real *from, const real *shifted, size_t batch, size_t context,
-                     size_t width)
+/* Whether row t of sequence b has none before it. */
+static bool is_first(const uint32_t *begins, size_t b, size_t t, size_t context)
+{
+    return t == (begins ? begins[b * context + t] : 0);
+}
+
+void smol_half_shift(real *to, const real *from, const real *shifted, const uint32_t *begins,
+                     size_t batch, size_t context, size_t width)
 {
 #pragma omp parallel for schedule(static)
     for (size_t b = 0; b < batch; b++)
@@ -149,7 +155,7 @@ void smol_half_shift(real *to, const real *from, const real *shifted, size_t bat
             const real *now = from + (b * context + t) * width, *before = now - width;
             real *row = to + (b * context + t) * width;
 
-            if (t > 0)
+            if (!is_first(begins, b, t, context))
                 for (size_t c = 0; c < width; c++)
                     row[c] = shifted[c] != 0 ? before[c] : now[c];
             else
@@ -158,8 +164,8 @@ void smol_half_shift(real *to, const real *from, const real *shifted, size_t bat
         }
 }
 
-void smol_half_shift_backward(real *d, const real *shifted, size_t batch, size_t context,
-                              size_t width)
+void smol_half_shift_backward(real *d, const real *shifted, const uint32_t *begins, size_t batch,
+                              size_t context, size_t width)
 {
 #pragma omp parallel for schedule(static)
     for (size_t b = 0; b < batch; b++)
@@ -167,7 +173,7 @@ void smol_half_shift_backward(real *d, const real *shifted, size_t batch, size_t
             real *row = d + (b * context + t) * width;
             const real *after = row + width;
 
-            if (t + 1 < context)
+            if (t + 1 < context && !is_first(begins, b, t + 1, context))
                 for (size_t c = 0; c < width; c++)
                     row[c] = shifted[c] != 0 ? after[c] : row[c];
             else

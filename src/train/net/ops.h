@@ -51,12 +51,12 @@ void smol_gelu(real *out, real *x, size_t n);
 void smol_relu2(real *out, real *x, size_t n);
 
 /* Half-shift of sequences of `context` rows of `width` channels, batch x context rows in all: where
- * shifted (width) is not 0, a row takes the number of the row before, the first one 0. to may be
- * from. Its transpose is in place. */
-void smol_half_shift(real *to, const real *from, const real *shifted, size_t batch, size_t context,
-                     size_t width);
-void smol_half_shift_backward(real *d, const real *shifted, size_t batch, size_t context,
-                              size_t width);
+ * shifted (width) is not 0, a row takes the number of the row before, the first one 0, as does that
+ * in which a document begins (begins as in net.h). to may be from. Its transpose is in place. */
+void smol_half_shift(real *to, const real *from, const real *shifted, const uint32_t *begins,
+                     size_t batch, size_t context, size_t width);
+void smol_half_shift_backward(real *d, const real *shifted, const uint32_t *begins, size_t batch,
+                              size_t context, size_t width);
 
 /* Attention. qkv, d_qkv: (batch x context, 3 width); out, d_out: (batch x context, width);
  * weights: (batch, heads, context, context), kept for the backward pass; scratch: (threads, 64,
@@ -65,7 +65,9 @@ struct smol_attention {
     size_t batch, heads, context, width;
     uint32_t n_threads;       /* at most, because of scratch */
     const real *temperatures; /* (heads) factors of the scores, or NULL */
-    const real *slopes; /* (heads) what a score loses for each position of distance, or NULL */
+    const real *slopes;     /* (heads) what a score loses for each position of distance, or NULL */
+    const uint32_t *begins; /* (batch x context) the first key of each query, rising in a sequence;
+                               NULL: 0 */
 };
 void smol_attention_forward(real *out, real *weights, const real *qkv,
                             const struct smol_attention *shape);

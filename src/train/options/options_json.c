@@ -64,6 +64,7 @@ static const struct smol_field fields[] = {
     LATER(NUMBER, dropout),
     LATER(NUMBER, teacher_weight),
     LATER(SEED, teachers),
+    LATER(FLAG, documents),
     FIELD(FLAG, keep_best),
 };
 

@@ -255,19 +255,35 @@ static int open_corpus(struct train_data *data, const struct train_args *args,
     return code;
 }
 
+/* Whether there is more than one document to train on. */
+static bool has_documents(const struct smol_corpus *c)
+{
+    uint64_t second = 0;
+
+    for (unsigned i = 0; i < 8 && c->n_documents > 1; i++)
+        second |= (uint64_t)c->starts.data[8 + i] << 8 * i;
+    return c->n_documents > 1 && second < c->n_train;
+}
+
 /* The same text in the bytes that it uses. */
 static int narrow(struct train_data *data, const struct train_args *args,
                   const struct train_files *files)
 {
+    const struct train_vocab *v = &args->vocab;
     struct train_data bytes = *data;
+    struct tokenizer_of of = v->of;
+    struct smol_span text = bytes.corpus.tokens;
     struct smol_error error;
     int code;
 
+    of.with_end = of.with_end || (v->may_end && has_documents(&bytes.corpus));
+    if (of.least > 0)
+        text.size_bytes = (size_t)bytes.corpus.n_train;
     *data = (struct train_data){.mapping.fd = -1};
-    if (tokenizer_of_bytes(&data->tokenizer_section, &data->tokenizer, bytes.corpus.tokens,
-                           args->vocab == TRAIN_VOCAB_USED_OTHER, &error) != SMOL_OK) {
+    if (tokenizer_of_bytes(&data->tokenizer_section, &data->tokenizer, text, &of, &error) !=
+        SMOL_OK) {
         train_data_close(&bytes);
-        return cli_complain(NULL, &error);
+        return cli_complain(of.least > 1 ? "--vocab-min" : args->data[0], &error);
     }
     if (data->tokenizer.config.tokenizer == SMOL_TOKENIZER_BYTES) { /* it uses all of them */
         *data = bytes;
@@ -286,7 +302,7 @@ static int open_files(struct train_data *out, const struct train_args *args,
 
     if (code == 0)
         code = open_corpus(&data, args, files, NULL);
-    if (code == 0 && args->vocab != TRAIN_VOCAB_BYTES)
+    if (code == 0 && args->vocab.is_used)
         code = narrow(&data, args, files);
     data.n_files = files->data.n_files;
     if (code == 0)

@@ -38,23 +38,48 @@ static bool choose_format(enum train_format *format, const char *word)
 }
 
 /* As --vocab names it. */
-static int choose_vocab(struct train_args *args, const char *word)
+static bool parse_vocab(struct train_vocab *vocab, const char *word)
 {
-    static const char *const names[] = {"bytes", "used", "used+other"};
+    static const struct {
+        const char *name;
+        struct train_vocab vocab;
+    } names[] = {
+        {"bytes", {.is_used = false}},
+        {"used", {.is_used = true}},
+        {"used+other", {.is_used = true, .of.with_other = true}},
+        {"used+end", {.is_used = true, .of.with_end = true}},
+        {"used+other+end", {.is_used = true, .of = {.with_other = true, .with_end = true}}},
+    };
 
-    args->vocab = args->tokenizer || args->options.architecture == SMOL_ARCH_GPT2
-                      ? TRAIN_VOCAB_BYTES
-                      : TRAIN_VOCAB_USED_OTHER;
-    if (!word)
-        return 0;
-    if (args->tokenizer)
-        return cli_usage_error("--vocab", "is for training without --tokenizer, which has its own");
     for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(word, names[i]) == 0) {
-            args->vocab = (enum train_vocab)i;
-            return 0;
+        if (strcmp(word, names[i].name) == 0) {
+            *vocab = names[i].vocab;
+            return true;
         }
-    return cli_usage_error("--vocab", "takes bytes, used or used+other");
+    return false;
+}
+
+/* What the text's tokens are, and how many bytes are left to `other`. */
+static int choose_vocab(struct train_args *args, const struct train_line *line)
+{
+    const bool is_gpt2 = args->options.architecture == SMOL_ARCH_GPT2;
+    const char *by_default = args->options.documents ? "used+other+end"
+                             : is_gpt2               ? "bytes"
+                                                     : "used+other";
+    struct train_vocab vocab = {.is_used = false};
+
+    if (args->tokenizer && (line->vocab || line->args.vocab.of.least > 0))
+        return cli_usage_error(line->vocab ? "--vocab" : "--vocab-min",
+                               "is for training without --tokenizer, which has its own");
+    if (!args->tokenizer && !parse_vocab(&vocab, line->vocab ? line->vocab : by_default))
+        return cli_usage_error("--vocab",
+                               "takes bytes, used, used+other, used+end or used+other+end");
+    vocab.may_end = vocab.is_used && !line->vocab;
+    vocab.of.least = line->args.vocab.of.least;
+    if (vocab.of.least > 0 && !vocab.of.with_other)
+        return cli_usage_error("--vocab-min", "is for --vocab used+other or used+other+end");
+    args->vocab = vocab;
+    return 0;
 }
 
 static bool parse_d(uint32_t *d, const char *text)
@@ -126,8 +151,8 @@ static int apply_words(struct train_args *args, const struct train_line *w)
         return cli_usage_error("--seed", "takes 0..2^64-1");
     if (!choose_format(&args->format, w->format))
         return cli_usage_error("--format", "unknown choice");
-    if ((code = train_architecture_apply(args, w)) != 0 ||
-        (code = choose_vocab(args, w->vocab)) != 0)
+    o->documents = o->documents || w->documents;
+    if ((code = train_architecture_apply(args, w)) != 0 || (code = choose_vocab(args, w)) != 0)
         return code;
     o->bias = o->bias || w->bias;
     o->layer_gains = o->layer_gains || w->layer_gains;

@@ -2,14 +2,19 @@
 #ifndef SMOLTRAIN_ARGS_H
 #define SMOLTRAIN_ARGS_H
 
+#include "cli/tokenizer_file.h"
+
 #include <smol/train.h>
 
 /* What a file of data holds: what its name says, or text, or JSON lines. */
 enum train_format { TRAIN_FORMAT_AUTO, TRAIN_FORMAT_TEXT, TRAIN_FORMAT_JSONL };
 
-/* The tokens of text that is not for a tokenizer: all bytes; those that occur in it, as a byte set;
- * or those and a token for all others. */
-enum train_vocab { TRAIN_VOCAB_BYTES, TRAIN_VOCAB_USED, TRAIN_VOCAB_USED_OTHER };
+/* The tokens of text that is not for a tokenizer: all bytes, or a set of those that are used. */
+struct train_vocab {
+    bool is_used;
+    bool may_end; /* the set gets an end of text if there are several documents */
+    struct tokenizer_of of;
+};
 
 /* Paths are the command line's, which lives as long as the program. */
 struct train_args {
@@ -17,7 +22,7 @@ struct train_args {
     char **data, **valid; /* NULL at the end; data and output are there, the others may be NULL */
     char **teacher;       /* the same */
     enum train_format format;
-    enum train_vocab vocab; /* BYTES with a tokenizer */
+    struct train_vocab vocab; /* all bytes with a tokenizer */
     const char *output, *tokenizer, *cache, *log, *sign_key, *password_file;
     unsigned eval_every; /* 0: only at the end */
     unsigned save_every; /* 0: only when stopped */

@@ -77,9 +77,13 @@ static struct poptOption model[] = {
              "learn that factor (default of smol)"),
     CLI_FLAG("no-learn-logit-scale", 0, &line.no_learn_logit_scale, "leave it as it is"),
     CLI_WORD("vocab", 0, &line.vocab,
-             "tokens without --tokenizer: bytes (default of gpt2), used, those of the text, or "
-             "used+other (default of smol), and one for the rest",
+             "tokens without --tokenizer: bytes (default of gpt2) or used, those of the text; "
+             "used+other: and one for the rest; +end: and one for its end (both default of smol, "
+             "+end if there are several documents)",
              "NAME"),
+    CLI_COUNT("vocab-min", 0, &line.args.vocab.of.least,
+              "leave bytes to `other` that occur fewer than N times in the text to train on (1)",
+              "N"),
     CLI_WORD("seed", 0, &line.seed, "seed of frozen weights and training (1)", "N"),
     POPT_TABLEEND,
 };
@@ -120,6 +124,8 @@ static struct poptOption recipe[] = {
              "share of the text, at its end, for validation (0.1)", "X"),
     CLI_WORD("order", 0, &line.order,
              "windows: random (default), or shuffled, all before any comes again", "NAME"),
+    CLI_FLAG("documents", 0, &line.documents,
+             "windows of whole documents, as far as they fit; nothing is seen of those before"),
     CLI_WORD("keep", 0, &line.keep, "which parameters the model gets: last (default) or best",
              "NAME"),
     POPT_TABLEEND,

@@ -12,7 +12,8 @@ struct train_line {
     char *arch, *method, *d, *dist, *norms, *param_type, *embedding_type, *matrix_type, *keep,
         *init_alpha, *order, *seed, *format, *vocab, *isa, *size;
     struct cli_feature_words features;
-    int gains, no_gains, bias, layer_gains, learn_logit_scale, no_learn_logit_scale, recompute;
+    int gains, no_gains, bias, layer_gains, learn_logit_scale, no_learn_logit_scale, recompute,
+        documents;
     struct train_rule_words rules;
 };
 

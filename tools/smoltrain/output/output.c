@@ -259,7 +259,7 @@ static void summarise(const struct train_output *o, const struct train_args *arg
     putchar('\n');
 }
 
-/* The loss in one stream, of the model as a runtime reads it. */
+/* The loss in one stream, of the model as a runtime reads it. Documents are none. */
 static enum smol_status stream(struct train_result *result, const struct train_args *args,
                                const struct smol_trainer *t, const struct smol_corpus *corpus,
                                struct smol_error *error)
@@ -270,7 +270,8 @@ static enum smol_status stream(struct train_result *result, const struct train_a
     size_t size;
     enum smol_status status;
 
-    if (!smol_config_has(smol_trainer_config(t), SMOL_FEATURE_DISTANCES) || train_stop_asked())
+    if (!smol_config_has(smol_trainer_config(t), SMOL_FEATURE_DISTANCES) ||
+        args->options.documents || train_stop_asked())
         return SMOL_OK;
     status = smol_trainer_model(&bytes, &size, t, NULL, 0, error);
     if (status != SMOL_OK)
