@@ -1,7 +1,8 @@
 /* Which windows of the text a step sees: a function of the seed and of a window's number, so that
  * resuming a training needs no generator state. */
+#include "train/batch.h"
+
 #include "base/bytes.h"
-#include "train/trainer.h"
 
 #include <sodium.h>
 

@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "train/alloc.h"
+#include "train/batch.h"
 #include "train/corpus/corpus.h"
-#include "train/trainer.h"
 
 #include <stdlib.h>
 #include <string.h>

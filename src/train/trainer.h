@@ -3,6 +3,7 @@
 #define SMOL_TRAIN_TRAINER_H
 
 #include "base/fpenv.h"
+#include "train/batch.h"
 #include "train/documents.h"
 #include "train/net/net.h"
 
@@ -66,14 +67,6 @@ void smol_trainer_load_batch(struct smol_trainer *trainer);
  * and adds what they stand for. */
 uint64_t smol_trainer_validations(const struct smol_trainer *trainer);
 size_t smol_trainer_load_validation(struct smol_trainer *trainer, uint64_t i, uint64_t *n_bytes);
-
-/* Batches: windows whose starts, below n_starts, are a function of the seed, the step and their
- * index alone. */
-void smol_batch_key(uint8_t key[32], enum smol_order order, uint64_t seed);
-uint64_t smol_batch_start(const uint8_t key[32], uint32_t step, uint32_t window, uint64_t n_starts);
-/* The start of window n, counted over all steps, in a shuffled order. n_starts > 0. */
-uint64_t smol_shuffled_start(const uint8_t key[32], uint64_t n, uint32_t context,
-                             uint64_t n_starts);
 
 /* One step of AdamW from net->grad, already scaled. lr: by enum smol_param_group. */
 void smol_adamw(struct smol_trainer *trainer, const double *lr, double grad_scale);
