@@ -15,6 +15,7 @@ import container
 import forward
 import frozen
 import models
+import packing
 import sampler
 import tokens
 
@@ -284,6 +285,42 @@ def byte_set(i):
 	return {'section_bytes': section, 'tokens': ids, 'back_bytes': t.decode(ids), 'start': [t.start()]}
 
 
+def coder(i):
+	"""What of each symbol its predecessors have in sum, it has itself, all have; then the bytes."""
+	writer, low, range_ = packing.Writer(one(i['tag'])), [], []
+	for symbol in zip(i['before'], i['count'], i['total']):
+		writer.take(*symbol)
+		low.append(writer.low)
+		range_.append(writer.range)
+	reader = packing.Reader(one(i['tag']), writer.finished())
+	for before, count, total in zip(i['before'], i['count'], i['total']):
+		assert before <= reader.place(total) < before + count
+		reader.take(before, count, total)
+	assert reader.is_ended()
+	return {'low': low, 'R': range_, 'packed_bytes': writer.finished()}
+
+
+def counts(i, data):
+	"""Of the start token and of a text's first bytes."""
+	model = forward.Model(container.read(data))
+	alphabet = packing.Alphabet(model.tokenizer, model.conf.vocab)
+	positions = packing.Positions(model, alphabet)
+	out = {'start': [model.tokenizer.start()], 'f': positions.counts()}
+	positions.feed(model.tokenizer.encode(i['text_bytes']))
+	return {**out, 'f_after': positions.counts()}
+
+
+def packed(i, data):
+	model, text = forward.Model(container.read(data)), i['text_bytes']
+	alphabet = packing.Alphabet(model.tokenizer, model.conf.vocab)
+	fed = [v for symbol, escaped in alphabet.symbols(text) for v in (alphabet.fed_for(escaped) if escaped else [symbol])]
+	out = {'tag': [packing.tag_of(model)], 'symbols': [symbol for symbol, _ in alphabet.symbols(text)] + [alphabet.ends], 'fed': [model.tokenizer.start()] + fed}
+	for name, check in (('packed', False), ('checked', True)):
+		out[name + '_bytes'] = packing.pack(model, text, check)
+		assert packing.unpack(model, out[name + '_bytes'], check) == packing.unpack(model, out[name + '_bytes']) == text
+	return out
+
+
 def draws(i):
 	d = sampler.Draws(one(i['seed']))
 	words = [d.word() for _ in range(9)]
@@ -313,8 +350,10 @@ ALL = {'key': key, 'stream': stream, 'sign-table': table, 'gauss-table': table, 
 	'layernorm': layernorm, 'exact-product': product, 'file': tiny_file, 'model': tiny_model, 'perplexity': tiny_perplexity, 'draws': draws,
 	'pick': pick, 'initial-values': initial, 'tokenizer': tokenizer, 'mask': mask, 'mask-product': mask_product, 'ternary': ternary,
 	'stored-products': stored_products, 'half-shift': half_shift, 'slopes': head_slopes, 'attention': attention, 'relu2': squared, 'smol-file': smol_file,
-	'smol-model': smol_model, 'smol-perplexity': smol_perplexity, 'byte-set': byte_set, 'byte-set-end': byte_set}
-ON_FILE = {'model': 'file', 'perplexity': 'file', 'smol-model': 'smol-file', 'smol-perplexity': 'smol-file'}
+	'smol-model': smol_model, 'smol-perplexity': smol_perplexity, 'byte-set': byte_set, 'byte-set-end': byte_set, 'range-coder': coder, 'counts': counts,
+	'packed-text': packed, 'packed-escapes': packed, 'packed-tokens': packed, 'text-as-it-is': packed}
+ON_FILE = {'model': 'file', 'perplexity': 'file', 'smol-model': 'smol-file', 'smol-perplexity': 'smol-file',
+	'counts': 'smol-file', 'packed-text': 'smol-file', 'packed-escapes': 'smol-file', 'packed-tokens': 'file', 'text-as-it-is': 'smol-file'}
 
 
 def evaluate(name, inputs, given):
@@ -337,20 +376,4 @@ def tiny_model_bytes(secret):
 	return container.write(container.Smol(conf, learned, models.table(2, wte), models.table(1, wpe / 4), b'{"name": "tiny"}'), (bytes(range(1, 9)), secret))
 
 
-def tiny_smol_bytes():
-	"""A file of architecture 1: every feature, a mask, ternary rows and rows of q4, a set of bytes."""
-	S = container.Scheme
-	schemes = [S(2, 0, 0, 0, 0, 0, 0, 0.0), S(1, container.MASKED, 0, 1, 0, 0, 1, 0.5, 0, container.GAINS), S(1, container.KEPT, 0, 0, 0, 5, 0, 0.0),
-		S(1, container.KEPT, 0, 0, 0, 3, 0, 0.0)]
-	conf = models.build_conf((1, 2, 4, 5, 3, 6), [(0, 1, 2, 0, 3, 2)], 0, schemes, 2.0 ** -16, 7, 1.5, 63, 1)
-	rng = np.random.default_rng(11)
-	learned = {}
-	for name, shape, kind in container.learned_layout(conf):
-		values = np.round(rng.standard_normal(shape) * 16) / 32
-		learned[name] = container.stored_as(values if isinstance(kind, (str, tuple)) else 1 + values / 2, kind)
-	wte, output = (np.round(rng.standard_normal((6, 4)) * 64) / 32 for _ in range(2))
-	section = tokens.ByteSet.pack(b'\n abe', 1)
-	return container.write(container.Smol(conf, learned, models.table(2, wte), None, output=models.table(5, output), tokens=section, tokenizer=2))
-
-
-__all__ = ['ALL', 'block', 'evaluate', 'parse', 'tiny_model_bytes', 'tiny_smol_bytes']
+__all__ = ['ALL', 'block', 'evaluate', 'parse', 'tiny_model_bytes']

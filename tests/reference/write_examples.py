@@ -9,6 +9,7 @@ import frozen
 TITLE = '## Appendix B. Worked examples\n'
 AFTER = '## Appendix C.'
 SECRET = bytes(range(32))
+GIVEN = examples.parse(frozen.SPEC.read_text())	# the file of architecture 1 stays what it is: a trainer's rounding may change
 X19 = [(7 * n * n % 41 - 20) / 8 for n in range(19)]
 LOGITS = [1.5, -0.25, 2.0, 2.0, 0.0, -3.0, 1.0, 0.5]
 
@@ -48,7 +49,7 @@ INPUTS = {
 	'file': {'secret_bytes': SECRET, 'file_bytes': examples.tiny_model_bytes(SECRET)},
 	'model': {'tokens': [1, 5, 10], 'seed': [9]},
 	'perplexity': {'tokens': [1, 5, 10, 3, 3, 15, 0, 8, 2, 7, 11], 'context': [4]},
-	'smol-file': {'file_bytes': examples.tiny_smol_bytes()},
+	'smol-file': {'file_bytes': GIVEN['smol-file'][0]['file_bytes']},
 	'smol-model': {'tokens': [3, 2, 5, 0, 1, 4, 2, 2, 5, 3], 'seed': [9]},
 	'smol-perplexity': {'tokens': [3, 2, 5, 0, 1, 4, 2, 2, 5, 3, 0]},
 	'draws': {'seed': [42]},
@@ -58,6 +59,12 @@ INPUTS = {
 		'text_bytes': b" tetee teete<|endoftext|>It's\n\n  te1\xff\xc3\xa9 tetete"},
 	'byte-set': {'member_bytes': b'\n abc', 'other': [1], 'end': [0], 'text_bytes': b'a cab?\n\xc3\xa9'},
 	'byte-set-end': {'member_bytes': b'\n abc', 'other': [1], 'end': [1], 'text_bytes': b'a cab?\n\xc3\xa9'},
+	'range-coder': {'tag': [5], 'before': [2 ** 31 + 7, 3, 0, 255, 2 ** 44, 1, 0], 'count': [2, 2, 1, 1, 1, 4095, 1], 'total': [2 ** 32 + 1, 7, 4, 256, 2 ** 45, 4096, 3]},
+	'counts': {'text_bytes': b'be a'},
+	'packed-text': {'text_bytes': b'aba baba\nabababaaba, baeaba,\naba\naba'},
+	'packed-escapes': {'text_bytes': 'aba é\naba… bae\naba 😀\naba\n'.encode() + b'\xff'},
+	'packed-tokens': {'text_bytes': bytes((1, 6, 6, 6, 14, 6, 14, 14, 6, 14, 6, 16, 14))},
+	'text-as-it-is': {'text_bytes': b'xyz'},
 }
 
 NOTES = {
@@ -82,6 +89,13 @@ NOTES = {
 	'smol-perplexity': 'Read as one text, and for comparison the nats of a token in windows of 3.',
 	'draws': '**Sampling.** Eight picks from the same logits.',
 	'byte-set': 'A set of bytes; then one with an end of text. `start` is what an empty prompt stands for.',
+	'range-coder': '**Packed texts.** The coder alone: of each symbol, what its predecessors have in sum, it has itself, and all have. After the first one, low and low + R - 1 differ in their upper\n'
+		'bytes, and R is cut.',
+	'counts': 'Counts, with the file of architecture 1: of the start token, and after a text; *end* is the last but one, and it has no *escape*.',
+	'packed-text': 'Packed with it: the symbols, what is fed, the text without and with a check byte. A comma is `other`.',
+	'packed-escapes': 'Characters and a byte that it has no tokens for.',
+	'packed-tokens': 'With the file of architecture 0, which has tokens for bytes 0..15, *end* and *escape*, and continues beyond its context of 8.',
+	'text-as-it-is': 'A text that the model makes longer.',
 	'tokenizer': '**Tokens.** A section TOKN of four merges and one special token, which is numbered before the bytes; a text with a stray byte, and its tokens.',
 }
 
