@@ -18,6 +18,7 @@ sys.path.insert(0, str(here))
 import bad_tokens
 import container
 import golden_logits
+import golden_packed
 import method_cases
 import nacl.signing
 import smol_cases
@@ -370,6 +371,7 @@ def every_file():
 if __name__ == '__main__':
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here
     made = every_file()
-    for path, data in {**made, golden_logits.NAME: golden_logits.text(made).encode()}.items():
+    for path, data in {**made, golden_logits.NAME: golden_logits.text(made).encode(),
+                       golden_packed.NAME: golden_packed.text(made).encode()}.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)

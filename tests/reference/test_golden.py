@@ -3,6 +3,7 @@ import pathlib
 
 import container
 import golden_logits
+import golden_packed
 import make_golden
 import pytest
 
@@ -21,6 +22,10 @@ def test_is_what_make_golden_writes(name):
 
 def test_logits_are_what_make_golden_writes():
 	assert (folder / golden_logits.NAME).read_text() == golden_logits.text(FILES)
+
+
+def test_packed_texts_are_what_make_golden_writes():
+	assert (folder / golden_packed.NAME).read_text() == golden_packed.text(FILES)
 
 
 @pytest.mark.parametrize('name', FILES)
