@@ -24,7 +24,7 @@ def machine(name, aarch64):
                 name, ['qemu-x86_64', '-cpu', name, build / 'tools/smolrun'])
 
 
-UNIT_TESTS = [(test, cpu) for test in ('test_isa', 'test_fpenv', 'test_frozen', 'test_kernel', 'test_spec') for cpu in ('cortex-a53', 'max')]
+UNIT_TESTS = [(test, cpu) for test in ('test_isa', 'test_fpenv', 'test_frozen', 'test_golden_packed', 'test_kernel', 'test_spec') for cpu in ('cortex-a53', 'max')]
 UNIT_TESTS += [('test_architecture', 'max'), ('test_session', 'max'), ('test_session_overflow', 'max')]
 
 

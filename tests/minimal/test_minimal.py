@@ -2,6 +2,7 @@
 
     pytest tests/minimal --build BUILD_DIR --minimal MINIMAL_BUILD_DIR"""
 import json
+import struct
 import subprocess
 
 import pytest
@@ -40,6 +41,30 @@ def test_tokens_are_smolruns(minimal, model):
     done = json.loads(output(smolrun, model, '-p', '', '-n', n, '--temp', '0', '--json'))
     tokens = [int(t) for t in output(minimal / 'tests/minimal/minimal', n, input=model.read_bytes()).split()]
     assert tokens == done['tokens'] and len(tokens) == n
+
+
+def vectors(check):
+    """Of the packed texts of tests/golden, {model: [(text, packed)]}, where bytes are tokens."""
+    found = {}
+    for line in (root / 'tests/golden/vectors/packed.txt').read_text().splitlines()[1:]:
+        name, what, has_check, text, packed = line.split()
+        if what == 'pack' and int(has_check) == check and name != 'bpe':
+            found.setdefault(name, []).append([bytes.fromhex(word.strip('-')) for word in (text, packed)])
+    return found
+
+
+def packed_by(minimal, model, texts, folder, *words):
+    (folder / 'texts').write_bytes(b''.join(struct.pack('<I', len(text)) + text for text in texts))
+    return [bytes.fromhex(line) for line in output(minimal / 'tests/minimal/packing', model, folder / 'texts', *words).decode().splitlines()]
+
+
+@pytest.mark.parametrize('check', [0, 1])
+def test_packed_texts_are_the_references(minimal, folder, check):
+    found = vectors(check)
+    for name, pairs in found.items():
+        texts, packed = zip(*pairs)
+        assert packed_by(minimal, root / 'tests/golden/good' / (name + '.smol'), texts, folder, *['check'] * check) == list(packed), name
+    assert len(found) >= 6
 
 
 def test_another_rounding_is_refused(minimal):
