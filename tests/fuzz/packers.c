@@ -11,7 +11,7 @@
 /* Of every kind of tokenizer, with and without `other`, the end of text and an escape. */
 const char *const packer_names[N_PACKERS] = {
     "bpe",       "byte-set", "byte-set-end", "byte-set-of-one", "byte-set-other-end",
-    "embed-f32", "q4-row",   "smol",         "stream"};
+    "embed-f32", "q4-row",   "smol"};
 
 static void open_file(struct smol_file *file, const char *name)
 {

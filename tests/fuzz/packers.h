@@ -5,7 +5,7 @@
 #include <smol/pack.h>
 #include <smol/tokenizer.h>
 
-#define N_PACKERS 9u
+#define N_PACKERS 8u
 #define MAX_UNPACKED 64u
 
 extern const char *const packer_names[N_PACKERS];
