@@ -1,4 +1,4 @@
-"""The minimal library: what it links to, the tokens it gives, how large it is.
+"""The minimal library: what it links to, the tokens it gives, the texts it packs, how large it is and how much memory it takes.
 
     pytest tests/minimal --build BUILD_DIR --minimal MINIMAL_BUILD_DIR"""
 import json
@@ -65,6 +65,17 @@ def test_packed_texts_are_the_references(minimal, folder, check):
         texts, packed = zip(*pairs)
         assert packed_by(minimal, root / 'tests/golden/good' / (name + '.smol'), texts, folder, *['check'] * check) == list(packed), name
     assert len(found) >= 6
+
+
+def test_memory_of_a_packer(minimal, folder):
+    """A text of 100 bytes, on models as large as messages-64k and -256k: two layers of 128 and of 256."""
+    text = (b'Is anybody on the hill north of town tonight? I get 12 dB from here. ' * 2)[:100]
+    for width, limit in ((128, 300000), (256, 600000)):
+        output(smoltool, 'new', '--layers', 2, '--width', width, '--heads', 4, '--context', 256, '--method', 'mask', '--arch', 'smol', '-o', folder / 'model')
+        done = output(minimal / 'tests/minimal/packer', 'pack', 1, 100, text.hex(), input=(folder / 'model').read_bytes())
+        used = [int(n) for n in done.split(b'\n')[1].split()]
+        print('packing 100 bytes, %d wide: %d bytes of memory, %d of stack' % (width, *used))
+        assert sum(used) < limit
 
 
 def test_another_rounding_is_refused(minimal):

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <smol/initial.h>
+#include <smol/pack.h>
 #include <smol/sampler.h>
 #include <smol/session.h>
 #include <stdatomic.h>
@@ -139,6 +140,40 @@ Test(memory, nothing_is_allocated_once_there_is_a_session)
     munmap(memory, size);
     munmap(sampler_memory, sampler_size);
     free((void *)(uintptr_t)file.bytes.data);
+}
+
+/* Texts longer than the context, of a model without end and of another one. */
+Test(memory, nothing_is_allocated_once_there_is_a_packer)
+{
+    static const struct model_recipe recipes[] = {
+        {.features = SMOL_ALL_FEATURES, .source = SMOL_MATRIX_MASK, .context = 9},
+        {.context = 9, .n_merges = 20, .vocab = 280}};
+
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t text[40] = {0}, packed[SMOL_PACKED_BOUND(sizeof text)];
+        uint32_t tokens[sizeof text];
+        struct smol_packer *packer;
+        struct smol_file file;
+        size_t size, n;
+        unsigned before;
+        void *memory;
+        model_open(&file, &recipes[i]);
+        for (size_t j = 0; j < sizeof text; j++) /* the token of byte 0, in GPT-2's order */
+            tokens[j] = 188;
+        cr_assert_eq(smol_packer_size(&size, &file, NULL, NULL), SMOL_OK);
+        memory = pages(size);
+        cr_assert_eq(smol_packer_init(&packer, &file, NULL, memory, size, NULL), SMOL_OK);
+        before = n_allocations;
+        cr_assert_eq(
+            smol_packer_pack(&n, packed, packer, text, sizeof text, tokens, sizeof text, NULL),
+            SMOL_OK);
+        cr_assert_eq(smol_packer_unpack(&n, text, sizeof text, packer, packed, n, NULL), SMOL_OK);
+        cr_assert_eq(n, sizeof text);
+        cr_assert_eq(n_allocations, before);
+        smol_packer_finish(packer);
+        munmap(memory, size);
+        free((void *)(uintptr_t)file.bytes.data);
+    }
 }
 
 /* A view of a file with nothing in it but its configuration, enough to ask for a size. */
