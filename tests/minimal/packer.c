@@ -33,10 +33,10 @@ static void work(void)
     if ((job.status = smol_packer_size(&job.n_memory, &job.file, &job.options, e)) ||
         (job.status = smol_packer_init(&packer, &job.file, &job.options, memory, sizeof memory, e)))
         return;
-    job.status = job.packs ? smol_packer_pack(&job.n_out, job.out, packer, job.in, job.n_in, NULL,
-                                              0, e)
-                           : smol_packer_unpack(&job.n_out, job.out, sizeof job.out, packer, job.in,
-                                                job.n_in, e);
+    job.status =
+        job.packs
+            ? smol_packer_pack(&job.n_out, job.out, packer, job.in, job.n_in, NULL, 0, e)
+            : smol_packer_unpack(&job.n_out, job.out, sizeof job.out, packer, job.in, job.n_in, e);
     smol_packer_finish(packer);
 }
 

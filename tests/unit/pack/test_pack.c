@@ -23,6 +23,13 @@ static const struct model_recipe recipes[] = {
      .features = SMOL_FEATURE_DISTANCES | SMOL_FEATURE_HALF_SHIFT},
     {.context = 100, .vocab = 90, .features = SMOL_FEATURE_DISTANCES},
     {.context = 50, .vocab = 310, .n_merges = 40}, /* an end of text among the tokens */
+    {.context = 90, .vocab = 70, .has_set = true, .has_end = true},
+    {.context = 60,
+     .vocab = 71,
+     .has_set = true,
+     .has_other = true,
+     .has_end = true,
+     .features = SMOL_FEATURE_DISTANCES | SMOL_FEATURE_HALF_SHIFT},
 };
 #define N_RECIPES (sizeof recipes / sizeof *recipes)
 
