@@ -74,5 +74,12 @@ enum smol_status smol_packer_unpack(size_t *size_bytes, void *text, size_t capac
                                     struct smol_packer *packer, const void *packed,
                                     size_t packed_bytes, struct smol_error *error);
 
+/* The tokens that a text is packed as, at most size_bytes, for which there must be room. Those of
+ * smol_model_encode, but never the end of text, whose name in a text is encoded as two parts
+ * (SPEC.md 15). Errors: those of smol_model_encode. */
+enum smol_status smol_pack_encode(size_t *n_tokens, uint32_t *tokens,
+                                  const struct smol_model *model, const void *text,
+                                  size_t size_bytes, struct smol_error *error);
+
 SMOL_END_DECLS
 #endif

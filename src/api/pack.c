@@ -49,17 +49,18 @@ static size_t part_bytes(const uint8_t *text, size_t size_bytes)
     return size_bytes;
 }
 
-/* tokens: (size_bytes). */
-static enum smol_status encode(size_t *n_tokens, uint32_t *tokens, const struct smol_model *model,
-                               const uint8_t *text, size_t size_bytes, struct smol_error *error)
+enum smol_status smol_pack_encode(size_t *n_tokens, uint32_t *tokens,
+                                  const struct smol_model *model, const void *text,
+                                  size_t size_bytes, struct smol_error *error)
 {
+    const uint8_t *bytes = text;
     size_t n = 0;
 
     for (size_t at = 0, part; at < size_bytes; at += part) {
         size_t more;
         enum smol_status status;
-        part = part_bytes(text + at, size_bytes - at);
-        if ((status = smol_model_encode(&more, tokens + n, model, text + at, part, error)))
+        part = part_bytes(bytes + at, size_bytes - at);
+        if ((status = smol_model_encode(&more, tokens + n, model, bytes + at, part, error)))
             return status;
         n += more;
     }
@@ -78,7 +79,7 @@ static enum smol_status pack_tokens(size_t *packed_bytes, void *packed, struct s
     if (size_bytes > SIZE_MAX / sizeof *tokens - 1 ||
         !(tokens = malloc((size_bytes + 1) * sizeof *tokens)))
         return smol_fail_memory(error);
-    status = encode(&n_tokens, tokens, model, text, size_bytes, error);
+    status = smol_pack_encode(&n_tokens, tokens, model, text, size_bytes, error);
     if (!status)
         status = smol_packer_pack(packed_bytes, packed, packer, text, size_bytes, tokens, n_tokens,
                                   error);

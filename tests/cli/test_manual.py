@@ -218,7 +218,7 @@ NO_DEFAULT = {
     'smolrun': 'model prompt file perplexity stride trust', 'smolrun --bench': 'model', 'smoltool inspect': '', 'smoltool diff': '', 'smoltool verify': 'pubkey',
     'smoltool keygen': 'password-file', 'smoltool sign': 'key password-file', 'smoltool digest': '', 'smoltool new': 'output', 'smoltool weights': 'output',
     'smoltool export': 'output', 'smoltool embed-c': 'output', 'smoltool qr': 'output', 'smoltool quantize': 'embeddings matrices params text output', 'smoltool tokenizer': 'vocab output',
-    'smoltool plot': 'output', 'smoltool elephant': 'output fit', 'smoltool generate-vectors': '',
+    'smoltool pack': 'model', 'smoltool unpack': 'model', 'smoltool plot': 'output', 'smoltool elephant': 'output fit', 'smoltool generate-vectors': '',
     'smoltrain': 'data valid attn mlp recipe cache output sign password-file log'}
 DEFAULT = re.compile(r'\(default\)|\(default: |\(default of |, default\)|\(0, default\)|\([^()]+\)|without: ')
 

@@ -26,12 +26,22 @@ int cli_parsed(poptContext context, int code)
     return cli_usage_error(poptBadOption(context, POPT_BADOPTION_NOALIAS), poptStrerror(code));
 }
 
+static void free_list(char ***list)
+{
+    for (char **word = *list; word && *word; word++)
+        free(*word);
+    free(*list);
+    *list = NULL;
+}
+
 /* What popt has copied for a table's words; two options may have one place. */
 static void free_words(const struct poptOption *o)
 {
     for (; o->longName || o->arg; o++)
         if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_INCLUDE_TABLE)
             free_words(o->arg);
+        else if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_ARGV)
+            free_list(o->arg);
         else if ((o->argInfo & POPT_ARG_MASK) == POPT_ARG_STRING) {
             free(*(char **)o->arg);
             *(char **)o->arg = NULL;

@@ -1,4 +1,4 @@
-/* smoltool: inspects, verifies, signs and makes .smol files. */
+/* smoltool: inspects, verifies, signs and makes .smol files, and packs texts with them. */
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "smoltool/smoltool.h"
@@ -27,6 +27,8 @@ static const struct command {
     {"qr", tool_qr, "smoltool qr", "draw a model of at most 2953 bytes as a QR code"},
     {"quantize", tool_quantize, "smoltool quantize", "store the embeddings in fewer bits"},
     {"tokenizer", tool_tokenizer, "smoltool tokenizer", "import, train and try tokenizers"},
+    {"pack", tool_pack, "smoltool pack", "pack a short text in few bytes"},
+    {"unpack", tool_unpack, "smoltool unpack", "unpack it"},
     {"plot", tool_plot, "smoltool plot", "draw training runs from their logs"},
     {"elephant", tool_elephant, "smoltool elephant",
      "draw von Neumann's elephant, or fit an outline"},

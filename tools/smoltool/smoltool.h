@@ -18,6 +18,8 @@ int tool_embed(int argc, const char **argv);
 int tool_qr(int argc, const char **argv);
 int tool_quantize(int argc, const char **argv);
 int tool_tokenizer(int argc, const char **argv);
+int tool_pack(int argc, const char **argv);
+int tool_unpack(int argc, const char **argv);
 int tool_plot(int argc, const char **argv);
 int tool_elephant(int argc, const char **argv);
 int tool_generate_vectors(int argc, const char **argv);
