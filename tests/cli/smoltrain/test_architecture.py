@@ -87,6 +87,16 @@ def test_a_model_without_a_card(folder):
     assert b['card'] is None and b['card_bytes'] == 0 and b['file_bytes'] < a['file_bytes'] - a['card_bytes'] + 64
 
 
+def test_a_note_goes_into_long_cards_and_short_ones(folder):
+    note = 'of "Ä" & B'
+    train(folder, '--note', note)
+    long = inspected(folder / 'm.smol')
+    assert long['card']['note'] == note and 'recipe' in long['card']
+    train(folder, '--note', note, '--size', str(long['file_bytes'] - long['card_bytes'] + 112 + 600))
+    short = inspected(folder / 'm.smol')['card']
+    assert short['note'] == note and 'recipe' not in short
+
+
 def test_methods_by_tensor(folder):
     train(folder, '--method', 'alpha', '--attn', 'mask', '--steps', '2')
     sources = {s['source'] for s in inspected(folder / 'm.smol')['schemes'] if s['kind'] == 'matrix'}

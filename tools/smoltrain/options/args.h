@@ -23,7 +23,7 @@ struct train_args {
     char **teacher;       /* the same */
     enum train_format format;
     struct train_vocab vocab; /* all bytes with a tokenizer */
-    const char *output, *tokenizer, *cache, *log, *sign_key, *password_file;
+    const char *output, *tokenizer, *cache, *log, *note, *sign_key, *password_file;
     unsigned eval_every; /* 0: only at the end */
     unsigned save_every; /* 0: only when stopped */
     unsigned print_every;

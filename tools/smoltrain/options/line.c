@@ -145,6 +145,7 @@ static struct poptOption run[] = {
              "OUT"),
     CLI_FLAG("no-card", 0, &line.args.no_card,
              "leave out the model's card, a kilobyte that says how it was made"),
+    CLI_WORD("note", 0, &line.args.note, "for the card too, such as whose text it is", "TEXT"),
     CLI_WORD("sign", 0, &line.args.sign_key, "minisign secret key to sign the model with", "KEY"),
     CLI_WORD("password-file", 0, &line.args.password_file, "its first line is that key's password",
              "FILE"),

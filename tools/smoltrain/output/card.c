@@ -54,6 +54,11 @@ static const char *date(char dest[32])
     return dest;
 }
 
+static json_t *note(const struct train_args *args)
+{
+    return args->note ? cli_json_name(args->note) : NULL;
+}
+
 static json_t *card_json(const struct train_args *args, const struct smol_trainer *t,
                          const struct smol_corpus *corpus, const struct train_result *result)
 {
@@ -64,10 +69,10 @@ static json_t *card_json(const struct train_args *args, const struct smol_traine
                                    (json_int_t)score->n_tokens, "streamed_nats_per_token",
                                    result->has_stream ? json_real(result->streamed_nats) : NULL);
 
-    return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*}", "made_by", "smoltrain", "method",
+    return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*, s:o*}", "made_by", "smoltrain", "method",
                      smol_train_method(&args->options), "data", data_json(args, t, corpus),
                      "recipe", options_json(args), "steps", (json_int_t)smol_trainer_steps(t),
-                     "validation", validation, "date", date(when));
+                     "validation", validation, "date", date(when), "note", note(args));
 }
 
 char *train_card_short(const struct train_args *args, const struct smol_trainer *t,
@@ -77,11 +82,11 @@ char *train_card_short(const struct train_args *args, const struct smol_trainer 
     char *text;
 
     cli_json_start();
-    card = json_pack("{s:s, s:s, s:o*, s:I, s:I, s:f}", "made_by", "smoltrain", "method",
+    card = json_pack("{s:s, s:s, s:o*, s:I, s:I, s:f, s:o*}", "made_by", "smoltrain", "method",
                      smol_train_method(&args->options), "data",
                      cli_json_name(cli_base_name(args->data[0])), "bytes",
                      (json_int_t)corpus->text_bytes, "steps", (json_int_t)smol_trainer_steps(t),
-                     "nats_per_token", result->score.nats_per_token);
+                     "nats_per_token", result->score.nats_per_token, "note", note(args));
     text = cli_json_text(card, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(5));
     json_decref(card);
     return text;
