@@ -23,7 +23,7 @@ from tokenizing import train
 
 examples = root / 'docs/examples'
 alpha = root / 'models/shakespeare-alpha.smol'
-OF_MODELS = {'alphas': [], 'card': ['{}', 'out'], 'generate': ['x', '1', '1'], 'instructions': [], 'logits': ['x'], 'pack': ['x'], 'perplexity': ['xy'], 'schemes': [], 'sections': [],
+OF_MODELS = {'alphas': [], 'card': ['{}', 'out'], 'generate': ['x', '1', '1'], 'instructions': [], 'logits': ['x'], 'pack': ['x'], 'packer': ['x'], 'perplexity': ['xy'], 'schemes': [], 'sections': [],
              'session': ['xy'], 'text': ['x', '1'], 'threads': ['x', '1'], 'tokens': ['x'], 'weights': ['wte.weight', '0']}
 LIBRARY = {'arrays.h': 'smol_train', 'corpus.h': 'smol_train', 'train.h': 'smol_train'}
 
@@ -242,6 +242,9 @@ def test_pack(folder):
     packed, said = lines('pack', alpha, text)
     assert said == '%d bytes for %d: %s' % (len(packed) // 2, len(text), text) and len(packed) // 2 < len(text) * 2 // 3
     assert int(packed[0], 16) == 1 + int.from_bytes(container.read(alpha.read_bytes()).hash[:8], 'little') % 15
+    checked, = lines('packer', alpha, text)
+    n = int(checked.split()[0])
+    assert len(packed) // 2 <= n <= len(packed) // 2 + 2 and re.fullmatch(r'%d bytes for %d, in \d+ bytes of memory: %s' % (n, len(text), re.escape(text)), checked)
     assert lines('pack', alpha, '\x7f\x7f') == ['007f7f', '3 bytes for 2: \x7f\x7f'] and lines('pack', alpha, '') == ['', '0 bytes for 0: ']
 
 
