@@ -6,7 +6,7 @@
 #include <smol/tokenizer.h>
 
 #define N_PACKERS 8u
-#define MAX_UNPACKED 64u
+#define MAX_UNPACKED 40u
 
 extern const char *const packer_names[N_PACKERS];
 
