@@ -55,6 +55,16 @@ static inline uint32_t smol_f32_bits(float f)
 
 static inline float smol_load_f32(const uint8_t *p) { return smol_bits_f32(smol_le32(p)); }
 
+/* n floats in memory to the bytes that a file has, in place; on most machines they are. */
+static inline void smol_put_floats(float *x, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        uint8_t bytes[4];
+        smol_put32(bytes, smol_f32_bits(x[i]));
+        memcpy(x + i, bytes, sizeof bytes);
+    }
+}
+
 /* *out = a + b or a x b; false, and *out untouched, if it would wrap. */
 static inline bool smol_add(uint64_t *out, uint64_t a, uint64_t b)
 {

@@ -51,7 +51,8 @@ struct smol_kernels {
     /* y (n) = (float)(scale x (double)sums). */
     void (*scale_sums)(float *y, const int64_t *sums, double scale, size_t n);
 
-    /* dot16 of x (n) with n numbers in file encoding. */
+    /* dot16 of x (n) with n floats as they are in memory; with n numbers in file encoding. */
+    float (*dot)(const float *y, const float *x, size_t n);
     float (*dot_f32)(const uint8_t *row, const float *x, size_t n);
     float (*dot_f16)(const uint8_t *row, const float *x, size_t n);
     smol_rows_product *rows_q8, *rows_q4, *rows_ternary, *rows_mask;
@@ -92,9 +93,9 @@ struct smol_kernels {
 
 /* What a table says of the functions on floats, in a file that has one of each of these names. */
 #define SMOL_FLOAT_KERNELS                                                                         \
-    .quantise = quantise, .scale_sums = scale_sums, .dot_f32 = dot_f32, .dot_f16 = dot_f16,        \
-    .from_f16 = from_f16, .layernorm = layernorm, .gelu = gelu, .relu2 = relu2,                    \
-    .attention = attention, .exp = exp_all
+    .quantise = quantise, .scale_sums = scale_sums, .dot = dot, .dot_f32 = dot_f32,                \
+    .dot_f16 = dot_f16, .from_f16 = from_f16, .layernorm = layernorm, .gelu = gelu,                \
+    .relu2 = relu2, .attention = attention, .exp = exp_all
 
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
 extern const struct smol_kernels smol_kernels_avx2;   /* on x86-64 with the bundles of cpu.h */

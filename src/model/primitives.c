@@ -65,7 +65,7 @@ float smol_primitive_dot(const float *x, const float *y, size_t n)
 {
     float dot;
 
-    SMOL_IN_FPENV(dot = smol_kernels_scalar.dot_f32((const uint8_t *)x, y, n));
+    SMOL_IN_FPENV(dot = smol_kernels_scalar.dot(x, y, n));
     return dot;
 }
 

@@ -150,8 +150,7 @@ static void add_projection(const struct stage *g, struct projector *projector,
     for (uint64_t r = group->first; r < group->first + group->n_rows; r++) {
         const float *row = smol_projector_row(projector, (uint32_t)r);
         for (uint64_t p = 0; p < g->pass->n; p++)
-            g->out[p * f->rows + r] +=
-                g->pass->s->kernels->dot_f32((const uint8_t *)row, g->in + p * f->cols, f->cols);
+            g->out[p * f->rows + r] += g->pass->s->kernels->dot(row, g->in + p * f->cols, f->cols);
     }
 }
 

@@ -17,8 +17,10 @@ static const uint8_t *set_up_stored(enum smol_dtype type, const uint8_t *data, u
     if (type != SMOL_Q8_BLOCKS)
         return data;
     floats = smol_arena_take(arena, n, sizeof *floats);
-    if (floats)
+    if (floats) {
         smol_params_to_f32(floats, type, data, 0, n);
+        smol_put_floats(floats, n);
+    }
     return (const uint8_t *)floats;
 }
 
@@ -47,6 +49,8 @@ static void make_factors(struct smol_session *session, struct matrix *m, uint32_
     smol_factor_frozen(&f, table, session->config, layer, slot, true, &session->key,
                        session->file->params.data);
     smol_factor_values(b, &f);
+    smol_put_floats(a, (uint64_t)m->rank * m->frozen.cols);
+    smol_put_floats(b, (uint64_t)m->rank * m->frozen.rows);
 }
 
 /* n stored parameters as floats in the arena; NULL without the term, or when only counting. */

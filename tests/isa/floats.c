@@ -64,7 +64,10 @@ static void check_dot(const struct smol_kernels *k, size_t n, const uint8_t *row
 {
     const float wide[2] = {p->dot_f32(row, x, n), k->dot_f32(row, x, n)};
 
+    const float plain[2] = {p->dot(x, x, n), k->dot(x, x, n)};
+
     cr_assert_arr_eq(&wide[0], &wide[1], sizeof *wide, "dot_f32 of %zu", n);
+    cr_assert_arr_eq(&plain[0], &plain[1], sizeof *plain, "dot of %zu", n);
 }
 
 /* Rows at an odd address. */

@@ -178,6 +178,15 @@ static void scale_sums(float *y, const int64_t *sums, double scale, size_t n)
         y[i] = (float)(scale * (double)sums[i]);
 }
 
+static float dot(const float *y, const float *x, size_t n)
+{
+    float lane[LANES] = {0};
+
+    for (size_t i = 0; i < n; i++)
+        lane[i % LANES] = fmaf(y[i], x[i], lane[i % LANES]);
+    return reduce_tree(lane);
+}
+
 static float dot_f32(const uint8_t *row, const float *x, size_t n)
 {
     float lane[LANES] = {0};
@@ -370,7 +379,7 @@ static void attention(float *o, const float *q, const float *K, const float *V, 
 
     for (size_t j = 0; j < n_keys; j++) {
         const float distance = (float)j - (float)(n_keys - 1);
-        const float e = dot_f32((const uint8_t *)(K + j * stride), q, D) * scale;
+        const float e = dot(K + j * stride, q, D) * scale;
         scores[j] = fmaf(slope, distance, e);
         max = scores[j] > max ? scores[j] : max;
     }
