@@ -41,6 +41,7 @@ def writers(folder):
         'quantize': [smoltool, 'quantize', '--embeddings', 'q8', model, '-o'],
         'tokenizer train': [smoltool, 'tokenizer', 'train', '--vocab', '300', folder / 'text', '-o'],
         'tokenizer import': [smoltool, 'tokenizer', 'import', folder / 'words.smol', '-o'],
+        'pack': [smoltool, 'pack', '-m', model, 'to be', '-o'],
         'generate-vectors': [smoltool, 'generate-vectors', '-o'],
         'keygen --public': [smoltool, 'keygen', '-W', '-f', '-s', folder / 'x.key', '-p'],
         'elephant': [smoltool, 'elephant', '-o'],

@@ -38,6 +38,7 @@ def test_texts_from_pipes(folder):
     for words in ([smolrun, model, '--perplexity', '|'], [smolrun, model, '-f', '|', '-n', '3', '-s', '1', '--no-display-prompt'],
                   [smoltool, 'quantize', '--embeddings', 'q8', '--text', '|', model, '-o', folder / 'q.smol'],
                   [smoltool, 'tokenizer', 'encode', folder / 't.smoltok', '|'],
+                  [smoltool, 'pack', '-m', model, '|'],
                   [smoltool, 'digest', '|']):
         piped_out = piped(words, text).stdout
         expected = run(*[text if w == '|' else w for w in words]).stdout

@@ -62,6 +62,9 @@ COMMANDS = {
     'qr svg': ('smoltool', ['qr', 's.smol', '-o', 'out.svg'], ['out.svg']),
     'quantize': ('smoltool', ['quantize', '--embeddings', 'q4', '--json', '--text', 'text', 'm.smol', '-o', 'out'], ['out']),
     'quantize smol': ('smoltool', ['quantize', '--embeddings', 'ternary', '--params', 'q8', 's.smol', '-o', 'out'], ['out']),
+    'pack': ('smoltool', ['pack', '-m', 's.smol', '-m', 'm.smol', '--text', '--check', '-o', 'out', 'text'], ['out']),
+    'pack lines': ('smoltool', ['pack', '-m', 's.smol', '--lines', '--json', '-t', '2', 'lines.json'], []),
+    'unpack lines': ('smoltool', ['unpack', '-m', 's.smol', '--lines', '--text', '--json', '-o', 'out', 'packed'], ['out']),
     'elephant': ('smoltool', ['elephant', '-o', 'out.svg', '--wiggle'], ['out.svg']),
     'fit': ('smoltool', ['elephant', '--fit', 'points', '-k', '3', '--json', '-o', 'out.svg'], ['out.svg']),
     'vectors': ('smoltool', ['generate-vectors', '-o', 'out'], ['out']),
@@ -98,6 +101,7 @@ def make_files(folder):
         b'Ed\0\0B2' + bytes(48) + signer[0] + signer[1] + public + bytes(32)) + b'\n')
     (folder / 'text').write_bytes(b'First Citizen:\nBefore we proceed any further, hear me speak.\n' * 3)
     (folder / 'lines.json').write_bytes(b'{"text": "First Citizen: Before we proceed any further"}\n{"text": "hear me speak."}\n' * 3)
+    (folder / 'packed').write_text('7yv$T/h;Amb!,nC\n')  # of golden/vectors/packed.txt, for smol.smol
     (folder / 'points').write_text('\n'.join('%f %f' % (np.cos(t), np.sin(2 * t)) for t in np.linspace(0, 6, 20)))
     wte, wpe = np.ones((4, 8), '<f4'), np.ones((2, 8), '<f4')
     np.savez_compressed(folder / 'e.npz', wte=wte, wpe=wpe)

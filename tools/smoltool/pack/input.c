@@ -34,6 +34,12 @@ static int take_argument(struct pack_input *input, const char *text)
     return 0;
 }
 
+/* Whether what went wrong says that there is no such file, and can be none. */
+static bool is_no_name(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG;
+}
+
 int pack_input_read(struct pack_input *input, const char *argument, bool may_be_text)
 {
     struct stat s;
@@ -43,7 +49,7 @@ int pack_input_read(struct pack_input *input, const char *argument, bool may_be_
         return cli_read_all(&input->bytes, &input->n, STDIN_FILENO)
                    ? 0
                    : cli_fail_errno("standard input");
-    if (may_be_text && stat(argument, &s) != 0 && errno != EACCES)
+    if (may_be_text && stat(argument, &s) != 0 && is_no_name(errno))
         return take_argument(input, argument);
     input->name = argument;
     return cli_read_file(&input->bytes, &input->n, argument);

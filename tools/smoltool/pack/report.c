@@ -94,8 +94,8 @@ int pack_report_json(FILE *to, const struct pack_report *r)
         "packed_bytes", (json_int_t)sums.packed_bytes, "packed_characters", (json_int_t)sums.digits,
         "bits_per_character", ratio(8 * (double)sums.packed_bytes, (double)sums.characters),
         "saved_percent", saved(sums.packed_bytes, sums.text_bytes), "lines_as_they_are",
-        (json_int_t)sums.by_model[PACK_AS_IT_IS], "models", models_json(r, &sums), "seconds",
-        r->seconds, "threads", (json_int_t)r->n_threads);
+        (json_int_t)sums.by_model[PACK_AS_IT_IS], "models", models_json(r, &sums),
+        "elapsed_seconds", r->seconds, "threads", (json_int_t)r->n_threads);
     char *text = cli_json_text(object, JSON_INDENT(2));
 
     json_decref(object);

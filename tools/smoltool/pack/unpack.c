@@ -241,7 +241,7 @@ int tool_unpack(int argc, const char **argv)
     return cli_command(argc, argv, options,
                        &(struct cli_usage){
                            "[OPTION...] -m MODEL.smol [FILE|TEXT]\nUnpacks what pack has packed: a "
-                           "file; with --text the argument itself, if there is\nno such file; "
+                           "file; with --text the argument itself, if it\nis no file's name; "
                            "without one, standard input.",
                            "[FILE]"},
                        run, &o);
