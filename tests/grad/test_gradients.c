@@ -130,6 +130,7 @@ static void check_param(struct smol_net *net, const uint32_t *tokens, const int3
 struct teaching {
     const struct smol_dropout *dropout;
     const struct smol_soft_targets *soft;
+    const uint32_t *begins;
 };
 
 /* With activations computed again, the same bits; with logits of a few tokens at a time besides,
@@ -148,6 +149,7 @@ static void check_memory_savers(const struct smol_config *config, struct smol_ne
         net->logits_chunk = logits_chunk;
         net->dropout = g->dropout;
         net->soft = g->soft;
+        net->begins = g->begins;
         scatter(net);
         smol_net_forward(net, tokens, true);
         smol_net_backward(net, tokens, targets);
@@ -179,6 +181,7 @@ static void check_teaching(const struct smol_config *config, const struct teachi
     cr_assert_eq(smol_net_create(&net, config, &options, NULL), SMOL_OK);
     net->dropout = g->dropout;
     net->soft = g->soft;
+    net->begins = g->begins;
     scatter(net);
     make_batch(tokens, targets);
     smol_net_forward(net, tokens, true);
@@ -195,7 +198,7 @@ static void check_teaching(const struct smol_config *config, const struct teachi
 
 static void check(const struct smol_config *config)
 {
-    check_teaching(config, &(struct teaching){NULL, NULL});
+    check_teaching(config, &(struct teaching){NULL, NULL, NULL});
 }
 
 static void check_all(struct smol_scheme a, struct smol_scheme m, struct smol_scheme n)
@@ -444,6 +447,26 @@ Test(gradients, dropout_and_teachers)
         row[v] = (uint16_t)(65535 * (v % 5) / 30);
     for (size_t i = 0; i < N_TOKENS; i++)
         rows[i] = row + i % VOCAB;
-    check_teaching(&config,
-                   &(struct teaching){&dropout, &(struct smol_soft_targets){rows, (real)0.3}});
+    check_teaching(
+        &config, &(struct teaching){&dropout, &(struct smol_soft_targets){rows, (real)0.3}, NULL});
+}
+
+/* Documents of one position and of more, which end at and across a block of queries. */
+Test(gradients, documents)
+{
+    static const uint32_t starts[BATCH][7] = {{0, 1, 5, 33, 64, 69, CONTEXT},
+                                              {0, 40, CONTEXT, CONTEXT, CONTEXT}};
+    const struct smol_scheme m = matrix(SMOL_MATRIX_OWN, SMOL_SIGN, 3, 0);
+    struct smol_config config = config_of(m, m, norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
+    uint32_t begins[N_TOKENS];
+
+    for (size_t b = 0, i = 0; b < BATCH; b++)
+        for (uint32_t t = 0, k = 0; t < CONTEXT; t++, i++) {
+            k += t == starts[b][k + 1];
+            begins[i] = starts[b][k];
+        }
+    check_teaching(&config, &(struct teaching){NULL, NULL, begins});
+    config.architecture = SMOL_ARCH_SMOL;
+    config.features = SMOL_ALL_FEATURES;
+    check_teaching(&config, &(struct teaching){NULL, NULL, begins});
 }

@@ -219,10 +219,10 @@ def test_validation_bytes_count_too(folder):
 
 
 def test_documents_are_separated_in_used_bytes(folder):
-    """The separator's bytes are used too; the tokens are those of the joined text."""
+    """Without an end of text the separator's bytes are used too; the tokens are those of the joined text."""
     lines = TEXT.decode().splitlines()
     write(folder / 'text', '\n'.join(json.dumps({'text': line}) for line in lines))
-    train(folder, '--format', 'jsonl', '--log', folder / 'log')
+    train(folder, '--format', 'jsonl', '--log', folder / 'log', '--vocab', 'used+other')
     start = logged(folder / 'log', 'start')
     assert inspected(folder / 'm.smol')['bytes'] == sorted(set('<|endoftext|>' + ''.join(lines)) and set(('<|endoftext|>' + ''.join(lines)).encode()))
     assert start['train_bytes'] + start['val_bytes'] == len('<|endoftext|>'.join(lines))
@@ -281,7 +281,7 @@ BAD = [
     (['--gains', '--no-gains'], '--gains: contradicts --no-gains'),
     (['--learn-logit-scale', '--no-learn-logit-scale'], '--learn-logit-scale: contradicts --no-learn-logit-scale'),
     (['--context', '0'], 'context must be 1..65536'),
-    (['--vocab', 'some'], '--vocab: takes bytes, used or used+other'),
+    (['--vocab', 'some'], '--vocab: takes bytes, used, used+other, used+end or used+other+end'),
     (['--vocab', 'used', '--tokenizer', 'x'], '--vocab: is for training without --tokenizer, which has its own'),
     (['--matrix-lr', '-1'], 'learning rates must be 0..1000'),
     (['--qat-start', '2'], 'share of the steps'),

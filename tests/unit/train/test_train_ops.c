@@ -181,13 +181,13 @@ Test(train_ops, dropout)
     }
 }
 
-/* One position of one head by the definition; q_at: its Q in qkv. */
-static void attend(double *out, const real *qkv, size_t first, size_t q, size_t C, size_t h,
-                   size_t D)
+/* One position of one head by the definition, over the keys from `begin` on. */
+static void attend(double *out, const real *qkv, size_t first, size_t begin, size_t q, size_t C,
+                   size_t h, size_t D)
 {
     double weight[200], sum = 0;
 
-    for (size_t j = 0; j <= q; j++) {
+    for (size_t j = begin; j <= q; j++) {
         double e = 0;
 
         for (size_t i = 0; i < D; i++)
@@ -198,29 +198,42 @@ static void attend(double *out, const real *qkv, size_t first, size_t q, size_t 
     }
     for (size_t i = 0; i < D; i++) {
         out[i] = 0;
-        for (size_t j = 0; j <= q; j++)
+        for (size_t j = begin; j <= q; j++)
             out[i] += weight[j] / sum * (double)qkv[(first + j) * 3 * C + 2 * C + h * D + i];
     }
 }
 
-static void check_attention(size_t T)
+/* length: of documents, the first of the second sequence is shorter; 0: none. */
+static void check_attention(size_t T, size_t length)
 {
-    enum { B = 2, H = 3, D = 5, C = H * D };
-    const struct smol_attention shape = {
-        .batch = B, .heads = H, .context = T, .width = C, .n_threads = 1};
+    enum { B = 2, H = 3, D = 5, C = H * D, MOST = 200 };
+    uint32_t begins[B * MOST] = {0};
+    const struct smol_attention shape = {.batch = B,
+                                         .heads = H,
+                                         .context = T,
+                                         .width = C,
+                                         .n_threads = 1,
+                                         .begins = length > 0 ? begins : NULL};
     real *qkv = calloc(B * T * 3 * C, sizeof *qkv), *out = calloc(B * T * C, sizeof *out);
     real *weights = calloc(B * H * T * T, sizeof *weights);
 
     cr_assert(qkv != NULL && out != NULL && weights != NULL);
     for (unsigned i = 0; i < B * T * 3 * C; i++)
         qkv[i] = (real)(2 * noise(i));
+    for (size_t i = 0; i < B * T && length > 0; i++) {
+        const size_t t = i % T, first = i < T ? 0 : length / 2;
+
+        begins[i] = (uint32_t)(t < first ? 0 : t - (t - first) % length);
+    }
+    for (size_t i = 0; i < B * H * T * T; i++)
+        weights[i] = (real)NAN; /* what is not seen counts for nothing */
     openblas_set_num_threads(1);
     smol_attention_forward(out, weights, qkv, &shape);
     for (size_t i = 0; i < B * T * H; i++) {
         const size_t h = i % H, q = i / H % T, b = i / H / T;
         double expected[D];
 
-        attend(expected, qkv, b * T, q, C, h, D);
+        attend(expected, qkv, b * T, begins[b * T + q], q, C, h, D);
         for (size_t k = 0; k < D; k++)
             cr_assert_float_eq((double)out[(b * T + q) * C + h * D + k], expected[k], 2e-5,
                                "context %zu, position %zu", T, q);
@@ -236,7 +249,42 @@ Test(train_ops, attention)
     const size_t contexts[] = {1, 2, 63, 64, 65, 130};
 
     for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++)
-        check_attention(contexts[i]);
+        check_attention(contexts[i], 0);
+}
+
+/* Documents shorter and longer than a block. */
+Test(train_ops, attention_within_documents)
+{
+    const size_t lengths[] = {1, 2, 30, 64, 65, 100};
+
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        check_attention(130, lengths[i]);
+}
+
+/* Channels 1 and 2 come from the row before, where there is one in the document. */
+Test(train_ops, half_shift_within_documents)
+{
+    enum { B = 2, T = 6, C = 3 };
+    const uint32_t begins[B * T] = {0, 1, 1, 1, 4, 4, 0, 0, 0, 3, 3, 3};
+    const real shifted[C] = {0, 1, 1};
+    real x[B * T * C], y[B * T * C], d[B * T * C], expected[B * T * C] = {0};
+
+    for (unsigned i = 0; i < B * T * C; i++) {
+        x[i] = (real)noise(i);
+        d[i] = (real)noise(i + 100);
+    }
+    smol_half_shift(y, x, shifted, begins, B, T, C);
+    for (size_t i = 0; i < B * T; i++)
+        for (size_t c = 0; c < C; c++) {
+            const bool is_first = i % T == begins[i];
+            const real *source = c == 0 ? x + i * C : is_first ? NULL : x + (i - 1) * C + c;
+
+            cr_assert(y[i * C + c] == (source ? *source : 0));
+            if (source)
+                expected[source - x] = d[i * C + c];
+        }
+    smol_half_shift_backward(d, shifted, begins, B, T, C);
+    cr_assert_arr_eq(d, expected, sizeof d);
 }
 
 /* c = 2 op(a) op(b) + 3 for a tall, a wide and a large product, each operand as it lies and
