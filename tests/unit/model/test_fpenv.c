@@ -9,6 +9,7 @@
 #include <math.h>
 #include <smol/initial.h>
 #include <smol/model.h>
+#include <smol/pack.h>
 #include <smol/params.h>
 #include <smol/primitives.h>
 #include <smol/weights.h>
@@ -189,6 +190,36 @@ static void add_model(struct result *r, const uint8_t *bytes, size_t size)
     smol_model_close(model);
 }
 
+/* A text of half a byte a character, or less. */
+static void add_packed(struct result *r)
+{
+    static const struct model_recipe recipe = {.source = SMOL_MATRIX_OWN,
+                                               .vocab = 17,
+                                               .has_set = true,
+                                               .has_end = true,
+                                               .embedding_scale = 0.1f};
+    struct smol_model *model;
+    struct smol_file file;
+    uint8_t text[30], packed[SMOL_PACKED_BOUND(sizeof text)];
+    size_t n;
+    fenv_t host;
+
+    fegetenv(&host);
+    fesetenv(FE_DFL_ENV);
+    model_open(&file, &recipe);
+    fesetenv(&host);
+    cr_assert_eq(smol_model_open_file(&model, &file, NULL), SMOL_OK);
+    for (uint32_t i = 0; i < sizeof text; i++)
+        text[i] = model_byte(i * i % 16);
+    cr_assert_eq(smol_pack(&n, packed, model, NULL, text, sizeof text, NULL), SMOL_OK);
+    cr_assert_lt(n, 25);
+    add(r, packed, n, "smol_pack");
+    cr_assert_eq(smol_unpack(&n, text, sizeof text, model, NULL, packed, n, NULL), SMOL_OK);
+    add(r, text, n, "smol_unpack");
+    smol_model_close(model);
+    free((void *)(uintptr_t)file.bytes.data);
+}
+
 static void add_weights(struct result *r, const struct smol_file *file)
 {
     const uint32_t n = smol_tensor_count(&file->config);
@@ -348,6 +379,7 @@ static void add_everything(struct result *r, enum host maker)
     add_numbers(r, 1);
     add_numbers(r, 1e-38f);
     add_primitives(r);
+    add_packed(r);
 }
 
 static void compare(enum host host, enum host maker)
