@@ -321,6 +321,7 @@ def test_no_lines(place):
     few = place / 'few.smol'
     assert json.loads(tool('pack', '-m', few, '--lines', '--json', input=b'').stdout)['saved_percent'] == 0
     assert tool('unpack', '-m', few, '--lines', '--text', input=b'').stdout == b''
+    assert json.loads(tool('pack', '-m', few, '--lines', '--json', '-t', '256', 'the rain').stdout)['threads'] == 1
 
 
 # ---- the command line ----
@@ -330,7 +331,7 @@ def test_usage(place):
     for words, what in ((['pack', 'x'], '--model: is missing'), (['unpack'], '--model: is missing'), (['pack', '-m', few, 'x', 'y'], 'y: one argument too many'),
                         (['pack', '-m', few, '--json', 'x'], '--json: needs --lines'), (['unpack', '-m', few, '--lines'], '--lines: needs --text'),
                         (['pack', '-m', few, '--lines', '-o', 'x'], '--output: needs --text'), (['unpack', '-m', few, '--json'], '--json: needs --lines'),
-                        (['pack', '-m', few, '--isa', 'abacus', 'x'], '--isa: takes'), (['pack', '-m', few, '-t', '-1', 'x'], '--threads: takes')):
+                        (['pack', '-m', few, '--isa', 'abacus', 'x'], '--isa: takes'), (['pack', '-m', few, '-t', '-1', 'x'], '--threads: takes'), (['pack', '-m', few, '-t', '257', 'x'], '--threads: takes 0..256')):
         done = tool_text(*words, code=2)
         assert what in done.stderr, done.stderr
     assert 'No such file' in tool_text('pack', '-m', 'none.smol', 'x', code=1).stderr

@@ -87,7 +87,7 @@ static int report(const struct packing *o, const struct pack_lines *lines, doubl
     const struct pack_report r = {.lines = lines,
                                   .models = &o->models,
                                   .seconds = seconds,
-                                  .n_threads = (uint32_t)o->n_threads,
+                                  .n_threads = pack_lines_threads(lines, (uint32_t)o->n_threads),
                                   .is_text = o->as_text != 0};
     FILE *to = o->as_text && !pack_output_is_file(o->output) ? stderr : stdout;
 
@@ -128,10 +128,12 @@ static int check_options(struct packing *o)
         return cli_usage_error("--output", "needs --text with --lines: bytes have no line ends");
     if (!o->lines && !o->as_text && !pack_output_is_file(o->output) && isatty(STDOUT_FILENO) == 1)
         return cli_usage_error("--text", "is missing: bytes are not for a terminal; or -o FILE");
+    if (o->n_threads > (int)PACK_MAX_THREADS)
+        return cli_usage_error("--threads", "takes 0..256");
     o->pack.struct_bytes = sizeof o->pack;
     o->pack.has_check = o->has_check != 0;
     if (o->n_threads == 0)
-        o->n_threads = o->lines ? (int)cli_cores() : 1;
+        o->n_threads = o->lines ? (int)pack_cores() : 1;
     o->pack.n_threads = o->lines ? 1 : (uint32_t)o->n_threads;
     return cli_parse_isa(&o->pack.isa, o->isa_word);
 }

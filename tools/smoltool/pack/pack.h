@@ -137,6 +137,12 @@ void pack_lines_free(struct pack_lines *lines);
 /* What is done to each line, by any thread. */
 typedef enum smol_status pack_line_work(struct pack_line *line, struct pack_worker *worker,
                                         const void *context, struct smol_error *error);
+#define PACK_MAX_THREADS 256u
+/* Cores, as far as there may be threads. */
+uint32_t pack_cores(void);
+/* How many of n_threads have lines to do. */
+uint32_t pack_lines_threads(const struct pack_lines *lines, uint32_t n_threads);
+
 /* How the lines are shared out. */
 struct pack_sharing {
     const struct pack_models *models;

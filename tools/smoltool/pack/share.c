@@ -5,8 +5,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define MAX_THREADS 256u
-
 /* What the threads have in common. */
 struct work {
     struct pack_lines *lines;
@@ -59,15 +57,28 @@ static int complain(const struct thread *threads, size_t n, const struct work *w
     return cli_complain(w->sharing->name, &error);
 }
 
+uint32_t pack_cores(void)
+{
+    const uint32_t n = cli_cores();
+
+    return n < PACK_MAX_THREADS ? n : PACK_MAX_THREADS;
+}
+
+uint32_t pack_lines_threads(const struct pack_lines *lines, uint32_t n_threads)
+{
+    if (n_threads > lines->n)
+        return lines->n ? (uint32_t)lines->n : 1;
+    return n_threads;
+}
+
 int pack_lines_run(struct pack_lines *lines, const struct pack_sharing *sharing)
 {
     struct work w = {.lines = lines, .sharing = sharing};
-    size_t n = sharing->n_threads < MAX_THREADS ? sharing->n_threads : MAX_THREADS, started = 1;
+    const size_t n = pack_lines_threads(lines, sharing->n_threads);
+    size_t started = 1;
     struct thread *threads;
     int code;
 
-    if (n > lines->n)
-        n = lines->n ? lines->n : 1;
     if (!(threads = calloc(n, sizeof *threads)))
         return cli_no_memory(NULL);
     for (size_t i = 0; i < n; i++)

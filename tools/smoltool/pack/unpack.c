@@ -195,10 +195,12 @@ static int check_options(struct unpacking *o)
     o->most_bytes = DEFAULT_MOST_BYTES;
     if (o->most_word && !cli_parse_size(&o->most_bytes, o->most_word))
         return cli_usage_error("--max", "takes a size such as 500, 64K or 2G");
+    if (o->n_threads > (int)PACK_MAX_THREADS)
+        return cli_usage_error("--threads", "takes 0..256");
     o->pack.struct_bytes = sizeof o->pack;
     o->pack.has_check = o->has_check != 0;
     if (o->n_threads == 0)
-        o->n_threads = o->lines ? (int)cli_cores() : 1;
+        o->n_threads = o->lines ? (int)pack_cores() : 1;
     o->pack.n_threads = o->lines ? 1 : (uint32_t)o->n_threads;
     return cli_parse_isa(&o->pack.isa, o->isa_word);
 }
