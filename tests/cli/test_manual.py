@@ -219,7 +219,7 @@ NO_DEFAULT = {
     'smoltool keygen': 'password-file', 'smoltool sign': 'key password-file', 'smoltool digest': '', 'smoltool new': 'output', 'smoltool weights': 'output',
     'smoltool export': 'output', 'smoltool embed-c': 'output', 'smoltool qr': 'output', 'smoltool quantize': 'embeddings matrices params text output', 'smoltool tokenizer': 'vocab output',
     'smoltool pack': 'model', 'smoltool unpack': 'model', 'smoltool plot': 'output', 'smoltool elephant': 'output fit', 'smoltool generate-vectors': '',
-    'smoltrain': 'data valid attn mlp recipe cache output sign password-file log'}
+    'smoltrain': 'data valid attn mlp recipe cache output note sign password-file log'}
 DEFAULT = re.compile(r'\(default\)|\(default: |\(default of |, default\)|\(0, default\)|\([^()]+\)|without: ')
 
 
