@@ -68,8 +68,9 @@ with m:
     new = m.tokens('KING:')
 for g in (*begun, new):
     told(next, g)
-for call in (m.generate, m.tokens, m.stream, m.encode, m.score, m.logits, m.weights):
+for call in (m.generate, m.tokens, m.stream, m.encode, m.score, m.logits, m.weights, m.pack):
     told(call, 'KING:')
+told(m.unpack, b'')
 told(m.decode, [1])
 told(m.tensors)
 told(m.check)
@@ -77,7 +78,7 @@ told(lambda: m.facts)
 told(m.__enter__)
 m.close()
 print(repr(m))
-''') == 'the model is closed\n' * 16 + '<smol.Model, closed>\n'
+''') == 'the model is closed\n' * 18 + '<smol.Model, closed>\n'
 
 
 def test_an_unfinished_generator_goes_with_its_model():

@@ -99,7 +99,7 @@ def test_tokens(check):
 
 def test_bytes_are_not_counts():
     """bytes(5) is five zeros, and a C string ends at its first zero."""
-    for call in (model.encode, model.score, model.perplexity, smol.Model.from_bytes, lambda x: smol.Model.load(shipped, public_key=x)):
+    for call in (model.encode, model.score, model.perplexity, model.pack, model.unpack, smol.Model.from_bytes, lambda x: smol.Model.load(shipped, public_key=x)):
         for value in (5, [1, 2], 1.5):
             raises(TypeError, 'takes bytes', call, value)
     for value in (5, 1.5, None):
