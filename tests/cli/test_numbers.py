@@ -15,6 +15,8 @@ LINES = {
     ('smoltool', 'qr'): [smoltool, 'qr', 'none.smol', '-o', 'made.png'],
     ('smoltool', 'new'): [smoltool, 'new', '-o', 'none/made'],
     ('smoltool', 'tokenizer'): [smoltool, 'tokenizer', 'train', '--vocab', '300', 'none.txt', '-o', 'made'],
+    ('smoltool', 'pack'): [smoltool, 'pack', '-m', 'none.smol', 'x'],
+    ('smoltool', 'unpack'): [smoltool, 'unpack', '-m', 'none.smol', 'none'],
     ('smoltool', 'elephant'): [smoltool, 'elephant', '--fit', 'none.txt', '-o', 'made.svg'],
     ('smoltrain', None): [smoltrain, '--data', 'none.txt', '-o', 'made'],
 }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from programs import root, run, smoltool, tool
 
-commands = ('inspect', 'diff', 'verify', 'keygen', 'sign', 'digest', 'new', 'weights', 'export', 'embed-c', 'quantize', 'tokenizer', 'plot', 'elephant', 'generate-vectors')
+commands = ('inspect', 'diff', 'verify', 'keygen', 'sign', 'digest', 'new', 'weights', 'export', 'embed-c', 'quantize', 'tokenizer', 'pack', 'unpack', 'plot', 'elephant', 'generate-vectors')
 
 
 def new(path, *arguments):

@@ -248,7 +248,7 @@ int tool_new(int argc, const char **argv)
         CLI_WORD("embedding-type", 0, &o.type, "q8 (default), q4, ternary, q4-row, f16, f32",
                  "NAME"),
         CLI_WORD("param-type", 0, &o.params, "of the parameters: f16 (default), f32 or q8", "NAME"),
-        CLI_REAL("gain", 0, &o.gain, "multiplies the default scale of the frozen weights (1)", "X"),
+        CLI_REAL("gain", 0, &o.gain, "factor of the frozen weights' default scale (1)", "X"),
         CLI_WORD("seed", 0, &o.seed, "seed of the frozen weights (0)", "N"),
         CLI_WORD("embeddings", 0, &o.embeddings, "wte, wpe from safetensors, .npz or .npy (random)",
                  "FILE"),
