@@ -30,7 +30,7 @@ void smol_model_close(struct smol_model *model);
 struct smol_model_facts {
     uint32_t n_layers, n_heads, width, n_ff, context, vocab;
     uint32_t start_token; /* what an empty prompt stands for */
-    uint32_t end_token;   /* the token that ends a text, of SMOL_END_OF_TEXT; or SMOL_NO_TOKEN */
+    uint32_t end_token;   /* the token that ends a text, or SMOL_NO_TOKEN */
     uint64_t seed;
     uint64_t parameters;                      /* outside wte, wpe and the output table */
     uint64_t file_bytes, non_embedding_bytes; /* the latter without tokenizer, card and gaps */

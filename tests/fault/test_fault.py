@@ -77,7 +77,7 @@ COMMANDS = {
                                  '--steps', '2', '-t', '1', '-o', 'out.safetensors'], ['out.safetensors', 'out.ckpt']),
     'train smol': ('smoltrain', ['--data', 'text', '--layers', '1', '--width', '8', '--heads', '2', '--context', '8', '--batch', '2', '--steps', '2',
                                  '-t', '1', '-o', 'out'], ['out', 'out.ckpt']),
-    'train ternary': ('smoltrain', ['--data', 'lines.json', '--method', 'ternary', '--layers', '1', '--width', '8', '--heads', '2', '--context', '8', '--batch', '2',
+    'train ternary': ('smoltrain', ['--data', 'lines.json', '--documents', '--method', 'ternary', '--layers', '1', '--width', '8', '--heads', '2', '--context', '8', '--batch', '2',
                                     '--steps', '2', '-t', '1', '--cache', 'cache', '-o', 'out'], ['out', 'out.ckpt', 'cache']),
 }
 INPUT = {'run lines': b'ab\nc\n'}

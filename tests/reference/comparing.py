@@ -42,7 +42,7 @@ SETTINGS = [dict(temp=0), dict(seed=1), dict(seed=2, temp=1.5, top_k=0, top_p=1.
 def compare_text(p, path, model, what, prompt, count, settings=SETTINGS, context=None, fixed=False):
 	for setting in settings:
 		chooser = sampler.Sampler(**setting)
-		words = ['--windows'] * fixed + ['-n', count, '-s', setting.get('seed', 0), '-c', context or 0]
+		words = ['--ignore-eos'] + ['--windows'] * fixed + ['-n', count, '-s', setting.get('seed', 0), '-c', context or 0]
 		for key, default in (('temp', 0.8), ('top_k', 40), ('top_p', 0.95), ('min_p', 0.05), ('repeat_penalty', 1.0), ('repeat_last_n', 64)):
 			words += ['--' + key.replace('_', '-'), setting.get(key, default)]
 		got = p.run(path, *words, prompt=prompt).get('tokens')

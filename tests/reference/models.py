@@ -90,10 +90,11 @@ def new_model(seed, shape, text=b'', spread=1.0):
 	smol = random_model(seed, shape, spread, new_schemes(rng, shape[2], min(shape[2], shape[3])), features, head_type, [int(v) for v in rng.choice(EMBEDDINGS, 3)])
 	vocab = shape[5]
 	if vocab < 256 or vocab == 256 and rng.integers(0, 2):
-		n = vocab - int(rng.integers(0, 2))
+		end = int(seed % 3 == 1)
+		n = vocab - end - int(rng.integers(0, 2))
 		members = sorted(set(text))[:n]
 		members += [int(b) for b in rng.permutation(256) if b not in members][:n - len(members)]
-		smol = dataclasses.replace(smol, tokens=tokens.ByteSet.pack(members, vocab - n), tokenizer=2)
+		smol = dataclasses.replace(smol, tokens=tokens.ByteSet.pack(members, vocab - end - n, end), tokenizer=2)
 	return smol
 
 

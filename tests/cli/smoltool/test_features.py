@@ -45,7 +45,11 @@ def test_new_runs(folder):
 def test_new_takes_the_bytes_of_a_text(folder):
     assert inspected(new(folder, '--bytes-of', folder / 'text'))['bytes'] == sorted(set(TEXT))
     found = inspected(new(folder, '--bytes-of', folder / 'text', '--other'))
-    assert (found['vocab'], found['other_token']) == (len(set(TEXT)) + 1, len(set(TEXT)))
+    assert (found['vocab'], found['other_token'], found['end_token']) == (len(set(TEXT)) + 1, len(set(TEXT)), None)
+    found = inspected(new(folder, '--bytes-of', folder / 'text', '--end'))
+    assert (found['bytes'], found['other_token'], found['end_token']) == (sorted(set(TEXT)), None, len(set(TEXT)))
+    found = inspected(new(folder, '--bytes-of', folder / 'text', '--other', '--end'))
+    assert (found['vocab'], found['other_token'], found['end_token']) == (len(set(TEXT)) + 2, len(set(TEXT)), len(set(TEXT)) + 1)
 
 
 def test_new_masks_keep_signs_of_the_seed(folder):
@@ -74,6 +78,7 @@ BAD = [
     (['--method', 'ternary', '--matrix-type', 'q4'], '--matrix-type: is for --method full'),
     (['--method', 'full', '--matrix-type', 'q5'], '--matrix-type: unknown choice'),
     (['--other'], '--other: is for --bytes-of'),
+    (['--end'], '--end: is for --bytes-of'),
     (['--positions', 'x'], '--positions: is for a model without distances'),
 ]
 

@@ -20,6 +20,19 @@ struct texts {
     uint64_t size_bytes; /* of the rivals */
 };
 
+/* The bytes of a token; the end of text in a set of bytes, which has none, is a zero here, so that
+ * rivals tell documents apart too. */
+static struct smol_span bytes_of(uint8_t scratch[SMOL_MAX_TOKEN_BYTES],
+                                 const struct smol_file *tokenizer, uint32_t token)
+{
+    static const uint8_t zero;
+    const struct smol_span bytes = smol_token_bytes(scratch, tokenizer, token);
+
+    return bytes.size_bytes == 0 && smol_token_is_special(tokenizer, token)
+               ? (struct smol_span){&zero, 1}
+               : bytes;
+}
+
 /* Tokens back to bytes. */
 static bool read_texts(struct texts *t, const struct train_data *data, uint64_t n_train)
 {
@@ -29,8 +42,7 @@ static bool read_texts(struct texts *t, const struct train_data *data, uint64_t 
 
     t->bytes = malloc(capacity);
     for (uint64_t i = 0; t->bytes && i < c->n_tokens; i++) {
-        const struct smol_span token =
-            smol_token_bytes(scratch, &data->tokenizer, train_token_at(c, i));
+        const struct smol_span token = bytes_of(scratch, &data->tokenizer, train_token_at(c, i));
 
         if (i == n_train)
             t->n_train = t->n;
