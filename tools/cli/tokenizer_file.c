@@ -116,8 +116,9 @@ enum smol_status tokenizer_of_bytes(uint8_t **section, struct smol_file *tokeniz
     has_other = of->with_other && n < 256;
     if (n == 0) {
         free(bytes);
-        return cli_error(error, SMOL_E_TEXT, "no byte of the text occurs %" PRIu32 " times",
-                         of->least);
+        return of->least > 1 ? cli_error(error, SMOL_E_TEXT,
+                                         "no byte of the text occurs %" PRIu32 " times", of->least)
+                             : cli_error(error, SMOL_E_TEXT, "there is nothing but ends of text");
     }
     if (n == 256 && !of->with_end) {
         free(bytes);

@@ -125,5 +125,8 @@ def test_what_is_refused(folder, check):
         found = train(folder, *arguments, code=code).stderr
         check.that(line in found.splitlines()[0], f'{arguments}: {found}')
         check.that(not (folder / 'm.smol').exists(), arguments)
+    write(folder / 'ends', '<|endoftext|>' * 5)
+    found = train(folder, '--documents', data='ends', code=1).stderr
+    check.that('ends: there is nothing but ends of text' in found, found)
     found = train(folder, '--documents', data='plain', code=1).stderr
     check.that('the text has only one document, and none to validate on' in found, found)
