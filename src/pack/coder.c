@@ -114,6 +114,11 @@ bool smol_coder_take(struct smol_coder_reader *r, struct smol_share_of s)
     return true;
 }
 
+bool smol_coder_is_spent(const struct smol_coder_reader *r)
+{
+    return r->z == r->range.low && r->at >= r->size_bytes;
+}
+
 bool smol_coder_ends(const struct smol_coder_reader *r)
 {
     uint64_t number;

@@ -52,6 +52,9 @@ void smol_coder_open(struct smol_coder_reader *r, const uint8_t *bytes, size_t s
 uint64_t smol_coder_peek(const struct smol_coder_reader *r, uint64_t all);
 /* Takes the symbol that is there. false if no writer has written these bytes. */
 bool smol_coder_take(struct smol_coder_reader *r, struct smol_share_of s);
+/* Whether all symbols to come are the first of theirs, for ever, since nothing but zeros is left.
+ */
+bool smol_coder_is_spent(const struct smol_coder_reader *r);
 /* Whether the bytes end as a writer ends them. */
 bool smol_coder_ends(const struct smol_coder_reader *r);
 

@@ -108,6 +108,7 @@ static enum smol_status read_text(struct reading *r, struct smol_error *error)
         struct smol_share_of s;
         uint64_t place;
         uint32_t symbol;
+        const bool is_spent = smol_coder_is_spent(&r->in);
         smol_counts_take(counts, r->p->session->kernels, smol_session_logits(r->p->session));
         place = smol_coder_peek(&r->in, counts->all);
         if (place >= counts->all)
@@ -117,6 +118,8 @@ static enum smol_status read_text(struct reading *r, struct smol_error *error)
             return damaged(error);
         if (symbol == a->end)
             return read_end(r, error);
+        if (is_spent)
+            return damaged(error);
         status = symbol == a->escape ? read_escape(r, error) : read_token(r, symbol, error);
     }
     return status;

@@ -99,6 +99,9 @@ class Reader(Range):
 		self.take(k, 1, n)
 		return k
 
+	def is_spent(self):
+		return self.z == self.low and not self.packed[self.at + 8:].strip(b'\0')
+
 	def is_ended(self):
 		multiple, tail = self.ending()
 		return self.z == multiple and len(self.packed) <= self.at + len(tail) and not self.packed.endswith(b'\0')
@@ -273,9 +276,10 @@ def unpack(model, packed, check=False, limit=1 << 20):
 	alphabet, coder, text = Alphabet(model.tokenizer, model.conf.vocab), Reader(tag_of(model), packed), b''
 	positions = Positions(model, alphabet)
 	while True:
-		symbol = coder.symbol(positions.counts())
+		spent, symbol = coder.is_spent(), coder.symbol(positions.counts())
 		if symbol == alphabet.ends:
 			break
+		need(not spent, 'an end')
 		escaped = read_escape(coder) if alphabet.stands_for(symbol) else b''
 		text += escaped or model.tokenizer.bytes_of(symbol)
 		need(len(text) <= limit, 'a text over the limit')

@@ -127,6 +127,13 @@ def unpack_any(model, packed, *options):
     return done.returncode
 
 
+def test_no_text_without_end(place):
+    """Bytes after which the first symbol would come for ever."""
+    few = place / 'few.smol'
+    refused(few, bytes([tag(few) << 4]), '--max', '100M', why='damaged')
+    refused(few, bytes([tag(few) << 4 | 1]), '--max', '100M', why='damaged')
+
+
 def test_limit(place):
     few = place / 'few.smol'
     packed = pack(few, WORDS)
