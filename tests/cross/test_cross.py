@@ -69,6 +69,23 @@ def test_whole_programs(aarch64, check):
                 check.that(same or refused, '%s, %s, %s %s: %s, natively %s' % (name, isa, model.name, words, got, want))
 
 
+PACKED = [('plain AArch64', 'neon'), ('plain AArch64', 'scalar'), ('AArch64 with dot products', 'best'), ('Haswell', 'avx2'), ('max', 'best')]
+
+
+@pytest.mark.parametrize('name, isa', PACKED)
+def test_packed_texts(name, isa, aarch64, folder, check):
+    """Packed there and here the same bytes, which is unpacked in both directions."""
+    there = [*machine(name, aarch64)[:-1], (build if name in ('Haswell', 'max') else aarch64) / 'tools/smoltool']
+    text, packed = folder / 'text', folder / 'packed'
+    text.write_bytes('a ba, abba é\n\1'.encode())
+    for model in [root / 'tests/golden/good' / (m + '.smol') for m in ('smol', 'byte-set-other-end', 'q4-row')] + models[:1]:
+        told = [run(*command, 'pack', '-m', model, '--isa', i, text) for command, i in ((there, isa), ([build / 'tools/smoltool'], 'best'))]
+        check.equal((told[0].returncode, told[0].stdout), (0, told[1].stdout), '%s packed by %s, %s: %r' % (model.name, name, isa, told[0].stderr[-200:]))
+        packed.write_bytes(told[1].stdout)
+        back = run(*there, 'unpack', '-m', model, '--isa', isa, packed)
+        check.equal((back.returncode, back.stdout), (0, text.read_bytes()), '%s unpacked by %s, %s' % (model.name, name, isa))
+
+
 @pytest.mark.parametrize('name, isa', [('Nehalem', 'avx2'), ('Haswell', 'avx512'), ('plain AArch64', 'avx2'), ('Nehalem', 'neon')])
 def test_refused(name, isa, aarch64):
     done = run(*machine(name, aarch64), models[0], '-p', 'a', '-n', '1', '--isa', isa)
