@@ -67,6 +67,7 @@ def details(line):
     said += ['without ' + ' and '.join(missing)] if missing and not is_ablation(line) else []
     said += [f"context {recipe['context']}"] if recipe['context'] != 128 else []
     said += [f"dropout {recipe['dropout']:g}"] if recipe.get('dropout') else []
+    said += ['other methods by tensor'] if recipe.get('rules') else []
     said += ['distilled'] if recipe.get('teachers') or recipe.get('teacher_weight') else []
     said += [f"batch {recipe['batch']}"] if recipe['batch'] != 8 else []
     whole = f" of {recipe['n_steps']:,}" if line['steps'] < recipe.get('n_steps', 0) else ''
