@@ -48,7 +48,7 @@ static void start_options(struct packing *p, const struct model_recipe *r,
     size_t size;
 
     options.struct_bytes = sizeof options;
-    recipe.embedding_scale = r->embedding_scale ? r->embedding_scale : 2; /* sure of itself */
+    recipe.embedding_scale = r->embedding_scale != 0 ? r->embedding_scale : 2; /* sure of itself */
     model_open(&p->file, &recipe);
     cr_assert_eq(smol_packer_size(&size, &p->file, &options, &error), SMOL_OK, "%s", error.text);
     p->memory = aligned_alloc(64, (size + 63) / 64 * 64);
