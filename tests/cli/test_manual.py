@@ -5,6 +5,7 @@ A new option or command fails here until docs/man and tools/completions/options 
 import json
 import os
 import re
+import shlex
 import subprocess
 
 import table
@@ -310,9 +311,9 @@ def test_readme_shows_what_is_printed():
     """Every line of the excerpt comes, in this order, when its command runs."""
     excerpt = re.search(r'^```\n(\$ .*?)^```$', (root / 'README.md').read_text(), re.M | re.S).group(1)
     parts = re.split(r'^\$ build/(tools/.*)\n', excerpt, flags=re.M)[1:]
-    assert len(parts) == 6
+    assert len(parts) == 8
     for command, shown in zip(parts[::2], parts[1::2]):
-        name, *words = command.split()
+        name, *words = shlex.split(command)
         printed = iter(run(build / name, *words, cwd=root).stdout.splitlines())
         for line in shown.splitlines():
             assert any(line == found for found in printed), (command, line)

@@ -143,7 +143,7 @@ def test_logits_golden(folder):
 
 @pytest.mark.slow
 def test_logits_shipped(folder):
-    for m in sorted(models.glob('shakespeare-*.smol')):
+    for m in (models / 'shakespeare-alpha.smol', models / 'shakespeare-lora.smol'):
         tensors, config = export(m, folder, 'safetensors')
         text = b'First Citizen:\nBefore we proceed any further, hear me speak.\n'
         compare_logits(m, tensors, config, [list(text[i:i + 40]) for i in range(20)])

