@@ -68,7 +68,7 @@ def test_packed_texts_are_the_references(minimal, folder, check):
 
 
 def test_memory_of_a_packer(minimal, folder):
-    """A text of 100 bytes, on models as large as messages-64k and -256k: two layers of 128 and of 256."""
+    """A text of 100 bytes, on a model of the shape of messages-64k, two layers of 128, and on one twice as wide."""
     text = (b'Is anybody on the hill north of town tonight? I get 12 dB from here. ' * 2)[:100]
     for width, limit in ((128, 300000), (256, 600000)):
         output(smoltool, 'new', '--layers', 2, '--width', width, '--heads', 4, '--context', 256, '--method', 'mask', '--arch', 'smol', '-o', folder / 'model')

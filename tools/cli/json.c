@@ -98,14 +98,16 @@ void cli_json_print_key(const char *key)
     free(text);
 }
 
-int cli_print_json(json_t *object)
+int cli_put_json(FILE *to, json_t *object, size_t flags)
 {
-    char *text = cli_json_text(object, JSON_INDENT(2));
+    char *text = cli_json_text(object, flags);
 
     json_decref(object);
     if (!text)
         return cli_no_memory(NULL);
-    puts(text);
+    fprintf(to, "%s\n", text);
     free(text);
     return 0;
 }
+
+int cli_print_json(json_t *object) { return cli_put_json(stdout, object, JSON_INDENT(2)); }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* To be called first in main: from here on it is known whether JSON lacked memory; another call
  * forgets what happened before. Jansson leaves out what it could not make, and the rest looks
@@ -24,5 +25,7 @@ void cli_json_print_key(const char *key);
 
 /* Prints and releases an object. 0, or CLI_FAILED after a message if it is NULL: memory is out. */
 int cli_print_json(json_t *object);
+/* The same to any stream, with flags of json_dumps. */
+int cli_put_json(FILE *to, json_t *object, size_t flags);
 
 #endif

@@ -112,11 +112,15 @@ def test_the_demo_ends_with_a_line():
     """What models/demo shows of each model, by its own lines."""
     lines = (root / 'models/demo').read_text()
     lines = lines[lines.index('mapfile'):]
-    show = 'show() { [ "$1" = smoltool ] || { printf "\\0"; "$@"; }; }\n'
+    show = 'show() { case $1 in smoltool) echo "$*" >&2 ;; *) printf "\\0"; "$@" ;; esac; }\n'
     for prompt in ('ROMEO:', 'KING RICHARD:', 'To be, or'):
         environment = {**os.environ, 'root': str(root), 'smolrun': smolrun, 'smoltool': 'smoltool', 'prompt': prompt}
-        texts = run('bash', '-c', show + lines, env=environment).stdout.split(b'\0')[1:]
-        names = sorted((root / 'models').glob('s*.smol'), key=lambda p: p.stat().st_size)  # messages-*.smol pack instead
+        done = run('bash', '-c', show + lines, env=environment)
+        texts = done.stdout.split(b'\0')[1:]
+        names = sorted((root / 'models').glob('*.smol'), key=lambda p: p.stat().st_size)
+        for packs in [name for name in names if name.name.startswith('messages-')]:
+            assert ('smoltool pack -m %s --text ' % packs).encode() in done.stderr
+            names.remove(packs)
         assert len(texts) == len(names) >= 2
         for name, text in zip(names, texts):
             start = b'Once upon a time' if name.name.startswith('stories-') else prompt.encode()

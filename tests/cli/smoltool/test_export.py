@@ -143,10 +143,12 @@ def test_logits_golden(folder):
 
 @pytest.mark.slow
 def test_logits_shipped(folder):
-    for m in (models / 'shakespeare-alpha.smol', models / 'shakespeare-lora.smol'):
+    text = b'First Citizen:\nBefore we proceed any further, hear me speak.\n'
+    for m in sorted(models.glob('shakespeare-*.smol')):
         tensors, config = export(m, folder, 'safetensors')
-        text = b'First Citizen:\nBefore we proceed any further, hear me speak.\n'
-        compare_logits(m, tensors, config, [list(text[i:i + 40]) for i in range(20)])
+        members = json.loads(tool('inspect', '--json', m).stdout).get('bytes') or range(256)
+        tokens = [list(members).index(byte) for byte in text]
+        compare_logits(m, tensors, config, [tokens[i:i + 40] for i in range(20)])
 
 
 @pytest.mark.slow

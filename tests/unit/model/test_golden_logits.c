@@ -1,5 +1,6 @@
 /* What the good files of tests/golden make of tokens, against another program's logits: every one
  * after every token, on every instruction set. */
+#include "golden.h"
 #include "kernel/kernel.h"
 
 #include <criterion/criterion.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define MAX_BYTES 65536u
 #define MAX_TOKENS 20u
 
 static const enum smol_isa sets[] = {SMOL_ISA_SCALAR, SMOL_ISA_AVX2, SMOL_ISA_AVX512,
@@ -32,7 +32,7 @@ static void parse(struct line *line, char *text)
 
     cr_assert_not_null(at, "%s", text);
     *line = (struct line){0};
-    snprintf(line->name, sizeof line->name, "%.*s", (int)(at - text), text);
+    snprintf(line->name, sizeof line->name, "%.*s", (int)(at - text) - (int)strlen(".smol"), text);
     at += strlen(" tokens=") - 1;
     do {
         cr_assert_lt(line->n, MAX_TOKENS);
@@ -42,21 +42,6 @@ static void parse(struct line *line, char *text)
     if (!line->is_unusable)
         cr_assert_eq(sscanf(at, " xxh3=%16" SCNx64 " last=%159s", &line->xxh3, line->last), 2, "%s",
                      text);
-}
-
-static void open_golden(struct smol_file *file, uint8_t bytes[MAX_BYTES], const char *name)
-{
-    struct smol_error error = {0};
-    char path[1024];
-    size_t size;
-    FILE *f;
-
-    snprintf(path, sizeof path, TEST_DATA "/golden/good/%s", name);
-    f = fopen(path, "rb");
-    cr_assert_not_null(f, "%s", path);
-    size = fread(bytes, 1, MAX_BYTES, f);
-    fclose(f);
-    cr_assert_eq(smol_file_parse(file, bytes, size, &error), SMOL_OK, "%s: %s", name, error.text);
 }
 
 /* The logits after each token as they are in memory, little-endian. */
@@ -85,10 +70,10 @@ static void check_session(struct smol_session *session, const struct smol_file *
 
 static void check(const struct line *line)
 {
-    static uint8_t bytes[MAX_BYTES];
+    static uint8_t bytes[GOLDEN_MAX_BYTES];
     struct smol_file file;
 
-    open_golden(&file, bytes, line->name);
+    golden_open(&file, bytes, line->name);
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
         const struct smol_session_options options = {.struct_bytes = sizeof options,
                                                      .isa = sets[i]};

@@ -1,5 +1,6 @@
 /* Packed texts of the good files of tests/golden, against another program's: the same bytes packed,
  * the same texts and the same refusals unpacked, on every instruction set. */
+#include "golden.h"
 #include "kernel/kernel.h"
 
 #include <criterion/criterion.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FILE_BYTES 65536u
 #define MAX_BYTES 256u
 #define MAX_WORD (2 * MAX_BYTES + 1)
 
@@ -50,21 +50,6 @@ static void parse(struct line *line, const char *text)
     line->from_bytes = parse_hex(line->from, from);
     line->is_damaged = strcmp(to, "damaged") == 0;
     line->to_bytes = line->is_damaged ? 0 : parse_hex(line->to, to);
-}
-
-static void open_golden(struct smol_file *file, uint8_t bytes[MAX_FILE_BYTES], const char *name)
-{
-    struct smol_error error = {0};
-    char path[1024];
-    size_t size;
-    FILE *f;
-
-    snprintf(path, sizeof path, TEST_DATA "/golden/good/%s.smol", name);
-    f = fopen(path, "rb");
-    cr_assert_not_null(f, "%s", path);
-    size = fread(bytes, 1, MAX_FILE_BYTES, f);
-    fclose(f);
-    cr_assert_eq(smol_file_parse(file, bytes, size, &error), SMOL_OK, "%s: %s", name, error.text);
 }
 
 /* For BPE the tokens of SPEC.md 9, of a text in two halves where an end of text stands. */
@@ -109,10 +94,10 @@ static void check_packer(struct smol_packer *packer, const struct smol_file *fil
 
 static void check(const struct line *line, const char *text)
 {
-    static uint8_t bytes[MAX_FILE_BYTES];
+    static uint8_t bytes[GOLDEN_MAX_BYTES];
     struct smol_file file;
 
-    open_golden(&file, bytes, line->name);
+    golden_open(&file, bytes, line->name);
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
         const struct smol_pack_options options = {
             .struct_bytes = sizeof options, .has_check = line->has_check, .isa = sets[i]};

@@ -6,17 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-struct packing {
-    char **paths; /* of models: NULL at the end; or NULL */
-    char *output, *isa_word;
-    int has_check, as_text, lines, json, n_threads;
-    struct smol_pack_options pack;
-    struct pack_models models;
-};
-
 /* ---- one text ---- */
 
-static void tell(const struct packing *o, struct smol_span text, size_t packed, size_t model)
+static void tell(const struct pack_command *o, struct smol_span text, size_t packed, size_t model)
 {
     const double n = (double)text.size_bytes, characters = (double)pack_characters(text);
 
@@ -29,7 +21,7 @@ static void tell(const struct packing *o, struct smol_span text, size_t packed, 
                  100 * (1 - (double)packed / n), cli_base_name(o->models.items[model].path));
 }
 
-static int pack_text(struct packing *o, const struct pack_input *input)
+static int pack_text(struct pack_command *o, const struct pack_input *input)
 {
     const struct smol_span text = {input->bytes, input->n};
     struct pack_bytes packed = {NULL, 0, 0};
@@ -67,7 +59,7 @@ static enum smol_status pack_line(struct pack_line *line, struct pack_worker *wo
     return status;
 }
 
-static int put_lines(const struct packing *o, const struct pack_lines *lines)
+static int put_lines(const struct pack_command *o, const struct pack_lines *lines)
 {
     struct pack_output out;
     int code;
@@ -82,7 +74,7 @@ static int put_lines(const struct packing *o, const struct pack_lines *lines)
 }
 
 /* The figures are what was asked for, unless the lines themselves go to the standard output. */
-static int report(const struct packing *o, const struct pack_lines *lines, double seconds)
+static int report(const struct pack_command *o, const struct pack_lines *lines, double seconds)
 {
     const struct pack_report r = {.lines = lines,
                                   .models = &o->models,
@@ -97,7 +89,7 @@ static int report(const struct packing *o, const struct pack_lines *lines, doubl
     return 0;
 }
 
-static int pack_lines(struct packing *o, const struct pack_input *input)
+static int pack_lines(struct pack_command *o, const struct pack_input *input)
 {
     const struct pack_sharing sharing = {.models = &o->models,
                                          .options = &o->pack,
@@ -120,43 +112,32 @@ static int pack_lines(struct packing *o, const struct pack_input *input)
 
 /* ---- the command ---- */
 
-static int check_options(struct packing *o)
+static int check_options(struct pack_command *o)
 {
-    if (o->json && !o->lines)
-        return cli_usage_error("--json", "needs --lines");
     if (o->lines && o->output && !o->as_text)
         return cli_usage_error("--output", "needs --text with --lines: bytes have no line ends");
     if (!o->lines && !o->as_text && !pack_output_is_file(o->output) && isatty(STDOUT_FILENO) == 1)
         return cli_usage_error("--text", "is missing: bytes are not for a terminal; or -o FILE");
-    if (o->n_threads > (int)PACK_MAX_THREADS)
-        return cli_usage_error("--threads", "takes 0..256");
-    o->pack.struct_bytes = sizeof o->pack;
-    o->pack.has_check = o->has_check != 0;
-    if (o->n_threads == 0)
-        o->n_threads = o->lines ? (int)pack_cores() : 1;
-    o->pack.n_threads = o->lines ? 1 : (uint32_t)o->n_threads;
-    return cli_parse_isa(&o->pack.isa, o->isa_word);
+    return pack_command_check(o);
+}
+
+static int pack_input(void *context, const struct pack_input *input)
+{
+    struct pack_command *o = context;
+
+    return (o->lines ? pack_lines : pack_text)(o, input);
 }
 
 static int run(void *context, const char *const *arguments)
 {
-    struct packing *o = context;
-    struct pack_input input = {NULL, NULL, 0};
-    int code = check_options(o);
+    const int code = check_options(context);
 
-    if (code)
-        return code;
-    code = pack_models_open(&o->models, o->paths);
-    code = code ? code : pack_input_read(&input, arguments[0], true);
-    code = code ? code : (o->lines ? pack_lines : pack_text)(o, &input);
-    free(input.bytes);
-    pack_models_close(&o->models);
-    return code;
+    return code ? code : pack_command_run(context, arguments[0], true, pack_input, context);
 }
 
 int tool_pack(int argc, const char **argv)
 {
-    struct packing o = {0};
+    struct pack_command o = {0};
     const struct poptOption options[] = {
         PACK_MODEL_OPTION(&o.paths, "the model; of several the best for a text"),
         CLI_WORD("output", 'o', &o.output, "a file (standard output)", "FILE"),

@@ -37,6 +37,24 @@ void pack_models_close(struct pack_models *models);
 /* Whether any has been written to. 0, or CLI_FAILED after a message. */
 int pack_models_check(const struct pack_models *models);
 
+/* ---- command.c ---- */
+
+/* What pack and unpack have in common. */
+struct pack_command {
+    char **paths; /* of models: NULL at the end; or NULL */
+    char *output, *isa_word;
+    int has_check, as_text, lines, json, n_threads;
+    struct smol_pack_options pack;
+    struct pack_models models;
+};
+struct pack_input;
+/* Checks these options, and makes pack of them. 0, or an exit code after a message. */
+int pack_command_check(struct pack_command *command);
+/* Opens the models, reads the argument, as pack_input_read does, and calls work with it. 0, or an
+ * exit code after a message. */
+int pack_command_run(struct pack_command *command, const char *argument, bool may_be_text,
+                     int (*work)(void *context, const struct pack_input *input), void *context);
+
 /* ---- worker.c ---- */
 
 /* Bytes that may grow. */

@@ -4,8 +4,6 @@
 
 #include <smol/tokenizer.h>
 
-#include <stdlib.h>
-
 size_t pack_characters(struct smol_span text)
 {
     size_t n = 0;
@@ -90,20 +88,15 @@ static json_t *models_json(const struct pack_report *r, const struct sums *sums)
 int pack_report_json(FILE *to, const struct pack_report *r)
 {
     const struct sums sums = add(r->lines);
-    json_t *object = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:o, s:f, s:I}", "lines", (json_int_t)r->lines->n,
-        "text_bytes", (json_int_t)sums.text_bytes, "characters", (json_int_t)sums.characters,
-        "packed_bytes", (json_int_t)sums.packed_bytes, "packed_characters", (json_int_t)sums.digits,
-        "bits_per_character", ratio(8 * (double)sums.packed_bytes, (double)sums.characters),
-        "saved_percent", saved(sums.packed_bytes, sums.text_bytes), "lines_as_they_are",
-        (json_int_t)sums.by_model[PACK_AS_IT_IS], "models", models_json(r, &sums),
-        "elapsed_seconds", r->seconds, "threads", (json_int_t)r->n_threads);
-    char *text = cli_json_text(object, JSON_INDENT(2));
-
-    json_decref(object);
-    if (!text)
-        return cli_no_memory(NULL);
-    fprintf(to, "%s\n", text);
-    free(text);
-    return 0;
+    return cli_put_json(
+        to,
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:o, s:f, s:I}", "lines",
+                  (json_int_t)r->lines->n, "text_bytes", (json_int_t)sums.text_bytes, "characters",
+                  (json_int_t)sums.characters, "packed_bytes", (json_int_t)sums.packed_bytes,
+                  "packed_characters", (json_int_t)sums.digits, "bits_per_character",
+                  ratio(8 * (double)sums.packed_bytes, (double)sums.characters), "saved_percent",
+                  saved(sums.packed_bytes, sums.text_bytes), "lines_as_they_are",
+                  (json_int_t)sums.by_model[PACK_AS_IT_IS], "models", models_json(r, &sums),
+                  "elapsed_seconds", r->seconds, "threads", (json_int_t)r->n_threads),
+        JSON_INDENT(2));
 }

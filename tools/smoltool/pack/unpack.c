@@ -12,12 +12,9 @@
 #define DEFAULT_MOST_BYTES ((uint64_t)16 << 20)
 
 struct unpacking {
-    char **paths; /* of models: NULL at the end; or NULL */
-    char *output, *most_word, *isa_word;
-    int has_check, as_text, lines, json, n_threads;
+    struct pack_command command;
+    char *most_word;
     uint64_t most_bytes;
-    struct smol_pack_options pack;
-    struct pack_models models;
 };
 
 /* The text in worker->trial. */
@@ -67,11 +64,11 @@ static void show(FILE *to, const uint8_t *bytes, size_t n)
 static int write_text(const struct unpacking *o, const struct pack_bytes *text)
 {
     struct pack_output out;
-    int code = pack_output_open(&out, o->output);
+    int code = pack_output_open(&out, o->command.output);
 
     if (code)
         return code;
-    if (!pack_output_is_file(o->output) && isatty(STDOUT_FILENO) == 1)
+    if (!pack_output_is_file(o->command.output) && isatty(STDOUT_FILENO) == 1)
         show(out.stream.to, text->data, text->n);
     else
         fwrite(text->data, 1, text->n, out.stream.to);
@@ -87,11 +84,11 @@ static int unpack_text(struct unpacking *o, const struct pack_input *input)
     enum smol_status status = SMOL_OK;
     int code;
 
-    pack_worker_start(&worker, &o->models, &o->pack);
-    if (o->as_text && !(status = read_digits(&packed, packed, &error)))
+    pack_worker_start(&worker, &o->command.models, &o->command.pack);
+    if (o->command.as_text && !(status = read_digits(&packed, packed, &error)))
         bytes = (uint8_t *)packed.data;
     status = status ? status : unpack(&worker, o, packed, &error);
-    code = status ? cli_complain(input->name, &error) : pack_models_check(&o->models);
+    code = status ? cli_complain(input->name, &error) : pack_models_check(&o->command.models);
     code = code ? code : write_text(o, &worker.trial);
     free(bytes);
     pack_worker_finish(&worker);
@@ -103,10 +100,10 @@ static int unpack_text(struct unpacking *o, const struct pack_input *input)
 static enum smol_status check_line(const struct unpacking *o, struct smol_span text,
                                    struct smol_error *error)
 {
-    for (size_t i = 0, length; o->json && i < text.size_bytes; i += length)
+    for (size_t i = 0, length; o->command.json && i < text.size_bytes; i += length)
         if ((length = smol_utf8_character(text.data + i, text.size_bytes - i)) == 0)
             return cli_error(error, SMOL_E_TEXT, "its text is not UTF-8, which JSON would need");
-    for (size_t i = 0; !o->json && i < text.size_bytes; i++)
+    for (size_t i = 0; !o->command.json && i < text.size_bytes; i++)
         if (text.data[i] == '\n' || text.data[i] == '\r')
             return cli_error(error, SMOL_E_TEXT,
                              "its text has line ends itself; --json keeps them");
@@ -134,30 +131,18 @@ static enum smol_status unpack_line(struct pack_line *line, struct pack_worker *
     return status;
 }
 
-static int put_json(FILE *to, const struct pack_line *line)
-{
-    json_t *object = json_pack("{s:o}", "text", cli_json_string(line->to, line->n));
-    char *text = cli_json_text(object, 0);
-
-    json_decref(object);
-    if (!text)
-        return cli_no_memory(NULL);
-    fprintf(to, "%s\n", text);
-    free(text);
-    return 0;
-}
-
 static int put_lines(const struct unpacking *o, const struct pack_lines *lines)
 {
     struct pack_output out;
-    int code = pack_output_open(&out, o->output);
+    int code = pack_output_open(&out, o->command.output);
 
     if (code)
         return code;
     for (size_t i = 0; code == 0 && i < lines->n; i++) {
         const struct pack_line *line = &lines->items[i];
-        if (o->json) {
-            code = put_json(out.stream.to, line);
+        if (o->command.json) {
+            json_t *object = json_pack("{s:o}", "text", cli_json_string(line->to, line->n));
+            code = cli_put_json(out.stream.to, object, 0);
             continue;
         }
         fwrite(line->to, 1, line->n, out.stream.to);
@@ -168,9 +153,9 @@ static int put_lines(const struct unpacking *o, const struct pack_lines *lines)
 
 static int unpack_lines(struct unpacking *o, const struct pack_input *input)
 {
-    const struct pack_sharing sharing = {.models = &o->models,
-                                         .options = &o->pack,
-                                         .n_threads = (uint32_t)o->n_threads,
+    const struct pack_sharing sharing = {.models = &o->command.models,
+                                         .options = &o->command.pack,
+                                         .n_threads = (uint32_t)o->command.n_threads,
                                          .work = unpack_line,
                                          .context = o,
                                          .name = input->name};
@@ -178,7 +163,7 @@ static int unpack_lines(struct unpacking *o, const struct pack_input *input)
     int code = pack_lines_split(&lines, input, false);
 
     code = code ? code : pack_lines_run(&lines, &sharing);
-    code = code ? code : pack_models_check(&o->models);
+    code = code ? code : pack_models_check(&o->command.models);
     code = code ? code : put_lines(o, &lines);
     pack_lines_free(&lines);
     return code;
@@ -188,54 +173,49 @@ static int unpack_lines(struct unpacking *o, const struct pack_input *input)
 
 static int check_options(struct unpacking *o)
 {
-    if (o->lines && !o->as_text)
+    const struct pack_command *c = &o->command;
+
+    if (c->lines && !c->as_text)
         return cli_usage_error("--lines", "needs --text: bytes have no line ends");
-    if (o->json && !o->lines)
-        return cli_usage_error("--json", "needs --lines");
     o->most_bytes = DEFAULT_MOST_BYTES;
     if (o->most_word && !cli_parse_size(&o->most_bytes, o->most_word))
         return cli_usage_error("--max", "takes a size such as 500, 64K or 2G");
-    if (o->n_threads > (int)PACK_MAX_THREADS)
-        return cli_usage_error("--threads", "takes 0..256");
-    o->pack.struct_bytes = sizeof o->pack;
-    o->pack.has_check = o->has_check != 0;
-    if (o->n_threads == 0)
-        o->n_threads = o->lines ? (int)pack_cores() : 1;
-    o->pack.n_threads = o->lines ? 1 : (uint32_t)o->n_threads;
-    return cli_parse_isa(&o->pack.isa, o->isa_word);
+    return pack_command_check(&o->command);
+}
+
+static int unpack_input(void *context, const struct pack_input *input)
+{
+    struct unpacking *o = context;
+
+    return (o->command.lines ? unpack_lines : unpack_text)(o, input);
 }
 
 static int run(void *context, const char *const *arguments)
 {
     struct unpacking *o = context;
-    struct pack_input input = {NULL, NULL, 0};
-    int code = check_options(o);
+    const int code = check_options(o);
 
-    if (code)
-        return code;
-    code = pack_models_open(&o->models, o->paths);
-    code = code ? code : pack_input_read(&input, arguments[0], o->as_text != 0);
-    code = code ? code : (o->lines ? unpack_lines : unpack_text)(o, &input);
-    free(input.bytes);
-    pack_models_close(&o->models);
-    return code;
+    return code ? code
+                : pack_command_run(&o->command, arguments[0], o->command.as_text != 0, unpack_input,
+                                   o);
 }
 
 int tool_unpack(int argc, const char **argv)
 {
-    struct unpacking o = {0};
+    struct unpacking o = {.most_bytes = 0};
     const struct poptOption options[] = {
-        PACK_MODEL_OPTION(&o.paths, "the model; of several the one that packed it"),
-        CLI_WORD("output", 'o', &o.output, "a file (standard output)", "FILE"),
-        CLI_FLAG("text", 0, &o.as_text, "from printable text, as pack --text writes it"),
-        CLI_FLAG("check", 0, &o.has_check, "demand the byte of pack --check"),
-        CLI_FLAG("lines", 0, &o.lines, "each line by itself, as pack --lines --text writes them"),
-        CLI_FLAG("json", 0, &o.json, "write JSON lines with --lines"),
+        PACK_MODEL_OPTION(&o.command.paths, "the model; of several the one that packed it"),
+        CLI_WORD("output", 'o', &o.command.output, "a file (standard output)", "FILE"),
+        CLI_FLAG("text", 0, &o.command.as_text, "from printable text, as pack --text writes it"),
+        CLI_FLAG("check", 0, &o.command.has_check, "demand the byte of pack --check"),
+        CLI_FLAG("lines", 0, &o.command.lines,
+                 "each line by itself, as pack --lines --text writes them"),
+        CLI_FLAG("json", 0, &o.command.json, "write JSON lines with --lines"),
         CLI_WORD("max", 0, &o.most_word, "most bytes of a text (16M)", "SIZE"),
-        CLI_COUNT("threads", 't', &o.n_threads, "threads, 0 (default): 1; with --lines: all cores",
-                  "N"),
-        CLI_WORD("isa", 0, &o.isa_word, "best (default), scalar, avx2, avx512, neon; same text",
-                 "NAME"),
+        CLI_COUNT("threads", 't', &o.command.n_threads,
+                  "threads, 0 (default): 1; with --lines: all cores", "N"),
+        CLI_WORD("isa", 0, &o.command.isa_word,
+                 "best (default), scalar, avx2, avx512, neon; same text", "NAME"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };

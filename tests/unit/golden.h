@@ -1,0 +1,12 @@
+/* The files of tests/golden/good, for tests that compare what they make of them. */
+#ifndef TEST_GOLDEN_H
+#define TEST_GOLDEN_H
+
+#include <smol/file.h>
+
+#define GOLDEN_MAX_BYTES 65536u
+
+/* Opens NAME.smol, whose bytes go into the caller's buffer; fails the test otherwise. */
+void golden_open(struct smol_file *file, uint8_t bytes[GOLDEN_MAX_BYTES], const char *name);
+
+#endif
