@@ -170,7 +170,8 @@ class Run:
         path, fraction = runs.TEXTS[self.text]
         model, checkpoint, log = (stem.with_name(stem.name + suffix) for suffix in ('.smol', '.ckpt', '.jsonl'))
         if not model.exists() or checkpoint.exists():
-            command = [args.tools / 'smoltrain', '--data', args.data / path, '-o', model, '--log', log, '--threads', '1', '--no-card']
+            # No end of text among the tokens: what stands between two stories counts as bytes, as for the rivals.
+            command = [args.tools / 'smoltrain', '--data', args.data / path, '-o', model, '--log', log, '--threads', '1', '--no-card', '--vocab', 'used+other']
             output_of(command + (['--resume'] if checkpoint.exists() else [
                 *self.options, '--val-fraction', fraction, '--steps', self.steps, '--seed', self.seed, '--eval-every', '0', '--save-every', '500']))
         _, recipe, _, _ = recipe_of(args, model)
