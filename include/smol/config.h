@@ -31,6 +31,8 @@ SMOL_BEGIN_DECLS
 #define SMOL_MAX_MERGES 1048576u
 #define SMOL_MAX_SPECIALS 256u
 #define SMOL_MAX_TOKEN_BYTES 1024u
+#define SMOL_MAX_MODELS 8u /* that a delta mixes, and deltas that it adds (SPEC.md 16) */
+#define SMOL_MAX_DELTAS 8u
 
 /* Number types. Q8, Q4 and TERNARY are for rows with a scale, Q4_ROW for rows whose table has one
  * (SPEC.md 3.3), Q8_BLOCKS for parameters (SPEC.md 3.2). */
@@ -53,7 +55,8 @@ enum smol_tokenizer_kind {
     SMOL_TOKENIZER_BYTE_SET = 2, /* some of the bytes */
 };
 
-enum smol_architecture { SMOL_ARCH_GPT2 = 0, SMOL_ARCH_SMOL = 1 };
+/* A delta changes models of the other two. */
+enum smol_architecture { SMOL_ARCH_GPT2 = 0, SMOL_ARCH_SMOL = 1, SMOL_ARCH_DELTA = 2 };
 
 /* In what architecture smol differs from GPT-2 (SPEC.md 3.1); bits, at least one. */
 enum smol_feature {
@@ -88,6 +91,7 @@ enum smol_source {
 
 /* What else a matrix has; bits. */
 enum smol_term {
+    SMOL_TERM_MODELS = 8,       /* of a delta: a stored number for each model */
     SMOL_TERM_GAINS = 16,       /* a stored factor of each output */
     SMOL_TERM_BIASES = 32,      /* a stored bias added to each output */
     SMOL_TERM_SPARSE = 64,      /* stored parameters in seeded places of each row */
@@ -132,14 +136,18 @@ struct smol_config {
     uint32_t context;  /* T */
     uint32_t vocab;    /* V */
     float ln_epsilon;
-    float logit_scale;
+    float logit_scale; /* of a delta: what is added to it */
     uint64_t seed;
     enum smol_dtype wte_type, wpe_type;
     enum smol_tokenizer_kind tokenizer;
     enum smol_architecture architecture;
-    uint16_t features;           /* enum smol_feature; 0 for GPT-2 */
+    uint16_t features;           /* enum smol_feature; 0 for GPT-2; a delta has its models' */
     enum smol_dtype head_type;   /* of temperatures and slope factors: F32, F16 or Q8_BLOCKS */
     enum smol_dtype output_type; /* of the output table */
+    uint8_t n_models;            /* M that a delta mixes, else 0 */
+    uint16_t n_deltas;           /* D that it adds, else 0 */
+    uint32_t input_rows;         /* of a delta: rows of wte, and of the output table, */
+    uint32_t output_rows;        /* that it changes; else 0 */
     uint8_t ln_f;                /* scheme of the last LayerNorm */
     uint32_t n_schemes;
     uint32_t n_spans;
@@ -191,7 +199,10 @@ const struct smol_method *smol_method_find(const char *name);
  * of "ternary" if they are ternary, and else of "full". */
 const struct smol_method *smol_method_of(const struct smol_scheme *scheme);
 
-/* Architectures by name: "gpt2" and "smol". */
+/* Whether a configuration is a delta's, which runs only with its parts (file.h, smol_file_join). */
+bool smol_config_is_delta(const struct smol_config *config);
+
+/* Architectures by name: "gpt2", "smol" and "delta". */
 const char *smol_architecture_name(enum smol_architecture architecture);
 bool smol_architecture_parse(enum smol_architecture *architecture, const char *name);
 /* Features by name: "distances", "slope-factors", "temperatures", "half-shift", "relu2",
@@ -229,8 +240,8 @@ const struct smol_scheme *smol_config_layer_gain(const struct smol_config *confi
 bool smol_scheme_projects(const struct smol_scheme *scheme);
 /* Temperatures and slope factors of a layer together: 0, H or 2 H. */
 uint32_t smol_config_head_factors(const struct smol_config *config);
-/* The lowest minor version of the format that a configuration may have: 1 if it uses what 1.1
- * added, or 0. */
+/* The lowest minor version of the format that a configuration may have: 2 for a delta, 1 if it uses
+ * what 1.1 added, or 0. */
 uint16_t smol_config_minor_version(const struct smol_config *config);
 /* Stored parameters of a row of the sparse term; 0 if there is none. */
 uint32_t smol_scheme_sparse(const struct smol_scheme *scheme);

@@ -41,12 +41,28 @@ struct smol_signature {
     uint8_t signature[SMOL_SIGNATURE_BYTES];
 };
 
+/* A file that a delta names, and with what factor it takes it (SPEC.md 16). */
+struct smol_part_link {
+    uint8_t hash[SMOL_HASH_BYTES];
+    float factor;
+    const struct smol_file *file; /* NULL until the delta is joined */
+};
+#define SMOL_MAX_PARTS (SMOL_MAX_MODELS + SMOL_MAX_DELTAS)
+
+/* A table that has some of the rows of another one. */
+struct smol_rows_view {
+    uint32_t n;                   /* 0: none */
+    const uint8_t *tokens;        /* (n) u32, little-endian, ascending: which rows */
+    struct smol_table_view table; /* (n, C) */
+};
+
 struct smol_file {
     struct smol_span bytes; /* the whole file */
     uint64_t body_bytes;
     uint16_t minor_version;
     uint16_t hints; /* ignorable bits, kept when rewriting */
     struct smol_config config;
+    struct smol_span base;         /* BASE */
     struct smol_span params;       /* LRND, packed as in SPEC.md 3.2 */
     struct smol_span tokenizer;    /* TOKN */
     uint64_t tokenizer_at;         /* where TOKN begins */
@@ -55,6 +71,12 @@ struct smol_file {
     struct smol_table_view wte;    /* (V, C) */
     struct smol_table_view wpe;    /* (T, C); data NULL without it */
     struct smol_table_view output; /* (V, C): the output table, or wte again */
+    /* Of a delta; of others 0. Its wte, wpe, output and tokenizer are those of its first model once
+     * it is joined, and NULL before. */
+    uint32_t n_models, n_deltas;
+    struct smol_part_link parts[SMOL_MAX_PARTS]; /* models first */
+    float factor;                                /* of its own differences; 1 unless joined so */
+    struct smol_rows_view input_rows, output_rows;
     uint8_t hash[SMOL_HASH_BYTES]; /* as stated; see smol_file_check_hash */
     bool is_signed;
     struct smol_signature signature;
@@ -68,6 +90,28 @@ enum smol_status smol_file_parse(struct smol_file *file, const uint8_t *bytes, s
 /* The two rules of TOKN that smol_file_parse leaves out because they take memory: no token is
  * longer than 1024 bytes, and no two are equal. smol_file_open checks them too. */
 enum smol_status smol_file_check_tokens(const struct smol_file *file, struct smol_error *error);
+
+/* ---- Deltas (SPEC.md 16) ---- */
+
+/* A file to run a delta with, and its factor; NaN: the one that the delta states, or 1. */
+struct smol_part {
+    const struct smol_file *file;
+    float factor;
+};
+
+/* Joins a delta with its parts, so that it can be run as any model: sessions, texts, scores and
+ * weights by name take a joined file like another. The n parts stand in any order and may be more
+ * than it names: those that are no delta must be its models; a delta that it does not name is added
+ * too, before its own differences. factor: of the latter, NaN for 1. *joined may be *delta; the
+ * parts, which are not joined themselves, and their bytes must outlive it. The hashes are those
+ * that the files state: check them first. Errors: BASE if a part is missing (with its hash), is
+ * another file (with both hashes) or does not fit; ARGUMENT if delta is none, or a factor is
+ * infinite or beyond 2^60. */
+enum smol_status smol_file_join(struct smol_file *joined, const struct smol_file *delta,
+                                const struct smol_part *parts, size_t n, float factor,
+                                struct smol_error *error);
+/* Whether a file can be run: it is no delta, or joined. */
+bool smol_file_is_whole(const struct smol_file *file);
 
 /* The hash in steps that threads can share out: leaf i of n, then the root. */
 uint64_t smol_hash_pieces(uint64_t body_bytes);
@@ -94,6 +138,7 @@ void smol_signed_message(uint8_t message[SMOL_SIGNED_MESSAGE_BYTES],
 /* What a new file is made of. Spans are encoded as in the file. */
 struct smol_parts {
     struct smol_config config; /* canonical */
+    struct smol_span base;     /* BASE, of a delta */
     uint16_t minor_version;    /* 0 for a new file, which gets the one that it needs */
     uint16_t hints;            /* 0 for a new file */
     struct smol_span params;
@@ -105,7 +150,11 @@ struct smol_parts {
 /* The section sizes that a configuration implies. */
 uint64_t smol_params_bytes(const struct smol_config *config);
 uint64_t smol_embedding_bytes(const struct smol_config *config);
-/* Where in EMBD the tables are; all 0 for one that there is not. */
+/* An entry of BASE, SMOL_BASE_ENTRY_BYTES. */
+#define SMOL_BASE_ENTRY_BYTES 68u
+void smol_base_entry_encode(uint8_t *dest, const uint8_t hash[SMOL_HASH_BYTES], float factor);
+/* Where in EMBD the tables are; all 0 for one that there is not. Of a delta wte and output are the
+ * rows that it has, and the tokens (u32) of all of them begin EMBD. */
 struct smol_embedding_layout {
     struct smol_table_layout wte, wpe, output;
     uint64_t size_bytes;
@@ -135,12 +184,12 @@ void smol_signature_encode(uint8_t dest[SMOL_SIGNATURE_BLOCK_BYTES],
                            const struct smol_signature *sig);
 
 /* Bytes by purpose: embeddings, tokenizer, card, non_embedding and padding add up to the size of
- * the file. non_embedding is header, directory, configuration, parameters, hash and signature.
- * padding is the gaps, zeros before sections so that each begins at a multiple of its alignment:
- * contents that grow may shrink them. */
+ * the file. non_embedding is header, directory, configuration, BASE, parameters, hash and
+ * signature. padding is the gaps, zeros before sections so that each begins at a multiple of its
+ * alignment: contents that grow may shrink them. */
 struct smol_size_report {
     uint64_t file, embeddings, tokenizer, card, non_embedding;
-    uint64_t header, directory, config, params, padding, hash, signature;
+    uint64_t header, directory, config, base, params, padding, hash, signature;
 };
 void smol_file_sizes(struct smol_size_report *report, const struct smol_file *file);
 

@@ -25,6 +25,7 @@ struct smol_params_place {
     uint64_t bias;                        /* the same */
     uint64_t layer_gain;                  /* 1, of a matrix that uses it */
     uint64_t temperatures, slope_factors; /* (H) each, of the layer */
+    uint64_t models;                      /* (M) numbers, of a delta's matrix */
     uint64_t mask;                        /* (R, ceil(K / 8)) bytes */
     struct smol_table_layout rows;        /* of a stored matrix */
 };

@@ -57,6 +57,7 @@ enum smol_status {
     SMOL_E_TOKEN = 40,  /* a byte without a token, or a token beyond the vocabulary */
     SMOL_E_TENSOR = 41, /* no tensor of that name */
     SMOL_E_PACKED = 42, /* a packed text of another model, or damaged */
+    SMOL_E_BASE = 43,   /* a delta without a file that it changes, or with another one */
 };
 
 /* No offset: the error concerns no place in a file. */

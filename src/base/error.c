@@ -40,6 +40,7 @@ const char *smol_status_name(enum smol_status status)
         NAME(SMOL_E_TOKEN);
         NAME(SMOL_E_TENSOR);
         NAME(SMOL_E_PACKED);
+        NAME(SMOL_E_BASE);
     }
 #undef NAME
     return "unknown status";
