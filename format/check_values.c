@@ -231,6 +231,8 @@ static enum smol_status check_slot(const struct smol_config *config, uint32_t la
         {at.gain, values, is_stored ? cols : n_gains, ANY_FINITE, is_norm ? "stored norm" : "gain"},
         {at.bias, values, is_stored ? cols : n_biases, ANY_FINITE,
          is_norm ? "stored norm" : "bias"},
+        {at.models, values, smol_scheme_has(s, SMOL_TERM_MODELS) ? config->n_models : 0, ANY_FINITE,
+         "number of a model"},
     };
     enum smol_status status = SMOL_OK;
 
@@ -295,16 +297,48 @@ static enum smol_status check_padding(const struct smol_file *file, const struct
     return status;
 }
 
+/* The tokens of a delta's rows: ascending, and within the vocabulary. */
+static enum smol_status check_tokens(const struct smol_file *file,
+                                     const struct smol_rows_view *rows, struct smol_error *error)
+{
+    const uint64_t at = rows->n ? (uint64_t)(rows->tokens - file->bytes.data) : 0;
+    uint64_t least = 0;
+
+    for (uint64_t i = 0; i < rows->n; i++) {
+        const uint32_t token = smol_le32(rows->tokens + 4 * i);
+        if (token < least || token >= file->config.vocab)
+            return smol_fail(error, token < least ? SMOL_E_CANONICAL : SMOL_E_RANGE, at + 4 * i,
+                             token < least ? "the tokens of rows do not ascend"
+                                           : "a row of a token beyond the vocabulary");
+        least = (uint64_t)token + 1;
+    }
+    return SMOL_OK;
+}
+
+static enum smol_status check_rows(const struct smol_file *file, uint64_t embd_at,
+                                   struct smol_error *error)
+{
+    const uint64_t n = (uint64_t)file->input_rows.n + file->output_rows.n;
+    enum smol_status status = check_tokens(file, &file->input_rows, error);
+
+    if (status == SMOL_OK)
+        status = check_tokens(file, &file->output_rows, error);
+    return status ? status : check_end(file, embd_at, embd_at + 4 * n, error);
+}
+
 enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t embd_at,
                                        struct smol_error *error)
 {
-    const struct smol_table_view *tables[3] = {&file->wte, &file->wpe, &file->output};
+    const struct smol_table_view *tables[] = {&file->wte, &file->wpe, &file->output,
+                                              &file->input_rows.table, &file->output_rows.table};
     const uint8_t *bytes = file->bytes.data;
-    enum smol_status status;
+    enum smol_status status = SMOL_OK;
 
-    for (int i = 0; i < 3; i++) {
+    if (file->embeddings.data && smol_config_is_delta(&file->config))
+        status = check_rows(file, embd_at, error);
+    for (size_t i = 0; i < sizeof tables / sizeof *tables && status == SMOL_OK; i++) {
         const struct smol_table_view *t = tables[i];
-        if (!t->data || (i == 2 && t->data == file->wte.data))
+        if (!t->data || (t == &file->output && t->data == file->wte.data))
             continue;
         const struct smol_table_layout part = {
             .data = (uint64_t)(t->data - bytes),
@@ -312,9 +346,9 @@ enum smol_status smol_embeddings_check(const struct smol_file *file, uint64_t em
             .scales = t->scales ? (uint64_t)(t->scales - bytes) : 0,
         };
 
-        if ((status = check_table(t, &part, "embedding", error)) ||
-            (status = check_padding(file, t, &part, embd_at, error)))
-            return status;
+        status = check_table(t, &part, "embedding", error);
+        if (status == SMOL_OK)
+            status = check_padding(file, t, &part, embd_at, error);
     }
-    return SMOL_OK;
+    return status;
 }

@@ -8,8 +8,10 @@
 #define SCALE_MIN 0x1p-60f
 #define SCALE_MAX 0x1p60f
 #define KNOWN_TERMS                                                                                \
-    ((unsigned)(SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE | SMOL_TERM_LAYER_GAIN))
-#define STORED_TERMS ((unsigned)(SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE))
+    ((unsigned)(SMOL_TERM_MODELS | SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE |         \
+                SMOL_TERM_LAYER_GAIN))
+#define STORED_TERMS                                                                               \
+    ((unsigned)(SMOL_TERM_MODELS | SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE))
 
 /* Comparisons so written that not-a-number fails them. */
 static bool is_scale(float f, float max) { return f >= SCALE_MIN && f <= max; }
@@ -21,6 +23,22 @@ static enum smol_status range(uint64_t value, uint64_t max, uint64_t offset, con
         return SMOL_OK;
     return smol_fail(error, SMOL_E_RANGE, offset, "%s is %llu, allowed is 1..%llu", what,
                      (unsigned long long)value, (unsigned long long)max);
+}
+
+static enum smol_status check_logit_scale(const struct smol_config *c, struct smol_error *error)
+{
+    const float s = c->logit_scale;
+
+    if (!smol_config_is_delta(c))
+        return is_scale(s, SCALE_MAX)
+                   ? SMOL_OK
+                   : smol_fail(error, SMOL_E_RANGE, 48, "the logit scale is not in 2^-60..2^60");
+    if (!(s >= -SCALE_MAX && s <= SCALE_MAX))
+        return smol_fail(error, SMOL_E_RANGE, 48,
+                         "the difference of the logit scale is beyond 2^60");
+    if (smol_f32_bits(s) == 0x80000000u)
+        return smol_fail(error, SMOL_E_CANONICAL, 48, "the difference of the logit scale is -0");
+    return SMOL_OK;
 }
 
 static enum smol_status check_shape(const struct smol_config *c, struct smol_error *error)
@@ -39,8 +57,8 @@ static enum smol_status check_shape(const struct smol_config *c, struct smol_err
                          c->width);
     if (!is_scale(c->ln_epsilon, 1.0f))
         return smol_fail(error, SMOL_E_RANGE, 28, "the epsilon of LayerNorm is not in 2^-60..1");
-    if (!is_scale(c->logit_scale, SCALE_MAX))
-        return smol_fail(error, SMOL_E_RANGE, 48, "the logit scale is not in 2^-60..2^60");
+    if ((status = check_logit_scale(c, error)))
+        return status;
     if (!smol_dtype_holds(c->wte_type, SMOL_OF_EMBEDDINGS))
         return smol_fail(error, SMOL_E_ENUM, 40, "number type %u of wte is unknown", c->wte_type);
     if (!smol_dtype_holds(c->wpe_type, SMOL_OF_EMBEDDINGS))
@@ -66,14 +84,39 @@ static enum smol_status absent(bool is_there, enum smol_dtype type, uint64_t off
                      "a number type of %s, which the model does not have", what);
 }
 
+/* What only a delta has: its parts, and rows. */
+static enum smol_status check_delta(const struct smol_config *c, struct smol_error *error)
+{
+    enum smol_status status =
+        range(c->n_models, SMOL_MAX_MODELS, 53, "the number of models of a delta", error);
+
+    if (status)
+        return status;
+    if (c->n_deltas > SMOL_MAX_DELTAS)
+        return smol_fail(error, SMOL_E_RANGE, 54, "%u deltas, allowed are 0..%u", c->n_deltas,
+                         SMOL_MAX_DELTAS);
+    if (c->input_rows > c->vocab)
+        return smol_fail(error, SMOL_E_RANGE, 56, "%u input rows, the vocabulary has %u",
+                         c->input_rows, c->vocab);
+    if (c->output_rows > (smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE) ? c->vocab : 0))
+        return smol_fail(error, SMOL_E_RANGE, 60, "%u output rows, the output table has %u",
+                         c->output_rows,
+                         smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE) ? c->vocab : 0);
+    if ((status = absent(c->input_rows > 0, c->wte_type, 40, "input rows", error)))
+        return status;
+    return absent(c->output_rows > 0, c->output_type, 52, "output rows", error);
+}
+
 static enum smol_status check_features(const struct smol_config *c, struct smol_error *error)
 {
-    const bool distances = smol_config_has(c, SMOL_FEATURE_DISTANCES);
+    const bool distances = smol_config_has(c, SMOL_FEATURE_DISTANCES),
+               is_delta = smol_config_is_delta(c);
     enum smol_status status;
 
-    if (c->architecture > SMOL_ARCH_SMOL)
+    if (c->architecture > SMOL_ARCH_DELTA)
         return smol_fail(error, SMOL_E_ENUM, 0,
-                         "architecture %u is unknown, 0 is GPT-2 and 1 is smol", c->architecture);
+                         "architecture %u is unknown, 0 is GPT-2, 1 is smol and 2 is a delta",
+                         c->architecture);
     if ((c->features & ~SMOL_ALL_FEATURES) != 0)
         return smol_fail(error, SMOL_E_RESERVED, 2, "reserved features are set");
     if (c->architecture == SMOL_ARCH_GPT2 && c->features != 0)
@@ -83,10 +126,14 @@ static enum smol_status check_features(const struct smol_config *c, struct smol_
                          "architecture 1 without features is GPT-2, architecture 0");
     if (smol_config_has(c, SMOL_FEATURE_SLOPE_FACTORS) && !distances)
         return smol_fail(error, SMOL_E_RANGE, 2, "slope factors need distances");
-    if ((status = absent(!distances, c->wpe_type, 41, "wpe", error)) ||
+    if ((status = absent(!distances && !is_delta, c->wpe_type, 41, "wpe", error)) ||
         (status =
              absent(smol_config_head_factors(c) > 0, c->head_type, 47, "factors of heads", error)))
         return status;
+    if (is_delta)
+        return check_delta(c, error);
+    if (c->n_models || c->n_deltas || c->input_rows || c->output_rows)
+        return smol_fail(error, SMOL_E_RANGE, 53, "a model that is no delta changes no other");
     return absent(smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE), c->output_type, 52,
                   "an output table", error);
 }
@@ -101,9 +148,10 @@ static enum smol_status unused(unsigned value, uint64_t offset, unsigned index, 
                      what);
 }
 
-/* Distribution, bases, type and sigma of a scheme that has alphas or a unit basis. */
-static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uint64_t at,
-                                    struct smol_error *error)
+/* Distribution, bases, type and sigma of a scheme that has alphas or a unit basis; is_nothing: the
+ * one of a delta, which has no sigma. */
+static enum smol_status check_bases(const struct smol_scheme *s, bool is_nothing, unsigned i,
+                                    uint64_t at, struct smol_error *error)
 {
     if (s->dist > SMOL_GAUSS)
         return smol_fail(error, SMOL_E_ENUM, at + 2, "scheme %u: distribution %u is unknown", i,
@@ -114,6 +162,8 @@ static enum smol_status check_bases(const struct smol_scheme *s, unsigned i, uin
     if (!smol_dtype_holds(s->alpha_type, SMOL_OF_PARAMETERS))
         return smol_fail(error, SMOL_E_ENUM, at + 6, "scheme %u: number type %u cannot hold alphas",
                          i, s->alpha_type);
+    if (is_nothing)
+        return unused(smol_f32_bits(s->sigma), at + 8, i, "sigma", error);
     if (!is_scale(s->sigma, SCALE_MAX))
         return smol_fail(error, SMOL_E_RANGE, at + 8, "scheme %u: sigma is not in 2^-60..2^60", i);
     return SMOL_OK;
@@ -134,9 +184,10 @@ static enum smol_status check_dimensions(const struct smol_scheme *s, unsigned i
     return SMOL_OK;
 }
 
-/* What the weights of a matrix are made of: bases, or stored rows, which have none. */
-static enum smol_status check_weights(const struct smol_scheme *s, unsigned i, uint64_t at,
-                                      struct smol_error *error)
+/* What the weights of a matrix are made of: bases, or stored rows, which have none; in a delta
+ * perhaps nothing. */
+static enum smol_status check_weights(const struct smol_scheme *s, bool is_delta, unsigned i,
+                                      uint64_t at, struct smol_error *error)
 {
     const bool is_nola = s->source == SMOL_MATRIX_NOLA, is_mask = s->source == SMOL_MATRIX_MASK;
     const bool is_unit =
@@ -144,7 +195,7 @@ static enum smol_status check_weights(const struct smol_scheme *s, unsigned i, u
     enum smol_status status;
 
     if (s->source != SMOL_MATRIX_STORED) {
-        if ((status = check_bases(s, i, at, error)))
+        if ((status = check_bases(s, is_delta && s->source == SMOL_MATRIX_UNIT, i, at, error)))
             return status;
         if (is_unit && s->d != 1)
             return smol_fail(error, SMOL_E_RANGE, at + 3,
@@ -164,8 +215,8 @@ static enum smol_status check_weights(const struct smol_scheme *s, unsigned i, u
     return unused(smol_f32_bits(s->sigma), at + 8, i, "sigma", error);
 }
 
-static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, uint64_t at,
-                                     struct smol_error *error)
+static enum smol_status check_matrix(const struct smol_config *c, const struct smol_scheme *s,
+                                     unsigned i, uint64_t at, struct smol_error *error)
 {
     const bool is_nola = s->source == SMOL_MATRIX_NOLA;
     enum smol_status status;
@@ -174,7 +225,7 @@ static enum smol_status check_matrix(const struct smol_scheme *s, unsigned i, ui
         (s->source > SMOL_MATRIX_FOURIER_SHARED && s->source < SMOL_MATRIX_NOLA))
         return smol_fail(error, SMOL_E_ENUM, at + 1, "scheme %u: source %u of a matrix is unknown",
                          i, s->source);
-    if ((status = check_weights(s, i, at, error)))
+    if ((status = check_weights(s, smol_config_is_delta(c), i, at, error)))
         return status;
     if ((status = check_dimensions(s, i, at, error)))
         return status;
@@ -214,7 +265,7 @@ static enum smol_status check_norm(const struct smol_scheme *s, unsigned i, uint
         return status;
     }
     if (s->source == SMOL_NORM_OWN)
-        return check_bases(s, i, at, error);
+        return check_bases(s, false, i, at, error);
     if ((status = unused(s->dist, at + 2, i, "distribution", error)) ||
         (status = unused(s->d, at + 3, i, "d", error)) ||
         (status = unused(s->alpha_type, at + 6, i, "type of alphas", error)) ||
@@ -242,21 +293,35 @@ static enum smol_status check_against(const struct smol_config *c, uint32_t i, u
     return SMOL_OK;
 }
 
+/* What a scheme may be in a delta alone, or not there. */
+static enum smol_status check_in_delta(const struct smol_config *c, const struct smol_scheme *s,
+                                       unsigned i, uint64_t at, struct smol_error *error)
+{
+    const bool is_delta = smol_config_is_delta(c);
+
+    if (smol_scheme_has(s, SMOL_TERM_MODELS) && !is_delta)
+        return smol_fail(error, SMOL_E_RANGE, at, "scheme %u: numbers of models, in no delta", i);
+    if (!is_delta || s->kind != SMOL_MATRIX || s->source != SMOL_MATRIX_UNIT)
+        return SMOL_OK;
+    return unused(s->dist, at + 2, i, "distribution", error);
+}
+
 static enum smol_status check_schemes(const struct smol_config *c, struct smol_error *error)
 {
     for (uint32_t i = 0; i < c->n_schemes; i++) {
         const struct smol_scheme *s = &c->schemes[i];
-        const uint64_t at = CONF_FIXED_BYTES + SCHEME_BYTES * i;
+        const uint64_t at = smol_conf_fixed_bytes(c) + SCHEME_BYTES * i;
         enum smol_status status;
 
         if (s->kind == SMOL_MATRIX && (s->terms & ~KNOWN_TERMS) == 0)
-            status = check_matrix(s, i, at, error);
+            status = check_matrix(c, s, i, at, error);
         else if (s->kind == SMOL_NORM && s->terms == 0)
             status = check_norm(s, i, at, error);
         else
             return smol_fail(error, SMOL_E_ENUM, at, "scheme %u: kind %u is unknown", i,
                              s->kind | s->terms);
-        if (status || (status = check_against(c, i, at, error)))
+        if (status || (status = check_in_delta(c, s, i, at, error)) ||
+            (status = check_against(c, i, at, error)))
             return status;
     }
     return SMOL_OK;
@@ -307,7 +372,7 @@ static uint64_t made_factors(const struct smol_config *c, const struct smol_laye
 
 static enum smol_status check_spans(const struct smol_config *c, struct smol_error *error)
 {
-    const uint64_t spans_at = CONF_FIXED_BYTES + SCHEME_BYTES * (uint64_t)c->n_schemes;
+    const uint64_t spans_at = smol_conf_fixed_bytes(c) + SCHEME_BYTES * (uint64_t)c->n_schemes;
     uint32_t n_used = 0, n_layers = 0;
     uint64_t n_made = 0;
     enum smol_status status;

@@ -5,8 +5,8 @@
 
 static void scheme_decode(struct smol_scheme *s, const uint8_t *b)
 {
-    s->kind = (enum smol_kind)(b[0] & 15);
-    s->terms = b[0] & 0xf0;
+    s->kind = (enum smol_kind)(b[0] & 7);
+    s->terms = b[0] & 0xf8;
     s->source = (enum smol_source)b[1];
     s->dist = (enum smol_dist)b[2];
     s->d = b[3];
@@ -51,13 +51,18 @@ static void fixed_decode(struct smol_config *c, const uint8_t *b)
     c->head_type = (enum smol_dtype)b[47];
     c->logit_scale = smol_load_f32(b + 48);
     c->output_type = (enum smol_dtype)b[52];
+    c->n_models = b[53];
+    c->n_deltas = smol_le16(b + 54);
 }
 
 /* The bits that have no meaning: yet, or for GPT-2. */
 static enum smol_status reserved_check(const uint8_t *b, struct smol_error *error)
 {
     static const uint8_t at[] = {53, 54, 55, 2, 3, 47, 52};
-    const size_t n = smol_le16(b) == SMOL_ARCH_GPT2 ? sizeof at : 3;
+    const unsigned architecture = smol_le16(b);
+    const size_t n = architecture == SMOL_ARCH_GPT2    ? sizeof at
+                     : architecture == SMOL_ARCH_DELTA ? 0
+                                                       : 3;
 
     for (size_t i = 0; i < n; i++)
         if (b[at[i]] != 0)
@@ -90,7 +95,11 @@ enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *byt
     status = reserved_check(bytes, error);
     if (status)
         return status;
-    bytes += CONF_FIXED_BYTES;
+    if (smol_config_is_delta(&c)) {
+        c.input_rows = smol_le32(bytes + CONF_FIXED_BYTES);
+        c.output_rows = smol_le32(bytes + CONF_FIXED_BYTES + 4);
+    }
+    bytes += smol_conf_fixed_bytes(&c);
     for (uint32_t i = 0; i < c.n_schemes; i++, bytes += SCHEME_BYTES)
         scheme_decode(&c.schemes[i], bytes);
     for (uint32_t i = 0; i < c.n_spans; i++, bytes += SPAN_BYTES) {
@@ -101,9 +110,15 @@ enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *byt
     return SMOL_OK;
 }
 
+size_t smol_conf_fixed_bytes(const struct smol_config *config)
+{
+    return CONF_FIXED_BYTES + (smol_config_is_delta(config) ? CONF_DELTA_BYTES : 0);
+}
+
 size_t smol_conf_bytes(const struct smol_config *config)
 {
-    return CONF_FIXED_BYTES + SCHEME_BYTES * config->n_schemes + SPAN_BYTES * config->n_spans;
+    return smol_conf_fixed_bytes(config) + SCHEME_BYTES * config->n_schemes +
+           SPAN_BYTES * config->n_spans;
 }
 
 void smol_conf_encode(uint8_t *b, const struct smol_config *c)
@@ -128,7 +143,13 @@ void smol_conf_encode(uint8_t *b, const struct smol_config *c)
     b[47] = (uint8_t)c->head_type;
     smol_put32(b + 48, smol_f32_bits(c->logit_scale));
     b[52] = (uint8_t)c->output_type;
-    b += CONF_FIXED_BYTES;
+    b[53] = c->n_models;
+    smol_put16(b + 54, c->n_deltas);
+    if (smol_config_is_delta(c)) {
+        smol_put32(b + CONF_FIXED_BYTES, c->input_rows);
+        smol_put32(b + CONF_FIXED_BYTES + 4, c->output_rows);
+    }
+    b += smol_conf_fixed_bytes(c);
     for (uint32_t i = 0; i < c->n_schemes; i++, b += SCHEME_BYTES)
         scheme_encode(b, &c->schemes[i]);
     for (uint32_t i = 0; i < c->n_spans; i++, b += SPAN_BYTES) {

@@ -55,6 +55,11 @@ bool smol_config_has(const struct smol_config *config, enum smol_feature feature
     return (config->features & (unsigned)feature) != 0;
 }
 
+bool smol_config_is_delta(const struct smol_config *config)
+{
+    return config->architecture == SMOL_ARCH_DELTA;
+}
+
 uint32_t smol_config_head_factors(const struct smol_config *config)
 {
     return (smol_config_has(config, SMOL_FEATURE_TEMPERATURES) ? config->n_heads : 0) +
@@ -68,6 +73,8 @@ uint16_t smol_config_minor_version(const struct smol_config *config)
                   config->tokenizer == SMOL_TOKENIZER_BYTE_SET ||
                   config->wte_type >= SMOL_TERNARY || config->wpe_type >= SMOL_TERNARY;
 
+    if (smol_config_is_delta(config))
+        return 2;
     for (uint32_t i = 0; i < config->n_schemes && !is_new; i++) {
         const struct smol_scheme *s = &config->schemes[i];
         is_new = s->kind == SMOL_MATRIX &&
@@ -122,7 +129,8 @@ static uint64_t slot_parameters(const struct smol_config *config, uint32_t layer
            (s->source == SMOL_MATRIX_NOLA ? s->d : (uint64_t)s->rank * (rows + cols)) +
            (uint64_t)rows * smol_scheme_sparse(s) +
            (smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0u) +
-           (smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0u);
+           (smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0u) +
+           (smol_scheme_has(s, SMOL_TERM_MODELS) ? config->n_models : 0u);
 }
 
 const struct smol_scheme *smol_config_shared(const struct smol_config *config)

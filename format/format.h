@@ -7,16 +7,18 @@
 #define HEADER_BYTES 32u
 #define ENTRY_BYTES 24u
 #define CONF_FIXED_BYTES 56u
+#define CONF_DELTA_BYTES 8u /* more of a delta */
 #define SCHEME_BYTES 16u
 #define SPAN_BYTES 8u
 #define CONF_MAX_BYTES                                                                             \
-    (CONF_FIXED_BYTES + SCHEME_BYTES * SMOL_MAX_SCHEMES + SPAN_BYTES * SMOL_MAX_LAYERS)
+    (CONF_FIXED_BYTES + CONF_DELTA_BYTES + SCHEME_BYTES * SMOL_MAX_SCHEMES +                       \
+     SPAN_BYTES * SMOL_MAX_LAYERS)
 #define MAX_BODY_BYTES ((uint64_t)1 << 48)
 
 extern const uint8_t smol_magic[8];
 
 /* Sections in file order. */
-enum section { CONF, LRND, TOKN, CARD, EMBD, N_SECTIONS };
+enum section { CONF, BASE, LRND, TOKN, CARD, EMBD, N_SECTIONS };
 
 /* Four letters, and the power of two that a section is aligned to. */
 extern const char smol_section_name[N_SECTIONS][5];
@@ -27,7 +29,15 @@ extern const uint8_t smol_section_alignment[N_SECTIONS];
 enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *bytes,
                                   size_t size_bytes, struct smol_error *error);
 size_t smol_conf_bytes(const struct smol_config *config);
+/* Of them, those before the schemes. */
+size_t smol_conf_fixed_bytes(const struct smol_config *config);
 void smol_conf_encode(uint8_t *bytes, const struct smol_config *config);
+
+/* The section BASE of a delta, of the size that its configuration demands, into the parts of a
+ * file; the error's offset counts from the section's start. */
+enum smol_status smol_base_decode(struct smol_file *file, const uint8_t *bytes,
+                                  struct smol_error *error);
+uint64_t smol_base_bytes(const struct smol_config *config);
 
 /* UTF-8 without control characters but line feed and tab. The error's offset counts from text. */
 enum smol_status smol_text_check(const uint8_t *text, size_t size_bytes, struct smol_error *error);

@@ -6,8 +6,8 @@
 #include <xxhash.h>
 
 const uint8_t smol_magic[8] = {0x89, 'S', 'M', 'O', 'L', '\r', '\n', 0x1a};
-const char smol_section_name[N_SECTIONS][5] = {"CONF", "LRND", "TOKN", "CARD", "EMBD"};
-const uint8_t smol_section_alignment[N_SECTIONS] = {8, 8, 8, 8, 64};
+const char smol_section_name[N_SECTIONS][5] = {"CONF", "BASE", "LRND", "TOKN", "CARD", "EMBD"};
+const uint8_t smol_section_alignment[N_SECTIONS] = {8, 8, 8, 8, 8, 64};
 
 bool smol_dtype_is_scaled(enum smol_dtype type)
 {
@@ -42,12 +42,28 @@ uint64_t smol_table_place(struct smol_table_layout *layout, enum smol_dtype type
     return end;
 }
 
+/* The rows of a delta, after their tokens. */
+static uint64_t place_rows(struct smol_embedding_layout *layout, const struct smol_config *c)
+{
+    uint64_t end = smol_round_up(4 * ((uint64_t)c->input_rows + c->output_rows), 64);
+
+    if (c->input_rows)
+        end = smol_table_place(&layout->wte, c->wte_type, c->input_rows, c->width, end, 64);
+    if (c->output_rows)
+        end = smol_table_place(&layout->output, c->output_type, c->output_rows, c->width, end, 64);
+    return end;
+}
+
 void smol_embedding_layout(struct smol_embedding_layout *layout, const struct smol_config *config)
 {
     const uint32_t C = config->width;
     uint64_t end;
 
     *layout = (struct smol_embedding_layout){0};
+    if (smol_config_is_delta(config)) {
+        layout->size_bytes = place_rows(layout, config);
+        return;
+    }
     end = smol_table_place(&layout->wte, config->wte_type, config->vocab, C, 0, 64);
     if (!smol_config_has(config, SMOL_FEATURE_DISTANCES))
         end = smol_table_place(&layout->wpe, config->wpe_type, config->context, C, end, 64);

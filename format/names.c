@@ -87,7 +87,8 @@ bool smol_source_is_shared(enum smol_source source)
            source == SMOL_MATRIX_FOURIER_SHARED;
 }
 
-static const char *const architectures[] = {"gpt2", "smol"};
+#define N_ARCHITECTURES 3u
+static const char *const architectures[N_ARCHITECTURES] = {"gpt2", "smol", "delta"};
 
 const char *smol_architecture_name(enum smol_architecture architecture)
 {
@@ -96,11 +97,11 @@ const char *smol_architecture_name(enum smol_architecture architecture)
 
 bool smol_architecture_parse(enum smol_architecture *architecture, const char *name)
 {
-    const unsigned i = find(architectures, 2, name);
+    const unsigned i = find(architectures, N_ARCHITECTURES, name);
 
-    if (i < 2)
+    if (i < N_ARCHITECTURES)
         *architecture = (enum smol_architecture)i;
-    return i < 2;
+    return i < N_ARCHITECTURES;
 }
 
 /* By bit. */

@@ -24,8 +24,9 @@ static uint64_t place_norm(struct smol_params_place *place, const struct smol_sc
     return at + 2 * half;
 }
 
+/* n_models: M, of a delta. */
 static uint64_t place_matrix(struct smol_params_place *place, const struct smol_scheme *s,
-                             uint64_t rows, uint64_t cols, uint64_t at)
+                             uint64_t rows, uint64_t cols, uint64_t n_models, uint64_t at)
 {
     const uint64_t n = smol_scheme_is_shared(s) ? 0 : smol_scheme_parameters(s);
     const uint64_t stored_rank = s->source == SMOL_MATRIX_NOLA ? 0 : s->rank;
@@ -47,8 +48,11 @@ static uint64_t place_matrix(struct smol_params_place *place, const struct smol_
         place->sparse + smol_params_array_bytes(s->value_type, rows * smol_scheme_sparse(s));
     place->bias = place->gain + smol_params_array_bytes(
                                     s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0);
-    return place->bias +
-           smol_params_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0);
+    place->models =
+        place->bias +
+        smol_params_array_bytes(s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0);
+    return place->models + smol_params_array_bytes(
+                               s->value_type, smol_scheme_has(s, SMOL_TERM_MODELS) ? n_models : 0);
 }
 
 /* Places one slot; returns where it ends. The limits keep every sum far below 2^64. */
@@ -61,7 +65,7 @@ static uint64_t place_slot(struct smol_params_place *place, const struct smol_co
     smol_config_shape(&rows, &cols, config, slot);
     *place = (struct smol_params_place){0};
     return s->kind == SMOL_NORM ? place_norm(place, s, cols, at)
-                                : place_matrix(place, s, rows, cols, at);
+                                : place_matrix(place, s, rows, cols, config->n_models, at);
 }
 
 /* Places what comes before the slots of a layer: its gain, then its heads' factors; returns where

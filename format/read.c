@@ -26,7 +26,7 @@ static enum smol_status check_header(const uint8_t *b, size_t size, struct smol_
         return smol_fail(error, SMOL_E_VERSION, 8, "version %u.%u, this program reads version 1",
                          smol_le16(b + 8), smol_le16(b + 10));
     if (smol_le16(b + 12) < 2 || smol_le16(b + 12) > N_SECTIONS)
-        return smol_fail(error, SMOL_E_RANGE, 12, "%u sections, allowed are 2..5",
+        return smol_fail(error, SMOL_E_RANGE, 12, "%u sections, allowed are 2..6",
                          smol_le16(b + 12));
     if (smol_le64(b + 16) > MAX_BODY_BYTES)
         return smol_fail(error, SMOL_E_RANGE, 16, "the stated size of the body is over 2^48 bytes");
@@ -114,7 +114,7 @@ static enum smol_status read_directory(struct places *p, const uint8_t *b, uint6
     for (unsigned i = 0; i < n; i++)
         if ((status = read_entry(p, b, HEADER_BYTES + (uint64_t)ENTRY_BYTES * i, &next, error)))
             return status;
-    if (p->size[CONF] == 0 || p->size[EMBD] == 0)
+    if (p->size[CONF] == 0 || (p->size[EMBD] == 0 && p->size[BASE] == 0))
         return smol_fail(error, SMOL_E_SECTION, HEADER_BYTES, "section %s is missing",
                          p->size[CONF] == 0 ? "CONF" : "EMBD");
     return place_sections(p, b, body, end, error);
@@ -138,11 +138,34 @@ static struct smol_span span(const struct places *p, const uint8_t *b, enum sect
     return (struct smol_span){b + p->at[s], p->size[s]};
 }
 
+/* Whether BASE has the size that the configuration demands. */
+static enum smol_status check_base_size(const struct smol_config *c, const struct places *p,
+                                        struct smol_error *error)
+{
+    const uint64_t base = smol_base_bytes(c);
+
+    if (p->size[BASE] == base)
+        return SMOL_OK;
+    if (p->size[BASE] == 0)
+        return smol_fail(error, SMOL_E_SECTION, HEADER_BYTES, "section BASE is missing");
+    if (base == 0)
+        return smol_fail(error, SMOL_E_SECTION, p->at[BASE],
+                         "a model that is no delta cannot have section BASE");
+    return smol_fail(error, SMOL_E_SIZE, p->at[BASE],
+                     "section BASE has %llu bytes, the configuration requires %llu",
+                     (unsigned long long)p->size[BASE], (unsigned long long)base);
+}
+
 /* Whether LRND, EMBD and TOKN have the sizes that the configuration demands. */
 static enum smol_status check_sizes(const struct smol_config *c, const struct places *p,
                                     struct smol_error *error)
 {
     const uint64_t params = smol_params_bytes(c), embeddings = smol_embedding_bytes(c);
+    const bool has_tokenizer = c->tokenizer != SMOL_TOKENIZER_BYTES && !smol_config_is_delta(c);
+    const enum smol_status status = check_base_size(c, p, error);
+
+    if (status)
+        return status;
 
     if (p->size[LRND] != params)
         return smol_fail(error, SMOL_E_SIZE, p->size[LRND] ? p->at[LRND] : HEADER_BYTES,
@@ -152,18 +175,27 @@ static enum smol_status check_sizes(const struct smol_config *c, const struct pl
         return smol_fail(error, SMOL_E_SIZE, p->at[EMBD],
                          "section EMBD has %llu bytes, the configuration requires %llu",
                          (unsigned long long)p->size[EMBD], (unsigned long long)embeddings);
-    if (p->size[TOKN] != 0 && c->tokenizer == SMOL_TOKENIZER_BYTES)
-        return smol_fail(error, SMOL_E_SECTION, p->at[TOKN],
-                         "a model of byte tokens cannot have section TOKN");
-    if (p->size[TOKN] == 0 && c->tokenizer != SMOL_TOKENIZER_BYTES)
+    if (p->size[TOKN] != 0 && !has_tokenizer)
+        return smol_fail(error, SMOL_E_SECTION, p->at[TOKN], "a %s cannot have section TOKN",
+                         smol_config_is_delta(c) ? "delta" : "model of byte tokens");
+    if (p->size[TOKN] == 0 && has_tokenizer)
         return smol_fail(error, SMOL_E_SECTION, HEADER_BYTES, "section TOKN is missing");
     return SMOL_OK;
+}
+
+static enum smol_status check_base(struct smol_file *f, uint64_t at, struct smol_error *error)
+{
+    if (!smol_config_is_delta(&f->config))
+        return SMOL_OK;
+    return smol_fail_within(at, smol_base_decode(f, f->base.data, error), error);
 }
 
 static enum smol_status check_tokenizer(const struct smol_config *config,
                                         const struct smol_span *section, uint64_t at,
                                         struct smol_error *error)
 {
+    if (smol_config_is_delta(config))
+        return SMOL_OK;
     return smol_fail_within(at, smol_tokn_check(config, *section, error), error);
 }
 
@@ -198,6 +230,21 @@ struct smol_table_view smol_stored_view(const struct smol_scheme *scheme,
     return view_table(params, &place->rows, scheme->alpha_type, rows, cols);
 }
 
+/* The rows that a delta has, the tokens of all of them before. */
+static void view_rows(struct smol_file *f, const struct smol_embedding_layout *at)
+{
+    const struct smol_config *c = &f->config;
+    const uint8_t *b = f->embeddings.data;
+
+    if (c->input_rows)
+        f->input_rows = (struct smol_rows_view){
+            c->input_rows, b, view_table(b, &at->wte, c->wte_type, c->input_rows, c->width)};
+    if (c->output_rows)
+        f->output_rows = (struct smol_rows_view){
+            c->output_rows, b + 4 * (size_t)c->input_rows,
+            view_table(b, &at->output, c->output_type, c->output_rows, c->width)};
+}
+
 static void view_tables(struct smol_file *f)
 {
     const struct smol_config *c = &f->config;
@@ -205,6 +252,10 @@ static void view_tables(struct smol_file *f)
     struct smol_embedding_layout at;
 
     smol_embedding_layout(&at, c);
+    if (smol_config_is_delta(c)) {
+        view_rows(f, &at);
+        return;
+    }
     f->wte = view_table(b, &at.wte, c->wte_type, c->vocab, c->width);
     f->output = f->wte;
     if (!smol_config_has(c, SMOL_FEATURE_DISTANCES))
@@ -244,13 +295,15 @@ static enum smol_status check_contents(struct smol_file *f, const struct places 
                          f->minor_version);
     if ((status = check_sizes(&f->config, p, error)))
         return status;
+    f->base = span(p, b, BASE);
     f->params = span(p, b, LRND);
     f->tokenizer = span(p, b, TOKN);
     f->tokenizer_at = p->at[TOKN];
     f->card = span(p, b, CARD);
     f->embeddings = span(p, b, EMBD);
     view_tables(f);
-    if ((status = smol_params_check(&f->config, &f->params, p->at[LRND], error)) ||
+    if ((status = check_base(f, p->at[BASE], error)) ||
+        (status = smol_params_check(&f->config, &f->params, p->at[LRND], error)) ||
         (status = check_tokenizer(&f->config, &f->tokenizer, p->at[TOKN], error)) ||
         (status = check_card(&f->card, p->at[CARD], error)))
         return status;
@@ -297,16 +350,18 @@ void smol_file_sizes(struct smol_size_report *r, const struct smol_file *f)
     *r = (struct smol_size_report){
         .file = f->bytes.size_bytes,
         .embeddings = f->embeddings.size_bytes,
-        .tokenizer = f->tokenizer.size_bytes,
+        .tokenizer = smol_config_is_delta(&f->config) ? 0 : f->tokenizer.size_bytes,
         .card = f->card.size_bytes,
         .header = HEADER_BYTES,
         .directory = ENTRY_BYTES * n,
         .config = smol_conf_bytes(&f->config),
+        .base = f->base.size_bytes,
         .params = f->params.size_bytes,
         .hash = SMOL_HASH_BYTES,
         .signature = f->is_signed ? SMOL_SIGNATURE_BLOCK_BYTES : 0,
     };
-    r->padding = f->body_bytes - r->header - r->directory - r->config - r->params - r->tokenizer -
-                 r->card - r->embeddings;
-    r->non_embedding = r->header + r->directory + r->config + r->params + r->hash + r->signature;
+    r->padding = f->body_bytes - r->header - r->directory - r->config - r->base - r->params -
+                 r->tokenizer - r->card - r->embeddings;
+    r->non_embedding =
+        r->header + r->directory + r->config + r->base + r->params + r->hash + r->signature;
 }

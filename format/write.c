@@ -12,8 +12,10 @@ void smol_parts_of(struct smol_parts *parts, const struct smol_file *file)
         .config = file->config,
         .minor_version = file->minor_version,
         .hints = file->hints,
+        .base = file->base,
         .params = file->params,
-        .tokenizer = file->tokenizer,
+        .tokenizer =
+            smol_config_is_delta(&file->config) ? (struct smol_span){NULL, 0} : file->tokenizer,
         .card = file->card,
         .embeddings = file->embeddings,
     };
@@ -23,6 +25,7 @@ static uint64_t section_bytes(const struct smol_parts *p, enum section s)
 {
     switch (s) {
     case CONF: return smol_conf_bytes(&p->config);
+    case BASE: return p->base.size_bytes;
     case LRND: return p->params.size_bytes;
     case TOKN: return p->tokenizer.size_bytes;
     case CARD: return p->card.size_bytes;
@@ -39,11 +42,14 @@ static enum smol_status check_parts(const struct smol_parts *p, struct smol_erro
     if (status)
         return status;
     if (p->params.size_bytes != smol_params_bytes(&p->config) ||
+        p->base.size_bytes != smol_base_bytes(&p->config) ||
         p->embeddings.size_bytes != smol_embedding_bytes(&p->config) ||
-        (p->tokenizer.size_bytes != 0) != (p->config.tokenizer != SMOL_TOKENIZER_BYTES))
+        (p->tokenizer.size_bytes != 0) !=
+            (p->config.tokenizer != SMOL_TOKENIZER_BYTES && !smol_config_is_delta(&p->config)))
         return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET,
                          "a part's size is not what the configuration requires");
-    return smol_tokn_check(&p->config, p->tokenizer, error);
+    return smol_config_is_delta(&p->config) ? SMOL_OK
+                                            : smol_tokn_check(&p->config, p->tokenizer, error);
 }
 
 /* Lists the sections and where they go; returns the body's size. */
@@ -79,8 +85,8 @@ enum smol_status smol_file_size(uint64_t *size_bytes, const struct smol_parts *p
 
 static void put_section(uint8_t *dest, const struct smol_parts *p, enum section s)
 {
-    const struct smol_span *spans[N_SECTIONS] = {NULL, &p->params, &p->tokenizer, &p->card,
-                                                 &p->embeddings};
+    const struct smol_span *spans[N_SECTIONS] = {NULL,          &p->base, &p->params,
+                                                 &p->tokenizer, &p->card, &p->embeddings};
 
     if (s == CONF)
         smol_conf_encode(dest, &p->config);

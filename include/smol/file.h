@@ -94,7 +94,7 @@ enum smol_status smol_file_check_tokens(const struct smol_file *file, struct smo
 /* ---- Deltas (SPEC.md 16) ---- */
 
 /* A file to run a delta with, and its factor; NaN: the one that the delta states, or 1. */
-struct smol_part {
+struct smol_file_part {
     const struct smol_file *file;
     float factor;
 };
@@ -108,7 +108,7 @@ struct smol_part {
  * another file (with both hashes) or does not fit; ARGUMENT if delta is none, or a factor is
  * infinite or beyond 2^60. */
 enum smol_status smol_file_join(struct smol_file *joined, const struct smol_file *delta,
-                                const struct smol_part *parts, size_t n, float factor,
+                                const struct smol_file_part *parts, size_t n, float factor,
                                 struct smol_error *error);
 /* Whether a file can be run: it is no delta, or joined. */
 bool smol_file_is_whole(const struct smol_file *file);

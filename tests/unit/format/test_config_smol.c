@@ -47,7 +47,7 @@ Test(config_smol, architectures)
 
     c.architecture = SMOL_ARCH_GPT2;
     refused(&c, SMOL_E_RANGE, 2);
-    c.architecture = (enum smol_architecture)2;
+    c.architecture = (enum smol_architecture)3;
     refused(&c, SMOL_E_ENUM, 0);
 }
 

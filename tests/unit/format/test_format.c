@@ -241,7 +241,7 @@ Test(format, each_field_out_of_range_is_named)
         uint64_t value;
         enum smol_status status;
     } cases[] = {
-        {0, 2, 2, SMOL_E_ENUM},
+        {0, 2, 3, SMOL_E_ENUM},
         {2, 2, 1, SMOL_E_RESERVED},
         {4, 4, 0, SMOL_E_RANGE},
         {4, 4, 257, SMOL_E_RANGE},
