@@ -39,8 +39,23 @@ enum smol_status smol_base_decode(struct smol_file *file, const uint8_t *bytes,
                                   struct smol_error *error);
 uint64_t smol_base_bytes(const struct smol_config *config);
 
+/* What the writers share: the size of a section of parts; the rules that parts keep, apart from
+ * those of numbers and text; the number of sections, where they go and the body's size, which is
+ * returned; an entry of the directory; the header, whose directory stands behind it. */
+uint64_t smol_section_bytes(const struct smol_parts *parts, enum section section);
+enum smol_status smol_parts_check(const struct smol_parts *parts, struct smol_error *error);
+uint64_t smol_lay_out(uint64_t at[N_SECTIONS], unsigned *n_sections,
+                      const struct smol_parts *parts);
+void smol_put_entry(uint8_t *entry, enum section section, uint64_t size_bytes, uint64_t checksum);
+void smol_put_header(uint8_t *dest, const struct smol_parts *parts, unsigned n_sections,
+                     uint64_t body_bytes);
+
 /* UTF-8 without control characters but line feed and tab. The error's offset counts from text. */
 enum smol_status smol_text_check(const uint8_t *text, size_t size_bytes, struct smol_error *error);
+
+/* A card's size and text; at: where it is in the file. One of no bytes is none. */
+enum smol_status smol_card_check(const struct smol_span *card, uint64_t at,
+                                 struct smol_error *error);
 
 /* Checks for finite values; the error's offset counts from data. max: the largest magnitude
  * allowed. */

@@ -199,8 +199,8 @@ static enum smol_status check_tokenizer(const struct smol_config *config,
     return smol_fail_within(at, smol_tokn_check(config, *section, error), error);
 }
 
-static enum smol_status check_card(const struct smol_span *card, uint64_t at,
-                                   struct smol_error *error)
+enum smol_status smol_card_check(const struct smol_span *card, uint64_t at,
+                                 struct smol_error *error)
 {
     if (card->size_bytes == 0)
         return SMOL_OK;
@@ -305,7 +305,7 @@ static enum smol_status check_contents(struct smol_file *f, const struct places 
     if ((status = check_base(f, p->at[BASE], error)) ||
         (status = smol_params_check(&f->config, &f->params, p->at[LRND], error)) ||
         (status = check_tokenizer(&f->config, &f->tokenizer, p->at[TOKN], error)) ||
-        (status = check_card(&f->card, p->at[CARD], error)))
+        (status = smol_card_check(&f->card, p->at[CARD], error)))
         return status;
     return smol_embeddings_check(f, p->at[EMBD], error);
 }

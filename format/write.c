@@ -21,7 +21,7 @@ void smol_parts_of(struct smol_parts *parts, const struct smol_file *file)
     };
 }
 
-static uint64_t section_bytes(const struct smol_parts *p, enum section s)
+uint64_t smol_section_bytes(const struct smol_parts *p, enum section s)
 {
     switch (s) {
     case CONF: return smol_conf_bytes(&p->config);
@@ -35,7 +35,7 @@ static uint64_t section_bytes(const struct smol_parts *p, enum section s)
     return 0;
 }
 
-static enum smol_status check_parts(const struct smol_parts *p, struct smol_error *error)
+enum smol_status smol_parts_check(const struct smol_parts *p, struct smol_error *error)
 {
     enum smol_status status = smol_config_check(&p->config, error);
 
@@ -52,17 +52,16 @@ static enum smol_status check_parts(const struct smol_parts *p, struct smol_erro
                                             : smol_tokn_check(&p->config, p->tokenizer, error);
 }
 
-/* Lists the sections and where they go; returns the body's size. */
-static uint64_t lay_out(uint64_t at[N_SECTIONS], unsigned *n_sections, const struct smol_parts *p)
+uint64_t smol_lay_out(uint64_t at[N_SECTIONS], unsigned *n_sections, const struct smol_parts *p)
 {
     uint64_t end;
 
     *n_sections = 0;
     for (int s = 0; s < N_SECTIONS; s++)
-        *n_sections += section_bytes(p, (enum section)s) > 0;
+        *n_sections += smol_section_bytes(p, (enum section)s) > 0;
     end = HEADER_BYTES + (uint64_t)ENTRY_BYTES * *n_sections;
     for (int s = 0; s < N_SECTIONS; s++) {
-        const uint64_t size = section_bytes(p, (enum section)s);
+        const uint64_t size = smol_section_bytes(p, (enum section)s);
         at[s] = smol_round_up(end, smol_section_alignment[s]);
         if (size > 0)
             end = at[s] + size;
@@ -73,13 +72,13 @@ static uint64_t lay_out(uint64_t at[N_SECTIONS], unsigned *n_sections, const str
 enum smol_status smol_file_size(uint64_t *size_bytes, const struct smol_parts *parts,
                                 struct smol_error *error)
 {
-    const enum smol_status status = check_parts(parts, error);
+    const enum smol_status status = smol_parts_check(parts, error);
     uint64_t at[N_SECTIONS];
     unsigned n;
 
     if (status)
         return status;
-    *size_bytes = lay_out(at, &n, parts) + SMOL_HASH_BYTES;
+    *size_bytes = smol_lay_out(at, &n, parts) + SMOL_HASH_BYTES;
     return SMOL_OK;
 }
 
@@ -94,16 +93,16 @@ static void put_section(uint8_t *dest, const struct smol_parts *p, enum section 
         memcpy(dest, spans[s]->data, spans[s]->size_bytes);
 }
 
-static void put_entry(uint8_t *entry, enum section s, const uint8_t *section, uint64_t size_bytes)
+void smol_put_entry(uint8_t *entry, enum section s, uint64_t size_bytes, uint64_t checksum)
 {
     memcpy(entry, smol_section_name[s], 4);
     smol_put32(entry + 4, 0);
     smol_put64(entry + 8, size_bytes);
-    smol_put64(entry + 16, XXH3_64bits(section, size_bytes));
+    smol_put64(entry + 16, checksum);
 }
 
-static void put_header(uint8_t *dest, const struct smol_parts *p, unsigned n_sections,
-                       uint64_t body_bytes)
+void smol_put_header(uint8_t *dest, const struct smol_parts *p, unsigned n_sections,
+                     uint64_t body_bytes)
 {
     const uint16_t needed = smol_config_minor_version(&p->config);
 
@@ -129,29 +128,29 @@ static enum smol_status read_back(const uint8_t *bytes, uint64_t size_bytes,
 enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes,
                                  const struct smol_parts *parts, struct smol_error *error)
 {
-    const enum smol_status status = check_parts(parts, error);
+    const enum smol_status status = smol_parts_check(parts, error);
     uint64_t at[N_SECTIONS], body, end;
     uint8_t *entry = dest + HEADER_BYTES;
     unsigned n;
 
     if (status)
         return status;
-    body = lay_out(at, &n, parts);
+    body = smol_lay_out(at, &n, parts);
     if (capacity_bytes < body + SMOL_HASH_BYTES)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "the file does not fit into the memory given");
     end = HEADER_BYTES + (uint64_t)ENTRY_BYTES * n;
     for (int s = 0; s < N_SECTIONS; s++) {
-        const uint64_t size = section_bytes(parts, (enum section)s);
+        const uint64_t size = smol_section_bytes(parts, (enum section)s);
         if (size == 0)
             continue;
         memset(dest + end, 0, at[s] - end);
         put_section(dest + at[s], parts, (enum section)s);
-        put_entry(entry, (enum section)s, dest + at[s], size);
+        smol_put_entry(entry, (enum section)s, size, XXH3_64bits(dest + at[s], size));
         entry += ENTRY_BYTES;
         end = at[s] + size;
     }
-    put_header(dest, parts, n, body);
+    smol_put_header(dest, parts, n, body);
     smol_hash_body(dest + body, dest, body);
     return read_back(dest, body + SMOL_HASH_BYTES, error);
 }

@@ -1,6 +1,6 @@
 /* The .smol container: bytes in, a checked view out; parts in, bytes out. SPEC.md sections 2 to 4.
- * Nothing here opens a file, and only smol_file_check_tokens allocates. All functions are
- * thread-safe; a view is constant once parsed and must not outlive its bytes.
+ * Nothing here opens a file, and only smol_file_check_tokens and smol_assembly_create allocate. All
+ * functions are thread-safe; a view is constant once parsed and must not outlive its bytes.
  *
  * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_FILE_H
@@ -177,6 +177,36 @@ enum smol_status smol_file_size(uint64_t *size_bytes, const struct smol_parts *p
                                 struct smol_error *error);
 enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes,
                                  const struct smol_parts *parts, struct smol_error *error);
+
+/* A file larger than memory, made piece by piece in the order of its bytes: of parts, the
+ * configuration, the tokenizer and the card are used; the bytes of params and embeddings are
+ * appended. put gets all of the file, in pieces of any size; its head, header and directory, which
+ * depends on what follows, comes as zeros at first: when everything is there, smol_assembly_head
+ * says what belongs there instead, for smol_writer_rewrite. Where nothing can be rewritten, all of
+ * it is done twice, the second time with the head of the first. It needs memory for one piece of
+ * the hash and 64 bytes for each.
+ *
+ * The numbers are not looked at: whoever appends them keeps the rules of SPEC.md 3. parts and what
+ * it points to must live as long. */
+typedef enum smol_status smol_put_bytes(void *context, const void *bytes, size_t size_bytes,
+                                        struct smol_error *error);
+struct smol_assembly;
+#define SMOL_HEAD_MAX_BYTES 176u /* of a head */
+/* head: of a file made before of the same, or an empty span. Errors: those of smol_file_size, TEXT
+ * of a card, MEMORY, and put's own. */
+enum smol_status smol_assembly_create(struct smol_assembly **assembly,
+                                      const struct smol_parts *parts, struct smol_span head,
+                                      smol_put_bytes *put, void *context, struct smol_error *error);
+/* The next bytes of LRND, and after its last of EMBD. Errors: SIZE if there are more than the
+ * configuration requires, and put's own. */
+enum smol_status smol_assembly_append(struct smol_assembly *assembly, const void *bytes,
+                                      size_t size_bytes, struct smol_error *error);
+/* Puts the hash, which ends an unsigned file, and returns it. SIZE if bytes are missing. */
+enum smol_status smol_assembly_finish(struct smol_assembly *assembly, uint8_t hash[SMOL_HASH_BYTES],
+                                      struct smol_error *error);
+/* What a finished file begins with. */
+struct smol_span smol_assembly_head(const struct smol_assembly *assembly);
+void smol_assembly_destroy(struct smol_assembly *assembly);
 
 /* The trailer of a signed file: appended after the hash. */
 #define SMOL_SIGNATURE_BLOCK_BYTES 104u

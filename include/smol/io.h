@@ -37,6 +37,12 @@ void smol_mapping_close(struct smol_mapping *mapping);
  * file replaces it. */
 enum smol_status smol_mapping_check(const struct smol_mapping *mapping, struct smol_error *error);
 
+/* Gives back the memory of bytes that were read and will not be soon, size_bytes from data on, as
+ * far as they fill pages; they are still there, and come from the file again. What is no mapped
+ * file stays in memory. */
+void smol_mapping_release(const struct smol_mapping *mapping, const uint8_t *data,
+                          size_t size_bytes);
+
 /* Opens a model: maps it, parses it, and checks the hash with n_threads threads, and the signature
  * if there is one. file->bytes points into the mapping. On failure nothing stays mapped. */
 enum smol_status smol_file_open(struct smol_mapping *mapping, struct smol_file *file,

@@ -145,6 +145,20 @@ void smol_mapping_close(struct smol_mapping *mapping)
     mapping->bytes = (struct smol_span){NULL, 0};
 }
 
+void smol_mapping_release(const struct smol_mapping *mapping, const uint8_t *data,
+                          size_t size_bytes)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)data,
+                    begin = (from + page - 1) / page * page,
+                    end = (from + size_bytes) / page * page;
+    struct stat s;
+
+    /* Of private pages that no file is behind, madvise would lose the contents. */
+    if (begin < end && mapping->identity[0] > 0 && fstat(mapping->fd, &s) == 0 &&
+        S_ISREG(s.st_mode))
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 /* Renaming another file over this one takes its name, which changes the time of the last change and
  * nothing else. */
 static bool same_file(const uint64_t *now, const uint64_t *then)

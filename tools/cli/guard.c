@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_GUARDS 16u
+#define MAX_GUARDS 80u
 
 /* Threads may be using one file while another is mapped: a guard's message is stored last and
  * removed first. */

@@ -12,6 +12,7 @@ int tool_keygen(int argc, const char **argv);
 int tool_sign(int argc, const char **argv);
 int tool_digest(int argc, const char **argv);
 int tool_new(int argc, const char **argv);
+int tool_import(int argc, const char **argv);
 int tool_weights(int argc, const char **argv);
 int tool_export(int argc, const char **argv);
 int tool_embed(int argc, const char **argv);

@@ -1,0 +1,269 @@
+/* See checkpoint.h. */
+#include "smoltool/import/checkpoint.h"
+#include "cli/cli.h"
+#include "cli/guard.h"
+#include "smoltool/import/json_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define WEIGHTS "model.safetensors"
+#define INDEX WEIGHTS ".index.json"
+#define MAX_FILES 64u /* that are mapped at a time */
+
+/* ---- tensors under their names ---- */
+
+/* A message that names a tensor of a file. */
+static int refuse(const struct checkpoint_file *file, const char *name, const char *why)
+{
+    return cli_fail(file->path, "tensor %.64s: %s", name, why);
+}
+
+static int add_tensor(struct checkpoint *c, const struct checkpoint_file *file,
+                      const struct smol_array *array)
+{
+    static const char prefix[] = "transformer.";
+    const bool is_prefixed = strncmp(array->name, prefix, sizeof prefix - 1) == 0;
+    const char *name = array->name + (is_prefixed ? sizeof prefix - 1 : 0);
+    struct checkpoint_tensor *t = c->tensors + c->n_tensors;
+
+    if (strlen(name) >= sizeof t->name)
+        return refuse(file, name, "GPT-2 has none of that name");
+    strcpy(t->name, name);
+    t->array = array;
+    t->file = file;
+    c->n_tensors++;
+    return 0;
+}
+
+static size_t count(const struct checkpoint_file *file)
+{
+    size_t n = 0;
+
+    while (smol_safetensors_at(file->tensors, n))
+        n++;
+    return n;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct checkpoint_tensor *x = a, *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+static int list_tensors(struct checkpoint *c)
+{
+    size_t n = 0;
+    int code = 0;
+
+    for (size_t i = 0; i < c->n_files; i++)
+        n += count(&c->files[i]);
+    c->tensors = calloc(n + 1, sizeof *c->tensors);
+    if (!c->tensors)
+        return cli_no_memory(NULL);
+    for (size_t i = 0; i < c->n_files; i++) {
+        const struct smol_array *array;
+        for (size_t k = 0; !code && (array = smol_safetensors_at(c->files[i].tensors, k)); k++)
+            code = add_tensor(c, &c->files[i], array);
+    }
+    qsort(c->tensors, c->n_tensors, sizeof *c->tensors, by_name);
+    for (size_t i = 1; !code && i < c->n_tensors; i++)
+        if (strcmp(c->tensors[i - 1].name, c->tensors[i].name) == 0)
+            code = refuse(c->tensors[i].file, c->tensors[i].name, "is there twice");
+    return code;
+}
+
+const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *c, const char *name)
+{
+    struct checkpoint_tensor key;
+
+    if (strlen(name) >= sizeof key.name)
+        return NULL;
+    strcpy(key.name, name);
+    return c->n_tensors ? bsearch(&key, c->tensors, c->n_tensors, sizeof key, by_name) : NULL;
+}
+
+/* ---- files ---- */
+
+static int parse(struct checkpoint_file *f)
+{
+    const struct smol_span bytes = f->mapping.bytes;
+    struct smol_error error;
+
+    if (bytes.size_bytes >= 2 && memcmp(bytes.data, "PK", 2) == 0)
+        return cli_fail(f->path, "is a zip archive, as PyTorch's checkpoints are; save the model "
+                                 "as safetensors");
+    return smol_safetensors_create(&f->tensors, bytes.data, bytes.size_bytes, &error)
+               ? cli_complain(f->path, &error)
+               : 0;
+}
+
+/* Takes path over. The files have their places before the first is opened. */
+static int add_file(struct checkpoint *c, char *path)
+{
+    struct checkpoint_file *f = c->files + c->n_files;
+    struct smol_error error;
+
+    if (!path)
+        return cli_no_memory(NULL);
+    *f = (struct checkpoint_file){.path = path, .mapping.fd = -1};
+    c->n_files++;
+    return cli_map(&f->mapping, path, &error) ? cli_complain(path, &error) : parse(f);
+}
+
+static int make_room(struct checkpoint *c, size_t n)
+{
+    c->files = calloc(n, sizeof *c->files);
+    return c->files ? 0 : cli_no_memory(NULL);
+}
+
+static int open_one(struct checkpoint *c, const char *path)
+{
+    const int code = make_room(c, 1);
+
+    return code ? code : add_file(c, cli_text("%s", path));
+}
+
+bool checkpoint_has(char **path, const struct checkpoint *c, const char *name)
+{
+    struct stat about;
+
+    *path = c->folder ? cli_text("%s/%s", c->folder, name) : NULL;
+    if (*path && stat(*path, &about) == 0 && S_ISREG(about.st_mode))
+        return true;
+    free(*path);
+    *path = NULL;
+    return false;
+}
+
+/* ---- shards ---- */
+
+static bool is_open(const struct checkpoint *c, const char *path)
+{
+    for (size_t i = 0; i < c->n_files; i++)
+        if (strcmp(c->files[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+/* The files that the index names, each once. */
+static int open_shards(struct checkpoint *c, const char *index_path, const json_t *index)
+{
+    json_t *map = json_object_get(index, "weight_map"), *value;
+    int code =
+        json_object_size(map) ? make_room(c, MAX_FILES) : cli_fail(index_path, "has no weight_map");
+    const char *name;
+
+    json_object_foreach(map, name, value)
+    {
+        const char *base = json_string_value(value);
+        char *path;
+
+        if (code)
+            break;
+        if (!base || *base == '\0' || strchr(base, '/'))
+            return cli_fail(index_path, "tensor %.64s: its file is not one of this folder", name);
+        path = cli_text("%s/%s", c->folder, base);
+        if (path && is_open(c, path)) {
+            free(path);
+        } else if (c->n_files == MAX_FILES) {
+            free(path);
+            code = cli_fail(index_path, "names over %u files", MAX_FILES);
+        } else {
+            code = add_file(c, path);
+        }
+    }
+    return code;
+}
+
+/* A shard that lacks a tensor would otherwise be a tensor that is missing, and one that has more is
+ * another model's. */
+static int check_index(const struct checkpoint *c, const char *index_path, const json_t *index)
+{
+    json_t *map = json_object_get(index, "weight_map"), *value;
+    const char *name;
+
+    json_object_foreach(map, name, value)
+    {
+        bool is_there = false;
+        for (size_t i = 0; i < c->n_files; i++)
+            is_there = is_there ||
+                       (strcmp(cli_base_name(c->files[i].path), json_string_value(value)) == 0 &&
+                        smol_safetensors_find(c->files[i].tensors, name));
+        if (!is_there)
+            return cli_fail(index_path, "tensor %.64s is not in %.100s", name,
+                            json_string_value(value));
+    }
+    return 0;
+}
+
+static int open_index(struct checkpoint *c, const char *path)
+{
+    json_t *index = NULL;
+    int code = json_file_load(&index, path);
+
+    if (!code)
+        code = open_shards(c, path, index);
+    if (!code)
+        code = check_index(c, path, index);
+    json_decref(index);
+    return code;
+}
+
+static int open_folder(struct checkpoint *c)
+{
+    char *path;
+    int code;
+
+    if (checkpoint_has(&path, c, WEIGHTS)) {
+        code = open_one(c, path);
+    } else if (checkpoint_has(&path, c, INDEX)) {
+        code = open_index(c, path);
+    } else {
+        code = cli_fail(c->folder, "has neither " WEIGHTS " nor " INDEX);
+    }
+    free(path);
+    return code;
+}
+
+/* ---- all of it ---- */
+
+static char *folder_of(const char *path)
+{
+    const char *base = cli_base_name(path);
+
+    return base == path ? cli_text(".") : cli_text("%.*s", (int)(base - path - 1), path);
+}
+
+int checkpoint_open(struct checkpoint *c, const char *path)
+{
+    struct stat about;
+    bool is_folder, is_file;
+    int code;
+
+    *c = (struct checkpoint){.is_transposed = true};
+    if (stat(path, &about) != 0)
+        return cli_fail_errno(path);
+    is_folder = S_ISDIR(about.st_mode);
+    is_file = S_ISREG(about.st_mode);
+    c->folder = is_folder ? cli_text("%s", path) : is_file ? folder_of(path) : NULL;
+    if ((is_folder || is_file) && !c->folder)
+        return cli_no_memory(NULL);
+    code = is_folder ? open_folder(c) : open_one(c, path);
+    return code ? code : list_tensors(c);
+}
+
+void checkpoint_close(struct checkpoint *c)
+{
+    for (size_t i = 0; i < c->n_files; i++) {
+        smol_safetensors_destroy(c->files[i].tensors);
+        cli_unmap(&c->files[i].mapping);
+        free(c->files[i].path);
+    }
+    free(c->files);
+    free(c->tensors);
+    free(c->folder);
+}

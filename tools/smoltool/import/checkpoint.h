@@ -1,0 +1,44 @@
+/* A checkpoint of GPT-2 in other programs' files: a folder of Hugging Face's, a file of safetensors
+ * or of GGUF. Its tensors are found under GPT-2's names, wherever and whatever they are called
+ * there. */
+#ifndef IMPORT_CHECKPOINT_H
+#define IMPORT_CHECKPOINT_H
+
+#include <smol/arrays.h>
+#include <smol/io.h>
+#include <smol/weights.h>
+
+struct checkpoint_file {
+    char *path;
+    struct smol_mapping mapping;
+    struct smol_safetensors *tensors;
+};
+
+struct checkpoint_tensor {
+    char name[SMOL_MAX_TENSOR_NAME]; /* GPT-2's, without "transformer." */
+    const struct smol_array *array;
+    const struct checkpoint_file *file;
+};
+
+struct checkpoint {
+    char *folder; /* where config.json and a tokenizer may be; NULL: nowhere */
+    struct checkpoint_file *files;
+    size_t n_files;
+    struct checkpoint_tensor *tensors; /* in the order of their names */
+    size_t n_tensors;
+    bool is_transposed; /* matrices of layers are inputs x outputs, as Hugging Face has them */
+};
+
+/* 0, or an exit code after a message. Close it in any case. */
+int checkpoint_open(struct checkpoint *checkpoint, const char *path);
+void checkpoint_close(struct checkpoint *checkpoint);
+
+/* NULL if there is none. */
+const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpoint,
+                                                const char *name);
+
+/* A file of the checkpoint's folder, opened; false, and nothing is open, if it is not there. *path
+ * is for free(), and NULL if memory is out. */
+bool checkpoint_has(char **path, const struct checkpoint *checkpoint, const char *name);
+
+#endif
