@@ -9,6 +9,7 @@
 
 #include <smol/config.h>
 #include <smol/corpus.h>
+#include <smol/file.h>
 #include <smol/io.h>
 #include <smol/isa.h>
 #include <stdbool.h>
@@ -63,6 +64,15 @@ struct smol_train_rule {
     double sparse;
     enum smol_dtype matrix_type;
 };
+
+/* What is learned of how a delta mixes its models (SPEC.md 16). */
+enum smol_mix {
+    SMOL_MIX_NONE,   /* nothing: their factors stay */
+    SMOL_MIX_FILE,   /* the factors, one for each model */
+    SMOL_MIX_MATRIX, /* these, and for each matrix what is added to them */
+};
+
+#define SMOL_ALL_ROWS UINT32_MAX
 
 /* What trains and how. Filled in by smol_train_defaults(). */
 struct smol_train_options {
@@ -124,6 +134,14 @@ struct smol_train_options {
     bool documents; /* windows are made of documents, as many as fit; a position sees nothing before
                        its document, which begins with the end of text and predicts it at its end.
                        The tokenizer must have one */
+
+    /* Of version 1.2: a delta's. All but the last two are filled in by smol_train_on(). */
+    uint32_t n_models;                   /* 0: no delta */
+    uint32_t model_context, model_vocab; /* of the models; context may be shorter */
+    uint64_t models;                     /* smol_train_models() of them */
+    enum smol_mix mix;
+    uint32_t embedding_rows; /* so many tokens, the most frequent ones of the text to train on, have
+                                rows of the tables that learn; SMOL_ALL_ROWS: all */
 };
 
 /* warmup: a tenth of the steps, at most 100. */
@@ -136,8 +154,19 @@ bool smol_train_defaults(struct smol_train_options *options, size_t struct_bytes
                          const char *method);
 
 /* Goes on from a method's defaults to an architecture: SMOL_ARCH_SMOL with all features and the
- * hyperparameters that suit the method there (docs/methods.md). */
+ * hyperparameters that suit the method there (docs/methods.md). For deltas there is
+ * smol_train_on(). */
 void smol_train_use(struct smol_train_options *options, enum smol_architecture architecture);
+
+/* The number by which options know the models that a delta changes and the factors that these begin
+ * with, from the hashes of their files. A factor that is NaN is 1 / n. */
+uint64_t smol_train_models(const struct smol_file_part *models, size_t n);
+/* Goes on from a method's defaults to a delta of n models, 1..SMOL_MAX_MODELS: their shape and
+ * context, and the hyperparameters that suit the method there. Errors: BASE if they do not fit each
+ * other, or one is a delta. */
+enum smol_status smol_train_on(struct smol_train_options *options,
+                               const struct smol_file_part *models, size_t n,
+                               struct smol_error *error);
 
 /* The name of the method that options describe: one of those, or "mixed". */
 const char *smol_train_method(const struct smol_train_options *options);
@@ -184,6 +213,14 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **trainer,
                                             const struct smol_corpus *corpus,
                                             const struct smol_file *tokenizer,
                                             struct smol_error *error);
+/* The same of a delta of the n models of the options (smol_train_on), whose tokenizer the corpus
+ * was encoded with. Their numbers are read now; their bytes must outlive the trainer for the
+ * tokenizer alone. Errors: BASE, ARGUMENT if they are not those of the options. */
+enum smol_status smol_trainer_create_on(struct smol_trainer **trainer,
+                                        const struct smol_train_options *options,
+                                        const struct smol_corpus *corpus,
+                                        const struct smol_file_part *models, size_t n,
+                                        struct smol_error *error);
 /* Accepts NULL. */
 void smol_trainer_destroy(struct smol_trainer *trainer);
 

@@ -8,6 +8,7 @@
 #include "train/net/forward.h"
 #include "train/net/head.h"
 #include "train/net/weights.h"
+#include "train/options/on_models.h"
 #include "train/options/options.h"
 #include "train/options/schemes.h"
 
@@ -132,7 +133,9 @@ static void measure_tokens(struct smol_trainer *t)
         t->token_bytes[i] = (uint16_t)smol_token_bytes(text, &t->tokenizer, i).size_bytes;
 }
 
-static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
+/* models: of a delta, with their factors. */
+static enum smol_status build(struct smol_trainer *t, const struct smol_file_part *models,
+                              struct smol_error *error)
 {
     const struct smol_train_options *o = &t->options;
     struct smol_net_options net_options = {.batch = t->share,
@@ -144,7 +147,10 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
                                            .recompute = o->recompute,
                                            .learn_logit_scale = o->learn_logit_scale,
                                            .uniform_alphas = o->uniform_alphas,
-                                           .embedding_std = o->embedding_std};
+                                           .embedding_std = o->embedding_std,
+                                           .models = models,
+                                           .n_models = o->n_models,
+                                           .learn_factors = (o->mix != SMOL_MIX_NONE)};
     struct smol_config config;
     enum smol_status status = smol_train_config(&config, o, error);
 
@@ -153,8 +159,11 @@ static enum smol_status build(struct smol_trainer *t, struct smol_error *error)
     config.vocab = t->tokenizer.config.vocab;
     config.tokenizer = t->tokenizer.config.tokenizer;
     status = divide(t, &config, error);
+    if (status == SMOL_OK)
+        status = smol_trainer_choose_rows(t, config.input_rows, error);
     if (status != SMOL_OK)
         return status;
+    net_options.rows = t->rows;
     for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
         if (smol_slot_is_matrix(slot))
             net_options.sigma[slot] = smol_train_sigma(o, &config, slot);
@@ -183,8 +192,10 @@ enum smol_status smol_trainer_create(struct smol_trainer **out,
 
 static enum smol_status create(struct smol_trainer **out, const struct smol_train_options *options,
                                const struct smol_corpus *corpus, const struct smol_file *tokenizer,
+                               const struct smol_file_part *models, size_t n_models,
                                struct smol_error *error)
 {
+    struct smol_file_part mixed[SMOL_MAX_MODELS];
     static const struct smol_file bytes = {.config = {.vocab = 256}};
     struct smol_trainer *t;
     enum smol_status status;
@@ -192,6 +203,8 @@ static enum smol_status create(struct smol_trainer **out, const struct smol_trai
     if (sodium_init() < 0)
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "libsodium cannot start");
     status = smol_check_struct(options->struct_bytes, sizeof *options, "smol_train_options", error);
+    if (status == SMOL_OK)
+        status = smol_train_check_models(mixed, options, models, n_models, error);
     if (status != SMOL_OK)
         return status;
     t = smol_train_alloc(1, sizeof *t);
@@ -208,7 +221,11 @@ static enum smol_status create(struct smol_trainer **out, const struct smol_trai
     smol_dropout_key(t->dropout.key, options->seed);
     t->dropout.process = t->comm.rank;
     t->dropout.share = (uint32_t)lrint(fmin(options->dropout * SMOL_DROPOUT_UNITS, 255));
-    status = build(t, error);
+    for (size_t m = 0; m < n_models; m++) {
+        memcpy(t->models[m].hash, mixed[m].file->hash, SMOL_HASH_BYTES);
+        t->models[m].factor = mixed[m].factor;
+    }
+    status = build(t, mixed, error);
     if (status != SMOL_OK) {
         smol_trainer_destroy(t);
         return status;
@@ -226,7 +243,23 @@ enum smol_status smol_trainer_create_corpus(struct smol_trainer **out,
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    return smol_fpenv_end(&host, status ? status : create(out, options, corpus, tokenizer, error));
+    return smol_fpenv_end(&host, status ? status
+                                        : create(out, options, corpus, tokenizer, NULL, 0, error));
+}
+
+enum smol_status smol_trainer_create_on(struct smol_trainer **out,
+                                        const struct smol_train_options *options,
+                                        const struct smol_corpus *corpus,
+                                        const struct smol_file_part *models, size_t n,
+                                        struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = smol_fpenv_set(&host, error);
+
+    if (status == SMOL_OK)
+        status = n > 0 ? create(out, options, corpus, models[0].file, models, n, error)
+                       : smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "a delta needs a model");
+    return smol_fpenv_end(&host, status);
 }
 
 void smol_trainer_destroy(struct smol_trainer *t)
@@ -240,6 +273,7 @@ void smol_trainer_destroy(struct smol_trainer *t)
     free(t->targets);
     free(t->token_bytes);
     free(t->begins);
+    free(t->rows);
     smol_document_windows_destroy(&t->train);
     smol_document_windows_destroy(&t->val);
     free(t->soft);

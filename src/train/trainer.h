@@ -18,7 +18,9 @@ struct smol_thread_env {
 struct smol_trainer {
     struct smol_train_options options;
     struct smol_corpus corpus;
-    struct smol_file tokenizer;  /* nothing else of it */
+    struct smol_file tokenizer;                    /* nothing else of it */
+    struct smol_part_link models[SMOL_MAX_MODELS]; /* of a delta, with the factors of a file */
+    uint32_t *rows;              /* tokens whose rows of a delta's tables learn; NULL: none */
     uint16_t *token_bytes;       /* (V) what each token stands for */
     uint64_t n_train;            /* tokens to train on; the rest validate */
     struct smol_train_comm comm; /* of the options, or of one process */
@@ -60,6 +62,11 @@ double smol_alpha_schedule(const struct smol_train_options *options, uint32_t st
 /* Places of the training text that have something to predict: tokens, or positions of documents
  * (documents.h; perhaps one more). */
 uint64_t smol_trainer_rows(const struct smol_trainer *trainer);
+
+/* The n most frequent tokens of the text to train on, in t->rows; of equal ones the lower. MEMORY.
+ */
+enum smol_status smol_trainer_choose_rows(struct smol_trainer *trainer, uint32_t n,
+                                          struct smol_error *error);
 
 /* Fills the batch with the windows of the next step. */
 void smol_trainer_load_batch(struct smol_trainer *trainer);

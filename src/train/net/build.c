@@ -1,6 +1,7 @@
 /* See build.h. All memory of a network except its lists is one block: it is counted in one pass and
  * handed out in a second. */
 #include "train/net/build.h"
+#include "train/models/models.h"
 #include "train/net/head.h"
 #include "train/net/latent.h"
 #include "train/net/params.h"
@@ -33,11 +34,15 @@ static void place_matrix(struct smol_arena *arena, const struct smol_net *net,
     if (m->sparse != SMOL_NO_PARAM)
         m->columns =
             smol_arena_take(arena, m->rows * smol_scheme_sparse(m->scheme), sizeof *m->columns);
+    smol_base_place(arena, net, &m->base);
+    smol_base_place(arena, net, &m->base_bias);
+    if (m->base_bias.size > 0)
+        m->bias_sum = take(arena, m->rows);
     if (!smol_net_borrows(m))
         m->weight = take(arena, m->rows * m->cols);
     if (m->score != SMOL_NO_PARAM)
         m->signs = smol_arena_take(arena, m->rows * m->cols, sizeof *m->signs);
-    if (m->has_gains_inside && !smol_mask_is_scaled(m))
+    if (m->has_gains_inside && !smol_mask_is_scaled(m) && m->base.size == 0)
         m->folded = take(arena, m->rows * m->cols);
     if (m->gain != SMOL_NO_PARAM && !m->has_gains_inside && !net->recompute)
         m->plain = take(arena, net->n_tokens * m->rows);
@@ -49,13 +54,21 @@ static bool has_shift(const struct smol_net *net)
     return smol_config_has(&net->config, SMOL_FEATURE_HALF_SHIFT);
 }
 
+/* Gain 1 and bias 0, always. */
+static bool is_frozen(const struct smol_net_norm *norm)
+{
+    return norm->gain.scheme.source == SMOL_NORM_FROZEN && norm->base_gain.size == 0;
+}
+
 static void place_norm(struct smol_arena *arena, const struct smol_net *net,
                        struct smol_net_norm *norm, bool is_shifted)
 {
     if (is_shifted)
         norm->shifted = take(arena, net->config.width);
-    if (norm->gain.scheme.source == SMOL_NORM_FROZEN)
+    if (is_frozen(norm))
         return;
+    smol_base_place(arena, net, &norm->base_gain);
+    smol_base_place(arena, net, &norm->base_bias);
     norm->gain.weight = take(arena, net->config.width);
     norm->bias.weight = take(arena, net->config.width);
 }
@@ -69,7 +82,7 @@ static void place_normalised(struct smol_arena *arena, const struct smol_net *ne
     out->z = take(arena, size);
     out->rstd = take(arena, net->n_tokens);
     /* A frozen norm's output is its normalised input; shared memory must suit other norms too. */
-    if (net->recompute || is_shifted || norm->gain.scheme.source != SMOL_NORM_FROZEN)
+    if (net->recompute || is_shifted || !is_frozen(norm))
         out->a = take(arena, size);
 }
 
@@ -99,6 +112,12 @@ static void place_layer(struct smol_arena *arena, struct smol_net *net, uint32_t
             place_matrix(arena, net, &l->matrix[slot]);
         else
             place_norm(arena, net, &l->norm[slot], has_shift(net));
+    if (l->base_temperature.size > 0)
+        l->temperatures = take(arena, net->config.n_heads);
+    if (l->base_slope_factor.size > 0)
+        l->slope_factors = take(arena, net->config.n_heads);
+    smol_base_place(arena, net, &l->base_temperature);
+    smol_base_place(arena, net, &l->base_slope_factor);
     l->kept = net->kept + (net->recompute ? 0 : layer);
     if (l->kept == net->kept + layer)
         place_kept(arena, net, layer);
@@ -108,6 +127,7 @@ static void place_layer(struct smol_arena *arena, struct smol_net *net, uint32_t
 struct extent {
     size_t matrix, rows, cols, rank, nola_rank, sparse_cols;
     bool whole, outputs; /* the gradient of a whole matrix is needed; one has gains or biases */
+    bool biases;         /* a model has biases */
 };
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
@@ -126,8 +146,10 @@ static void extend(struct extent *e, const struct smol_net_matrix *m)
         e->sparse_cols = larger(e->sparse_cols, m->cols);
     else if (m->score == SMOL_NO_PARAM && m->full == SMOL_NO_PARAM)
         e->whole = e->whole || m->alpha != SMOL_NO_PARAM || m->sparse != SMOL_NO_PARAM;
+    e->whole = e->whole || smol_models_need_whole(m);
+    e->biases = e->biases || m->base_bias.size > 0;
     e->outputs = e->outputs || (m->gain != SMOL_NO_PARAM && !m->has_gains_inside) ||
-                 m->bias != SMOL_NO_PARAM;
+                 m->bias != SMOL_NO_PARAM || m->base_bias.size > 0;
 }
 
 static struct extent extent_of(const struct smol_net *net)
@@ -184,6 +206,8 @@ static void place_shared(struct smol_arena *arena, struct smol_net *net)
         net->plain = take(arena, n * e.rows);
         net->d_plain = take(arena, n * e.rows);
     }
+    if (e.biases)
+        net->d_bias = take(arena, e.rows);
     net->partial = take(arena, 2 * C + smol_layernorm_partials(n, C));
     place_heads(arena, net);
     net->d_attention = take(arena, (uint64_t)net->n_threads * 64 * c->context);
@@ -206,6 +230,7 @@ static void place_all(struct smol_arena *arena, struct smol_net *net)
         else if (net->value)
             p->used = net->value + p->offset;
     }
+    smol_models_place(arena, net);
     for (uint32_t l = 0; l < net->config.n_layers; l++)
         place_layer(arena, net, l);
     place_shared(arena, net);
@@ -221,7 +246,7 @@ static void link_matrix(const struct smol_net *net, struct smol_net_matrix *m)
                                        .cols = (uint32_t)m->cols};
 
     if (smol_net_borrows(m))
-        m->weight = net->params[m->full].used;
+        m->weight = m->base.size > 0 ? m->base.sum : net->params[m->full].used;
     if (m->columns)
         smol_sparse_columns(m->columns, &places, smol_scheme_sparse(m->scheme), 0, places.rows);
     if (m->signs)
@@ -234,7 +259,7 @@ static void link_shift(const struct smol_net *net, const struct smol_net_norm *n
 {
     uint8_t *is_shifted = net->scratch;
 
-    smol_shift_channels(is_shifted, &net->key, tensor, net->config.width);
+    smol_shift_channels(is_shifted, &net->shift_key, tensor, net->config.width);
     for (size_t c = 0; c < net->config.width; c++)
         norm->shifted[c] = is_shifted[c];
 }
@@ -246,6 +271,21 @@ static void link_layer(const struct smol_net *net, struct smol_net_layer *l)
             link_matrix(net, &l->matrix[slot]);
         else if (l->norm[slot].shifted) /* the matrix after it */
             link_shift(net, &l->norm[slot], l->matrix[slot + 1].tensor);
+}
+
+static void link_tables(struct smol_net *net)
+{
+    const struct smol_net_models *models = &net->models;
+
+    if (models->n > 0) {
+        net->wte_used = models->wte.sum;
+        net->wpe_used = models->wpe.sum;
+        net->output_used = models->output.size > 0 ? models->output.sum : models->wte.sum;
+        return;
+    }
+    net->wte_used = smol_net_used(net, net->wte);
+    net->wpe_used = net->wpe != SMOL_NO_PARAM ? smol_net_used(net, net->wpe) : NULL;
+    net->output_used = smol_net_used(net, net->output);
 }
 
 /* ALiBi's, from 2 down to 2^-5. */
@@ -272,8 +312,9 @@ static enum smol_status allocate(struct smol_net *net, struct smol_error *error)
     place_all(&arena, net);
     for (uint32_t l = 0; l < net->config.n_layers; l++)
         link_layer(net, net->layers + l);
+    link_tables(net);
     set_slopes(net);
-    return SMOL_OK;
+    return smol_models_load(net, error);
 }
 
 enum smol_status smol_net_create(struct smol_net **out, const struct smol_config *config,
@@ -302,12 +343,16 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
                                              .n_threads = options->n_threads};
     net->kernels = smol_kernels_select(options->isa);
     smol_frozen_key_init(&net->key, config->seed);
+    smol_models_begin(net, options);
+    smol_frozen_key_init(&net->shift_key,
+                         net->models.n > 0 ? net->models.files[0]->config.seed : config->seed);
     net->layers = smol_train_alloc(config->n_layers, sizeof *net->layers);
     net->kept = smol_train_alloc(net->recompute ? 1 : config->n_layers, sizeof *net->kept);
     if (!net->layers || !net->kept)
         status = smol_fail_memory(error);
     if (status == SMOL_OK)
-        status = smol_params_register(net, options->learn_logit_scale, error);
+        status =
+            smol_params_register(net, options->learn_logit_scale, options->learn_factors, error);
     if (status == SMOL_OK)
         status = allocate(net, error);
     if (status != SMOL_OK) {

@@ -1,5 +1,6 @@
 /* See forward.h. A layer's backward pass follows its forward pass line by line. */
 #include "train/net/forward.h"
+#include "train/models/models.h"
 #include "train/net/head.h"
 #include "train/net/weights.h"
 
@@ -11,8 +12,7 @@ static size_t begin_of(const struct smol_net *net, size_t i)
 static void embed(struct smol_net *net, const uint32_t *tokens)
 {
     const size_t C = net->config.width, T = net->config.context;
-    const real *wte = smol_net_used(net, net->wte);
-    const real *wpe = net->wpe != SMOL_NO_PARAM ? smol_net_used(net, net->wpe) : NULL;
+    const real *wte = net->wte_used, *wpe = net->wpe_used;
 
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < net->n_tokens; i++) {
@@ -22,6 +22,7 @@ static void embed(struct smol_net *net, const uint32_t *tokens)
         for (size_t c = 0; c < C; c++)
             net->x[i * C + c] = position ? token[c] + position[c] : token[c];
     }
+    smol_rows_embed(net, tokens);
 }
 
 /* Where a step drops numbers: what each sublayer adds, by layer and slot of its matrix, and the
@@ -60,7 +61,8 @@ static const real *gains(const struct smol_net *net, const struct smol_net_matri
 
 static bool is_plain(const struct smol_net_matrix *m)
 {
-    return (m->gain == SMOL_NO_PARAM || m->has_gains_inside) && m->bias == SMOL_NO_PARAM;
+    return (m->gain == SMOL_NO_PARAM || m->has_gains_inside) && m->bias == SMOL_NO_PARAM &&
+           !m->bias_sum;
 }
 
 /* y (n, rows) = x (n, cols) W^T, times the gains, plus the biases, + beta x y. */
@@ -69,7 +71,9 @@ static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix
 {
     const real *gain = gains(net, m);
     real *plain = m->plain ? m->plain : net->plain;
-    const real *bias = m->bias != SMOL_NO_PARAM ? smol_net_used(net, m->bias) : NULL;
+    const real *bias = m->bias_sum                ? m->bias_sum
+                       : m->bias != SMOL_NO_PARAM ? smol_net_used(net, m->bias)
+                                                  : NULL;
 
     if (is_plain(m)) {
         multiply_plain(net, y, m, x, beta);
@@ -128,6 +132,8 @@ static void outputs_back(struct smol_net *net, const struct smol_net_matrix *m, 
         memcpy(smol_net_grad(net, m->gain) + row, d_gain, (end - row) * sizeof *d_gain);
     if (m->bias != SMOL_NO_PARAM)
         memcpy(smol_net_grad(net, m->bias) + row, d_bias, (end - row) * sizeof *d_bias);
+    if (m->bias_sum)
+        memcpy(net->d_bias + row, d_bias, (end - row) * sizeof *d_bias);
 }
 
 /* d_y (n, rows) without the gains, with their gradient and the biases' set on the way. It is d_y
@@ -195,16 +201,18 @@ static const real *normalised(const struct smol_net_layer *l, enum smol_slot slo
 static struct smol_attention attention_of(const struct smol_net *net,
                                           const struct smol_net_layer *l)
 {
+    const real *factors;
     struct smol_attention a = net->attention;
 
     if (l->temperature != SMOL_NO_PARAM)
-        a.temperatures = smol_net_used(net, l->temperature);
+        a.temperatures = l->temperatures ? l->temperatures : smol_net_used(net, l->temperature);
     a.slopes = net->slopes;
     a.begins = net->begins;
     if (l->slope_factor == SMOL_NO_PARAM)
         return a;
+    factors = l->slope_factors ? l->slope_factors : smol_net_used(net, l->slope_factor);
     for (size_t h = 0; h < a.heads; h++)
-        net->layer_slopes[h] = net->slopes[h] * smol_net_used(net, l->slope_factor)[h];
+        net->layer_slopes[h] = net->slopes[h] * factors[h];
     a.slopes = net->layer_slopes;
     return a;
 }
@@ -226,6 +234,8 @@ static void heads_back(struct smol_net *net, const struct smol_net_layer *l)
         if (l->slope_factor != SMOL_NO_PARAM)
             smol_net_grad(net, l->slope_factor)[h] = d_slope * net->slopes[h];
     }
+    smol_base_gradient(net, &l->base_temperature, smol_net_grad(net, l->temperature), NULL, 1);
+    smol_base_gradient(net, &l->base_slope_factor, smol_net_grad(net, l->slope_factor), NULL, 1);
 }
 
 static void activate(const struct smol_net *net, const struct smol_net_kept *k)
@@ -319,6 +329,12 @@ static void make_again(struct smol_net *net, uint32_t l)
 static void embed_backward(struct smol_net *net, const uint32_t *tokens)
 {
     const size_t C = net->config.width, T = net->config.context;
+
+    if (net->models.n > 0) {
+        smol_rows_embed_gradient(net, tokens);
+        smol_models_embed_gradient(net, tokens);
+        return;
+    }
     real *d_wte = smol_net_grad(net, net->wte);
     real *d_wpe = net->wpe != SMOL_NO_PARAM ? smol_net_grad(net, net->wpe) : NULL;
 

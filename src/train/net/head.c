@@ -2,6 +2,7 @@
  * time, so that a large vocabulary takes no memory for those of a whole batch; their gradient goes
  * at once to where it is wanted. */
 #include "train/net/head.h"
+#include "train/models/models.h"
 
 /* Logits that exist at once, unless that is too few tokens for fast products. */
 #define LOGITS (1u << 22)
@@ -16,6 +17,8 @@ size_t smol_logits_chunk(size_t n_tokens, size_t vocab)
 
 static real logit_scale(const struct smol_net *net)
 {
+    if (net->models.n > 0)
+        return smol_models_logit_scale(net);
     return net->logit_scale != SMOL_NO_PARAM ? *smol_net_used(net, net->logit_scale)
                                              : (real)net->config.logit_scale;
 }
@@ -26,11 +29,14 @@ static void chunk_backward(struct smol_net *net, const real *a, size_t first, si
 {
     const size_t C = net->config.width, V = net->config.vocab;
     const real scale = logit_scale(net);
+    real *d_table = net->models.n > 0 ? net->models.d_output : smol_net_grad(net, net->output);
 
-    smol_gemm(smol_net_grad(net, net->output), C, smol_transposed(net->logits, V), smol_as_is(a, C),
-              V, C, m, scale, first > 0);
+    if (d_table)
+        smol_gemm(d_table, C, smol_transposed(net->logits, V), smol_as_is(a, C), V, C, m, scale,
+                  first > 0);
     smol_gemm(net->d_width + first * C, C, smol_as_is(net->logits, V),
-              smol_as_is(smol_net_used(net, net->output), C), m, C, V, scale, 0);
+              smol_as_is(net->output_used, C), m, C, V, scale, 0);
+    smol_rows_logits_gradient(net, net->d_width + first * C, a, m, scale);
 }
 
 /* A logit is scale x (row of the table) . a, so that a . d_a, summed, is scale times the scale's
@@ -66,9 +72,9 @@ static double run(struct smol_net *net, const int32_t *targets, bool backward, d
         const size_t m = n - first < net->logits_chunk ? n - first : net->logits_chunk;
         const real *a = output + first * C;
 
-        smol_gemm(net->logits, V, smol_as_is(a, C),
-                  smol_transposed(smol_net_used(net, net->output), C), m, V, C, logit_scale(net),
-                  0);
+        smol_gemm(net->logits, V, smol_as_is(a, C), smol_transposed(net->output_used, C), m, V, C,
+                  logit_scale(net), 0);
+        smol_rows_logits(net, a, m, logit_scale(net));
         if (net->soft)
             soft = (struct smol_soft_targets){net->soft->rows + first, net->soft->weight};
         smol_cross_entropy(net->losses + first, net->logits, targets + first,
@@ -80,6 +86,8 @@ static double run(struct smol_net *net, const int32_t *targets, bool backward, d
         sum += net->losses[i];
     if (backward && net->logit_scale != SMOL_NO_PARAM)
         scale_gradient(net, output);
+    if (backward && net->models.d_output)
+        smol_models_output_gradient(net);
     if (total)
         *total = sum;
     return sum / (double)n_targets;

@@ -65,7 +65,8 @@ static double mean_of(const struct smol_net *net, const struct smol_net_matrix *
 
 bool smol_mask_is_scaled(const struct smol_net_matrix *m)
 {
-    return m->score != SMOL_NO_PARAM && m->has_gains_inside && m->sparse == SMOL_NO_PARAM;
+    return m->score != SMOL_NO_PARAM && m->has_gains_inside && m->sparse == SMOL_NO_PARAM &&
+           m->base.size == 0;
 }
 
 /* What a matrix's scores mean: a weight is there from `least` on, and then `weight` or its

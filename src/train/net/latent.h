@@ -8,8 +8,8 @@
 /* Fills m->signs from the seed. */
 void smol_net_mask_signs(const struct smol_net *net, const struct smol_net_matrix *m);
 
-/* Whether gains multiply nothing but a mask. They then hold a scale of its weights, and are made
- * with these at once. */
+/* Whether gains multiply nothing but a mask, of no delta. They then hold a scale of its weights,
+ * and are made with these at once. */
 bool smol_mask_is_scaled(const struct smol_net_matrix *m);
 
 /* m's weights from its scores: without factors, sparse term and gains, unless these are alone. */

@@ -25,9 +25,11 @@ enum smol_param_place {
     SMOL_IN_MASK,    /* scores, of which LRND has a bit each */
     SMOL_IN_SCALES,  /* the factors of ternary rows, which stand before them: in their scales */
     SMOL_IN_CONFIG,  /* the logit scale */
+    SMOL_IN_BASE,    /* the factors of models */
 };
 
-#define SMOL_NO_PARAM 0u /* the number of wte, which is no part of a matrix or norm */
+/* The number of wte, or of a delta's rows of it, which are no part of a matrix or norm. */
+#define SMOL_NO_PARAM 0u
 
 /* A tensor of parameters: a stretch of the flat arrays of values, gradients and moments. */
 struct smol_param {
@@ -40,6 +42,16 @@ struct smol_param {
     real *used;     /* as the forward pass takes it: the values, or a rounded copy */
     bool is_latent; /* masks and ternary rows: never used as it is */
     double unit;    /* of its learning rate */
+};
+
+/* What the models that a delta changes have of a tensor: frozen numbers, and their sum by factors
+ * (SPEC.md 16). No size without models, or if none of them has such a tensor. */
+struct smol_net_base {
+    size_t size;
+    real *each;     /* (M, size) of each model; NULL if the sum never changes */
+    real *sum;      /* (size) */
+    uint32_t mix;   /* parameter (M) of the tensor's own numbers, or SMOL_NO_PARAM */
+    bool is_output; /* the output table: each by its model's logit scale too */
 };
 
 /* A frozen tensor: what its weights are made of, and where they stand. */
@@ -60,9 +72,12 @@ struct smol_net_matrix {
     uint32_t alpha, factor_a, factor_b, gain, bias, full; /* parameters, or SMOL_NO_PARAM */
     uint32_t sparse;                                      /* (rows, q) */
     uint32_t score;                                       /* (rows, cols) of a mask */
-    uint32_t layer_gain;   /* of the projection; the layer's matrices share it */
-    uint32_t row_scale;    /* (1, rows) factors of ternary rows */
-    float sigma;           /* of the scheme, or what a stored matrix begins with */
+    uint32_t layer_gain;                  /* of the projection; the layer's matrices share it */
+    uint32_t row_scale;                   /* (1, rows) factors of ternary rows */
+    uint32_t mix;                         /* (1, M) of a delta, numbers of its models */
+    float sigma;                          /* of the scheme, or what a stored matrix begins with */
+    struct smol_net_base base, base_bias; /* of a delta: its gains multiply these alone */
+    real *bias_sum;        /* (rows) base_bias with gains and biases; NULL without base_bias */
     bool has_gains_inside; /* products take the weights with the gains: as `folded`, or, if gains
                               multiply nothing but a mask, as `weight` */
     real *weight;          /* (rows, cols), factors included; may be a parameter's */
@@ -76,6 +91,7 @@ struct smol_net_matrix {
  * weights. */
 struct smol_net_norm {
     struct smol_net_frozen gain, bias;
+    struct smol_net_base base_gain, base_bias; /* no size if they are frozen everywhere */
     real *shifted; /* (C) not 0: a half-shift takes the channel from the position before; or NULL */
 };
 
@@ -100,6 +116,27 @@ struct smol_net_layer {
     struct smol_net_matrix matrix[SMOL_N_SLOTS];
     struct smol_net_kept *kept;
     uint32_t temperature, slope_factor; /* parameters (H), or SMOL_NO_PARAM */
+    struct smol_net_base base_temperature, base_slope_factor;
+    real *temperatures, *slope_factors; /* (H) as the forward pass takes them; or NULL */
+};
+
+/* The models that a delta changes. */
+struct smol_net_models {
+    uint32_t n;                                     /* M; 0: the network is no delta */
+    const struct smol_file *files[SMOL_MAX_MODELS]; /* while the network is made */
+    double factors[SMOL_MAX_MODELS];                /* as they begin */
+    double logit_scales[SMOL_MAX_MODELS];
+    uint32_t factor;                       /* parameter (1, M), or SMOL_NO_PARAM: they stay */
+    bool learns_output;                    /* the sum of output tables changes */
+    struct smol_net_base wte, wpe, output; /* output: no size if it is wte */
+    real *d_output; /* (V, C) gradient of the output table; NULL unless something needs it */
+
+    /* Rows of the tables that learn, of the same tokens in both. */
+    uint32_t n_rows;
+    const uint32_t *tokens;     /* (n_rows), ascending */
+    uint32_t *row_of;           /* (V) a token's row + 1, or 0; NULL without rows */
+    uint32_t rows, output_rows; /* parameters (n_rows, C); the same without an output table */
+    real *row_logits;           /* (logits_chunk, n_rows) */
 };
 
 struct smol_kernels;     /* kernel/kernel.h */
@@ -107,7 +144,8 @@ struct smol_projections; /* projection.h */
 
 struct smol_net {
     struct smol_config config;
-    struct smol_frozen_key key;
+    struct smol_frozen_key key, shift_key; /* shift_key: of half-shifts */
+    struct smol_net_models models;
     size_t batch, n_tokens;    /* n_tokens = batch x context */
     const uint32_t *begins;    /* (n_tokens) of each token, where in its sequence its document
                                   begins, before which it sees nothing; NULL: 0 */
@@ -145,12 +183,16 @@ struct smol_net {
     real *logits;        /* (logits_chunk, V) */
     double *losses;      /* (n) */
 
+    /* The tables as the forward pass takes them, but for rows that a delta has learned. */
+    const real *wte_used, *wpe_used, *output_used;
+
     real *d_width;  /* (n, C) */
     real *d_qkv;    /* (n, 3 C) */
     real *d_hidden; /* (n, F) */
     real *d_weight; /* the largest matrix; NULL if nothing needs the gradient of a whole one */
     real *x_turned; /* for sparse terms (sparse.h); NULL if nothing needs it */
     real *z_factor, *d_factor; /* (n, largest rank) */
+    real *d_bias;              /* (largest rows) of outputs; NULL unless something needs it */
     real *d_a, *d_b;           /* of nola's factors, the largest; NULL if there is none */
     real *plain, *d_plain; /* (n, largest rows) outputs without gains and biases; NULL if no matrix
                               has any. plain: of those that do not keep them */

@@ -1,5 +1,6 @@
 /* See params.h. */
 #include "train/net/params.h"
+#include "train/models/models.h"
 #include "train/net/weights.h"
 
 #include "base/error.h"
@@ -95,6 +96,19 @@ static void add_terms(struct smol_net *net, struct smol_net_matrix *m, const cha
     }
 }
 
+/* What a delta's matrix begins with. Its gains multiply that alone. */
+static void add_base(struct smol_net *net, struct smol_net_matrix *m, const char *owner,
+                     uint32_t layer, enum smol_slot slot)
+{
+    m->has_gains_inside = m->gain != SMOL_NO_PARAM;
+    if (smol_scheme_has(m->scheme, SMOL_TERM_MODELS))
+        m->mix =
+            add(net, owner, "models", SMOL_GROUP_ALPHA, m->scheme->value_type, 1, net->models.n);
+    m->base = (struct smol_net_base){.size = m->rows * m->cols, .mix = m->mix};
+    if (smol_models_have_bias(net, layer, slot))
+        m->base_bias = (struct smol_net_base){.size = m->rows, .mix = m->mix};
+}
+
 static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const char *owner,
                        uint32_t layer, enum smol_slot slot)
 {
@@ -119,6 +133,8 @@ static void add_matrix(struct smol_net *net, struct smol_net_matrix *m, const ch
                           (m->score != SMOL_NO_PARAM || m->full != SMOL_NO_PARAM);
     if (smol_scheme_has(s, SMOL_TERM_BIASES))
         m->bias = add(net, owner, "bias", SMOL_GROUP_NORM, s->value_type, 1, rows);
+    if (net->models.n > 0)
+        add_base(net, m, owner, layer, slot);
 }
 
 static struct smol_net_frozen add_vector(struct smol_net *net, const char *owner, const char *part,
@@ -147,6 +163,9 @@ static void add_norm(struct smol_net *net, struct smol_net_norm *norm, const cha
 
     norm->gain = add_vector(net, owner, "weight", s, tensor);
     norm->bias = add_vector(net, owner, "bias", s, tensor + 1);
+    if (net->models.n > 0 &&
+        (s->source != SMOL_NORM_FROZEN || smol_models_have_norm(net, layer, slot)))
+        norm->base_gain.size = norm->base_bias.size = net->config.width;
 }
 
 /* The layer's gain, which its matrices share. */
@@ -173,6 +192,10 @@ static void add_head_factors(struct smol_net *net, struct smol_net_layer *l, uin
     if (smol_config_has(c, SMOL_FEATURE_SLOPE_FACTORS))
         l->slope_factor =
             add(net, owner, "slope_factor", SMOL_GROUP_ALPHA, c->head_type, 1, c->n_heads);
+    if (net->models.n > 0 && l->temperature != SMOL_NO_PARAM)
+        l->base_temperature.size = c->n_heads;
+    if (net->models.n > 0 && l->slope_factor != SMOL_NO_PARAM)
+        l->base_slope_factor.size = c->n_heads;
 }
 
 static void add_layer(struct smol_net *net, uint32_t layer)
@@ -197,6 +220,21 @@ static void add_layer(struct smol_net *net, uint32_t layer)
     }
 }
 
+/* Of a delta: rows of them, perhaps none. */
+static void add_rows_of_tables(struct smol_net *net)
+{
+    const struct smol_config *c = &net->config;
+    struct smol_net_models *models = &net->models;
+
+    models->rows = add_elsewhere(net, "wte", "rows", SMOL_GROUP_EMBEDDING, SMOL_IN_ROWS,
+                                 c->wte_type, c->input_rows, c->width);
+    models->output_rows = models->rows;
+    if (c->output_rows > 0)
+        models->output_rows = add_elsewhere(net, "lm_head", "rows", SMOL_GROUP_EMBEDDING,
+                                            SMOL_IN_ROWS, c->output_type, c->output_rows, c->width);
+    net->n_tables = net->n_params;
+}
+
 static void add_tables(struct smol_net *net)
 {
     const struct smol_config *c = &net->config;
@@ -214,19 +252,22 @@ static void add_tables(struct smol_net *net)
     net->n_tables = net->n_params;
 }
 
-enum smol_status smol_params_register(struct smol_net *net, bool learn_scale,
+enum smol_status smol_params_register(struct smol_net *net, bool learn_scale, bool learn_factors,
                                       struct smol_error *error)
 {
     const struct smol_config *c = &net->config;
     const struct smol_scheme *shared = smol_config_shared(c);
 
-    /* Two tables, shared, ln_f and the logit scale; a layer has at most 2 a norm, 7 a matrix, its
-     * gain, and factors of heads. */
+    /* Three tables, shared, ln_f, the logit scale and factors of models; a layer has at most 2 a
+     * norm, 8 a matrix, its gain, and factors of heads. */
     net->params =
-        smol_train_alloc(6 + (size_t)c->n_layers * (3 + 7 * SMOL_N_SLOTS), sizeof *net->params);
+        smol_train_alloc(8 + (size_t)c->n_layers * (3 + 8 * SMOL_N_SLOTS), sizeof *net->params);
     if (!net->params)
         return smol_fail_memory(error);
-    add_tables(net);
+    if (net->models.n > 0)
+        add_rows_of_tables(net);
+    else
+        add_tables(net);
     if (shared)
         net->shared = add(net, "", smol_scheme_projects(shared) ? "theta" : "alpha",
                           SMOL_GROUP_ALPHA, shared->alpha_type, 1, smol_scheme_parameters(shared));
@@ -236,6 +277,9 @@ enum smol_status smol_params_register(struct smol_net *net, bool learn_scale,
     if (learn_scale)
         net->logit_scale =
             add_elsewhere(net, "", "logit_scale", SMOL_GROUP_ALPHA, SMOL_IN_CONFIG, SMOL_F32, 1, 1);
+    if (learn_factors)
+        net->models.factor = add_elsewhere(net, "", "factors", SMOL_GROUP_ALPHA, SMOL_IN_BASE,
+                                           SMOL_F32, 1, net->models.n);
     return SMOL_OK;
 }
 
@@ -285,6 +329,38 @@ static void start_scores(const struct smol_net *net, const struct smol_net_matri
         u[i] = u[i] < 0 ? -u[i] : u[i];
 }
 
+/* What multiplies others, since with both at 0 neither would learn, and scores; all other numbers
+ * of a delta, which are differences, start as 0. */
+static void start_difference(struct smol_net *net, const struct smol_net_matrix *m, bool uniform)
+{
+    if (m->row_scale != SMOL_NO_PARAM)
+        gauss_rows(smol_net_value(net, m->full), net, m->tensor, SMOL_PURPOSE_FACTOR, m->rows,
+                   m->cols, 1);
+    if (m->a.alpha != SMOL_NO_PARAM)
+        start_alphas(net, m->a.alpha, uniform);
+    if (m->layer_gain != SMOL_NO_PARAM)
+        *smol_net_value(net, m->layer_gain) = 1;
+    if (m->score != SMOL_NO_PARAM)
+        start_scores(net, m);
+    if (m->factor_a != SMOL_NO_PARAM)
+        gauss_rows(smol_net_value(net, m->factor_a), net, m->tensor, SMOL_PURPOSE_FACTOR,
+                   m->scheme->rank, m->cols, 1 / sqrt((double)m->cols));
+}
+
+static void start_delta(struct smol_net *net, bool uniform)
+{
+    const struct smol_net_models *models = &net->models;
+
+    for (uint32_t l = 0; l < net->config.n_layers; l++)
+        for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
+            if (smol_slot_is_matrix(slot))
+                start_difference(net, &net->layers[l].matrix[slot], uniform);
+    if (net->logit_scale != SMOL_NO_PARAM)
+        *smol_net_value(net, net->logit_scale) = (real)net->config.logit_scale;
+    for (uint32_t m = 0; models->factor != SMOL_NO_PARAM && m < models->n; m++)
+        smol_net_value(net, models->factor)[m] = (real)models->factors[m];
+}
+
 static void start_heads(const struct smol_net *net, const struct smol_net_layer *l)
 {
     if (l->temperature != SMOL_NO_PARAM)
@@ -327,6 +403,10 @@ void smol_params_initialise(struct smol_net *net, bool uniform, double std)
 {
     const struct smol_config *c = &net->config;
 
+    if (net->models.n > 0) {
+        start_delta(net, uniform);
+        return;
+    }
     gauss_rows(smol_net_value(net, net->wte), net, 0, SMOL_PURPOSE_EMBEDDING, c->vocab, c->width,
                std);
     if (net->wpe != SMOL_NO_PARAM)

@@ -5,8 +5,9 @@
 #include "train/net/net.h"
 
 /* Lists the parameters, the tables first and then those of SPEC.md 3.2 in its order, and fills in
- * the tensors' references to them. learn_scale: so does the logit scale, which comes last. */
-enum smol_status smol_params_register(struct smol_net *net, bool learn_scale,
+ * the tensors' references to them. learn_scale, learn_factors: so do the logit scale and the
+ * factors of models, which come last. */
+enum smol_status smol_params_register(struct smol_net *net, bool learn_scale, bool learn_factors,
                                       struct smol_error *error);
 
 /* uniform: alphas start at 1 / sqrt(d) each. std: of the embeddings. */

@@ -2,6 +2,7 @@
  * the parameters. The gradient of a frozen matrix is not kept: with alphas, it exists only until it
  * has been multiplied by the regenerated bases. */
 #include "train/net/weights.h"
+#include "train/models/models.h"
 #include "train/net/latent.h"
 #include "train/net/projection.h"
 #include "train/net/round.h"
@@ -160,10 +161,13 @@ void smol_net_start_rows(struct smol_net *net, const struct smol_net_matrix *m)
     regenerate(net, &f);
 }
 
-/* m's weights without factors, sparse term and gains. */
+/* m's weights without factors, sparse term and gains; of a delta, with the models' and their
+ * gains. */
 static void weights_alone(struct smol_net *net, const struct smol_net_matrix *m)
 {
     const struct smol_net_frozen f = frozen_part(m);
+    const bool on_models = m->base.size > 0, projects = smol_scheme_projects(m->scheme);
+    bool is_made = true;
 
     if (m->row_scale != SMOL_NO_PARAM) {
         smol_ternary_weights(net, m);
@@ -171,15 +175,21 @@ static void weights_alone(struct smol_net *net, const struct smol_net_matrix *m)
         memcpy(m->weight, smol_net_used(net, m->full), m->rows * m->cols * sizeof *m->weight);
     } else if (m->score != SMOL_NO_PARAM) {
         smol_mask_weights(net, m);
+    } else if (on_models && (projects || m->alpha == SMOL_NO_PARAM)) {
+        is_made = false; /* nothing is frozen here but the models */
     } else {
         regenerate(net, &f);
-        if (smol_scheme_projects(m->scheme))
-            smol_projection_add(net, m);
     }
+    if (on_models)
+        smol_models_weights(net, m, is_made);
+    if (projects)
+        smol_projection_add(net, m);
 }
 
 bool smol_net_borrows(const struct smol_net_matrix *m)
 {
+    if (m->base.size > 0)
+        return smol_models_alone(m);
     return m->full != SMOL_NO_PARAM && m->row_scale == SMOL_NO_PARAM &&
            m->factor_a == SMOL_NO_PARAM && m->sparse == SMOL_NO_PARAM;
 }
@@ -200,10 +210,14 @@ static void materialise_matrix(struct smol_net *net, const struct smol_net_matri
 {
     const bool factors = m->factor_a != SMOL_NO_PARAM || m->a.weight;
     const bool changes = m->alpha != SMOL_NO_PARAM || m->score != SMOL_NO_PARAM ||
-                         m->full != SMOL_NO_PARAM || factors || m->sparse != SMOL_NO_PARAM;
+                         m->full != SMOL_NO_PARAM || factors || m->sparse != SMOL_NO_PARAM ||
+                         m->bias_sum || smol_models_need_whole(m);
 
     if (!(changes || everything))
         return;
+    smol_base_mix(net, &m->base);
+    smol_base_mix(net, &m->base_bias);
+    smol_models_bias(net, m);
     if (!smol_net_borrows(m))
         weights_alone(net, m);
     if (m->a.weight) {
@@ -218,32 +232,55 @@ static void materialise_matrix(struct smol_net *net, const struct smol_net_matri
         fold_gains(net, m);
 }
 
-static void materialise_vector(struct smol_net *net, const struct smol_net_frozen *v, real around)
+/* base: what it is around in a delta. */
+static void materialise_vector(struct smol_net *net, const struct smol_net_frozen *v, real around,
+                               const struct smol_net_base *base)
 {
     if (v->scheme.source == SMOL_NORM_STORED)
         memcpy(v->weight, smol_net_used(net, v->alpha), v->cols * sizeof *v->weight);
-    if (v->scheme.source != SMOL_NORM_OWN)
+    if (v->scheme.source == SMOL_NORM_OWN)
+        regenerate(net, v);
+    smol_base_mix(net, base);
+    for (size_t c = 0; c < base->size; c++)
+        v->weight[c] =
+            v->scheme.source == SMOL_NORM_FROZEN ? base->sum[c] : v->weight[c] + base->sum[c];
+    if (v->scheme.source != SMOL_NORM_OWN || base->size > 0)
         return;
-    regenerate(net, v);
     for (size_t c = 0; c < v->cols; c++)
         v->weight[c] += around;
 }
 
 static void materialise_norm(struct smol_net *net, const struct smol_net_norm *norm)
 {
-    materialise_vector(net, &norm->gain, 1);
-    materialise_vector(net, &norm->bias, 0);
+    materialise_vector(net, &norm->gain, 1, &norm->base_gain);
+    materialise_vector(net, &norm->bias, 0, &norm->base_bias);
+}
+
+/* Of a delta. */
+static void materialise_heads(const struct smol_net *net, real *to,
+                              const struct smol_net_base *base, uint32_t param)
+{
+    smol_base_mix(net, base);
+    for (size_t h = 0; h < base->size; h++)
+        to[h] = base->sum[h] + smol_net_used(net, param)[h];
 }
 
 void smol_net_materialise(struct smol_net *net, bool everything)
 {
     smol_net_round(net);
-    for (uint32_t l = 0; l < net->config.n_layers; l++)
+    smol_models_mix(net);
+    for (uint32_t l = 0; l < net->config.n_layers; l++) {
+        const struct smol_net_layer *layer = net->layers + l;
+
+        materialise_heads(net, layer->temperatures, &layer->base_temperature, layer->temperature);
+        materialise_heads(net, layer->slope_factors, &layer->base_slope_factor,
+                          layer->slope_factor);
         for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
             if (smol_slot_is_matrix(slot))
                 materialise_matrix(net, &net->layers[l].matrix[slot], everything);
             else
                 materialise_norm(net, &net->layers[l].norm[slot]);
+    }
     materialise_norm(net, &net->ln_f);
 }
 
@@ -362,14 +399,16 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
     if (direct)
         smol_sparse_gradient(net, m, x, d_y);
     if (full || m->score != SMOL_NO_PARAM || m->alpha != SMOL_NO_PARAM ||
-        (m->sparse != SMOL_NO_PARAM && !direct)) {
+        smol_models_need_whole(m) || (m->sparse != SMOL_NO_PARAM && !direct)) {
         real *d_weight = whole_gradient(net, m);
 
         smol_gemm(d_weight, m->cols, smol_transposed(d_y, m->rows), smol_as_is(x, m->cols), m->rows,
                   m->cols, net->n_tokens, 1, 0);
+        if (smol_models_need_whole(m))
+            smol_models_matrix_gradient(net, m, d_weight);
         if (m->folded)
             unfold(net, m, d_weight);
-        if (m->sparse != SMOL_NO_PARAM)
+        if (m->sparse != SMOL_NO_PARAM && !direct)
             smol_sparse_pick(net, m, d_weight);
         if (m->score != SMOL_NO_PARAM)
             smol_mask_gradient(net, m, d_weight);
@@ -397,7 +436,7 @@ static void vector_gradient(struct smol_net *net, const struct smol_net_frozen *
 {
     if (v->scheme.source == SMOL_NORM_STORED)
         memcpy(smol_net_grad(net, v->alpha), d, v->cols * sizeof *d);
-    else
+    else if (v->scheme.source == SMOL_NORM_OWN)
         contract(net, v, d);
 }
 
@@ -406,4 +445,6 @@ void smol_net_norm_gradient(struct smol_net *net, const struct smol_net_norm *no
 {
     vector_gradient(net, &norm->gain, d_gain);
     vector_gradient(net, &norm->bias, d_bias);
+    smol_base_gradient(net, &norm->base_gain, d_gain, NULL, 1);
+    smol_base_gradient(net, &norm->base_bias, d_bias, NULL, 1);
 }

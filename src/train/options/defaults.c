@@ -61,6 +61,22 @@ static void use_smol(struct smol_train_options *o)
     use_rates(o);
 }
 
+/* Of a delta, whose numbers are differences: those of a trained model, which are small. */
+static void use_delta(struct smol_train_options *o)
+{
+    o->learn_logit_scale = true;
+    o->logit_scale = 0;
+    o->norms = SMOL_NORM_FROZEN;
+    o->gains = false;
+    o->batch = 8;
+    o->qat_start = 0.5;
+    o->min_lr_fraction = 0.01;
+    o->weight_decay = 0;
+    o->lr = 2e-3;
+    o->alpha_lr = 1e-2;
+    o->matrix_lr = 1e-2;
+}
+
 void smol_train_use(struct smol_train_options *o, enum smol_architecture architecture)
 {
     o->architecture = architecture;
@@ -68,6 +84,8 @@ void smol_train_use(struct smol_train_options *o, enum smol_architecture archite
     o->learn_logit_scale = false;
     if (architecture == SMOL_ARCH_SMOL)
         use_smol(o);
+    if (architecture == SMOL_ARCH_DELTA)
+        use_delta(o);
 }
 
 bool smol_train_defaults(struct smol_train_options *out, size_t struct_bytes, const char *name)

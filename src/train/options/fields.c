@@ -10,6 +10,9 @@
 static const char *const orders[] = {
     [SMOL_ORDER_RANDOM] = "random", [SMOL_ORDER_SHUFFLED] = "shuffled"};
 
+static const char *const mixes[] = {
+    [SMOL_MIX_NONE] = "none", [SMOL_MIX_FILE] = "file", [SMOL_MIX_MATRIX] = "matrix"};
+
 static json_t *encode_features(uint16_t features)
 {
     json_t *list = json_array();
@@ -61,6 +64,7 @@ json_t *smol_field_encode(const void *base, const struct smol_field *f)
     case SMOL_FORM_ARCHITECTURE:
         return json_string(smol_architecture_name(*(const enum smol_architecture *)place));
     case SMOL_FORM_FEATURES: return encode_features(*(const uint16_t *)place);
+    case SMOL_FORM_MIX: return json_string(mixes[*(const enum smol_mix *)place]);
     }
     return NULL;
 }
@@ -91,6 +95,16 @@ static bool decode_order(enum smol_order *order, const char *text)
     return text && strcmp(text, orders[*order]) == 0;
 }
 
+static bool decode_mix(enum smol_mix *mix, const char *text)
+{
+    for (unsigned i = 0; text && i < sizeof mixes / sizeof *mixes; i++)
+        if (strcmp(text, mixes[i]) == 0) {
+            *mix = (enum smol_mix)i;
+            return true;
+        }
+    return false;
+}
+
 bool smol_field_decode(void *base, const struct smol_field *f, const json_t *value)
 {
     void *place = (char *)base + f->offset;
@@ -112,6 +126,7 @@ bool smol_field_decode(void *base, const struct smol_field *f, const json_t *val
     case SMOL_FORM_ORDER: return decode_order(place, text);
     case SMOL_FORM_ARCHITECTURE: return smol_architecture_parse(place, text);
     case SMOL_FORM_FEATURES: return decode_features(place, value);
+    case SMOL_FORM_MIX: return decode_mix(place, text);
     }
     return false;
 }
@@ -130,8 +145,9 @@ const char *smol_field_wants(const struct smol_field *f)
         [SMOL_FORM_MATRIX_TYPE] = "q8, q4, ternary, f16 or f32",
         [SMOL_FORM_PARAM_TYPE] = "f16, f32 or q8",
         [SMOL_FORM_ORDER] = "random or shuffled",
-        [SMOL_FORM_ARCHITECTURE] = "gpt2 or smol",
+        [SMOL_FORM_ARCHITECTURE] = "gpt2, smol or delta",
         [SMOL_FORM_FEATURES] = "a list of features",
+        [SMOL_FORM_MIX] = "none, file or matrix",
     };
 
     return wants[f->form];

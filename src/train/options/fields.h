@@ -19,6 +19,7 @@ enum smol_form {
     SMOL_FORM_ORDER,
     SMOL_FORM_ARCHITECTURE,
     SMOL_FORM_FEATURES, /* uint16_t, a list of names */
+    SMOL_FORM_MIX,
 };
 
 struct smol_field {

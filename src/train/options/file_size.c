@@ -22,6 +22,11 @@ static enum smol_status measure(uint64_t *size_bytes, const struct smol_train_op
         parts.config.tokenizer = tokenizer->config.tokenizer;
         parts.tokenizer = tokenizer->tokenizer;
     }
+    if (smol_config_is_delta(&parts.config)) { /* whose models have the tokenizer */
+        parts.tokenizer = (struct smol_span){NULL, 0};
+        parts.base = (struct smol_span){&any, parts.config.n_models * SMOL_BASE_ENTRY_BYTES};
+        parts.config.context = o.model_context;
+    }
     parts.params.size_bytes = (size_t)smol_params_bytes(&parts.config);
     parts.embeddings.size_bytes = (size_t)smol_embedding_bytes(&parts.config);
     return smol_file_size(size_bytes, &parts, error);

@@ -56,6 +56,22 @@ static const char *wrong_model(const struct smol_train_options *o)
     return wrong;
 }
 
+static const char *wrong_delta(const struct smol_train_options *o)
+{
+    const bool is_delta = o->architecture == SMOL_ARCH_DELTA;
+    const char *wrong = NULL;
+
+    if (!is_delta && (o->n_models > 0 || o->mix != SMOL_MIX_NONE || o->embedding_rows > 0))
+        wrong = "only a delta has models, and rows of embeddings";
+    else if (is_delta && (o->n_models < 1 || o->n_models > SMOL_MAX_MODELS || o->model_vocab < 1))
+        wrong = "a delta needs its models";
+    else if (is_delta && o->context > o->model_context)
+        wrong = "the context is longer than the models'";
+    else if (is_delta && o->mix > SMOL_MIX_MATRIX)
+        wrong = "the mix must be none, file or matrix";
+    return wrong;
+}
+
 static const char *wrong_hyperparameters(const struct smol_train_options *o)
 {
     const char *wrong = NULL;
@@ -99,6 +115,19 @@ static const char *wrong_hyperparameters(const struct smol_train_options *o)
     return wrong;
 }
 
+/* What a delta's configuration has besides. */
+static void take_models(struct smol_config *c, const struct smol_train_options *o)
+{
+    const bool has_output = smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE);
+
+    c->n_models = (uint8_t)(o->n_models <= SMOL_MAX_MODELS ? o->n_models : 0);
+    c->vocab = o->model_vocab;
+    c->input_rows = o->embedding_rows < c->vocab ? o->embedding_rows : c->vocab;
+    c->output_rows = has_output ? c->input_rows : 0;
+    c->wte_type = c->input_rows > 0 ? o->embedding_type : SMOL_F32;
+    c->output_type = c->output_rows > 0 ? o->embedding_type : SMOL_F32;
+}
+
 enum smol_status smol_train_config(struct smol_config *out, const struct smol_train_options *o,
                                    struct smol_error *error)
 {
@@ -114,13 +143,16 @@ enum smol_status smol_train_config(struct smol_config *out, const struct smol_tr
                             .wte_type = o->embedding_type,
                             .architecture = o->architecture,
                             .features = o->features};
-    if (!smol_config_has(&c, SMOL_FEATURE_DISTANCES))
+    if (smol_config_is_delta(&c))
+        take_models(&c, o);
+    else if (!smol_config_has(&c, SMOL_FEATURE_DISTANCES))
         c.wpe_type = o->embedding_type;
-    if (smol_config_has(&c, SMOL_FEATURE_OUTPUT_TABLE))
+    if (smol_config_has(&c, SMOL_FEATURE_OUTPUT_TABLE) && !smol_config_is_delta(&c))
         c.output_type = o->embedding_type;
     if (smol_config_head_factors(&c) > 0)
         c.head_type = o->param_type;
-    const char *model = wrong_model(o), *wrong = model ? model : wrong_hyperparameters(o);
+    const char *model = wrong_model(o), *delta = model ? model : wrong_delta(o),
+               *wrong = delta ? delta : wrong_hyperparameters(o);
     enum smol_status status = wrong ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong)
                                     : smol_train_schemes(&c, o, error);
 

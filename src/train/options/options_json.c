@@ -65,6 +65,12 @@ static const struct smol_field fields[] = {
     LATER(NUMBER, teacher_weight),
     LATER(SEED, teachers),
     LATER(FLAG, documents),
+    LATER(COUNT, n_models),
+    LATER(COUNT, model_context),
+    LATER(COUNT, model_vocab),
+    LATER(SEED, models),
+    LATER(MIX, mix),
+    LATER(COUNT, embedding_rows),
     FIELD(FLAG, keep_best),
 };
 

@@ -38,6 +38,15 @@ float smol_train_sigma(const struct smol_train_options *o, const struct smol_con
     return (float)(gain / sqrt((double)cols));
 }
 
+/* A delta that adds nothing of its own to the frozen matrix. */
+static bool is_nothing(const struct smol_train_options *o)
+{
+    return o->architecture == SMOL_ARCH_DELTA && o->matrices == SMOL_MATRIX_UNIT;
+}
+
+/* Masks of a delta change the models' weights a little (SPEC.md 16). */
+#define MASK_SHARE 0.01f
+
 /* What the weights are made of: bases, bits or numbers. */
 static struct smol_scheme weights_of(const struct smol_train_options *o)
 {
@@ -48,7 +57,7 @@ static struct smol_scheme weights_of(const struct smol_train_options *o)
         return s;
     }
     s.d = 1;
-    if (o->matrices == SMOL_MATRIX_MASK)
+    if (o->matrices == SMOL_MATRIX_MASK || is_nothing(o))
         return s;
     s.dist = o->dist;
     if (o->matrices != SMOL_MATRIX_UNIT) {
@@ -66,12 +75,16 @@ static struct smol_scheme matrix_scheme(const struct smol_train_options *o,
     uint32_t rows, cols;
 
     smol_config_shape(&rows, &cols, config, slot);
-    if (s.source != SMOL_MATRIX_STORED)
+    if (s.source != SMOL_MATRIX_STORED && !is_nothing(o))
         s.sigma = smol_train_sigma(o, config, slot);
+    if (s.source == SMOL_MATRIX_MASK && o->architecture == SMOL_ARCH_DELTA)
+        s.sigma *= MASK_SHARE;
     if (o->sparse > 0 && !smol_scheme_projects(&s)) {
-        s.terms = SMOL_TERM_SPARSE;
+        s.terms |= SMOL_TERM_SPARSE;
         s.dimensions = smol_sparse_parameters(o->sparse, cols);
     }
+    if (o->mix == SMOL_MIX_MATRIX)
+        s.terms |= SMOL_TERM_MODELS;
     if ((o->rank > 0 && o->matrices != SMOL_MATRIX_NOLA) || o->gains || o->bias || s.terms != 0)
         s.value_type = o->param_type;
     s.terms |= (uint8_t)((o->gains ? SMOL_TERM_GAINS : 0) | (o->bias ? SMOL_TERM_BIASES : 0));

@@ -31,6 +31,25 @@ static size_t arrays_of(struct array arrays[4], const struct smol_trainer *t)
     return n;
 }
 
+/* The hashes of a delta's models, with a space after each. */
+#define MODELS_BYTES ((2 * SMOL_HASH_BYTES + 1) * SMOL_MAX_MODELS + 1)
+
+/* NULL if it has none. */
+static const char *models_hashes(char hex[MODELS_BYTES], const struct smol_trainer *t)
+{
+    size_t at = 0;
+
+    if (t->net->models.n == 0)
+        return NULL;
+    for (uint32_t m = 0; m < t->net->models.n; m++) {
+        for (size_t i = 0; i < SMOL_HASH_BYTES; i++, at += 2)
+            snprintf(hex + at, 3, "%02x", t->models[m].hash[i]);
+        hex[at++] = ' ';
+    }
+    hex[at] = '\0';
+    return hex;
+}
+
 static void text_hash(char hex[17], const struct smol_trainer *t)
 {
     snprintf(hex, 17, "%016" PRIx64, t->corpus.checksum);
@@ -51,26 +70,31 @@ static struct smol_tensor_source *list_sources(size_t *n, const struct smol_trai
     const size_t n_params = t->net->n_params;
     struct array arrays[4];
     struct smol_tensor_source *sources;
+    size_t n_there = 0;
 
     *n = arrays_of(arrays, t) * n_params;
     sources = calloc(*n, sizeof *sources);
-    for (size_t i = 0; sources && i < *n; i++) {
+    for (size_t i = 0, n_all = *n; sources && i < n_all; i++) {
         const struct smol_param *p = t->net->params + i % n_params;
-        struct smol_tensor_source *s = sources + i;
+        struct smol_tensor_source *s = sources + n_there;
 
+        if (smol_param_size(p) == 0) /* rows of a delta's tables, if none learn */
+            continue;
+        n_there++;
         snprintf(s->name, sizeof s->name, "%s%s", arrays[i / n_params].prefix, p->name);
         s->rows = p->rows;
         s->cols = p->cols;
         s->values = arrays[i / n_params].data + p->offset;
         s->scale = 1;
     }
+    *n = n_there;
     return sources;
 }
 
 static enum smol_status save(uint8_t **out, uint64_t *size_bytes, struct smol_writer *writer,
                              const struct smol_trainer *t, struct smol_error *error)
 {
-    char step[16], bytes[24], train[24], hash[17], best[40], tokenizer[17];
+    char step[16], bytes[24], train[24], hash[17], best[40], tokenizer[17], models[MODELS_BYTES];
     struct smol_tensor_sources sources = {0};
     enum smol_status status;
     char *options;
@@ -84,11 +108,15 @@ static enum smol_status save(uint8_t **out, uint64_t *size_bytes, struct smol_wr
     snprintf(train, sizeof train, "%" PRIu64, t->n_train);
     snprintf(best, sizeof best, "%a", t->best_nats);
     text_hash(hash, t);
-    const struct smol_safetensors_member metadata[] = {
-        {"format", FORM},    {"options", options},
-        {"step", step},      {"text_bytes", bytes},
-        {"text_xxh3", hash}, {"train_tokens", train},
-        {"best_nats", best}, {"tokenizer", tokenizer_hash(tokenizer, t)}};
+    const struct smol_safetensors_member metadata[] = {{"format", FORM},
+                                                       {"options", options},
+                                                       {"step", step},
+                                                       {"text_bytes", bytes},
+                                                       {"text_xxh3", hash},
+                                                       {"train_tokens", train},
+                                                       {"best_nats", best},
+                                                       {"tokenizer", tokenizer_hash(tokenizer, t)},
+                                                       {"models", models_hashes(models, t)}};
     sources.metadata = metadata;
     sources.n_metadata = sizeof metadata / sizeof *metadata;
     status = options && sources.items
@@ -169,10 +197,11 @@ static enum smol_status check_same(const struct smol_trainer *t,
                                    struct smol_error *error)
 {
     const char *difference = smol_options_difference(options, &t->options);
-    char text[17], train[24], tokenizer[17];
+    char text[17], train[24], tokenizer[17], models[MODELS_BYTES];
     const struct {
         const char *key, *expected, *what;
     } same[] = {
+        {"models", models_hashes(models, t), "base"},
         {"tokenizer", tokenizer_hash(tokenizer, t), "tokenizer"},
         {"text_xxh3", text, "text"},
         {"train_tokens", train, "part of the text for validation"},
@@ -226,6 +255,8 @@ static enum smol_status load_array(struct smol_trainer *t, const struct smol_saf
         const struct smol_param *p = t->net->params + i;
         char name[80];
 
+        if (smol_param_size(p) == 0)
+            continue;
         snprintf(name, sizeof name, "%s%s", array->prefix, p->name);
         status =
             smol_tensor_file_read(array->data + p->offset, file, name, p->rows, p->cols, error);

@@ -191,8 +191,17 @@ static const struct smol_net_matrix *matrix_of(const struct smol_net *net, uint3
 /* The logit scale, a float of CONF, whose rules smol_file_write checks. */
 static void pack_config(struct smol_trainer *t, real *value)
 {
-    t->net->config.logit_scale = (float)*value;
+    t->net->config.logit_scale = (float)*value + 0.0f; /* of a delta it may be 0, but not -0 */
     *value = (real)t->net->config.logit_scale;
+}
+
+/* Factors of models, floats of BASE. */
+static void pack_factors(struct smol_trainer *t, real *values)
+{
+    for (uint32_t m = 0; m < t->net->models.n; m++) {
+        t->models[m].factor = (float)values[m];
+        values[m] = (real)t->models[m].factor;
+    }
 }
 
 static enum smol_status pack_param(struct smol_trainer *t, uint32_t param, uint64_t *at,
@@ -206,6 +215,7 @@ static enum smol_status pack_param(struct smol_trainer *t, uint32_t param, uint6
     case SMOL_IN_ROWS: return pack_stored(t, matrix_of(t->net, param), at, error);
     case SMOL_IN_SCALES: return SMOL_OK;
     case SMOL_IN_CONFIG: pack_config(t, values); return SMOL_OK;
+    case SMOL_IN_BASE: pack_factors(t, values); return SMOL_OK;
     case SMOL_IN_MASK: *at += p->rows * smol_mask_row_bytes((uint32_t)p->cols); break;
     case SMOL_IN_NUMBERS: *at += smol_params_array_bytes(p->type, smol_param_size(p)); break;
     }
@@ -242,11 +252,36 @@ static void store_latent(struct smol_net *net)
     net->stored = true;
 }
 
+/* Of a delta: the tokens of the rows, of both tables, and the rows. */
+static enum smol_status pack_table_rows(struct smol_trainer *t,
+                                        const struct smol_embedding_layout *layout,
+                                        struct smol_error *error)
+{
+    const struct smol_net_models *models = &t->net->models;
+    const bool has_output = models->output_rows != models->rows;
+    enum smol_status status;
+
+    if (models->n_rows == 0)
+        return SMOL_OK;
+    for (uint32_t i = 0; i < models->n_rows; i++) {
+        smol_put32(t->embeddings + (size_t)4 * i, models->tokens[i]);
+        if (has_output)
+            smol_put32(t->embeddings + (size_t)4 * (models->n_rows + i), models->tokens[i]);
+    }
+    status = pack_table(t->embeddings, &layout->wte, t->net, models->rows, error);
+    if (status == SMOL_OK && has_output)
+        status = pack_table(t->embeddings, &layout->output, t->net, models->output_rows, error);
+    return status;
+}
+
 static enum smol_status pack_tables(struct smol_trainer *t,
                                     const struct smol_embedding_layout *layout,
                                     struct smol_error *error)
 {
     const struct smol_net *net = t->net;
+
+    if (net->models.n > 0)
+        return pack_table_rows(t, layout, error);
     enum smol_status status = pack_table(t->embeddings, &layout->wte, net, net->wte, error);
 
     if (status == SMOL_OK && net->wpe != SMOL_NO_PARAM)
@@ -315,10 +350,24 @@ enum smol_status smol_trainer_finish_exact(struct smol_trainer *t, struct smol_e
     return smol_trainer_leave(t, finish(t, true, error));
 }
 
+/* What a delta has of its models in place of their tables and tokens. base: room for BASE. */
+static void make_delta(struct smol_parts *parts, uint8_t *base, const struct smol_trainer *t)
+{
+    const uint32_t n = t->net->models.n;
+
+    for (uint32_t m = 0; m < n; m++)
+        smol_base_entry_encode(base + SMOL_BASE_ENTRY_BYTES * m, t->models[m].hash,
+                               t->models[m].factor);
+    parts->base = (struct smol_span){base, SMOL_BASE_ENTRY_BYTES * n};
+    parts->tokenizer = (struct smol_span){NULL, 0};
+    parts->config.context = t->options.model_context;
+}
+
 enum smol_status smol_trainer_model(uint8_t **out, size_t *size_bytes, const struct smol_trainer *t,
                                     const char *card, size_t card_bytes, struct smol_error *error)
 {
     struct smol_parts parts = {.config = t->net->config, .tokenizer = t->tokenizer.tokenizer};
+    uint8_t base[SMOL_MAX_MODELS * SMOL_BASE_ENTRY_BYTES];
     enum smol_status status;
     uint8_t *bytes;
     uint64_t size;
@@ -330,7 +379,10 @@ enum smol_status smol_trainer_model(uint8_t **out, size_t *size_bytes, const str
         parts.params = (struct smol_span){t->params, (size_t)t->params_bytes};
     if (card_bytes > 0)
         parts.card = (struct smol_span){(const uint8_t *)card, card_bytes};
-    parts.embeddings = (struct smol_span){t->embeddings, (size_t)t->embedding_bytes};
+    if (t->embedding_bytes > 0)
+        parts.embeddings = (struct smol_span){t->embeddings, (size_t)t->embedding_bytes};
+    if (smol_config_is_delta(&parts.config))
+        make_delta(&parts, base, t);
     status = smol_file_size(&size, &parts, error);
     if (status != SMOL_OK)
         return status;
