@@ -81,7 +81,7 @@ enum smol_status smol_file_check_tokens(const struct smol_file *file, struct smo
     enum smol_status status;
     uint16_t *lengths;
 
-    if (file->config.tokenizer != SMOL_TOKENIZER_BPE)
+    if (file->config.tokenizer != SMOL_TOKENIZER_BPE || !file->tokenizer.data)
         return SMOL_OK;
     if ((status = smol_sodium_start(error)))
         return status;

@@ -16,6 +16,12 @@ static const uint8_t every_byte[256] = {
 
 #define NO_TOKEN UINT32_MAX
 
+/* Bytes too if it is a delta that is not joined, whose tokenizer is in another file. */
+static enum smol_tokenizer_kind kind_of(const struct smol_file *file)
+{
+    return file->tokenizer.data ? file->config.tokenizer : SMOL_TOKENIZER_BYTES;
+}
+
 static enum smol_status encode_set(size_t *n_tokens, uint32_t *tokens, const struct smol_file *file,
                                    const uint8_t *text, size_t size_bytes, struct smol_error *error)
 {
@@ -40,9 +46,9 @@ static enum smol_status encode_set(size_t *n_tokens, uint32_t *tokens, const str
 enum smol_status smol_encode_bytes(size_t *n_tokens, uint32_t *tokens, const struct smol_file *file,
                                    const uint8_t *text, size_t size_bytes, struct smol_error *error)
 {
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+    if (kind_of(file) == SMOL_TOKENIZER_BYTE_SET)
         return encode_set(n_tokens, tokens, file, text, size_bytes, error);
-    if (file->config.tokenizer != SMOL_TOKENIZER_BYTES)
+    if (kind_of(file) != SMOL_TOKENIZER_BYTES)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the model has no byte tokens");
     for (size_t i = 0; i < size_bytes; i++) {
         if (text[i] >= file->config.vocab)
@@ -81,10 +87,10 @@ struct smol_span smol_token_bytes(uint8_t text[SMOL_MAX_TOKEN_BYTES], const stru
     struct smol_tokn t;
     uint32_t i;
 
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+    if (kind_of(file) == SMOL_TOKENIZER_BYTE_SET)
         return set_token(text, file, token);
 
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+    if (kind_of(file) == SMOL_TOKENIZER_BYTES)
         return token < 256 ? (struct smol_span){&every_byte[token], 1}
                            : (struct smol_span){text, 0};
     t = smol_tokn_view(file->tokenizer);
@@ -109,9 +115,9 @@ bool smol_token_is_special(const struct smol_file *file, uint32_t token)
     struct smol_tokn t;
     uint32_t i;
 
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+    if (kind_of(file) == SMOL_TOKENIZER_BYTE_SET)
         return set_end(&i, file) && token == i;
-    if (file->config.tokenizer != SMOL_TOKENIZER_BPE)
+    if (kind_of(file) != SMOL_TOKENIZER_BPE)
         return false;
     t = smol_tokn_view(file->tokenizer);
     return find_special(&i, &t, token);
@@ -121,9 +127,9 @@ bool smol_end_token(uint32_t *token, const struct smol_file *file)
 {
     struct smol_tokn t;
 
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+    if (kind_of(file) == SMOL_TOKENIZER_BYTE_SET)
         return set_end(token, file);
-    if (file->config.tokenizer != SMOL_TOKENIZER_BPE)
+    if (kind_of(file) != SMOL_TOKENIZER_BPE)
         return false;
     t = smol_tokn_view(file->tokenizer);
     for (uint32_t i = 0; i < t.n_specials; i++) {
@@ -152,9 +158,9 @@ uint32_t smol_start_token(const struct smol_file *file)
 {
     uint32_t token = 0;
 
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+    if (kind_of(file) == SMOL_TOKENIZER_BYTES)
         return file->config.vocab > '\n' ? '\n' : file->config.vocab - 1;
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+    if (kind_of(file) == SMOL_TOKENIZER_BYTE_SET)
         return set_start(file);
     if (smol_end_token(&token, file))
         return token;
@@ -167,9 +173,9 @@ uint32_t smol_token_count(const struct smol_file *file)
 {
     struct smol_tokn t;
 
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTES)
+    if (kind_of(file) == SMOL_TOKENIZER_BYTES)
         return file->config.vocab < 256 ? file->config.vocab : 256;
-    if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
+    if (kind_of(file) == SMOL_TOKENIZER_BYTE_SET)
         return file->config.vocab;
     t = smol_tokn_view(file->tokenizer);
     return t.n + t.n_specials;
@@ -179,8 +185,7 @@ uint8_t smol_tokenizer_byte(uint32_t i) { return smol_tokn_bytes_in_order[i]; }
 
 uint32_t smol_tokenizer_merge_count(const struct smol_file *file)
 {
-    return file->config.tokenizer != SMOL_TOKENIZER_BPE ? 0
-                                                        : smol_tokn_view(file->tokenizer).n_merges;
+    return kind_of(file) != SMOL_TOKENIZER_BPE ? 0 : smol_tokn_view(file->tokenizer).n_merges;
 }
 
 struct smol_merge smol_tokenizer_merge(const struct smol_file *file, uint32_t i)
@@ -192,6 +197,5 @@ struct smol_merge smol_tokenizer_merge(const struct smol_file *file, uint32_t i)
 
 uint32_t smol_tokenizer_tokens_before_bytes(const struct smol_file *file)
 {
-    return file->config.tokenizer != SMOL_TOKENIZER_BPE ? 0
-                                                        : smol_tokn_view(file->tokenizer).n_before;
+    return kind_of(file) != SMOL_TOKENIZER_BPE ? 0 : smol_tokn_view(file->tokenizer).n_before;
 }

@@ -53,9 +53,13 @@ static enum smol_status fill(struct smol_encoder *e, const struct smol_file *fil
 enum smol_status smol_encoder_create(struct smol_encoder **encoder, const struct smol_file *file,
                                      struct smol_error *error)
 {
-    struct smol_encoder *e = calloc(1, sizeof *e);
+    struct smol_encoder *e;
     enum smol_status status = SMOL_OK;
 
+    if (!smol_file_is_whole(file))
+        return smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
+                         "is a delta: it has no tokenizer without its base");
+    e = calloc(1, sizeof *e);
     if (!e)
         return smol_fail_memory(error);
     e->file = file;

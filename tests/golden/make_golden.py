@@ -17,6 +17,7 @@ sys.path.insert(0, str(here.parent / 'reference'))
 sys.path.insert(0, str(here))
 import bad_tokens
 import container
+import delta_cases
 import golden_logits
 import golden_packed
 import method_cases
@@ -65,7 +66,7 @@ def header_cases():
     yield 'MAGIC', 0, 'gguf', b'GGUF' + Bad().bytes()[4:]
     for major in (0, 2, 65535):
         yield 'VERSION', 8, 'major_%d' % major, Bad(major=major).bytes()
-    for count in (0, 1, 6, 65535):
+    for count in (0, 1, 7, 65535):
         yield 'RANGE', 12, '%d_sections' % count, Bad(count=count).bytes()
     for stated in (2**48 + 1, 2**63, 2**64 - 64, 2**64 - 1):
         yield 'RANGE', 16, 'body_%x' % stated, Bad(body=stated).bytes()
@@ -182,7 +183,7 @@ def conf_cases():
     def case(status, offset, fmt, value, what, at=None):
         return status, CONF_AT + (offset if at is None else at), what, Bad().patch('CONF', offset, fmt, value).bytes()
 
-    yield case('ENUM', 0, 'H', 2, 'architecture_2')
+    yield case('ENUM', 0, 'H', 3, 'architecture_3')
     yield case('ENUM', 0, 'H', 65535, 'architecture_65535')
     for offset, fmt in ((2, 'H'), (47, 'B'), (52, 'I')):
         for bit in (0, 8 * struct.calcsize(fmt) - 1):
@@ -349,7 +350,7 @@ def damage_cases():
 
 def bad_files():
     cases = (header_cases, directory_cases, size_cases, padding_cases, q4_cases, conf_cases, scheme_cases, token_cases, canonical_cases, number_cases,
-             damage_cases, *method_cases.BAD, *smol_cases.BAD)
+             damage_cases, *method_cases.BAD, *smol_cases.BAD, *delta_cases.BAD)
     for status, offset, what, data in itertools.chain.from_iterable(case() for case in cases):
         yield 'SMOL_E_%s.%d.%s.smol' % (status, offset, what), data
 
@@ -361,6 +362,7 @@ def every_file():
         files['good/%s.smol' % name] = container.write(m)
         if name.startswith(('alpha-f16', 'mixed')) or name == 'smol':
             files['good/%s-signed.smol' % name] = container.write(m, SECRET)
+    files.update({path: data for path, (data, _) in delta_cases.files(files).items()})
     for name, data in bad_files():
         path = 'bad/' + name
         assert path not in files, path

@@ -76,7 +76,7 @@ def feature_cases():
             b.patch('CONF', {'wpe': 41, 'heads': 47, 'output': 52}[name], 'B', value)
         return b
 
-    yield in_conf('ENUM', 0, 'H', 2, 'smol_architecture_2')
+    yield in_conf('ENUM', 0, 'H', 3, 'smol_architecture_3')
     yield in_conf('CANONICAL', 2, 'H', 0, 'smol_without_features')
     for bit in (6, 7, 8, 15):
         yield in_conf('RESERVED', 2, 'H', ALL | 1 << bit, 'smol_feature_bit_%d' % bit)

@@ -9,21 +9,28 @@ import numpy as np
 import tokens
 import xxhash
 from configuration import (BIASES, DISTANCES, FASTFOOD, FASTFOOD_SHARED, FOURIER, FOURIER_SHARED, FROZEN, GAINS, HALF_SHIFT, KEPT, LAYER_GAIN, MASKED,
-	MATRIX, NOLA, NORM, NORM_SLOTS, OUTPUT_TABLE, OWN, RELU2, SHARED, SLOPE_FACTORS, SLOTS, SPARSE, STORED, TEMPERATURES, UNIT, Conf, Scheme, canonical,
+	MATRIX, MODELS, NOLA, NORM, NORM_SLOTS, OUTPUT_TABLE, OWN, RELU2, SHARED, SLOPE_FACTORS, SLOTS, SPARSE, STORED, TEMPERATURES, UNIT, Conf, Scheme, canonical,
 	pack_conf, parse_conf)
 from tables import (BLOCKS, FLOATS, LEARNED, MASK, TYPES, Blocks, Mask, SmolError, Table, array_bytes, need, pack_array, pack_nibbles, pack_trits, pad,
 	parse_array, parse_table, rows_as, stored_as, table_size, up)
 
 MAGIC = bytes.fromhex('89534d4f4c0d0a1a')
-ORDER = (b'CONF', b'LRND', b'TOKN', b'CARD', b'EMBD')
+ORDER = (b'CONF', b'BASE', b'LRND', b'TOKN', b'CARD', b'EMBD')
 PIECE = 1 << 20
+
+
+@dataclasses.dataclass
+class Rows:
+	"""Some rows of a table, in a delta."""
+	tokens: list
+	table: Table
 
 
 @dataclasses.dataclass
 class Smol:
 	conf: Conf
 	learned: dict		# name -> array in its stored type, in the order of section 3.2
-	wte: Table
+	wte: Table = None	# none in a delta
 	wpe: Table = None	# none with distances
 	card: bytes = None
 	minor: int = None	# None: the lowest that it may have
@@ -33,9 +40,17 @@ class Smol:
 	tokens: bytes = None	# TOKN
 	output: Table = None
 	tokenizer: int = None	# None: 1 with TOKN, 0 without
+	base: list = None	# (hash, factor) of a delta's parts, models first
+	input_rows: Rows = None
+	output_rows: Rows = None
 
 	def tables(self):
-		return [t for t in (self.wte, self.wpe, self.output) if t is not None]
+		rows = [r.table for r in (self.input_rows, self.output_rows) if r is not None]
+		return rows + [t for t in (self.wte, self.wpe, self.output) if t is not None]
+
+	def pack_tokens(self):
+		numbers = [t for r in (self.input_rows, self.output_rows) if r is not None for t in r.tokens]
+		return pad(np.array(numbers, '<u4').tobytes(), 64)
 
 	def kind_of_tokens(self):
 		return int(self.tokens is not None) if self.tokenizer is None else self.tokenizer
@@ -87,6 +102,8 @@ def learned_layout(conf):
 			out.append((name + '.gain', (rows,), s.factor_type))
 		if s.terms & BIASES:
 			out.append((name + '.bias', (rows,), s.factor_type))
+		if s.terms & MODELS:
+			out.append((name + '.models', (conf.models,), s.factor_type))
 
 	for n, slots in enumerate(conf.layer_schemes()):
 		for s in [conf.schemes[i] for i in slots if conf.schemes[i].terms & LAYER_GAIN][:1]:
@@ -125,6 +142,29 @@ def parse_tables(conf, kinds, b):
 	return [parse_table(b[end - size:end], kind, n, conf.width) if n else None for kind, n, size, end in zip(kinds, rows, sizes, ends)]
 
 
+def parse_base(conf, b):
+	need(len(b) == 68 * (conf.models + conf.deltas), 'BASE size')
+	out = [(b[at:at + 64], struct.unpack_from('<f', b, at + 64)[0]) for at in range(0, len(b), 68)]
+	need(all(abs(factor) <= 2.0 ** 60 for _, factor in out), 'BASE factor')
+	need(len({digest for digest, _ in out}) == len(out), 'BASE: the same file twice')
+	return out
+
+
+def parse_rows(conf, kinds, b):
+	"""A delta's rows of wte and of the output table."""
+	counts = conf.input_rows, conf.output_rows
+	sizes = [table_size(kind, n, conf.width) if n else 0 for kind, n in zip(kinds, counts)]
+	head = up(4 * sum(counts), 64)
+	need(len(b) == head + sum(sizes) and not any(b[4 * sum(counts):head]), 'EMBD size or padding')
+	numbers, out, at = np.frombuffer(b[:4 * sum(counts)], '<u4').tolist(), [], head
+	for kind, n, size in zip(kinds, counts, sizes):
+		mine, numbers = numbers[:n], numbers[n:]
+		need(all(a < z for a, z in zip(mine, mine[1:])) and all(t < conf.vocab for t in mine), 'tokens of rows')
+		out.append(Rows(mine, parse_table(b[at:at + size], kind, n, conf.width)) if n else None)
+		at += size
+	return out
+
+
 def check_tokens(kind, section, vocab):
 	if kind:
 		(tokens.Tokenizer if kind == 1 else tokens.ByteSet)(section, vocab)
@@ -143,7 +183,7 @@ def split(b):
 	"""Header, directory, gaps, trailer -> (minor, hints, sections, body size)."""
 	need(len(b) >= 32 and b[:8] == MAGIC, 'magic')
 	major, minor, count, hints, body_size, checksum = struct.unpack_from('<4H2Q', b, 8)
-	need(major == 1 and 2 <= count <= 5 and body_size <= 1 << 48, 'header')
+	need(major == 1 and 2 <= count <= 6 and body_size <= 1 << 48, 'header')
 	need(len(b) in (body_size + 64, body_size + 168), 'file size')
 	end = 32 + 24 * count
 	need(end <= body_size and xxh3(b[:24] + b[32:end]) == checksum, 'header checksum')
@@ -157,7 +197,7 @@ def split(b):
 		sections[kind] = b[start:start + size]
 		need(xxh3(sections[kind]) == check, kind.decode() + ' checksum')
 		at = start + size
-	need(at == body_size and b'CONF' in sections and b'EMBD' in sections, 'sections')
+	need(at == body_size and b'CONF' in sections and (b'EMBD' in sections or b'BASE' in sections), 'sections')
 	return minor, hints, sections, body_size
 
 
@@ -166,10 +206,18 @@ def read(b):
 	minor, hints, sections, body_size = split(b)
 	conf, wte, wpe, output, tok = parse_conf(sections[b'CONF'])
 	need(minor >= conf.minor((wte, wpe, output), tok), 'minor version')
-	need((tok > 0) == (b'TOKN' in sections), 'TOKN')
-	check_tokens(tok, sections.get(b'TOKN'), conf.vocab)
+	need((conf.models > 0) == (b'BASE' in sections), 'BASE')
+	need((tok > 0 and not conf.models) == (b'TOKN' in sections), 'TOKN')
+	if not conf.models:
+		check_tokens(tok, sections.get(b'TOKN'), conf.vocab)
 	learned = parse_learned(conf, sections.get(b'LRND', b''))
-	wte, wpe, output = parse_tables(conf, (wte, wpe, output), sections[b'EMBD'])
+	base = input_rows = output_rows = None
+	if conf.models:
+		base = parse_base(conf, sections[b'BASE'])
+		input_rows, output_rows = parse_rows(conf, (wte, output), sections.get(b'EMBD', b''))
+		wte = wpe = output = None
+	else:
+		wte, wpe, output = parse_tables(conf, (wte, wpe, output), sections[b'EMBD'])
 	if b'CARD' in sections:
 		check_card(sections[b'CARD'])
 	digest = b[body_size:body_size + 64]
@@ -182,14 +230,18 @@ def read(b):
 		except (nacl.exceptions.BadSignatureError, ValueError) as e:
 			raise SmolError('signature') from e
 		signature = number, public, sig
-	return Smol(conf, learned, wte, wpe, sections.get(b'CARD'), minor, hints, digest, signature, sections.get(b'TOKN'), output, tok)
+	return Smol(conf, learned, wte, wpe, sections.get(b'CARD'), minor, hints, digest, signature, sections.get(b'TOKN'), output, tok, base, input_rows, output_rows)
 
 
 def write(m, signer=None):
 	"""signer: (key number, 32 bytes of Ed25519 secret seed); else a signature read with the model is kept."""
 	learned = b''.join(pack_array(m.learned[name]) for name, _, _ in learned_layout(m.conf))
-	conf = pack_conf(m.conf, m.wte.kind, m.wpe.kind if m.wpe else 0, m.kind_of_tokens(), m.output.kind if m.output else 0)
-	made = {b'CONF': conf, b'LRND': learned, b'TOKN': m.tokens, b'CARD': m.card, b'EMBD': b''.join(t.pack() for t in m.tables())}
+	tables = (m.input_rows and m.input_rows.table, None, m.output_rows and m.output_rows.table) if m.base else (m.wte, m.wpe, m.output)
+	wte, wpe, output = (t.kind if t else 0 for t in tables)
+	conf = pack_conf(m.conf, wte, wpe, m.kind_of_tokens(), output)
+	embeddings = m.pack_tokens() + b''.join(t.pack() for t in m.tables())
+	base = b''.join(digest + struct.pack('<f', factor) for digest, factor in m.base or [])
+	made = {b'CONF': conf, b'BASE': base, b'LRND': learned, b'TOKN': m.tokens, b'CARD': m.card, b'EMBD': embeddings}
 	kinds = [k for k in ORDER if made.get(k)]
 	directory = b''.join(struct.pack('<4sI2Q', k, 0, len(made[k]), xxh3(made[k])) for k in kinds)
 	body = bytes(32) + directory

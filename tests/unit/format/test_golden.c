@@ -51,14 +51,14 @@ static enum smol_status check_all(struct smol_file *file, const uint8_t *bytes, 
     return status;
 }
 
-static void check_good(const char *name)
+static void check_good(const char *folder, const char *name)
 {
     struct smol_error error = {0};
     struct smol_parts parts;
     struct smol_file file;
     uint64_t needed;
     size_t size;
-    uint8_t *bytes = load(&size, "good", name), *again = malloc(size);
+    uint8_t *bytes = load(&size, folder, name), *again = malloc(size);
 
     cr_assert_eq(check_all(&file, bytes, size, &error), SMOL_OK, "%s: byte %llu: %s", name,
                  (unsigned long long)error.offset, error.text);
@@ -74,20 +74,27 @@ static void check_good(const char *name)
     free(bytes);
 }
 
-Test(golden, good_files_are_read_and_written_again)
+static void check_good_folder(const char *folder, unsigned at_least)
 {
-    DIR *d = opendir(TEST_DATA "/golden/good");
+    char path[1024];
     unsigned n = 0;
+    DIR *d;
 
+    snprintf(path, sizeof path, TEST_DATA "/golden/%s", folder);
+    d = opendir(path);
     cr_assert_not_null(d);
     for (struct dirent *e; (e = readdir(d)) != NULL;)
         if (is_model(e->d_name)) {
-            check_good(e->d_name);
+            check_good(folder, e->d_name);
             n++;
         }
     closedir(d);
-    cr_assert_geq(n, 30);
+    cr_assert_geq(n, at_least);
 }
+
+Test(golden, good_files_are_read_and_written_again) { check_good_folder("good", 30); }
+
+Test(golden, deltas_are_read_and_written_again) { check_good_folder("deltas", 8); }
 
 /* Names are STATUS.OFFSET.WHAT.smol. */
 static void check_bad(const char *name)
