@@ -1,13 +1,13 @@
-/* Arrays of numbers in other programs' files: safetensors and NumPy's .npy. Reading: bytes in, a
- * checked view out, which must not outlive its bytes. The files are hostile: nothing in them is
- * trusted before it is checked. Writing: what a file begins with; the values follow it as they are,
- * little-endian. Part of the library smol_train, which links Jansson. Thread-safe.
+/* Arrays of numbers in other programs' files: safetensors, NumPy's .npy and GGUF. Reading: bytes
+ * in, a checked view out, which must not outlive its bytes. The files are hostile: nothing in them
+ * is trusted before it is checked. Writing: what a file begins with; the values follow it as they
+ * are, little-endian. Part of the library smol_train, which links Jansson. Thread-safe.
  *
  * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_ARRAYS_H
 #define SMOL_ARRAYS_H
 
-#include <smol/status.h>
+#include <smol/file.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,12 +15,15 @@ SMOL_BEGIN_DECLS
 
 #define SMOL_ARRAY_MAX_DIMS 8u
 
-/* Number types that can be read; other tensors of safetensors are skipped. */
+/* Number types that can be read; other tensors of safetensors and GGUF are skipped. */
 enum smol_array_type {
     SMOL_ARRAY_F32,
     SMOL_ARRAY_F16,
     SMOL_ARRAY_BF16,
     SMOL_ARRAY_F64,
+    SMOL_ARRAY_Q8_0, /* ggml's blocks, of 32 numbers ... */
+    SMOL_ARRAY_Q4_0,
+    SMOL_ARRAY_Q6_K, /* ... or of 256, whole ones in each row */
     SMOL_ARRAY_OTHER
 };
 
@@ -69,6 +72,38 @@ const struct smol_array *smol_safetensors_find(const struct smol_safetensors *fi
                                                const char *name);
 /* A string of the metadata, or NULL. */
 const char *smol_safetensors_text(const struct smol_safetensors *file, const char *key);
+
+/* A GGUF file, version 2 or 3: values by name, and tensors. Every tensor whose type is known is
+ * within the file; of one of type OTHER size_bytes is 0. Shapes are turned round, so that the last
+ * dimension is the packed one. Errors: MAGIC, VERSION, TRUNCATED, RANGE, ENUM, SIZE, TEXT, SECTION,
+ * MEMORY. */
+struct smol_gguf;
+enum smol_status smol_gguf_create(struct smol_gguf **file, const uint8_t *bytes, size_t size_bytes,
+                                  struct smol_error *error);
+void smol_gguf_destroy(struct smol_gguf *file);
+
+/* Its tensors in the order of their descriptions; NULL past the last. The tensor with a name, or
+ * NULL. */
+const struct smol_array *smol_gguf_at(const struct smol_gguf *file, size_t index);
+const struct smol_array *smol_gguf_find(const struct smol_gguf *file, const char *name);
+
+/* Whether there is a value of that name; a number of any type, true being 1, or a text, which need
+ * be no UTF-8 and may contain zeros. false if it is not there or is something else. */
+bool smol_gguf_has(const struct smol_gguf *file, const char *key);
+bool smol_gguf_number(double *value, const struct smol_gguf *file, const char *key);
+bool smol_gguf_text(struct smol_span *text, const struct smol_gguf *file, const char *key);
+
+/* A list of numbers or texts, as far as it is still to be read. next: false at its end, and of the
+ * wrong kind. */
+struct smol_gguf_list {
+    struct smol_span rest;
+    uint64_t n;
+    bool is_text;
+    uint32_t type; /* GGUF's number for it */
+};
+bool smol_gguf_list(struct smol_gguf_list *list, const struct smol_gguf *file, const char *key);
+bool smol_gguf_next_text(struct smol_span *text, struct smol_gguf_list *list);
+bool smol_gguf_next_number(double *value, struct smol_gguf_list *list);
 
 /* A member of the metadata; with a NULL text it is left out. */
 struct smol_safetensors_member {

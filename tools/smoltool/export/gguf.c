@@ -2,6 +2,7 @@
  * bytes. */
 #include "cli/cli.h"
 #include "smoltool/export/export.h"
+#include "smoltool/gguf_names.h"
 
 #include <smol/initial.h>
 #include <smol/tokenizer.h>
@@ -26,31 +27,6 @@ static const struct {
 } numbers[] = {
     [EXPORT_F32] = {0, 0}, [EXPORT_F16] = {1, 1}, [EXPORT_Q8_0] = {8, 7}, [EXPORT_Q4_0] = {2, 2}};
 enum { TOKEN_NORMAL = 1, TOKEN_CONTROL = 3, TOKEN_UNUSED = 5 };
-
-/* The same tensor's name in both worlds; in layers they follow "h.N." and "blk.N.". */
-static const struct {
-    const char *gpt2, *gguf;
-} names[] = {
-    {"wte.", "token_embd."}, {"wpe.", "position_embd."},    {"ln_f.", "output_norm."},
-    {"ln_1.", "attn_norm."}, {"attn.c_attn.", "attn_qkv."}, {"attn.c_proj.", "attn_output."},
-    {"ln_2.", "ffn_norm."},  {"mlp.c_fc.", "ffn_up."},      {"mlp.c_proj.", "ffn_down."},
-};
-
-static void gguf_name(char name[SMOL_MAX_TENSOR_NAME], const struct export_tensor *t)
-{
-    unsigned layer;
-    int n_prefix = 0;
-    char prefix[24] = "";
-
-    if (sscanf(t->name, "h.%u.%n", &layer, &n_prefix) == 1)
-        snprintf(prefix, sizeof prefix, "blk.%u.", layer);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const size_t n = strlen(names[i].gpt2);
-        if (strncmp(t->name + n_prefix, names[i].gpt2, n) == 0)
-            snprintf(name, SMOL_MAX_TENSOR_NAME, "%s%s%s", prefix, names[i].gguf,
-                     t->name + n_prefix + n);
-    }
-}
 
 static void put_string(struct export_out *out, const char *text)
 {
@@ -162,7 +138,7 @@ static void put_list(struct export_out *out, const struct export_tensor *tensors
 
     for (size_t i = 0; i < n; i++) {
         const struct export_tensor *t = &tensors[i];
-        gguf_name(name, t);
+        gguf_name(name, t->name);
         put_string(out, name);
         export_put_number(out, t->is_vector ? 1 : 2, 4);
         export_put_number(out, t->cols, 8);

@@ -2,6 +2,7 @@
 #include "smoltool/import/checkpoint.h"
 #include "cli/cli.h"
 #include "cli/guard.h"
+#include "smoltool/gguf_names.h"
 #include "smoltool/import/json_file.h"
 
 #include <errno.h>
@@ -21,28 +22,44 @@ static int refuse(const struct checkpoint_file *file, const char *name, const ch
     return cli_fail(file->path, "tensor %.64s: %s", name, why);
 }
 
+static const struct smol_array *array_at(const struct checkpoint_file *f, size_t i)
+{
+    return f->gguf ? smol_gguf_at(f->gguf, i) : smol_safetensors_at(f->tensors, i);
+}
+
+/* GPT-2's name; false if it has none. */
+static bool own_name(char name[SMOL_MAX_TENSOR_NAME], const struct checkpoint_file *file,
+                     const char *theirs)
+{
+    static const char prefix[] = "transformer.";
+    const bool is_prefixed = strncmp(theirs, prefix, sizeof prefix - 1) == 0;
+    const char *rest = theirs + (is_prefixed ? sizeof prefix - 1 : 0);
+
+    if (file->gguf)
+        return gguf_to_gpt2(name, theirs);
+    if (strlen(rest) >= SMOL_MAX_TENSOR_NAME)
+        return false;
+    strcpy(name, rest);
+    return true;
+}
+
 static int add_tensor(struct checkpoint *c, const struct checkpoint_file *file,
                       const struct smol_array *array)
 {
-    static const char prefix[] = "transformer.";
-    const bool is_prefixed = strncmp(array->name, prefix, sizeof prefix - 1) == 0;
-    const char *name = array->name + (is_prefixed ? sizeof prefix - 1 : 0);
-    struct checkpoint_tensor *t = c->tensors + c->n_tensors;
+    struct checkpoint_tensor *t = c->tensors + c->n_tensors++;
 
-    if (strlen(name) >= sizeof t->name)
-        return refuse(file, name, "GPT-2 has none of that name");
-    strcpy(t->name, name);
     t->array = array;
     t->file = file;
-    c->n_tensors++;
-    return 0;
+    return own_name(t->name, file, array->name)
+               ? 0
+               : refuse(file, array->name, "GPT-2 has none of that name");
 }
 
 static size_t count(const struct checkpoint_file *file)
 {
     size_t n = 0;
 
-    while (smol_safetensors_at(file->tensors, n))
+    while (array_at(file, n))
         n++;
     return n;
 }
@@ -66,7 +83,7 @@ static int list_tensors(struct checkpoint *c)
         return cli_no_memory(NULL);
     for (size_t i = 0; i < c->n_files; i++) {
         const struct smol_array *array;
-        for (size_t k = 0; !code && (array = smol_safetensors_at(c->files[i].tensors, k)); k++)
+        for (size_t k = 0; !code && (array = array_at(&c->files[i], k)); k++)
             code = add_tensor(c, &c->files[i], array);
     }
     qsort(c->tensors, c->n_tensors, sizeof *c->tensors, by_name);
@@ -91,14 +108,16 @@ const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *c, cons
 static int parse(struct checkpoint_file *f)
 {
     const struct smol_span bytes = f->mapping.bytes;
+    const bool is_gguf = bytes.size_bytes >= 4 && memcmp(bytes.data, "GGUF", 4) == 0;
     struct smol_error error;
+    enum smol_status status;
 
     if (bytes.size_bytes >= 2 && memcmp(bytes.data, "PK", 2) == 0)
         return cli_fail(f->path, "is a zip archive, as PyTorch's checkpoints are; save the model "
                                  "as safetensors");
-    return smol_safetensors_create(&f->tensors, bytes.data, bytes.size_bytes, &error)
-               ? cli_complain(f->path, &error)
-               : 0;
+    status = is_gguf ? smol_gguf_create(&f->gguf, bytes.data, bytes.size_bytes, &error)
+                     : smol_safetensors_create(&f->tensors, bytes.data, bytes.size_bytes, &error);
+    return status ? cli_complain(f->path, &error) : 0;
 }
 
 /* Takes path over. The files have their places before the first is opened. */
@@ -127,16 +146,18 @@ static int open_one(struct checkpoint *c, const char *path)
     return code ? code : add_file(c, cli_text("%s", path));
 }
 
-bool checkpoint_has(char **path, const struct checkpoint *c, const char *name)
+int checkpoint_look(char **path, const struct checkpoint *c, const char *name)
 {
     struct stat about;
 
     *path = c->folder ? cli_text("%s/%s", c->folder, name) : NULL;
+    if (c->folder && !*path)
+        return cli_no_memory(NULL);
     if (*path && stat(*path, &about) == 0 && S_ISREG(about.st_mode))
-        return true;
+        return 0;
     free(*path);
     *path = NULL;
-    return false;
+    return 0;
 }
 
 /* ---- shards ---- */
@@ -179,6 +200,12 @@ static int open_shards(struct checkpoint *c, const char *index_path, const json_
     return code;
 }
 
+/* A shard is safetensors. */
+static bool has_tensor(const struct checkpoint_file *f, const char *name)
+{
+    return f->tensors && smol_safetensors_find(f->tensors, name);
+}
+
 /* A shard that lacks a tensor would otherwise be a tensor that is missing, and one that has more is
  * another model's. */
 static int check_index(const struct checkpoint *c, const char *index_path, const json_t *index)
@@ -192,7 +219,7 @@ static int check_index(const struct checkpoint *c, const char *index_path, const
         for (size_t i = 0; i < c->n_files; i++)
             is_there = is_there ||
                        (strcmp(cli_base_name(c->files[i].path), json_string_value(value)) == 0 &&
-                        smol_safetensors_find(c->files[i].tensors, name));
+                        has_tensor(&c->files[i], name));
         if (!is_there)
             return cli_fail(index_path, "tensor %.64s is not in %.100s", name,
                             json_string_value(value));
@@ -215,17 +242,16 @@ static int open_index(struct checkpoint *c, const char *path)
 
 static int open_folder(struct checkpoint *c)
 {
-    char *path;
-    int code;
+    char *whole = NULL, *index = NULL;
+    int code = checkpoint_look(&whole, c, WEIGHTS);
 
-    if (checkpoint_has(&path, c, WEIGHTS)) {
-        code = open_one(c, path);
-    } else if (checkpoint_has(&path, c, INDEX)) {
-        code = open_index(c, path);
-    } else {
-        code = cli_fail(c->folder, "has neither " WEIGHTS " nor " INDEX);
-    }
-    free(path);
+    if (!code && whole)
+        code = open_one(c, whole);
+    else if (!code && (code = checkpoint_look(&index, c, INDEX)) == 0)
+        code = index ? open_index(c, index)
+                     : cli_fail(c->folder, "has neither " WEIGHTS " nor " INDEX);
+    free(whole);
+    free(index);
     return code;
 }
 
@@ -244,7 +270,7 @@ int checkpoint_open(struct checkpoint *c, const char *path)
     bool is_folder, is_file;
     int code;
 
-    *c = (struct checkpoint){.is_transposed = true};
+    *c = (struct checkpoint){0};
     if (stat(path, &about) != 0)
         return cli_fail_errno(path);
     is_folder = S_ISDIR(about.st_mode);
@@ -253,6 +279,7 @@ int checkpoint_open(struct checkpoint *c, const char *path)
     if ((is_folder || is_file) && !c->folder)
         return cli_no_memory(NULL);
     code = is_folder ? open_folder(c) : open_one(c, path);
+    c->is_transposed = !code && !c->files[0].gguf;
     return code ? code : list_tensors(c);
 }
 
@@ -260,6 +287,7 @@ void checkpoint_close(struct checkpoint *c)
 {
     for (size_t i = 0; i < c->n_files; i++) {
         smol_safetensors_destroy(c->files[i].tensors);
+        smol_gguf_destroy(c->files[i].gguf);
         cli_unmap(&c->files[i].mapping);
         free(c->files[i].path);
     }

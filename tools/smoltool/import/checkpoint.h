@@ -11,7 +11,8 @@
 struct checkpoint_file {
     char *path;
     struct smol_mapping mapping;
-    struct smol_safetensors *tensors;
+    struct smol_safetensors *tensors; /* or ... */
+    struct smol_gguf *gguf;
 };
 
 struct checkpoint_tensor {
@@ -37,8 +38,8 @@ void checkpoint_close(struct checkpoint *checkpoint);
 const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpoint,
                                                 const char *name);
 
-/* A file of the checkpoint's folder, opened; false, and nothing is open, if it is not there. *path
- * is for free(), and NULL if memory is out. */
-bool checkpoint_has(char **path, const struct checkpoint *checkpoint, const char *name);
+/* The path of a file in the checkpoint's folder, for free(); NULL if it is not there. 0, or an exit
+ * code after a message. */
+int checkpoint_look(char **path, const struct checkpoint *checkpoint, const char *name);
 
 #endif

@@ -12,11 +12,12 @@ struct import_stated {
     bool is_tied, is_untied; /* the output table */
 };
 
-/* config.json of a folder, or what smoltrain writes into its safetensors. *path: of the file, for
- * free(); where points to it. Nothing is stated if there is neither. 0, or an exit code after a
- * message. */
-int import_stated_json(struct import_stated *stated, char **path,
-                       const struct checkpoint *checkpoint);
+/* config.json of a folder, what smoltrain writes into its safetensors, or GGUF's keys. *path: of
+ * the file, for free(); where points to it. Nothing is stated if there is none of these. 0, or an
+ * exit code after a message. */
+int import_stated(struct import_stated *stated, char **path, const struct checkpoint *checkpoint);
+/* The last of them alone. */
+int import_stated_gguf(struct import_stated *stated, const struct checkpoint_file *file);
 
 /* Number types of the file that is made; vectors are floats. */
 struct import_types {

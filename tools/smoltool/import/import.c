@@ -187,7 +187,7 @@ static int import_checkpoint(const struct import_options *o, const char *path,
     struct import_stated stated;
     char *stated_path;
     uint8_t *section = NULL;
-    int code = import_stated_json(&stated, &stated_path, c);
+    int code = import_stated(&stated, &stated_path, c);
 
     if (!code)
         code = import_config(&job.parts.config, c, &stated, types, (uint32_t)o->heads);
@@ -242,6 +242,7 @@ int tool_import(int argc, const char **argv)
 
     return cli_command(
         argc, argv, options,
-        &(struct cli_usage){"[OPTION...] FOLDER|FILE.safetensors -o MODEL.smol", "CHECKPOINT"}, run,
-        &o);
+        &(struct cli_usage){"[OPTION...] FOLDER|FILE.safetensors|FILE.gguf -o MODEL.smol",
+                            "CHECKPOINT"},
+        run, &o);
 }

@@ -107,19 +107,23 @@ static int take_own(struct import_stated *s, const struct checkpoint *c, const c
     return code;
 }
 
-int import_stated_json(struct import_stated *s, char **path, const struct checkpoint *c)
+int import_stated(struct import_stated *s, char **path, const struct checkpoint *c)
 {
-    const char *own =
-        c->n_files == 1 ? smol_safetensors_text(c->files[0].tensors, OWN_CONFIG) : NULL;
+    const struct checkpoint_file *first = &c->files[0];
+    const char *own = c->n_files == 1 && first->tensors
+                          ? smol_safetensors_text(first->tensors, OWN_CONFIG)
+                          : NULL;
     json_t *json = NULL;
     int code;
 
     *s = (struct import_stated){0};
     *path = NULL;
+    if (first->gguf)
+        return import_stated_gguf(s, first);
     if (own)
         return take_own(s, c, own);
-    if (!checkpoint_has(path, c, CONFIG))
-        return 0;
+    if ((code = checkpoint_look(path, c, CONFIG)) != 0 || !*path)
+        return code;
     s->where = *path;
     code = json_file_load(&json, *path);
     if (!code)
