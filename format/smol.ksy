@@ -9,7 +9,7 @@ meta:
   ks-version: 0.9
   encoding: ASCII
   endian: le
-doc: A language model whose dense matrices are regenerated from a seed.
+doc: A language model whose dense matrices are regenerated from a seed, or a delta, by which others are changed.
 doc-ref: SPEC.md
 seq:
   - id: magic
@@ -23,7 +23,7 @@ seq:
     type: u2
     valid:
       min: 2
-      max: 5
+      max: 6
   - id: hints
     type: u2
     doc: Ignorable bits.
@@ -41,13 +41,22 @@ seq:
 instances:
   directory_end:
     value: 32 + 24 * num_sections
-  lrnd_index:
-    value: 'directory[1].name == "LRND" ? 1 : 0'
+  base_index:
+    value: 'directory[1].name == "BASE" ? 1 : 0'
     doc: 0 if there is no such section; section 0 is CONF.
+  lrnd_index:
+    value: 'base_index + 1 < num_sections and directory[base_index + 1].name == "LRND" ? base_index + 1 : 0'
   tokn_index:
-    value: 'directory[lrnd_index + 1].name == "TOKN" ? lrnd_index + 1 : 0'
+    value: 'lrnd_index + 1 < num_sections and directory[lrnd_index + 1].name == "TOKN" ? lrnd_index + 1 : 0'
+  has_embd:
+    value: 'directory[num_sections - 1].name == "EMBD"'
   card_index:
-    value: 'directory[num_sections - 2].name == "CARD" ? num_sections - 2 : 0'
+    value: 'not has_embd and directory[num_sections - 1].name == "CARD" ? num_sections - 1 : has_embd and directory[num_sections - 2].name == "CARD" ? num_sections - 2 : 0'
+  base:
+    pos: directory[base_index].begin
+    size: directory[base_index].len_section
+    type: base
+    if: base_index > 0
   conf:
     pos: directory[0].begin
     size: directory[0].len_section
@@ -78,6 +87,13 @@ instances:
     pos: directory[num_sections - 1].begin
     size: directory[num_sections - 1].len_section
     type: embd
+    if: base_index == 0
+  rows:
+    pos: directory[num_sections - 1].begin
+    size: directory[num_sections - 1].len_section
+    type: rows
+    if: base_index > 0 and has_embd
+    doc: Of a delta.
   hash:
     pos: len_body
     size: 64
@@ -135,13 +151,13 @@ types:
       - id: architecture
         type: u2
         valid:
-          max: 1
-        doc: 0 is GPT-2, 1 is smol.
+          max: 2
+        doc: 0 is GPT-2, 1 is smol, 2 is a delta.
       - id: features
         type: u2
         valid:
           max: 63
-        doc: Bits; 0 for GPT-2.
+        doc: Bits; 0 for GPT-2; of a delta those of its models.
       - id: num_layers
         type: u4
         valid:
@@ -209,12 +225,20 @@ types:
       - id: output_type
         type: u1
         enum: number
-      - id: reserved_1
+      - id: num_models
         type: u1
-        valid: 0
-      - id: reserved_2
+        valid:
+          max: 8
+        doc: Over 0 only in a delta, as the next two.
+      - id: num_deltas
         type: u2
-        valid: 0
+        valid:
+          max: 8
+      - id: num_rows
+        type: u4
+        repeat: expr
+        repeat-expr: 'architecture == 2 ? 2 : 0'
+        doc: Of wte, and of the output table, that it changes.
       - id: schemes
         type: scheme(_index)
         repeat: expr
@@ -244,7 +268,7 @@ types:
     seq:
       - id: kind_and_terms
         type: u1
-        doc: The lower half is the kind; bits 16, 32, 64 and 128 are gains, biases, a sparse term and a gain of the layer's projection.
+        doc: The lowest three bits are the kind; bits 8, 16, 32, 64 and 128 are numbers of models, gains, biases, a sparse term and a gain of the layer's projection.
       - id: source
         type: u1
         valid:
@@ -278,8 +302,10 @@ types:
           max: 1048576
     instances:
       kind:
-        value: kind_and_terms & 15
+        value: kind_and_terms & 7
         enum: kind
+      has_models:
+        value: (kind_and_terms & 8) != 0
       has_gains:
         value: (kind_and_terms & 16) != 0
       has_biases:
@@ -419,6 +445,9 @@ types:
       - id: biases
         type: numbers(_root.conf.schemes[scheme].value_type, rows)
         if: _root.conf.schemes[scheme].has_biases
+      - id: models
+        type: numbers(_root.conf.schemes[scheme].value_type, _root.conf.num_models)
+        if: _root.conf.schemes[scheme].has_models
   numbers:
     params:
       - id: number_type
@@ -466,6 +495,37 @@ types:
       - id: output
         type: table(_root.conf.output_type.to_i, _root.conf.vocab, _root.conf.width, 64)
         if: _root.conf.has_output_table
+  base:
+    doc: The files that a delta changes, models first.
+    seq:
+      - id: parts
+        type: part
+        repeat: expr
+        repeat-expr: _root.conf.num_models + _root.conf.num_deltas
+  part:
+    seq:
+      - id: hash
+        size: 64
+      - id: factor
+        type: f4
+  rows:
+    seq:
+      - id: input_tokens
+        type: u4
+        repeat: expr
+        repeat-expr: _root.conf.num_rows[0]
+      - id: output_tokens
+        type: u4
+        repeat: expr
+        repeat-expr: _root.conf.num_rows[1]
+      - id: padding
+        size: (64 - 4 * (_root.conf.num_rows[0] + _root.conf.num_rows[1]) % 64) % 64
+      - id: input
+        type: table(_root.conf.wte_type.to_i, _root.conf.num_rows[0], _root.conf.width, 64)
+        if: _root.conf.num_rows[0] > 0
+      - id: output
+        type: table(_root.conf.output_type.to_i, _root.conf.num_rows[1], _root.conf.width, 64)
+        if: _root.conf.num_rows[1] > 0
   byte_set:
     doc: Which bytes are tokens, a bit each; of bits, 1 if one token stands for all others, 2 if the last one is the end of text.
     seq:

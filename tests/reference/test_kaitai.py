@@ -55,7 +55,8 @@ def learned(s):
 			for suffix, part, kind in (
 					('alpha', value.own, scheme.alpha_type), ('A.alpha', value.nola_a, scheme.alpha_type), ('B.alpha', value.nola_b, scheme.alpha_type),
 					('A', value.factor_a, scheme.value_type), ('B', value.factor_b, scheme.value_type), ('sparse', value.sparse, scheme.value_type),
-					('gain', value.gains, scheme.value_type), ('bias', value.biases, scheme.value_type)):
+					('gain', value.gains, scheme.value_type), ('bias', value.biases, scheme.value_type),
+					('models', value.models, scheme.value_type)):
 				if part is not None:
 					out['%s.%s' % (name, suffix)] = numbers(part, kind)
 	norm('ln_f', s.lrnd.ln_f)
@@ -85,9 +86,18 @@ def same_table(t, table):
 		(table.multipliers is None or multipliers == table.multipliers.ravel().tolist())
 
 
+def same_rows(s, m):
+	if s is None:
+		return m.input_rows is None and m.output_rows is None
+	pairs = (s.input_tokens, s.input, m.input_rows), (s.output_tokens, s.output, m.output_rows)
+	return all(same_table(table, r.table) and tokens == r.tokens if r else table is None for tokens, table, r in pairs)
+
+
 def same_conf(c, m):
 	want = m.conf
-	return (c.architecture, c.features, c.head_type) == (int(want.features != 0), want.features, want.head_type) and c.tokenizer == m.tokenizer and (
+	delta = want.models, want.deltas, [want.input_rows, want.output_rows] if want.models else []
+	return (c.architecture, c.features, c.head_type) == (want.architecture(), want.features, want.head_type) and c.tokenizer == m.tokenizer and (
+		c.num_models, c.num_deltas, c.num_rows) == delta and (
 		c.num_layers, c.num_heads, c.width, c.num_ff, c.context, c.vocab, c.ln_epsilon, c.seed, c.logit_scale, c.ln_f) == (
 		want.layers, want.heads, want.width, want.ff, want.context, want.vocab, want.epsilon, want.seed, want.logit_scale, want.ln_f) and [
 		(s.kind_and_terms, s.source, s.dist, s.d, s.rank, s.alpha_type, s.value_type, s.sigma, s.dimensions) for s in c.schemes] == [
@@ -110,8 +120,12 @@ def compare(check, data, what):
 	m = container.read(data)
 	check.that(same_conf(s.conf, m), what + ': configuration')
 	check.that(same_learned(s, m), what + ': parameters')
-	check.that(all(same_table(getattr(s.embd, name), getattr(m, name)) for name in ('wte', 'wpe', 'output')), what + ': embeddings')
-	check.that(s.byte_set is None if m.tokenizer != 2 else s.byte_set.bitmap + bytes([s.byte_set.bits]) == m.tokens, what + ': set of bytes')
+	if s.base is None:
+		check.that(all(same_table(getattr(s.embd, name), getattr(m, name)) for name in ('wte', 'wpe', 'output')), what + ': embeddings')
+	else:
+		check.that(same_rows(s.rows, m), what + ': rows')
+		check.that([(p.hash, p.factor) for p in s.base.parts] == m.base, what + ': parts')
+	check.that(s.byte_set is None if m.tokenizer != 2 or m.base else s.byte_set.bitmap + bytes([s.byte_set.bits]) == m.tokens, what + ': set of bytes')
 	check.that((s.minor_version, s.hints, s.hash) == (m.minor, m.hints, m.hash) and (s.card or '').encode() == (m.card or b''), what + ': header, hash, card')
 	found = s.signature and (s.signature.key_number, s.signature.public_key, s.signature.signature)
 	check.equal(found, m.signature, what + ': signature')
@@ -126,7 +140,7 @@ def refused(check, data, what):
 		check.that(True, what)
 
 
-GOLDEN = sorted(p for p in (root / 'tests/golden/good').rglob('*.smol') if p.stat().st_size < 300000)
+GOLDEN = sorted(p for folder in ('good', 'deltas') for p in (root / 'tests/golden' / folder).rglob('*.smol') if p.stat().st_size < 300000)
 GOOD = container.write(models.random_model(1, (2, 2, 8, 12, 6, 20)))
 
 
@@ -150,7 +164,7 @@ def test_random_model_of_version_1_1(check, seed):
 
 
 def test_refused(check):
-	for offset, value in ((0, 1), (8, 2), (12, 1), (12, 6)):
+	for offset, value in ((0, 1), (8, 2), (12, 1), (12, 7)):
 		data = bytearray(GOOD)
 		data[offset] = value
 		refused(check, data, 'byte %d as %d' % (offset, value))
@@ -175,6 +189,7 @@ def test_file(check, folder):
 	shipped = root / 'models/shakespeare-alpha.smol'
 	check.that(said('-i', shipped).startswith('application/x-smol;'), 'type %r' % said('-i', shipped))
 	check.equal(said(shipped), 'smol language model, version 1.0, 2 layers x 512, 8 heads, context 64, vocabulary 256', 'the shipped model')
+	check.equal(said(root / 'tests/golden/deltas/lora.smol'), 'smol language model, version 1.2, delta, 2 layers x 6, 2 heads, context 5, vocabulary 9', 'a delta')
 	for name, want in (('smol', '2 layers x 8, 2 heads, context 6, vocabulary 6'), ('relu2', '1 layers x 6, 2 heads, context 4, vocabulary 256')):
 		check.equal(said(root / ('tests/golden/good/%s.smol' % name)), 'smol language model, version 1.1, architecture smol, ' + want, name)
 	check.equal(said(root / 'tests/golden/good/masks.smol'), 'smol language model, version 1.1, 2 layers x 22, 1 heads, context 3, vocabulary 256', 'masks')

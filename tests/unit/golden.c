@@ -5,17 +5,25 @@
 #include <stdio.h>
 #include <string.h>
 
-void golden_open(struct smol_file *file, uint8_t bytes[GOLDEN_MAX_BYTES], const char *name)
+void golden_open_path(struct smol_file *file, uint8_t bytes[GOLDEN_MAX_BYTES], const char *path)
 {
     struct smol_error error = {0};
-    char path[1024];
+    char whole[1024];
     size_t size;
     FILE *f;
 
-    snprintf(path, sizeof path, TEST_DATA "/golden/good/%s.smol", name);
-    f = fopen(path, "rb");
-    cr_assert_not_null(f, "%s", path);
+    snprintf(whole, sizeof whole, TEST_DATA "/golden/%s", path);
+    f = fopen(whole, "rb");
+    cr_assert_not_null(f, "%s", whole);
     size = fread(bytes, 1, GOLDEN_MAX_BYTES, f);
     fclose(f);
-    cr_assert_eq(smol_file_parse(file, bytes, size, &error), SMOL_OK, "%s: %s", name, error.text);
+    cr_assert_eq(smol_file_parse(file, bytes, size, &error), SMOL_OK, "%s: %s", path, error.text);
+}
+
+void golden_open(struct smol_file *file, uint8_t bytes[GOLDEN_MAX_BYTES], const char *name)
+{
+    char path[256];
+
+    snprintf(path, sizeof path, "good/%s.smol", name);
+    golden_open_path(file, bytes, path);
 }
