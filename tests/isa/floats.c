@@ -89,6 +89,19 @@ static void check_dots(const struct smol_kernels *k, size_t n, uint64_t *random)
     ISA_SAME(float, "from_f16", n, p->from_f16(y, row + 1, n), k->from_f16(y, row + 1, n));
 }
 
+static void check_sums(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+    static float a[ISA_MAX_SIZE], x[ISA_MAX_SIZE], z[ISA_MAX_SIZE];
+
+    isa_fill(a, n, 1, random);
+    isa_fill(x, n, 3, random);
+    isa_fill(z, n, 2, random);
+    ISA_SAME(float, "add_scaled", n, (memcpy(y, z, n * sizeof *z), p->add_scaled(y, -0.3f, x, n)),
+             (memcpy(y, z, n * sizeof *z), k->add_scaled(y, -0.3f, x, n)));
+    ISA_SAME(float, "add_products", n, (memcpy(y, z, n * sizeof *z), p->add_products(y, a, x, n)),
+             (memcpy(y, z, n * sizeof *z), k->add_products(y, a, x, n)));
+}
+
 /* Products too small for a float leave lanes of -0, and so the sum is, if nothing is added to lanes
  * without a term. */
 static void check_negative_zero(const struct smol_kernels *k, size_t n)
@@ -140,6 +153,7 @@ static void check_all(enum isa_table table)
             check_floats(k, n, powf(10, (float)e), &random);
         check_extremes(k, n, &random);
         check_dots(k, n, &random);
+        check_sums(k, n, &random);
         check_negative_zero(k, n);
         check_attention(k, n, &random);
         check_scaled_sums(k, n, &random);
