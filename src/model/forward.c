@@ -56,12 +56,13 @@ static void embed(void *arg, uint32_t worker, uint32_t n_workers)
     const struct smol_session *s = g->s;
     const size_t C = s->config->width;
     const uint64_t end = smol_share(g->n, worker + 1, n_workers);
+    float *more = s->workers[worker].scratch;
 
     for (uint64_t p = smol_share(g->n, worker, n_workers); p < end; p++) {
         float *x = s->x + p * C, *h = s->h + p * C;
-        smol_embedding_row(x, &s->file->wte, g->tokens[p]);
+        smol_mixture_row(x, more, &s->mixture, SMOL_PART_WTE, g->tokens[p]);
         if (s->file->wpe.data)
-            smol_embedding_row(h, &s->file->wpe, s->position + (uint32_t)p);
+            smol_mixture_row(h, more, &s->mixture, SMOL_PART_WPE, s->position + (uint32_t)p);
         for (size_t i = 0; s->file->wpe.data && i < C; i++)
             x[i] += h[i];
         smol_pass_check(s, worker, x, C);
@@ -167,14 +168,14 @@ static void layer_forward(struct pass *pass, struct layer *layer)
     const uint32_t n = pass->n;
     const float *in = sublayer_input(pass, norm_of(layer, SMOL_LN_1), &layer->shifts[0]);
 
-    smol_multiply(pass, s->wide, matrix_of(layer, SMOL_ATTN_C_ATTN), in);
+    smol_multiply(pass, s->wide, dense_of(layer, SMOL_ATTN_C_ATTN), in);
     smol_pass_attention(pass);
-    smol_multiply(pass, s->wide, matrix_of(layer, SMOL_ATTN_C_PROJ), s->h);
+    smol_multiply(pass, s->wide, dense_of(layer, SMOL_ATTN_C_PROJ), s->h);
     smol_pass_run(s, add, &of_wide, n, s->config->width);
     in = sublayer_input(pass, norm_of(layer, SMOL_LN_2), &layer->shifts[1]);
-    smol_multiply(pass, s->wide, matrix_of(layer, SMOL_MLP_C_FC), in);
+    smol_multiply(pass, s->wide, dense_of(layer, SMOL_MLP_C_FC), in);
     smol_pass_run(s, activate, &of_wide, n, s->config->n_ff);
-    smol_multiply(pass, s->h, matrix_of(layer, SMOL_MLP_C_PROJ), s->wide);
+    smol_multiply(pass, s->h, dense_of(layer, SMOL_MLP_C_PROJ), s->wide);
     smol_pass_run(s, add, &of_h, n, s->config->width);
 }
 

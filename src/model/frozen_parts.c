@@ -2,6 +2,7 @@
 #include "model/frozen_parts.h"
 
 #include "base/number.h"
+#include "model/mixture.h"
 
 #include <smol/params.h>
 
@@ -24,7 +25,7 @@ void smol_matrix_frozen(struct smol_frozen *f, int16_t *table, const struct smol
     if (s->source == SMOL_MATRIX_MASK) {
         f->purpose = SMOL_PURPOSE_MASK;
         f->scale = (double)s->sigma;
-    } else if (s->source != SMOL_MATRIX_STORED) {
+    } else if (s->source != SMOL_MATRIX_STORED && !smol_matrix_is_zero(config, s)) {
         smol_frozen_fill(f, table, s, s->sigma, has_alphas ? params + at.alphas : NULL);
     }
 }
@@ -88,7 +89,8 @@ void smol_factor_rows(float *values, const struct smol_frozen *f, uint32_t row, 
     }
 }
 
-/* A frozen gain is 1 plus a combination of bases, a bias one without the 1. */
+/* A frozen gain is 1 plus a combination of bases, a bias one without the 1; so is either of a
+ * delta. */
 void smol_norm_vector(float *v, int16_t *integers, const struct smol_file *file,
                       const struct smol_frozen_key *key, uint32_t layer, enum smol_slot slot,
                       bool is_gain)
@@ -116,6 +118,6 @@ void smol_norm_vector(float *v, int16_t *integers, const struct smol_file *file,
     }
     for (uint32_t i = 0; i < f.cols; i++) {
         const float w = (float)(f.scale * (double)integers[i]);
-        v[i] = is_gain ? 1.0f + w : w;
+        v[i] = is_gain && !smol_config_is_delta(c) ? 1.0f + w : w;
     }
 }

@@ -7,7 +7,8 @@
 
 #include <smol/file.h>
 
-/* The frozen part of a matrix slot: of a mask its signs and sigma, of stored rows their shape.
+/* The frozen part of a matrix slot: of a mask its signs and sigma; of stored rows, and of what is 0
+ * in a delta, their shape.
  * table: for its planes; NULL: all but table and scale. */
 void smol_matrix_frozen(struct smol_frozen *f, int16_t *table, const struct smol_config *config,
                         uint32_t layer, enum smol_slot slot, const struct smol_frozen_key *key,
@@ -30,7 +31,7 @@ void smol_factor_values(float *values, const struct smol_frozen *f);
 void smol_factor_rows(float *values, const struct smol_frozen *f, uint32_t row, uint32_t n_rows,
                       int16_t *integers);
 
-/* The gain or the bias (C) of a norm slot; integers: (C). */
+/* The gain or the bias (C) of a norm slot, of a delta what is added to it; integers: (C). */
 void smol_norm_vector(float *values, int16_t *integers, const struct smol_file *file,
                       const struct smol_frozen_key *key, uint32_t layer, enum smol_slot slot,
                       bool is_gain);

@@ -7,21 +7,27 @@
 #include "base/pool.h"
 #include "frozen/frozen.h"
 #include "kernel/kernel.h"
+#include "model/mixture.h"
 #include "model/projector.h"
 
 #include <smol/session.h>
 
 /* What a matrix is, before factors and the like are added. */
-enum matrix_kind { FROZEN, MASKED, STORED };
+enum matrix_kind { FROZEN, MASKED, STORED, ZERO };
 
-/* One dense matrix and, if rank > 0, the factors in file encoding. */
+/* One dense matrix, of a model or a term of a delta, and, if rank > 0, the factors in file
+ * encoding.
+ */
 struct matrix {
     enum matrix_kind kind;
+    uint32_t part;             /* of the mixture */
+    float factor;              /* of its products: F or g */
     struct smol_frozen frozen; /* of every kind the shape; of a mask its signs and sigma */
     struct smol_table_view stored;
     const uint8_t *mask; /* (R, ceil(K / 8)) */
     uint8_t *signs;      /* the same for whole row blocks, or NULL: regenerated */
     uint32_t rank;
+    uint32_t z_at; /* where in a row of z its rank numbers are */
     enum smol_dtype type;
     const uint8_t *a; /* (r, K) */
     const uint8_t *b; /* (R, r) */
@@ -32,6 +38,14 @@ struct matrix {
     const uint8_t *sparse;    /* (R, n_sparse) in file encoding */
     const uint32_t *columns;  /* (R, n_sparse) of them */
     const float *gain, *bias; /* (R), or NULL */
+};
+
+/* What a matrix slot multiplies with: models' matrices, then terms of deltas; of a model one matrix
+ * alone. */
+struct dense {
+    struct matrix *matrices; /* (n_models + n_terms) */
+    uint32_t n_models, n_terms;
+    bool has_gains; /* of terms */
 };
 
 /* Gain and bias (C) of a LayerNorm; both NULL for 1 and 0. */
@@ -49,7 +63,7 @@ struct layer {
     struct norm norms[2];
     struct shift shifts[2];       /* of c_attn, of c_fc */
     const float *scales, *slopes; /* (H) of attention; NULL: 1 / sqrt(D) and 0 */
-    struct matrix matrices[SMOL_N_SLOTS - 2];
+    struct dense dense[SMOL_N_SLOTS - 2];
 };
 
 /* What a layer has in a slot, which smol_slot_is_matrix tells apart. */
@@ -58,9 +72,9 @@ static inline struct norm *norm_of(struct layer *layer, enum smol_slot slot)
     return &layer->norms[slot == SMOL_LN_2];
 }
 
-static inline struct matrix *matrix_of(struct layer *layer, enum smol_slot slot)
+static inline struct dense *dense_of(struct layer *layer, enum smol_slot slot)
 {
-    return &layer->matrices[slot - (slot < SMOL_LN_2 ? 1u : 2u)];
+    return &layer->dense[slot - (slot < SMOL_LN_2 ? 1u : 2u)];
 }
 
 static inline uint64_t n_blocks(const struct smol_frozen *f)
@@ -70,19 +84,29 @@ static inline uint64_t n_blocks(const struct smol_frozen *f)
 
 /* What each worker has for itself. */
 struct worker {
-    void *scratch;               /* of the kernels */
-    int64_t *sums;               /* of a product: (P, SMOL_BLOCK_BATCH x 64) */
-    uint8_t *signs;              /* of a group of row blocks, if a tensor has a mask */
-    float *scores;               /* (T') */
-    struct projector *projector; /* NULL if no tensor has a projection */
-    float *keys, *values;        /* (seen, D) of one head as floats, unless the cache holds floats:
-                                    seen are the positions that a batch can see */
-    bool overflow;               /* a value left the range of SPEC.md 8 */
+    void *scratch;         /* of the kernels */
+    int64_t *sums;         /* of a product: (P, SMOL_BLOCK_BATCH x 64) */
+    uint8_t *signs;        /* of a group of row blocks, if a tensor has a mask */
+    float *scores;         /* (T') */
+    float *product, *base; /* (P, SMOL_BLOCK_BATCH x 64) of a delta: rows of one product, and
+                              of what the models alone give */
+    struct projector **projectors; /* of each part, NULL if no tensor of it has a projection */
+    float *keys, *values; /* (seen, D) of one head as floats, unless the cache holds floats:
+                             seen are the positions that a batch can see */
+    bool overflow;        /* a value left the range of SPEC.md 8 */
+};
+
+/* What logits are made of: a model's table, or rows that a delta adds. */
+struct output {
+    struct smol_table_view table;      /* the file's, or q4 of q4-row */
+    const struct smol_rows_view *rows; /* NULL: all */
+    float scale;
 };
 
 struct smol_session {
     const struct smol_file *file;
-    const struct smol_config *config;
+    const struct smol_config *config; /* of a delta its own: the shape is the models' */
+    struct mixture mixture;
     const struct smol_kernels *kernels;
     smol_frozen_product *product; /* exact or approximate */
     uint32_t context;             /* T' */
@@ -94,22 +118,23 @@ struct smol_session {
     bool has_logits;
     enum smol_dtype kv_type;
     void (*activation)(float *x, size_t n); /* GELU or relu2 */
-    struct smol_frozen_key key;
-    struct layer *layers; /* (L) */
+    struct layer *layers;                   /* (L) */
     struct norm ln_f;
-    const struct smol_table_view *head; /* what logits are made of: the file's, or q4 of q4-row */
+    struct output outputs[MAX_PARTS];
+    uint32_t n_outputs;
     uint8_t *keys, *values; /* (L, H, capacity, D) of kv_type: the rows of a head lie together */
     float *key_scales, *value_scales; /* (L, H, capacity) of Q8 */
     float *x;                         /* (P, C) the residual stream */
-    float *h;        /* (P, C) normalised, or an attention's or projection's output */
-    float *shifted;  /* (P, C) of a half-shift, if there is one */
-    float *wide;     /* (P, max(3C, F)) queries, keys and values, or hidden units, or a projection's
-                        output */
-    float *z;        /* (P, max r) */
-    int16_t *X;      /* (P, x_stride) quantised inputs of a matrix */
-    size_t x_stride; /* max(C, F) */
-    float *t;        /* (P) their steps */
-    float *logits;   /* (V) */
+    float *h;       /* (P, C) normalised, or an attention's or projection's output */
+    float *shifted; /* (P, C) of a half-shift, if there is one */
+    float *wide;    /* (P, max(3C, F)) queries, keys and values, or hidden units, or a projection's
+                       output */
+    float *z;       /* (P, z_stride) A x of the factors of a slot's matrices */
+    uint32_t z_stride;
+    int16_t *X;             /* (P, x_stride) quantised inputs of a matrix */
+    size_t x_stride;        /* max(C, F) */
+    float *t;               /* (P) their steps */
+    float *logits;          /* (V) */
     struct worker *workers; /* (n_workers) */
     struct smol_pool *pool;
     uint32_t n_workers;

@@ -29,8 +29,8 @@ void smol_pass_check(const struct smol_session *s, uint32_t worker, const float 
 void smol_pass_quantise(const struct smol_session *s, uint32_t worker, uint64_t p, const float *in,
                         size_t n);
 
-/* out (n, R) = the matrix times in (n, K), whose 16 bits are in X. */
-void smol_multiply(const struct pass *pass, float *out, const struct matrix *m, const float *in);
+/* out (n, R) = a slot's matrix times in (n, K), whose 16 bits are in X. */
+void smol_multiply(const struct pass *pass, float *out, const struct dense *dense, const float *in);
 
 /* Makes room for the batch in a cache that slides. */
 void smol_cache_advance(const struct pass *pass);

@@ -5,12 +5,21 @@
 
 #include <smol/params.h>
 
-/* One product, and what it works on. */
+/* A slot's product, and what it works on. */
 struct stage {
     const struct pass *pass;
-    const struct matrix *matrix;
-    const float *in; /* (n, K) of the matrix */
-    float *out;      /* (n, R) of the matrix */
+    const struct dense *dense;
+    const struct matrix *matrix; /* of these the present one */
+    const float *in;             /* (n, K) */
+    float *out;                  /* (n, R) */
+};
+
+/* Rows of a group of row blocks, and where their products go: position p's to y + p x stride. */
+struct group {
+    uint64_t first, n_rows;
+    uint32_t block, n_blocks;
+    float *y;
+    size_t stride;
 };
 
 /* x (n) times a row of some of n numbers, F32 or F16. */
@@ -32,7 +41,7 @@ static void factors(void *arg, uint32_t worker, uint32_t n_workers)
 
     for (uint64_t j = smol_share(m->rank, worker, n_workers); j < end; j++)
         for (uint64_t p = 0; p < g->pass->n; p++)
-            s->z[p * m->rank + j] = dot(s, m->type, m->a, j, g->in + p * K, K);
+            s->z[p * s->z_stride + m->z_at + j] = dot(s, m->type, m->a, j, g->in + p * K, K);
 }
 
 /* sums (n, n_rows), exact, of rows first.. of a table whose rows have scales. */
@@ -61,12 +70,6 @@ static void scale_rows(float *y, const int64_t *sums, const struct smol_table_vi
     for (uint64_t i = 0; i < n_rows; i++)
         y[i] = (float)((double)smol_load_f32(t->scales + 4 * (first + i)) * step * (double)sums[i]);
 }
-
-/* Rows of a group of row blocks. */
-struct group {
-    uint64_t first, n_rows;
-    uint32_t block, n_blocks;
-};
 
 /* The sums (n, n_rows) of a mask with the batch, its signs regenerated or kept. */
 static void mask_sums(const struct stage *g, uint32_t worker, const struct group *group)
@@ -107,23 +110,26 @@ static void multiply_rows(const struct stage *g, uint32_t worker, const struct g
     const struct smol_session *s = g->pass->s;
     const struct matrix *m = g->matrix;
     const int64_t *sums = s->workers[worker].sums;
-    const uint64_t R = m->frozen.rows, K = m->frozen.cols, n_rows = group->n_rows;
+    const uint64_t K = m->frozen.cols, n_rows = group->n_rows;
     const uint64_t stride = m->kind == FROZEN ? (uint64_t)group->n_blocks * SMOL_ROW_BLOCK : n_rows;
-    const bool has_sums = m->kind != STORED || m->stored.scales;
+    const bool is_table = m->kind == STORED && m->stored.scales,
+               is_floats = m->kind == STORED && !is_table;
 
     if (m->kind == FROZEN)
         frozen_sums(g, worker, group);
     else if (m->kind == MASKED)
         mask_sums(g, worker, group);
-    else if (has_sums)
+    else if (is_table)
         table_sums(s, worker, &m->stored, group->first, n_rows, g->pass->n);
     for (uint64_t p = 0; p < g->pass->n; p++) {
-        float *y = g->out + p * R + group->first;
-        if (m->kind != STORED)
-            s->kernels->scale_sums(y, sums + p * stride, m->frozen.scale * (double)s->t[p], n_rows);
-        else if (has_sums)
+        float *y = group->y + p * group->stride;
+        if (m->kind == ZERO)
+            memset(y, 0, n_rows * sizeof *y);
+        else if (is_table)
             scale_rows(y, sums + p * stride, &m->stored, group->first, (double)s->t[p], n_rows);
-        for (uint64_t r = 0; !has_sums && r < n_rows; r++)
+        else if (!is_floats)
+            s->kernels->scale_sums(y, sums + p * stride, m->frozen.scale * (double)s->t[p], n_rows);
+        for (uint64_t r = 0; is_floats && r < n_rows; r++)
             y[r] = dot(s, m->stored.type, m->stored.data, group->first + r, g->in + p * K, K);
     }
 }
@@ -135,9 +141,9 @@ static void add_factors(const struct stage *g, const struct group *group)
     const struct matrix *m = g->matrix;
 
     for (uint64_t p = 0; p < g->pass->n; p++) {
-        float *y = g->out + p * m->frozen.rows + group->first;
+        const float *z = s->z + p * s->z_stride + m->z_at;
         for (uint64_t r = 0; r < group->n_rows; r++)
-            y[r] += dot(s, m->type, m->b, group->first + r, s->z + p * m->rank, m->rank);
+            group->y[p * group->stride + r] += dot(s, m->type, m->b, group->first + r, z, m->rank);
     }
 }
 
@@ -147,10 +153,11 @@ static void add_projection(const struct stage *g, struct projector *projector,
 {
     const struct smol_frozen *f = &g->matrix->frozen;
 
-    for (uint64_t r = group->first; r < group->first + group->n_rows; r++) {
-        const float *row = smol_projector_row(projector, (uint32_t)r);
+    for (uint64_t r = 0; r < group->n_rows; r++) {
+        const float *row = smol_projector_row(projector, (uint32_t)(group->first + r));
         for (uint64_t p = 0; p < g->pass->n; p++)
-            g->out[p * f->rows + r] += g->pass->s->kernels->dot(row, g->in + p * f->cols, f->cols);
+            group->y[p * group->stride + r] +=
+                g->pass->s->kernels->dot(row, g->in + p * f->cols, f->cols);
     }
 }
 
@@ -158,81 +165,170 @@ static void add_projection(const struct stage *g, struct projector *projector,
 static void add_sparse(const struct stage *g, float *gathered, const struct group *group)
 {
     const struct matrix *m = g->matrix;
-    const uint64_t R = m->frozen.rows, q = m->n_sparse;
+    const uint64_t q = m->n_sparse;
 
-    for (uint64_t r = group->first; r < group->first + group->n_rows; r++)
+    for (uint64_t r = 0; r < group->n_rows; r++)
         for (uint64_t p = 0; p < g->pass->n; p++) {
             const float *in = g->in + p * m->frozen.cols;
             for (uint64_t k = 0; k < q; k++)
-                gathered[k] = in[m->columns[r * q + k]];
-            g->out[p * R + r] += dot(g->pass->s, m->sparse_type, m->sparse, r, gathered, q);
+                gathered[k] = in[m->columns[(group->first + r) * q + k]];
+            group->y[p * group->stride + r] +=
+                dot(g->pass->s, m->sparse_type, m->sparse, group->first + r, gathered, q);
         }
 }
 
-/* Gains and biases, which all else has been added to. */
+/* A matrix's or a term's rows of a group times the batch, without gains and biases. */
+static void multiply_group(const struct stage *g, uint32_t worker, const struct group *group)
+{
+    const struct worker *w = &g->pass->s->workers[worker];
+    const struct matrix *m = g->matrix;
+
+    multiply_rows(g, worker, group);
+    if (m->rank)
+        add_factors(g, group);
+    if (m->n_sparse)
+        add_sparse(g, w->scratch, group);
+    if (m->projected.p.n)
+        add_projection(g, w->projectors[m->part], group);
+}
+
+/* Gains and biases of a model, which all else has been added to. */
 static void scale_and_shift(const struct stage *g, const struct group *group)
 {
     const struct matrix *m = g->matrix;
-    const uint64_t end = group->first + group->n_rows;
+    const float *gain = m->gain ? m->gain + group->first : NULL,
+                *bias = m->bias ? m->bias + group->first : NULL;
 
     for (uint64_t p = 0; p < g->pass->n; p++) {
-        float *y = g->out + p * m->frozen.rows;
-        for (uint64_t r = group->first; m->gain && r < end; r++)
-            y[r] *= m->gain[r];
-        for (uint64_t r = group->first; m->bias && r < end; r++)
-            y[r] += m->bias[r];
+        float *y = group->y + p * group->stride;
+        for (uint64_t r = 0; gain && r < group->n_rows; r++)
+            y[r] *= gain[r];
+        for (uint64_t r = 0; bias && r < group->n_rows; r++)
+            y[r] += bias[r];
     }
+}
+
+/* to += factor x from, of the batch; added once by fma, which a factor of 1 makes a plain sum. */
+static void add_group(const struct stage *g, const struct group *to, const struct group *from)
+{
+    const struct smol_kernels *k = g->pass->s->kernels;
+
+    for (uint64_t p = 0; p < g->pass->n; p++)
+        k->add_scaled(to->y + p * to->stride, g->matrix->factor, from->y + p * from->stride,
+                      to->n_rows);
+}
+
+/* The models' share: the rows of the first go to where they belong, and are mixed there. */
+static void mix_models(struct stage *g, uint32_t worker, const struct group *group)
+{
+    struct group more = *group;
+
+    more.y = g->pass->s->workers[worker].product;
+    more.stride = SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK;
+    for (uint32_t i = 0; i < g->dense->n_models; i++) {
+        const struct group *to = i ? &more : group;
+        g->matrix = &g->dense->matrices[i];
+        multiply_group(g, worker, to);
+        if (g->matrix->gain || g->matrix->bias)
+            scale_and_shift(g, to);
+        if (i)
+            add_group(g, group, &more);
+        for (uint64_t p = 0; i == 0 && g->matrix->factor != 1 && p < g->pass->n; p++)
+            for (uint64_t r = 0; r < group->n_rows; r++)
+                group->y[p * group->stride + r] *= g->matrix->factor;
+    }
+}
+
+/* The deltas' share, with gains of what the models alone give. */
+static void add_terms(struct stage *g, uint32_t worker, const struct group *group)
+{
+    const struct smol_session *s = g->pass->s;
+    const struct dense *d = g->dense;
+    struct group term = *group, base = *group;
+
+    term.stride = base.stride = SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK;
+    term.y = s->workers[worker].product;
+    base.y = s->workers[worker].base;
+    for (uint64_t p = 0; d->has_gains && p < g->pass->n; p++)
+        memcpy(base.y + p * base.stride, group->y + p * group->stride,
+               group->n_rows * sizeof *base.y);
+    for (uint32_t i = d->n_models; i < d->n_models + d->n_terms; i++) {
+        const struct matrix *m = g->matrix = &d->matrices[i];
+        multiply_group(g, worker, &term);
+        for (uint64_t p = 0; p < g->pass->n; p++) {
+            float *t = term.y + p * term.stride;
+            if (m->gain)
+                s->kernels->add_products(t, m->gain + group->first, base.y + p * base.stride,
+                                         group->n_rows);
+            for (uint64_t r = 0; m->bias && r < group->n_rows; r++)
+                t[r] += m->bias[group->first + r];
+        }
+        add_group(g, group, &term);
+    }
+}
+
+static void begin_projections(const struct smol_session *s, const struct worker *w,
+                              const struct dense *d)
+{
+    for (uint32_t i = 0; i < d->n_models + d->n_terms; i++)
+        if (d->matrices[i].projected.p.n)
+            smol_projector_begin(w->projectors[d->matrices[i].part], &d->matrices[i].projected,
+                                 s->kernels);
 }
 
 /* Row blocks go in groups of nearly equal size. */
 static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    const struct stage *g = arg;
-    const struct smol_session *s = g->pass->s;
-    const struct matrix *m = g->matrix;
-    const struct worker *w = &s->workers[worker];
-    const uint64_t begin = smol_share(n_blocks(&m->frozen), worker, n_workers),
-                   end = smol_share(n_blocks(&m->frozen), worker + 1, n_workers);
+    struct stage g = *(const struct stage *)arg;
+    const struct smol_frozen *f = &g.dense->matrices->frozen;
+    const uint64_t begin = smol_share(n_blocks(f), worker, n_workers),
+                   end = smol_share(n_blocks(f), worker + 1, n_workers);
 
-    if (m->projected.p.n && begin < end)
-        smol_projector_begin(w->projector, &m->projected, s->kernels);
+    if (begin < end)
+        begin_projections(g.pass->s, &g.pass->s->workers[worker], g.dense);
     for (uint64_t b = begin, n; b < end; b += n) {
         const uint64_t groups = (end - b + SMOL_BLOCK_BATCH - 1) / SMOL_BLOCK_BATCH,
-                       first = b * SMOL_ROW_BLOCK, left = m->frozen.rows - first;
+                       first = b * SMOL_ROW_BLOCK, left = f->rows - first;
         n = (end - b + groups - 1) / groups;
         const struct group group = {
             .first = first,
             .n_rows = left < n * SMOL_ROW_BLOCK ? left : n * SMOL_ROW_BLOCK,
             .block = (uint32_t)b,
             .n_blocks = (uint32_t)n,
+            .y = g.out + first,
+            .stride = f->rows,
         };
-        multiply_rows(g, worker, &group);
-        if (m->rank)
-            add_factors(g, &group);
-        if (m->n_sparse)
-            add_sparse(g, w->scratch, &group);
-        if (m->projected.p.n)
-            add_projection(g, w->projector, &group);
-        if (m->gain || m->bias)
-            scale_and_shift(g, &group);
+        mix_models(&g, worker, &group);
+        if (g.dense->n_terms)
+            add_terms(&g, worker, &group);
     }
 }
 
-void smol_multiply(const struct pass *pass, float *out, const struct matrix *m, const float *in)
+/* What a row takes, in multiplications of each of its numbers: a frozen weight has to be made
+ * first, which takes longer than to multiply it; the rows of a projection are transforms, which
+ * take far longer. */
+static uint64_t effort(const struct dense *d)
 {
-    struct stage stage = {.pass = pass, .matrix = m, .in = in, .out = out};
+    uint64_t sum = 0;
 
-    const uint64_t of_row = (uint64_t)pass->n * m->frozen.cols;
+    for (uint32_t i = 0; i < d->n_models + d->n_terms; i++)
+        sum += d->matrices[i].projected.p.n ? 64 : d->matrices[i].kind == FROZEN ? 4 : 1;
+    return sum;
+}
 
-    if (m->rank)
-        smol_pass_run(pass->s, factors, &stage, m->rank, of_row);
-    /* A frozen weight has to be made first, which takes longer than to multiply it; the rows of a
-     * projection are transforms, which take far longer. */
-    smol_pass_run(pass->s, row_blocks, &stage, n_blocks(&m->frozen),
-                  SMOL_ROW_BLOCK * of_row *
-                      (m->projected.p.n    ? 64
-                       : m->kind == FROZEN ? 4
-                                           : 1));
+void smol_multiply(const struct pass *pass, float *out, const struct dense *dense, const float *in)
+{
+    struct stage stage = {.pass = pass, .dense = dense, .in = in, .out = out};
+    const struct smol_frozen *f = &dense->matrices->frozen;
+    const uint64_t of_row = (uint64_t)pass->n * f->cols;
+
+    for (uint32_t i = 0; i < dense->n_models + dense->n_terms; i++) {
+        stage.matrix = &dense->matrices[i];
+        if (stage.matrix->rank)
+            smol_pass_run(pass->s, factors, &stage, stage.matrix->rank, of_row);
+    }
+    smol_pass_run(pass->s, row_blocks, &stage, n_blocks(f),
+                  SMOL_ROW_BLOCK * of_row * effort(dense));
 }
 
 #define HEAD_ROWS 64u /* whose rows have scales, by one call */
@@ -242,24 +338,53 @@ struct head_stage {
     float *logits; /* (V) */
 };
 
+/* v (n_rows): products of h (C), and of its 16 bits, with rows first.. of a table. */
+static void multiply_table(float *v, const struct smol_session *s, uint32_t worker,
+                           const struct smol_table_view *t, uint64_t first, uint64_t n_rows)
+{
+    if (t->scales) {
+        table_sums(s, worker, t, first, n_rows, 1);
+        scale_rows(v, s->workers[worker].sums, t, first, (double)s->t[0], n_rows);
+        return;
+    }
+    for (uint64_t i = 0; i < n_rows; i++)
+        v[i] = dot(s, t->type, t->data, first + i, s->h, t->cols);
+}
+
+/* Rows of an output, whose products are what logits begin as, or are added to those of their
+ * tokens. */
+static void output_rows(const struct head_stage *g, uint32_t worker, const struct output *o,
+                        uint64_t begin, uint64_t end, bool is_first)
+{
+    float v[HEAD_ROWS];
+
+    for (uint64_t row = begin, n; row < end; row += n) {
+        n = end - row < HEAD_ROWS ? end - row : HEAD_ROWS;
+        multiply_table(v, g->s, worker, &o->table, row, n);
+        for (uint64_t i = 0; i < n; i++) {
+            const uint64_t token = o->rows ? smol_le32(o->rows->tokens + 4 * (row + i)) : row + i;
+            const float part = v[i] * o->scale;
+            g->logits[token] = is_first ? part : g->logits[token] + part;
+        }
+    }
+}
+
 /* Logits of a share of the vocabulary from h (C) and its 16 bits. */
 static void head_rows(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct head_stage *g = arg;
     const struct smol_session *s = g->s;
-    const struct smol_table_view *t = s->head;
-    const uint64_t begin = smol_share(t->rows, worker, n_workers),
-                   end = smol_share(t->rows, worker + 1, n_workers);
+    const uint64_t begin = smol_share(s->config->vocab, worker, n_workers),
+                   end = smol_share(s->config->vocab, worker + 1, n_workers);
 
-    for (uint64_t v = begin, n; t->scales && v < end; v += n) {
-        n = end - v < HEAD_ROWS ? end - v : HEAD_ROWS;
-        table_sums(s, worker, t, v, n, 1);
-        scale_rows(g->logits + v, s->workers[worker].sums, t, v, (double)s->t[0], n);
+    for (uint32_t i = 0; i < s->n_outputs; i++) {
+        const struct output *o = &s->outputs[i];
+        if (o->rows)
+            output_rows(g, worker, o, smol_rows_from(o->rows, (uint32_t)begin),
+                        smol_rows_from(o->rows, (uint32_t)end), false);
+        else
+            output_rows(g, worker, o, begin, end, i == 0);
     }
-    for (uint64_t v = begin; !t->scales && v < end; v++)
-        g->logits[v] = dot(s, t->type, t->data, v, s->h, t->cols);
-    for (uint64_t v = begin; v < end; v++)
-        g->logits[v] *= s->config->logit_scale;
     smol_pass_check(s, worker, g->logits + begin, end - begin);
 }
 

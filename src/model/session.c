@@ -24,6 +24,16 @@ static uint32_t max_rank(const struct smol_config *c)
     return rank;
 }
 
+/* Numbers of z for each position. */
+static uint32_t all_ranks(const struct mixture *m)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < m->n_parts; i++)
+        sum += max_rank(&m->files[i]->config);
+    return sum;
+}
+
 static uint32_t max_dimensions(const struct smol_config *c)
 {
     uint32_t n = 0;
@@ -52,14 +62,22 @@ static uint32_t cache_rows(const struct smol_config *c, const struct smol_sessio
     return is_endless(c, o) ? o->context - 1 + max_u32(o->batch, (o->context + 3) / 4) : o->context;
 }
 
-/* Bytes of the signs of a group of row blocks, the widest; 0 without a mask. */
-static uint64_t signs_bytes(const struct smol_config *c)
+static bool has_mask(const struct smol_config *c)
 {
-    const uint64_t group = SMOL_BLOCK_BATCH * smol_mask_signs_bytes(max_u32(c->width, c->n_ff));
-
     for (uint32_t i = 0; i < c->n_schemes; i++)
         if (c->schemes[i].kind == SMOL_MATRIX && c->schemes[i].source == SMOL_MATRIX_MASK)
-            return group;
+            return true;
+    return false;
+}
+
+/* Bytes of the signs of a group of row blocks, the widest; 0 without a mask. */
+static uint64_t signs_bytes(const struct mixture *m)
+{
+    const struct smol_config *c = &m->files[0]->config;
+
+    for (uint32_t i = 0; i < m->n_parts; i++)
+        if (has_mask(&m->files[i]->config))
+            return SMOL_BLOCK_BATCH * smol_mask_signs_bytes(max_u32(c->width, c->n_ff));
     return 0;
 }
 
@@ -69,6 +87,9 @@ static enum smol_status resolve_options(struct smol_session_options *o,
                                         struct smol_error *error)
 {
     *o = (struct smol_session_options){.struct_bytes = sizeof *o};
+    if (!smol_file_is_whole(file))
+        return smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
+                         "is a delta, which runs only with the files that it changes");
     if (asked &&
         smol_take_struct(o, sizeof *o, OPTIONS_BYTES_1_0, asked, "smol_session_options", error))
         return SMOL_E_ARGUMENT;
@@ -94,31 +115,46 @@ static enum smol_status resolve_options(struct smol_session_options *o,
     return SMOL_OK;
 }
 
+/* A projector for each part whose tensors have projections. */
+static struct projector **place_projectors(struct smol_arena *arena, const struct mixture *m)
+{
+    struct projector **projectors = smol_arena_take(arena, m->n_parts, sizeof(void *));
+
+    for (uint32_t i = 0; i < m->n_parts; i++) {
+        const struct smol_config *c = &m->files[i]->config;
+        struct projector *projector = smol_projector_place(
+            arena, max_dimensions(c), max_u32(3 * c->width, c->n_ff), max_u32(c->width, c->n_ff));
+        if (arena->base)
+            projectors[i] = projector;
+    }
+    return projectors;
+}
+
 /* Buffers of one worker. */
-static void place_worker(struct worker *w, struct smol_arena *arena, const struct smol_config *c,
+static void place_worker(struct worker *w, struct smol_arena *arena, const struct mixture *m,
                          const struct smol_session_options *o)
 {
-    const uint64_t head =
-        o->kv_type == SMOL_F32 ? 0 : (uint64_t)seen_rows(c, o) * (c->width / c->n_heads);
-    void *scratch =
-        smol_arena_take(arena, smol_kernel_scratch(max_u32(c->width, c->n_ff), o->batch), 1);
-    int64_t *sums = smol_arena_take(arena, (uint64_t)o->batch * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK,
-                                    sizeof *sums);
-    uint8_t *signs = smol_arena_take(arena, signs_bytes(c), 1);
-    float *scores = smol_arena_take(arena, o->context, sizeof *scores);
-    struct projector *projector = smol_projector_place(
-        arena, max_dimensions(c), max_u32(3 * c->width, c->n_ff), max_u32(c->width, c->n_ff));
-    float *keys = smol_arena_take(arena, head, sizeof *keys),
-          *values = smol_arena_take(arena, head, sizeof *values);
+    const struct smol_config *c = &m->files[0]->config;
+    const uint64_t group = (uint64_t)o->batch * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK,
+                   of_delta = m->n_parts > 1 ? group : 0,
+                   head = o->kv_type == SMOL_F32
+                              ? 0
+                              : (uint64_t)seen_rows(c, o) * (c->width / c->n_heads);
+    struct worker made;
 
+    made.scratch =
+        smol_arena_take(arena, smol_kernel_scratch(max_u32(c->width, c->n_ff), o->batch), 1);
+    made.sums = smol_arena_take(arena, group, sizeof *made.sums);
+    made.signs = smol_arena_take(arena, signs_bytes(m), 1);
+    made.scores = smol_arena_take(arena, o->context, sizeof *made.scores);
+    made.product = smol_arena_take(arena, of_delta, sizeof *made.product);
+    made.base = smol_arena_take(arena, of_delta, sizeof *made.base);
+    made.projectors = place_projectors(arena, m);
+    made.keys = smol_arena_take(arena, head, sizeof *made.keys);
+    made.values = smol_arena_take(arena, head, sizeof *made.values);
+    made.overflow = false;
     if (arena->base)
-        *w = (struct worker){.scratch = scratch,
-                             .sums = sums,
-                             .signs = signs,
-                             .scores = scores,
-                             .projector = projector,
-                             .keys = keys,
-                             .values = values};
+        *w = made;
 }
 
 static void place_cache(struct smol_session *s, struct smol_arena *arena)
@@ -143,7 +179,8 @@ static void place_buffers(struct smol_session *s, struct smol_arena *arena)
     s->shifted = smol_arena_take(
         arena, smol_config_has(c, SMOL_FEATURE_HALF_SHIFT) ? P * c->width : 0, sizeof *s->shifted);
     s->wide = smol_arena_take(arena, P * max_u32(3 * c->width, c->n_ff), sizeof *s->wide);
-    s->z = smol_arena_take(arena, P * max_rank(c), sizeof *s->z);
+    s->z_stride = all_ranks(&s->mixture);
+    s->z = smol_arena_take(arena, P * s->z_stride, sizeof *s->z);
     s->x_stride = max_u32(c->width, c->n_ff);
     s->X = smol_arena_take(arena, P * s->x_stride, sizeof *s->X);
     s->t = smol_arena_take(arena, P, sizeof *s->t);
@@ -157,7 +194,8 @@ static void free_transforms(struct smol_fft *const *ffts)
         smol_fft_free(ffts[i]);
 }
 
-/* One transform for each size that a projection has; SPEC.md 5.8. */
+/* One transform for each size that a projection has that is not there yet; SPEC.md 5.8. On failure
+ * they are all gone. */
 static enum smol_status plan_transforms(struct smol_fft **ffts, const struct smol_config *c,
                                         struct smol_error *error)
 {
@@ -197,7 +235,7 @@ static void build(struct smol_session *session, const struct smol_file *file,
                               : session->kernels->gelu;
     session->product = o->is_fast ? session->kernels->frozen_fast : session->kernels->frozen;
     memcpy(session->ffts, ffts, sizeof session->ffts);
-    smol_frozen_key_init(&session->key, file->config.seed);
+    smol_mixture_of(&session->mixture, file);
     session->layers = smol_arena_take(arena, file->config.n_layers, sizeof *session->layers);
     session->pool = smol_arena_take(arena, 1, smol_pool_bytes());
     session->n_workers = o->n_threads;
@@ -205,7 +243,7 @@ static void build(struct smol_session *session, const struct smol_file *file,
     for (uint32_t i = 0; i < o->n_threads; i++) {
         if (arena->base)
             w = &session->workers[i];
-        place_worker(w, arena, &file->config, o);
+        place_worker(w, arena, &session->mixture, o);
     }
     place_buffers(session, arena);
     smol_tensors_set_up(session, arena);
@@ -257,6 +295,7 @@ static enum smol_status init(struct smol_session **session, const struct smol_fi
     struct smol_session *s = memory;
     struct smol_fft *ffts[SMOL_N_BLOCK_SIZES] = {NULL};
     struct smol_session_options o;
+    struct mixture mixture;
     size_t needed;
     enum smol_status status = plan(&o, &needed, file, options, error);
 
@@ -266,8 +305,10 @@ static enum smol_status init(struct smol_session **session, const struct smol_fi
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "a session needs %zu bytes, aligned to 64; %zu were given", needed,
                          size_bytes);
-    if ((status = plan_transforms(ffts, &file->config, error)))
-        return status;
+    smol_mixture_of(&mixture, file);
+    for (uint32_t i = 0; i < mixture.n_parts; i++)
+        if ((status = plan_transforms(ffts, &mixture.files[i]->config, error)))
+            return status;
     build(s, file, &o, ffts, &arena);
     if (!smol_pool_start(s->pool, o.n_threads)) {
         free_transforms(ffts);

@@ -29,9 +29,34 @@ static enum smol_dtype product_type(enum smol_dtype type)
     return type == SMOL_Q8_BLOCKS ? SMOL_F32 : type;
 }
 
+/* Where a matrix comes from: a slot of a layer of a part. */
+struct place {
+    const struct smol_file *file;
+    const struct smol_frozen_key *key;
+    const struct smol_scheme *scheme;
+    struct smol_params_place at; /* in params */
+    const uint8_t *params;
+    uint32_t layer;
+    enum smol_slot slot;
+};
+
+static struct place place_of(const struct mixture *mixture, uint32_t part, uint32_t layer,
+                             enum smol_slot slot)
+{
+    const struct smol_file *file = mixture->files[part];
+    struct place p = {.file = file,
+                      .key = &mixture->keys[part],
+                      .scheme = smol_config_scheme(&file->config, layer, slot),
+                      .params = file->params.data,
+                      .layer = layer,
+                      .slot = slot};
+
+    smol_params_at(&p.at, &file->config, layer, slot);
+    return p;
+}
+
 /* Nola's, made from their alphas once. */
-static void make_factors(struct smol_session *session, struct matrix *m, uint32_t layer,
-                         enum smol_slot slot, struct smol_arena *arena)
+static void make_factors(struct matrix *m, const struct place *p, struct smol_arena *arena)
 {
     int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
     float *a = smol_arena_take(arena, (uint64_t)m->rank * m->frozen.cols, sizeof *a);
@@ -43,11 +68,9 @@ static void make_factors(struct smol_session *session, struct matrix *m, uint32_
     m->b = (const uint8_t *)b;
     if (!arena->base)
         return;
-    smol_factor_frozen(&f, table, session->config, layer, slot, false, &session->key,
-                       session->file->params.data);
+    smol_factor_frozen(&f, table, &p->file->config, p->layer, p->slot, false, p->key, p->params);
     smol_factor_values(a, &f);
-    smol_factor_frozen(&f, table, session->config, layer, slot, true, &session->key,
-                       session->file->params.data);
+    smol_factor_frozen(&f, table, &p->file->config, p->layer, p->slot, true, p->key, p->params);
     smol_factor_values(b, &f);
     smol_put_floats(a, (uint64_t)m->rank * m->frozen.cols);
     smol_put_floats(b, (uint64_t)m->rank * m->frozen.rows);
@@ -69,10 +92,9 @@ static const float *set_up_vector(const struct smol_scheme *s, enum smol_term te
 }
 
 /* The sparse term: its columns and its parameters. */
-static void set_up_sparse(struct smol_session *session, struct matrix *m,
-                          const struct smol_scheme *s, const uint8_t *data,
-                          struct smol_arena *arena)
+static void set_up_sparse(struct matrix *m, const struct place *p, struct smol_arena *arena)
 {
+    const struct smol_scheme *s = p->scheme;
     const uint64_t n = (uint64_t)smol_scheme_sparse(s) * m->frozen.rows;
     uint32_t *columns = smol_arena_take(arena, n, sizeof *columns);
     struct smol_frozen places = m->frozen;
@@ -80,75 +102,115 @@ static void set_up_sparse(struct smol_session *session, struct matrix *m,
     m->n_sparse = smol_scheme_sparse(s);
     m->sparse_type = product_type(s->value_type);
     m->columns = columns;
-    places.key = &session->key;
+    places.key = p->key;
     places.purpose = SMOL_PURPOSE_SPARSE;
     if (columns)
         smol_sparse_columns(columns, &places, m->n_sparse, 0, places.rows);
-    m->sparse = set_up_stored(s->value_type, data, n, arena);
+    m->sparse = set_up_stored(s->value_type, p->params + p->at.sparse, n, arena);
 }
 
-static void set_up_matrix(struct smol_session *session, struct matrix *m, uint32_t layer,
-                          enum smol_slot slot, struct smol_arena *arena)
+static enum matrix_kind kind_of(const struct place *p)
 {
-    const struct smol_config *c = session->config;
-    const struct smol_scheme *s = smol_config_scheme(c, layer, slot);
-    const uint8_t *params = session->file->params.data;
-    struct matrix made = {.rank = s->rank, .type = product_type(s->value_type)};
-    struct smol_frozen *f = &made.frozen;
-    struct smol_params_place at;
+    if (smol_matrix_is_zero(&p->file->config, p->scheme))
+        return ZERO;
+    return p->scheme->source == SMOL_MATRIX_MASK     ? MASKED
+           : p->scheme->source == SMOL_MATRIX_STORED ? STORED
+                                                     : FROZEN;
+}
+
+/* *m, unless only counting, is what a place has; its part, factor and place in z are there. */
+static void set_up_matrix(struct smol_session *session, struct matrix *m, const struct place *p,
+                          struct smol_arena *arena)
+{
+    const struct smol_scheme *s = p->scheme;
+    const struct smol_config *c = &p->file->config;
+    struct smol_frozen *f = &m->frozen;
     int16_t *table;
 
-    made.kind = s->source == SMOL_MATRIX_MASK     ? MASKED
-                : s->source == SMOL_MATRIX_STORED ? STORED
-                                                  : FROZEN;
-
-    smol_params_at(&at, c, layer, slot);
-    smol_matrix_frozen(f, NULL, c, layer, slot, &session->key, params);
+    m->kind = kind_of(p);
+    m->rank = s->rank;
+    m->type = product_type(s->value_type);
+    smol_matrix_frozen(f, NULL, c, p->layer, p->slot, p->key, p->params);
     table = smol_arena_take(arena, f->n_planes * SMOL_TABLE_ENTRIES, sizeof *table);
     if (table)
-        smol_matrix_frozen(f, table, c, layer, slot, &session->key, params);
-    if (made.kind == MASKED)
-        made.mask = params + at.mask;
-    else if (made.kind == STORED)
-        made.stored = smol_stored_view(s, &at, f->rows, f->cols, params);
+        smol_matrix_frozen(f, table, c, p->layer, p->slot, p->key, p->params);
+    if (m->kind == MASKED)
+        m->mask = p->params + p->at.mask;
+    else if (m->kind == STORED)
+        m->stored = smol_stored_view(s, &p->at, f->rows, f->cols, p->params);
     if (smol_scheme_projects(s)) {
-        made.projected = smol_projected(c, layer, slot, &session->key, params);
-        made.projected.fft = session->ffts[smol_block_size_index(made.projected.p.size)];
+        m->projected = smol_projected(c, p->layer, p->slot, p->key, p->params);
+        m->projected.fft = session->ffts[smol_block_size_index(m->projected.p.size)];
     }
     if (s->source == SMOL_MATRIX_NOLA) {
-        make_factors(session, &made, layer, slot, arena);
+        make_factors(m, p, arena);
     } else if (s->rank) {
-        made.a =
-            set_up_stored(s->value_type, params + at.factor_a, (uint64_t)s->rank * f->cols, arena);
-        made.b =
-            set_up_stored(s->value_type, params + at.factor_b, (uint64_t)s->rank * f->rows, arena);
+        m->a = set_up_stored(s->value_type, p->params + p->at.factor_a, (uint64_t)s->rank * f->cols,
+                             arena);
+        m->b = set_up_stored(s->value_type, p->params + p->at.factor_b, (uint64_t)s->rank * f->rows,
+                             arena);
     }
     if (smol_scheme_has(s, SMOL_TERM_SPARSE))
-        set_up_sparse(session, &made, s, params + at.sparse, arena);
-    made.gain = set_up_vector(s, SMOL_TERM_GAINS, params, at.gain, f->rows, arena);
-    made.bias = set_up_vector(s, SMOL_TERM_BIASES, params, at.bias, f->rows, arena);
+        set_up_sparse(m, p, arena);
+    m->gain = set_up_vector(s, SMOL_TERM_GAINS, p->params, p->at.gain, f->rows, arena);
+    m->bias = set_up_vector(s, SMOL_TERM_BIASES, p->params, p->at.bias, f->rows, arena);
+}
+
+/* A slot: the models' matrices, then the deltas' terms. */
+static void set_up_dense(struct smol_session *session, struct dense *dense, uint32_t layer,
+                         enum smol_slot slot, struct smol_arena *arena)
+{
+    const struct mixture *mix = &session->mixture;
+    struct dense made = {.n_models = mix->n_models};
+    uint32_t n = 0, z = 0;
+
+    for (uint32_t i = mix->n_models; i < mix->n_parts; i++)
+        made.n_terms +=
+            smol_delta_has_term(smol_config_scheme(&mix->files[i]->config, layer, slot));
+    made.matrices = smol_arena_take(arena, made.n_models + made.n_terms, sizeof *made.matrices);
+    for (uint32_t i = 0; i < mix->n_parts; i++) {
+        const struct place p = place_of(mix, i, layer, slot);
+        struct matrix m = {.part = i, .z_at = z, .factor = mix->factors[i]};
+        if (i >= mix->n_models && !smol_delta_has_term(p.scheme))
+            continue;
+        if (i < mix->n_models)
+            m.factor = smol_mixture_factor(mix, i, layer, slot);
+        set_up_matrix(session, &m, &p, arena);
+        z += m.rank;
+        made.has_gains = made.has_gains || (i >= mix->n_models && m.gain);
+        if (arena->base)
+            made.matrices[n++] = m;
+    }
     if (arena->base)
-        *m = made;
+        *dense = made;
+}
+
+/* Temporary numbers of the calling thread: floats, and integers behind them. */
+static float *temporary(const struct smol_session *session, size_t n, int16_t **integers)
+{
+    float *floats = session->workers[0].scratch;
+
+    *integers = (int16_t *)(void *)(floats + n);
+    return floats;
 }
 
 static void set_up_norm(struct smol_session *session, struct norm *norm, uint32_t layer,
                         enum smol_slot slot, struct smol_arena *arena)
 {
-    const bool is_frozen =
-        smol_config_scheme(session->config, layer, slot)->source == SMOL_NORM_FROZEN;
+    const bool is_frozen = smol_mixture_norm_is_frozen(&session->mixture, layer, slot);
     const uint32_t C = is_frozen ? 0 : session->config->width;
     float *gain = smol_arena_take(arena, C, sizeof *gain),
-          *bias = smol_arena_take(arena, C, sizeof *bias);
+          *bias = smol_arena_take(arena, C, sizeof *bias), *more;
+    int16_t *integers;
 
     if (!arena->base)
         return;
     *norm = is_frozen ? (struct norm){NULL, NULL} : (struct norm){gain, bias};
     if (is_frozen)
         return;
-    smol_norm_vector(gain, session->workers[0].scratch, session->file, &session->key, layer, slot,
-                     true);
-    smol_norm_vector(bias, session->workers[0].scratch, session->file, &session->key, layer, slot,
-                     false);
+    more = temporary(session, C, &integers);
+    smol_mixture_norm(gain, more, integers, &session->mixture, layer, slot, true);
+    smol_mixture_norm(bias, more, integers, &session->mixture, layer, slot, false);
 }
 
 /* A half-shift before the first matrix of a sublayer. */
@@ -161,23 +223,24 @@ static void set_up_shift(struct smol_session *session, struct shift *shift, uint
 
     if (!arena->base)
         return;
-    smol_shift_channels(is_shifted, &session->key, smol_frozen_number(session->config, layer, slot),
-                        C);
+    smol_shift_channels(is_shifted, &session->mixture.keys[0],
+                        smol_frozen_number(session->config, layer, slot), C);
     *shift = (struct shift){is_shifted, before};
 }
 
-/* One of the heads' factors as floats, from a place among the parameters (which may be none,
- * without it); NULL without, or when only counting. */
-static float *set_up_heads(const struct smol_config *c, enum smol_feature feature,
-                           const uint8_t *params, uint64_t at, struct smol_arena *arena)
+/* One of the heads' factors as floats; NULL without it, or when only counting. */
+static float *set_up_heads(struct smol_session *session, enum smol_feature feature, uint32_t layer,
+                           enum smol_part which, struct smol_arena *arena)
 {
+    const uint32_t H = session->config->n_heads;
+    int16_t *integers;
     float *v;
 
-    if (!smol_config_has(c, feature))
+    if (!smol_config_has(session->config, feature))
         return NULL;
-    v = smol_arena_take(arena, c->n_heads, sizeof *v);
+    v = smol_arena_take(arena, H, sizeof *v);
     if (v)
-        smol_params_to_f32(v, c->head_type, params + at, 0, c->n_heads);
+        smol_mixture_heads(v, temporary(session, H, &integers), &session->mixture, layer, which);
     return v;
 }
 
@@ -196,14 +259,12 @@ static void set_up_attention(struct smol_session *session, struct layer *layer, 
                              struct smol_arena *arena)
 {
     const struct smol_config *c = session->config;
-    const uint8_t *params = session->file->params.data;
     const bool has_factors = smol_config_has(c, SMOL_FEATURE_SLOPE_FACTORS);
-    struct smol_params_place at;
-    float *scales, *slopes;
+    float *scales =
+              set_up_heads(session, SMOL_FEATURE_TEMPERATURES, l, SMOL_PART_TEMPERATURE, arena),
+          *slopes =
+              set_up_heads(session, SMOL_FEATURE_SLOPE_FACTORS, l, SMOL_PART_SLOPE_FACTOR, arena);
 
-    smol_params_at(&at, c, l, SMOL_LN_1);
-    scales = set_up_heads(c, SMOL_FEATURE_TEMPERATURES, params, at.temperatures, arena);
-    slopes = set_up_heads(c, SMOL_FEATURE_SLOPE_FACTORS, params, at.slope_factors, arena);
     if (!has_factors && smol_config_has(c, SMOL_FEATURE_DISTANCES))
         slopes = smol_arena_take(arena, c->n_heads, sizeof *slopes);
     for (uint32_t h = 0; scales && h < c->n_heads; h++)
@@ -214,25 +275,42 @@ static void set_up_attention(struct smol_session *session, struct layer *layer, 
     layer->slopes = slopes;
 }
 
-/* The table of the head, in place but for q4-row: its few bytes become q4, which kernels have. */
-static void set_up_head(struct smol_session *session, struct smol_arena *arena)
+/* A table that logits are made of, in place but for q4-row: its few bytes become q4, which kernels
+ * have. */
+static void add_output(struct smol_session *session, const struct smol_table_view *t,
+                       const struct smol_rows_view *rows, float scale, struct smol_arena *arena)
 {
-    const struct smol_table_view *t = &session->file->output;
-    struct smol_table_view *unpacked;
+    struct output *o = &session->outputs[session->n_outputs++];
     uint8_t *data, *multipliers, *scales;
 
-    session->head = t;
+    *o = (struct output){*t, rows, scale};
     if (t->type != SMOL_Q4_ROW)
         return;
-    unpacked = smol_arena_take(arena, 1, sizeof *unpacked);
     data = smol_arena_take(arena, t->rows, smol_row_bytes(SMOL_Q4, t->cols));
     multipliers = smol_arena_take(arena, t->rows, smol_row_multipliers(t->cols));
     scales = smol_arena_take(arena, t->rows, 4);
-    if (!arena->base)
-        return;
-    *unpacked = (struct smol_table_view){SMOL_Q4, t->rows, t->cols, data, multipliers, scales};
-    smol_q4_row_unpack(t, data, multipliers, scales);
-    session->head = unpacked;
+    o->table = (struct smol_table_view){SMOL_Q4, t->rows, t->cols, data, multipliers, scales};
+    if (arena->base)
+        smol_q4_row_unpack(t, data, multipliers, scales);
+}
+
+/* The models' tables, then the rows that deltas add: of the output table, or else of wte. */
+static void set_up_outputs(struct smol_session *session, struct smol_arena *arena)
+{
+    const struct mixture *m = &session->mixture;
+    const bool has_output = smol_config_has(session->config, SMOL_FEATURE_OUTPUT_TABLE);
+    const float scale = smol_mixture_logit_scale(m, 0);
+
+    session->n_outputs = 0;
+    for (uint32_t i = 0; i < m->n_models; i++)
+        add_output(session, &m->files[i]->output, NULL,
+                   m->factors[i] * smol_mixture_logit_scale(m, i), arena);
+    for (uint32_t d = m->n_models; d < m->n_parts; d++) {
+        const struct smol_rows_view *rows =
+            has_output ? &m->files[d]->output_rows : &m->files[d]->input_rows;
+        if (rows->n)
+            add_output(session, &rows->table, rows, m->factors[d] * scale, arena);
+    }
 }
 
 void smol_tensors_set_up(struct smol_session *session, struct smol_arena *arena)
@@ -244,7 +322,7 @@ void smol_tensors_set_up(struct smol_session *session, struct smol_arena *arena)
             layer = &session->layers[l];
         for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
             if (smol_slot_is_matrix(slot))
-                set_up_matrix(session, matrix_of(layer, slot), l, slot, arena);
+                set_up_dense(session, dense_of(layer, slot), l, slot, arena);
             else
                 set_up_norm(session, norm_of(layer, slot), l, slot, arena);
         layer->shifts[0] = layer->shifts[1] = (struct shift){NULL, NULL};
@@ -255,5 +333,5 @@ void smol_tensors_set_up(struct smol_session *session, struct smol_arena *arena)
         set_up_attention(session, layer, l, arena);
     }
     set_up_norm(session, &session->ln_f, 0, SMOL_LN_F, arena);
-    set_up_head(session, arena);
+    set_up_outputs(session, arena);
 }

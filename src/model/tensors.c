@@ -1,20 +1,70 @@
 /* Tensors by their Hugging Face names. SPEC.md 6. */
 #include "base/error.h"
+#include "model/mixture.h"
 
 #include <smol/weights.h>
 
 #include <stdio.h>
 #include <string.h>
 
-/* Parts of a slot, in their order; returns how many. A matrix has a bias only if its scheme says
- * so; the heads' factors of a layer come after its first norm. */
-static uint32_t slot_parts(enum smol_part parts[4], const struct smol_config *config,
-                           const struct smol_scheme *s, enum smol_slot slot)
+/* What tensors are listed of: a configuration, or those of all parts of a joined file, whose shape
+ * and features are the same. */
+struct listing {
+    const struct smol_config *configs[MAX_PARTS];
+    uint32_t n;
+};
+
+static struct listing listing_of(const struct smol_file *file)
 {
+    const bool is_joined = smol_config_is_delta(&file->config) && smol_file_is_whole(file);
+    struct listing list = {.n = 0};
+
+    for (uint32_t i = 0; is_joined && i < file->n_models + file->n_deltas; i++)
+        list.configs[list.n++] = &file->parts[i].file->config;
+    list.configs[list.n++] = &file->config;
+    return list;
+}
+
+/* The layer span that a layer lies in, of each configuration. */
+struct cursor {
+    uint32_t span[MAX_PARTS], last[MAX_PARTS]; /* span, and the first layer behind it */
+};
+
+static void move_to(struct cursor *at, const struct listing *list, uint32_t layer)
+{
+    for (uint32_t i = 0; i < list->n; i++) {
+        const struct smol_config *c = list->configs[i];
+        if (layer == 0)
+            at->span[i] = 0;
+        else if (layer == at->last[i])
+            at->span[i]++;
+        if (layer == 0 || layer == at->last[i])
+            at->last[i] = layer + c->spans[at->span[i]].n_layers;
+    }
+}
+
+static bool has_bias(const struct listing *list, const struct cursor *at, enum smol_slot slot)
+{
+    if (!smol_slot_is_matrix(slot))
+        return true;
+    for (uint32_t i = 0; i < list->n; i++) {
+        const struct smol_config *c = list->configs[i];
+        if (smol_scheme_has(&c->schemes[c->spans[at->span[i]].scheme[slot]], SMOL_TERM_BIASES))
+            return true;
+    }
+    return false;
+}
+
+/* Parts of a slot, in their order; returns how many. A matrix has a bias only if a scheme says so;
+ * the heads' factors of a layer come after its first norm. */
+static uint32_t slot_parts(enum smol_part parts[4], const struct listing *list,
+                           const struct cursor *at, enum smol_slot slot)
+{
+    const struct smol_config *config = list->configs[0];
     uint32_t n = 0;
 
     parts[n++] = SMOL_PART_WEIGHT;
-    if (s->kind == SMOL_NORM || smol_scheme_has(s, SMOL_TERM_BIASES))
+    if (has_bias(list, at, slot))
         parts[n++] = SMOL_PART_BIAS;
     if (slot == SMOL_LN_1 && smol_config_has(config, SMOL_FEATURE_TEMPERATURES))
         parts[n++] = SMOL_PART_TEMPERATURE;
@@ -23,22 +73,26 @@ static uint32_t slot_parts(enum smol_part parts[4], const struct smol_config *co
     return n;
 }
 
-/* Counts the tensors of one layer of a span, in the order of the forward pass; stores slot and part
- * of the n-th, if there is one, in *found. */
-static uint32_t walk_layer(struct smol_tensor *found, const struct smol_config *config,
-                           const struct smol_layer_span *span, uint32_t n)
+/* Counts the tensors of all layers, in the order of the forward pass, or up to the n-th, whose
+ * layer, slot and part are then stored in *found. */
+static uint32_t walk(struct smol_tensor *found, const struct listing *list, uint32_t n)
 {
+    struct cursor at;
     uint32_t count = 0;
 
-    for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
-        enum smol_part parts[4];
-        const uint32_t n_parts =
-            slot_parts(parts, config, &config->schemes[span->scheme[slot]], slot);
-        if (n >= count && n - count < n_parts) {
-            found->slot = slot;
-            found->part = parts[n - count];
+    for (uint32_t layer = 0; layer < list->configs[0]->n_layers; layer++) {
+        move_to(&at, list, layer);
+        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
+            enum smol_part parts[4];
+            const uint32_t n_parts = slot_parts(parts, list, &at, slot);
+            if (n - count < n_parts) {
+                found->layer = layer;
+                found->slot = slot;
+                found->part = parts[n - count];
+                return n;
+            }
+            count += n_parts;
         }
-        count += n_parts;
     }
     return count;
 }
@@ -54,14 +108,12 @@ static uint32_t n_outputs(const struct smol_config *config)
     return smol_config_has(config, SMOL_FEATURE_OUTPUT_TABLE) ? 1 : 0;
 }
 
-uint32_t smol_tensor_count(const struct smol_config *config)
+static uint32_t count(const struct listing *list)
 {
     struct smol_tensor none;
-    uint32_t n = n_inputs(config) + 2 + n_outputs(config);
 
-    for (uint32_t i = 0; i < config->n_spans; i++)
-        n += config->spans[i].n_layers * walk_layer(&none, config, &config->spans[i], UINT32_MAX);
-    return n;
+    return n_inputs(list->configs[0]) + walk(&none, list, UINT32_MAX) + 2 +
+           n_outputs(list->configs[0]);
 }
 
 static void table(struct smol_tensor *t, const struct smol_config *config, enum smol_part part)
@@ -76,21 +128,14 @@ static void table(struct smol_tensor *t, const struct smol_config *config, enum 
 }
 
 /* Slot, part and layer of the tensor `index` of the layers and the norm after them. */
-static void find_slot(struct smol_tensor *t, const struct smol_config *config, uint32_t index)
+static void find_slot(struct smol_tensor *t, const struct listing *list, uint32_t index)
 {
-    for (uint32_t i = 0; i < config->n_spans; i++) {
-        const struct smol_layer_span *span = &config->spans[i];
-        const uint32_t each = walk_layer(t, config, span, UINT32_MAX);
-        if (index < span->n_layers * each) {
-            walk_layer(t, config, span, index % each);
-            t->layer += index / each;
-            return;
-        }
-        index -= span->n_layers * each;
-        t->layer += span->n_layers;
-    }
+    const uint32_t n = walk(t, list, index);
+
+    if (n == index && t->slot != SMOL_LN_F)
+        return;
     t->slot = SMOL_LN_F;
-    t->part = index == 0 ? SMOL_PART_WEIGHT : SMOL_PART_BIAS;
+    t->part = index == n ? SMOL_PART_WEIGHT : SMOL_PART_BIAS;
     t->layer = 0;
 }
 
@@ -103,20 +148,21 @@ static void heads(struct smol_tensor *t, const struct smol_config *config)
     t->cols = config->n_heads;
 }
 
-void smol_tensor_at(struct smol_tensor *tensor, const struct smol_config *config, uint32_t index)
+static void tensor_at(struct smol_tensor *tensor, const struct listing *list, uint32_t index)
 {
+    const struct smol_config *config = list->configs[0];
     char layer[16] = "";
 
-    *tensor = (struct smol_tensor){0};
+    *tensor = (struct smol_tensor){.slot = SMOL_LN_F};
     if (index < n_inputs(config)) {
         table(tensor, config, index == 0 ? SMOL_PART_WTE : SMOL_PART_WPE);
         return;
     }
-    if (n_outputs(config) && index + 1 == smol_tensor_count(config)) {
+    if (n_outputs(config) && index + 1 == count(list)) {
         table(tensor, config, SMOL_PART_OUTPUT);
         return;
     }
-    find_slot(tensor, config, index - n_inputs(config));
+    find_slot(tensor, list, index - n_inputs(config));
     if (tensor->part == SMOL_PART_TEMPERATURE || tensor->part == SMOL_PART_SLOPE_FACTOR) {
         heads(tensor, config);
         return;
@@ -132,21 +178,59 @@ void smol_tensor_at(struct smol_tensor *tensor, const struct smol_config *config
     }
 }
 
-enum smol_status smol_tensor_find(struct smol_tensor *tensor, const struct smol_config *config,
-                                  const char *name, struct smol_error *error)
+static enum smol_status find(struct smol_tensor *tensor, const struct listing *list,
+                             const char *name, struct smol_error *error)
 {
     static const char prefix[] = "transformer.";
-    const uint32_t n = smol_tensor_count(config);
+    const uint32_t n = count(list);
     struct smol_tensor t;
 
     if (strncmp(name, prefix, sizeof prefix - 1) == 0)
         name += sizeof prefix - 1;
     for (uint32_t i = 0; i < n; i++) {
-        smol_tensor_at(&t, config, i);
+        tensor_at(&t, list, i);
         if (strcmp(t.name, name) == 0) {
             *tensor = t;
             return SMOL_OK;
         }
     }
     return smol_fail(error, SMOL_E_TENSOR, SMOL_NO_OFFSET, "no tensor has that name");
+}
+
+uint32_t smol_file_tensor_count(const struct smol_file *file)
+{
+    const struct listing list = listing_of(file);
+
+    return count(&list);
+}
+
+void smol_file_tensor_at(struct smol_tensor *tensor, const struct smol_file *file, uint32_t index)
+{
+    const struct listing list = listing_of(file);
+
+    tensor_at(tensor, &list, index);
+}
+
+enum smol_status smol_file_tensor_find(struct smol_tensor *tensor, const struct smol_file *file,
+                                       const char *name, struct smol_error *error)
+{
+    const struct listing list = listing_of(file);
+
+    return find(tensor, &list, name, error);
+}
+
+uint32_t smol_tensor_count(const struct smol_config *config)
+{
+    return count(&(struct listing){{config}, 1});
+}
+
+void smol_tensor_at(struct smol_tensor *tensor, const struct smol_config *config, uint32_t index)
+{
+    tensor_at(tensor, &(struct listing){{config}, 1}, index);
+}
+
+enum smol_status smol_tensor_find(struct smol_tensor *tensor, const struct smol_config *config,
+                                  const char *name, struct smol_error *error)
+{
+    return find(tensor, &(struct listing){{config}, 1}, name, error);
 }

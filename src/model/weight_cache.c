@@ -4,38 +4,59 @@
 #include "model/model.h"
 
 /* Bytes that a matrix may take; 0 if there is nothing to keep. */
-static uint64_t bytes_to_keep(const struct smol_session *session, const struct smol_scheme *s,
-                              enum smol_slot slot)
+static uint64_t bytes_to_keep(const struct smol_session *session, const struct smol_config *c,
+                              const struct smol_scheme *s, enum smol_slot slot)
 {
     const uint32_t bases =
         (s->source == SMOL_MATRIX_NOLA ? 1u : s->d) * (s->dist == SMOL_GAUSS ? 8u : 1u);
     uint32_t rows, cols;
 
-    smol_config_shape(&rows, &cols, session->config, slot);
+    smol_config_shape(&rows, &cols, c, slot);
     if (s->source == SMOL_MATRIX_MASK)
         return ((uint64_t)rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK * smol_mask_signs_bytes(cols);
-    if (s->source == SMOL_MATRIX_STORED || bases <= session->kernels->fast_bases)
+    if (s->source == SMOL_MATRIX_STORED || smol_matrix_is_zero(c, s) ||
+        bases <= session->kernels->fast_bases)
         return 0;
     return (uint64_t)rows * cols * sizeof(int16_t);
+}
+
+/* Of a slot, its matrices in their order. */
+static void place_slot(struct smol_session *session, uint32_t layer, enum smol_slot slot,
+                       struct smol_arena *arena, uint64_t limit_bytes)
+{
+    const struct mixture *mix = &session->mixture;
+    uint32_t k = 0;
+
+    for (uint32_t i = 0; i < mix->n_parts; i++) {
+        const struct smol_config *c = &mix->files[i]->config;
+        const struct smol_scheme *s = smol_config_scheme(c, layer, slot);
+        const uint64_t n = bytes_to_keep(session, c, s, slot);
+        const uint32_t at = k;
+        void *kept;
+
+        if (i >= mix->n_models && !smol_delta_has_term(s))
+            continue;
+        k++;
+        if (!n || arena->used + n + 64 > limit_bytes)
+            continue;
+        kept = smol_arena_take(arena, n, 1);
+        if (!arena->base)
+            continue;
+        struct matrix *m = &dense_of(&session->layers[layer], slot)->matrices[at];
+        if (s->source == SMOL_MATRIX_MASK)
+            m->signs = kept;
+        else
+            m->kept = kept;
+    }
 }
 
 void smol_weight_cache_place(struct smol_session *session, struct smol_arena *arena,
                              uint64_t limit_bytes)
 {
     for (uint32_t l = 0; l < session->config->n_layers; l++)
-        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
-            const struct smol_scheme *s = smol_config_scheme(session->config, l, slot);
-            const uint64_t n = smol_slot_is_matrix(slot) ? bytes_to_keep(session, s, slot) : 0;
-            void *kept;
-
-            if (!n || arena->used + n + 64 > limit_bytes)
-                continue;
-            kept = smol_arena_take(arena, n, 1);
-            if (arena->base && s->source == SMOL_MATRIX_MASK)
-                matrix_of(&session->layers[l], slot)->signs = kept;
-            else if (arena->base)
-                matrix_of(&session->layers[l], slot)->kept = kept;
-        }
+        for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
+            if (smol_slot_is_matrix(slot))
+                place_slot(session, l, slot, arena, limit_bytes);
 }
 
 /* Row blocks of one matrix. */
@@ -62,8 +83,9 @@ void smol_weight_cache_fill(struct smol_session *session)
         for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++) {
             if (!smol_slot_is_matrix(slot))
                 continue;
-            struct matrix *m = matrix_of(&session->layers[l], slot);
-            if (m->kept || m->signs)
-                smol_pool_run(session->pool, fill_blocks, m);
+            const struct dense *d = dense_of(&session->layers[l], slot);
+            for (uint32_t i = 0; i < d->n_models + d->n_terms; i++)
+                if (d->matrices[i].kept || d->matrices[i].signs)
+                    smol_pool_run(session->pool, fill_blocks, &d->matrices[i]);
         }
 }
