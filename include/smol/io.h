@@ -56,6 +56,17 @@ enum smol_status smol_file_open_unverified(struct smol_mapping *mapping, struct 
 enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint32_t n_threads,
                                               struct smol_error *error);
 
+/* Where the models of deltas are looked for, if nobody says otherwise, for free(): $SMOL_BASES,
+ * else $XDG_DATA_HOME/smol/bases, else ~/.local/share/smol/bases; NULL if none of these variables
+ * is set, or memory is out. The folder need not exist. */
+char *smol_bases_folder(void);
+
+/* A part of the delta at a path, found by its hash: the path, for free(), of the first file by name
+ * that is called *.smol and states that hash, in a folder, NULL for the default one, or else beside
+ * the delta; NULL if there is none, what is there cannot be read, or memory is out. What a file
+ * states need not be true: smol_file_open checks it. Nothing but regular files is opened. */
+char *smol_part_find(const uint8_t hash[SMOL_HASH_BYTES], const char *bases_dir, const char *delta);
+
 /* Writes a file that appears whole or not at all: a temporary file beside it, NAME.tmp-XXXXXX, is
  * written, synced and renamed.
  *

@@ -5,6 +5,7 @@
 #ifndef SMOL_MODEL_H
 #define SMOL_MODEL_H
 
+#include <smol/io.h>
 #include <smol/text.h>
 #include <stdbool.h>
 
@@ -17,6 +18,26 @@ const char *smol_version(void);
  * 1), and the signature if there is one. Errors: those of a file; IO; MEMORY. */
 enum smol_status smol_model_open(struct smol_model **model, const char *path, uint32_t n_threads,
                                  struct smol_error *error);
+/* What a delta is opened with (SPEC.md 16). 0 in every member but struct_bytes is a sensible
+ * choice: what a delta names is then looked for by its hash in the default folder, and in the
+ * delta's own. */
+struct smol_open_options {
+    size_t struct_bytes; /* sizeof(struct smol_open_options), as smol(3) says */
+    uint32_t n_threads;  /* as above */
+    uint32_t n_bases, n_deltas;
+    const char *const *bases;  /* (n_bases) paths of files that the delta names */
+    const char *const *deltas; /* (n_deltas) paths of deltas that are added, to a delta or to a
+                                  model that is none */
+    const float *factors;      /* (n_deltas) of these, NaN for what the delta that names it says, or
+                                  1; NULL: NaN for all */
+    const char *bases_dir;     /* a folder in place of the default one (smol_bases_folder) */
+};
+/* smol_model_open, of a delta with its parts, each checked like it. Without options, or for
+ * smol_model_open itself, everything is found by its hash. Errors: BASE too if a part is missing,
+ * is another file or does not fit; ARGUMENT if something is given to a model that is no delta. */
+enum smol_status smol_model_open_with(struct smol_model **model, const char *path,
+                                      const struct smol_open_options *options,
+                                      struct smol_error *error);
 /* The same for a file in memory, which stays the caller's and must outlive the model unchanged. */
 enum smol_status smol_model_open_memory(struct smol_model **model, const void *bytes,
                                         size_t size_bytes, uint32_t n_threads,
@@ -44,7 +65,8 @@ struct smol_model_facts {
 void smol_model_describe(struct smol_model_facts *facts, size_t struct_bytes,
                          const struct smol_model *model);
 
-/* CHANGED if the file has been written to since it was opened; never for a model in memory. */
+/* CHANGED if the file, or a part of a delta, has been written to since it was opened; never for a
+ * model in memory. */
 enum smol_status smol_model_check(const struct smol_model *model, struct smol_error *error);
 
 /* Encodes any bytes as at most size_bytes tokens, for which there must be room. Errors: TOKEN, with
@@ -80,6 +102,35 @@ enum smol_status smol_model_score(struct smol_score *score, const struct smol_mo
  * the caller's and must outlive the model; *file need not. Errors: MEMORY. */
 enum smol_status smol_model_open_file(struct smol_model **model, const struct smol_file *file,
                                       struct smol_error *error);
+
+/* A file that is open, or several that run together: a delta and its parts. */
+struct smol_open_file {
+    char *path;
+    struct smol_mapping mapping;
+    struct smol_file file;
+};
+/* How files are opened and closed: as smol_file_open and smol_mapping_close. */
+struct smol_opener {
+    enum smol_status (*open)(struct smol_mapping *mapping, struct smol_file *file, const char *path,
+                             uint32_t n_threads, struct smol_error *error);
+    void (*close)(struct smol_mapping *mapping);
+};
+struct smol_files {
+    struct smol_file file;       /* what runs: the one file, or a delta joined with the others */
+    struct smol_open_file *open; /* (n_open), the one that was named first */
+    uint32_t n_open;
+    void (*close)(struct smol_mapping *mapping);
+};
+/* What smol_model_open_with opens, for programs that have files of their own; opener NULL: those
+ * above. On failure *blamed is the path that the error is about, for free(), or NULL if memory is
+ * out. */
+enum smol_status smol_files_open(struct smol_files *files, char **blamed, const char *path,
+                                 const struct smol_open_options *options,
+                                 const struct smol_opener *opener, struct smol_error *error);
+/* CHANGED as smol_model_check; *blamed as above. */
+enum smol_status smol_files_check(const struct smol_files *files, char **blamed,
+                                  struct smol_error *error);
+void smol_files_close(struct smol_files *files);
 
 /* smol_model_score, which tells how far it is: progress, if not NULL, is called before each window,
  * or as many tokens, with how many of n_tokens are done; if it returns false, scoring stops with

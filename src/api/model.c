@@ -1,4 +1,5 @@
-/* A model behind one handle: a file, its bytes, and the encoder that its threads share. */
+/* A model behind one handle: a file, or a delta and its parts, their bytes, and the encoder that
+ * its threads share. */
 #include "api/open.h"
 #include "base/error.h"
 
@@ -17,8 +18,7 @@ struct shared_encoder {
 };
 
 struct smol_model {
-    struct smol_mapping mapping; /* fd -1: the bytes are the caller's */
-    struct smol_file file;
+    struct smol_files files;                 /* n_open 0: the bytes are the caller's */
     struct shared_encoder encoding, *shared; /* shared is &encoding, of a constant model too */
 };
 
@@ -39,14 +39,44 @@ static enum smol_status finish(struct smol_model **model, struct smol_model *m,
     return SMOL_OK;
 }
 
+/* An error about a part says which one: what opens a model has told its caller the first path. */
+static void name_part(struct smol_error *error, const char *blamed, const char *path)
+{
+    struct smol_error e;
+
+    if (!error || !blamed || strcmp(blamed, path) == 0)
+        return;
+    e = *error;
+    if (e.offset == SMOL_NO_OFFSET)
+        smol_fail(error, e.code, SMOL_NO_OFFSET, "%s: %s", blamed, e.text);
+    else
+        smol_fail(error, e.code, SMOL_NO_OFFSET, "%s: byte %llu: %s", blamed,
+                  (unsigned long long)e.offset, e.text);
+}
+
+enum smol_status smol_model_open_with(struct smol_model **model, const char *path,
+                                      const struct smol_open_options *options,
+                                      struct smol_error *error)
+{
+    struct smol_model *m = malloc(sizeof *m);
+    enum smol_status status;
+    char *blamed = NULL;
+
+    status = m ? smol_files_open(&m->files, &blamed, path, options, NULL, error)
+               : smol_fail_memory(error);
+    if (status)
+        name_part(error, blamed, path);
+    free(blamed);
+    return finish(model, m, status);
+}
+
 enum smol_status smol_model_open(struct smol_model **model, const char *path, uint32_t n_threads,
                                  struct smol_error *error)
 {
-    struct smol_model *m = malloc(sizeof *m);
+    const struct smol_open_options options = {.struct_bytes = sizeof options,
+                                              .n_threads = n_threads};
 
-    return finish(model, m,
-                  m ? smol_file_open(&m->mapping, &m->file, path, n_threads, error)
-                    : smol_fail_memory(error));
+    return smol_model_open_with(model, path, &options, error);
 }
 
 static struct smol_model *without_mapping(void)
@@ -54,7 +84,7 @@ static struct smol_model *without_mapping(void)
     struct smol_model *m = malloc(sizeof *m);
 
     if (m)
-        m->mapping = (struct smol_mapping){.fd = -1};
+        m->files.n_open = 0;
     return m;
 }
 
@@ -64,10 +94,10 @@ enum smol_status smol_model_open_memory(struct smol_model **model, const void *b
 {
     struct smol_model *m = without_mapping();
 
-    return finish(
-        model, m,
-        m ? smol_file_parse_checked(&m->file, bytes, size_bytes, n_threads ? n_threads : 1, error)
-          : smol_fail_memory(error));
+    return finish(model, m,
+                  m ? smol_file_parse_checked(&m->files.file, bytes, size_bytes,
+                                              n_threads ? n_threads : 1, error)
+                    : smol_fail_memory(error));
 }
 
 enum smol_status smol_model_open_file(struct smol_model **model, const struct smol_file *file,
@@ -76,7 +106,7 @@ enum smol_status smol_model_open_file(struct smol_model **model, const struct sm
     struct smol_model *m = without_mapping();
 
     if (m)
-        m->file = *file;
+        m->files.file = *file;
     return finish(model, m, m ? SMOL_OK : smol_fail_memory(error));
 }
 
@@ -86,21 +116,25 @@ void smol_model_close(struct smol_model *model)
         return;
     smol_encoder_destroy(model->encoding.encoder);
     pthread_mutex_destroy(&model->encoding.lock);
-    smol_mapping_close(&model->mapping);
+    if (model->files.n_open)
+        smol_files_close(&model->files);
     free(model);
 }
 
-const struct smol_file *smol_model_file(const struct smol_model *model) { return &model->file; }
+const struct smol_file *smol_model_file(const struct smol_model *model)
+{
+    return &model->files.file;
+}
 
 const struct smol_config *smol_model_config(const struct smol_model *model)
 {
-    return &model->file.config;
+    return &model->files.file.config;
 }
 
 void smol_model_describe(struct smol_model_facts *facts, size_t struct_bytes,
                          const struct smol_model *model)
 {
-    const struct smol_file *file = &model->file;
+    const struct smol_file *file = &model->files.file;
     const struct smol_config *c = &file->config;
     struct smol_model_facts f = {.n_layers = c->n_layers,
                                  .n_heads = c->n_heads,
@@ -130,7 +164,16 @@ void smol_model_describe(struct smol_model_facts *facts, size_t struct_bytes,
 
 enum smol_status smol_model_check(const struct smol_model *model, struct smol_error *error)
 {
-    return model->mapping.fd >= 0 ? smol_mapping_check(&model->mapping, error) : SMOL_OK;
+    enum smol_status status;
+    char *blamed = NULL;
+
+    if (!model->files.n_open)
+        return SMOL_OK;
+    status = smol_files_check(&model->files, &blamed, error);
+    if (status)
+        name_part(error, blamed, model->files.open[0].path);
+    free(blamed);
+    return status;
 }
 
 enum smol_status smol_model_encode(size_t *n_tokens, uint32_t *tokens,
@@ -142,7 +185,7 @@ enum smol_status smol_model_encode(size_t *n_tokens, uint32_t *tokens,
 
     pthread_mutex_lock(&shared->lock);
     if (!shared->encoder)
-        status = smol_encoder_create(&shared->encoder, &model->file, error);
+        status = smol_encoder_create(&shared->encoder, &model->files.file, error);
     if (status == SMOL_OK)
         status = smol_encode(n_tokens, tokens, shared->encoder, text, size_bytes, error);
     pthread_mutex_unlock(&shared->lock);
@@ -158,11 +201,11 @@ enum smol_status smol_model_decode(size_t *size_bytes, void *text, size_t capaci
 
     for (size_t i = 0; i < n; i++) {
         struct smol_span span;
-        if (tokens[i] >= model->file.config.vocab)
+        if (tokens[i] >= model->files.file.config.vocab)
             return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
                              "token %u is beyond the vocabulary of %u", tokens[i],
-                             model->file.config.vocab);
-        span = smol_token_bytes(bytes, &model->file, tokens[i]);
+                             model->files.file.config.vocab);
+        span = smol_token_bytes(bytes, &model->files.file, tokens[i]);
         if (to && span.size_bytes > capacity_bytes - size)
             return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                              "%zu tokens stand for more than %zu bytes", n, capacity_bytes);

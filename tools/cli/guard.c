@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_GUARDS 80u
+#define MAX_GUARDS 128u
+
 
 /* Threads may be using one file while another is mapped: a guard's message is stored last and
  * removed first. */

@@ -8,13 +8,11 @@
 void session_args_table(struct poptOption options[SESSION_OPTIONS], struct session_words *w)
 {
     const struct poptOption table[SESSION_OPTIONS] = {
-        CLI_WORD("isa", 0, &w->isa, "best (default), scalar, avx2, avx512, neon; same text",
-                 "NAME"),
-        CLI_WORD("kv", 0, &w->kv, "KV cache: f32 (default); f16, q8: smaller, other text", "TYPE"),
+        CLI_WORD("isa", 0, &w->isa, "best (default), scalar, avx2, avx512, neon", "NAME"),
+        CLI_WORD("kv", 0, &w->kv, "f32 (default); f16, q8: smaller KV, other text", "TYPE"),
         CLI_FLAG("fast", 0, &w->is_fast, "approximate products, which may change the text"),
         CLI_FLAG("windows", 0, &w->is_fixed, "a context that does not slide, in any model"),
-        CLI_WORD("mem", 0, &w->mem, "memory limit (none), e.g. 64M; the rest holds weights",
-                 "SIZE"),
+        CLI_WORD("mem", 0, &w->mem, "memory limit, e.g. 64M; the rest caches weights", "SIZE"),
         CLI_COUNT("batch-size", 'b', &w->batch, "prompt tokens in a batch; fewer: less memory (64)",
                   "N"),
         POPT_TABLEEND,
@@ -59,12 +57,22 @@ enum smol_status session_args_budget(struct smol_session_options *options,
     return SMOL_OK;
 }
 
+/* With the parts of a delta, if they are joined. */
+static uint64_t files_bytes(const struct smol_file *file)
+{
+    uint64_t sum = file->bytes.size_bytes;
+
+    for (uint32_t i = 0; i < file->n_models + file->n_deltas; i++)
+        sum += file->parts[i].file ? file->parts[i].file->bytes.size_bytes : 0;
+    return sum;
+}
+
 enum smol_status session_args_memory(uint64_t *bytes, size_t *session_bytes,
                                      const struct smol_session_options *options,
                                      const struct smol_file *file, struct smol_error *error)
 {
     enum smol_status status = smol_session_size(session_bytes, file, options, error);
 
-    *bytes = status ? 0 : file->bytes.size_bytes + *session_bytes + PROGRAM_BYTES;
+    *bytes = status ? 0 : files_bytes(file) + *session_bytes + PROGRAM_BYTES;
     return status;
 }

@@ -102,7 +102,7 @@ int run_args_read(int argc, const char **argv, run_with *run)
 {
     struct words w = {.predict = -1, .stride = NO_STRIDE, .run = run};
     struct run_args *a = &w.args;
-    struct poptOption session[SESSION_OPTIONS];
+    struct poptOption session[SESSION_OPTIONS], parts[PARTS_OPTIONS];
     const struct poptOption options[] = {
         CLI_WORD("model", 'm', &w.model, "the same as MODEL.smol", "FILE"),
         CLI_WORD("prompt", 'p', &a->prompt, "the text to continue", "TEXT"),
@@ -117,8 +117,7 @@ int run_args_read(int argc, const char **argv, run_with *run)
         CLI_COUNT("threads", 't', &w.threads, "threads, at most and (0, default) one per core",
                   "N"),
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, session, 0, "How it is computed:", NULL},
-        CLI_WORD("check", 0, &w.check, "full (default): damage, hash, signature; fast: damage",
-                 "WHAT"),
+        CLI_WORD("check", 0, &w.check, "full (default): hash, signature too; fast: damage", "WHAT"),
         CLI_WORD("seed", 's', &w.seed, "seed of the sampler; -1 (default): random", "N"),
         RUN_FLOAT("temp", &a->sampler.temperature, "temperature, 0: greedy (0.8)", "X"),
         CLI_COUNT("top-k", 0, &w.top_k, "sample among the best K, 0: off (40)", "K"),
@@ -137,6 +136,7 @@ int run_args_read(int argc, const char **argv, run_with *run)
         CLI_FLAG("bench", 0, NULL, "measure tokens a second; see --bench --help"),
         CLI_WORD("trust", 0, &a->trust, "demand a signature by this minisign public key", "KEY"),
         CLI_FLAG("trusted", 0, &a->trusted, "demand one by a key in ~/.config/smol/trusted"),
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, parts, 0, "Of a delta:", NULL},
         CLI_VERSION_OPTION,
         CLI_HELP_OPTION,
         POPT_TABLEEND,
@@ -149,5 +149,6 @@ int run_args_read(int argc, const char **argv, run_with *run)
     w.top_k = (int)a->sampler.top_k;
     w.repeat_last_n = a->sampler.repeat_last_n;
     session_args_table(session, &w.session);
+    parts_table(parts, &a->parts);
     return cli_command(argc, argv, options, &usage, check_all, &w);
 }

@@ -1,6 +1,7 @@
 /* smolrun --bench: tokens a second of prompts and generations, in llama-bench's table. */
 #include "cli/guard.h"
 #include "cli/json.h"
+#include "cli/parts.h"
 #include "cli/session_args.h"
 #include "smolrun/smolrun.h"
 
@@ -24,13 +25,14 @@ enum format { MARKDOWN, CSV, JSON };
 struct words {
     char *model, *prompts, *predicts, *threads, *format;
     struct session_words session;
+    struct parts_words parts;
 };
 
 struct bench {
     const char *path;
     struct words words;
-    struct smol_mapping mapping;
-    struct smol_file file;
+    struct smol_files files;
+    const struct smol_file *file; /* of files what runs */
     struct list prompts, predicts, threads;
     struct smol_session_options options;
     int repetitions;
@@ -133,7 +135,7 @@ static uint32_t *make_tokens(const struct bench *b)
     uint32_t *tokens = malloc(n * sizeof *tokens);
 
     for (uint32_t i = 0; tokens && i < n; i++)
-        tokens[i] = (uint32_t)((i * UINT64_C(2654435761) >> 7) % b->file.config.vocab);
+        tokens[i] = (uint32_t)((i * UINT64_C(2654435761) >> 7) % b->file->config.vocab);
     return tokens;
 }
 
@@ -212,7 +214,7 @@ static bool add_json(const struct bench *b, const struct row *row, const double 
     object = json_pack(
         "{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:I, s:I}", "model_filename",
         cli_json_string(b->path, strlen(b->path)), "model_size",
-        (json_int_t)b->file.bytes.size_bytes, "n_prompt", (json_int_t)row->n_prompt, "n_gen",
+        (json_int_t)b->file->bytes.size_bytes, "n_prompt", (json_int_t)row->n_prompt, "n_gen",
         (json_int_t)row->n_gen, "n_threads", (json_int_t)row->n_threads, "avg_ns",
         (json_int_t)(1e9 * figures[0]), "stddev_ns", (json_int_t)(1e9 * figures[1]), "avg_ts",
         figures[2], "stddev_ts", figures[3], "samples_ts", samples, "session_bytes",
@@ -231,11 +233,11 @@ static int print_row(const struct bench *b, const struct row *row)
     if (b->format == MARKDOWN) {
         fputs("| ", stdout);
         cli_put_escaped(stdout, b->path);
-        printf(" | %s | %u | %s | %.2f ± %.2f | %s |\n", cli_size(size, b->file.bytes.size_bytes),
+        printf(" | %s | %u | %s | %.2f ± %.2f | %s |\n", cli_size(size, b->file->bytes.size_bytes),
                row->n_threads, test, figures[2], figures[3], cli_size(peak, cli_peak_bytes()));
     } else if (b->format == CSV) {
         print_quoted(b->path);
-        printf(",%zu,%u,%u,%u,%.0f,%.0f,%.6f,%.6f,%zu,%llu\n", b->file.bytes.size_bytes,
+        printf(",%zu,%u,%u,%u,%.0f,%.0f,%.6f,%.6f,%zu,%llu\n", b->file->bytes.size_bytes,
                row->n_prompt, row->n_gen, row->n_threads, 1e9 * figures[0], 1e9 * figures[1],
                figures[2], figures[3], row->session_bytes, (unsigned long long)cli_peak_bytes());
     } else if (!add_json(b, row, figures)) {
@@ -251,13 +253,13 @@ static int print_row(const struct bench *b, const struct row *row)
 static void clip(struct list *list, const struct bench *b, const char *option)
 {
     const bool slides =
-        smol_config_has(&b->file.config, SMOL_FEATURE_DISTANCES) && !b->options.is_fixed;
+        smol_config_has(&b->file->config, SMOL_FEATURE_DISTANCES) && !b->options.is_fixed;
 
     for (uint32_t i = 0; i < list->n && !slides; i++)
-        if (list->value[i] > b->file.config.context) {
+        if (list->value[i] > b->file->config.context) {
             fprintf(stderr, "smolrun: %s %u is over the model's context, %u instead\n", option,
-                    list->value[i], b->file.config.context);
-            list->value[i] = b->file.config.context;
+                    list->value[i], b->file->config.context);
+            list->value[i] = b->file->config.context;
         }
 }
 
@@ -290,12 +292,12 @@ static int run_threads(const struct bench *b, uint32_t n_threads, const uint32_t
     int code;
 
     options.n_threads = n_threads;
-    if (session_args_budget(&options, &b->file, &error) ||
-        smol_session_size(&row.session_bytes, &b->file, &options, &error))
+    if (session_args_budget(&options, b->file, &error) ||
+        smol_session_size(&row.session_bytes, b->file, &options, &error))
         return cli_complain(b->path, &error);
     if (!(memory = cli_memory(row.session_bytes)))
         return cli_no_memory(b->path);
-    code = smol_session_init(&session, &b->file, &options, memory, row.session_bytes, &error)
+    code = smol_session_init(&session, b->file, &options, memory, row.session_bytes, &error)
                ? cli_complain(b->path, &error)
                : run_tests(b, &row, session, tokens);
     smol_session_finish(session);
@@ -317,14 +319,14 @@ static int print_rows(const struct bench *b)
 static int run_all(void *context, const char *const *arguments)
 {
     struct bench *b = context;
-    struct smol_error error;
     uint32_t *tokens;
     int code;
 
-    if ((code = run_model_name(&b->path, b->words.model, arguments[0])) || (code = check_words(b)))
+    if ((code = run_model_name(&b->path, b->words.model, arguments[0])) ||
+        (code = check_words(b)) ||
+        (code = parts_open(&b->files, b->path, &b->words.parts, cli_cores(), false)))
         return code;
-    if (cli_open(&b->mapping, &b->file, b->path, cli_cores(), &error))
-        return cli_complain(b->path, &error);
+    b->file = &b->files.file;
     clip(&b->prompts, b, "-p");
     clip(&b->predicts, b, "-n");
     tokens = make_tokens(b);
@@ -337,8 +339,8 @@ static int run_all(void *context, const char *const *arguments)
         code = print_rows(b);
     json_decref(b->rows);
     free(tokens);
-    code = code ? code : cli_check_unchanged(&b->mapping, b->path);
-    cli_unmap(&b->mapping);
+    code = code ? code : parts_check_unchanged(&b->files);
+    parts_close(&b->files);
     return code;
 }
 
@@ -346,7 +348,7 @@ int run_bench(int argc, const char **argv)
 {
     struct bench b = {.repetitions = 5};
     struct words *w = &b.words;
-    struct poptOption session[SESSION_OPTIONS];
+    struct poptOption session[SESSION_OPTIONS], parts[PARTS_OPTIONS];
     int bench = 0;
     const struct poptOption options[] = {
         CLI_FLAG("bench", 0, &bench, "measure tokens a second"),
@@ -359,6 +361,7 @@ int run_bench(int argc, const char **argv)
                   "N"),
         CLI_WORD("output", 'o', &w->format, "md (default), csv or json", "FORMAT"),
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, session, 0, "How it is computed:", NULL},
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, parts, 0, "Of a delta:", NULL},
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
@@ -367,5 +370,6 @@ int run_bench(int argc, const char **argv)
         "[MODEL.smol]"};
 
     session_args_table(session, &w->session);
+    parts_table(parts, &w->parts);
     return cli_command(argc, argv, options, &usage, run_all, &b);
 }

@@ -11,20 +11,54 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whether the mapped model is signed by a key that is demanded, in the file or beside it. */
-static int check_signer(struct run *run, const struct trust *trust)
+/* Whether a file is signed by a key that is demanded, in the file or beside it. */
+static int check_signer(struct trust_proof *proof, const struct smol_open_file *file,
+                        const struct trust *trust)
 {
     const struct trust_subject subject = {
-        .path = run->args->model, .bytes = run->mapping.bytes, .model = run->file};
+        .path = file->path, .bytes = file->mapping.bytes, .model = &file->file};
     struct smol_error error;
     char *blamed = NULL;
 
-    if (trust_check(&run->proof, &blamed, trust, &subject, &error)) {
+    if (trust_check(proof, &blamed, trust, &subject, &error)) {
         cli_complain(blamed, &error);
         free(blamed);
         return CLI_FAILED;
     }
     return 0;
+}
+
+/* Whether a file is one that another, which stands for it by its hash, names. */
+static bool is_vouched_for(const struct smol_file *joined, const struct smol_open_file *file)
+{
+    const struct smol_file *named = joined->base.data ? joined : NULL;
+
+    for (uint32_t i = 0; named && i < named->config.n_models + (uint32_t)named->config.n_deltas;
+         i++)
+        if (memcmp(named->base.data + SMOL_BASE_ENTRY_BYTES * (size_t)i, file->file.hash,
+                   SMOL_HASH_BYTES) == 0)
+            return true;
+    return false;
+}
+
+/* Of a delta, its signature is one of its parts too, whose hashes it holds; deltas that are added
+ * to it have to be signed themselves. */
+static int check_signers(struct run *run, const struct trust *trust)
+{
+    int code = 0;
+
+    for (uint32_t i = 0; code == 0 && i < run->files.n_open; i++) {
+        const struct smol_open_file *file = &run->files.open[i];
+        struct trust_proof proof = {.signature_path = NULL};
+        if (is_vouched_for(run->file, file))
+            continue;
+        code = check_signer(&proof, file, trust);
+        if (code == 0 && file == run->named)
+            run->proof = proof;
+        else
+            trust_proof_free(&proof);
+    }
+    return code;
 }
 
 static int check_trust(struct run *run)
@@ -37,7 +71,7 @@ static int check_trust(struct run *run)
     else if (run->args->trusted)
         code = trust_folder(&trust);
     if (code == 0 && trust.n_keys)
-        code = check_signer(run, &trust);
+        code = check_signers(run, &trust);
     trust_free(&trust);
     return code;
 }
@@ -120,22 +154,26 @@ static int generate(const struct run *run)
     return code;
 }
 
-/* The model's handle, over bytes that are mapped under guard. */
+/* The model's handle, over files that are mapped under guard. */
 static int open_model(struct run *run)
 {
     const struct run_args *args = run->args;
     const double start = cli_seconds();
-    struct smol_file file;
     struct smol_error error;
+    int code = parts_open(&run->files, args->model, &args->parts, args->session.n_threads,
+                          args->check_fast);
 
-    if (cli_open(&run->mapping, &file, args->model, args->check_fast ? 0 : args->session.n_threads,
-                 &error))
-        return cli_complain(args->model, &error);
-    if (smol_model_open_file(&run->model, &file, &error)) {
-        cli_unmap(&run->mapping);
+    if (code)
+        return code;
+    if (smol_model_open_file(&run->model, &run->files.file, &error)) {
+        parts_close(&run->files);
         return cli_complain(args->model, &error);
     }
     run->file = smol_model_file(run->model);
+    run->named = run->files.open;
+    for (uint32_t i = 0; i < run->files.n_open; i++)
+        if (run->files.open[i].file.bytes.data == run->file->bytes.data)
+            run->named = &run->files.open[i];
     run->open_seconds = cli_seconds() - start;
     return 0;
 }
@@ -154,10 +192,10 @@ static int run_model(const struct run_args *args)
     if (code == 0)
         code = args->perplexity_file ? run_perplexity(&run) : generate(&run);
     if (code == 0)
-        code = cli_check_unchanged(&run.mapping, args->model);
+        code = parts_check_unchanged(&run.files);
     trust_proof_free(&run.proof);
     smol_model_close(run.model);
-    cli_unmap(&run.mapping);
+    parts_close(&run.files);
     return code;
 }
 

@@ -43,10 +43,38 @@ static void print_file_line(const struct run *run)
                 signer_words(run), run->open_seconds);
 }
 
+/* Of which file a part of the file that runs is a view. */
+static const char *part_path(const struct run *run, const struct smol_file *part)
+{
+    for (uint32_t i = 0; i < run->files.n_open; i++)
+        if (part == &run->files.open[i].file)
+            return run->files.open[i].path;
+    return "";
+}
+
+/* What a delta is run with. */
+static void print_parts(const struct run *run)
+{
+    const struct smol_file *f = run->file;
+    char size[32], hash[17];
+
+    for (uint32_t i = 0; i < f->n_models + f->n_deltas; i++) {
+        const struct smol_part_link *part = &f->parts[i];
+        cli_hex(hash, part->hash, 8);
+        fprintf(stderr, "smolrun: %s ", i < f->n_models ? "model" : "delta");
+        cli_put_escaped(stderr, part_path(run, part->file));
+        fprintf(stderr, ", %s, hash %s..., times %g\n",
+                cli_size(size, part->file->bytes.size_bytes), hash, (double)part->factor);
+    }
+    if (f->n_models + f->n_deltas && f->factor != 1)
+        fprintf(stderr, "smolrun: its own differences times %g\n", (double)f->factor);
+}
+
 /* What a model has that is not GPT-2. */
 static void print_architecture(const struct run *run)
 {
-    const struct smol_config *c = &run->file->config;
+    const struct smol_file *model = run->file->n_models ? run->file->parts[0].file : run->file;
+    const struct smol_config *c = &model->config;
     const char *separator = ":";
 
     if (c->architecture == SMOL_ARCH_GPT2)
@@ -68,6 +96,7 @@ void run_print_statistics(const struct run *run, const struct run_result *r)
 
     fputc('\n', stderr);
     print_file_line(run);
+    print_parts(run);
     print_architecture(run);
     if (r->finish && strcmp(r->finish, "context") == 0)
         fprintf(stderr,
@@ -104,16 +133,42 @@ static json_t *json_ids(const uint32_t *tokens, size_t n)
     return ids;
 }
 
+static json_t *parts_json(const struct run *run)
+{
+    const struct smol_file *f = run->file;
+    json_t *parts = json_array();
+
+    for (uint32_t i = 0; i < f->n_models + f->n_deltas; i++) {
+        const struct smol_part_link *part = &f->parts[i];
+        const char *path = part_path(run, part->file);
+        char hash[2 * SMOL_HASH_BYTES + 1];
+        cli_hex(hash, part->hash, SMOL_HASH_BYTES);
+        json_array_append_new(
+            parts,
+            json_pack("{s:o, s:s, s:I, s:s, s:f}", "path", cli_json_string(path, strlen(path)),
+                      "hash", hash, "file_bytes", (json_int_t)part->file->bytes.size_bytes,
+                      "architecture", smol_architecture_name(part->file->config.architecture),
+                      "factor", (double)part->factor));
+    }
+    return parts;
+}
+
 json_t *run_model_json(const struct run *run)
 {
     char hash[2 * SMOL_HASH_BYTES + 1];
+    json_t *model;
 
     cli_hex(hash, run->file->hash, SMOL_HASH_BYTES);
-    return json_pack("{s:o, s:s, s:I, s:b, s:s}", "path",
-                     cli_json_string(run->args->model, strlen(run->args->model)), "hash", hash,
-                     "file_bytes", (json_int_t)run->file->bytes.size_bytes, "signed",
-                     is_signed(run), "architecture",
-                     smol_architecture_name(run->file->config.architecture));
+    model =
+        json_pack("{s:o, s:s, s:I, s:b, s:s}", "path",
+                  cli_json_string(run->named->path, strlen(run->named->path)), "hash", hash,
+                  "file_bytes", (json_int_t)run->file->bytes.size_bytes, "signed", is_signed(run),
+                  "architecture", smol_architecture_name(run->file->config.architecture));
+    if (model && run->file->n_models) {
+        json_object_set_new(model, "factor", json_real((double)run->file->factor));
+        json_object_set_new(model, "parts", parts_json(run));
+    }
+    return model;
 }
 
 static int print_line(json_t *object)

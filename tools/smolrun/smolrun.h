@@ -2,6 +2,7 @@
 #ifndef SMOLRUN_H
 #define SMOLRUN_H
 
+#include "cli/parts.h"
 #include "cli/trust.h"
 
 #include <smol/model.h>
@@ -14,6 +15,7 @@ struct run_args {
     char *trust;   /* a public key: its file, or its base64 */
     int trusted;   /* those of the trust folder */
     int n_predict; /* -1: until the context is full, or as many as it has if the text slides */
+    struct parts_words parts;
     struct smol_session_options session;
     struct smol_sampler_options sampler;
     int no_display_prompt, json, interactive, ignore_eos;
@@ -35,9 +37,11 @@ int run_bench(int argc, const char **argv);
 struct run {
     const struct run_args *args;
     struct smol_session_options session; /* args' own, without what --mem has for others */
-    struct smol_mapping mapping;
+    struct smol_files files;
     struct smol_model *model;
-    const struct smol_file *file; /* the model's */
+    const struct smol_file *file;       /* what runs: the model, or a delta joined with its parts */
+    const struct smol_open_file *named; /* of the files the one that runs: the others are its parts
+                                         */
     struct trust_proof proof; /* of a signature that was demanded; signature_path NULL: it is in the
                                  file, or none was */
     double open_seconds;
