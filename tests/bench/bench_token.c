@@ -155,7 +155,7 @@ int main(int argc, char **argv)
     for (uint32_t l = 0; l < s->config->n_layers; l++)
         for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
             if (smol_slot_is_matrix(slot))
-                store(&matrix_of(&s->layers[l], slot)->frozen);
+                store(&dense_of(&s->layers[l], slot)->matrices[0].frozen);
     for (unsigned round = 0; round < rounds; round++)
         for (unsigned way = 0; way < WAYS; way++) {
             smol_frozen_product *const products[WAYS] = {kernels->frozen, kernels->frozen_fast,

@@ -13,7 +13,6 @@
 
 #define MAX_GUARDS 128u
 
-
 /* Threads may be using one file while another is mapped: a guard's message is stored last and
  * removed first. */
 struct guard {

@@ -12,7 +12,7 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
         CLI_WORD("kv", 0, &w->kv, "f32 (default); f16, q8: smaller KV, other text", "TYPE"),
         CLI_FLAG("fast", 0, &w->is_fast, "approximate products, which may change the text"),
         CLI_FLAG("windows", 0, &w->is_fixed, "a context that does not slide, in any model"),
-        CLI_WORD("mem", 0, &w->mem, "memory limit, e.g. 64M; the rest caches weights", "SIZE"),
+        CLI_WORD("mem", 0, &w->mem, "memory limit (none), 64M; the rest holds weights", "SIZE"),
         CLI_COUNT("batch-size", 'b', &w->batch, "prompt tokens in a batch; fewer: less memory (64)",
                   "N"),
         POPT_TABLEEND,
