@@ -35,7 +35,7 @@ MAX_LINES = 500
 MAX_FILES = 25  # in a folder
 OTHER_BUILDS = ("tests/cross/", "tests/minimal/", "tests/package/", "tests/python/")  # tests/run alone has what these test
 MAPS_FILES = "tools/cli/guard.c"
-OPENS_FILES = ("src/base/io.c", "src/base/io_write.c")
+OPENS_FILES = ("src/base/io.c", "src/base/io_folder.c", "src/base/io_write.c")
 # The one extension outside src/cpu: it lets the compiler check messages against their arguments.
 PRINTF_FORMAT = "__attribute__((format(printf,"
 ISA_FILE = re.compile(r"_(avx\w*|sse\w*|neon\w*|sve\w*|amx\w*|vnni)\.[ch]$|/(registers_\w+|product)\.h$")

@@ -111,15 +111,15 @@ struct smol_open_file {
 };
 /* How files are opened and closed: as smol_file_open and smol_mapping_close. */
 struct smol_opener {
-    enum smol_status (*open)(struct smol_mapping *mapping, struct smol_file *file, const char *path,
-                             uint32_t n_threads, struct smol_error *error);
-    void (*close)(struct smol_mapping *mapping);
+    enum smol_status (*open_file)(struct smol_mapping *mapping, struct smol_file *file,
+                                  const char *path, uint32_t n_threads, struct smol_error *error);
+    void (*close_file)(struct smol_mapping *mapping);
 };
 struct smol_files {
     struct smol_file file;       /* what runs: the one file, or a delta joined with the others */
     struct smol_open_file *open; /* (n_open), the one that was named first */
     uint32_t n_open;
-    void (*close)(struct smol_mapping *mapping);
+    void (*close_file)(struct smol_mapping *mapping);
 };
 /* What smol_model_open_with opens, for programs that have files of their own; opener NULL: those
  * above. On failure *blamed is the path that the error is about, for free(), or NULL if memory is

@@ -62,7 +62,7 @@ static enum smol_status open_one(struct opening *o, const char *path, float fact
 {
     struct smol_open_file *f = &o->files.open[o->files.n_open];
     const uint32_t n_threads = o->options->n_threads ? o->options->n_threads : 1;
-    enum smol_status status = o->opener->open(&f->mapping, &f->file, path, n_threads, error);
+    enum smol_status status = o->opener->open_file(&f->mapping, &f->file, path, n_threads, error);
 
     if (status)
         return blame(o, path, status);
@@ -227,7 +227,7 @@ enum smol_status smol_files_open(struct smol_files *files, char **blamed, const 
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "%u bases and %u deltas, allowed are %u and %u", o.options->n_bases,
                          o.options->n_deltas, SMOL_MAX_PARTS, SMOL_MAX_DELTAS + 1);
-    o.files.close = o.opener->close;
+    o.files.close_file = o.opener->close_file;
     o.files.open = calloc(sizeof o.factors / sizeof *o.factors, sizeof *o.files.open);
     if (!o.files.open)
         return smol_fail_memory(error);
@@ -255,7 +255,7 @@ enum smol_status smol_files_check(const struct smol_files *files, char **blamed,
 void smol_files_close(struct smol_files *files)
 {
     for (uint32_t i = 0; i < files->n_open; i++) {
-        files->close(&files->open[i].mapping);
+        files->close_file(&files->open[i].mapping);
         free(files->open[i].path);
     }
     free(files->open);

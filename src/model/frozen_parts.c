@@ -2,12 +2,18 @@
 #include "model/frozen_parts.h"
 
 #include "base/number.h"
-#include "model/mixture.h"
 
 #include <smol/params.h>
 
 #include <math.h>
 #include <string.h>
+
+bool smol_matrix_is_zero(const struct smol_config *config, const struct smol_scheme *s)
+{
+    return smol_config_is_delta(config) &&
+           (s->source == SMOL_MATRIX_UNIT || s->source == SMOL_MATRIX_NOLA ||
+            smol_scheme_projects(s));
+}
 
 void smol_matrix_frozen(struct smol_frozen *f, int16_t *table, const struct smol_config *config,
                         uint32_t layer, enum smol_slot slot, const struct smol_frozen_key *key,

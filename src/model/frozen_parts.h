@@ -7,6 +7,9 @@
 
 #include <smol/file.h>
 
+/* Whether what factors, projections and the like are added to is 0, as in many terms. */
+bool smol_matrix_is_zero(const struct smol_config *config, const struct smol_scheme *scheme);
+
 /* The frozen part of a matrix slot: of a mask its signs and sigma; of stored rows, and of what is 0
  * in a delta, their shape.
  * table: for its planes; NULL: all but table and scale. */

@@ -33,13 +33,6 @@ bool smol_delta_has_term(const struct smol_scheme *s)
            smol_scheme_has(s, SMOL_TERM_GAINS) || smol_scheme_has(s, SMOL_TERM_BIASES);
 }
 
-bool smol_matrix_is_zero(const struct smol_config *config, const struct smol_scheme *s)
-{
-    return smol_config_is_delta(config) &&
-           (s->source == SMOL_MATRIX_UNIT || s->source == SMOL_MATRIX_NOLA ||
-            smol_scheme_projects(s));
-}
-
 /* The number that a delta has for a model of the mixture, of which the delta's own models are
  * some. */
 static bool model_number(float *beta, const struct smol_file *delta, const struct smol_file *model,

@@ -23,9 +23,6 @@ void smol_mixture_of(struct mixture *mixture, const struct smol_file *file);
 /* Whether a delta has a term of a matrix of that scheme, gains or biases: else it adds nothing. */
 bool smol_delta_has_term(const struct smol_scheme *scheme);
 
-/* Whether what factors, projections and the like are added to is 0, as in many terms. */
-bool smol_matrix_is_zero(const struct smol_config *config, const struct smol_scheme *scheme);
-
 /* F of a model's matrix, and s of its logits. */
 float smol_mixture_factor(const struct mixture *mixture, uint32_t model, uint32_t layer,
                           enum smol_slot slot);

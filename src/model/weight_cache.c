@@ -1,6 +1,7 @@
 /* What is kept in memory where that is faster than to regenerate it: integer weights of frozen
  * matrices with many planes, or in plain C, and the signs of masks. The products are the same exact
  * sums, so no bit changes. */
+#include "model/frozen_parts.h"
 #include "model/model.h"
 
 /* Bytes that a matrix may take; 0 if there is nothing to keep. */

@@ -1,7 +1,7 @@
 /* smolrun --bench: tokens a second of prompts and generations, in llama-bench's table. */
+#include "cli/delta/parts.h"
 #include "cli/guard.h"
 #include "cli/json.h"
-#include "cli/parts.h"
 #include "cli/session_args.h"
 #include "smolrun/smolrun.h"
 

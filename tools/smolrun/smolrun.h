@@ -2,7 +2,7 @@
 #ifndef SMOLRUN_H
 #define SMOLRUN_H
 
-#include "cli/parts.h"
+#include "cli/delta/parts.h"
 #include "cli/trust.h"
 
 #include <smol/model.h>

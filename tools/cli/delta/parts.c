@@ -1,5 +1,5 @@
 /* See parts.h. */
-#include "cli/parts.h"
+#include "cli/delta/parts.h"
 #include "cli/guard.h"
 
 #include <math.h>
