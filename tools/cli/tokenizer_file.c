@@ -25,6 +25,9 @@ enum smol_status tokenizer_open(struct smol_mapping *mapping, struct smol_file *
         status = cli_check_model(file, m.bytes, cli_cores(), error);
     else
         status = smol_tokenizer_parse(file, m.bytes.data, m.bytes.size_bytes, error);
+    if (!status && !smol_file_is_whole(file))
+        status =
+            cli_error(error, SMOL_E_BASE, "is a delta, whose tokens are its model's: name that");
     if (status)
         cli_unmap(&m);
     else

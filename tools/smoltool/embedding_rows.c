@@ -1,6 +1,7 @@
 /* See embedding_rows.h. */
 #include "smoltool/embedding_rows.h"
 #include "cli/cli.h"
+#include "smoltool/params.h"
 
 #include <smol/initial.h>
 #include <smol/params.h>
@@ -115,6 +116,31 @@ void table_rows_free(struct table_rows *r)
     free(r->a);
     free(r->b);
     cli_memory_free(r->scratch, r->scratch_bytes);
+}
+
+uint32_t rows_token(const struct smol_rows_view *rows, uint32_t i)
+{
+    const uint8_t *p = rows->tokens + 4 * (size_t)i;
+
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* A delta's rows lie in its EMBD as those of stored matrices in LRND; of q4-row the scale comes
+ * first. */
+void rows_read(float *values, const struct smol_rows_view *rows, uint32_t i)
+{
+    const struct smol_table_view *t = &rows->table;
+    const uint8_t *start = t->type == SMOL_Q4_ROW ? t->scales : t->data;
+    const struct param_part part = {
+        .kind = PARAM_ROWS,
+        .type = t->type,
+        .n = (uint64_t)t->rows * t->cols,
+        .cols = t->cols,
+        .rows = {(uint64_t)(t->data - start),
+                 t->multipliers ? (uint64_t)(t->multipliers - start) : 0,
+                 t->scales ? (uint64_t)(t->scales - start) : 0}};
+
+    param_read(values, start, &part, (uint64_t)i * t->cols, t->cols);
 }
 
 uint8_t *table_file(uint64_t *size_bytes, const struct smol_parts *parts, struct smol_error *error)

@@ -24,6 +24,10 @@ static void print_tokens(const struct smol_file *file)
 {
     uint32_t end;
 
+    if (file->config.tokenizer != SMOL_TOKENIZER_BYTES && !file->tokenizer.data) {
+        puts("tokens       its model's");
+        return;
+    }
     if (file->config.tokenizer == SMOL_TOKENIZER_BYTES) {
         printf("tokens       bytes\n");
         return;
@@ -69,25 +73,32 @@ static void print_tables(const struct smol_config *c)
         printf("logit scale  %.6g\n", (double)c->logit_scale);
 }
 
-static void print_shape(const struct smol_file *file)
+static void print_shape(const struct smol_file *file, char *const *part_paths)
 {
     const struct smol_config *c = &file->config;
-    const bool is_gpt2 = c->architecture == SMOL_ARCH_GPT2;
+    const bool is_delta = smol_config_is_delta(c);
 
-    printf("\nshape        %s, %u layers x %u, %u heads, feed-forward %u, context %u, "
+    printf("\nshape        %s%s, %u layers x %u, %u heads, feed-forward %u, context %u, "
            "vocabulary %u\n",
-           is_gpt2 ? "GPT-2" : smol_architecture_name(c->architecture), c->n_layers, c->width,
+           is_delta ? "delta of " : "", c->features ? "smol" : "GPT-2", c->n_layers, c->width,
            c->n_heads, c->n_ff, c->context, c->vocab);
-    if (!is_gpt2)
+    if (is_delta)
+        inspect_print_base(file, part_paths);
+    if (c->features)
         print_features(c);
-    printf("method       %s\n", smol_config_method(c));
+    printf("method       %s\n",
+           inspect_is_mix(file) ? "none: it only names its parts" : smol_config_method(c));
     printf("seed         %llu (0x%016llx)\n", (unsigned long long)c->seed,
            (unsigned long long)c->seed);
-    print_tables(c);
+    if (is_delta)
+        inspect_print_rows(c);
+    else
+        print_tables(c);
     print_tokens(file);
 }
 
-static void print_scheme(const struct smol_scheme *s, unsigned index)
+/* A scheme; of a delta, all of it is differences. */
+static void print_scheme(const struct smol_scheme *s, unsigned index, bool in_delta)
 {
     static const char *const matrix_sources[] = {"one frozen basis",
                                                  "own alphas",
@@ -102,10 +113,13 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
                                                  "stored rows"};
     static const char *const norm_sources[] = {"gain 1, bias 0", "own alphas", "stored vectors"};
     const bool is_mask = s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_MASK;
+    const bool is_nothing = in_delta && s->source == 0; /* of norms as well */
 
     printf("  %2u  %-7s %s", index, s->kind == SMOL_MATRIX ? "matrix" : "norm",
-           s->kind == SMOL_MATRIX ? matrix_sources[s->source] : norm_sources[s->source]);
-    if (s->d)
+           is_nothing               ? "its model's"
+           : s->kind == SMOL_MATRIX ? matrix_sources[s->source]
+                                    : norm_sources[s->source]);
+    if (s->d && !is_nothing)
         printf(", %s", smol_dist_name(s->dist));
     if (s->kind == SMOL_MATRIX && s->source == SMOL_MATRIX_STORED)
         printf(" (%s)", smol_dtype_name(s->alpha_type));
@@ -118,6 +132,8 @@ static void print_scheme(const struct smol_scheme *s, unsigned index)
         printf(", rank %u (%s)", s->rank, smol_dtype_name(s->value_type));
     if (smol_scheme_has(s, SMOL_TERM_SPARSE))
         printf(", sparse, %u a row (%s)", s->dimensions, smol_dtype_name(s->value_type));
+    if (smol_scheme_has(s, SMOL_TERM_MODELS))
+        printf(", a number for each model (%s)", smol_dtype_name(s->value_type));
     if (smol_scheme_has(s, SMOL_TERM_LAYER_GAIN))
         printf(", a gain for each layer");
     if (smol_scheme_has(s, SMOL_TERM_GAINS))
@@ -193,13 +209,16 @@ static void print_heads(const struct smol_file *file)
 /* The first five add up to the bytes outside the embeddings, all of them to the file. */
 static void print_sizes(const struct smol_size_report *r, const struct smol_config *c)
 {
-    const bool has_scale = c->architecture == SMOL_ARCH_SMOL && c->logit_scale != 1.0f;
+    const bool is_delta = smol_config_is_delta(c),
+               has_scale = is_delta ? c->logit_scale != 0.0f
+                                    : c->architecture == SMOL_ARCH_SMOL && c->logit_scale != 1.0f;
 
     const struct {
         const char *label;
         uint64_t size_bytes;
     } parts[] = {{"  header and directory", r->header + r->directory},
                  {"  configuration", r->config},
+                 {"  names of its parts", r->base},
                  {"  parameters", r->params},
                  {"  hash", r->hash},
                  {"  signature", r->signature},
@@ -260,6 +279,10 @@ static void print_memory(const struct smol_file *file, const struct inspect_sess
 {
     char all[32], model[32], session[32], program[32];
 
+    if (s->memory_bytes == 0) {
+        puts("memory       depends on its base, which is not there");
+        return;
+    }
     printf(
         "memory       %s to run with context %u and %u thread%s: file %s, session %s, program %s\n",
         cli_size(all, s->memory_bytes), s->options.context, s->options.n_threads,
@@ -286,7 +309,7 @@ static void print_tensors(const struct smol_file *file)
 
     puts("\nschemes");
     for (unsigned i = 0; i < c->n_schemes; i++)
-        print_scheme(&c->schemes[i], i);
+        print_scheme(&c->schemes[i], i, smol_config_is_delta(c));
     print_runs(c);
     print_alphas(file);
     print_heads(file);
@@ -301,7 +324,7 @@ static void print_page(const struct smol_file *file, const struct inspect_sessio
 
     smol_file_sizes(&sizes, file);
     print_sizes(&sizes, c);
-    print_shape(file);
+    print_shape(file, session->part_paths);
     printf("as stored    f32 weights of this shape would take %s\n",
            cli_size(size, 4 * dense_numbers(c)));
     print_memory(file, session);
@@ -323,8 +346,9 @@ static int inspect(const char *path, struct inspect_session *session, bool json,
     if (cli_open(&mapping, &file, path, cli_cores(), &error))
         return cli_complain(path, &error);
     o->context = o->context ? o->context : file.config.context;
-    if (session_args_budget(o, &file, &error) ||
-        session_args_memory(&session->memory_bytes, &session->session_bytes, o, &file, &error))
+    if (smol_file_is_whole(&file) &&
+        (session_args_budget(o, &file, &error) ||
+         session_args_memory(&session->memory_bytes, &session->session_bytes, o, &file, &error)))
         code = cli_complain(path, &error);
     else if (json)
         code = inspect_json(&file, session);

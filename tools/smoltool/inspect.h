@@ -20,8 +20,9 @@ json_t *inspect_scheme_json(const struct smol_scheme *scheme);
 /* A session that the model might run in, and what it would take. */
 struct inspect_session {
     struct smol_session_options options;
-    uint64_t memory_bytes; /* of the whole process */
+    uint64_t memory_bytes; /* of the whole process; 0: of a delta whose base is not there */
     size_t session_bytes;
+    char *part_paths[SMOL_MAX_PARTS]; /* where a delta's parts were found, or NULL */
 };
 
 /* 0, or an exit code after a message. */
@@ -34,5 +35,13 @@ uint32_t inspect_set_bytes(bool *has_other, const struct smol_file *file);
 bool inspect_is_of_heads(const struct smol_tensor *tensor);
 double inspect_head_factor(const struct smol_file *file, const struct smol_tensor *tensor,
                            uint32_t head);
+
+/* Whether a file is a delta that only says what it is made of: nothing in it differs from 0. */
+bool inspect_is_mix(const struct smol_file *file);
+/* What a delta changes; paths: (SMOL_MAX_PARTS), where its parts are, or NULL. */
+void inspect_print_base(const struct smol_file *file, char *const *paths);
+void inspect_print_rows(const struct smol_config *config);
+/* The same; NULL if there is no memory. paths may be NULL. */
+json_t *inspect_base_json(const struct smol_file *file, char *const *paths);
 
 #endif

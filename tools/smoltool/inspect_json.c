@@ -111,7 +111,7 @@ json_t *inspect_scheme_json(const struct smol_scheme *s)
     const bool is_matrix = s->kind == SMOL_MATRIX;
     const char *source = smol_source_name(s->kind, s->source);
 
-    return json_pack(
+    json_t *o = json_pack(
         "{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:f, s:I, s:b, s:b, s:b, s:b}", "kind",
         is_matrix ? "matrix" : "norm", "source",
         !is_matrix && s->source == SMOL_NORM_OWN ? "own" : source, "dist", smol_dist_name(s->dist),
@@ -120,6 +120,10 @@ json_t *inspect_scheme_json(const struct smol_scheme *s)
         (json_int_t)s->dimensions, "gains", smol_scheme_has(s, SMOL_TERM_GAINS), "biases",
         smol_scheme_has(s, SMOL_TERM_BIASES), "sparse", smol_scheme_has(s, SMOL_TERM_SPARSE),
         "layer_gains", smol_scheme_has(s, SMOL_TERM_LAYER_GAIN));
+
+    if (smol_scheme_has(s, SMOL_TERM_MODELS))
+        json_object_set_new(o, "models", json_true());
+    return o;
 }
 
 static json_t *json_schemes(const struct smol_config *c)
@@ -190,6 +194,8 @@ static void set_tokenizer(json_t *o, const struct smol_file *file)
     uint32_t end;
 
     set_text(o, "tokenizer", names[file->config.tokenizer]);
+    if (file->config.tokenizer != SMOL_TOKENIZER_BYTES && !file->tokenizer.data)
+        return; /* the rest is its model's */
     if (file->config.tokenizer == SMOL_TOKENIZER_BYTE_SET)
         set_byte_set(o, file);
     set_integer(o, "tokens", smol_token_count(file));
@@ -219,6 +225,18 @@ static void set_architecture(json_t *o, const struct smol_config *c)
                                                     : json_null());
 }
 
+/* The types of what a delta may have: rows. */
+static void set_rows(json_t *o, const struct smol_config *c)
+{
+    set_integer(o, "input_rows", c->input_rows);
+    set_integer(o, "output_rows", c->output_rows);
+    json_object_set_new(o, "wpe_type", json_null());
+    if (c->input_rows == 0)
+        json_object_set_new(o, "wte_type", json_null());
+    if (c->output_rows == 0)
+        json_object_set_new(o, "output_type", json_null());
+}
+
 json_t *inspect_shape_json(const struct smol_config *c)
 {
     json_t *o = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "layers",
@@ -230,14 +248,17 @@ json_t *inspect_shape_json(const struct smol_config *c)
 
     if (o && c->architecture != SMOL_ARCH_GPT2)
         set_architecture(o, c);
+    if (o && smol_config_is_delta(c))
+        set_rows(o, c);
     return o;
 }
 
-static void set_config(json_t *o, const struct smol_config *c)
+static void set_config(json_t *o, const struct smol_file *file)
 {
+    const struct smol_config *c = &file->config;
     char text[32];
 
-    set_text(o, "method", smol_config_method(c));
+    set_text(o, "method", inspect_is_mix(file) ? "none" : smol_config_method(c));
     /* JSON's integers reach 2^63 - 1 in most readers; the text holds every seed. */
     if (c->seed <= INT64_MAX)
         set_integer(o, "seed", c->seed);
@@ -267,16 +288,20 @@ int inspect_json(const struct smol_file *file, const struct inspect_session *ses
     json_t *o = json_object();
 
     set_sizes(o, file);
-    set_config(o, &file->config);
+    set_config(o, file);
     set_tokenizer(o, file);
     set_first_matrix(o, &file->config);
+    if (smol_config_is_delta(&file->config))
+        json_object_set_new(o, "base", inspect_base_json(file, session->part_paths));
     json_object_set_new(o, "alphas", json_alphas(file));
     if (smol_config_head_factors(&file->config))
         json_object_set_new(o, "head_factors", json_heads(file));
     set_integer(o, "session_context", session->options.context);
     set_integer(o, "session_threads", session->options.n_threads);
-    set_integer(o, "session_bytes", session->session_bytes);
-    set_integer(o, "memory_bytes", session->memory_bytes);
+    if (session->memory_bytes) {
+        set_integer(o, "session_bytes", session->session_bytes);
+        set_integer(o, "memory_bytes", session->memory_bytes);
+    }
     cli_hex(hash, file->hash, SMOL_HASH_BYTES);
     set_text(o, "hash", hash);
     json_object_set_new(o, "signed", json_boolean(file->is_signed));

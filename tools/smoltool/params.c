@@ -62,6 +62,9 @@ static struct param_part matrix_part(const struct smol_config *c, const struct s
         return numbers(at->gain, s->value_type, smol_scheme_has(s, SMOL_TERM_GAINS) ? rows : 0);
     case PARAM_BIAS:
         return numbers(at->bias, s->value_type, smol_scheme_has(s, SMOL_TERM_BIASES) ? rows : 0);
+    case PARAM_MODELS:
+        return numbers(at->models, s->value_type,
+                       smol_scheme_has(s, SMOL_TERM_MODELS) ? c->n_models : 0);
     default: return weight_part(s, at, rows, cols);
     }
 }
@@ -146,24 +149,43 @@ static int q4_at(const uint8_t *row, const uint8_t *multipliers, uint32_t col)
     return multipliers[col / 32] * (q < 8 ? q : q - 16);
 }
 
+/* q of a row of q4-row, its multiplier with it. */
+static int q4_row_at(const uint8_t *row, uint8_t multiplier, uint32_t cols, uint32_t col)
+{
+    const uint32_t n = cols - cols / 2;
+    const int q = (int)(col < n ? row[col] & 15 : row[col - n] >> 4);
+
+    return multiplier * (q < 8 ? q : q - 16);
+}
+
+/* q of an element of a type with scales, with its multiplier if there are such. */
+static int scaled_at(const uint8_t *params, const struct param_part *p, uint64_t row, uint32_t col)
+{
+    const uint8_t *data = params + p->rows.data + row * smol_row_bytes(p->type, p->cols),
+                  *multipliers = params + p->rows.multipliers;
+
+    switch (p->type) {
+    case SMOL_Q8: return data[col] < 128 ? data[col] : data[col] - 256;
+    case SMOL_Q4: return q4_at(data, multipliers + row * smol_row_multipliers(p->cols), col);
+    case SMOL_Q4_ROW: return q4_row_at(data, multipliers[row], p->cols, col);
+    default: return ternary_at(data, p->cols, col);
+    }
+}
+
 static float row_number(const uint8_t *params, const struct param_part *p, uint64_t i)
 {
     const uint64_t row = i / p->cols;
     const uint32_t col = (uint32_t)(i % p->cols);
+    const bool is_shared = p->type == SMOL_Q4_ROW; /* one scale for all rows */
     const uint8_t *data = params + p->rows.data + row * smol_row_bytes(p->type, p->cols);
     float scale, value;
-    int q;
 
     if (!smol_dtype_is_scaled(p->type)) {
         smol_decode_numbers(&value, p->type, data + (size_t)col * smol_dtype_bytes(p->type), 1);
         return value;
     }
-    smol_decode_numbers(&scale, SMOL_F32, params + p->rows.scales + 4 * row, 1);
-    q = p->type == SMOL_Q8 ? (data[col] < 128 ? data[col] : data[col] - 256)
-        : p->type == SMOL_Q4
-            ? q4_at(data, params + p->rows.multipliers + row * smol_row_multipliers(p->cols), col)
-            : ternary_at(data, p->cols, col);
-    return scale * (float)q;
+    smol_decode_numbers(&scale, SMOL_F32, params + p->rows.scales + (is_shared ? 0 : 4 * row), 1);
+    return scale * (float)scaled_at(params, p, row, col);
 }
 
 void param_read(float *values, const uint8_t *params, const struct param_part *p, uint64_t begin,

@@ -22,6 +22,7 @@ enum param_place {
     PARAM_SPARSE,
     PARAM_GAIN,
     PARAM_BIAS,
+    PARAM_MODELS, /* of a delta: a number for each model */
     PARAM_N_PLACES,
 };
 /* A layer that a model does not have has no numbers. For SMOL_LN_F the layer is ignored. */

@@ -28,9 +28,11 @@ static json_t *compare(const struct smol_file *a, const struct smol_file *b, con
 
     diff_header(&d);
     diff_config(&d);
+    diff_base(&d);
     diff_schemes(&d);
     diff_learned(&d);
     status = diff_embeddings(&d, &error);
+    diff_rows(&d);
     diff_tokenizer(&d);
     diff_card(&d);
     diff_signature(&d);

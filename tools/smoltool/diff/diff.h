@@ -20,10 +20,14 @@ void diff_add(struct diff *d, const char *section, json_t *object);
 /* The sections, in the order of the page. */
 void diff_header(struct diff *d);
 void diff_config(struct diff *d);
+/* The parts of deltas, each with its factor. */
+void diff_base(struct diff *d);
 void diff_schemes(struct diff *d);
 void diff_learned(struct diff *d);
-/* wte and wpe. */
+/* wte, wpe and the output table, which a delta does not have. */
 enum smol_status diff_embeddings(struct diff *d, struct smol_error *error);
+/* The rows of them that deltas have. */
+void diff_rows(struct diff *d);
 void diff_tokenizer(struct diff *d);
 void diff_card(struct diff *d);
 void diff_signature(struct diff *d);

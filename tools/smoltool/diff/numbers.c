@@ -47,7 +47,8 @@ static void set_off(struct diff *d, json_t *object, const struct off *o)
 }
 
 /* The names of what a slot and a layer may have. */
-static const char *const place_names[PARAM_N_PLACES] = {"", " A", " B", " sparse", " gain", ""};
+static const char *const place_names[PARAM_N_PLACES] = {"",      " A", " B",     " sparse",
+                                                        " gain", "",   " models"};
 static const char *const layer_names[PARAM_N_LAYER_PLACES] = {"layer_gain", "attn.temperature",
                                                               "attn.slope_factor"};
 
@@ -186,11 +187,11 @@ static json_t *table_json(struct diff *d, const struct smol_tensor *a, const str
     return found;
 }
 
-/* A table that a model does not have has no rows. */
+/* A table that a file does not have has no rows. */
 static const struct smol_table_view *table_of(struct smol_tensor *t, const struct smol_file *f,
                                               const char *name)
 {
-    if (smol_tensor_find(t, &f->config, name, NULL) != SMOL_OK)
+    if (smol_config_is_delta(&f->config) || smol_tensor_find(t, &f->config, name, NULL) != SMOL_OK)
         *t = (struct smol_tensor){.cols = f->config.width};
     return t->part == SMOL_PART_WPE ? &f->wpe : t->part == SMOL_PART_OUTPUT ? &f->output : &f->wte;
 }

@@ -111,6 +111,18 @@ static void print_table(const json_t *table)
         puts("  the same values in other bytes");
 }
 
+/* Rows of deltas, those of one token beside each other. */
+static void print_rows(const json_t *rows)
+{
+    printf("  %.0f and %.0f rows, %.0f of the same tokens", number(rows, "rows_a"),
+           number(rows, "rows_b"), number(rows, "rows_compared"));
+    if (number(rows, "rows_compared") > 0) {
+        fputs("; ", stdout);
+        print_off(rows);
+    }
+    putchar('\n');
+}
+
 void diff_print(const json_t *report)
 {
     const char *section;
@@ -127,6 +139,8 @@ void diff_print(const json_t *report)
             print_learned(found);
         else if (json_is_array(json_object_get(found, "a")))
             print_table(found);
+        else if (json_object_get(found, "rows_a"))
+            print_rows(found);
         else
             print_pairs(found, "  ");
     }

@@ -19,6 +19,12 @@ void diff_add(struct diff *d, const char *section, json_t *object)
         diff_set(d, d->report, section, object);
 }
 
+static bool equal_spans(struct smol_span a, struct smol_span b)
+{
+    return a.size_bytes == b.size_bytes &&
+           (a.size_bytes == 0 || memcmp(a.data, b.data, a.size_bytes) == 0);
+}
+
 static json_t *pair(struct diff *d, json_t *a, json_t *b)
 {
     json_t *both = json_object();
@@ -80,6 +86,54 @@ void diff_config(struct diff *d)
              members(d, config_json(&d->a->config), config_json(&d->b->config)));
 }
 
+/* A part's name, "model 0123456789abcdef". */
+static void part_name(char name[32], const struct smol_file *f, uint32_t i)
+{
+    char hash[17];
+
+    cli_hex(hash, f->parts[i].hash, 8);
+    snprintf(name, 32, "%s %s", i < f->n_models ? "model" : "delta", hash);
+}
+
+static json_t *base_json(const struct smol_file *f)
+{
+    json_t *base = json_object();
+    char name[32];
+
+    for (uint32_t i = 0; i < f->n_models + f->n_deltas; i++) {
+        part_name(name, f, i);
+        json_object_set_new(base, name, json_real((double)f->parts[i].factor));
+    }
+    return base;
+}
+
+static json_t *names_json(const struct smol_file *f)
+{
+    json_t *list = json_array();
+    char name[32];
+
+    for (uint32_t i = 0; i < f->n_models + f->n_deltas; i++) {
+        part_name(name, f, i);
+        json_array_append_new(list, json_string(name));
+    }
+    return list;
+}
+
+/* In their order they are added, which decides the last bits. */
+void diff_base(struct diff *d)
+{
+    json_t *found = members(d, base_json(d->a), base_json(d->b));
+
+    if (found && json_object_size(found) == 0 && !equal_spans(d->a->base, d->b->base)) {
+        json_t *a = names_json(d->a), *b = names_json(d->b);
+
+        diff_set(d, found, "order", pair(d, a, b));
+        json_decref(a);
+        json_decref(b);
+    }
+    diff_add(d, "base", found);
+}
+
 static json_t *scheme_members(struct diff *d, uint32_t layer, enum smol_slot slot)
 {
     return members(d, inspect_scheme_json(smol_config_scheme(&d->a->config, layer, slot)),
@@ -131,12 +185,6 @@ void diff_schemes(struct diff *d)
         compare_slot(d, found, a < b ? a : b, slot);
     compare_slot(d, found, 1, SMOL_LN_F);
     diff_add(d, "schemes", found);
-}
-
-static bool equal_spans(struct smol_span a, struct smol_span b)
-{
-    return a.size_bytes == b.size_bytes &&
-           (a.size_bytes == 0 || memcmp(a.data, b.data, a.size_bytes) == 0);
 }
 
 /* The kind, and whether the sections are the same bytes. */

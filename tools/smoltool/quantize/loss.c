@@ -5,6 +5,7 @@
 #include "smoltool/quantize/quantize.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 /* Sums of squares so far, of all and of the row at hand. */
 struct sums {
@@ -61,6 +62,28 @@ static enum smol_status compare_table(struct quantize_loss *loss, const struct s
     table_rows_free(&m);
     conclude(loss, &sums);
     return status;
+}
+
+/* The same of the rows of a delta. */
+static enum smol_status compare_rows(struct quantize_loss *loss,
+                                     const struct smol_rows_view *before,
+                                     const struct smol_rows_view *after, struct smol_error *error)
+{
+    const uint32_t width = before->table.cols;
+    float *a = malloc((width + 1) * sizeof *a), *b = malloc((width + 1) * sizeof *b);
+    struct sums sums = {0};
+
+    for (uint32_t i = 0; a && b && i < before->n; i++) {
+        rows_read(a, before, i);
+        rows_read(b, after, i);
+        for (uint32_t c = 0; c < width; c++)
+            add(&sums, (double)a[c], (double)b[c]);
+        end_row(&sums);
+    }
+    conclude(loss, &sums);
+    free(a);
+    free(b);
+    return a && b ? SMOL_OK : cli_error_memory(error);
 }
 
 /* Vectors, and what has rows row by row. */
@@ -134,15 +157,20 @@ enum smol_status quantize_compare(struct quantize_loss losses[QUANTIZE_N],
     struct params_loss params = {.losses = losses, .before = before, .after = after};
     const struct {
         const char *tensor;
+        const struct smol_rows_view *before, *after; /* of a delta */
         enum smol_dtype from, to;
-    } tables[] = {{"wte.weight", a->wte_type, b->wte_type},
-                  {"wpe.weight", a->wpe_type, b->wpe_type},
-                  {"lm_head.weight", a->output_type, b->output_type}};
+    } tables[] = {{"wte.weight", &before->input_rows, &after->input_rows, a->wte_type, b->wte_type},
+                  {"wpe.weight", NULL, NULL, a->wpe_type, b->wpe_type},
+                  {"lm_head.weight", &before->output_rows, &after->output_rows, a->output_type,
+                   b->output_type}};
     enum smol_status status = SMOL_OK;
 
     for (int i = QUANTIZE_WTE; i <= QUANTIZE_OUTPUT && types->has_embeddings && !status; i++) {
         losses[i] = (struct quantize_loss){.from = tables[i].from, .to = tables[i].to};
-        status = compare_table(losses + i, before, after, tables[i].tensor, error);
+        if (!smol_config_is_delta(a))
+            status = compare_table(losses + i, before, after, tables[i].tensor, error);
+        else if (tables[i].before)
+            status = compare_rows(losses + i, tables[i].before, tables[i].after, error);
     }
     losses[QUANTIZE_MATRICES] = losses[QUANTIZE_PARAMS] = (struct quantize_loss){0};
     compare_params(&params);

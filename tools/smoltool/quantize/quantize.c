@@ -165,6 +165,9 @@ static int quantize(const struct quantize_options *o, const char *path)
         return cli_complain(path, &error);
     if (o->types.has_matrices && !has_matrices(&file.config))
         cli_error(&error, SMOL_E_ARGUMENT, "has no stored matrices");
+    else if (o->types.has_embeddings && smol_config_is_delta(&file.config) &&
+             file.embeddings.size_bytes == 0)
+        cli_error(&error, SMOL_E_ARGUMENT, "is a delta without rows of embeddings");
     else
         bytes = quantize_file(&size_bytes, &file, &o->types, &error);
     if (bytes && smol_mapping_check(&mapping, &error)) {

@@ -10,7 +10,10 @@
 /* Every scheme but a mask's bits; schemes that were different may now be one. */
 static void set_types(struct smol_config *c, const struct quantize_types *t)
 {
-    if (t->has_embeddings) {
+    if (t->has_embeddings && smol_config_is_delta(c)) {
+        c->wte_type = c->input_rows ? t->embeddings : SMOL_F32;
+        c->output_type = c->output_rows ? t->embeddings : SMOL_F32;
+    } else if (t->has_embeddings) {
         c->wte_type = t->embeddings;
         c->wpe_type = smol_config_has(c, SMOL_FEATURE_DISTANCES) ? SMOL_F32 : t->embeddings;
         c->output_type = smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE) ? t->embeddings : SMOL_F32;
@@ -23,11 +26,11 @@ static void set_types(struct smol_config *c, const struct quantize_types *t)
         const bool has_alphas = smol_scheme_parameters(s) > 0 && !is_stored &&
                                 (s->kind == SMOL_NORM ||
                                  (s->source != SMOL_MATRIX_UNIT && s->source != SMOL_MATRIX_MASK));
-        const bool has_values =
-            s->kind == SMOL_NORM
-                ? s->source == SMOL_NORM_STORED
-                : (s->rank > 0 && s->source != SMOL_MATRIX_NOLA) ||
-                      s->terms & (SMOL_TERM_GAINS | SMOL_TERM_BIASES | SMOL_TERM_SPARSE);
+        const bool has_values = s->kind == SMOL_NORM
+                                    ? s->source == SMOL_NORM_STORED
+                                    : (s->rank > 0 && s->source != SMOL_MATRIX_NOLA) ||
+                                          s->terms & (SMOL_TERM_GAINS | SMOL_TERM_BIASES |
+                                                      SMOL_TERM_SPARSE | SMOL_TERM_MODELS);
 
         if (is_stored && t->has_matrices)
             s->alpha_type = t->matrices;
@@ -151,6 +154,26 @@ static enum smol_status encode_table(uint8_t *embeddings, const struct smol_tabl
     return status;
 }
 
+/* The same of the rows of a delta. */
+static bool encode_rows(uint8_t *embeddings, const struct smol_table_layout *at,
+                        enum smol_dtype type, const struct smol_rows_view *rows)
+{
+    float *row = malloc((rows->table.cols + 1) * sizeof *row);
+    bool good = row;
+
+    for (uint64_t i = type == SMOL_Q4_ROW ? 0 : rows->n; good && i < 2 * (uint64_t)rows->n; i++) {
+        const uint32_t r = (uint32_t)(i % rows->n);
+
+        rows_read(row, rows, r);
+        if (i < rows->n)
+            table_see_row(embeddings, at, type, row, rows->table.cols);
+        else
+            good = table_put_row(embeddings, at, type, r, row, rows->table.cols);
+    }
+    free(row);
+    return good;
+}
+
 static enum smol_status encode_tables(uint8_t *embeddings, const struct smol_config *new,
                                       const struct smol_file *file, struct smol_error *error)
 {
@@ -158,6 +181,14 @@ static enum smol_status encode_tables(uint8_t *embeddings, const struct smol_con
     enum smol_status status;
 
     smol_embedding_layout(&at, new);
+    if (smol_config_is_delta(new)) {
+        memcpy(embeddings, file->embeddings.data,
+               4 * ((size_t) new->input_rows + new->output_rows)); /* the tokens */
+        return encode_rows(embeddings, &at.wte, new->wte_type, &file->input_rows) &&
+                       encode_rows(embeddings, &at.output, new->output_type, &file->output_rows)
+                   ? SMOL_OK
+                   : cli_error_memory(error);
+    }
     status = encode_table(embeddings, &at.wte, new->wte_type, file, "wte.weight", error);
     if (!status)
         status = encode_table(embeddings, &at.wpe, new->wpe_type, file, "wpe.weight", error);
@@ -180,7 +211,7 @@ uint8_t *quantize_file(uint64_t *size_bytes, const struct smol_file *file,
     params_bytes = smol_params_bytes(&parts.config);
     embedding_bytes = smol_embedding_bytes(&parts.config);
     params = calloc(params_bytes + 1, 1);
-    embeddings = calloc(embedding_bytes, 1);
+    embeddings = calloc(embedding_bytes + 1, 1);
     if (!params || !embeddings || !recode_params(params, &parts.config, file))
         status = cli_error_memory(error);
     parts.params = (struct smol_span){params_bytes ? params : NULL, params_bytes};
