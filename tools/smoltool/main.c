@@ -22,6 +22,7 @@ static const struct command {
     {"digest", tool_digest, "smoltool digest", "hash files, or list their hashes for in-toto"},
     {"new", tool_new, "smoltool new", "make an untrained model of any shape"},
     {"import", tool_import, "smoltool import", "make a model of a checkpoint of GPT-2"},
+    {"merge", tool_merge, "smoltool merge", "mix models, and add deltas to them"},
     {"weights", tool_weights, "smoltool weights", "write the exact weights of a tensor as .npy"},
     {"export", tool_export, "smoltool export", "write all weights as safetensors, .npz or GGUF"},
     {"embed-c", tool_embed, "smoltool embed-c", "write a model as a C header"},

@@ -13,6 +13,7 @@ int tool_sign(int argc, const char **argv);
 int tool_digest(int argc, const char **argv);
 int tool_new(int argc, const char **argv);
 int tool_import(int argc, const char **argv);
+int tool_merge(int argc, const char **argv);
 int tool_weights(int argc, const char **argv);
 int tool_export(int argc, const char **argv);
 int tool_embed(int argc, const char **argv);

@@ -1,0 +1,191 @@
+/* smoltool merge: a file of a few hundred bytes that mixes models, and adds deltas to them. SPEC.md
+ * 16. */
+#include "smoltool/merge/merge.h"
+#include "cli/cli.h"
+#include "cli/guard.h"
+#include "cli/key_file.h"
+#include "smoltool/smoltool.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct merge_options {
+    char *output, *key, *password_file;
+};
+
+/* "FILE=FACTOR", or a FILE whose name has such a sign and which is there. *path is for free(). */
+static int split_word(char **path, float *factor, const char *word)
+{
+    const char *sign = strrchr(word, '=');
+    char *end = NULL;
+    double value = NAN;
+
+    if (sign && access(word, F_OK) != 0) {
+        value = strtod(sign + 1, &end);
+        if (sign[1] <= ' ' || *end || !(fabs(value) <= 0x1p60))
+            return cli_usage_error(word, "takes FILE=FACTOR, a number of at most 2^60");
+    }
+    *factor = (float)value;
+    *path = end ? cli_text("%.*s", (int)(sign - word), word) : strdup(word);
+    return *path ? 0 : cli_no_memory(NULL);
+}
+
+static int open_source(struct merge_source *s, const char *word)
+{
+    struct smol_error error;
+    float factor = NAN;
+    int code = split_word(&s->path, &factor, word);
+
+    if (code)
+        return code;
+    s->factor = isnan(factor) ? 1.0 : (double)factor;
+    return cli_open(&s->mapping, &s->file, s->path, cli_cores(), &error)
+               ? cli_complain(s->path, &error)
+               : 0;
+}
+
+static void close_sources(struct merge *m)
+{
+    for (size_t i = 0; i < m->n_sources; i++) {
+        cli_unmap(&m->sources[i].mapping);
+        free(m->sources[i].path);
+    }
+    free(m->sources);
+}
+
+static int open_sources(struct merge *m, const char *const *words)
+{
+    size_t n = 0;
+    int code = 0;
+
+    while (words[n])
+        n++;
+    m->sources = calloc(n, sizeof *m->sources);
+    if (!m->sources)
+        return cli_no_memory(NULL);
+    for (size_t i = 0; i < n; i++)
+        m->sources[i].mapping.fd = -1;
+    while (code == 0 && m->n_sources < n) {
+        code = open_source(&m->sources[m->n_sources], words[m->n_sources]);
+        m->n_sources++;
+    }
+    return code;
+}
+
+/* ---- the output ---- */
+
+static int sign(uint8_t *block, const struct merge_options *o, const uint8_t *hash)
+{
+    struct smol_signature signature;
+    struct smol_secret_key key;
+    int code = key_file_secret(&key, o->key, o->password_file);
+
+    if (code)
+        return code;
+    smol_sign_hash(&signature, hash, &key);
+    smol_signature_encode(block, &signature);
+    smol_secret_key_wipe(&key);
+    return 0;
+}
+
+static int check_unchanged(const struct merge *m)
+{
+    int code = 0;
+
+    for (size_t i = 0; code == 0 && i < m->n_sources; i++)
+        code = cli_check_unchanged(&m->sources[i].mapping, m->sources[i].path);
+    return code;
+}
+
+/* "0.6 a.smol + 0.4 b.smol". */
+static void put_sum(const struct merge_link *links, uint32_t n, const char **between)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        printf("%s%.6g ", *between, (double)(float)links[i].factor);
+        cli_put_escaped(stdout, cli_base_name(links[i].path));
+        *between = " + ";
+    }
+}
+
+static void tell(const struct merge *m, const char *output, uint64_t size_bytes)
+{
+    const char *between = " = ";
+    double sum = 0.0;
+
+    cli_put_escaped(stdout, output);
+    put_sum(m->models, m->n_models, &between);
+    put_sum(m->deltas, m->n_deltas, &between);
+    printf(", %llu bytes\n", (unsigned long long)size_bytes);
+    for (uint32_t i = 0; i < m->n_models; i++)
+        sum += (double)(float)m->models[i].factor;
+    if (fabs(sum - 1.0) > 1e-6)
+        cli_tell(output, "the factors of its models add up to %.6g, not 1", sum);
+}
+
+static int write_mix(const struct merge *m, const struct merge_options *o)
+{
+    struct smol_error error;
+    uint64_t size_bytes;
+    uint8_t *made = merge_file(&size_bytes, m, &error), *bytes;
+    int code = 0;
+
+    if (!made)
+        return cli_complain(o->output, &error);
+    bytes = realloc(made, size_bytes + SMOL_SIGNATURE_BLOCK_BYTES);
+    if (!bytes) {
+        free(made);
+        return cli_no_memory(NULL);
+    }
+    if (o->key) {
+        code = sign(bytes + size_bytes, o, bytes + size_bytes - SMOL_HASH_BYTES);
+        size_bytes += SMOL_SIGNATURE_BLOCK_BYTES;
+    }
+    code = code ? code : check_unchanged(m);
+    code = code ? code : cli_write_file(o->output, bytes, size_bytes);
+    if (code == 0)
+        tell(m, o->output, size_bytes);
+    free(bytes);
+    return code;
+}
+
+static int merge(void *context, const char *const *words)
+{
+    const struct merge_options *o = context;
+    struct merge m = {.n_sources = 0};
+    int code;
+
+    if (!o->output)
+        return cli_usage_error("--output", "is missing");
+    if (o->password_file && !o->key)
+        return cli_usage_error("--password-file", "needs --sign");
+    code = open_sources(&m, words);
+    code = code ? code : merge_links(&m);
+    code = code ? code : merge_check(&m);
+    code = code ? code : write_mix(&m, o);
+    close_sources(&m);
+    return code;
+}
+
+int tool_merge(int argc, const char **argv)
+{
+    struct merge_options o = {0};
+    const struct poptOption options[] = {
+        CLI_WORD("output", 'o', &o.output, "where the mix goes", "FILE"),
+        CLI_WORD("sign", 0, &o.key, "minisign secret key to sign it with", "KEY"),
+        CLI_WORD("password-file", 0, &o.password_file, "its first line is that key's password",
+                 "FILE"),
+        CLI_HELP_OPTION,
+        POPT_TABLEEND,
+    };
+
+    return cli_command(
+        argc, argv, options,
+        &(struct cli_usage){"[OPTION...] FILE.smol[=FACTOR]... -o MIX.smol\n"
+                            "Writes a small file that names models and deltas, each with a "
+                            "factor, and is\nrun with them: models are mixed, deltas added.",
+                            "FILE.smol..."},
+        merge, &o);
+}
