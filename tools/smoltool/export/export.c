@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 struct export_options {
-    int safetensors, npz, gguf;
+    int safetensors, npz, gguf, peft, gguf_lora;
     char *type, *output;
 };
 
@@ -29,6 +29,17 @@ static bool make_folder(bool *is_new, const char *path, struct smol_error *error
 }
 
 /* The small files go last: where they are, the weights are whole. */
+static enum smol_status fill(const struct export_job *job, const struct export_options *o,
+                             struct smol_error *error)
+{
+    enum smol_status status;
+
+    if (o->peft)
+        return export_peft(job, error);
+    status = o->npz ? export_npz(job, error) : export_safetensors(job, error);
+    return status ? status : export_small_files(job, error);
+}
+
 static enum smol_status fill_folder(const struct export_job *job, const struct export_options *o,
                                     struct smol_error *error)
 {
@@ -37,9 +48,7 @@ static enum smol_status fill_folder(const struct export_job *job, const struct e
 
     if (!make_folder(&is_new, job->output, error))
         return error->code;
-    status = o->npz ? export_npz(job, error) : export_safetensors(job, error);
-    if (!status)
-        status = export_small_files(job, error);
+    status = fill(job, o, error);
     if (status && is_new)
         rmdir(job->output);
     return status;
@@ -64,27 +73,37 @@ static int export_model(const struct export_options *o, const char *path)
     struct smol_file file;
     struct smol_error error;
     const struct export_job job = {&file, &mapping, o->output};
+    const bool is_adapter = o->peft || o->gguf_lora;
     enum export_type type = EXPORT_F32;
     enum smol_status status;
     int code = parse_type(&type, o->type);
 
+    if (code == 0 && o->gguf_lora && type != EXPORT_F32 && type != EXPORT_F16)
+        code = cli_usage_error("--type", "takes f32 or f16 with --gguf-lora");
     if (code)
         return code;
     if (cli_open(&mapping, &file, path, cli_cores(), &error))
         return cli_complain(path, &error);
-    status = o->gguf ? export_gguf(&job, type, &error) : fill_folder(&job, o, &error);
+    status = o->gguf        ? export_gguf(&job, type, &error)
+             : o->gguf_lora ? export_gguf_lora(&job, type, &error)
+                            : fill_folder(&job, o, &error);
     cli_unmap(&mapping);
-    return status ? cli_complain(status == SMOL_E_CHANGED ? path : o->output, &error) : 0;
+    if (!status)
+        return 0;
+    return cli_complain(
+        status == SMOL_E_CHANGED || (status == SMOL_E_ARGUMENT && is_adapter) ? path : o->output,
+        &error);
 }
 
 static int run(void *context, const char *const *arguments)
 {
     const struct export_options *o = context;
 
-    if (o->safetensors + o->npz + o->gguf != 1)
-        return cli_usage_error("--safetensors, --npz, --gguf", "one of them must be given");
-    if (o->type && !o->gguf)
-        return cli_usage_error("--type", "is for --gguf; the others write f32");
+    if (o->safetensors + o->npz + o->gguf + o->peft + o->gguf_lora != 1)
+        return cli_usage_error("--safetensors, --npz, --gguf, --peft, --gguf-lora",
+                               "one of them must be given");
+    if (o->type && !o->gguf && !o->gguf_lora)
+        return cli_usage_error("--type", "is for GGUF; the others write f32");
     return o->output ? export_model(o, arguments[0]) : cli_usage_error("--output", "is missing");
 }
 
@@ -95,6 +114,8 @@ int tool_export(int argc, const char **argv)
         CLI_FLAG("safetensors", 0, &o.safetensors, "a folder that transformers loads"),
         CLI_FLAG("npz", 0, &o.npz, "a folder with a file for NumPy"),
         CLI_FLAG("gguf", 0, &o.gguf, "a file that llama.cpp loads"),
+        CLI_FLAG("peft", 0, &o.peft, "of a low-rank delta: a folder that PEFT loads"),
+        CLI_FLAG("gguf-lora", 0, &o.gguf_lora, "the same for llama.cpp's --lora: a file"),
         CLI_WORD("type", 0, &o.type, "of GGUF's matrices: f32 (default), f16, q8_0 or q4_0",
                  "TYPE"),
         CLI_WORD("output", 'o', &o.output, "the folder, or GGUF's file", "OUT"),
@@ -104,5 +125,6 @@ int tool_export(int argc, const char **argv)
 
     return cli_command(
         argc, argv, options,
-        &(struct cli_usage){"--safetensors|--npz|--gguf MODEL.smol -o OUT", "MODEL.smol"}, run, &o);
+        &(struct cli_usage){"--safetensors|--npz|... [OPTION...] MODEL.smol -o OUT", "MODEL.smol"},
+        run, &o);
 }

@@ -75,6 +75,15 @@ enum smol_status export_npz(const struct export_job *job, struct smol_error *err
 enum smol_status export_gguf(const struct export_job *job, enum export_type type,
                              struct smol_error *error);
 
+/* Low-rank factors alone, of a delta that has nothing else: as an adapter of Hugging Face's PEFT,
+ * and of llama.cpp. */
+enum smol_status export_peft(const struct export_job *job, struct smol_error *error);
+enum smol_status export_gguf_lora(const struct export_job *job, enum export_type type,
+                                  struct smol_error *error);
+
+/* A file of the folder; takes json over. What Jansson could not make is known at the end. */
+enum smol_status export_put_json(const struct export_job *job, const char *name, json_t *json,
+                                 struct smol_error *error);
 /* config.json and the tokenizer's files into the folder. */
 enum smol_status export_small_files(const struct export_job *job, struct smol_error *error);
 

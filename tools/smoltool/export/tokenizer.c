@@ -222,8 +222,7 @@ static enum smol_status put_merges(const struct export_job *job, struct smol_err
     return status;
 }
 
-/* Takes json over. What Jansson could not make is known at the end. */
-static enum smol_status put_json(const struct export_job *job, const char *name, json_t *json,
+enum smol_status export_put_json(const struct export_job *job, const char *name, json_t *json,
                                  struct smol_error *error)
 {
     char *text = cli_json_text(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
@@ -240,15 +239,15 @@ static enum smol_status put_json(const struct export_job *job, const char *name,
 enum smol_status export_small_files(const struct export_job *job, struct smol_error *error)
 {
     const struct smol_file *file = job->file;
-    enum smol_status status = put_json(job, "config.json", config_json(file), error);
+    enum smol_status status = export_put_json(job, "config.json", config_json(file), error);
 
     if (!status)
-        status = put_json(job, "vocab.json", vocab_json(file), error);
+        status = export_put_json(job, "vocab.json", vocab_json(file), error);
     if (!status)
         status = put_merges(job, error);
     if (!status)
-        status = put_json(job, "tokenizer.json", tokenizer_json(file), error);
+        status = export_put_json(job, "tokenizer.json", tokenizer_json(file), error);
     if (!status)
-        status = put_json(job, "tokenizer_config.json", tokenizer_config_json(file), error);
+        status = export_put_json(job, "tokenizer_config.json", tokenizer_config_json(file), error);
     return status;
 }
