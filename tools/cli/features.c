@@ -42,7 +42,7 @@ int cli_features(uint16_t *features, enum smol_architecture architecture,
 
 int cli_architecture(enum smol_architecture *architecture, const char *word)
 {
-    if (!word || smol_architecture_parse(architecture, word))
+    if (!word || (smol_architecture_parse(architecture, word) && *architecture != SMOL_ARCH_DELTA))
         return 0;
     return cli_usage_error("--arch", "takes smol or gpt2");
 }

@@ -1,6 +1,7 @@
 /* One training: steps, validations and checkpoints, then the model. */
 #include "smoltrain/run.h"
 #include "cli/cli.h"
+#include "smoltrain/bases.h"
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/output/output.h"
 #include "smoltrain/output/report.h"
@@ -86,9 +87,10 @@ static void compare(const struct train_args *args, const struct smol_trainer *t,
 /* Rounds, validates what is rounded, writes. */
 static enum smol_status finish(struct smol_trainer *t, const struct train_args *args,
                                struct train_output *output, struct train_report *report,
-                               const struct train_data *data, struct smol_error *error)
+                               const struct train_data *data, const struct train_bases *bases,
+                               struct smol_error *error)
 {
-    struct train_result result = {.has_stream = false};
+    struct train_result result = {.bases = bases, .base_nats = report->base_nats};
     enum smol_status status =
         output->is_tensors ? smol_trainer_finish_exact(t, error) : smol_trainer_finish(t, error);
 
@@ -99,6 +101,8 @@ static enum smol_status finish(struct smol_trainer *t, const struct train_args *
     train_report_score(report, t, &result.score, true);
     if (!train_comm_is_first())
         return SMOL_OK;
+    if (train_bases_check(bases) != 0)
+        return cli_error(error, SMOL_E_CHANGED, "so the delta is not written");
     status = train_output_write(output, args, t, &data->corpus, &result, error);
     if (status != SMOL_OK)
         return status;
@@ -125,8 +129,22 @@ static enum smol_status teach(struct smol_trainer *t, const struct train_args *a
     return status;
 }
 
+/* What the models of a delta are worth as they are, unless a sweep has a run for that. */
+static enum smol_status score_bases(struct train_report *report, const struct train_args *args,
+                                    const struct train_data *data, const struct train_bases *bases,
+                                    struct smol_error *error)
+{
+    const enum smol_status status =
+        args->in_sweep ? SMOL_OK
+                       : train_bases_score(report->base_nats, &args->options, data, bases, error);
+
+    if (status == SMOL_OK && !args->in_sweep && bases->n > 0)
+        train_report_bases(report, bases);
+    return status;
+}
+
 static int run(const struct train_args *args, const struct train_data *data,
-               struct train_output *output)
+               const struct train_bases *bases, struct train_output *output)
 {
     struct smol_trainer *trainer = NULL;
     struct train_report report = {0};
@@ -134,21 +152,22 @@ static int run(const struct train_args *args, const struct train_data *data,
     enum smol_status status;
     bool stopped = false, logged = true;
 
-    status = smol_trainer_create_corpus(&trainer, &args->options, &data->corpus, &data->tokenizer,
-                                        &error);
+    status = train_bases_trainer(&trainer, &args->options, data, bases, &error);
     if (status == SMOL_OK && args->resume)
         status = train_output_load(output, trainer, &error);
     if (status == SMOL_OK)
         status = teach(trainer, args, &error);
     if (status == SMOL_OK) {
-        if (!train_report_open(&report, args, trainer, &data->corpus)) {
+        if (!train_report_open(&report, args, trainer, &data->corpus, bases)) {
             smol_trainer_destroy(trainer);
             return CLI_FAILED;
         }
-        status = train(trainer, args, output, &report, &error);
+        status = score_bases(&report, args, data, bases, &error);
+        if (status == SMOL_OK)
+            status = train(trainer, args, output, &report, &error);
         stopped = status == SMOL_OK && smol_trainer_steps(trainer) < args->options.n_steps;
         if (status == SMOL_OK)
-            status = finish(trainer, args, output, &report, data, &error);
+            status = finish(trainer, args, output, &report, data, bases, &error);
         logged = train_report_close(&report);
     }
     if (status != SMOL_OK)
@@ -167,9 +186,17 @@ static int search_and_run(const struct train_args *args, const struct train_data
 {
     struct train_args chosen = *args;
     const bool searches = args->seed_search > 1 && !args->resume;
-    const int code = searches ? train_seed_search(&chosen.options.seed, args, data) : 0;
+    struct train_bases bases;
+    int code = train_bases_open_again(&bases, args);
 
-    return code != 0 ? code : run(&chosen, data, output);
+    if (code != 0)
+        return code;
+    if (searches)
+        code = train_seed_search(&chosen.options.seed, args, data, &bases);
+    if (code == 0)
+        code = run(&chosen, data, &bases, output);
+    train_bases_close(&bases);
+    return code;
 }
 
 int train_run(const struct train_args *args, const struct train_data *data)

@@ -33,13 +33,12 @@ static void say(const char *format, ...)
 /* The validation loss after some steps; a seed whose loss is not finite is infinitely bad. */
 static enum smol_status try_seed(double *nats, const struct smol_train_options *options,
                                  unsigned n_steps, const struct train_data *data,
-                                 struct smol_error *error)
+                                 const struct train_bases *bases, struct smol_error *error)
 {
     struct smol_trainer *trainer = NULL;
     struct smol_train_score score;
     struct smol_train_step step;
-    enum smol_status status =
-        smol_trainer_create_corpus(&trainer, options, &data->corpus, &data->tokenizer, error);
+    enum smol_status status = train_bases_trainer(&trainer, options, data, bases, error);
 
     while (status == SMOL_OK && smol_trainer_steps(trainer) < n_steps &&
            !train_comm_any(train_stop_asked()))
@@ -52,7 +51,8 @@ static enum smol_status try_seed(double *nats, const struct smol_train_options *
     return status == SMOL_E_NUMERIC ? SMOL_OK : status;
 }
 
-int train_seed_search(uint64_t *seed, const struct train_args *args, const struct train_data *data)
+int train_seed_search(uint64_t *seed, const struct train_args *args, const struct train_data *data,
+                      const struct train_bases *bases)
 {
     const unsigned n_steps = trial_steps(&args->options);
     struct smol_train_options options = args->options;
@@ -62,7 +62,7 @@ int train_seed_search(uint64_t *seed, const struct train_args *args, const struc
     for (unsigned i = 0; i < args->seed_search; i++, options.seed++) {
         double nats;
 
-        if (try_seed(&nats, &options, n_steps, data, &error) != SMOL_OK)
+        if (try_seed(&nats, &options, n_steps, data, bases, &error) != SMOL_OK)
             return cli_complain(NULL, &error);
         if (train_comm_any(train_stop_asked())) {
             say("stopped during the seed search; nothing is written\n");

@@ -4,6 +4,7 @@
 #include "cli/guard.h"
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/options/architecture.h"
+#include "smoltrain/options/delta.h"
 #include "smoltrain/output/output.h"
 #include "smoltrain/teachers.h"
 
@@ -201,12 +202,18 @@ static int base_options(struct smol_train_options *options, const char *method,
 
     if (code != 0)
         return code;
-    name = method ? method : train_architecture_method(architecture);
+    name = method              ? method
+           : args->n_bases > 0 ? train_delta_method(args)
+                               : train_architecture_method(architecture);
     if (!smol_train_defaults(&o, sizeof o, name))
         return cli_usage_error("--method", "unknown choice");
-    train_architecture_use(&o, architecture);
+    if (args->n_bases == 0)
+        train_architecture_use(&o, architecture);
+    else if ((code = train_delta_use(&o, args)) != 0)
+        return code;
     if (args->resume) {
-        if ((code = checkpoint_options(&saved, args->output)) != 0)
+        if ((code = checkpoint_options(&saved, args->output)) != 0 ||
+            (code = train_delta_check(&saved, args)) != 0)
             return code;
         if (line->arch && saved.architecture != architecture)
             return cli_usage_error("--arch", "is not that of the checkpoint");
@@ -279,7 +286,8 @@ static int make(struct train_args *out, const struct train_line *line,
         args.in_sweep = true;
     }
     cut_slashes(args.data);
-    if ((code = needs(&args)) != 0 || (code = apply_plan(&args, line)) != 0)
+    if ((code = needs(&args)) != 0 || (code = apply_plan(&args, line)) != 0 ||
+        (code = train_delta_find(&args, line)) != 0)
         return code;
     method = run ? run->method : line->method ? line->method : method;
     if ((code = base_options(&args.options, method, line, &args)) != 0)
@@ -293,7 +301,7 @@ static int make(struct train_args *out, const struct train_line *line,
         args.options.d = run->d;
     else if (!run && line->d && !parse_d(&args.options.d, line->d))
         return cli_usage_error("--d", "takes a whole number over 0");
-    if ((code = apply_words(&args, line)) == 0)
+    if ((code = train_delta_apply(&args, line, run)) == 0 && (code = apply_words(&args, line)) == 0)
         *out = args;
     return code;
 }
@@ -345,6 +353,8 @@ static int sweep_method(struct train_sweep_args *s, const struct train_line *lin
 {
     const int code = train_architecture(&s->architecture, line);
 
+    if (line->base || line->bases)
+        s->architecture = SMOL_ARCH_DELTA;
     if (code == 0)
         s->method = line->method ? line->method : train_architecture_method(s->architecture);
     return code;

@@ -21,6 +21,10 @@ struct train_args {
     struct smol_train_options options;
     char **data, **valid; /* NULL at the end; data and output are there, the others may be NULL */
     char **teacher;       /* the same */
+    char *bases[SMOL_MAX_MODELS]; /* (n_bases) that a delta changes, and with which factors; NaN:
+                                     any */
+    float factors[SMOL_MAX_MODELS];
+    size_t n_bases;
     enum train_format format;
     struct train_vocab vocab; /* all bytes with a tokenizer */
     const char *output, *tokenizer, *cache, *log, *note, *sign_key, *password_file;

@@ -20,9 +20,19 @@ static struct poptOption plan[] = {
 };
 
 static struct poptOption model[] = {
+    CLI_WORD("base", 0, &line.base, "a model to train a small delta of (none)", "MODEL"),
+    CLI_WORD("bases", 0, &line.bases,
+             "the same of several that are mixed: a.smol,b.smol=0.4 (none)", "LIST"),
+    CLI_WORD("mix", 0, &line.mix,
+             "what is learned of the mixing: a number for each base and matrix (matrix, default of "
+             "--bases), one for each base (file), or none (of --base)",
+             "NAME"),
+    CLI_WORD("embedding-rows", 0, &line.embedding_rows,
+             "so many of the most frequent tokens, or all, learn their embeddings (0)", "N"),
     CLI_WORD("arch", 0, &line.arch, "smol (default) or gpt2", "NAME"),
     CLI_WORD("method", 0, &line.method,
-             "mask (default; gpt2: alpha), ternary, full, embed, alpha-global, lora, nola, "
+             "mask (default; with --base: lora; gpt2: alpha), ternary, full, embed, alpha-global, "
+             "lora, nola, "
              "fastfood, fastfood-global, fourier or fourier-global",
              "NAME"),
     CLI_WORD("features", 0, &line.features.features,
@@ -149,7 +159,7 @@ static struct poptOption run[] = {
     CLI_WORD("sign", 0, &line.args.sign_key, "minisign secret key to sign the model with", "KEY"),
     CLI_WORD("password-file", 0, &line.args.password_file, "its first line is that key's password",
              "FILE"),
-    CLI_FLAG("resume", 0, &line.args.resume, "continue from the checkpoint of my.smol, my.ckpt"),
+    CLI_FLAG("resume", 0, &line.args.resume, "continue from the checkpoint, my.ckpt"),
     CLI_COUNT("threads", 't', &line.args.options.n_threads,
               "threads, 0 (default) = one for each core", "N"),
     CLI_WORD("isa", 0, &line.isa,
@@ -168,7 +178,7 @@ static struct poptOption run[] = {
 
 /* What --help shows, so that it fits a screen; --help-all shows the rest too. */
 static const char *const everyday[] = {
-    "size",  "minutes",        "plan",   "arch",   "method",  "d",   "layers",
+    "size",  "minutes",        "plan",   "base",   "method",  "d",   "layers",
     "width", "embedding-type", "seed",   "steps",  "batch",   "lr",  "data",
     "valid", "tokenizer",      "output", "resume", "threads", "log", NULL};
 

@@ -10,7 +10,8 @@ struct train_line {
     struct train_args args; /* of its options, only what the line gives is filled in */
     /* Words that become numbers; NULL: not given. */
     char *arch, *method, *d, *dist, *norms, *param_type, *embedding_type, *matrix_type, *keep,
-        *init_alpha, *order, *seed, *format, *vocab, *isa, *size;
+        *init_alpha, *order, *seed, *format, *vocab, *isa, *size, *base, *bases, *mix,
+        *embedding_rows;
     struct cli_feature_words features;
     int gains, no_gains, bias, layer_gains, learn_logit_scale, no_learn_logit_scale, recompute,
         documents;

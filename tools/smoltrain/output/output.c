@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/key_file.h"
+#include "smoltrain/bases.h"
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/output/card.h"
 #include "smoltrain/output/stream.h"
@@ -167,13 +168,14 @@ static enum smol_status make_model(uint8_t **bytes, size_t *size, const struct t
                                    const struct train_finished *f, struct smol_error *error)
 {
     const uint64_t most = f->args->size_bytes;
-    enum card card = f->args->no_card ? NO_CARD : LONG_CARD;
+    const enum card longest = f->args->n_bases > 0 ? SHORT_CARD : LONG_CARD;
+    enum card card = f->args->no_card ? NO_CARD : longest;
 
     for (;; card++) {
         const enum smol_status status = make_with(bytes, size, card, f, error);
 
         if (status != SMOL_OK || most == 0 || *size + SMOL_SIGNATURE_BLOCK_BYTES <= most) {
-            if (status == SMOL_OK && card == SHORT_CARD)
+            if (status == SMOL_OK && card == SHORT_CARD && longest == LONG_CARD)
                 cli_tell(o->path, "there is room for a short card only");
             else if (status == SMOL_OK && card == NO_CARD && !f->args->no_card)
                 cli_tell(o->path, "there is no room for a card");
@@ -236,9 +238,12 @@ static enum smol_status write_safetensors(struct train_output *o, const struct t
 uint64_t train_non_embedding_numbers(const struct smol_trainer *trainer)
 {
     const struct smol_config *c = smol_trainer_config(trainer);
+    const uint64_t of_delta = (uint64_t)c->input_rows + c->output_rows;
     const uint64_t n_rows =
-        (uint64_t)c->vocab * (smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE) ? 2 : 1) +
-        (smol_config_has(c, SMOL_FEATURE_DISTANCES) ? 0 : c->context);
+        smol_config_is_delta(c)
+            ? of_delta
+            : (uint64_t)c->vocab * (smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE) ? 2 : 1) +
+                  (smol_config_has(c, SMOL_FEATURE_DISTANCES) ? 0 : c->context);
 
     return smol_trainer_parameters(trainer) - n_rows * c->width;
 }
@@ -253,7 +258,12 @@ static void summarise(const struct train_output *o, const struct train_args *arg
            result->score.nats_per_token, result->score.bits_per_byte);
     if (result->has_stream)
         printf("; in one stream %.5f nats per token", result->streamed_nats);
-    if (args->options.architecture == SMOL_ARCH_SMOL)
+    for (size_t i = 0; i < args->n_bases && result->base_nats[i] > 0; i++) {
+        printf(i == 0 ? "; as it is " : ", ");
+        cli_put_escaped(stdout, args->bases[i]);
+        printf(" %.5f", result->base_nats[i]);
+    }
+    if (args->options.architecture != SMOL_ARCH_GPT2)
         printf("; %llu numbers besides the embeddings",
                (unsigned long long)train_non_embedding_numbers(trainer));
     putchar('\n');
@@ -276,7 +286,7 @@ static enum smol_status stream(struct train_result *result, const struct train_a
     status = smol_trainer_model(&bytes, &size, t, NULL, 0, error);
     if (status != SMOL_OK)
         return status;
-    status = train_stream_score(&result->streamed_nats, bytes, size, &text, error);
+    status = train_stream_score(&result->streamed_nats, bytes, size, &text, result->bases, error);
     free(bytes);
     result->has_stream = status == SMOL_OK;
     return status == SMOL_E_CANCELLED ? SMOL_OK : status;

@@ -21,10 +21,14 @@ struct train_output {
 
 /* What is said of a finished model: its validation loss in windows of the context and, if it has
  * distances, in one stream. */
+struct train_bases; /* bases.h */
 struct train_result {
     struct smol_train_score score;
     bool has_stream;
-    double streamed_nats; /* per token */
+    double streamed_nats;            /* per token */
+    const struct train_bases *bases; /* of a delta, */
+    const double *base_nats;         /* and how well each does alone, in windows as well; 0: not
+                                        known */
 };
 
 /* Finds out before training whether it can end well: the folder, the checkpoint, the key. 0, or an

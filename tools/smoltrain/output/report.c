@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/progress.h"
+#include "smoltrain/bases.h"
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/output/log.h"
 
@@ -40,8 +41,21 @@ static json_t *data_json(char *const *paths)
     return list;
 }
 
+/* The hashes of a delta's models; NULL without. */
+static json_t *bases_json(const struct train_bases *bases)
+{
+    char hex[2 * SMOL_HASH_BYTES + 1];
+    json_t *list = bases->n > 0 ? json_array() : NULL;
+
+    for (size_t i = 0; i < bases->n; i++) {
+        cli_hex(hex, bases->files[i].hash, SMOL_HASH_BYTES);
+        json_array_append_new(list, json_string(hex));
+    }
+    return list;
+}
+
 static void record_start(struct train_report *r, const struct smol_trainer *t,
-                         const struct smol_corpus *corpus)
+                         const struct smol_corpus *corpus, const struct train_bases *bases)
 {
     char tokens[TRAIN_LOG_HASH_BYTES], tokenizer[TRAIN_LOG_HASH_BYTES];
     char *text = smol_train_options_json(&r->args->options);
@@ -53,7 +67,8 @@ static void record_start(struct train_report *r, const struct smol_trainer *t,
     train_log_hashes(tokens, tokenizer, corpus);
     record(r,
            json_pack(
-               "{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:o*, s:s, s:s, s:I, s:I, s:I, s:I, s:I}",
+               "{s:s, s:s, s:o*, s:o*, s:I, s:I, s:I, s:o*, s:s, s:s, s:I, s:I, s:I, s:I, s:I, "
+               "s:o*}",
                "event", "start", "method", smol_train_method(&r->args->options), "data",
                data_json(r->args->data), "options", options, "threads",
                (json_int_t)r->args->options.n_threads, bytes ? "train_bytes" : "train_tokens",
@@ -63,12 +78,13 @@ static void record_start(struct train_report *r, const struct smol_trainer *t,
                "tokens_xxh3", tokens, "learned_numbers", (json_int_t)smol_trainer_parameters(t),
                "non_embedding_params", (json_int_t)train_non_embedding_numbers(t), "memory_bytes",
                (json_int_t)smol_trainer_memory(t), "tokens_per_step", tokens_per_step(r), "step",
-               (json_int_t)smol_trainer_steps(t)));
+               (json_int_t)smol_trainer_steps(t), "base_hashes", bases_json(bases)));
     free(text);
 }
 
 bool train_report_open(struct train_report *r, const struct train_args *args,
-                       const struct smol_trainer *t, const struct smol_corpus *corpus)
+                       const struct smol_trainer *t, const struct smol_corpus *corpus,
+                       const struct train_bases *bases)
 {
     char size[32];
 
@@ -94,7 +110,7 @@ bool train_report_open(struct train_report *r, const struct train_args *args,
     if (!r->quiet)
         fprintf(stderr, "training takes %s of memory, besides text and program\n",
                 cli_size(size, smol_trainer_memory(t)));
-    record_start(r, t, corpus);
+    record_start(r, t, corpus, bases);
     return true;
 }
 
@@ -153,6 +169,19 @@ void train_report_score(struct train_report *r, const struct smol_trainer *t,
         fprintf(stderr, "step %u: validation loss%s %.5f nats per token, %.5f bits per byte\n",
                 smol_trainer_steps(t), stored ? " as stored" : "", s->nats_per_token,
                 s->bits_per_byte);
+}
+
+void train_report_bases(struct train_report *r, const struct train_bases *bases)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < bases->n; i++) {
+        json_array_append_new(list, json_real(r->base_nats[i]));
+        if (!r->quiet)
+            fprintf(stderr, "%s as it is: validation loss %.5f nats per token\n", bases->paths[i],
+                    r->base_nats[i]);
+    }
+    record(r, json_pack("{s:s, s:o*}", "event", "bases", "nats_per_token", list));
 }
 
 void train_report_model(struct train_report *r, const struct smol_trainer *t,

@@ -37,7 +37,8 @@ static enum smol_status score(double *nats, struct smol_session *session,
 }
 
 enum smol_status train_stream_score(double *nats, const uint8_t *model, size_t size_bytes,
-                                    const struct train_stream *s, struct smol_error *error)
+                                    const struct train_stream *s, const struct train_bases *bases,
+                                    struct smol_error *error)
 {
     const struct smol_session_options options = {.struct_bytes = sizeof options,
                                                  .n_threads = s->n_threads};
@@ -47,6 +48,8 @@ enum smol_status train_stream_score(double *nats, const uint8_t *model, size_t s
     size_t size;
     enum smol_status status = smol_file_parse(&file, model, size_bytes, error);
 
+    if (status == SMOL_OK && bases->n > 0)
+        status = smol_file_join(&file, &file, bases->parts, bases->n, 1, error);
     if (status == SMOL_OK)
         status = smol_session_size(&size, &file, &options, error);
     if (status != SMOL_OK)

@@ -2,6 +2,8 @@
 #ifndef SMOLTRAIN_STREAM_H
 #define SMOLTRAIN_STREAM_H
 
+#include "smoltrain/bases.h"
+
 #include <smol/corpus.h>
 
 struct train_stream {
@@ -11,8 +13,10 @@ struct train_stream {
 };
 
 /* The mean loss in nats per token of the model with those bytes, each token after all those before
- * it (SPEC.md 11): what a runtime computes. The model has distances. CANCELLED after a signal. */
+ * it (SPEC.md 11): what a runtime computes, of a delta with its bases. The model has distances.
+ * CANCELLED after a signal. */
 enum smol_status train_stream_score(double *nats, const uint8_t *model, size_t size_bytes,
-                                    const struct train_stream *stream, struct smol_error *error);
+                                    const struct train_stream *stream,
+                                    const struct train_bases *bases, struct smol_error *error);
 
 #endif
