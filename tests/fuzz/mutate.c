@@ -7,7 +7,7 @@
 
 #define HEADER 32u
 #define ENTRY 24u
-#define MAX_SECTIONS 5u
+#define MAX_SECTIONS 6u
 
 uint32_t mutate_random(uint64_t *state)
 {

@@ -30,7 +30,7 @@ static struct section find(uint8_t *b, size_t size, const char *name)
     const size_t n = size < HEADER ? 0 : load(b + 12, 2);
     size_t at = HEADER + ENTRY * n;
 
-    for (size_t i = 0; n <= 5 && i < n && at <= size; i++) {
+    for (size_t i = 0; n <= 6 && i < n && at <= size; i++) {
         const uint8_t *entry = b + HEADER + ENTRY * i;
         const size_t alignment = memcmp(entry, "EMBD", 4) == 0 ? 64 : 8,
                      length = load(entry + 8, 8);
@@ -47,7 +47,7 @@ static struct section find(uint8_t *b, size_t size, const char *name)
 /* A field of the configuration that says what something is. */
 static void change_conf(struct section conf, uint64_t *random)
 {
-    static const uint8_t fields[] = {0, 2, 2, 40, 41, 42, 47, 52, 53};
+    static const uint8_t fields[] = {0, 2, 2, 40, 41, 42, 47, 52, 53, 54};
     const size_t n_schemes = conf.size < CONF_FIXED ? 0 : conf.data[43];
     const uint8_t kind = (uint8_t)(mutate_random(random) % 12);
     uint8_t *p;
@@ -94,8 +94,8 @@ void mutate_contents(uint8_t *bytes, size_t size, uint64_t *random)
     const unsigned n = 1 + mutate_random(random) % 3;
 
     for (unsigned i = 0; i < n; i++) {
-        static const char *const names[] = {"CONF", "TOKN", "LRND", "EMBD", "LRND"};
-        const unsigned what = mutate_random(random) % 5;
+        static const char *const names[] = {"CONF", "TOKN", "LRND", "EMBD", "LRND", "BASE"};
+        const unsigned what = mutate_random(random) % 6;
         const struct section s = find(bytes, size, names[what]);
         if (s.size == 0)
             continue;

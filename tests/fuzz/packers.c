@@ -1,12 +1,11 @@
 /* See packers.h. What is opened stays until the program ends. */
 #include "packers.h"
 #include "fuzz.h"
+#include "golden_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_FILE_BYTES 16384u
 
 /* Of every kind of tokenizer, with and without `other`, the end of text and an escape. */
 const char *const packer_names[N_PACKERS] = {
@@ -15,17 +14,10 @@ const char *const packer_names[N_PACKERS] = {
 
 static void open_file(struct smol_file *file, const char *name)
 {
-    uint8_t *bytes = malloc(MAX_FILE_BYTES);
-    char path[1024];
-    size_t size;
-    FILE *f;
+    char path[256];
 
-    snprintf(path, sizeof path, TEST_DATA "/golden/good/%s.smol", name);
-    f = fopen(path, "rb");
-    fuzz_require(f && bytes);
-    size = fread(bytes, 1, MAX_FILE_BYTES, f);
-    fclose(f);
-    fuzz_require(smol_file_parse(file, bytes, size, NULL) == SMOL_OK);
+    snprintf(path, sizeof path, "good/%s.smol", name);
+    fuzz_golden_open(file, path);
 }
 
 static void open_packer(struct fuzz_packer *p, bool has_check)
