@@ -122,10 +122,22 @@ void smol_mixture_row(float *values, float *more, const struct mixture *m, enum 
     }
 }
 
+bool smol_mixture_norm_is_frozen(const struct mixture *m, uint32_t layer, enum smol_slot slot)
+{
+    for (uint32_t i = 0; i < m->n_parts; i++)
+        if (smol_config_scheme(&m->files[i]->config, layer, slot)->source != SMOL_NORM_FROZEN)
+            return false;
+    return true;
+}
+
 void smol_mixture_norm(float *values, float *more, int16_t *integers, const struct mixture *m,
                        uint32_t layer, enum smol_slot slot, bool is_gain)
 {
-    for (uint32_t i = 0; i < m->n_parts; i++) {
+    const bool is_frozen = smol_mixture_norm_is_frozen(m, layer, slot);
+
+    for (uint32_t i = 0; is_frozen && i < m->files[0]->config.width; i++)
+        values[i] = is_gain ? 1 : 0;
+    for (uint32_t i = 0; !is_frozen && i < m->n_parts; i++) {
         const struct smol_config *c = &m->files[i]->config;
         if (i >= m->n_models && smol_config_scheme(c, layer, slot)->source == SMOL_NORM_FROZEN)
             continue;
@@ -133,14 +145,6 @@ void smol_mixture_norm(float *values, float *more, int16_t *integers, const stru
                          is_gain);
         mix(values, more, m, i, c->width);
     }
-}
-
-bool smol_mixture_norm_is_frozen(const struct mixture *m, uint32_t layer, enum smol_slot slot)
-{
-    for (uint32_t i = 0; i < m->n_parts; i++)
-        if (smol_config_scheme(&m->files[i]->config, layer, slot)->source != SMOL_NORM_FROZEN)
-            return false;
-    return true;
 }
 
 void smol_mixture_heads(float *values, float *more, const struct mixture *m, uint32_t layer,

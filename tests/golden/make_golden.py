@@ -18,6 +18,7 @@ sys.path.insert(0, str(here))
 import bad_tokens
 import container
 import delta_cases
+import golden_joined
 import golden_logits
 import golden_packed
 import method_cases
@@ -370,10 +371,14 @@ def every_file():
     return files
 
 
+def parts_of_deltas(files):
+    return {path: parts for path, (_, parts) in delta_cases.files(files).items()}
+
+
 if __name__ == '__main__':
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here
     made = every_file()
-    for path, data in {**made, golden_logits.NAME: golden_logits.text(made).encode(),
+    for path, data in {**made, golden_logits.NAME: golden_logits.text(made).encode(), golden_joined.NAME: golden_joined.text(made, parts_of_deltas(made)).encode(),
                        golden_packed.NAME: golden_packed.text(made).encode()}.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)

@@ -98,13 +98,13 @@ class Model:
 		self.wte, self.wpe = smol.wte.floats(), smol.wpe and smol.wpe.floats()
 		self.tokenizer = tokens.of_model(smol)
 		self.is_endless = self.conf.has(DISTANCES)
-		self.layers = []
-		for n, slots in enumerate(self.conf.layer_schemes()):
-			parts = [self._norm('h.%d.%s' % (n, SLOTS[j]), i, 4 * n + (0 if j == 0 else 2)) if j in NORM_SLOTS else self._matrix(n, j, i)
-				for j, i in enumerate(slots)]
-			self.layers.append(parts)
+		self.layers = self._layers()
 		self.ln_f = self._norm('ln_f', self.conf.ln_f, 4 * self.conf.layers)
 		self.shifts = [[frozen.shifted_channels(self.key, 4 * n + k, self.conf.width) for k in (0, 2)] for n in range(self.conf.layers)]
+
+	def _layers(self):
+		return [[self._norm('h.%d.%s' % (n, SLOTS[j]), i, 4 * n + (0 if j == 0 else 2)) if j in NORM_SLOTS else self._matrix(n, j, i)
+			for j, i in enumerate(slots)] for n, slots in enumerate(self.conf.layer_schemes())]
 
 	def _heads(self, n, what):
 		"""Factors of the heads of a layer, or None."""

@@ -2,6 +2,7 @@
 import pathlib
 
 import container
+import golden_joined
 import golden_logits
 import golden_packed
 import make_golden
@@ -22,6 +23,10 @@ def test_is_what_make_golden_writes(name):
 
 def test_logits_are_what_make_golden_writes():
 	assert (folder / golden_logits.NAME).read_text() == golden_logits.text(FILES)
+
+
+def test_logits_of_deltas_are_what_make_golden_writes():
+	assert (folder / golden_joined.NAME).read_text() == golden_joined.text(FILES, make_golden.parts_of_deltas(FILES))
 
 
 def test_packed_texts_are_what_make_golden_writes():
