@@ -38,7 +38,7 @@ BUILDS = {
 SANITIZED = {'ASAN_OPTIONS': 'abort_on_error=1:exitcode=99:allocator_may_return_null=1:intercept_tls_get_addr=0',
              'UBSAN_OPTIONS': 'abort_on_error=1:print_stacktrace=1', 'SMOL_SANITIZED': '1'}
 
-FUZZ_TARGETS = ('read', 'safetensors', 'npy', 'key', 'minisig', 'card', 'tokens', 'vocab', 'corpus', 'lines', 'unpack')
+FUZZ_TARGETS = ('read', 'safetensors', 'npy', 'gguf', 'key', 'minisig', 'card', 'tokens', 'vocab', 'corpus', 'lines', 'unpack')
 
 # About how many seconds of the processor the long ones take; the others take less than WEIGHT.
 WEIGHT = 5

@@ -61,8 +61,23 @@ def safetensors(tensors, kind='F32', prefix='', others=None, metadata=None):
 
 
 def write_folder(folder, tensors, config=None, **more):
+    """config: of config.json; False: none."""
     folder.mkdir(exist_ok=True)
     (folder / 'model.safetensors').write_bytes(safetensors(tensors, **more))
+    if config is not False:
+        (folder / 'config.json').write_text(json.dumps(config or config_json()))
+    return folder
+
+
+def write_shards(folder, tensors, n=3, config=None):
+    """model-0000I-of-0000N.safetensors, tensors dealt out one by one, and their index."""
+    folder.mkdir(exist_ok=True)
+    names, where = sorted(tensors), {}
+    for i in range(n):
+        shard = 'model-%05d-of-%05d.safetensors' % (i + 1, n)
+        (folder / shard).write_bytes(safetensors({name: tensors[name] for name in names[i::n]}))
+        where.update(dict.fromkeys(names[i::n], shard))
+    (folder / 'model.safetensors.index.json').write_text(json.dumps({'metadata': {'total_size': 1}, 'weight_map': where}))
     (folder / 'config.json').write_text(json.dumps(config or config_json()))
     return folder
 

@@ -153,7 +153,7 @@ def blocks_q4_0(x):
     return np.concatenate([half(d)[:, None].view(np.uint8), q[:, :16] | q[:, 16:] << 4], axis=1).tobytes()
 
 
-GGUF_NAMES = {'wte': 'token_embd', 'wpe': 'position_embd', 'ln_f': 'output_norm', 'ln_1': 'attn_norm', 'ln_2': 'ffn_norm', 'attn.c_attn': 'attn_qkv',
+GGUF_NAMES = {'wte': 'token_embd', 'lm_head': 'output', 'wpe': 'position_embd', 'ln_f': 'output_norm', 'ln_1': 'attn_norm', 'ln_2': 'ffn_norm', 'attn.c_attn': 'attn_qkv',
               'attn.c_proj': 'attn_output', 'mlp.c_fc': 'ffn_up', 'mlp.c_proj': 'ffn_down'}
 
 

@@ -14,6 +14,7 @@ LINES = {
     ('smoltool', 'inspect'): [smoltool, 'inspect', 'none.smol'],
     ('smoltool', 'qr'): [smoltool, 'qr', 'none.smol', '-o', 'made.png'],
     ('smoltool', 'new'): [smoltool, 'new', '-o', 'none/made'],
+    ('smoltool', 'import'): [smoltool, 'import', 'none', '-o', 'none/made'],
     ('smoltool', 'tokenizer'): [smoltool, 'tokenizer', 'train', '--vocab', '300', 'none.txt', '-o', 'made'],
     ('smoltool', 'pack'): [smoltool, 'pack', '-m', 'none.smol', 'x'],
     ('smoltool', 'unpack'): [smoltool, 'unpack', '-m', 'none.smol', 'none'],

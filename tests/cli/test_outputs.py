@@ -22,6 +22,7 @@ def train(folder, *more, **how):
 def given(folder):
     """What the commands below read."""
     tiny_model(folder, name='in.smol')
+    tool('export', '--gguf', folder / 'in.smol', '-o', folder / 'in.gguf')
     keys(folder, 'k')
     tool('tokenizer', 'train', '--vocab', '300', folder / 'text', '-o', folder / 'in.smoltok')
     tiny_model(folder, '--tokenizer', folder / 'in.smoltok', name='words.smol')
@@ -32,6 +33,7 @@ def writers(folder):
     model, key = folder / 'in.smol', folder / 'k.key'
     return {
         'new': [smoltool, 'new', '--layers', '1', '--width', '16', '--heads', '1', '--context', '8', '-o'],
+        'import': [smoltool, 'import', folder / 'in.gguf', '-o'],
         'sign': [smoltool, 'sign', '-k', key, model, '-o'],
         'sign --detached': [smoltool, 'sign', '--detached', '-k', key, model, '-o'],
         'digest': [smoltool, 'digest', model, '-o'],

@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 
 import container
+import checkpoints
 import models
 import numpy as np
 import pytest
@@ -57,6 +58,8 @@ COMMANDS = {
     'export npz': ('smoltool', ['export', '--npz', 'm.smol', '-o', 'out'], ['out']),
     'export smol': ('smoltool', ['export', '--safetensors', 's.smol', '-o', 'out'], ['out']),
     'export gguf': ('smoltool', ['export', '--gguf', 'm.smol', '-o', 'out'], ['out']),
+    'import': ('smoltool', ['import', 'hf', '--type', 'q4', '--sign', 'k.key', '-o', 'out'], ['out']),
+    'import gguf': ('smoltool', ['import', 'm.gguf', '-o', 'out'], ['out']),
     'embed-c': ('smoltool', ['embed-c', 'm.smol', '-o', 'out'], ['out']),
     'qr': ('smoltool', ['qr', 's.smol', '--scale', '2', '-o', 'out.png'], ['out.png']),
     'qr svg': ('smoltool', ['qr', 's.smol', '-o', 'out.svg'], ['out.svg']),
@@ -103,6 +106,10 @@ def make_files(folder):
     (folder / 'lines.json').write_bytes(b'{"text": "First Citizen: Before we proceed any further"}\n{"text": "hear me speak."}\n' * 3)
     (folder / 'packed').write_text('7yv$T/h;Amb!,nC\n')  # of golden/vectors/packed.txt, for smol.smol
     (folder / 'points').write_text('\n'.join('%f %f' % (np.cos(t), np.sin(2 * t)) for t in np.linspace(0, 6, 20)))
+    tensors = checkpoints.random_tensors(n_layer=1, n_embd=32, n_inner=32)
+    checkpoints.tokenizer_files(checkpoints.write_folder(folder / 'hf', tensors, checkpoints.config_json(n_layer=1, n_embd=32, n_inner=32)))
+    keys = checkpoints.gguf_keys(*checkpoints.tokenizer_files(folder / 'hf'), n_layer=1, n_embd=32, n_inner=32)
+    (folder / 'm.gguf').write_bytes(checkpoints.gguf(tensors, 'Q8_0', keys))
     wte, wpe = np.ones((4, 8), '<f4'), np.ones((2, 8), '<f4')
     np.savez_compressed(folder / 'e.npz', wte=wte, wpe=wpe)
     header = b'{"wte.weight":{"dtype":"F32","shape":[4,8],"data_offsets":[0,128]},"wpe.weight":{"dtype":"F32","shape":[2,8],"data_offsets":[128,192]}}'

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOT_GIVEN (-1)
+
 struct import_options {
     int heads, no_card;
     char *type, *embeddings, *tokenizer, *note, *key, *password_file, *output;
@@ -187,14 +189,18 @@ static int import_checkpoint(const struct import_options *o, const char *path,
     struct import_stated stated;
     char *stated_path;
     uint8_t *section = NULL;
+    bool has_tokens = false;
     int code = import_stated(&stated, &stated_path, c);
 
     if (!code)
-        code = import_config(&job.parts.config, c, &stated, types, (uint32_t)o->heads);
+        code = import_config(&job.parts.config, c, &stated, types,
+                             (uint32_t)(o->heads == NOT_GIVEN ? 0 : o->heads));
     if (!code)
-        code = import_tokens(&section, &job.parts, c, o->tokenizer);
+        code = import_tokens(&section, &has_tokens, &job.parts, c, o->tokenizer);
     if (!code)
         code = make(&job, o, path, types);
+    if (!code && !has_tokens && job.parts.config.vocab != 256)
+        cli_tell(path, "has no tokenizer, so tokens are bytes; --tokenizer names one");
     free(section);
     free(stated_path);
     return code;
@@ -211,6 +217,10 @@ static int run(void *context, const char *const *arguments)
         return code;
     if (!o->output)
         return cli_usage_error("--output", "is missing");
+    if (o->heads != NOT_GIVEN && (o->heads < 1 || o->heads > (int)SMOL_MAX_HEADS))
+        return cli_usage_error("--heads", "takes 1..1024");
+    if (o->no_card && o->note)
+        return cli_usage_error("--note", "is for the card, which --no-card leaves out");
     if (o->password_file && !o->key)
         return cli_usage_error("--password-file", "needs --sign");
     code = checkpoint_open(&c, arguments[0]);
@@ -222,7 +232,7 @@ static int run(void *context, const char *const *arguments)
 
 int tool_import(int argc, const char **argv)
 {
-    struct import_options o = {0};
+    struct import_options o = {.heads = NOT_GIVEN};
     const struct poptOption options[] = {
         CLI_WORD("type", 't', &o.type, "of the matrices: q8 (default), q4, f16 or f32", "TYPE"),
         CLI_WORD("embedding-type", 0, &o.embeddings,
@@ -242,7 +252,9 @@ int tool_import(int argc, const char **argv)
 
     return cli_command(
         argc, argv, options,
-        &(struct cli_usage){"[OPTION...] FOLDER|FILE.safetensors|FILE.gguf -o MODEL.smol",
-                            "CHECKPOINT"},
+        &(struct cli_usage){
+            "[OPTION...] FOLDER -o MODEL.smol\n"
+            "                       [OPTION...] FILE.safetensors|FILE.gguf -o MODEL.smol",
+            "CHECKPOINT"},
         run, &o);
 }

@@ -110,7 +110,8 @@ static int take_vocab(bool *is_taken, uint8_t **section, struct smol_parts *part
     return code;
 }
 
-static int take_folder(uint8_t **section, struct smol_parts *parts, const struct checkpoint *c)
+static int take_folder(uint8_t **section, bool *found, struct smol_parts *parts,
+                       const struct checkpoint *c)
 {
     char *whole = NULL, *vocab = NULL, *merges = NULL;
     bool is_taken = false;
@@ -124,8 +125,7 @@ static int take_folder(uint8_t **section, struct smol_parts *parts, const struct
         code = take_vocab(&is_taken, section, parts, vocab);
     if (!code && !is_taken && (whole || (vocab && merges)))
         code = take_files(section, parts, whole ? whole : vocab, whole ? NULL : merges);
-    else if (!code && !is_taken && parts->config.vocab != 256)
-        cli_tell(c->folder, "has no tokenizer, so tokens are bytes; --tokenizer names one");
+    *found = is_taken || whole || (vocab && merges);
     free(whole);
     free(vocab);
     free(merges);
@@ -218,17 +218,16 @@ static int take_bpe(uint8_t **section, struct smol_parts *parts, const struct ch
     return code;
 }
 
-static int take_gguf(uint8_t **section, struct smol_parts *parts, const struct checkpoint_file *f)
+static int take_gguf(uint8_t **section, bool *found, struct smol_parts *parts,
+                     const struct checkpoint_file *f)
 {
     json_t *vocab = NULL;
     bool is_taken = false;
     int code;
 
-    if (!smol_gguf_has(f->gguf, "tokenizer.ggml.model")) {
-        if (parts->config.vocab != 256)
-            cli_tell(f->path, "has no tokenizer, so tokens are bytes; --tokenizer names one");
+    *found = smol_gguf_has(f->gguf, "tokenizer.ggml.model");
+    if (!*found)
         return 0;
-    }
     code = check_kind(f);
     if (!code)
         code = read_vocab(&vocab, f);
@@ -240,11 +239,12 @@ static int take_gguf(uint8_t **section, struct smol_parts *parts, const struct c
     return code;
 }
 
-int import_tokens(uint8_t **section, struct smol_parts *parts, const struct checkpoint *c,
-                  const char *path)
+int import_tokens(uint8_t **section, bool *found, struct smol_parts *parts,
+                  const struct checkpoint *c, const char *path)
 {
+    *found = true;
     if (path)
         return take_named(section, parts, path);
-    return c->files[0].gguf ? take_gguf(section, parts, &c->files[0])
-                            : take_folder(section, parts, c);
+    return c->files[0].gguf ? take_gguf(section, found, parts, &c->files[0])
+                            : take_folder(section, found, parts, c);
 }
