@@ -1,6 +1,7 @@
 /* Prints what a session computes, for drivers: logits MODEL.smol TOKEN... writes the (V) logits
- * after the last token as floats in the machine's order. */
-#include <smol/io.h>
+ * after the last token as floats in the machine's order. The parts of a delta are found beside
+ * it. */
+#include <smol/model.h>
 #include <smol/session.h>
 
 #include <stdio.h>
@@ -45,9 +46,8 @@ static int feed_and_print(const struct smol_file *file, const uint32_t *tokens, 
 int main(int argc, char **argv)
 {
     static uint32_t tokens[MAX_TOKENS];
-    struct smol_mapping mapping;
     struct smol_error error;
-    struct smol_file file;
+    struct smol_model *model;
     size_t n = 0;
     int code;
 
@@ -55,9 +55,9 @@ int main(int argc, char **argv)
         return 2;
     for (int i = 2; i < argc; i++)
         tokens[n++] = (uint32_t)strtoul(argv[i], NULL, 10);
-    if (smol_file_open(&mapping, &file, argv[1], 1, &error))
+    if (smol_model_open(&model, argv[1], 1, &error))
         return fail(&error);
-    code = feed_and_print(&file, tokens, n);
-    smol_mapping_close(&mapping);
+    code = feed_and_print(smol_model_file(model), tokens, n);
+    smol_model_close(model);
     return code;
 }

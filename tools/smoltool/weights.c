@@ -1,6 +1,7 @@
 /* smoltool weights: the exact weights of a tensor as a NumPy file of float64, C order, rows =
  * outputs. */
 #include "cli/cli.h"
+#include "cli/delta/parts.h"
 #include "cli/guard.h"
 #include "cli/json.h"
 #include "smoltool/smoltool.h"
@@ -17,6 +18,7 @@
 struct weights_options {
     char *rows, *output;
     int list, json;
+    struct parts_words parts;
 };
 
 /* "A:B", either side of which may be left out. */
@@ -77,8 +79,17 @@ static enum smol_status put_rows(struct smol_writer *writer, const struct smol_f
     return status;
 }
 
-static int write_tensor(const struct weights_options *o, const char *path,
-                        const struct smol_mapping *mapping, const struct smol_file *file,
+/* CHANGED if one of the files has changed, which parts_check_unchanged then tells. */
+static enum smol_status check_unchanged(const struct smol_files *files, struct smol_error *error)
+{
+    char *blamed = NULL;
+    const enum smol_status status = smol_files_check(files, &blamed, error);
+
+    free(blamed);
+    return status;
+}
+
+static int write_tensor(const struct weights_options *o, const struct smol_files *files,
                         const struct smol_tensor *t)
 {
     struct smol_writer *writer = NULL;
@@ -90,31 +101,36 @@ static int write_tensor(const struct weights_options *o, const char *path,
         return cli_usage_error("--rows", "takes A:B, rows A to B - 1 of the tensor");
     if (strcmp(o->output, "-") != 0)
         status = cli_writer_open(&writer, o->output, &error);
+    if (status)
+        return cli_complain(o->output, &error);
+    status = put_rows(writer, &files->file, t, begin, end, &error);
     if (!status)
-        status =
-            cli_writer_end(writer, put_rows(writer, file, t, begin, end, &error), mapping, &error);
-    return status ? cli_complain(status == SMOL_E_CHANGED ? path : o->output, &error) : 0;
+        status = check_unchanged(files, &error);
+    status = cli_writer_end(writer, status, &files->open[0].mapping, &error);
+    if (status == SMOL_E_CHANGED && parts_check_unchanged(files))
+        return CLI_FAILED;
+    return status ? cli_complain(o->output, &error) : 0;
 }
 
-static void list(const struct smol_config *config)
+static void list(const struct smol_file *file)
 {
-    const uint32_t n = smol_tensor_count(config);
+    const uint32_t n = smol_file_tensor_count(file);
     struct smol_tensor t;
 
     for (uint32_t i = 0; i < n; i++) {
-        smol_tensor_at(&t, config, i);
+        smol_file_tensor_at(&t, file, i);
         printf("%-28s %u x %u\n", t.name, t.rows, t.cols);
     }
 }
 
-static int list_json(const struct smol_config *config)
+static int list_json(const struct smol_file *file)
 {
-    const uint32_t n = smol_tensor_count(config);
+    const uint32_t n = smol_file_tensor_count(file);
     json_t *all = json_array();
     struct smol_tensor t;
 
     for (uint32_t i = 0; i < n; i++) {
-        smol_tensor_at(&t, config, i);
+        smol_file_tensor_at(&t, file, i);
         json_array_append_new(all, json_pack("{s:s, s:I, s:I}", "name", t.name, "rows",
                                              (json_int_t)t.rows, "cols", (json_int_t)t.cols));
     }
@@ -125,43 +141,45 @@ static int weights(void *context, const char *const *arguments)
 {
     const struct weights_options *o = context;
     const char *path = arguments[0], *name = arguments[1];
-    struct smol_mapping mapping;
+    struct smol_files files;
     struct smol_tensor tensor;
-    struct smol_file file;
     struct smol_error error;
-    int code = 0;
+    int code;
 
     if (o->json && !o->list)
         return cli_usage_error("--json", "needs --list");
     if (!o->list && (!name || !o->output))
         return cli_usage_error(name ? "--output" : "TENSOR", "is missing");
-    if (cli_open(&mapping, &file, path, cli_cores(), &error))
-        return cli_complain(path, &error);
+    if ((code = parts_open(&files, path, &o->parts, cli_cores(), false)) != 0)
+        return code;
     if (o->list && o->json)
-        code = list_json(&file.config);
+        code = list_json(&files.file);
     else if (o->list)
-        list(&file.config);
-    else if (smol_tensor_find(&tensor, &file.config, name, &error))
+        list(&files.file);
+    else if (smol_file_tensor_find(&tensor, &files.file, name, &error))
         code = cli_complain(name, &error);
     else
-        code = write_tensor(o, path, &mapping, &file, &tensor);
-    cli_unmap(&mapping);
+        code = write_tensor(o, &files, &tensor);
+    parts_close(&files);
     return code;
 }
 
 int tool_weights(int argc, const char **argv)
 {
     struct weights_options o = {0};
+    struct poptOption parts[PARTS_OPTIONS];
     const struct poptOption options[] = {
         CLI_WORD("output", 'o', &o.output, "where the array goes, - for standard output",
                  "OUT.npy"),
         CLI_WORD("rows", 0, &o.rows, "rows A to B - 1 only (all)", "A:B"),
         CLI_FLAG("list", 'l', &o.list, "list the tensors instead"),
         CLI_FLAG("json", 0, &o.json, "list them as JSON"),
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, parts, 0, "Of a delta:", NULL},
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
 
+    parts_table(parts, &o.parts);
     return cli_command(
         argc, argv, options,
         &(struct cli_usage){"[OPTION...] MODEL.smol [TENSOR]", "MODEL.smol [TENSOR]"}, weights, &o);

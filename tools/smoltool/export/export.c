@@ -1,6 +1,7 @@
 /* smoltool export: a model with all its weights written out, for programs that know GPT-2. */
 #include "smoltool/export/export.h"
 #include "cli/cli.h"
+#include "cli/delta/parts.h"
 #include "cli/guard.h"
 #include "smoltool/smoltool.h"
 
@@ -14,6 +15,7 @@
 struct export_options {
     int safetensors, npz, gguf, peft, gguf_lora;
     char *type, *output;
+    struct parts_words parts;
 };
 
 /* The folder is there already, or is made. */
@@ -67,49 +69,71 @@ static int parse_type(enum export_type *type, const char *text)
     return cli_usage_error("--type", "takes f32, f16, q8_0 or q4_0");
 }
 
-static int export_model(const struct export_options *o, const char *path)
+/* The factors alone, which need no base. */
+static int export_adapter(const struct export_options *o, enum export_type type, const char *path)
 {
     struct smol_mapping mapping;
     struct smol_file file;
     struct smol_error error;
-    const struct export_job job = {&file, &mapping, o->output};
-    const bool is_adapter = o->peft || o->gguf_lora;
-    enum export_type type = EXPORT_F32;
+    const struct export_job job = {&file, NULL, &mapping, o->output};
     enum smol_status status;
-    int code = parse_type(&type, o->type);
 
-    if (code == 0 && o->gguf_lora && type != EXPORT_F32 && type != EXPORT_F16)
-        code = cli_usage_error("--type", "takes f32 or f16 with --gguf-lora");
-    if (code)
-        return code;
+    if (o->parts.bases || o->parts.bases_dir || o->parts.deltas)
+        return cli_usage_error("--base, --bases-dir, --delta",
+                               "are not for adapters, which are of one delta alone");
+    if (o->gguf_lora && type != EXPORT_F32 && type != EXPORT_F16)
+        return cli_usage_error("--type", "takes f32 or f16 with --gguf-lora");
     if (cli_open(&mapping, &file, path, cli_cores(), &error))
         return cli_complain(path, &error);
-    status = o->gguf        ? export_gguf(&job, type, &error)
-             : o->gguf_lora ? export_gguf_lora(&job, type, &error)
-                            : fill_folder(&job, o, &error);
+    status = o->gguf_lora ? export_gguf_lora(&job, type, &error) : fill_folder(&job, o, &error);
     cli_unmap(&mapping);
-    if (!status)
-        return 0;
-    return cli_complain(
-        status == SMOL_E_CHANGED || (status == SMOL_E_ARGUMENT && is_adapter) ? path : o->output,
-        &error);
+    return status ? cli_complain(status == SMOL_E_CHANGED || status == SMOL_E_ARGUMENT ? path
+                                                                                       : o->output,
+                                 &error)
+                  : 0;
+}
+
+/* All weights, of a delta those that it computes with. */
+static int export_whole(const struct export_options *o, enum export_type type, const char *path)
+{
+    struct smol_files files;
+    struct smol_error error;
+    enum smol_status status;
+    int code = parts_open(&files, path, &o->parts, cli_cores(), false);
+    const struct export_job job = {&files.file, &files, &files.open[0].mapping, o->output};
+
+    if (code)
+        return code;
+    status = o->gguf ? export_gguf(&job, type, &error) : fill_folder(&job, o, &error);
+    if (status && (status != SMOL_E_CHANGED || !(code = parts_check_unchanged(&files))))
+        code = cli_complain(o->output, &error);
+    parts_close(&files);
+    return code;
 }
 
 static int run(void *context, const char *const *arguments)
 {
     const struct export_options *o = context;
+    enum export_type type = EXPORT_F32;
+    int code;
 
     if (o->safetensors + o->npz + o->gguf + o->peft + o->gguf_lora != 1)
         return cli_usage_error("--safetensors, --npz, --gguf, --peft, --gguf-lora",
                                "one of them must be given");
     if (o->type && !o->gguf && !o->gguf_lora)
         return cli_usage_error("--type", "is for GGUF; the others write f32");
-    return o->output ? export_model(o, arguments[0]) : cli_usage_error("--output", "is missing");
+    if (!o->output)
+        return cli_usage_error("--output", "is missing");
+    if ((code = parse_type(&type, o->type)) != 0)
+        return code;
+    return o->peft || o->gguf_lora ? export_adapter(o, type, arguments[0])
+                                   : export_whole(o, type, arguments[0]);
 }
 
 int tool_export(int argc, const char **argv)
 {
     struct export_options o = {0};
+    struct poptOption parts_options[PARTS_OPTIONS];
     const struct poptOption options[] = {
         CLI_FLAG("safetensors", 0, &o.safetensors, "a folder that transformers loads"),
         CLI_FLAG("npz", 0, &o.npz, "a folder with a file for NumPy"),
@@ -119,10 +143,12 @@ int tool_export(int argc, const char **argv)
         CLI_WORD("type", 0, &o.type, "of GGUF's matrices: f32 (default), f16, q8_0 or q4_0",
                  "TYPE"),
         CLI_WORD("output", 'o', &o.output, "the folder, or GGUF's file", "OUT"),
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, parts_options, 0, "Of a delta:", NULL},
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
 
+    parts_table(parts_options, &o.parts);
     return cli_command(
         argc, argv, options,
         &(struct cli_usage){"--safetensors|--npz|... [OPTION...] MODEL.smol -o OUT", "MODEL.smol"},

@@ -4,7 +4,7 @@
 #define EXPORT_H
 
 #include <smol/arrays.h>
-#include <smol/io.h>
+#include <smol/model.h>
 #include <smol/weights.h>
 
 #include <jansson.h>
@@ -21,10 +21,12 @@ struct export_tensor {
     double factor; /* that each value is multiplied by */
 };
 
-/* All tensors in the order of the forward pass, for free(); NULL if there is no memory. GPT-2's own
- * files hold the matrices of a layer as inputs x outputs: transposed. Before c_attn and c_fc comes
- * what half-shift does to their inputs, if it does. */
-struct export_tensor *export_list(size_t *n, const struct smol_config *config, bool transposed);
+/* All tensors in the order of the forward pass, for free(); NULL, with an error, if there is no
+ * memory, or models are mixed whose logits have scales that differ. GPT-2's own files hold the
+ * matrices of a layer as inputs x outputs: transposed. Before c_attn and c_fc comes what half-shift
+ * does to their inputs, if it does. file: whole. */
+struct export_tensor *export_list(size_t *n, const struct smol_file *file, bool transposed,
+                                  struct smol_error *error);
 /* Numbers of a tensor. */
 uint64_t export_count(const struct export_tensor *tensor);
 /* A tensor as an array of F32 without its numbers. */
@@ -62,10 +64,15 @@ enum smol_status export_out_close(struct export_out *out, const struct smol_mapp
 
 /* What a model is exported from and to. */
 struct export_job {
-    const struct smol_file *file;
-    const struct smol_mapping *mapping;
-    const char *output; /* a folder, or for GGUF a file */
+    const struct smol_file *file;       /* whole, but for adapters */
+    const struct smol_files *files;     /* that it was opened with; NULL: mapping alone */
+    const struct smol_mapping *mapping; /* its own */
+    const char *output;                 /* a folder, or for GGUF a file */
 };
+/* CHANGED if one of the files that a job reads has changed. */
+enum smol_status export_check_unchanged(const struct export_job *job, struct smol_error *error);
+/* export_out_close, of what all of them are read for. */
+enum smol_status export_job_close(struct export_out *out, const struct export_job *job);
 
 enum export_type { EXPORT_F32, EXPORT_F16, EXPORT_Q8_0, EXPORT_Q4_0 };
 

@@ -127,22 +127,22 @@ enum smol_status export_gguf(const struct export_job *job, enum export_type type
     enum smol_status status;
     size_t n;
 
-    if (c->architecture != SMOL_ARCH_GPT2)
+    if (c->features)
         return cli_error(error, SMOL_E_ARGUMENT,
                          "GGUF has no architecture smol; --safetensors and --npz hold any");
     if ((type == EXPORT_Q8_0 || type == EXPORT_Q4_0) &&
         (c->width % EXPORT_BLOCK || c->n_ff % EXPORT_BLOCK))
         return cli_error(error, SMOL_E_ARGUMENT,
                          "blocks of 32 do not divide its rows; --type f16 or f32 can hold it");
-    tensors = export_list(&n, c, false);
+    tensors = export_list(&n, job->file, false, error);
     if (!tensors)
-        status = cli_error_memory(error);
+        status = error->code;
     else
         status = export_reader_create(&reader, job->file, tensors, n, error);
     if (!status) {
         export_out_open(&out, job->output, error);
         put_file(&out, job, reader, tensors, n, type);
-        status = export_out_close(&out, job->mapping);
+        status = export_job_close(&out, job);
     }
     export_reader_destroy(reader);
     free(tensors);

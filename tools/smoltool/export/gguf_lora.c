@@ -70,7 +70,7 @@ enum smol_status export_gguf_lora(const struct export_job *job, enum export_type
     gguf_put_padding(&out);
     for (size_t i = 0; i < n; i++)
         put_factor(&out, job->file, &factors[i], type);
-    status = export_out_close(&out, job->mapping);
+    status = export_job_close(&out, job);
     free(factors);
     return status;
 }

@@ -235,6 +235,8 @@ static enum smol_status write_file(const struct export_job *job, const char *pat
         return status;
     zip_error_init(&target.error);
     status = write_zip(&target, entries, tensors, n, run);
+    if (!status)
+        status = export_check_unchanged(job, run->error);
     return cli_writer_end(target.writer, status, job->mapping, run->error);
 }
 
@@ -242,12 +244,14 @@ enum smol_status export_npz(const struct export_job *job, struct smol_error *err
 {
     struct run run = {.error = error};
     size_t n;
-    struct export_tensor *tensors = export_list(&n, &job->file->config, true);
-    struct entry *entries = calloc(n + 1, sizeof *entries);
+    struct export_tensor *tensors = export_list(&n, job->file, true, error);
+    struct entry *entries = tensors ? calloc(n + 1, sizeof *entries) : NULL;
     char *path = cli_text("%s/model.npz", job->output);
     enum smol_status status;
 
-    if (!tensors || !entries || !path)
+    if (!tensors)
+        status = error->code;
+    else if (!entries || !path)
         status = cli_error_memory(error);
     else
         status = export_reader_create(&run.reader, job->file, tensors, n, error);

@@ -59,6 +59,23 @@ void export_put_zeros(struct export_out *out, size_t n)
     }
 }
 
+enum smol_status export_check_unchanged(const struct export_job *job, struct smol_error *error)
+{
+    char *blamed = NULL;
+    enum smol_status status = job->files ? smol_files_check(job->files, &blamed, error)
+                                         : smol_mapping_check(job->mapping, error);
+
+    free(blamed); /* the program asks again, to tell */
+    return status;
+}
+
+enum smol_status export_job_close(struct export_out *out, const struct export_job *job)
+{
+    if (!out->status)
+        out->status = export_check_unchanged(job, out->error);
+    return export_out_close(out, job->mapping);
+}
+
 enum smol_status export_out_close(struct export_out *out, const struct smol_mapping *model)
 {
     if (!out->writer)

@@ -76,7 +76,7 @@ static enum smol_status put_factors(const struct export_job *job,
         export_put(&out, header, header_bytes);
         for (size_t i = 0; i < n; i++)
             put_factor(&out, job->file, &factors[i]);
-        status = export_out_close(&out, job->mapping);
+        status = export_job_close(&out, job);
     }
     free(header);
     free(path);

@@ -46,7 +46,7 @@ static void put_tensor(struct export_out *out, struct export_reader *reader,
 enum smol_status export_safetensors(const struct export_job *job, struct smol_error *error)
 {
     size_t n;
-    struct export_tensor *tensors = export_list(&n, &job->file->config, true);
+    struct export_tensor *tensors = export_list(&n, job->file, true, error);
     char *path = cli_text("%s/model.safetensors", job->output);
     struct export_out out;
     struct export_reader *reader = NULL;
@@ -54,7 +54,9 @@ enum smol_status export_safetensors(const struct export_job *job, struct smol_er
     size_t header_bytes = 0;
     enum smol_status status;
 
-    if (!tensors || !path)
+    if (!tensors)
+        status = error->code;
+    else if (!path)
         status = cli_error_memory(error);
     else if (!(status = header_of(&header, &header_bytes, tensors, n, error)))
         status = export_reader_create(&reader, job->file, tensors, n, error);
@@ -63,7 +65,7 @@ enum smol_status export_safetensors(const struct export_job *job, struct smol_er
         export_put(&out, header, header_bytes);
         for (size_t i = 0; i < n; i++)
             put_tensor(&out, reader, &tensors[i]);
-        status = export_out_close(&out, job->mapping);
+        status = export_job_close(&out, job);
     }
     export_reader_destroy(reader);
     free(path);

@@ -60,8 +60,26 @@ static void fill_bias(struct export_tensor *bias, const struct export_tensor *ma
     strcpy(bias->name + n, "bias");
 }
 
-static void fill(struct export_tensor *t, const struct smol_config *config,
-                 const struct smol_tensor *source, bool transposed)
+/* What the logits are multiplied by; false if it is not one number for all models. SPEC.md 16. */
+static bool logit_scale(double *scale, const struct smol_file *f)
+{
+    bool is_one = true;
+
+    *scale = (double)f->config.logit_scale;
+    for (uint32_t m = 0; m < f->n_models; m++) {
+        float s = f->parts[m].file->config.logit_scale;
+
+        for (uint32_t d = f->n_models; d < f->n_models + f->n_deltas; d++)
+            s = fmaf(f->parts[d].factor, f->parts[d].file->config.logit_scale, s);
+        s = fmaf(f->factor, f->config.logit_scale, s);
+        is_one = is_one && (m == 0 || (double)s == *scale);
+        *scale = (double)s;
+    }
+    return is_one;
+}
+
+static void fill(struct export_tensor *t, double scale, const struct smol_tensor *source,
+                 bool transposed)
 {
     *t = (struct export_tensor){
         .source = *source, .rows = source->rows, .cols = source->cols, .factor = 1.0};
@@ -74,29 +92,50 @@ static void fill(struct export_tensor *t, const struct smol_config *config,
     }
     /* GPT-2 has no logit scale: the last LayerNorm absorbs it. */
     if (strncmp(t->name, "ln_f.", 5) == 0)
-        t->factor = (double)config->logit_scale;
+        t->factor = scale;
 }
 
-struct export_tensor *export_list(size_t *n, const struct smol_config *config, bool transposed)
+/* Whether a matrix has no bias, and GPT-2's has. */
+static bool lacks_bias(const struct smol_file *file, const struct export_tensor *matrix)
 {
-    const uint32_t n_sources = smol_tensor_count(config);
+    char name[SMOL_MAX_TENSOR_NAME];
+    struct smol_tensor bias;
+
+    snprintf(name, sizeof name, "%.*sbias", (int)(strlen(matrix->name) - strlen("weight")),
+             matrix->name);
+    return file->config.features == 0 && is_matrix(&matrix->source) &&
+           smol_file_tensor_find(&bias, file, name, NULL) != SMOL_OK;
+}
+
+struct export_tensor *export_list(size_t *n, const struct smol_file *file, bool transposed,
+                                  struct smol_error *error)
+{
+    const uint32_t n_sources = smol_file_tensor_count(file);
     struct export_tensor *list = calloc(2 * (size_t)n_sources, sizeof *list);
     struct smol_tensor source;
-    size_t at = 0;
+    double scale;
 
-    for (uint32_t i = 0; list && i < n_sources; i++) {
-        smol_tensor_at(&source, config, i);
-        if (is_shifted(config, &source))
-            fill_shift(&list[at++], &source);
-        fill(&list[at++], config, &source, transposed);
-        if (config->architecture == SMOL_ARCH_GPT2 && is_matrix(&source) &&
-            !smol_scheme_has(smol_config_scheme(config, source.layer, source.slot),
-                             SMOL_TERM_BIASES)) {
-            fill_bias(&list[at], &list[at - 1]);
-            at++;
+    *n = 0;
+    if (!list || !logit_scale(&scale, file)) {
+        if (list)
+            cli_error(error, SMOL_E_ARGUMENT,
+                      "mixes models whose logits have different scales, which the format cannot "
+                      "say");
+        else
+            cli_error_memory(error);
+        free(list);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < n_sources; i++) {
+        smol_file_tensor_at(&source, file, i);
+        if (is_shifted(&file->config, &source))
+            fill_shift(&list[(*n)++], &source);
+        fill(&list[(*n)++], scale, &source, transposed);
+        if (lacks_bias(file, &list[*n - 1])) {
+            fill_bias(&list[*n], &list[*n - 1]);
+            (*n)++;
         }
     }
-    *n = at;
     return list;
 }
 
@@ -225,11 +264,12 @@ static enum smol_status read_shift(struct export_reader *r, struct smol_error *e
     const uint32_t n_pairs = t->cols / 2,
                    tensor = 4 * t->layer + (t->slot == SMOL_MLP_C_FC ? 2 : 0);
     const size_t n_steps = n_pairs / 512 + 1;
+    const struct smol_file *model = r->file->n_models ? r->file->parts[0].file : r->file;
     uint8_t *bytes = malloc(64 * n_steps);
 
     if (!bytes)
         return cli_error_memory(error);
-    smol_primitive_stream(bytes, r->file->config.seed, tensor, 0, 9, 0, n_steps);
+    smol_primitive_stream(bytes, model->config.seed, tensor, 0, 9, 0, n_steps);
     memset(r->tile, 0, t->cols * sizeof *r->tile);
     for (uint32_t k = 0; k < n_pairs; k++)
         r->tile[2 * k + (bytes[k / 8] >> k % 8 & 1)] = 1.0f;

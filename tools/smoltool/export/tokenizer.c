@@ -119,7 +119,7 @@ static json_t *config_json(const struct smol_file *file)
 {
     const struct smol_config *c = &file->config;
 
-    if (c->architecture == SMOL_ARCH_SMOL)
+    if (c->features)
         return smol_config_json(file);
     return json_pack(
         "{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:f, s:i, s:i, s:b, s:b, s:s}",
@@ -217,7 +217,7 @@ static enum smol_status put_merges(const struct export_job *job, struct smol_err
         *end++ = '\n';
         export_put(&out, text, (size_t)(end - text));
     }
-    status = export_out_close(&out, job->mapping);
+    status = export_job_close(&out, job);
     free(path);
     return status;
 }
