@@ -1,6 +1,7 @@
 /* smoltool inspect: what a model is made of, for a person: a short page, or all of it. */
 #include "smoltool/inspect.h"
 #include "cli/cli.h"
+#include "cli/delta/parts.h"
 #include "cli/guard.h"
 #include "cli/json.h"
 
@@ -277,6 +278,7 @@ static void print_card(const struct smol_file *file)
 
 static void print_memory(const struct smol_file *file, const struct inspect_session *s)
 {
+    const uint64_t files = s->memory_bytes - s->session_bytes - PROGRAM_BYTES;
     char all[32], model[32], session[32], program[32];
 
     if (s->memory_bytes == 0) {
@@ -284,10 +286,11 @@ static void print_memory(const struct smol_file *file, const struct inspect_sess
         return;
     }
     printf(
-        "memory       %s to run with context %u and %u thread%s: file %s, session %s, program %s\n",
+        "memory       %s to run with context %u and %u thread%s: %s %s, session %s, program %s\n",
         cli_size(all, s->memory_bytes), s->options.context, s->options.n_threads,
-        s->options.n_threads == 1 ? "" : "s", cli_size(model, file->bytes.size_bytes),
-        cli_size(session, s->session_bytes), cli_size(program, PROGRAM_BYTES));
+        s->options.n_threads == 1 ? "" : "s", files == file->bytes.size_bytes ? "file" : "files",
+        cli_size(model, files), cli_size(session, s->session_bytes),
+        cli_size(program, PROGRAM_BYTES));
 }
 
 static void print_identity(const struct smol_file *file)
@@ -335,7 +338,74 @@ static void print_page(const struct smol_file *file, const struct inspect_sessio
         print_card(file);
 }
 
-static int inspect(const char *path, struct inspect_session *session, bool json, bool full)
+/* What a session of a whole file takes. */
+static enum smol_status measure(struct inspect_session *s, const struct smol_file *file,
+                                struct smol_error *error)
+{
+    enum smol_status status = session_args_budget(&s->options, file, error);
+
+    return status
+               ? status
+               : session_args_memory(&s->memory_bytes, &s->session_bytes, &s->options, file, error);
+}
+
+/* ---- the parts of a delta ---- */
+
+static bool parts_are_given(const struct parts_words *w)
+{
+    return w->bases || w->bases_dir || w->deltas;
+}
+
+/* Where they are, as far as they are there. */
+static bool look_for_parts(struct inspect_session *s, const struct smol_file *file,
+                           const char *path, const struct smol_files *files, const char *bases_dir)
+{
+    bool all = true;
+
+    for (uint32_t i = 0; i < file->n_models + file->n_deltas; i++) {
+        const uint8_t *hash = file->parts[i].hash;
+
+        for (uint32_t k = 0; files && !s->part_paths[i] && k < files->n_open; k++)
+            if (memcmp(files->open[k].file.hash, hash, SMOL_HASH_BYTES) == 0)
+                s->part_paths[i] = strdup(files->open[k].path);
+        if (!files)
+            s->part_paths[i] = smol_part_find(hash, bases_dir, path);
+        all = all && s->part_paths[i];
+    }
+    return all;
+}
+
+/* Parts that are given must be right; of others it is said whether they are there, and what they
+ * take then. 0, or an exit code after a message. */
+static int find_parts(struct inspect_session *s, const struct smol_file *file, const char *path,
+                      const struct parts_words *parts)
+{
+    const struct smol_opener opener = {cli_open, cli_unmap};
+    const struct smol_open_options options = {.struct_bytes = sizeof options,
+                                              .n_threads = cli_cores()};
+    struct smol_files files;
+    struct smol_error error;
+    char *blamed = NULL;
+    int code = 0;
+
+    if (parts_are_given(parts)) {
+        if ((code = parts_open(&files, path, parts, cli_cores(), false)) != 0)
+            return code;
+        look_for_parts(s, file, path, &files, NULL);
+    } else if (!look_for_parts(s, file, path, NULL, NULL) ||
+               smol_files_open(&files, &blamed, path, &options, &opener, &error)) {
+        free(blamed);
+        return 0;
+    }
+    if (measure(s, &files.file, &error))
+        code = cli_complain(path, &error);
+    code = code ? code : parts_check_unchanged(&files);
+    parts_close(&files);
+    return code;
+}
+
+static int inspect(const char *path, struct inspect_session *session,
+                   const struct parts_words *parts, bool json, bool full)
 {
     struct smol_session_options *o = &session->options;
     struct smol_mapping mapping;
@@ -346,23 +416,26 @@ static int inspect(const char *path, struct inspect_session *session, bool json,
     if (cli_open(&mapping, &file, path, cli_cores(), &error))
         return cli_complain(path, &error);
     o->context = o->context ? o->context : file.config.context;
-    if (smol_file_is_whole(&file) &&
-        (session_args_budget(o, &file, &error) ||
-         session_args_memory(&session->memory_bytes, &session->session_bytes, o, &file, &error)))
+    if (smol_config_is_delta(&file.config) || parts_are_given(parts))
+        code = find_parts(session, &file, path, parts);
+    else if (measure(session, &file, &error))
         code = cli_complain(path, &error);
-    else if (json)
+    if (code == 0 && json)
         code = inspect_json(&file, session);
-    else {
+    else if (code == 0) {
         print_page(&file, session, full);
         code = cli_json_is_whole() ? 0 : cli_no_memory(path);
     }
     code = code ? code : cli_check_unchanged(&mapping, path);
+    for (size_t i = 0; i < SMOL_MAX_PARTS; i++)
+        free(session->part_paths[i]);
     cli_unmap(&mapping);
     return code;
 }
 
 struct inspect_words {
     struct session_words session;
+    struct parts_words parts;
     int json, full, context, threads;
 };
 
@@ -378,13 +451,13 @@ static int run(void *context, const char *const *arguments)
         return code;
     session.options.context = (uint32_t)w->context;
     session.options.n_threads = w->threads ? (uint32_t)w->threads : cli_cores();
-    return inspect(arguments[0], &session, w->json != 0, w->full != 0);
+    return inspect(arguments[0], &session, &w->parts, w->json != 0, w->full != 0);
 }
 
 int tool_inspect(int argc, const char **argv)
 {
     struct inspect_words w = {0};
-    struct poptOption session_options[SESSION_OPTIONS];
+    struct poptOption session_options[SESSION_OPTIONS], parts[PARTS_OPTIONS];
     const struct poptOption options[] = {
         CLI_FLAG("full", 0, &w.full, "print the schemes, the alphas and the card as well"),
         CLI_FLAG("json", 0, &w.json, "print all of it as one JSON object"),
@@ -393,11 +466,13 @@ int tool_inspect(int argc, const char **argv)
         CLI_COUNT("threads", 't', &w.threads, "and N threads; 0 (default): one for each core", "N"),
         {NULL, 0, POPT_ARG_INCLUDE_TABLE, session_options, 0,
          "How it would run, as for smolrun:", NULL},
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, parts, 0, "Of a delta:", NULL},
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
 
     session_args_table(session_options, &w.session);
+    parts_table(parts, &w.parts);
     return cli_command(argc, argv, options,
                        &(struct cli_usage){"[OPTION...] MODEL.smol", "MODEL.smol"}, run, &w);
 }

@@ -38,6 +38,8 @@ double inspect_head_factor(const struct smol_file *file, const struct smol_tenso
 
 /* Whether a file is a delta that only says what it is made of: nothing in it differs from 0. */
 bool inspect_is_mix(const struct smol_file *file);
+/* "0.6 x model 0123456789abcdef...": a part. */
+void inspect_put_part(const struct smol_file *file, uint32_t i);
 /* What a delta changes; paths: (SMOL_MAX_PARTS), where its parts are, or NULL. */
 void inspect_print_base(const struct smol_file *file, char *const *paths);
 void inspect_print_rows(const struct smol_config *config);

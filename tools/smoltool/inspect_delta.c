@@ -20,20 +20,26 @@ bool inspect_is_mix(const struct smol_file *file)
     return true;
 }
 
+void inspect_put_part(const struct smol_file *file, uint32_t i)
+{
+    char hash[17];
+
+    cli_hex(hash, file->parts[i].hash, 8);
+    printf("%.6g x %s %s...", (double)file->parts[i].factor,
+           i < file->config.n_models ? "model" : "delta", hash);
+}
+
 void inspect_print_base(const struct smol_file *file, char *const *paths)
 {
     const uint32_t n = file->config.n_models + file->config.n_deltas;
-    const char *label = "base         ";
-    char hash[17];
 
     for (uint32_t i = 0; i < n; i++) {
-        cli_hex(hash, file->parts[i].hash, 8);
-        printf("%s%.6g x %s %s..., ", label, (double)file->parts[i].factor,
-               i < file->config.n_models ? "model" : "delta", hash);
+        fputs(i ? "             " : "base         ", stdout);
+        inspect_put_part(file, i);
+        fputs(", ", stdout);
         if (paths[i])
             cli_put_escaped(stdout, paths[i]);
         puts(paths[i] ? "" : "not found");
-        label = "             ";
     }
 }
 

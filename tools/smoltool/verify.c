@@ -1,9 +1,10 @@
 /* smoltool verify: the three checks, each by its name. SPEC.md 4. */
 #include "cli/cli.h"
+#include "cli/delta/parts.h"
 #include "cli/guard.h"
 #include "cli/json.h"
 #include "cli/trust.h"
-#include "smoltool/smoltool.h"
+#include "smoltool/inspect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 struct verify_options {
     char *pubkey, *signature;
     int trusted, json;
+    struct parts_words parts;
 };
 
 /* What was found out. */
@@ -21,6 +23,8 @@ struct verdict {
     bool is_demanded; /* then proof says by whom it is signed */
     struct trust_proof proof;
     char *unchecked; /* a detached signature that nobody asked for, owned */
+    bool has_files;  /* a delta's parts were asked for, and are those: */
+    struct smol_files files;
 };
 
 /* ---- the checks, over one mapping ---- */
@@ -51,6 +55,71 @@ static enum smol_status check_bytes(struct verdict *v, char **blamed,
     }
     free(beside);
     return status;
+}
+
+/* ---- a delta's parts ---- */
+
+static uint32_t count(char *const *words)
+{
+    uint32_t n = 0;
+
+    while (words && words[n])
+        n++;
+    return n;
+}
+
+/* That those that are named are there, whole, and fit. */
+static enum smol_status check_parts(struct verdict *v, char **blamed,
+                                    const struct verify_options *o, const char *path,
+                                    struct smol_error *error)
+{
+    const struct smol_opener opener = {cli_open, cli_unmap};
+    const struct smol_open_options options = {.struct_bytes = sizeof options,
+                                              .n_threads = cli_cores(),
+                                              .n_bases = count(o->parts.bases),
+                                              .bases = (const char *const *)o->parts.bases,
+                                              .bases_dir = o->parts.bases_dir};
+    const enum smol_status status =
+        smol_files_open(&v->files, blamed, path, &options, &opener, error);
+
+    v->has_files = status == SMOL_OK;
+    return status;
+}
+
+/* Where a part is, of those that were asked for; else NULL. */
+static char *part_path(const struct verdict *v, uint32_t i)
+{
+    for (uint32_t k = 0; v->has_files && k < v->files.n_open; k++)
+        if (memcmp(v->files.open[k].file.hash, v->file.parts[i].hash, SMOL_HASH_BYTES) == 0)
+            return v->files.open[k].path;
+    return NULL;
+}
+
+static void print_parts(const struct verdict *v)
+{
+    for (uint32_t i = 0; i < v->file.n_models + v->file.n_deltas; i++) {
+        fputs(i              ? "           "
+              : v->has_files ? "base       ok: "
+                             : "base       not checked: ",
+              stdout);
+        inspect_put_part(&v->file, i);
+        if (v->has_files) {
+            fputs(", ", stdout);
+            cli_put_escaped(stdout, part_path(v, i));
+        }
+        puts(i || v->has_files ? "" : " (that needs --base or --bases-dir)");
+    }
+}
+
+static json_t *parts_json(const struct verdict *v)
+{
+    char *paths[SMOL_MAX_PARTS] = {NULL};
+
+    if (!v->is_model || v->file.n_models == 0)
+        return NULL;
+    for (uint32_t i = 0; i < v->file.n_models + v->file.n_deltas; i++)
+        paths[i] = part_path(v, i);
+    return inspect_base_json(&v->file, paths);
 }
 
 /* ---- what is told ---- */
@@ -91,9 +160,10 @@ static void print_model(const struct verdict *v)
 
 static int report(const struct verdict *v, bool by_folder)
 {
-    if (v->is_model)
+    if (v->is_model) {
         print_model(v);
-    else
+        print_parts(v);
+    } else
         puts("checksum   none: not a .smol file");
     print_signature(v, by_folder);
     return 0;
@@ -108,11 +178,12 @@ static int report_json(const struct verdict *v)
 
     cli_hex(hash, v->file.hash, v->is_model ? SMOL_HASH_BYTES : 0);
     cli_key_number(number, v->is_demanded ? v->proof.key_number : v->file.signature.key_number);
-    return cli_print_json(json_pack(
-        "{s:b, s:s?, s:b, s:s?, s:b, s:o?, s:s?}", "verified", 1, "hash", v->is_model ? hash : NULL,
-        "signed", is_signed, "signer", is_signed ? number : NULL, "demanded", v->is_demanded,
-        "detached", beside ? cli_json_string(beside, strlen(beside)) : NULL, "trusted_comment",
-        v->proof.trusted_comment));
+    return cli_print_json(
+        json_pack("{s:b, s:s?, s:b, s:s?, s:b, s:o?, s:s?, s:o*}", "verified", 1, "hash",
+                  v->is_model ? hash : NULL, "signed", is_signed, "signer",
+                  is_signed ? number : NULL, "demanded", v->is_demanded, "detached",
+                  beside ? cli_json_string(beside, strlen(beside)) : NULL, "trusted_comment",
+                  v->proof.trusted_comment, "base", parts_json(v)));
 }
 
 /* As far as it went well, and what did not. */
@@ -149,9 +220,16 @@ static int verify_with(const struct verify_options *o, const char *path, const s
         v.is_model = false;
         blamed = strdup(path);
     }
+    if (!status && (o->parts.bases || o->parts.bases_dir)) {
+        free(blamed);
+        blamed = NULL;
+        status = check_parts(&v, &blamed, o, path, &error);
+    }
     code = status    ? report_failure(&v, blamed, o->json, &error)
            : o->json ? report_json(&v)
                      : report(&v, o->trusted != 0);
+    if (v.has_files)
+        smol_files_close(&v.files);
     free(v.unchecked);
     free(blamed);
     trust_proof_free(&v.proof);
@@ -187,6 +265,10 @@ int tool_verify(int argc, const char **argv)
         CLI_FLAG("trusted", 0, &o.trusted, "demand one by a key in ~/.config/smol/trusted"),
         CLI_WORD("signature", 0, &o.signature,
                  "the detached signature (FILE.minisig, if it is there)", "FILE"),
+        {"base", 0, POPT_ARG_ARGV, &o.parts.bases, 0,
+         "demand that a delta names this file; may be repeated", "FILE"},
+        CLI_WORD("bases-dir", 0, &o.parts.bases_dir,
+                 "demand that all files are there that it names", "FOLDER"),
         CLI_FLAG("json", 0, &o.json, "print one JSON object"),
         CLI_HELP_OPTION,
         POPT_TABLEEND,

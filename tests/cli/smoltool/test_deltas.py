@@ -2,6 +2,7 @@
 Expected values are those of the reference's reader."""
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import container
 from container import BIASES, GAINS, MODELS
 from deltas import NORMS, delta, lora, read
 
-from programs import keys, model, tool, tool_text
+from programs import keys, model, root, run, smolrun, tool, tool_text
 
 F = np.float32
 
@@ -21,8 +22,8 @@ def two(folder):
     return folder, model(folder, '--seed', '1', name='a.smol'), model(folder, '--seed', '2', name='b.smol')
 
 
-def inspect(path, *more):
-    return json.loads(tool('inspect', '--json', path, *more).stdout)
+def inspect(path, *more, **code):
+    return json.loads(tool('inspect', '--json', path, *more, **code).stdout)
 
 
 # ---- inspect ----
@@ -164,3 +165,69 @@ def test_identity(two):
     mix = folder / 'mix.smol'
     tool('merge', a, '-o', mix)
     tool('qr', mix, '-o', folder / 'mix.svg')
+
+
+# ---- with its base ----
+
+def test_base_of_inspect(two):
+    """Where parts are, beside the delta or in a folder; and the memory to run with them, which is that of the files and more than without."""
+    folder, a, b = two
+    d = delta(folder / 'd.smol', [(a, 1.0)], lora(1))
+    told = inspect(d)
+    assert told['base'][0]['path'] == str(a) and told['memory_bytes'] - told['session_bytes'] - 3100000 == a.stat().st_size + d.stat().st_size
+    other = folder / 'other'
+    other.mkdir()
+    d = d.rename(other / 'd.smol')
+    alone = inspect(d)
+    assert alone['base'][0]['path'] is None and 'memory_bytes' not in alone and alone['learned_bytes'] == told['learned_bytes']
+    assert 'memory       depends on its base, which is not there\n' in tool_text('inspect', d).stdout
+    for more in (('--base', a), ('--bases-dir', folder)):
+        assert inspect(d, *more)['memory_bytes'] == told['memory_bytes']
+    line = tool_text('inspect', d, '--base', b, code=1).stderr
+    assert name(a) in line and name(b) in line and line.count('\n') == 1
+    a.write_bytes(b.read_bytes())  # what lies there is another file
+    assert inspect(d, code=0)['base'][0]['path'] is None
+
+
+def test_verify(two):
+    folder, a, b = two
+    d = delta(folder / 'd.smol', [(a, 0.5), (b, 0.5)], lora(1))
+    base = ['0.5 x model %s...' % name(p) for p in (a, b)]
+    assert tool_text('verify', d).stdout.splitlines()[2:] == [
+        'base       not checked: %s (that needs --base or --bases-dir)' % base[0], '           ' + base[1], 'signature  none']
+    assert tool_text('verify', d, '--base', b, '--base', a).stdout.splitlines()[2:] == [
+        'base       ok: %s, %s' % (base[0], a), '           %s, %s' % (base[1], b), 'signature  none']
+    found = json.loads(tool('verify', '--json', d, '--bases-dir', folder).stdout)
+    assert [(p['hash'], p['path']) for p in found['base']] == [(read(p).hash.hex(), str(folder / p.name)) for p in (a, b)]
+    assert 'base' not in json.loads(tool('verify', '--json', a).stdout)
+    c = model(folder, '--seed', '3', name='c.smol')
+    done = tool_text('verify', '--json', d, '--base', c, code=1)
+    told = json.loads(done.stdout)
+    assert told['verified'] is False and told['status'] == 'SMOL_E_BASE' and name(c) in told['error'] and done.stderr.count('\n') == 1
+    assert tool_text('verify', a, '--base', b, code=1).stderr == 'smoltool verify: %s: is no delta, and so has no base\n' % a
+
+
+def test_pack(folder):
+    """With another delta, another text; only with the same one the same."""
+    a = folder / 'a.smol'
+    shutil.copy(root / 'models/messages-64k.smol', a)
+    d, e = (delta(folder / n, [(a, 1.0)], lora(3), seed=i, spread=0.02) for i, n in enumerate(('d.smol', 'e.smol')))
+    packed = {p: tool_text('pack', '--text', '--check', '-m', p, 'see you at the pier at six').stdout.strip() for p in (a, d, e)}
+    assert len(set(packed.values())) == 3
+    assert tool_text('unpack', '--text', '--check', '-m', d, packed[d]).stdout.strip() == 'see you at the pier at six'
+    tool('unpack', '--text', '--check', '-m', e, packed[d], code=1)
+    tool('pack', '--text', '-m', a, '--base', d, 'x', code=1)
+
+
+def test_loss_of_quantize(two):
+    """Against smolrun's own, with the base and without."""
+    folder, a, _ = two
+    text, out = folder / 'text', folder / 'out.smol'
+    text.write_text('the cat and the hat ' * 4)
+    d = delta(folder / 'd.smol', [(a, 1.0)], lora(3, 0), spread=0.5)
+    told = json.loads(tool('quantize', '--json', '--params', 'q8', d, '-o', out, '--text', text).stdout)
+    for path, key in ((d, 'before'), (out, 'after')):
+        loss = json.loads(run(smolrun, path, '--perplexity', text, '--json').stdout)['nats_per_token']
+        assert abs(told['nats_per_token_' + key] - loss) < 1e-9
+    assert told['nats_per_token_before'] != told['nats_per_token_after']
+    assert tool_text('quantize', '--params', 'q8', d, '-o', out, '--base', a, code=2).stderr.startswith('smoltool quantize: --base, --bases-dir, --delta: are for --text\n')

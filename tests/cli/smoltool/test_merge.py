@@ -88,19 +88,48 @@ def test_mixes_are_taken_apart(two):
     assert read(folder / 'mix.smol').base == [(read(a).hash, 0.75), (read(b).hash, 0.25), (read(d).hash, 0.375)]
 
 
+def test_parts_are_found(two):
+    """Deltas alone are of what they change; what mixes name is looked for by its hash, and must be what it says."""
+    folder, a, b = two
+    d, e = (delta(folder / n, [(a, 1.0)], lora(i), seed=i) for i, n in enumerate(('d.smol', 'e.smol'), 1))
+    expected = [(read(a).hash, 1), (read(d).hash, 0.5), (read(e).hash, 0.25)]
+    merge(word(d, 0.5), word(e, 0.25), out=folder / 'sum.smol')
+    assert read(folder / 'sum.smol').base == expected
+    apart, bases = folder / 'apart', folder / 'bases'
+    apart.mkdir()
+    bases.mkdir()
+    alone = apart / 'sum.smol'
+    (folder / 'sum.smol').rename(alone)
+    for p in (a, d, e):
+        p.rename(bases / p.name)
+    told = merge(word(alone, 2.0), '--bases-dir', bases, out=folder / 'twice.smol')
+    assert read(folder / 'twice.smol').base == [(h, 2 * f) for h, f in expected] and 'add up to 2' in told.stderr
+    merge(alone, out=folder / 'same.smol', env={'SMOL_BASES': str(bases)})
+    assert (folder / 'same.smol').read_bytes() == alone.read_bytes()
+    refused(folder, 'sum.smol: names the delta %s..., which is not among the files to merge, nor where parts are looked for' % read(bases / 'd.smol').hash.hex()[:16],
+            alone, env={'SMOL_BASES': str(apart)})
+    # A file that only says that it is another.
+    liar = bytearray((bases / 'd.smol').read_bytes())
+    liar[200] ^= 1
+    (bases / 'd.smol').write_bytes(liar)
+    line = merge(alone, '--bases-dir', bases, out=folder / 'x.smol', code=1).stderr
+    assert line.startswith('smoltool merge: %s: ' % (bases / 'd.smol')) and line.count('\n') == 1 and not (folder / 'x.smol').exists()
+
+
 def test_refusals(two):
     folder, a, b = two
     hash16 = {p: read(p).hash.hex()[:16] for p in (a, b)}
     d = delta(folder / 'd.smol', [(a, 1.0)], lora(2))
     other = model(folder, '--seed', '9', name='other.smol')
-    refused(folder, 'd.smol: changes the model %s..., which is not among those to merge' % hash16[a], d)
     refused(folder, 'd.smol: changes the model %s..., which is not among those to merge' % hash16[a], other, d)
     refused(folder, 'a.smol: is the same model as %s' % a, a, word(a, 0.5))
     (folder / 'link.smol').symlink_to(a)
     refused(folder, 'link.smol: is the same model as %s' % a, a, folder / 'link.smol')
     refused(folder, 'none.smol: cannot open: No such file or directory', a, folder / 'none.smol')
-    for bad in ('', 'x', 'nan', 'inf', '-inf', '1e30', '0.5x', ' 1', '1 '):
-        refused(folder, '%s=%s: takes FILE=FACTOR, a number of at most 2^60' % (a, bad), '%s=%s' % (a, bad), code=2)
+    for bad in ('nan', 'inf', '-inf', '1e30', '-1e19'):
+        refused(folder, '%s=%s: takes a factor of at most 2^60' % (a, bad), '%s=%s' % (a, bad), code=2)
+    for bad in ('', 'x', '0.5x', '1 ', '0,5'):
+        refused(folder, '%s=%s: cannot open: No such file or directory' % (a, bad), '%s=%s' % (a, bad))
     for option, says in ((('--layers', '3'), 'layers 3, not 2'), (('--width', '44'), 'width 44, not 40'), (('--heads', '2'), 'heads 2, not 4'),
                          (('--ff', '8'), 'feed-forward width 8, not 160'), (('--context', '9'), 'context 9, not 24'),
                          (('--vocab', '300'), 'vocabulary 300, not 256'), (('--arch', 'smol'), 'it has the feature distances')):
@@ -113,7 +142,8 @@ def test_refusals(two):
     # A mix whose models are not there.
     merge(a, d, out=folder / 'ad.smol')
     a.rename(folder / 'gone' )
-    refused(folder, 'the model %s..., which a mix names, is not among the files' % hash16[a], folder / 'ad.smol')
+    for path in (d, folder / 'ad.smol'):
+        refused(folder, '%s: names the model %s..., which is not among the files to merge, nor where parts are looked for' % (path.name, hash16[a]), path)
     tool('merge', folder / 'gone', code=2)
     tool('merge', '-o', folder / 'x', code=2)
 

@@ -118,29 +118,10 @@ static int check_bases(const struct merge_link *l, const struct merge *m)
     return 0;
 }
 
-static int check_open(const struct merge_link *links, uint32_t n, const char *what)
-{
-    char hash[17];
-
-    for (uint32_t i = 0; i < n; i++)
-        if (!links[i].file) {
-            cli_hex(hash, links[i].hash, 8);
-            return cli_fail(NULL, "the %s %s..., which a mix names, is not among the files", what,
-                            hash);
-        }
-    return 0;
-}
-
 int merge_check(const struct merge *m)
 {
     int code = 0;
 
-    if (m->n_models == 0 && m->n_deltas)
-        code = check_bases(&m->deltas[0], m);
-    if (code == 0)
-        code = check_open(m->models, m->n_models, "model");
-    if (code == 0)
-        code = check_open(m->deltas, m->n_deltas, "delta");
     for (uint32_t i = 1; code == 0 && i < m->n_models; i++)
         code = check_fit(&m->models[i], &m->models[0]);
     for (uint32_t i = 0; code == 0 && i < m->n_deltas; i++)

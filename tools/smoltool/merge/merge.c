@@ -2,6 +2,7 @@
  * 16. */
 #include "smoltool/merge/merge.h"
 #include "cli/cli.h"
+#include "cli/delta/parts.h"
 #include "cli/guard.h"
 #include "cli/key_file.h"
 #include "smoltool/smoltool.h"
@@ -10,34 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct merge_options {
-    char *output, *key, *password_file;
+    char *output, *key, *password_file, *bases_dir;
 };
-
-/* "FILE=FACTOR", or a FILE whose name has such a sign and which is there. *path is for free(). */
-static int split_word(char **path, float *factor, const char *word)
-{
-    const char *sign = strrchr(word, '=');
-    char *end = NULL;
-    double value = NAN;
-
-    if (sign && access(word, F_OK) != 0) {
-        value = strtod(sign + 1, &end);
-        if (sign[1] <= ' ' || *end || !(fabs(value) <= 0x1p60))
-            return cli_usage_error(word, "takes FILE=FACTOR, a number of at most 2^60");
-    }
-    *factor = (float)value;
-    *path = end ? cli_text("%.*s", (int)(sign - word), word) : strdup(word);
-    return *path ? 0 : cli_no_memory(NULL);
-}
 
 static int open_source(struct merge_source *s, const char *word)
 {
     struct smol_error error;
     float factor = NAN;
-    int code = split_word(&s->path, &factor, word);
+    int code = parts_split(&s->path, &factor, word);
 
     if (code)
         return code;
@@ -63,7 +46,7 @@ static int open_sources(struct merge *m, const char *const *words)
 
     while (words[n])
         n++;
-    m->sources = calloc(n, sizeof *m->sources);
+    m->sources = calloc(n + SMOL_MAX_PARTS, sizeof *m->sources);
     if (!m->sources)
         return cli_no_memory(NULL);
     for (size_t i = 0; i < n; i++)
@@ -154,7 +137,7 @@ static int write_mix(const struct merge *m, const struct merge_options *o)
 static int merge(void *context, const char *const *words)
 {
     const struct merge_options *o = context;
-    struct merge m = {.n_sources = 0};
+    struct merge m = {.bases_dir = o->bases_dir};
     int code;
 
     if (!o->output)
@@ -174,6 +157,8 @@ int tool_merge(int argc, const char **argv)
     struct merge_options o = {0};
     const struct poptOption options[] = {
         CLI_WORD("output", 'o', &o.output, "where the mix goes", "FILE"),
+        CLI_WORD("bases-dir", 0, &o.bases_dir,
+                 "where parts of mixes are (~/.local/share/smol/bases)", "FOLDER"),
         CLI_WORD("sign", 0, &o.key, "minisign secret key to sign it with", "KEY"),
         CLI_WORD("password-file", 0, &o.password_file, "its first line is that key's password",
                  "FILE"),

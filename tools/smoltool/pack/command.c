@@ -21,7 +21,7 @@ int pack_command_run(struct pack_command *c, const char *argument, bool may_be_t
                      int (*work)(void *context, const struct pack_input *input), void *context)
 {
     struct pack_input input = {NULL, NULL, 0};
-    int code = pack_models_open(&c->models, c->paths);
+    int code = pack_models_open(&c->models, c->paths, &c->parts);
 
     code = code ? code : pack_input_read(&input, argument, may_be_text);
     code = code ? code : work(context, &input);

@@ -1,5 +1,4 @@
 /* The models that texts are packed with. */
-#include "cli/guard.h"
 #include "smoltool/pack/pack.h"
 
 #include <string.h>
@@ -27,24 +26,26 @@ static int check_tag(const struct pack_models *models, const struct pack_model *
     return 0;
 }
 
-static int open_one(struct pack_models *models, const char *path)
+static int open_one(struct pack_models *models, const char *path, const struct parts_words *parts)
 {
     struct pack_model *m = &models->items[models->n];
     struct smol_error error;
+    int code;
 
     m->path = path;
-    if (cli_open(&m->mapping, &m->file, path, 1, &error))
-        return cli_complain(path, &error);
-    if (smol_model_open_file(&m->model, &m->file, &error)) {
-        cli_unmap(&m->mapping);
+    if ((code = parts_open(&m->files, path, parts, 1, false)) != 0)
+        return code;
+    if (smol_model_open_file(&m->model, &m->files.file, &error)) {
+        parts_close(&m->files);
         return cli_complain(path, &error);
     }
     models->n++;
-    m->tag = tag_of(m->file.hash);
+    m->tag = tag_of(m->files.file.hash);
     return check_tag(models, m);
 }
 
-int pack_models_open(struct pack_models *models, char *const *paths)
+int pack_models_open(struct pack_models *models, char *const *paths,
+                     const struct parts_words *parts)
 {
     int code = 0;
 
@@ -54,7 +55,7 @@ int pack_models_open(struct pack_models *models, char *const *paths)
     for (; code == 0 && *paths; paths++) {
         if (models->n == PACK_MAX_MODELS)
             return cli_usage_error("--model", "may be there 15 times at most");
-        code = open_one(models, *paths);
+        code = open_one(models, *paths, parts);
     }
     return code;
 }
@@ -63,7 +64,7 @@ void pack_models_close(struct pack_models *models)
 {
     for (size_t i = 0; i < models->n; i++) {
         smol_model_close(models->items[i].model);
-        cli_unmap(&models->items[i].mapping);
+        parts_close(&models->items[i].files);
     }
 }
 
@@ -72,6 +73,6 @@ int pack_models_check(const struct pack_models *models)
     int code = 0;
 
     for (size_t i = 0; code == 0 && i < models->n; i++)
-        code = cli_check_unchanged(&models->items[i].mapping, models->items[i].path);
+        code = parts_check_unchanged(&models->items[i].files);
     return code;
 }

@@ -138,6 +138,7 @@ static int run(void *context, const char *const *arguments)
 int tool_pack(int argc, const char **argv)
 {
     struct pack_command o = {0};
+    struct poptOption parts[PARTS_OPTIONS];
     const struct poptOption options[] = {
         PACK_MODEL_OPTION(&o.paths, "the model; of several the best for a text"),
         CLI_WORD("output", 'o', &o.output, "a file (standard output)", "FILE"),
@@ -149,10 +150,12 @@ int tool_pack(int argc, const char **argv)
                   "N"),
         CLI_WORD("isa", 0, &o.isa_word, "best (default), scalar, avx2, avx512, neon; same bytes",
                  "NAME"),
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, parts, 0, "Of a delta:", NULL},
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
 
+    parts_table(parts, &o.parts);
     return cli_command(
         argc, argv, options,
         &(struct cli_usage){"[OPTION...] -m MODEL.smol [TEXT|FILE]\n"

@@ -3,6 +3,7 @@
 #define SMOLTOOL_PACK_H
 
 #include "cli/cli.h"
+#include "cli/delta/parts.h"
 #include "cli/text_stream.h"
 
 #include <smol/model.h>
@@ -13,8 +14,7 @@
 /* A model, opened and verified. Its tag begins what it packs. */
 struct pack_model {
     const char *path;
-    struct smol_mapping mapping;
-    struct smol_file file;
+    struct smol_files files; /* a delta with its parts */
     struct smol_model *model;
     unsigned tag;
 };
@@ -30,9 +30,11 @@ struct pack_models {
     {                                                                                              \
         "model", 'm', POPT_ARG_ARGV, paths, 0, text, "MODEL"                                       \
     }
-/* paths: NULL at the end; NULL: none. 0, or an exit code after a message; close them all the same.
+/* paths: NULL at the end; NULL: none. parts: of those that are deltas. 0, or an exit code after a
+ * message; close them all the same.
  */
-int pack_models_open(struct pack_models *models, char *const *paths);
+int pack_models_open(struct pack_models *models, char *const *paths,
+                     const struct parts_words *parts);
 void pack_models_close(struct pack_models *models);
 /* Whether any has been written to. 0, or CLI_FAILED after a message. */
 int pack_models_check(const struct pack_models *models);
@@ -43,6 +45,7 @@ int pack_models_check(const struct pack_models *models);
 struct pack_command {
     char **paths; /* of models: NULL at the end; or NULL */
     char *output, *isa_word;
+    struct parts_words parts;
     int has_check, as_text, lines, json, n_threads;
     struct smol_pack_options pack;
     struct pack_models models;

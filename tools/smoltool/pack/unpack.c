@@ -203,6 +203,7 @@ static int run(void *context, const char *const *arguments)
 int tool_unpack(int argc, const char **argv)
 {
     struct unpacking o = {.most_bytes = 0};
+    struct poptOption parts[PARTS_OPTIONS];
     const struct poptOption options[] = {
         PACK_MODEL_OPTION(&o.command.paths, "the model; of several the one that packed it"),
         CLI_WORD("output", 'o', &o.command.output, "a file (standard output)", "FILE"),
@@ -216,10 +217,12 @@ int tool_unpack(int argc, const char **argv)
                   "threads, 0 (default): 1; with --lines: all cores", "N"),
         CLI_WORD("isa", 0, &o.command.isa_word,
                  "best (default), scalar, avx2, avx512, neon; same text", "NAME"),
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, parts, 0, "Of a delta:", NULL},
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
 
+    parts_table(parts, &o.command.parts);
     return cli_command(argc, argv, options,
                        &(struct cli_usage){
                            "[OPTION...] -m MODEL.smol [FILE|TEXT]\nUnpacks what pack has packed: a "

@@ -39,7 +39,7 @@ void pack_worker_finish(struct pack_worker *worker)
 /* Makes the packer of a model, unless it is there. */
 static enum smol_status need_packer(struct pack_worker *w, size_t i, struct smol_error *error)
 {
-    const struct smol_file *file = &w->models->items[i].file;
+    const struct smol_file *file = &w->models->items[i].files.file;
     size_t size;
     enum smol_status status;
 
@@ -60,7 +60,7 @@ static enum smol_status encode(const uint32_t **tokens, size_t *n_tokens, struct
 {
     *tokens = NULL;
     *n_tokens = 0;
-    if (m->file.config.tokenizer != SMOL_TOKENIZER_BPE)
+    if (m->files.file.config.tokenizer != SMOL_TOKENIZER_BPE)
         return SMOL_OK;
     if (!w->tokens || w->token_capacity < text.size_bytes) {
         const size_t capacity = text.size_bytes + text.size_bytes / 2 + 64;

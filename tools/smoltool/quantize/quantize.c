@@ -2,6 +2,7 @@
 #include "smoltool/quantize/quantize.h"
 #include "cli/cli.h"
 #include "cli/countdown.h"
+#include "cli/delta/parts.h"
 #include "cli/foreign.h"
 #include "cli/guard.h"
 #include "cli/json.h"
@@ -18,6 +19,7 @@ struct quantize_options {
     int json;
     char *embeddings, *matrices, *params, *text, *output;
     struct quantize_types types;
+    struct parts_words parts;
 };
 
 struct losses {
@@ -57,6 +59,18 @@ static enum smol_status measure(double *nats_per_token, const char *what,
         *nats_per_token = score.nats_per_token;
     smol_model_close(model);
     return status;
+}
+
+/* Another file of a delta, joined with the same parts. */
+static enum smol_status join(struct smol_file *file, const struct smol_file *as,
+                             struct smol_error *error)
+{
+    struct smol_file_part parts[SMOL_MAX_PARTS];
+    uint32_t n = 0;
+
+    for (; n < as->n_models + as->n_deltas; n++)
+        parts[n] = (struct smol_file_part){as->parts[n].file, as->parts[n].factor};
+    return smol_file_join(file, file, parts, n, as->factor, error);
 }
 
 /* Fills in what the text says; 0 or an exit code after a message. */
@@ -122,21 +136,40 @@ static int print_json(const struct losses *l)
     return cli_print_json(json);
 }
 
+/* The same of a delta, which needs its base for that. */
+static int measure_delta(struct losses *losses, struct smol_file *after,
+                         const struct quantize_options *o, const char *path)
+{
+    struct smol_files files;
+    struct smol_error error;
+    int code = parts_open(&files, path, &o->parts, cli_cores(), false);
+
+    if (code)
+        return code;
+    code = join(after, &files.file, &error) ? cli_complain(path, &error)
+                                            : measure_both(losses, &files.file, after, o->text);
+    code = code ? code : parts_check_unchanged(&files);
+    parts_close(&files);
+    return code;
+}
+
 /* The new bytes are read back as any file, so that what is measured is what is written. */
-static int write_and_tell(const struct quantize_options *o, const struct smol_file *before,
-                          const uint8_t *bytes, uint64_t size_bytes)
+static int write_and_tell(const struct quantize_options *o, const char *path,
+                          const struct smol_file *before, const uint8_t *bytes, uint64_t size_bytes)
 {
     struct losses losses = {.bytes_before = before->bytes.size_bytes, .bytes_after = size_bytes};
     struct smol_error error;
     struct smol_file after;
-    int code;
+    int code = 0;
 
     if (smol_file_parse(&after, bytes, size_bytes, &error) ||
         quantize_compare(losses.of, before, &after, &o->types, &error))
         return cli_complain(o->output, &error);
-    if (o->text && (code = measure_both(&losses, before, &after, o->text)) != 0)
-        return code;
-    if ((code = cli_write_file(o->output, bytes, size_bytes)) != 0)
+    if (o->text)
+        code = smol_config_is_delta(&before->config)
+                   ? measure_delta(&losses, &after, o, path)
+                   : measure_both(&losses, before, &after, o->text);
+    if (code || (code = cli_write_file(o->output, bytes, size_bytes)) != 0)
         return code;
     if (o->json)
         return print_json(&losses);
@@ -174,7 +207,7 @@ static int quantize(const struct quantize_options *o, const char *path)
         free(bytes);
         bytes = NULL;
     }
-    code = bytes ? write_and_tell(o, &file, bytes, size_bytes) : cli_complain(path, &error);
+    code = bytes ? write_and_tell(o, path, &file, bytes, size_bytes) : cli_complain(path, &error);
     free(bytes);
     cli_unmap(&mapping);
     return code;
@@ -207,12 +240,15 @@ static int run(void *context, const char *const *arguments)
     if (!o->output)
         return cli_usage_error("--output", "is missing");
     code = read_types(&o->types, o);
+    if (code == 0 && !o->text && (o->parts.bases || o->parts.bases_dir || o->parts.deltas))
+        code = cli_usage_error("--base, --bases-dir, --delta", "are for --text");
     return code ? code : quantize(o, arguments[0]);
 }
 
 int tool_quantize(int argc, const char **argv)
 {
     struct quantize_options o = {0};
+    struct poptOption parts[PARTS_OPTIONS];
     const struct poptOption options[] = {
         CLI_WORD("embeddings", 0, &o.embeddings, "embeddings: q8, q4, ternary, q4-row or f16",
                  "TYPE"),
@@ -221,10 +257,12 @@ int tool_quantize(int argc, const char **argv)
         CLI_WORD("text", 0, &o.text, "a text to measure the loss of, before and after", "FILE"),
         CLI_FLAG("json", 0, &o.json, "print the losses as one JSON object"),
         CLI_WORD("output", 'o', &o.output, "where the new model goes; it is not signed", "FILE"),
+        {NULL, 0, POPT_ARG_INCLUDE_TABLE, parts, 0, "Of a delta, for --text:", NULL},
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
 
+    parts_table(parts, &o.parts);
     return cli_command(argc, argv, options,
                        &(struct cli_usage){"[OPTION...] MODEL.smol -o FILE", "MODEL.smol"}, run,
                        &o);
