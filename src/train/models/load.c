@@ -52,7 +52,7 @@ bool smol_models_have_norm(const struct smol_net *net, uint32_t layer, enum smol
 /* ---- memory ---- */
 
 /* Whether a sum changes, so that the models' numbers are kept one by one. */
-static bool changes(const struct smol_net *net, const struct smol_net_base *base)
+static bool is_mixed(const struct smol_net *net, const struct smol_net_base *base)
 {
     return net->models.factor != SMOL_NO_PARAM || base->mix != SMOL_NO_PARAM ||
            (base->is_output && net->models.learns_output);
@@ -64,7 +64,8 @@ void smol_base_place(struct smol_arena *arena, const struct smol_net *net,
     if (base->size == 0)
         return;
     base->sum = smol_arena_take(arena, base->size, sizeof *base->sum);
-    if (changes(net, base))
+    base->changes = is_mixed(net, base);
+    if (base->changes)
         base->each =
             smol_arena_take(arena, (uint64_t)net->models.n * base->size, sizeof *base->each);
 }

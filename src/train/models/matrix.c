@@ -40,7 +40,7 @@ void smol_models_bias(const struct smol_net *net, const struct smol_net_matrix *
 
 bool smol_models_need_whole(const struct smol_net_matrix *m)
 {
-    return m->base.size > 0 && (m->gain != SMOL_NO_PARAM || m->base.each);
+    return m->base.size > 0 && (m->gain != SMOL_NO_PARAM || m->base.changes);
 }
 
 static void gain_gradient(struct smol_net *net, const struct smol_net_matrix *m,

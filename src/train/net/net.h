@@ -51,6 +51,7 @@ struct smol_net_base {
     real *each;     /* (M, size) of each model; NULL if the sum never changes */
     real *sum;      /* (size) */
     uint32_t mix;   /* parameter (M) of the tensor's own numbers, or SMOL_NO_PARAM */
+    bool changes;   /* the sum does, and the numbers are kept one by one */
     bool is_output; /* the output table: each by its model's logit scale too */
 };
 

@@ -61,7 +61,7 @@ static void use_smol(struct smol_train_options *o)
     use_rates(o);
 }
 
-/* Of a delta, whose numbers are differences: those of a trained model, which are small. */
+/* Of a delta, whose numbers are differences. Its rates are of a width of 128 (smol_train_on). */
 static void use_delta(struct smol_train_options *o)
 {
     o->learn_logit_scale = true;
@@ -72,9 +72,9 @@ static void use_delta(struct smol_train_options *o)
     o->qat_start = 0.5;
     o->min_lr_fraction = 0.01;
     o->weight_decay = 0;
-    o->lr = 2e-3;
-    o->alpha_lr = 1e-2;
-    o->matrix_lr = 1e-2;
+    o->lr = 1e-2;
+    o->alpha_lr = 3e-2;
+    o->matrix_lr = o->matrices == SMOL_MATRIX_MASK ? 2e-2 : 5e-2;
 }
 
 void smol_train_use(struct smol_train_options *o, enum smol_architecture architecture)

@@ -9,6 +9,9 @@
 #include <sodium.h>
 #include <string.h>
 
+/* What the default rates were found with; wider models take smaller steps. */
+#define RATES_WIDTH 128.0
+
 static float factor_of(const struct smol_file_part *model, size_t n)
 {
     return isnan(model->factor) ? 1 / (float)n : model->factor;
@@ -88,6 +91,10 @@ enum smol_status smol_train_on(struct smol_train_options *o, const struct smol_f
     if (status != SMOL_OK)
         return status;
     smol_train_use(o, SMOL_ARCH_DELTA);
+    if (c->width > RATES_WIDTH) { /* alphas are of weights that have the width's scale already */
+        o->lr *= RATES_WIDTH / c->width;
+        o->matrix_lr *= RATES_WIDTH / c->width;
+    }
     o->features = c->features;
     o->n_layers = c->n_layers;
     o->n_heads = c->n_heads;

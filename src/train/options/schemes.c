@@ -44,8 +44,8 @@ static bool is_nothing(const struct smol_train_options *o)
     return o->architecture == SMOL_ARCH_DELTA && o->matrices == SMOL_MATRIX_UNIT;
 }
 
-/* Masks of a delta change the models' weights a little (SPEC.md 16). */
-#define MASK_SHARE 0.01f
+/* Masks of a delta, which cannot begin as nothing, disturb the models less (SPEC.md 16). */
+#define MASK_SHARE 0.5f
 
 /* What the weights are made of: bases, bits or numbers. */
 static struct smol_scheme weights_of(const struct smol_train_options *o)
