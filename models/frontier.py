@@ -245,21 +245,26 @@ def finish(args, results, clock, run):
     clock.end(run, time.monotonic() - start)
 
 
-def train_all(args, results):
-    everything = work(args)
-    todo = [run for run in everything if not run.is_finished(results)]
-    clock, faults = Clock(todo, len(everything), args.jobs), 0
+def finish_all(name, args, results, clock, todo):
+    """args.jobs at a time; how many failed, each with a message of the program of that name."""
+    faults = 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         futures = {pool.submit(finish, args, results, clock, run): run for run in todo}
         try:
             for future in concurrent.futures.as_completed(futures):
                 if future.exception():
                     faults += 1
-                    print(f'models/frontier: {futures[future].title}: {future.exception()}', file=sys.stderr, flush=True)
+                    print(f'{name}: {futures[future].title}: {future.exception()}', file=sys.stderr, flush=True)
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
-            sys.exit('models/frontier: stopped; the same command goes on')
+            sys.exit(f'{name}: stopped; the same command goes on')
     return faults
+
+
+def train_all(args, results):
+    everything = work(args)
+    todo = [run for run in everything if not run.is_finished(results)]
+    return finish_all('models/frontier', args, results, Clock(todo, len(everything), args.jobs), todo)
 
 
 def take(args, results):
