@@ -39,6 +39,7 @@ def writers(folder):
         'digest': [smoltool, 'digest', model, '-o'],
         'weights': [smoltool, 'weights', model, 'wte.weight', '-o'],
         'export --gguf': [smoltool, 'export', '--gguf', model, '-o'],
+        'merge': [smoltool, 'merge', model, '-o'],
         'embed-c': [smoltool, 'embed-c', model, '-o'],
         'quantize': [smoltool, 'quantize', '--embeddings', 'q8', model, '-o'],
         'tokenizer train': [smoltool, 'tokenizer', 'train', '--vocab', '300', folder / 'text', '-o'],

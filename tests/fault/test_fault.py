@@ -18,6 +18,7 @@ import tempfile
 
 import container
 import checkpoints
+import deltas
 import models
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ COMMANDS = {
     'inspect': ('smoltool', ['inspect', 'm.smol'], []),
     'inspect json': ('smoltool', ['inspect', '--json', 'signed.smol'], []),
     'inspect smol': ('smoltool', ['inspect', '--json', 's.smol'], []),
+    'inspect delta': ('smoltool', ['inspect', '--json', 'd.smol', '--base', 'm.smol'], []),
     'diff': ('smoltool', ['diff', 'm.smol', 'n.smol'], []),
     'diff json': ('smoltool', ['diff', '--json', 'm.smol', 'n.smol'], []),
     'diff smol': ('smoltool', ['diff', '--json', 'm.smol', 's.smol'], []),
@@ -52,12 +54,16 @@ COMMANDS = {
                               '--context', '4', '--bytes-of', 'text', '--other', '-o', 'out'], ['out']),
     'new safetensors': ('smoltool', ['new', '--layers', '1', '--heads', '2', '--embeddings', 's.safetensors', '-o', 'out'], ['out']),
     'new npz': ('smoltool', ['new', '--layers', '1', '--heads', '2', '--embeddings', 'e.npz', '-o', 'out'], ['out']),
+    'merge': ('smoltool', ['merge', 'm.smol', 'd.smol=0.5', '--sign', 'k.key', '-o', 'out'], ['out']),
     'weights': ('smoltool', ['weights', 'm.smol', 'h.0.mlp.c_fc.weight', '-o', 'out'], ['out']),
     'weights list': ('smoltool', ['weights', 'm.smol', '--list', '--json'], []),
     'export safetensors': ('smoltool', ['export', '--safetensors', 'm.smol', '-o', 'out'], ['out']),
     'export npz': ('smoltool', ['export', '--npz', 'm.smol', '-o', 'out'], ['out']),
     'export smol': ('smoltool', ['export', '--safetensors', 's.smol', '-o', 'out'], ['out']),
     'export gguf': ('smoltool', ['export', '--gguf', 'm.smol', '-o', 'out'], ['out']),
+    'export delta': ('smoltool', ['export', '--npz', 'd.smol', '--base', 'm.smol', '-o', 'out'], ['out']),
+    'export peft': ('smoltool', ['export', '--peft', 'd.smol', '-o', 'out'], ['out']),
+    'export gguf-lora': ('smoltool', ['export', '--gguf-lora', 'd.smol', '-o', 'out'], ['out']),
     'import': ('smoltool', ['import', 'hf', '--type', 'q4', '--sign', 'k.key', '-o', 'out'], ['out']),
     'import gguf': ('smoltool', ['import', 'm.gguf', '-o', 'out'], ['out']),
     'embed-c': ('smoltool', ['embed-c', 'm.smol', '-o', 'out'], ['out']),
@@ -93,6 +99,7 @@ def make_files(folder):
     (folder / 'm.smol').write_bytes(container.write(model))
     (folder / 's.smol').write_bytes((root / 'tests/golden/good/smol.smol').read_bytes())
     (folder / 'signed.smol').write_bytes(container.write(model, signer=signer))
+    deltas.delta(folder / 'd.smol', [(folder / 'm.smol', 1.0)], deltas.lora(1))
     model.card, model.conf.seed = b'{"name": "other"}', 5
     (folder / 'n.smol').write_bytes(container.write(model))
     import base64
