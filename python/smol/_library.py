@@ -20,6 +20,11 @@ class Facts(Structure):
         ('architecture', c_uint32), ('features', c_uint32)]
 
 
+class OpenOptions(Structure):
+    _fields_ = [('struct_bytes', c_size_t), ('n_threads', c_uint32), ('n_bases', c_uint32), ('n_deltas', c_uint32),
+                ('bases', POINTER(c_char_p)), ('deltas', POINTER(c_char_p)), ('factors', POINTER(c_float)), ('bases_dir', c_char_p)]
+
+
 class SessionOptions(Structure):
     _fields_ = [('struct_bytes', c_size_t), ('context', c_uint32), ('n_threads', c_uint32), ('batch', c_uint32), ('isa', c_int), ('kv_type', c_int),
                 ('is_fast', c_bool), ('memory_bytes', c_uint64), ('is_fixed', c_bool)]
@@ -52,12 +57,11 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     'smol_version': (c_char_p, []),
     'smol_architecture_name': (c_char_p, [c_uint32]),
     'smol_feature_name': (c_char_p, [c_uint32]),
-    'smol_model_open': (_STATUS, [POINTER(c_void_p), c_char_p, c_uint32]),
+    'smol_model_open_with': (_STATUS, [POINTER(c_void_p), c_char_p, POINTER(OpenOptions)]),
     'smol_model_open_memory': (_STATUS, [POINTER(c_void_p), c_void_p, c_size_t, c_uint32]),
     'smol_model_open_file': (_STATUS, [POINTER(c_void_p), c_void_p]),
     'smol_model_close': ('nothing', [c_void_p]),
     'smol_model_file': (c_void_p, [c_void_p]),
-    'smol_model_config': (c_void_p, [c_void_p]),
     'smol_model_describe': ('nothing', [POINTER(Facts), c_size_t, c_void_p]),
     'smol_model_check': (_STATUS, [c_void_p]),
     'smol_model_encode': (_STATUS, [POINTER(c_size_t), _u32s, c_void_p, c_char_p, c_size_t]),
@@ -73,9 +77,9 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     'smol_text_logits': (POINTER(c_float), [c_void_p]),
     'smol_text_is_full': (c_bool, [c_void_p]),
     'smol_sampler_defaults': ('nothing', [POINTER(SamplerOptions), c_size_t]),
-    'smol_tensor_count': (c_uint32, [c_void_p]),
-    'smol_tensor_at': ('nothing', [POINTER(Tensor), c_void_p, c_uint32]),
-    'smol_tensor_find': (_STATUS, [POINTER(Tensor), c_void_p, c_char_p]),
+    'smol_file_tensor_count': (c_uint32, [c_void_p]),
+    'smol_file_tensor_at': ('nothing', [POINTER(Tensor), c_void_p, c_uint32]),
+    'smol_file_tensor_find': (_STATUS, [POINTER(Tensor), c_void_p, c_char_p]),
     'smol_tensor_scratch_bytes': (c_size_t, [c_void_p, POINTER(Tensor)]),
     'smol_tensor_read': (_STATUS, [POINTER(c_double), c_void_p, POINTER(Tensor), c_uint32, c_uint32, c_void_p]),
 }

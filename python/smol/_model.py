@@ -1,8 +1,10 @@
 """See Model."""
 import codecs
 import ctypes
+import math
+import os
 from ctypes import byref, c_size_t, c_uint32, c_void_p, sizeof
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, NamedTuple, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence, TypeVar, Union
 
 from . import _checks, _errors, _library
 from ._checks import Bytes, Options, Prompt, SessionNames
@@ -52,6 +54,23 @@ def _session(threads: int, options: dict[str, Any]) -> _library.SessionOptions:
     return session
 
 
+def _paths(what: str, paths: Iterable[_errors.Path]) -> 'ctypes.Array[ctypes.c_char_p]':
+    names = [_checks.c_string(what, path) for path in paths]
+    return (ctypes.c_char_p * len(names))(*names)
+
+
+def _open_options(threads: int, base: Union[_errors.Path, Sequence[_errors.Path]], bases_dir: Optional[_errors.Path],
+                  deltas: Sequence[Union[_errors.Path, tuple[_errors.Path, float]]]) -> tuple[_library.OpenOptions, Any]:
+    """The options, and what they point to."""
+    pairs = [d if isinstance(d, tuple) else (d, math.nan) for d in deltas]
+    bases = _paths('base', [base] if isinstance(base, (str, bytes, os.PathLike)) else base)
+    added = _paths('deltas', [path for path, _ in pairs])
+    factors = (ctypes.c_float * len(pairs))(*[f if math.isnan(f) else _checks.real('deltas', f, -2.0**60, 2.0**60) for _, f in pairs])
+    folder = None if bases_dir is None else _checks.c_string('bases_dir', bases_dir)
+    options = _library.OpenOptions(sizeof(_library.OpenOptions), _checks.threads(threads), len(bases), len(added), bases, added, factors, folder)
+    return options, (bases, added, factors, folder)
+
+
 def _pack_options(check: bool) -> _library.PackOptions:
     return _library.PackOptions(sizeof(_library.PackOptions), _checks.truth('check', check))
 
@@ -88,12 +107,22 @@ class Model(Uncopied):
         raise TypeError('use Model.load(path) or Model.from_bytes(bytes)')
 
     @classmethod
-    def load(cls: 'type[_Model]', path: _errors.Path, threads: int = 1, public_key: Optional[Bytes] = None) -> _Model:
+    def load(cls: 'type[_Model]', path: _errors.Path, threads: int = 1, public_key: Optional[Bytes] = None,
+             base: Union[_errors.Path, Sequence[_errors.Path]] = (), bases_dir: Optional[_errors.Path] = None,
+             deltas: Sequence[Union[_errors.Path, tuple[_errors.Path, float]]] = ()) -> _Model:
         """Opens a file and checks its checksums, its hash and, if there is one, its signature. public_key: 32 bytes that
-        must have made that signature, or Error."""
-        pointer, name, n = c_void_p(), _checks.c_string('path', path), _checks.threads(threads)
+        must have made that signature, or Error.
+
+        Of a delta: base has the paths of what it names; what is not given is found by its hash in bases_dir, by default
+        $SMOL_BASES or ~/.local/share/smol/bases, or in the delta's own folder. deltas are added, a path or (path, factor)
+        each, to a model that is none too. A public_key is that of the delta, whose hash is also one of what it names;
+        deltas that are added would have no signature to show, so the two exclude each other."""
+        pointer, name = c_void_p(), _checks.c_string('path', path)
+        if public_key is not None and deltas:
+            raise ValueError('public_key and deltas exclude each other')
+        options, _kept = _open_options(threads, base, bases_dir, deltas)
         try:
-            lib.smol_model_open(byref(pointer), name, n)
+            lib.smol_model_open_with(byref(pointer), name, byref(options))
         except _errors.Error as error:
             if error.status != _errors.IO:
                 raise
@@ -283,9 +312,9 @@ class Model(Uncopied):
         """Shape by name of every tensor, in the order of the forward pass; a matrix is (outputs, inputs)."""
         tensor, found = _library.Tensor(), {}
         with self._handle as model:
-            config = lib.smol_model_config(model)
-            for i in range(lib.smol_tensor_count(config)):
-                lib.smol_tensor_at(byref(tensor), config, i)
+            file = lib.smol_model_file(model)
+            for i in range(lib.smol_file_tensor_count(file)):
+                lib.smol_file_tensor_at(byref(tensor), file, i)
                 found[tensor.name.decode()] = _shape(tensor)
         return found
 
@@ -295,7 +324,7 @@ class Model(Uncopied):
         tensor, wanted = _library.Tensor(), _checks.c_string('name', name)
         with self._handle as model:
             file = lib.smol_model_file(model)
-            lib.smol_tensor_find(byref(tensor), lib.smol_model_config(model), wanted)
+            lib.smol_file_tensor_find(byref(tensor), file, wanted)
             values = numpy.empty((tensor.rows, tensor.cols))
             scratch = ctypes.create_string_buffer(lib.smol_tensor_scratch_bytes(file, byref(tensor)) + 64)
             aligned = (ctypes.addressof(scratch) + 63) // 64 * 64

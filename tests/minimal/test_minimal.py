@@ -43,6 +43,13 @@ def test_tokens_are_smolruns(minimal, model):
     assert tokens == done['tokens'] and len(tokens) == n
 
 
+@pytest.mark.parametrize('delta, base', [('alpha', 'smol'), ('every-kind', 'smol'), ('lora', 'embed-f32')])
+def test_tokens_of_a_delta(minimal, delta, base):
+    delta, base = root / 'tests/golden/deltas' / (delta + '.smol'), root / 'tests/golden/good' / (base + '.smol')
+    done = json.loads(output(smolrun, delta, '--base', base, '-p', '', '-n', 5, '--temp', '0', '--ignore-eos', '--json'))
+    assert [int(t) for t in output(minimal / 'tests/minimal/minimal', 5, base, input=delta.read_bytes()).split()] == done['tokens']
+
+
 def vectors(check):
     """Of the packed texts of tests/golden, {model: [(text, packed)]}, where bytes are tokens."""
     found = {}

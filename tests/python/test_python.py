@@ -252,3 +252,22 @@ text: str = m.generate([1, 2]) + smol.__version__ + m.unpack(m.pack('x', check=T
         file.write("m.generate('x', heat=1)\nm.stream(n='5')\n")
     said = run_program(*mypy, folder / 'use.py', code=1, env=environment).stdout
     assert b'use.py:7: error: Unexpected keyword argument "heat"' in said and b'use.py:8: error: Argument "n"' in said, said
+
+
+def test_deltas(folder):
+    """With a base that is given or found, others that are added, and what is refused, as smolrun has it."""
+    golden = root / 'tests/golden'
+    plain, lora = golden / 'good/embed-f32.smol', golden / 'deltas/lora.smol'
+    wanted = json.loads(run('smolrun', plain, '--delta', '%s=-0.5' % lora, '-p', '', '-n', 4, '-s', 1, '--json'))['tokens']
+    with smol.Model.load(plain, deltas=[(lora, -0.5)]) as model:
+        assert list(model.tokens('', n=4, seed=1)) == wanted
+    given, found = smol.Model.load(lora, base=plain), smol.Model.load(lora, bases_dir=golden / 'good')
+    assert given.facts['architecture'] == 'delta' and (given.logits([1]) == found.logits([1])).all()
+    assert (given.logits([1]) == smol.Model.load(lora, base=[plain], deltas=[]).logits([1])).all()
+    wide = smol.Model.load(golden / 'deltas/mix.smol', base=[plain, golden / 'deltas/other-model.smol'])
+    assert 'h.1.mlp.c_fc.bias' in wide.tensors() and wide.weights('h.1.mlp.c_fc.bias').shape == (1, 24)
+    refused(43, smol.Model.load, lora, base=golden / 'good/smol.smol')
+    shutil.copy(lora, folder)
+    refused(43, smol.Model.load, folder / 'lora.smol', bases_dir=folder)
+    raises(ValueError, 'exclude', smol.Model.load, plain, public_key=bytes(32), deltas=[lora])
+    raises(ValueError, 'deltas', smol.Model.load, plain, deltas=[(lora, 1e30)])
