@@ -33,6 +33,11 @@ struct smol_rows {
 typedef void smol_rows_product(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                                size_t x_stride, size_t n_x, void *scratch);
 
+/* y (n_x, y_stride): dot16 of each of n_rows rows of n numbers, packed as in a file, with each of
+ * x (n_x, x_stride). */
+typedef void smol_rows_floats(float *y, size_t y_stride, const uint8_t *rows, size_t n_rows,
+                              const float *x, size_t x_stride, size_t n_x, size_t n);
+
 struct smol_kernels {
     const char *name; /* "scalar" */
 
@@ -55,6 +60,7 @@ struct smol_kernels {
     float (*dot)(const float *y, const float *x, size_t n);
     float (*dot_f32)(const uint8_t *row, const float *x, size_t n);
     float (*dot_f16)(const uint8_t *row, const float *x, size_t n);
+    smol_rows_floats *rows_f32, *rows_f16;
     smol_rows_product *rows_q8, *rows_q4, *rows_ternary, *rows_mask;
 
     smol_stream_function *stream_bytes;
@@ -98,9 +104,9 @@ struct smol_kernels {
 /* What a table says of the functions on floats, in a file that has one of each of these names. */
 #define SMOL_FLOAT_KERNELS                                                                         \
     .quantise = quantise, .scale_sums = scale_sums, .dot = dot, .dot_f32 = dot_f32,                \
-    .dot_f16 = dot_f16, .from_f16 = from_f16, .add_scaled = add_scaled,                            \
-    .add_products = add_products, .layernorm = layernorm, .gelu = gelu, .relu2 = relu2,            \
-    .attention = attention, .exp = exp_all
+    .dot_f16 = dot_f16, .rows_f32 = rows_f32, .rows_f16 = rows_f16, .from_f16 = from_f16,          \
+    .add_scaled = add_scaled, .add_products = add_products, .layernorm = layernorm, .gelu = gelu,  \
+    .relu2 = relu2, .attention = attention, .exp = exp_all
 
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
 extern const struct smol_kernels smol_kernels_avx2;   /* on x86-64 with the bundles of cpu.h */

@@ -63,6 +63,17 @@ static void table_sums(const struct smol_session *s, uint32_t worker,
     product(w->sums, &rows, s->X, s->x_stride, n, w->scratch);
 }
 
+/* y (n, y_stride): x (n, K) times rows first.. of a table of floats or halves. */
+static void multiply_floats(const struct smol_session *s, float *y, size_t y_stride,
+                            const struct smol_table_view *t, uint64_t first, uint64_t n_rows,
+                            const float *x, uint64_t n)
+{
+    smol_rows_floats *product = t->type == SMOL_F32 ? s->kernels->rows_f32 : s->kernels->rows_f16;
+
+    product(y, y_stride, t->data + first * smol_row_bytes(t->type, t->cols), n_rows, x, t->cols, n,
+            t->cols);
+}
+
 /* y (n_rows): a vector's sums with rows first.. of such a table, as numbers. */
 static void scale_rows(float *y, const int64_t *sums, const struct smol_table_view *t,
                        uint64_t first, double step, uint64_t n_rows)
@@ -110,7 +121,7 @@ static void multiply_rows(const struct stage *g, uint32_t worker, const struct g
     const struct smol_session *s = g->pass->s;
     const struct matrix *m = g->matrix;
     const int64_t *sums = s->workers[worker].sums;
-    const uint64_t K = m->frozen.cols, n_rows = group->n_rows;
+    const uint64_t n_rows = group->n_rows;
     const uint64_t stride = m->kind == FROZEN ? (uint64_t)group->n_blocks * SMOL_ROW_BLOCK : n_rows;
     const bool is_table = m->kind == STORED && m->stored.scales,
                is_floats = m->kind == STORED && !is_table;
@@ -121,16 +132,17 @@ static void multiply_rows(const struct stage *g, uint32_t worker, const struct g
         mask_sums(g, worker, group);
     else if (is_table)
         table_sums(s, worker, &m->stored, group->first, n_rows, g->pass->n);
-    for (uint64_t p = 0; p < g->pass->n; p++) {
+    if (is_floats)
+        multiply_floats(s, group->y, group->stride, &m->stored, group->first, n_rows, g->in,
+                        g->pass->n);
+    for (uint64_t p = 0; p < g->pass->n && !is_floats; p++) {
         float *y = group->y + p * group->stride;
         if (m->kind == ZERO)
             memset(y, 0, n_rows * sizeof *y);
         else if (is_table)
             scale_rows(y, sums + p * stride, &m->stored, group->first, (double)s->t[p], n_rows);
-        else if (!is_floats)
+        else
             s->kernels->scale_sums(y, sums + p * stride, m->frozen.scale * (double)s->t[p], n_rows);
-        for (uint64_t r = 0; is_floats && r < n_rows; r++)
-            y[r] = dot(s, m->stored.type, m->stored.data, group->first + r, g->in + p * K, K);
     }
 }
 
@@ -347,8 +359,7 @@ static void multiply_table(float *v, const struct smol_session *s, uint32_t work
         scale_rows(v, s->workers[worker].sums, t, first, (double)s->t[0], n_rows);
         return;
     }
-    for (uint64_t i = 0; i < n_rows; i++)
-        v[i] = dot(s, t->type, t->data, first + i, s->h, t->cols);
+    multiply_floats(s, v, n_rows, t, first, n_rows, s->h, 1);
 }
 
 /* Rows of an output, whose products are what logits begin as, or are added to those of their

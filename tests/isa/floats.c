@@ -89,6 +89,30 @@ static void check_dots(const struct smol_kernels *k, size_t n, uint64_t *random)
     ISA_SAME(float, "from_f16", n, p->from_f16(y, row + 1, n), k->from_f16(y, row + 1, n));
 }
 
+/* Rows packed at an odd address, with vectors that have something between them. */
+static void check_rows(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+    static uint8_t rows[4 * 8 * ISA_MAX_SIZE + 1];
+    static float x[5 * (ISA_MAX_SIZE + 3)], values[8 * ISA_MAX_SIZE];
+    static const size_t n_rows[] = {1, 3, 6, 7, 8}, n_x[] = {1, 2, 3, 5};
+
+    isa_fill(x, 5 * (n + 3), 1, random);
+    isa_fill(values, 8 * n, 1, random);
+    for (size_t r = 0; r < sizeof n_rows / sizeof *n_rows; r++)
+        for (size_t i = 0; i < sizeof n_x / sizeof *n_x; i++) {
+            float a[5 * 10] = {0}, b[5 * 10] = {0};
+            memcpy(rows + 1, values, 8 * n * sizeof *values);
+            p->rows_f32(a, 10, rows + 1, n_rows[r], x, n + 3, n_x[i], n);
+            k->rows_f32(b, 10, rows + 1, n_rows[r], x, n + 3, n_x[i], n);
+            cr_assert_arr_eq(a, b, sizeof a, "rows_f32 of %zu", n);
+            for (size_t c = 0; c < 16 * n; c++)
+                rows[1 + c] &= c % 2 ? 0xbb : 0xff; /* finite halves */
+            p->rows_f16(a, 10, rows + 1, n_rows[r], x, n + 3, n_x[i], n);
+            k->rows_f16(b, 10, rows + 1, n_rows[r], x, n + 3, n_x[i], n);
+            cr_assert_arr_eq(a, b, sizeof a, "rows_f16 of %zu", n);
+        }
+}
+
 static void check_sums(const struct smol_kernels *k, size_t n, uint64_t *random)
 {
     static float a[ISA_MAX_SIZE], x[ISA_MAX_SIZE], z[ISA_MAX_SIZE];
@@ -153,6 +177,7 @@ static void check_all(enum isa_table table)
             check_floats(k, n, powf(10, (float)e), &random);
         check_extremes(k, n, &random);
         check_dots(k, n, &random);
+        check_rows(k, n, &random);
         check_sums(k, n, &random);
         check_negative_zero(k, n);
         check_attention(k, n, &random);

@@ -9,6 +9,8 @@
 
 #define VEC_LANES 16u
 #define VEC_SUMS 1u
+#define VEC_TILE_ROWS 2u
+#define VEC_TILE_VECTORS 2u
 
 typedef struct {
     float32x4_t v[4]; /* lanes 0..3, 4..7, ... */

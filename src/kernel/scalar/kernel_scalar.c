@@ -205,6 +205,22 @@ static float dot_f16(const uint8_t *row, const float *x, size_t n)
     return reduce_tree(lane);
 }
 
+static void rows_f32(float *y, size_t y_stride, const uint8_t *rows, size_t n_rows, const float *x,
+                     size_t x_stride, size_t n_x, size_t n)
+{
+    for (size_t i = 0; i < n_x; i++)
+        for (size_t r = 0; r < n_rows; r++)
+            y[i * y_stride + r] = dot_f32(rows + r * n * 4, x + i * x_stride, n);
+}
+
+static void rows_f16(float *y, size_t y_stride, const uint8_t *rows, size_t n_rows, const float *x,
+                     size_t x_stride, size_t n_x, size_t n)
+{
+    for (size_t i = 0; i < n_x; i++)
+        for (size_t r = 0; r < n_rows; r++)
+            y[i * y_stride + r] = dot_f16(rows + r * n * 2, x + i * x_stride, n);
+}
+
 /* |q X| < 2^22: 256 terms fit 32 bits. */
 static int64_t dot_q8(const uint8_t *row, const int16_t *X, size_t n)
 {

@@ -8,7 +8,9 @@
 #include <math.h>
 
 #define VEC_LANES 16u
-#define VEC_SUMS 1u /* vectors that vec_sums takes at once */
+#define VEC_SUMS 1u      /* vectors that vec_sums takes at once */
+#define VEC_TILE_ROWS 2u /* of sums of rows with vectors that registers hold side by side */
+#define VEC_TILE_VECTORS 3u
 
 typedef struct {
     float lane[VEC_LANES];

@@ -159,8 +159,8 @@ void smol_rows_mask_avx2(int64_t *sums, const struct smol_rows *rows, const int1
                          size_t x_stride, size_t n_x, void *scratch)
 {
     if (n_x > 1) {
-        rows_several(sums, rows, mask_strides(rows), X, x_stride, n_x, scratch, expand_mask,
-                     multiply_pairs, MOST_COLS);
+        rows_tiles(sums, rows, mask_strides(rows), X, x_stride, n_x, scratch, expand_mask,
+                   MOST_COLS);
     } else {
         prepare_mask(scratch, X, rows->cols);
         rows_single(sums, rows, mask_strides(rows), scratch, mask_lanes);
@@ -264,8 +264,7 @@ void smol_rows_ternary_avx2(int64_t *sums, const struct smol_rows *rows, const i
     const struct row_strides strides = row_strides(rows, SMOL_TERNARY);
 
     if (n_x > 1) {
-        rows_several(sums, rows, strides, X, x_stride, n_x, scratch, expand_ternary, multiply_pairs,
-                     MOST_COLS);
+        rows_tiles(sums, rows, strides, X, x_stride, n_x, scratch, expand_ternary, MOST_COLS);
     } else {
         prepare_ternary(scratch, X, rows->cols);
         rows_single(sums, rows, strides, scratch, ternary_lanes);

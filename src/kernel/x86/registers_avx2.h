@@ -92,30 +92,67 @@ ALWAYS_INLINE void rows_single(int64_t *sums, const struct smol_rows *rows,
 
 /* ---- several vectors ---- */
 
-/* A lane's products of `chunk` columns, an eighth of them, fit 32 bits; chunk is a multiple of 16.
- */
-ALWAYS_INLINE void multiply_pairs(int64_t sums[4], const int16_t *const w[2],
-                                  const int16_t *const X[2], size_t cols, size_t chunk)
+#define PAIR 2u /* of vectors */
+
+/* sums (PAIR, FOLD) of four rows w with two vectors. A lane's products of `chunk` columns,
+ * an eighth of them, fit 32 bits; chunk is a multiple of 16. */
+ALWAYS_INLINE void multiply_four(int64_t sums[PAIR][FOLD], const int16_t *const w[FOLD],
+                                 const int16_t *const X[PAIR], size_t cols, size_t chunk)
 {
-    __m256i total[FOLD] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
-                           _mm256_setzero_si256()};
+    __m256i total[PAIR][FOLD];
     size_t c = 0;
 
+    for (unsigned i = 0; i < PAIR * FOLD; i++)
+        total[i / FOLD][i % FOLD] = _mm256_setzero_si256();
     while (c + 16 <= cols) {
         const size_t end = cols - c < chunk ? cols : c + chunk;
-        __m256i v[FOLD] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
-                           _mm256_setzero_si256()};
-        for (; c + 16 <= end; c += 16)
-            for (unsigned i = 0; i < FOLD; i++)
-                v[i] = _mm256_add_epi32(v[i],
-                                        _mm256_madd_epi16(load(w[i / 2] + c), load(X[i % 2] + c)));
-        for (unsigned i = 0; i < FOLD; i++)
-            total[i] = add_wide(total[i], v[i]);
+        __m256i v[PAIR][FOLD];
+        for (unsigned i = 0; i < PAIR * FOLD; i++)
+            v[i / FOLD][i % FOLD] = _mm256_setzero_si256();
+        for (; c + 16 <= end; c += 16) {
+            const __m256i x[PAIR] = {load(X[0] + c), load(X[1] + c)};
+            for (unsigned r = 0; r < FOLD; r++) {
+                const __m256i row = load(w[r] + c);
+                for (unsigned k = 0; k < PAIR; k++)
+                    v[k][r] = _mm256_add_epi32(v[k][r], _mm256_madd_epi16(row, x[k]));
+            }
+        }
+        for (unsigned i = 0; i < PAIR * FOLD; i++)
+            total[i / FOLD][i % FOLD] = add_wide(total[i / FOLD][i % FOLD], v[i / FOLD][i % FOLD]);
     }
-    store(sums, fold(total));
+    for (unsigned k = 0; k < PAIR; k++)
+        store(sums[k], fold(total[k]));
     for (; c < cols; c++)
-        for (unsigned i = 0; i < FOLD; i++)
-            sums[i] += (int32_t)w[i / 2][c] * X[i % 2][c];
+        for (unsigned i = 0; i < PAIR * FOLD; i++)
+            sums[i / FOLD][i % FOLD] += (int32_t)w[i % FOLD][c] * X[i / FOLD][c];
+}
+
+/* Four rows are expanded, and meet all vectors, two at a time; at the edges the last one stands
+ * there again. */
+ALWAYS_INLINE void rows_tiles(int64_t *sums, const struct smol_rows *rows,
+                              struct row_strides strides, const int16_t *X, size_t x_stride,
+                              size_t n_x, int16_t *scratch, expand_row *expand, size_t chunk)
+{
+    const size_t w_stride = smol_round_up(rows->cols, 64) + 64;
+
+    for (size_t first = 0; first < rows->n_rows; first += FOLD) {
+        const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
+        const int16_t *w[FOLD];
+        for (size_t r = 0; r < FOLD; r++) {
+            const struct row row = row_at(rows, strides, first + r);
+            w[r] = scratch + (r < n ? r : n - 1) * w_stride;
+            if (r < n)
+                expand(scratch + r * w_stride, &row, rows->cols);
+        }
+        for (size_t k = 0; k < n_x; k += PAIR) {
+            const size_t next = k + 1 < n_x ? k + 1 : k;
+            const int16_t *const vectors[PAIR] = {X + k * x_stride, X + next * x_stride};
+            int64_t s[PAIR][FOLD];
+            multiply_four(s, w, vectors, rows->cols, chunk);
+            memcpy(sums + k * rows->n_rows + first, s[0], n * sizeof *sums);
+            memcpy(sums + next * rows->n_rows + first, s[next - k], n * sizeof *sums);
+        }
+    }
 }
 
 /* ---- the generator: words a, b, c, d of 16 lanes, two registers each ---- */

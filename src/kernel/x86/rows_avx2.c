@@ -50,8 +50,7 @@ void smol_rows_q8_avx2(int64_t *sums, const struct smol_rows *rows, const int16_
     const struct row_strides strides = row_strides(rows, SMOL_Q8);
 
     if (n_x > 1)
-        rows_several(sums, rows, strides, X, x_stride, n_x, scratch, expand_q8, multiply_pairs,
-                     4096);
+        rows_tiles(sums, rows, strides, X, x_stride, n_x, scratch, expand_q8, 4096);
     else
         multiply_rows(sums, rows, strides, X, x_stride, 1, scratch, NULL, dot_q8);
 }
@@ -188,8 +187,7 @@ void smol_rows_q4_avx2(int64_t *sums, const struct smol_rows *rows, const int16_
     const struct row_strides strides = row_strides(rows, SMOL_Q4);
 
     if (n_x > 1) {
-        rows_several(sums, rows, strides, X, x_stride, n_x, scratch, expand_q4, multiply_pairs,
-                     256);
+        rows_tiles(sums, rows, strides, X, x_stride, n_x, scratch, expand_q4, 256);
     } else {
         prepare_q4(scratch, X, rows->cols);
         rows_single(sums, rows, strides, scratch, lanes_q4);

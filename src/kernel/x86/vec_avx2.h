@@ -10,6 +10,8 @@
 
 #define VEC_LANES 16u
 #define VEC_SUMS 1u
+#define VEC_TILE_ROWS 2u
+#define VEC_TILE_VECTORS 3u
 
 typedef struct {
     __m256 v[2]; /* lanes 0..7 and 8..15 */

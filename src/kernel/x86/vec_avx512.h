@@ -8,6 +8,8 @@
 
 #define VEC_LANES 16u
 #define VEC_SUMS 16u
+#define VEC_TILE_ROWS 4u
+#define VEC_TILE_VECTORS 4u
 
 typedef __m512 f32x16;
 
