@@ -22,7 +22,7 @@ import deltas
 import models
 import numpy as np
 import pytest
-from programs import build, root, unrestarted
+from programs import build, root, smoltool, unrestarted
 
 NEAR, FAR = 12, 20
 MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None  # a disk would take a minute more for its syncs
@@ -65,6 +65,7 @@ COMMANDS = {
     'export peft': ('smoltool', ['export', '--peft', 'd.smol', '-o', 'out'], ['out']),
     'export gguf-lora': ('smoltool', ['export', '--gguf-lora', 'd.smol', '-o', 'out'], ['out']),
     'import': ('smoltool', ['import', 'hf', '--type', 'q4', '--sign', 'k.key', '-o', 'out'], ['out']),
+    'import adapter': ('smoltool', ['import', 'adapter', '--base', 'm.smol', '-o', 'out'], ['out']),
     'import gguf': ('smoltool', ['import', 'm.gguf', '-o', 'out'], ['out']),
     'embed-c': ('smoltool', ['embed-c', 'm.smol', '-o', 'out'], ['out']),
     'qr': ('smoltool', ['qr', 's.smol', '--scale', '2', '-o', 'out.png'], ['out.png']),
@@ -100,6 +101,7 @@ def make_files(folder):
     (folder / 's.smol').write_bytes((root / 'tests/golden/good/smol.smol').read_bytes())
     (folder / 'signed.smol').write_bytes(container.write(model, signer=signer))
     deltas.delta(folder / 'd.smol', [(folder / 'm.smol', 1.0)], deltas.lora(1))
+    subprocess.run([smoltool, 'export', '--peft', folder / 'd.smol', '-o', folder / 'adapter'], check=True)
     model.card, model.conf.seed = b'{"name": "other"}', 5
     (folder / 'n.smol').write_bytes(container.write(model))
     import base64

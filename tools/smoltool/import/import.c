@@ -3,6 +3,7 @@
 #include "cli/guard.h"
 #include "cli/json.h"
 #include "cli/key_file.h"
+#include "smoltool/import/adapter.h"
 #include "smoltool/import/config.h"
 #include "smoltool/import/tokens_of.h"
 #include "smoltool/import/weights.h"
@@ -18,7 +19,7 @@
 
 struct import_options {
     int heads, no_card;
-    char *type, *embeddings, *tokenizer, *note, *key, *password_file, *output;
+    char *type, *embeddings, *tokenizer, *note, *key, *password_file, *output, *base;
 };
 
 /* What a file is made of, and where it goes. */
@@ -206,12 +207,32 @@ static int import_checkpoint(const struct import_options *o, const char *path,
     return code;
 }
 
+/* An adapter, which becomes a delta of a base. */
+static int make_delta(const struct import_options *o, const char *folder)
+{
+    struct adapter_import import = {.folder = folder,
+                                    .base = o->base,
+                                    .output = o->output,
+                                    .note = o->note,
+                                    .key = o->key,
+                                    .password_file = o->password_file,
+                                    .type = SMOL_F16,
+                                    .no_card = o->no_card != 0};
+
+    if (o->type && !smol_dtype_parse(&import.type, o->type, SMOL_OF_PARAMETERS))
+        return cli_usage_error("--type", "takes f32, f16 or q8 for an adapter");
+    if (o->embeddings || o->tokenizer || o->heads != NOT_GIVEN)
+        return cli_usage_error("--embedding-type, --tokenizer, --heads",
+                               "are not for an adapter, which has its base's");
+    return import_adapter(&import);
+}
+
 static int run(void *context, const char *const *arguments)
 {
     const struct import_options *o = context;
     struct import_types types;
     struct checkpoint c;
-    int code = read_types(&types, o);
+    int code = o->base ? 0 : read_types(&types, o);
 
     if (code)
         return code;
@@ -223,6 +244,10 @@ static int run(void *context, const char *const *arguments)
         return cli_usage_error("--note", "is for the card, which --no-card leaves out");
     if (o->password_file && !o->key)
         return cli_usage_error("--password-file", "needs --sign");
+    if (o->base)
+        return make_delta(o, arguments[0]);
+    if (adapter_is_there(arguments[0]))
+        return cli_usage_error("--base", "is missing, the model that the adapter is of");
     code = checkpoint_open(&c, arguments[0]);
     if (!code)
         code = import_checkpoint(o, arguments[0], &c, &types);
@@ -240,6 +265,7 @@ int tool_import(int argc, const char **argv)
         CLI_COUNT("heads", 0, &o.heads, "attention heads, where no file says (width / 64)", "N"),
         CLI_WORD("tokenizer", 0, &o.tokenizer,
                  "a tokenizer file or a model (that beside the checkpoint)", "FILE"),
+        CLI_WORD("base", 0, &o.base, "of an adapter of PEFT: the model that it is of", "FILE"),
         CLI_FLAG("no-card", 0, &o.no_card, "leave out the card, which says what was imported"),
         CLI_WORD("note", 0, &o.note, "for the card, such as its licence", "TEXT"),
         CLI_WORD("sign", 0, &o.key, "minisign secret key to sign the model with", "KEY"),

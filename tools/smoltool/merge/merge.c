@@ -4,7 +4,7 @@
 #include "cli/cli.h"
 #include "cli/delta/parts.h"
 #include "cli/guard.h"
-#include "cli/key_file.h"
+#include "smoltool/small_file.h"
 #include "smoltool/smoltool.h"
 
 #include <math.h>
@@ -60,20 +60,6 @@ static int open_sources(struct merge *m, const char *const *words)
 
 /* ---- the output ---- */
 
-static int sign(uint8_t *block, const struct merge_options *o, const uint8_t *hash)
-{
-    struct smol_signature signature;
-    struct smol_secret_key key;
-    int code = key_file_secret(&key, o->key, o->password_file);
-
-    if (code)
-        return code;
-    smol_sign_hash(&signature, hash, &key);
-    smol_signature_encode(block, &signature);
-    smol_secret_key_wipe(&key);
-    return 0;
-}
-
 static int check_unchanged(const struct merge *m)
 {
     int code = 0;
@@ -112,22 +98,13 @@ static int write_mix(const struct merge *m, const struct merge_options *o)
 {
     struct smol_error error;
     uint64_t size_bytes;
-    uint8_t *made = merge_file(&size_bytes, m, &error), *bytes;
-    int code = 0;
+    uint8_t *bytes = merge_file(&size_bytes, m, &error);
+    int code;
 
-    if (!made)
+    if (!bytes)
         return cli_complain(o->output, &error);
-    bytes = realloc(made, size_bytes + SMOL_SIGNATURE_BLOCK_BYTES);
-    if (!bytes) {
-        free(made);
-        return cli_no_memory(NULL);
-    }
-    if (o->key) {
-        code = sign(bytes + size_bytes, o, bytes + size_bytes - SMOL_HASH_BYTES);
-        size_bytes += SMOL_SIGNATURE_BLOCK_BYTES;
-    }
-    code = code ? code : check_unchanged(m);
-    code = code ? code : cli_write_file(o->output, bytes, size_bytes);
+    code = check_unchanged(m);
+    code = code ? code : small_file_write(o->output, bytes, &size_bytes, o->key, o->password_file);
     if (code == 0)
         tell(m, o->output, size_bytes);
     free(bytes);

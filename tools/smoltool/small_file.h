@@ -1,0 +1,14 @@
+/* A file that was made in memory: signed if that is asked for, and written. */
+#ifndef SMALL_FILE_H
+#define SMALL_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The bytes end with their hash; 104 more follow if key is not NULL, the path of a secret key whose
+ * password is the first line of password_file, or asked for. *size_bytes grows by them. 0, or an
+ * exit code after a message. */
+int small_file_write(const char *output, const uint8_t *bytes, uint64_t *size_bytes,
+                     const char *key, const char *password_file);
+
+#endif
