@@ -12,9 +12,9 @@ TITLES = {'tinyshakespeare': 'tinyshakespeare', 'tinystories': 'the TinyStories 
 SIZES = [512, 1024, 4096, 16384, 65536]
 # What was to be reached: of the gap, by a delta of so many bytes.
 WANTED = [(1024, 1 / 3, 'a third'), (16384, 4 / 5, 'four fifths')]
-FAMILIES = {  # method -> (key of the picture, colour, gnuplot's point)
-    'lora': ('LoRA, alone and with more', 'd55e00', 5), 'fastfood-global': ('Fastfood of the whole network', '0072b2', 7), 'alpha': ('alphas', '009e73', 9),
-    'nola': ('NOLA', 'cc79a7', 13), 'embed': ('gains, biases, norms, sparse, rows, heads', '7f7f7f', 1), 'other': ('other methods', '000000', 2),
+FAMILIES = {  # how the method's name begins -> (key of the picture, colour, gnuplot's point)
+    'lora': ('LoRA, alone and with more', 'd55e00', 5), 'nola': ('NOLA, alone and with more', 'cc79a7', 13), 'fastfood': ('Fastfood', '0072b2', 7),
+    'alpha': ('alphas', '009e73', 9), 'fourier': ('Fourier', '56b4e9', 3), 'mask': ('masks', '000000', 4), 'embed': ('gains, biases, norms, sparse, rows, heads', '7f7f7f', 1),
 }
 
 
@@ -99,18 +99,19 @@ def tables(lines):
         if not gap or not found:
             continue
         full = of(lines, 'full', text)[-1]
-        out += [f'## To {TITLES[text]}', '', f"The base as it is: {gap[0]:.4f} nats a byte. All of it trained, {full['bytes']:,} bytes: {gap[1]:.4f}.", '',
+        out += [f'### To {TITLES[text]}', '', f"The base as it is: {gap[0]:.4f} nats a byte. All of it trained, {full['bytes']:,} bytes: {gap[1]:.4f}.", '',
                 *conclusions(found, lines, text), '', *table(found), '']
         mixes = table_of_mixes(lines, text)
         if mixes:
-            out += ['### Two bases mixed', '', *mixes, '']
+            out += ['#### Two bases mixed', '', *mixes, '']
     return '\n'.join(out)
 
 
 # ---- the picture ----
 
 def family(group):
-    return group.method if group.method in FAMILIES else 'alpha' if group.method.startswith('alpha') else 'other'
+    said = group.name.lower() if group.method == 'mixed' else group.method  # by tensor
+    return next((name for name in FAMILIES if said.startswith(name)), 'embed')
 
 
 def panel(lines, text, number):

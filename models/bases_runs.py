@@ -16,6 +16,7 @@ STEPS, QUICK_STEPS = 300, 30
 RUN = ['--context', '128', '--batch', '8']  # of a delta: 1,024 bytes a step
 
 LORA = ['--method', 'lora', '--rank']
+NOLA = ['--method', 'nola', '--rank', '16', '--d', '64']
 FULL = ['--method', 'full', '--embedding-rows', 'all', '--embedding-type', 'f16', '--norms', 'stored']
 
 # name -> options, each about as large as a file of 0.5, 1, 4, 16 or 64 KB may be.
@@ -27,14 +28,16 @@ DELTAS = {
     'NOLA, rank 4, 13 a factor': ['--method', 'nola', '--rank', '4', '--d', '13'],
     'Fastfood, 478': ['--method', 'fastfood-global', '--d', '478'],
     'Fourier, 470': ['--method', 'fourier-global', '--d', '470'],
-    'NOLA, rank 16, 64 a factor': ['--method', 'nola', '--rank', '16', '--d', '64'],
+    'NOLA, rank 16, 64 a factor': NOLA,
     'norms': ['--method', 'embed', '--norms', 'stored'],
+    'NOLA, rank 16, 64 a factor, and norms': [*NOLA, '--norms', 'stored'],
     'Fastfood, 200 a matrix': ['--method', 'fastfood', '--d', '200'],
     'LoRA, rank 1, attention': [*LORA, '1', '--mlp', 'embed'],
     'biases': ['--method', 'embed', '--bias'],
     'gains': ['--method', 'embed', '--gains'],
     'LoRA, rank 1': [*LORA, '1'],
     'gains, biases, norms': ['--method', 'embed', '--gains', '--bias', '--norms', 'stored'],
+    'NOLA, gains, biases, norms': [*NOLA, '--gains', '--bias', '--norms', 'stored'],
     'LoRA, rank 1, and norms': [*LORA, '1', '--norms', 'stored'],
     'LoRA, rank 1, and gains': [*LORA, '1', '--gains'],
     'sparse, 0.016': ['--method', 'embed', '--sparse', '0.016'],
