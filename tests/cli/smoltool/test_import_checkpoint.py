@@ -269,8 +269,12 @@ def test_refused_files(folder):
     (folder / 'empty').mkdir()
     assert 'empty: has neither model.safetensors nor model.safetensors.index.json' in refused(folder / 'empty')
     assert 'No such file' in refused(folder / 'none')
+    (folder / 'empty/pytorch_model.bin').write_bytes(b'PK')
+    assert 'pytorch_model.bin: is a checkpoint of PyTorch; save the model as safetensors' in refused(folder / 'empty')
+    tool('new', '-o', folder / 'new.smol')
+    assert 'new.smol: is a model of smol already' in refused(folder / 'new.smol')
     for name, data, says in (('zip', b'PK\3\4' + bytes(30), 'save the model as safetensors'), ('text', b'hello, this is text', 'header of'),
-                             ('short', b'', 'ends'), ('g', b'GGUF\3', 'ends inside its header')):
+                             ('short', b'', 'ends'), ('json', b'{}', 'name its folder'), ('g', b'GGUF\3', 'ends inside its header')):
         (folder / name).write_bytes(data)
         assert says in refused(folder / name), refused(folder / name)
     shards = write_shards(folder / 'shards', TENSORS)

@@ -2,6 +2,7 @@
 #include "smoltool/import/checkpoint.h"
 #include "cli/cli.h"
 #include "cli/guard.h"
+#include "cli/tokenizer_file.h"
 #include "smoltool/gguf_names.h"
 #include "smoltool/import/json_file.h"
 
@@ -12,6 +13,7 @@
 
 #define WEIGHTS "model.safetensors"
 #define INDEX WEIGHTS ".index.json"
+#define PICKLED "pytorch_model.bin"
 #define MAX_FILES 64u /* that are mapped at a time */
 
 /* ---- tensors under their names ---- */
@@ -115,6 +117,10 @@ static int parse(struct checkpoint_file *f)
     if (bytes.size_bytes >= 2 && memcmp(bytes.data, "PK", 2) == 0)
         return cli_fail(f->path, "is a zip archive, as PyTorch's checkpoints are; save the model "
                                  "as safetensors");
+    if (bytes.size_bytes >= 1 && bytes.data[0] == '{')
+        return cli_fail(f->path, "is JSON and no weights; name its folder");
+    if (tokenizer_is_model(bytes))
+        return cli_fail(f->path, "is a model of smol already");
     status = is_gguf ? smol_gguf_create(&f->gguf, bytes.data, bytes.size_bytes, &error)
                      : smol_safetensors_create(&f->tensors, bytes.data, bytes.size_bytes, &error);
     return status ? cli_complain(f->path, &error) : 0;
@@ -240,6 +246,19 @@ static int open_index(struct checkpoint *c, const char *path)
     return code;
 }
 
+static int no_weights(const struct checkpoint *c)
+{
+    char *pickled = NULL;
+    const int code = checkpoint_look(&pickled, c, PICKLED);
+
+    if (!code && pickled)
+        cli_fail(pickled, "is a checkpoint of PyTorch; save the model as safetensors");
+    else if (!code)
+        cli_fail(c->folder, "has neither " WEIGHTS " nor " INDEX);
+    free(pickled);
+    return CLI_FAILED;
+}
+
 static int open_folder(struct checkpoint *c)
 {
     char *whole = NULL, *index = NULL;
@@ -248,8 +267,7 @@ static int open_folder(struct checkpoint *c)
     if (!code && whole)
         code = open_one(c, whole);
     else if (!code && (code = checkpoint_look(&index, c, INDEX)) == 0)
-        code = index ? open_index(c, index)
-                     : cli_fail(c->folder, "has neither " WEIGHTS " nor " INDEX);
+        code = index ? open_index(c, index) : no_weights(c);
     free(whole);
     free(index);
     return code;
