@@ -57,6 +57,8 @@ static inline int64_t _mm_cvtsi128_si64(__m128i a) { return (int64_t)smol_le64(a
 BYTES_OF(_mm512_add_epi8, (__m512i a, __m512i b), a.b[i] + b.b[i])
 BYTES_OF(_mm512_sub_epi8, (__m512i a, __m512i b), a.b[i] - b.b[i])
 SHORTS(_mm512_add_epi16, (__m512i a, __m512i b), a.h[i] + b.h[i])
+SHORTS(_mm512_mullo_epi16, (__m512i a, __m512i b),
+       (int16_t)(uint16_t)((uint32_t)a.h[i] * (uint32_t)b.h[i]))
 LONGS(_mm512_add_epi64, (__m512i a, __m512i b), (int64_t)((uint64_t)a.q[i] + (uint64_t)b.q[i]))
 LONGS(_mm512_sub_epi64, (__m512i a, __m512i b), (int64_t)((uint64_t)a.q[i] - (uint64_t)b.q[i]))
 LONGS(_mm512_xor_si512, (__m512i a, __m512i b), a.q[i] ^ b.q[i])
