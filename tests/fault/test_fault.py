@@ -63,7 +63,6 @@ COMMANDS = {
     'export gguf': ('smoltool', ['export', '--gguf', 'm.smol', '-o', 'out'], ['out']),
     'export delta': ('smoltool', ['export', '--npz', 'd.smol', '--base', 'm.smol', '-o', 'out'], ['out']),
     'export peft': ('smoltool', ['export', '--peft', 'd.smol', '-o', 'out'], ['out']),
-    'export gguf-lora': ('smoltool', ['export', '--gguf-lora', 'd.smol', '-o', 'out'], ['out']),
     'import': ('smoltool', ['import', 'hf', '--type', 'q4', '--sign', 'k.key', '-o', 'out'], ['out']),
     'import adapter': ('smoltool', ['import', 'adapter', '--base', 'm.smol', '-o', 'out'], ['out']),
     'import gguf': ('smoltool', ['import', 'm.gguf', '-o', 'out'], ['out']),

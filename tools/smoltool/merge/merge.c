@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/delta/parts.h"
 #include "cli/guard.h"
+#include "cli/text_stream.h"
 #include "smoltool/small_file.h"
 #include "smoltool/smoltool.h"
 
@@ -69,25 +70,30 @@ static int check_unchanged(const struct merge *m)
     return code;
 }
 
-/* "0.6 a.smol + 0.4 b.smol". */
-static void put_sum(const struct merge_link *links, uint32_t n, const char **between)
+/* "0.6 a.smol + 0.4 b.smol", behind what there is. */
+static void put_sum(FILE *to, const struct merge_link *links, uint32_t n, const char **between)
 {
     for (uint32_t i = 0; i < n; i++) {
-        printf("%s%.6g ", *between, (double)(float)links[i].factor);
-        cli_put_escaped(stdout, cli_base_name(links[i].path));
+        fprintf(to, "%s%.6g ", *between, (double)(float)links[i].factor);
+        fputs(cli_base_name(links[i].path), to); /* escaped when it is told */
         *between = " + ";
     }
 }
 
 static void tell(const struct merge *m, const char *output, uint64_t size_bytes)
 {
-    const char *between = " = ";
+    const char *between = "";
+    struct text_stream text;
     double sum = 0.0;
 
-    cli_put_escaped(stdout, output);
-    put_sum(m->models, m->n_models, &between);
-    put_sum(m->deltas, m->n_deltas, &between);
-    printf(", %llu bytes\n", (unsigned long long)size_bytes);
+    if (text_stream_open(&text)) {
+        put_sum(text.to, m->models, m->n_models, &between);
+        put_sum(text.to, m->deltas, m->n_deltas, &between);
+        if (text_stream_close(&text))
+            cli_tell(output, "%.*s, %llu bytes", (int)text.n, text.text,
+                     (unsigned long long)size_bytes);
+        free(text.text);
+    }
     for (uint32_t i = 0; i < m->n_models; i++)
         sum += (double)(float)m->models[i].factor;
     if (fabs(sum - 1.0) > 1e-6)
