@@ -42,6 +42,7 @@ DELTAS = {
     'LoRA, rank 1, and gains': [*LORA, '1', '--gains'],
     'sparse, 0.016': ['--method', 'embed', '--sparse', '0.016'],
     '48 rows': ['--method', 'embed', '--embedding-rows', '48'],
+    'LoRA, rank 3, gains, norms': [*LORA, '3', '--gains', '--norms', 'stored'],
     'LoRA, rank 4': [*LORA, '4'],
     'LoRA, rank 7': [*LORA, '7'],
     'sparse, 0.07': ['--method', 'embed', '--sparse', '0.07'],

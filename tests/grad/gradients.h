@@ -13,6 +13,11 @@
 #include <omp.h>
 #include <stdlib.h>
 
+/* Numbers of a parameter that are checked; a test may define fewer. */
+#ifndef MOST
+#define MOST 40
+#endif
+
 enum { N_LAYERS = 2, N_HEADS = 3, WIDTH = 24, N_FF = 40, CONTEXT = 70, VOCAB = 13, BATCH = 2 };
 enum { N_TOKENS = BATCH * CONTEXT };
 
@@ -106,13 +111,13 @@ static inline double loss_at(struct smol_net *net, const uint32_t *tokens, const
     return loss;
 }
 
-/* At most about 40 numbers of a parameter, spread over it; 5 under the sanitizers, which look for
- * something else. */
+/* At most about so many numbers of a parameter, spread over it; 5 under the sanitizers, which look
+ * for something else. */
 static inline void check_param(struct smol_net *net, const uint32_t *tokens, const int32_t *targets,
                                const struct smol_param *p, const double *grad)
 {
     const double h = 1e-5;
-    const size_t most = getenv("SMOL_SANITIZED") != NULL ? 5 : 40;
+    const size_t most = getenv("SMOL_SANITIZED") != NULL ? 5 : MOST;
     const size_t n = smol_param_size(p), stride = n / most + 1;
     double largest = 0;
 

@@ -1,6 +1,7 @@
 /* Gradients of what a delta learns, against differences: numbers that mix models, differences of
  * gains, norms and heads' factors, and rows of tables. */
 #include "../unit/make_model.h"
+#define MOST 10
 #include "gradients.h"
 
 /* What a case has besides the schemes of its matrices and norms. */

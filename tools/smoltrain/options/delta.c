@@ -7,12 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the models have already, and what a plan chooses. */
-static const char *const of_bases[] = {
-    "arch",    "features", "without",   "layers",        "width",
-    "heads",   "ff",       "vocab",     "vocab-min",     "size",
-    "minutes", "plan",     "tokenizer", "embedding-std", "logit-scale",
-};
+/* What the models have already; what a plan chooses, or only a model by itself has. */
+static const char *const of_bases[] = {"arch",  "features", "without", "layers",    "width",
+                                       "heads", "ff",       "vocab",   "vocab-min", "tokenizer"};
+static const char *const of_others[] = {"size", "minutes", "plan", "embedding-std", "logit-scale"};
 static const char *const of_deltas[] = {"mix", "embedding-rows"};
 
 static int refuse(const char *const *names, size_t n, const char *why)
@@ -49,18 +47,28 @@ static int add_base(struct train_args *args, char *word)
     return 0;
 }
 
-/* "a.smol,b.smol=0.4"; the words live as long as the program. */
+/* "a.smol,b.smol=0.4". A copy is cut, once: the line is there for several runs, and the words live
+ * as long as the program. */
 static int add_list(struct train_args *args, const char *list)
 {
-    char *word = cli_text("%s", list), *next;
-    int code = word ? 0 : cli_no_memory(NULL);
+    static struct train_args found;
+    static char *words;
+    int code = 0;
 
-    for (; word && code == 0; word = next) {
-        next = strchr(word, ',');
-        if (next)
-            *next++ = '\0';
-        code = add_base(args, word);
+    if (!words) {
+        words = cli_text("%s", list);
+        if (!words)
+            return cli_no_memory(NULL);
+        for (char *word = words, *next; word && code == 0; word = next) {
+            next = strchr(word, ',');
+            if (next)
+                *next++ = '\0';
+            code = add_base(&found, word);
+        }
     }
+    memcpy(args->bases, found.bases, sizeof found.bases);
+    memcpy(args->factors, found.factors, sizeof found.factors);
+    args->n_bases = found.n_bases;
     return code;
 }
 
@@ -74,7 +82,8 @@ int train_delta_find(struct train_args *args, const struct train_line *line)
     if (!line->base && !line->bases)
         return refuse(of_deltas, sizeof of_deltas / sizeof *of_deltas, "needs --base or --bases");
     if ((code = refuse(of_bases, sizeof of_bases / sizeof *of_bases,
-                       "is not for --base, which has its own")) != 0)
+                       "is not for --base, which has its own")) != 0 ||
+        (code = refuse(of_others, sizeof of_others / sizeof *of_others, "is not for --base")) != 0)
         return code;
     if (args->output && cli_ends_with(args->output, ".safetensors"))
         return cli_usage_error("--output", "must be a .smol with --base");
