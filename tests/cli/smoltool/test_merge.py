@@ -125,6 +125,11 @@ def test_refusals(two):
     refused(folder, 'a.smol: is the same model as %s' % a, a, word(a, 0.5))
     (folder / 'link.smol').symlink_to(a)
     refused(folder, 'link.smol: is the same model as %s' % a, a, folder / 'link.smol')
+    before = d.read_bytes()
+    for path in (a, d, folder / 'link.smol'):
+        line = merge(a, d, out=path, code=1).stderr
+        assert line == 'smoltool merge: %s: is one of the files that the mix would name\n' % path
+    assert d.read_bytes() == before
     refused(folder, 'none.smol: cannot open: No such file or directory', a, folder / 'none.smol')
     for bad in ('nan', 'inf', '-inf', '1e30', '-1e19'):
         refused(folder, '%s=%s: takes a factor of at most 2^60' % (a, bad), '%s=%s' % (a, bad), code=2)

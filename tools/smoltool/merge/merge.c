@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct merge_options {
     char *output, *key, *password_file, *bases_dir;
@@ -68,6 +69,18 @@ static int check_unchanged(const struct merge *m)
     for (size_t i = 0; code == 0 && i < m->n_sources; i++)
         code = cli_check_unchanged(&m->sources[i].mapping, m->sources[i].path);
     return code;
+}
+
+/* A mix in the place of one of its parts would name a file that is gone. */
+static int check_output(const struct merge *m, const char *output)
+{
+    struct stat a, b;
+
+    for (size_t i = 0; i < m->n_sources && stat(output, &a) == 0; i++)
+        if (S_ISREG(a.st_mode) && stat(m->sources[i].path, &b) == 0 && a.st_dev == b.st_dev &&
+            a.st_ino == b.st_ino)
+            return cli_fail(output, "is one of the files that the mix would name");
+    return 0;
 }
 
 /* "0.6 a.smol + 0.4 b.smol", behind what there is. */
@@ -130,6 +143,7 @@ static int merge(void *context, const char *const *words)
     code = open_sources(&m, words);
     code = code ? code : merge_links(&m);
     code = code ? code : merge_check(&m);
+    code = code ? code : check_output(&m, o->output);
     code = code ? code : write_mix(&m, o);
     close_sources(&m);
     return code;
