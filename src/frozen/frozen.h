@@ -42,6 +42,9 @@ struct smol_frozen {
     uint32_t n_planes;
     const int16_t *table; /* (n_planes, 256) Q_p[u]; Q_p[255 - u] = -Q_p[u] */
     double scale;         /* sigma x s: a weight is scale x its integer */
+    const uint8_t *ahead; /* bytes that are read after a product of some row blocks, which may fetch
+                             them while weights are made; or NULL */
+    size_t ahead_bytes;
 };
 
 /* The normal table of SPEC.md appendix A. */

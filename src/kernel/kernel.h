@@ -78,7 +78,7 @@ struct smol_kernels {
 
     /* y (n) = fma(a, x, y), one a or each its own: of sums over models and deltas (SPEC.md 16). */
     void (*add_scaled)(float *y, float a, const float *x, size_t n);
-    void (*add_products)(float *y, const float *a, const float *x, size_t n);
+    void (*add_each_scaled)(float *y, const float *a, const float *x, size_t n);
 
     /* y (n) = LayerNorm of x; gain and bias (n), or both NULL for 1 and 0. */
     void (*layernorm)(float *y, const float *x, const float *gain, const float *bias, float epsilon,
@@ -105,8 +105,8 @@ struct smol_kernels {
 #define SMOL_FLOAT_KERNELS                                                                         \
     .quantise = quantise, .scale_sums = scale_sums, .dot = dot, .dot_f32 = dot_f32,                \
     .dot_f16 = dot_f16, .rows_f32 = rows_f32, .rows_f16 = rows_f16, .from_f16 = from_f16,          \
-    .add_scaled = add_scaled, .add_products = add_products, .layernorm = layernorm, .gelu = gelu,  \
-    .relu2 = relu2, .attention = attention, .exp = exp_all
+    .add_scaled = add_scaled, .add_each_scaled = add_each_scaled, .layernorm = layernorm,          \
+    .gelu = gelu, .relu2 = relu2, .attention = attention, .exp = exp_all
 
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
 extern const struct smol_kernels smol_kernels_avx2;   /* on x86-64 with the bundles of cpu.h */

@@ -22,10 +22,13 @@
 
 #include "kernel/product.h"
 
-/* The next row of n_blocks row blocks: i of KEPT. */
+#define LINE_BYTES 64u /* of a cache */
+
+/* The next row of n_blocks row blocks: i of KEPT. ahead, if it is not NULL: bytes to fetch, so many
+ * with each step. */
 ALWAYS_INLINE void next_row(struct kept *kept, unsigned i, struct generator *s, uint32_t n_blocks,
                             const struct vector *x, size_t cols, const struct table *table,
-                            enum lookup lookup)
+                            enum lookup lookup, const uint8_t *ahead, size_t each)
 {
     size_t c = 0;
 
@@ -34,28 +37,36 @@ ALWAYS_INLINE void next_row(struct kept *kept, unsigned i, struct generator *s, 
         struct sums sums[SIDE];
         for (uint32_t b = 0; b < n_blocks; b++)
             sums[b] = (struct sums){0};
-        for (; c < end; c += SMOL_STEP_BYTES)
+        for (; c < end; c += SMOL_STEP_BYTES) {
+            for (size_t n = 0; ahead && n < each; n += LINE_BYTES)
+                __builtin_prefetch(ahead + c / SMOL_STEP_BYTES * each + n, 0, 2);
             for (uint32_t b = 0; b < n_blocks; b++)
                 for (unsigned k = 0; k < PARTS; k++)
                     sums_add(&sums[b], generator_step(&s[b], k), table, lookup, x, c, k);
+        }
         for (uint32_t b = 0; b < n_blocks; b++)
             sums_keep(&kept[b], i, &sums[b], begin == 0);
     } while (CHUNK != 0 && c < cols);
 }
 
-/* One plane of n_blocks row blocks, the last of which may have fewer rows. */
+/* One plane of n_blocks row blocks, the last of which may have fewer rows. ahead_bytes: for all
+ * rows. */
 ALWAYS_INLINE void plane_blocks(int64_t *sums, const struct smol_frozen *t, uint32_t plane,
                                 uint32_t block, uint32_t n_blocks, const struct vector *x,
-                                const struct table *table, enum lookup lookup)
+                                const struct table *table, enum lookup lookup, const uint8_t *ahead,
+                                size_t ahead_bytes)
 {
     const uint32_t rows = t->rows - block * SMOL_ROW_BLOCK; /* that are left */
+    const size_t n_steps = (t->cols + SMOL_STEP_BYTES - 1) / SMOL_STEP_BYTES,
+                 of_row = ahead_bytes / SMOL_ROW_BLOCK, each = (of_row + n_steps - 1) / n_steps;
     struct generator s[SIDE];
     struct kept kept[SIDE];
 
     generators_init(s, t, plane, block, n_blocks);
     for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += KEPT) {
         for (uint32_t i = 0; i < KEPT; i++)
-            next_row(kept, i, s, n_blocks, x, t->cols, table, lookup);
+            next_row(kept, i, s, n_blocks, x, t->cols, table, lookup,
+                     ahead ? ahead + (r + i) * of_row : NULL, each);
         for (uint32_t b = 0; b < n_blocks; b++) {
             const uint32_t first = b * SMOL_ROW_BLOCK + r, left = first < rows ? rows - first : 0;
             if (left)
@@ -68,17 +79,20 @@ ALWAYS_INLINE void plane_blocks(int64_t *sums, const struct smol_frozen *t, uint
  * leave no registers for a second block. */
 ALWAYS_INLINE void plane_of_kind(int64_t *sums, const struct smol_frozen *t, uint32_t plane,
                                  uint32_t block, uint32_t n_blocks, const struct vector *x,
-                                 const struct table *table, enum lookup lookup)
+                                 const struct table *table, enum lookup lookup,
+                                 const uint8_t *ahead, size_t ahead_bytes)
 {
+    const size_t of_block = ahead_bytes / n_blocks;
     const bool is_beside = SIDE == 3 && lookup != LOOKUP_256;
 
     if (is_beside && n_blocks == 3)
-        plane_blocks(sums, t, plane, block, 3, x, table, lookup);
+        plane_blocks(sums, t, plane, block, 3, x, table, lookup, ahead, ahead_bytes);
     else if (is_beside && n_blocks == 2)
-        plane_blocks(sums, t, plane, block, 2, x, table, lookup);
+        plane_blocks(sums, t, plane, block, 2, x, table, lookup, ahead, ahead_bytes);
     else
         for (uint32_t b = 0; b < n_blocks; b++)
-            plane_blocks(sums + b * SMOL_ROW_BLOCK, t, plane, block + b, 1, x, table, lookup);
+            plane_blocks(sums + b * SMOL_ROW_BLOCK, t, plane, block + b, 1, x, table, lookup,
+                         ahead ? ahead + b * of_block : NULL, of_block);
 }
 
 static inline void multiply_single(int64_t *sums, const struct smol_frozen *t, uint32_t block,
@@ -87,7 +101,12 @@ static inline void multiply_single(int64_t *sums, const struct smol_frozen *t, u
     struct table table;
 
 #define CASE(kind)                                                                                 \
-    case kind: plane_of_kind(sums, t, p, block, n_blocks, x, &table, kind); break;
+    case kind:                                                                                     \
+        if (t->ahead && p == 0)                                                                    \
+            plane_of_kind(sums, t, p, block, n_blocks, x, &table, kind, t->ahead, t->ahead_bytes); \
+        else                                                                                       \
+            plane_of_kind(sums, t, p, block, n_blocks, x, &table, kind, NULL, 0);                  \
+        break;
     for (uint32_t p = 0; p < t->n_planes; p++) {
         table_load(&table, t->table + p * SMOL_TABLE_ENTRIES);
         switch (table.lookup) {

@@ -90,6 +90,7 @@ struct worker {
     float *scores;         /* (T') */
     float *product, *base; /* (P, SMOL_BLOCK_BATCH x 64) of a delta: rows of one product, and
                               of what the models alone give */
+    float *first;          /* (SMOL_BLOCK_BATCH x 64) of one position: rows of the first term */
     struct projector **projectors; /* of each part, NULL if no tensor of it has a projection */
     float *keys, *values; /* (seen, D) of one head as floats, unless the cache holds floats:
                              seen are the positions that a batch can see */

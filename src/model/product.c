@@ -10,6 +10,7 @@ struct stage {
     const struct pass *pass;
     const struct dense *dense;
     const struct matrix *matrix; /* of these the present one */
+    struct smol_span ahead;      /* what is read after its product, or nothing */
     const float *in;             /* (n, K) */
     float *out;                  /* (n, R) */
 };
@@ -106,13 +107,16 @@ static void frozen_sums(const struct stage *g, uint32_t worker, const struct gro
     const struct smol_session *s = g->pass->s;
     const struct worker *w = &s->workers[worker];
     const struct matrix *m = g->matrix;
+    struct smol_frozen f = m->frozen;
 
+    f.ahead = g->ahead.data;
+    f.ahead_bytes = g->ahead.size_bytes;
     if (m->kept && g->pass->n == 1)
         s->kernels->rows_i16(w->sums, m->kept + group->first * m->frozen.cols, group->n_rows,
                              m->frozen.cols, s->X);
     else
-        s->product(w->sums, &m->frozen, group->block, group->n_blocks, s->X, s->x_stride,
-                   g->pass->n, w->scratch);
+        s->product(w->sums, &f, group->block, group->n_blocks, s->X, s->x_stride, g->pass->n,
+                   w->scratch);
 }
 
 /* The matrix itself times the batch: a group's rows of out. */
@@ -230,13 +234,21 @@ static void add_group(const struct stage *g, const struct group *to, const struc
                       to->n_rows);
 }
 
+/* The same rows, of a product that goes to memory of the worker first. */
+static struct group term_of(const struct group *group, float *y)
+{
+    struct group term = *group;
+
+    term.y = y;
+    term.stride = SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK;
+    return term;
+}
+
 /* The models' share: the rows of the first go to where they belong, and are mixed there. */
 static void mix_models(struct stage *g, uint32_t worker, const struct group *group)
 {
-    struct group more = *group;
+    const struct group more = term_of(group, g->pass->s->workers[worker].product);
 
-    more.y = g->pass->s->workers[worker].product;
-    more.stride = SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK;
     for (uint32_t i = 0; i < g->dense->n_models; i++) {
         const struct group *to = i ? &more : group;
         g->matrix = &g->dense->matrices[i];
@@ -251,27 +263,49 @@ static void mix_models(struct stage *g, uint32_t worker, const struct group *gro
     }
 }
 
+/* Of one position, whose products wait for memory: the first term is made before the models'
+ * product, if it is made of the seed and the first model's rows, which are fetched meanwhile, are
+ * stored. Returns whether it was. */
+static bool multiply_ahead(struct stage *g, uint32_t worker, const struct group *group)
+{
+    const struct dense *d = g->dense;
+    const struct matrix *term = &d->matrices[d->n_models];
+    const struct smol_table_view *rows = &d->matrices[0].stored;
+    const uint64_t row_bytes = smol_row_bytes(rows->type, rows->cols);
+
+    if (g->pass->n > 1 || !d->n_terms || term->kind != FROZEN || term->kept ||
+        d->matrices[0].kind != STORED)
+        return false;
+    const struct group to = term_of(group, g->pass->s->workers[worker].first);
+    g->matrix = term;
+    g->ahead = (struct smol_span){rows->data + group->first * row_bytes, group->n_rows * row_bytes};
+    multiply_group(g, worker, &to);
+    g->ahead = (struct smol_span){NULL, 0};
+    return true;
+}
+
 /* The deltas' share, with gains of what the models alone give. */
-static void add_terms(struct stage *g, uint32_t worker, const struct group *group)
+static void add_terms(struct stage *g, uint32_t worker, const struct group *group, bool has_first)
 {
     const struct smol_session *s = g->pass->s;
+    const struct worker *w = &s->workers[worker];
     const struct dense *d = g->dense;
-    struct group term = *group, base = *group;
+    const struct group base = term_of(group, w->base);
 
-    term.stride = base.stride = SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK;
-    term.y = s->workers[worker].product;
-    base.y = s->workers[worker].base;
     for (uint64_t p = 0; d->has_gains && p < g->pass->n; p++)
         memcpy(base.y + p * base.stride, group->y + p * group->stride,
                group->n_rows * sizeof *base.y);
     for (uint32_t i = d->n_models; i < d->n_models + d->n_terms; i++) {
+        const bool is_there = has_first && i == d->n_models;
+        const struct group term = term_of(group, is_there ? w->first : w->product);
         const struct matrix *m = g->matrix = &d->matrices[i];
-        multiply_group(g, worker, &term);
+        if (!is_there)
+            multiply_group(g, worker, &term);
         for (uint64_t p = 0; p < g->pass->n; p++) {
             float *t = term.y + p * term.stride;
             if (m->gain)
-                s->kernels->add_products(t, m->gain + group->first, base.y + p * base.stride,
-                                         group->n_rows);
+                s->kernels->add_each_scaled(t, m->gain + group->first, base.y + p * base.stride,
+                                            group->n_rows);
             for (uint64_t r = 0; m->bias && r < group->n_rows; r++)
                 t[r] += m->bias[group->first + r];
         }
@@ -310,9 +344,10 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
             .y = g.out + first,
             .stride = f->rows,
         };
+        const bool has_first = multiply_ahead(&g, worker, &group);
         mix_models(&g, worker, &group);
         if (g.dense->n_terms)
-            add_terms(&g, worker, &group);
+            add_terms(&g, worker, &group, has_first);
     }
 }
 

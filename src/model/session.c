@@ -149,6 +149,7 @@ static void place_worker(struct worker *w, struct smol_arena *arena, const struc
     made.scores = smol_arena_take(arena, o->context, sizeof *made.scores);
     made.product = smol_arena_take(arena, of_delta, sizeof *made.product);
     made.base = smol_arena_take(arena, of_delta, sizeof *made.base);
+    made.first = smol_arena_take(arena, of_delta / o->batch, sizeof *made.first);
     made.projectors = place_projectors(arena, m);
     made.keys = smol_arena_take(arena, head, sizeof *made.keys);
     made.values = smol_arena_take(arena, head, sizeof *made.values);

@@ -122,8 +122,9 @@ static void check_sums(const struct smol_kernels *k, size_t n, uint64_t *random)
     isa_fill(z, n, 2, random);
     ISA_SAME(float, "add_scaled", n, (memcpy(y, z, n * sizeof *z), p->add_scaled(y, -0.3f, x, n)),
              (memcpy(y, z, n * sizeof *z), k->add_scaled(y, -0.3f, x, n)));
-    ISA_SAME(float, "add_products", n, (memcpy(y, z, n * sizeof *z), p->add_products(y, a, x, n)),
-             (memcpy(y, z, n * sizeof *z), k->add_products(y, a, x, n)));
+    ISA_SAME(float, "add_each_scaled", n,
+             (memcpy(y, z, n * sizeof *z), p->add_each_scaled(y, a, x, n)),
+             (memcpy(y, z, n * sizeof *z), k->add_each_scaled(y, a, x, n)));
 }
 
 /* Products too small for a float leave lanes of -0, and so the sum is, if nothing is added to lanes

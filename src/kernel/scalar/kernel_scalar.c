@@ -388,7 +388,7 @@ static void add_scaled(float *y, float a, const float *x, size_t n)
         y[i] = fmaf(a, x[i], y[i]);
 }
 
-static void add_products(float *y, const float *a, const float *x, size_t n)
+static void add_each_scaled(float *y, const float *a, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         y[i] = fmaf(a[i], x[i], y[i]);
