@@ -22,8 +22,6 @@
 
 #include "kernel/product.h"
 
-#define LINE_BYTES 64u /* of a cache */
-
 /* The next row of n_blocks row blocks: i of KEPT. ahead, if it is not NULL: bytes to fetch, so many
  * with each step. */
 ALWAYS_INLINE void next_row(struct kept *kept, unsigned i, struct generator *s, uint32_t n_blocks,
@@ -39,7 +37,7 @@ ALWAYS_INLINE void next_row(struct kept *kept, unsigned i, struct generator *s, 
             sums[b] = (struct sums){0};
         for (; c < end; c += SMOL_STEP_BYTES) {
             for (size_t n = 0; ahead && n < each; n += LINE_BYTES)
-                __builtin_prefetch(ahead + c / SMOL_STEP_BYTES * each + n, 0, 2);
+                fetch_line(ahead + c / SMOL_STEP_BYTES * each + n);
             for (uint32_t b = 0; b < n_blocks; b++)
                 for (unsigned k = 0; k < PARTS; k++)
                     sums_add(&sums[b], generator_step(&s[b], k), table, lookup, x, c, k);
