@@ -75,7 +75,7 @@ def conclusions(found, lines, text):
 
 
 def table(found):
-    rows = ['| file, bytes | numbers | nats a byte, mean | each seed | of the gap | what is learned |', '|---|---|---|---|---|---|']
+    rows = ['| file, bytes | numbers besides rows of tables | nats a byte, mean | each seed | of the gap | what is learned |', '|---|---|---|---|---|---|']
     edge = math.inf
     for g in found:
         mark = '**' if g.nats < edge else ''  # nothing smaller is as good
