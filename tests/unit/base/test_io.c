@@ -216,6 +216,61 @@ static int n_files(void)
 }
 
 /* A directory stands where the file should go by then: the rename fails at the very end. */
+/* Pages of a mapping that are in memory. */
+static size_t n_resident(const struct smol_mapping *m)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t n = 0;
+    char line[256];
+    FILE *f = fopen("/proc/self/smaps", "r");
+    bool is_it = false;
+
+    cr_assert_not_null(f);
+    while (fgets(line, sizeof line, f)) {
+        unsigned long begin, end, kb;
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
+            is_it = begin == (unsigned long)(uintptr_t)m->bytes.data;
+        if (is_it && sscanf(line, "Rss: %lu kB", &kb) == 1)
+            n = kb * 1024 / page;
+    }
+    fclose(f);
+    return n;
+}
+
+/* What was released is out of memory, and there again when it is read; a copy of a pipe stays. */
+Test(io, released_bytes_are_read_again)
+{
+    enum { SIZE = 1 << 20 };
+    uint8_t *bytes = malloc(SIZE);
+    struct smol_mapping m;
+    int ends[2];
+    char name[32];
+
+    cr_assert_not_null(bytes);
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (uint8_t)(i >> 8 ^ i);
+    cr_assert_eq(smol_write_file("file", bytes, SIZE, 0644, NULL), SMOL_OK);
+    cr_assert_eq(smol_mapping_open(&m, "file", NULL), SMOL_OK);
+    for (int round = 0; round < 2; round++) {
+        cr_assert_arr_eq(m.bytes.data, bytes, SIZE);
+        cr_assert_gt(n_resident(&m), 0);
+        smol_mapping_release(&m, m.bytes.data, SIZE);
+        cr_assert_eq(n_resident(&m), 0);
+    }
+    smol_mapping_release(&m, m.bytes.data + 1, 0);
+    smol_mapping_close(&m);
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(write(ends[1], bytes, 30000), 30000);
+    close(ends[1]);
+    snprintf(name, sizeof name, "/dev/fd/%d", ends[0]);
+    cr_assert_eq(smol_mapping_open(&m, name, NULL), SMOL_OK);
+    close(ends[0]);
+    smol_mapping_release(&m, m.bytes.data, 30000);
+    cr_assert_arr_eq(m.bytes.data, bytes, 30000);
+    smol_mapping_close(&m);
+    free(bytes);
+}
+
 Test(io, a_failed_commit_leaves_no_temporary)
 {
     struct smol_error error = {0};
