@@ -95,6 +95,10 @@ enum smol_status smol_train_on(struct smol_train_options *o, const struct smol_f
         o->lr *= RATES_WIDTH / c->width;
         o->matrix_lr *= RATES_WIDTH / c->width;
     }
+    /* GPT-2 has none, and other programs' adapters have no place for one; but `embed` has nothing
+     * else to learn there. */
+    o->learn_logit_scale =
+        c->architecture == SMOL_ARCH_SMOL || (o->matrices == SMOL_MATRIX_UNIT && o->rank == 0);
     o->features = c->features;
     o->n_layers = c->n_layers;
     o->n_heads = c->n_heads;

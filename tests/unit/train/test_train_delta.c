@@ -146,6 +146,7 @@ static struct smol_train_options options_of(const struct variant *v)
     o.param_type = v->param_type != 0 ? v->param_type : o.param_type;
     o.sparse = v->sparse;
     o.qat_start = 1 - v->rounded;
+    o.learn_logit_scale = true;
     return o;
 }
 
