@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from programs import build, root, run, smoltrain
+from programs import build, root, run, sanitized, smoltrain
 
 sys.path.insert(0, str(root / 'models'))
 import bases_report  # noqa: E402
@@ -38,6 +38,7 @@ def test_a_picture(folder, gnuplot):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sanitized, reason='a minute with the sanitizers, of programs that other tests run with them')
 def test_it_goes_on(folder):
     """On a base of one layer, with texts that are short for once."""
     data = folder / 'data'

@@ -215,7 +215,10 @@ void run_log_label(char *label, size_t size, const struct run_log *log)
 
 double run_log_tokens_per_second(const struct run_log *log)
 {
-    const struct run_log_point *last = log->train.points + log->train.n - 1;
+    const struct run_log_point *last;
 
-    return log->train.n && last->seconds > 0 ? last->tokens / last->seconds : 0;
+    if (log->train.n == 0)
+        return 0;
+    last = log->train.points + log->train.n - 1;
+    return last->seconds > 0 ? last->tokens / last->seconds : 0;
 }

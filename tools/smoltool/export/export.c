@@ -100,10 +100,10 @@ static int export_whole(const struct export_options *o, enum export_type type, c
     struct smol_error error;
     enum smol_status status;
     int code = parts_open(&files, path, &o->parts, cli_cores(), false);
-    const struct export_job job = {&files.file, &files, &files.open[0].mapping, o->output};
 
     if (code)
         return code;
+    const struct export_job job = {&files.file, &files, &files.open[0].mapping, o->output};
     status = o->gguf ? export_gguf(&job, type, &error) : fill_folder(&job, o, &error);
     if (status && (status != SMOL_E_CHANGED || !(code = parts_check_unchanged(&files))))
         code = cli_complain(o->output, &error);
