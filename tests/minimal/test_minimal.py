@@ -95,4 +95,4 @@ def test_another_rounding_is_refused(minimal):
 def test_size(minimal):
     sizes = [line.split() for line in output('size', '-t', minimal / 'libsmol.a').decode().splitlines()]
     print('the minimal library: %s bytes of code and constants, %s of data' % (sizes[-1][0], int(sizes[-1][1]) + int(sizes[-1][2])))
-    assert int(sizes[-1][0]) < 110500
+    assert int(sizes[-1][0]) < 100000
