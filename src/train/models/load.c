@@ -111,7 +111,7 @@ static void keep(const struct smol_net *net, struct smol_net_base *base, uint32_
     double factor = models->factors[m];
 
     if (base->is_output)
-        factor *= models->logit_scales[m] / models->logit_scales[0];
+        factor *= smol_models_logit_ratio(net, m);
     for (size_t i = 0; i < n && base->each; i++)
         base->each[m * base->size + at + i] = (real)values[i];
     for (size_t i = 0; i < n && !base->each; i++)

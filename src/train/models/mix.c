@@ -14,8 +14,7 @@ real smol_models_logit_scale(const struct smol_net *net)
     return (real)net->models.logit_scales[0] + scale_difference(net);
 }
 
-/* What a model's logit scale is of the first one's. */
-static double ratio(const struct smol_net *net, uint32_t m)
+double smol_models_logit_ratio(const struct smol_net *net, uint32_t m)
 {
     const double difference = (double)scale_difference(net);
     const double *scales = net->models.logit_scales;
@@ -37,7 +36,7 @@ static double factor_of(const struct smol_net *net, const struct smol_net_base *
 
     if (base->mix != SMOL_NO_PARAM)
         factor += (double)smol_net_used(net, base->mix)[m];
-    return base->is_output ? factor * ratio(net, m) : factor;
+    return base->is_output ? factor * smol_models_logit_ratio(net, m) : factor;
 }
 
 void smol_base_mix(const struct smol_net *net, const struct smol_net_base *base)
@@ -141,10 +140,11 @@ void smol_models_output_gradient(struct smol_net *net)
     for (uint32_t m = 0; m < models->n; m++) {
         const double sum = dot(models->d_output, base->each + m * base->size, NULL,
                                net->config.vocab, net->config.width);
+        const double ratio = smol_models_logit_ratio(net, m);
 
-        add_to_factor(net, m, sum * ratio(net, m));
+        add_to_factor(net, m, sum * ratio);
         if (net->logit_scale != SMOL_NO_PARAM)
             *smol_net_grad(net, net->logit_scale) +=
-                (real)(sum * file_factor(net, m) * (1 - ratio(net, m)) / scale);
+                (real)(sum * file_factor(net, m) * (1 - ratio) / scale);
     }
 }

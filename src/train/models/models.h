@@ -39,6 +39,8 @@ void smol_models_output_gradient(struct smol_net *net);
 
 /* The factor of logits: the first model's, and its difference. */
 real smol_models_logit_scale(const struct smol_net *net);
+/* What model m's, with the same difference, is of that. */
+double smol_models_logit_ratio(const struct smol_net *net, uint32_t m);
 
 /* ---- matrices ---- */
 

@@ -272,37 +272,63 @@ Test(train_delta, goes_on_to_the_same_numbers)
 
 /* A file of the size that was foretold, which the runtime reads with its models as the trainer
  * does. */
+static void check_runtime(struct smol_trainer *t, const struct smol_train_options *o,
+                          const struct smol_file_part parts[2], size_t i)
+{
+    struct smol_file_part named[2];
+    struct smol_file file;
+    struct smol_error error;
+    uint64_t foretold;
+    double expected;
+    uint8_t *bytes;
+    size_t size;
+
+    cr_assert_eq(smol_trainer_finish(t, &error), SMOL_OK, "%s", error.text);
+    cr_assert_eq(smol_trainer_model(&bytes, &size, t, NULL, 0, &error), SMOL_OK, "%s", error.text);
+    cr_assert_eq(smol_train_file_size(&foretold, o, parts[0].file, 0, &error), SMOL_OK, "%s",
+                 error.text);
+    cr_assert_eq(size, foretold, "variant %zu", i);
+    cr_assert_eq(smol_file_parse(&file, bytes, size, &error), SMOL_OK, "%s", error.text);
+    for (size_t m = 0; m < o->n_models; m++) /* with the factors of the file */
+        named[m] = (struct smol_file_part){parts[m].file, (float)NAN};
+    cr_assert_eq(smol_file_join(&file, &file, named, o->n_models, 1, &error), SMOL_OK, "%s",
+                 error.text);
+    expected = runtime_loss(&file, o->context, (size_t)smol_trainer_train_tokens(t));
+    cr_assert_float_eq(evaluate(t), expected, 1e-4 * expected, "variant %zu: %g, runtime %g", i,
+                       evaluate(t), expected);
+    free(bytes);
+}
+
 Test(train_delta, evaluates_what_the_runtime_computes)
 {
     for (size_t i = 0; i < N_VARIANTS; i++) {
         const struct smol_train_options o = options_of(variants + i);
         struct smol_trainer *t = create_on(&o, variants + i);
         struct smol_file_part parts[2];
-        struct smol_file file;
-        struct smol_error error;
-        uint64_t foretold;
-        double expected;
-        uint8_t *bytes;
-        size_t size;
 
         parts_of(parts, variants + i);
         steps(t, 12);
-        cr_assert_eq(smol_trainer_finish(t, &error), SMOL_OK, "%s", error.text);
-        cr_assert_eq(smol_trainer_model(&bytes, &size, t, NULL, 0, &error), SMOL_OK, "%s",
-                     error.text);
-        cr_assert_eq(smol_train_file_size(&foretold, &o, parts[0].file, 0, &error), SMOL_OK, "%s",
-                     error.text);
-        cr_assert_eq(size, foretold, "variant %zu", i);
-        cr_assert_eq(smol_file_parse(&file, bytes, size, &error), SMOL_OK, "%s", error.text);
-        parts[0].factor = parts[1].factor = (float)NAN; /* those of the file */
-        cr_assert_eq(smol_file_join(&file, &file, parts, variants[i].n_models, 1, &error), SMOL_OK,
-                     "%s", error.text);
-        expected = runtime_loss(&file, o.context, (size_t)smol_trainer_train_tokens(t));
-        cr_assert_float_eq(evaluate(t), expected, 1e-4 * expected, "variant %zu: %g, runtime %g", i,
-                           evaluate(t), expected);
-        free(bytes);
+        check_runtime(t, &o, parts, i);
         smol_trainer_destroy(t);
     }
+}
+
+/* A difference of logit scales that stays as it is, over models whose own differ. */
+Test(train_delta, mixes_tables_by_logit_scales_with_a_difference)
+{
+    const struct variant v = {.method = "embed", .first = 2, .n_models = 2};
+    const struct smol_file_part parts[] = {{bases + 2, 0.6f}, {bases + 3, 0.4f}};
+    struct smol_train_options o = options_of(&v);
+    struct smol_trainer *t = NULL;
+    struct smol_error error;
+
+    o.learn_logit_scale = false;
+    o.logit_scale = 2;
+    o.models = smol_train_models(parts, 2);
+    cr_assert_eq(smol_trainer_create_on(&t, &o, &corpus, parts, 2, &error), SMOL_OK, "%s",
+                 error.text);
+    check_runtime(t, &o, parts, 0);
+    smol_trainer_destroy(t);
 }
 
 /* The tokens "e", "o" and the space are the most frequent ones of the text. */
