@@ -14,13 +14,13 @@ struct smol_net_options {
     bool unit_rates; /* of stored matrices */
     enum smol_dist dist;
     float sigma[SMOL_N_SLOTS]; /* what stored matrices begin with */
+    bool uniform_alphas;       /* 1 / sqrt(d) each, not (1, 0, ...) */
+    double embedding_std;
     /* Of a delta. */
     const struct smol_file_part *models; /* (n_models) with their factors; not needed later */
     uint32_t n_models;
     bool learn_factors;
     const uint32_t *rows; /* (config's input_rows) tokens; must outlive the network */
-    bool uniform_alphas;  /* 1 / sqrt(d) each, not (1, 0, ...) */
-    double embedding_std;
 };
 
 /* Allocates everything and sets the initial values of SPEC.md 12. config: canonical. MEMORY if

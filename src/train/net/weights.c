@@ -277,9 +277,9 @@ void smol_net_materialise(struct smol_net *net, bool everything)
                           layer->slope_factor);
         for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
             if (smol_slot_is_matrix(slot))
-                materialise_matrix(net, &net->layers[l].matrix[slot], everything);
+                materialise_matrix(net, &layer->matrix[slot], everything);
             else
-                materialise_norm(net, &net->layers[l].norm[slot]);
+                materialise_norm(net, &layer->norm[slot]);
     }
     materialise_norm(net, &net->ln_f);
 }

@@ -19,9 +19,10 @@ struct train_output {
     uint64_t size_bytes, non_embedding_bytes; /* of the model, once it is written */
 };
 
+struct train_bases; /* bases.h */
+
 /* What is said of a finished model: its validation loss in windows of the context and, if it has
  * distances, in one stream. */
-struct train_bases; /* bases.h */
 struct train_result {
     struct smol_train_score score;
     bool has_stream;
