@@ -43,6 +43,9 @@ def arguments():
     for text in args.texts:
         if text not in runs.TEXTS:
             sys.exit(f'models/bases: --texts: {text}: not one of {", ".join(runs.TEXTS)}')
+    for option, path in (('--base', args.base), ('--second', args.second)):
+        if path and not args.report and not path.is_file():
+            sys.exit(f'models/bases: {option}: {path}: not there')
     for path in [runs.GUTENBERG, *(path for path, _ in runs.TEXTS.values())]:
         if not args.report and not (args.data / path).is_file():
             sys.exit(f'models/bases: {args.data / path}: not there; name its folder with --data')
@@ -183,7 +186,7 @@ def main():
     frontier.write(args.output / 'tables.md', text)
     bases_report.picture(results.lines, args.output)
     if args.document:
-        frontier.write(args.document, frontier.between_marks(args.document.read_text(), text))
+        frontier.write(args.document, frontier.between_marks('models/bases', args.document.read_text(), text))
         bases_report.picture(results.lines, args.document.parent)
     print(text)
     return 1 if faults else 0

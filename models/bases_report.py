@@ -65,9 +65,9 @@ def conclusions(found, lines, text):
             reached = 'at least' if g.share >= share else '**not**'
             said.append(f'- At most {size:,} bytes: {g.name}, {g.bytes:,} bytes, closes {percent(g.share)} of the gap, {reached} {words}.')
     rank4 = next((g for g in found if g.name == 'LoRA, rank 4'), None)
-    if rank4:
-        g = best([g for g in found if g.name != rank4.name], rank4.bytes)
-        closes = 'more' if g and g.share > rank4.share else '**less**'
+    g = rank4 and best([g for g in found if g.name != rank4.name], rank4.bytes)
+    if g:
+        closes = 'more' if g.share > rank4.share else '**less**'
         said.append(f'- LoRA of rank 4, {rank4.bytes:,} bytes, closes {percent(rank4.share)}; of what is no larger, {g.name}, {g.bytes:,} bytes, closes {percent(g.share)}: {closes}.')
     for line in of(lines, 'sweep', text)[-1:]:
         said.append(f"- The d90 of fine-tuning: {line['said']}.")

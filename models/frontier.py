@@ -281,11 +281,11 @@ def take(args, results):
             print(f'models/frontier: {model}: left out: {fault}', file=sys.stderr, flush=True)
 
 
-def between_marks(document, text):
+def between_marks(program, document, text):
     before, mark, rest = document.partition('<!-- tables -->\n')
     _, end, after = rest.partition('<!-- end of tables -->')
     if not mark or not end:
-        sys.exit('models/frontier: --document: there is no <!-- tables --> and <!-- end of tables -->')
+        sys.exit(f'{program}: --document: there is no <!-- tables --> and <!-- end of tables -->')
     return before + mark + '\n' + text + '\n' + end + after
 
 
@@ -303,7 +303,7 @@ def main():
     write(args.output / 'tables.md', text)
     frontier_report.pictures(results.lines, args.output)
     if args.document:
-        write(args.document, between_marks(args.document.read_text(), text))
+        write(args.document, between_marks('models/frontier', args.document.read_text(), text))
         frontier_report.pictures(results.lines, args.document.parent)
     print(text)
     return 1 if faults else 0

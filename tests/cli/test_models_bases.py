@@ -1,5 +1,6 @@
 """models/bases: what it trains on bases that are there, that it goes on where it stopped, and what its tables say."""
 import json
+import os
 import subprocess
 import sys
 
@@ -30,6 +31,27 @@ def test_tables_say_whether_it_was_reached():
     assert '- LoRA of rank 4, 30,000 bytes, closes 80 %; of what is no larger, larger, 9,000 bytes, closes 75 %: **less**.' in said
     assert '- The d90 of fine-tuning: d90 = 7.' in said
     assert bases_report.tables(LINES[:1]) == '' and bases_report.tables([]) == ''
+
+
+def test_nothing_beside_lora_of_rank_4():
+    alone = [some for some in LINES if some['name'] not in ('small', 'larger', 'worse')]
+    said = bases_report.tables(alone)
+    assert '- LoRA of rank 4' not in said and '| 30,000 | 1 | **1.2000** | one | 80 % | LoRA, rank 4 |' in said
+
+
+def test_help_without_numpy(folder):
+    (folder / 'numpy.py').write_text('raise ImportError\n')
+    said = subprocess.run([root / 'models/bases', '--help'], env=dict(os.environ, PYTHONPATH=str(folder)), capture_output=True, text=True)
+    assert said.returncode == 0 and 'models/bases --quick' in said.stdout, said.stderr
+
+
+def test_what_is_refused(folder):
+    (folder / 'there.md').write_text('no marks\n')
+    for arguments, why in [(['--base', folder / 'b.smol'], f'--base: {folder}/b.smol: not there'),
+                           (['--second', folder / 'c.smol'], f'--second: {folder}/c.smol: not there'),
+                           (['--report', '--document', folder / 'there.md'], '--document: there is no <!-- tables -->')]:
+        done = subprocess.run([sys.executable, root / 'models/bases.py', root, *arguments, '-o', folder / 'out'], capture_output=True, text=True)
+        assert done.returncode == 1 and done.stderr.startswith(f'models/bases: {why}'), done.stderr
 
 
 def test_a_picture(folder, gnuplot):
