@@ -2,8 +2,6 @@
 import collections
 import math
 import statistics
-import subprocess
-import sys
 
 import bases_runs as runs
 import frontier_report
@@ -134,12 +132,8 @@ def picture(lines, folder):
     texts = [text for text in runs.TEXTS if gap_of(lines, text) and groups(lines, text)]
     if not texts:
         return
-    part = folder / 'bases.svg.tmp'
     xtics = ', '.join(f"'{size / 1024:g} K' {size}" for size in (512 << n for n in range(9)))
-    head = f"""set encoding utf8
-set terminal svg size {480 * len(texts)},440 dynamic background rgb 'white' font 'sans-serif,11'
-set output '{part.name}'
-set border 3 linecolor rgb '#555555'
+    head = f"""set border 3 linecolor rgb '#555555'
 set tics nomirror textcolor rgb '#333333'
 set grid linecolor rgb '#e4e4e4' linewidth 1 linetype 1
 set logscale x 2
@@ -152,13 +146,4 @@ set key bottom right spacing 1.1 samplen 1
 set multiplot layout 1,{len(texts)}
 """
     script = head + ''.join(panel(lines, text, n) for n, text in enumerate(texts)) + 'unset multiplot\n'
-    try:
-        done = subprocess.run(['gnuplot', '-d'], input=script.encode(), cwd=folder, stderr=subprocess.PIPE)
-    except FileNotFoundError:
-        print('models/bases: no picture: gnuplot is not installed', file=sys.stderr)
-        return
-    if done.returncode:
-        print(f'models/bases: bases.svg: {done.stderr.decode(errors="replace").strip()}', file=sys.stderr)
-        part.unlink(missing_ok=True)
-    else:
-        part.replace(folder / 'bases.svg')
+    frontier_report.draw('models/bases', folder / 'bases.svg', (480 * len(texts), 440), 11, script)

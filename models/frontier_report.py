@@ -261,20 +261,24 @@ def script(found, text):
     return '\n'.join(out) + '\nplot ' + ', '.join(plots) + '\n'
 
 
+def draw(program, picture, size, points, script):
+    """A picture, by gnuplot, which may be missing. size: width and height; points: of its text."""
+    part = picture.with_suffix('.svg.tmp')
+    head = f"set encoding utf8\nset terminal svg size {size[0]},{size[1]} dynamic background rgb 'white' font 'sans-serif,{points}'\nset output '{part.name}'\n"
+    try:
+        done = subprocess.run(['gnuplot', '-d'], input=(head + script).encode(), cwd=picture.parent, stderr=subprocess.PIPE)
+    except FileNotFoundError:
+        print(f'{program}: no {picture.name}: gnuplot is not installed', file=sys.stderr)
+        return
+    if done.returncode:
+        print(f'{program}: {picture.name}: {done.stderr.decode(errors="replace").strip()}', file=sys.stderr)
+        part.unlink(missing_ok=True)
+    else:
+        part.replace(picture)
+
+
 def pictures(lines, folder):
     for text, name in (('tinyshakespeare', 'frontier.svg'), ('tinystories', 'frontier-stories.svg')):
         found = series(lines, text)
-        if not found:
-            continue
-        part = folder / (name + '.tmp')
-        head = f"set encoding utf8\nset terminal svg size {Place.WIDTH},{Place.HEIGHT} dynamic background rgb 'white' font 'sans-serif,12'\nset output '{part.name}'\n"
-        try:
-            done = subprocess.run(['gnuplot', '-d'], input=(head + script(found, text)).encode(), cwd=folder, stderr=subprocess.PIPE)
-        except FileNotFoundError:
-            print('models/frontier: no pictures: gnuplot is not installed', file=sys.stderr)
-            return
-        if done.returncode:
-            print(f'models/frontier: {name}: {done.stderr.decode(errors="replace").strip()}', file=sys.stderr)
-            part.unlink(missing_ok=True)
-        else:
-            part.replace(folder / name)
+        if found:
+            draw('models/frontier', folder / name, (Place.WIDTH, Place.HEIGHT), 12, script(found, text))
