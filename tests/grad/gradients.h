@@ -32,6 +32,8 @@ static inline struct smol_scheme matrix(enum smol_source source, enum smol_dist 
                                 .sigma = 0.25f};
 }
 
+static const struct smol_scheme frozen = {.kind = SMOL_NORM, .source = SMOL_NORM_FROZEN};
+
 static inline struct smol_scheme norm(enum smol_source source, enum smol_dist dist, unsigned d)
 {
     struct smol_scheme s = {.kind = SMOL_NORM, .source = (uint8_t)source};
@@ -45,27 +47,40 @@ static inline struct smol_scheme norm(enum smol_source source, enum smol_dist di
 }
 
 /* Attention and MLP of both layers have the schemes a and m. */
+static inline struct smol_config shape_of(struct smol_scheme a, struct smol_scheme m,
+                                          struct smol_scheme n)
+{
+    return (struct smol_config){.n_layers = N_LAYERS,
+                                .n_heads = N_HEADS,
+                                .width = WIDTH,
+                                .n_ff = N_FF,
+                                .context = CONTEXT,
+                                .vocab = VOCAB,
+                                .ln_epsilon = 1e-5f,
+                                .seed = 20,
+                                .ln_f = 0,
+                                .n_schemes = 3,
+                                .n_spans = 1,
+                                .schemes = {n, a, m},
+                                .spans = {{.n_layers = N_LAYERS, .scheme = {0, 1, 1, 0, 2, 2}}}};
+}
+
+static inline void check_config(struct smol_config *c)
+{
+    struct smol_error error;
+
+    smol_config_canonicalise(c);
+    cr_assert_eq(smol_config_check(c, &error), SMOL_OK, "%s", error.text);
+}
+
+/* The same of a model by itself. */
 static inline struct smol_config config_of(struct smol_scheme a, struct smol_scheme m,
                                            struct smol_scheme n)
 {
-    struct smol_config c = {.n_layers = N_LAYERS,
-                            .n_heads = N_HEADS,
-                            .width = WIDTH,
-                            .n_ff = N_FF,
-                            .context = CONTEXT,
-                            .vocab = VOCAB,
-                            .ln_epsilon = 1e-5f,
-                            .logit_scale = 1.5f,
-                            .seed = 20,
-                            .ln_f = 0,
-                            .n_schemes = 3,
-                            .n_spans = 1,
-                            .schemes = {n, a, m},
-                            .spans = {{.n_layers = N_LAYERS, .scheme = {0, 1, 1, 0, 2, 2}}}};
-    struct smol_error error;
+    struct smol_config c = shape_of(a, m, n);
 
-    smol_config_canonicalise(&c);
-    cr_assert_eq(smol_config_check(&c, &error), SMOL_OK, "%s", error.text);
+    c.logit_scale = 1.5f;
+    check_config(&c);
     return c;
 }
 

@@ -38,30 +38,17 @@ static void check(struct smol_scheme a, struct smol_scheme m, struct smol_scheme
     static const uint32_t rows[] = {0, 2, 3, 7, 12};
     struct smol_file files[SMOL_MAX_MODELS];
     struct smol_file_part parts[SMOL_MAX_MODELS];
-    struct smol_config c = {.architecture = SMOL_ARCH_DELTA,
-                            .features = k->features,
-                            .n_layers = N_LAYERS,
-                            .n_heads = N_HEADS,
-                            .width = WIDTH,
-                            .n_ff = N_FF,
-                            .context = CONTEXT,
-                            .vocab = VOCAB,
-                            .ln_epsilon = 1e-5f,
-                            .seed = 20,
-                            .n_models = (uint8_t)k->n_models,
-                            .input_rows = k->n_rows,
-                            .n_schemes = 3,
-                            .n_spans = 1,
-                            .schemes = {n, a, m},
-                            .spans = {{.n_layers = N_LAYERS, .scheme = {0, 1, 1, 0, 2, 2}}}};
-    struct smol_error error;
+    struct smol_config c = shape_of(a, m, n);
 
+    c.architecture = SMOL_ARCH_DELTA;
+    c.features = k->features;
+    c.n_models = (uint8_t)k->n_models;
+    c.input_rows = k->n_rows;
     c.output_rows = smol_config_has(&c, SMOL_FEATURE_OUTPUT_TABLE) ? k->n_rows : 0;
     for (uint32_t i = 0; i < c.n_schemes; i++)
         if (c.schemes[i].kind == SMOL_MATRIX && c.schemes[i].source == SMOL_MATRIX_UNIT)
             c.schemes[i].sigma = 0;
-    smol_config_canonicalise(&c);
-    cr_assert_eq(smol_config_check(&c, &error), SMOL_OK, "%s", error.text);
+    check_config(&c);
     open_models(files, parts, k);
     check_network(&c,
                   (struct smol_net_options){.batch = BATCH,
@@ -77,8 +64,6 @@ static void check(struct smol_scheme a, struct smol_scheme m, struct smol_scheme
     for (uint32_t i = 0; i < k->n_models; i++)
         free((void *)(uintptr_t)files[i].bytes.data);
 }
-
-static const struct smol_scheme frozen = {.kind = SMOL_NORM, .source = SMOL_NORM_FROZEN};
 
 static const struct kind kinds[] = {
     {.n_models = 1},

@@ -27,8 +27,6 @@ static void check_all(struct smol_scheme a, struct smol_scheme m, struct smol_sc
     check(&config);
 }
 
-static const struct smol_scheme frozen = {.kind = SMOL_NORM, .source = SMOL_NORM_FROZEN};
-
 Test(gradients, embeddings)
 {
     const struct smol_scheme m = matrix(SMOL_MATRIX_UNIT, SMOL_SIGN, 1, 0);

@@ -57,14 +57,6 @@ enum { N_VARIANTS = sizeof variants / sizeof *variants, N_BASES = 4 };
 static struct smol_file bases[N_BASES];
 static struct smol_corpus corpus;
 
-static double evaluate(struct smol_trainer *t)
-{
-    struct smol_train_score score;
-
-    cr_assert_eq(smol_trainer_evaluate(t, &score, NULL), SMOL_OK);
-    return score.nats_per_token;
-}
-
 static void shape(struct smol_train_options *o)
 {
     o->n_layers = 2;
@@ -234,12 +226,7 @@ Test(train_delta, the_number_of_threads_changes_nothing)
 
         o.n_threads = 3;
         three = create_on(&o, variants + i);
-        steps(one, 4);
-        steps(three, 4);
-        check_same_values(one, three, i);
-        cr_assert(evaluate(one) == evaluate(three));
-        smol_trainer_destroy(one);
-        smol_trainer_destroy(three);
+        end_alike(one, three, 4, false, i);
     }
 }
 
@@ -258,15 +245,8 @@ Test(train_delta, goes_on_to_the_same_numbers)
         cr_assert_eq(smol_trainer_save(&bytes, &size, whole, NULL), SMOL_OK);
         rest = create_on(&o, variants + i);
         cr_assert_eq(smol_trainer_load(rest, bytes, size, NULL), SMOL_OK);
-        steps(whole, 12);
-        steps(rest, 12);
-        check_same_values(whole, rest, i);
-        cr_assert_eq(smol_trainer_finish(whole, NULL), SMOL_OK);
-        cr_assert_eq(smol_trainer_finish(rest, NULL), SMOL_OK);
-        cr_assert(evaluate(whole) == evaluate(rest), "variant %zu", i);
         free(bytes);
-        smol_trainer_destroy(whole);
-        smol_trainer_destroy(rest);
+        end_alike(whole, rest, 12, true, i);
     }
 }
 

@@ -85,14 +85,6 @@ static struct smol_train_options options_of(const struct variant *v)
     return o;
 }
 
-static double evaluate(struct smol_trainer *t)
-{
-    struct smol_train_score score;
-
-    cr_assert_eq(smol_trainer_evaluate(t, &score, NULL), SMOL_OK);
-    return score.nats_per_token;
-}
-
 Test(train_smol, learns)
 {
     for (size_t i = 0; i < N_VARIANTS; i++) {
@@ -115,12 +107,7 @@ Test(train_smol, the_number_of_threads_changes_nothing)
 
         o.n_threads = 3;
         three = create(&o);
-        steps(one, 8);
-        steps(three, 8);
-        check_same_values(one, three, i);
-        cr_assert(evaluate(one) == evaluate(three));
-        smol_trainer_destroy(one);
-        smol_trainer_destroy(three);
+        end_alike(one, three, 8, false, i);
     }
 }
 
@@ -143,15 +130,8 @@ Test(train_smol, goes_on_to_the_same_numbers)
         rest = create(&o);
         cr_assert_eq(smol_trainer_load(rest, bytes, size, NULL), SMOL_OK);
         cr_assert(evaluate(whole) == evaluate(rest), "variant %zu", i / 3);
-        steps(whole, 12);
-        steps(rest, 12);
-        check_same_values(whole, rest, i / 3);
-        cr_assert_eq(smol_trainer_finish(whole, NULL), SMOL_OK);
-        cr_assert_eq(smol_trainer_finish(rest, NULL), SMOL_OK);
-        cr_assert(evaluate(whole) == evaluate(rest), "variant %zu", i / 3);
         free(bytes);
-        smol_trainer_destroy(whole);
-        smol_trainer_destroy(rest);
+        end_alike(whole, rest, 12, true, i / 3);
     }
 }
 

@@ -38,12 +38,36 @@ static inline double steps(struct smol_trainer *t, uint32_t until)
     return s.loss;
 }
 
+static inline double evaluate(struct smol_trainer *t)
+{
+    struct smol_train_score score;
+
+    cr_assert_eq(smol_trainer_evaluate(t, &score, NULL), SMOL_OK);
+    return score.nats_per_token;
+}
+
 static inline void check_same_values(const struct smol_trainer *a, const struct smol_trainer *b,
                                      size_t i)
 {
     cr_assert_eq(a->net->n_values, b->net->n_values, "case %zu", i);
     cr_assert_eq(memcmp(a->net->value, b->net->value, a->net->n_values * sizeof(real)), 0,
                  "case %zu", i);
+}
+
+/* Up to a step, where both have the same numbers and, finished if that is wanted, the same loss. */
+static inline void end_alike(struct smol_trainer *a, struct smol_trainer *b, uint32_t until,
+                             bool finishes, size_t i)
+{
+    steps(a, until);
+    steps(b, until);
+    check_same_values(a, b, i);
+    if (finishes) {
+        cr_assert_eq(smol_trainer_finish(a, NULL), SMOL_OK);
+        cr_assert_eq(smol_trainer_finish(b, NULL), SMOL_OK);
+    }
+    cr_assert(evaluate(a) == evaluate(b), "case %zu", i);
+    smol_trainer_destroy(a);
+    smol_trainer_destroy(b);
 }
 
 #endif
