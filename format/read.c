@@ -161,12 +161,10 @@ static enum smol_status check_sizes(const struct smol_config *c, const struct pl
                                     struct smol_error *error)
 {
     const uint64_t params = smol_params_bytes(c), embeddings = smol_embedding_bytes(c);
-    const bool has_tokenizer = c->tokenizer != SMOL_TOKENIZER_BYTES && !smol_config_is_delta(c);
     const enum smol_status status = check_base_size(c, p, error);
 
     if (status)
         return status;
-
     if (p->size[LRND] != params)
         return smol_fail(error, SMOL_E_SIZE, p->size[LRND] ? p->at[LRND] : HEADER_BYTES,
                          "section LRND has %llu bytes, the configuration requires %llu",
@@ -175,10 +173,10 @@ static enum smol_status check_sizes(const struct smol_config *c, const struct pl
         return smol_fail(error, SMOL_E_SIZE, p->at[EMBD],
                          "section EMBD has %llu bytes, the configuration requires %llu",
                          (unsigned long long)p->size[EMBD], (unsigned long long)embeddings);
-    if (p->size[TOKN] != 0 && !has_tokenizer)
+    if (p->size[TOKN] != 0 && !smol_tokn_is_there(c))
         return smol_fail(error, SMOL_E_SECTION, p->at[TOKN], "a %s cannot have section TOKN",
                          smol_config_is_delta(c) ? "delta" : "model of byte tokens");
-    if (p->size[TOKN] == 0 && has_tokenizer)
+    if (p->size[TOKN] == 0 && smol_tokn_is_there(c))
         return smol_fail(error, SMOL_E_SECTION, HEADER_BYTES, "section TOKN is missing");
     return SMOL_OK;
 }
@@ -194,8 +192,6 @@ static enum smol_status check_tokenizer(const struct smol_config *config,
                                         const struct smol_span *section, uint64_t at,
                                         struct smol_error *error)
 {
-    if (smol_config_is_delta(config))
-        return SMOL_OK;
     return smol_fail_within(at, smol_tokn_check(config, *section, error), error);
 }
 

@@ -140,17 +140,21 @@ static enum smol_status check_byte_set(struct smol_span section, uint32_t vocab,
     return SMOL_OK;
 }
 
+bool smol_tokn_is_there(const struct smol_config *config)
+{
+    return config->tokenizer != SMOL_TOKENIZER_BYTES && !smol_config_is_delta(config);
+}
+
 enum smol_status smol_tokn_check(const struct smol_config *config, struct smol_span section,
                                  struct smol_error *error)
 {
     struct smol_tokn tokn;
 
-    switch (config->tokenizer) {
-    case SMOL_TOKENIZER_BYTES: break;
-    case SMOL_TOKENIZER_BPE: return smol_tokn_parse(&tokn, section, config->vocab, error);
-    case SMOL_TOKENIZER_BYTE_SET: return check_byte_set(section, config->vocab, error);
-    }
-    return SMOL_OK;
+    if (!smol_tokn_is_there(config))
+        return SMOL_OK;
+    return config->tokenizer == SMOL_TOKENIZER_BPE
+               ? smol_tokn_parse(&tokn, section, config->vocab, error)
+               : check_byte_set(section, config->vocab, error);
 }
 
 static enum smol_status check_header(const uint8_t *b, size_t size, uint32_t vocab,

@@ -27,6 +27,8 @@ enum smol_status smol_tokn_parse(struct smol_tokn *tokn, struct smol_span sectio
 /* The same for a configuration's tokenizer, whatever its kind; one that has no section is fine. */
 enum smol_status smol_tokn_check(const struct smol_config *config, struct smol_span section,
                                  struct smol_error *error);
+/* Whether a file of that configuration has section TOKN. */
+bool smol_tokn_is_there(const struct smol_config *config);
 
 /* A set of bytes, SMOL_TOKENIZER_BYTE_SET. */
 #define SMOL_TOKN_SET_BYTES 33u

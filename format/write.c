@@ -44,12 +44,10 @@ enum smol_status smol_parts_check(const struct smol_parts *p, struct smol_error 
     if (p->params.size_bytes != smol_params_bytes(&p->config) ||
         p->base.size_bytes != smol_base_bytes(&p->config) ||
         p->embeddings.size_bytes != smol_embedding_bytes(&p->config) ||
-        (p->tokenizer.size_bytes != 0) !=
-            (p->config.tokenizer != SMOL_TOKENIZER_BYTES && !smol_config_is_delta(&p->config)))
+        (p->tokenizer.size_bytes != 0) != smol_tokn_is_there(&p->config))
         return smol_fail(error, SMOL_E_SIZE, SMOL_NO_OFFSET,
                          "a part's size is not what the configuration requires");
-    return smol_config_is_delta(&p->config) ? SMOL_OK
-                                            : smol_tokn_check(&p->config, p->tokenizer, error);
+    return smol_tokn_check(&p->config, p->tokenizer, error);
 }
 
 uint64_t smol_lay_out(uint64_t at[N_SECTIONS], unsigned *n_sections, const struct smol_parts *p)
