@@ -16,7 +16,6 @@
 #define SUFFIX ".smol"
 #define HEADER_BYTES 24u /* as far as body_size */
 #define BODY_SIZE_AT 16u
-#define SIGNED_BYTES 104u
 
 static bool read_at(int fd, void *bytes, size_t n, uint64_t offset)
 {
@@ -34,7 +33,7 @@ static bool states_hash(int fd, uint64_t size_bytes, const uint8_t hash[SMOL_HAS
         return false;
     body = smol_le64(header + BODY_SIZE_AT);
     if (body > size_bytes || (size_bytes - body != SMOL_HASH_BYTES &&
-                              size_bytes - body != SMOL_HASH_BYTES + SIGNED_BYTES))
+                              size_bytes - body != SMOL_HASH_BYTES + SMOL_SIGNATURE_BLOCK_BYTES))
         return false;
     return read_at(fd, stated, sizeof stated, body) && memcmp(stated, hash, sizeof stated) == 0;
 }
