@@ -4,7 +4,6 @@
 #include "format/format.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #define FACTOR_MAX 0x1p60f
 
@@ -20,11 +19,6 @@ void smol_base_entry_encode(uint8_t *dest, const uint8_t hash[SMOL_HASH_BYTES], 
 }
 
 static bool is_factor(float f) { return f >= -FACTOR_MAX && f <= FACTOR_MAX; }
-
-static bool same_hash(const uint8_t *a, const uint8_t *b)
-{
-    return memcmp(a, b, SMOL_HASH_BYTES) == 0;
-}
 
 enum smol_status smol_base_decode(struct smol_file *file, const uint8_t *bytes,
                                   struct smol_error *error)
@@ -42,7 +36,7 @@ enum smol_status smol_base_decode(struct smol_file *file, const uint8_t *bytes,
                              SMOL_BASE_ENTRY_BYTES * (uint64_t)i + SMOL_HASH_BYTES,
                              "the factor of part %u is not finite, or beyond 2^60", i);
         for (uint32_t j = 0; j < i; j++)
-            if (same_hash(file->parts[j].hash, part->hash))
+            if (smol_same_hash(file->parts[j].hash, part->hash))
                 return smol_fail(error, SMOL_E_CANONICAL, SMOL_BASE_ENTRY_BYTES * (uint64_t)i,
                                  "parts %u and %u are the same file", j, i);
     }
@@ -55,15 +49,6 @@ enum smol_status smol_base_decode(struct smol_file *file, const uint8_t *bytes,
 bool smol_file_is_whole(const struct smol_file *file)
 {
     return !smol_config_is_delta(&file->config) || file->parts[0].file;
-}
-
-/* The first 8 bytes of a hash, as messages have them. */
-#define SHORT_HASH 17
-static const char *short_hash(char text[SHORT_HASH], const uint8_t hash[SMOL_HASH_BYTES])
-{
-    for (size_t i = 0; i < 8; i++)
-        snprintf(text + 2 * i, 3, "%02x", hash[i]);
-    return text;
 }
 
 /* What a delta and its models must have in common, all of it numbers. */
@@ -111,21 +96,21 @@ static enum smol_status check_models(const struct smol_file *a, const struct smo
 static enum smol_status check_delta(const struct smol_file *joined, const struct smol_file *delta,
                                     struct smol_error *error)
 {
-    char name[SHORT_HASH], other[SHORT_HASH];
+    char name[SHORT_HASH_SIZE], other[SHORT_HASH_SIZE];
 
     if (delta->config.n_deltas > 0)
         return smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
                          "delta %s is itself a sum of deltas, which cannot be added",
-                         short_hash(name, delta->hash));
+                         smol_short_hash(name, delta->hash));
     for (uint32_t i = 0; i < delta->config.n_models; i++) {
         uint32_t j = 0;
-        while (j < joined->n_models && !same_hash(joined->parts[j].hash, delta->parts[i].hash))
+        while (j < joined->n_models && !smol_same_hash(joined->parts[j].hash, delta->parts[i].hash))
             j++;
         if (j == joined->n_models)
             return smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
                              "delta %s changes model %s, which is none of the models here",
-                             short_hash(name, delta->hash),
-                             short_hash(other, delta->parts[i].hash));
+                             smol_short_hash(name, delta->hash),
+                             smol_short_hash(other, delta->parts[i].hash));
     }
     return check_shape(&joined->config, &delta->config, "other delta", error);
 }
@@ -151,17 +136,17 @@ static enum smol_status missing(const struct smol_file *joined, uint32_t index,
                                 struct smol_error *error)
 {
     const bool is_delta = index >= joined->n_models;
-    char name[SHORT_HASH], other[SHORT_HASH];
+    char name[SHORT_HASH_SIZE], other[SHORT_HASH_SIZE];
 
-    short_hash(name, joined->parts[index].hash);
+    smol_short_hash(name, joined->parts[index].hash);
     for (size_t i = 0; i < n && !is_delta; i++) {
         uint32_t j = 0;
-        while (j < joined->n_models && !same_hash(joined->parts[j].hash, parts[i].file->hash))
+        while (j < joined->n_models && !smol_same_hash(joined->parts[j].hash, parts[i].file->hash))
             j++;
         if (j == joined->n_models && !smol_config_is_delta(&parts[i].file->config))
             return smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
                              "changes model %s, but was given model %s", name,
-                             short_hash(other, parts[i].file->hash));
+                             smol_short_hash(other, parts[i].file->hash));
     }
     return smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET, "changes %s %s, which is not there",
                      is_delta ? "delta" : "model", name);
@@ -174,7 +159,7 @@ static enum smol_status find_parts(struct smol_file *joined, const struct smol_f
     for (uint32_t i = 0; i < joined->n_models + joined->n_deltas; i++) {
         struct smol_part_link *link = &joined->parts[i];
         size_t k = 0;
-        while (k < n && (!same_hash(link->hash, parts[k].file->hash) ||
+        while (k < n && (!smol_same_hash(link->hash, parts[k].file->hash) ||
                          smol_config_is_delta(&parts[k].file->config) != (i >= joined->n_models)))
             k++;
         if (k == n)
@@ -193,7 +178,7 @@ static enum smol_status add_deltas(struct smol_file *joined, const struct smol_f
 
     for (size_t k = 0; k < n; k++) {
         uint32_t i = 0;
-        while (i < n_named && !same_hash(joined->parts[i].hash, parts[k].file->hash))
+        while (i < n_named && !smol_same_hash(joined->parts[i].hash, parts[k].file->hash))
             i++;
         if (i < n_named || !smol_config_is_delta(&parts[k].file->config))
             continue;

@@ -83,5 +83,9 @@ void smol_hash_body(uint8_t hash[SMOL_HASH_BYTES], const uint8_t *body, uint64_t
 /* HASH unless it is the one that the file states. */
 enum smol_status smol_hash_compare(const struct smol_file *file,
                                    const uint8_t hash[SMOL_HASH_BYTES], struct smol_error *error);
+bool smol_same_hash(const uint8_t a[SMOL_HASH_BYTES], const uint8_t b[SMOL_HASH_BYTES]);
+/* The first 8 bytes of a hash as digits, which messages call a file by; returns text. */
+#define SHORT_HASH_SIZE 17u
+const char *smol_short_hash(char text[SHORT_HASH_SIZE], const uint8_t hash[SMOL_HASH_BYTES]);
 
 #endif

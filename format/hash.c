@@ -4,6 +4,7 @@
 #include "format/format.h"
 
 #include <sodium.h>
+#include <stdio.h>
 
 uint64_t smol_hash_pieces(uint64_t body_bytes)
 {
@@ -53,10 +54,22 @@ void smol_hash_body(uint8_t hash[SMOL_HASH_BYTES], const uint8_t *body, uint64_t
     crypto_generichash_final(&state, hash, SMOL_HASH_BYTES);
 }
 
+bool smol_same_hash(const uint8_t a[SMOL_HASH_BYTES], const uint8_t b[SMOL_HASH_BYTES])
+{
+    return memcmp(a, b, SMOL_HASH_BYTES) == 0;
+}
+
+const char *smol_short_hash(char text[SHORT_HASH_SIZE], const uint8_t hash[SMOL_HASH_BYTES])
+{
+    for (size_t i = 0; i < 8; i++)
+        snprintf(text + 2 * i, 3, "%02x", hash[i]);
+    return text;
+}
+
 enum smol_status smol_hash_compare(const struct smol_file *file,
                                    const uint8_t hash[SMOL_HASH_BYTES], struct smol_error *error)
 {
-    if (memcmp(hash, file->hash, SMOL_HASH_BYTES) != 0)
+    if (!smol_same_hash(hash, file->hash))
         return smol_fail(error, SMOL_E_HASH, file->body_bytes,
                          "hash mismatch: the file was modified");
     return SMOL_OK;

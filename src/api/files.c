@@ -1,11 +1,11 @@
 /* The files that run together: one, or a delta and its parts, which are given or found by their
  * hashes. SPEC.md 16. */
 #include "base/error.h"
+#include "format/format.h"
 
 #include <smol/model.h>
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,19 +19,6 @@ struct opening {
     const struct smol_opener *opener;
     char **blamed;
 };
-
-#define SHORT_HASH 17
-static const char *short_hash(char text[SHORT_HASH], const uint8_t *hash)
-{
-    for (size_t i = 0; i < 8; i++)
-        snprintf(text + 2 * i, 3, "%02x", hash[i]);
-    return text;
-}
-
-static bool same_hash(const uint8_t *a, const uint8_t *b)
-{
-    return memcmp(a, b, SMOL_HASH_BYTES) == 0;
-}
 
 static const char *base_name(const char *path)
 {
@@ -106,7 +93,7 @@ static bool is_named(const struct opening *o, const uint8_t *hash)
     const struct smol_file *f = main_file(o);
 
     for (uint32_t i = 0; i < f->n_models + f->n_deltas; i++)
-        if (same_hash(f->parts[i].hash, hash))
+        if (smol_same_hash(f->parts[i].hash, hash))
             return true;
     return false;
 }
@@ -114,7 +101,7 @@ static bool is_named(const struct opening *o, const uint8_t *hash)
 static bool is_open(const struct opening *o, const uint8_t *hash)
 {
     for (uint32_t i = 0; i < o->files.n_open; i++)
-        if (i != o->main && same_hash(o->files.open[i].file.hash, hash))
+        if (i != o->main && smol_same_hash(o->files.open[i].file.hash, hash))
             return true;
     return false;
 }
@@ -123,7 +110,7 @@ static bool is_open(const struct opening *o, const uint8_t *hash)
 static enum smol_status check_given(const struct opening *o, struct smol_error *error)
 {
     const struct smol_file *f = main_file(o);
-    char given[SHORT_HASH], wanted[SHORT_HASH];
+    char given[SHORT_HASH_SIZE], wanted[SHORT_HASH_SIZE];
     uint32_t missing = 0;
 
     while (missing + 1 < f->n_models && is_open(o, f->parts[missing].hash))
@@ -131,12 +118,13 @@ static enum smol_status check_given(const struct opening *o, struct smol_error *
     for (uint32_t i = 0; i < o->n_given; i++) {
         const struct smol_open_file *other = &o->files.open[i];
         if (i != o->main && !is_named(o, other->file.hash))
-            return blame(
-                o, other->path,
-                smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET, "is %s %s, but %s changes model %s",
-                          is_delta(other) ? "delta" : "model", short_hash(given, other->file.hash),
-                          base_name(o->files.open[o->main].path),
-                          short_hash(wanted, f->parts[missing].hash)));
+            return blame(o, other->path,
+                         smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
+                                   "is %s %s, but %s changes model %s",
+                                   is_delta(other) ? "delta" : "model",
+                                   smol_short_hash(given, other->file.hash),
+                                   base_name(o->files.open[o->main].path),
+                                   smol_short_hash(wanted, f->parts[missing].hash)));
     }
     return SMOL_OK;
 }
@@ -146,7 +134,7 @@ static enum smol_status find_part(struct opening *o, const uint8_t *hash, bool i
                                   struct smol_error *error)
 {
     const char *delta = o->files.open[o->main].path;
-    char *path = smol_part_find(hash, o->options->bases_dir, delta), name[SHORT_HASH];
+    char *path = smol_part_find(hash, o->options->bases_dir, delta), name[SHORT_HASH_SIZE];
     enum smol_status status;
 
     if (path) {
@@ -157,7 +145,7 @@ static enum smol_status find_part(struct opening *o, const uint8_t *hash, bool i
             blame(o, delta,
                   smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
                             "changes %s %s, which was not given and is not in %s%sits own folder",
-                            is_model ? "model" : "delta", short_hash(name, hash),
+                            is_model ? "model" : "delta", smol_short_hash(name, hash),
                             bases ? bases : "", bases ? " or " : ""));
         free(bases);
     }
