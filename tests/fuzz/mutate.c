@@ -186,3 +186,11 @@ void repair(uint8_t *b, size_t size, bool sections)
         smol_hash_leaf(leaf[leaves], b, body, leaves);
     smol_hash_root(b + body, leaf[0], body);
 }
+
+void repair_mostly(uint8_t *bytes, size_t size, uint64_t *random)
+{
+    const uint32_t what = mutate_random(random) % 8;
+
+    if (what > 0)
+        repair(bytes, size, what > 1);
+}

@@ -13,6 +13,8 @@ size_t mutate(uint8_t *bytes, size_t size, size_t capacity, uint64_t *random);
 /* Makes body size, section checksums (if asked for), directory checksum and hash fit what is there,
  * as far as there is room. */
 void repair(uint8_t *bytes, size_t size, bool sections);
+/* The same, now and then without the sections' or not at all. */
+void repair_mostly(uint8_t *bytes, size_t size, uint64_t *random);
 
 /* Changes what sections hold, in a file that is right, which it often still is: features, kinds and
  * number types of the configuration, members of a set of bytes, bits and bytes of parameters (of

@@ -85,8 +85,6 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsi
         mutate_contents(data, size, &random);
     else
         size = mutate(data, size, capacity, &random);
-    const uint32_t what = mutate_random(&random) % 8;
-    if (what > 0)
-        repair(data, size, what > 1);
+    repair_mostly(data, size, &random);
     return size;
 }

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "fuzz.h"
 #include "mutate.h"
+#include "read_array.h"
 
 #include <smol/arrays.h>
 
@@ -12,24 +13,6 @@
 #define MAX_HEADER 4096u
 
 const char fuzz_name[] = "safetensors";
-
-static void read_values(const struct smol_array *a)
-{
-    float values[64];
-    uint64_t n = 1;
-
-    for (uint32_t d = 0; d < a->n_dims; d++)
-        n *= a->shape[d];
-    for (uint64_t i = 0; i < n; i += 64) {
-        struct smol_error error = {0};
-        const enum smol_status status =
-            smol_array_values(values, a, i, n - i < 64 ? (size_t)(n - i) : 64, &error);
-        fuzz_require(status == error.code &&
-                     (status != SMOL_E_ENUM) == (a->type != SMOL_ARRAY_OTHER));
-        if (status)
-            return;
-    }
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -49,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_require(a->data == at && a->n_dims <= SMOL_ARRAY_MAX_DIMS);
         fuzz_require(smol_safetensors_find(file, a->name) == a);
         at += a->size_bytes;
-        read_values(a);
+        fuzz_read_array(a);
     }
     fuzz_require(at == data + size);
     smol_safetensors_text(file, "format");
