@@ -7,6 +7,8 @@
 #define HEADER 32u
 #define ENTRY 24u
 #define CONF_FIXED 56u
+#define CONF_DELTA 8u /* more of a delta */
+#define DELTA 2u
 #define SCHEME 16u
 #define SET_BYTES 33u
 
@@ -48,16 +50,18 @@ static struct section find(uint8_t *b, size_t size, const char *name)
 static void change_conf(struct section conf, uint64_t *random)
 {
     static const uint8_t fields[] = {0, 2, 2, 40, 41, 42, 47, 52, 53, 54};
-    const size_t n_schemes = conf.size < CONF_FIXED ? 0 : conf.data[43];
+    const size_t n_schemes = conf.size < CONF_FIXED ? 0 : conf.data[43],
+                 schemes_at = n_schemes && load(conf.data, 2) == DELTA ? CONF_FIXED + CONF_DELTA
+                                                                       : CONF_FIXED;
     const uint8_t kind = (uint8_t)(mutate_random(random) % 12);
     uint8_t *p;
 
-    if (conf.size < CONF_FIXED + SCHEME * n_schemes || n_schemes == 0)
+    if (conf.size < schemes_at + SCHEME * n_schemes || n_schemes == 0)
         return;
     if (mutate_random(random) % 2) {
         p = conf.data + fields[mutate_random(random) % sizeof fields];
     } else {
-        p = conf.data + CONF_FIXED + SCHEME * (mutate_random(random) % n_schemes);
+        p = conf.data + schemes_at + SCHEME * (mutate_random(random) % n_schemes);
         p += mutate_random(random) % 8;
     }
     if (mutate_random(random) % 2)
