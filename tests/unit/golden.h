@@ -12,4 +12,7 @@ void golden_open(struct smol_file *file, uint8_t bytes[GOLDEN_MAX_BYTES], const 
 /* The same of any file, by its path below tests/golden. */
 void golden_open_path(struct smol_file *file, uint8_t bytes[GOLDEN_MAX_BYTES], const char *path);
 
+/* Hands on the lines of vectors/NAME.txt that are no comments; returns how many. */
+unsigned golden_lines(const char *name, void (*take)(char *line));
+
 #endif

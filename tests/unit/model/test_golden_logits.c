@@ -91,20 +91,15 @@ static void check(const struct line *line)
     }
 }
 
+static void check_line(char *text)
+{
+    struct line line;
+
+    parse(&line, text);
+    check(&line);
+}
+
 Test(golden_logits, are_those_of_the_reference)
 {
-    FILE *f = fopen(TEST_DATA "/golden/vectors/logits.txt", "r");
-    char text[1024];
-    struct line line;
-    unsigned n = 0;
-
-    cr_assert_not_null(f);
-    while (fgets(text, sizeof text, f))
-        if (text[0] != '#') {
-            parse(&line, text);
-            check(&line);
-            n++;
-        }
-    fclose(f);
-    cr_assert_geq(n, 30);
+    cr_assert_geq(golden_lines("logits", check_line), 30);
 }

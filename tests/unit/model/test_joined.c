@@ -151,22 +151,17 @@ static void check(const struct line *line)
     check_weights(line);
 }
 
-Test(joined, gives_the_references_logits_and_weights)
+static void check_line(char *text)
 {
     static struct line line;
-    FILE *f = fopen(TEST_DATA "/golden/vectors/joined.txt", "r");
-    char text[1024];
-    unsigned n = 0;
 
-    cr_assert_not_null(f);
-    while (fgets(text, sizeof text, f))
-        if (text[0] != '#') {
-            parse(&line, text);
-            check(&line);
-            n++;
-        }
-    fclose(f);
-    cr_assert_geq(n, 14);
+    parse(&line, text);
+    check(&line);
+}
+
+Test(joined, gives_the_references_logits_and_weights)
+{
+    cr_assert_geq(golden_lines("joined", check_line), 14);
 }
 
 /* What a session and a reader of weights say of a delta alone. */

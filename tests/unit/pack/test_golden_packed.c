@@ -115,20 +115,15 @@ static void check(const struct line *line, const char *text)
     }
 }
 
+static void check_line(char *text)
+{
+    struct line line;
+
+    parse(&line, text);
+    check(&line, text);
+}
+
 Test(golden_packed, are_those_of_the_reference)
 {
-    FILE *f = fopen(TEST_DATA "/golden/vectors/packed.txt", "r");
-    char text[2 * MAX_WORD + 100];
-    struct line line;
-    unsigned n = 0;
-
-    cr_assert_not_null(f);
-    while (fgets(text, sizeof text, f))
-        if (text[0] != '#') {
-            parse(&line, text);
-            check(&line, text);
-            n++;
-        }
-    fclose(f);
-    cr_assert_geq(n, 250);
+    cr_assert_geq(golden_lines("packed", check_line), 250);
 }
