@@ -113,7 +113,7 @@ static enum smol_status advance(struct smol_assembly *a, struct smol_error *erro
 {
     enum smol_status status = SMOL_OK;
 
-    for (; !status && a->section < N_SECTIONS;) {
+    while (!status && a->section < N_SECTIONS) {
         if (smol_section_bytes(&a->parts, a->section) == 0)
             a->section = (enum section)(a->section + 1);
         else if (a->section == LRND || a->section == EMBD)

@@ -178,16 +178,15 @@ enum smol_status smol_file_size(uint64_t *size_bytes, const struct smol_parts *p
 enum smol_status smol_file_write(uint8_t *dest, uint64_t capacity_bytes,
                                  const struct smol_parts *parts, struct smol_error *error);
 
-/* A file larger than memory, made piece by piece in the order of its bytes: of parts, the
- * configuration, the tokenizer and the card are used; the bytes of params and embeddings are
- * appended. put gets all of the file, in pieces of any size; its head, header and directory, which
- * depends on what follows, comes as zeros at first: when everything is there, smol_assembly_head
- * says what belongs there instead, for smol_writer_rewrite. Where nothing can be rewritten, all of
- * it is done twice, the second time with the head of the first. It needs memory for one piece of
- * the hash and 64 bytes for each.
+/* A file larger than memory, made piece by piece in the order of its bytes: of parts, all but
+ * params and embeddings is used, whose bytes are appended. put gets all of the file, in pieces of
+ * any size; its head, header and directory, which depends on what follows, comes as zeros at first:
+ * when everything is there, smol_assembly_head says what belongs there instead, for
+ * smol_writer_rewrite. Where nothing can be rewritten, all of it is done twice, the second time
+ * with the head of the first. It needs memory for one piece of the hash and 64 bytes for each.
  *
- * The numbers are not looked at: whoever appends them keeps the rules of SPEC.md 3. parts and what
- * it points to must live as long. */
+ * The numbers are not looked at: whoever appends them keeps the rules of SPEC.md 3. What parts
+ * points to must live as long. */
 typedef enum smol_status smol_put_bytes(void *context, const void *bytes, size_t size_bytes,
                                         struct smol_error *error);
 struct smol_assembly;

@@ -76,13 +76,16 @@ static void check(const struct smol_file *file, size_t piece)
 
 Test(assembly, makes_golden_files)
 {
-    static const char *const names[] = {"alpha-q4",        "byte-set-end",      "bpe", "limits",
-                                        "minor-and-hints", "mixed-runs-signed", "smol"};
+    static const char *const paths[] = {
+        "good/alpha-q4.smol", "good/byte-set-end.smol",    "good/bpe.smol",
+        "good/limits.smol",   "good/minor-and-hints.smol", "good/mixed-runs-signed.smol",
+        "good/smol.smol",     "deltas/every-kind.smol",    "deltas/lora.smol",
+        "deltas/nothing.smol"};
     static uint8_t bytes[GOLDEN_MAX_BYTES];
     struct smol_file file;
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        golden_open(&file, bytes, names[i]);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        golden_open_path(&file, bytes, paths[i]);
         check(&file, 1);
         check(&file, 1000);
     }
