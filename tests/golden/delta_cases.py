@@ -65,9 +65,9 @@ def files(good):
 
 
 def small():
-    """A delta to be spoilt: of a file with every feature, two models and a delta; a signed tail is not there."""
+    """A delta to be spoilt: of a model with every feature, with two models and a delta; unsigned."""
     of = model((1, 2, 6, 3, 4, 6), [FROZEN_NORM, Scheme(MATRIX, UNIT, 0, 1, 0, 0, 0, 0.25)], [(1, ALIKE)], 0, 2, features=ALL)
-    parts = [(container.write(of, (bytes([i]) * 8, bytes([i]) * 32)), 0.5) for i in (1,)]
+    parts = [(container.write(of), 0.5)]
     m = delta(of, [FROZEN_NORM, NOTHING, lora(1, 1, MODELS)], [(1, (0, 1, 2, 0, 1, 1))], 0, parts, 1, ((0, 3), 2), ((2, 4, 5), 0))
     m.base += [(bytes([7]) * 64, 1.0), (bytes([9]) * 64, -2.0)]
     m.conf.models, m.conf.deltas = 2, 1

@@ -3,9 +3,9 @@ differences, its parts (with a factor that is not the one it states; deltas that
 them (f32, little-endian, V a token), the first logits after the last, and the sum modulo 2^64 of the XXH3-64 of all weights (doubles), each with the XXH3-64
 of its name as seed."""
 import container
-import joined
 import forward
 import golden_logits
+import joined
 import numpy as np
 import xxhash
 
