@@ -6,7 +6,7 @@
 #include <smol/file.h>
 #include <string.h>
 
-#define MOST_FILES 8u /* of a test, which is a process of its own */
+#define MOST_FILES 20u /* of a test, which is a process of its own */
 
 /* A golden file, parsed. */
 static struct smol_file golden(const char *path)
@@ -124,15 +124,82 @@ Test(delta, refuses_factors_that_are_none)
     }
 }
 
-/* The one model that does not fit a delta, though the delta names it, field by field. */
-Test(delta, names_what_does_not_fit)
+/* A model of that configuration, passed off as the one that a delta names. */
+static void check_misfit(const struct smol_config *config, const char *what)
 {
     struct smol_file model = golden("good/embed-f32.smol");
     const struct smol_file lora = golden("deltas/lora.smol");
     struct smol_error error;
     struct smol_file joined;
 
-    model.config.n_ff = 25;
-    cr_assert_eq(join(&joined, &lora, &model, NULL, &error), SMOL_E_BASE);
-    cr_assert(strstr(error.text, "feed-forward width 24 here, 25 there"), "%s", error.text);
+    model.config = *config;
+    cr_assert_eq(join(&joined, &lora, &model, NULL, &error), SMOL_E_BASE, "%s", what);
+    cr_assert(strstr(error.text, "does not fit its model") && strstr(error.text, what), "%s",
+              error.text);
+}
+
+Test(delta, names_what_does_not_fit)
+{
+    const struct smol_config good = golden("good/embed-f32.smol").config;
+    struct smol_config c = good;
+
+#define MISFIT(field, value, what)                                                                 \
+    c.field = value;                                                                               \
+    check_misfit(&c, what);                                                                        \
+    c = good
+    MISFIT(n_layers, 3, "layers 2 here, 3 there");
+    MISFIT(n_heads, 3, "heads 2 here, 3 there");
+    MISFIT(width, 8, "the width 6 here, 8 there");
+    MISFIT(n_ff, 25, "the feed-forward width 24 here, 25 there");
+    MISFIT(context, 6, "the context 5 here, 6 there");
+    MISFIT(vocab, 10, "the vocabulary 9 here, 10 there");
+    MISFIT(features, SMOL_FEATURE_RELU2, "features 0 here, 16 there");
+    MISFIT(tokenizer, SMOL_TOKENIZER_BPE, "the tokenizer 0 here, 1 there");
+    MISFIT(ln_epsilon, 0.5f, "another epsilon of LayerNorm");
+#undef MISFIT
+}
+
+/* Models that are mixed have one tokenizer and, with a half-shift, one seed. */
+Test(delta, names_what_models_do_not_share)
+{
+    struct smol_file model = golden("good/embed-f32.smol"), mix = golden("deltas/mix.smol"),
+                     other = golden("deltas/other-model.smol");
+    struct smol_error error;
+    struct smol_file joined;
+
+    other.config.seed = model.config.seed + 1;
+    cr_assert_eq(join(&joined, &mix, &model, &other, &error), SMOL_OK, "%s", error.text);
+    model.config.features = mix.config.features = other.config.features = SMOL_FEATURE_HALF_SHIFT;
+    cr_assert_eq(join(&joined, &mix, &model, &other, &error), SMOL_E_BASE);
+    cr_assert(strstr(error.text, "half-shift with different seeds"), "%s", error.text);
+    other.config.seed = model.config.seed;
+    cr_assert_eq(join(&joined, &mix, &model, &other, &error), SMOL_OK, "%s", error.text);
+    other.tokenizer = (struct smol_span){(const uint8_t *)"x", 1};
+    cr_assert_eq(join(&joined, &mix, &model, &other, &error), SMOL_E_BASE);
+    cr_assert(strstr(error.text, "different tokenizers"), "%s", error.text);
+}
+
+Test(delta, adds_as_many_deltas_as_there_may_be)
+{
+    const struct smol_file model = golden("good/embed-f32.smol"),
+                           nothing = golden("deltas/nothing.smol"),
+                           lora = golden("deltas/lora.smol");
+    struct smol_file loras[SMOL_MAX_DELTAS + 1], joined;
+    struct smol_file_part parts[SMOL_MAX_DELTAS + 2] = {{&model, NAN}};
+    struct smol_error error;
+
+    for (uint8_t i = 0; i <= SMOL_MAX_DELTAS; i++) {
+        loras[i] = lora;
+        loras[i].hash[0] = i;
+        parts[i + 1] = (struct smol_file_part){&loras[i], NAN};
+    }
+    cr_assert_eq(smol_file_join(&joined, &nothing, parts, SMOL_MAX_DELTAS + 1, NAN, &error),
+                 SMOL_OK);
+    cr_assert_eq(joined.n_deltas, SMOL_MAX_DELTAS);
+    cr_assert_eq(smol_file_join(&joined, &nothing, parts, SMOL_MAX_DELTAS + 2, NAN, &error),
+                 SMOL_E_BASE);
+    cr_assert(strstr(error.text, "more than 8 deltas"), "%s", error.text);
+    loras[0].config.n_ff = 25;
+    cr_assert_eq(smol_file_join(&joined, &nothing, parts, 2, NAN, &error), SMOL_E_BASE);
+    cr_assert(strstr(error.text, "does not fit its other delta"), "%s", error.text);
 }
