@@ -66,7 +66,7 @@ static enum smol_status read(float *values, const struct smol_array *array, uint
 {
     if (array->type == SMOL_ARRAY_OTHER)
         return smol_fail(error, SMOL_E_ENUM, SMOL_NO_OFFSET,
-                         "its numbers are not of a type that is read");
+                         "its numbers are neither floats nor ggml's Q8_0, Q4_0 or Q6_K");
     for (size_t i = 0; i < n; i++) {
         const float value = load(array->type, array->data, place(array, first + i));
         if (!(value - value == 0))

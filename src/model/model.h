@@ -15,9 +15,8 @@
 /* What a matrix is, before factors and the like are added. */
 enum matrix_kind { FROZEN, MASKED, STORED, ZERO };
 
-/* One dense matrix, of a model or a term of a delta, and, if rank > 0, the factors in file
- * encoding.
- */
+/* One dense matrix, of a model or a term of a delta, and, if rank > 0, the factors, in file
+ * encoding. */
 struct matrix {
     enum matrix_kind kind;
     uint32_t part;             /* of the mixture */
