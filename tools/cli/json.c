@@ -64,6 +64,7 @@ json_t *cli_json_string(const void *text, size_t size_bytes)
     size_t n = 0, length;
     json_t *json;
 
+    is_whole = is_whole && clean;
     if (!clean)
         return NULL;
     for (size_t i = 0; i < size_bytes; i += length ? length : 1) {
@@ -83,6 +84,7 @@ json_t *cli_json_name(const char *name)
 
     if (escaped)
         json = json_string(escaped);
+    is_whole = is_whole && json;
     free(escaped);
     return json;
 }
