@@ -31,12 +31,8 @@ static int check_signer(struct trust_proof *proof, const struct smol_open_file *
 /* Whether a file is one that another, which stands for it by its hash, names. */
 static bool is_vouched_for(const struct smol_file *joined, const struct smol_open_file *file)
 {
-    const struct smol_file *named = joined->base.data ? joined : NULL;
-
-    for (uint32_t i = 0; named && i < named->config.n_models + (uint32_t)named->config.n_deltas;
-         i++)
-        if (memcmp(named->base.data + SMOL_BASE_ENTRY_BYTES * (size_t)i, file->file.hash,
-                   SMOL_HASH_BYTES) == 0)
+    for (size_t at = 0; at < joined->base.size_bytes; at += SMOL_BASE_ENTRY_BYTES)
+        if (memcmp(joined->base.data + at, file->file.hash, SMOL_HASH_BYTES) == 0)
             return true;
     return false;
 }

@@ -43,15 +43,6 @@ static void print_file_line(const struct run *run)
                 signer_words(run), run->open_seconds);
 }
 
-/* Of which file a part of the file that runs is a view. */
-static const char *part_path(const struct run *run, const struct smol_file *part)
-{
-    for (uint32_t i = 0; i < run->files.n_open; i++)
-        if (part == &run->files.open[i].file)
-            return run->files.open[i].path;
-    return "";
-}
-
 /* What a delta is run with. */
 static void print_parts(const struct run *run)
 {
@@ -62,7 +53,7 @@ static void print_parts(const struct run *run)
         const struct smol_part_link *part = &f->parts[i];
         cli_hex(hash, part->hash, 8);
         fprintf(stderr, "smolrun: %s ", i < f->n_models ? "model" : "delta");
-        cli_put_escaped(stderr, part_path(run, part->file));
+        cli_put_escaped(stderr, parts_path(&run->files, part->hash));
         fprintf(stderr, ", %s, hash %s..., times %g\n",
                 cli_size(size, part->file->bytes.size_bytes), hash, (double)part->factor);
     }
@@ -140,7 +131,7 @@ static json_t *parts_json(const struct run *run)
 
     for (uint32_t i = 0; i < f->n_models + f->n_deltas; i++) {
         const struct smol_part_link *part = &f->parts[i];
-        const char *path = part_path(run, part->file);
+        const char *path = parts_path(&run->files, part->hash);
         char hash[2 * SMOL_HASH_BYTES + 1];
         cli_hex(hash, part->hash, SMOL_HASH_BYTES);
         json_array_append_new(

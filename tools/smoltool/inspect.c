@@ -351,25 +351,17 @@ static enum smol_status measure(struct inspect_session *s, const struct smol_fil
 
 /* ---- the parts of a delta ---- */
 
-static bool parts_are_given(const struct parts_words *w)
-{
-    return w->bases || w->bases_dir || w->deltas;
-}
-
-/* Where they are, as far as they are there. */
+/* Where they are: of files that are open, or where they are looked for. Whether all are there. */
 static bool look_for_parts(struct inspect_session *s, const struct smol_file *file,
-                           const char *path, const struct smol_files *files, const char *bases_dir)
+                           const char *path, const struct smol_files *files)
 {
     bool all = true;
 
     for (uint32_t i = 0; i < file->n_models + file->n_deltas; i++) {
         const uint8_t *hash = file->parts[i].hash;
+        const char *open = files ? parts_path(files, hash) : NULL;
 
-        for (uint32_t k = 0; files && !s->part_paths[i] && k < files->n_open; k++)
-            if (memcmp(files->open[k].file.hash, hash, SMOL_HASH_BYTES) == 0)
-                s->part_paths[i] = strdup(files->open[k].path);
-        if (!files)
-            s->part_paths[i] = smol_part_find(hash, bases_dir, path);
+        s->part_paths[i] = open ? strdup(open) : files ? NULL : smol_part_find(hash, NULL, path);
         all = all && s->part_paths[i];
     }
     return all;
@@ -391,8 +383,8 @@ static int find_parts(struct inspect_session *s, const struct smol_file *file, c
     if (parts_are_given(parts)) {
         if ((code = parts_open(&files, path, parts, cli_cores(), false)) != 0)
             return code;
-        look_for_parts(s, file, path, &files, NULL);
-    } else if (!look_for_parts(s, file, path, NULL, NULL) ||
+        look_for_parts(s, file, path, &files);
+    } else if (!look_for_parts(s, file, path, NULL) ||
                smol_files_open(&files, &blamed, path, &options, &opener, &error)) {
         free(blamed);
         return 0;

@@ -59,15 +59,6 @@ static enum smol_status check_bytes(struct verdict *v, char **blamed,
 
 /* ---- a delta's parts ---- */
 
-static uint32_t count(char *const *words)
-{
-    uint32_t n = 0;
-
-    while (words && words[n])
-        n++;
-    return n;
-}
-
 /* That those that are named are there, whole, and fit. */
 static enum smol_status check_parts(struct verdict *v, char **blamed,
                                     const struct verify_options *o, const char *path,
@@ -76,7 +67,7 @@ static enum smol_status check_parts(struct verdict *v, char **blamed,
     const struct smol_opener opener = {cli_open, cli_unmap};
     const struct smol_open_options options = {.struct_bytes = sizeof options,
                                               .n_threads = cli_cores(),
-                                              .n_bases = count(o->parts.bases),
+                                              .n_bases = parts_count(o->parts.bases),
                                               .bases = (const char *const *)o->parts.bases,
                                               .bases_dir = o->parts.bases_dir};
     const enum smol_status status =
@@ -89,10 +80,7 @@ static enum smol_status check_parts(struct verdict *v, char **blamed,
 /* Where a part is, of those that were asked for; else NULL. */
 static char *part_path(const struct verdict *v, uint32_t i)
 {
-    for (uint32_t k = 0; v->has_files && k < v->files.n_open; k++)
-        if (memcmp(v->files.open[k].file.hash, v->file.parts[i].hash, SMOL_HASH_BYTES) == 0)
-            return v->files.open[k].path;
-    return NULL;
+    return v->has_files ? parts_path(&v->files, v->file.parts[i].hash) : NULL;
 }
 
 static void print_parts(const struct verdict *v)

@@ -79,16 +79,6 @@ static enum smol_status put_rows(struct smol_writer *writer, const struct smol_f
     return status;
 }
 
-/* CHANGED if one of the files has changed, which parts_check_unchanged then tells. */
-static enum smol_status check_unchanged(const struct smol_files *files, struct smol_error *error)
-{
-    char *blamed = NULL;
-    const enum smol_status status = smol_files_check(files, &blamed, error);
-
-    free(blamed);
-    return status;
-}
-
 static int write_tensor(const struct weights_options *o, const struct smol_files *files,
                         const struct smol_tensor *t)
 {
@@ -105,7 +95,7 @@ static int write_tensor(const struct weights_options *o, const struct smol_files
         return cli_complain(o->output, &error);
     status = put_rows(writer, &files->file, t, begin, end, &error);
     if (!status)
-        status = check_unchanged(files, &error);
+        status = parts_check(files, &error);
     status = cli_writer_end(writer, status, &files->open[0].mapping, &error);
     if (status == SMOL_E_CHANGED && parts_check_unchanged(files))
         return CLI_FAILED;

@@ -22,6 +22,17 @@ void parts_table(struct poptOption options[PARTS_OPTIONS], struct parts_words *w
     memcpy(options, table, sizeof table);
 }
 
+bool parts_are_given(const struct parts_words *w) { return w->bases || w->bases_dir || w->deltas; }
+
+uint32_t parts_count(char *const *words)
+{
+    uint32_t n = 0;
+
+    while (words && words[n])
+        n++;
+    return n;
+}
+
 int parts_split(char **path, float *factor, const char *word)
 {
     const char *equals = strrchr(word, '=');
@@ -53,15 +64,6 @@ static enum smol_status open_fast(struct smol_mapping *mapping, struct smol_file
     return cli_open(mapping, file, path, 0, error);
 }
 
-static uint32_t count(char *const *words)
-{
-    uint32_t n = 0;
-
-    while (words && words[n])
-        n++;
-    return n;
-}
-
 /* Opens with deltas that are split; paths: (n_deltas). */
 static int open_split(struct smol_files *files, const char *path,
                       const struct smol_open_options *options, bool is_fast)
@@ -80,7 +82,7 @@ static int open_split(struct smol_files *files, const char *path,
 int parts_open(struct smol_files *files, const char *path, const struct parts_words *w,
                uint32_t n_threads, bool is_fast)
 {
-    const uint32_t n = count(w->deltas);
+    const uint32_t n = parts_count(w->deltas);
     char **paths = calloc(n + 1, sizeof *paths);
     float *factors = calloc(n + 1, sizeof *factors);
     int code = paths && factors ? 0 : cli_no_memory(NULL);
@@ -90,7 +92,7 @@ int parts_open(struct smol_files *files, const char *path, const struct parts_wo
     if (code == 0) {
         const struct smol_open_options options = {.struct_bytes = sizeof options,
                                                   .n_threads = n_threads,
-                                                  .n_bases = count(w->bases),
+                                                  .n_bases = parts_count(w->bases),
                                                   .n_deltas = n,
                                                   .bases = (const char *const *)w->bases,
                                                   .deltas = (const char *const *)paths,
@@ -107,6 +109,14 @@ int parts_open(struct smol_files *files, const char *path, const struct parts_wo
 
 void parts_close(struct smol_files *files) { smol_files_close(files); }
 
+char *parts_path(const struct smol_files *files, const uint8_t hash[SMOL_HASH_BYTES])
+{
+    for (uint32_t i = 0; i < files->n_open; i++)
+        if (memcmp(files->open[i].file.hash, hash, SMOL_HASH_BYTES) == 0)
+            return files->open[i].path;
+    return NULL;
+}
+
 int parts_check_unchanged(const struct smol_files *files)
 {
     struct smol_error error;
@@ -117,4 +127,13 @@ int parts_check_unchanged(const struct smol_files *files)
         code = cli_complain(blamed ? blamed : files->open[0].path, &error);
     free(blamed);
     return code;
+}
+
+enum smol_status parts_check(const struct smol_files *files, struct smol_error *error)
+{
+    char *blamed = NULL;
+    const enum smol_status status = smol_files_check(files, &blamed, error);
+
+    free(blamed);
+    return status;
 }

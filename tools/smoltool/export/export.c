@@ -78,7 +78,7 @@ static int export_adapter(const struct export_options *o, enum export_type type,
     const struct export_job job = {&file, NULL, &mapping, o->output};
     enum smol_status status;
 
-    if (o->parts.bases || o->parts.bases_dir || o->parts.deltas)
+    if (parts_are_given(&o->parts))
         return cli_usage_error("--base, --bases-dir, --delta",
                                "are not for adapters, which are of one delta alone");
     if (o->gguf_lora && type != EXPORT_F32 && type != EXPORT_F16)

@@ -1,5 +1,6 @@
 /* A file that is being written: bytes gathered, the first failure kept. */
 #include "cli/cli.h"
+#include "cli/delta/parts.h"
 #include "cli/guard.h"
 #include "smoltool/export/export.h"
 
@@ -61,12 +62,7 @@ void export_put_zeros(struct export_out *out, size_t n)
 
 enum smol_status export_check_unchanged(const struct export_job *job, struct smol_error *error)
 {
-    char *blamed = NULL;
-    enum smol_status status = job->files ? smol_files_check(job->files, &blamed, error)
-                                         : smol_mapping_check(job->mapping, error);
-
-    free(blamed); /* the program asks again, to tell */
-    return status;
+    return job->files ? parts_check(job->files, error) : smol_mapping_check(job->mapping, error);
 }
 
 enum smol_status export_job_close(struct export_out *out, const struct export_job *job)

@@ -240,7 +240,7 @@ static int run(void *context, const char *const *arguments)
     if (!o->output)
         return cli_usage_error("--output", "is missing");
     code = read_types(&o->types, o);
-    if (code == 0 && !o->text && (o->parts.bases || o->parts.bases_dir || o->parts.deltas))
+    if (code == 0 && !o->text && parts_are_given(&o->parts))
         code = cli_usage_error("--base, --bases-dir, --delta", "are for --text");
     return code ? code : quantize(o, arguments[0]);
 }
