@@ -383,13 +383,14 @@ static int find_parts(struct inspect_session *s, const struct smol_file *file, c
     if (parts_are_given(parts)) {
         if ((code = parts_open(&files, path, parts, cli_cores(), false)) != 0)
             return code;
-        look_for_parts(s, file, path, &files);
+        if (!look_for_parts(s, file, path, &files))
+            code = cli_no_memory(path);
     } else if (!look_for_parts(s, file, path, NULL) ||
                smol_files_open(&files, &blamed, path, &options, &opener, &error)) {
         free(blamed);
         return 0;
     }
-    if (measure(s, &files.file, &error))
+    if (code == 0 && measure(s, &files.file, &error))
         code = cli_complain(path, &error);
     code = code ? code : parts_check_unchanged(&files);
     parts_close(&files);
