@@ -142,19 +142,3 @@ void rows_read(float *values, const struct smol_rows_view *rows, uint32_t i)
 
     param_read(values, start, &part, (uint64_t)i * t->cols, t->cols);
 }
-
-uint8_t *table_file(uint64_t *size_bytes, const struct smol_parts *parts, struct smol_error *error)
-{
-    uint8_t *bytes;
-
-    if (smol_file_size(size_bytes, parts, error))
-        return NULL;
-    bytes = malloc(*size_bytes);
-    if (!bytes)
-        cli_error_memory(error);
-    else if (smol_file_write(bytes, *size_bytes, parts, error)) {
-        free(bytes);
-        bytes = NULL;
-    }
-    return bytes;
-}

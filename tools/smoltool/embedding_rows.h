@@ -30,7 +30,4 @@ void table_rows_free(struct table_rows *rows);
 uint32_t rows_token(const struct smol_rows_view *rows, uint32_t i);
 void rows_read(float *values, const struct smol_rows_view *rows, uint32_t i);
 
-/* The bytes of the file that parts make, for free(). NULL, with an error, if they cannot be had. */
-uint8_t *table_file(uint64_t *size_bytes, const struct smol_parts *parts, struct smol_error *error);
-
 #endif

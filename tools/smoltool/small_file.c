@@ -6,6 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+uint8_t *small_file_make(uint64_t *size_bytes, const struct smol_parts *parts,
+                         struct smol_error *error)
+{
+    uint8_t *bytes;
+
+    if (smol_file_size(size_bytes, parts, error))
+        return NULL;
+    bytes = malloc(*size_bytes);
+    if (!bytes)
+        cli_error_memory(error);
+    else if (smol_file_write(bytes, *size_bytes, parts, error)) {
+        free(bytes);
+        bytes = NULL;
+    }
+    return bytes;
+}
+
 static int sign(uint8_t *block, const uint8_t *hash, const char *path, const char *password_file)
 {
     struct smol_signature signature;

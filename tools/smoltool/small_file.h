@@ -1,9 +1,12 @@
-/* A file that was made in memory: signed if that is asked for, and written. */
+/* A .smol file that fits into memory: made of its parts, signed if that is asked for, written. */
 #ifndef SMALL_FILE_H
 #define SMALL_FILE_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include <smol/file.h>
+
+/* The bytes of the file that parts make, for free(). NULL, with an error, if they cannot be had. */
+uint8_t *small_file_make(uint64_t *size_bytes, const struct smol_parts *parts,
+                         struct smol_error *error);
 
 /* The bytes end with their hash; 104 more follow if key is not NULL, the path of a secret key whose
  * password is the first line of password_file, or asked for. *size_bytes grows by them. 0, or an

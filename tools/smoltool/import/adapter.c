@@ -4,7 +4,6 @@
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/json.h"
-#include "smoltool/embedding_rows.h"
 #include "smoltool/small_file.h"
 
 #include <smol/arrays.h>
@@ -258,7 +257,7 @@ static uint8_t *make(uint64_t *size_bytes, struct smol_parts *parts, const struc
     if (!params)
         cli_error_memory(error);
     else if (!fill(params, &parts->config, a, error))
-        bytes = table_file(size_bytes, parts, error);
+        bytes = small_file_make(size_bytes, parts, error);
     free(params);
     if (bytes && (smol_file_parse(&made, bytes, *size_bytes, error) ||
                   smol_file_join(&made, &made, &base, 1, NAN, error))) {

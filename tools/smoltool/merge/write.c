@@ -1,7 +1,7 @@
 /* A delta without numbers, which only says what it is made of. SPEC.md 16. */
 #include "cli/cli.h"
-#include "smoltool/embedding_rows.h"
 #include "smoltool/merge/merge.h"
+#include "smoltool/small_file.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -78,7 +78,7 @@ uint8_t *merge_file(uint64_t *size_bytes, const struct merge *m, struct smol_err
         return NULL;
     }
     parts.params = (struct smol_span){n_params ? params : NULL, n_params};
-    bytes = table_file(size_bytes, &parts, error);
+    bytes = small_file_make(size_bytes, &parts, error);
     free(params);
     if (bytes && check(bytes, *size_bytes, m, error)) {
         free(bytes);

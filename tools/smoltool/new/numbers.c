@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "smoltool/embedding_rows.h"
 #include "smoltool/new/new.h"
+#include "smoltool/small_file.h"
 
 #include <smol/initial.h>
 #include <smol/weights.h>
@@ -243,7 +244,7 @@ uint8_t *new_file(uint64_t *size, const struct smol_config *c, const struct impo
         fill_embeddings(embeddings, c, from, values, path, error)) {
         parts.params = (struct smol_span){learned_bytes ? learned : NULL, learned_bytes};
         parts.embeddings = (struct smol_span){embeddings, embedding_bytes};
-        bytes = table_file(size, &parts, error);
+        bytes = small_file_make(size, &parts, error);
     }
     free(learned);
     free(embeddings);

@@ -3,6 +3,7 @@
 #include "smoltool/embedding_rows.h"
 #include "smoltool/params.h"
 #include "smoltool/quantize/quantize.h"
+#include "smoltool/small_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -221,7 +222,7 @@ uint8_t *quantize_file(uint64_t *size_bytes, const struct smol_file *file,
         parts.embeddings = (struct smol_span){embeddings, embedding_bytes};
     }
     if (!status)
-        bytes = table_file(size_bytes, &parts, error);
+        bytes = small_file_make(size_bytes, &parts, error);
     free(params);
     free(embeddings);
     return bytes;
