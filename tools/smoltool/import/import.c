@@ -4,8 +4,8 @@
 #include "cli/json.h"
 #include "cli/key_file.h"
 #include "smoltool/import/adapter.h"
+#include "smoltool/import/checkpoint_tokens.h"
 #include "smoltool/import/config.h"
-#include "smoltool/import/tokens_of.h"
 #include "smoltool/import/weights.h"
 #include "smoltool/smoltool.h"
 

@@ -45,7 +45,7 @@ static enum smol_status open_safetensors(struct import_table *t, bool *found, co
 }
 
 /* A member's bytes, whose checksum libzip compares at their end. */
-static enum smol_status read_member(struct import_source *s, zip_t *zip, zip_uint64_t index,
+static enum smol_status read_member(struct table_source *s, zip_t *zip, zip_uint64_t index,
                                     struct smol_error *error)
 {
     enum smol_status status = SMOL_OK;
@@ -69,7 +69,7 @@ static enum smol_status read_member(struct import_source *s, zip_t *zip, zip_uin
 static enum smol_status take_member(struct import_table *t, zip_t *zip, zip_uint64_t index,
                                     struct smol_error *error)
 {
-    struct import_source *s = &t->source;
+    struct table_source *s = &t->source;
     struct smol_array array;
     enum smol_status status;
     zip_stat_t about;

@@ -6,7 +6,7 @@
 #include <smol/io.h>
 
 /* Memory and files behind a table. */
-struct import_source {
+struct table_source {
     struct smol_mapping mapping;
     struct smol_safetensors *tensors;
     void *member; /* of an .npz, taken out */
@@ -16,7 +16,7 @@ struct import_source {
 /* A table: rows x C floats that can be read. */
 struct import_table {
     struct smol_array array;
-    struct import_source source;
+    struct table_source source;
 };
 
 /* Finds the table called "wte" or "wpe" in a file of any of the formats, told apart by their first

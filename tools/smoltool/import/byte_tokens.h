@@ -1,17 +1,17 @@
 /* Tokenizers of bytes, as smoltool export writes them. */
-#ifndef IMPORT_LETTERS_H
-#define IMPORT_LETTERS_H
+#ifndef IMPORT_BYTE_TOKENS_H
+#define IMPORT_BYTE_TOKENS_H
 
 #include <smol/config.h>
 
 #include <jansson.h>
 
-#define LETTERS_SECTION_BYTES 33u /* of a set of bytes: SPEC.md 3.4 */
+#define BYTE_SET_BYTES 33u /* of a set of bytes: SPEC.md 3.4 */
 
 /* Whether the tokens of a vocabulary without merges, text to number, are bytes in their order: all
  * of them from 0 on, or some, and perhaps [OTHER] and the end of text. Then *kind says which, and
  * section has what a set is written as. */
-bool letters_read(enum smol_tokenizer_kind *kind, uint8_t section[LETTERS_SECTION_BYTES],
-                  const json_t *vocab);
+bool byte_tokens_read(enum smol_tokenizer_kind *kind, uint8_t section[BYTE_SET_BYTES],
+                      const json_t *vocab);
 
 #endif

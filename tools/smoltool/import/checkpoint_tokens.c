@@ -1,11 +1,11 @@
-/* See tokens_of.h. */
-#include "smoltool/import/tokens_of.h"
+/* See checkpoint_tokens.h. */
+#include "smoltool/import/checkpoint_tokens.h"
 #include "cli/cli.h"
 #include "cli/guard.h"
 #include "cli/json.h"
 #include "cli/tokenizer_file.h"
+#include "smoltool/import/byte_tokens.h"
 #include "smoltool/import/json_file.h"
-#include "smoltool/import/letters.h"
 #include "smoltool/import/tokens.h"
 
 #include <smol/tokenizer.h>
@@ -60,13 +60,13 @@ static int take_sources(uint8_t **section, struct smol_parts *parts,
 }
 
 /* Bytes in their order, as a vocabulary without merges may have them; *is_taken says so. */
-static int take_letters(bool *is_taken, uint8_t **section, struct smol_parts *parts,
-                        const json_t *vocab, const char *path)
+static int take_byte_tokens(bool *is_taken, uint8_t **section, struct smol_parts *parts,
+                            const json_t *vocab, const char *path)
 {
     enum smol_tokenizer_kind kind;
-    uint8_t set[LETTERS_SECTION_BYTES];
+    uint8_t set[BYTE_SET_BYTES];
 
-    *is_taken = letters_read(&kind, set, vocab);
+    *is_taken = byte_tokens_read(&kind, set, vocab);
     if (!*is_taken || kind == SMOL_TOKENIZER_BYTES)
         return 0;
     *section = malloc(sizeof set);
@@ -105,7 +105,7 @@ static int take_vocab(bool *is_taken, uint8_t **section, struct smol_parts *part
     int code = json_file_load(&vocab, path);
 
     if (!code)
-        code = take_letters(is_taken, section, parts, vocab, path);
+        code = take_byte_tokens(is_taken, section, parts, vocab, path);
     json_decref(vocab);
     return code;
 }
@@ -232,7 +232,7 @@ static int take_gguf(uint8_t **section, bool *found, struct smol_parts *parts,
     if (!code)
         code = read_vocab(&vocab, f);
     if (!code)
-        code = take_letters(&is_taken, section, parts, vocab, f->path);
+        code = take_byte_tokens(&is_taken, section, parts, vocab, f->path);
     if (!code && !is_taken)
         code = take_bpe(section, parts, f, vocab);
     json_decref(vocab);

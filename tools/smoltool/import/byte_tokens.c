@@ -1,5 +1,5 @@
-/* See letters.h. */
-#include "smoltool/import/letters.h"
+/* See byte_tokens.h. */
+#include "smoltool/import/byte_tokens.h"
 #include "smoltool/gpt2_bytes.h"
 
 #include <smol/tokenizer.h>
@@ -21,14 +21,14 @@ static bool is_next(size_t *n, const json_t *vocab, const char *text)
     return true;
 }
 
-bool letters_read(enum smol_tokenizer_kind *kind, uint8_t section[LETTERS_SECTION_BYTES],
-                  const json_t *vocab)
+bool byte_tokens_read(enum smol_tokenizer_kind *kind, uint8_t section[BYTE_SET_BYTES],
+                      const json_t *vocab)
 {
     size_t n = 0;
     unsigned last = 0;
     char letter[3];
 
-    memset(section, 0, LETTERS_SECTION_BYTES);
+    memset(section, 0, BYTE_SET_BYTES);
     for (unsigned byte = 0; byte < 256; byte++) {
         *put_letter(letter, (uint8_t)byte) = '\0';
         if (is_next(&n, vocab, letter)) {
@@ -41,8 +41,8 @@ bool letters_read(enum smol_tokenizer_kind *kind, uint8_t section[LETTERS_SECTIO
         return n > 0;
     *kind = SMOL_TOKENIZER_BYTE_SET;
     if (n < 256 && is_next(&n, vocab, OTHER))
-        section[LETTERS_SECTION_BYTES - 1] |= BIT_OTHER;
+        section[BYTE_SET_BYTES - 1] |= BIT_OTHER;
     if (is_next(&n, vocab, SMOL_END_OF_TEXT))
-        section[LETTERS_SECTION_BYTES - 1] |= BIT_END;
+        section[BYTE_SET_BYTES - 1] |= BIT_END;
     return n == json_object_size(vocab);
 }

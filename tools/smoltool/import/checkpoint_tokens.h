@@ -1,6 +1,6 @@
 /* The tokenizer of a checkpoint. */
-#ifndef IMPORT_TOKENS_OF_H
-#define IMPORT_TOKENS_OF_H
+#ifndef IMPORT_CHECKPOINT_TOKENS_H
+#define IMPORT_CHECKPOINT_TOKENS_H
 
 #include "smoltool/import/checkpoint.h"
 
