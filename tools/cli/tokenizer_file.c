@@ -68,10 +68,6 @@ enum smol_status tokenizer_load(uint8_t **section, struct smol_file *tokenizer, 
 
 /* ---- sets of bytes, SPEC.md 3.4 ---- */
 
-#define SET_OTHER 1 /* bits of the last byte of the section */
-#define SET_END 2
-#define SET_BYTES 33 /* a bit for each byte, and which tokens there are besides */
-
 /* How often each byte occurs. Ends of text that are left out count as none. */
 static void count_bytes(uint64_t count[256], struct smol_span text, bool without_ends)
 {
@@ -87,7 +83,7 @@ static void count_bytes(uint64_t count[256], struct smol_span text, bool without
 }
 
 /* Returns how many bytes occur often enough. */
-static uint32_t find_bytes(uint8_t section[SET_BYTES], struct smol_span text,
+static uint32_t find_bytes(uint8_t section[BYTE_SET_BYTES], struct smol_span text,
                            const struct tokenizer_of *of)
 {
     const uint64_t least = of->least > 0 ? of->least : 1;
@@ -95,7 +91,7 @@ static uint32_t find_bytes(uint8_t section[SET_BYTES], struct smol_span text,
     uint32_t n = 0;
 
     count_bytes(count, text, of->with_end);
-    memset(section, 0, SET_BYTES);
+    memset(section, 0, BYTE_SET_BYTES);
     for (unsigned b = 0; b < 256; b++)
         if (count[b] >= least) {
             section[b / 8] |= (uint8_t)(1u << b % 8);
@@ -109,7 +105,7 @@ enum smol_status tokenizer_of_bytes(uint8_t **section, struct smol_file *tokeniz
                                     struct smol_error *error)
 {
     struct smol_file t = {.config = {.vocab = 256, .tokenizer = SMOL_TOKENIZER_BYTES}};
-    uint8_t *bytes = malloc(SET_BYTES);
+    uint8_t *bytes = malloc(BYTE_SET_BYTES);
     bool has_other;
     uint32_t n;
 
@@ -127,11 +123,11 @@ enum smol_status tokenizer_of_bytes(uint8_t **section, struct smol_file *tokeniz
         free(bytes);
         bytes = NULL;
     } else {
-        bytes[SET_BYTES - 1] =
-            (uint8_t)((has_other ? SET_OTHER : 0) | (of->with_end ? SET_END : 0));
+        bytes[BYTE_SET_BYTES - 1] =
+            (uint8_t)((has_other ? BYTE_SET_OTHER : 0) | (of->with_end ? BYTE_SET_END : 0));
         t.config.vocab = n + has_other + of->with_end;
         t.config.tokenizer = SMOL_TOKENIZER_BYTE_SET;
-        t.tokenizer = (struct smol_span){bytes, SET_BYTES};
+        t.tokenizer = (struct smol_span){bytes, BYTE_SET_BYTES};
     }
     *section = bytes;
     *tokenizer = t;

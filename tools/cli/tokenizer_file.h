@@ -18,6 +18,12 @@ enum smol_status tokenizer_open(struct smol_mapping *mapping, struct smol_file *
 enum smol_status tokenizer_load(uint8_t **section, struct smol_file *tokenizer, const char *path,
                                 struct smol_error *error);
 
+/* The section of a set of bytes, SPEC.md 3.4: a bit for each byte, and bits of the last byte for
+ * the tokens that there are besides. */
+#define BYTE_SET_BYTES 33u
+#define BYTE_SET_OTHER 1
+#define BYTE_SET_END 2
+
 /* Which tokens a text's bytes become. */
 struct tokenizer_of {
     bool with_other; /* a token for all bytes without their own, if there are such */

@@ -2,13 +2,9 @@
 #include "smoltool/import/byte_tokens.h"
 #include "smoltool/gpt2_bytes.h"
 
-#include <smol/tokenizer.h>
-
 #include <string.h>
 
 #define OTHER "[OTHER]" /* as smoltool export names it */
-#define BIT_OTHER 1
-#define BIT_END 2
 
 /* Whether a text has that number; *n counts what was found. */
 static bool is_next(size_t *n, const json_t *vocab, const char *text)
@@ -41,8 +37,8 @@ bool byte_tokens_read(enum smol_tokenizer_kind *kind, uint8_t section[BYTE_SET_B
         return n > 0;
     *kind = SMOL_TOKENIZER_BYTE_SET;
     if (n < 256 && is_next(&n, vocab, OTHER))
-        section[BYTE_SET_BYTES - 1] |= BIT_OTHER;
+        section[BYTE_SET_BYTES - 1] |= BYTE_SET_OTHER;
     if (is_next(&n, vocab, SMOL_END_OF_TEXT))
-        section[BYTE_SET_BYTES - 1] |= BIT_END;
+        section[BYTE_SET_BYTES - 1] |= BYTE_SET_END;
     return n == json_object_size(vocab);
 }

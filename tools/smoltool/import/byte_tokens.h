@@ -2,11 +2,9 @@
 #ifndef IMPORT_BYTE_TOKENS_H
 #define IMPORT_BYTE_TOKENS_H
 
-#include <smol/config.h>
+#include "cli/tokenizer_file.h"
 
 #include <jansson.h>
-
-#define BYTE_SET_BYTES 33u /* of a set of bytes: SPEC.md 3.4 */
 
 /* Whether the tokens of a vocabulary without merges, text to number, are bytes in their order: all
  * of them from 0 on, or some, and perhaps [OTHER] and the end of text. Then *kind says which, and

@@ -105,6 +105,24 @@ const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *c, cons
     return c->n_tensors ? bsearch(&key, c->tensors, c->n_tensors, sizeof key, by_name) : NULL;
 }
 
+bool checkpoint_is_matrix(const struct smol_tensor *t)
+{
+    return t->part == SMOL_PART_WEIGHT && smol_slot_is_matrix(t->slot);
+}
+
+bool checkpoint_is_table(const struct smol_tensor *t)
+{
+    return t->part == SMOL_PART_WTE || t->part == SMOL_PART_WPE || t->part == SMOL_PART_OUTPUT;
+}
+
+bool checkpoint_says(const struct checkpoint_file *f, const char *key, const char *text)
+{
+    struct smol_span found;
+
+    return smol_gguf_text(&found, f->gguf, key) && found.size_bytes == strlen(text) &&
+           memcmp(found.data, text, found.size_bytes) == 0;
+}
+
 /* ---- files ---- */
 
 static int parse(struct checkpoint_file *f)

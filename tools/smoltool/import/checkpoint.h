@@ -30,6 +30,11 @@ struct checkpoint {
     bool is_transposed; /* matrices of layers are inputs x outputs, as Hugging Face has them */
 };
 
+/* Whether a tensor is a matrix of a layer, which may be transposed; or a table of embeddings. All
+ * others are vectors. */
+bool checkpoint_is_matrix(const struct smol_tensor *tensor);
+bool checkpoint_is_table(const struct smol_tensor *tensor);
+
 /* 0, or an exit code after a message. Close it in any case. */
 int checkpoint_open(struct checkpoint *checkpoint, const char *path);
 void checkpoint_close(struct checkpoint *checkpoint);
@@ -37,6 +42,9 @@ void checkpoint_close(struct checkpoint *checkpoint);
 /* NULL if there is none. */
 const struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpoint,
                                                 const char *name);
+
+/* Whether a GGUF file has that text for a key. */
+bool checkpoint_says(const struct checkpoint_file *file, const char *key, const char *text);
 
 /* The path of a file in the checkpoint's folder, for free(); NULL if it is not there. 0, or an exit
  * code after a message. */

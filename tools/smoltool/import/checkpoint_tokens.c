@@ -136,22 +136,16 @@ static int take_folder(uint8_t **section, bool *found, struct smol_parts *parts,
 
 #define TYPE_UNUSED 5 /* of a token, as GGUF numbers them */
 
-static bool is_text(struct smol_span text, const char *word)
-{
-    return text.size_bytes == strlen(word) && memcmp(text.data, word, text.size_bytes) == 0;
-}
-
 /* How a text is split is named there and nowhere described. */
 static int check_kind(const struct checkpoint_file *f)
 {
-    struct smol_span model = {NULL, 0}, split = {NULL, 0};
+    static const char split[] = "tokenizer.ggml.pre";
 
-    if (!smol_gguf_text(&model, f->gguf, "tokenizer.ggml.model") || !is_text(model, "gpt2"))
+    if (!checkpoint_says(f, "tokenizer.ggml.model", "gpt2"))
         return cli_fail(f->path, "tokenizer.ggml.model is not gpt2");
-    if (smol_gguf_has(f->gguf, "tokenizer.ggml.pre") &&
-        (!smol_gguf_text(&split, f->gguf, "tokenizer.ggml.pre") ||
-         !(is_text(split, "gpt-2") || is_text(split, "gpt2") || is_text(split, "default"))))
-        return cli_fail(f->path, "tokenizer.ggml.pre is not gpt-2");
+    if (smol_gguf_has(f->gguf, split) && !checkpoint_says(f, split, "gpt-2") &&
+        !checkpoint_says(f, split, "gpt2") && !checkpoint_says(f, split, "default"))
+        return cli_fail(f->path, "%s is not gpt-2", split);
     return 0;
 }
 
@@ -168,7 +162,7 @@ static int read_vocab(json_t **vocab, const struct checkpoint_file *f)
     for (*vocab = json_object(); smol_gguf_next_text(&text, &texts); number++) {
         const char *key = (const char *)text.data;
         double type = 0;
-        if (smol_gguf_next_number(&type, &types) && (int)type == TYPE_UNUSED)
+        if (smol_gguf_next_number(&type, &types) && type == TYPE_UNUSED)
             continue;
         if (json_object_getn(*vocab, key, text.size_bytes))
             return cli_fail(f->path, "token %lld has the text of another", (long long)number);

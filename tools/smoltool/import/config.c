@@ -130,11 +130,8 @@ static void say_shape(char text[32], const uint64_t *shape, uint32_t n)
 static int check_shape(const struct checkpoint *c, const struct smol_tensor *want,
                        const struct checkpoint_tensor *t)
 {
-    const bool is_vector = want->rows == 1 && want->part != SMOL_PART_WTE &&
-                           want->part != SMOL_PART_WPE && want->part != SMOL_PART_OUTPUT &&
-                           !(want->part == SMOL_PART_WEIGHT && smol_slot_is_matrix(want->slot));
-    const bool is_layers = want->part == SMOL_PART_WEIGHT && smol_slot_is_matrix(want->slot);
-    const bool swaps = is_layers && c->is_transposed;
+    const bool is_matrix = checkpoint_is_matrix(want), swaps = is_matrix && c->is_transposed;
+    const bool is_vector = !is_matrix && !checkpoint_is_table(want);
     const uint64_t shape[2] = {is_vector || swaps ? want->cols : want->rows,
                                swaps ? want->rows : want->cols};
     const uint32_t n = is_vector ? 1 : 2;

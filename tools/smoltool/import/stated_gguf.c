@@ -2,23 +2,17 @@
 #include "cli/cli.h"
 #include "smoltool/import/config.h"
 
-#include <string.h>
-
-static bool is_text(struct smol_span text, const char *word)
-{
-    return text.size_bytes == strlen(word) && memcmp(text.data, word, text.size_bytes) == 0;
-}
-
 static int check_architecture(const struct checkpoint_file *f)
 {
+    static const char key[] = "general.architecture";
     struct smol_span text = {NULL, 0};
 
-    if (!smol_gguf_text(&text, f->gguf, "general.architecture"))
-        return cli_fail(f->path, "has no general.architecture");
-    return is_text(text, "gpt2") ? 0
-                                 : cli_fail(f->path, "general.architecture is '%.*s', not gpt2",
-                                            (int)(text.size_bytes < 64 ? text.size_bytes : 64),
-                                            (const char *)text.data);
+    if (checkpoint_says(f, key, "gpt2"))
+        return 0;
+    if (!smol_gguf_text(&text, f->gguf, key))
+        return cli_fail(f->path, "has no %s", key);
+    return cli_fail(f->path, "%s is '%.*s', not gpt2", key,
+                    (int)(text.size_bytes < 64 ? text.size_bytes : 64), (const char *)text.data);
 }
 
 /* Left alone if there is no such key. */

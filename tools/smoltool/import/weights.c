@@ -198,9 +198,7 @@ static enum smol_status put_table(struct job *j, const char *name, enum smol_dty
 /* A table of a tensor: vectors have one row, and are floats. */
 static enum smol_status put_tensor(struct job *j, const struct smol_tensor *t)
 {
-    const bool is_matrix = t->part == SMOL_PART_WEIGHT && smol_slot_is_matrix(t->slot);
-    const bool is_table =
-        t->part == SMOL_PART_WTE || t->part == SMOL_PART_WPE || t->part == SMOL_PART_OUTPUT;
+    const bool is_matrix = checkpoint_is_matrix(t);
     const enum smol_dtype type = is_matrix
                                      ? smol_config_scheme(j->config, t->layer, t->slot)->alpha_type
                                  : t->part == SMOL_PART_WTE    ? j->config->wte_type
@@ -208,7 +206,7 @@ static enum smol_status put_tensor(struct job *j, const struct smol_tensor *t)
                                  : t->part == SMOL_PART_OUTPUT ? j->config->output_type
                                                                : SMOL_F32;
 
-    return put_table(j, t->name, type, t->rows, t->cols, is_table ? 64 : 1,
+    return put_table(j, t->name, type, t->rows, t->cols, checkpoint_is_table(t) ? 64 : 1,
                      is_matrix && j->checkpoint->is_transposed);
 }
 
@@ -223,7 +221,7 @@ static enum smol_status put_all(struct job *j)
         for (uint32_t i = 0; !status && i < n; i++) {
             struct smol_tensor t;
             smol_tensor_at(&t, j->config, i);
-            if ((t.part == SMOL_PART_WEIGHT || t.part == SMOL_PART_BIAS) == (pass == 0))
+            if (checkpoint_is_table(&t) == (pass == 1))
                 status = put_tensor(j, &t);
         }
     return status;
