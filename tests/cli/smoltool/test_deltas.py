@@ -112,6 +112,10 @@ def test_diff_of_deltas(two):
         models = found['learned']['tensors']['h.1.mlp.c_fc.weight models']
         assert models['compared'] == 1 and models['largest'] == abs(float(y.learned['h.1.mlp.c_fc.models'][0]) - float(x.learned['h.1.mlp.c_fc.models'][0]))
     assert '\ninput_rows\n  4 and 3 rows, 2 of the same tokens; ' in tool_text('diff', d, e, code=1).stdout
+    for path, seed in ((d, 4), (e, 5)):  # by their bits, as all numbers: -0 is not 0
+        delta(path, [(a, 1.0)], rows=((5, 8), ()), row_kind=0, seed=seed, spread=0.0)
+    signs = [np.signbit(read(path).input_rows.table.floats()) for path in (d, e)]
+    assert diff(d, e)['input_rows']['different'] == np.count_nonzero(signs[0] != signs[1]) > 0
     found = diff(a, d)
     assert 'wte' in found and found['wte'] == {'a': [256, 40], 'b': [0, 40]} and found['base'] == {'model ' + name(a): {'b': 1.0}}
 

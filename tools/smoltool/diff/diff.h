@@ -32,6 +32,17 @@ void diff_tokenizer(struct diff *d);
 void diff_card(struct diff *d);
 void diff_signature(struct diff *d);
 
+/* Pairs of numbers, and by how much those of B are off. */
+struct diff_off {
+    uint64_t n, n_different;
+    double largest, sum;
+};
+/* One more pair. Whether they differ: by their bits, -0 is not 0. */
+bool diff_off_add(struct diff_off *off, double a, double b);
+void diff_off_join(struct diff_off *off, const struct diff_off *more);
+/* "compared", "different", "largest" and "rms" into an object. */
+void diff_off_set(struct diff *d, json_t *object, const struct diff_off *off);
+
 /* The report for a person. */
 void diff_print(const json_t *report);
 

@@ -8,43 +8,8 @@
 #include <smol/initial.h>
 #include <smol/weights.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Pairs of numbers, and by how much those of B are off. */
-struct off {
-    uint64_t n, n_different;
-    double largest, sum;
-};
-
-/* By their bits: -0 is not 0. */
-static bool add_pair(struct off *o, double a, double b)
-{
-    const bool differ = memcmp(&a, &b, sizeof a) != 0;
-
-    o->n++;
-    o->n_different += differ;
-    o->largest = fmax(o->largest, fabs(b - a));
-    o->sum += (b - a) * (b - a);
-    return differ;
-}
-
-static void join(struct off *o, const struct off *more)
-{
-    o->n += more->n;
-    o->n_different += more->n_different;
-    o->largest = fmax(o->largest, more->largest);
-    o->sum += more->sum;
-}
-
-static void set_off(struct diff *d, json_t *object, const struct off *o)
-{
-    diff_set(d, object, "compared", json_integer((json_int_t)o->n));
-    diff_set(d, object, "different", json_integer((json_int_t)o->n_different));
-    diff_set(d, object, "largest", json_real(o->largest));
-    diff_set(d, object, "rms", json_real(o->n ? sqrt(o->sum / (double)o->n) : 0));
-}
 
 /* The names of what a slot and a layer may have. */
 static const char *const place_names[PARAM_N_PLACES] = {"",      " A", " B",     " sparse",
@@ -53,7 +18,7 @@ static const char *const layer_names[PARAM_N_LAYER_PLACES] = {"layer_gain", "att
                                                               "attn.slope_factor"};
 
 /* Parts of one length, block by block. */
-static void compare_numbers(struct off *o, const struct diff *d, const struct param_part *a,
+static void compare_numbers(struct diff_off *o, const struct diff *d, const struct param_part *a,
                             const struct param_part *b)
 {
     for (uint64_t i = 0; i < a->n; i += SMOL_Q8_BLOCK) {
@@ -62,30 +27,30 @@ static void compare_numbers(struct off *o, const struct diff *d, const struct pa
         param_read(of_a, d->a->params.data, a, i, n);
         param_read(of_b, d->b->params.data, b, i, n);
         for (size_t k = 0; k < n; k++)
-            add_pair(o, (double)of_a[k], (double)of_b[k]);
+            diff_off_add(o, (double)of_a[k], (double)of_b[k]);
     }
 }
 
 /* Adds one place to the sums, and to the list if it differs. */
-static void compare_part(struct diff *d, json_t *list, struct off *total, const char *name,
+static void compare_part(struct diff *d, json_t *list, struct diff_off *total, const char *name,
                          struct param_part a, struct param_part b)
 {
     const bool alike = a.n == b.n && (a.n == 0 || (a.kind == b.kind && a.cols == b.cols));
-    struct off o = {0};
+    struct diff_off o = {0};
     json_t *entry;
 
     if (alike)
         compare_numbers(&o, d, &a, &b);
-    join(total, &o);
+    diff_off_join(total, &o);
     if (alike && o.n_different == 0)
         return;
     entry = json_pack("{s:I, s:I}", "a", (json_int_t)a.n, "b", (json_int_t)b.n);
     if (alike)
-        set_off(d, entry, &o);
+        diff_off_set(d, entry, &o);
     diff_set(d, list, name, entry);
 }
 
-static void compare_slot(struct diff *d, json_t *list, struct off *total, uint32_t layer,
+static void compare_slot(struct diff *d, json_t *list, struct diff_off *total, uint32_t layer,
                          enum smol_slot slot)
 {
     char stem[32], name[SMOL_MAX_TENSOR_NAME];
@@ -102,7 +67,7 @@ static void compare_slot(struct diff *d, json_t *list, struct off *total, uint32
     }
 }
 
-static void compare_layer(struct diff *d, json_t *list, struct off *total, uint32_t layer)
+static void compare_layer(struct diff *d, json_t *list, struct diff_off *total, uint32_t layer)
 {
     char name[SMOL_MAX_TENSOR_NAME];
 
@@ -119,7 +84,7 @@ void diff_learned(struct diff *d)
     const uint32_t n_layers = a->n_layers < b->n_layers ? b->n_layers : a->n_layers;
     const uint64_t n_a = smol_config_parameters(a), n_b = smol_config_parameters(b);
     json_t *found, *list = json_object();
-    struct off total = {0};
+    struct diff_off total = {0};
 
     compare_part(d, list, &total, "shared", param_shared(a), param_shared(b));
     for (uint32_t layer = 0; layer < n_layers; layer++) {
@@ -133,13 +98,13 @@ void diff_learned(struct diff *d)
         return;
     }
     found = json_pack("{s:I, s:I}", "a", (json_int_t)n_a, "b", (json_int_t)n_b);
-    set_off(d, found, &total);
+    diff_off_set(d, found, &total);
     diff_set(d, found, "tensors", list);
     diff_add(d, "learned", found);
 }
 
 /* The rows that both tables have, of one width. */
-static enum smol_status compare_rows(struct off *o, uint64_t *n_rows, const struct diff *d,
+static enum smol_status compare_rows(struct diff_off *o, uint64_t *n_rows, const struct diff *d,
                                      const struct smol_tensor *a, const struct smol_tensor *b,
                                      struct table_rows *r, struct smol_error *error)
 {
@@ -153,7 +118,7 @@ static enum smol_status compare_rows(struct off *o, uint64_t *n_rows, const stru
         if (status)
             return status;
         for (uint32_t c = 0; c < a->cols; c++)
-            differ |= add_pair(o, r->a[c], r->b[c]);
+            differ |= diff_off_add(o, r->a[c], r->b[c]);
         *n_rows += differ;
     }
     return SMOL_OK;
@@ -173,7 +138,7 @@ static bool equal_bytes(const struct smol_table_view *a, const struct smol_table
 }
 
 static json_t *table_json(struct diff *d, const struct smol_tensor *a, const struct smol_tensor *b,
-                          const struct off *o, uint64_t n_rows)
+                          const struct diff_off *o, uint64_t n_rows)
 {
     const uint32_t n = a->rows < b->rows ? a->rows : b->rows;
     json_t *found = json_pack("{s:[I, I], s:[I, I]}", "a", (json_int_t)a->rows, (json_int_t)a->cols,
@@ -183,7 +148,7 @@ static json_t *table_json(struct diff *d, const struct smol_tensor *a, const str
         return found;
     diff_set(d, found, "rows_compared", json_integer((json_int_t)n));
     diff_set(d, found, "rows_different", json_integer((json_int_t)n_rows));
-    set_off(d, found, o);
+    diff_off_set(d, found, o);
     return found;
 }
 
@@ -204,7 +169,7 @@ static enum smol_status compare_table(struct diff *d, const char *section, const
     const struct smol_table_view *view_a = table_of(&a, d->a, name),
                                  *view_b = table_of(&b, d->b, name);
     struct table_rows rows;
-    struct off o = {0};
+    struct diff_off o = {0};
     uint64_t n_rows = 0;
 
     if (a.rows == 0 && b.rows == 0)
