@@ -326,6 +326,7 @@ def test_refused_tokenizers(folder):
     for more, says in (({'general__architecture': ('s', 'llama')}, "general.architecture is 'llama', not gpt2"), ({'general__architecture': None}, 'has no general.architecture'),
                        ({'tokenizer__ggml__model': ('s', 'llama')}, 'tokenizer.ggml.model is not gpt2'), ({'tokenizer__ggml__pre': ('s', 'llama-bpe')}, 'tokenizer.ggml.pre is not gpt-2'),
                        ({'tokenizer__ggml__tokens': None}, 'has no list tokenizer.ggml.tokens'), ({'tokenizer__ggml__tokens': (['s'], names[:1] * 300)}, 'token 1 has the text of another'),
+                       ({'tokenizer__ggml__tokens': (['s'], [*names[:299], 'a\0b'])}, 'm.gguf: token 299 contains a zero byte'),
                        ({'tokenizer__ggml__merges': (['s'], ['a\nb c'])}, 'a merge is not two tokens'), ({'tokenizer__ggml__merges': (['s'], pairs[1:])}, 'm.gguf: '),
                        ({'gpt2__block_count': ('I', 3)}, 'layers: 3 are stated'), ({'gpt2__block_count': ('s', 'x')}, 'gpt2.block_count is not a whole number'),
                        ({'gpt2__attention__head_count': ('f', 2.5)}, 'gpt2.attention.head_count is not a whole number'),

@@ -164,6 +164,8 @@ static int read_vocab(json_t **vocab, const struct checkpoint_file *f)
         double type = 0;
         if (smol_gguf_next_number(&type, &types) && type == TYPE_UNUSED)
             continue;
+        if (text.size_bytes && memchr(key, '\0', text.size_bytes))
+            return cli_fail(f->path, "token %lld contains a zero byte", (long long)number);
         if (json_object_getn(*vocab, key, text.size_bytes))
             return cli_fail(f->path, "token %lld has the text of another", (long long)number);
         if (json_object_setn_new(*vocab, key, text.size_bytes, json_integer(number)))
