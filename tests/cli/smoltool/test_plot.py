@@ -427,10 +427,10 @@ def test_bytes(folder, gnuplot):
     assert {'rank 1', 'rank 2', 'rank 4', 'bytes outside the embeddings', 'validation (bits per byte)'} <= set(texts)
 
 
-def test_names_are_only_text(folder, gnuplot):
+def test_names_are_only_text(folder, gnuplot, monkeypatch):
     names = ["it's `touch a`", '$(touch b)', '<b>&amp;"', 'a_1^2{x} @y', 'x\ny', 'é', "'; system('touch c') #"]
     logs = [write_log(folder / name, 'alpha') for name in names]
-    os.chdir(folder)
+    monkeypatch.chdir(folder)
     found, _ = series(plot(folder, *logs))
     for name in names:
         assert f"alpha, d = 5 ({name})".replace('\n', '?') in found, (name, found.keys())
