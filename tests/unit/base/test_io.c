@@ -215,7 +215,6 @@ static int n_files(void)
     return n;
 }
 
-/* A directory stands where the file should go by then: the rename fails at the very end. */
 /* Pages of a mapping that are in memory. */
 static size_t n_resident(const struct smol_mapping *m)
 {
@@ -271,6 +270,7 @@ Test(io, released_bytes_are_read_again)
     free(bytes);
 }
 
+/* A directory stands where the file should go by then: the rename fails at the very end. */
 Test(io, a_failed_commit_leaves_no_temporary)
 {
     struct smol_error error = {0};
