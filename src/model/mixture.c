@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/number.h"
+#include "kernel/scalar/fma.h"
 #include "model/frozen_parts.h"
 
 #include <math.h>
@@ -59,7 +60,7 @@ float smol_mixture_factor(const struct mixture *m, uint32_t model, uint32_t laye
 
     for (uint32_t d = m->n_models; d < m->n_parts; d++)
         if (model_number(&beta, m->files[d], m->files[model], layer, slot))
-            factor = fmaf(m->factors[d], beta, factor);
+            factor = smol_fmaf(m->factors[d], beta, factor);
     return factor;
 }
 
@@ -68,7 +69,7 @@ float smol_mixture_logit_scale(const struct mixture *m, uint32_t model)
     float scale = m->files[model]->config.logit_scale;
 
     for (uint32_t d = m->n_models; d < m->n_parts; d++)
-        scale = fmaf(m->factors[d], m->files[d]->config.logit_scale, scale);
+        scale = smol_fmaf(m->factors[d], m->files[d]->config.logit_scale, scale);
     return scale;
 }
 
@@ -92,7 +93,7 @@ static void mix(float *values, const float *more, const struct mixture *m, uint3
     const float factor = m->factors[part];
 
     for (size_t i = 0; i < n; i++)
-        values[i] = part == 0 ? factor * values[i] : fmaf(factor, more[i], values[i]);
+        values[i] = part == 0 ? factor * values[i] : smol_fmaf(factor, more[i], values[i]);
 }
 
 static const struct smol_table_view *table_of(const struct smol_file *file, enum smol_part table)

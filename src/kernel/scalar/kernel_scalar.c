@@ -1,7 +1,8 @@
 /* The kernels in plain C: the definition that every other instruction set must match bit for bit.
- * SPEC.md 7. Every fmaf is one fused operation; nothing else is contracted. */
+ * SPEC.md 7. Every smol_fmaf is one fused operation; nothing else is contracted. */
 #include "base/number.h"
 #include "kernel/kernel.h"
+#include "kernel/scalar/fma.h"
 
 #include <math.h>
 #include <string.h>
@@ -183,7 +184,7 @@ static float dot(const float *y, const float *x, size_t n)
     float lane[LANES] = {0};
 
     for (size_t i = 0; i < n; i++)
-        lane[i % LANES] = fmaf(y[i], x[i], lane[i % LANES]);
+        lane[i % LANES] = smol_fmaf(y[i], x[i], lane[i % LANES]);
     return reduce_tree(lane);
 }
 
@@ -192,7 +193,7 @@ static float dot_f32(const uint8_t *row, const float *x, size_t n)
     float lane[LANES] = {0};
 
     for (size_t i = 0; i < n; i++)
-        lane[i % LANES] = fmaf(smol_load_f32(row + 4 * i), x[i], lane[i % LANES]);
+        lane[i % LANES] = smol_fmaf(smol_load_f32(row + 4 * i), x[i], lane[i % LANES]);
     return reduce_tree(lane);
 }
 
@@ -201,7 +202,7 @@ static float dot_f16(const uint8_t *row, const float *x, size_t n)
     float lane[LANES] = {0};
 
     for (size_t i = 0; i < n; i++)
-        lane[i % LANES] = fmaf(smol_load_f16(row + 2 * i), x[i], lane[i % LANES]);
+        lane[i % LANES] = smol_fmaf(smol_load_f16(row + 2 * i), x[i], lane[i % LANES]);
     return reduce_tree(lane);
 }
 
@@ -338,13 +339,13 @@ static void layernorm(float *y, const float *x, const float *gain, const float *
 
     for (size_t i = 0; i < n; i++) {
         const float c = x[i] - mean;
-        lane[i % LANES] = fmaf(c, c, lane[i % LANES]);
+        lane[i % LANES] = smol_fmaf(c, c, lane[i % LANES]);
     }
     const float var = reduce_tree(lane) / (float)n;
     const float rs = 1.0f / sqrtf(var + epsilon);
     for (size_t i = 0; i < n; i++) {
         const float z = (x[i] - mean) * rs;
-        y[i] = gain ? fmaf(z, gain[i], bias[i]) : z;
+        y[i] = gain ? smol_fmaf(z, gain[i], bias[i]) : z;
     }
 }
 
@@ -353,15 +354,15 @@ static float exp_one(float x)
     x = x > 88.0f ? 88.0f : x;
     x = x > -87.0f ? x : -87.0f; /* so written, not-a-number becomes -87 */
     const float n = round_half_even(x * 0x1.715476p+0f);
-    float r = fmaf(n, -0x1.63p-1f, x);
-    r = fmaf(n, 0x1.bd0106p-13f, r);
+    float r = smol_fmaf(n, -0x1.63p-1f, x);
+    r = smol_fmaf(n, 0x1.bd0106p-13f, r);
     float p = 0x1.a0d2cep-13f;
-    p = fmaf(p, r, 0x1.6e879cp-10f);
-    p = fmaf(p, r, 0x1.11121p-7f);
-    p = fmaf(p, r, 0x1.555382p-5f);
-    p = fmaf(p, r, 0x1.555554p-3f);
-    p = fmaf(p, r, 0x1p-1f);
-    p = fmaf(p, r * r, r);
+    p = smol_fmaf(p, r, 0x1.6e879cp-10f);
+    p = smol_fmaf(p, r, 0x1.11121p-7f);
+    p = smol_fmaf(p, r, 0x1.555382p-5f);
+    p = smol_fmaf(p, r, 0x1.555554p-3f);
+    p = smol_fmaf(p, r, 0x1p-1f);
+    p = smol_fmaf(p, r * r, r);
     p = p + 1.0f;
     return p * smol_bits_f32((uint32_t)((int32_t)n + 127) << 23);
 }
@@ -376,7 +377,7 @@ static void gelu(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         float v = x[i] * x[i];
-        v = fmaf(v, -0x1.2444f2p-4f, -0x1.988454p+0f);
+        v = smol_fmaf(v, -0x1.2444f2p-4f, -0x1.988454p+0f);
         v = v * x[i];
         x[i] = x[i] / (1.0f + exp_one(v));
     }
@@ -385,13 +386,13 @@ static void gelu(float *x, size_t n)
 static void add_scaled(float *y, float a, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        y[i] = fmaf(a, x[i], y[i]);
+        y[i] = smol_fmaf(a, x[i], y[i]);
 }
 
 static void add_each_scaled(float *y, const float *a, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        y[i] = fmaf(a[i], x[i], y[i]);
+        y[i] = smol_fmaf(a[i], x[i], y[i]);
 }
 
 static void relu2(float *x, size_t n)
@@ -408,7 +409,7 @@ static void attention(float *o, const float *q, const float *K, const float *V, 
     for (size_t j = 0; j < n_keys; j++) {
         const float distance = (float)j - (float)(n_keys - 1);
         const float e = dot(K + j * stride, q, D) * scale;
-        scores[j] = fmaf(slope, distance, e);
+        scores[j] = smol_fmaf(slope, distance, e);
         max = scores[j] > max ? scores[j] : max;
     }
     for (size_t j = 0; j < n_keys; j++)
@@ -417,7 +418,7 @@ static void attention(float *o, const float *q, const float *K, const float *V, 
     memset(o, 0, D * sizeof *o);
     for (size_t j = 0; j < n_keys; j++)
         for (size_t i = 0; i < D; i++)
-            o[i] = fmaf(scores[j], V[j * stride + i], o[i]);
+            o[i] = smol_fmaf(scores[j], V[j * stride + i], o[i]);
     for (size_t i = 0; i < D; i++)
         o[i] *= inverse;
 }

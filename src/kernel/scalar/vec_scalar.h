@@ -3,7 +3,7 @@
 #ifndef SMOL_VEC_SCALAR_H
 #define SMOL_VEC_SCALAR_H
 
-#include "base/bytes.h"
+#include "kernel/scalar/fma.h"
 
 #include <math.h>
 
@@ -41,7 +41,7 @@ LANES(vec_add, (f32x16 a, f32x16 b), a.lane[i] + b.lane[i])
 LANES(vec_sub, (f32x16 a, f32x16 b), a.lane[i] - b.lane[i])
 LANES(vec_mul, (f32x16 a, f32x16 b), a.lane[i] * b.lane[i])
 LANES(vec_div, (f32x16 a, f32x16 b), a.lane[i] / b.lane[i])
-LANES(vec_fma, (f32x16 a, f32x16 b, f32x16 c), fmaf(a.lane[i], b.lane[i], c.lane[i]))
+LANES(vec_fma, (f32x16 a, f32x16 b, f32x16 c), smol_fmaf(a.lane[i], b.lane[i], c.lane[i]))
 LANES(vec_abs, (f32x16 a), fabsf(a.lane[i]))
 
 /* b's where one of the two is not a number. */
