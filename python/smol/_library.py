@@ -110,16 +110,21 @@ class _Library:
 
 
 def _path() -> str:
-    """The library that SMOL_LIBRARY names, that of this installation, or else the system's."""
-    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), LIBRARY)
-    return os.environ.get('SMOL_LIBRARY') or (beside if os.path.isfile(beside) else 'libsmol.so.0')
+    """The library that SMOL_LIBRARY names, that of this installation, the last one built in this checkout, or else the system's."""
+    if named := os.environ.get('SMOL_LIBRARY'):
+        return named
+    here = os.path.dirname(os.path.abspath(__file__))
+    places = [LIBRARY] if '@' not in LIBRARY else ['../../build/libsmol.so', '../../build/python/libsmol.so']
+    found = [path for path in (os.path.join(here, place) for place in places) if os.path.isfile(path)]
+    return max(found, key=os.path.getmtime) if found else 'libsmol.so.0'
 
 
 def _load() -> _Library:
     try:
         return _Library(_path())
     except (OSError, AttributeError) as error:
-        raise ImportError('%s (the environment variable SMOL_LIBRARY names another libsmol.so)' % error) from error
+        what = '; `scripts/build build` makes it' if '@' in LIBRARY else ''
+        raise ImportError('%s%s (the environment variable SMOL_LIBRARY names another libsmol.so)' % (error, what)) from error
 
 
 lib = _load()

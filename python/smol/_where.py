@@ -1,2 +1,2 @@
-"""Where the library is, from this folder. An installation has its own; a checkout has SMOL_LIBRARY."""
+"""Where the library is, from this folder. An installation has its own; a checkout has what it builds."""
 LIBRARY = '@LIBRARY@'

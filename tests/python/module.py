@@ -5,8 +5,10 @@ import subprocess
 
 from programs import build, root
 
-os.environ['SMOL_LIBRARY'] = str(build / 'libsmol.so')
+library = build / 'libsmol.so' if (build / 'libsmol.so').is_file() else build / 'python/libsmol.so'  # which a static build has
+os.environ['SMOL_LIBRARY'] = str(library)
 import smol  # noqa: E402
+environment = {**os.environ, 'PYTHONPATH': str(root / 'python')}
 
 shipped = root / 'models/shakespeare-alpha.smol'
 
@@ -35,6 +37,6 @@ def script(code, *arguments, **more):
     """What a script prints that ends well, with nothing on standard error: a crash has another exit code, and so has a fault."""
     head = 'import sys, smol\nm = smol.Model.load(sys.argv[1])\n'
     done = subprocess.run(['/usr/bin/python3', '-u', '-X', 'faulthandler', '-c', head + code, str(shipped), *map(str, arguments)], capture_output=True, text=True,
-                          timeout=100, env={**os.environ, 'PYTHONPATH': str(root / 'python')}, **more)
+                          timeout=100, env=environment, **more)
     assert done.returncode == 0 and not done.stderr, 'exit code %d\n%s\n%s' % (done.returncode, done.stdout, done.stderr)
     return done.stdout

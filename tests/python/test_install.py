@@ -5,6 +5,7 @@ import pathlib
 import shutil
 
 import pytest
+from module import library as built
 from module import shipped, smol
 from programs import build, copy_sources, root, run, run_text
 
@@ -35,6 +36,8 @@ def sites():
 
 def test_as_meson_installs_it(folder):
     """The build under test, below /usr/local."""
+    if built.parent != build:
+        pytest.skip('needs a build with the shared library (-Ddefault_library=both)')
     run(*MESON, 'install', '-C', build, '--no-rebuild', '--destdir', folder / 'root')
     module, = folder.glob('root/usr/local/lib/python3*/*-packages/smol')
     library, = folder.glob('root/usr/local/lib/**/libsmol.so.0')
@@ -61,11 +64,26 @@ def test_prefixes(folder, prefix, options, wanted):
             shutil.copy(source, to)
     module = to.parent
     library.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(build / 'libsmol.so', library)
+    shutil.copy(built, library)
     installed_to = '/' + str(module.parent.relative_to(folder / 'root'))
     assert installed_to == '%s/%s' % (prefix, wanted) if wanted else installed_to in sites(), installed_to
     system = {} if wanted else {'LD_LIBRARY_PATH': str(library.parent)}  # as if the dynamic linker knew it, which knows /usr
     imports(folder, PYTHON, module, library, PYTHONPATH=str(module.parent), **system)
+
+
+def test_a_checkout(folder):
+    """The library that was built last in build/, static or not; a word on what makes it where there is none."""
+    module = folder / 'python/smol'
+    shutil.copytree(root / 'python/smol', module, ignore=shutil.ignore_patterns('__pycache__'))
+    path = {'PYTHONPATH': str(folder / 'python')}
+    said = run_text(PYTHON, '-c', 'import smol', code=1, cwd=folder, env=environment(**path)).stderr
+    assert 'libsmol.so.0' in said and '; `scripts/build build` makes it (' in said, said
+    for place, moment in (('build/python/libsmol.so', 2), ('build/libsmol.so', 3), ('build/python/libsmol.so', 4)):
+        library = folder / place
+        library.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(built, library)
+        os.utime(library, (moment, moment))
+        imports(folder, PYTHON, module, library, **path)
 
 
 @pytest.mark.slow
