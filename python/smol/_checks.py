@@ -1,4 +1,5 @@
 """What callers pass, before C takes it modulo 2^32 or as something else: TypeError, or an Error that is a ValueError."""
+import difflib
 import math
 import numbers
 import operator
@@ -59,15 +60,15 @@ def truth(name: str, value: Any) -> bool:
 
 
 def text(name: str, value: Union[str, Bytes]) -> bytes:
-    return value.encode() if isinstance(value, str) else data(name, value)
+    return value.encode() if isinstance(value, str) else data(name, value, 'bytes or a str')
 
 
-def data(name: str, value: Bytes) -> bytes:
+def data(name: str, value: Bytes, kinds: str = 'bytes') -> bytes:
     """bytes(5) would be five of them."""
     try:
         return bytes(memoryview(value))
     except TypeError:
-        raise TypeError('%s takes bytes, not %s' % (name, type(value).__name__)) from None
+        raise TypeError('%s takes %s, not %s' % (name, kinds, type(value).__name__)) from None
 
 
 def c_string(name: str, value: _errors.Path) -> bytes:
@@ -76,7 +77,15 @@ def c_string(name: str, value: _errors.Path) -> bytes:
     return found
 
 
-def tokens(values: Iterable[int], vocab: int) -> list[int]:
+def no_others(options: Iterable[str], known: Iterable[str]) -> None:
+    for name in options:
+        near = difflib.get_close_matches(name, known, 1)
+        raise TypeError('unknown option %r; %s' % (name, 'is it %s?' % near[0] if near else 'there are ' + ', '.join(known)))
+
+
+def tokens(rule: str, values: Iterable[int], vocab: int) -> list[int]:
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        raise TypeError('%s, not %s' % (rule, type(values).__name__))
     found = []
     for value in values:
         found.append(token := integer('a token', value, -math.inf, math.inf))

@@ -1,6 +1,6 @@
 """What the library refuses, as exceptions that are also Python's own: who catches either catches it."""
 import os
-from typing import Any, NoReturn, Optional, Union
+from typing import Any, Iterable, NoReturn, Optional, Union
 
 Path = Union[str, bytes, 'os.PathLike[str]', 'os.PathLike[bytes]']
 
@@ -15,6 +15,9 @@ class Error(Exception):
 
     status: int = 0
     offset: Optional[int] = None
+
+
+Error.__module__ = 'smol'  # where its users find it
 
 
 _classes: 'dict[type[Exception], type[Error]]' = {Error: Error}
@@ -47,8 +50,14 @@ def raise_status(status: int, text: str, offset: Optional[int] = None) -> NoRetu
     raise make(status, text, offset)
 
 
-def of_file(error: Error, path: Path) -> Error:
-    """The system's own word for a file that could not be read, if it still says so."""
+def of_file(error: Error, path: Path, others: Iterable[Path]) -> Error:
+    """The same with the file's name, unless it begins with that of another one; of a file that could not be read the system's own word,
+    if it still says so."""
+    if error.status != IO:
+        name, text = os.fsdecode(path), str(error)
+        if any(text.startswith(os.fsdecode(other) + ': ') for other in others):
+            return error
+        return _make(_KINDS.get(error.status, Error), error.status, error.offset, ('%s: %s' % (name, text),))
     try:
         with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)):
             return error

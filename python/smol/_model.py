@@ -1,5 +1,6 @@
 """See Model."""
 import codecs
+import contextlib
 import ctypes
 import math
 import os
@@ -93,9 +94,12 @@ def _set(structure: Any, table: dict[str, tuple[str, Callable[..., Any], tuple[f
             setattr(structure, member, check(name, options.pop(name), *limits))
 
 
-def _no_others(options: dict[str, Any]) -> None:
-    for name in options:
-        raise TypeError('unknown option %r' % name)
+@contextlib.contextmanager
+def _numpy_for(call: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError('%s needs NumPy: apt install python3-numpy, or pip install numpy' % call, name=error.name) from None
 
 
 class Model(Uncopied):
@@ -103,7 +107,7 @@ class Model(Uncopied):
 
     _handle: ModelHandle
 
-    def __init__(self) -> None:
+    def __init__(self, *_: Any, **_more: Any) -> None:
         raise TypeError('use Model.load(path) or Model.from_bytes(bytes)')
 
     @classmethod
@@ -120,14 +124,12 @@ class Model(Uncopied):
         pointer, name = c_void_p(), _checks.c_string('path', path)
         if public_key is not None and deltas:
             raise ValueError('public_key and deltas exclude each other')
-        options, _kept = _open_options(threads, base, bases_dir, deltas)
+        options, kept = _open_options(threads, base, bases_dir, deltas)
         try:
             lib.smol_model_open_with(byref(pointer), name, byref(options))
+            return cls._trusted(ModelHandle(pointer, None), public_key)
         except _errors.Error as error:
-            if error.status != _errors.IO:
-                raise
-            raise _errors.of_file(error, path) from None
-        return cls._trusted(ModelHandle(pointer, None), public_key)
+            raise _errors.of_file(error, path, (*kept[0], *kept[1])) from None
 
     @classmethod
     def from_bytes(cls: 'type[_Model]', data: Bytes, threads: int = 1, public_key: Optional[Bytes] = None) -> _Model:
@@ -201,7 +203,7 @@ class Model(Uncopied):
 
     def decode(self, tokens: Iterable[int]) -> bytes:
         """The bytes that tokens stand for."""
-        checked = _checks.tokens(tokens, self._facts().vocab)
+        checked = _checks.tokens('decode() takes tokens', tokens, self._facts().vocab)
         array, size = (c_uint32 * len(checked))(*checked), c_size_t()
         with self._handle as model:
             lib.smol_model_decode(byref(size), None, 0, model, array, len(checked))
@@ -232,7 +234,7 @@ class Model(Uncopied):
         facts = self._facts()
         if isinstance(prompt, (str, bytes, bytearray, memoryview)):
             return self.encode(prompt) or [facts.start_token]
-        return _checks.tokens(prompt, facts.vocab) or [facts.start_token]
+        return _checks.tokens('prompt takes a str, bytes or tokens', prompt, facts.vocab) or [facts.start_token]
 
     def tokens(self, prompt: Prompt = '', n: Optional[int] = None, seed: int = 0, threads: int = 1,
                **options: 'Unpack[Options]') -> Iterator[int]:
@@ -247,7 +249,7 @@ class Model(Uncopied):
         if left is None and facts.features & _DISTANCES and not session.is_fixed:
             left = session.context or facts.context
         ignores_end = _checks.truth('ignore_eos', rest.pop('ignore_eos', False))
-        _no_others(rest)
+        _checks.no_others(rest, ('n', 'seed', 'threads', 'temperature', 'ignore_eos', *_SAMPLER, *_SESSION))
         return self._go_on(self._prompt(prompt), left, None if ignores_end else facts.end_token, session, sampler)
 
     def _go_on(self, prompt: list[int], left: Optional[int], end: Optional[int], session: _library.SessionOptions,
@@ -287,7 +289,7 @@ class Model(Uncopied):
         """How well the model predicts a text, as smolrun --perplexity says it."""
         data, rest, found = _checks.text('text', text), dict(options), _library.Score()
         session = _session(threads, rest)
-        _no_others(rest)
+        _checks.no_others(rest, ('threads', *_SESSION))
         with self._handle as model:
             lib.smol_model_score(byref(found), model, byref(session), data, len(data))
         return Score(*(getattr(found, name) for name in Score._fields))
@@ -298,10 +300,11 @@ class Model(Uncopied):
 
     def logits(self, prompt: Prompt, threads: int = 1, **options: 'Unpack[SessionNames]') -> 'NDArray[numpy.float32]':
         """What the model says of the next token: a float32 array (V,)."""
-        import numpy
+        with _numpy_for('logits()'):
+            import numpy
         rest = dict(options)
         session, sampler = _session(threads, rest), _sampler(0, {})
-        _no_others(rest)
+        _checks.no_others(rest, ('threads', *_SESSION))
         tokens, vocab = self._prompt(prompt), self._facts().vocab
         with Text(self._handle, session, sampler) as text:
             text.append(tokens)
@@ -320,11 +323,15 @@ class Model(Uncopied):
 
     def weights(self, name: str) -> 'NDArray[numpy.float64]':
         """The exact weights of a tensor as a float64 array: the very numbers that the forward pass multiplies with."""
-        import numpy
+        with _numpy_for('weights()'):
+            import numpy
         tensor, wanted = _library.Tensor(), _checks.c_string('name', name)
         with self._handle as model:
             file = lib.smol_model_file(model)
-            lib.smol_file_tensor_find(byref(tensor), file, wanted)
+            try:
+                lib.smol_file_tensor_find(byref(tensor), file, wanted)
+            except _errors.Error as error:
+                raise _errors.make(error.status, '%s: %s; tensors() lists them' % (os.fsdecode(wanted), error)) from None
             values = numpy.empty((tensor.rows, tensor.cols))
             scratch = ctypes.create_string_buffer(lib.smol_tensor_scratch_bytes(file, byref(tensor)) + 64)
             aligned = (ctypes.addressof(scratch) + 63) // 64 * 64

@@ -276,7 +276,7 @@ with multiprocessing.get_context('fork').Pool(2) as pool:
         except smol.Error as error:
             print(type(error).__mro__[0].__name__, error.status, error)
 ''') == '''True
-Error 41 no tensor has that name
+Error 41 nothing: no tensor has that name; tensors() lists them
 ValueError 40 token -1 is beyond the vocabulary of 256
 ValueError 1 top_p=2 is not in 0..1
 FileNotFoundError 3 [Errno 2] No such file or directory: '/nowhere'

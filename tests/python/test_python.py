@@ -157,7 +157,9 @@ def test_refusals(folder):
     refused(12, smol.Model.load, os.devnull)
     refused(10, smol.Model.from_bytes, b'MZ' * 200)
     error = refused(30, smol.Model.load, folder / 'bad.smol')
-    assert error.offset is not None and str(error).startswith('byte ')
+    assert str(error).startswith('%s: byte %d: ' % (folder / 'bad.smol', error.offset))
+    error = refused(30, smol.Model.from_bytes, bad)
+    assert str(error).startswith('byte %d: ' % error.offset)
     refused(33, smol.Model.load, shipped, public_key=bytes(32))
     key = smol.Model.load(shipped).public_key
     assert smol.Model.load(shipped, public_key=key).public_key == key
@@ -166,6 +168,32 @@ def test_refusals(folder):
         raise AssertionError('a model of nothing')
     except TypeError:
         pass
+
+
+def test_messages_help():
+    """What is wrong, where, and what would be right."""
+    model = smol.Model.load(shipped)
+    raises(TypeError, "unknown option 'temprature'; is it temperature?", model.generate, 'x', temprature=1)
+    raises(TypeError, "unknown option 'max_tokens'; there are n, seed, ", model.stream, 'x', max_tokens=5)
+    raises(TypeError, "unknown option 'temp'; there are threads, ctx_size, ", model.score, 'x', temp=1)
+    raises(TypeError, 'prompt takes a str, bytes or tokens, not NoneType', model.generate, None)
+    raises(TypeError, 'decode() takes tokens, not str', model.decode, 'abc')
+    raises(TypeError, 'text takes bytes or a str, not list', model.score, ['abc'])
+    raises(TypeError, 'use Model.load(path)', smol.Model, shipped)
+    raises(smol.Error, 'h.0.attn: no tensor has that name; tensors() lists them', model.weights, 'h.0.attn')
+    readme, base = root / 'README.md', root / 'models/shakespeare-64k.smol'
+    assert str(refused(10, smol.Model.load, readme)) == '%s: byte 0: not a .smol file' % readme
+    assert str(refused(1, smol.Model.load, shipped, base=base)).startswith('%s: is no delta' % shipped)
+    assert str(refused(10, smol.Model.load, shipped, deltas=[readme])) == '%s: byte 0: not a .smol file' % readme
+    assert str(refused(33, smol.Model.load, shipped, public_key=bytes(32))).startswith('%s: not signed by the key' % shipped)
+    assert script('''
+sys.modules['numpy'] = None
+for call in m.logits, m.weights:
+    try:
+        call('x')
+    except ModuleNotFoundError as error:
+        print(error.name, error)
+''') == ''.join('numpy %s() needs NumPy: apt install python3-numpy, or pip install numpy\n' % name for name in ('logits', 'weights'))
 
 
 def test_files_that_cannot_be_opened(folder):
