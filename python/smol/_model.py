@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _Model = TypeVar('_Model', bound='Model')
 
 _DISTANCES = 1  # the feature by which a context slides
+_NO_TOKEN = 2**32 - 1  # as the end of texts that have none
 _F32_MAX = 2.0**128 - 2.0**104
 _SESSION: dict[str, tuple[str, Callable[..., Any], tuple[float, ...]]] = {
     'ctx_size': ('context', _checks.integer, (0, 2**32 - 1)),
@@ -177,6 +178,7 @@ class Model(Uncopied):
         bits = [1 << i for i in range(32) if facts.features >> i & 1]
         found = {name: getattr(facts, name) for name, *_ in facts._fields_}
         return {**found, 'learned_numbers': facts.parameters,  # its name before
+                'end_token': None if facts.end_token == _NO_TOKEN else facts.end_token,
                 'architecture': lib.smol_architecture_name(facts.architecture).decode(),
                 'features': tuple(lib.smol_feature_name(bit).decode() for bit in bits),
                 'hash': bytes(facts.hash), 'is_signed': bool(facts.is_signed), 'public_key': bytes(facts.public_key)}
@@ -298,18 +300,24 @@ class Model(Uncopied):
         """That of a text; see score()."""
         return self.score(text, threads, **options).perplexity
 
-    def logits(self, prompt: Prompt, threads: int = 1, **options: 'Unpack[SessionNames]') -> 'NDArray[numpy.float32]':
-        """What the model says of the next token: a float32 array (V,)."""
+    def logits(self, prompt: Prompt, threads: int = 1, each: bool = False, **options: 'Unpack[SessionNames]') -> 'NDArray[numpy.float32]':
+        """What the model says of the next token: a float32 array (V,). each: after each token of the prompt, (T, V)."""
         with _numpy_for('logits()'):
             import numpy
-        rest = dict(options)
+        rest, in_parts = dict(options), _checks.truth('each', each)
         session, sampler = _session(threads, rest), _sampler(0, {})
-        _checks.no_others(rest, ('threads', *_SESSION))
+        _checks.no_others(rest, ('threads', 'each', *_SESSION))
         tokens, vocab = self._prompt(prompt), self._facts().vocab
+        parts = [[token] for token in tokens] if in_parts else [tokens]
+        found: NDArray[numpy.float32] = numpy.empty((len(parts), vocab), numpy.float32)
         with Text(self._handle, session, sampler) as text:
-            text.append(tokens)
-            text.feed()
-            return numpy.ctypeslib.as_array(text.logits(), (vocab,)).copy()
+            for row, part in zip(found, parts):
+                text.append(part)
+                if in_parts and text.is_full():  # which would drop the first half of it
+                    raise _errors.make(_errors.CONTEXT, '%d tokens do not fit the context' % len(tokens))
+                text.feed()
+                row[:] = numpy.ctypeslib.as_array(text.logits(), (vocab,))
+        return found if in_parts else found.reshape(vocab)
 
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """Shape by name of every tensor, in the order of the forward pass; a matrix is (outputs, inputs)."""
