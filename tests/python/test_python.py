@@ -4,7 +4,6 @@
 import gc
 import json
 import os
-import re
 import shutil
 import threading
 
@@ -114,6 +113,22 @@ def test_logits():
         text.append(token)
 
 
+def test_logits_of_each_token():
+    """The rows are those of all beginnings of the text; their losses are what smolrun says of it."""
+    model = smol.Model.load(shipped)
+    tokens = list(model.encode('First Citizen:'))
+    rows = model.logits(tokens, each=True)
+    assert rows.dtype == np.float32 and rows.shape == (14, 256)
+    for i in range(len(tokens)):
+        assert np.array_equal(rows[i], model.logits(tokens[:i + 1])), i
+    wide = rows.astype(float)
+    losses = np.log(np.exp(wide).sum(axis=1)) - wide[range(14), [*tokens[1:], 0]]
+    assert abs(losses[:-1].sum() - model.score('First Citizen:').nats) < 1e-5
+    assert model.logits('', each=True).shape == (1, 256)
+    raises(TypeError, 'True or False', model.logits, 'x', each=1)
+    refused(5, model.logits, 'x' * (model.facts['context'] + 1), each=True)
+
+
 def test_weights_are_smoltools(folder):
     model = smol.Model.load(shipped)
     names = model.tensors()
@@ -133,7 +148,9 @@ def test_facts_are_inspects():
     assert facts['non_embedding_bytes'] == said['non_embedding_bytes'] == 712
     assert facts['parameters'] == facts['learned_numbers'] == 144
     assert facts['file_bytes'] == shipped.stat().st_size and facts['is_signed']
-    assert facts['hash'].hex() == said['hash']
+    assert facts['hash'].hex() == said['hash'] and facts['end_token'] is said['end_token'] is None
+    messages = root / 'models/messages-64k.smol'
+    assert smol.Model.load(messages).facts['end_token'] == json.loads(run('smoltool', 'inspect', '--json', messages))['end_token'] == 102
 
 
 def small_smol(folder, *arguments):
@@ -249,16 +266,6 @@ def test_threads_share_a_model():
     for thread in threads:
         thread.join()
     assert found[0] == found[2] != found[1] == found[3]
-
-
-def test_the_example():
-    """That of docs/python.md, from the top of a checkout."""
-    code = re.search(r'```python\n(.*?)```', (root / 'docs/python.md').read_text(), flags=re.S).group(1)
-    said = script('del m, smol\n' + code, cwd=root)
-    text = run('smolrun', shipped, '-p', 'KING:', '-n', 60, '-s', 1, '--no-display-prompt').decode().rstrip('\n')
-    assert said.startswith('%s\n%s\n ' % (text, text)), said
-    n = len(run_program(build / 'docs/examples/pack', shipped, 'What say you, my lord?').stdout.split()[0]) // 2
-    assert said.endswith(' [75, 73, 78, 71, 58]\n%d What say you, my lord?\n512 (256,) float64\n' % n), said
 
 
 def test_types(folder):
