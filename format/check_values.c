@@ -69,10 +69,10 @@ static enum smol_status check_q4_tail(const struct smol_table_view *t, uint64_t 
 {
     const uint64_t row_bytes = smol_row_bytes(SMOL_Q4, t->cols),
                    n_multipliers = smol_row_multipliers(t->cols);
-    const uint64_t n = smol_round_up(t->cols, 64);
+    const size_t n = (size_t)smol_round_up(t->cols, 64);
 
     for (uint64_t row = 0; row < t->rows; row++) {
-        for (uint64_t c = t->cols; c < n; c++)
+        for (size_t c = t->cols; c < n; c++)
             if (smol_q4(t->data + row * row_bytes, c) != 0)
                 return smol_fail(error, SMOL_E_PADDING,
                                  data_at + row * row_bytes + c / 64 * 32 + c % 32,
@@ -89,7 +89,7 @@ static enum smol_status check_q4_tail(const struct smol_table_view *t, uint64_t 
 static enum smol_status check_ternary(const struct smol_table_view *t, uint64_t data_at,
                                       struct smol_error *error)
 {
-    const uint64_t row_bytes = smol_row_bytes(SMOL_TERNARY, t->cols);
+    const size_t row_bytes = (size_t)smol_row_bytes(SMOL_TERNARY, t->cols);
 
     for (uint64_t row = 0; row < t->rows; row++) {
         const uint8_t *data = t->data + row * row_bytes;
@@ -97,7 +97,7 @@ static enum smol_status check_ternary(const struct smol_table_view *t, uint64_t 
             if ((data[i] * 243 / 256 * 256 + 242) / 243 != data[i])
                 return smol_fail(error, SMOL_E_RANGE, data_at + row * row_bytes + i,
                                  "byte %u stands for no five ternary numbers", data[i]);
-        for (uint64_t c = t->cols; c < 5 * row_bytes; c++)
+        for (size_t c = t->cols; c < 5 * row_bytes; c++)
             if (smol_ternary(data, row_bytes, c) != 0)
                 return smol_fail(error, SMOL_E_PADDING, data_at + row * row_bytes + c % row_bytes,
                                  "a ternary number past the last column is not zero");

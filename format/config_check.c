@@ -5,6 +5,8 @@
 #include "base/fpenv.h"
 #include "format/format.h"
 
+#include <inttypes.h>
+
 #define SCALE_MIN 0x1p-60f
 #define SCALE_MAX 0x1p60f
 #define KNOWN_TERMS                                                                                \
@@ -53,7 +55,8 @@ static enum smol_status check_shape(const struct smol_config *c, struct smol_err
         (status = range(c->vocab, SMOL_MAX_VOCAB, 24, "the vocabulary", error)))
         return status;
     if (c->width % c->n_heads != 0)
-        return smol_fail(error, SMOL_E_RANGE, 8, "%u heads do not divide the width %u", c->n_heads,
+        return smol_fail(error, SMOL_E_RANGE, 8,
+                         "%" PRIu32 " heads do not divide the width %" PRIu32, c->n_heads,
                          c->width);
     if (!is_scale(c->ln_epsilon, 1.0f))
         return smol_fail(error, SMOL_E_RANGE, 28, "the epsilon of LayerNorm is not in 2^-60..1");
@@ -96,11 +99,12 @@ static enum smol_status check_delta(const struct smol_config *c, struct smol_err
         return smol_fail(error, SMOL_E_RANGE, 54, "%u deltas, allowed are 0..%u", c->n_deltas,
                          SMOL_MAX_DELTAS);
     if (c->input_rows > c->vocab)
-        return smol_fail(error, SMOL_E_RANGE, 56, "%u input rows, the vocabulary has %u",
-                         c->input_rows, c->vocab);
+        return smol_fail(error, SMOL_E_RANGE, 56,
+                         "%" PRIu32 " input rows, the vocabulary has %" PRIu32, c->input_rows,
+                         c->vocab);
     if (c->output_rows > (smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE) ? c->vocab : 0))
-        return smol_fail(error, SMOL_E_RANGE, 60, "%u output rows, the output table has %u",
-                         c->output_rows,
+        return smol_fail(error, SMOL_E_RANGE, 60,
+                         "%" PRIu32 " output rows, the output table has %" PRIu32, c->output_rows,
                          smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE) ? c->vocab : 0);
     if ((status = absent(c->input_rows > 0, c->wte_type, 40, "input rows", error)))
         return status;
@@ -179,7 +183,7 @@ static enum smol_status check_dimensions(const struct smol_scheme *s, unsigned i
         return unused(s->dimensions, at + 12, i, "number of dimensions", error);
     if (s->dimensions < 1 || s->dimensions > SMOL_MAX_DIMENSIONS)
         return smol_fail(error, SMOL_E_RANGE, at + 12,
-                         "scheme %u: %u dimensions, allowed are 1..%u", i, s->dimensions,
+                         "scheme %u: %" PRIu32 " dimensions, allowed are 1..%u", i, s->dimensions,
                          SMOL_MAX_DIMENSIONS);
     return SMOL_OK;
 }
@@ -283,12 +287,14 @@ static enum smol_status check_against(const struct smol_config *c, uint32_t i, u
     for (uint32_t j = 0; j < i; j++) {
         const struct smol_scheme *o = &c->schemes[j];
         if (smol_scheme_equal(s, o))
-            return smol_fail(error, SMOL_E_CANONICAL, at, "schemes %u and %u are equal", j, i);
+            return smol_fail(error, SMOL_E_CANONICAL, at,
+                             "schemes %" PRIu32 " and %" PRIu32 " are equal", j, i);
         if (smol_scheme_is_shared(s) && smol_scheme_is_shared(o) &&
             (s->source != o->source || smol_scheme_parameters(s) != smol_scheme_parameters(o) ||
              s->alpha_type != o->alpha_type))
-            return smol_fail(error, SMOL_E_RANGE, at,
-                             "schemes %u and %u disagree on the shared parameters", j, i);
+            return smol_fail(
+                error, SMOL_E_RANGE, at,
+                "schemes %" PRIu32 " and %" PRIu32 " disagree on the shared parameters", j, i);
     }
     return SMOL_OK;
 }
@@ -318,7 +324,7 @@ static enum smol_status check_schemes(const struct smol_config *c, struct smol_e
         else if (s->kind == SMOL_NORM && s->terms == 0)
             status = check_norm(s, i, at, error);
         else
-            return smol_fail(error, SMOL_E_ENUM, at, "scheme %u: kind %u is unknown", i,
+            return smol_fail(error, SMOL_E_ENUM, at, "scheme %" PRIu32 ": kind %u is unknown", i,
                              s->kind | s->terms);
         if (status || (status = check_in_delta(c, s, i, at, error)) ||
             (status = check_against(c, i, at, error)))
@@ -336,19 +342,19 @@ static enum smol_status check_use(const struct smol_config *c, uint8_t index, en
 
     smol_config_shape(&rows, &cols, c, slot);
     if (index >= c->n_schemes)
-        return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u does not exist, there are %u",
-                         index, c->n_schemes);
+        return smol_fail(error, SMOL_E_RANGE, offset,
+                         "scheme %u does not exist, there are %" PRIu32, index, c->n_schemes);
     if (c->schemes[index].kind != (norm ? SMOL_NORM : SMOL_MATRIX))
         return smol_fail(error, SMOL_E_RANGE, offset, "scheme %u is not for a %s", index,
                          norm ? "norm" : "matrix");
     if (smol_scheme_sparse(&c->schemes[index]) > cols)
-        return smol_fail(
-            error, SMOL_E_RANGE, offset,
-            "scheme %u has %u parameters in a sparse row, a row here has only %u columns", index,
-            c->schemes[index].dimensions, cols);
+        return smol_fail(error, SMOL_E_RANGE, offset,
+                         "scheme %u has %" PRIu32
+                         " parameters in a sparse row, a row here has only %" PRIu32 " columns",
+                         index, c->schemes[index].dimensions, cols);
     if (index > *n_used)
-        return smol_fail(error, SMOL_E_CANONICAL, offset, "scheme %u is used before scheme %u",
-                         index, *n_used);
+        return smol_fail(error, SMOL_E_CANONICAL, offset,
+                         "scheme %u is used before scheme %" PRIu32, index, *n_used);
     if (index == *n_used)
         ++*n_used;
     return SMOL_OK;
@@ -381,14 +387,14 @@ static enum smol_status check_spans(const struct smol_config *c, struct smol_err
         const struct smol_layer_span *span = &c->spans[i];
         const uint64_t at = spans_at + SPAN_BYTES * (uint64_t)i;
         if (span->n_layers < 1)
-            return smol_fail(error, SMOL_E_RANGE, at, "span %u has no layers", i);
+            return smol_fail(error, SMOL_E_RANGE, at, "span %" PRIu32 " has no layers", i);
         n_layers += span->n_layers;
         for (enum smol_slot s = SMOL_LN_1; s < SMOL_N_SLOTS; s++)
             if ((status = check_use(c, span->scheme[s], s, &n_used, at + 2 + s, error)))
                 return status;
         if (i > 0 && memcmp(span->scheme, c->spans[i - 1].scheme, SMOL_N_SLOTS) == 0)
-            return smol_fail(error, SMOL_E_CANONICAL, at, "spans %u and %u are alike, they are one",
-                             i - 1, i);
+            return smol_fail(error, SMOL_E_CANONICAL, at,
+                             "spans %" PRIu32 " and %" PRIu32 " are alike, they are one", i - 1, i);
         n_made += span->n_layers * made_factors(c, span);
         if (n_made > SMOL_MAX_MADE_FACTORS)
             return smol_fail(error, SMOL_E_RANGE, at,
@@ -396,12 +402,13 @@ static enum smol_status check_spans(const struct smol_config *c, struct smol_err
                              SMOL_MAX_MADE_FACTORS);
     }
     if (n_layers != c->n_layers)
-        return smol_fail(error, SMOL_E_RANGE, 4, "the spans have %u layers, the model %u", n_layers,
+        return smol_fail(error, SMOL_E_RANGE, 4,
+                         "the spans have %" PRIu32 " layers, the model %" PRIu32, n_layers,
                          c->n_layers);
     if ((status = check_use(c, c->ln_f, SMOL_LN_F, &n_used, 46, error)))
         return status;
     if (n_used != c->n_schemes)
-        return smol_fail(error, SMOL_E_CANONICAL, 43, "scheme %u is not used", n_used);
+        return smol_fail(error, SMOL_E_CANONICAL, 43, "scheme %" PRIu32 " is not used", n_used);
     return SMOL_OK;
 }
 
@@ -412,10 +419,11 @@ static enum smol_status check(const struct smol_config *config, struct smol_erro
     if (status)
         return status;
     if (config->n_schemes < 2 || config->n_schemes > SMOL_MAX_SCHEMES)
-        return smol_fail(error, SMOL_E_RANGE, 43, "%u schemes, allowed are 2..32",
+        return smol_fail(error, SMOL_E_RANGE, 43, "%" PRIu32 " schemes, allowed are 2..32",
                          config->n_schemes);
     if (config->n_spans < 1 || config->n_spans > config->n_layers)
-        return smol_fail(error, SMOL_E_RANGE, 44, "%u spans, allowed are 1 to the number of layers",
+        return smol_fail(error, SMOL_E_RANGE, 44,
+                         "%" PRIu32 " spans, allowed are 1 to the number of layers",
                          config->n_spans);
     if ((status = check_features(config, error)) || (status = check_schemes(config, error)))
         return status;

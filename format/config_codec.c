@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "format/format.h"
 
+#include <inttypes.h>
+
 static void scheme_decode(struct smol_scheme *s, const uint8_t *b)
 {
     s->kind = (enum smol_kind)(b[0] & 7);
@@ -83,14 +85,15 @@ enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *byt
                          CONF_FIXED_BYTES);
     fixed_decode(&c, bytes);
     if (c.n_schemes < 2 || c.n_schemes > SMOL_MAX_SCHEMES)
-        return smol_fail(error, SMOL_E_RANGE, 43, "%u schemes, allowed are 2..%u", c.n_schemes,
-                         SMOL_MAX_SCHEMES);
+        return smol_fail(error, SMOL_E_RANGE, 43, "%" PRIu32 " schemes, allowed are 2..%u",
+                         c.n_schemes, SMOL_MAX_SCHEMES);
     if (c.n_spans < 1 || c.n_spans > SMOL_MAX_LAYERS)
-        return smol_fail(error, SMOL_E_RANGE, 44, "%u spans, allowed are 1..%u", c.n_spans,
+        return smol_fail(error, SMOL_E_RANGE, 44, "%" PRIu32 " spans, allowed are 1..%u", c.n_spans,
                          SMOL_MAX_LAYERS);
     if (size_bytes != smol_conf_bytes(&c))
         return smol_fail(error, SMOL_E_SIZE, 0,
-                         "the configuration has %zu bytes, %u schemes and %u spans take %zu",
+                         "the configuration has %zu bytes, %" PRIu32 " schemes and %" PRIu32
+                         " spans take %zu",
                          size_bytes, c.n_schemes, c.n_spans, smol_conf_bytes(&c));
     status = reserved_check(bytes, error);
     if (status)

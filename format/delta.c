@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "format/format.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 #define FACTOR_MAX 0x1p60f
@@ -34,11 +35,11 @@ enum smol_status smol_base_decode(struct smol_file *file, const uint8_t *bytes,
         if (!is_factor(part->factor))
             return smol_fail(error, SMOL_E_RANGE,
                              SMOL_BASE_ENTRY_BYTES * (uint64_t)i + SMOL_HASH_BYTES,
-                             "the factor of part %u is not finite, or beyond 2^60", i);
+                             "the factor of part %" PRIu32 " is not finite, or beyond 2^60", i);
         for (uint32_t j = 0; j < i; j++)
             if (smol_same_hash(file->parts[j].hash, part->hash))
                 return smol_fail(error, SMOL_E_CANONICAL, SMOL_BASE_ENTRY_BYTES * (uint64_t)i,
-                                 "parts %u and %u are the same file", j, i);
+                                 "parts %" PRIu32 " and %" PRIu32 " are the same file", j, i);
     }
     file->n_models = file->config.n_models;
     file->n_deltas = file->config.n_deltas;
@@ -68,8 +69,8 @@ static enum smol_status check_shape(const struct smol_config *a, const struct sm
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (fields[i].a != fields[i].b)
             return smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
-                             "does not fit its %s: %s %u here, %u there", what, fields[i].name,
-                             fields[i].a, fields[i].b);
+                             "does not fit its %s: %s %" PRIu32 " here, %" PRIu32 " there", what,
+                             fields[i].name, fields[i].a, fields[i].b);
     if (smol_f32_bits(a->ln_epsilon) != smol_f32_bits(b->ln_epsilon))
         return smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
                          "does not fit its %s: another epsilon of LayerNorm", what);

@@ -124,7 +124,7 @@ static enum smol_status check_checksums(const struct places *p, const uint8_t *b
                                         struct smol_error *error)
 {
     for (int s = 0; s < N_SECTIONS; s++)
-        if (p->size[s] && XXH3_64bits(b + p->at[s], p->size[s]) != p->checksum[s])
+        if (p->size[s] && XXH3_64bits(b + p->at[s], (size_t)p->size[s]) != p->checksum[s])
             return smol_fail(error, SMOL_E_CHECKSUM, p->at[s],
                              "the checksum of section %s does not match: damaged",
                              smol_section_name[s]);
@@ -135,7 +135,7 @@ static struct smol_span span(const struct places *p, const uint8_t *b, enum sect
 {
     if (p->size[s] == 0)
         return (struct smol_span){NULL, 0};
-    return (struct smol_span){b + p->at[s], p->size[s]};
+    return (struct smol_span){b + p->at[s], (size_t)p->size[s]};
 }
 
 /* Whether BASE has the size that the configuration demands. */
@@ -280,7 +280,7 @@ static enum smol_status check_contents(struct smol_file *f, const struct places 
 {
     enum smol_status status;
 
-    status = smol_conf_decode(&f->config, b + p->at[CONF], p->size[CONF], error);
+    status = smol_conf_decode(&f->config, b + p->at[CONF], (size_t)p->size[CONF], error);
     if (!status)
         status = smol_config_check(&f->config, error);
     if (status)

@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "format/format.h"
 
+#include <inttypes.h>
+
 #define ROW(n) n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7
 #define ROWS(n) ROW(n), ROW(n + 8), ROW(n + 16), ROW(n + 24)
 const uint8_t smol_tokn_bytes_in_order[256] = {
@@ -36,7 +38,7 @@ struct smol_tokn smol_tokn_view(struct smol_span section)
     const uint8_t *b = section.data;
     struct smol_tokn t = {
         .n_specials = smol_le16(b + 2), .n_before = smol_le16(b + 4), .n_merges = smol_le32(b + 8)};
-    const uint64_t specials_at = SMOL_TOKN_HEADER_BYTES + merges_bytes(t.n_merges);
+    const size_t specials_at = SMOL_TOKN_HEADER_BYTES + (size_t)merges_bytes(t.n_merges);
 
     t.n = 256 + t.n_merges;
     t.width_bits = width_of(t.n_merges);
@@ -136,7 +138,8 @@ static enum smol_status check_byte_set(struct smol_span section, uint32_t vocab,
     n = set.n + set.has_other + set.has_end;
     if (n != vocab)
         return smol_fail(error, SMOL_E_RANGE, 0,
-                         "the set of bytes has %u tokens, the vocabulary %u", n, vocab);
+                         "the set of bytes has %" PRIu32 " tokens, the vocabulary %" PRIu32, n,
+                         vocab);
     return SMOL_OK;
 }
 
@@ -177,14 +180,15 @@ static enum smol_status check_header(const uint8_t *b, size_t size, uint32_t voc
     if (smol_le16(b + 6) != 0)
         return smol_fail(error, SMOL_E_RESERVED, 6, "reserved bits of the tokenizer are set");
     if (smol_le32(b + 8) > SMOL_MAX_MERGES)
-        return smol_fail(error, SMOL_E_RANGE, 8, "%u merges, allowed are 0..1048576",
+        return smol_fail(error, SMOL_E_RANGE, 8, "%" PRIu32 " merges, allowed are 0..1048576",
                          smol_le32(b + 8));
     if (smol_le16(b + 2) + 256 + smol_le32(b + 8) > vocab)
-        return smol_fail(error, SMOL_E_RANGE, 8, "the tokenizer has %u tokens, the vocabulary %u",
+        return smol_fail(error, SMOL_E_RANGE, 8,
+                         "the tokenizer has %" PRIu32 " tokens, the vocabulary %" PRIu32,
                          smol_le16(b + 2) + 256 + smol_le32(b + 8), vocab);
     if (merges_bytes(smol_le32(b + 8)) > size - SMOL_TOKN_HEADER_BYTES)
         return smol_fail(error, SMOL_E_SIZE, SMOL_TOKN_HEADER_BYTES,
-                         "section TOKN is too small for %u merges", smol_le32(b + 8));
+                         "section TOKN is too small for %" PRIu32 " merges", smol_le32(b + 8));
     return SMOL_OK;
 }
 
@@ -196,7 +200,7 @@ static enum smol_status check_merges(const struct smol_tokn *t, struct smol_erro
         const uint32_t number = packed(t, k);
         if (number >= 256 + k / 2)
             return smol_fail(error, SMOL_E_RANGE, number_at(t, k),
-                             "merge %u uses token %u, which no earlier merge makes",
+                             "merge %u uses token %" PRIu32 ", which no earlier merge makes",
                              (unsigned)(k / 2), number);
     }
     if (n_bits % 8 != 0 && t->merges[n_bits / 8] >> n_bits % 8 != 0)
@@ -215,9 +219,10 @@ static enum smol_status check_specials(const struct smol_tokn *t, struct smol_er
         enum smol_status status;
         if (left == 0 || n > left - 1)
             return smol_fail(error, SMOL_E_SIZE, begin + at,
-                             "section TOKN is too small for special token %u", i);
+                             "section TOKN is too small for special token %" PRIu32, i);
         if (n == 0)
-            return smol_fail(error, SMOL_E_RANGE, begin + at, "special token %u has no text", i);
+            return smol_fail(error, SMOL_E_RANGE, begin + at,
+                             "special token %" PRIu32 " has no text", i);
         if ((status = smol_text_check(t->specials.data + at + 1, n, error)))
             return smol_fail_within(begin + at + 1, status, error);
         at += 1 + n;

@@ -98,7 +98,7 @@ static void q4_row(float *x, const struct smol_table_view *table, uint32_t row, 
 
 static void ternary_row(float *x, const struct smol_table_view *table, uint32_t row, float scale)
 {
-    const uint64_t row_bytes = smol_row_bytes(SMOL_TERNARY, table->cols);
+    const size_t row_bytes = (size_t)smol_row_bytes(SMOL_TERNARY, table->cols);
     const uint8_t *data = table->data + row * row_bytes;
 
     for (uint32_t i = 0; i < table->cols; i++)
@@ -107,7 +107,7 @@ static void ternary_row(float *x, const struct smol_table_view *table, uint32_t 
 
 static void q4_row_row(float *x, const struct smol_table_view *table, uint32_t row)
 {
-    const uint64_t row_bytes = smol_row_bytes(SMOL_Q4_ROW, table->cols);
+    const size_t row_bytes = (size_t)smol_row_bytes(SMOL_Q4_ROW, table->cols);
     const uint8_t *data = table->data + row * row_bytes;
     const float scale = smol_load_f32(table->scales);
 
@@ -135,13 +135,13 @@ void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t 
 void smol_q4_row_unpack(const struct smol_table_view *from, uint8_t *data, uint8_t *multipliers,
                         uint8_t *scales)
 {
-    const uint64_t from_bytes = smol_row_bytes(SMOL_Q4_ROW, from->cols),
-                   to_bytes = smol_row_bytes(SMOL_Q4, from->cols);
+    const size_t from_bytes = (size_t)smol_row_bytes(SMOL_Q4_ROW, from->cols),
+                 to_bytes = (size_t)smol_row_bytes(SMOL_Q4, from->cols);
     const uint32_t n_multipliers = smol_row_multipliers(from->cols);
 
     memset(data, 0, from->rows * to_bytes);
     memset(multipliers, 0, (size_t)from->rows * n_multipliers);
-    for (uint64_t r = 0; r < from->rows; r++, multipliers += n_multipliers) {
+    for (size_t r = 0; r < from->rows; r++, multipliers += n_multipliers) {
         for (uint32_t c = 0; c < from->cols; c++) {
             const uint32_t q = (uint32_t)smol_q4_row(from->data + r * from_bytes, from_bytes, c);
 
@@ -230,7 +230,7 @@ static float f32_to_q4(uint8_t *dest, uint8_t *multipliers, const float *values,
 {
     const float scale = largest_of(values, n) / 1785.0f; /* 7 x 255 */
 
-    memset(dest, 0, smol_row_bytes(SMOL_Q4, (uint32_t)n));
+    memset(dest, 0, (size_t)smol_row_bytes(SMOL_Q4, (uint32_t)n));
     memset(multipliers, 0, smol_row_multipliers((uint32_t)n));
     for (size_t i = 0; scale > 0 && i < n; i += SMOL_Q4_GROUP) {
         const size_t end = n - i < SMOL_Q4_GROUP ? n : i + SMOL_Q4_GROUP;
@@ -255,7 +255,7 @@ float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, s
 
 void smol_encode_ternary(uint8_t *dest, const int8_t *values, size_t n)
 {
-    const size_t row_bytes = smol_row_bytes(SMOL_TERNARY, (uint32_t)n);
+    const size_t row_bytes = (size_t)smol_row_bytes(SMOL_TERNARY, (uint32_t)n);
 
     for (size_t i = 0; i < row_bytes; i++) {
         uint32_t v = 0;
@@ -267,7 +267,7 @@ void smol_encode_ternary(uint8_t *dest, const int8_t *values, size_t n)
 
 void smol_decode_ternary(int8_t *values, const uint8_t *data, size_t n)
 {
-    const size_t row_bytes = smol_row_bytes(SMOL_TERNARY, (uint32_t)n);
+    const size_t row_bytes = (size_t)smol_row_bytes(SMOL_TERNARY, (uint32_t)n);
 
     for (size_t i = 0; i < n; i++)
         values[i] = (int8_t)smol_ternary(data, row_bytes, i);

@@ -25,9 +25,9 @@ void smol_pool_stop(struct smol_pool *pool);
 void smol_pool_run(struct smol_pool *pool, smol_work *work, void *arg);
 
 /* Where the share of worker among n items begins; it ends where the next one's begins. */
-static inline uint64_t smol_share(uint64_t n, uint32_t worker, uint32_t n_workers)
+static inline size_t smol_share(uint64_t n, uint32_t worker, uint32_t n_workers)
 {
-    return n * worker / n_workers;
+    return (size_t)(n * worker / n_workers);
 }
 
 #endif

@@ -10,7 +10,7 @@ void smol_mask_signs(uint8_t *signs, const struct smol_frozen *t, uint32_t block
                    rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
     const size_t row_bytes = ((size_t)t->cols + 7) / 8;
 
-    stream(signs, smol_round_up(rows * row_bytes, SMOL_STEP_BYTES), t, 0, block);
+    stream(signs, (size_t)smol_round_up(rows * row_bytes, SMOL_STEP_BYTES), t, 0, block);
 }
 
 void smol_shift_channels(uint8_t *is_shifted, const struct smol_frozen_key *key, uint32_t tensor,

@@ -9,21 +9,22 @@
 #include <math.h>
 
 /* Which row of the cache is the first of a head of the present layer. */
-static uint64_t cache_row(const struct pass *g, uint64_t head)
+static size_t cache_row(const struct pass *g, size_t head)
 {
-    return (g->layer * (uint64_t)g->s->config->n_heads + head) * g->s->capacity;
+    return (g->layer * (size_t)g->s->config->n_heads + head) * g->s->capacity;
 }
 
 /* The last T' - 1 rows of a share of the heads of all layers to their front. */
 static void slide(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct smol_session *s = arg;
-    const uint64_t heads = (uint64_t)s->config->n_layers * s->config->n_heads,
-                   end = smol_share(heads, worker + 1, n_workers), n = s->context - 1,
-                   row_bytes = smol_row_bytes(s->kv_type, s->config->width / s->config->n_heads);
+    const size_t heads = (size_t)s->config->n_layers * s->config->n_heads,
+                 end = smol_share(heads, worker + 1, n_workers), n = s->context - 1,
+                 row_bytes =
+                     (size_t)smol_row_bytes(s->kv_type, s->config->width / s->config->n_heads);
 
-    for (uint64_t head = smol_share(heads, worker, n_workers); head < end; head++) {
-        const uint64_t to = head * s->capacity, from = to + s->held - n;
+    for (size_t head = smol_share(heads, worker, n_workers); head < end; head++) {
+        const size_t to = head * s->capacity, from = to + s->held - n;
         memmove(s->keys + to * row_bytes, s->keys + from * row_bytes, n * row_bytes);
         memmove(s->values + to * row_bytes, s->values + from * row_bytes, n * row_bytes);
         if (s->kv_type == SMOL_Q8) {
@@ -39,13 +40,13 @@ void smol_cache_advance(const struct pass *pass)
 
     if (!s->slides || pass->n <= s->capacity - s->held)
         return;
-    smol_pass_run(s, slide, s, (uint64_t)s->config->n_layers * s->config->n_heads,
-                  (uint64_t)s->context * (s->config->width / s->config->n_heads));
+    smol_pass_run(s, slide, s, (size_t)s->config->n_layers * s->config->n_heads,
+                  (size_t)s->context * (s->config->width / s->config->n_heads));
     s->held = s->context - 1;
 }
 
 /* A row of D numbers into one half of the cache. */
-static void store_row(const struct smol_session *s, uint8_t *rows, float *scales, uint64_t row,
+static void store_row(const struct smol_session *s, uint8_t *rows, float *scales, size_t row,
                       const float *v, size_t D)
 {
     uint8_t *dest = rows + row * smol_row_bytes(s->kv_type, (uint32_t)D);
@@ -65,15 +66,15 @@ static void store_kv(void *arg, uint32_t worker, uint32_t n_workers)
     const struct pass *g = arg;
     const struct smol_session *s = g->s;
     const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
-    const uint64_t end = smol_share(g->n, worker + 1, n_workers);
+    const size_t end = smol_share(g->n, worker + 1, n_workers);
 
-    for (uint64_t p = smol_share(g->n, worker, n_workers); p < end; p++) {
+    for (size_t p = smol_share(g->n, worker, n_workers); p < end; p++) {
         const float *qkv = s->wide + p * 3 * C;
         smol_pass_check(s, worker, qkv, 3 * C);
         if (s->kv_type == SMOL_F16 && !smol_within(qkv + C, 2 * C, 65504.0f))
             s->workers[worker].overflow = true;
-        for (uint64_t head = 0; head < H; head++) {
-            const uint64_t row = cache_row(g, head) + s->held + p;
+        for (size_t head = 0; head < H; head++) {
+            const size_t row = cache_row(g, head) + s->held + p;
             store_row(s, s->keys, s->key_scales, row, qkv + C + head * D, D);
             store_row(s, s->values, s->value_scales, row, qkv + 2 * C + head * D, D);
         }
@@ -82,7 +83,7 @@ static void store_kv(void *arg, uint32_t worker, uint32_t n_workers)
 
 /* n rows of one half of the cache as floats, in memory of the worker unless they are floats. */
 static const float *cached(const struct smol_session *s, const uint8_t *rows, const float *scales,
-                           uint64_t row, size_t n, size_t D, float *memory)
+                           size_t row, size_t n, size_t D, float *memory)
 {
     const uint8_t *data = rows + row * smol_row_bytes(s->kv_type, (uint32_t)D);
 
@@ -106,12 +107,12 @@ static void attend(void *arg, uint32_t worker, uint32_t n_workers)
     const struct layer *layer = &s->layers[g->layer];
     const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
     const float *K = NULL, *V = NULL, plain = 1.0f / sqrtf((float)D);
-    const uint64_t end = smol_share(g->n * H, worker + 1, n_workers), T = s->context,
-                   first = s->held < T ? 0 : s->held + 1 - T;
+    const size_t end = smol_share(g->n * H, worker + 1, n_workers), T = s->context,
+                 first = s->held < T ? 0 : s->held + 1 - T;
 
-    for (uint64_t i = smol_share(g->n * H, worker, n_workers); i < end; i++) {
-        const uint64_t p = i % g->n, head = i / g->n, row = cache_row(g, head) + first,
-                       last = s->held + p + 1 - first, n_keys = last < T ? last : T;
+    for (size_t i = smol_share(g->n * H, worker, n_workers); i < end; i++) {
+        const size_t p = i % g->n, head = i / g->n, row = cache_row(g, head) + first,
+                     last = s->held + p + 1 - first, n_keys = last < T ? last : T;
         if (!K || p == 0) {
             K = cached(s, s->keys, s->key_scales, row, s->held + g->n - first, D, w->keys);
             V = cached(s, s->values, s->value_scales, row, s->held + g->n - first, D, w->values);
@@ -127,16 +128,16 @@ static void quantise_attention(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct pass *g = arg;
     const size_t C = g->s->config->width;
-    const uint64_t end = smol_share(g->n, worker + 1, n_workers);
+    const size_t end = smol_share(g->n, worker + 1, n_workers);
 
-    for (uint64_t p = smol_share(g->n, worker, n_workers); p < end; p++)
+    for (size_t p = smol_share(g->n, worker, n_workers); p < end; p++)
         smol_pass_quantise(g->s, worker, p, g->s->h + p * C, C);
 }
 
 void smol_pass_attention(struct pass *pass)
 {
     const struct smol_session *s = pass->s;
-    const uint64_t C = s->config->width, H = s->config->n_heads, n_keys = s->held + pass->n;
+    const size_t C = s->config->width, H = s->config->n_heads, n_keys = s->held + pass->n;
 
     smol_pass_run(s, store_kv, pass, pass->n, C);
     smol_pass_run(s, attend, pass, pass->n * H, 2 * n_keys * (C / H));

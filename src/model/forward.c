@@ -55,10 +55,10 @@ static void embed(void *arg, uint32_t worker, uint32_t n_workers)
     const struct pass *g = arg;
     const struct smol_session *s = g->s;
     const size_t C = s->config->width;
-    const uint64_t end = smol_share(g->n, worker + 1, n_workers);
+    const size_t end = smol_share(g->n, worker + 1, n_workers);
     float *more = s->workers[worker].scratch;
 
-    for (uint64_t p = smol_share(g->n, worker, n_workers); p < end; p++) {
+    for (size_t p = smol_share(g->n, worker, n_workers); p < end; p++) {
         float *x = s->x + p * C, *h = s->h + p * C;
         smol_mixture_row(x, more, &s->mixture, SMOL_PART_WTE, g->tokens[p]);
         if (s->file->wpe.data)
@@ -69,7 +69,7 @@ static void embed(void *arg, uint32_t worker, uint32_t n_workers)
     }
 }
 
-void smol_pass_quantise(const struct smol_session *s, uint32_t worker, uint64_t p, const float *in,
+void smol_pass_quantise(const struct smol_session *s, uint32_t worker, size_t p, const float *in,
                         size_t n)
 {
     smol_pass_check(s, worker, in, n);
@@ -82,9 +82,9 @@ static void normalise(void *arg, uint32_t worker, uint32_t n_workers)
     const struct stage *g = arg;
     const struct smol_session *s = g->pass->s;
     const size_t C = s->config->width;
-    const uint64_t end = smol_share(g->pass->n, worker + 1, n_workers);
+    const size_t end = smol_share(g->pass->n, worker + 1, n_workers);
 
-    for (uint64_t p = smol_share(g->pass->n, worker, n_workers); p < end; p++) {
+    for (size_t p = smol_share(g->pass->n, worker, n_workers); p < end; p++) {
         s->kernels->layernorm(s->h + p * C, s->x + p * C, g->norm->gain, g->norm->bias,
                               s->config->ln_epsilon, C);
         if (g->shift->is_shifted)
@@ -100,9 +100,9 @@ static void shift_channels(void *arg, uint32_t worker, uint32_t n_workers)
     const struct stage *g = arg;
     const struct smol_session *s = g->pass->s;
     const size_t C = s->config->width;
-    const uint64_t end = smol_share(g->pass->n, worker + 1, n_workers);
+    const size_t end = smol_share(g->pass->n, worker + 1, n_workers);
 
-    for (uint64_t p = smol_share(g->pass->n, worker, n_workers); p < end; p++) {
+    for (size_t p = smol_share(g->pass->n, worker, n_workers); p < end; p++) {
         const float *now = s->h + p * C, *before = p ? now - C : g->shift->before;
         float *out = s->shifted + p * C;
         for (size_t i = 0; i < C; i++)
@@ -135,9 +135,9 @@ static void activate(void *arg, uint32_t worker, uint32_t n_workers)
     const struct stage *g = arg;
     const struct smol_session *s = g->pass->s;
     const size_t F = s->config->n_ff;
-    const uint64_t end = smol_share(g->pass->n, worker + 1, n_workers);
+    const size_t end = smol_share(g->pass->n, worker + 1, n_workers);
 
-    for (uint64_t p = smol_share(g->pass->n, worker, n_workers); p < end; p++) {
+    for (size_t p = smol_share(g->pass->n, worker, n_workers); p < end; p++) {
         float *f = g->out + p * F;
         smol_pass_check(s, worker, f, F);
         s->activation(f, F);
@@ -151,10 +151,10 @@ static void add(void *arg, uint32_t worker, uint32_t n_workers)
     const struct stage *g = arg;
     const struct smol_session *s = g->pass->s;
     const size_t C = s->config->width;
-    const uint64_t begin = smol_share(g->pass->n, worker, n_workers) * C,
-                   end = smol_share(g->pass->n, worker + 1, n_workers) * C;
+    const size_t begin = smol_share(g->pass->n, worker, n_workers) * C,
+                 end = smol_share(g->pass->n, worker + 1, n_workers) * C;
 
-    for (uint64_t i = begin; i < end; i++)
+    for (size_t i = begin; i < end; i++)
         s->x[i] += g->out[i];
     smol_pass_check(s, worker, s->x + begin, end - begin);
 }

@@ -26,7 +26,7 @@ bool smol_within(const float *x, size_t n, float limit);
 void smol_pass_check(const struct smol_session *s, uint32_t worker, const float *x, size_t n);
 
 /* Position p's input (n) of a matrix, checked, and its 16 bits. */
-void smol_pass_quantise(const struct smol_session *s, uint32_t worker, uint64_t p, const float *in,
+void smol_pass_quantise(const struct smol_session *s, uint32_t worker, size_t p, const float *in,
                         size_t n);
 
 /* out (n, R) = a slot's matrix times in (n, K), whose 16 bits are in X. */

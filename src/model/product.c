@@ -17,7 +17,7 @@ struct stage {
 
 /* Rows of a group of row blocks, and where their products go: position p's to y + p x stride. */
 struct group {
-    uint64_t first, n_rows;
+    size_t first, n_rows;
     uint32_t block, n_blocks;
     float *y;
     size_t stride;
@@ -25,7 +25,7 @@ struct group {
 
 /* x (n) times a row of some of n numbers, F32 or F16. */
 static float dot(const struct smol_session *s, enum smol_dtype type, const uint8_t *rows,
-                 uint64_t row, const float *x, size_t n)
+                 size_t row, const float *x, size_t n)
 {
     return type == SMOL_F32 ? s->kernels->dot_f32(rows + row * n * 4, x, n)
                             : s->kernels->dot_f16(rows + row * n * 2, x, n);
@@ -38,16 +38,16 @@ static void factors(void *arg, uint32_t worker, uint32_t n_workers)
     const struct smol_session *s = g->pass->s;
     const struct matrix *m = g->matrix;
     const size_t K = m->frozen.cols;
-    const uint64_t end = smol_share(m->rank, worker + 1, n_workers);
+    const size_t end = smol_share(m->rank, worker + 1, n_workers);
 
-    for (uint64_t j = smol_share(m->rank, worker, n_workers); j < end; j++)
-        for (uint64_t p = 0; p < g->pass->n; p++)
+    for (size_t j = smol_share(m->rank, worker, n_workers); j < end; j++)
+        for (size_t p = 0; p < g->pass->n; p++)
             s->z[p * s->z_stride + m->z_at + j] = dot(s, m->type, m->a, j, g->in + p * K, K);
 }
 
 /* sums (n, n_rows), exact, of rows first.. of a table whose rows have scales. */
 static void table_sums(const struct smol_session *s, uint32_t worker,
-                       const struct smol_table_view *t, uint64_t first, uint64_t n_rows, uint64_t n)
+                       const struct smol_table_view *t, size_t first, size_t n_rows, size_t n)
 {
     const struct smol_kernels *k = s->kernels;
     const struct worker *w = &s->workers[worker];
@@ -66,8 +66,8 @@ static void table_sums(const struct smol_session *s, uint32_t worker,
 
 /* y (n, y_stride): x (n, K) times rows first.. of a table of floats or halves. */
 static void multiply_floats(const struct smol_session *s, float *y, size_t y_stride,
-                            const struct smol_table_view *t, uint64_t first, uint64_t n_rows,
-                            const float *x, uint64_t n)
+                            const struct smol_table_view *t, size_t first, size_t n_rows,
+                            const float *x, size_t n)
 {
     smol_rows_floats *product = t->type == SMOL_F32 ? s->kernels->rows_f32 : s->kernels->rows_f16;
 
@@ -76,10 +76,10 @@ static void multiply_floats(const struct smol_session *s, float *y, size_t y_str
 }
 
 /* y (n_rows): a vector's sums with rows first.. of such a table, as numbers. */
-static void scale_rows(float *y, const int64_t *sums, const struct smol_table_view *t,
-                       uint64_t first, double step, uint64_t n_rows)
+static void scale_rows(float *y, const int64_t *sums, const struct smol_table_view *t, size_t first,
+                       double step, size_t n_rows)
 {
-    for (uint64_t i = 0; i < n_rows; i++)
+    for (size_t i = 0; i < n_rows; i++)
         y[i] = (float)((double)smol_load_f32(t->scales + 4 * (first + i)) * step * (double)sums[i]);
 }
 
@@ -89,7 +89,7 @@ static void mask_sums(const struct stage *g, uint32_t worker, const struct group
     const struct smol_session *s = g->pass->s;
     const struct worker *w = &s->workers[worker];
     const struct matrix *m = g->matrix;
-    const uint64_t row_bytes = smol_mask_row_bytes(m->frozen.cols);
+    const size_t row_bytes = (size_t)smol_mask_row_bytes(m->frozen.cols);
     struct smol_rows rows = {.data = m->mask + group->first * row_bytes,
                              .signs = m->signs ? m->signs + group->first * row_bytes : w->signs,
                              .n_rows = group->n_rows,
@@ -125,8 +125,8 @@ static void multiply_rows(const struct stage *g, uint32_t worker, const struct g
     const struct smol_session *s = g->pass->s;
     const struct matrix *m = g->matrix;
     const int64_t *sums = s->workers[worker].sums;
-    const uint64_t n_rows = group->n_rows;
-    const uint64_t stride = m->kind == FROZEN ? (uint64_t)group->n_blocks * SMOL_ROW_BLOCK : n_rows;
+    const size_t n_rows = group->n_rows;
+    const size_t stride = m->kind == FROZEN ? (size_t)group->n_blocks * SMOL_ROW_BLOCK : n_rows;
     const bool is_table = m->kind == STORED && m->stored.scales,
                is_floats = m->kind == STORED && !is_table;
 
@@ -139,7 +139,7 @@ static void multiply_rows(const struct stage *g, uint32_t worker, const struct g
     if (is_floats)
         multiply_floats(s, group->y, group->stride, &m->stored, group->first, n_rows, g->in,
                         g->pass->n);
-    for (uint64_t p = 0; p < g->pass->n && !is_floats; p++) {
+    for (size_t p = 0; p < g->pass->n && !is_floats; p++) {
         float *y = group->y + p * group->stride;
         if (m->kind == ZERO)
             memset(y, 0, n_rows * sizeof *y);
@@ -156,9 +156,9 @@ static void add_factors(const struct stage *g, const struct group *group)
     const struct smol_session *s = g->pass->s;
     const struct matrix *m = g->matrix;
 
-    for (uint64_t p = 0; p < g->pass->n; p++) {
+    for (size_t p = 0; p < g->pass->n; p++) {
         const float *z = s->z + p * s->z_stride + m->z_at;
-        for (uint64_t r = 0; r < group->n_rows; r++)
+        for (size_t r = 0; r < group->n_rows; r++)
             group->y[p * group->stride + r] += dot(s, m->type, m->b, group->first + r, z, m->rank);
     }
 }
@@ -169,9 +169,9 @@ static void add_projection(const struct stage *g, struct projector *projector,
 {
     const struct smol_frozen *f = &g->matrix->frozen;
 
-    for (uint64_t r = 0; r < group->n_rows; r++) {
+    for (size_t r = 0; r < group->n_rows; r++) {
         const float *row = smol_projector_row(projector, (uint32_t)(group->first + r));
-        for (uint64_t p = 0; p < g->pass->n; p++)
+        for (size_t p = 0; p < g->pass->n; p++)
             group->y[p * group->stride + r] +=
                 g->pass->s->kernels->dot(row, g->in + p * f->cols, f->cols);
     }
@@ -181,12 +181,12 @@ static void add_projection(const struct stage *g, struct projector *projector,
 static void add_sparse(const struct stage *g, float *gathered, const struct group *group)
 {
     const struct matrix *m = g->matrix;
-    const uint64_t q = m->n_sparse;
+    const size_t q = m->n_sparse;
 
-    for (uint64_t r = 0; r < group->n_rows; r++)
-        for (uint64_t p = 0; p < g->pass->n; p++) {
+    for (size_t r = 0; r < group->n_rows; r++)
+        for (size_t p = 0; p < g->pass->n; p++) {
             const float *in = g->in + p * m->frozen.cols;
-            for (uint64_t k = 0; k < q; k++)
+            for (size_t k = 0; k < q; k++)
                 gathered[k] = in[m->columns[(group->first + r) * q + k]];
             group->y[p * group->stride + r] +=
                 dot(g->pass->s, m->sparse_type, m->sparse, group->first + r, gathered, q);
@@ -215,11 +215,11 @@ static void scale_and_shift(const struct stage *g, const struct group *group)
     const float *gain = m->gain ? m->gain + group->first : NULL,
                 *bias = m->bias ? m->bias + group->first : NULL;
 
-    for (uint64_t p = 0; p < g->pass->n; p++) {
+    for (size_t p = 0; p < g->pass->n; p++) {
         float *y = group->y + p * group->stride;
-        for (uint64_t r = 0; gain && r < group->n_rows; r++)
+        for (size_t r = 0; gain && r < group->n_rows; r++)
             y[r] *= gain[r];
-        for (uint64_t r = 0; bias && r < group->n_rows; r++)
+        for (size_t r = 0; bias && r < group->n_rows; r++)
             y[r] += bias[r];
     }
 }
@@ -229,7 +229,7 @@ static void add_group(const struct stage *g, const struct group *to, const struc
 {
     const struct smol_kernels *k = g->pass->s->kernels;
 
-    for (uint64_t p = 0; p < g->pass->n; p++)
+    for (size_t p = 0; p < g->pass->n; p++)
         k->add_scaled(to->y + p * to->stride, g->matrix->factor, from->y + p * from->stride,
                       to->n_rows);
 }
@@ -257,8 +257,8 @@ static void mix_models(struct stage *g, uint32_t worker, const struct group *gro
             scale_and_shift(g, to);
         if (i)
             add_group(g, group, &more);
-        for (uint64_t p = 0; i == 0 && g->matrix->factor != 1 && p < g->pass->n; p++)
-            for (uint64_t r = 0; r < group->n_rows; r++)
+        for (size_t p = 0; i == 0 && g->matrix->factor != 1 && p < g->pass->n; p++)
+            for (size_t r = 0; r < group->n_rows; r++)
                 group->y[p * group->stride + r] *= g->matrix->factor;
     }
 }
@@ -271,7 +271,7 @@ static bool multiply_ahead(struct stage *g, uint32_t worker, const struct group 
     const struct dense *d = g->dense;
     const struct matrix *term = &d->matrices[d->n_models];
     const struct smol_table_view *rows = &d->matrices[0].stored;
-    const uint64_t row_bytes = smol_row_bytes(rows->type, rows->cols);
+    const size_t row_bytes = (size_t)smol_row_bytes(rows->type, rows->cols);
 
     if (g->pass->n > 1 || !d->n_terms || term->kind != FROZEN || term->kept ||
         d->matrices[0].kind != STORED)
@@ -292,7 +292,7 @@ static void add_terms(struct stage *g, uint32_t worker, const struct group *grou
     const struct dense *d = g->dense;
     const struct group base = term_of(group, w->base);
 
-    for (uint64_t p = 0; d->has_gains && p < g->pass->n; p++)
+    for (size_t p = 0; d->has_gains && p < g->pass->n; p++)
         memcpy(base.y + p * base.stride, group->y + p * group->stride,
                group->n_rows * sizeof *base.y);
     for (uint32_t i = d->n_models; i < d->n_models + d->n_terms; i++) {
@@ -301,12 +301,12 @@ static void add_terms(struct stage *g, uint32_t worker, const struct group *grou
         const struct matrix *m = g->matrix = &d->matrices[i];
         if (!is_there)
             multiply_group(g, worker, &term);
-        for (uint64_t p = 0; p < g->pass->n; p++) {
+        for (size_t p = 0; p < g->pass->n; p++) {
             float *t = term.y + p * term.stride;
             if (m->gain)
                 s->kernels->add_each_scaled(t, m->gain + group->first, base.y + p * base.stride,
                                             group->n_rows);
-            for (uint64_t r = 0; m->bias && r < group->n_rows; r++)
+            for (size_t r = 0; m->bias && r < group->n_rows; r++)
                 t[r] += m->bias[group->first + r];
         }
         add_group(g, group, &term);
@@ -327,14 +327,14 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 {
     struct stage g = *(const struct stage *)arg;
     const struct smol_frozen *f = &g.dense->matrices->frozen;
-    const uint64_t begin = smol_share(n_blocks(f), worker, n_workers),
-                   end = smol_share(n_blocks(f), worker + 1, n_workers);
+    const size_t begin = smol_share(n_blocks(f), worker, n_workers),
+                 end = smol_share(n_blocks(f), worker + 1, n_workers);
 
     if (begin < end)
         begin_projections(g.pass->s, &g.pass->s->workers[worker], g.dense);
-    for (uint64_t b = begin, n; b < end; b += n) {
-        const uint64_t groups = (end - b + SMOL_BLOCK_BATCH - 1) / SMOL_BLOCK_BATCH,
-                       first = b * SMOL_ROW_BLOCK, left = f->rows - first;
+    for (size_t b = begin, n; b < end; b += n) {
+        const size_t groups = (end - b + SMOL_BLOCK_BATCH - 1) / SMOL_BLOCK_BATCH,
+                     first = b * SMOL_ROW_BLOCK, left = f->rows - first;
         n = (end - b + groups - 1) / groups;
         const struct group group = {
             .first = first,
@@ -387,7 +387,7 @@ struct head_stage {
 
 /* v (n_rows): products of h (C), and of its 16 bits, with rows first.. of a table. */
 static void multiply_table(float *v, const struct smol_session *s, uint32_t worker,
-                           const struct smol_table_view *t, uint64_t first, uint64_t n_rows)
+                           const struct smol_table_view *t, size_t first, size_t n_rows)
 {
     if (t->scales) {
         table_sums(s, worker, t, first, n_rows, 1);
@@ -400,15 +400,15 @@ static void multiply_table(float *v, const struct smol_session *s, uint32_t work
 /* Rows of an output, whose products are what logits begin as, or are added to those of their
  * tokens. */
 static void output_rows(const struct head_stage *g, uint32_t worker, const struct output *o,
-                        uint64_t begin, uint64_t end, bool is_first)
+                        size_t begin, size_t end, bool is_first)
 {
     float v[HEAD_ROWS];
 
-    for (uint64_t row = begin, n; row < end; row += n) {
+    for (size_t row = begin, n; row < end; row += n) {
         n = end - row < HEAD_ROWS ? end - row : HEAD_ROWS;
         multiply_table(v, g->s, worker, &o->table, row, n);
-        for (uint64_t i = 0; i < n; i++) {
-            const uint64_t token = o->rows ? smol_le32(o->rows->tokens + 4 * (row + i)) : row + i;
+        for (size_t i = 0; i < n; i++) {
+            const size_t token = o->rows ? smol_le32(o->rows->tokens + 4 * (row + i)) : row + i;
             const float part = v[i] * o->scale;
             g->logits[token] = is_first ? part : g->logits[token] + part;
         }
@@ -420,8 +420,8 @@ static void head_rows(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct head_stage *g = arg;
     const struct smol_session *s = g->s;
-    const uint64_t begin = smol_share(s->config->vocab, worker, n_workers),
-                   end = smol_share(s->config->vocab, worker + 1, n_workers);
+    const size_t begin = smol_share(s->config->vocab, worker, n_workers),
+                 end = smol_share(s->config->vocab, worker + 1, n_workers);
 
     for (uint32_t i = 0; i < s->n_outputs; i++) {
         const struct output *o = &s->outputs[i];

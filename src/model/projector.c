@@ -117,7 +117,7 @@ const float *smol_projector_row(struct projector *j, uint32_t row)
         n = end - at < left ? end - at : left;
         if (at / D != j->held)
             make_block(j, at / D);
-        memcpy(j->row + (at - begin), j->block + in_block, n * sizeof *j->row);
+        memcpy(j->row + (at - begin), j->block + in_block, (size_t)n * sizeof *j->row);
     }
     return j->row;
 }

@@ -7,6 +7,7 @@
 
 #include <smol/sampler.h>
 
+#include <inttypes.h>
 #include <math.h>
 
 struct candidate {
@@ -102,7 +103,7 @@ static enum smol_status measure(size_t *size_bytes, uint32_t vocab,
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%s", wrong);
     if (vocab < 1 || vocab > SMOL_MAX_VOCAB)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "a vocabulary of %u, allowed are 1..%u", vocab, SMOL_MAX_VOCAB);
+                         "a vocabulary of %" PRIu32 ", allowed are 1..%u", vocab, SMOL_MAX_VOCAB);
     lay_out(&counting, &arena, vocab, options);
     if (arena.used > SIZE_MAX / 2)
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
@@ -289,7 +290,7 @@ static enum smol_status pick(uint32_t *token, struct smol_sampler *s, const floa
     for (uint32_t v = 0; v < s->vocab; v++)
         if (!isfinite(logits[v]))
             return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET,
-                             "the logit of token %u is not finite", v);
+                             "the logit of token %" PRIu32 " is not finite", v);
     if (s->options.temperature <= 0) {
         *token = pick_greedy(s, logits);
     } else {

@@ -7,6 +7,7 @@
 
 #include <smol/params.h>
 
+#include <inttypes.h>
 #include <math.h>
 
 #define DEFAULT_BATCH 64u
@@ -95,13 +96,14 @@ static enum smol_status resolve_options(struct smol_session_options *o,
         return SMOL_E_ARGUMENT;
     if (o->context > file->config.context)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "context %u is over the model's %u", o->context, file->config.context);
+                         "context %" PRIu32 " is over the model's %" PRIu32, o->context,
+                         file->config.context);
     if (o->n_threads > SMOL_MAX_THREADS)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "%u threads, allowed are 1..%u",
-                         o->n_threads, SMOL_MAX_THREADS);
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "%" PRIu32 " threads, allowed are 1..%u", o->n_threads, SMOL_MAX_THREADS);
     if (o->batch > MAX_BATCH)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "batch %u, allowed are 1..%u",
-                         o->batch, MAX_BATCH);
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "batch %" PRIu32 ", allowed are 1..%u", o->batch, MAX_BATCH);
     if (!smol_dtype_holds(o->kv_type, SMOL_OF_KV))
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "number type %d cannot hold a KV cache", (int)o->kv_type);
@@ -270,10 +272,10 @@ static enum smol_status plan(struct smol_session_options *out, size_t *size_byte
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
                          "a session of this model does not fit this machine");
     if (o.memory_bytes && arena.used > o.memory_bytes)
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-                         "a session with a context of %u takes %llu bytes, allowed are %llu",
-                         o.context, (unsigned long long)arena.used,
-                         (unsigned long long)o.memory_bytes);
+        return smol_fail(
+            error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
+            "a session with a context of %" PRIu32 " takes %llu bytes, allowed are %llu", o.context,
+            (unsigned long long)arena.used, (unsigned long long)o.memory_bytes);
     *out = o;
     *size_bytes = (size_t)arena.used;
     return SMOL_OK;
@@ -313,7 +315,7 @@ static enum smol_status init(struct smol_session **session, const struct smol_fi
     build(s, file, &o, ffts, &arena);
     if (!smol_pool_start(s->pool, o.n_threads)) {
         free_transforms(ffts);
-        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %u threads",
+        return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %" PRIu32 " threads",
                          o.n_threads);
     }
     smol_weight_cache_fill(s);
@@ -345,12 +347,12 @@ static enum smol_status check_tokens(const struct smol_session *s, const uint32_
 {
     if (!s->slides && n > s->context - s->position)
         return smol_fail(error, SMOL_E_CONTEXT, SMOL_NO_OFFSET,
-                         "%zu tokens after %u do not fit the context of %u", n, s->position,
-                         s->context);
+                         "%zu tokens after %" PRIu32 " do not fit the context of %" PRIu32, n,
+                         s->position, s->context);
     for (size_t i = 0; i < n; i++)
         if (tokens[i] >= s->config->vocab)
             return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
-                             "token %u is beyond the vocabulary of %u", tokens[i],
+                             "token %" PRIu32 " is beyond the vocabulary of %" PRIu32, tokens[i],
                              s->config->vocab);
     return SMOL_OK;
 }
@@ -455,7 +457,7 @@ enum smol_status smol_session_score(struct smol_session *session, double *nats,
     for (size_t i = 0; i < n; i++)
         if (targets[i] >= session->config->vocab)
             return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
-                             "target %u is beyond the vocabulary of %u", targets[i],
+                             "target %" PRIu32 " is beyond the vocabulary of %" PRIu32, targets[i],
                              session->config->vocab);
     return smol_session_feed_each(session, tokens, n, 0, score, &scoring, error);
 }

@@ -18,7 +18,7 @@ static const uint8_t *set_up_stored(enum smol_dtype type, const uint8_t *data, u
         return data;
     floats = smol_arena_take(arena, n, sizeof *floats);
     if (floats) {
-        smol_params_to_f32(floats, type, data, 0, n);
+        smol_params_to_f32(floats, type, data, 0, (size_t)n);
         smol_put_floats(floats, n);
     }
     return (const uint8_t *)floats;

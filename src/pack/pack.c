@@ -3,6 +3,8 @@
 #include "base/fpenv.h"
 #include "pack/packer.h"
 
+#include <inttypes.h>
+
 /* A text on its way, a symbol at a time. */
 struct writing {
     struct smol_packer *p;
@@ -34,8 +36,8 @@ static enum smol_status check_tokens(const struct writing *w, struct smol_error 
         if (span.size_bytes == 0 || span.size_bytes > w->size_bytes - at ||
             memcmp(w->text + at, span.data, span.size_bytes) != 0)
             return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                             "token %zu, %u, is not what stands at byte %zu of the text", i,
-                             w->tokens[i], at);
+                             "token %zu, %" PRIu32 ", is not what stands at byte %zu of the text",
+                             i, w->tokens[i], at);
         at += span.size_bytes;
     }
     if (at < w->size_bytes)

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 
+#include <inttypes.h>
 #include <xxhash.h>
 
 #define MAX_VOCAB (1u << 20)
@@ -19,8 +20,8 @@ static enum smol_status resolve_options(struct smol_pack_options *o,
         *o = *asked;
     if (file->config.vocab > MAX_VOCAB)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "a model of %u tokens does not pack, the most are %u", file->config.vocab,
-                         MAX_VOCAB);
+                         "a model of %" PRIu32 " tokens does not pack, the most are %u",
+                         file->config.vocab, MAX_VOCAB);
     return SMOL_OK;
 }
 

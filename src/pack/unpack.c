@@ -3,6 +3,8 @@
 #include "base/fpenv.h"
 #include "pack/packer.h"
 
+#include <inttypes.h>
+
 /* A text on its way, a symbol at a time. */
 struct reading {
     struct smol_packer *p;
@@ -149,7 +151,7 @@ static enum smol_status unpack(struct reading *r, const uint8_t *packed, size_t 
         return read_raw(r, packed, packed_bytes, error);
     if (packed[0] >> 4 != r->p->tag)
         return smol_fail(error, SMOL_E_PACKED, SMOL_NO_OFFSET,
-                         "a packed text of another model: tag %d, this model's is %u",
+                         "a packed text of another model: tag %d, this model's is %" PRIu32,
                          packed[0] >> 4, r->p->tag);
     smol_coder_open(&r->in, packed, packed_bytes);
     return read_text(r, error);

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "format/tokn.h"
 
+#include <inttypes.h>
 #include <smol/tokenizer.h>
 #include <string.h>
 
@@ -52,8 +53,9 @@ enum smol_status smol_encode_bytes(size_t *n_tokens, uint32_t *tokens, const str
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "the model has no byte tokens");
     for (size_t i = 0; i < size_bytes; i++) {
         if (text[i] >= file->config.vocab)
-            return smol_fail(error, SMOL_E_TOKEN, i, "byte %u has no token in a vocabulary of %u",
-                             text[i], file->config.vocab);
+            return smol_fail(error, SMOL_E_TOKEN, i,
+                             "byte %u has no token in a vocabulary of %" PRIu32, text[i],
+                             file->config.vocab);
         tokens[i] = text[i];
     }
     *n_tokens = size_bytes;

@@ -270,7 +270,7 @@ static void q4_row(int16_t *w, const uint8_t *row, const uint8_t *multipliers, s
 static void rows_q4(int64_t *sums, const struct smol_rows *rows, const int16_t *X, size_t x_stride,
                     size_t n_x, void *scratch)
 {
-    const size_t row_bytes = smol_row_bytes(SMOL_Q4, (uint32_t)rows->cols),
+    const size_t row_bytes = (size_t)smol_row_bytes(SMOL_Q4, (uint32_t)rows->cols),
                  n = smol_row_multipliers((uint32_t)rows->cols);
 
     for (size_t r = 0; r < rows->n_rows; r++) {
@@ -295,7 +295,7 @@ static void ternary_row(int16_t *w, const uint8_t *row, size_t row_bytes)
 static void rows_ternary(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                          size_t x_stride, size_t n_x, void *scratch)
 {
-    const size_t row_bytes = smol_row_bytes(SMOL_TERNARY, (uint32_t)rows->cols);
+    const size_t row_bytes = (size_t)smol_row_bytes(SMOL_TERNARY, (uint32_t)rows->cols);
 
     for (size_t r = 0; r < rows->n_rows; r++) {
         ternary_row(scratch, rows->data + r * row_bytes, row_bytes);
@@ -317,7 +317,7 @@ static void mask_row(int16_t *w, const uint8_t *bits, const uint8_t *signs, size
 static void rows_mask(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                       size_t x_stride, size_t n_x, void *scratch)
 {
-    const size_t row_bytes = smol_mask_row_bytes((uint32_t)rows->cols);
+    const size_t row_bytes = (size_t)smol_mask_row_bytes((uint32_t)rows->cols);
 
     for (size_t r = 0; r < rows->n_rows; r++) {
         mask_row(scratch, rows->data + r * row_bytes, rows->signs + r * row_bytes, row_bytes);
