@@ -4,7 +4,6 @@
 #include "format/format.h"
 
 #include <sodium.h>
-#include <stdio.h>
 
 uint64_t smol_hash_pieces(uint64_t body_bytes)
 {
@@ -61,8 +60,9 @@ bool smol_same_hash(const uint8_t a[SMOL_HASH_BYTES], const uint8_t b[SMOL_HASH_
 
 const char *smol_short_hash(char text[SHORT_HASH_SIZE], const uint8_t hash[SMOL_HASH_BYTES])
 {
-    for (size_t i = 0; i < 8; i++)
-        snprintf(text + 2 * i, 3, "%02x", hash[i]);
+    for (size_t i = 0; i < SHORT_HASH_SIZE - 1; i++)
+        text[i] = "0123456789abcdef"[i % 2 ? hash[i / 2] & 15 : hash[i / 2] >> 4];
+    text[SHORT_HASH_SIZE - 1] = 0;
     return text;
 }
 

@@ -1,9 +1,6 @@
 /* Statuses and errors. */
 #include "base/error.h"
-
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
+#include "base/message.h"
 
 const char *smol_status_name(enum smol_status status)
 {
@@ -56,7 +53,7 @@ enum smol_status smol_fail(struct smol_error *error, enum smol_status code, uint
     error->code = code;
     error->offset = offset;
     va_start(args, format);
-    vsnprintf(error->text, sizeof error->text, format, args);
+    smol_message(error->text, sizeof error->text, format, args);
     va_end(args);
     return code;
 }

@@ -1,7 +1,7 @@
 /* See fpenv.h. For builds that ask nothing of <fenv.h>, which firmware may lack: the environment is
  * looked at, by what it makes of four numbers, and left as it is. */
-#include "base/error.h"
 #include "base/fpenv.h"
+#include "base/error.h"
 
 #include <stdbool.h>
 
