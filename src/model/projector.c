@@ -4,10 +4,8 @@
 #define SMOL_NUMBER float
 #define SMOL_HADAMARD(f, x, n) (f)->kernels->hadamard(x, n)
 #define SMOL_SCALE(f, x, bytes, table, n) (f)->kernels->scale_by_bytes(x, bytes, table, n)
-#define SMOL_FFT_BACKWARD(f, y, x) smol_fft_backward((f)->fft, y, x)
-#define SMOL_FFT_FORWARD(f, x, y) smol_fft_forward((f)->fft, x, y)
 #include "kernel/fastfood.h"
-#include "kernel/fourier.h"
+#include "model/fourier_rows.h"
 
 #include <smol/params.h>
 #include <string.h>
@@ -17,26 +15,15 @@
 struct projector {
     struct smol_projection projection;
     struct fastfood fastfood;
-    struct fourier fourier;
-    float *theta, *block, *more; /* (D) */
-    float *scratch;              /* (D + 2) */
-    uint32_t *order;             /* (D) */
-    uint8_t *bytes;              /* (3 D) */
-    float *row;                  /* (cols) */
-    uint64_t held;               /* which block, or NO_BLOCK */
+    struct fourier_rows *fourier;
+    float *theta, *block; /* (D) */
+    float *scratch;       /* (D + 2) */
+    uint32_t *order;      /* (D) */
+    uint8_t *bytes;       /* (3 D) */
+    float *row;           /* (cols) */
+    uint64_t held;        /* which block, or NO_BLOCK */
     uint32_t cols;
 };
-
-static void place_fourier(struct fourier *f, struct smol_arena *arena, uint64_t D,
-                          uint64_t n_entries)
-{
-    const size_t n_roots = fourier_roots(n_entries, (uint32_t)D);
-
-    f->p = smol_arena_take(arena, D, sizeof *f->p);
-    f->q = smol_arena_take(arena, D, sizeof *f->q);
-    f->coarse = smol_arena_take(arena, n_roots, sizeof *f->coarse);
-    f->fine = smol_arena_take(arena, n_roots, sizeof *f->fine);
-}
 
 struct projected smol_projected(const struct smol_config *config, uint32_t layer,
                                 enum smol_slot slot, const struct smol_frozen_key *key,
@@ -68,14 +55,11 @@ struct projector *smol_projector_place(struct smol_arena *arena, uint32_t most, 
     made.theta = smol_arena_take(arena, D, sizeof *made.theta);
     made.block = smol_arena_take(arena, D, sizeof *made.block);
     made.scratch = smol_arena_take(arena, D + 2, sizeof *made.scratch);
-    made.more = smol_arena_take(arena, D, sizeof *made.more);
     made.order = smol_arena_take(arena, D, sizeof *made.order);
     made.bytes = smol_arena_take(arena, 3 * D, sizeof *made.bytes);
     made.row = smol_arena_take(arena, cols, sizeof *made.row);
-    place_fourier(&made.fourier, arena, D, (uint64_t)rows * cols);
-    made.fourier.order = made.order;
-    made.fourier.bytes = made.bytes;
-    made.fourier.x = made.scratch;
+    made.fourier = smol_fourier_place(arena, (uint32_t)D, (uint64_t)rows * cols, made.order,
+                                      made.bytes, made.scratch);
     if (arena->base)
         *j = made;
     return j;
@@ -94,7 +78,8 @@ void smol_projector_begin(struct projector *j, const struct projected *t,
     for (uint32_t k = 0; t->is_scaled && k < t->p.n; k++)
         j->theta[k] *= t->gain;
     if (t->p.is_fourier)
-        fourier_init(&j->fourier, &j->projection, kernels, (uint64_t)t->rows * t->cols, t->fft);
+        smol_fourier_begin(j->fourier, &j->projection, kernels, (uint64_t)t->rows * t->cols,
+                           t->fft);
     else
         fastfood_init(&j->fastfood, &j->projection, kernels, j->order, j->scratch, j->bytes);
 }
@@ -102,7 +87,7 @@ void smol_projector_begin(struct projector *j, const struct projected *t,
 static void make_block(struct projector *j, uint64_t block)
 {
     if (j->projection.is_fourier)
-        fourier_block(j->block, j->more, &j->fourier, j->theta, (uint32_t)block);
+        smol_fourier_block(j->fourier, j->block, j->theta, (uint32_t)block);
     else
         fastfood_block(j->block, &j->fastfood, j->theta, (uint32_t)block);
     j->held = block;

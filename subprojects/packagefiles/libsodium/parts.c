@@ -67,6 +67,15 @@ int sodium_memcmp(const void *const b1_, const void *const b2_, size_t len)
     return differ ? -1 : 0;
 }
 
+int sodium_is_zero(const unsigned char *n, const size_t nlen)
+{
+    volatile unsigned char any = 0;
+
+    for (size_t i = 0; i < nlen; i++)
+        any |= n[i];
+    return any == 0;
+}
+
 /* Sizes beyond their limits: smol's are constants within them. */
 void sodium_misuse(void)
 {
