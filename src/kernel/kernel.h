@@ -9,12 +9,12 @@
 
 #include <smol/session.h>
 
-#define SMOL_BLOCK_BATCH 3u /* row blocks that one call multiplies */
+#define SMOL_BLOCK_BATCH 3u /* row blocks that one call multiplies, at most */
 
 /* The product of some row blocks with some vectors: sums (n_x, n_blocks x 64), N of each row; of
  * rows past the tensor's end nothing is written. n_blocks <= SMOL_BLOCK_BATCH. X (n_x, x_stride),
  * x_stride >= cols. The weights are regenerated and never kept; scratch has
- * smol_kernel_scratch(cols, n_x) bytes, 64-byte aligned. */
+ * scratch_bytes(cols, n_x, n_planes) bytes, 64-byte aligned. */
 typedef void smol_frozen_product(int64_t *sums, const struct smol_frozen *tensor, uint32_t block,
                                  uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                                  void *scratch);
@@ -38,8 +38,15 @@ typedef void smol_rows_product(int64_t *sums, const struct smol_rows *rows, cons
 typedef void smol_rows_floats(float *y, size_t y_stride, const uint8_t *rows, size_t n_rows,
                               const float *x, size_t x_stride, size_t n_x, size_t n);
 
+/* Bytes of scratch that a product of so many columns and vectors takes; n_planes of a frozen one,
+ * else 0. */
+typedef size_t smol_scratch_bytes(size_t cols, size_t n_x, uint32_t n_planes);
+
 struct smol_kernels {
     const char *name; /* "scalar" */
+
+    smol_scratch_bytes *scratch_bytes;
+    uint32_t block_batch; /* row blocks that are best multiplied by one call */
 
     /* X (n) and the returned t of x (n), rounded to 16 bits. */
     float (*quantise)(int16_t *X, const float *x, size_t n);
@@ -119,12 +126,12 @@ extern const struct smol_kernels smol_kernels_neon_dotprod;
 /* The kernels of an instruction set, or the fastest ones here; NULL if this machine lacks it. */
 const struct smol_kernels *smol_kernels_select(enum smol_isa isa);
 
-/* Bytes of scratch that a product takes: some rows of integers, and each vector packed, three bytes
- * a number. */
-static inline size_t smol_kernel_scratch(size_t cols, size_t n_x)
+/* Of wide instruction sets: some rows of integers, and each vector packed, three bytes a number. */
+static inline size_t smol_scratch_wide(size_t cols, size_t n_x, uint32_t n_planes)
 {
     const size_t row = (cols + 63) / 64 * 64;
 
+    (void)n_planes;
     return 16 * row + (n_x + 1) * (3 * row + (row + 1023) / 1024 * 64);
 }
 

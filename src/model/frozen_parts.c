@@ -109,7 +109,6 @@ void smol_norm_vector(float *v, int16_t *integers, const struct smol_file *file,
                             .rows = 1,
                             .cols = c->width};
     const uint8_t *params = file->params.data;
-    int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
     struct smol_params_place at;
 
     smol_params_at(&at, c, layer, slot);
@@ -119,7 +118,8 @@ void smol_norm_vector(float *v, int16_t *integers, const struct smol_file *file,
     }
     memset(integers, 0, f.cols * sizeof *integers);
     if (s->source == SMOL_NORM_OWN) {
-        smol_frozen_fill(&f, table, s, s->sigma, params + (is_gain ? at.alphas : at.bias_alphas));
+        smol_frozen_fill(&f, integers + f.cols, s, s->sigma,
+                         params + (is_gain ? at.alphas : at.bias_alphas));
         smol_frozen_weights(integers, &f, 0, 1);
     }
     for (uint32_t i = 0; i < f.cols; i++) {

@@ -34,7 +34,8 @@ void smol_factor_values(float *values, const struct smol_frozen *f);
 void smol_factor_rows(float *values, const struct smol_frozen *f, uint32_t row, uint32_t n_rows,
                       int16_t *integers);
 
-/* The gain or the bias (C) of a norm slot, of a delta what is added to it; integers: (C). */
+/* The gain or the bias (C) of a norm slot, of a delta what is added to it; integers: (C), and
+ * behind them room for a table of every plane. */
 void smol_norm_vector(float *values, int16_t *integers, const struct smol_file *file,
                       const struct smol_frozen_key *key, uint32_t layer, enum smol_slot slot,
                       bool is_gain);

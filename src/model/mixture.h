@@ -35,7 +35,8 @@ uint32_t smol_rows_from(const struct smol_rows_view *rows, uint32_t token);
 void smol_mixture_row(float *values, float *more, const struct mixture *mixture,
                       enum smol_part table, uint32_t row);
 
-/* Gain or bias of a LayerNorm; values, more and integers: (C). */
+/* Gain or bias of a LayerNorm; values and more: (C); integers: (C), and behind them room for a
+ * table of every plane. */
 void smol_mixture_norm(float *values, float *more, int16_t *integers, const struct mixture *mixture,
                        uint32_t layer, enum smol_slot slot, bool is_gain);
 /* Whether the LayerNorm is frozen in all models, and nothing is added to it. */

@@ -81,15 +81,15 @@ static inline uint64_t n_blocks(const struct smol_frozen *f)
     return (f->rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
 }
 
-/* What each worker has for itself. */
+/* What each worker has for itself; B is the kernels' block_batch. */
 struct worker {
-    void *scratch;         /* of the kernels */
-    int64_t *sums;         /* of a product: (P, SMOL_BLOCK_BATCH x 64) */
-    uint8_t *signs;        /* of a group of row blocks, if a tensor has a mask */
-    float *scores;         /* (T') */
-    float *product, *base; /* (P, SMOL_BLOCK_BATCH x 64) of a delta: rows of one product, and
-                              of what the models alone give */
-    float *first;          /* (SMOL_BLOCK_BATCH x 64) of one position: rows of the first term */
+    void *scratch;                 /* of the kernels, and what is needed only for a moment */
+    int64_t *sums;                 /* of a product: (P, B x 64) */
+    uint8_t *signs;                /* of a group of row blocks, if a tensor has a mask */
+    float *scores;                 /* (T') */
+    float *product, *base;         /* (P, B x 64) of a delta: rows of one product, and
+                                      of what the models alone give */
+    float *first;                  /* (B x 64) of one position: rows of the first term */
     struct projector **projectors; /* of each part, NULL if no tensor of it has a projection */
     float *keys, *values; /* (seen, D) of one head as floats, unless the cache holds floats:
                              seen are the positions that a batch can see */
@@ -140,6 +140,19 @@ struct smol_session {
     uint32_t n_workers;
     struct smol_fft *ffts[SMOL_N_BLOCK_SIZES]; /* by block size; NULL where no tensor takes one */
 };
+
+/* Lays a session out in the arena, which it begins; with no memory behind it, only counts. o:
+ * without zeros. ffts: its transforms, by block size. */
+void smol_session_lay_out(struct smol_session *session, const struct smol_file *file,
+                          const struct smol_session_options *o, struct smol_fft *const *ffts,
+                          struct smol_arena *arena);
+
+/* Of a worker's scratch, bytes of what vectors are made with: n floats, as many integers, and
+ * behind these a table of n_planes. */
+static inline uint64_t smol_temporary_bytes(uint64_t n, uint32_t n_planes)
+{
+    return n * (sizeof(float) + sizeof(int16_t)) + n_planes * SMOL_TABLE_ENTRIES * sizeof(int16_t);
+}
 
 /* Tables, vectors and factors of every tensor; when counting, nothing is written. */
 void smol_tensors_set_up(struct smol_session *session, struct smol_arena *arena);

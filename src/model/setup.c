@@ -55,19 +55,31 @@ static struct place place_of(const struct mixture *mixture, uint32_t part, uint3
     return p;
 }
 
-/* Nola's, made from their alphas once. */
-static void make_factors(struct matrix *m, const struct place *p, struct smol_arena *arena)
+/* Temporary numbers of the calling thread (smol_temporary_bytes): floats, and integers behind them.
+ */
+static float *temporary(const struct smol_session *session, size_t n, int16_t **integers)
 {
-    int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
+    float *floats = session->workers[0].scratch;
+
+    *integers = (int16_t *)(void *)(floats + n);
+    return floats;
+}
+
+/* Nola's, made from their alphas once. */
+static void make_factors(const struct smol_session *session, struct matrix *m,
+                         const struct place *p, struct smol_arena *arena)
+{
     float *a = smol_arena_take(arena, (uint64_t)m->rank * m->frozen.cols, sizeof *a);
     float *b = smol_arena_take(arena, (uint64_t)m->rank * m->frozen.rows, sizeof *b);
     struct smol_frozen f;
+    int16_t *table;
 
     m->type = SMOL_F32;
     m->a = (const uint8_t *)a;
     m->b = (const uint8_t *)b;
     if (!arena->base)
         return;
+    temporary(session, 0, &table);
     smol_factor_frozen(&f, table, &p->file->config, p->layer, p->slot, false, p->key, p->params);
     smol_factor_values(a, &f);
     smol_factor_frozen(&f, table, &p->file->config, p->layer, p->slot, true, p->key, p->params);
@@ -143,7 +155,7 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, const 
         m->projected.fft = session->ffts[smol_block_size_index(m->projected.p.size)];
     }
     if (s->source == SMOL_MATRIX_NOLA) {
-        make_factors(m, p, arena);
+        make_factors(session, m, p, arena);
     } else if (s->rank) {
         m->a = set_up_stored(s->value_type, p->params + p->at.factor_a, (uint64_t)s->rank * f->cols,
                              arena);
@@ -183,15 +195,6 @@ static void set_up_dense(struct smol_session *session, struct dense *dense, uint
     }
     if (arena->base)
         *dense = made;
-}
-
-/* Temporary numbers of the calling thread: floats, and integers behind them. */
-static float *temporary(const struct smol_session *session, size_t n, int16_t **integers)
-{
-    float *floats = session->workers[0].scratch;
-
-    *integers = (int16_t *)(void *)(floats + n);
-    return floats;
 }
 
 static void set_up_norm(struct smol_session *session, struct norm *norm, uint32_t layer,

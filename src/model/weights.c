@@ -9,9 +9,9 @@
 #include <smol/params.h>
 #include <smol/weights.h>
 
-/* Scratch: a table of every plane, then the integers of a row block, then floats of one row of A, B
- * or an embedding; of nola also all of A, and a table and a row block of B; of a joined file also
- * rows of a part that are added to others. */
+/* Scratch: a table of every plane, then the integers of a row block, or of a norm's vector with a
+ * table behind it, then floats of one row of A, B or an embedding; of nola also all of A, and a
+ * table and a row block of B; of a joined file also rows of a part that are added to others. */
 struct scratch {
     int16_t *table, *integers, *table_b, *integers_b;
     float *floats, *a, *b, *more_floats;
@@ -53,10 +53,12 @@ static void lay_out(struct scratch *s, struct smol_arena *arena, const struct mi
 {
     const struct sizes most = sizes_of(m, t);
     const uint32_t cols = t->cols, r = most.nola_rank;
-    const uint64_t table = (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES;
+    const uint64_t table = (uint64_t)SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES,
+                   rows = (uint64_t)SMOL_ROW_BLOCK * cols;
+    const bool is_matrix = smol_slot_is_matrix(t->slot);
 
-    s->table = smol_arena_take(arena, table, sizeof *s->table);
-    s->integers = smol_arena_take(arena, (uint64_t)SMOL_ROW_BLOCK * cols, sizeof *s->integers);
+    s->table = smol_arena_take(arena, is_matrix ? table : 0, sizeof *s->table);
+    s->integers = smol_arena_take(arena, is_matrix ? rows : cols + table, sizeof *s->integers);
     s->floats = smol_arena_take(arena, (uint64_t)cols + SMOL_MAX_RANK, sizeof *s->floats);
     s->columns = smol_arena_take(arena, most.sparse, sizeof *s->columns);
     s->table_b = smol_arena_take(arena, r ? table : 0, sizeof *s->table_b);

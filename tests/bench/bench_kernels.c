@@ -309,7 +309,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < POSITIONS * 3072; i++)
         t.X[i] = (int16_t)((int)(i * 7919 % 65025) - 32512);
     t.sums = memory(POSITIONS * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK * sizeof *t.sums);
-    t.scratch = memory(smol_kernel_scratch(3072, POSITIONS));
+    t.scratch = memory(smol_scratch_wide(3072, POSITIONS, 0));
     printf("Gweights/s, one thread (stored ones are read from memory)\nplain generator alone %.2f "
            "GB/s\n",
            rate(&t, run_generator));

@@ -149,7 +149,7 @@ static void check(const struct smol_kernels *k, enum kind kind, size_t n_rows, s
                                                   k->rows_q8};
     if (!products[kind])
         return;
-    const size_t n = n_rows * n_x, scratch_bytes = smol_kernel_scratch(cols, n_x);
+    const size_t n = n_rows * n_x, scratch_bytes = k->scratch_bytes(cols, n_x, 0);
     static int64_t sums[MOST_ROWS * MOST_X + 1];
     struct sample s = {0};
     struct paged paged;

@@ -9,6 +9,7 @@
 #include "isa.h"
 
 const struct smol_kernels isa_rows_avx512 = {.name = "avx512 emulated",
+                                             .scratch_bytes = smol_scratch_wide,
                                              .rows_i16 = smol_rows_i16_avx512,
                                              .rows_q8 = smol_rows_q8_avx512,
                                              .rows_q4 = smol_rows_q4_avx512,

@@ -6,5 +6,6 @@
 #include "isa.h"
 
 const struct smol_kernels isa_rows_avx512bw = {.name = "avx512bw emulated",
+                                               .scratch_bytes = smol_scratch_wide,
                                                .rows_ternary = smol_rows_ternary_avx512bw,
                                                .rows_mask = smol_rows_mask_avx512bw};

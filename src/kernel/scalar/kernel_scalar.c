@@ -100,13 +100,23 @@ static void next_row(int16_t *row, const struct smol_frozen *t, struct smol_stre
     }
 }
 
+/* A row of integers, with up to 7 past its last column, and a stream for each plane. */
+static size_t row_bytes_of(size_t cols) { return (cols + 7 + 63) / 64 * 64 * sizeof(int16_t); }
+
+static size_t scratch_bytes(size_t cols, size_t n_x, uint32_t n_planes)
+{
+    (void)n_x;
+    return row_bytes_of(cols) + n_planes * sizeof(struct smol_stream);
+}
+
 static void frozen_block(int64_t *sums, size_t sums_stride, const struct smol_frozen *tensor,
                          uint32_t block, const int16_t *X, size_t x_stride, size_t n_x,
-                         int16_t *row)
+                         void *scratch)
 {
     const uint32_t left = tensor->rows - block * SMOL_ROW_BLOCK;
     const uint32_t rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
-    struct smol_stream streams[SMOL_MAX_PLANES];
+    int16_t *row = scratch;
+    struct smol_stream *streams = (void *)((uint8_t *)scratch + row_bytes_of(tensor->cols));
 
     for (uint32_t p = 0; p < tensor->n_planes; p++)
         smol_stream_init(&streams[p], tensor->key, tensor->tensor, p, tensor->purpose, block);
@@ -444,6 +454,8 @@ static void scale_by_bytes(float *x, const uint8_t *bytes, const float *table, s
 
 const struct smol_kernels smol_kernels_scalar = {
     .name = "scalar",
+    .scratch_bytes = scratch_bytes,
+    .block_batch = 1,
     .frozen = frozen,
     .frozen_fast = frozen_fast,
     .rows_i16 = rows_i16,

@@ -7,6 +7,8 @@
 
 const struct smol_kernels smol_kernels_avx512 = {
     .name = "avx512",
+    .scratch_bytes = smol_scratch_wide,
+    .block_batch = SMOL_BLOCK_BATCH,
     .frozen = smol_frozen_avx512,
     .frozen_fast = smol_frozen_fast_avx512,
     .rows_i16 = smol_rows_i16_avx512,

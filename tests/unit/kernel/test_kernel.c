@@ -92,7 +92,7 @@ static void check_block(struct vector *v)
         .scale = smol_frozen_table(table, dist, alpha, (uint32_t)d),
     };
     int16_t *apart = malloc(((n_x - 1) * stride + cols) * sizeof *apart);
-    void *scratch = guard_take(smol_kernel_scratch(cols, n_x), 64);
+    void *scratch = guard_take(k->scratch_bytes(cols, n_x, t.n_planes), 64);
     int64_t *sums = guard_take(n_x * 64 * sizeof *sums, sizeof *sums);
     int64_t untouched;
     memset(&untouched, GUARD_BYTE, sizeof untouched);
@@ -169,7 +169,7 @@ static void check_dot_q8(struct vector *v)
     for (size_t i = 0; i < n; i++)
         row[i] = (uint8_t)q[i];
     const struct smol_rows rows = {.data = row, .n_rows = 1, .cols = n};
-    void *scratch = guard_take(smol_kernel_scratch(n, 1), 64);
+    void *scratch = guard_take(k->scratch_bytes(n, 1, 0), 64);
     int64_t dot;
     k->rows_q8(&dot, &rows, X, n, 1, scratch);
     vector_same_i64(v, &dot, &expected, 1);
