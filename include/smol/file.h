@@ -87,9 +87,11 @@ struct smol_file {
 enum smol_status smol_file_parse(struct smol_file *file, const uint8_t *bytes, size_t size_bytes,
                                  struct smol_error *error);
 
+#ifndef SMOL_MINIMAL
 /* The two rules of TOKN that smol_file_parse leaves out because they take memory: no token is
  * longer than 1024 bytes, and no two are equal. smol_file_open checks them too. */
 enum smol_status smol_file_check_tokens(const struct smol_file *file, struct smol_error *error);
+#endif /* SMOL_MINIMAL */
 
 /* ---- Deltas (SPEC.md 16) ---- */
 
@@ -135,6 +137,7 @@ void smol_signed_message(uint8_t message[SMOL_SIGNED_MESSAGE_BYTES],
                          const uint8_t key_number[SMOL_KEY_NUMBER_BYTES],
                          const uint8_t public_key[SMOL_PUBLIC_KEY_BYTES]);
 
+#ifndef SMOL_MINIMAL
 /* What a new file is made of. Spans are encoded as in the file. */
 struct smol_parts {
     struct smol_config config; /* canonical */
@@ -146,6 +149,7 @@ struct smol_parts {
     struct smol_span card;
     struct smol_span embeddings;
 };
+#endif /* SMOL_MINIMAL */
 
 /* The section sizes that a configuration implies. */
 uint64_t smol_params_bytes(const struct smol_config *config);
@@ -167,6 +171,7 @@ struct smol_table_view smol_stored_view(const struct smol_scheme *scheme,
                                         const struct smol_params_place *place, uint32_t rows,
                                         uint32_t cols, const uint8_t *params);
 
+#ifndef SMOL_MINIMAL
 /* The parts of a parsed file: writing them gives the same bytes. */
 void smol_parts_of(struct smol_parts *parts, const struct smol_file *file);
 
@@ -206,6 +211,7 @@ enum smol_status smol_assembly_finish(struct smol_assembly *assembly, uint8_t ha
 /* What a finished file begins with. */
 struct smol_span smol_assembly_head(const struct smol_assembly *assembly);
 void smol_assembly_destroy(struct smol_assembly *assembly);
+#endif /* SMOL_MINIMAL */
 
 /* The trailer of a signed file: appended after the hash. */
 #define SMOL_SIGNATURE_BLOCK_BYTES 104u

@@ -32,6 +32,7 @@ struct smol_pack_options {
                            bits stay the same. ARGUMENT if a text is longer */
 };
 
+#ifndef SMOL_MINIMAL
 /* Packs any bytes. packed: room for SMOL_PACKED_BOUND(size_bytes). options NULL: all members 0.
  * Errors: ARGUMENT, also if the model's vocabulary has more than 2^20 tokens; NUMERIC; MEMORY. */
 enum smol_status smol_pack(size_t *packed_bytes, void *packed, const struct smol_model *model,
@@ -46,6 +47,7 @@ enum smol_status smol_unpack(size_t *size_bytes, void *text, size_t capacity_byt
                              const struct smol_model *model,
                              const struct smol_pack_options *options, const void *packed,
                              size_t packed_bytes, struct smol_error *error);
+#endif /* SMOL_MINIMAL */
 
 /* ---- Advanced: packers, for many texts, or without malloc ---- */
 
@@ -74,12 +76,14 @@ enum smol_status smol_packer_unpack(size_t *size_bytes, void *text, size_t capac
                                     struct smol_packer *packer, const void *packed,
                                     size_t packed_bytes, struct smol_error *error);
 
+#ifndef SMOL_MINIMAL
 /* The tokens that a text is packed as, at most size_bytes, for which there must be room. Those of
  * smol_model_encode, but never the end of text, whose name in a text is encoded as two parts
  * (SPEC.md 15). Errors: those of smol_model_encode. */
 enum smol_status smol_pack_encode(size_t *n_tokens, uint32_t *tokens,
                                   const struct smol_model *model, const void *text,
                                   size_t size_bytes, struct smol_error *error);
+#endif /* SMOL_MINIMAL */
 
 SMOL_END_DECLS
 #endif

@@ -78,6 +78,7 @@ void smol_decode_ternary(int8_t *values, const uint8_t *data, size_t n);
  * returns its scale. */
 float smol_encode_q4(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n);
 
+#ifndef SMOL_MINIMAL
 /* The same with less error: steps are searched for the least sum of squares (SPEC.md 12). */
 float smol_encode_q4_best(uint8_t *dest, uint8_t *multipliers, const float *values, size_t n);
 
@@ -88,6 +89,7 @@ float smol_q4_row_scale(const float *values, size_t n);
 
 /* Encodes a row of n floats as TERNARY with little error; returns its scale. */
 float smol_encode_ternary_best(uint8_t *dest, const float *values, size_t n);
+#endif /* SMOL_MINIMAL */
 
 SMOL_END_DECLS
 #endif

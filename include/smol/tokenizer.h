@@ -44,6 +44,7 @@ size_t smol_utf8_incomplete(const uint8_t *text, size_t size_bytes);
 
 /* ---- text to tokens ---- */
 
+#ifndef SMOL_MINIMAL
 /* Tables and scratch memory to encode with, to be released with smol_encoder_destroy, which accepts
  * NULL. file must outlive it. Errors: MEMORY, and those of smol_file_check_tokens, which this
  * includes. */
@@ -58,6 +59,7 @@ void smol_encoder_destroy(struct smol_encoder *encoder);
  * token for the others. */
 enum smol_status smol_encode(size_t *n_tokens, uint32_t *tokens, struct smol_encoder *encoder,
                              const uint8_t *text, size_t size_bytes, struct smol_error *error);
+#endif /* SMOL_MINIMAL */
 
 /* The same for byte tokens only, without an encoder; it works without malloc, too. ARGUMENT for
  * other tokenizers. */
@@ -67,10 +69,12 @@ enum smol_status smol_encode_bytes(size_t *n_tokens, uint32_t *tokens, const str
 
 /* ---- tokenizers by themselves ---- */
 
+#ifndef SMOL_MINIMAL
 /* Parses a tokenizer file, and checks all of it. *tokenizer then has configuration, vocab and TOKN,
  * which point into bytes, and nothing else. */
 enum smol_status smol_tokenizer_parse(struct smol_file *tokenizer, const uint8_t *bytes,
                                       size_t size_bytes, struct smol_error *error);
+#endif /* SMOL_MINIMAL */
 
 /* Two tokens that become one. Numbered from the first byte token: 0..255 are the bytes, 256 + i is
  * merge i. */
@@ -78,6 +82,7 @@ struct smol_merge {
     uint32_t left, right;
 };
 
+#ifndef SMOL_MINIMAL
 /* What a tokenizer file is made of. specials: for each its length in a byte, then its text. */
 struct smol_tokenizer_parts {
     const struct smol_merge *merges; /* (n_merges) */
@@ -95,6 +100,7 @@ enum smol_status smol_tokenizer_write(uint8_t **bytes, size_t *size_bytes,
  * bytes; MEMORY. */
 enum smol_status smol_tokenizer_extract(uint8_t **bytes, size_t *size_bytes,
                                         const struct smol_file *file, struct smol_error *error);
+#endif /* SMOL_MINIMAL */
 
 /* The byte of byte token i < 256, and merge i of a file. */
 uint8_t smol_tokenizer_byte(uint32_t i);
@@ -103,6 +109,7 @@ struct smol_merge smol_tokenizer_merge(const struct smol_file *file, uint32_t i)
 /* Special tokens numbered before the bytes. */
 uint32_t smol_tokenizer_tokens_before_bytes(const struct smol_file *file);
 
+#ifndef SMOL_MINIMAL
 /* ---- training ---- */
 
 /* Counts the pieces of texts and chooses merges for them. Belongs to one thread at a time.
@@ -125,6 +132,7 @@ enum smol_status smol_bpe_finish(uint8_t **bytes, size_t *size_bytes,
                                  struct smol_bpe_trainer *trainer, uint32_t vocab,
                                  smol_bpe_progress *progress, void *context,
                                  struct smol_error *error);
+#endif /* SMOL_MINIMAL */
 
 SMOL_END_DECLS
 #endif
