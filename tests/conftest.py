@@ -22,6 +22,7 @@ def pytest_addoption(parser):
     group.addoption('--build', default=os.environ.get('SMOL_BUILD', 'build'), help='the build that is tested; by default $SMOL_BUILD, or build')
     group.addoption('--aarch64', help='a build for AArch64, which tests/cross runs under qemu')
     group.addoption('--minimal', help='a build with -Dminimal=true, for tests/minimal')
+    group.addoption('--web', help='the page that scripts/web has built, for tests/web; by default build/web')
     group.addoption('--long', action='store_true', help='every call that can fail (tests/fault), which takes a night')
     group.addoption('--kills', type=int, default=8, help='how many trainings test_killed.py kills at random moments')
     group.addoption('--kill-seed', type=int, default=1, help='and what chooses the moments')
@@ -81,6 +82,14 @@ def aarch64(request):
 @pytest.fixture
 def minimal(request):
     return other_build(request, '--minimal')
+
+
+@pytest.fixture(scope='session')
+def web(request):
+    folder = pathlib.Path(request.config.getoption('--web') or here.parent / 'build/web').resolve()
+    if not (folder / 'smol.wasm').exists():
+        pytest.skip('needs --web DIR, or what scripts/web builds')
+    return folder
 
 
 # ---- counting ----

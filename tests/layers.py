@@ -25,7 +25,7 @@ import sys
 
 LAYERS = ["include/smol", "src/base", "format", "src/cpu", "src/frozen", "src/kernel",
           "src/model", "src/token", "src/pack", "src/api", "src/interchange", "src/train", "tools/cli", "tools/plot",
-          "tools/smolrun", "tools/smoltool", "tools/smoltrain", "docs/examples", "tests"]
+          "tools/smolrun", "tools/smoltool", "tools/smoltrain", "web", "docs/examples", "tests"]
 TOOLS = LAYERS.index("tools/cli")
 PROGRAMS = [index for index, name in enumerate(LAYERS) if name.startswith("tools/smol")]
 EXAMPLES = LAYERS.index("docs/examples")
@@ -33,7 +33,7 @@ TESTS = LAYERS.index("tests")
 MODULES = ("src/", "format/")
 MAX_LINES = 500
 MAX_FILES = 25  # in a folder
-OTHER_BUILDS = ("tests/cross/", "tests/minimal/", "tests/package/", "tests/python/")  # tests/run alone has what these test
+OTHER_BUILDS = ("tests/cross/", "tests/minimal/", "tests/package/", "tests/python/", "tests/web/")  # tests/run alone has what these test
 OTHERS_SOURCES = "subprojects/packagefiles/"  # what is added to libraries of others, which have layers of their own
 MAPS_FILES = "tools/cli/guard.c"
 OPENS_FILES = ("src/base/io.c", "src/base/io_folder.c", "src/base/io_write.c")

@@ -61,6 +61,11 @@ def build(name, processors):
                environment={'CC': compiler} if compiler else {}, limit=4 * limit, weight=100 - list(BUILDS).index(name), is_build=True, counts='exit')
 
 
+def page():
+    """The page of web/, as its users build it."""
+    return Job('builds', 'web', [root / 'scripts/web', builds / 'web'], limit=4 * limit, weight=50, is_build=True, counts='exit')
+
+
 def job(stage, name, command, *needs, **more):
     return Job(stage, name, command, needs, limit=more.pop('limit', limit), weight=WEIGHTS.get((stage, name), WEIGHT), **more)
 
@@ -103,6 +108,7 @@ STAGES = {
     'python': lambda s: drivers(s, 'tests/python', 'shared'),
     'reference': lambda s: drivers(s, 'tests/reference'),
     'minimal': lambda s: drivers(s, 'tests/minimal', 'gcc', 'minimal', options=('--minimal', builds / 'minimal')),
+    'web': lambda s: drivers(s, 'tests/web', 'gcc', 'web', options=('--web', builds / 'web')),
     'cross': lambda s: [job(s, name, [*PYTEST, root / 'tests/cross', '-k', cases, '--build', builds / 'gcc', '--aarch64', builds / 'aarch64'],
                             'gcc', 'aarch64', limit=2 * limit) for name, cases in (('arithmetic', 'arithmetic'), ('programs', 'not arithmetic'))],
     'quality': lambda s: [job(s, s, [builds / 'gcc/tests/quality/stream_quality'], 'gcc')],
@@ -126,7 +132,7 @@ def with_builds(jobs, wanted):
     needed = {name for x in jobs for name in x.needs} | {s.removeprefix('build-') for s in wanted if s.startswith('build-')}
     # Two builds side by side keep the processors busier than one after another: each begins with Meson, on one processor.
     processors = cores if len(needed) == 1 else max(1, cores // 2)
-    return [build(name, processors) for name in BUILDS if name in needed] + jobs
+    return [build(name, processors) for name in BUILDS if name in needed] + [page()] * ('web' in needed) + jobs
 
 
 class Report:

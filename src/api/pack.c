@@ -22,7 +22,7 @@ static enum smol_status create(struct smol_packer **packer, void **memory,
 
     if (status)
         return status;
-    size = smol_round_up(size, ALIGNMENT); /* at most SIZE_MAX / 2 */
+    size = (size_t)smol_round_up(size, ALIGNMENT); /* at most SIZE_MAX / 2 */
     if (!(*memory = aligned_alloc(ALIGNMENT, size)))
         return smol_fail_memory(error);
     status = smol_packer_init(packer, file, options, *memory, size, error);
