@@ -106,6 +106,7 @@ STAGES = {
     'cli': lambda s: drivers(s, 'tests/cli'),
     'cli-sanitize': lambda s: drivers(s, 'tests/cli', 'sanitize', environment=SANITIZED),
     'python': lambda s: drivers(s, 'tests/python', 'shared'),
+    'cookbook': lambda s: drivers(s, 'tests/cookbook'),
     'reference': lambda s: drivers(s, 'tests/reference'),
     'minimal': lambda s: drivers(s, 'tests/minimal', 'gcc', 'minimal', options=('--minimal', builds / 'minimal')),
     'web': lambda s: drivers(s, 'tests/web', 'gcc', 'web', options=('--web', builds / 'web')),
