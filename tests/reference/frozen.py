@@ -198,8 +198,7 @@ def fastfood(secret, tensor, rows, cols, theta, sigma):
 	start = np.zeros(size, np.float32)
 	start[:len(theta)] = theta
 	out = []
-	for block in range(-(-rows * cols // size)):
-		words = stream_start(secret, tensor, 1, 4, block + 1)[0, block]
+	for words in stream_start(secret, tensor, 1, 4, -(-rows * cols // size))[0]:
 		state = [words[16 * k:16 * k + 16].copy() for k in range(4)]
 		u = np.concatenate([step(state).astype('<u4').view(np.uint8) for _ in range(3 * size // 64)]).reshape(3, size)
 		x = hadamard(np.where((u[0] & 128 != 0) & (np.arange(size) < len(theta)), -start, start))
