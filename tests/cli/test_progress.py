@@ -2,7 +2,9 @@
 import os
 import pty
 import re
+import signal
 import subprocess
+import time
 
 import pytest
 from programs import root, smolrun, smoltool
@@ -55,9 +57,15 @@ def test_short_commands_are_silent(folder):
 
 @pytest.mark.slow
 def test_lines_elsewhere(folder):
-    """Of a text that takes minutes the first line, after ten seconds."""
+    """Of a text that takes minutes the first line, after ten seconds; most of which the program spends stopped, to leave the processors to
+    other tests."""
     (folder / 'long').write_text('To be, or not to be, that is the question.\n' * 100000)
     with subprocess.Popen([smolrun, MODEL, '--perplexity', folder / 'long'], stderr=subprocess.PIPE) as run:
+        time.sleep(1)
+        assert run.poll() is None
+        run.send_signal(signal.SIGSTOP)
+        time.sleep(9.5)
+        run.send_signal(signal.SIGCONT)
         line = run.stderr.readline().decode()
         run.kill()
     assert LINE.fullmatch(line.rstrip('\n')) and line.endswith('\n'), line
