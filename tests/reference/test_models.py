@@ -4,6 +4,7 @@ Weights must be equal to the last bit, greedy and sampled tokens the same, losse
 the reference writes the programs must take, what smoltool makes from a seed the reference must rebuild byte for byte, and both must give the same
 verdict on files with one bit wrong and every checksum made good again.
 """
+import functools
 import struct
 
 import container
@@ -151,12 +152,17 @@ def repaired(body):
 	return bytes(body) + container.file_hash(bytes(body))
 
 
+@functools.cache
+def unsigned(n, is_new, shape):
+	"""The bytes of a random model before its hash; there are only some dozens of them."""
+	return container.write(models.new_model(n, NEW_SHAPES[shape]) if is_new else models.random_model(n, SHAPES[1 + shape]))[:-64]
+
+
 def check_verdicts(p, tries=1500):
 	rng = np.random.default_rng(11)
 	path, took = p.folder / 'mutant.smol', 0
 	for n in range(tries):
-		smol = models.new_model(n % 19, NEW_SHAPES[n % 2]) if n % 3 else models.random_model(n % 9, SHAPES[1 + n % 2])
-		body = bytearray(container.write(smol)[:-64])
+		body = bytearray(unsigned(n % 19 if n % 3 else n % 9, n % 3 > 0, n % 2))
 		bits = int(rng.integers(0, 8 * min(len(body), 800 if n % 4 else len(body))))
 		body[bits // 8] ^= 1 << bits % 8
 		data = repaired(body)
