@@ -19,17 +19,20 @@ fuzz_seconds = int(os.environ.get('SMOL_FUZZ_SECONDS', 40))
 PYTHON = ['/usr/bin/python3', '-B']
 PYTEST = [*PYTHON, '-m', 'pytest', '-v', '-rP']
 
-# Name -> (compiler, options, targets; none for all).
+FUZZ_TARGETS = ('read', 'safetensors', 'npy', 'gguf', 'key', 'minisig', 'card', 'tokens', 'vocab', 'corpus', 'lines', 'unpack', 'delta')
+
+# Name -> (compiler, options, targets; none for all). Each compiles no more than its tests need: what clang has to say of every file it says
+# in the build for the sanitizers; shared objects are compiled for the Python module's tests alone, which wait for the module more than for them.
 BUILDS = {
     'gcc': ('gcc', ['-Dwerror=true'], []),
-    'sanitize': ('clang', ['-Dbuildtype=debug', '-Doptimization=1', '-Db_sanitize=address,undefined', '-Db_lundef=false',
+    'sanitize': ('clang', ['-Dwerror=true', '-Dbuildtype=debug', '-Doptimization=1', '-Db_sanitize=address,undefined', '-Db_lundef=false',
                            '-Dc_args=-fno-sanitize-recover=all'], []),
-    'clang': ('clang', ['-Dwerror=true', '-Dfuzz=true'], []),
+    'clang': ('clang', ['-Dwerror=true', '-Dfuzz=true', '-Doptimization=0'], ['tools/smolrun', *('tests/fuzz/fuzz_' + name for name in FUZZ_TARGETS)]),
     'aarch64': (None, ['--cross-file', root / 'tests/cross/aarch64.ini', '-Dwerror=true', '-Dtrain=false'], []),
-    'shared': ('gcc', ['-Dwerror=true', '-Ddefault_library=shared', '-Dtests=false', '-Dtrain=false'], []),
+    'shared': ('gcc', ['-Dwerror=true', '-Ddefault_library=shared', '-Dtests=false', '-Dtrain=false', '-Doptimization=1'], []),
     'minimal': ('gcc', ['-Dwerror=true', '-Dminimal=true', '-Dbuildtype=minsize'], []),
     'gcc-O0': ('gcc', ['-Dtests=false', '-Doptimization=0'], ['tools/smolrun', 'tools/smoltool', 'tools/smoltrain']),
-    'clang-O0': ('clang', ['-Dtests=false', '-Doptimization=0'], ['tools/smolrun']),
+    'clang-O3': ('clang', ['-Dwerror=true', '-Dtests=false', '-Dtrain=false'], ['tools/smolrun']),
 }
 
 # With the sanitizers' build. Their guess where a library's thread-local storage lies takes any word before it for a size, and their
@@ -37,8 +40,6 @@ BUILDS = {
 # signal or with 99, so that it is never mistaken for the exit code 1 of an error well reported.
 SANITIZED = {'ASAN_OPTIONS': 'abort_on_error=1:exitcode=99:allocator_may_return_null=1:intercept_tls_get_addr=0',
              'UBSAN_OPTIONS': 'abort_on_error=1:print_stacktrace=1', 'SMOL_SANITIZED': '1'}
-
-FUZZ_TARGETS = ('read', 'safetensors', 'npy', 'gguf', 'key', 'minisig', 'card', 'tokens', 'vocab', 'corpus', 'lines', 'unpack')
 
 # About how many seconds of the processor the long ones take; the others take less than WEIGHT.
 WEIGHT = 5
@@ -116,7 +117,7 @@ STAGES = {
     'matrix': lambda s: [job(s, s, [root / 'tests/build_matrix', root / 'build/matrix', *(builds / b for b in MATRIX)], *MATRIX)],
     'package': lambda s: [job(s, s, [*PYTEST, root / 'tests/package'], limit=2 * limit)],
 }
-MATRIX = ('gcc-O0', 'gcc', 'clang-O0', 'clang')
+MATRIX = ('gcc-O0', 'gcc', 'clang', 'clang-O3')  # clang's first is of -O0
 
 
 def quick():
