@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MAX_TESTS 100
 
@@ -42,11 +43,14 @@ void plain_check(bool good, const char *file, int line, const char *what, const 
 /* The test has said why. */
 void plain_skip(void) { longjmp(end_of_test, SKIPPED); }
 
-int main(void)
+/* All tests, or those with a word in their names. */
+int main(int argc, char **argv)
 {
     volatile int passed = 0, failed = 0;
 
     for (volatile int i = 0; i < n_tests; i++) {
+        if (argc > 1 && !strstr(tests[i].name, argv[1]))
+            continue;
         const int how = setjmp(end_of_test);
         if (how == ENTERED) {
             tests[i].run();
