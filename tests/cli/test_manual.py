@@ -2,6 +2,7 @@
 The library's page against its headers and its example.
 
 A new option or command fails here until docs/man and tools/completions/options have it too."""
+import functools
 import json
 import os
 import re
@@ -24,6 +25,7 @@ def program(name, *arguments, **more):
     return run(build / 'tools' / name, *arguments, **more)
 
 
+@functools.cache
 def commands():
     """Every (program, command) that there is, by smoltool's own list; None for the program itself."""
     listed = re.findall(r'^  ([a-z][\w-]*) +\S', program('smoltool', '--help').stdout, re.M)
@@ -32,6 +34,7 @@ def commands():
             ('smoltrain', None), ('smoltrain', 'sweep')]
 
 
+@functools.cache
 def help_page(name, command):
     everything = '--help-all' if name == 'smoltrain' else '--help'
     return program(name, *([command] if command else []), everything).stdout

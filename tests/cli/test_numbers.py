@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 import table
-from programs import root, run, smolrun, smoltool, smoltrain, tool
+from programs import root, run, sanitized, smolrun, smoltool, smoltrain, tool
 
 # The rest of a line that fails if all numbers are good: with exit code 1, or another complaint.
 LINES = {
@@ -35,8 +35,10 @@ SECTIONS = [s for s in SECTIONS if s[2] and s[1] != 'sweep']  # which takes smol
 @pytest.mark.parametrize('program, command, options', SECTIONS, ids=['%s %s' % s[:2] for s in SECTIONS])
 def test_what_is_no_number(folder, check, program, command, options):
     line = LINES[program, command]
-    for option in options:
-        for value in NO_COUNTS if option.value in COUNTS else NO_REALS:
+    for i, option in enumerate(options):
+        values = NO_COUNTS if option.value in COUNTS else NO_REALS
+        # All options read numbers by the same few functions: under the sanitizers each meets some of the values, and each value some options.
+        for value in values[i % 4::4] if sanitized else values:
             name = option.names[-1]
             if value == '-1' and (program, name) in NEGATIVE and command is None:
                 continue

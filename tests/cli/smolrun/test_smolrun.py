@@ -113,7 +113,8 @@ def test_the_demo_ends_with_a_line():
     lines = (root / 'models/demo').read_text()
     lines = lines[lines.index('mapfile'):]
     show = 'show() { case $1 in smoltool) echo "$*" >&2 ;; *) printf "\\0"; "$@" ;; esac; }\n'
-    for prompt in ('ROMEO:', 'KING RICHARD:', 'To be, or'):
+    # Which texts end so is the models' affair: under the sanitizers one prompt runs all that there is to run.
+    for prompt in ('ROMEO:', 'KING RICHARD:', 'To be, or')[:1 if sanitized else 3]:
         environment = {**os.environ, 'root': str(root), 'smolrun': smolrun, 'smoltool': 'smoltool', 'prompt': prompt}
         done = run('bash', '-c', show + lines, env=environment)
         texts = done.stdout.split(b'\0')[1:]
