@@ -32,7 +32,11 @@ def folder():
 
 
 def test_1_builds(folder):
+    """With less optimisation than the packages have, which takes half of the time and changes no bit."""
     copy_sources(folder / 'smol')
+    rules = folder / 'smol/debian/rules'
+    assert rules.read_text().count('-O3') == 1
+    rules.write_text(rules.read_text().replace('-O3', '-O1'))
     run('dpkg-buildpackage', '-us', '-uc', '-b', cwd=folder / 'smol')
     names = sorted(p.name.split('_')[0] for p in folder.glob('*.deb'))
     assert [n for n in names if 'dbgsym' not in n] == [
