@@ -64,6 +64,12 @@ static void put_number(uint64_t n)
     board_write(digits + at, sizeof digits - at);
 }
 
+static void put_counted(const char *before, uint64_t n)
+{
+    put(before);
+    put_number(n);
+}
+
 static void fail(const char *what)
 {
     put("smol: ");
@@ -155,7 +161,7 @@ static enum smol_status feed(struct smol_session *session, struct smol_sampler *
     enum smol_status status;
     size_t one = 1;
 
-    cost.n_prompt = 0;
+    cost.n_prompt = cost.n_answer = 0;
     for (size_t i = 0; i < n || i == 0; i++) { /* an empty line is the start token */
         if (n &&
             (status = smol_encode_bytes(&one, &token, &file, (const uint8_t *)line + i, 1, &error)))
@@ -199,6 +205,12 @@ static void answer(size_t n)
     enum smol_status status = begin(&session, &sampler);
 
     cost.setting_up = board_clock() - start;
+    if (status == SMOL_OK && !smol_session_slides(session) && n > smol_session_context(session)) {
+        put_counted("\nsmol: answer: the prompt has ", n);
+        put_counted(" tokens, the context ", smol_session_context(session));
+        put("\n");
+        return;
+    }
     if (status == SMOL_OK)
         status = feed(session, sampler, n);
     cost.prompt = board_clock() - start - cost.setting_up;
@@ -293,12 +305,6 @@ static void unpack(const char *digits, size_t n)
     }
     board_write(line, size);
     put("\n");
-}
-
-static void put_counted(const char *before, uint64_t n)
-{
-    put(before);
-    put_number(n);
 }
 
 /* How much of the stack has ever been used: board_start() has filled it with one word. */

@@ -29,6 +29,8 @@ void board_start(void)
 {
     UART_DIVIDER = 25000000 / 115200;
     UART_CONTROL = 3; /* send, receive */
+    if (!(UART_STATE & UART_RX_FULL))
+        (void)UART_DATA; /* nothing; QEMU then asks whether there is something to receive */
     TIMER_RELOAD = UINT32_MAX;
     TIMER_VALUE = UINT32_MAX;
     TIMER_CONTROL = 1;

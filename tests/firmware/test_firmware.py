@@ -1,0 +1,117 @@
+"""The program of docs/examples/firmware under QEMU: on a Cortex-M3 and on RISC-V the bytes of smolrun and smoltool on this machine, and a line for what goes wrong.
+
+    pytest tests/firmware --build BUILD_DIR"""
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+from programs import root, run, smolrun, smoltool, tiny_model, write
+
+TOOLS = {'cortex-m3': ('arm-none-eabi-gcc', 'qemu-system-arm'), 'riscv64': ('riscv64-unknown-elf-gcc', 'qemu-system-riscv64')}
+MODELS = root / 'models'
+
+
+@pytest.fixture(scope='module')
+def firmware():
+    """Builds the program for a target with a model; what runs it. A target's library is built once."""
+    with tempfile.TemporaryDirectory(prefix='smol-firmware-') as folder:
+        def build(target, model, *settings):
+            for tool in TOOLS[target]:
+                if not shutil.which(tool):
+                    pytest.skip('%s is not installed' % tool)
+            done = run(root / 'docs/examples/firmware/build', target, model, pathlib.Path(folder) / target, *settings, text=True)
+            return done.stdout.splitlines()[-1].split()
+        yield build
+
+
+def told(board, *lines):
+    """All that a board says, lines being typed into it once it asks for them."""
+    with subprocess.Popen(board, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as qemu:
+        try:
+            first = b''
+            while not first.endswith(b'> ') and (byte := qemu.stdout.read(1)):
+                first += byte
+            rest, wrong = qemu.communicate(''.join(line + '\n' for line in (*lines, '/reset')).encode(), timeout=200)
+        finally:
+            qemu.kill()
+    assert qemu.returncode == 0 and not wrong, (first + rest, wrong)
+    return (first + rest).decode('latin-1')
+
+
+def session(*pairs):
+    """What a board should say: each line as it was typed, what follows it, and a new line to type."""
+    return '> ' + ''.join(line + answer + '\n> ' for line, answer in pairs) + '/reset\n'
+
+
+def continued(model, line, n, seed, *options):
+    """What smolrun adds to a line."""
+    text = run(smolrun, model, '-p', line, '-n', n, '-s', seed, *options).stdout.decode()
+    assert text.startswith(line) and len(text) > len(line)
+    return text[len(line):]
+
+
+def packed(model, text):
+    return run(smoltool, 'pack', '-m', model, '-', input=text.encode()).stdout.hex()
+
+
+def test_in_64_kilobytes(firmware):
+    """The model of 16 KB, all memory being 64 KB: program data, stack, session and what it keeps."""
+    model = MODELS / 'shakespeare-16k.smol'
+    board = firmware('cortex-m3', model, 'RAM=64K', 'STACK=8K', 'CONTEXT=32', 'KV=Q8', 'TOKENS=40')
+    options = '-c', '32', '--kv', 'q8'
+    assert told(board, 'ROMEO:', '/seed 7', '/tokens 3', 'My lord', '') == session(
+        ('ROMEO:', continued(model, 'ROMEO:', 40, 1, *options)), ('/seed 7', ''), ('/tokens 3', ''),
+        ('My lord', continued(model, 'My lord', 3, 7, *options)), ('', continued(model, '', 3, 7, *options)))
+
+
+@pytest.mark.parametrize('target, name', [('cortex-m3', 'shakespeare-qr'), ('riscv64', 'shakespeare-qr'), ('riscv64', 'messages-64k')])
+def test_text_and_messages(firmware, target, name):
+    """Texts with the whole context and floats, longer than a line; and the bytes of packed ones."""
+    model = MODELS / (name + '.smol')
+    board = firmware(target, model, 'TOKENS=50', 'RAM=1M')
+    text = 'See you at the pier'
+    assert told(board, 'I am', '/pack ' + text, '/unpack ' + packed(model, text).upper()) == session(
+        ('I am', continued(model, 'I am', 50, 1)), ('/pack ' + text, '\n' + packed(model, text)), ('/unpack ' + packed(model, text).upper(), '\n' + text))
+
+
+def test_what_goes_wrong_is_a_line(firmware, folder):
+    """A model without an endless context: lines too long for the buffer and for the context, a context that fills, commands that are none."""
+    model = tiny_model(folder)
+    board = firmware('riscv64', model, 'LINE=20', 'RAM=128K', 'STACK=40K')
+    until_full = run(smolrun, model, '-p', 'abcdefghij', '-s', 1).stdout.decode('latin-1')[10:]
+    full = '\nsmol: answer: 1 tokens after 16 do not fit the context of 16'
+    other = run(smoltool, 'unpack', '-m', model, '-', input=b'\xff', code=1).stderr.decode().rstrip().split(': ', 2)[2]
+    unknown = '\nsmol: commands are /tokens N, /seed N, /pack TEXT, /unpack DIGITS, /cost and /reset'
+    lines = (('x' * 21, 'smol: the line is too long'), ('/tokens 1e3', '\nsmol: not a number'), ('/seed', '\nsmol: not a number'),
+             ('/', unknown), ('/tokensx', unknown), ('/unpack abc', '\nsmol: not pairs of hexadecimal digits'), ('/unpack 0g', '\nsmol: not pairs of hexadecimal digits'),
+             ('/unpack ff', '\nsmol: unpacking: ' + other), ('abcdefghij', until_full + full),
+             ('y' * 17, '\nsmol: answer: the prompt has 17 tokens, the context 16'))
+    assert told(board, *(line for line, _ in lines)) == session((lines[0][0][:20], '\n' + lines[0][1]), *lines[1:])
+
+
+def test_damaged_model(firmware, folder):
+    """What smolrun says of the file, before every line to type."""
+    bytes_ = bytearray((MODELS / 'shakespeare-qr.smol').read_bytes())
+    bytes_[1500] ^= 1
+    damaged = write(folder / 'damaged.smol', bytes(bytes_))
+    why = run(smolrun, damaged, '-p', 'a', code=1).stderr.decode().replace('smolrun: %s' % damaged, 'smol: model')
+    assert told(firmware('riscv64', damaged), 'ROMEO:') == why + '> ROMEO:\n' + why + '> /reset\n'
+
+
+def test_too_little_memory(firmware):
+    """The session does not fit: a line says how much it takes."""
+    model = MODELS / 'shakespeare-16k.smol'
+    answer = told(firmware('riscv64', model, 'RAM=64K'), 'a')
+    assert answer.startswith('> a\nsmol: answer: a session with a context of 256 takes ') and answer.count('\n') == 3, answer
+
+
+def test_settings_of_the_build():
+    """Silly ones are refused before anything is built."""
+    build, model = root / 'docs/examples/firmware/build', MODELS / 'shakespeare-qr.smol'
+    for words, why in ((['cortex-m9', model], 'cortex-m9: no such target'), (['cortex-m3', 'no-such.smol'], 'no-such.smol: no such file'),
+                       (['cortex-m3', model, '/tmp', 'RAM=much'], 'much: not a number of bytes'), (['cortex-m3', model, 'KV=Q4'], 'KV=Q4: the names are'),
+                       (['cortex-m3', model, 'TOKENS=-1'], 'TOKENS=-1: not a number'), ([], 'usage: build TARGET MODEL.smol')):
+        done = run(build, *words, code=2, text=True)
+        assert done.stderr.startswith('build: ' + why) and done.stderr.count('\n') == 1 and not done.stdout, done
