@@ -73,43 +73,42 @@ static enum smol_status reserved_check(const uint8_t *b, struct smol_error *erro
     return SMOL_OK;
 }
 
-enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *bytes,
-                                  size_t size_bytes, struct smol_error *error)
+enum smol_status smol_conf_decode(struct smol_config *c, const uint8_t *bytes, size_t size_bytes,
+                                  struct smol_error *error)
 {
-    struct smol_config c = {0};
     enum smol_status status;
 
     if (size_bytes < CONF_FIXED_BYTES)
         return smol_fail(error, SMOL_E_SIZE, 0,
                          "the configuration has %zu bytes, it needs at least %u", size_bytes,
                          CONF_FIXED_BYTES);
-    fixed_decode(&c, bytes);
-    if (c.n_schemes < 2 || c.n_schemes > SMOL_MAX_SCHEMES)
+    memset(c, 0, sizeof *c);
+    fixed_decode(c, bytes);
+    if (c->n_schemes < 2 || c->n_schemes > SMOL_MAX_SCHEMES)
         return smol_fail(error, SMOL_E_RANGE, 43, "%" PRIu32 " schemes, allowed are 2..%u",
-                         c.n_schemes, SMOL_MAX_SCHEMES);
-    if (c.n_spans < 1 || c.n_spans > SMOL_MAX_LAYERS)
-        return smol_fail(error, SMOL_E_RANGE, 44, "%" PRIu32 " spans, allowed are 1..%u", c.n_spans,
-                         SMOL_MAX_LAYERS);
-    if (size_bytes != smol_conf_bytes(&c))
+                         c->n_schemes, SMOL_MAX_SCHEMES);
+    if (c->n_spans < 1 || c->n_spans > SMOL_MAX_LAYERS)
+        return smol_fail(error, SMOL_E_RANGE, 44, "%" PRIu32 " spans, allowed are 1..%u",
+                         c->n_spans, SMOL_MAX_LAYERS);
+    if (size_bytes != smol_conf_bytes(c))
         return smol_fail(error, SMOL_E_SIZE, 0,
                          "the configuration has %zu bytes, %" PRIu32 " schemes and %" PRIu32
                          " spans take %zu",
-                         size_bytes, c.n_schemes, c.n_spans, smol_conf_bytes(&c));
+                         size_bytes, c->n_schemes, c->n_spans, smol_conf_bytes(c));
     status = reserved_check(bytes, error);
     if (status)
         return status;
-    if (smol_config_is_delta(&c)) {
-        c.input_rows = smol_le32(bytes + CONF_FIXED_BYTES);
-        c.output_rows = smol_le32(bytes + CONF_FIXED_BYTES + 4);
+    if (smol_config_is_delta(c)) {
+        c->input_rows = smol_le32(bytes + CONF_FIXED_BYTES);
+        c->output_rows = smol_le32(bytes + CONF_FIXED_BYTES + 4);
     }
-    bytes += smol_conf_fixed_bytes(&c);
-    for (uint32_t i = 0; i < c.n_schemes; i++, bytes += SCHEME_BYTES)
-        scheme_decode(&c.schemes[i], bytes);
-    for (uint32_t i = 0; i < c.n_spans; i++, bytes += SPAN_BYTES) {
-        c.spans[i].n_layers = smol_le16(bytes);
-        memcpy(c.spans[i].scheme, bytes + 2, SMOL_N_SLOTS);
+    bytes += smol_conf_fixed_bytes(c);
+    for (uint32_t i = 0; i < c->n_schemes; i++, bytes += SCHEME_BYTES)
+        scheme_decode(&c->schemes[i], bytes);
+    for (uint32_t i = 0; i < c->n_spans; i++, bytes += SPAN_BYTES) {
+        c->spans[i].n_layers = smol_le16(bytes);
+        memcpy(c->spans[i].scheme, bytes + 2, SMOL_N_SLOTS);
     }
-    *config = c;
     return SMOL_OK;
 }
 

@@ -25,7 +25,8 @@ extern const char smol_section_name[N_SECTIONS][5];
 extern const uint8_t smol_section_alignment[N_SECTIONS];
 
 /* CONF, bytes to structure and back. Decoding checks the section's size and reserved bits, not the
- * meaning; error offsets count from the section's start. bytes: smol_conf_bytes(). */
+ * meaning; error offsets count from the section's start; after a failure *config is of no use.
+ * bytes: smol_conf_bytes(). */
 enum smol_status smol_conf_decode(struct smol_config *config, const uint8_t *bytes,
                                   size_t size_bytes, struct smol_error *error);
 size_t smol_conf_bytes(const struct smol_config *config);
