@@ -9,7 +9,8 @@ enum smol_isa {
     SMOL_ISA_SCALAR = 1,
     SMOL_ISA_AVX2 = 2,
     SMOL_ISA_AVX512 = 3,
-    SMOL_ISA_NEON = 4
+    SMOL_ISA_NEON = 4,
+    SMOL_ISA_WASM = 5 /* WebAssembly's vectors of 128 bits */
 };
 
 #endif

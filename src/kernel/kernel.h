@@ -122,6 +122,7 @@ extern const struct smol_kernels smol_kernels_avx512bw;
 extern const struct smol_kernels smol_kernels_avx512;
 extern const struct smol_kernels smol_kernels_neon; /* on AArch64 */
 extern const struct smol_kernels smol_kernels_neon_dotprod;
+extern const struct smol_kernels smol_kernels_wasm; /* in WebAssembly with vectors */
 
 /* The kernels of an instruction set, or the fastest ones here; NULL if this machine lacks it. */
 const struct smol_kernels *smol_kernels_select(enum smol_isa isa);

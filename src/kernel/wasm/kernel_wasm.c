@@ -1,0 +1,36 @@
+/* The kernels for WebAssembly's vectors: the functions on floats, and the table. */
+#include "kernel/wasm/registers_wasm.h"
+#include "kernel/wasm/vec_wasm.h"
+
+#include "kernel/floats.inc"
+
+/* Looked up one by one. */
+static void scale_by_bytes(float *x, const uint8_t *bytes, const float *table, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= table[bytes[i]];
+}
+
+/* In plain C: pages and small programs have no use for it. */
+static void frozen_fast(int64_t *sums, const struct smol_frozen *t, uint32_t block,
+                        uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
+                        void *scratch)
+{
+    smol_kernels_scalar.frozen_fast(sums, t, block, n_blocks, X, x_stride, n_x, scratch);
+}
+
+const struct smol_kernels smol_kernels_wasm = {
+    .name = "wasm",
+    .frozen = smol_frozen_wasm,
+    .frozen_fast = frozen_fast,
+    .rows_i16 = smol_rows_i16_wasm,
+    .fast_bases = 8,
+    .rows_q8 = smol_rows_q8_wasm,
+    .rows_q4 = smol_rows_q4_wasm,
+    .rows_ternary = smol_rows_ternary_wasm,
+    .rows_mask = smol_rows_mask_wasm,
+    .stream_bytes = smol_stream_bytes_wasm,
+    .hadamard = smol_hadamard_wasm,
+    .scale_by_bytes = scale_by_bytes,
+    SMOL_FLOAT_KERNELS,
+};
