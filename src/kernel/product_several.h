@@ -42,7 +42,7 @@ ALWAYS_INLINE void block_several(int64_t *sums, size_t stride, const struct smol
                                  uint32_t plane, uint32_t n_planes, uint32_t block,
                                  const struct vectors *x, struct table *table, void *w)
 {
-    const size_t n = smol_round_up(t->cols, SMOL_STEP_BYTES);
+    const size_t n = (size_t)smol_round_up(t->cols, SMOL_STEP_BYTES);
     const uint32_t left = t->rows - block * SMOL_ROW_BLOCK,
                    rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
     struct generator s[SMOL_MAX_PLANES];

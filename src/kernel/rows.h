@@ -21,13 +21,13 @@ static inline struct row_strides row_strides(const struct smol_rows *rows, enum 
 {
     const uint32_t cols = (uint32_t)rows->cols;
 
-    return (struct row_strides){smol_row_bytes((uint8_t)type, cols),
+    return (struct row_strides){(size_t)smol_row_bytes((uint8_t)type, cols),
                                 type == SMOL_Q4 ? smol_row_multipliers(cols) : 0, 0};
 }
 
 static inline struct row_strides mask_strides(const struct smol_rows *rows)
 {
-    const size_t row_bytes = smol_mask_row_bytes((uint32_t)rows->cols);
+    const size_t row_bytes = (size_t)smol_mask_row_bytes((uint32_t)rows->cols);
 
     return (struct row_strides){row_bytes, 0, row_bytes};
 }

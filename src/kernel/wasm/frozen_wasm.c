@@ -71,12 +71,12 @@ ALWAYS_INLINE void plane_of_kind(int64_t *sums, const struct smol_frozen *t, uin
                                  enum lookup lookup)
 {
     const uint32_t left = t->rows - block * SMOL_ROW_BLOCK;
+    const size_t n_steps = ((size_t)t->cols + SMOL_STEP_BYTES - 1) / SMOL_STEP_BYTES;
     struct generator s;
 
     generators_init(&s, t, plane, block, 1);
     for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < left; r++) {
-        const int64_t sum = next_row(&s, table, lookup, x,
-                                     smol_round_up(t->cols, SMOL_STEP_BYTES) / SMOL_STEP_BYTES);
+        const int64_t sum = next_row(&s, table, lookup, x, n_steps);
         sums[r] = sum + (plane ? sums[r] : 0);
     }
 }

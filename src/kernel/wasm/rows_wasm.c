@@ -48,7 +48,7 @@ ALWAYS_INLINE v128_t group(v128_t first, v128_t second, const int16_t *X, uint8_
 /* With zeros in the columns of the last 64 that it does not have. */
 static void prepare_q4(void *vector, const int16_t *X, size_t cols)
 {
-    memset(vector, 0, smol_round_up(cols, 64) * sizeof *X);
+    memset(vector, 0, (cols + 63) / 64 * 64 * sizeof *X);
     memcpy(vector, X, cols * sizeof *X);
 }
 
