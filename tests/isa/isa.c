@@ -10,6 +10,23 @@
 const size_t isa_sizes[ISA_N_SIZES] = {1,  2,  3,   15,  16,  17,  31,  32,  33,  47,  63,
                                        64, 65, 100, 127, 128, 129, 130, 200, 511, 768, 1025};
 
+#ifdef __wasm__
+
+const struct smol_kernels *isa_kernels(enum isa_table table, enum smol_isa *isa)
+{
+    const struct smol_kernels *k = smol_kernels_select(SMOL_ISA_WASM);
+
+    cr_assert_eq(table, ISA_WASM);
+    cr_assert_not_null(k);
+    cr_assert_str_eq(k->name, "wasm");
+    cr_assert_eq(smol_kernels_select(SMOL_ISA_BEST), k);
+    if (isa)
+        *isa = SMOL_ISA_WASM;
+    return k;
+}
+
+#else
+
 /* What the processor must have, and shall seem to have no more than; the name of the kernels that
  * are then chosen. */
 static const struct {
@@ -92,6 +109,8 @@ const struct smol_kernels *isa_kernels(enum isa_table table, enum smol_isa *isa)
         *isa = tables[table].isa;
     return table == ISA_AVXVNNI_EVEX ? avxvnni_evex() : k;
 }
+
+#endif
 
 void isa_fill(float *x, size_t n, float scale, uint64_t *random)
 {

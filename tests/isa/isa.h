@@ -21,6 +21,7 @@ enum isa_table {
     ISA_AVX512,
     ISA_NEON,
     ISA_NEON_DOTPROD,
+    ISA_WASM,
 };
 
 extern const struct smol_kernels isa_vector_scalar, isa_vector_avx512;
@@ -39,6 +40,9 @@ const struct smol_kernels *isa_kernels(enum isa_table table, enum smol_isa *isa)
 #else
 #define ISA_EMULATED_CASE(...)
 #endif
+#ifdef __wasm__ /* which is built for one kind of machine */
+#define ISA_CASES(suite, body) ISA_CASE(suite, wasm, ISA_WASM, body)
+#else
 #define ISA_CASES(suite, body)                                                                     \
     ISA_CASE(suite, avx2, ISA_AVX2, body)                                                          \
     ISA_CASE(suite, avxvnni, ISA_AVXVNNI, body)                                                    \
@@ -46,6 +50,7 @@ const struct smol_kernels *isa_kernels(enum isa_table table, enum smol_isa *isa)
     ISA_CASE(suite, avx512, ISA_AVX512, body)                                                      \
     ISA_CASE(suite, neon, ISA_NEON, body)                                                          \
     ISA_CASE(suite, neon_dotprod, ISA_NEON_DOTPROD, body)
+#endif
 
 #define ISA_N_SIZES 22u
 #define ISA_MAX_SIZE 1025u

@@ -133,7 +133,9 @@ static void check_products(enum isa_table table)
 }
 
 ISA_CASES(products, check_products)
+#ifndef __wasm__
 ISA_CASE(products, avxvnni_evex, ISA_AVXVNNI_EVEX, check_products)
+#endif
 
 /* What projections are made with, over 64, 128, ... numbers. */
 static void check_projections(enum isa_table which)
@@ -207,7 +209,9 @@ static void check_tables(enum isa_table table)
 }
 
 ISA_CASES(tables_of_every_kind, check_tables)
+#ifndef __wasm__
 ISA_CASE(tables_of_every_kind, avxvnni_evex, ISA_AVXVNNI_EVEX, check_tables)
+#endif
 
 /* The largest integers there are, over more columns than 32 bits can sum: weights of +-32,640 by
  * +-32,512, for one vector and for two, with and against the weights' signs. */
@@ -242,4 +246,6 @@ static void check_largest_sums(enum isa_table which)
 }
 
 ISA_CASES(largest_sums, check_largest_sums)
+#ifndef __wasm__
 ISA_CASE(largest_sums, avxvnni_evex, ISA_AVXVNNI_EVEX, check_largest_sums)
+#endif

@@ -190,9 +190,11 @@ static void check_kernels(const struct smol_kernels *k)
 static void check_rows(enum isa_table table) { check_kernels(isa_kernels(table, NULL)); }
 
 ISA_CASES(stored_rows, check_rows)
+#ifndef __wasm__
 ISA_CASE(stored_rows, avxvnni_evex, ISA_AVXVNNI_EVEX, check_rows)
 ISA_EMULATED_CASE(stored_rows, rows_avx512, ISA_ROWS_AVX512, check_rows)
 ISA_EMULATED_CASE(stored_rows, rows_avx512bw, ISA_ROWS_AVX512BW, check_rows)
+#endif
 Test(stored_rows, scalar) { check_kernels(&smol_kernels_scalar); }
 
 /* The largest sums there are: 262,144 columns of the largest products, and of the numbers whose
@@ -214,7 +216,9 @@ static void check_extremes_of(const struct smol_kernels *k)
 static void check_extremes(enum isa_table table) { check_extremes_of(isa_kernels(table, NULL)); }
 
 ISA_CASES(largest_stored_rows, check_extremes)
+#ifndef __wasm__
 ISA_CASE(largest_stored_rows, avxvnni_evex, ISA_AVXVNNI_EVEX, check_extremes)
 ISA_EMULATED_CASE(largest_stored_rows, rows_avx512, ISA_ROWS_AVX512, check_extremes)
 ISA_EMULATED_CASE(largest_stored_rows, rows_avx512bw, ISA_ROWS_AVX512BW, check_extremes)
+#endif
 Test(largest_stored_rows, scalar) { check_extremes_of(&smol_kernels_scalar); }

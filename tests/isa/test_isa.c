@@ -117,12 +117,14 @@ static void check_sessions(enum isa_table table)
          .width = 30,
          .n_heads = 3,
          .wte_type = SMOL_Q8},
+#ifndef __wasm__ /* the minimal library has no Fourier transform */
         {.source = SMOL_MATRIX_FOURIER,
          .dimensions = 100,
          .alpha_type = SMOL_F16,
          .width = 33,
          .n_heads = 3,
          .n_ff = 50},
+#endif
         {.source = SMOL_MATRIX_OWN,
          .d = 8,
          .width = 96,

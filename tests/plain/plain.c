@@ -1,7 +1,9 @@
 /* Runs the tests of a program, see criterion/criterion.h. */
 #include "criterion/criterion.h"
 
+#ifndef __wasm__
 #include <setjmp.h>
+#endif
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +16,35 @@ static struct {
     const char *name;
 } tests[MAX_TESTS];
 static int n_tests;
-static jmp_buf end_of_test;
+static volatile int passed, failed;
 
 enum { ENTERED = 0, FAILED = 1, SKIPPED = 2 };
+
+static int end_tests(void)
+{
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed != 0 || passed == 0;
+}
+
+#ifdef __wasm__ /* has no way out of a function but its end: the first failure ends the program */
+
+static _Noreturn void leave_test(int how)
+{
+    failed += how == FAILED;
+    exit(end_tests());
+}
+
+static int enter_test(void) { return ENTERED; }
+
+#else
+
+static jmp_buf end_of_test;
+
+static _Noreturn void leave_test(int how) { longjmp(end_of_test, how); }
+
+#define enter_test() setjmp(end_of_test)
+
+#endif
 
 void plain_add(plain_test *test, const char *name)
 {
@@ -37,21 +65,19 @@ void plain_check(bool good, const char *file, int line, const char *what, const 
     vprintf(format, arguments);
     va_end(arguments);
     putchar('\n');
-    longjmp(end_of_test, FAILED);
+    leave_test(FAILED);
 }
 
 /* The test has said why. */
-void plain_skip(void) { longjmp(end_of_test, SKIPPED); }
+void plain_skip(void) { leave_test(SKIPPED); }
 
 /* All tests, or those with a word in their names. */
 int main(int argc, char **argv)
 {
-    volatile int passed = 0, failed = 0;
-
     for (volatile int i = 0; i < n_tests; i++) {
         if (argc > 1 && !strstr(tests[i].name, argv[1]))
             continue;
-        const int how = setjmp(end_of_test);
+        const int how = enter_test();
         if (how == ENTERED) {
             tests[i].run();
             passed++;
@@ -60,6 +86,5 @@ int main(int argc, char **argv)
             failed++;
         }
     }
-    printf("%d passed, %d failed\n", passed, failed);
-    return failed != 0 || passed == 0;
+    return end_tests();
 }
