@@ -21,6 +21,7 @@ def pytest_addoption(parser):
     group = parser.getgroup('smol')
     group.addoption('--build', default=os.environ.get('SMOL_BUILD', 'build'), help='the build that is tested; by default $SMOL_BUILD, or build')
     group.addoption('--aarch64', help='a build for AArch64, which tests/cross runs under qemu')
+    group.addoption('--wasm32', help='a build of scripts/targets/wasm32.ini with -Dminimal=true, for tests/web')
     group.addoption('--minimal', help='a build with -Dminimal=true, for tests/minimal')
     group.addoption('--web', help='the page that scripts/web has built, for tests/web; by default build/web')
     group.addoption('--long', action='store_true', help='every call that can fail (tests/fault), which takes a night')
@@ -77,6 +78,11 @@ def other_build(request, option):
 @pytest.fixture
 def aarch64(request):
     return other_build(request, '--aarch64')
+
+
+@pytest.fixture
+def wasm32(request):
+    return other_build(request, '--wasm32')
 
 
 @pytest.fixture

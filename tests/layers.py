@@ -40,7 +40,7 @@ OPENS_FILES = ("src/base/io.c", "src/base/io_folder.c", "src/base/io_write.c")
 # The one extension outside src/cpu: it lets the compiler check messages against their arguments.
 PRINTF_FORMAT = "__attribute__((format(printf,"
 BOARDS = ("docs/examples/firmware/mps2.c", "docs/examples/firmware/virt.c")
-ISA_FILE = re.compile(r"_(avx\w*|sse\w*|neon\w*|sve\w*|amx\w*|vnni)\.[ch]$|/(registers_\w+|product)\.h$")
+ISA_FILE = re.compile(r"_(avx\w*|sse\w*|neon\w*|sve\w*|amx\w*|vnni|wasm)\.[ch]$|/(registers_\w+|product)\.h$")
 
 C_STANDARD = {f"{name}.h" for name in
               "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal "

@@ -11,7 +11,7 @@ static void scale_by_bytes(float *x, const uint8_t *bytes, const float *table, s
         x[i] *= table[bytes[i]];
 }
 
-/* In plain C: pages and small programs have no use for it. */
+/* In plain C, which takes a row of the scratch memory: pages have no use for it. */
 static void frozen_fast(int64_t *sums, const struct smol_frozen *t, uint32_t block,
                         uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                         void *scratch)
@@ -21,6 +21,8 @@ static void frozen_fast(int64_t *sums, const struct smol_frozen *t, uint32_t blo
 
 const struct smol_kernels smol_kernels_wasm = {
     .name = "wasm",
+    .scratch_bytes = smol_scratch_wide,
+    .block_batch = SMOL_BLOCK_BATCH,
     .frozen = smol_frozen_wasm,
     .frozen_fast = frozen_fast,
     .rows_i16 = smol_rows_i16_wasm,
