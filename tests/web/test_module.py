@@ -92,6 +92,8 @@ def test_pieces_are_whole_characters(calls):
 def test_facts_are_smoltools(calls, check):
     for path, answer in zip(GOOD + DELTAS + MODELS, calls([[path, 'facts'] for path in GOOD + DELTAS + MODELS])):
         facts, page = value(answer), json.loads(run(smoltool, 'inspect', '--json', path)[1])
+        if page['method'] == 'none':  # of a delta that only names its parts: for the module one without anything learned
+            page['method'] = 'embed'
         for name in sorted(set(facts) & set(page) - {'session_bytes', 'seed', 'ln_epsilon', 'logit_scale', 'card'}):
             check.equal(facts[name], page[name], '%s: %s' % (path.name, name))
         check.equal(int(facts['seed']), int(page['seed']), '%s: seed' % path.name)
