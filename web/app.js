@@ -164,7 +164,7 @@ function opened({ facts }) {
   show('verdict-text', `${name} ${verdictOf(facts)}.`);
   $('verdict').className = facts.signed ? 'verdict good' : 'verdict';
   describeModel();
-  const runs = facts.session_bytes !== null;
+  const runs = facts.architecture !== 'delta';
   $('write').disabled = $('again').disabled = $('pack').disabled = $('unpack').disabled = !runs;
   if (!runs) {
     clear('');
@@ -342,8 +342,8 @@ addEventListener('keydown', (event) => { if (event.key === 'Escape') stop(); });
 $('defaults').addEventListener('click', () => setSettings({}));
 $('link').addEventListener('click', () => copy($('link'), location.href, 'The link is copied: it repeats this text.'));
 $('copy').addEventListener('click', () => copy($('copy'), $('given').textContent + $('made').textContent, 'The text is copied.'));
-$('pack').addEventListener('click', () => { packing = ask('pack', { text: $('message').value, check: $('check').checked }); });
-$('unpack').addEventListener('click', () => { packing = ask('unpack', { packed: $('packed').value, check: $('check').checked }); });
+$('pack').addEventListener('click', () => { show('pack-status', 'Packing…'); packing = ask('pack', { text: $('message').value, check: $('check').checked }); });
+$('unpack').addEventListener('click', () => { show('pack-status', 'Unpacking…'); packing = ask('unpack', { packed: $('packed').value, check: $('check').checked }); });
 
 let dragging = 0;
 addEventListener('dragenter', () => { dragging++; $('drop').hidden = false; });

@@ -23,11 +23,13 @@ static uint8_t *owned; /* what result.data points to, if it is a caller's to fre
 
 struct web_text {
     struct smol_text *text;
+    uint32_t *prompt; /* (n_prompt), of which n_fed have been fed */
+    size_t n_prompt, n_fed;
     uint32_t end;   /* the token that ends it, or SMOL_NO_TOKEN */
     int32_t n_left; /* tokens that may follow; -1: until the context is full */
-    bool is_fed;
     uint8_t bytes[SMOL_MAX_TOKEN_BYTES];
 };
+#define PROMPT_SLICE 64u /* tokens of a prompt in one call, of a text that slides */
 
 /* ---- what src/api asks of a model ---- */
 
@@ -192,9 +194,13 @@ static enum smol_status open_text(struct web_text *t, const struct web_options *
 {
     const struct smol_session_options session = session_of(o);
     const struct smol_sampler_options sampler = sampler_of(o);
-    const enum smol_status status = smol_text_create(&t->text, &model, &session, &sampler, error);
+    enum smol_status status = smol_text_create(&t->text, &model, &session, &sampler, error);
 
-    return status ? status : smol_text_append_bytes(t->text, prompt, size_bytes, error);
+    if (!status && size_bytes > 0)
+        status = smol_model_encode(&t->n_prompt, t->prompt, &model, prompt, size_bytes, error);
+    else
+        t->prompt[t->n_prompt++] = smol_start_token(&model.file);
+    return status;
 }
 
 enum smol_status web_text_open(const struct web_options *options, const uint8_t *prompt,
@@ -207,8 +213,10 @@ enum smol_status web_text_open(const struct web_options *options, const uint8_t 
     start();
     if (!is_whole())
         return SMOL_E_BASE;
-    if (!(t = calloc(1, sizeof *t)))
+    if (!(t = calloc(1, sizeof *t)) || !(t->prompt = calloc(size_bytes + 1, sizeof *t->prompt))) {
+        free(t);
         return no_memory();
+    }
     t->end = SMOL_NO_TOKEN;
     t->n_left = most_tokens(options);
     if (!options->ignores_end)
@@ -218,7 +226,7 @@ enum smol_status web_text_open(const struct web_options *options, const uint8_t 
         web_text_close(t);
         return finish(status, &error);
     }
-    result.n_tokens = (uint32_t)smol_text_count(t->text);
+    result.n_tokens = (uint32_t)t->n_prompt;
     give(t, 0);
     return SMOL_OK;
 }
@@ -228,6 +236,7 @@ void web_text_close(struct web_text *text)
     if (!text)
         return;
     smol_text_destroy(text->text);
+    free(text->prompt);
     free(text);
 }
 
@@ -239,21 +248,31 @@ static enum web_finish ended(const struct web_text *t)
     return t->n_left < 0 && smol_text_is_full(t->text) ? WEB_CONTEXT : WEB_MORE;
 }
 
-enum smol_status web_text_next(struct web_text *t)
+/* The next slice of the prompt: all of it, if it has to fit into the context. */
+static enum smol_status feed(struct web_text *t, struct smol_error *error)
 {
-    struct smol_error error;
+    const bool slides = smol_config_has(&model.file.config, SMOL_FEATURE_DISTANCES);
+    const size_t rest = t->n_prompt - t->n_fed,
+                 n = slides && rest > PROMPT_SLICE ? PROMPT_SLICE : rest;
+    enum smol_status status = smol_text_append(t->text, t->prompt + t->n_fed, n, error);
+
+    status = status ? status : smol_text_feed(t->text, error);
+    t->n_fed += n;
+    return status;
+}
+
+/* The next token, of a text whose prompt has been fed. */
+static enum smol_status pick(struct web_text *t, struct smol_error *error)
+{
     enum smol_status status;
     struct smol_span bytes;
     uint32_t token;
 
-    start();
-    if (!t->is_fed && (status = smol_text_feed(t->text, &error)))
-        return finish(status, &error);
-    t->is_fed = true;
     if ((result.finish = ended(t)))
         return SMOL_OK;
-    if ((status = smol_text_next(&token, t->text, &error)))
-        return finish(status, &error);
+    if ((status = smol_text_next(&token, t->text, error)))
+        return status;
+    result.n_tokens = 1;
     if (t->n_left > 0)
         t->n_left--;
     if (token == t->end) {
@@ -263,6 +282,14 @@ enum smol_status web_text_next(struct web_text *t)
     bytes = smol_token_bytes(t->bytes, &model.file, token);
     give(bytes.data, bytes.size_bytes);
     return SMOL_OK;
+}
+
+enum smol_status web_text_next(struct web_text *t)
+{
+    struct smol_error error;
+
+    start();
+    return finish(t->n_fed < t->n_prompt ? feed(t, &error) : pick(t, &error), &error);
 }
 
 /* ---- packed texts ---- */

@@ -18,7 +18,7 @@ struct web_result {
     double nats;         /*   8: of a score */
     uint32_t data;       /*  16: address of bytes that live until the next call, */
     uint32_t size_bytes; /*  20: and their number */
-    uint32_t n_tokens;   /*  24: of a score; of a prompt */
+    uint32_t n_tokens;   /*  24: of a score, of a prompt, of a step */
     uint32_t n_bytes;    /*  28: of a score */
     uint32_t finish;     /*  32: enum web_finish */
     char text[200];      /*  36: of an error */
@@ -58,11 +58,12 @@ struct web_options {
 
 enum web_finish { WEB_MORE = 0, WEB_LENGTH = 1, WEB_END = 2, WEB_CONTEXT = 3 };
 
-/* A text that begins with a prompt, any bytes, fed by the first web_text_next. *text is in
- * result.data, and for web_text_close. */
+/* A text that begins with a prompt, any bytes: result.n_tokens of them, fed by the first calls of
+ * web_text_next. *text is in result.data, and for web_text_close. */
 enum smol_status web_text_open(const struct web_options *options, const uint8_t *prompt,
                                size_t size_bytes);
-/* The bytes of the next token. If result.finish says that the text has ended, there are none. */
+/* The bytes of the next token, and result.n_tokens 1; or, until the prompt has been fed, none, and
+ * 0. If result.finish says that the text has ended, there are none either. */
 enum smol_status web_text_next(struct web_text *text);
 void web_text_close(struct web_text *text);
 

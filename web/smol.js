@@ -158,6 +158,8 @@ class Model {
   facts;
   /** How the last text that was streamed to its end ended: 'length', 'end' (of text) or 'context' (which is full). */
   finish = null;
+  /** How many tokens that text has so far, besides the prompt. */
+  tokens = 0;
 
   /**
    * @param {any} exports
@@ -262,8 +264,8 @@ class Model {
   }
 
   /**
-   * The tokens that follow a prompt, as bytes; a token may end within a character. The first one takes as long as the prompt does. May be
-   * left at any time.
+   * The tokens that follow a prompt, as bytes; a token may end within a character. Some are empty: those that stand for nothing, and what comes
+   * while a long prompt is read, so that the caller may look at the clock. The loop may be left at any time.
    * @param {string | Uint8Array} prompt
    * @param {StreamOptions} [options]
    * @returns {Generator<Uint8Array, void>}
@@ -275,9 +277,11 @@ class Model {
     try {
       this.#with(bytes, (at) => wasm.web_text_open(o, at, bytes.length));
       text = this.#number(16);
+      this.tokens = 0;
       for (;;) {
         this.#check(this.#wasm.web_text_next(text));
         const finish = FINISH[this.#number(32)];
+        this.tokens += this.#number(24);
         if (finish) {
           this.finish = finish;
           return;

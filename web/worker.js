@@ -3,11 +3,12 @@
 import { SmolError, fromText, load, toText } from './smol.js';
 
 const SLICE_MS = 12; // of writing, between looks at the messages
+const MOST_BYTES = 8192; // of a text that is unpacked: a few bytes from a stranger may stand for many
 
 /** @type {Awaited<ReturnType<typeof load>> | null} */
 let model = null;
 let opening = 0; // the newest request to open: what an older one finds is dropped
-/** @type {{id: number, pieces: Generator<string, void>, tokens: number, start: number, first: number} | null} */
+/** @type {{id: number, pieces: Generator<string, void>, tokens: number, first: number} | null} */
 let writing = null;
 
 const channel = new MessageChannel(); // its messages come without the delay of a timer
@@ -41,8 +42,7 @@ async function open({ id, source }) {
 
 function write({ id, prompt, options }) {
   stop();
-  const start = performance.now();
-  writing = { id, pieces: model.stream(prompt, options), tokens: 0, start, first: start };
+  writing = { id, pieces: model.stream(prompt, options), tokens: 0, first: performance.now() };
   writeSlice();
 }
 
@@ -56,11 +56,10 @@ function writeSlice() {
     do {
       const piece = w.pieces.next();
       done = Boolean(piece.done);
-      if (!done) {
-        text += piece.value;
-        if (w.tokens++ === 0)
-          w.first = performance.now();
-      }
+      text += piece.value ?? '';
+      if (w.tokens === 0 && model.tokens > 0)
+        w.first = performance.now(); // what came before was the prompt's work
+      w.tokens = model.tokens;
     } while (!done && performance.now() < end);
   } catch (error) {
     writing = null;
@@ -68,7 +67,6 @@ function writeSlice() {
     return;
   }
   const seconds = (performance.now() - w.first) / 1000;
-  // The first token is the prompt's work.
   postMessage({ id: w.id, kind: done ? 'done' : 'text', text, tokens: w.tokens, rate: w.tokens > 1 ? (w.tokens - 1) / seconds : 0, finish: done ? model.finish : null });
   if (done)
     writing = null;
@@ -83,7 +81,7 @@ function pack({ id, text, check }) {
 
 function unpack({ id, packed, check }) {
   const bytes = fromText(packed);
-  postMessage({ id, kind: 'unpacked', text: model.unpack(bytes, { check }), bytes: bytes.length });
+  postMessage({ id, kind: 'unpacked', text: model.unpack(bytes, { check, max: MOST_BYTES }), bytes: bytes.length });
 }
 
 const requests = { open, write, stop, pack, unpack };
