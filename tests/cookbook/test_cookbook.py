@@ -5,7 +5,7 @@ import re
 import struct
 
 import pytest
-from programs import root, run, run_text, smolrun, tool, tool_text
+from programs import root, run, run_text, sanitized, smolrun, tool, tool_text
 from recipes import LESS, Kitchen, recipes
 
 
@@ -35,6 +35,8 @@ def test_a_folder_to_a_size(kitchen):
 
 
 def test_a_c_program(kitchen):
+    if sanitized:
+        pytest.skip('sanitizers make no static programs')
     kitchen.cook('A model in a C program')
     model = root / 'models/shakespeare-16k.smol'
     for prompt, seed in (('ROMEO:', 1), ('My lord', 9)):
