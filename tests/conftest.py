@@ -14,7 +14,7 @@ import tempfile
 import pytest
 
 here = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(here / folder) for folder in ('.', 'reference', 'golden', 'cli', '../python', '../tools/completions')]
+sys.path[:0] = [str(here / folder) for folder in ('.', 'reference', 'golden', 'cli', 'cookbook', '../python', '../tools/completions')]
 
 
 def pytest_addoption(parser):

@@ -8,6 +8,7 @@ import tempfile
 
 import pytest
 from programs import root, run, smolrun, smoltool, tiny_model, write
+from recipes import Kitchen
 
 TOOLS = {'cortex-m3': ('arm-none-eabi-gcc', 'qemu-system-arm'), 'riscv64': ('riscv64-unknown-elf-gcc', 'qemu-system-riscv64')}
 MODELS = root / 'models'
@@ -17,12 +18,16 @@ MODELS = root / 'models'
 def firmware():
     """Builds the program for a target with a model; what runs it. A target's library is built once."""
     with tempfile.TemporaryDirectory(prefix='smol-firmware-') as folder:
+        def place(target):
+            return pathlib.Path(folder) / target
+
         def build(target, model, *settings):
             for tool in TOOLS[target]:
                 if not shutil.which(tool):
                     pytest.skip('%s is not installed' % tool)
-            done = run(root / 'docs/examples/firmware/build', target, model, pathlib.Path(folder) / target, *settings, text=True)
+            done = run(root / 'docs/examples/firmware/build', target, model, place(target), *settings, text=True)
             return done.stdout.splitlines()[-1].split()
+        build.place = place
         yield build
 
 
@@ -115,3 +120,11 @@ def test_settings_of_the_build():
                        (['cortex-m3', model, 'TOKENS=-1'], 'TOKENS=-1: not a number'), ([], 'usage: build TARGET MODEL.smol')):
         done = run(build, *words, code=2, text=True)
         assert done.stderr.startswith('build: ' + why) and done.stderr.count('\n') == 1 and not done.stdout, done
+
+
+def test_the_recipe(firmware, folder):
+    """That of docs/cookbook.md, where the library is built already."""
+    firmware('cortex-m3', MODELS / 'shakespeare-qr.smol')
+    kitchen = Kitchen(folder)
+    (folder / 'firmware').symlink_to(firmware.place('cortex-m3'))
+    kitchen.cook('A model in a microcontroller')
