@@ -29,16 +29,29 @@ static struct parts parts_of(uint32_t bits)
     return p;
 }
 
-/* v / 2^n, its last bit set if any that is lost was. */
+/* v / 2^n, its last bit set if any that is lost was; in halves, for processors of 32 bits. */
 static inline uint64_t shifted(uint64_t v, uint32_t n)
 {
-    if (n == 0)
-        return v;
-    return n > 63 ? v != 0 : v >> n | ((v << (64 - n)) != 0);
+    uint32_t high = (uint32_t)(v >> 32), low = (uint32_t)v, lost = 0;
+
+    if (n > 63)
+        return v != 0;
+    if (n > 31) {
+        lost = low;
+        low = high;
+        high = 0;
+        n -= 32;
+    }
+    if (n > 0) {
+        lost |= low << (32 - n);
+        low = low >> n | high << (32 - n);
+        high >>= n;
+    }
+    return (uint64_t)high << 32 | low | (lost != 0);
 }
 
 /* v x 2^e rounded, v > 0 and below 2^63. */
-static float rounded(uint32_t sign, uint64_t v, int32_t e)
+static inline float rounded(uint32_t sign, uint64_t v, int32_t e)
 {
     uint32_t high;
 
@@ -58,51 +71,59 @@ static float rounded(uint32_t sign, uint64_t v, int32_t e)
     return smol_bits_f32(sign + ((uint32_t)(e - 1) << 23) + ((high + 63 + (high >> 7 & 1)) >> 7));
 }
 
-/* Numbers that are neither 0 nor infinite nor no numbers. */
-static inline float fused(struct parts x, struct parts y, struct parts z, uint32_t sign,
-                          uint32_t sign_z)
+/* Whether the result needs no integers: of a number that is 0, infinite or none. Every sum begins
+ * with a 0. */
+static bool is_special(float *result, float x, float y, float z)
 {
-    uint64_t p = (uint64_t)x.m * y.m << 14, q = (uint64_t)z.m << 38; /* both below 2^62 */
-    int32_t e = x.e + y.e - 314;
-    const int32_t before = e - (z.e - 188);
+    const uint32_t a = smol_f32_bits(x) & ~SIGN, b = smol_f32_bits(y) & ~SIGN,
+                   c = smol_f32_bits(z) & ~SIGN;
 
+    if (a >= INFINITE || b >= INFINITE || a == 0 || b == 0)
+        *result = x * y + z; /* the product is exact */
+    else if (c >= INFINITE)
+        *result = z + z;
+    else if (c == 0)
+        *result = x * y;
+    else
+        return false;
+    return true;
+}
+
+/* One function, called for each term of a sum: on small processors calls are dear. */
+float smol_fma_plain(float x, float y, float z)
+{
+    const uint32_t a = smol_f32_bits(x), b = smol_f32_bits(y), c = smol_f32_bits(z);
+    struct parts u = {(a & (HIDDEN - 1)) | HIDDEN, exponent(a)},
+                 v = {(b & (HIDDEN - 1)) | HIDDEN, exponent(b)},
+                 w = {(c & (HIDDEN - 1)) | HIDDEN, exponent(c)};
+    uint32_t sign = (a ^ b) & SIGN;
+    uint64_t p, q, sum;
+    int32_t e, before;
+    float result;
+
+    /* Not 1..254, all three. */
+    if ((uint32_t)(u.e - 1) > 253 || (uint32_t)(v.e - 1) > 253 || (uint32_t)(w.e - 1) > 253) {
+        if (is_special(&result, x, y, z))
+            return result;
+        u = parts_of(a);
+        v = parts_of(b);
+        w = parts_of(c);
+    }
+    p = (uint64_t)(u.m << 7) * (v.m << 7); /* below 2^62, like q */
+    q = (uint64_t)w.m << 38;
+    e = u.e + v.e - 314;
+    before = e - (w.e - 188);
     if (before >= 0) {
         q = shifted(q, (uint32_t)before);
     } else {
         p = shifted(p, (uint32_t)-before);
         e -= before;
     }
-    if (sign == sign_z)
-        return rounded(sign, p + q, e);
-    if (p == q)
-        return 0;
-    return p > q ? rounded(sign, p - q, e) : rounded(sign_z, q - p, e);
-}
-
-/* What has no exponent of its own, or the largest. */
-static float special(float x, float y, float z, uint32_t sign)
-{
-    const uint32_t a = smol_f32_bits(x), b = smol_f32_bits(y), c = smol_f32_bits(z);
-
-    if (exponent(a) == 255 || exponent(b) == 255 || x == 0 || y == 0)
-        return x * y + z; /* the product is exact */
-    if (exponent(c) == 255)
-        return z + z;
-    if (z == 0)
-        return x * y;
-    return fused(parts_of(a), parts_of(b), parts_of(c), sign, c & SIGN);
-}
-
-float smol_fma_plain(float x, float y, float z)
-{
-    const uint32_t a = smol_f32_bits(x), b = smol_f32_bits(y), c = smol_f32_bits(z),
-                   sign = (a ^ b) & SIGN;
-    const struct parts u = {(a & (HIDDEN - 1)) | HIDDEN, exponent(a)},
-                       v = {(b & (HIDDEN - 1)) | HIDDEN, exponent(b)},
-                       w = {(c & (HIDDEN - 1)) | HIDDEN, exponent(c)};
-
-    /* 1..254, all three. */
-    if ((uint32_t)(u.e - 1) > 253 || (uint32_t)(v.e - 1) > 253 || (uint32_t)(w.e - 1) > 253)
-        return special(x, y, z, sign);
-    return fused(u, v, w, sign, c & SIGN);
+    if (sign == (c & SIGN)) {
+        sum = p + q;
+    } else {
+        sum = p > q ? p - q : q - p;
+        sign ^= p > q ? 0 : SIGN;
+    }
+    return sum ? rounded(sign, sum, e) : 0;
 }

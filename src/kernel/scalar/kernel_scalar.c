@@ -3,6 +3,7 @@
 #include "base/number.h"
 #include "kernel/kernel.h"
 #include "kernel/scalar/fma.h"
+#include "kernel/scalar/single.h"
 
 #include <math.h>
 #include <string.h>
@@ -36,15 +37,16 @@ static float round_half_even(float x)
     return sum - magic;
 }
 
+/* Magnitudes are in the order of their bits; what is not a number is passed over. */
 static float max_magnitude(const float *x, size_t n)
 {
-    float m = 0;
+    uint32_t m = 0;
 
     for (size_t i = 0; i < n; i++) {
-        const float a = fabsf(x[i]);
-        m = a > m ? a : m;
+        const uint32_t a = smol_f32_bits(x[i]) & 0x7fffffffu;
+        m = a > m && a <= 0x7f800000u ? a : m;
     }
-    return m;
+    return smol_bits_f32(m);
 }
 
 /* The comparison keeps a quotient that is not a number (of an input that is not finite, which the
@@ -109,6 +111,21 @@ static size_t scratch_bytes(size_t cols, size_t n_x, uint32_t n_planes)
     return row_bytes_of(cols) + n_planes * sizeof(struct smol_stream);
 }
 
+/* A row of one plane times one vector. */
+static int64_t next_product(const struct smol_frozen *t, struct smol_stream *stream,
+                            const int16_t *X)
+{
+    uint8_t bytes[SMOL_STEP_BYTES];
+    int64_t sum = 0;
+
+    for (uint32_t col = 0; col < t->cols; col += SMOL_STEP_BYTES) {
+        const uint32_t left = t->cols - col;
+        smol_stream_step(stream, bytes);
+        sum += dot_table(t->table, bytes, X + col, left < SMOL_STEP_BYTES ? left : SMOL_STEP_BYTES);
+    }
+    return sum;
+}
+
 static void frozen_block(int64_t *sums, size_t sums_stride, const struct smol_frozen *tensor,
                          uint32_t block, const int16_t *X, size_t x_stride, size_t n_x,
                          void *scratch)
@@ -121,6 +138,10 @@ static void frozen_block(int64_t *sums, size_t sums_stride, const struct smol_fr
     for (uint32_t p = 0; p < tensor->n_planes; p++)
         smol_stream_init(&streams[p], tensor->key, tensor->tensor, p, tensor->purpose, block);
     for (uint32_t r = 0; r < rows; r++) {
+        if (SMOL_SINGLE && n_x == 1 && tensor->n_planes == 1) {
+            sums[r] = next_product(tensor, streams, X);
+            continue;
+        }
         next_row(row, tensor, streams);
         for (size_t i = 0; i < n_x; i++)
             sums[i * sums_stride + r] = dot_int16(row, X + i * x_stride, tensor->cols);
@@ -330,7 +351,12 @@ static void rows_mask(int64_t *sums, const struct smol_rows *rows, const int16_t
     const size_t row_bytes = (size_t)smol_mask_row_bytes((uint32_t)rows->cols);
 
     for (size_t r = 0; r < rows->n_rows; r++) {
-        mask_row(scratch, rows->data + r * row_bytes, rows->signs + r * row_bytes, row_bytes);
+        const uint8_t *bits = rows->data + r * row_bytes, *signs = rows->signs + r * row_bytes;
+        if (SMOL_SINGLE && n_x == 1) {
+            sums[r] = dot_mask(bits, signs, X, rows->cols);
+            continue;
+        }
+        mask_row(scratch, bits, signs, row_bytes);
         multiply_row(sums + r, rows->n_rows, scratch, rows->cols, X, x_stride, n_x);
     }
 }
