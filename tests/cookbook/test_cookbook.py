@@ -61,7 +61,7 @@ def test_messages(kitchen):
 
 def test_a_delta(kitchen):
     kitchen.cook('Tune a base')
-    assert (kitchen.folder / 'tuned.smol').stat().st_size < 4096 and kitchen.used == {'--steps 100'}
+    assert (kitchen.folder / 'tuned.smol').stat().st_size < 5000 and kitchen.used == {'--steps 100'}
     base = root / 'models/messages-64k.smol'
     assert json.loads(tool_text('inspect', '--json', base).stdout)['hash'][:16] in tool_text('inspect', kitchen.folder / 'tuned.smol').stdout
 
