@@ -4,6 +4,7 @@ whole programs against the native one: the same text, the same losses, no instru
     pytest tests/cross --build BUILD_DIR --aarch64 AARCH64_BUILD_DIR"""
 import concurrent.futures
 import json
+import os
 import subprocess
 import tempfile
 
@@ -15,7 +16,7 @@ models = shipped + sorted((root / 'tests/golden/good').glob('*.smol'))
 
 
 def run(*command):
-    return subprocess.run([str(c) for c in command], capture_output=True, timeout=280)
+    return subprocess.run([str(c) for c in command], capture_output=True, timeout=280, env={**os.environ, 'SMOL_EMULATED': '1'})
 
 
 def machine(name, aarch64):

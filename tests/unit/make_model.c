@@ -19,6 +19,11 @@ uint32_t test_random(uint64_t *state)
 
 float test_uniform(uint64_t *state) { return (float)test_random(state) / 2147483648.0f - 1.0f; }
 
+bool test_is_slow(void)
+{
+    return getenv("SMOL_SANITIZED") != NULL || getenv("SMOL_EMULATED") != NULL;
+}
+
 static uint32_t or_default(uint32_t value, uint32_t standard) { return value ? value : standard; }
 
 static uint8_t bases(const struct model_recipe *r)
