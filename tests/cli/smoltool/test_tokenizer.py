@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tokens
 
-from programs import root, run, smolrun, smoltool, write
+from programs import root, run, sanitized, smolrun, smoltool, write
 from tokenizing import TEXT, tool, train
 
 gpt2 = root.parent / 'shared/data/gpt2-tokenizer'
@@ -285,6 +285,8 @@ def test_merges_that_are_wrong(folder):
     many = ''.join('%s %s\n' % (a, b) for a in vocab() for b in vocab())
     tool('import', write(folder / 'merges.txt', many), '-o', folder / 'out')  # 65536 of them
     (folder / 'out').unlink()
+    if sanitized:
+        return  # a million lines, for the last few of which there is no place
     triples = '\n'.join('%s %s' % (a + b, c) for a in vocab() for b in vocab() for c in list(vocab())[:17])
     refused(folder, write(folder / 'merges.txt', many + triples), says='over 1048576 merges')
 
