@@ -276,7 +276,7 @@ def test_types(folder):
 from typing import Iterator
 m = smol.Model.load('x', threads=2)
 pieces: Iterator[str] = m.stream('a', n=-1, temp=0.5, top_k=3, kv='q8')
-values: float = m.perplexity(b'x', ctx_size=8) + m.score('x').bits_per_byte
+values: float = m.perplexity(b'x', ctx_size=8) + m.score('x').bits_per_byte + float(m.logits('x', each=True).sum()) + float(m.weights('x').sum())
 text: str = m.generate([1, 2]) + smol.__version__ + m.unpack(m.pack('x', check=True), check=True).decode()
 ''')
     mypy = ('mypy', '--config-file', root / 'pyproject.toml', '--cache-dir', folder / 'cache')

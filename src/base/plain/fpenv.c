@@ -1,5 +1,5 @@
-/* See fpenv.h. For builds that ask nothing of <fenv.h>, which firmware may lack: the environment is
- * looked at, by what it makes of four numbers, and left as it is. */
+/* What fpenv.h declares, for builds that ask nothing of <fenv.h>, which firmware may lack: the
+ * environment is looked at, by what it makes of four numbers, and left as it is. */
 #include "base/fpenv.h"
 #include "base/error.h"
 

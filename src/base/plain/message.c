@@ -1,5 +1,5 @@
-/* See message.h. For firmware, where the C library's printf would take more room than the reader of
- * models: it comes with floats, and with streams. */
+/* What message.h declares, for firmware, where the C library's printf would take more room than the
+ * reader of models: it comes with floats, and with streams. */
 #include "base/message.h"
 
 #include <stdbool.h>
