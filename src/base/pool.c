@@ -1,4 +1,6 @@
-/* See pool.h. A new generation announces a piece of work; sleepers are woken under the lock. */
+/* See pool.h. A new generation announces a piece of work; sleepers are woken under the lock.
+ * Whoever is awake takes the shares that nobody has begun, so that a piece never waits for a thread
+ * that the operating system is not running. */
 #include "base/pool.h"
 #include "base/fpenv.h"
 
@@ -16,9 +18,12 @@ struct smol_pool {
     smol_work *work;
     void *arg;
     atomic_uint generation; /* counts pieces of work */
-    atomic_uint n_running;  /* workers still at the present piece */
+    atomic_uint n_left; /* shares of the present piece that are not done; before the first piece,
+                           threads that have not begun */
     atomic_uint n_asleep;
     atomic_bool stopping;
+    atomic_uint taken[SMOL_POOL_MAX_WORKERS]; /* the last generation of which each share was begun
+                                               */
 };
 
 size_t smol_pool_bytes(void) { return sizeof(struct smol_pool); }
@@ -55,12 +60,29 @@ static unsigned await_work(struct smol_pool *pool, unsigned seen)
     return now;
 }
 
-/* A thread takes its number from n_running, which is free for that before the first piece of work.
- * It began with the floating-point environment of its maker. */
+/* Does the shares of a generation that nobody has begun, a worker's own first. A generation lasts
+ * while it has such a share, so what is read of the piece of work belongs to it. */
+static void do_shares(struct smol_pool *pool, unsigned generation, uint32_t worker)
+{
+    const uint32_t n = pool->n_workers;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t share = (worker + i) % n;
+        unsigned before = generation - 1;
+        if (atomic_load_explicit(&pool->taken[share], memory_order_relaxed) != before ||
+            !atomic_compare_exchange_strong(&pool->taken[share], &before, generation))
+            continue;
+        pool->work(pool->arg, share, n);
+        atomic_fetch_sub_explicit(&pool->n_left, 1, memory_order_release);
+    }
+}
+
+/* A thread takes its number from n_left, which is free for that before the first piece of work. It
+ * began with the floating-point environment of its maker. */
 static void *worker_main(void *arg)
 {
     struct smol_pool *pool = arg;
-    const uint32_t worker = atomic_fetch_add(&pool->n_running, 1) + 1;
+    const uint32_t worker = atomic_fetch_sub(&pool->n_left, 1);
     struct smol_fpenv makers;
     unsigned seen = 0;
 
@@ -69,8 +91,7 @@ static void *worker_main(void *arg)
         seen = await_work(pool, seen);
         if (atomic_load(&pool->stopping))
             return NULL;
-        pool->work(pool->arg, worker, pool->n_workers);
-        atomic_fetch_sub_explicit(&pool->n_running, 1, memory_order_release);
+        do_shares(pool, seen, worker);
     }
 }
 
@@ -99,9 +120,11 @@ bool smol_pool_start(struct smol_pool *pool, uint32_t n_workers)
     pool->n_workers = n_workers;
     pool->looks = looks(n_workers);
     atomic_init(&pool->generation, 0);
-    atomic_init(&pool->n_running, 0);
+    atomic_init(&pool->n_left, n_workers - 1);
     atomic_init(&pool->n_asleep, 0);
     atomic_init(&pool->stopping, false);
+    for (uint32_t i = 0; i < n_workers; i++)
+        atomic_init(&pool->taken[i], 0);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
     for (uint32_t i = 1; i < n_workers; i++)
@@ -109,8 +132,8 @@ bool smol_pool_start(struct smol_pool *pool, uint32_t n_workers)
             stop(pool, i);
             return false;
         }
-    /* Each has taken its number before the first piece of work counts on n_running. */
-    while (atomic_load(&pool->n_running) != n_workers - 1)
+    /* Each has taken its number before the first piece of work counts on n_left. */
+    while (atomic_load(&pool->n_left) != 0)
         sched_yield();
     return true;
 }
@@ -125,10 +148,10 @@ void smol_pool_run(struct smol_pool *pool, smol_work *work, void *arg)
     }
     pool->work = work;
     pool->arg = arg;
-    atomic_store_explicit(&pool->n_running, pool->n_workers - 1, memory_order_relaxed);
+    atomic_store_explicit(&pool->n_left, pool->n_workers, memory_order_relaxed);
     announce(pool);
-    work(arg, 0, pool->n_workers);
-    for (unsigned i = 0; atomic_load_explicit(&pool->n_running, memory_order_acquire) != 0; i++)
+    do_shares(pool, atomic_load_explicit(&pool->generation, memory_order_relaxed), 0);
+    for (unsigned i = 0; atomic_load_explicit(&pool->n_left, memory_order_acquire) != 0; i++)
         if (i >= pool->looks)
             sched_yield();
 }

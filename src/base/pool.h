@@ -1,5 +1,7 @@
 /* Threads that share out one piece of work at a time. They spin for a moment after each piece, so
- * as to be awake for the next one of the same token, and then sleep. The caller is worker 0. */
+ * as to be awake for the next one of the same token, and then sleep. The caller is worker 0.
+ * Whoever is done with a share of its own does those that nobody has begun, so `worker` names a
+ * share and the memory that goes with it, not a thread. */
 #ifndef SMOL_POOL_H
 #define SMOL_POOL_H
 
@@ -21,7 +23,8 @@ size_t smol_pool_bytes(void);
 bool smol_pool_start(struct smol_pool *pool, uint32_t n_workers);
 void smol_pool_stop(struct smol_pool *pool);
 
-/* Runs work once for each worker and returns when all are done. */
+/* Runs work once for each worker and returns when all are done. It does not wait for a thread that
+ * is not running. */
 void smol_pool_run(struct smol_pool *pool, smol_work *work, void *arg);
 
 /* Where the share of worker among n items begins; it ends where the next one's begins. */

@@ -1,8 +1,6 @@
-/* Bytes, halves, checked arithmetic, errors, threads, and files that appear whole or not at all. */
-#define _DEFAULT_SOURCE /* usleep */
+/* Bytes, halves, checked arithmetic, errors, and files that appear whole or not at all. */
 #include "base/error.h"
 #include "base/number.h"
-#include "base/pool.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -91,43 +89,6 @@ Test(error, is_filled_in_once)
     cr_assert_str_eq(e.text, "a 5");
     cr_assert_str_eq(smol_status_name(SMOL_E_HASH), "SMOL_E_HASH");
     cr_assert_str_eq(smol_status_name((enum smol_status)9999), "unknown status");
-}
-
-static void count(void *arg, uint32_t worker, uint32_t n_workers)
-{
-    uint32_t *counts = arg;
-
-    cr_assert_lt(worker, n_workers);
-    counts[worker]++;
-}
-
-Test(pool, each_worker_runs_each_piece_once)
-{
-    for (uint32_t n = 1; n <= 9; n += 2) {
-        struct smol_pool *pool = aligned_alloc(64, (smol_pool_bytes() + 63) / 64 * 64);
-        uint32_t counts[9] = {0};
-        cr_assert(smol_pool_start(pool, n));
-        for (int i = 0; i < 400; i++) {
-            smol_pool_run(pool, count, counts);
-            if (i % 100 == 0)
-                usleep(20000); /* long enough to fall asleep */
-        }
-        for (uint32_t w = 0; w < 9; w++)
-            cr_assert_eq(counts[w], w < n ? 400 : 0);
-        smol_pool_stop(pool);
-        free(pool);
-    }
-}
-
-Test(pool, shares_cover_everything_once)
-{
-    for (uint64_t n = 0; n < 40; n++)
-        for (uint32_t workers = 1; workers < 9; workers++) {
-            cr_assert_eq(smol_share(n, 0, workers), 0);
-            for (uint32_t w = 0; w < workers; w++)
-                cr_assert_leq(smol_share(n, w, workers), smol_share(n, w + 1, workers));
-            cr_assert_eq(smol_share(n, workers, workers), n);
-        }
 }
 
 static char directory[] = "/tmp/smol-test-XXXXXX";
