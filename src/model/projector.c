@@ -47,21 +47,32 @@ struct projector *smol_projector_place(struct smol_arena *arena, uint32_t most, 
                                        uint32_t cols)
 {
     const uint64_t D = smol_projection_size(most);
-    struct projector *j, made = {.held = NO_BLOCK};
+    struct projector *j;
+    struct fourier_rows *fourier;
+    float *theta, *block, *scratch, *row;
+    uint32_t *order;
+    uint8_t *bytes;
 
     if (most == 0)
         return NULL;
     j = smol_arena_take(arena, 1, sizeof *j);
-    made.theta = smol_arena_take(arena, D, sizeof *made.theta);
-    made.block = smol_arena_take(arena, D, sizeof *made.block);
-    made.scratch = smol_arena_take(arena, D + 2, sizeof *made.scratch);
-    made.order = smol_arena_take(arena, D, sizeof *made.order);
-    made.bytes = smol_arena_take(arena, 3 * D, sizeof *made.bytes);
-    made.row = smol_arena_take(arena, cols, sizeof *made.row);
-    made.fourier = smol_fourier_place(arena, (uint32_t)D, (uint64_t)rows * cols, made.order,
-                                      made.bytes, made.scratch);
-    if (arena->base)
-        *j = made;
+    theta = smol_arena_take(arena, D, sizeof *theta);
+    block = smol_arena_take(arena, D, sizeof *block);
+    scratch = smol_arena_take(arena, D + 2, sizeof *scratch);
+    order = smol_arena_take(arena, D, sizeof *order);
+    bytes = smol_arena_take(arena, 3 * D, sizeof *bytes);
+    row = smol_arena_take(arena, cols, sizeof *row);
+    fourier = smol_fourier_place(arena, (uint32_t)D, (uint64_t)rows * cols, order, bytes, scratch);
+    if (!arena->base)
+        return NULL;
+    j->theta = theta; /* one by one: on the stack the whole would take 2 kB */
+    j->block = block;
+    j->scratch = scratch;
+    j->order = order;
+    j->bytes = bytes;
+    j->row = row;
+    j->fourier = fourier;
+    j->held = NO_BLOCK;
     return j;
 }
 
