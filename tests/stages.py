@@ -50,7 +50,7 @@ WEIGHTS = {
     ('cli-sanitize', 'test_export'): 50, ('grad', 'test_gradients'): 43, ('unit-sanitize', 'test_isa'): 40, ('cli-sanitize', 'test_smoltool'): 40,
     ('cli', 'test_export'): 32, ('unit-sanitize', 'test_damage'): 30, ('fault', 'test_fault'): 25, ('cli-sanitize', 'test_trust'): 25, ('cli-sanitize', 'test_sweep'): 20, ('cli', 'test_smoltrain'): 19,
     ('python', 'test_install'): 25, ('cli', 'test_killed'): 15, ('cli', 'test_tokenizer'): 14, ('cli', 'test_smoltool'): 12, ('cli', 'test_passwords'): 11, ('unit', 'test_key'): 11,
-    ('unit-sanitize', 'test_key'): 11, ('reference', 'test_edges'): 10, ('unit', 'test_damage'): 10, ('cli', 'test_group'): 9, ('firmware', 'test_firmware'): 20,
+    ('unit-sanitize', 'test_key'): 11, ('reference', 'test_edges'): 10, ('unit', 'test_damage'): 10, ('cli', 'test_group'): 9, ('firmware', 'test_firmware'): 20, ('minimal', 'test_targets'): 14,
 }
 
 
