@@ -9,8 +9,9 @@
 
 #define MOST_COLS 262144u
 
-ALWAYS_INLINE void multiply_pairs(int64_t sums[4], const int16_t *const w[2],
-                                  const int16_t *const X[2], size_t cols, size_t chunk)
+static __attribute__((noinline)) void multiply_pairs(int64_t sums[4], const int16_t *const w[2],
+                                                     const int16_t *const X[2], size_t cols,
+                                                     size_t chunk)
 {
     v128_t v[4] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0), wasm_i32x4_splat(0),
                    wasm_i32x4_splat(0)};

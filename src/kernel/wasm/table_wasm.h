@@ -26,7 +26,7 @@ struct table_sums {
 
 /* Row i: b_j is q[j], and a_i the least difference from it. Returns bit j where that leaves 1, or
  * -1 if it leaves anything but 0 and 1. */
-static int row_more(struct table_sums *s, const int16_t *q, unsigned i)
+static __attribute__((minsize)) int row_more(struct table_sums *s, const int16_t *q, unsigned i)
 {
     int more = 0, least = q[SIDE_ENTRIES * i] - q[0];
 
@@ -47,7 +47,7 @@ static int row_more(struct table_sums *s, const int16_t *q, unsigned i)
 /* The larger the fraction that b_j has lost, the more rows have 1 in column j: their number is its
  * rank. A row's bound is the highest rank where it has 0; then it must have 1 wherever the rank is
  * higher. */
-static bool find_sums(struct table_sums *s, const int16_t *q)
+static __attribute__((minsize)) bool find_sums(struct table_sums *s, const int16_t *q)
 {
     int more[SIDE_ENTRIES];
 
@@ -72,7 +72,7 @@ static bool find_sums(struct table_sums *s, const int16_t *q)
     return true;
 }
 
-static bool has_255(const int b[SIDE_ENTRIES])
+static __attribute__((minsize)) bool has_255(const int b[SIDE_ENTRIES])
 {
     bool has = false;
 
@@ -81,7 +81,8 @@ static bool has_255(const int b[SIDE_ENTRIES])
     return has;
 }
 
-static inline v128_t byte_of(const int v[SIDE_ENTRIES], int plus, unsigned shift)
+static __attribute__((minsize, noinline)) v128_t byte_of(const int v[SIDE_ENTRIES], int plus,
+                                                         unsigned shift)
 {
     uint8_t byte[SIDE_ENTRIES];
 
@@ -91,7 +92,7 @@ static inline v128_t byte_of(const int v[SIDE_ENTRIES], int plus, unsigned shift
 }
 
 /* See look_up_sum; there are but 16 numbers b. */
-static void load_sums(struct table *t, struct table_sums *s)
+static __attribute__((minsize)) void load_sums(struct table *t, struct table_sums *s)
 {
     int given = 0;
 
@@ -106,7 +107,8 @@ static void load_sums(struct table *t, struct table_sums *s)
     t->rank = byte_of(s->rank, 0, 0);
 }
 
-static void table_load(struct table *t, const int16_t *q)
+/* Once for many rows, and so as short as it can be. */
+static __attribute__((minsize, noinline)) void table_load(struct table *t, const int16_t *q)
 {
     struct table_sums s;
 

@@ -11,6 +11,7 @@
 
 #define VEC_LANES 16u
 #define VEC_SUMS 1u
+#define VEC_IS_LONG
 #define VEC_TILE_ROWS 1u
 #define VEC_TILE_VECTORS 1u
 
@@ -54,8 +55,14 @@ FMA_INLINE v128_t load_lanes(const uint8_t *p, size_t n, float rest)
     return n > 2 ? wasm_v128_load32_lane(p + 8, v, 2) : v;
 }
 
-REGISTERS(load_part, (const uint8_t *p, size_t n, float rest),
-          load_lanes(p + 16 * k, n > 4 * k ? n - 4 * k : 0, rest))
+static __attribute__((noinline)) f32x16 load_part(const uint8_t *p, size_t n, float rest)
+{
+    f32x16 result;
+
+    for (unsigned k = 0; k < 4; k++)
+        result.v[k] = load_lanes(p + 16 * k, n > 4 * k ? n - 4 * k : 0, rest);
+    return result;
+}
 
 FMA_INLINE f32x16 vec_load_first(const void *p, size_t n)
 {
@@ -81,7 +88,14 @@ FMA_INLINE v128_t to_four_floats(v128_t halves)
                         wasm_f32x4_mul(rest, wasm_f32x4_splat(0x1p112f)));
 }
 
-REGISTERS(load_halves, (const uint8_t *p), to_four_floats(wasm_u32x4_load16x4(p + 8 * k)))
+static __attribute__((noinline)) f32x16 load_halves(const uint8_t *p)
+{
+    f32x16 result;
+
+    for (unsigned k = 0; k < 4; k++)
+        result.v[k] = to_four_floats(wasm_u32x4_load16x4(p + 8 * k));
+    return result;
+}
 
 FMA_INLINE f32x16 vec_load_halves_first(const uint8_t *p, size_t n)
 {
