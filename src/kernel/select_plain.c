@@ -1,6 +1,11 @@
 /* The choice of kernels in builds for one machine: plain C, or what all such machines have. */
 #include "kernel/kernel.h"
 
+#ifdef SMOL_HAVE_WASM
+/* Plain C is in a program that names it: NULL in others, which are so much smaller. */
+#pragma weak smol_kernels_scalar
+#endif
+
 const struct smol_kernels *smol_kernels_select(enum smol_isa isa)
 {
 #ifdef SMOL_HAVE_WASM

@@ -11,20 +11,12 @@ static void scale_by_bytes(float *x, const uint8_t *bytes, const float *table, s
         x[i] *= table[bytes[i]];
 }
 
-/* In plain C, which takes a row of the scratch memory: pages have no use for it. */
-static void frozen_fast(int64_t *sums, const struct smol_frozen *t, uint32_t block,
-                        uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
-                        void *scratch)
-{
-    smol_kernels_scalar.frozen_fast(sums, t, block, n_blocks, X, x_stride, n_x, scratch);
-}
-
 const struct smol_kernels smol_kernels_wasm = {
     .name = "wasm",
     .scratch_bytes = smol_scratch_wide,
     .block_batch = SMOL_BLOCK_BATCH,
     .frozen = smol_frozen_wasm,
-    .frozen_fast = frozen_fast,
+    .frozen_fast = smol_frozen_fast_wasm,
     .rows_i16 = smol_rows_i16_wasm,
     .fast_bases = 8,
     .rows_q8 = smol_rows_q8_wasm,

@@ -14,7 +14,7 @@
  * that takes more instructions here. */
 #define HIDE(v) __asm__("" : "+r"(v))
 
-smol_frozen_product smol_frozen_wasm;
+smol_frozen_product smol_frozen_wasm, smol_frozen_fast_wasm;
 smol_rows_product smol_rows_q8_wasm, smol_rows_q4_wasm, smol_rows_mask_wasm, smol_rows_ternary_wasm;
 void smol_stream_bytes_wasm(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
                             uint32_t block);

@@ -116,16 +116,16 @@ REGISTERS(vec_div, (f32x16 a, f32x16 b), wasm_f32x4_div(a.v[k], b.v[k]))
 REGISTERS(vec_abs, (f32x16 a), wasm_f32x4_abs(a.v[k]))
 REGISTERS(vec_round, (f32x16 a), wasm_f32x4_nearest(a.v[k]))
 
-/* The rare way of vec_fma, which leaves no code where that stands: of[0] = of[0] x of[1] + of[2].
- */
+/* The rare way, which leaves no code where that stands: of[0] = of[0] x of[1] + of[2]. */
 static __attribute__((noinline)) void fma_again(f32x16 of[3])
 {
     for (unsigned k = 0; k < 4; k++)
         of[0].v[k] = fma_with_care(of[0].v[k], of[1].v[k], of[2].v[k]);
 }
 
-/* Doubts a lane whose sum of doubles ends in bits `of` the last 29. */
-FMA_INLINE f32x16 fma_doubting(f32x16 a, f32x16 b, f32x16 c, uint32_t mask, uint32_t of)
+/* Where most time goes; it is long. */
+#define vec_fma_at_once vec_fma_at_once
+FMA_INLINE f32x16 vec_fma_at_once(f32x16 a, f32x16 b, f32x16 c)
 {
     v128_t doubtful = wasm_i32x4_splat(0);
     f32x16 result;
@@ -136,7 +136,7 @@ FMA_INLINE f32x16 fma_doubting(f32x16 a, f32x16 b, f32x16 c, uint32_t mask, uint
             s[i] = wasm_f64x2_add(wasm_f64x2_mul(to_doubles(a.v[k], i), to_doubles(b.v[k], i)),
                                   to_doubles(c.v[k], i));
         result.v[k] = to_floats(s[0], s[1]);
-        doubtful = wasm_v128_or(doubtful, ends_in(s[0], s[1], mask, of));
+        doubtful = wasm_v128_or(doubtful, ends_in(s[0], s[1], 0x0fffffff, 0));
     }
     if (wasm_v128_any_true(doubtful)) {
         f32x16 all[3] = {a, b, c};
@@ -146,17 +146,32 @@ FMA_INLINE f32x16 fma_doubting(f32x16 a, f32x16 b, f32x16 c, uint32_t mask, uint
     return result;
 }
 
-FMA_INLINE f32x16 vec_fma(f32x16 a, f32x16 b, f32x16 c)
+/* A lane is doubted whose sum of doubles has these last bits, of a mask. */
+FMA_INLINE v128_t four_doubting(v128_t a, v128_t b, v128_t c, uint32_t mask, uint32_t these)
 {
-    return fma_doubting(a, b, c, 0x0fffffff, 0);
+    v128_t s[2];
+
+    for (unsigned i = 0; i < 2; i++)
+        s[i] = wasm_f64x2_add(wasm_f64x2_mul(to_doubles(a, i), to_doubles(b, i)), to_doubles(c, i));
+    if (wasm_v128_any_true(ends_in(s[0], s[1], mask, these)))
+        return fma_with_care(a, b, c);
+    return to_floats(s[0], s[1]);
 }
 
-/* Sums that are floats, such as those of products of 0, are not doubted here. */
-#define vec_fma_normal vec_fma_normal
-FMA_INLINE f32x16 vec_fma_normal(f32x16 a, f32x16 b, f32x16 c)
+static __attribute__((noinline)) v128_t fma_four(v128_t a, v128_t b, v128_t c)
 {
-    return fma_doubting(a, b, c, 0x1fffffff, 0x10000000);
+    return four_doubting(a, b, c, 0x0fffffff, 0);
 }
+
+/* Sums that are floats, such as those with products of 0, are not doubted here. */
+static __attribute__((noinline)) v128_t fma_four_normal(v128_t a, v128_t b, v128_t c)
+{
+    return four_doubting(a, b, c, 0x1fffffff, 0x10000000);
+}
+
+#define vec_fma_normal vec_fma_normal
+REGISTERS(vec_fma, (f32x16 a, f32x16 b, f32x16 c), fma_four(a.v[k], b.v[k], c.v[k]))
+REGISTERS(vec_fma_normal, (f32x16 a, f32x16 b, f32x16 c), fma_four_normal(a.v[k], b.v[k], c.v[k]))
 
 /* Not those of WebAssembly that prefer what is not a number. */
 REGISTERS(vec_min, (f32x16 a, f32x16 b), wasm_f32x4_pmin(b.v[k], a.v[k]))
