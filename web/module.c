@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define ALIGNMENT 64u
+#define CACHE_BYTES (64u << 20) /* of a text, at most, for what is faster kept than made anew */
 
 struct smol_model {
     struct smol_file file;
@@ -150,18 +151,12 @@ static bool is_whole(void)
     return false;
 }
 
-static enum smol_isa isa_of(uint32_t is_plain)
-{
-    return is_plain ? SMOL_ISA_SCALAR : SMOL_ISA_BEST;
-}
-
 /* ---- texts ---- */
 
 static struct smol_session_options session_of(const struct web_options *o)
 {
     return (struct smol_session_options){.struct_bytes = sizeof(struct smol_session_options),
                                          .context = o->context,
-                                         .isa = isa_of(o->is_plain),
                                          .kv_type = (enum smol_dtype)o->kv_type,
                                          .is_fast = o->is_fast != 0};
 }
@@ -192,15 +187,20 @@ static enum smol_status open_text(struct web_text *t, const struct web_options *
                                   const uint8_t *prompt, size_t size_bytes,
                                   struct smol_error *error)
 {
-    const struct smol_session_options session = session_of(o);
+    struct smol_session_options session = session_of(o);
     const struct smol_sampler_options sampler = sampler_of(o);
-    enum smol_status status = smol_text_create(&t->text, &model, &session, &sampler, error);
+    enum smol_status status;
+    size_t size;
 
-    if (!status && size_bytes > 0)
-        status = smol_model_encode(&t->n_prompt, t->prompt, &model, prompt, size_bytes, error);
-    else
-        t->prompt[t->n_prompt++] = smol_start_token(&model.file);
-    return status;
+    if ((status = smol_session_size(&size, &model.file, &session, error)))
+        return status;
+    session.memory_bytes = size + CACHE_BYTES;
+    if ((status = smol_text_create(&t->text, &model, &session, &sampler, error)))
+        return status;
+    if (size_bytes > 0)
+        return smol_model_encode(&t->n_prompt, t->prompt, &model, prompt, size_bytes, error);
+    t->prompt[t->n_prompt++] = smol_start_token(&model.file);
+    return SMOL_OK;
 }
 
 enum smol_status web_text_open(const struct web_options *options, const uint8_t *prompt,
@@ -294,17 +294,15 @@ enum smol_status web_text_next(struct web_text *t)
 
 /* ---- packed texts ---- */
 
-static struct smol_pack_options packing(uint32_t has_check, uint32_t is_plain)
+static struct smol_pack_options packing(uint32_t has_check)
 {
     return (struct smol_pack_options){.struct_bytes = sizeof(struct smol_pack_options),
-                                      .has_check = has_check != 0,
-                                      .isa = isa_of(is_plain)};
+                                      .has_check = has_check != 0};
 }
 
-enum smol_status web_pack(const uint8_t *text, size_t size_bytes, uint32_t has_check,
-                          uint32_t is_plain)
+enum smol_status web_pack(const uint8_t *text, size_t size_bytes, uint32_t has_check)
 {
-    const struct smol_pack_options options = packing(has_check, is_plain);
+    const struct smol_pack_options options = packing(has_check);
     struct smol_error error;
     enum smol_status status;
     size_t n = 0;
@@ -320,9 +318,9 @@ enum smol_status web_pack(const uint8_t *text, size_t size_bytes, uint32_t has_c
 }
 
 enum smol_status web_unpack(const uint8_t *packed, size_t size_bytes, size_t most_bytes,
-                            uint32_t has_check, uint32_t is_plain)
+                            uint32_t has_check)
 {
-    const struct smol_pack_options options = packing(has_check, is_plain);
+    const struct smol_pack_options options = packing(has_check);
     struct smol_error error;
     enum smol_status status;
     size_t n = 0;
@@ -339,11 +337,10 @@ enum smol_status web_unpack(const uint8_t *packed, size_t size_bytes, size_t mos
 
 /* ---- scores ---- */
 
-enum smol_status web_score(const uint8_t *text, size_t size_bytes, uint32_t context,
-                           uint32_t is_plain)
+enum smol_status web_score(const uint8_t *text, size_t size_bytes, uint32_t context)
 {
-    const struct smol_session_options session = {
-        .struct_bytes = sizeof session, .context = context, .isa = isa_of(is_plain)};
+    const struct smol_session_options session = {.struct_bytes = sizeof session,
+                                                 .context = context};
     struct smol_error error;
     struct smol_score score;
     enum smol_status status;

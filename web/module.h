@@ -53,7 +53,6 @@ struct web_options {
     uint32_t kv_type;      /* 56: enum smol_dtype */
     uint32_t is_fast;      /* 60: 0 or 1, like these */
     uint32_t ignores_end;  /* 64: go on after the end of text */
-    uint32_t is_plain;     /* 68: compute in plain C, without vectors: the same bits */
 };
 
 enum web_finish { WEB_MORE = 0, WEB_LENGTH = 1, WEB_END = 2, WEB_CONTEXT = 3 };
@@ -68,13 +67,11 @@ enum smol_status web_text_next(struct web_text *text);
 void web_text_close(struct web_text *text);
 
 /* Texts in few bytes (SPEC.md 15); unpacking takes the most bytes that a text may have. */
-enum smol_status web_pack(const uint8_t *text, size_t size_bytes, uint32_t has_check,
-                          uint32_t is_plain);
+enum smol_status web_pack(const uint8_t *text, size_t size_bytes, uint32_t has_check);
 enum smol_status web_unpack(const uint8_t *packed, size_t size_bytes, size_t most_bytes,
-                            uint32_t has_check, uint32_t is_plain);
+                            uint32_t has_check);
 
 /* How well the model predicts a text (SPEC.md 11). */
-enum smol_status web_score(const uint8_t *text, size_t size_bytes, uint32_t context,
-                           uint32_t is_plain);
+enum smol_status web_score(const uint8_t *text, size_t size_bytes, uint32_t context);
 
 #endif

@@ -153,7 +153,6 @@ function seedOf(seed) {
 /** A model that is open, and has been checked. */
 class Model {
   #exports;
-  #plain;
   /** @type {Facts} */
   facts;
   /** How the last text that was streamed to its end ended: 'length', 'end' (of text) or 'context' (which is full). */
@@ -164,11 +163,9 @@ class Model {
   /**
    * @param {any} exports
    * @param {Uint8Array} bytes
-   * @param {boolean} plain
    */
-  constructor(exports, bytes, plain) {
+  constructor(exports, bytes) {
     this.#exports = exports;
-    this.#plain = Number(plain);
     exports._initialize?.();
     const at = this.#put(bytes); // stays there
     this.#check(exports.web_open(at, bytes.length));
@@ -259,7 +256,7 @@ class Model {
     view.setInt32(44, whole('repeatLastN', repeatLastN, -1, 2 ** 31 - 1), true);
     view.setInt32(48, whole('n', n, -1, 2 ** 31 - 1), true);
     view.setUint32(52, whole('context', context, 0, 2 ** 31 - 1), true);
-    [KV_TYPES[kvType], Number(fast), Number(ignoreEos), this.#plain].forEach((value, i) => view.setUint32(56 + 4 * i, value, true));
+    [KV_TYPES[kvType], Number(fast), Number(ignoreEos)].forEach((value, i) => view.setUint32(56 + 4 * i, value, true));
     return bytes;
   }
 
@@ -316,7 +313,7 @@ class Model {
    */
   score(text, { context = 0 } = {}) {
     const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
-    this.#with(bytes, (at) => this.#wasm.web_score(at, bytes.length, whole('context', context, 0, 2 ** 31 - 1), this.#plain));
+    this.#with(bytes, (at) => this.#wasm.web_score(at, bytes.length, whole('context', context, 0, 2 ** 31 - 1)));
     const nats = this.#view().getFloat64((this.#wasm.web_result() >>> 0) + 8, true);
     const tokens = this.#number(24), n = this.#number(28);
     return { nats, tokens, bytes: n, natsPerToken: nats / tokens, bitsPerByte: nats / Math.LN2 / n, perplexity: Math.exp(nats / tokens) };
@@ -330,7 +327,7 @@ class Model {
    */
   pack(text, { check = false } = {}) {
     const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
-    this.#with(bytes, (at) => this.#wasm.web_pack(at, bytes.length, Number(check), this.#plain));
+    this.#with(bytes, (at) => this.#wasm.web_pack(at, bytes.length, Number(check)));
     return this.#data();
   }
 
@@ -342,7 +339,7 @@ class Model {
    */
   unpackBytes(packed, { check = false, max = 65536 } = {}) {
     whole('max', max, 0, 2 ** 31 - 1);
-    this.#with(packed, (at) => this.#wasm.web_unpack(at, packed.length, max, Number(check), this.#plain));
+    this.#with(packed, (at) => this.#wasm.web_unpack(at, packed.length, max, Number(check)));
     return this.#data();
   }
 
@@ -366,17 +363,16 @@ class Model {
  * Opens a model and checks all of it: structure, checksums, hash and, if there is one, the signature. Throws a SmolError with the library's
  * line. A delta opens, so that its facts can be seen, but does not run.
  * @param {Uint8Array | ArrayBuffer | Blob | URL | string} source bytes, a file, or where they are; in Node, a path too
- * @param {{plain?: boolean}} [options] plain: compute without vectors, to compare with; the same bits
  * @returns {Promise<Model>}
  */
-export async function load(source, { plain = false } = {}) {
+export async function load(source) {
   const size = source.size ?? source.byteLength ?? 0;
   if (size > MAX_FILE_BYTES)
     throw new SmolError(`${size} bytes are more than WebAssembly can hold (${MAX_FILE_BYTES})`, MEMORY);
   const bytes = source instanceof URL || typeof source === 'string' ? await read(source)
     : source instanceof Uint8Array ? source : new Uint8Array(source instanceof ArrayBuffer ? source : await source.arrayBuffer());
   const module = await compile();
-  return new Model((await WebAssembly.instantiate(module, {})).exports, bytes, plain);
+  return new Model((await WebAssembly.instantiate(module, {})).exports, bytes);
 }
 
 // ---- packed bytes as text (SPEC.md 15): 75 of 91 printable characters for 61 bytes, as `smoltool pack --text` writes them ----

@@ -6,21 +6,19 @@ import { pathToFileURL } from 'node:url';
 const smol = await import(pathToFileURL(`${process.argv[2]}/smol.js`));
 const models = new Map();
 
-async function open(path, plain) {
-  const key = `${path} ${plain}`;
-  if (!models.has(key))
-    models.set(key, await smol.load(path, { plain }));
-  return models.get(key);
+async function open(path) {
+  if (!models.has(path))
+    models.set(path, await smol.load(path));
+  return models.get(path);
 }
 
 const isBytes = (x) => x !== null && typeof x === 'object' && 'bytes' in x;
 
-async function call([path, method, ...args]) {
-  const plain = method.endsWith('/plain'), name = method.replace('/plain', '');
+async function call([path, name, ...args]) {
   const given = args.map((x) => isBytes(x) ? Uint8Array.from(Buffer.from(x.bytes, 'hex')) : x);
   if (path === null)
     return smol[name](...given);
-  const model = await open(path, plain);
+  const model = await open(path);
   if (name === 'facts')
     return model.facts;
   if (name.startsWith('stream'))
@@ -30,7 +28,7 @@ async function call([path, method, ...args]) {
     return model.finish;
   }
   if (name === 'closed') {
-    models.delete(`${path} ${plain}`);
+    models.delete(path);
     model.close();
     return model.pack('x');
   }
