@@ -40,9 +40,8 @@ class Kitchen:
 
     def __init__(self, folder, **instead):
         self.folder, self.exports, self.used, self.instead = folder, [], set(), {**LESS, **instead}
-        for path in root.iterdir():
-            if path.name not in ('.git', 'build'):
-                (folder / path.name).symlink_to(path)
+        for name in ('docs', 'models', 'scripts'):
+            (folder / name).symlink_to(root / name)
         (folder / 'build').symlink_to(build)
         self.environment = {'PATH': '/usr/bin:/bin:' + os.environ['PATH'], 'HOME': str(folder), 'LC_ALL': 'C.UTF-8', 'OMP_WAIT_POLICY': 'passive'}
         for line in preface():
