@@ -217,6 +217,7 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
     }
     place_buffers(session, arena);
     smol_tensors_set_up(session, arena);
-    if (!o->is_fast)
-        smol_weight_cache_place(session, arena, o->memory_bytes);
+    if (!o->is_fast) /* as far as a size goes, which may have 32 bits */
+        smol_weight_cache_place(session, arena,
+                                o->memory_bytes < SIZE_MAX / 2 ? o->memory_bytes : SIZE_MAX / 2);
 }
