@@ -105,7 +105,7 @@ static enum smol_status finish(enum smol_status status, const struct smol_error 
 
 static enum smol_status fail(enum smol_status status, const char *text)
 {
-    strncpy(result.text, text, sizeof result.text - 1);
+    memcpy(result.text, text, strlen(text) + 1); /* those here are short */
     return status;
 }
 
