@@ -24,6 +24,7 @@ struct smol_sampler {
     uint64_t n_accepted;
     struct candidate *candidates; /* (n_candidates) the first in order */
     struct smol_rng rng;
+    void (*exp)(float *y, const float *x, size_t n); /* plain, or of kernels that the program has */
 };
 
 void smol_sampler_defaults(struct smol_sampler_options *options, size_t struct_bytes)
@@ -127,6 +128,7 @@ static enum smol_status init(struct smol_sampler **sampler, uint32_t vocab,
                              const struct smol_sampler_options *options, void *memory,
                              size_t size_bytes, struct smol_error *error)
 {
+    const struct smol_kernels *plain = smol_kernels_select(SMOL_ISA_SCALAR);
     struct smol_arena arena = {memory, 0};
     struct smol_sampler *s = memory;
     size_t needed;
@@ -141,6 +143,7 @@ static enum smol_status init(struct smol_sampler **sampler, uint32_t vocab,
     if (s->counts)
         memset(s->counts, 0, (size_t)vocab * sizeof *s->counts);
     smol_rng_init(&s->rng, options->seed);
+    s->exp = (plain ? plain : smol_kernels_select(SMOL_ISA_BEST))->exp;
     *sampler = s;
     return SMOL_OK;
 }
@@ -238,11 +241,11 @@ static uint32_t pick_greedy(const struct smol_sampler *s, const float *logits)
     return best.token;
 }
 
-static float exp_of(float x)
+static float exp_of(const struct smol_sampler *s, float x)
 {
     float y;
 
-    smol_kernels_scalar.exp(&y, &x, 1);
+    s->exp(&y, &x, 1);
     return y;
 }
 
@@ -255,13 +258,13 @@ static size_t cut(const struct smol_sampler *s, size_t n)
     if (s->options.top_p < 1) {
         size_t kept = 0;
         for (size_t i = 0; i < n; i++)
-            total += (double)exp_of(c[i].logit - c[0].logit);
+            total += (double)exp_of(s, c[i].logit - c[0].logit);
         do
-            running += (double)exp_of(c[kept++].logit - c[0].logit);
+            running += (double)exp_of(s, c[kept++].logit - c[0].logit);
         while (kept < n && running < s->options.top_p * total);
         n = kept;
     }
-    while (n > 1 && exp_of(c[n - 1].logit - c[0].logit) < s->options.min_p)
+    while (n > 1 && exp_of(s, c[n - 1].logit - c[0].logit) < s->options.min_p)
         n--;
     return n;
 }
@@ -272,10 +275,10 @@ static uint32_t pick_at_random(struct smol_sampler *s, size_t n)
     double total = 0, running = 0, threshold;
 
     for (size_t i = 0; i < n; i++)
-        total += (double)exp_of((c[i].logit - c[0].logit) / s->options.temperature);
+        total += (double)exp_of(s, (c[i].logit - c[0].logit) / s->options.temperature);
     threshold = smol_rng_draw(&s->rng) * total;
     for (size_t i = 0; i < n; i++) {
-        running += (double)exp_of((c[i].logit - c[0].logit) / s->options.temperature);
+        running += (double)exp_of(s, (c[i].logit - c[0].logit) / s->options.temperature);
         if (running > threshold)
             return c[i].token;
     }
