@@ -18,6 +18,16 @@ def fma(a, b, c):
 	p = np.asarray(a, F).astype(D) * np.asarray(b, F).astype(D)
 	c = np.asarray(c, F).astype(D)
 	s = np.asarray(p + c)
+	out = s.astype(F)
+	# The second rounding is wrong only half-way between two floats, and where these are subnormal.
+	some = ((s.view(np.int64) & 0x1fffffff) == 0x10000000) | ((np.abs(s) < 2.0 ** -126) & (s != 0))
+	if some.any():
+		out[some] = _by_odd(np.broadcast_to(p, s.shape)[some], np.broadcast_to(c, s.shape)[some], s[some])
+	return out
+
+
+def _by_odd(p, c, s):
+	"""p + c, in double s, rounded to odd and then to float."""
 	t = s - p
 	err = (p - (s - t)) + (c - t)
 	bits = s.view(np.int64)
