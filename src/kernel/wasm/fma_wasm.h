@@ -3,18 +3,19 @@
  *
  * In doubles a x b is exact: it has at most 48 of their 53 bits, and its exponent, -298 to 255, is
  * far from either end. s = a x b + c is rounded once there, and once more when it becomes a float.
- * That is another number than the sum rounded once only if the first rounding ended halfway between
- * two floats, and the sum is not there: then the second one goes to the even float instead of to
- * the nearer one. A float has at most 24 bits, what is halfway between two of them one more, and
- * fewer if they are subnormal: such an s ends in 28 zeros at least, and is no float. That is what
- * fma_needs_care looks for; it also finds sums that are exactly halfway, and nothing else.
+ * That is another number than the sum rounded once only if s is halfway between two floats and the
+ * sum is not: then s goes to the even float, and the sum to the nearer one. A float has at most 24
+ * bits, and what is halfway between two of them one more; subnormal floats have fewer. So such an s
+ * ends in 28 zeros at least, and in a one and 28 zeros if the floats are normal. That is what
+ * ends_in looks for. It finds other sums as well, floats above all, which are then only computed
+ * twice.
  *
- * fma_with_care then does without the first rounding: s is made odd where it is not the sum, one
- * step towards it (Boldo and Melquiond, 2008). What is lost, e, is a double, and found by Knuth's
- * sum of two. An odd s is not halfway, and lies on the same side of what is halfway as the sum:
- * what is halfway is even, with 28 zeros, and so are the floats. Infinities and NaN have an e that
- * is not a number, so that nothing is done to them; s overflows only when it becomes a float; and
- * a sum of 0 is exact, with the sign that the addition gives it. */
+ * fma_with_care does without the first rounding: s is made odd where it is not the sum, one step
+ * towards it (Boldo and Melquiond, 2008). What was lost, e, is a double, which Knuth's sum of two
+ * finds. An odd s is not halfway, for that is even; and it lies on the sum's side of all that is,
+ * so that it becomes the float that the sum becomes. Of infinities and NaN e is not a number, and
+ * nothing is done to them; no s overflows before it becomes a float; and a sum of 0 is exact, with
+ * the sign that the addition gives it. */
 #ifndef SMOL_FMA_WASM_H
 #define SMOL_FMA_WASM_H
 

@@ -142,16 +142,19 @@ struct terms {
 
 static void check(const struct terms *t)
 {
-    float y[2][VEC_LANES];
+    float y[3][VEC_LANES];
     const f32x16 a = vec_load_first(t->a, VEC_LANES), b = vec_load_first(t->b, VEC_LANES),
                  c = vec_load_first(t->c, VEC_LANES);
 
     vec_store_first(y[0], vec_fma(a, b, c), VEC_LANES);
     vec_store_first(y[1], vec_fma_normal(a, b, c), VEC_LANES);
+    vec_store_first(y[2], vec_fma_at_once(a, b, c), VEC_LANES);
     for (unsigned i = 0; i < VEC_LANES; i++) {
         const uint32_t right = exact(t->a[i], t->b[i], t->c[i]), magnitude = right & 0x7fffffff;
         cr_assert_eq(smol_f32_bits(y[0][i]), right, "%a x %a + %a is not %a", (double)t->a[i],
                      (double)t->b[i], (double)t->c[i], (double)y[0][i]);
+        cr_assert_eq(smol_f32_bits(y[2][i]), right, "%a x %a + %a is not %a, at once",
+                     (double)t->a[i], (double)t->b[i], (double)t->c[i], (double)y[2][i]);
         cr_assert_eq(smol_f32_bits(smol_fma_plain(t->a[i], t->b[i], t->c[i])), right,
                      "%a x %a + %a in plain C", (double)t->a[i], (double)t->b[i], (double)t->c[i]);
         if (magnitude >= 0x00800000)
@@ -207,13 +210,14 @@ Test(fma, by_hand)
     };
 
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        float y[VEC_LANES], care[4];
+        float y[2][VEC_LANES], care[4];
         const f32x16 a = vec_set1(cases[k].a), b = vec_set1(cases[k].b), c = vec_set1(cases[k].c);
-        vec_store_first(y, vec_fma(a, b, c), VEC_LANES);
+        vec_store_first(y[0], vec_fma(a, b, c), VEC_LANES);
+        vec_store_first(y[1], vec_fma_at_once(a, b, c), VEC_LANES);
         wasm_v128_store(care, fma_with_care(a.v[0], b.v[0], c.v[0]));
-        for (unsigned i = 0; i < VEC_LANES; i++)
-            cr_assert_eq(smol_f32_bits(y[i]), smol_f32_bits(cases[k].y), "case %zu: %a", k,
-                         (double)y[i]);
+        for (unsigned i = 0; i < 2 * VEC_LANES; i++)
+            cr_assert_eq(smol_f32_bits(y[i / VEC_LANES][i % VEC_LANES]), smol_f32_bits(cases[k].y),
+                         "case %zu: %a", k, (double)y[i / VEC_LANES][i % VEC_LANES]);
         for (unsigned i = 0; i < 4; i++)
             cr_assert_eq(smol_f32_bits(care[i]), smol_f32_bits(cases[k].y), "case %zu, care: %a", k,
                          (double)care[i]);
