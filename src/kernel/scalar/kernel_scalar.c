@@ -111,21 +111,6 @@ static size_t scratch_bytes(size_t cols, size_t n_x, uint32_t n_planes)
     return row_bytes_of(cols) + n_planes * sizeof(struct smol_stream);
 }
 
-/* A row of one plane times one vector. */
-static int64_t next_product(const struct smol_frozen *t, struct smol_stream *stream,
-                            const int16_t *X)
-{
-    uint8_t bytes[SMOL_STEP_BYTES];
-    int64_t sum = 0;
-
-    for (uint32_t col = 0; col < t->cols; col += SMOL_STEP_BYTES) {
-        const uint32_t left = t->cols - col;
-        smol_stream_step(stream, bytes);
-        sum += dot_table(t->table, bytes, X + col, left < SMOL_STEP_BYTES ? left : SMOL_STEP_BYTES);
-    }
-    return sum;
-}
-
 static void frozen_block(int64_t *sums, size_t sums_stride, const struct smol_frozen *tensor,
                          uint32_t block, const int16_t *X, size_t x_stride, size_t n_x,
                          void *scratch)
@@ -328,6 +313,10 @@ static void rows_ternary(int64_t *sums, const struct smol_rows *rows, const int1
 {
     const size_t row_bytes = (size_t)smol_row_bytes(SMOL_TERNARY, (uint32_t)rows->cols);
 
+    if (SMOL_SINGLE && n_x == 1) {
+        single_ternary(sums, rows->data, rows->n_rows, row_bytes, X, rows->cols);
+        return;
+    }
     for (size_t r = 0; r < rows->n_rows; r++) {
         ternary_row(scratch, rows->data + r * row_bytes, row_bytes);
         multiply_row(sums + r, rows->n_rows, scratch, rows->cols, X, x_stride, n_x);

@@ -4,6 +4,8 @@
 #ifndef SMOL_SINGLE_H
 #define SMOL_SINGLE_H
 
+#include "frozen/frozen.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +51,63 @@ static inline int64_t dot_table(const int16_t *table, const uint8_t *bytes, cons
     }
     for (size_t j = 0; j < n; j++)
         sum += (int32_t)table[bytes[j]] * X[j];
+    return sum;
+}
+
+/* The next digit of a byte of ternary numbers times X. */
+#define TERNARY_TERM(v, X) ((int32_t)(((v) = ((v)&255) * 3) >> 8) * (X))
+
+/* Of a row of n ternary numbers with X (n), SPEC.md 3.3, each greater by 1 than it is. Digit k of
+ * byte i is of column k x row_bytes + i; up to 4 are past the last one. */
+static inline int64_t dot_ternary_digits(const uint8_t *row, size_t row_bytes, const int16_t *X,
+                                         size_t n)
+{
+    const size_t whole = n > 4 * row_bytes ? n - 4 * row_bytes : 0; /* bytes of five columns */
+    int64_t sum = 0;
+    size_t i = 0;
+
+    for (; i < whole; i++) {
+        const int16_t *x = X + i;
+        uint32_t v = row[i];
+        int32_t part = TERNARY_TERM(v, *x);
+        part += TERNARY_TERM(v, *(x += row_bytes));
+        part += TERNARY_TERM(v, *(x += row_bytes));
+        part += TERNARY_TERM(v, *(x += row_bytes));
+        part += TERNARY_TERM(v, *(x += row_bytes));
+        sum += part;
+    }
+    for (; i < row_bytes; i++) {
+        uint32_t v = row[i];
+        for (size_t column = i; column < n; column += row_bytes)
+            sum += TERNARY_TERM(v, X[column]);
+    }
+    return sum;
+}
+
+/* Rows of ternary numbers. sums: (n_rows). */
+static inline void single_ternary(int64_t *sums, const uint8_t *rows, size_t n_rows,
+                                  size_t row_bytes, const int16_t *X, size_t n)
+{
+    int64_t all = 0;
+
+    for (size_t i = 0; i < n; i++)
+        all += X[i];
+    for (size_t r = 0; r < n_rows; r++, rows += row_bytes)
+        sums[r] = dot_ternary_digits(rows, row_bytes, X, n) - all;
+}
+
+/* A row of one plane times one vector. */
+static inline int64_t next_product(const struct smol_frozen *t, struct smol_stream *stream,
+                                   const int16_t *X)
+{
+    uint8_t bytes[SMOL_STEP_BYTES];
+    int64_t sum = 0;
+
+    for (uint32_t col = 0; col < t->cols; col += SMOL_STEP_BYTES) {
+        const uint32_t left = t->cols - col;
+        smol_stream_step(stream, bytes);
+        sum += dot_table(t->table, bytes, X + col, left < SMOL_STEP_BYTES ? left : SMOL_STEP_BYTES);
+    }
     return sum;
 }
 

@@ -1,5 +1,6 @@
 /* The products of one vector in plain C, which this machine's own kernels may do without, against
- * sums written out: masks (SPEC.md 5.10) and looked-up weights, of every width up to some bytes. */
+ * sums written out: masks (SPEC.md 5.10), looked-up weights and ternary numbers (3.3), of every
+ * width up to some bytes. */
 #include "kernel/scalar/single.h"
 
 #include <criterion/criterion.h>
@@ -56,5 +57,31 @@ Test(single, tables)
             for (size_t i = 0; i < n; i++)
                 wanted += (int64_t)table[bytes[i]] * X[i];
             cr_assert_eq(dot_table(table, bytes, X, n), wanted, "%zu columns, round %d", n, round);
+        }
+}
+
+/* The bytes of SPEC.md 3.3: the least b with 243 b >= 256 v, v the digits in base 3. */
+Test(single, ternary_numbers)
+{
+    for (size_t n = 1; n <= MAX; n++)
+        for (int round = 0; round < 20; round++) {
+            const size_t row_bytes = (n + 4) / 5;
+            uint8_t row[(MAX + 4) / 5];
+            int16_t X[MAX];
+            int64_t wanted = 0;
+            fill(X, n, round == 0);
+            for (size_t i = 0; i < row_bytes; i++) {
+                uint32_t v = 0, b = 0;
+                for (size_t k = 0; k < 5; k++) {
+                    const uint32_t digit = round == 0 ? 2 : random_bits() % 3;
+                    v = 3 * v + digit;
+                    wanted += k * row_bytes + i < n ? (int64_t)digit * X[k * row_bytes + i] : 0;
+                }
+                while (243 * b < 256 * v)
+                    b++;
+                row[i] = (uint8_t)b;
+            }
+            cr_assert_eq(dot_ternary_digits(row, row_bytes, X, n), wanted, "%zu columns, round %d",
+                         n, round);
         }
 }
