@@ -2,6 +2,7 @@
 
     pytest tests/firmware --build BUILD_DIR"""
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -64,11 +65,13 @@ def packed(model, text):
 def test_in_64_kilobytes(firmware):
     """The model of 16 KB, all memory being 64 KB: program data, stack, session and what it keeps."""
     model = MODELS / 'shakespeare-16k.smol'
-    board = firmware('cortex-m3', model, 'RAM=64K', 'STACK=8K', 'CONTEXT=32', 'KV=Q8', 'TOKENS=40')
+    board = firmware('cortex-m3', model, 'RAM=64K', 'CONTEXT=32', 'KV=Q8', 'TOKENS=40')
     options = '-c', '32', '--kv', 'q8'
     assert told(board, 'ROMEO:', '/seed 7', '/tokens 3', 'My lord', '') == session(
         ('ROMEO:', continued(model, 'ROMEO:', 40, 1, *options)), ('/seed 7', ''), ('/tokens 3', ''),
         ('My lord', continued(model, 'My lord', 3, 7, *options)), ('', continued(model, '', 3, 7, *options)))
+    used, there = (int(n) for n in re.search(r'stack (\d+) of (\d+) bytes', told(board, 'a', '/cost')).groups())
+    assert 1000 < used < there == 8192
 
 
 @pytest.mark.parametrize('target, name', [('cortex-m3', 'shakespeare-qr'), ('riscv64', 'shakespeare-qr'), ('riscv64', 'messages-64k')])
@@ -84,7 +87,7 @@ def test_text_and_messages(firmware, target, name):
 def test_what_goes_wrong_is_a_line(firmware, folder):
     """A model without an endless context: lines too long for the buffer and for the context, a context that fills, commands that are none."""
     model = tiny_model(folder)
-    board = firmware('riscv64', model, 'LINE=20', 'RAM=128K', 'STACK=40K')
+    board = firmware('riscv64', model, 'LINE=20', 'RAM=128K')
     until_full = run(smolrun, model, '-p', 'abcdefghij', '-s', 1).stdout.decode('latin-1')[10:]
     full = '\nsmol: answer: 1 tokens after 16 do not fit the context of 16'
     other = run(smoltool, 'unpack', '-m', model, '-', input=b'\xff', code=1).stderr.decode().rstrip().split(': ', 1)[1].replace(', and ', ', ')
@@ -102,7 +105,8 @@ def test_damaged_model(firmware, folder):
     bytes_[1500] ^= 1
     damaged = write(folder / 'damaged.smol', bytes(bytes_))
     why = run(smolrun, damaged, '-p', 'a', code=1).stderr.decode().replace('smolrun: %s' % damaged, 'smol: model')
-    assert told(firmware('riscv64', damaged), 'ROMEO:') == why + '> ROMEO:\n' + why + '> /reset\n'
+    lines = 'ROMEO:', '/pack ROMEO:', '/unpack 00'
+    assert told(firmware('riscv64', damaged), *lines) == why + ''.join('> %s\n%s' % (line, why) for line in lines) + '> /reset\n'
 
 
 def test_too_little_memory(firmware):

@@ -242,13 +242,15 @@ static void set_number(uint64_t *number, const char *digits, size_t n)
         *number = value;
 }
 
-/* A packer in the same memory. No text is longer than a line. */
+/* A packer in the same memory, or NULL. No text is longer than a line. */
 static struct smol_packer *packer(void)
 {
     const struct smol_pack_options options = {
         .struct_bytes = sizeof options, .batch = 1, .max_bytes = LINE};
     struct smol_packer *made;
 
+    if (opened)
+        return NULL;
     if (smol_packer_init(&made, &file, &options, memory_begin, (size_t)(memory_end - memory_begin),
                          &error)) {
         fail_with("packing");
