@@ -353,7 +353,6 @@ addEventListener('drop', (event) => {
   event.preventDefault();
   dragging = 0;
   $('drop').hidden = true;
-  wanted = null;
   openFile(event.dataTransfer?.files[0]);
 });
 addEventListener('hashchange', () => { const link = readLink(location.hash); if (link) follow(link); });

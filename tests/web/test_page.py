@@ -3,6 +3,7 @@
     pytest tests/web --build BUILD_DIR --web PAGE       (PAGE: what scripts/web has built; by default build/web)
 
 $SMOL_SCREENSHOTS: a folder for pictures of it, to be looked at."""
+import base64
 import json
 import os
 import pathlib
@@ -87,6 +88,24 @@ def test_a_link_of_another_model(page):
     assert page.generated() == printed(smolrun, wanted, '-p', 'see you', '-n', 60, '-s', 5)
 
 
+def drop(page, path):
+    page.run('''document.getElementById('status').textContent = '';
+        const files = new DataTransfer();
+        files.items.add(new File([Uint8Array.from(atob(arguments[1]), (c) => c.charCodeAt(0))], arguments[0]));
+        dispatchEvent(new DragEvent('drop', { dataTransfer: files, cancelable: true }));''', path.name, base64.b64encode(path.read_bytes()).decode())
+
+
+def test_a_link_whose_model_is_dropped(page):
+    """The same as one that is opened by the button."""
+    wanted = MODELS / 'messages-256k.smol'
+    page.open('#model=%s&prompt=see+you&seed=5&n=60' % hash_of(wanted)[:32])
+    drop(page, wanted)
+    page.wait('the model', lambda: page.text_of('verdict-text').startswith(wanted.name))
+    page.written()
+    assert page.text_of('notice') == ''
+    assert page.generated() == printed(smolrun, wanted, '-p', 'see you', '-n', 60, '-s', 5)
+
+
 def test_a_file_of_ones_own(page, folder):
     for name, source, verdict in (('mine.smol', 'shakespeare-qr', 'is undamaged. It is not signed'), ('other.smol', None, 'which this page does not know')):
         path = folder / name
@@ -141,6 +160,7 @@ def test_models_that_do_not_run_here(page):
     page.wait('line', lambda: 'merged pieces of text (BPE)' in page.text_of('status'))
 
 
+
 def test_wrong_settings_are_refused(page):
     page.choose(MODELS / 'shakespeare-qr.smol')
     page.written()
@@ -164,6 +184,7 @@ def test_stop(page):
     page.press('write')
     page.written()
     assert page.generated() == printed(smolrun, MODELS / 'shakespeare-qr.smol', '-p', 'a', '-n', 20, '-s', 1)
+
 
 
 def test_messages(page):
