@@ -158,6 +158,7 @@ function verdictOf(facts) {
 }
 
 function opened({ facts }) {
+  stop(); // the text of the model before, of which nothing more comes
   const { name, prompt } = opening, shipped = SHIPPED.find((m) => isOf(facts.hash, m.hash));
   model = { facts, name, file: shipped?.file };
   $('models').querySelectorAll('input').forEach((input) => { input.checked = input.value === shipped?.file; });

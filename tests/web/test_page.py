@@ -160,6 +160,18 @@ def test_models_that_do_not_run_here(page):
     page.wait('line', lambda: 'merged pieces of text (BPE)' in page.text_of('status'))
 
 
+def test_a_delta_ends_the_text_that_is_being_written(page):
+    page.choose(MODELS / 'shakespeare-qr.smol')
+    page.written()
+    page.set(n=100000)
+    page.press('write')
+    page.wait('text', lambda: page.text_of('made'))
+    page.choose(root / 'tests/golden/deltas/lora.smol')
+    page.wait('line', lambda: 'is a delta' in page.text_of('alert'))
+    assert page.find('text').get_attribute('aria-busy') == 'false' and page.generated() == ''
+    assert page.run('return document.getElementById("stop").disabled')
+    page.press('defaults')
+
 
 def test_wrong_settings_are_refused(page):
     page.choose(MODELS / 'shakespeare-qr.smol')
