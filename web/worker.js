@@ -12,7 +12,7 @@ let opening = 0; // the newest request to open: what an older one finds is dropp
 let writing = null;
 
 const channel = new MessageChannel(); // its messages come without the delay of a timer
-channel.port1.onmessage = () => writeSlice();
+channel.port1.onmessage = ({ data }) => data === writing?.id && writeSlice(); // or it is of a text that is written no more
 
 /** @param {unknown} error */
 const lineOf = (error) => error instanceof RangeError || error instanceof WebAssembly.RuntimeError ? `not enough memory for it in this browser (${error.message})` : error.message;
@@ -48,8 +48,6 @@ function write({ id, prompt, options }) {
 
 /** Some tokens, and the next slice's turn after all messages that wait. */
 function writeSlice() {
-  if (!writing)
-    return;
   const w = writing, end = performance.now() + SLICE_MS;
   let text = '', done = false;
   try {
@@ -71,7 +69,7 @@ function writeSlice() {
   if (done)
     writing = null;
   else
-    channel.port2.postMessage(null);
+    channel.port2.postMessage(w.id);
 }
 
 function pack({ id, text, check }) {
