@@ -150,6 +150,19 @@ function seedOf(seed) {
   return value;
 }
 
+/**
+ * A text's bytes, or bytes as they are.
+ * @param {string} name
+ * @param {unknown} given
+ */
+function bytesOf(name, given) {
+  if (typeof given === 'string')
+    return new TextEncoder().encode(given);
+  if (given instanceof Uint8Array)
+    return given;
+  throw new SmolError(`${name}: neither text nor a Uint8Array`, ARGUMENT);
+}
+
 /** A model that is open, and has been checked. */
 class Model {
   #exports;
@@ -247,7 +260,7 @@ class Model {
     const [stranger] = Object.keys(unknown);
     if (stranger)
       throw new SmolError(`${stranger}: no such option`, ARGUMENT);
-    if (!(kvType in KV_TYPES))
+    if (!Object.keys(KV_TYPES).includes(kvType))
       throw new SmolError(`kvType: ${kvType} is none of ${Object.keys(KV_TYPES).join(', ')}`, ARGUMENT);
     const bytes = new Uint8Array(OPTIONS_BYTES), view = new DataView(bytes.buffer);
     view.setBigUint64(0, seedOf(seed), true);
@@ -268,7 +281,7 @@ class Model {
    * @returns {Generator<Uint8Array, void>}
    */
   *streamBytes(prompt = '', options = {}) {
-    const wasm = this.#wasm, bytes = typeof prompt === 'string' ? new TextEncoder().encode(prompt) : prompt;
+    const wasm = this.#wasm, bytes = bytesOf('prompt', prompt);
     const o = this.#put(this.#options(options));
     let text = 0;
     try {
@@ -312,7 +325,7 @@ class Model {
    * @param {{context?: number}} [options]
    */
   score(text, { context = 0 } = {}) {
-    const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
+    const bytes = bytesOf('text', text);
     this.#with(bytes, (at) => this.#wasm.web_score(at, bytes.length, whole('context', context, 0, 2 ** 31 - 1)));
     const nats = this.#view().getFloat64((this.#wasm.web_result() >>> 0) + 8, true);
     const tokens = this.#number(24), n = this.#number(28);
@@ -326,7 +339,7 @@ class Model {
    * @returns {Uint8Array}
    */
   pack(text, { check = false } = {}) {
-    const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
+    const bytes = bytesOf('text', text);
     this.#with(bytes, (at) => this.#wasm.web_pack(at, bytes.length, Number(check)));
     return this.#data();
   }
@@ -339,6 +352,8 @@ class Model {
    */
   unpackBytes(packed, { check = false, max = 65536 } = {}) {
     whole('max', max, 0, 2 ** 31 - 1);
+    if (!(packed instanceof Uint8Array))
+      throw new SmolError('packed: no Uint8Array, which fromText makes of printable text', ARGUMENT);
     this.#with(packed, (at) => this.#wasm.web_unpack(at, packed.length, max, Number(check)));
     return this.#data();
   }

@@ -167,11 +167,11 @@ def test_what_is_no_packed_text(calls, check):
         answer = calls([[None, 'fromText', text]])[0]
         code, _, line = run(smoltool, 'unpack', '-m', MODELS[4], '--text', stdin=text)
         check.equal((answer.get('status'), code), (42, 1), repr(text))
-        check.that(answer['error'].split(': ')[-1] in line, (text, answer, line))
+        check.that(answer['error'].split(': ')[-1] in line, repr((text, answer, line)))
     packed = run(smoltool, 'pack', '-m', MODELS[4], '--text', stdin='hello')[1].strip()
     data = value(calls([[None, 'fromText', packed]])[0])
     answer = calls([[MODELS[2], 'unpack', {'bytes': data}]])[0]
-    check.that(answer.get('status') == 42 and 'another model' in answer['error'], answer)
+    check.that(answer.get('status') == 42 and 'another model' in answer['error'], repr(answer))
 
 
 def test_scores_are_smolruns(calls, folder):
@@ -190,12 +190,14 @@ def test_calls_that_are_wrong(calls, check):
             ([small, 'stream', 'a', {'topP': 2}], 'top-p is not in 0..1'), ([small, 'stream', 'a', {'n': 1.5}], 'n: 1.5 is no whole number from -1 to 2147483647'),
             ([small, 'stream', 'a', {'seed': -1}], 'seed: -1 is no whole number from 0 to 2^64-1'), ([small, 'stream', 'a', {'seed': 'x'}], 'seed: x is no whole number from 0 to 2^64-1'),
             ([small, 'stream', 'a', {'heat': 1}], 'heat: no such option'), ([small, 'stream', 'a', {'kvType': 'q4'}], 'kvType: q4 is none of f32, f16, q8'),
-            ([small, 'score', 'a'], 'a text of one token has nothing to predict'), ([small, 'unpack', {'bytes': '00' + '61' * 9}, {'max': 3}], None),
+            ([small, 'stream', 'a', {'kvType': 'toString'}], 'kvType: toString is none of f32, f16, q8'),
+            ([small, 'stream', 5], 'prompt: neither text nor a Uint8Array'), ([small, 'pack', None], 'text: neither text nor a Uint8Array'),
+            ([small, 'unpack', 'abc'], 'packed: no Uint8Array, which fromText makes of printable text'), ([small, 'score', 'a'], 'a text of one token has nothing to predict'), ([small, 'unpack', {'bytes': '00' + '61' * 9}, {'max': 3}], None),
             ([None, 'load', {'size': 2**32}], '4294967296 bytes are more than WebAssembly can hold (3221225472)'),
             ([bpe, 'stream', 'hello'], 'its tokens are merged pieces of text (BPE), which this build does not find in a prompt'),
             ([delta, 'stream', 'a'], 'a delta, which runs only with the model that it changes: see smolrun --base'), ([small, 'closed'], 'the model has been closed')):
         answer = calls([asked])[0]
-        check.that('error' in answer and (line is None or answer['error'] == line), (asked, answer))
+        check.that('error' in answer and (line is None or answer['error'] == line), repr((asked, answer)))
 
 
 def test_a_model_that_does_not_fit(calls, folder):
