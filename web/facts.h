@@ -6,9 +6,8 @@
 
 #define FACTS_BYTES 8192u /* room for any model's */
 
-/* The members that `smoltool inspect --json` has by the same names, and a few more. Returns the
- * bytes written. A seed may be
- * beyond 2^53 and is text; the floats are their bits. */
+/* The members that `smoltool inspect --json` has by the same names, and a few more. A seed may be
+ * beyond 2^53 and is text; the floats are their bits. Returns the bytes written. */
 size_t facts_write(char text[FACTS_BYTES], const struct smol_file *file);
 
 #endif

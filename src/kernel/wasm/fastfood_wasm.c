@@ -9,7 +9,7 @@ void smol_stream_bytes_wasm(uint8_t *bytes, size_t n, const struct smol_frozen *
 {
     struct generator s;
 
-    generators_init(&s, t, plane, block, 1);
+    generator_init(&s, t, plane, block);
     for (unsigned k = 0; k < PARTS; k++) {
         struct gen4 part = s.part[k];
         for (size_t i = 0; i < n; i += SMOL_STEP_BYTES)

@@ -3,7 +3,7 @@
  * Times one vector nothing leaves the registers, of which there are few: a row is made four times,
  * each time of another four lanes of its stream, 16 columns of 64, so that what is at hand are four
  * words, a table and two sums. X = 256 h + l is split into integers of 16 bits once; |w h| <= 32672
- * x 128, four of them meet in a lane for each step: 128 x 4 x 32672 x 128 < 2^31. Planes add up.
+ * x 128, four of them meet in a lane for each step: 125 x 4 x 32672 x 128 < 2^31. Planes add up.
  * Times several vectors each row exists once, as 16-bit integers. */
 #include "kernel/wasm/table_wasm.h"
 
@@ -32,7 +32,7 @@ struct sums {
     v128_t h, l;
 };
 
-/* The columns c.. of up to `end` that part k of the stream has, x being where they begin. */
+/* The next steps of a part of the stream, times its columns of X, of which x has the first. */
 ALWAYS_INLINE struct sums part_sums(struct gen4 *part, const struct table *t, enum lookup lookup,
                                     const struct split *x, size_t n_steps)
 {
@@ -76,7 +76,7 @@ ALWAYS_INLINE void plane_of_kind(int64_t *sums, const struct smol_frozen *t, uin
     const size_t n_steps = ((size_t)t->cols + SMOL_STEP_BYTES - 1) / SMOL_STEP_BYTES;
     struct generator s;
 
-    generators_init(&s, t, plane, block, 1);
+    generator_init(&s, t, plane, block);
     for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < left; r++) {
         const int64_t sum = next_row(&s, table, lookup, x, n_steps);
         sums[r] = sum + (plane ? sums[r] : 0);
@@ -143,7 +143,7 @@ static void block_several(int64_t *sums, size_t stride, const struct smol_frozen
     struct generator s[SMOL_MAX_PLANES];
 
     for (uint32_t p = 0; p < t->n_planes; p++)
-        generators_init(&s[p], t, p, block, 1);
+        generator_init(&s[p], t, p, block);
     for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < left; r++) {
         for (uint32_t p = 0; p < t->n_planes; p++) {
             if (t->n_planes > 1)

@@ -71,23 +71,22 @@ struct gen4 {
     v128_t a, b, c, d;
 };
 
-struct generator {
-    struct gen4 part[4];
-};
-
 #define PARTS 4u /* registers of a step's bytes */
 
-static inline void generators_init(struct generator *s, const struct smol_frozen *t, uint32_t plane,
-                                   uint32_t block, uint32_t n_blocks)
+struct generator {
+    struct gen4 part[PARTS];
+};
+
+static inline void generator_init(struct generator *s, const struct smol_frozen *t, uint32_t plane,
+                                  uint32_t block)
 {
-    for (uint32_t b = 0; b < n_blocks; b++) {
-        struct smol_stream stream;
-        smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block + b);
-        for (unsigned i = 0; i < PARTS; i++)
-            s[b].part[i] = (struct gen4){
-                wasm_v128_load(stream.word + 4 * i), wasm_v128_load(stream.word + 16 + 4 * i),
-                wasm_v128_load(stream.word + 32 + 4 * i), wasm_v128_load(stream.word + 48 + 4 * i)};
-    }
+    struct smol_stream stream;
+
+    smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block);
+    for (unsigned i = 0; i < PARTS; i++)
+        s->part[i] = (struct gen4){
+            wasm_v128_load(stream.word + 4 * i), wasm_v128_load(stream.word + 16 + 4 * i),
+            wasm_v128_load(stream.word + 32 + 4 * i), wasm_v128_load(stream.word + 48 + 4 * i)};
 }
 
 ALWAYS_INLINE v128_t rotl(v128_t x, uint32_t k)
@@ -105,12 +104,6 @@ ALWAYS_INLINE v128_t step_four(struct gen4 *s)
     s->c = wasm_i32x4_add(s->d, e);
     s->d = wasm_i32x4_add(e, s->a);
     return s->d;
-}
-
-/* Part k of 16. */
-ALWAYS_INLINE v128_t generator_step(struct generator *generator, unsigned k)
-{
-    return step_four(&generator->part[k]);
 }
 
 #endif
