@@ -1,32 +1,21 @@
 """A page in Debian's Chromium, driven by its chromedriver, from a plain file server."""
-import functools
-import http.server
-import threading
 import time
 
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from serving import Server
 
 FLAGS = ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--hide-scrollbars', '--no-first-run', '--disable-background-networking')
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """As `python3 -m http.server`, but that it knows nothing of WebAssembly, like many a server, and prints nothing."""
-    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, '.wasm': 'application/octet-stream'}
-
-    def log_message(self, *words):
-        pass
 
 
 class Page:
     """The page, with words for what the tests do to it."""
 
     def __init__(self, folder, prefix=''):
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Quiet, directory=folder))
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.address = 'http://127.0.0.1:%d/%s' % (self.server.server_port, prefix)
+        self.server = Server(folder)
+        self.address = self.server.address + prefix
         options = Options()
         for flag in FLAGS:
             options.add_argument(flag)
@@ -36,8 +25,7 @@ class Page:
 
     def close(self):
         self.driver.quit()
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
     def find(self, name):
         return self.driver.find_element(By.ID, name)

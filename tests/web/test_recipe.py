@@ -1,33 +1,24 @@
 """The recipe "A model in a page" of docs/cookbook.md: its page in Chromium, and its command in Node, write what smolrun writes.
 
     pytest tests/web --build BUILD_DIR --web PAGE       (PAGE: what scripts/web has built, as the recipe's first command does)"""
-import functools
-import http.server
 import re
 import shutil
 import subprocess
-import threading
 
 import pytest
 from programs import root, run, smolrun
 from recipes import Kitchen
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *words):
-        pass
+from serving import Server
 
 
 def shown(folder, name):
     """A page's HTML in Chromium, once its script is done."""
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = Server(folder)
     try:
         return subprocess.run(['chromium', '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--virtual-time-budget=20000', '--dump-dom',
-                               'http://127.0.0.1:%d/%s' % (server.server_port, name)], capture_output=True, text=True, timeout=100, check=True).stdout
+                               server.address + name], capture_output=True, text=True, timeout=100, check=True).stdout
     finally:
-        server.shutdown()
-        server.server_close()
+        server.close()
 
 
 def test_a_page(folder, web):
