@@ -50,16 +50,17 @@ def raise_status(status: int, text: str, offset: Optional[int] = None) -> NoRetu
     raise make(status, text, offset)
 
 
-def of_file(error: Error, path: Path, others: Iterable[Path]) -> Error:
+def of_file(error: Error, path: Path, others: Iterable[str]) -> Error:
     """The same with the file's name, unless it begins with that of another one; of a file that could not be read the system's own word,
     if it still says so."""
+    name, text = os.fsdecode(path), str(error)
+    other = next((other for other in others if text.startswith(other + ': ')), None)
     if error.status != IO:
-        name, text = os.fsdecode(path), str(error)
-        if any(text.startswith(os.fsdecode(other) + ': ') for other in others):
+        if other is not None:
             return error
         return _make(_KINDS.get(error.status, Error), error.status, error.offset, ('%s: %s' % (name, text),))
     try:
-        with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)):
+        with open(path if other is None else other, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)):
             return error
     except OSError as cause:
         return _make(type(cause), IO, None, (cause.errno, cause.strerror, cause.filename))

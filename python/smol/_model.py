@@ -56,16 +56,21 @@ def _session(threads: int, options: dict[str, Any]) -> _library.SessionOptions:
     return session
 
 
+def _listed(value: Any) -> Any:
+    """One path as a list."""
+    return [value] if isinstance(value, (str, bytes, os.PathLike)) else value
+
+
 def _paths(what: str, paths: Iterable[_errors.Path]) -> 'ctypes.Array[ctypes.c_char_p]':
     names = [_checks.c_string(what, path) for path in paths]
     return (ctypes.c_char_p * len(names))(*names)
 
 
 def _open_options(threads: int, base: Union[_errors.Path, Sequence[_errors.Path]], bases_dir: Optional[_errors.Path],
-                  deltas: Sequence[Union[_errors.Path, tuple[_errors.Path, float]]]) -> tuple[_library.OpenOptions, Any]:
+                  deltas: Union[_errors.Path, Sequence[Union[_errors.Path, tuple[_errors.Path, float]]]]) -> tuple[_library.OpenOptions, Any]:
     """The options, and what they point to."""
-    pairs = [d if isinstance(d, tuple) else (d, math.nan) for d in deltas]
-    bases = _paths('base', [base] if isinstance(base, (str, bytes, os.PathLike)) else base)
+    pairs = [d if isinstance(d, tuple) else (d, math.nan) for d in _listed(deltas)]
+    bases = _paths('base', _listed(base))
     added = _paths('deltas', [path for path, _ in pairs])
     factors = (ctypes.c_float * len(pairs))(*[f if math.isnan(f) else _checks.real('deltas', f, -2.0**60, 2.0**60) for _, f in pairs])
     folder = None if bases_dir is None else _checks.c_string('bases_dir', bases_dir)
@@ -114,7 +119,7 @@ class Model(Uncopied):
     @classmethod
     def load(cls: 'type[_Model]', path: _errors.Path, threads: int = 1, public_key: Optional[Bytes] = None,
              base: Union[_errors.Path, Sequence[_errors.Path]] = (), bases_dir: Optional[_errors.Path] = None,
-             deltas: Sequence[Union[_errors.Path, tuple[_errors.Path, float]]] = ()) -> _Model:
+             deltas: Union[_errors.Path, Sequence[Union[_errors.Path, tuple[_errors.Path, float]]]] = ()) -> _Model:
         """Opens a file and checks its checksums, its hash and, if there is one, its signature. public_key: 32 bytes that
         must have made that signature, or Error.
 
@@ -130,7 +135,7 @@ class Model(Uncopied):
             lib.smol_model_open_with(byref(pointer), name, byref(options))
             return cls._trusted(ModelHandle(pointer, None), public_key)
         except _errors.Error as error:
-            raise _errors.of_file(error, path, (*kept[0], *kept[1])) from None
+            raise _errors.of_file(error, path, map(os.fsdecode, (*kept[0], *kept[1]))) from None
 
     @classmethod
     def from_bytes(cls: 'type[_Model]', data: Bytes, threads: int = 1, public_key: Optional[Bytes] = None) -> _Model:

@@ -221,6 +221,10 @@ def test_files_that_cannot_be_opened(folder):
                        (OSError, 'loop'), (OSError, 'x' * 300)):
         error = refused(3, smol.Model.load, folder / name)
         assert isinstance(error, kind) and error.errno and error.filename == str(folder / name), error
+    for part in ('base', 'deltas'):  # as one path, and as a list
+        for given in (folder / 'none', [folder / 'none']):
+            error = refused(3, smol.Model.load, root / 'tests/golden/deltas/alpha.smol', **{part: given})
+            assert isinstance(error, FileNotFoundError) and error.filename == str(folder / 'none'), (part, error)
     refused(10, smol.Model.load, bytes(folder / 'file'))
     said = script('''
 import os
