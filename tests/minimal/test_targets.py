@@ -133,3 +133,4 @@ def test_how_it_refuses(folder):
     assert (code, out) == (2, '') and len(told) == 1 and told[0].startswith('minimal: pdp11: no such target; there are host cortex-m3')
     assert run('--list') == (0, 'host\n' + ''.join('%s\n' % path.stem for path in sorted((root / 'scripts/targets').glob('*.ini'))), [])
     assert not (folder / 'out').exists()
+    assert run('host', root) == (2, '', ['minimal: %s: is the checkout, whose include/ would be overwritten; name another folder' % root])
