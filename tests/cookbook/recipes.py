@@ -25,8 +25,10 @@ def recipes():
     return dict(zip(parts[2::3], parts[3::3]))
 
 
-def blocks(text, language=''):
-    return re.findall(r'^```%s\n(.*?)^```$' % language, text, flags=re.S | re.M)
+def blocks(text):
+    """Those without a language."""
+    found = re.findall(r'^```(\w*)\n(.*?)^```$', text, flags=re.S | re.M)
+    return [block for language, block in found if not language]
 
 
 def preface():
