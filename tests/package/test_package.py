@@ -123,6 +123,8 @@ def test_6_python(folder):
     code = 'import smol, sys; print(repr(smol.Model.load(sys.argv[1])), len(smol.Model.load(sys.argv[1]).generate("Hi", n=4)) > 0)'
     said = run('/usr/bin/python3', '-c', code, folder / 'm.smol', env=env)
     assert said.startswith('<smol.Model, 1 layers x 32') and said.endswith(' True\n'), said
+    for file in ('python.md.gz', 'examples/tour.py'):
+        assert (folder / 'root/usr/share/doc/python3-smol' / file).is_file(), file
 
 
 def test_7_as_meson_installs(folder):
