@@ -97,6 +97,11 @@ function readLink(fragment) {
 
 const isOf = (hash, prefix) => hash.startsWith(prefix) || prefix.startsWith(hash);
 
+function askForFile() {
+  const other = model ? ` What ${model.name} writes is another text.` : '';
+  show('notice', `The link's text is by another model, of hash ${wanted.hash.slice(0, 16)}…: open its file here, and the same text appears.${other}`);
+}
+
 /** Opens the model of a link, if the page has it, or says that its file is needed. */
 function follow(link) {
   wanted = link;
@@ -108,7 +113,7 @@ function follow(link) {
   else {
     if (!model)
       openShipped(SHIPPED[FIRST]);
-    show('notice', `This link's text is by another model, of hash ${link.hash.slice(0, 16)}…: open its file here, and the same text appears.`);
+    askForFile();
   }
 }
 
@@ -175,7 +180,7 @@ function opened({ facts }) {
     arrive();
   else {
     if (wanted)
-      show('notice', `The link's text is by another model, of hash ${wanted.hash.slice(0, 16)}…: what ${name} writes is another text.`);
+      askForFile();
     else
       show('notice', '');
     if (prompt !== null || facts.tokenizer === 'bpe')

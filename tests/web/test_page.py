@@ -75,13 +75,13 @@ def test_a_link_repeats_the_text(page):
 
 
 def test_a_link_of_another_model(page):
-    """Says so, writes meanwhile, says so again of a wrong file, and writes its text once the right one is opened."""
+    """Says so and what to do, writes meanwhile, says so again of a wrong file, and writes its text once the right one is opened."""
     wanted = MODELS / 'messages-256k.smol'
     page.open('#model=%s&prompt=see+you&seed=5&n=60' % hash_of(wanted)[:32])
-    assert 'another model' in page.text_of('notice') and hash_of(wanted)[:16] in page.text_of('notice')
+    assert 'another model' in page.text_of('notice') and hash_of(wanted)[:16] in page.text_of('notice') and 'open its file' in page.text_of('notice')
     page.choose(root / 'tests/golden/good/smol-signed.smol')
     page.written()
-    assert 'another model' in page.text_of('notice')
+    assert 'another model' in page.text_of('notice') and 'open its file' in page.text_of('notice')
     page.choose(wanted)
     page.written()
     assert page.text_of('notice') == ''
