@@ -115,7 +115,7 @@ static bool set_end(uint32_t *token, const struct smol_file *file)
 bool smol_token_is_special(const struct smol_file *file, uint32_t token)
 {
     struct smol_tokn t;
-    uint32_t i;
+    uint32_t i = 0;
 
     if (kind_of(file) == SMOL_TOKENIZER_BYTE_SET)
         return set_end(&i, file) && token == i;
