@@ -5,7 +5,7 @@ import re
 import struct
 
 import pytest
-from programs import root, run, run_text, sanitized, smolrun, tool, tool_text
+from programs import build, root, run, run_text, sanitized, smolrun, tool, tool_text
 from recipes import LESS, Kitchen, recipes
 
 
@@ -34,9 +34,22 @@ def test_a_folder_to_a_size(kitchen):
     assert said['architecture'] == 'smol' and said['card_bytes'] > 100, said
 
 
-def test_a_c_program(kitchen):
+def packages(folder):
+    """The build's files for pkg-config, in a folder whose path has no space: `$(pkg-config ...)` cannot tell of one that has."""
+    (folder / 'checkout').symlink_to(root)
+    (folder / 'packages').mkdir()
+    for path in (build / 'meson-uninstalled').glob('*.pc'):
+        text = path.read_text()
+        for place, name in ((build, 'build'), (root, 'checkout')):
+            text = text.replace('=' + str(place).replace(' ', r'\ '), '=%s' % (folder / name))
+        (folder / 'packages' / path.name).write_text(text)
+
+
+def test_a_c_program(folder):
     if sanitized:
         pytest.skip('sanitizers make no static programs')
+    kitchen = Kitchen(folder, **{'build/meson-uninstalled': 'packages'})
+    packages(folder)
     kitchen.cook('A model in a C program')
     model = root / 'models/shakespeare-16k.smol'
     for prompt, seed in (('ROMEO:', 1), ('My lord', 9)):

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -59,7 +60,7 @@ def test_text_of_a_shipped_model(page, name, settings, options):
     page.written()
     assert page.generated() == printed(smolrun, MODELS / (name + '.smol'), '-p', 'Once, "it\'s', *(options or defaults))
     # The line for a terminal is of the same text.
-    line = page.text_of('command').replace('smolrun %s.smol' % name, '%s %s' % (smolrun, MODELS / (name + '.smol')))
+    line = page.text_of('command').replace('smolrun %s.smol' % name, shlex.join([str(smolrun), str(MODELS / (name + '.smol'))]))
     assert subprocess.run(line, shell=True, capture_output=True, check=True, timeout=100).stdout.decode() == page.generated()
 
 

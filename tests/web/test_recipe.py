@@ -2,6 +2,7 @@
 
     pytest tests/web --build BUILD_DIR --web PAGE       (PAGE: what scripts/web has built, as the recipe's first command does)"""
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -25,7 +26,7 @@ def test_a_page(folder, web):
     for tool in ('node', 'chromium'):
         if not shutil.which(tool):
             pytest.skip('%s is not installed' % tool)
-    kitchen = Kitchen(folder, **{'scripts/web page': 'cp -r %s page' % web})
+    kitchen = Kitchen(folder, **{'scripts/web page': 'cp -r %s page' % shlex.quote(str(web))})
     kitchen.cook('A model in a page')
     written = re.search(r'<pre id="text">(.*?)</pre>', shown(folder / 'page', 'hello.html'), re.S).group(1)
     assert written == run(smolrun, root / 'models/shakespeare-16k.smol', '-p', 'ROMEO:', '-n', 64, '-s', 1, text=True).stdout.rstrip('\n')

@@ -16,6 +16,7 @@ def on_terminal(words, typed, prompt):
     """Starts a program on a terminal of its own, types once it has asked; (exit status, all shown, whether it echoes at the end)."""
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # also where whoever runs the tests ignores it, as a shell lets what it runs in the background
         os.execv(words[0], [str(w) for w in words])
     shown = b''
     while prompt not in shown:
