@@ -3,6 +3,7 @@
     pytest tests/firmware --build BUILD_DIR"""
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -27,7 +28,7 @@ def firmware():
                 if not shutil.which(tool):
                     pytest.skip('%s is not installed' % tool)
             done = run(root / 'docs/examples/firmware/build', target, model, place(target), *settings, text=True)
-            return done.stdout.splitlines()[-1].split()
+            return shlex.split(done.stdout.splitlines()[-1])
         build.place = place
         yield build
 
