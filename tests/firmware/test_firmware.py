@@ -121,9 +121,10 @@ def test_settings_of_the_build():
     """Silly ones are refused before anything is built."""
     build, model = root / 'docs/examples/firmware/build', MODELS / 'shakespeare-qr.smol'
     for words, why in ((['cortex-m9', model], 'cortex-m9: no such target'), (['cortex-m3', 'no-such.smol'], 'no-such.smol: no such file'),
+                       (['cortex-m3', 'README.md'], 'README.md: not a .smol file'), (['cortex-m3', model, 'RAM=8K', 'STACK=8K'], '8192 bytes of RAM, and 8192 of them for the stack'),
                        (['cortex-m3', model, '/tmp', 'RAM=much'], 'much: not a number of bytes'), (['cortex-m3', model, 'KV=Q4'], 'KV=Q4: the names are'),
                        (['cortex-m3', model, 'TOKENS=-1'], 'TOKENS=-1: not a number'), ([], 'usage: build TARGET MODEL.smol')):
-        done = run(build, *words, code=2, text=True)
+        done = run(build, *words, code=2, text=True, cwd=root)
         assert done.stderr.startswith('build: ' + why) and done.stderr.count('\n') == 1 and not done.stdout, done
 
 
