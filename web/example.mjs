@@ -11,10 +11,12 @@ try {
   const model = await load(path);
   const { method, layers, width, file_bytes: size, hash } = model.facts;
   stderr.write(`${path}: ${size} bytes, ${method}, ${layers} x ${width}, hash ${hash.slice(0, 16)}...\n`);
-  stdout.write(prompt);
-  for (const piece of model.stream(prompt, { n: Number(n), seed }))
-    stdout.write(piece);
-  stdout.write('\n');
+  let before = prompt; // shown with the first piece, once it is known that there is one
+  for (const piece of model.stream(prompt, { n: Number(n), seed })) {
+    stdout.write(before + piece);
+    before = '';
+  }
+  stdout.write(before + '\n');
   const packed = model.pack(prompt);
   stderr.write(`the prompt, packed: ${toText(packed)} (${packed.length} bytes); and back: ${model.unpack(packed)}\n`);
   model.close();

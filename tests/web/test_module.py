@@ -225,6 +225,8 @@ def test_example(web):
     assert done.stdout == run(smolrun, MODELS[2], '-p', 'ROMEO:', '-n', 50, '-s', 3)[1] + '\n'
     done = subprocess.run(['node', web / 'example.mjs', root / 'README.md'], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, '%s: byte 0: not a .smol file\n' % (root / 'README.md'))
+    done = subprocess.run(['node', web / 'example.mjs', MODELS[2], 'ROMEO:', 'many'], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, '') and done.stderr.splitlines()[1].startswith('%s: n: ' % MODELS[2])
 
 
 def test_sizes(web):
