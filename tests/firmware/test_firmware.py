@@ -1,4 +1,4 @@
-"""The program of docs/examples/firmware under QEMU: on a Cortex-M3 and on RISC-V the bytes of smolrun and smoltool on this machine, and a line for what goes wrong.
+"""The program of docs/examples/firmware under QEMU: on a Cortex-M3, a Cortex-M7 and RISC-V the bytes of smolrun and smoltool on this machine, and a line for what goes wrong.
 
     pytest tests/firmware --build BUILD_DIR"""
 import pathlib
@@ -12,7 +12,7 @@ import pytest
 from programs import root, run, smolrun, smoltool, tiny_model, write
 from recipes import Kitchen
 
-TOOLS = {'cortex-m3': ('arm-none-eabi-gcc', 'qemu-system-arm'), 'riscv64': ('riscv64-unknown-elf-gcc', 'qemu-system-riscv64')}
+TOOLS = {'cortex-m3': ('arm-none-eabi-gcc', 'qemu-system-arm'), 'cortex-m7': ('arm-none-eabi-gcc', 'qemu-system-arm'), 'riscv64': ('riscv64-unknown-elf-gcc', 'qemu-system-riscv64')}
 MODELS = root / 'models'
 
 
@@ -75,7 +75,7 @@ def test_in_64_kilobytes(firmware):
     assert 1000 < used < there == 8192
 
 
-@pytest.mark.parametrize('target, name', [('cortex-m3', 'shakespeare-qr'), ('riscv64', 'shakespeare-qr'), ('riscv64', 'messages-64k')])
+@pytest.mark.parametrize('target, name', [('cortex-m3', 'shakespeare-qr'), ('cortex-m7', 'shakespeare-qr'), ('riscv64', 'shakespeare-qr'), ('riscv64', 'messages-64k')])
 def test_text_and_messages(firmware, target, name):
     """Texts with the whole context and floats, longer than a line; and the bytes of packed ones."""
     model = MODELS / (name + '.smol')
