@@ -12,16 +12,21 @@
 
 #define NO_BLOCK UINT64_MAX
 
-struct projector {
-    struct smol_projection projection;
-    struct fastfood fastfood;
-    struct fourier_rows *fourier;
+/* What lies behind a projector in the arena. */
+struct buffers {
     float *theta, *block; /* (D) */
     float *scratch;       /* (D + 2) */
     uint32_t *order;      /* (D) */
     uint8_t *bytes;       /* (3 D) */
     float *row;           /* (cols) */
-    uint64_t held;        /* which block, or NO_BLOCK */
+    struct fourier_rows *fourier;
+};
+
+struct projector {
+    struct smol_projection projection;
+    struct fastfood fastfood; /* 2 kB, too much for the stack */
+    struct buffers buffers;
+    uint64_t held; /* which block, or NO_BLOCK */
     uint32_t cols;
 };
 
@@ -48,31 +53,23 @@ struct projector *smol_projector_place(struct smol_arena *arena, uint32_t most, 
 {
     const uint64_t D = smol_projection_size(most);
     struct projector *j;
-    struct fourier_rows *fourier;
-    float *theta, *block, *scratch, *row;
-    uint32_t *order;
-    uint8_t *bytes;
+    struct buffers b;
 
     if (most == 0)
         return NULL;
     j = smol_arena_take(arena, 1, sizeof *j);
-    theta = smol_arena_take(arena, D, sizeof *theta);
-    block = smol_arena_take(arena, D, sizeof *block);
-    scratch = smol_arena_take(arena, D + 2, sizeof *scratch);
-    order = smol_arena_take(arena, D, sizeof *order);
-    bytes = smol_arena_take(arena, 3 * D, sizeof *bytes);
-    row = smol_arena_take(arena, cols, sizeof *row);
-    fourier = smol_fourier_place(arena, (uint32_t)D, (uint64_t)rows * cols, order, bytes, scratch);
-    if (!arena->base)
-        return NULL;
-    j->theta = theta; /* one by one: on the stack the whole would take 2 kB */
-    j->block = block;
-    j->scratch = scratch;
-    j->order = order;
-    j->bytes = bytes;
-    j->row = row;
-    j->fourier = fourier;
-    j->held = NO_BLOCK;
+    b.theta = smol_arena_take(arena, D, sizeof *b.theta);
+    b.block = smol_arena_take(arena, D, sizeof *b.block);
+    b.scratch = smol_arena_take(arena, D + 2, sizeof *b.scratch);
+    b.order = smol_arena_take(arena, D, sizeof *b.order);
+    b.bytes = smol_arena_take(arena, 3 * D, sizeof *b.bytes);
+    b.row = smol_arena_take(arena, cols, sizeof *b.row);
+    b.fourier =
+        smol_fourier_place(arena, (uint32_t)D, (uint64_t)rows * cols, b.order, b.bytes, b.scratch);
+    if (arena->base) {
+        j->buffers = b;
+        j->held = NO_BLOCK;
+    }
     return j;
 }
 
@@ -83,24 +80,25 @@ void smol_projector_begin(struct projector *j, const struct projected *t,
     j->cols = t->cols;
     j->held = NO_BLOCK;
     if (t->type == SMOL_F16)
-        kernels->from_f16(j->theta, t->theta, t->p.n);
+        kernels->from_f16(j->buffers.theta, t->theta, t->p.n);
     else
-        smol_params_to_f32(j->theta, t->type, t->theta, 0, t->p.n);
+        smol_params_to_f32(j->buffers.theta, t->type, t->theta, 0, t->p.n);
     for (uint32_t k = 0; t->is_scaled && k < t->p.n; k++)
-        j->theta[k] *= t->gain;
+        j->buffers.theta[k] *= t->gain;
     if (t->p.is_fourier)
-        smol_fourier_begin(j->fourier, &j->projection, kernels, (uint64_t)t->rows * t->cols,
+        smol_fourier_begin(j->buffers.fourier, &j->projection, kernels, (uint64_t)t->rows * t->cols,
                            t->fft);
     else
-        fastfood_init(&j->fastfood, &j->projection, kernels, j->order, j->scratch, j->bytes);
+        fastfood_init(&j->fastfood, &j->projection, kernels, j->buffers.order, j->buffers.scratch,
+                      j->buffers.bytes);
 }
 
 static void make_block(struct projector *j, uint64_t block)
 {
     if (j->projection.is_fourier)
-        smol_fourier_block(j->fourier, j->block, j->theta, (uint32_t)block);
+        smol_fourier_block(j->buffers.fourier, j->buffers.block, j->buffers.theta, (uint32_t)block);
     else
-        fastfood_block(j->block, &j->fastfood, j->theta, (uint32_t)block);
+        fastfood_block(j->buffers.block, &j->fastfood, j->buffers.theta, (uint32_t)block);
     j->held = block;
 }
 
@@ -113,7 +111,8 @@ const float *smol_projector_row(struct projector *j, uint32_t row)
         n = end - at < left ? end - at : left;
         if (at / D != j->held)
             make_block(j, at / D);
-        memcpy(j->row + (at - begin), j->block + in_block, (size_t)n * sizeof *j->row);
+        memcpy(j->buffers.row + (at - begin), j->buffers.block + in_block,
+               (size_t)n * sizeof *j->buffers.row);
     }
-    return j->row;
+    return j->buffers.row;
 }
