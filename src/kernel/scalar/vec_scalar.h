@@ -3,6 +3,7 @@
 #ifndef SMOL_VEC_SCALAR_H
 #define SMOL_VEC_SCALAR_H
 
+#include "base/number.h"
 #include "kernel/scalar/fma.h"
 
 #include <math.h>
