@@ -6,7 +6,8 @@
  * the one named. */
 enum smol_isa {
     SMOL_ISA_BEST = 0,
-    SMOL_ISA_SCALAR = 1,
+    SMOL_ISA_SCALAR = 1, /* plain C; where WebAssembly has vectors, only in programs that use
+                            smol/primitives.h */
     SMOL_ISA_AVX2 = 2,
     SMOL_ISA_AVX512 = 3,
     SMOL_ISA_NEON = 4,

@@ -2,7 +2,8 @@
 #include "kernel/kernel.h"
 
 #ifdef SMOL_HAVE_WASM
-/* Plain C is in a program that names it: NULL in others, which are so much smaller. */
+/* Plain C is in programs that take it from the archive, such as those that use primitives.c: NULL
+ * in others, which are so much smaller. */
 #pragma weak smol_kernels_scalar
 #endif
 
