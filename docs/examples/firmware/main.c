@@ -209,6 +209,7 @@ static void answer(size_t n)
         put_counted("\nsmol: answer: the prompt has ", n);
         put_counted(" tokens, the context ", smol_session_context(session));
         put("\n");
+        smol_session_finish(session);
         return;
     }
     if (status == SMOL_OK)
@@ -283,7 +284,7 @@ static uint8_t digit(char c)
 {
     const char *const digits = "0123456789abcdef", *at = c ? strchr(digits, c | 32) : NULL;
 
-    return at && (c | 32) == *at && c >= '0' ? (uint8_t)(at - digits) : 16;
+    return at && c >= '0' ? (uint8_t)(at - digits) : 16;
 }
 
 static void unpack(const char *digits, size_t n)
@@ -309,7 +310,7 @@ static void unpack(const char *digits, size_t n)
     put("\n");
 }
 
-/* How much of the stack has ever been used: board_start() has filled it with one word. */
+/* How much of the stack has ever been used: its other bytes are STACK_FILL still. */
 static size_t stack_used(void)
 {
     const uint8_t *at = stack_begin;
