@@ -36,8 +36,8 @@ static enum smol_status begin(struct smol_text *t, const struct smol_session_opt
     if ((status = smol_session_size(&session_bytes, file, session, error)) ||
         (status = smol_sampler_size(&sampler_bytes, vocab, sampler, error)))
         return status;
-    session_bytes = (size_t)smol_round_up(session_bytes, ALIGNMENT); /* both are at most SIZE_MAX /
-                                                                        2 */
+    /* Both are at most SIZE_MAX / 2. */
+    session_bytes = (size_t)smol_round_up(session_bytes, ALIGNMENT);
     sampler_bytes = (size_t)smol_round_up(sampler_bytes, ALIGNMENT);
     if (sampler_bytes > SIZE_MAX - session_bytes ||
         !(t->memory = aligned_alloc(ALIGNMENT, session_bytes + sampler_bytes)))

@@ -22,8 +22,7 @@ struct smol_pool {
                            threads that have not begun */
     atomic_uint n_asleep;
     atomic_bool stopping;
-    atomic_uint taken[SMOL_POOL_MAX_WORKERS]; /* the last generation of which each share was begun
-                                               */
+    atomic_uint taken[SMOL_POOL_MAX_WORKERS]; /* by share: the last generation that began it */
 };
 
 size_t smol_pool_bytes(void) { return sizeof(struct smol_pool); }

@@ -1,4 +1,5 @@
-/* See fourier_rows.h. Never reached: where there is no FFTW, no session of such a model begins. */
+/* See fourier_rows.h. Without room, and never asked for a block: where there is no FFTW, no session
+ * of such a model begins. */
 #include "model/fourier_rows.h"
 
 struct fourier_rows *smol_fourier_place(struct smol_arena *arena, uint32_t D, uint64_t n_entries,

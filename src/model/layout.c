@@ -87,7 +87,7 @@ static struct projector **place_projectors(struct smol_arena *arena, const struc
     return projectors;
 }
 
-/* The most planes of a tensor, and numbers of a row of a sparse term. */
+/* The most planes of a tensor. */
 static uint32_t max_planes(const struct smol_config *c)
 {
     uint32_t n = 1;
@@ -97,6 +97,7 @@ static uint32_t max_planes(const struct smol_config *c)
     return n;
 }
 
+/* The most numbers of a row of a sparse term. */
 static uint32_t max_sparse(const struct smol_config *c)
 {
     uint32_t n = 0;
@@ -106,7 +107,7 @@ static uint32_t max_sparse(const struct smol_config *c)
     return n;
 }
 
-/* Bytes of a worker's scratch: what kernels take of it, or the session itself, which see. */
+/* Bytes of a worker's scratch: the most that kernels, vectors being made or a sparse term take. */
 static uint64_t worker_scratch(const struct mixture *m, const struct smol_kernels *k,
                                uint32_t batch)
 {
