@@ -189,5 +189,5 @@ static void check_all(enum isa_table table)
 ISA_CASES(floats, check_all)
 #ifndef __wasm__
 ISA_CASE(floats, vector_scalar, ISA_VECTOR_SCALAR, check_all)
-ISA_EMULATED_CASE(floats, vector_avx512, ISA_VECTOR_AVX512, check_all)
+ISA_CASE(floats, vector_avx512, ISA_VECTOR_AVX512, check_all)
 #endif

@@ -68,22 +68,8 @@ static const struct smol_kernels *avxvnni_evex(void)
     k.rows_q8 = smol_rows_q8_avxvnni_for_tests;
     return &k;
 }
-
-static const struct smol_kernels *emulated(enum isa_table table)
-{
-    return table == ISA_VECTOR_AVX512   ? &isa_vector_avx512
-           : table == ISA_ROWS_AVX512   ? &isa_rows_avx512
-           : table == ISA_ROWS_AVX512BW ? &isa_rows_avx512bw
-                                        : NULL;
-}
 #else
 static const struct smol_kernels *avxvnni_evex(void) { return NULL; }
-
-static const struct smol_kernels *emulated(enum isa_table table)
-{
-    (void)table;
-    return NULL;
-}
 #endif
 
 const struct smol_kernels *isa_kernels(enum isa_table table, enum smol_isa *isa)
@@ -93,8 +79,12 @@ const struct smol_kernels *isa_kernels(enum isa_table table, enum smol_isa *isa)
 
     if (table == ISA_VECTOR_SCALAR)
         return &isa_vector_scalar;
-    if (emulated(table))
-        return emulated(table);
+    if (table == ISA_VECTOR_AVX512)
+        return &isa_vector_avx512;
+    if (table == ISA_ROWS_AVX512)
+        return &isa_rows_avx512;
+    if (table == ISA_ROWS_AVX512BW)
+        return &isa_rows_avx512bw;
     smol_cpu_mask(tables[table].cpu);
     cpu = smol_cpu_detect();
     if (memcmp(&cpu, &tables[table].cpu, sizeof cpu) != 0) {

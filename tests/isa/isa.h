@@ -34,12 +34,6 @@ const struct smol_kernels *isa_kernels(enum isa_table table, enum smol_isa *isa)
 /* A case for each table, body(table). */
 #define ISA_CASE(suite, name, table, body)                                                         \
     Test(suite, name, .timeout = 120) { body(table); }
-/* Of AVX-512's instructions emulated, which takes long: where there may be such a processor. */
-#if defined(__x86_64__)
-#define ISA_EMULATED_CASE ISA_CASE
-#else
-#define ISA_EMULATED_CASE(...)
-#endif
 #ifdef __wasm__ /* which is built for one kind of machine */
 #define ISA_CASES(suite, body) ISA_CASE(suite, wasm, ISA_WASM, body)
 #else

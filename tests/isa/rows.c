@@ -192,8 +192,8 @@ static void check_rows(enum isa_table table) { check_kernels(isa_kernels(table, 
 ISA_CASES(stored_rows, check_rows)
 #ifndef __wasm__
 ISA_CASE(stored_rows, avxvnni_evex, ISA_AVXVNNI_EVEX, check_rows)
-ISA_EMULATED_CASE(stored_rows, rows_avx512, ISA_ROWS_AVX512, check_rows)
-ISA_EMULATED_CASE(stored_rows, rows_avx512bw, ISA_ROWS_AVX512BW, check_rows)
+ISA_CASE(stored_rows, rows_avx512, ISA_ROWS_AVX512, check_rows)
+ISA_CASE(stored_rows, rows_avx512bw, ISA_ROWS_AVX512BW, check_rows)
 #endif
 Test(stored_rows, scalar) { check_kernels(&smol_kernels_scalar); }
 
@@ -218,7 +218,7 @@ static void check_extremes(enum isa_table table) { check_extremes_of(isa_kernels
 ISA_CASES(largest_stored_rows, check_extremes)
 #ifndef __wasm__
 ISA_CASE(largest_stored_rows, avxvnni_evex, ISA_AVXVNNI_EVEX, check_extremes)
-ISA_EMULATED_CASE(largest_stored_rows, rows_avx512, ISA_ROWS_AVX512, check_extremes)
-ISA_EMULATED_CASE(largest_stored_rows, rows_avx512bw, ISA_ROWS_AVX512BW, check_extremes)
+ISA_CASE(largest_stored_rows, rows_avx512, ISA_ROWS_AVX512, check_extremes)
+ISA_CASE(largest_stored_rows, rows_avx512bw, ISA_ROWS_AVX512BW, check_extremes)
 #endif
 Test(largest_stored_rows, scalar) { check_extremes_of(&smol_kernels_scalar); }
