@@ -125,7 +125,7 @@ static void check_products(enum isa_table table)
     for (size_t i = 0; i < ISA_N_SIZES; i++) {
         check_rows(k, isa_sizes[i], &random);
         /* Each half has one plane without and with the parts of a table, two planes or more. */
-        for (size_t d = test_is_slow() ? i % 2 : 0; d < 8; d += test_is_slow() ? 2 : 1)
+        for (size_t d = test_is_sanitized() ? i % 2 : 0; d < 8; d += test_is_sanitized() ? 2 : 1)
             for (size_t n_x = 1; n_x <= 5; n_x += d % 2 && isa_sizes[i] <= 200 ? 1 : 4) {
                 check_frozen(k, isa_sizes[i], SMOL_SIGN, bases[d], n_x, &random);
                 check_frozen(k, isa_sizes[i], SMOL_GAUSS, bases[d] % 3 + 1, n_x, &random);

@@ -40,8 +40,7 @@ void model_open(struct smol_file *file, const struct model_recipe *recipe);
 uint32_t test_random(uint64_t *state);
 float test_uniform(uint64_t *state); /* -1..1 */
 
-/* Under the sanitizers and on an emulated processor, where every function is to run at every size,
- * but not in every combination. */
-bool test_is_slow(void);
+/* Under the sanitizers every function is to run at every size, but not in every combination. */
+bool test_is_sanitized(void);
 
 #endif

@@ -194,7 +194,7 @@ static void check_bits(const struct smol_session_options *options, size_t n_vari
 
         o.batch = 1;
         expected = logits_of(&recipes[i], &o, 1);
-        for (size_t k = 0; k < n_variants; k += test_is_slow() ? 2 : 1) {
+        for (size_t k = 0; k < n_variants; k += test_is_sanitized() ? 2 : 1) {
             o.n_threads = threads[k % 3];
             o.batch = batches[k % 5];
             got = logits_of(&recipes[i], &o, k % 4);

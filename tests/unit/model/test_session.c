@@ -158,8 +158,8 @@ Test(session, bits_do_not_depend_on_threads_batches_or_splits)
     for (size_t i = 0; i < N_RECIPES; i++) {
         uint32_t tokens[N_TOKENS];
         float *expected = NULL;
-        /* Where that is slow, each number of threads and each size of batches once. */
-        for (size_t k = 0; k < 16; k += test_is_slow() ? 5 : 1) {
+        /* Under the sanitizers each number of threads and each size of batches once. */
+        for (size_t k = 0; k < 16; k += test_is_sanitized() ? 5 : 1) {
             struct running r;
             size_t fed = 0, size;
             start(&r, &recipes[i], threads[k % 4], batches[k / 4]);
