@@ -22,14 +22,14 @@ PYTEST = [*PYTHON, '-m', 'pytest', '-v', '-rP']
 FUZZ_TARGETS = ('read', 'safetensors', 'npy', 'gguf', 'key', 'minisig', 'card', 'tokens', 'vocab', 'corpus', 'lines', 'unpack', 'delta')
 
 # Name -> (compiler, options, targets; none for all). Each compiles no more than is run of it: what clang has to say of any file it says in
-# the build for the sanitizers, and what the Python module's tests run need not be fast.
+# the build for the sanitizers.
 BUILDS = {
     'gcc': ('gcc', ['-Dwerror=true'], []),
     'sanitize': ('clang', ['-Dwerror=true', '-Dbuildtype=debug', '-Doptimization=1', '-Db_sanitize=address,undefined', '-Db_lundef=false',
                            '-Dc_args=-fno-sanitize-recover=all'], []),
     'clang': ('clang', ['-Dwerror=true', '-Dfuzz=true', '-Doptimization=0'], ['tools/smolrun', *('tests/fuzz/fuzz_' + name for name in FUZZ_TARGETS)]),
     'aarch64': (None, ['--cross-file', root / 'tests/cross/aarch64.ini', '-Dwerror=true', '-Dtrain=false'], []),
-    'shared': ('gcc', ['-Dwerror=true', '-Ddefault_library=shared', '-Dtests=false', '-Dtrain=false', '-Doptimization=1'], []),
+    'shared': ('gcc', ['-Dwerror=true', '-Ddefault_library=shared', '-Dtests=false', '-Dtrain=false'], []),
     'wasm32': (None, ['--cross-file', root / 'scripts/targets/wasm32.ini', '-Dwerror=true', '-Dminimal=true'], []),
     'minimal': ('gcc', ['-Dwerror=true', '-Dminimal=true', '-Dbuildtype=minsize'], []),
     'gcc-O0': ('gcc', ['-Dtests=false', '-Doptimization=0'], ['tools/smolrun', 'tools/smoltool', 'tools/smoltrain']),
