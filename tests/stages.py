@@ -22,7 +22,7 @@ PYTEST = [*PYTHON, '-m', 'pytest', '-v', '-rP']
 FUZZ_TARGETS = ('read', 'safetensors', 'npy', 'gguf', 'key', 'minisig', 'card', 'tokens', 'vocab', 'corpus', 'lines', 'unpack', 'delta')
 
 # Name -> (compiler, options, targets; none for all). Each compiles no more than is run of it: what clang has to say of any file it says in
-# the build for the sanitizers.
+# the builds for the sanitizers and of the minimal library, the second of which is for that alone.
 BUILDS = {
     'gcc': ('gcc', ['-Dwerror=true'], []),
     'sanitize': ('clang', ['-Dwerror=true', '-Dbuildtype=debug', '-Doptimization=1', '-Db_sanitize=address,undefined', '-Db_lundef=false',
@@ -32,6 +32,7 @@ BUILDS = {
     'shared': ('gcc', ['-Dwerror=true', '-Ddefault_library=shared', '-Dtests=false', '-Dtrain=false'], []),
     'wasm32': (None, ['--cross-file', root / 'scripts/targets/wasm32.ini', '-Dwerror=true', '-Dminimal=true'], []),
     'minimal': ('gcc', ['-Dwerror=true', '-Dminimal=true', '-Dbuildtype=minsize'], []),
+    'minimal-clang': ('clang', ['-Dwerror=true', '-Dminimal=true', '-Dbuildtype=minsize'], []),
     'gcc-O0': ('gcc', ['-Dtests=false', '-Doptimization=0'], ['tools/smolrun', 'tools/smoltool', 'tools/smoltrain']),
     'clang-O3': ('clang', ['-Dwerror=true', '-Dtests=false', '-Dtrain=false'], ['tools/smolrun']),
 }
@@ -114,7 +115,7 @@ STAGES = {
     'python': lambda s: drivers(s, 'tests/python', 'shared'),
     'cookbook': lambda s: drivers(s, 'tests/cookbook'),
     'reference': lambda s: drivers(s, 'tests/reference'),
-    'minimal': lambda s: drivers(s, 'tests/minimal', 'gcc', 'minimal', options=('--minimal', builds / 'minimal')),
+    'minimal': lambda s: drivers(s, 'tests/minimal', 'gcc', 'minimal', 'minimal-clang', options=('--minimal', builds / 'minimal')),
     'web': lambda s: drivers(s, 'tests/web', 'gcc', 'web', 'wasm32', options=('--web', builds / 'web', '--wasm32', builds / 'wasm32')),
     'firmware': lambda s: drivers(s, 'tests/firmware'),
     'cross': lambda s: [job(s, name, [*PYTEST, root / 'tests/cross', '-k', cases, '--build', builds / 'gcc', '--aarch64', builds / 'aarch64'],
