@@ -46,7 +46,7 @@ SANITIZED = {'ASAN_OPTIONS': 'abort_on_error=1:exitcode=99:allocator_may_return_
 # About how many seconds of the processor the long ones take; the others take less than WEIGHT.
 WEIGHT = 5
 WEIGHTS = {
-    ('cross', 'programs'): 75, ('package', 'package'): 65, ('cross', 'arithmetic'): 65, ('reference', 'test_models'): 60, ('matrix', 'matrix'): 50,
+    ('cross', 'arithmetic'): 110, ('cross', 'programs'): 110, ('package', 'package'): 65, ('reference', 'test_models'): 60, ('matrix', 'matrix'): 50,
     ('grad', 'test_gradients'): 43, ('cli', 'test_export'): 32, ('cli-sanitize', 'test_smoltrain'): 29, ('fault', 'test_fault'): 25,
     ('python', 'test_install'): 25, ('cli-sanitize', 'test_smolrun'): 24, ('unit-sanitize', 'test_isa'): 23, ('firmware', 'test_firmware'): 20,
     ('cli', 'test_smoltrain'): 19, ('cli-sanitize', 'test_plan'): 18, ('cli', 'test_killed'): 15,
