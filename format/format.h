@@ -79,6 +79,9 @@ enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t 
 /* The checksum of header and directory of a file that begins with bytes. */
 uint64_t smol_directory_checksum(const uint8_t *bytes, unsigned n_sections);
 
+/* The size of the body that the header states; 0 if the bytes are fewer. */
+uint64_t smol_stated_body_bytes(const uint8_t *bytes, size_t size_bytes);
+
 /* The hash of a body, one piece after the other. */
 void smol_hash_body(uint8_t hash[SMOL_HASH_BYTES], const uint8_t *body, uint64_t body_bytes);
 /* HASH unless it is the one that the file states. */

@@ -33,6 +33,13 @@ static enum smol_status check_header(const uint8_t *b, size_t size, struct smol_
     return SMOL_OK;
 }
 
+uint64_t smol_stated_body_bytes(const uint8_t *bytes, size_t size_bytes)
+{
+    const uint64_t body = size_bytes < HEADER_BYTES ? 0 : smol_le64(bytes + 16);
+
+    return body <= size_bytes ? body : 0;
+}
+
 /* The file ends exactly after the hash or after the signature. */
 static enum smol_status check_end(uint64_t body, uint64_t size, struct smol_error *error)
 {

@@ -23,8 +23,8 @@ import re
 import subprocess
 import sys
 
-LAYERS = ["include/smol", "src/base", "format", "src/cpu", "src/frozen", "src/kernel",
-          "src/model", "src/token", "src/pack", "src/api", "src/interchange", "src/train", "tools/cli", "tools/plot",
+LAYERS = ["include/smol", "src/base", "format", "src/cpu", "src/hash", "src/frozen",
+          "src/kernel", "src/model", "src/token", "src/pack", "src/api", "src/interchange", "src/train", "tools/cli", "tools/plot",
           "tools/smolrun", "tools/smoltool", "tools/smoltrain", "web", "docs/examples", "tests"]
 TOOLS = LAYERS.index("tools/cli")
 PROGRAMS = [index for index, name in enumerate(LAYERS) if name.startswith("tools/smol")]

@@ -14,8 +14,9 @@ SMOL_BEGIN_DECLS
 /* The version of the library in use, which may be newer than this header: "0.1.0". */
 const char *smol_version(void);
 
-/* Opens a file and checks all of it: structure, checksums, the hash, with n_threads threads (0 =
- * 1), and the signature if there is one. Errors: those of a file; IO; MEMORY. */
+/* Opens a file and checks all of it: structure, checksums, the hash, with n_threads threads at most
+ * (0 = 1), which only a file of several MiB makes use of, and the signature if there is one.
+ * Errors: those of a file; IO; MEMORY. */
 enum smol_status smol_model_open(struct smol_model **model, const char *path, uint32_t n_threads,
                                  struct smol_error *error);
 /* What a delta is opened with (SPEC.md 16). 0 in every member but struct_bytes is a sensible

@@ -1,78 +1,53 @@
 /* Opening a model: one mapping of one file, so that what was checked is what is used. SPEC.md 4. */
 #include "api/open.h"
-#include "base/bytes.h"
 #include "base/error.h"
-#include "base/pool.h"
 #include "format/format.h"
 #include "format/sodium.h"
+#include "hash/body.h"
 
 #include <smol/io.h>
 
-#include <stdlib.h>
-
-#define MAX_HASHERS 16u
-
-/* The leaves of a file, (n_pieces, 64). */
-struct hashing {
-    const struct smol_file *file;
-    uint8_t *leaves;
-};
-
-/* Every n_workers-th piece. */
-static void hash_share(void *arg, uint32_t worker, uint32_t n_workers)
-{
-    const struct hashing *h = arg;
-    const uint64_t body_bytes = h->file->body_bytes;
-
-    for (uint64_t i = worker; i < smol_hash_pieces(body_bytes); i += n_workers)
-        smol_hash_leaf(h->leaves + i * SMOL_HASH_BYTES, h->file->bytes.data, body_bytes, i);
-}
-
-/* Threads that cannot be had are no failure: one does it all. */
 enum smol_status smol_file_check_hash_threads(const struct smol_file *file, uint32_t n_threads,
                                               struct smol_error *error)
 {
-    const uint64_t n_pieces = smol_hash_pieces(file->body_bytes);
-    const uint32_t most = n_threads < MAX_HASHERS ? n_threads : MAX_HASHERS,
-                   n = n_pieces < most ? (uint32_t)n_pieces : most;
-    struct hashing hashing = {.file = file};
-    enum smol_status status = SMOL_OK;
     uint8_t hash[SMOL_HASH_BYTES];
-    struct smol_pool *pool;
+    enum smol_status status = smol_hash_body_threads(hash, file->bytes.data, file->body_bytes,
+                                                     n_threads, NULL, NULL, error);
 
-    if (n < 2)
-        return smol_file_check_hash(file, error);
-    pool = aligned_alloc(64, smol_round_up(smol_pool_bytes(), 64));
-    hashing.leaves = malloc(n_pieces * SMOL_HASH_BYTES);
-    if (!pool || !hashing.leaves) {
-        status = smol_fail_memory(error);
-    } else if (!smol_pool_start(pool, n)) {
-        status = smol_file_check_hash(file, error);
-    } else {
-        smol_pool_run(pool, hash_share, &hashing);
-        smol_pool_stop(pool);
-        smol_hash_root(hash, hashing.leaves, file->body_bytes);
-        status = smol_hash_compare(file, hash, error);
-    }
-    free(hashing.leaves);
-    free(pool);
-    return status;
+    return status ? status : smol_hash_compare(file, hash, error);
 }
 
-/* libsodium hashes faster once it is started. */
+struct parsing {
+    struct smol_file *file;
+    const uint8_t *bytes;
+    size_t size_bytes;
+};
+
+static enum smol_status parse(void *arg, struct smol_error *error)
+{
+    const struct parsing *p = arg;
+    enum smol_status status = smol_file_parse(p->file, p->bytes, p->size_bytes, error);
+
+    return status ? status : smol_file_check_tokens(p->file, error);
+}
+
+/* Checksums and hash read the same bytes, so other threads begin to hash while one parses: what the
+ * header states as the body, if it is there. libsodium hashes faster once it is started. */
 enum smol_status smol_file_parse_checked(struct smol_file *file, const uint8_t *bytes,
                                          size_t size_bytes, uint32_t n_threads,
                                          struct smol_error *error)
 {
-    enum smol_status status;
+    struct parsing parsing = {file, bytes, size_bytes};
+    uint8_t hash[SMOL_HASH_BYTES];
+    enum smol_status status = smol_sodium_start(error);
 
-    if ((status = smol_sodium_start(error)) ||
-        (status = smol_file_parse(file, bytes, size_bytes, error)) ||
-        (status = smol_file_check_tokens(file, error)))
+    if (status || !n_threads)
+        return status ? status : parse(&parsing, error);
+    if ((status = smol_hash_body_threads(hash, bytes, smol_stated_body_bytes(bytes, size_bytes),
+                                         n_threads, parse, &parsing, error)) ||
+        (status = smol_hash_compare(file, hash, error)))
         return status;
-    if (n_threads && (status = smol_file_check_hash_threads(file, n_threads, error)))
-        return status;
-    return n_threads && file->is_signed ? smol_file_check_signature(file, error) : SMOL_OK;
+    return file->is_signed ? smol_file_check_signature(file, error) : SMOL_OK;
 }
 
 static enum smol_status open_checked(struct smol_mapping *mapping, struct smol_file *file,

@@ -1,6 +1,6 @@
-/* What src/kernel/x86/vec_avx512.h and bits_avx512.h take of AVX-512, in plain C, as Intel's manual
- * describes each instruction: so that its bits are tested on every machine. It stands before the
- * compiler's header of this name. */
+/* What src/hash/blake2b_avx512bw.c, src/kernel/x86/vec_avx512.h and bits_avx512.h take of AVX-512,
+ * in plain C, as Intel's manual describes each instruction: so that its bits are tested on every
+ * machine. It stands before the compiler's header of this name. */
 #ifndef EMULATED_IMMINTRIN_H
 #define EMULATED_IMMINTRIN_H
 

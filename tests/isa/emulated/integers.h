@@ -16,6 +16,7 @@ SHORTS(_mm512_set1_epi16, (int16_t a), a)
 LONGS(_mm512_set1_epi64, (int64_t a), a)
 LANEWISE(__m256i, i, 8, _mm256_set1_epi32, (int32_t a), a)
 LANEWISE(__m256i, b, 32, _mm256_loadu_si256, (const void *p), ((const uint8_t *)p)[i])
+BYTES_OF(_mm512_loadu_si512, (const void *p), ((const uint8_t *)p)[i])
 BYTES_OF(_mm512_load_si512, (const void *p), ((const uint8_t *)p)[i])
 BYTES_OF(_mm512_maskz_loadu_epi8, (__mmask64 k, const void *p),
          is_set(k, i) ? ((const uint8_t *)p)[i] : 0)
@@ -66,6 +67,8 @@ LONGS(_mm512_and_si512, (__m512i a, __m512i b), a.q[i] & b.q[i])
 INTEGERS(_mm512_sub_epi32, (__m512i a, __m512i b), (int32_t)((uint32_t)a.i[i] - (uint32_t)b.i[i]))
 LANEWISE(__m256i, h, 16, _mm256_srli_epi16, (__m256i a, unsigned n),
          (int16_t)((uint16_t)a.h[i] >> n))
+LONGS(_mm512_ror_epi64, (__m512i a, unsigned n),
+      (int64_t)((uint64_t)a.q[i] >> n | (uint64_t)a.q[i] << (64 - n)))
 LONGS(_mm512_slli_epi64, (__m512i a, unsigned n), (int64_t)((uint64_t)a.q[i] << n))
 
 /* Right shifts take the sign along: floor(a / 2^n). */
@@ -136,6 +139,8 @@ INTEGERS(_mm512_unpackhi_epi32, (__m512i a, __m512i b),
          (i % 2 ? b : a).i[i / 4 * 4 + 2 + i % 4 / 2])
 LONGS(_mm512_unpacklo_epi64, (__m512i a, __m512i b), (i % 2 ? b : a).q[i / 2 * 2])
 LONGS(_mm512_unpackhi_epi64, (__m512i a, __m512i b), (i % 2 ? b : a).q[i / 2 * 2 + 1])
+LONGS(_mm512_shuffle_i64x2, (__m512i a, __m512i b, unsigned order),
+      (i < 4 ? a : b).q[2 * (order >> 2 * (i / 2) & 3) + i % 2])
 INTEGERS(_mm512_shuffle_i32x4, (__m512i a, __m512i b, unsigned order),
          (i < 8 ? a : b).i[4 * (order >> 2 * (i / 4) & 3) + i % 4])
 BYTES_OF(_mm512_shuffle_epi8, (__m512i a, __m512i order),

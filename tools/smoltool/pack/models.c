@@ -33,7 +33,7 @@ static int open_one(struct pack_models *models, const char *path, const struct p
     int code;
 
     m->path = path;
-    if ((code = parts_open(&m->files, path, parts, 1, false)) != 0)
+    if ((code = parts_open(&m->files, path, parts, cli_cores(), false)) != 0)
         return code;
     if (smol_model_open_file(&m->model, &m->files.file, &error)) {
         parts_close(&m->files);
