@@ -198,10 +198,10 @@ ISA_CASE(stored_rows, rows_avx512bw, ISA_ROWS_AVX512BW, check_rows)
 Test(stored_rows, scalar) { check_kernels(&smol_kernels_scalar); }
 
 /* The largest sums there are: 262,144 columns of the largest products, and of the numbers whose
- * bytes are the largest. */
+ * bytes are the largest; and the largest that AVX2 takes to fit 32 bits. */
 static void check_extremes_of(const struct smol_kernels *k)
 {
-    static const size_t sizes[] = {1, 64, 4100, 65536, MOST_COLS};
+    static const size_t sizes[] = {1, 32, 64, 512, 4100, 32768, 65536, MOST_COLS};
     static const int16_t magnitudes[] = {32512, -32512, 32511, 32384, -32384, 255, 128};
     uint64_t random = 5;
 

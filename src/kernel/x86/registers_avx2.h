@@ -94,37 +94,65 @@ ALWAYS_INLINE void rows_single(int64_t *sums, const struct smol_rows *rows,
 
 #define PAIR 2u /* of vectors */
 
+/* The sums of the eight lanes of each of four registers, whose total fits 32 bits. */
+static inline __m256i fold_narrow(const __m256i v[FOLD])
+{
+    const __m256i sums =
+        _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
+
+    return _mm256_cvtepi32_epi64(
+        _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1)));
+}
+
+/* v (PAIR, FOLD) += the products of columns c..end - 1 of four rows with two vectors. */
+ALWAYS_INLINE size_t add_columns(__m256i v[PAIR][FOLD], const int16_t *const w[FOLD],
+                                 const int16_t *const X[PAIR], size_t c, size_t end)
+{
+    for (; c + 16 <= end; c += 16) {
+        const __m256i x[PAIR] = {load(X[0] + c), load(X[1] + c)};
+        for (unsigned r = 0; r < FOLD; r++) {
+            const __m256i row = load(w[r] + c);
+            for (unsigned k = 0; k < PAIR; k++)
+                v[k][r] = _mm256_add_epi32(v[k][r], _mm256_madd_epi16(row, x[k]));
+        }
+    }
+    return c;
+}
+
 /* sums (PAIR, FOLD) of four rows w with two vectors. A lane's products of `chunk` columns,
  * an eighth of them, fit 32 bits; chunk is a multiple of 16. */
 ALWAYS_INLINE void multiply_four(int64_t sums[PAIR][FOLD], const int16_t *const w[FOLD],
                                  const int16_t *const X[PAIR], size_t cols, size_t chunk)
 {
-    __m256i total[PAIR][FOLD];
+    const bool is_narrow = cols <= chunk / 8; /* all lanes' products together fit 32 bits too */
+    __m256i total[PAIR][FOLD], v[PAIR][FOLD];
     size_t c = 0;
 
     for (unsigned i = 0; i < PAIR * FOLD; i++)
-        total[i / FOLD][i % FOLD] = _mm256_setzero_si256();
-    while (c + 16 <= cols) {
-        const size_t end = cols - c < chunk ? cols : c + chunk;
-        __m256i v[PAIR][FOLD];
+        total[i / FOLD][i % FOLD] = v[i / FOLD][i % FOLD] = _mm256_setzero_si256();
+    if (is_narrow)
+        c = add_columns(v, w, X, c, cols);
+    while (!is_narrow && c + 16 <= cols) {
         for (unsigned i = 0; i < PAIR * FOLD; i++)
             v[i / FOLD][i % FOLD] = _mm256_setzero_si256();
-        for (; c + 16 <= end; c += 16) {
-            const __m256i x[PAIR] = {load(X[0] + c), load(X[1] + c)};
-            for (unsigned r = 0; r < FOLD; r++) {
-                const __m256i row = load(w[r] + c);
-                for (unsigned k = 0; k < PAIR; k++)
-                    v[k][r] = _mm256_add_epi32(v[k][r], _mm256_madd_epi16(row, x[k]));
-            }
-        }
+        c = add_columns(v, w, X, c, cols - c < chunk ? cols : c + chunk);
         for (unsigned i = 0; i < PAIR * FOLD; i++)
             total[i / FOLD][i % FOLD] = add_wide(total[i / FOLD][i % FOLD], v[i / FOLD][i % FOLD]);
     }
     for (unsigned k = 0; k < PAIR; k++)
-        store(sums[k], fold(total[k]));
+        store(sums[k], is_narrow ? fold_narrow(v[k]) : fold(total[k]));
     for (; c < cols; c++)
         for (unsigned i = 0; i < PAIR * FOLD; i++)
             sums[i / FOLD][i % FOLD] += (int32_t)w[i % FOLD][c] * X[i / FOLD][c];
+}
+
+/* The first n of a tile's sums: seldom fewer than all, whose copy is one register's. */
+static inline void put_sums(int64_t *dest, const int64_t sums[FOLD], size_t n)
+{
+    if (n == FOLD)
+        store(dest, load(sums));
+    else
+        memcpy(dest, sums, n * sizeof *sums);
 }
 
 /* Four rows are expanded, and meet all vectors, two at a time; at the edges the last one stands
@@ -149,8 +177,8 @@ ALWAYS_INLINE void rows_tiles(int64_t *sums, const struct smol_rows *rows,
             const int16_t *const vectors[PAIR] = {X + k * x_stride, X + next * x_stride};
             int64_t s[PAIR][FOLD];
             multiply_four(s, w, vectors, rows->cols, chunk);
-            memcpy(sums + k * rows->n_rows + first, s[0], n * sizeof *sums);
-            memcpy(sums + next * rows->n_rows + first, s[next - k], n * sizeof *sums);
+            put_sums(sums + k * rows->n_rows + first, s[0], n);
+            put_sums(sums + next * rows->n_rows + first, s[next - k], n);
         }
     }
 }

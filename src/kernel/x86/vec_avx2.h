@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define VEC_LANES 16u
-#define VEC_SUMS 1u
+#define VEC_SUMS 4u
 #define VEC_TILE_ROWS 2u
 #define VEC_TILE_VECTORS 3u
 
@@ -117,10 +117,27 @@ static inline float vec_sum(f32x16 v)
     return _mm_cvtss_f32(_mm_add_ss(h2, _mm_movehdup_ps(h2)));
 }
 
+/* The same additions for four vectors, which are folded into one. */
 static inline void vec_sums(float *sums, const f32x16 *v, size_t n)
 {
-    (void)n;
-    *sums = vec_sum(*v);
+    __m256 a[2];
+
+    for (unsigned i = 0; i < 2; i++) { /* of vectors i and i + 2 */
+        const __m256 x = _mm256_add_ps(v[i].v[0], v[i].v[1]),
+                     y = _mm256_add_ps(v[i + 2].v[0], v[i + 2].v[1]);
+        a[i] =
+            _mm256_add_ps(_mm256_permute2f128_ps(x, y, 0x20), _mm256_permute2f128_ps(x, y, 0x31));
+    }
+    const __m256 b =
+        _mm256_add_ps(_mm256_shuffle_ps(a[0], a[1], 0x44), _mm256_shuffle_ps(a[0], a[1], 0xee));
+    const __m128 low = _mm256_castps256_ps128(b), high = _mm256_extractf128_ps(b, 1);
+    const __m128 folded =
+        _mm_add_ps(_mm_shuffle_ps(low, high, 0x88), _mm_shuffle_ps(low, high, 0xdd));
+    float four[4];
+
+    _mm_storeu_ps(n < 4 ? four : sums, folded);
+    if (n < 4)
+        memcpy(sums, four, n * sizeof *sums);
 }
 
 static inline float vec_largest(f32x16 v)
