@@ -40,6 +40,10 @@ enum smol_status smol_sampler_init(struct smol_sampler **sampler, uint32_t vocab
 /* Tells the sampler of a token of the prompt or of the text so far, for the penalty. token < V. */
 void smol_sampler_accept(struct smol_sampler *sampler, uint32_t token);
 
+/* Makes `to` what `from` is, a sampler of the same vocabulary and the same options but the seed,
+ * which is this one. */
+void smol_sampler_copy(struct smol_sampler *to, const struct smol_sampler *from, uint64_t seed);
+
 /* Picks a token and accepts it. logits: (V). NUMERIC if a logit is not finite. */
 enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *sampler,
                                    const float *logits, struct smol_error *error);

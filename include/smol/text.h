@@ -52,5 +52,37 @@ size_t smol_text_count(const struct smol_text *text);
 /* Whether there is no room for the next token unless the first half is dropped. */
 bool smol_text_is_full(const struct smol_text *text);
 
+/* ---- several texts side by side ----
+ * Advanced: may change between minor versions until 1.0. What is fed to many texts in one call is
+ * multiplied together, which makes several times the tokens a second of one after the other. Each
+ * is a text as above and becomes what it would become alone. Texts that were created together share
+ * a session, and all of them may be used by one thread at a time. */
+
+/* n empty texts, 1..SMOL_MAX_TEXTS, with samplers of the same options: the seed of text i is the
+ * options' + i. session and sampler: those of smol_text_create; session->n_texts is not looked at.
+ * Each text is to be destroyed, in any order. Errors: ARGUMENT, MEMORY. texts: (n), untouched after
+ * a failure. */
+enum smol_status smol_texts_create(struct smol_text **texts, size_t n,
+                                   const struct smol_model *model,
+                                   const struct smol_session_options *session,
+                                   const struct smol_sampler_options *sampler,
+                                   struct smol_error *error);
+
+/* smol_text_feed of n different texts that were created together, in any order. Errors: those of
+ * smol_text_feed, after which of all n of them what was appended since the last call is dropped;
+ * ARGUMENT if one is there twice, or of another session. */
+enum smol_status smol_texts_feed(struct smol_text *const *texts, size_t n,
+                                 struct smol_error *error);
+
+/* smol_text_next of n different texts that were created together. tokens: (n). */
+enum smol_status smol_texts_next(uint32_t *tokens, struct smol_text *const *texts, size_t n,
+                                 struct smol_error *error);
+
+/* Empties a text, and makes it what another one is that was created together with it, with this
+ * seed for what it will choose: a prompt need be fed only once. Errors: ARGUMENT (of another
+ * session, or itself), MEMORY; the text stays what it was. */
+enum smol_status smol_text_copy(struct smol_text *to, const struct smol_text *from, uint64_t seed,
+                                struct smol_error *error);
+
 SMOL_END_DECLS
 #endif

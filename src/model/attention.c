@@ -8,41 +8,83 @@
 
 #include <math.h>
 
-/* Which row of the cache is the first of a head of the present layer. */
-static size_t cache_row(const struct pass *g, size_t head)
+/* Heads of all layers. */
+static size_t all_heads(const struct smol_session *s)
 {
-    return (g->layer * (size_t)g->s->config->n_heads + head) * g->s->capacity;
+    return (size_t)s->config->n_layers * s->config->n_heads;
 }
 
-/* The last T' - 1 rows of a share of the heads of all layers to their front. */
+/* Which row of the cache is the first of a head of the present layer, of the text of a position. */
+static size_t cache_row(const struct pass *g, size_t head, size_t p)
+{
+    return (g->s->rows[p].text * all_heads(g->s) + g->layer * (size_t)g->s->config->n_heads +
+            head) *
+           g->s->capacity;
+}
+
+/* n rows of the cache to another place in it. */
+static void move_rows(const struct smol_session *s, size_t to, size_t from, size_t n)
+{
+    const size_t row_bytes =
+        (size_t)smol_row_bytes(s->kv_type, s->config->width / s->config->n_heads);
+
+    memmove(s->keys + to * row_bytes, s->keys + from * row_bytes, n * row_bytes);
+    memmove(s->values + to * row_bytes, s->values + from * row_bytes, n * row_bytes);
+    if (s->kv_type == SMOL_Q8) {
+        memmove(s->key_scales + to, s->key_scales + from, n * sizeof *s->key_scales);
+        memmove(s->value_scales + to, s->value_scales + from, n * sizeof *s->value_scales);
+    }
+}
+
+/* Whether the cache of a position's text has no room for its positions; true once for each text. */
+static bool is_to_slide(const struct smol_session *s, const struct row *row)
+{
+    return s->slides && row->at == 0 && row->n > s->capacity - s->texts[row->text].held;
+}
+
+/* Of the texts that are to slide, the last T' - 1 rows of a share of the heads of all layers to
+ * their front. */
 static void slide(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    const struct smol_session *s = arg;
-    const size_t heads = (size_t)s->config->n_layers * s->config->n_heads,
-                 end = smol_share(heads, worker + 1, n_workers), n = s->context - 1,
-                 row_bytes =
-                     (size_t)smol_row_bytes(s->kv_type, s->config->width / s->config->n_heads);
+    const struct pass *g = arg;
+    const struct smol_session *s = g->s;
+    const size_t heads = all_heads(s), end = smol_share(heads, worker + 1, n_workers),
+                 n = s->context - 1;
 
-    for (size_t head = smol_share(heads, worker, n_workers); head < end; head++) {
-        const size_t to = head * s->capacity, from = to + s->held - n;
-        memmove(s->keys + to * row_bytes, s->keys + from * row_bytes, n * row_bytes);
-        memmove(s->values + to * row_bytes, s->values + from * row_bytes, n * row_bytes);
-        if (s->kv_type == SMOL_Q8) {
-            memmove(s->key_scales + to, s->key_scales + from, n * sizeof *s->key_scales);
-            memmove(s->value_scales + to, s->value_scales + from, n * sizeof *s->value_scales);
+    for (uint32_t p = 0; p < g->n; p++) {
+        const uint32_t text = s->rows[p].text;
+        if (!is_to_slide(s, &s->rows[p]))
+            continue;
+        for (size_t head = smol_share(heads, worker, n_workers); head < end; head++) {
+            const size_t to = (text * heads + head) * s->capacity;
+            move_rows(s, to, to + s->texts[text].held - n, n);
         }
     }
 }
 
-void smol_cache_advance(const struct pass *pass)
+void smol_cache_advance(struct pass *pass)
 {
     struct smol_session *s = pass->s;
+    uint32_t n = 0;
 
-    if (!s->slides || pass->n <= s->capacity - s->held)
+    for (uint32_t p = 0; p < pass->n; p++)
+        n += is_to_slide(s, &s->rows[p]);
+    if (n == 0)
         return;
-    smol_pass_run(s, slide, s, (size_t)s->config->n_layers * s->config->n_heads,
-                  (size_t)s->context * (s->config->width / s->config->n_heads));
-    s->held = s->context - 1;
+    smol_pass_run(s, slide, pass, all_heads(s),
+                  (uint64_t)n * s->context * (s->config->width / s->config->n_heads));
+    for (uint32_t p = 0; p < pass->n; p++)
+        if (is_to_slide(s, &s->rows[p]))
+            s->texts[s->rows[p].text].held = s->context - 1;
+}
+
+void smol_cache_copy(const struct smol_session *s, uint32_t to, uint32_t from)
+{
+    const size_t heads = all_heads(s);
+
+    for (size_t head = 0; head < heads; head++)
+        move_rows(s, (to * heads + head) * s->capacity, (from * heads + head) * s->capacity,
+                  s->texts[from].held);
 }
 
 /* A row of D numbers into one half of the cache. */
@@ -74,7 +116,8 @@ static void store_kv(void *arg, uint32_t worker, uint32_t n_workers)
         if (s->kv_type == SMOL_F16 && !smol_within(qkv + C, 2 * C, 65504.0f))
             s->workers[worker].overflow = true;
         for (size_t head = 0; head < H; head++) {
-            const size_t row = cache_row(g, head) + s->held + p;
+            const size_t row =
+                cache_row(g, head, p) + s->texts[s->rows[p].text].held + s->rows[p].at;
             store_row(s, s->keys, s->key_scales, row, qkv + C + head * D, D);
             store_row(s, s->values, s->value_scales, row, qkv + 2 * C + head * D, D);
         }
@@ -97,8 +140,9 @@ static const float *cached(const struct smol_session *s, const uint8_t *rows, co
     return memory;
 }
 
-/* Attention by (head, position), so that a head's rows are converted to floats once; outputs go
- * into h. Rows are counted from the first that the first position sees. */
+/* Attention by (head, position), so that a head's rows are converted to floats once for all
+ * positions of a text; outputs go into h. Rows are counted from the first that the first position
+ * of its text sees. */
 static void attend(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct pass *g = arg;
@@ -107,15 +151,16 @@ static void attend(void *arg, uint32_t worker, uint32_t n_workers)
     const struct layer *layer = &s->layers[g->layer];
     const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
     const float *K = NULL, *V = NULL, plain = 1.0f / sqrtf((float)D);
-    const size_t end = smol_share(g->n * H, worker + 1, n_workers), T = s->context,
-                 first = s->held < T ? 0 : s->held + 1 - T;
+    const size_t end = smol_share(g->n * H, worker + 1, n_workers), T = s->context;
 
     for (size_t i = smol_share(g->n * H, worker, n_workers); i < end; i++) {
-        const size_t p = i % g->n, head = i / g->n, row = cache_row(g, head) + first,
-                     last = s->held + p + 1 - first, n_keys = last < T ? last : T;
-        if (!K || p == 0) {
-            K = cached(s, s->keys, s->key_scales, row, s->held + g->n - first, D, w->keys);
-            V = cached(s, s->values, s->value_scales, row, s->held + g->n - first, D, w->values);
+        const size_t p = i % g->n, head = i / g->n, held = s->texts[s->rows[p].text].held,
+                     first = held < T ? 0 : held + 1 - T, row = cache_row(g, head, p) + first,
+                     last = held + s->rows[p].at + 1 - first, n_keys = last < T ? last : T;
+        if (!K || s->rows[p].at == 0) {
+            const size_t n = held + s->rows[p].n - first;
+            K = cached(s, s->keys, s->key_scales, row, n, D, w->keys);
+            V = cached(s, s->values, s->value_scales, row, n, D, w->values);
         }
         s->kernels->attention(s->h + p * C + head * D, s->wide + p * 3 * C + head * D,
                               K + (last - n_keys) * D, V + (last - n_keys) * D, D, n_keys, D,
@@ -137,9 +182,14 @@ static void quantise_attention(void *arg, uint32_t worker, uint32_t n_workers)
 void smol_pass_attention(struct pass *pass)
 {
     const struct smol_session *s = pass->s;
-    const size_t C = s->config->width, H = s->config->n_heads, n_keys = s->held + pass->n;
+    const size_t C = s->config->width, H = s->config->n_heads;
+    size_t n_keys = 0; /* of the position that sees most */
 
-    smol_pass_run(s, store_kv, pass, pass->n, C);
+    for (uint32_t p = 0; p < pass->n; p += s->rows[p].n) {
+        const size_t n = s->texts[s->rows[p].text].held + s->rows[p].n;
+        n_keys = n > n_keys ? n : n_keys;
+    }
+    smol_pass_run(s, store_kv, pass, pass->n, ELEMENT * C);
     smol_pass_run(s, attend, pass, pass->n * H, 2 * n_keys * (C / H));
-    smol_pass_run(s, quantise_attention, pass, pass->n, C);
+    smol_pass_run(s, quantise_attention, pass, pass->n, ELEMENT * C);
 }

@@ -13,13 +13,12 @@ struct stage {
 
 bool smol_within(const float *x, size_t n, float limit)
 {
-    uint32_t largest = 0;
+    const uint32_t most = smol_f32_bits(limit);
+    uint32_t differences = 0; /* of which one that is negative has bit 31 */
 
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t bits = smol_f32_bits(x[i]) & 0x7fffffffu;
-        largest = bits > largest ? bits : largest;
-    }
-    return largest <= smol_f32_bits(limit);
+    for (size_t i = 0; i < n; i++)
+        differences |= most - (smol_f32_bits(x[i]) & 0x7fffffffu);
+    return differences >> 31 == 0;
 }
 
 void smol_pass_check(const struct smol_session *s, uint32_t worker, const float *x, size_t n)
@@ -40,14 +39,15 @@ bool smol_overflowed(struct smol_session *session)
 }
 
 #define WORTH_SHARING 131072u /* multiplications */
+#define ADDITION 8u           /* a number that is added and checked, in multiplications */
 
-void smol_pass_run(const struct smol_session *s, smol_work *work, void *stage, uint64_t n_items,
+void smol_pass_run(const struct smol_session *s, smol_work *work, void *arg, uint64_t n_items,
                    uint64_t each)
 {
     if (n_items < 2 || n_items * each < WORTH_SHARING)
-        work(stage, 0, 1);
+        work(arg, 0, 1);
     else
-        smol_pool_run(s->pool, work, stage);
+        smol_pool_run(s->pool, work, arg);
 }
 
 static void embed(void *arg, uint32_t worker, uint32_t n_workers)
@@ -62,7 +62,8 @@ static void embed(void *arg, uint32_t worker, uint32_t n_workers)
         float *x = s->x + p * C, *h = s->h + p * C;
         smol_mixture_row(x, more, &s->mixture, SMOL_PART_WTE, g->tokens[p]);
         if (s->file->wpe.data)
-            smol_mixture_row(h, more, &s->mixture, SMOL_PART_WPE, s->position + (uint32_t)p);
+            smol_mixture_row(h, more, &s->mixture, SMOL_PART_WPE,
+                             s->texts[s->rows[p].text].position + s->rows[p].at);
         for (size_t i = 0; s->file->wpe.data && i < C; i++)
             x[i] += h[i];
         smol_pass_check(s, worker, x, C);
@@ -103,7 +104,9 @@ static void shift_channels(void *arg, uint32_t worker, uint32_t n_workers)
     const size_t end = smol_share(g->pass->n, worker + 1, n_workers);
 
     for (size_t p = smol_share(g->pass->n, worker, n_workers); p < end; p++) {
-        const float *now = s->h + p * C, *before = p ? now - C : g->shift->before;
+        const struct row *row = &s->rows[p];
+        const float *now = s->h + p * C,
+                    *before = row->at ? now - C : g->shift->before + row->text * C;
         float *out = s->shifted + p * C;
         for (size_t i = 0; i < C; i++)
             out[i] = g->shift->is_shifted[i] ? before[i] : now[i];
@@ -119,13 +122,17 @@ static const float *sublayer_input(const struct pass *pass, const struct norm *n
     const size_t C = s->config->width;
     struct stage stage = {.pass = pass, .norm = norm, .shift = shift};
 
-    smol_pass_run(s, normalise, &stage, pass->n, s->config->width);
+    smol_pass_run(s, normalise, &stage, pass->n, ELEMENT * C);
     if (!shift->is_shifted)
         return s->h;
-    if (s->position == 0)
-        memset(shift->before, 0, C * sizeof *shift->before);
-    smol_pass_run(s, shift_channels, &stage, pass->n, s->config->width);
-    memcpy(shift->before, s->h + (pass->n - 1) * C, C * sizeof *shift->before);
+    for (uint32_t p = 0; p < pass->n; p += s->rows[p].n)
+        if (s->texts[s->rows[p].text].position == 0)
+            memset(shift->before + s->rows[p].text * C, 0, C * sizeof *shift->before);
+    smol_pass_run(s, shift_channels, &stage, pass->n, ELEMENT * C);
+    for (uint32_t p = 0, last; p < pass->n; p = last + 1) {
+        last = p + s->rows[p].n - 1;
+        memcpy(shift->before + s->rows[p].text * C, s->h + last * C, C * sizeof *shift->before);
+    }
     return s->shifted;
 }
 
@@ -166,25 +173,40 @@ static void layer_forward(struct pass *pass, struct layer *layer)
     struct smol_session *s = pass->s;
     struct stage of_wide = {.pass = pass, .out = s->wide}, of_h = {.pass = pass, .out = s->h};
     const uint32_t n = pass->n;
+    const uint64_t C = ADDITION * (uint64_t)s->config->width;
     const float *in = sublayer_input(pass, norm_of(layer, SMOL_LN_1), &layer->shifts[0]);
 
     smol_multiply(pass, s->wide, dense_of(layer, SMOL_ATTN_C_ATTN), in);
     smol_pass_attention(pass);
     smol_multiply(pass, s->wide, dense_of(layer, SMOL_ATTN_C_PROJ), s->h);
-    smol_pass_run(s, add, &of_wide, n, s->config->width);
+    smol_pass_run(s, add, &of_wide, n, C);
     in = sublayer_input(pass, norm_of(layer, SMOL_LN_2), &layer->shifts[1]);
     smol_multiply(pass, s->wide, dense_of(layer, SMOL_MLP_C_FC), in);
-    smol_pass_run(s, activate, &of_wide, n, s->config->n_ff);
+    smol_pass_run(s, activate, &of_wide, n, (uint64_t)ELEMENT * s->config->n_ff);
     smol_multiply(pass, s->h, dense_of(layer, SMOL_MLP_C_PROJ), s->wide);
-    smol_pass_run(s, add, &of_h, n, s->config->width);
+    smol_pass_run(s, add, &of_h, n, C);
 }
 
-void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t n)
+/* Which text each position belongs to, and which of that text's it is. */
+static void lay_rows(struct smol_session *s, const uint32_t *texts, uint32_t n)
+{
+    for (uint32_t p = 0, end; p < n; p = end) {
+        const uint32_t text = texts ? texts[p] : 0;
+        for (end = p + 1; end < n && (!texts || texts[end] == text);)
+            end++;
+        for (uint32_t i = p; i < end; i++)
+            s->rows[i] = (struct row){text, i - p, end - p};
+    }
+}
+
+void smol_forward(struct smol_session *session, const uint32_t *texts, const uint32_t *tokens,
+                  uint32_t n)
 {
     struct pass pass = {.s = session, .tokens = tokens, .n = n};
 
+    lay_rows(session, texts, n);
     smol_cache_advance(&pass);
-    smol_pass_run(session, embed, &pass, n, session->config->width);
+    smol_pass_run(session, embed, &pass, n, ELEMENT * (uint64_t)session->config->width);
     for (; pass.layer < session->config->n_layers; pass.layer++)
         layer_forward(&pass, &session->layers[pass.layer]);
 }

@@ -157,7 +157,8 @@ static void place_worker(struct worker *w, struct smol_arena *arena, const struc
 
 static void place_cache(struct smol_session *s, struct smol_arena *arena)
 {
-    const uint64_t rows = (uint64_t)s->config->n_layers * s->config->n_heads * s->capacity;
+    const uint64_t rows = (uint64_t)s->n_texts * s->config->n_layers * s->config->n_heads *
+                          s->capacity; /* whose bytes are below 2^60 */
     const uint64_t row_bytes = smol_row_bytes(s->kv_type, s->config->width / s->config->n_heads);
     const uint64_t n_scales = s->kv_type == SMOL_Q8 ? rows : 0;
 
@@ -182,7 +183,10 @@ static void place_buffers(struct smol_session *s, struct smol_arena *arena)
     s->x_stride = max_u32(c->width, c->n_ff);
     s->X = smol_arena_take(arena, P * s->x_stride, sizeof *s->X);
     s->t = smol_arena_take(arena, P, sizeof *s->t);
-    s->logits = smol_arena_take(arena, c->vocab, sizeof *s->logits);
+    s->logits = smol_arena_take(arena, (uint64_t)s->n_texts * c->vocab, sizeof *s->logits);
+    s->texts = smol_arena_take(arena, s->n_texts, sizeof *s->texts);
+    s->rows = smol_arena_take(arena, P, sizeof *s->rows);
+    s->heads = smol_arena_take(arena, P, sizeof *s->heads);
     place_cache(s, arena);
 }
 
@@ -200,7 +204,8 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
                                      .batch = o->batch,
                                      .slides = is_endless(&file->config, o),
                                      .capacity = cache_rows(&file->config, o),
-                                     .kv_type = o->kv_type};
+                                     .kv_type = o->kv_type,
+                                     .n_texts = (uint32_t)o->n_texts};
     session->activation = smol_config_has(&file->config, SMOL_FEATURE_RELU2)
                               ? session->kernels->relu2
                               : session->kernels->gelu;

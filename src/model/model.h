@@ -1,7 +1,7 @@
 /* What a session is made of: the tensors of a file, ready to multiply with, the KV cache and the
  * buffers of a batch, all in one block of memory. SPEC.md 7 and 8. */
-#ifndef SMOL_MODEL_H
-#define SMOL_MODEL_H
+#ifndef SMOL_MODEL_MODEL_H
+#define SMOL_MODEL_MODEL_H
 
 #include "base/arena.h"
 #include "base/pool.h"
@@ -55,7 +55,7 @@ struct norm {
 /* A half-shift before one of a layer's matrices. */
 struct shift {
     uint8_t *is_shifted; /* (C), or NULL: none */
-    float *before;       /* (C) the input of the last position, unshifted */
+    float *before;       /* (n_texts, C) the input of each text's last position, unshifted */
 };
 
 struct layer {
@@ -103,6 +103,21 @@ struct output {
     float scale;
 };
 
+/* What one of the texts of a session is at. */
+struct sequence {
+    uint32_t position; /* tokens fed, or UINT32_MAX if more */
+    uint32_t held;     /* rows of its cache that are used */
+    uint32_t start;    /* position before the present call */
+    size_t n_new;      /* tokens of the present call */
+    bool has_logits;
+};
+
+/* A position of a batch: those of one text lie together. */
+struct row {
+    uint32_t text;
+    uint32_t at, n; /* it is number `at` of the n of its text */
+};
+
 struct smol_session {
     const struct smol_file *file;
     const struct smol_config *config; /* of a delta its own: the shape is the models' */
@@ -112,18 +127,20 @@ struct smol_session {
     uint32_t context;             /* T' */
     uint32_t batch;               /* P, positions side by side */
     bool slides;                  /* without end: positions see the last T' */
-    uint32_t position;            /* tokens fed, or UINT32_MAX if more */
-    uint32_t held;                /* rows of the cache that are used */
     uint32_t capacity;            /* rows of the cache for each head, T' unless it slides */
-    bool has_logits;
+    uint32_t n_texts;
+    struct sequence *texts; /* (n_texts) */
+    struct row *rows;       /* (P) of the present batch */
+    uint32_t *heads;        /* (P) positions of the batch whose logits are made */
     enum smol_dtype kv_type;
     void (*activation)(float *x, size_t n); /* GELU or relu2 */
     struct layer *layers;                   /* (L) */
     struct norm ln_f;
     struct output outputs[MAX_PARTS];
     uint32_t n_outputs;
-    uint8_t *keys, *values; /* (L, H, capacity, D) of kv_type: the rows of a head lie together */
-    float *key_scales, *value_scales; /* (L, H, capacity) of Q8 */
+    uint8_t *keys, *values; /* (n_texts, L, H, capacity, D) of kv_type: the rows of a head lie
+                               together */
+    float *key_scales, *value_scales; /* (n_texts, L, H, capacity) of Q8 */
     float *x;                         /* (P, C) the residual stream */
     float *h;       /* (P, C) normalised, or an attention's or projection's output */
     float *shifted; /* (P, C) of a half-shift, if there is one */
@@ -134,7 +151,7 @@ struct smol_session {
     int16_t *X;             /* (P, x_stride) quantised inputs of a matrix */
     size_t x_stride;        /* max(C, F) */
     float *t;               /* (P) their steps */
-    float *logits;          /* (V) */
+    float *logits;          /* (n_texts, V) */
     struct worker *workers; /* (n_workers) */
     struct smol_pool *pool;
     uint32_t n_workers;
@@ -164,11 +181,19 @@ void smol_weight_cache_place(struct smol_session *session, struct smol_arena *ar
                              uint64_t limit_bytes);
 void smol_weight_cache_fill(struct smol_session *session);
 
-/* Appends n <= P tokens at the session's position; leaves their x after the last layer. */
-void smol_forward(struct smol_session *session, const uint32_t *tokens, uint32_t n);
+/* Appends n <= P tokens at the positions of their texts, or all to text 0 if texts is NULL; leaves
+ * their x after the last layer. */
+void smol_forward(struct smol_session *session, const uint32_t *texts, const uint32_t *tokens,
+                  uint32_t n);
 
-/* Logits (V) of position p of the batch that smol_forward left. */
-void smol_head(struct smol_session *session, float *logits, uint32_t p);
+/* Logits of n positions of the batch that smol_forward left, each of another text. */
+void smol_head(struct smol_session *session, const uint32_t *positions, uint32_t n);
+
+/* The logits (V) of a text. */
+static inline float *logits_of(const struct smol_session *s, uint32_t text)
+{
+    return s->logits + (size_t)text * s->config->vocab;
+}
 
 /* What is done with the logits (V) after a token. */
 typedef void smol_session_visit(void *arg, const float *logits);
@@ -177,6 +202,9 @@ typedef void smol_session_visit(void *arg, const float *logits);
 enum smol_status smol_session_feed_each(struct smol_session *session, const uint32_t *tokens,
                                         size_t n, size_t first, smol_session_visit *visit,
                                         void *arg, struct smol_error *error);
+
+/* Makes what the cache has of text `to` what it has of text `from`. */
+void smol_cache_copy(const struct smol_session *session, uint32_t to, uint32_t from);
 
 /* Whether a value has left the range of SPEC.md 8 since the last call. */
 bool smol_overflowed(struct smol_session *session);

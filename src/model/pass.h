@@ -13,10 +13,12 @@ struct pass {
     uint32_t layer;
 };
 
-/* A stage of a pass, shared out to the workers unless it is over sooner than they are told: of one
- * item, or of few multiplications. each: those of an item. */
-void smol_pass_run(const struct smol_session *s, smol_work *work, void *stage, uint64_t n_items,
+/* Shares work out to the workers, a stage of a pass or something else, unless it is over sooner
+ * than they are told: of one item, or of few multiplications. each: those that an item takes, or
+ * could be made in its time. */
+void smol_pass_run(const struct smol_session *s, smol_work *work, void *arg, uint64_t n_items,
                    uint64_t each);
+#define ELEMENT 32u /* a number of a vector that is normalised or rounded, in multiplications */
 
 /* Whether all magnitudes are at most limit; not-a-number is not. */
 bool smol_within(const float *x, size_t n, float limit);
@@ -32,8 +34,8 @@ void smol_pass_quantise(const struct smol_session *s, uint32_t worker, size_t p,
 /* out (n, R) = a slot's matrix times in (n, K), whose 16 bits are in X. */
 void smol_multiply(const struct pass *pass, float *out, const struct dense *dense, const float *in);
 
-/* Makes room for the batch in a cache that slides. */
-void smol_cache_advance(const struct pass *pass);
+/* Makes room for the batch in caches that slide. */
+void smol_cache_advance(struct pass *pass);
 
 /* The attention of queries, keys and values in `wide`, into h, and its 16 bits. */
 void smol_pass_attention(struct pass *pass);

@@ -381,21 +381,42 @@ void smol_multiply(const struct pass *pass, float *out, const struct dense *dens
 
 #define HEAD_ROWS 64u /* whose rows have scales, by one call */
 
+/* Positions whose logits are made; vector i of h is that of positions[i]. */
 struct head_stage {
     const struct smol_session *s;
-    float *logits; /* (V) */
+    const uint32_t *positions; /* (n) */
+    uint32_t n;
 };
 
-/* v (n_rows): products of h (C), and of its 16 bits, with rows first.. of a table. */
-static void multiply_table(float *v, const struct smol_session *s, uint32_t worker,
+static float *head_logits(const struct head_stage *g, uint32_t i)
+{
+    return logits_of(g->s, g->s->rows[g->positions[i]].text);
+}
+
+/* The products of the vectors of h (n, C), or of their 16 bits, with rows first.. of a table, in
+ * memory of the worker. */
+static void multiply_table(const struct head_stage *g, uint32_t worker,
                            const struct smol_table_view *t, size_t first, size_t n_rows)
 {
-    if (t->scales) {
-        table_sums(s, worker, t, first, n_rows, 1);
-        scale_rows(v, s->workers[worker].sums, t, first, (double)s->t[0], n_rows);
-        return;
-    }
-    multiply_floats(s, v, n_rows, t, first, n_rows, s->h, 1);
+    float *floats = (float *)(void *)g->s->workers[worker].sums;
+
+    if (t->scales)
+        table_sums(g->s, worker, t, first, n_rows, g->n);
+    else
+        multiply_floats(g->s, floats, n_rows, t, first, n_rows, g->s->h, g->n);
+}
+
+/* v (n_rows): of these the products of vector i. */
+static const float *table_products(float *v, const struct head_stage *g, uint32_t worker,
+                                   const struct smol_table_view *t, size_t first, size_t n_rows,
+                                   uint32_t i)
+{
+    const int64_t *sums = g->s->workers[worker].sums;
+
+    if (!t->scales)
+        return (const float *)(const void *)sums + i * n_rows;
+    scale_rows(v, sums + i * n_rows, t, first, (double)g->s->t[i], n_rows);
+    return v;
 }
 
 /* Rows of an output, whose products are what logits begin as, or are added to those of their
@@ -403,20 +424,24 @@ static void multiply_table(float *v, const struct smol_session *s, uint32_t work
 static void output_rows(const struct head_stage *g, uint32_t worker, const struct output *o,
                         size_t begin, size_t end, bool is_first)
 {
-    float v[HEAD_ROWS];
+    float memory[HEAD_ROWS];
 
     for (size_t row = begin, n; row < end; row += n) {
         n = end - row < HEAD_ROWS ? end - row : HEAD_ROWS;
-        multiply_table(v, g->s, worker, &o->table, row, n);
-        for (size_t i = 0; i < n; i++) {
-            const size_t token = o->rows ? smol_le32(o->rows->tokens + 4 * (row + i)) : row + i;
-            const float part = v[i] * o->scale;
-            g->logits[token] = is_first ? part : g->logits[token] + part;
+        multiply_table(g, worker, &o->table, row, n);
+        for (uint32_t k = 0; k < g->n; k++) {
+            const float *v = table_products(memory, g, worker, &o->table, row, n, k);
+            float *logits = head_logits(g, k);
+            for (size_t i = 0; i < n; i++) {
+                const size_t token = o->rows ? smol_le32(o->rows->tokens + 4 * (row + i)) : row + i;
+                const float part = v[i] * o->scale;
+                logits[token] = is_first ? part : logits[token] + part;
+            }
         }
     }
 }
 
-/* Logits of a share of the vocabulary from h (C) and its 16 bits. */
+/* Logits of a share of the vocabulary from h (n, C) and its 16 bits. */
 static void head_rows(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct head_stage *g = arg;
@@ -432,16 +457,28 @@ static void head_rows(void *arg, uint32_t worker, uint32_t n_workers)
         else
             output_rows(g, worker, o, begin, end, i == 0);
     }
-    smol_pass_check(s, worker, g->logits + begin, end - begin);
+    for (uint32_t i = 0; i < g->n; i++)
+        smol_pass_check(s, worker, head_logits(g, i) + begin, end - begin);
 }
 
-void smol_head(struct smol_session *session, float *logits, uint32_t p)
+static void head_inputs(void *arg, uint32_t worker, uint32_t n_workers)
 {
-    const size_t C = session->config->width;
+    const struct head_stage *g = arg;
+    const struct smol_session *s = g->s;
+    const size_t C = s->config->width, end = smol_share(g->n, worker + 1, n_workers);
 
-    session->kernels->layernorm(session->h, session->x + p * C, session->ln_f.gain,
-                                session->ln_f.bias, session->config->ln_epsilon, C);
-    smol_pass_quantise(session, 0, 0, session->h, C);
-    smol_pass_run(session, head_rows, &(struct head_stage){session, logits}, session->config->vocab,
-                  C);
+    for (size_t i = smol_share(g->n, worker, n_workers); i < end; i++) {
+        s->kernels->layernorm(s->h + i * C, s->x + g->positions[i] * C, s->ln_f.gain, s->ln_f.bias,
+                              s->config->ln_epsilon, C);
+        smol_pass_quantise(s, worker, i, s->h + i * C, C);
+    }
+}
+
+void smol_head(struct smol_session *session, const uint32_t *positions, uint32_t n)
+{
+    struct head_stage stage = {session, positions, n};
+
+    smol_pass_run(session, head_inputs, &stage, n, (uint64_t)ELEMENT * session->config->width);
+    smol_pass_run(session, head_rows, &stage, session->config->vocab,
+                  (uint64_t)n * session->config->width);
 }

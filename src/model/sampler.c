@@ -23,8 +23,9 @@ struct smol_sampler {
     uint32_t *recent; /* (repeat_last_n) ring */
     uint64_t n_accepted;
     struct candidate *candidates; /* (n_candidates) the first in order */
+    float *weights;               /* (n_candidates) exp of their logits, less the first one's */
     struct smol_rng rng;
-    void (*exp)(float *y, const float *x, size_t n); /* plain, or of kernels that the program has */
+    void (*exp)(float *y, const float *x, size_t n);
 };
 
 void smol_sampler_defaults(struct smol_sampler_options *options, size_t struct_bytes)
@@ -71,6 +72,7 @@ static void lay_out(struct smol_sampler *s, struct smol_arena *arena, uint32_t v
         s->recent = smol_arena_take(arena, ring_size(o), sizeof *s->recent);
     }
     s->candidates = smol_arena_take(arena, n_candidates(vocab, o), sizeof *s->candidates);
+    s->weights = smol_arena_take(arena, n_candidates(vocab, o), sizeof *s->weights);
 }
 
 /* Written so that not-a-number is out of range. */
@@ -128,7 +130,6 @@ static enum smol_status init(struct smol_sampler **sampler, uint32_t vocab,
                              const struct smol_sampler_options *options, void *memory,
                              size_t size_bytes, struct smol_error *error)
 {
-    const struct smol_kernels *plain = smol_kernels_select(SMOL_ISA_SCALAR);
     struct smol_arena arena = {memory, 0};
     struct smol_sampler *s = memory;
     size_t needed;
@@ -143,7 +144,7 @@ static enum smol_status init(struct smol_sampler **sampler, uint32_t vocab,
     if (s->counts)
         memset(s->counts, 0, (size_t)vocab * sizeof *s->counts);
     smol_rng_init(&s->rng, options->seed);
-    s->exp = (plain ? plain : smol_kernels_select(SMOL_ISA_BEST))->exp;
+    s->exp = smol_kernels_select(SMOL_ISA_BEST)->exp;
     *sampler = s;
     return SMOL_OK;
 }
@@ -173,6 +174,17 @@ void smol_sampler_accept(struct smol_sampler *s, uint32_t token)
         s->counts[token]++;
     }
     s->n_accepted++;
+}
+
+void smol_sampler_copy(struct smol_sampler *to, const struct smol_sampler *from, uint64_t seed)
+{
+    if (to->counts) {
+        memcpy(to->counts, from->counts, (size_t)to->vocab * sizeof *to->counts);
+        memcpy(to->recent, from->recent, (size_t)ring_size(&to->options) * sizeof *to->recent);
+    }
+    to->n_accepted = from->n_accepted;
+    to->options.seed = seed;
+    smol_rng_init(&to->rng, seed);
 }
 
 /* The order of candidates: higher logit first, then lower token. */
@@ -241,30 +253,33 @@ static uint32_t pick_greedy(const struct smol_sampler *s, const float *logits)
     return best.token;
 }
 
-static float exp_of(const struct smol_sampler *s, float x)
+/* The weights of n candidates: exp of their logits, less the first one's, over the temperature. */
+static void weigh(struct smol_sampler *s, size_t n, float temperature)
 {
-    float y;
+    const struct candidate *c = s->candidates;
 
-    s->exp(&y, &x, 1);
-    return y;
+    for (size_t i = 0; i < n; i++)
+        s->weights[i] = (c[i].logit - c[0].logit) / temperature;
+    s->exp(s->weights, s->weights, n);
 }
 
 /* How many of n candidates in order top-p and min-p leave. */
-static size_t cut(const struct smol_sampler *s, size_t n)
+static size_t cut(struct smol_sampler *s, size_t n)
 {
-    const struct candidate *c = s->candidates;
+    const float *w = s->weights;
     double total = 0, running = 0;
 
+    weigh(s, n, 1);
     if (s->options.top_p < 1) {
         size_t kept = 0;
         for (size_t i = 0; i < n; i++)
-            total += (double)exp_of(s, c[i].logit - c[0].logit);
+            total += (double)w[i];
         do
-            running += (double)exp_of(s, c[kept++].logit - c[0].logit);
+            running += (double)w[kept++];
         while (kept < n && running < s->options.top_p * total);
         n = kept;
     }
-    while (n > 1 && exp_of(s, c[n - 1].logit - c[0].logit) < s->options.min_p)
+    while (n > 1 && w[n - 1] < s->options.min_p)
         n--;
     return n;
 }
@@ -274,11 +289,12 @@ static uint32_t pick_at_random(struct smol_sampler *s, size_t n)
     const struct candidate *c = s->candidates;
     double total = 0, running = 0, threshold;
 
+    weigh(s, n, s->options.temperature);
     for (size_t i = 0; i < n; i++)
-        total += (double)exp_of(s, (c[i].logit - c[0].logit) / s->options.temperature);
+        total += (double)s->weights[i];
     threshold = smol_rng_draw(&s->rng) * total;
     for (size_t i = 0; i < n; i++) {
-        running += (double)exp_of(s, (c[i].logit - c[0].logit) / s->options.temperature);
+        running += (double)s->weights[i];
         if (running > threshold)
             return c[i].token;
     }

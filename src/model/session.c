@@ -10,7 +10,9 @@
 
 #define DEFAULT_BATCH 64u
 #define MAX_BATCH 1024u
-#define OPTIONS_BYTES_1_0 offsetof(struct smol_session_options, is_fixed) /* before is_fixed */
+/* The sizes that the options have had: before is_fixed, and before n_texts. */
+#define OPTIONS_BYTES_1_0 offsetof(struct smol_session_options, is_fixed)
+#define OPTIONS_BYTES_1_1 offsetof(struct smol_session_options, n_texts)
 
 static enum smol_status resolve_options(struct smol_session_options *o,
                                         const struct smol_file *file,
@@ -21,8 +23,10 @@ static enum smol_status resolve_options(struct smol_session_options *o,
     if (!smol_file_is_whole(file))
         return smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
                          "is a delta, which runs only with the files that it changes");
-    if (asked &&
-        smol_take_struct(o, sizeof *o, OPTIONS_BYTES_1_0, asked, "smol_session_options", error))
+    if (asked && smol_take_struct(o, sizeof *o,
+                                  asked->struct_bytes == OPTIONS_BYTES_1_1 ? OPTIONS_BYTES_1_1
+                                                                           : OPTIONS_BYTES_1_0,
+                                  asked, "smol_session_options", error))
         return SMOL_E_ARGUMENT;
     if (o->context > file->config.context)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
@@ -31,6 +35,10 @@ static enum smol_status resolve_options(struct smol_session_options *o,
     if (o->n_threads > SMOL_MAX_THREADS)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "%" PRIu32 " threads, allowed are 1..%u", o->n_threads, SMOL_MAX_THREADS);
+    if (o->n_texts > SMOL_MAX_TEXTS)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "%llu texts side by side, allowed are 1..%u",
+                         (unsigned long long)o->n_texts, SMOL_MAX_TEXTS);
     if (o->batch > MAX_BATCH)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "batch %" PRIu32 ", allowed are 1..%u", o->batch, MAX_BATCH);
@@ -43,7 +51,8 @@ static enum smol_status resolve_options(struct smol_session_options *o,
     o->context = o->context ? o->context : file->config.context;
     o->n_threads = o->n_threads ? o->n_threads : 1;
     o->batch = o->batch ? o->batch : DEFAULT_BATCH;
-    o->batch = o->batch < o->context ? o->batch : o->context;
+    o->n_texts = o->n_texts ? o->n_texts : 1;
+    o->batch = o->batch < o->n_texts * o->context ? o->batch : (uint32_t)o->n_texts * o->context;
     return SMOL_OK;
 }
 
@@ -132,6 +141,7 @@ static enum smol_status init(struct smol_session **session, const struct smol_fi
         if ((status = plan_transforms(ffts, &mixture.files[i]->config, error)))
             return status;
     smol_session_lay_out(s, file, &o, ffts, &arena);
+    memset(s->texts, 0, s->n_texts * sizeof *s->texts);
     if (!smol_pool_start(s->pool, o.n_threads)) {
         free_transforms(ffts);
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %" PRIu32 " threads",
@@ -161,13 +171,66 @@ void smol_session_finish(struct smol_session *session)
     free_transforms(session->ffts);
 }
 
-static enum smol_status check_tokens(const struct smol_session *s, const uint32_t *tokens, size_t n,
+/* Tokens of a call, and what is done with their logits. */
+struct feeding {
+    const uint32_t *texts; /* (n), or NULL: all of text 0 */
+    const uint32_t *tokens;
+    size_t n;
+    size_t first; /* token whose logits visit gets, as of all behind it */
+    smol_session_visit *visit;
+    void *arg;
+};
+
+static uint32_t text_at(const struct feeding *f, size_t i) { return f->texts ? f->texts[i] : 0; }
+
+/* Whether token i is the last one of its text. */
+static bool is_last(const struct feeding *f, size_t i)
+{
+    return i + 1 == f->n || text_at(f, i + 1) != text_at(f, i);
+}
+
+/* Counts the tokens of each text, which stand together. */
+static enum smol_status count_new(struct smol_session *s, const struct feeding *f,
+                                  struct smol_error *error)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        if (text_at(f, i) >= s->n_texts)
+            return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                             "text %" PRIu32 " of a session that has %" PRIu32, text_at(f, i),
+                             s->n_texts);
+        s->texts[text_at(f, i)].n_new = 0;
+    }
+    for (size_t i = 0, first = 0; i < f->n; i++) {
+        struct sequence *text = &s->texts[text_at(f, i)];
+        if (!is_last(f, i))
+            continue;
+        if (text->n_new)
+            return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                             "tokens for text %" PRIu32 " that do not stand together",
+                             text_at(f, i));
+        text->n_new = i + 1 - first;
+        text->start = text->position;
+        first = i + 1;
+    }
+    return SMOL_OK;
+}
+
+static enum smol_status check_tokens(struct smol_session *s, const struct feeding *f,
                                      struct smol_error *error)
 {
-    if (!s->slides && n > s->context - s->position)
-        return smol_fail(error, SMOL_E_CONTEXT, SMOL_NO_OFFSET,
-                         "%zu tokens after %" PRIu32 " do not fit the context of %" PRIu32, n,
-                         s->position, s->context);
+    const uint32_t *tokens = f->tokens;
+    const size_t n = f->n;
+    const enum smol_status status = count_new(s, f, error);
+
+    if (status)
+        return status;
+    for (size_t i = 0; i < n && !s->slides; i++) {
+        const struct sequence *text = &s->texts[text_at(f, i)];
+        if (text->n_new > s->context - text->position)
+            return smol_fail(error, SMOL_E_CONTEXT, SMOL_NO_OFFSET,
+                             "%zu tokens after %" PRIu32 " do not fit the context of %" PRIu32,
+                             text->n_new, text->position, s->context);
+    }
     for (size_t i = 0; i < n; i++)
         if (tokens[i] >= s->config->vocab)
             return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
@@ -194,60 +257,108 @@ static double loss(const struct smol_session *s, const float *logits, uint32_t t
     return log(sum) + (double)max - (double)logits[target];
 }
 
+/* Logits of the positions of a batch of n, which begins with token i, that are asked for; true if a
+ * value overflowed. Those that are visited are made one by one. */
+static bool make_logits(struct smol_session *s, const struct feeding *f, size_t i, uint32_t n)
+{
+    bool overflows = smol_overflowed(s);
+    uint32_t n_heads = 0;
+
+    for (uint32_t p = 0; p < n; p++) {
+        const bool is_visited = f->visit && i + p >= f->first;
+        if (!is_visited && !is_last(f, i + p))
+            continue;
+        s->heads[n_heads++] = p;
+        if (!is_visited)
+            continue;
+        smol_head(s, s->heads, n_heads);
+        n_heads = 0;
+        overflows = smol_overflowed(s) || overflows;
+        if (!overflows)
+            f->visit(f->arg, logits_of(s, s->rows[p].text));
+    }
+    if (n_heads)
+        smol_head(s, s->heads, n_heads);
+    return smol_overflowed(s) || overflows;
+}
+
 /* A batch of n positions is in the cache. */
 static void count(struct smol_session *s, uint32_t n)
 {
-    s->held += n;
-    s->position = n < UINT32_MAX - s->position ? s->position + n : UINT32_MAX;
+    for (uint32_t p = 0; p < n; p += s->rows[p].n) {
+        struct sequence *text = &s->texts[s->rows[p].text];
+        const uint32_t more = s->rows[p].n;
+        text->held += more;
+        text->position = more < UINT32_MAX - text->position ? text->position + more : UINT32_MAX;
+    }
 }
 
-/* Appends n tokens, a batch at a time; visit, if not NULL, gets the logits from token `first` on.
- */
-static enum smol_status run(struct smol_session *s, const uint32_t *tokens, size_t n, size_t first,
-                            smol_session_visit *visit, void *arg, struct smol_error *error)
+/* All texts back to where they were before the call, as far as that can be. */
+static void undo(struct smol_session *s, const struct feeding *f)
 {
-    const uint32_t start = s->position;
-    bool overflows = false;
+    for (size_t i = 0; i < f->n; i++) {
+        const struct sequence *text = &s->texts[text_at(f, i)];
+        if (is_last(f, i))
+            smol_session_rewind_text(s, text_at(f, i),
+                                     text->position == UINT32_MAX ? 0 : text->start);
+    }
+}
 
-    for (size_t i = 0; i < n; i++) {
-        const size_t p = i % s->batch, left = n - i;
-        if (p == 0)
-            smol_forward(s, tokens + i, (uint32_t)(left < s->batch ? left : s->batch));
-        if ((visit && i >= first) || left == 1)
-            smol_head(s, s->logits, (uint32_t)p);
-        overflows = smol_overflowed(s) || overflows;
-        if (visit && i >= first && !overflows)
-            visit(arg, s->logits);
-        if (p + 1 < s->batch && left > 1)
-            continue;
-        count(s, (uint32_t)p + 1);
+/* Appends tokens, a batch at a time. */
+static enum smol_status run(struct smol_session *s, const struct feeding *f,
+                            struct smol_error *error)
+{
+    uint32_t n;
+
+    for (size_t i = 0; i < f->n; i += n) {
+        bool overflows;
+        n = f->n - i < s->batch ? (uint32_t)(f->n - i) : s->batch;
+        smol_forward(s, f->texts ? f->texts + i : NULL, f->tokens + i, n);
+        overflows = make_logits(s, f, i, n);
+        count(s, n);
         if (overflows) {
-            smol_session_rewind(s, s->position == UINT32_MAX ? 0 : start);
+            undo(s, f);
             return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's values overflow");
         }
     }
-    s->has_logits = s->has_logits || n > 0;
+    for (size_t i = 0; i < f->n; i++)
+        s->texts[text_at(f, i)].has_logits = true;
     return SMOL_OK;
+}
+
+static enum smol_status feed(struct smol_session *session, const struct feeding *f,
+                             struct smol_error *error)
+{
+    struct smol_fpenv host;
+    enum smol_status status = check_tokens(session, f, error);
+
+    if (status)
+        return status;
+    status = smol_fpenv_set(&host, error);
+    return smol_fpenv_end(&host, status ? status : run(session, f, error));
 }
 
 enum smol_status smol_session_feed_each(struct smol_session *session, const uint32_t *tokens,
                                         size_t n, size_t first, smol_session_visit *visit,
                                         void *arg, struct smol_error *error)
 {
-    struct smol_fpenv host;
-    enum smol_status status = check_tokens(session, tokens, n, error);
+    const struct feeding f = {NULL, tokens, n, first, visit, arg};
 
-    if (status)
-        return status;
-    status = smol_fpenv_set(&host, error);
-    return smol_fpenv_end(&host,
-                          status ? status : run(session, tokens, n, first, visit, arg, error));
+    return feed(session, &f, error);
 }
 
 enum smol_status smol_session_feed(struct smol_session *session, const uint32_t *tokens, size_t n,
                                    struct smol_error *error)
 {
     return smol_session_feed_each(session, tokens, n, 0, NULL, NULL, error);
+}
+
+enum smol_status smol_session_feed_texts(struct smol_session *session, const uint32_t *texts,
+                                         const uint32_t *tokens, size_t n, struct smol_error *error)
+{
+    const struct feeding f = {texts, tokens, n, 0, NULL, NULL};
+
+    return feed(session, &f, error);
 }
 
 /* Losses to be had of the tokens that are appended. */
@@ -269,7 +380,8 @@ enum smol_status smol_session_score(struct smol_session *session, double *nats,
                                     struct smol_error *error)
 {
     struct scoring scoring = {session, nats, targets};
-    const enum smol_status status = check_tokens(session, tokens, n, error);
+    const struct feeding f = {NULL, tokens, n, 0, score, &scoring};
+    const enum smol_status status = check_tokens(session, &f, error);
 
     if (status)
         return status;
@@ -278,15 +390,28 @@ enum smol_status smol_session_score(struct smol_session *session, double *nats,
             return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
                              "target %" PRIu32 " is beyond the vocabulary of %" PRIu32, targets[i],
                              session->config->vocab);
-    return smol_session_feed_each(session, tokens, n, 0, score, &scoring, error);
+    return feed(session, &f, error);
+}
+
+const float *smol_session_logits_of(const struct smol_session *session, uint32_t text)
+{
+    return session->texts[text].has_logits ? logits_of(session, text) : NULL;
 }
 
 const float *smol_session_logits(const struct smol_session *session)
 {
-    return session->has_logits ? session->logits : NULL;
+    return smol_session_logits_of(session, 0);
 }
 
-uint32_t smol_session_position(const struct smol_session *session) { return session->position; }
+uint32_t smol_session_position_of(const struct smol_session *session, uint32_t text)
+{
+    return session->texts[text].position;
+}
+
+uint32_t smol_session_position(const struct smol_session *session)
+{
+    return smol_session_position_of(session, 0);
+}
 
 uint32_t smol_session_context(const struct smol_session *session) { return session->context; }
 
@@ -294,22 +419,45 @@ bool smol_session_slides(const struct smol_session *session) { return session->s
 
 /* Whether what a position needs is still there: the rows that it sees and, with a half-shift, the
  * inputs of the one before. */
-static bool can_rewind(const struct smol_session *s, uint32_t position)
+static bool can_rewind(const struct smol_session *s, const struct sequence *text, uint32_t position)
 {
-    const uint32_t dropped = s->position - position;
+    const uint32_t dropped = text->position - position;
 
-    if (position == s->position || s->position == UINT32_MAX)
-        return position == s->position;
-    return !smol_config_has(s->config, SMOL_FEATURE_HALF_SHIFT) && dropped <= s->held &&
-           (s->held == s->position || s->held - dropped >= s->context - 1);
+    if (position == text->position || text->position == UINT32_MAX)
+        return position == text->position;
+    return !smol_config_has(s->config, SMOL_FEATURE_HALF_SHIFT) && dropped <= text->held &&
+           (text->held == text->position || text->held - dropped >= s->context - 1);
+}
+
+uint32_t smol_session_rewind_text(struct smol_session *session, uint32_t text, uint32_t position)
+{
+    struct sequence *at = &session->texts[text];
+    const bool is_there = can_rewind(session, at, position);
+
+    at->held = is_there ? at->held - (at->position - position) : 0;
+    at->position = is_there ? position : 0;
+    at->has_logits = false;
+    return at->position;
 }
 
 uint32_t smol_session_rewind(struct smol_session *session, uint32_t position)
 {
-    const bool is_there = can_rewind(session, position);
+    return smol_session_rewind_text(session, 0, position);
+}
 
-    session->held = is_there ? session->held - (session->position - position) : 0;
-    session->position = is_there ? position : 0;
-    session->has_logits = false;
-    return session->position;
+void smol_session_copy_text(struct smol_session *s, uint32_t to, uint32_t from)
+{
+    const size_t C = s->config->width;
+
+    if (to == from)
+        return;
+    s->texts[to] = s->texts[from];
+    smol_cache_copy(s, to, from);
+    memcpy(logits_of(s, to), logits_of(s, from), s->config->vocab * sizeof *s->logits);
+    for (uint32_t l = 0; l < s->config->n_layers; l++)
+        for (unsigned i = 0; i < 2; i++) {
+            float *before = s->layers[l].shifts[i].before;
+            if (before)
+                memcpy(before + to * C, before + from * C, C * sizeof *before);
+        }
 }

@@ -222,7 +222,7 @@ static void set_up_shift(struct smol_session *session, struct shift *shift, uint
 {
     const uint32_t C = session->config->width;
     uint8_t *is_shifted = smol_arena_take(arena, C, 1);
-    float *before = smol_arena_take(arena, C, sizeof *before);
+    float *before = smol_arena_take(arena, (uint64_t)session->n_texts * C, sizeof *before);
 
     if (!arena->base)
         return;

@@ -182,9 +182,12 @@ Test(handle, options_are_checked)
     free(bytes);
 }
 
-/* What a program has that was compiled before is_fixed; nothing after it is read. */
-Test(handle, the_size_that_a_structure_had_once_is_good)
+/* What a program has that was compiled before is_fixed, or before n_texts; nothing after it is
+ * read. */
+Test(handle, the_sizes_that_a_structure_had_once_are_good)
 {
+    const size_t sizes[] = {offsetof(struct smol_session_options, is_fixed),
+                            offsetof(struct smol_session_options, n_texts)};
     struct smol_session_options session;
     uint8_t *bytes;
     size_t size;
@@ -192,13 +195,15 @@ Test(handle, the_size_that_a_structure_had_once_is_good)
     struct smol_score score, older;
     struct smol_error error = {0};
 
-    memset(&session, 0xff, sizeof session);
-    memset(&session, 0, offsetof(struct smol_session_options, is_fixed));
-    session.struct_bytes = offsetof(struct smol_session_options, is_fixed);
-    cr_assert_eq(smol_model_score(&older, model, &session, "abc", 3, &error), SMOL_OK, "%s",
-                 error.text);
     cr_assert_eq(smol_model_score(&score, model, NULL, "abc", 3, NULL), SMOL_OK);
-    cr_assert_eq(older.nats, score.nats);
+    for (size_t i = 0; i < 2; i++) {
+        memset(&session, 0xff, sizeof session);
+        memset(&session, 0, sizes[i]);
+        session.struct_bytes = sizes[i];
+        cr_assert_eq(smol_model_score(&older, model, &session, "abc", 3, &error), SMOL_OK, "%s",
+                     error.text);
+        cr_assert_eq(older.nats, score.nats);
+    }
     smol_model_close(model);
     free(bytes);
 }
