@@ -36,7 +36,8 @@ static void flatten(struct flat *f, const struct poptOption *o)
             .longName = o->longName,
             .shortName = o->shortName,
             .argInfo =
-                type == POPT_ARG_NONE || type == POPT_ARG_VAL ? POPT_ARG_NONE : POPT_ARG_STRING,
+                (type == POPT_ARG_NONE || type == POPT_ARG_VAL ? POPT_ARG_NONE : POPT_ARG_STRING) |
+                (o->argInfo & POPT_ARGFLAG_ONEDASH),
             .val = (int)f->n + 1};
         f->n++;
     }
@@ -48,7 +49,7 @@ static int refuse(const struct poptOption *o, const char *why)
 {
     char name[64];
 
-    snprintf(name, sizeof name, "--%s", o->longName);
+    snprintf(name, sizeof name, o->argInfo & POPT_ARGFLAG_ONEDASH ? "-%s" : "--%s", o->longName);
     return cli_usage_error(name, why);
 }
 

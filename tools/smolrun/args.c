@@ -18,7 +18,7 @@ struct words {
     struct run_args args;
     run_with *run;
     struct session_words session;
-    char *model, *seed, *check;
+    char *model, *seed, *check, *texts;
     int context, threads, top_k;
     long stride, predict, repeat_last_n;
 };
@@ -33,8 +33,15 @@ int run_model_name(const char **model, const char *option, const char *argument)
 
 static int check_words(struct run_args *a, const struct words *w)
 {
+    uint64_t n_texts = 0;
+
     if (w->predict < -1)
         return cli_usage_error("-n", "takes -1, 0 or more");
+    if (w->texts && (!cli_parse_u64(&n_texts, w->texts) || !n_texts || n_texts > RUN_MAX_TEXTS))
+        return cli_usage_error("-np", "takes 1 to 1000000");
+    if (w->texts && (a->interactive || a->perplexity_file))
+        return cli_usage_error(a->interactive ? "-i, -np" : "--perplexity, -np",
+                               "exclude each other");
     if (w->threads > (int)SMOL_MAX_THREADS)
         return cli_usage_error("--threads", "takes 0 (one for each core) to 256");
     if ((a->prompt != NULL) + (a->prompt_file != NULL) + (a->perplexity_file != NULL) > 1)
@@ -54,6 +61,7 @@ static int check_words(struct run_args *a, const struct words *w)
     a->sampler.top_k = (uint32_t)w->top_k;
     if (w->stride != NO_STRIDE)
         a->stride = (uint32_t)w->stride;
+    a->n_texts = (uint32_t)n_texts;
     if (!w->seed || strcmp(w->seed, "-1") == 0)
         randombytes_buf(&a->sampler.seed, 4);
     else if (!cli_parse_u64(&a->sampler.seed, w->seed))
@@ -111,6 +119,9 @@ int run_args_read(int argc, const char **argv, run_with *run)
         CLI_WHOLE("predict", 'n', &w.predict, "tokens; -1 (default): until the context is full",
                   "N"),
         {"n-predict", 0, POPT_ARG_LONG | POPT_ARGFLAG_DOC_HIDDEN, &w.predict, 0, NULL, NULL},
+        CLI_WORD("parallel", 0, &w.texts, "-np N: N texts, with seeds from -s on (1)", "N"),
+        {"np", 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN | POPT_ARGFLAG_ONEDASH, &w.texts, 0,
+         NULL, NULL},
         CLI_COUNT("ctx-size", 'c', &w.context, "tokens held at once; 0 (default): model's limit",
                   "N"),
         CLI_FLAG("ignore-eos", 0, &a->ignore_eos, "continue after the end-of-text token"),

@@ -23,7 +23,7 @@ struct list {
 enum format { MARKDOWN, CSV, JSON };
 
 struct words {
-    char *model, *prompts, *predicts, *threads, *format;
+    char *model, *prompts, *predicts, *threads, *texts, *format;
     struct session_words session;
     struct parts_words parts;
 };
@@ -33,7 +33,7 @@ struct bench {
     struct words words;
     struct smol_files files;
     const struct smol_file *file; /* of files what runs */
-    struct list prompts, predicts, threads;
+    struct list prompts, predicts, threads, texts;
     struct smol_session_options options;
     int repetitions;
     enum format format;
@@ -43,6 +43,7 @@ struct bench {
 /* One line of the table. */
 struct row {
     uint32_t n_prompt, n_gen, n_threads;
+    uint32_t n_texts; /* side by side, of which each gets n_gen tokens */
     double rates[MAX_REPETITIONS], seconds[MAX_REPETITIONS]; /* of each repetition */
     size_t session_bytes;
 };
@@ -103,12 +104,16 @@ static int check_words(struct bench *b)
     if ((code = take_list(&b->prompts, "-p", w->prompts, DEFAULT_PROMPT, SMOL_MAX_CONTEXT)) ||
         (code = take_list(&b->predicts, "-n", w->predicts, DEFAULT_PREDICT, SMOL_MAX_CONTEXT)) ||
         (code = take_list(&b->threads, "-t", w->threads, cli_cores(), SMOL_MAX_THREADS)) ||
+        (code = take_list(&b->texts, "-np", w->texts, 1, SMOL_MAX_TEXTS)) ||
         (code = take_format(&b->format, w->format)) ||
         (code = session_args_check(&b->options, &w->session)))
         return code;
     for (uint32_t i = 0; i < b->threads.n; i++)
         if (b->threads.value[i] == 0)
             b->threads.value[i] = cli_cores();
+    for (uint32_t i = 0; i < b->texts.n; i++)
+        if (b->texts.value[i] == 0)
+            return cli_usage_error("-np", "takes 1 to 4096");
     if (b->repetitions < 1 || b->repetitions > MAX_REPETITIONS)
         return cli_usage_error("-r", "takes 1 to 1000");
     if (is_zero(&b->prompts) && is_zero(&b->predicts))
@@ -142,12 +147,19 @@ static uint32_t *make_tokens(const struct bench *b)
 static enum smol_status feed(struct smol_session *session, const struct row *row,
                              const uint32_t *tokens, struct smol_error *error)
 {
+    uint32_t texts[SMOL_MAX_TEXTS], next[SMOL_MAX_TEXTS];
     enum smol_status status;
 
-    smol_session_rewind(session, 0);
+    for (uint32_t t = 0; t < row->n_texts; t++) {
+        texts[t] = t;
+        smol_session_rewind_text(session, t, 0);
+    }
     status = smol_session_feed(session, tokens, row->n_prompt, error);
-    for (uint32_t i = 0; !status && i < row->n_gen; i++)
-        status = smol_session_feed(session, tokens + i, 1, error);
+    for (uint32_t i = 0; !status && i < row->n_gen; i++) {
+        for (uint32_t t = 0; t < row->n_texts; t++)
+            next[t] = tokens[(i + t) % row->n_gen];
+        status = smol_session_feed_texts(session, texts, next, row->n_texts, error);
+    }
     return status;
 }
 
@@ -164,7 +176,7 @@ static enum smol_status measure(struct row *row, const struct bench *b,
             return status;
         if (i >= 0) {
             row->seconds[i] = seconds;
-            row->rates[i] = (double)(row->n_prompt + row->n_gen) / seconds;
+            row->rates[i] = (row->n_prompt + (double)row->n_gen * row->n_texts) / seconds;
         }
     }
     return SMOL_OK;
@@ -192,7 +204,7 @@ static void print_head(const struct bench *b)
              "---: | ---: |");
     else if (b->format == CSV)
         puts("model_filename,model_size,n_prompt,n_gen,n_threads,avg_ns,stddev_ns,avg_ts,stddev_ts,"
-             "session_bytes,peak_memory_bytes");
+             "session_bytes,peak_memory_bytes,n_texts");
 }
 
 /* A name between quotes, as CSV has it. */
@@ -211,25 +223,30 @@ static bool add_json(const struct bench *b, const struct row *row, const double 
 
     for (int i = 0; i < b->repetitions; i++)
         json_array_append_new(samples, json_real(row->rates[i]));
-    object = json_pack(
-        "{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:I, s:I}", "model_filename",
-        cli_json_string(b->path, strlen(b->path)), "model_size",
-        (json_int_t)b->file->bytes.size_bytes, "n_prompt", (json_int_t)row->n_prompt, "n_gen",
-        (json_int_t)row->n_gen, "n_threads", (json_int_t)row->n_threads, "avg_ns",
-        (json_int_t)(1e9 * figures[0]), "stddev_ns", (json_int_t)(1e9 * figures[1]), "avg_ts",
-        figures[2], "stddev_ts", figures[3], "samples_ts", samples, "session_bytes",
-        (json_int_t)row->session_bytes, "peak_memory_bytes", (json_int_t)cli_peak_bytes());
+    object = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:I, s:I, s:I}",
+                       "model_filename", cli_json_string(b->path, strlen(b->path)), "model_size",
+                       (json_int_t)b->file->bytes.size_bytes, "n_prompt", (json_int_t)row->n_prompt,
+                       "n_gen", (json_int_t)row->n_gen, "n_threads", (json_int_t)row->n_threads,
+                       "avg_ns", (json_int_t)(1e9 * figures[0]), "stddev_ns",
+                       (json_int_t)(1e9 * figures[1]), "avg_ts", figures[2], "stddev_ts",
+                       figures[3], "samples_ts", samples, "session_bytes",
+                       (json_int_t)row->session_bytes, "peak_memory_bytes",
+                       (json_int_t)cli_peak_bytes(), "n_texts", (json_int_t)row->n_texts);
     return object && json_array_append_new(b->rows, object) == 0;
 }
 
 static int print_row(const struct bench *b, const struct row *row)
 {
-    char size[32], peak[32], test[32];
+    char size[32], peak[32], test[48];
     double figures[4];
 
     figures[0] = mean(&figures[1], row->seconds, b->repetitions);
     figures[2] = mean(&figures[3], row->rates, b->repetitions);
-    snprintf(test, sizeof test, row->n_prompt ? "pp%u" : "tg%u", row->n_prompt + row->n_gen);
+    snprintf(test, sizeof test,
+             row->n_prompt      ? "pp%u"
+             : row->n_texts > 1 ? "tg%u, %u texts"
+                                : "tg%u",
+             row->n_prompt + row->n_gen, row->n_texts);
     if (b->format == MARKDOWN) {
         fputs("| ", stdout);
         cli_put_escaped(stdout, b->path);
@@ -237,9 +254,10 @@ static int print_row(const struct bench *b, const struct row *row)
                row->n_threads, test, figures[2], figures[3], cli_size(peak, cli_peak_bytes()));
     } else if (b->format == CSV) {
         print_quoted(b->path);
-        printf(",%zu,%u,%u,%u,%.0f,%.0f,%.6f,%.6f,%zu,%llu\n", b->file->bytes.size_bytes,
+        printf(",%zu,%u,%u,%u,%.0f,%.0f,%.6f,%.6f,%zu,%llu,%u\n", b->file->bytes.size_bytes,
                row->n_prompt, row->n_gen, row->n_threads, 1e9 * figures[0], 1e9 * figures[1],
-               figures[2], figures[3], row->session_bytes, (unsigned long long)cli_peak_bytes());
+               figures[2], figures[3], row->session_bytes, (unsigned long long)cli_peak_bytes(),
+               row->n_texts);
     } else if (!add_json(b, row, figures)) {
         return cli_no_memory(NULL);
     }
@@ -266,13 +284,15 @@ static void clip(struct list *list, const struct bench *b, const char *option)
 static int run_tests(const struct bench *b, struct row *row, struct smol_session *session,
                      const uint32_t *tokens)
 {
-    const uint32_t n = b->prompts.n + b->predicts.n;
+    const uint32_t n = b->prompts.n + b->predicts.n * b->texts.n;
     struct smol_error error;
     int code = 0;
 
     for (uint32_t i = 0; code == 0 && i < n; i++) {
+        const uint32_t k = i < b->prompts.n ? 0 : i - b->prompts.n;
         row->n_prompt = i < b->prompts.n ? b->prompts.value[i] : 0;
-        row->n_gen = i < b->prompts.n ? 0 : b->predicts.value[i - b->prompts.n];
+        row->n_gen = i < b->prompts.n ? 0 : b->predicts.value[k / b->texts.n];
+        row->n_texts = i < b->prompts.n ? 1 : b->texts.value[k % b->texts.n];
         if (row->n_prompt + row->n_gen == 0)
             continue;
         code = measure(row, b, session, tokens, &error) ? cli_complain(b->path, &error)
@@ -292,6 +312,7 @@ static int run_threads(const struct bench *b, uint32_t n_threads, const uint32_t
     int code;
 
     options.n_threads = n_threads;
+    options.n_texts = largest(&b->texts);
     if (session_args_budget(&options, b->file, &error) ||
         smol_session_size(&row.session_bytes, b->file, &options, &error))
         return cli_complain(b->path, &error);
@@ -357,6 +378,9 @@ int run_bench(int argc, const char **argv)
                  "N,..."),
         CLI_WORD("n-gen", 'n', &w->predicts, "tokens to generate, 0: no such test (128)", "N,..."),
         CLI_WORD("threads", 't', &w->threads, "threads; 0: one for each core (0)", "N,..."),
+        CLI_WORD("parallel", 0, &w->texts, "-np N,...: texts generated side by side (1)", "N,..."),
+        {"np", 0, POPT_ARG_STRING | POPT_ARGFLAG_DOC_HIDDEN | POPT_ARGFLAG_ONEDASH, &w->texts, 0,
+         NULL, NULL},
         CLI_COUNT("repetitions", 'r', &b.repetitions, "of each test, after one to warm up (5)",
                   "N"),
         CLI_WORD("output", 'o', &w->format, "md (default), csv or json", "FORMAT"),

@@ -72,8 +72,7 @@ static int check_trust(struct run *run)
     return code;
 }
 
-/* What an error of a generation is about. */
-static const char *blamed(const struct run *run, enum smol_status code)
+const char *run_blamed(const struct run *run, enum smol_status code)
 {
     if (code == SMOL_E_NUMERIC)
         return run->args->model;
@@ -98,7 +97,7 @@ static int continue_text(struct run_text *text, struct smol_span prompt)
 
     run_catch_interrupts(false);
     if (run_text_turn(&result, text, prompt, !run->args->no_display_prompt, &error))
-        return cli_complain(blamed(run, error.code), &error);
+        return cli_complain(run_blamed(run, error.code), &error);
     if (run->args->json)
         return run_print_json(run, &result);
     run_print_statistics(run, &result);
@@ -131,22 +130,28 @@ static int find_prompt(struct smol_span *prompt, uint8_t **owned, const struct r
     return code;
 }
 
-static int generate(const struct run *run)
+static int generate_one(const struct run *run, struct smol_span prompt)
 {
-    struct smol_span prompt = {NULL, 0};
-    uint8_t *owned = NULL;
     struct run_text text;
     struct smol_error error;
     int code;
 
     if (run_text_open(&text, run, &error))
         return cli_complain(run->args->model, &error);
-    code = find_prompt(&prompt, &owned, run->args);
-    if (code == 0)
-        code =
-            run->args->interactive ? run_interactive(&text, prompt) : continue_text(&text, prompt);
-    free(owned);
+    code = run->args->interactive ? run_interactive(&text, prompt) : continue_text(&text, prompt);
     run_text_close(&text);
+    return code;
+}
+
+static int generate(const struct run *run)
+{
+    struct smol_span prompt = {NULL, 0};
+    uint8_t *owned = NULL;
+    int code = find_prompt(&prompt, &owned, run->args);
+
+    if (code == 0)
+        code = run->args->n_texts ? run_parallel(run, prompt) : generate_one(run, prompt);
+    free(owned);
     return code;
 }
 
@@ -182,6 +187,8 @@ static int run_model(const struct run_args *args)
 
     if (code)
         return code;
+    if (args->n_texts)
+        run.session.n_texts = 1 + run_texts_side_by_side(args); /* and the prompt */
     code = check_trust(&run);
     if (code == 0 && session_args_budget(&run.session, run.file, &error))
         code = cli_complain(args->model, &error);

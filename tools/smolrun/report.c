@@ -83,8 +83,11 @@ static void print_architecture(const struct run *run)
 void run_print_statistics(const struct run *run, const struct run_result *r)
 {
     const size_t n = r->n_tokens - r->n_prompt;
-    char size[32];
+    char size[32], texts[48] = "";
 
+    if (run->args->n_texts)
+        snprintf(texts, sizeof texts, " in %u text%s", run->args->n_texts,
+                 run->args->n_texts == 1 ? "" : "s");
     fputc('\n', stderr);
     print_file_line(run);
     print_parts(run);
@@ -94,10 +97,11 @@ void run_print_statistics(const struct run *run, const struct run_result *r)
                 "smolrun: stopped because the context of %u tokens is full; with -n N it goes on\n",
                 run_context(run));
     fprintf(stderr,
-            "smolrun: prompt %zu tokens, %.1f tokens/s; generated %zu tokens, %.1f tokens/s; peak "
-            "memory %s; seed %llu\n",
-            r->n_prompt, rate(r->n_prompt, r->prompt_seconds), n, rate(n, r->generate_seconds),
-            cli_size(size, cli_peak_bytes()), (unsigned long long)run->args->sampler.seed);
+            "smolrun: prompt %zu tokens, %.1f tokens/s; generated %zu tokens%s, %.1f tokens/s; "
+            "peak memory %s; seed %llu\n",
+            r->n_prompt, rate(r->n_prompt, r->prompt_seconds), n, texts,
+            rate(n, r->generate_seconds), cli_size(size, cli_peak_bytes()),
+            (unsigned long long)run->args->sampler.seed);
 }
 
 static json_t *json_tokens_text(const struct run *run, const uint32_t *tokens, size_t n)
@@ -180,8 +184,8 @@ int run_print_json(const struct run *run, const struct run_result *r)
     const size_t n = r->n_tokens - r->n_prompt;
     json_t *object =
         json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:{s:f, s:f, s:f, s:f, s:f, s:I}}", "model",
-                  run_model_json(run), "seed", cli_decimal((char[24]){0}, run->args->sampler.seed),
-                  "prompt", json_tokens_text(run, r->tokens, r->n_prompt), "prompt_tokens",
+                  run_model_json(run), "seed", cli_decimal((char[24]){0}, r->seed), "prompt",
+                  json_tokens_text(run, r->tokens, r->n_prompt), "prompt_tokens",
                   json_ids(r->tokens, r->n_prompt), "text",
                   json_tokens_text(run, generated, r->n_shown - r->n_prompt), "tokens",
                   json_ids(generated, n), "finish_reason", r->finish, "stats", "open_seconds",
@@ -190,5 +194,6 @@ int run_print_json(const struct run *run, const struct run_result *r)
                   rate(r->n_prompt, r->prompt_seconds), "tokens_per_second",
                   rate(n, r->generate_seconds), "peak_memory_bytes", (json_int_t)cli_peak_bytes());
 
-    return run->args->interactive ? print_line(object) : cli_print_json(object);
+    return run->args->interactive || run->args->n_texts ? print_line(object)
+                                                        : cli_print_json(object);
 }

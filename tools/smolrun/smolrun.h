@@ -19,9 +19,11 @@ struct run_args {
     struct smol_session_options session;
     struct smol_sampler_options sampler;
     int no_display_prompt, json, interactive, ignore_eos;
-    bool check_fast; /* no hash, no signature */
-    uint32_t stride; /* of windows that overlap; 0: they do not */
+    bool check_fast;  /* no hash, no signature */
+    uint32_t stride;  /* of windows that overlap; 0: they do not */
+    uint32_t n_texts; /* -np; 0: not given */
 };
+#define RUN_MAX_TEXTS 1000000
 
 /* Reads the command line, and runs with what it says. Returns the exit code. */
 typedef int run_with(const struct run_args *args);
@@ -51,20 +53,29 @@ struct run {
 uint32_t run_context(const struct run *run);
 bool run_slides(const struct run *run);
 
+/* What an error of a generation is about; NULL: nothing to name. */
+const char *run_blamed(const struct run *run, enum smol_status code);
+
 /* smolrun --perplexity. Returns the exit code. */
 int run_perplexity(const struct run *run);
 
+/* How many of the texts of -np are computed side by side. */
+uint32_t run_texts_side_by_side(const struct run_args *args);
+/* smolrun -np: texts from one prompt. Returns the exit code. */
+int run_parallel(const struct run *run, struct smol_span prompt);
+
 /* What a generation took and gave. */
 struct run_result {
+    uint64_t seed;
     const uint32_t *tokens; /* prompt, then what was generated; not owned; NULL unless for JSON */
-    size_t n_prompt, n_tokens;
-    size_t n_shown; /* n_tokens, without the end of text */
+    size_t n_prompt, n_tokens; /* of several texts n_prompt of each, and n_tokens of them all */
+    size_t n_shown;            /* n_tokens, without the end of text */
     double prompt_seconds, generate_seconds;
     const char *finish; /* "end", "length", "context" or "interrupted" */
 };
 
 void run_print_statistics(const struct run *run, const struct run_result *result);
-/* On one line, if it is one of several turns. Returns the exit code. */
+/* On one line, if it is one of several turns or texts. Returns the exit code. */
 int run_print_json(const struct run *run, const struct run_result *result);
 /* What JSON says of the model; NULL if memory is out. */
 json_t *run_model_json(const struct run *run);

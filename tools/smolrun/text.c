@@ -24,12 +24,22 @@ void run_catch_interrupts(bool again)
     struct sigaction action = {.sa_handler = on_interrupt};
 
     is_caught_again = again;
+    stop_asked = 0;
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;
     sigaction(SIGINT, &action, NULL);
 }
 
+bool run_is_interrupted(void) { return stop_asked; }
+
 /* ---- showing ---- */
+
+struct run_stream run_stream_begin(const struct run *run)
+{
+    return (struct run_stream){.terminal = isatty(STDOUT_FILENO) == 1,
+                               .colour = cli_has_colour(STDOUT_FILENO),
+                               .quiet = run->args->json};
+}
 
 /* Whole characters. A terminal is not to obey a model: of its control characters only line feed and
  * tab pass. */
@@ -45,7 +55,7 @@ static void put(struct run_stream *s, const uint8_t *bytes, size_t n)
         s->in_line = bytes[n - 1] != '\n';
 }
 
-static void stream_bytes(struct run_stream *s, struct smol_span bytes)
+void run_stream_bytes(struct run_stream *s, struct smol_span bytes)
 {
     if (s->quiet)
         return;
@@ -59,7 +69,7 @@ static void stream_bytes(struct run_stream *s, struct smol_span bytes)
     }
 }
 
-static enum smol_status stream_flush(struct run_stream *s, bool is_end, struct smol_error *error)
+enum smol_status run_stream_flush(struct run_stream *s, bool is_end, struct smol_error *error)
 {
     if (is_end) {
         put(s, s->held, s->n_held);
@@ -71,12 +81,11 @@ static enum smol_status stream_flush(struct run_stream *s, bool is_end, struct s
     return SMOL_E_IO;
 }
 
-/* What was given stands out from what the model adds. */
-static void show_given(struct run_stream *s, struct smol_span bytes)
+void run_stream_given(struct run_stream *s, struct smol_span bytes)
 {
     if (s->colour && !s->quiet)
         fputs(CLI_BOLD, stdout);
-    stream_bytes(s, bytes);
+    run_stream_bytes(s, bytes);
     if (s->colour && !s->quiet)
         fputs(CLI_PLAIN, stdout);
 }
@@ -89,12 +98,20 @@ static bool is_full(const struct run_text *t)
     return t->run->args->n_predict < 0 && smol_text_is_full(t->text);
 }
 
-/* How many tokens a turn may have; -1: as many as fit. */
-static int most_tokens(const struct run_text *t)
+int run_most_tokens(const struct run *run)
 {
-    const int n = t->run->args->n_predict;
+    const int n = run->args->n_predict;
 
-    return n < 0 && run_slides(t->run) ? (int)run_context(t->run) : n;
+    return n < 0 && run_slides(run) ? (int)run_context(run) : n;
+}
+
+uint32_t run_end_token(const struct run *run)
+{
+    uint32_t end = SMOL_NO_TOKEN;
+
+    if (!run->args->ignore_eos)
+        smol_end_token(&end, run->file);
+    return end;
 }
 
 /* One more token of a turn that has n, if they are kept. */
@@ -130,14 +147,14 @@ static enum smol_status pick(bool *is_end, struct run_text *t, size_t n_tokens,
         return cli_error_memory(error);
     *is_end = token == t->end;
     if (!*is_end)
-        stream_bytes(&t->stream, (struct smol_span){bytes, n});
-    return stream_flush(&t->stream, false, error);
+        run_stream_bytes(&t->stream, (struct smol_span){bytes, n});
+    return run_stream_flush(&t->stream, false, error);
 }
 
 /* Tokens one by one until one of the four ends. */
 static enum smol_status go_on(struct run_result *r, struct run_text *t, struct smol_error *error)
 {
-    const int most = most_tokens(t);
+    const int most = run_most_tokens(t->run);
     enum smol_status status;
     bool is_end = false;
 
@@ -154,23 +171,35 @@ static enum smol_status go_on(struct run_result *r, struct run_text *t, struct s
     if (is_end)
         r->finish = "end";
     r->n_shown = r->n_tokens - is_end;
-    return stream_flush(&t->stream, true, error);
+    return run_stream_flush(&t->stream, true, error);
+}
+
+enum smol_status run_prompt_tokens(uint32_t **tokens, size_t *n, const struct run *run,
+                                   struct smol_span bytes, bool begins, struct smol_error *error)
+{
+    enum smol_status status;
+
+    if (!(*tokens = malloc((bytes.size_bytes + 1) * sizeof **tokens)))
+        return cli_error_memory(error);
+    status = smol_model_encode(n, *tokens, run->model, bytes.data, bytes.size_bytes, error);
+    if (status == SMOL_OK && bytes.size_bytes == 0 && begins)
+        (*tokens)[(*n)++] = smol_start_token(run->file);
+    if (status)
+        free(*tokens);
+    return status;
 }
 
 /* Appends what a turn is given; *n: its tokens. */
 static enum smol_status append(size_t *n, struct run_text *t, struct smol_span bytes,
                                struct smol_error *error)
 {
-    uint32_t *tokens = malloc((bytes.size_bytes + 1) * sizeof *tokens);
-    enum smol_status status;
+    uint32_t *tokens;
+    enum smol_status status =
+        run_prompt_tokens(&tokens, n, t->run, bytes, smol_text_count(t->text) == 0, error);
 
-    if (!tokens)
-        return cli_error_memory(error);
-    status = smol_model_encode(n, tokens, t->run->model, bytes.data, bytes.size_bytes, error);
-    if (status == SMOL_OK && bytes.size_bytes == 0 && smol_text_count(t->text) == 0)
-        tokens[(*n)++] = smol_start_token(t->run->file);
-    if (status == SMOL_OK)
-        status = smol_text_append(t->text, tokens, *n, error);
+    if (status)
+        return status;
+    status = smol_text_append(t->text, tokens, *n, error);
     for (size_t i = 0; status == SMOL_OK && i < *n; i++)
         if (!keep(t, i, tokens[i]))
             status = cli_error_memory(error);
@@ -182,14 +211,14 @@ enum smol_status run_text_turn(struct run_result *result, struct run_text *t,
                                struct smol_span bytes, bool is_shown, struct smol_error *error)
 {
     const double start = cli_seconds();
-    struct run_result r = {0};
+    struct run_result r = {.seed = t->run->args->sampler.seed};
     enum smol_status status;
 
     stop_asked = 0;
     if ((status = append(&r.n_prompt, t, bytes, error)))
         return status;
     if (is_shown)
-        show_given(&t->stream, bytes);
+        run_stream_given(&t->stream, bytes);
     r.n_tokens = r.n_prompt;
     if ((status = smol_text_feed(t->text, error)))
         return status;
@@ -205,15 +234,10 @@ enum smol_status run_text_turn(struct run_result *result, struct run_text *t,
 enum smol_status run_text_open(struct run_text *text, const struct run *run,
                                struct smol_error *error)
 {
-    struct run_text t = {.run = run, .end = SMOL_NO_TOKEN};
+    struct run_text t = {.run = run, .end = run_end_token(run), .stream = run_stream_begin(run)};
     enum smol_status status;
     size_t n;
 
-    t.stream.terminal = isatty(STDOUT_FILENO) == 1;
-    t.stream.colour = cli_has_colour(STDOUT_FILENO);
-    t.stream.quiet = run->args->json;
-    if (!run->args->ignore_eos)
-        smol_end_token(&t.end, run->file);
     /* Nothing is encoded, but the encoder is made, whose time is not the prompt's. */
     if ((status = smol_model_encode(&n, NULL, run->model, NULL, 0, error)) ||
         (status = smol_text_create(&t.text, run->model, &run->session, &run->args->sampler, error)))

@@ -12,6 +12,25 @@ struct run_stream {
     bool in_line; /* what was shown last is no line feed */
 };
 
+/* For the standard output, or for nothing if the output is JSON. */
+struct run_stream run_stream_begin(const struct run *run);
+/* What was given, in bold if there are colours; and what the model adds. */
+void run_stream_given(struct run_stream *stream, struct smol_span bytes);
+void run_stream_bytes(struct run_stream *stream, struct smol_span bytes);
+/* Passes on what was shown; at the end of a text what was held back too. */
+enum smol_status run_stream_flush(struct run_stream *stream, bool is_end, struct smol_error *error);
+
+/* The tokens of a prompt, for free(): the start token if it begins a text and there are no bytes.
+ */
+enum smol_status run_prompt_tokens(uint32_t **tokens, size_t *n, const struct run *run,
+                                   struct smol_span bytes, bool begins, struct smol_error *error);
+/* How many tokens a text may have; -1: as many as fit. */
+int run_most_tokens(const struct run *run);
+/* The token that ends a text, or SMOL_NO_TOKEN. */
+uint32_t run_end_token(const struct run *run);
+/* Whether Ctrl-C was pressed since it was last asked to be caught. */
+bool run_is_interrupted(void);
+
 struct run_text {
     const struct run *run;
     struct smol_text *text; /* owned */

@@ -44,6 +44,15 @@ def test_markdown(folder):
     assert '| pp5 |' in lines[2] and '| tg2 |' in lines[3] and ' ± ' in lines[3]
 
 
+def test_texts_side_by_side(folder):
+    m = model(folder)
+    rows = json.loads(bench(m, '-p', '5', '-n', '4,2', '-r', '2', '-t', '1', '-np', '1,3', '-o', 'json').stdout)
+    assert [(r['n_prompt'], r['n_gen'], r['n_texts']) for r in rows] == [(5, 0, 1), (0, 4, 1), (0, 4, 3), (0, 2, 1), (0, 2, 3)]
+    for r in rows:  # the speed is that of all texts
+        assert min(r['samples_ts']) * 0.999 <= (r['n_prompt'] + r['n_gen'] * r['n_texts']) / (r['avg_ns'] * 1e-9) <= max(r['samples_ts']) * 1.001
+    assert '| tg2, 3 texts |' in bench(m, '-p', '0', '-n', '2', '-r', '1', '-t', '1', '--parallel', '3').stdout.decode()
+
+
 def test_clipped(folder):
     m = model(folder)
     done = bench(m, '-r', '1', '-t', '1', '-o', 'json')
