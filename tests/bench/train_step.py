@@ -130,7 +130,7 @@ def run_torch(environment):
 
 def run_smoltrain(o, method, folder):
     log = folder / 'log'
-    words = [o.smoltrain.resolve(), '--arch', o.arch, '--data', o.text.resolve(), '--arch', 'gpt2', '--method', method, '--steps', '100000', '--eval-every', '0', '--save-every', '0',
+    words = [o.smoltrain.resolve(), '--arch', o.arch, '--data', o.text.resolve(), '--method', method, '--steps', '100000', '--eval-every', '0', '--save-every', '0',
              '--print-every', '0', '--val-fraction', '0.01', '--threads', o.threads, '--log', log,
              '-o', folder / ('m.safetensors' if method == 'full' and o.arch == 'gpt2' else 'm.smol')]
     for name in ('layers', 'width', 'heads', 'context', 'batch'):
