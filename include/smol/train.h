@@ -1,7 +1,7 @@
 /* Training: text in, a model out. A library of its own, smol_train, that needs OpenMP and OpenBLAS;
  * the runtime does not. A trainer belongs to one thread at a time and uses several inside. Its
- * results depend on the options and the data alone, not on the number of threads. It sets the
- * thread counts of OpenMP and OpenBLAS as it needs them.
+ * results depend on the options, the data and the processor, not on the number of threads. It sets
+ * the thread counts of OpenMP and OpenBLAS as it needs them.
  *
  * Advanced: may change between minor versions until 1.0. */
 #ifndef SMOL_TRAIN_H
@@ -110,7 +110,8 @@ struct smol_train_options {
     enum smol_order order;
     bool keep_best; /* finish with the parameters that validated best, not the last ones */
     uint32_t n_threads;
-    enum smol_isa isa; /* of smol's own products; ARGUMENT if this machine lacks it */
+    enum smol_isa isa; /* of projections, whose bits are the same; ARGUMENT if this machine lacks
+                          it */
     bool recompute; /* keep less for the backward pass, and compute it again: a third slower, with
                        the same results */
     const struct smol_train_comm *comm; /* NULL: alone; its size divides batch. Must outlive the

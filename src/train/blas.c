@@ -1,6 +1,6 @@
 /* Whether OpenBLAS has understood this processor. */
 #include "cpu/cpu.h"
-#include "train/net/real.h"
+#include "train/ops/real.h"
 
 #include <smol/train.h>
 

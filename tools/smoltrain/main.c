@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 /* Both libraries read the environment before main(), so changing it takes a restart: for the
- * kernels, if OpenBLAS has chosen outdated ones for this processor; and for threads that sleep
- * while they wait, since spinning ones would take the core from others on the machine. */
+ * kernels, if OpenBLAS has chosen outdated ones for this processor; and for threads that soon sleep
+ * when they wait, since spinning ones would take the core from others on the machine. Soon, not at
+ * once: the next loop of a small step is there before a thread has fallen asleep. */
 static void prepare_environment(char *const *argv)
 {
     const char *core = getenv("OPENBLAS_CORETYPE") == NULL ? smol_train_blas_override() : NULL;
@@ -27,7 +28,8 @@ static void prepare_environment(char *const *argv)
         return;
     n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n <= 0 || (core && setenv("OPENBLAS_CORETYPE", core, 1) != 0) ||
-        (spins && setenv("OMP_WAIT_POLICY", "passive", 1) != 0))
+        (spins && (setenv("OMP_WAIT_POLICY", "passive", 1) != 0 ||
+                   setenv("GOMP_SPINCOUNT", "3000", 0) != 0)))
         return;
     self[n] = '\0';
     execv(self, argv); /* if it fails, things are slower, not wrong */

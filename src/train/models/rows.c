@@ -37,8 +37,8 @@ void smol_rows_logits(struct smol_net *net, const real *a, size_t m, real scale)
 
     if (n == 0)
         return;
-    smol_gemm(models->row_logits, n, smol_as_is(a, C),
-              smol_transposed(smol_net_used(net, models->output_rows), C), m, n, C, scale, 0);
+    net->ops->gemm(models->row_logits, n, smol_as_is(a, C),
+                   smol_transposed(smol_net_used(net, models->output_rows), C), m, n, C, scale, 0);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < m; i++)
         for (size_t k = 0; k < n; k++)
@@ -56,8 +56,8 @@ void smol_rows_logits_gradient(struct smol_net *net, real *d_a, const real *a, s
     for (size_t i = 0; i < m; i++)
         for (size_t k = 0; k < n; k++)
             models->row_logits[i * n + k] = net->logits[i * V + models->tokens[k]];
-    smol_gemm(smol_net_grad(net, models->output_rows), C, smol_transposed(models->row_logits, n),
-              smol_as_is(a, C), n, C, m, scale, 1);
-    smol_gemm(d_a, C, smol_as_is(models->row_logits, n),
-              smol_as_is(smol_net_used(net, models->output_rows), C), m, C, n, scale, 1);
+    net->ops->gemm(smol_net_grad(net, models->output_rows), C,
+                   smol_transposed(models->row_logits, n), smol_as_is(a, C), n, C, m, scale, 1);
+    net->ops->gemm(d_a, C, smol_as_is(models->row_logits, n),
+                   smol_as_is(smol_net_used(net, models->output_rows), C), m, C, n, scale, 1);
 }

@@ -342,6 +342,7 @@ enum smol_status smol_net_create(struct smol_net **out, const struct smol_config
                                              .width = config->width,
                                              .n_threads = options->n_threads};
     net->kernels = smol_kernels_select(options->isa);
+    net->ops = smol_ops_select(SMOL_ISA_BEST);
     smol_frozen_key_init(&net->key, config->seed);
     smol_models_begin(net, options);
     smol_frozen_key_init(&net->shift_key,

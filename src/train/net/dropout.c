@@ -1,6 +1,6 @@
 /* Dropout: which numbers are dropped follows from the seed, the step and the place alone, so the
  * backward pass asks again instead of keeping it, and a training that resumes drops the same. */
-#include "train/net/ops.h"
+#include "train/ops/ops.h"
 
 #include "base/bytes.h"
 

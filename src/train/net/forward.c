@@ -49,8 +49,9 @@ static void drop_embeddings(struct smol_net *net)
 static void multiply_plain(struct smol_net *net, real *y, const struct smol_net_matrix *m,
                            const real *x, real beta)
 {
-    smol_gemm(y, m->rows, smol_as_is(x, m->cols), smol_transposed(smol_net_product(m), m->cols),
-              net->n_tokens, m->rows, m->cols, 1, beta);
+    net->ops->gemm(y, m->rows, smol_as_is(x, m->cols),
+                   smol_transposed(smol_net_product(m), m->cols), net->n_tokens, m->rows, m->cols,
+                   1, beta);
 }
 
 /* The gains (rows) of outputs; NULL if there are none, or if the weights have them. */
@@ -80,15 +81,7 @@ static void multiply(struct smol_net *net, real *y, const struct smol_net_matrix
         return;
     }
     multiply_plain(net, plain, m, x, 0);
-#pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < net->n_tokens; i++) {
-        const real *from = plain + i * m->rows;
-        real *to = y + i * m->rows;
-
-        for (size_t r = 0; r < m->rows; r++)
-            to[r] = (beta != 0 ? to[r] : 0) + (gain ? from[r] * gain[r] : from[r]) +
-                    (bias ? bias[r] : 0);
-    }
+    net->ops->affine(y, plain, gain, bias, beta, net->n_tokens, m->rows);
 }
 
 /* net->x += what a layer's matrix makes of in, of which some is dropped. */
@@ -104,36 +97,7 @@ static void add_sublayer(struct smol_net *net, const struct smol_net_layer *l, e
     }
     multiply(net, out, &l->matrix[slot], in, 0);
     smol_dropout(out, out, net->dropout, sublayer_place(net, l, slot), size);
-#pragma omp parallel for simd schedule(static)
-    for (size_t i = 0; i < size; i++)
-        net->x[i] += out[i];
-}
-
-#define OUTPUTS 64u /* that a thread takes at a time */
-
-/* Of outputs row..end - 1, in the order of the tokens; plain: NULL without gains. */
-static void outputs_back(struct smol_net *net, const struct smol_net_matrix *m, const real *plain,
-                         const real *d_y, size_t row, size_t end)
-{
-    const real *gain = gains(net, m);
-    real d_gain[OUTPUTS] = {0}, d_bias[OUTPUTS] = {0};
-
-    for (size_t i = 0; i < net->n_tokens; i++) {
-        const real *d = d_y + i * m->rows;
-        real *to = net->d_plain + i * m->rows;
-
-        for (size_t r = row; r < end; r++) {
-            d_bias[r - row] += d[r];
-            d_gain[r - row] += gain ? d[r] * plain[i * m->rows + r] : 0;
-            to[r] = gain ? d[r] * gain[r] : d[r];
-        }
-    }
-    if (gain)
-        memcpy(smol_net_grad(net, m->gain) + row, d_gain, (end - row) * sizeof *d_gain);
-    if (m->bias != SMOL_NO_PARAM)
-        memcpy(smol_net_grad(net, m->bias) + row, d_bias, (end - row) * sizeof *d_bias);
-    if (m->bias_sum)
-        memcpy(net->d_bias + row, d_bias, (end - row) * sizeof *d_bias);
+    net->ops->add(net->x, out, size);
 }
 
 /* d_y (n, rows) without the gains, with their gradient and the biases' set on the way. It is d_y
@@ -141,15 +105,17 @@ static void outputs_back(struct smol_net *net, const struct smol_net_matrix *m, 
 static const real *plain_gradient(struct smol_net *net, const struct smol_net_matrix *m,
                                   const real *x, const real *d_y)
 {
-    const real *plain = m->plain ? m->plain : net->plain;
+    const real *plain = m->plain ? m->plain : net->plain, *gain = gains(net, m);
 
     if (is_plain(m))
         return d_y;
-    if (gains(net, m) && !m->plain)
+    if (gain && !m->plain)
         multiply_plain(net, net->plain, m, x, 0);
-#pragma omp parallel for schedule(static)
-    for (size_t row = 0; row < m->rows; row += OUTPUTS)
-        outputs_back(net, m, plain, d_y, row, m->rows - row < OUTPUTS ? m->rows : row + OUTPUTS);
+    net->ops->affine_backward(net->d_plain, gain ? smol_net_grad(net, m->gain) : NULL,
+                              m->bias != SMOL_NO_PARAM ? smol_net_grad(net, m->bias) : net->d_bias,
+                              d_y, plain, gain, net->n_tokens, m->rows);
+    if (m->bias_sum && m->bias != SMOL_NO_PARAM)
+        memcpy(net->d_bias, smol_net_grad(net, m->bias), m->rows * sizeof *net->d_bias);
     return net->d_plain;
 }
 
@@ -160,20 +126,20 @@ static void matrix_back(struct smol_net *net, real *d_x, const struct smol_net_m
 {
     const real *d_plain = plain_gradient(net, m, x, d_y);
 
-    smol_gemm(d_x, m->cols, smol_as_is(d_plain, m->rows), smol_as_is(smol_net_product(m), m->cols),
-              net->n_tokens, m->cols, m->rows, 1, 0);
+    net->ops->gemm(d_x, m->cols, smol_as_is(d_plain, m->rows),
+                   smol_as_is(smol_net_product(m), m->cols), net->n_tokens, m->cols, m->rows, 1, 0);
     smol_net_matrix_gradient(net, m, x, d_plain);
 }
 
 static void normalise(struct smol_net *net, const struct smol_net_norm *norm,
                       const struct smol_normalised *to)
 {
-    smol_layernorm(to->z, to->rstd, smol_norm_output(norm, to), net->x, norm->gain.weight,
-                   norm->bias.weight, net->n_tokens, net->config.width,
-                   (real)net->config.ln_epsilon);
+    net->ops->layernorm(to->z, to->rstd, smol_norm_output(norm, to), net->x, norm->gain.weight,
+                        norm->bias.weight, net->n_tokens, net->config.width,
+                        (real)net->config.ln_epsilon);
     if (norm->shifted)
-        smol_half_shift(to->a, norm->gain.weight ? to->a : to->z, norm->shifted, net->begins,
-                        net->batch, net->config.context, net->config.width);
+        net->ops->half_shift(to->a, norm->gain.weight ? to->a : to->z, norm->shifted, net->begins,
+                             net->batch, net->config.context, net->config.width);
 }
 
 static void normalise_back(struct smol_net *net, const struct smol_net_norm *norm,
@@ -183,10 +149,10 @@ static void normalise_back(struct smol_net *net, const struct smol_net_norm *nor
     real *d_gain = net->partial, *d_bias = d_gain + C;
 
     if (norm->shifted)
-        smol_half_shift_backward(net->d_width, norm->shifted, net->begins, net->batch,
-                                 net->config.context, C);
-    smol_layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, to->z, to->rstd,
-                            norm->gain.weight, net->n_tokens, C);
+        net->ops->half_shift_backward(net->d_width, norm->shifted, net->begins, net->batch,
+                                      net->config.context, C);
+    net->ops->layernorm_backward(net->x, d_gain, d_bias, d_bias + C, net->d_width, to->z, to->rstd,
+                                 norm->gain.weight, net->n_tokens, C);
     if (norm->gain.weight)
         smol_net_norm_gradient(net, norm, d_gain, d_bias);
 }
@@ -243,9 +209,9 @@ static void activate(const struct smol_net *net, const struct smol_net_kept *k)
     const size_t n = net->n_tokens * net->config.n_ff;
 
     if (smol_config_has(&net->config, SMOL_FEATURE_RELU2))
-        smol_relu2(k->hidden, k->slope, n);
+        net->ops->relu2(k->hidden, k->slope, n);
     else
-        smol_gelu(k->hidden, k->slope, n);
+        net->ops->gelu(k->hidden, k->slope, n);
 }
 
 static void layer_forward(struct smol_net *net, const struct smol_net_layer *l)
@@ -256,7 +222,7 @@ static void layer_forward(struct smol_net *net, const struct smol_net_layer *l)
 
     normalise(net, &l->norm[SMOL_LN_1], &k->norm[SMOL_LN_1]);
     multiply(net, k->qkv, &m[SMOL_ATTN_C_ATTN], normalised(l, SMOL_LN_1), 0);
-    smol_attention_forward(k->heads, k->attention, k->qkv, &attention);
+    net->ops->attention(k->heads, k->attention, k->qkv, &attention);
     add_sublayer(net, l, SMOL_ATTN_C_PROJ, k->heads);
     normalise(net, &l->norm[SMOL_LN_2], &k->norm[SMOL_LN_2]);
     multiply(net, k->slope, &m[SMOL_MLP_C_FC], normalised(l, SMOL_LN_2), 0);
@@ -285,16 +251,14 @@ static void layer_backward(struct smol_net *net, const struct smol_net_layer *l)
 
     matrix_back(net, net->d_hidden, &m[SMOL_MLP_C_PROJ], k->hidden,
                 sublayer_gradient(net, l, SMOL_MLP_C_PROJ, net->d_width));
-#pragma omp parallel for simd schedule(static)
-    for (size_t i = 0; i < n_hidden; i++)
-        net->d_hidden[i] *= k->slope[i];
+    net->ops->scale(net->d_hidden, k->slope, n_hidden);
     matrix_back(net, net->d_width, &m[SMOL_MLP_C_FC], normalised(l, SMOL_LN_2), net->d_hidden);
     normalise_back(net, &l->norm[SMOL_LN_2], &k->norm[SMOL_LN_2]);
 
     matrix_back(net, net->d_width, &m[SMOL_ATTN_C_PROJ], k->heads,
                 sublayer_gradient(net, l, SMOL_ATTN_C_PROJ, net->d_qkv));
-    smol_attention_backward(net->d_qkv, net->d_heads, net->d_attention, net->d_width, k->attention,
-                            k->qkv, &attention);
+    net->ops->attention_backward(net->d_qkv, net->d_heads, net->d_attention, net->d_width,
+                                 k->attention, k->qkv, &attention);
     if (net->d_heads)
         heads_back(net, l);
     matrix_back(net, net->d_width, &m[SMOL_ATTN_C_ATTN], normalised(l, SMOL_LN_1), net->d_qkv);
@@ -351,11 +315,26 @@ static void embed_backward(struct smol_net *net, const uint32_t *tokens)
     }
 }
 
+/* Those that sums are added to: the gradient of a whole matrix or of the output table is set at
+ * once. */
+static void clear_gradients(struct smol_net *net)
+{
+    for (uint32_t i = 0; i < net->n_params; i++) {
+        const struct smol_param *p = net->params + i;
+        const bool is_set = p->param_group == SMOL_GROUP_MATRIX ||
+                            p->param_group == SMOL_GROUP_LATENT ||
+                            (i == net->output && net->models.n == 0);
+
+        if (!is_set)
+            memset(smol_net_grad(net, i), 0, smol_param_size(p) * sizeof *net->grad);
+    }
+}
+
 double smol_net_backward(struct smol_net *net, const uint32_t *tokens, const int32_t *targets)
 {
     double loss;
 
-    memset(net->grad, 0, net->n_values * sizeof *net->grad);
+    clear_gradients(net);
     loss = smol_head_backward(net, targets);
     /* The gradient of the last norm's output is there; net->x becomes the residual stream's. */
     memset(net->x, 0, net->n_tokens * net->config.width * sizeof *net->x);

@@ -32,28 +32,25 @@ static void chunk_backward(struct smol_net *net, const real *a, size_t first, si
     real *d_table = net->models.n > 0 ? net->models.d_output : smol_net_grad(net, net->output);
 
     if (d_table)
-        smol_gemm(d_table, C, smol_transposed(net->logits, V), smol_as_is(a, C), V, C, m, scale,
-                  first > 0);
-    smol_gemm(net->d_width + first * C, C, smol_as_is(net->logits, V),
-              smol_as_is(net->output_used, C), m, C, V, scale, 0);
+        net->ops->gemm(d_table, C, smol_transposed(net->logits, V), smol_as_is(a, C), V, C, m,
+                       scale, first > 0);
+    net->ops->gemm(net->d_width + first * C, C, smol_as_is(net->logits, V),
+                   smol_as_is(net->output_used, C), m, C, V, scale, 0);
     smol_rows_logits_gradient(net, net->d_width + first * C, a, m, scale);
 }
 
 /* A logit is scale x (row of the table) . a, so that a . d_a, summed, is scale times the scale's
- * gradient. */
+ * gradient. The losses are summed, and their memory takes the rows' sums. */
 static void scale_gradient(struct smol_net *net, const real *output)
 {
     const size_t C = net->config.width;
     double sum = 0;
 
-    for (size_t i = 0; i < net->n_tokens; i++) {
-        real dot = 0;
-
-#pragma omp simd reduction(+ : dot)
-        for (size_t c = 0; c < C; c++)
-            dot += output[i * C + c] * net->d_width[i * C + c];
-        sum += (double)dot;
-    }
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < net->n_tokens; i++)
+        net->losses[i] = (double)net->ops->dot(output + i * C, net->d_width + i * C, C);
+    for (size_t i = 0; i < net->n_tokens; i++)
+        sum += net->losses[i];
     *smol_net_grad(net, net->logit_scale) = (real)(sum / (double)logit_scale(net));
 }
 
@@ -72,13 +69,13 @@ static double run(struct smol_net *net, const int32_t *targets, bool backward, d
         const size_t m = n - first < net->logits_chunk ? n - first : net->logits_chunk;
         const real *a = output + first * C;
 
-        smol_gemm(net->logits, V, smol_as_is(a, C), smol_transposed(net->output_used, C), m, V, C,
-                  logit_scale(net), 0);
+        net->ops->gemm(net->logits, V, smol_as_is(a, C), smol_transposed(net->output_used, C), m, V,
+                       C, logit_scale(net), 0);
         smol_rows_logits(net, a, m, logit_scale(net));
         if (net->soft)
             soft = (struct smol_soft_targets){net->soft->rows + first, net->soft->weight};
-        smol_cross_entropy(net->losses + first, net->logits, targets + first,
-                           net->soft ? &soft : NULL, m, V, backward, 1 / (real)n_targets);
+        net->ops->cross_entropy(net->losses + first, net->logits, targets + first,
+                                net->soft ? &soft : NULL, m, V, backward, 1 / (real)n_targets);
         if (backward)
             chunk_backward(net, a, first, m);
     }

@@ -17,17 +17,7 @@
 /* Of a normal score: what checks of gradients take for the mean, which must not move. */
 #define SMOOTH_MEAN 0.8
 #define THRESHOLD 0.7
-
-/* The sum of a row's magnitudes. */
-static real row_sum(const real *u, size_t n)
-{
-    real sum = 0;
-
-#pragma omp simd reduction(+ : sum)
-    for (size_t c = 0; c < n; c++)
-        sum += u[c] < 0 ? -u[c] : u[c];
-    return sum;
-}
+#define PARTS 16u /* of a matrix, shared out to threads: they define the order of a sum */
 
 /* ---- masks ---- */
 
@@ -54,12 +44,16 @@ void smol_net_mask_signs(const struct smol_net *net, const struct smol_net_matri
 static double mean_of(const struct smol_net *net, const struct smol_net_matrix *m)
 {
     const real *u = smol_net_value(net, m->score);
-    double sum = 0;
+    double sums[PARTS] = {0}, sum = 0;
 
     if (net->smooth)
         return SMOOTH_MEAN;
-    for (size_t r = 0; r < m->rows; r++)
-        sum += (double)row_sum(u + r * m->cols, m->cols);
+#pragma omp parallel for schedule(static)
+    for (size_t p = 0; p < PARTS; p++)
+        for (size_t r = p * m->rows / PARTS; r < (p + 1) * m->rows / PARTS; r++)
+            sums[p] += (double)net->ops->magnitudes(u + r * m->cols, m->cols);
+    for (size_t p = 0; p < PARTS; p++)
+        sum += sums[p];
     return sum / ((double)m->rows * (double)m->cols);
 }
 
@@ -85,9 +79,6 @@ static struct meaning meaning_of(const struct smol_net *net, const struct smol_n
                             .slope = (real)(mean > 0 ? sigma * scale * SHARPNESS / mean : 0)};
 }
 
-/* A bit as a number. */
-static inline real bit_of(real u, real least) { return u >= least ? 1 : 0; }
-
 static const real *gains_of(const struct smol_net *net, const struct smol_net_matrix *m)
 {
     return smol_mask_is_scaled(m) ? smol_net_used(net, m->gain) : NULL;
@@ -105,28 +96,23 @@ void smol_mask_weights(const struct smol_net *net, const struct smol_net_matrix 
         const int8_t *signs = m->signs + r * m->cols;
         real *weight = m->weight + r * m->cols;
 
-        for (size_t c = 0; c < m->cols; c++)
-            weight[c] = bit_of(u[c], is.least) * (real)signs[c] * scale;
+        if (!net->smooth)
+            net->ops->mask_row(weight, u, signs, is.least, scale, m->cols);
         for (size_t c = 0; net->smooth && c < m->cols; c++)
             weight[c] = is.slope / is.weight * u[c] * (real)signs[c] * scale;
     }
 }
 
-/* The gradient of a gain, from a row's of weights with it. */
-static real gain_gradient(const struct smol_net *net, struct meaning is, const real *d,
-                          const real *u, const int8_t *signs, size_t n)
+/* The gradient of a gain, from a row's of weights with it, where what is differentiated is smooth.
+ */
+static real smooth_gain_gradient(struct meaning is, const real *d, const real *u,
+                                 const int8_t *signs, size_t n)
 {
     real sum = 0;
 
-    if (net->smooth) {
-        for (size_t c = 0; c < n; c++)
-            sum += d[c] * is.slope * u[c] * (real)signs[c];
-        return sum;
-    }
-#pragma omp simd reduction(+ : sum)
     for (size_t c = 0; c < n; c++)
-        sum += bit_of(u[c], is.least) * d[c] * (real)signs[c];
-    return is.weight * sum;
+        sum += d[c] * is.slope * u[c] * (real)signs[c];
+    return sum;
 }
 
 void smol_mask_gradient(struct smol_net *net, const struct smol_net_matrix *m, real *d)
@@ -138,14 +124,14 @@ void smol_mask_gradient(struct smol_net *net, const struct smol_net_matrix *m, r
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < m->rows; r++) {
         const int8_t *signs = m->signs + r * m->cols;
+        const real *u = smol_net_value(net, m->score) + r * m->cols;
         const real slope = gain ? is.slope * gain[r] : is.slope;
         real *row = d + r * m->cols;
+        const real smooth = net->smooth ? smooth_gain_gradient(is, row, u, signs, m->cols) : 0,
+                   sum = net->ops->mask_row_backward(row, u, signs, is.least, slope, m->cols);
 
         if (gain)
-            d_gain[r] = gain_gradient(net, is, row, smol_net_value(net, m->score) + r * m->cols,
-                                      signs, m->cols);
-        for (size_t c = 0; c < m->cols; c++)
-            row[c] *= slope * (real)signs[c];
+            d_gain[r] = net->smooth ? smooth : is.weight * sum;
     }
 }
 
@@ -166,7 +152,7 @@ void smol_mask_store(struct smol_net *net, const struct smol_net_matrix *m)
 /* A stored row is its signs already. */
 static real threshold(const struct smol_net *net, const real *u, size_t n)
 {
-    return net->stored ? (real)0.5 : (real)THRESHOLD * row_sum(u, n) / (real)n;
+    return net->stored ? (real)0.5 : (real)THRESHOLD * net->ops->magnitudes(u, n) / (real)n;
 }
 
 static inline real sign_of(real u, real least) { return (real)(u > least) - (real)(u < -least); }
@@ -184,8 +170,10 @@ void smol_ternary_weights(const struct smol_net *net, const struct smol_net_matr
         const real least = threshold(net, u, m->cols), scale = row_scale(net, m, r);
         real *weight = m->weight + r * m->cols;
 
-        for (size_t c = 0; c < m->cols; c++)
-            weight[c] = scale * (net->smooth ? u[c] : sign_of(u[c], least));
+        if (!net->smooth)
+            net->ops->ternary_row(weight, u, least, scale, m->cols);
+        for (size_t c = 0; net->smooth && c < m->cols; c++)
+            weight[c] = scale * u[c];
     }
 }
 
@@ -195,14 +183,12 @@ void smol_ternary_gradient(struct smol_net *net, const struct smol_net_matrix *m
     for (size_t r = 0; r < m->rows; r++) {
         const real *u = smol_net_value(net, m->full) + r * m->cols;
         const real least = threshold(net, u, m->cols), scale = row_scale(net, m, r);
-        real *d = d_weight + r * m->cols, sum = 0;
+        real *d = d_weight + r * m->cols, smooth = 0;
 
-#pragma omp simd reduction(+ : sum)
-        for (size_t c = 0; c < m->cols; c++) {
-            sum += d[c] * (net->smooth ? u[c] : sign_of(u[c], least));
-            d[c] *= scale;
-        }
-        smol_net_grad(net, m->row_scale)[r] = (real)m->sigma * sum;
+        for (size_t c = 0; net->smooth && c < m->cols; c++)
+            smooth += d[c] * u[c];
+        const real sum = net->ops->ternary_row_backward(d, u, least, scale, m->cols);
+        smol_net_grad(net, m->row_scale)[r] = (real)m->sigma * (net->smooth ? smooth : sum);
     }
 }
 

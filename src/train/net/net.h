@@ -4,7 +4,7 @@
 #define SMOL_TRAIN_NET_H
 
 #include "frozen/frozen.h"
-#include "train/net/ops.h"
+#include "train/ops/ops.h"
 
 #include <smol/config.h>
 
@@ -165,6 +165,7 @@ struct smol_net {
     const struct smol_soft_targets *soft; /* of this batch; NULL: only the text's */
     bool stored;                        /* masks are bits, gains have their scales: as in a file */
     const struct smol_kernels *kernels; /* of the projections */
+    const struct smol_ops *ops;         /* of all else */
 
     uint32_t n_params;
     struct smol_param *params;

@@ -130,8 +130,8 @@ static void add_factors(const struct smol_net *net, const struct smol_net_matrix
 {
     const size_t rank = m->scheme->rank;
 
-    smol_gemm(m->weight, m->cols, smol_as_is(factor_b(net, m), rank),
-              smol_as_is(factor_a(net, m), m->cols), m->rows, m->cols, rank, 1, 1);
+    net->ops->gemm(m->weight, m->cols, smol_as_is(factor_b(net, m), rank),
+                   smol_as_is(factor_a(net, m), m->cols), m->rows, m->cols, rank, 1, 1);
 }
 
 /* m's weights but for its factors and its sparse term. */
@@ -352,14 +352,14 @@ static void factor_gradient(real *d_a, real *d_b, struct smol_net *net,
     const size_t rank = m->scheme->rank, n = net->n_tokens;
     const real *a = factor_a(net, m), *b = factor_b(net, m);
 
-    smol_gemm(net->z_factor, rank, smol_as_is(x, m->cols), smol_transposed(a, m->cols), n, rank,
-              m->cols, 1, 0);
-    smol_gemm(d_b, rank, smol_transposed(d_y, m->rows), smol_as_is(net->z_factor, rank), m->rows,
-              rank, n, 1, 0);
-    smol_gemm(net->d_factor, rank, smol_as_is(d_y, m->rows), smol_as_is(b, rank), n, rank, m->rows,
-              1, 0);
-    smol_gemm(d_a, m->cols, smol_transposed(net->d_factor, rank), smol_as_is(x, m->cols), rank,
-              m->cols, n, 1, 0);
+    net->ops->gemm(net->z_factor, rank, smol_as_is(x, m->cols), smol_transposed(a, m->cols), n,
+                   rank, m->cols, 1, 0);
+    net->ops->gemm(d_b, rank, smol_transposed(d_y, m->rows), smol_as_is(net->z_factor, rank),
+                   m->rows, rank, n, 1, 0);
+    net->ops->gemm(net->d_factor, rank, smol_as_is(d_y, m->rows), smol_as_is(b, rank), n, rank,
+                   m->rows, 1, 0);
+    net->ops->gemm(d_a, m->cols, smol_transposed(net->d_factor, rank), smol_as_is(x, m->cols), rank,
+                   m->cols, n, 1, 0);
 }
 
 /* The gradient of the folded weights gives that of the gains, and becomes that of the weights. */
@@ -402,8 +402,8 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
         smol_models_need_whole(m) || (m->sparse != SMOL_NO_PARAM && !direct)) {
         real *d_weight = whole_gradient(net, m);
 
-        smol_gemm(d_weight, m->cols, smol_transposed(d_y, m->rows), smol_as_is(x, m->cols), m->rows,
-                  m->cols, net->n_tokens, 1, 0);
+        net->ops->gemm(d_weight, m->cols, smol_transposed(d_y, m->rows), smol_as_is(x, m->cols),
+                       m->rows, m->cols, net->n_tokens, 1, 0);
         if (smol_models_need_whole(m))
             smol_models_matrix_gradient(net, m, d_weight);
         if (m->folded)

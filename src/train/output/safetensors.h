@@ -4,7 +4,7 @@
 #define SMOL_TRAIN_SAFETENSORS_H
 
 #include "interchange/json_text.h"
-#include "train/net/real.h"
+#include "train/ops/real.h"
 
 #include <smol/arrays.h>
 #include <smol/io.h>

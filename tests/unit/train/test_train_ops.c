@@ -1,8 +1,27 @@
 /* The pieces of the network against plain double arithmetic and the C library. */
-#include "train/net/ops.h"
+#include "train/ops/ops.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+
+#define N_SETS 3u
+
+/* The ops of each instruction set that this machine has. */
+static const struct smol_ops *set(unsigned i)
+{
+    static const enum smol_isa isa[N_SETS] = {SMOL_ISA_SCALAR, SMOL_ISA_AVX2, SMOL_ISA_AVX512};
+    const struct smol_ops *ops = smol_ops_select(isa[i]);
+
+    openblas_set_num_threads(1);
+    return i > 0 && ops == &smol_ops_plain ? NULL : ops;
+}
+
+#define EACH_SET(ops, statement)                                                                   \
+    for (unsigned set_number = 0; set_number < N_SETS; set_number++) {                             \
+        const struct smol_ops *ops = set(set_number);                                              \
+        if (ops)                                                                                   \
+            statement;                                                                             \
+    }
 
 static double noise(unsigned i) { return (double)(i * 2654435761u % 20011u) / 10005.5 - 1; }
 
@@ -39,14 +58,14 @@ Test(train_ops, max_is_the_largest)
         }
 }
 
-Test(train_ops, gelu_and_its_slope)
+static void check_gelu_and_its_slope(const struct smol_ops *ops)
 {
     enum { N = 3000 };
     static real x[N], out[N];
 
     for (int i = 0; i < N; i++)
         x[i] = (real)(i - N / 2) / 100;
-    smol_gelu(out, x, N);
+    ops->gelu(out, x, N);
     for (int i = 0; i < N; i++) {
         const double v = (double)((real)(i - N / 2) / 100),
                      u = sqrt(2 / 3.14159265358979323846) * (v + 0.044715 * v * v * v);
@@ -59,7 +78,9 @@ Test(train_ops, gelu_and_its_slope)
     }
 }
 
-Test(train_ops, layernorm)
+Test(train_ops, gelu_and_its_slope) { EACH_SET(ops, check_gelu_and_its_slope(ops)) }
+
+static void check_layernorm(const struct smol_ops *ops)
 {
     enum { N = 3, C = 37 };
     real x[N * C], z[N * C], out[N * C], rstd[N], gain[C], bias[C];
@@ -70,7 +91,7 @@ Test(train_ops, layernorm)
         gain[c] = (real)noise(c + 500);
         bias[c] = (real)noise(c + 900);
     }
-    smol_layernorm(z, rstd, out, x, gain, bias, N, C, (real)1e-5);
+    ops->layernorm(z, rstd, out, x, gain, bias, N, C, (real)1e-5);
     for (size_t i = 0; i < N; i++) {
         double mean = 0, var = 0;
 
@@ -88,7 +109,9 @@ Test(train_ops, layernorm)
     }
 }
 
-Test(train_ops, cross_entropy)
+Test(train_ops, layernorm) { EACH_SET(ops, check_layernorm(ops)) }
+
+static void check_cross_entropy(const struct smol_ops *ops)
 {
     enum { N = 3, V = 11 };
     const int32_t targets[N] = {4, -1, 0};
@@ -97,7 +120,7 @@ Test(train_ops, cross_entropy)
 
     for (unsigned i = 0; i < N * V; i++)
         before[i] = (double)(logits[i] = (real)(4 * noise(i)));
-    smol_cross_entropy(losses, logits, targets, NULL, N, V, true, (real)0.5);
+    ops->cross_entropy(losses, logits, targets, NULL, N, V, true, (real)0.5);
     for (size_t i = 0; i < N; i++) {
         double sum = 0;
 
@@ -113,8 +136,10 @@ Test(train_ops, cross_entropy)
     }
 }
 
+Test(train_ops, cross_entropy) { EACH_SET(ops, check_cross_entropy(ops)) }
+
 /* A teacher's share of the targets; its row need not add up to 1. */
-Test(train_ops, cross_entropy_with_a_teacher)
+static void check_cross_entropy_with_a_teacher(const struct smol_ops *ops)
 {
     enum { N = 3, V = 11 };
     const int32_t targets[N] = {4, -1, 0};
@@ -129,7 +154,7 @@ Test(train_ops, cross_entropy_with_a_teacher)
         total += row[v] = (uint16_t)(1000 * v);
     for (unsigned i = 0; i < N * V; i++)
         before[i] = (double)(logits[i] = (real)(4 * noise(i)));
-    smol_cross_entropy(losses, logits, targets, &soft, N, V, true, (real)0.5);
+    ops->cross_entropy(losses, logits, targets, &soft, N, V, true, (real)0.5);
     for (size_t i = 0; i < N; i++) {
         double sum = 0, loss = 0;
 
@@ -146,6 +171,9 @@ Test(train_ops, cross_entropy_with_a_teacher)
         cr_assert_float_eq(losses[i], targets[i] < 0 ? 0 : loss, 2e-6);
     }
 }
+
+Test(train_ops,
+     cross_entropy_with_a_teacher){EACH_SET(ops, check_cross_entropy_with_a_teacher(ops))}
 
 /* A share is 0, the rest scaled so that the mean stays; the same at the same place of a step, and
  * not at others. */
@@ -204,7 +232,7 @@ static void attend(double *out, const real *qkv, size_t first, size_t begin, siz
 }
 
 /* length: of documents, the first of the second sequence is shorter; 0: none. */
-static void check_attention(size_t T, size_t length)
+static void check_attention(const struct smol_ops *ops, size_t T, size_t length)
 {
     enum { B = 2, H = 3, D = 5, C = H * D, MOST = 200 };
     uint32_t begins[B * MOST] = {0};
@@ -227,8 +255,7 @@ static void check_attention(size_t T, size_t length)
     }
     for (size_t i = 0; i < B * H * T * T; i++)
         weights[i] = (real)NAN; /* what is not seen counts for nothing */
-    openblas_set_num_threads(1);
-    smol_attention_forward(out, weights, qkv, &shape);
+    ops->attention(out, weights, qkv, &shape);
     for (size_t i = 0; i < B * T * H; i++) {
         const size_t h = i % H, q = i / H % T, b = i / H / T;
         double expected[D];
@@ -249,7 +276,7 @@ Test(train_ops, attention)
     const size_t contexts[] = {1, 2, 63, 64, 65, 130};
 
     for (size_t i = 0; i < sizeof contexts / sizeof *contexts; i++)
-        check_attention(contexts[i], 0);
+        EACH_SET(ops, check_attention(ops, contexts[i], 0))
 }
 
 /* Documents shorter and longer than a block. */
@@ -258,11 +285,11 @@ Test(train_ops, attention_within_documents)
     const size_t lengths[] = {1, 2, 30, 64, 65, 100};
 
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
-        check_attention(130, lengths[i]);
+        EACH_SET(ops, check_attention(ops, 130, lengths[i]))
 }
 
 /* Channels 1 and 2 come from the row before, where there is one in the document. */
-Test(train_ops, half_shift_within_documents)
+static void check_half_shift_within_documents(const struct smol_ops *ops)
 {
     enum { B = 2, T = 6, C = 3 };
     const uint32_t begins[B * T] = {0, 1, 1, 1, 4, 4, 0, 0, 0, 3, 3, 3};
@@ -273,7 +300,7 @@ Test(train_ops, half_shift_within_documents)
         x[i] = (real)noise(i);
         d[i] = (real)noise(i + 100);
     }
-    smol_half_shift(y, x, shifted, begins, B, T, C);
+    ops->half_shift(y, x, shifted, begins, B, T, C);
     for (size_t i = 0; i < B * T; i++)
         for (size_t c = 0; c < C; c++) {
             const bool is_first = i % T == begins[i];
@@ -283,13 +310,18 @@ Test(train_ops, half_shift_within_documents)
             if (source)
                 expected[source - x] = d[i * C + c];
         }
-    smol_half_shift_backward(d, shifted, begins, B, T, C);
+    ops->half_shift_backward(d, shifted, begins, B, T, C);
     cr_assert_arr_eq(d, expected, sizeof d);
+}
+
+Test(train_ops, half_shift_within_documents)
+{
+    EACH_SET(ops, check_half_shift_within_documents(ops))
 }
 
 /* c = 2 op(a) op(b) + 3 for a tall, a wide and a large product, each operand as it lies and
  * transposed. */
-static void check_gemm(size_t m, size_t n, size_t k, bool ta, bool tb)
+static void check_gemm(const struct smol_ops *ops, size_t m, size_t n, size_t k, bool ta, bool tb)
 {
     real *a = calloc(m * k, sizeof *a), *b = calloc(k * n, sizeof *b),
          *c = calloc(m * n, sizeof *c);
@@ -301,7 +333,7 @@ static void check_gemm(size_t m, size_t n, size_t k, bool ta, bool tb)
         b[i] = (real)noise(i + 7);
     for (size_t i = 0; i < m * n; i++)
         c[i] = 1;
-    smol_gemm(c, n, (struct smol_operand){a, ta ? m : k, ta},
+    ops->gemm(c, n, (struct smol_operand){a, ta ? m : k, ta},
               (struct smol_operand){b, tb ? k : n, tb}, m, n, k, 2, 3);
     for (size_t i = 0; i < m * n; i++) {
         double sum = 3;
@@ -320,8 +352,7 @@ Test(train_ops, gemm_in_pieces)
 {
     const size_t shapes[][3] = {{300, 7, 9}, {5, 300, 9}, {130, 260, 11}, {700, 129, 3}, {1, 1, 1}};
 
-    openblas_set_num_threads(1);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int t = 0; t < 4; t++)
-            check_gemm(shapes[i][0], shapes[i][1], shapes[i][2], t & 1, t & 2);
+            EACH_SET(ops, check_gemm(ops, shapes[i][0], shapes[i][1], shapes[i][2], t & 1, t & 2))
 }
