@@ -38,10 +38,13 @@ struct smol_tokn smol_tokn_view(struct smol_span section)
     const uint8_t *b = section.data;
     struct smol_tokn t = {
         .n_specials = smol_le16(b + 2), .n_before = smol_le16(b + 4), .n_merges = smol_le32(b + 8)};
-    const size_t specials_at = SMOL_TOKN_HEADER_BYTES + (size_t)merges_bytes(t.n_merges);
+    const size_t n_bytes = (size_t)merges_bytes(t.n_merges),
+                 specials_at = SMOL_TOKN_HEADER_BYTES + n_bytes;
 
     t.n = 256 + t.n_merges;
     t.width_bits = width_of(t.n_merges);
+    if (n_bytes >= 4)
+        t.n_in_words = (uint32_t)((8 * (n_bytes - 4) + 7) / t.width_bits + 1);
     t.merges = b + SMOL_TOKN_HEADER_BYTES;
     t.specials = (struct smol_span){b + specials_at, section.size_bytes - specials_at};
     return t;
@@ -52,6 +55,8 @@ static uint32_t packed(const struct smol_tokn *t, uint64_t number)
     uint64_t at = number * t->width_bits;
     uint32_t value = 0;
 
+    if (number < t->n_in_words) /* a number has at most 21 bits, and up to 7 before it */
+        return smol_le32(t->merges + at / 8) >> at % 8 & ((UINT32_C(1) << t->width_bits) - 1);
     for (uint32_t got = 0; got < t->width_bits;) {
         const uint32_t skip = at % 8, left = t->width_bits - got,
                        n = 8 - skip < left ? 8 - skip : left;

@@ -14,6 +14,7 @@ struct smol_tokn {
     uint32_t n_before; /* specials numbered before the bytes */
     uint32_t n;
     uint32_t width_bits; /* of a number in merges */
+    uint32_t n_in_words; /* numbers that begin in four bytes of merges */
     const uint8_t *merges;
     struct smol_span specials;
 };
