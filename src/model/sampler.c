@@ -10,11 +10,6 @@
 #include <inttypes.h>
 #include <math.h>
 
-struct candidate {
-    float logit;
-    uint32_t token;
-};
-
 struct smol_sampler {
     struct smol_sampler_options options;
     uint32_t vocab;
@@ -22,8 +17,8 @@ struct smol_sampler {
                          there is no penalty */
     uint32_t *recent; /* (repeat_last_n) ring */
     uint64_t n_accepted;
-    struct candidate *candidates; /* (n_candidates) the first in order */
-    float *weights;               /* (n_candidates) exp of their logits, less the first one's */
+    uint64_t *keys; /* (n_sorted) of candidates, the first n_candidates in order */
+    void *room;     /* for as many; then n_candidates weights */
     struct smol_rng rng;
     void (*exp)(float *y, const float *x, size_t n);
 };
@@ -61,6 +56,15 @@ static uint32_t n_candidates(uint32_t vocab, const struct smol_sampler_options *
     return o->top_k && o->top_k < vocab ? o->top_k : vocab;
 }
 
+/* How many tokens are sorted: all, unless far fewer may be drawn, which are then selected before.
+ */
+static uint32_t n_sorted(uint32_t vocab, const struct smol_sampler_options *o)
+{
+    const uint32_t k = n_candidates(vocab, o);
+
+    return k && vocab / 4 <= k ? vocab : k;
+}
+
 /* Lays a sampler out in the arena; with no memory behind it, only counts. */
 static void lay_out(struct smol_sampler *s, struct smol_arena *arena, uint32_t vocab,
                     const struct smol_sampler_options *o)
@@ -71,8 +75,8 @@ static void lay_out(struct smol_sampler *s, struct smol_arena *arena, uint32_t v
         s->counts = smol_arena_take(arena, vocab, sizeof *s->counts);
         s->recent = smol_arena_take(arena, ring_size(o), sizeof *s->recent);
     }
-    s->candidates = smol_arena_take(arena, n_candidates(vocab, o), sizeof *s->candidates);
-    s->weights = smol_arena_take(arena, n_candidates(vocab, o), sizeof *s->weights);
+    s->keys = smol_arena_take(arena, n_sorted(vocab, o), sizeof *s->keys);
+    s->room = smol_arena_take(arena, n_sorted(vocab, o), sizeof *s->keys);
 }
 
 /* Written so that not-a-number is out of range. */
@@ -187,27 +191,6 @@ void smol_sampler_copy(struct smol_sampler *to, const struct smol_sampler *from,
     smol_rng_init(&to->rng, seed);
 }
 
-/* The order of candidates: higher logit first, then lower token. */
-static bool before(const struct candidate *a, const struct candidate *b)
-{
-    return a->logit > b->logit || (a->logit == b->logit && a->token < b->token);
-}
-
-/* Moves element i of a heap, whose root is the last in order, down to its place. */
-static void sift(struct candidate *heap, size_t n, size_t i)
-{
-    const struct candidate moving = heap[i];
-
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && before(&heap[child], &heap[child + 1]))
-            child++;
-        if (!before(&moving, &heap[child]))
-            break;
-        heap[i] = heap[child];
-    }
-    heap[i] = moving;
-}
-
 static float penalised(const struct smol_sampler *s, const float *logits, uint32_t token)
 {
     const float l = logits[token], r = s->options.repeat_penalty;
@@ -217,59 +200,120 @@ static float penalised(const struct smol_sampler *s, const float *logits, uint32
     return l > 0 ? l / r : l * r;
 }
 
-/* The first k candidates, in order: a heap of the best k so far, then sorted. */
-static void select_first(struct smol_sampler *s, const float *logits, uint32_t k)
+/* A candidate as a number, the larger the earlier it comes: higher logit first, then lower token.
+ * -0 is 0. */
+static uint64_t key_of(float logit, uint32_t token)
 {
-    struct candidate *c = s->candidates;
+    const uint32_t bits = smol_f32_bits(logit + 0.0f);
 
-    for (uint32_t v = 0; v < k; v++)
-        c[v] = (struct candidate){penalised(s, logits, v), v};
-    for (size_t i = k / 2; i-- > 0;)
-        sift(c, k, i);
-    for (uint32_t v = k; v < s->vocab; v++) {
-        const struct candidate next = {penalised(s, logits, v), v};
-        if (before(&next, &c[0])) {
-            c[0] = next;
-            sift(c, k, 0);
+    return (uint64_t)(bits >> 31 ? ~bits : bits | 0x80000000u) << 32 | (UINT32_MAX - token);
+}
+
+static uint32_t token_of(uint64_t key) { return UINT32_MAX - (uint32_t)key; }
+
+static float logit_of(uint64_t key)
+{
+    const uint32_t bits = (uint32_t)(key >> 32);
+
+    return smol_bits_f32(bits >> 31 ? bits & 0x7fffffffu : ~bits);
+}
+
+/* Moves element i of a heap, whose root is the last in order, down to its place. */
+static void sift(uint64_t *heap, size_t n, size_t i)
+{
+    const uint64_t moving = heap[i];
+
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && heap[child] > heap[child + 1])
+            child++;
+        if (moving <= heap[child])
+            break;
+        heap[i] = heap[child];
+    }
+    heap[i] = moving;
+}
+
+/* The first m of all candidates, in any order. */
+static void select_first(struct smol_sampler *s, const float *logits, uint32_t m)
+{
+    uint64_t *keys = s->keys;
+
+    for (uint32_t v = 0; v < m; v++)
+        keys[v] = key_of(penalised(s, logits, v), v);
+    for (size_t i = m < s->vocab ? m / 2 : 0; i-- > 0;)
+        sift(keys, m, i);
+    for (uint32_t v = m; v < s->vocab; v++) {
+        const uint64_t next = key_of(penalised(s, logits, v), v);
+        if (next > keys[0]) {
+            keys[0] = next;
+            sift(keys, m, 0);
         }
     }
-    for (size_t m = k; m-- > 1;) {
-        const struct candidate last = c[0];
-        c[0] = c[m];
-        c[m] = last;
-        sift(c, m, 0);
+}
+
+/* Two runs in order, up to `middle` and up to `end`, become one; which of them a key comes from is
+ * no branch, since nobody can foretell it. */
+static void merge(uint64_t *out, const uint64_t *first, const uint64_t *middle, const uint64_t *end)
+{
+    const uint64_t *second = middle;
+
+    while (first < middle && second < end) {
+        const uint64_t a = *first, b = *second;
+        const bool is_second = b > a;
+        *out++ = is_second ? b : a;
+        second += is_second;
+        first += !is_second;
+    }
+    while (first < middle)
+        *out++ = *first++;
+    while (second < end)
+        *out++ = *second++;
+}
+
+/* Sorts n keys: runs of twice the length, from one place to the other, until there is one. */
+static void sort(struct smol_sampler *s, size_t n)
+{
+    for (size_t run = 1; run < n; run *= 2) {
+        uint64_t *from = s->keys, *to = s->room;
+        for (size_t i = 0; i < n; i += 2 * run) {
+            const size_t middle = n - i < run ? n : i + run,
+                         end = n - i < 2 * run ? n : i + 2 * run;
+            merge(to + i, from + i, from + middle, from + end);
+        }
+        s->keys = to;
+        s->room = from;
     }
 }
 
 static uint32_t pick_greedy(const struct smol_sampler *s, const float *logits)
 {
-    struct candidate best = {penalised(s, logits, 0), 0};
+    uint64_t best = 0;
 
-    for (uint32_t v = 1; v < s->vocab; v++) {
-        const struct candidate c = {penalised(s, logits, v), v};
-        if (before(&c, &best))
-            best = c;
+    for (uint32_t v = 0; v < s->vocab; v++) {
+        const uint64_t key = key_of(penalised(s, logits, v), v);
+        best = key > best ? key : best;
     }
-    return best.token;
+    return token_of(best);
 }
 
 /* The weights of n candidates: exp of their logits, less the first one's, over the temperature. */
-static void weigh(struct smol_sampler *s, size_t n, float temperature)
+static const float *weigh(struct smol_sampler *s, size_t n, float temperature)
 {
-    const struct candidate *c = s->candidates;
+    const float first = logit_of(s->keys[0]);
+    float *weights = s->room;
 
     for (size_t i = 0; i < n; i++)
-        s->weights[i] = (c[i].logit - c[0].logit) / temperature;
-    s->exp(s->weights, s->weights, n);
+        weights[i] = (logit_of(s->keys[i]) - first) / temperature;
+    s->exp(weights, weights, n);
+    return weights;
 }
 
 /* How many of n candidates in order top-p and min-p leave. */
 static size_t cut(struct smol_sampler *s, size_t n)
 {
-    const float *w = s->weights;
+    const float *w = weigh(s, n, 1);
     double total = 0, running = 0;
 
-    weigh(s, n, 1);
     if (s->options.top_p < 1) {
         size_t kept = 0;
         for (size_t i = 0; i < n; i++)
@@ -286,25 +330,24 @@ static size_t cut(struct smol_sampler *s, size_t n)
 
 static uint32_t pick_at_random(struct smol_sampler *s, size_t n)
 {
-    const struct candidate *c = s->candidates;
+    const float *w = weigh(s, n, s->options.temperature);
     double total = 0, running = 0, threshold;
 
-    weigh(s, n, s->options.temperature);
     for (size_t i = 0; i < n; i++)
-        total += (double)s->weights[i];
+        total += (double)w[i];
     threshold = smol_rng_draw(&s->rng) * total;
     for (size_t i = 0; i < n; i++) {
-        running += (double)s->weights[i];
+        running += (double)w[i];
         if (running > threshold)
-            return c[i].token;
+            return token_of(s->keys[i]);
     }
-    return c[n - 1].token;
+    return token_of(s->keys[n - 1]);
 }
 
 static enum smol_status pick(uint32_t *token, struct smol_sampler *s, const float *logits,
                              struct smol_error *error)
 {
-    const uint32_t k = n_candidates(s->vocab, &s->options);
+    const uint32_t m = n_sorted(s->vocab, &s->options);
 
     for (uint32_t v = 0; v < s->vocab; v++)
         if (!isfinite(logits[v]))
@@ -313,8 +356,9 @@ static enum smol_status pick(uint32_t *token, struct smol_sampler *s, const floa
     if (s->options.temperature <= 0) {
         *token = pick_greedy(s, logits);
     } else {
-        select_first(s, logits, k);
-        *token = pick_at_random(s, cut(s, k));
+        select_first(s, logits, m);
+        sort(s, m);
+        *token = pick_at_random(s, cut(s, n_candidates(s->vocab, &s->options)));
     }
     smol_sampler_accept(s, *token);
     return SMOL_OK;
