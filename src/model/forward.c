@@ -38,8 +38,8 @@ bool smol_overflowed(struct smol_session *session)
     return any;
 }
 
-#define WORTH_SHARING 131072u /* multiplications */
-#define ADDITION 8u           /* a number that is added and checked, in multiplications */
+#define WORTH_SHARING 65536u /* multiplications */
+#define ADDITION 8u          /* a number that is added and checked, in multiplications */
 
 void smol_pass_run(const struct smol_session *s, smol_work *work, void *arg, uint64_t n_items,
                    uint64_t each)

@@ -38,6 +38,7 @@ struct parallel {
     struct made *made; /* (args->n_texts) */
     uint32_t n_begun, n_printed;
     size_t n_tokens; /* generated, of all texts */
+    bool has_complained;
     struct run_stream stream;
 };
 
@@ -63,8 +64,9 @@ static enum smol_status print_json(struct parallel *p, uint32_t number, struct s
                                  .generate_seconds = m->seconds,
                                  .finish = m->finish};
 
-    if (run_print_json(p->run, &r))
-        return cli_error_memory(error);
+    p->has_complained = run_print_json(p->run, &r) != 0;
+    if (p->has_complained)
+        return SMOL_E_MEMORY;
     return run_stream_flush(&p->stream, false, error);
 }
 
@@ -298,7 +300,7 @@ int run_parallel(const struct run *run, struct smol_span prompt)
     if (!has_texts)
         code = cli_complain(run->args->model, &error);
     else if (write_texts(&p, &error))
-        code = cli_complain(run_blamed(run, error.code), &error);
+        code = p.has_complained ? CLI_FAILED : cli_complain(run_blamed(run, error.code), &error);
     else
         code = report(&p, cli_seconds() - start);
     close_texts(&p, has_texts);
