@@ -31,6 +31,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     os.environ['SMOL_BUILD'] = str(pathlib.Path(config.getoption('--build')).resolve())
+    os.environ['PYTHONDONTWRITEBYTECODE'] = '1'  # for what the tests start: stages.py takes it from pytest alone
     config.addinivalue_line('markers', 'slow: takes seconds; `tests/run quick` and the suite `quick` leave it out')
 
 
