@@ -27,8 +27,8 @@ FUZZ_TARGETS = ('read', 'safetensors', 'npy', 'gguf', 'key', 'minisig', 'card', 
 # the builds for the sanitizers and of the minimal library, the second of which is for that alone.
 BUILDS = {
     'gcc': ('gcc', ['-Dwerror=true'], []),
-    'sanitize': ('clang', ['-Dwerror=true', '-Dbuildtype=debug', '-Doptimization=1', '-Db_sanitize=address,undefined', '-Db_lundef=false',
-                           '-Dc_args=-fno-sanitize-recover=all'], []),
+    'sanitize': ('clang', ['-Dwerror=true', '-Doptimization=1', '-Db_sanitize=address,undefined', '-Db_lundef=false',
+                           '-Dc_args=-fno-sanitize-recover=all -gline-tables-only'], []),
     'clang': ('clang', ['-Dwerror=true', '-Dfuzz=true', '-Doptimization=0'], ['tools/smolrun', *('tests/fuzz/fuzz_' + name for name in FUZZ_TARGETS)]),
     'aarch64': (None, ['--cross-file', root / 'tests/cross/aarch64.ini', '-Dwerror=true', '-Dtrain=false'], []),
     'shared': ('gcc', ['-Dwerror=true', '-Ddefault_library=shared', '-Dtests=false', '-Dtrain=false'], []),
@@ -66,8 +66,11 @@ def build(name, processors):
     if compiler and shutil.which('ccache'):
         compiler = 'ccache ' + compiler
     stage = 'build-' + name if name in ('gcc', 'clang', 'sanitize') else 'builds'
+    environment = {'CC': compiler} if compiler else {}
+    if name in ('clang', 'sanitize') and shutil.which('ld.lld'):
+        environment['CC_LD'] = 'lld'  # their many tests take GNU's linker, which links all else, twice as long
     return Job(stage, name, [root / 'scripts/build', builds / name, *options, '--', '-k', '0', '-j', str(processors), *targets],
-               environment={'CC': compiler} if compiler else {}, limit=4 * limit, weight=100 - list(BUILDS).index(name), is_build=True, counts='exit')
+               environment=environment, limit=4 * limit, weight=100 - list(BUILDS).index(name), is_build=True, counts='exit')
 
 
 def page():
@@ -194,7 +197,7 @@ def main(words):
     jobs = with_builds(jobs, wanted)
     os.environ.update(PATH='/usr/bin:/bin:' + os.environ.get('PATH', ''), PYTHONDONTWRITEBYTECODE='1',
                       OMP_WAIT_POLICY='passive')  # threads that wait by spinning crawl where cores are few or shared
-    for name in ('PYTHONHOME', 'PYTHONPATH', 'CFLAGS', 'CPPFLAGS', 'LDFLAGS', 'CC', 'CXX'):
+    for name in ('PYTHONHOME', 'PYTHONPATH', 'CFLAGS', 'CPPFLAGS', 'LDFLAGS', 'CC', 'CC_LD', 'CXX'):
         os.environ.pop(name, None)
     logs.mkdir(parents=True, exist_ok=True)
     report = Report(jobs, {x.stage for x in jobs} - {'builds'} - ({x.stage for x in jobs if x.is_build} - set(wanted)))
