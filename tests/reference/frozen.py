@@ -34,6 +34,17 @@ def _rotl(x, k):
 	return (x << np.uint32(k)) | (x >> np.uint32(32 - k))
 
 
+def _quarters(a, b, c, d):
+	a = a + b
+	d = _rotl(d ^ a, 16)
+	c = c + d
+	b = _rotl(b ^ c, 12)
+	a = a + b
+	d = _rotl(d ^ a, 8)
+	c = c + d
+	return a, _rotl(b ^ c, 7), c, d
+
+
 def chacha20(secret, counters, nonces):
 	"""Key stream blocks of RFC 8439: counters (n), nonces (n, 3) words -> (n, 16) words."""
 	counters = np.asarray(counters, np.uint32)
@@ -42,24 +53,12 @@ def chacha20(secret, counters, nonces):
 	start[4:12] = np.frombuffer(secret, '<u4')[:, None]
 	start[12] = counters
 	start[13:] = np.asarray(nonces, np.uint32).T
-	s = start.copy()
-
-	def quarter(a, b, c, d):
-		s[a] += s[b]
-		s[d] = _rotl(s[d] ^ s[a], 16)
-		s[c] += s[d]
-		s[b] = _rotl(s[b] ^ s[c], 12)
-		s[a] += s[b]
-		s[d] = _rotl(s[d] ^ s[a], 8)
-		s[c] += s[d]
-		s[b] = _rotl(s[b] ^ s[c], 7)
-
+	a, b, c, d = start.reshape(4, 4, -1).copy()  # rows of four words: the four quarter rounds of a round side by side
 	for _ in range(10):
-		for i in range(4):
-			quarter(i, 4 + i, 8 + i, 12 + i)
-		for i in range(4):
-			quarter(i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4)
-	return (s + start).T
+		a, b, c, d = _quarters(a, b, c, d)
+		a, b, c, d = _quarters(a, b[[1, 2, 3, 0]], c[[2, 3, 0, 1]], d[[3, 0, 1, 2]])
+		b, c, d = b[[3, 0, 1, 2]], c[[2, 3, 0, 1]], d[[1, 2, 3, 0]]
+	return (np.concatenate([a, b, c, d]) + start).T
 
 
 def stream_start(secret, tensor, planes, purpose, blocks):
