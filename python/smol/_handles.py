@@ -85,17 +85,18 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class Text(Uncopied):
-    """A text that grows, with a session of its own; it counts as a use of its model. For one thread at a time."""
+    """A text that grows, with a session of its own; it counts as a use of its model. Or n of them side by side, of which the first is
+    the one that most methods are about. For one thread at a time."""
 
-    def __init__(self, model: ModelHandle, session: SessionOptions, sampler: SamplerOptions):
-        self._pointer = c_void_p()
+    def __init__(self, model: ModelHandle, session: SessionOptions, sampler: SamplerOptions, n: int = 1):
+        self._texts = (c_void_p * n)()
         self._model, self._forks = model, model.forks
         self._free = lib.smol_text_destroy
         pointer = model.__enter__()
         try:
-            lib.smol_text_create(byref(self._pointer), pointer, byref(session), byref(sampler))
+            lib.smol_texts_create(self._texts, n, pointer, byref(session), byref(sampler))
         except BaseException:
-            if not self._pointer:
+            if not self._texts[0]:
                 model.__exit__()
             raise
 
@@ -103,19 +104,20 @@ class Text(Uncopied):
         return self
 
     def __exit__(self, *_: Any) -> None:
-        pointer, self._pointer = self._pointer, c_void_p()
-        if pointer and self._forks == self._model.forks:
-            self._free(pointer)
+        texts, self._texts = self._texts, (c_void_p * 1)()
+        if texts[0] and self._forks == self._model.forks:
+            for text in texts:
+                self._free(text)
             self._model.__exit__()
 
     __del__ = __exit__
 
-    def _used(self) -> c_void_p:
+    def _used(self, i: int = 0) -> Any:
         if self._forks != self._model.forks:
             raise ValueError('this text was begun in another process')
         if self._model.is_closed:
             raise ValueError('the model is closed')
-        return self._pointer
+        return self._texts[i]
 
     def append(self, tokens: 'list[int]') -> None:
         lib.smol_text_append(self._used(), (c_uint32 * len(tokens))(*tokens), len(tokens))
@@ -128,8 +130,18 @@ class Text(Uncopied):
         lib.smol_text_next(byref(token), self._used())
         return token.value
 
-    def is_full(self) -> bool:
-        return bool(lib.smol_text_is_full(self._used()))
+    def copy(self, i: int, seed: int) -> None:
+        """Text i becomes what the first is, with another seed."""
+        lib.smol_text_copy(self._used(i), self._used(), seed)
+
+    def next_of(self, which: 'list[int]') -> 'list[int]':
+        """The next tokens of several texts, computed together."""
+        tokens = (c_uint32 * len(which))()
+        lib.smol_texts_next(tokens, (c_void_p * len(which))(*[self._used(i) for i in which]), len(which))
+        return tokens[:]
+
+    def is_full(self, i: int = 0) -> bool:
+        return bool(lib.smol_text_is_full(self._used(i)))
 
     def logits(self) -> Any:
         return lib.smol_text_logits(self._used())

@@ -251,13 +251,18 @@ class Model(Uncopied):
 
         The sampling is smolrun's, with its defaults: temp, top_k, top_p, min_p, repeat_penalty, repeat_last_n. So are ctx_size,
         batch_size, kv ('f32', 'f16', 'q8'), fast and windows."""
+        return self._go_on(self._prompt(prompt), *self._generation(n, seed, threads, options))
+
+    def _generation(self, n: Optional[int], seed: int, threads: int, options: Any) -> tuple[
+            Optional[int], Optional[int], _library.SessionOptions, _library.SamplerOptions]:
+        """How many tokens, the one that ends a text, and what options say of session and sampler."""
         left, rest, facts = _checks.count(n), dict(options), self._facts()
         session, sampler = _session(threads, rest), _sampler(seed, rest)
         if left is None and facts.features & _DISTANCES and not session.is_fixed:
             left = session.context or facts.context
         ignores_end = _checks.truth('ignore_eos', rest.pop('ignore_eos', False))
         _checks.no_others(rest, ('n', 'seed', 'threads', 'temperature', 'ignore_eos', *_SAMPLER, *_SESSION))
-        return self._go_on(self._prompt(prompt), left, None if ignores_end else facts.end_token, session, sampler)
+        return left, None if ignores_end else facts.end_token, session, sampler
 
     def _go_on(self, prompt: list[int], left: Optional[int], end: Optional[int], session: _library.SessionOptions,
                sampler: _library.SamplerOptions) -> Iterator[int]:
@@ -289,6 +294,41 @@ class Model(Uncopied):
                  **options: 'Unpack[Options]') -> str:
         """The text after a prompt, without it; see tokens()."""
         return self.decode(self.tokens(prompt, n, seed, threads, **options)).decode('utf-8', 'replace')
+
+    def generate_many(self, count: int, prompt: Prompt = '', n: Optional[int] = None, seed: int = 0, threads: int = 1,
+                      **options: 'Unpack[Options]') -> Iterator[str]:
+        """`count` texts after one prompt, up to 64 of them computed side by side, which is several times as fast as one after the other:
+        an iterator of what generate() gives for seed, seed + 1, ..., in this order."""
+        count = _checks.integer('count', count, 0, 2**31 - 1)
+        return self._many(count, self._prompt(prompt), *self._generation(n, seed, threads, options))
+
+    def _many(self, count: int, prompt: list[int], left: Optional[int], end: Optional[int], session: _library.SessionOptions,
+              sampler: _library.SamplerOptions) -> Iterator[str]:
+        most, free = session.batch or 64, list(range(1, 1 + min(count, session.batch or 64)))
+        numbers: dict[int, int] = {}       # of the texts that are being written
+        written: dict[int, list[int]] = {}  # tokens by number, until they are given out
+        begun = given = 0
+        with Text(self._handle, session, sampler, 1 + min(count, most)) as texts:
+            texts.append(prompt)
+            texts.feed()
+            while given < count:
+                while free and begun < count:
+                    texts.copy(free[-1], (sampler.seed + begun) % 2**64)
+                    numbers[free.pop()], written[begun] = begun, []
+                    begun += 1
+                which = list(numbers) if left != 0 else []
+                for i, token in zip(which, texts.next_of(which)):
+                    tokens = written[numbers[i]]
+                    if token != end:
+                        tokens.append(token)
+                    if token == end or len(tokens) == left or left is None and texts.is_full(i):
+                        del numbers[i]
+                        free.append(i)
+                if left == 0:
+                    free, numbers = free + list(numbers), {}
+                while given in written and given not in numbers.values():
+                    yield self.decode(written.pop(given)).decode('utf-8', 'replace')
+                    given += 1
 
     # ---- numbers ----
 

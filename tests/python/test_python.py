@@ -30,6 +30,23 @@ def test_generates_as_smolrun_does():
         assert found == wanted.rstrip(b'\n') or found + b'\n' == wanted, (prompt, found, wanted)
 
 
+def test_generates_many_as_one_by_one(folder):
+    """Also a count that is more than go side by side, texts that end early, a full context, and those that are left off."""
+    messages = smol.Model.load(root / 'models/messages-64k.smol')
+    for model, n, options in ((messages, 40, {'batch_size': 3}), (messages, None, {'threads': 2}), (smol.Model.load(shipped), None, {'ctx_size': 20}), (messages, 0, {})):
+        texts = list(model.generate_many(7, 'call me', n=n, seed=2**64 - 3, **options))
+        assert texts == [model.generate('call me', n=n, seed=(2**64 - 3 + i) % 2**64, **options) for i in range(7)]
+    assert len(set(map(len, messages.generate_many(7, 'call me', n=40)))) > 2
+    assert next(messages.generate_many(1000000, 'a', n=2, seed=1)) == messages.generate('a', n=2, seed=1)
+    assert list(messages.generate_many(0, 'a')) == []
+    for count in (-1, 1.5):
+        try:
+            messages.generate_many(count, 'x')
+            raise AssertionError(count)
+        except (TypeError, ValueError):
+            pass
+
+
 def test_options_of_the_sampler():
     model = smol.Model.load(shipped)
     wanted = json.loads(run('smolrun', shipped, '-p', 'Lord', '-n', 50, '--json', '--temp', '1.3', '--top-k', '9', '-s', 5))
