@@ -2,13 +2,18 @@
  * that includes this has before what product_several.h wants, but for struct vectors and
  * rows_multiply, and
  *
- *   dot_bytes(w, x, n): the sum of products of n bytes, whole steps */
+ *   dot_bytes(w, x, n): the sum of products of n bytes, whole steps
+ *   DOTS          if there is a faster way: so many vectors meet a row at once, by
+ *                 dots_bytes(to, w, x, n), those from x on, n bytes each; then ROWS too, at most
+ * 16, where more than one row exists at a time */
 #ifndef SMOL_PRODUCT_FAST_H
 #define SMOL_PRODUCT_FAST_H
 
 #include "kernel/product.h"
 
+#ifndef ROWS
 #define ROWS 1u
+#endif
 
 /* High bytes (n, stride). */
 struct vectors {
@@ -16,13 +21,37 @@ struct vectors {
     size_t n;
 };
 
+/* Of cols integers, and zeros up to n; the compiler sees that nothing overlaps. */
+static inline void put_high_bytes(int8_t *restrict to, const int16_t *restrict X, size_t cols,
+                                  size_t n)
+{
+    for (size_t c = 0; c < cols; c++)
+        to[c] = (int8_t)high_byte(X[c]);
+    memset(to + cols, 0, n - cols);
+}
+
+ALWAYS_INLINE void put_sum(int64_t *to, int64_t sum, bool is_first)
+{
+    *to = 65536 * sum + (is_first ? 0 : *to);
+}
+
 ALWAYS_INLINE void rows_multiply(int64_t *to, size_t stride, const int8_t *w, size_t n,
                                  uint32_t n_rows, const struct vectors *x, bool is_first)
 {
-    (void)n_rows;
-    for (size_t i = 0; i < x->n; i++)
-        to[i * stride] =
-            65536 * dot_bytes(w, x->bytes + i * n, n) + (is_first ? 0 : to[i * stride]);
+    size_t i = 0;
+
+#ifdef DOTS
+    for (; i + DOTS <= x->n; i += DOTS)
+        for (uint32_t r = 0; r < n_rows; r++) {
+            int64_t dots[DOTS];
+            dots_bytes(dots, w + r * n, x->bytes + i * n, n);
+            for (size_t k = 0; k < DOTS; k++)
+                put_sum(to + (i + k) * stride + r, dots[k], is_first);
+        }
+#endif
+    for (; i < x->n; i++)
+        for (uint32_t r = 0; r < n_rows; r++)
+            put_sum(to + i * stride + r, dot_bytes(w + r * n, x->bytes + i * n, n), is_first);
 }
 
 #include "kernel/product_several.h"
@@ -31,13 +60,11 @@ void FAST_PRODUCT(int64_t *sums, const struct smol_frozen *t, uint32_t block, ui
                   const int16_t *X, size_t x_stride, size_t n_x, void *scratch)
 {
     const size_t n = smol_round_up(t->cols, SMOL_STEP_BYTES);
-    int8_t *w = scratch, *x = w + n;
+    int8_t *w = scratch, *x = w + ROWS * n;
     const struct vectors vectors = {x, n_x};
 
-    memset(x, 0, n_x * n);
     for (size_t i = 0; i < n_x; i++)
-        for (size_t c = 0; c < t->cols; c++)
-            x[i * n + c] = (int8_t)high_byte(X[i * x_stride + c]);
+        put_high_bytes(x + i * n, X + i * x_stride, t->cols, n);
     multiply_planes(sums, t, block, n_blocks, &vectors, w);
 }
 
