@@ -196,7 +196,9 @@ def main(words):
         jobs += [x for x in quick() if x.stage not in wanted]
     jobs = with_builds(jobs, wanted)
     os.environ.update(PATH='/usr/bin:/bin:' + os.environ.get('PATH', ''), PYTHONDONTWRITEBYTECODE='1',
-                      CCACHE_DEPEND='1',  # what is not in the cache is compiled at once, not preprocessed for the search first
+                      # What is not in the cache is compiled at once, not preprocessed for the search first. The two libraries of gcc's builds
+                      # differ by nothing but a folder of generated headers, of which there are none.
+                      CCACHE_DEPEND='1', CCACHE_IGNOREOPTIONS='-Ilibsmol.*',
                       OMP_WAIT_POLICY='passive')  # threads that wait by spinning crawl where cores are few or shared
     for name in ('PYTHONHOME', 'PYTHONPATH', 'CFLAGS', 'CPPFLAGS', 'LDFLAGS', 'CC', 'CC_LD', 'CXX'):
         os.environ.pop(name, None)
