@@ -145,6 +145,8 @@ def recipe_of(args, model):
         steps = max((r['step'] for r in records if 'step' in r), default=recipe['n_steps'])
     else:
         raise RuntimeError(f'{model}: neither a card nor a log says how it was trained')
+    if data == runs.WITH_BOOKS:
+        recipe['books'], data = True, pathlib.Path(runs.TEXTS['tinyshakespeare'][0]).name
     for text, (path, _) in runs.TEXTS.items():
         if pathlib.Path(path).name == data:
             return text, recipe, int(recipe.pop('seed')), steps

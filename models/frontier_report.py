@@ -59,6 +59,10 @@ class Group:
         self.each = ', '.join(f"{line['nats']:.4f}" for line in sorted(lines, key=lambda line: line['seed']))
 
 
+def distilled(recipe):
+    return 'distilled from one that read other books too' if recipe.get('teachers') in runs.TEACHERS_WITH_BOOKS else 'distilled'
+
+
 def details(line):
     """What a network's name leaves out."""
     recipe = line['recipe']
@@ -68,7 +72,8 @@ def details(line):
     said += [f"context {recipe['context']}"] if recipe['context'] != 128 else []
     said += [f"dropout {recipe['dropout']:g}"] if recipe.get('dropout') else []
     said += ['other methods by tensor'] if recipe.get('rules') else []
-    said += ['distilled'] if recipe.get('teachers') or recipe.get('teacher_weight') else []
+    said += ['other books too'] if recipe.get('books') else []
+    said += [distilled(recipe)] if recipe.get('teachers') or recipe.get('teacher_weight') else []
     said += [f"batch {recipe['batch']}"] if recipe['batch'] != 8 else []
     whole = f" of {recipe['n_steps']:,}" if line['steps'] < recipe.get('n_steps', 0) else ''
     return ', '.join([*said, f"{line['steps']:,}{whole} steps"])

@@ -9,6 +9,9 @@ TEXTS = {
     'tinyshakespeare': ('tinyshakespeare/input.txt', 0.1),
     'tinystories': ('tinystories/tinystories_sample_2M.txt', 0.05),
 }
+# What models/books_text.py makes of the first of them: other books beside the training part. It is scored as that text.
+WITH_BOOKS = 'mix4.txt'
+TEACHERS_WITH_BOOKS = {'3293833111915387216'}  # as cards name them: shakespeare-1m.smol
 NANOGPT = {'name': 'nanoGPT, 6 x 384, as published', 'bytes': 43_000_000, 'nats': 1.4697}  # tinyshakespeare, in windows of 256
 
 STEPS, QUICK_STEPS = 5000, 800
