@@ -10,8 +10,8 @@ const SHIPPED = [
   { file: 'models/messages-64k.smol', title: 'Messages', size: '63', what: 'packs short messages', prompt: 'hey ', hash: '07ac1271cdb47a6ad7056fd69abe3037' },
 ];
 const FIRST = 2;
-// models/smol-2.pub: 'Ed', the key's number, the key.
-const SMOL_KEY = 'RWQgRcGmMcB6sEzbGnjFfIlFSlsVNz/knoeyA+kfp7hT1Sf7hkaxRA77';
+// models/smol-3.pub: 'Ed', the key's number, the key.
+const SMOL_KEY = 'RWSE5/cxg4EaPMMPF9S4WoYXGHtVGLGz8h334nHs+xIyBsT/EqCjDLAf';
 const HASH_DIGITS = 32; // of a hash in a link
 const NUMBERS = { n: 400, temp: 0.8, topK: 40, topP: 0.95, minP: 0.05, repeatPenalty: 1 };
 const LETTERS = { n: 'n', temp: 't', topK: 'k', topP: 'p', minP: 'm', repeatPenalty: 'r' }; // in a link
