@@ -42,6 +42,7 @@ NETWORKS = {
     'masks, 2 x 48': smol('mask', 2, 48, *ROW),
     'masks, 2 x 56': smol('mask', 2, 56, *ROW),
     'masks, 2 x 64': smol('mask', 2, 64, *ROW),
+    'masks, 2 x 88': smol('mask', 2, 88, *ROW),
     'masks, 2 x 96': smol('mask', 2, 96, *ROW),
     'masks, 2 x 128': smol('mask', 2, 128, *ROW),
     'masks, 3 x 160': smol('mask', 3, 160, *ROW),

@@ -5,7 +5,7 @@ import { describe, parts } from './describe.js';
 const SHIPPED = [
   { file: 'models/shakespeare-qr.smol', title: 'Shakespeare', size: '2.9', what: 'fits in a QR code', prompt: 'ROMEO:', hash: 'cd225f817243c4426b305d691dd0427b' },
   { file: 'models/shakespeare-16k.smol', title: 'Shakespeare', size: '16', what: 'words take shape', prompt: 'ROMEO:', hash: 'b56fda30d443bb3d56679d2f206644e8' },
-  { file: 'models/shakespeare-64k.smol', title: 'Shakespeare', size: '63', what: 'speaks in lines', prompt: 'ROMEO:', hash: '7b9aa5f2e9b6fee94cc4523dddafff62' },
+  { file: 'models/shakespeare-64k.smol', title: 'Shakespeare', size: '63', what: 'speaks in lines', prompt: 'ROMEO:', hash: '7b6029d39d1aff8c827e0e38e333a7b3' },
   { file: 'models/stories-256k.smol', title: 'Stories', size: '258', what: 'for small children', prompt: 'Once upon a time', hash: '8a37a00458f201449016fe39a4dcb655' },
   { file: 'models/messages-64k.smol', title: 'Messages', size: '63', what: 'packs short messages', prompt: 'hey ', hash: '07ac1271cdb47a6ad7056fd69abe3037' },
 ];
