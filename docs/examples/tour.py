@@ -19,19 +19,20 @@ for piece in model.stream('ROMEO:', n=150, seed=1):
     print(piece, end='', flush=True)
 print()
 #>
-#> Lord Angelo of his life bound his deserves.
+#> Do he and know your child!
 #>
-#> POMPEY:
-#> A dozen news; who was he hath cursed at hours;
-#> And did you have founds out and heard to heaven t
+#> GLOUCESTER:
+#> Sir, my son, I die in my remorses of the dart,
+#> For a scarce of the can promise for the business
+#> And shall tel
 
 # %% The temperature says how bold it is.
 for temperature in (0, 0.5, 0.8, 1.5):
     print('%.1f' % temperature, repr(model.generate('KING:', n=56, seed=1, temperature=temperature)))
-#> 0.0 '\nI will not so the storms of the state of the state of t'
-#> 0.5 '\nMy pright prove the courtesy of his mother,\nAnd say the'
-#> 0.8 '\nCome, did die the father, I do thee deserves that where'
-#> 1.5 '\nDisges, thy man, the bred by the chaste,\nThat his dead '
+#> 0.0 '\nAnd then the son of the soul of the soul of the soul of'
+#> 0.5 '\nFor I must be the face of the light of the face.\n\nLADY '
+#> 0.8 "\nLet's resorted with the butchers of a creature desperat"
+#> 1.5 '\nDidester admary and my want cousin bowel,\nStands in the'
 
 # %% What it expects after some letters: logits, and from them probabilities.
 logits = model.logits('To be, or not to b').astype(float)
@@ -39,10 +40,10 @@ p = np.exp(logits - logits.max())
 p /= p.sum()
 for token in np.argsort(-p)[:4]:
     print('%-4r %5.1f %%' % (model.decode([token]).decode(), 100 * p[token]))
-#> 'e'   85.2 %
-#> 'r'    4.6 %
-#> 'u'    2.8 %
-#> 'i'    2.6 %
+#> 'e'   84.9 %
+#> 'r'    4.8 %
+#> 'u'    3.8 %
+#> 'o'    1.7 %
 
 # %% What surprises it, letter by letter: the nats of each after all before it.
 text = 'The king is dead; long live the zebra.'
@@ -54,15 +55,15 @@ print(text)
 print(' ' + ''.join('.:-=+*#%@'[min(8, int(x * 1.3))] for x in nats))
 print('%.1f nats, as score() says: %.1f' % (nats.sum(), model.score(text).nats))
 #> The king is dead; long live the zebra.
-#>  :..+....-..=...-:*-+..+::.:-:.:@:%=-@
-#> 70.2 nats, as score() says: 70.2
+#>  :..+....-..+..:-:*-+..+:-.=-:..@:#-:@
+#> 65.5 nats, as score() says: 65.5
 
 # %% So it can tell texts apart: the fewer bits a byte, the more it is like what the model was trained on.
 for text in ('My lord, the king is dead.', 'Please restart the server.', 'Le roi est mort, monseigneur.'):
     print('%.2f bits a byte: %s' % (model.score(text).bits_per_byte, text))
-#> 1.32 bits a byte: My lord, the king is dead.
-#> 2.57 bits a byte: Please restart the server.
-#> 5.78 bits a byte: Le roi est mort, monseigneur.
+#> 1.48 bits a byte: My lord, the king is dead.
+#> 2.79 bits a byte: Please restart the server.
+#> 5.96 bits a byte: Le roi est mort, monseigneur.
 
 # %% And choose: which word is likeliest after a beginning?
 def after(prompt, text):
@@ -71,10 +72,10 @@ def after(prompt, text):
 
 for word in sorted(('king', 'kettle', 'queen', 'keyboard'), key=lambda word: after('God save the ', word)):
     print('%5.1f nats: God save the %s' % (after('God save the ', word), word))
-#>   3.8 nats: God save the king
-#>   5.6 nats: God save the queen
-#>  19.3 nats: God save the kettle
-#>  25.4 nats: God save the keyboard
+#>   4.0 nats: God save the king
+#>   5.1 nats: God save the queen
+#>  16.5 nats: God save the kettle
+#>  23.1 nats: God save the keyboard
 
 # %% The signs of its weights are in no file: they come from the seed. The file has a bit for each, which says whether it counts.
 w = model.weights('h.0.attn.c_attn.weight')
@@ -82,12 +83,12 @@ signs = np.sign(w[:6, :48]).astype(int)
 for row in signs:
     print(''.join('-.+'[s + 1] for s in row))
 print('%d x %d, %s, %.0f %% of them 0' % (*w.shape, w.dtype, 100 * (w == 0).mean()))
-#> ...-......-...-...-.--.++..-...-+..-...-.--..-..
-#> ..+..++........-...+-.+.+..+...+.+.++-.+..+..++-
-#> -.++.++...+........+-.-.....+-...+.+++...+...++.
-#> +...+-..+....+..-+.-..-....+.+....-+.--..++++-.-
-#> +......+..-.-+.+..-...+++..--.....-...+..--.+...
-#> .+.-+-....+-.......-..-....-....+--.+....+-...+-
+#> ..+---....-.......-.-...+...+..-+......-.--++-..
+#> ....-+..+......-..-.-...+..+--...+-....++.+-.++-
+#> -...+++.-+...++..+.+...+-..+.-..+.-+++..+.....+.
+#> .+.-.-...-+..+.-..-.....+..+.+.+..-..---.+.++-..
+#> +......+-+.+-..+..-..+.++...-+.-.....-.-.-.-....
+#> .+.-+.++.++--+.+....+.....--.....-.......+-+....
 #> 384 x 128, float64, 57 % of them 0
 
 # %% What a model expects need not be sent: a message in few bytes, which the same model unpacks on any machine.
