@@ -40,8 +40,10 @@ static void place_matrix(struct smol_arena *arena, const struct smol_net *net,
         m->bias_sum = take(arena, m->rows);
     if (!smol_net_borrows(m))
         m->weight = take(arena, m->rows * m->cols);
-    if (m->score != SMOL_NO_PARAM)
+    if (m->score != SMOL_NO_PARAM) {
         m->signs = smol_arena_take(arena, m->rows * m->cols, sizeof *m->signs);
+        m->mean = smol_arena_take(arena, 1, sizeof *m->mean);
+    }
     if (m->has_gains_inside && !smol_mask_is_scaled(m) && m->base.size == 0)
         m->folded = take(arena, m->rows * m->cols);
     if (m->gain != SMOL_NO_PARAM && !m->has_gains_inside && !net->recompute)

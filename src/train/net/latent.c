@@ -71,7 +71,7 @@ struct meaning {
 
 static struct meaning meaning_of(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    const double sigma = (double)m->scheme->sigma, mean = net->stored ? 1 : mean_of(net, m),
+    const double sigma = (double)m->scheme->sigma, mean = net->stored ? 1 : *m->mean,
                  scale = net->stored || !smol_mask_is_scaled(m) ? 1 : SCALE * mean;
 
     return (struct meaning){.least = (real)(0.5 * mean / SHARPNESS),
@@ -86,6 +86,7 @@ static const real *gains_of(const struct smol_net *net, const struct smol_net_ma
 
 void smol_mask_weights(const struct smol_net *net, const struct smol_net_matrix *m)
 {
+    *m->mean = mean_of(net, m);
     const struct meaning is = meaning_of(net, m);
     const real *gain = gains_of(net, m);
 
@@ -137,6 +138,7 @@ void smol_mask_gradient(struct smol_net *net, const struct smol_net_matrix *m, r
 
 void smol_mask_store(struct smol_net *net, const struct smol_net_matrix *m)
 {
+    *m->mean = mean_of(net, m);
     const struct meaning is = meaning_of(net, m);
     const real scale = is.weight / (real)m->scheme->sigma;
     real *u = smol_net_value(net, m->score);

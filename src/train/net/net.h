@@ -86,6 +86,7 @@ struct smol_net_matrix {
     real *plain;       /* (n, rows) outputs without gains, kept for the backward pass; else NULL */
     uint32_t *columns; /* (rows, q) of the sparse term; else NULL */
     int8_t *signs;     /* (rows, cols) of a mask; else NULL */
+    double *mean;      /* of the magnitudes of its scores, as the weights were made; else NULL */
 };
 
 /* Vectors (1, C). If they are stored, alpha is the whole of each; if they are frozen, there are no
