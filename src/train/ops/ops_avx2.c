@@ -11,8 +11,6 @@ static inline tile_vector tile_load(const float *p) { return _mm256_loadu_ps(p);
 
 static inline void tile_store(float *p, tile_vector v) { _mm256_storeu_ps(p, v); }
 
-static inline void tile_prefetch(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
-
 static inline tile_vector tile_mul(tile_vector a, tile_vector b) { return _mm256_mul_ps(a, b); }
 
 static inline tile_vector tile_fma(tile_vector a, tile_vector b, tile_vector c)

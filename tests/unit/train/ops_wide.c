@@ -26,8 +26,6 @@ static inline tile_vector tile_load(const float *p)
 
 static inline void tile_store(float *p, tile_vector v) { memcpy(p, v.lane, sizeof v.lane); }
 
-static inline void tile_prefetch(const float *p) { (void)p; }
-
 static inline tile_vector tile_mul(tile_vector a, tile_vector b)
 {
     for (unsigned i = 0; i < TILE_LANES; i++)
