@@ -7,7 +7,7 @@
 #include <smol/session.h>
 
 /* What a program takes besides the file and the session: its code, its libraries, its stacks. */
-#define PROGRAM_BYTES 3100000u
+#define PROGRAM_BYTES 3700000u
 
 struct session_words {
     char *isa, *kv, *mem; /* NULL if not given */

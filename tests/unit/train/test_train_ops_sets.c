@@ -84,7 +84,8 @@ static void check_threads(const struct smol_ops *ops, size_t m, size_t n, size_t
 
     omp_set_num_threads(1);
     ops->gemm(one, n, left, right, m, n, k, 1, 0);
-    for (int threads = 2; threads < 6; threads++) {
+    for (int threads = 5; threads > 1; threads--) { /* downwards: LLVM's OpenMP loses memory when a
+                                                       team grows */
         omp_set_num_threads(threads);
         ops->gemm(c, n, left, right, m, n, k, 1, 0);
         cr_assert_arr_eq(c, one, m * n * sizeof *c, "%s with %d threads", ops->name, threads);

@@ -122,8 +122,12 @@ Test(train_options, adamw)
     const real grads[3][2] = {{(real)0.3, (real)-0.7}, {(real)0.1, (real)0.2}, {(real)-0.4, 0}};
     real value[2] = {(real)0.5, -1}, grad[2], m[2] = {0}, v[2] = {0};
     struct smol_param param = {.param_group = SMOL_GROUP_MATRIX, .rows = 1, .cols = 2, .unit = 1};
-    struct smol_net net = {
-        .n_params = 1, .params = &param, .n_values = 2, .value = value, .grad = grad};
+    struct smol_net net = {.ops = smol_ops_select(SMOL_ISA_BEST),
+                           .n_params = 1,
+                           .params = &param,
+                           .n_values = 2,
+                           .value = value,
+                           .grad = grad};
     struct smol_trainer t = {.net = &net, .m = m, .v = v};
 
     t.options.beta1 = 0.9;
@@ -143,7 +147,7 @@ Test(train_options, adamw)
 Test(train_options, gradient_norm)
 {
     static real grad[10000];
-    struct smol_net net = {.n_values = 10000, .grad = grad};
+    struct smol_net net = {.ops = smol_ops_select(SMOL_ISA_BEST), .n_values = 10000, .grad = grad};
 
     grad[3] = 3;
     grad[9999] = -4;
