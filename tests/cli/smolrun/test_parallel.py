@@ -75,7 +75,7 @@ def test_wrong(folder):
         assert why in done.stderr and done.stdout == '', done
     done = run_text(smolrun, m, '-np', 2, '-p', 'x' * 25, code=1)
     assert done.stderr == 'smolrun: prompt: 25 tokens after 0 do not fit the context of 24\n' and done.stdout == ''
-    done = run_text(smolrun, m, '-np', 64, '-p', 'x', '--mem', '3500K', code=1)
-    assert 'needs ' in done.stderr and run(smolrun, m, '-np', 2, '-p', 'x', '--mem', '3500K')
+    done = run_text(smolrun, m, '-np', 64, '-p', 'x', '--mem', '4090K', code=1)
+    assert 'needs ' in done.stderr and run(smolrun, m, '-np', 2, '-p', 'x', '--mem', '4090K')
     for words in (['-np', '0'], ['-np', '4097'], ['-np', 'x'], ['-np', '']):
         assert run_text(smolrun, '--bench', m, *words, code=2).stderr.startswith('smolrun: -np: takes ')
