@@ -304,11 +304,12 @@ class Model(Uncopied):
 
     def _many(self, count: int, prompt: list[int], left: Optional[int], end: Optional[int], session: _library.SessionOptions,
               sampler: _library.SamplerOptions) -> Iterator[str]:
-        most, free = session.batch or 64, list(range(1, 1 + min(count, session.batch or 64)))
+        most = min(count, session.batch or 64)
+        free = list(range(1, 1 + most))
         numbers: dict[int, int] = {}       # of the texts that are being written
         written: dict[int, list[int]] = {}  # tokens by number, until they are given out
         begun = given = 0
-        with Text(self._handle, session, sampler, 1 + min(count, most)) as texts:
+        with Text(self._handle, session, sampler, 1 + most) as texts:
             texts.append(prompt)
             texts.feed()
             while given < count:
