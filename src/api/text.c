@@ -69,7 +69,7 @@ static enum smol_status begin(struct shared *shared, struct smol_text **texts, s
 }
 
 /* The options of a session with n texts. One alone may be asked for by a program that was compiled
- * when the options were smaller. */
+ * when the options were smaller, and said nothing of texts. */
 static enum smol_status session_options(struct smol_session_options *o,
                                         const struct smol_session_options **options, size_t n,
                                         struct smol_error *error)
@@ -77,7 +77,7 @@ static enum smol_status session_options(struct smol_session_options *o,
     if (n == 0 || n > SMOL_MAX_TEXTS)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "%zu texts side by side, allowed are 1..%u", n, SMOL_MAX_TEXTS);
-    if (n == 1)
+    if (n == 1 && (!*options || (*options)->struct_bytes != sizeof **options))
         return SMOL_OK;
     if (*options && smol_check_struct((*options)->struct_bytes, sizeof **options,
                                       "smol_session_options", error))
@@ -232,6 +232,18 @@ enum smol_status smol_text_append_bytes(struct smol_text *text, const void *byte
     return status;
 }
 
+/* Logits that an earlier failure has taken: the last token is to be fed again. */
+static void ask_for_logits(struct smol_text *t)
+{
+    struct smol_session *session = t->shared->session;
+    const uint32_t position = smol_session_position_of(session, t->index);
+
+    if (t->n_fed == 0 || t->n_fed < t->n_tokens || smol_text_logits(t))
+        return;
+    smol_session_rewind_text(session, t->index, position ? position - 1 : 0);
+    t->n_fed--;
+}
+
 /* How many of the last tokens to feed. When the context has no room for the new ones, its last half
  * goes in again; of a text that slides, after a failure, all that is held. */
 static size_t tokens_to_feed(struct smol_text *t)
@@ -255,9 +267,12 @@ static size_t tokens_to_feed(struct smol_text *t)
 static enum smol_status gather(struct smol_text *t, struct smol_error *error)
 {
     struct shared *s = t->shared;
-    const size_t n = tokens_to_feed(t);
-    uint32_t *texts = smol_grown(s->texts, &s->texts_capacity, s->n + n, sizeof *texts), *tokens;
+    uint32_t *texts, *tokens;
+    size_t n;
 
+    ask_for_logits(t);
+    n = tokens_to_feed(t);
+    texts = smol_grown(s->texts, &s->texts_capacity, s->n + n, sizeof *texts);
     s->texts = texts ? texts : s->texts;
     tokens = smol_grown(s->tokens, &s->tokens_capacity, s->n + n, sizeof *tokens);
     s->tokens = tokens ? tokens : s->tokens;
@@ -352,7 +367,7 @@ enum smol_status smol_texts_next(uint32_t *tokens, struct smol_text *const *text
     if ((status = smol_texts_feed(texts, n, error)) || n == 0)
         return status;
     smol_pass_run(texts[0]->shared->session, pick, &(struct picking){texts, tokens, n}, n,
-                  PICKING * smol_model_config(texts[0]->model)->vocab);
+                  (uint64_t)PICKING * smol_model_config(texts[0]->model)->vocab);
     for (size_t i = 0; i < n; i++) {
         struct smol_text *t = texts[i];
         if (t->status) /* it fails again, and says why */

@@ -148,6 +148,80 @@ Test(several, a_copy_goes_on_by_itself)
     check_copies(&whole);
 }
 
+/* What one text's token has done to it is undone, of the others too, and their logits are made
+ * again. */
+static void check_overflow(const struct model_recipe *recipe)
+{
+    const uint32_t prompt[] = {5, 6, 7}, bad = 40;
+    const float much = 3e38f;
+    uint32_t expected[2][4], tokens[2];
+    struct opened o;
+
+    open_texts(&o, recipe, &two);
+    memcpy((void *)(uintptr_t)(smol_model_file(o.model)->wte.data + bad * recipe->width * 4), &much,
+           4);
+    for (uint32_t i = 0; i < 2; i++) {
+        continue_alone(expected[i], 4, &o, &two, 70 + i, prompt, 2 + i);
+        cr_assert_eq(smol_text_append(o.texts[i], prompt, 2 + i, NULL), SMOL_OK);
+    }
+    cr_assert_eq(smol_texts_feed(o.texts, 2, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_append(o.texts[0], prompt, 1, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_append(o.texts[1], &bad, 1, NULL), SMOL_OK);
+    cr_assert_eq(smol_texts_feed(o.texts, 2, NULL), SMOL_E_NUMERIC);
+    for (uint32_t n = 0; n < 2; n++) { /* nor do further failures lose anything */
+        cr_assert_eq(smol_text_append(o.texts[1], (uint32_t[]){256}, 1, NULL), SMOL_OK);
+        cr_assert_eq(smol_texts_feed(o.texts, 2, NULL), SMOL_E_TOKEN);
+    }
+    for (uint32_t n = 0; n < 4; n++) {
+        cr_assert_eq(smol_texts_next(tokens, o.texts, 2, NULL), SMOL_OK);
+        for (uint32_t i = 0; i < 2; i++)
+            cr_assert_eq(tokens[i], expected[i][n], "text %u token %u", i, n);
+    }
+    close_texts(&o);
+}
+
+Test(several, all_go_on_after_an_overflow)
+{
+    static const uint16_t features[] = {SMOL_FEATURE_OUTPUT_TABLE,
+                                        SMOL_FEATURE_OUTPUT_TABLE | SMOL_FEATURE_DISTANCES,
+                                        SMOL_ALL_FEATURES};
+
+    for (size_t i = 0; i < 3; i++)
+        check_overflow(&(struct model_recipe){.features = features[i], .width = 16, .n_heads = 2});
+}
+
+/* A text that is full has made room for what it cannot be fed then. */
+Test(several, a_full_text_goes_on_after_a_wrong_token)
+{
+    uint32_t tokens[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, token;
+    struct opened o;
+
+    open_texts(&o, &whole, NULL);
+    cr_assert_eq(smol_text_append(o.texts[0], tokens, 12, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_feed(o.texts[0], NULL), SMOL_OK);
+    cr_assert_eq(smol_text_append(o.texts[0], (uint32_t[]){99}, 1, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_feed(o.texts[0], NULL), SMOL_E_TOKEN);
+    cr_assert_eq(smol_text_next(&token, o.texts[0], NULL), SMOL_OK);
+    cr_assert_eq(smol_text_count(o.texts[0]), 13);
+    close_texts(&o);
+}
+
+Test(several, their_number_is_not_the_options)
+{
+    struct smol_session_options options = two;
+    struct smol_text *texts[3];
+    struct opened o;
+
+    open_texts(&o, &sliding, &two);
+    options.n_texts = SMOL_MAX_TEXTS + 1;
+    for (size_t n = 1; n <= 3; n += 2) {
+        cr_assert_eq(smol_texts_create(texts, n, o.model, &options, NULL, NULL), SMOL_OK);
+        for (size_t i = 0; i < n; i++)
+            smol_text_destroy(texts[i]);
+    }
+    close_texts(&o);
+}
+
 Test(several, wrong_calls_are_refused)
 {
     struct opened o, other;
