@@ -28,7 +28,7 @@ struct parallel {
     struct smol_span prompt;
     uint32_t *prompt_tokens; /* (n_prompt) */
     size_t n_prompt;
-    double prompt_seconds;
+    double prompt_seconds, prompt_end;
     uint32_t n_slots, end;
     int most;                   /* tokens of a text, or -1 */
     struct smol_text **texts;   /* (1 + n_slots) the prompt, then those that are being written */
@@ -214,15 +214,18 @@ static enum smol_status feed_prompt(struct parallel *p, struct smol_error *error
         (status = smol_text_append(p->texts[0], p->prompt_tokens, p->n_prompt, error)) ||
         (status = smol_text_feed(p->texts[0], error)))
         return status;
-    p->prompt_seconds = cli_seconds() - start;
+    p->prompt_end = cli_seconds();
+    p->prompt_seconds = p->prompt_end - start;
     return SMOL_OK;
 }
 
 static enum smol_status write_texts(struct parallel *p, struct smol_error *error)
 {
-    enum smol_status status = feed_prompt(p, error);
+    enum smol_status status;
     bool is_there;
 
+    run_catch_interrupts(false);
+    status = feed_prompt(p, error);
     for (size_t i = 0; i < p->n_slots && !status; i++) {
         p->active[p->n_active++] = p->texts[1 + i];
         status = refill(&is_there, p, p->n_active - 1, error);
@@ -257,9 +260,9 @@ static enum smol_status open_texts(struct parallel *p, struct smol_error *error)
                              &run->args->sampler, error);
 }
 
-static void close_texts(struct parallel *p, bool has_texts)
+static void close_texts(struct parallel *p)
 {
-    for (size_t i = 0; has_texts && i < 1 + p->n_slots; i++)
+    for (size_t i = 0; p->texts && i < 1 + p->n_slots; i++)
         smol_text_destroy(p->texts[i]);
     for (uint32_t i = p->n_printed; p->made && i < p->n_begun; i++)
         free(p->made[i].tokens);
@@ -271,16 +274,15 @@ static void close_texts(struct parallel *p, bool has_texts)
     free(p->texts);
 }
 
-static int report(const struct parallel *p, double seconds)
+static void print_statistics(const struct parallel *p)
 {
     const struct run_result r = {.n_prompt = p->n_prompt,
                                  .n_tokens = p->n_prompt + p->n_tokens,
                                  .prompt_seconds = p->prompt_seconds,
-                                 .generate_seconds = seconds - p->prompt_seconds};
+                                 .generate_seconds = cli_seconds() - p->prompt_end,
+                                 .n_texts = p->n_begun};
 
-    if (!p->run->args->json)
-        run_print_statistics(p->run, &r);
-    return 0;
+    run_print_statistics(p->run, &r);
 }
 
 int run_parallel(const struct run *run, struct smol_span prompt)
@@ -291,18 +293,15 @@ int run_parallel(const struct run *run, struct smol_span prompt)
                          .end = run_end_token(run),
                          .most = run_most_tokens(run),
                          .stream = run_stream_begin(run)};
-    const double start = cli_seconds();
     struct smol_error error;
-    const bool has_texts = !open_texts(&p, &error);
-    int code;
+    int code = 0;
 
-    run_catch_interrupts(false);
-    if (!has_texts)
+    if (open_texts(&p, &error))
         code = cli_complain(run->args->model, &error);
     else if (write_texts(&p, &error))
         code = p.has_complained ? CLI_FAILED : cli_complain(run_blamed(run, error.code), &error);
-    else
-        code = report(&p, cli_seconds() - start);
-    close_texts(&p, has_texts);
+    else if (!run->args->json)
+        print_statistics(&p);
+    close_texts(&p);
     return code;
 }

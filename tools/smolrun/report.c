@@ -85,9 +85,8 @@ void run_print_statistics(const struct run *run, const struct run_result *r)
     const size_t n = r->n_tokens - r->n_prompt;
     char size[32], texts[48] = "";
 
-    if (run->args->n_texts)
-        snprintf(texts, sizeof texts, " in %u text%s", run->args->n_texts,
-                 run->args->n_texts == 1 ? "" : "s");
+    if (r->n_texts)
+        snprintf(texts, sizeof texts, " in %u text%s", r->n_texts, r->n_texts == 1 ? "" : "s");
     fputc('\n', stderr);
     print_file_line(run);
     print_parts(run);

@@ -72,6 +72,7 @@ struct run_result {
     size_t n_shown;            /* n_tokens, without the end of text */
     double prompt_seconds, generate_seconds;
     const char *finish; /* "end", "length", "context" or "interrupted" */
+    uint32_t n_texts;   /* of -np, as many as were begun; 0: it was not given */
 };
 
 void run_print_statistics(const struct run *run, const struct run_result *result);

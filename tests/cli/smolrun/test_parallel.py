@@ -64,6 +64,10 @@ def test_stops_at_ctrl_c(folder):
     lines = [json.loads(line) for line in out.splitlines()]
     assert process.returncode == 0 and [line['seed'] for line in lines] == ['1', '2', '3']
     assert {line['finish_reason'] for line in lines} == {'interrupted'} and len({len(line['tokens']) for line in lines}) == 1
+    process = subprocess.Popen([smolrun, shipped('1m'), '-p', 'a', '-n', '1000000', '-s', '1', '-np', '100', '-b', '3'], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    assert b' tokens in 3 texts, ' in process.communicate(timeout=60)[1]
 
 
 def test_wrong(folder):
