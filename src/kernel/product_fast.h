@@ -3,16 +3,25 @@
  * rows_multiply, and
  *
  *   dot_bytes(w, x, n): the sum of products of n bytes, whole steps
- *   DOTS          if there is a faster way: so many vectors meet a row at once, by
- *                 dots_bytes(to, w, x, n), those from x on, n bytes each; then ROWS too, at most
- * 16, where more than one row exists at a time */
+ *
+ * and where several vectors are multiplied faster than one after the other
+ *
+ *   ROWS          at most 16, else 1
+ *   DOTS          the vectors that meet a row at once
+ *   dots_bytes(to, w, x, n): the dot_bytes of w with DOTS vectors from x on, n bytes apart */
 #ifndef SMOL_PRODUCT_FAST_H
 #define SMOL_PRODUCT_FAST_H
 
 #include "kernel/product.h"
 
-#ifndef ROWS
+#ifndef DOTS
 #define ROWS 1u
+#define DOTS 1u
+
+static inline void dots_bytes(int64_t to[DOTS], const int8_t *w, const int8_t *x, size_t n)
+{
+    *to = dot_bytes(w, x, n);
+}
 #endif
 
 /* High bytes (n, stride). */
@@ -40,15 +49,13 @@ ALWAYS_INLINE void rows_multiply(int64_t *to, size_t stride, const int8_t *w, si
 {
     size_t i = 0;
 
-#ifdef DOTS
-    for (; i + DOTS <= x->n; i += DOTS)
+    for (; x->n - i >= DOTS; i += DOTS)
         for (uint32_t r = 0; r < n_rows; r++) {
             int64_t dots[DOTS];
             dots_bytes(dots, w + r * n, x->bytes + i * n, n);
             for (size_t k = 0; k < DOTS; k++)
                 put_sum(to + (i + k) * stride + r, dots[k], is_first);
         }
-#endif
     for (; i < x->n; i++)
         for (uint32_t r = 0; r < n_rows; r++)
             put_sum(to + i * stride + r, dot_bytes(w + r * n, x->bytes + i * n, n), is_first);
