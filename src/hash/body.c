@@ -66,8 +66,7 @@ static void run_threads(struct hashing *h, uint32_t n_threads)
     free(pool);
 }
 
-/* A thread for each group of pieces at most: a file of one group is hashed in about a millisecond.
- */
+/* At most one thread for each group, which takes a millisecond or two. */
 enum smol_status smol_hash_body_threads(uint8_t *hash, const uint8_t *body, uint64_t body_bytes,
                                         uint32_t n_threads, smol_before_hashing *first, void *arg,
                                         struct smol_error *error)

@@ -8,7 +8,7 @@ struct side_by_side {
     smol_leaves *leaves;
 };
 
-/* For n whole pieces: narrower registers if wider ones would be no more than half full. */
+/* For n whole pieces: the fewest lanes that have room for all of them, or else the most. */
 static struct side_by_side choose(uint64_t n, struct smol_cpu cpu)
 {
     (void)n;
