@@ -5,6 +5,7 @@
 #define EMULATED_IMMINTRIN_H
 
 #include "base/bytes.h"
+#include "base/number.h"
 
 #include <math.h>
 #include <stdlib.h>
