@@ -157,8 +157,6 @@ static real threshold(const struct smol_net *net, const real *u, size_t n)
     return net->stored ? (real)0.5 : (real)THRESHOLD * net->ops->magnitudes(u, n) / (real)n;
 }
 
-static inline real sign_of(real u, real least) { return (real)(u > least) - (real)(u < -least); }
-
 static real row_scale(const struct smol_net *net, const struct smol_net_matrix *m, size_t row)
 {
     return (real)m->sigma * smol_net_value(net, m->row_scale)[row];
@@ -207,8 +205,7 @@ void smol_ternary_store(struct smol_net *net, const struct smol_net_matrix *m)
              *factor = smol_net_value(net, m->row_scale) + r;
         const real least = threshold(net, u, m->cols), sign = *factor < 0 ? -1 : 1;
 
-        for (size_t c = 0; c < m->cols; c++)
-            u[c] = sign * sign_of(u[c], least);
+        net->ops->ternary_row(u, u, least, sign, m->cols);
         *factor = (real)smol_ternary_scale(net, m, r) / (real)m->sigma * sign;
     }
 }

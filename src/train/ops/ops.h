@@ -36,6 +36,7 @@ struct smol_attention {
     const uint32_t *begins; /* (batch x context) the first key of each query, rising in a sequence;
                                NULL: 0 */
 };
+
 /* What a teacher expects after each token: rows (vocab) of probabilities in units of 1 / 65535, as
  * far as they add up to 1. */
 struct smol_soft_targets {
@@ -128,12 +129,12 @@ struct smol_ops {
     real (*mask_row_backward)(real *d, const real *u, const int8_t *signs, real least, real slope,
                               size_t n);
     /* weight = scale x the sign of u, or 0 unless its magnitude is over least; and for the gradient
-     * d of these, which becomes scale x d, the sum of d x that sign. */
+     * d of these, which becomes scale x d, the sum of d x that sign. weight may be u. */
     void (*ternary_row)(real *weight, const real *u, real least, real scale, size_t n);
     real (*ternary_row_backward)(real *d, const real *u, real least, real scale, size_t n);
 };
 
-/* The best that this machine has, or those asked for, which it has. */
+/* The best that this machine has, or those asked for; the plain ones if it lacks these. */
 const struct smol_ops *smol_ops_select(enum smol_isa isa);
 extern const struct smol_ops smol_ops_plain, smol_ops_avx2, smol_ops_avx512;
 

@@ -139,7 +139,7 @@ static void check_cross_entropy(const struct smol_ops *ops)
 Test(train_ops, cross_entropy) { EACH_SET(ops, check_cross_entropy(ops)) }
 
 /* A teacher's share of the targets; its row need not add up to 1. */
-static void check_cross_entropy_with_a_teacher(const struct smol_ops *ops)
+static void check_taught_cross_entropy(const struct smol_ops *ops)
 {
     enum { N = 3, V = 11 };
     const int32_t targets[N] = {4, -1, 0};
@@ -172,8 +172,7 @@ static void check_cross_entropy_with_a_teacher(const struct smol_ops *ops)
     }
 }
 
-Test(train_ops,
-     cross_entropy_with_a_teacher){EACH_SET(ops, check_cross_entropy_with_a_teacher(ops))}
+Test(train_ops, cross_entropy_with_a_teacher) { EACH_SET(ops, check_taught_cross_entropy(ops)); }
 
 /* A share is 0, the rest scaled so that the mean stays; the same at the same place of a step, and
  * not at others. */
