@@ -1,6 +1,6 @@
 /* GFLOP/s of the trainer's matrix products: those of each instruction set's ops, and the BLAS's in
  * pieces (plain), with the products of a step: forward, gradients of inputs and gradients of
- * weights.
+ * weights; and those of one of attention's blocks.
  *
  *     bench_product [THREADS [WIDTH TOKENS VOCAB]] */
 #include "train/ops/ops.h"
@@ -80,6 +80,15 @@ static void bench_matrix(const char *name, size_t rows, size_t cols, size_t toke
     bench("  gradient of weights", rows, cols, tokens, true, false);
 }
 
+/* A block of queries that sees 128 keys, with heads of 32. */
+static void bench_attention(void)
+{
+    printf("attention\n");
+    bench("  scores", 32, 128, 32, false, true);
+    bench("  values", 32, 32, 128, false, false);
+    bench("  gradient of values", 128, 32, 32, true, false);
+}
+
 static size_t argument(char **argv, int argc, int i, size_t otherwise)
 {
     return argc > i ? (size_t)strtoul(argv[i], NULL, 10) : otherwise;
@@ -97,5 +106,6 @@ int main(int argc, char **argv)
     bench_matrix("mlp.c_fc", 4 * C, C, tokens);
     bench_matrix("mlp.c_proj", C, 4 * C, tokens);
     bench_matrix("output", V, C, tokens);
+    bench_attention();
     return 0;
 }
