@@ -16,8 +16,11 @@ BY_SHAKESPEARE = re.compile(r'^\[[^\n]* by William Shakespeare \d{4}\].*?(?=^\[[
 
 
 def read(path):
-    with open(path, encoding='utf-8', errors='ignore') as file:
-        return file.read()
+    try:
+        with open(path, encoding='utf-8', errors='ignore') as file:
+            return file.read()
+    except OSError as fault:
+        sys.exit(f'books_text.py: {path}: {fault.strerror}')
 
 
 def cleaned(books, alphabet):
@@ -35,6 +38,8 @@ def main():
     plays, books = read(sys.argv[1]), read(sys.argv[2])
     learned = plays[:len(plays) * 9 // 10]
     other = cleaned(books, set(learned) - {'3'})
+    if not other:
+        sys.exit(f'books_text.py: {sys.argv[2]}: no text but by Shakespeare')
     write(sys.argv[3], ''.join(learned + other[len(other) * i // TIMES:len(other) * (i + 1) // TIMES] for i in range(TIMES)))
     write(sys.argv[4], plays[len(learned):])
 
