@@ -157,7 +157,7 @@ def main(o):
             for name, run in runs.items():
                 steps = run(pathlib.Path(folder))[2:]  # the first ones touch new memory
                 if steps:
-                    found[name].append(sorted(steps)[int(len(steps) * o.quantile)])
+                    found[name].append(sorted(steps)[min(int(len(steps) * o.quantile), len(steps) - 1)])
     typical = statistics.median if o.quantile == 0.5 else min
     best = min((typical(v) for k, v in found.items() if v and k.startswith('PyTorch')), default=None)
     for name, medians in found.items():
