@@ -1,6 +1,7 @@
 /* Gweights/s of the kernels of each instruction set on one thread, beside the bare generator and
  * beside stored matrices of the same shape read from memory, in one run: the ratios are what
- * counts. Run by hand: bench_kernels [SECONDS [scalar|avx2|avx512|neon|avxvnni|avx512bw]]. */
+ * counts. Run by hand: bench_kernels [SECONDS [scalar|avx2|avx512|neon|avxvnni|avx512bw [ROWS
+ * COLUMNS VECTORS]]], ROWS a multiple of 64. */
 #define _POSIX_C_SOURCE 200809L
 #include "cpu/cpu.h"
 #include "kernel/kernel.h"
@@ -17,6 +18,7 @@
 #define SLICE_BYTES 2500000u
 
 static double seconds_each = 0.3;
+static uint32_t positions = POSITIONS, only_rows, columns = 3072; /* 0 rows: two shapes */
 
 static double now(void)
 {
@@ -203,15 +205,15 @@ static void bench_rows(struct task *t, double frozen)
     for (unsigned i = 0; i < sizeof types / sizeof *types; i++) {
         t->n_x = 1;
         const double memory_gbs = rate(t, run_read), one = rate(t, types[i].run);
-        t->n_x = POSITIONS;
+        t->n_x = positions;
         printf("%-8s %5u x %-5u %-7s  one vector %7.2f (%.2f of frozen, %.2f of memory's %.1f GB/s)"
                "   %u vectors %7.2f\n",
                t->k->name, t->frozen.rows, t->frozen.cols, types[i].name, one, one / frozen,
-               one * types[i].bytes / memory_gbs, memory_gbs, POSITIONS, rate(t, types[i].run));
+               one * types[i].bytes / memory_gbs, memory_gbs, positions, rate(t, types[i].run));
     }
 }
 
-static void bench_shape(struct task *t, uint32_t rows, uint32_t cols)
+static void bench_shape(struct task *t, uint32_t n_rows, uint32_t cols)
 {
     static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES];
     static const struct {
@@ -223,13 +225,13 @@ static void bench_shape(struct task *t, uint32_t rows, uint32_t cols)
                                      0.1, 0.9, 0.8,   0.7,  0.6,  -0.5, 0.4, 0.3};
     double frozen = 0;
 
-    t->frozen.rows = rows;
+    t->frozen.rows = n_rows;
     t->frozen.cols = cols;
     t->frozen.table = table;
     t->mask = (struct smol_frozen){.key = t->frozen.key,
                                    .tensor = 1,
                                    .purpose = SMOL_PURPOSE_MASK,
-                                   .rows = rows,
+                                   .rows = n_rows,
                                    .cols = cols};
     t->n_stored = (size_t)STORED_BYTES / cols / SMOL_ROW_BLOCK * SMOL_ROW_BLOCK;
     for (unsigned i = 0; i < sizeof schemes / sizeof *schemes; i++) {
@@ -238,18 +240,18 @@ static void bench_shape(struct task *t, uint32_t rows, uint32_t cols)
         t->n_x = 1;
         const double one = rate(t, run_frozen);
         frozen = schemes[i].d <= 5 && one > frozen ? one : frozen;
-        printf("%-8s %5u x %-5u %-5s d %-2u  one vector %7.2f", t->k->name, rows, cols,
+        printf("%-8s %5u x %-5u %-5s d %-2u  one vector %7.2f", t->k->name, n_rows, cols,
                schemes[i].dist ? "gauss" : "sign", schemes[i].d, one);
-        t->n_x = POSITIONS;
-        printf("   %u vectors %7.2f", POSITIONS, rate(t, run_frozen));
+        t->n_x = positions;
+        printf("   %u vectors %7.2f", positions, rate(t, run_frozen));
         t->n_x = 1;
         printf("   approximate: one vector %7.2f", rate(t, run_frozen_fast));
-        t->n_x = POSITIONS;
-        printf("   %u vectors %7.2f\n", POSITIONS, rate(t, run_frozen_fast));
+        t->n_x = positions;
+        printf("   %u vectors %7.2f\n", positions, rate(t, run_frozen_fast));
     }
     t->n_x = 1;
-    printf("%-8s %5u x %-5u stored, one vector:  int16 %7.2f   f32 %7.2f\n", t->k->name, rows, cols,
-           rate(t, run_i16), rate(t, run_f32));
+    printf("%-8s %5u x %-5u stored, one vector:  int16 %7.2f   f32 %7.2f\n", t->k->name, n_rows,
+           cols, rate(t, run_i16), rate(t, run_f32));
     bench_rows(t, frozen);
 }
 
@@ -288,8 +290,12 @@ static void bench_set(struct task *t, const struct smol_kernels *k, const char *
     if (k == NULL || (only && strcmp(only, k->name) != 0))
         return;
     t->k = k;
-    bench_shape(t, 3072, 768);
-    bench_shape(t, 768, 3072);
+    if (only_rows) {
+        bench_shape(t, only_rows, columns);
+    } else {
+        bench_shape(t, 3072, 768);
+        bench_shape(t, 768, 3072);
+    }
 }
 
 int main(int argc, char **argv)
@@ -301,15 +307,20 @@ int main(int argc, char **argv)
 
     if (argc > 1)
         seconds_each = strtod(argv[1], NULL);
+    if (argc > 5) {
+        only_rows = (uint32_t)strtoul(argv[3], NULL, 10) / SMOL_ROW_BLOCK * SMOL_ROW_BLOCK;
+        columns = (uint32_t)strtoul(argv[4], NULL, 10);
+        positions = (uint32_t)strtoul(argv[5], NULL, 10);
+    }
     smol_frozen_key_init(&key, 1);
     t.stored = memory(STORED_BYTES);
-    t.signs = memory(SMOL_BLOCK_BATCH * smol_mask_signs_bytes(3072));
-    t.X = memory(POSITIONS * 3072 * sizeof *t.X);
-    t.x = memory(3072 * sizeof *t.x);
-    for (size_t i = 0; i < POSITIONS * 3072; i++)
+    t.signs = memory(SMOL_BLOCK_BATCH * smol_mask_signs_bytes(columns));
+    t.X = memory((size_t)positions * columns * sizeof *t.X);
+    t.x = memory(columns * sizeof *t.x);
+    for (size_t i = 0; i < (size_t)positions * columns; i++)
         t.X[i] = (int16_t)((int)(i * 7919 % 65025) - 32512);
-    t.sums = memory(POSITIONS * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK * sizeof *t.sums);
-    t.scratch = memory(smol_scratch_wide(3072, POSITIONS, 0));
+    t.sums = memory((size_t)positions * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK * sizeof *t.sums);
+    t.scratch = memory(smol_scratch_wide(columns, positions, 0));
     printf("Gweights/s, one thread (stored ones are read from memory)\nplain generator alone %.2f "
            "GB/s\n",
            rate(&t, run_generator));

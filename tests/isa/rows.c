@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #define MOST_COLS 262144u
-#define MOST_ROWS 13u
-#define MOST_X 6u
+#define MOST_ROWS 70u
+#define MOST_X 70u
+#define FEW_X 6u
 
 enum kind { MASK, TERNARY, Q4, Q8, N_KINDS };
 static const char *const names[N_KINDS] = {"mask", "ternary", "q4", "q8"};
@@ -183,11 +184,36 @@ static void check_kernels(const struct smol_kernels *k)
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
             for (int kind = 0; kind < N_KINDS; kind++)
                 check(k, (enum kind)kind, rows[r],
-                      i < ISA_N_SIZES ? isa_sizes[i] : more[i - ISA_N_SIZES], 1 + (i + r) % MOST_X,
+                      i < ISA_N_SIZES ? isa_sizes[i] : more[i - ISA_N_SIZES], 1 + (i + r) % FEW_X,
                       0, &random);
 }
 
+/* Numbers of rows and of vectors around what registers and tiles hold, at the ends of chunks of 480
+ * and of 512 columns. */
+static void check_several(const struct smol_kernels *k)
+{
+    static const size_t rows[] = {15, 16, 17, 31, 32, 33, 47, 64, MOST_ROWS},
+                        cols[] = {66, 128, 479, 481, 513, 1030};
+    uint64_t random = 7;
+    size_t n_x = 1;
+
+    for (size_t i = 0; i < sizeof cols / sizeof *cols; i++)
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+            for (int kind = 0; kind < N_KINDS; kind++, n_x = n_x % MOST_X + 1)
+                check(k, (enum kind)kind, rows[r], cols[i], n_x, 0, &random);
+}
+
 static void check_rows(enum isa_table table) { check_kernels(isa_kernels(table, NULL)); }
+
+static void check_several_rows(enum isa_table table) { check_several(isa_kernels(table, NULL)); }
+
+ISA_CASES(several_stored_rows, check_several_rows)
+#ifndef __wasm__
+ISA_CASE(several_stored_rows, avxvnni_evex, ISA_AVXVNNI_EVEX, check_several_rows)
+ISA_CASE(several_stored_rows, rows_avx512, ISA_ROWS_AVX512, check_several_rows)
+ISA_CASE(several_stored_rows, rows_avx512bw, ISA_ROWS_AVX512BW, check_several_rows)
+#endif
+Test(several_stored_rows, scalar) { check_several(&smol_kernels_scalar); }
 
 ISA_CASES(stored_rows, check_rows)
 #ifndef __wasm__

@@ -4,7 +4,7 @@
 #define smol_rows_q8_avx512 isa_rows_q8_avx512
 #define smol_rows_q4_avx512 isa_rows_q4_avx512
 #define smol_rows_i16_avx512 isa_rows_i16_avx512
-#include "kernel/x86/rows_avx512.c"
+#include "kernel/x86/rows/rows_avx512.c"
 
 #include "isa.h"
 

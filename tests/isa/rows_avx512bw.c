@@ -1,7 +1,7 @@
 /* Masks and ternary rows of AVX-512 without VBMI and VNNI, its instructions emulated. */
 #define smol_rows_mask_avx512bw isa_rows_mask_avx512bw
 #define smol_rows_ternary_avx512bw isa_rows_ternary_avx512bw
-#include "kernel/x86/bits_avx512bw.c"
+#include "kernel/x86/rows/bits_avx512bw.c"
 
 #include "isa.h"
 

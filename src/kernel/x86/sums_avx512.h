@@ -1,4 +1,4 @@
-/* Tails, integers as bytes, and sums of rows, with F, BW, DQ and VL of AVX-512. */
+/* Tails, integers as bytes, ternary digits, and sums of rows, with F, BW, DQ and VL of AVX-512. */
 #ifndef SMOL_SUMS_AVX512_H
 #define SMOL_SUMS_AVX512_H
 
@@ -82,6 +82,25 @@ static inline void split64(__m512i *h, __m512i *l, const int16_t *X, size_t n)
                             _mm512_cvtepi16_epi8(b), 1);
     *h = _mm512_inserti64x4(_mm512_castsi256_si512(h0), h1, 1);
 }
+
+/* ---- ternary numbers ---- */
+
+#define DIGITS 5u /* of a byte: it has a column of each of five planes */
+
+/* The first digit of bytes b is w + 1 = 3 b / 256. */
+ALWAYS_INLINE __m512i first_digit(__m512i b)
+{
+    const __mmask64 some = _mm512_cmpge_epu8_mask(b, _mm512_set1_epi8(86)),
+                    more = _mm512_cmpge_epu8_mask(b, _mm512_set1_epi8((char)171));
+
+    return _mm512_mask_blend_epi8(more, _mm512_maskz_mov_epi8(some, _mm512_set1_epi8(1)),
+                                  _mm512_set1_epi8(2));
+}
+
+/* 3 b modulo 256. */
+ALWAYS_INLINE __m512i without_first(__m512i b) { return _mm512_add_epi8(b, _mm512_add_epi8(b, b)); }
+
+/* ---- sums of rows ---- */
 
 /* The sums of rows from their pairs of registers, low + 2^shift high, added to those that are there
  * unless is_first. */

@@ -64,6 +64,24 @@ LONGS(_mm512_add_epi64, (__m512i a, __m512i b), (int64_t)((uint64_t)a.q[i] + (ui
 LONGS(_mm512_sub_epi64, (__m512i a, __m512i b), (int64_t)((uint64_t)a.q[i] - (uint64_t)b.q[i]))
 LONGS(_mm512_xor_si512, (__m512i a, __m512i b), a.q[i] ^ b.q[i])
 LONGS(_mm512_and_si512, (__m512i a, __m512i b), a.q[i] & b.q[i])
+LONGS(_mm512_andnot_si512, (__m512i a, __m512i b), ~a.q[i] & b.q[i])
+
+/* A bit of the table for each three bits. */
+static inline int32_t logic(int32_t a, int32_t b, int32_t c, unsigned table)
+{
+    uint32_t result = 0;
+
+    for (unsigned i = 0; i < 32; i++) {
+        const unsigned at =
+            ((uint32_t)a >> i & 1) << 2 | ((uint32_t)b >> i & 1) << 1 | ((uint32_t)c >> i & 1);
+        result |= (table >> at & 1) << i;
+    }
+    return (int32_t)result;
+}
+
+INTEGERS(_mm512_ternarylogic_epi32, (__m512i a, __m512i b, __m512i c, unsigned table),
+         logic(a.i[i], b.i[i], c.i[i], table))
+INTEGERS(_mm512_srli_epi32, (__m512i a, unsigned n), (int32_t)((uint32_t)a.i[i] >> n))
 INTEGERS(_mm512_sub_epi32, (__m512i a, __m512i b), (int32_t)((uint32_t)a.i[i] - (uint32_t)b.i[i]))
 LANEWISE(__m256i, h, 16, _mm256_srli_epi16, (__m256i a, unsigned n),
          (int16_t)((uint16_t)a.h[i] >> n))
@@ -107,6 +125,13 @@ static inline int64_t _mm512_reduce_add_epi64(__m512i a)
     return a.q[0];
 }
 
+static inline int32_t _mm512_reduce_add_epi32(__m512i a)
+{
+    for (unsigned i = 1; i < 16; i++)
+        a.i[0] = sum(a.i[0], a.i[i]);
+    return a.i[0];
+}
+
 /* ---- masks ---- */
 
 BYTES_OF(_mm512_mask_blend_epi8, (__mmask64 k, __m512i a, __m512i b), (is_set(k, i) ? b : a).b[i])
@@ -129,6 +154,9 @@ LANEWISE(__m256i, i, 8, _mm512_extracti64x4_epi64, (__m512i a, unsigned half), a
 INTEGERS(_mm512_castsi256_si512, (__m256i a), i < 8 ? a.i[i] : -1) /* the upper half is anything */
 INTEGERS(_mm512_inserti64x4, (__m512i a, __m256i b, unsigned half),
          i / 8 == half ? b.i[i % 8] : a.i[i])
+BYTES_OF(_mm512_castsi128_si512, (__m128i a), i < 16 ? a.b[i] : 0xff) /* anything behind it */
+BYTES_OF(_mm512_inserti32x4, (__m512i a, __m128i b, unsigned quarter),
+         i / 16 == quarter ? b.b[i % 16] : a.b[i])
 LONGS(_mm512_cvtepi32_epi64, (__m256i a), a.i[i])
 SHORTS(_mm512_cvtepi8_epi16, (__m256i a), (int8_t)a.b[i])
 LANEWISE(__m256i, b, 32, _mm512_cvtepi16_epi8, (__m512i a), (uint8_t)a.h[i])
@@ -145,6 +173,7 @@ INTEGERS(_mm512_shuffle_i32x4, (__m512i a, __m512i b, unsigned order),
          (i < 8 ? a : b).i[4 * (order >> 2 * (i / 4) & 3) + i % 4])
 BYTES_OF(_mm512_shuffle_epi8, (__m512i a, __m512i order),
          order.b[i] & 0x80 ? 0 : a.b[i / 16 * 16 + (order.b[i] & 15)])
+BYTES_OF(_mm512_permutexvar_epi8, (__m512i order, __m512i a), a.b[order.b[i] & 63])
 INTEGERS(_mm512_permutexvar_epi32, (__m512i order, __m512i a), a.i[order.i[i] & 15])
 
 #endif

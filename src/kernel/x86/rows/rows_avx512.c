@@ -1,12 +1,11 @@
 /* Rows of stored numbers times vectors, with AVX-512: of 8 and 4 bits, integer weights of 16, masks
  * and ternary numbers. */
-#include "kernel/rows.h"
+#include "kernel/x86/rows/lanes_q4_avx512.h"
 #include "kernel/x86/split_avx512.h"
 
 #define PREFETCH_BYTES 2048u /* ahead, in the one stream that rows are */
 #define NARROW_COLS 16384u   /* up to here the 16 lanes of a sum of 8 bits fit 32 bits together */
 #define MOST_Q4_COLS 65536u  /* a lane's sums of 4 bits: 1,024 chunks x 4 x 8 x 128 x 255 < 2^31 */
-#define CHUNK_Q4_COLS 512u   /* 16 pairs of 8 x 255 x 32,512 in a lane, < 2^31 */
 #define NARROW_Q4_COLS 8000u /* and of 4 bits: 125 chunks x 16 lanes x 4 x 8 x 128 x 255 < 2^31 */
 
 /* The sums of a row's products with a vector: low + 256 high in each lane. */
@@ -54,11 +53,23 @@ static inline void row_q8(__m512i *low, __m512i *high, const struct row *row, co
 void smol_rows_q8_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                          size_t x_stride, size_t n_x, void *scratch)
 {
-    for (size_t i = 0; i < n_x; i++) {
-        const int64_t sum = split_vector(scratch, X + i * x_stride, rows->cols);
-        rows_single(sums + i * rows->n_rows, rows, row_strides(rows, SMOL_Q8), scratch, 128 * sum,
-                    rows->cols <= NARROW_COLS, true, row_q8);
+    const struct row_strides strides = row_strides(rows, SMOL_Q8);
+
+    if (n_x > 1) {
+        const struct lanes_type type = {.chunk_bytes = CHUNK_COLS,
+                                        .row_bytes = strides.data,
+                                        .cols = rows->cols,
+                                        .quads = 8,
+                                        .offset = 128,
+                                        .tiles = tiles,
+                                        .tile_vectors = TILE_VECTORS,
+                                        .put_weights = put_weights_q8,
+                                        .put_vector = put_vector_plain};
+        rows_in_lanes(sums, rows, strides, &type, X, x_stride, n_x, scratch);
+        return;
     }
+    rows_single(sums, rows, strides, scratch, 128 * split_vector(scratch, X, rows->cols),
+                rows->cols <= NARROW_COLS, true, row_q8);
 }
 
 /* ---- 4 bits ---- */
@@ -108,66 +119,21 @@ static inline void row_q4(__m512i *low, __m512i *high, const struct row *row, co
     *high = _mm512_add_epi32(sum_h, _mm512_srai_epi32(sum_l, 8));
 }
 
-/* 32 numbers times their multiplier. */
-static inline __m512i integers_q4(__m256i q, uint8_t multiplier)
-{
-    return _mm512_mullo_epi16(_mm512_cvtepi8_epi16(q), _mm512_set1_epi16(multiplier));
-}
-
-static void expand_q4(int16_t *w, const struct row *row, size_t cols)
-{
-    const __m512i nibbles = _mm512_set1_epi8(15), eights = _mm512_set1_epi8(8);
-
-    for (size_t i = 0; i < cols; i += BYTES) {
-        const __m256i bytes =
-            _mm256_loadu_si256((const __m256i *)(const void *)(row->data + i / 2));
-        const __m512i both = _mm512_and_si512(
-            _mm512_inserti64x4(_mm512_castsi256_si512(bytes), _mm256_srli_epi16(bytes, 4), 1),
-            nibbles);
-        const __m512i q = _mm512_sub_epi8(_mm512_xor_si512(both, eights), eights);
-        const uint8_t *m = row->multipliers + i / SMOL_Q4_GROUP;
-        _mm512_storeu_si512(w + i, integers_q4(_mm512_castsi512_si256(q), m[0]));
-        _mm512_storeu_si512(w + i + 32, integers_q4(_mm512_extracti64x4_epi64(q, 1), m[1]));
-    }
-}
-
-static inline __m512i add_wide(__m512i sum, __m512i v)
-{
-    const __m512i a = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(v)),
-                  b = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(v, 1));
-
-    return _mm512_add_epi64(sum, _mm512_add_epi64(a, b));
-}
-
-/* A lane's products of `chunk` columns, two of each 32, fit 32 bits. */
-ALWAYS_INLINE void multiply_chunks(int64_t sums[4], const int16_t *const w[2],
-                                   const int16_t *const X[2], size_t cols, size_t chunk)
-{
-    const __m512i zero = _mm512_setzero_si512();
-    __m512i total[4] = {zero, zero, zero, zero};
-
-    for (size_t c = 0; c < cols;) {
-        const size_t end = cols - c < chunk ? cols : c + chunk;
-        __m512i v[4] = {zero, zero, zero, zero};
-        for (; c < end; c += BYTES / 2) {
-            const __mmask32 m = (__mmask32)tail64(cols - c);
-            for (unsigned i = 0; i < 4; i++)
-                v[i] = _mm512_dpwssd_epi32(v[i], _mm512_maskz_loadu_epi16(m, w[i / 2] + c),
-                                           _mm512_maskz_loadu_epi16(m, X[i % 2] + c));
-        }
-        for (unsigned i = 0; i < 4; i++)
-            total[i] = add_wide(total[i], v[i]);
-    }
-    for (unsigned i = 0; i < 4; i++)
-        sums[i] = _mm512_reduce_add_epi64(total[i]);
-}
-
 void smol_rows_q4_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                          size_t x_stride, size_t n_x, void *scratch)
 {
+    const struct row_strides strides = row_strides(rows, SMOL_Q4);
+
     if (n_x > 1) {
-        rows_several(sums, rows, row_strides(rows, SMOL_Q4), X, x_stride, n_x, scratch, expand_q4,
-                     multiply_chunks, CHUNK_Q4_COLS);
+        const struct lanes_type type = {.chunk_bytes = CHUNK_COLS / 2,
+                                        .row_bytes = strides.data,
+                                        .cols = rows->cols,
+                                        .quads = 18,
+                                        .tiles = q4_tiles,
+                                        .tile_vectors = TILE_Q4,
+                                        .put_weights = put_weights_q4,
+                                        .put_vector = put_vector_q4};
+        rows_in_lanes(sums, rows, strides, &type, X, x_stride, n_x, scratch);
         return;
     }
     for (size_t c = 0; c < rows->cols; c += MOST_Q4_COLS) {
@@ -211,12 +177,44 @@ static inline __m512i add_bytes(__m512i sum, __m512i u, __m512i x)
     return _mm512_dpbusd_epi32(sum, u, x);
 }
 
-/* sum + the products of 16-bit integers, two to a lane. */
-static inline __m512i add_integers(__m512i sum, __m512i w, __m512i X)
+#include "kernel/x86/rows/bits_avx512.h"
+
+void smol_rows_mask_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
+                           size_t x_stride, size_t n_x, void *scratch)
 {
-    return _mm512_dpwssd_epi32(sum, w, X);
+    const struct row_strides strides = mask_strides(rows);
+    const struct lanes_type type = {.chunk_bytes = CHUNK_COLS / 8,
+                                    .row_bytes = strides.data,
+                                    .cols = rows->cols,
+                                    .quads = 64,
+                                    .offset = 1,
+                                    .tiles = tiles,
+                                    .tile_vectors = TILE_VECTORS,
+                                    .put_weights = put_weights_mask,
+                                    .put_vector = put_vector_mask};
+
+    if (n_x > 1)
+        rows_in_lanes(sums, rows, strides, &type, X, x_stride, n_x, scratch);
+    else
+        mask_single(sums, rows, X, scratch);
 }
 
-#define ROWS_MASK smol_rows_mask_avx512
-#define ROWS_TERNARY smol_rows_ternary_avx512
-#include "kernel/x86/bits_avx512.h"
+void smol_rows_ternary_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
+                              size_t x_stride, size_t n_x, void *scratch)
+{
+    const struct row_strides strides = row_strides(rows, SMOL_TERNARY);
+    const struct lanes_type type = {.chunk_bytes = 96,
+                                    .row_bytes = strides.data,
+                                    .cols = rows->cols,
+                                    .quads = 40,
+                                    .offset = 1,
+                                    .tiles = tiles,
+                                    .tile_vectors = TILE_VECTORS,
+                                    .put_weights = put_weights_ternary,
+                                    .put_vector = put_vector_ternary};
+
+    if (n_x > 1)
+        rows_in_lanes(sums, rows, strides, &type, X, x_stride, n_x, scratch);
+    else
+        ternary_single(sums, rows, X, scratch);
+}
