@@ -2,6 +2,7 @@
  * before:
  *
  *   SIDE          row blocks that go side by side, 1 or 3: a stream's step waits for the one before
+ *   SIDE_256      the same with whole tables
  *   PARTS         registers of bytes in a step of a stream
  *   CHUNK         columns, whole steps, whose sums fit struct sums; 0 if all do
  *   KEPT          rows whose sums are kept, to be finished together
@@ -73,15 +74,14 @@ ALWAYS_INLINE void plane_blocks(int64_t *sums, const struct smol_frozen *t, uint
     }
 }
 
-/* The compiler makes a loop of its own for each number of blocks and kind of look-up; whole tables
- * leave no registers for a second block. */
+/* The compiler makes a loop of its own for each number of blocks and kind of look-up. */
 ALWAYS_INLINE void plane_of_kind(int64_t *sums, const struct smol_frozen *t, uint32_t plane,
                                  uint32_t block, uint32_t n_blocks, const struct vector *x,
                                  const struct table *table, enum lookup lookup,
                                  const uint8_t *ahead, size_t ahead_bytes)
 {
     const size_t of_block = ahead_bytes / n_blocks;
-    const bool is_beside = SIDE == 3 && lookup != LOOKUP_256;
+    const bool is_beside = (lookup == LOOKUP_256 ? SIDE_256 : SIDE) == 3;
 
     if (is_beside && n_blocks == 3)
         plane_blocks(sums, t, plane, block, 3, x, table, lookup, ahead, ahead_bytes);

@@ -3,6 +3,7 @@
 #include "kernel/arm/registers_neon.h"
 
 #define SIDE 1u
+#define SIDE_256 1u
 #define CHUNK 0
 #define KEPT 1u
 #define ROWS 1u

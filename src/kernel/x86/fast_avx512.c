@@ -4,6 +4,7 @@
 #include "kernel/x86/registers_avx512.h"
 
 #define SIDE SMOL_BLOCK_BATCH
+#define SIDE_256 SIDE
 #define CHUNK 0
 #define KEPT 1u
 #define ROWS 1u
@@ -50,8 +51,7 @@ ALWAYS_INLINE void sums_add(struct sums *s, __m512i u, const struct table *table
                             enum lookup lookup, const struct vector *x, size_t c, unsigned k)
 {
     (void)k;
-    s->sum = _mm512_dpbusd_epi32(s->sum, look_up(table->low, u, lookup),
-                                 _mm512_load_si512(x->bytes + c));
+    add_products(&s->sum, look_up(table->low, u, lookup), _mm512_load_si512(x->bytes + c));
 }
 
 KEEP_SUMS;

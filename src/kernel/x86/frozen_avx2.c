@@ -9,6 +9,7 @@
 
 #define LOOKUPS(X) X(LOOKUP_32) X(LOOKUP_SUM) X(LOOKUP_ODD)
 #define SIDE 1u
+#define SIDE_256 1u
 #define CHUNK 4032u
 #define KEPT 1u
 #define ROWS 8u /* for which a plane's table is made ready */

@@ -7,6 +7,7 @@
 #include "kernel/x86/registers_avx512.h"
 
 #define SIDE SMOL_BLOCK_BATCH
+#define SIDE_256 SIDE
 #define CHUNK 0
 #define KEPT FOLD
 #define OFFSET 32768
@@ -34,10 +35,10 @@ ALWAYS_INLINE void sums_add(struct sums *s, __m512i u, const struct table *table
     const __m512i w0 = look_up(table->low, u, lookup), w1 = look_up(table->high, u, lookup);
 
     (void)k;
-    s->s0 = _mm512_dpbusd_epi32(s->s0, w0, l);
-    s->s1 = _mm512_dpbusd_epi32(s->s1, w0, h);
-    s->s3 = _mm512_dpbusd_epi32(s->s3, w1, h);
-    s->s1 = _mm512_dpbusd_epi32(s->s1, w1, l);
+    add_products(&s->s1, w0, h);
+    add_products(&s->s0, w0, l);
+    add_products(&s->s3, w1, h);
+    add_products(&s->s1, w1, l);
 }
 
 /* Low and high parts of the sums of FOLD rows. */

@@ -10,6 +10,7 @@
 
 #define LOOKUPS(X) X(LOOKUP_32) X(LOOKUP_64) X(LOOKUP_256)
 #define SIDE SMOL_BLOCK_BATCH
+#define SIDE_256 1u /* whole tables leave no registers for a second block */
 #define CHUNK (126u * BYTES)
 #define KEPT 1u
 

@@ -10,6 +10,7 @@
 
 #define LOOKUPS(X) X(LOOKUP_32) X(LOOKUP_SUM) X(LOOKUP_ODD)
 #define SIDE 1u
+#define SIDE_256 1u
 #define CHUNK 0
 #define KEPT 1u
 #define ROWS 2u /* whose products wait for each other's */

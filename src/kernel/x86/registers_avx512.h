@@ -14,6 +14,13 @@ smol_frozen_product smol_frozen_avx512, smol_frozen_fast_avx512;
 /* Some row blocks times several vectors. */
 smol_frozen_product smol_frozen_batch_avx512;
 
+/* sum + the products of bytes u, unsigned, and x, signed, four to a lane. In assembly, since with
+ * the intrinsic the compilers move each sum to another register and back. */
+ALWAYS_INLINE void add_products(__m512i *sum, __m512i u, __m512i x)
+{
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(u), "v"(x));
+}
+
 /* ---- tables ---- */
 
 /* The bytes of a table of 256 16-bit integers, low and high, 64 to a register. */

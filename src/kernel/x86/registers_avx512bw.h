@@ -94,16 +94,22 @@ ALWAYS_INLINE void generators_init(struct generator *s, const struct smol_frozen
 
 /* ---- the generator ---- */
 
-/* One step; the emitted bytes are the new d. */
+/* One step; the emitted bytes are the new d. In assembly, since the compilers move what they could
+ * leave where it is. */
 static inline __m512i generator_step(struct generator *s, unsigned k)
 {
-    (void)k;
-    const __m512i e = _mm512_sub_epi32(s->a, _mm512_rol_epi32(s->b, 27));
+    __m512i e, rolled;
 
-    s->a = _mm512_xor_si512(s->b, _mm512_rol_epi32(s->c, 17));
-    s->b = _mm512_add_epi32(s->c, s->d);
-    s->c = _mm512_add_epi32(s->d, e);
-    s->d = _mm512_add_epi32(e, s->a);
+    (void)k;
+    __asm__("vprold $27, %[b], %[r]\n\t"
+            "vpsubd %[r], %[a], %[e]\n\t"
+            "vprold $17, %[c], %[r]\n\t"
+            "vpxord %[r], %[b], %[a]\n\t"
+            "vpaddd %[d], %[c], %[b]\n\t"
+            "vpaddd %[e], %[d], %[c]\n\t"
+            "vpaddd %[a], %[e], %[d]"
+            : [a] "+v"(s->a), [b] "+v"(s->b), [c] "+v"(s->c), [d] "+v"(s->d), [e] "=&v"(e),
+              [r] "=&v"(rolled));
     return s->d;
 }
 
