@@ -214,36 +214,48 @@ ISA_CASES(tables_of_every_kind, check_tables)
 ISA_CASE(tables_of_every_kind, avxvnni_evex, ISA_AVXVNNI_EVEX, check_tables)
 #endif
 
-/* The largest integers there are, over more columns than 32 bits can sum: weights of +-32,640 by
- * +-32,512, for one vector and for two, with and against the weights' signs. */
-static void check_largest_sums(enum isa_table which)
+/* The largest integers there are: weights of +-32,640 by +-32,512, for one vector and for two, with
+ * and against the weights' signs. */
+static void check_largest(const struct smol_kernels *k, uint32_t cols)
 {
-    enum { COLS = 200000 };
-    static int16_t table[SMOL_TABLE_ENTRIES], X[2 * COLS], row[COLS];
+    enum { MOST_COLS = 200000 };
+    static int16_t table[SMOL_TABLE_ENTRIES], X[2 * MOST_COLS], row[MOST_COLS];
     static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
-    const struct smol_kernels *k = isa_kernels(which, NULL);
     struct smol_frozen_key key;
-    struct smol_frozen f = {.key = &key, .rows = 2, .cols = COLS, .n_planes = 1, .table = table};
-    const int64_t expected = (int64_t)COLS * 32640 * 32512;
+    struct smol_frozen f = {.key = &key, .rows = 2, .cols = cols, .n_planes = 1, .table = table};
+    const int64_t exact = (int64_t)cols * 32640 * 32512,
+                  approximate = (int64_t)cols * 127 * 127 * 65536;
     const double one = 1;
 
     smol_frozen_key_init(&key, 1);
     smol_frozen_table(table, SMOL_SIGN, &one, 1);
     /* X has the sign of the first row's weight, so that the sum is the largest possible. */
     smol_frozen_weights(row, &f, 0, 1);
-    for (size_t i = 0; i < COLS; i++) {
+    for (size_t i = 0; i < cols; i++) {
         X[i] = row[i] < 0 ? -32512 : 32512;
-        X[COLS + i] = (int16_t)-X[i];
+        X[cols + i] = (int16_t)-X[i];
     }
-    for (size_t n_x = 1; n_x <= 2; n_x++) {
-        int64_t a[2 * 64], b[2 * 64];
-        smol_kernels_scalar.frozen(a, &f, 0, 1, X, COLS, n_x, scratch);
-        k->frozen(b, &f, 0, 1, X, COLS, n_x, scratch);
-        cr_assert_eq(a[0], expected);
-        cr_assert_eq(b[0], expected);
-        cr_assert_eq(a[1], b[1]);
-        cr_assert(n_x == 1 || (b[64] == -expected && b[65] == a[65]));
-    }
+    for (size_t n_x = 1; n_x <= 2; n_x++)
+        for (unsigned fast = 0; fast < 2; fast++) {
+            const int64_t expected = fast ? approximate : exact;
+            int64_t a[2 * 64], b[2 * 64];
+            (fast ? smol_kernels_scalar.frozen_fast
+                  : smol_kernels_scalar.frozen)(a, &f, 0, 1, X, cols, n_x, scratch);
+            (fast ? k->frozen_fast : k->frozen)(b, &f, 0, 1, X, cols, n_x, scratch);
+            cr_assert_eq(a[0], expected);
+            cr_assert_eq(b[0], expected);
+            cr_assert_eq(a[1], b[1]);
+            cr_assert(n_x == 1 || (b[64] == -expected && b[65] == a[65]));
+        }
+}
+
+/* As many columns as 32 bits can sum, and more. */
+static void check_largest_sums(enum isa_table which)
+{
+    static const uint32_t cols[] = {16384, 16385, 65536, 65537, 200000};
+
+    for (size_t i = 0; i < sizeof cols / sizeof *cols; i++)
+        check_largest(isa_kernels(which, NULL), cols[i]);
 }
 
 ISA_CASES(largest_sums, check_largest_sums)

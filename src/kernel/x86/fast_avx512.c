@@ -6,10 +6,11 @@
 #define SIDE SMOL_BLOCK_BATCH
 #define SIDE_256 SIDE
 #define CHUNK 0
-#define KEPT 1u
+#define KEPT LANES
 #define ROWS 1u
 #define OFFSET 128
-#define INPUTS 4u /* vectors multiplied with a row at once */
+#define INPUTS 4u          /* vectors multiplied with a row at once */
+#define NARROW_COLS 65536u /* up to here the 16 lanes of a sum fit 32 bits together */
 
 /* The table of w1 + 128 alone, in low bytes. */
 static void table_load(struct table *t, const int16_t *q)
@@ -41,6 +42,7 @@ static int64_t prepare(uint8_t *bytes, const int16_t *X, size_t cols)
 struct vector {
     const uint8_t *bytes;
     int64_t offset;
+    bool is_narrow;
 };
 
 struct sums {
@@ -54,13 +56,29 @@ ALWAYS_INLINE void sums_add(struct sums *s, __m512i u, const struct table *table
     add_products(&s->sum, look_up(table->low, u, lookup), _mm512_load_si512(x->bytes + c));
 }
 
-KEEP_SUMS;
+struct kept {
+    __m512i sums[KEPT];
+};
+
+ALWAYS_INLINE void sums_keep(struct kept *kept, unsigned i, const struct sums *s, bool is_first)
+{
+    (void)is_first;
+    kept->sums[i] = s->sum;
+}
 
 ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_rows,
                                const struct vector *x, bool is_first)
 {
-    (void)n_rows;
-    *to = 65536 * (sum_i32(kept->sums.sum) - x->offset) + (is_first ? 0 : *to);
+    if (x->is_narrow) {
+        const __m512i sums = sum_lanes(kept->sums);
+        for (unsigned half = 0; half < 2; half++)
+            add_eight(to, half, n_rows, is_first,
+                      _mm512_slli_epi64(
+                          _mm512_sub_epi64(eight(sums, half), _mm512_set1_epi64(x->offset)), 16));
+    } else {
+        for (uint32_t r = 0; r < n_rows; r++)
+            to[r] = 65536 * (sum_i32(kept->sums[r]) - x->offset) + (is_first ? 0 : to[r]);
+    }
 }
 
 #include "kernel/product_single.h"
@@ -127,7 +145,7 @@ void smol_frozen_fast_avx512(int64_t *sums, const struct smol_frozen *t, uint32_
     for (size_t i = 0; i < n_x; i++)
         offsets[i] = prepare(bytes + i * n, X + i * x_stride, t->cols);
     if (n_x == 1) {
-        const struct vector x = {bytes, offsets[0]};
+        const struct vector x = {bytes, offsets[0], t->cols <= NARROW_COLS};
         multiply_single(sums, t, block, n_blocks, &x);
     } else {
         multiply_planes(sums, t, block, n_blocks, &vectors, w);

@@ -9,7 +9,7 @@
 #define SIDE SMOL_BLOCK_BATCH
 #define SIDE_256 SIDE
 #define CHUNK 0
-#define KEPT FOLD
+#define KEPT LANES
 #define OFFSET 32768
 #define NARROW_COLS 16384u /* up to here the 16 lanes of a sum fit 32 bits together */
 
@@ -41,27 +41,35 @@ ALWAYS_INLINE void sums_add(struct sums *s, __m512i u, const struct table *table
     add_products(&s->s1, w1, l);
 }
 
-/* Low and high parts of the sums of FOLD rows. */
+/* Those of some rows. */
 struct kept {
-    __m512i pairs[2 * FOLD];
+    __m512i s0[KEPT], s1[KEPT], s3[KEPT];
 };
 
-/* Carries upward, so that low is within 0..65535 and the sum is low + 65536 high in each lane. */
 ALWAYS_INLINE void sums_keep(struct kept *kept, unsigned i, const struct sums *s, bool is_first)
 {
-    const __m512i byte = _mm512_set1_epi32(255);
-    const __m512i middle = _mm512_add_epi32(s->s1, _mm512_srai_epi32(s->s0, 8));
-
     (void)is_first;
-    kept->pairs[i] = _mm512_or_si512(_mm512_and_si512(s->s0, byte),
-                                     _mm512_slli_epi32(_mm512_and_si512(middle, byte), 8));
-    kept->pairs[FOLD + i] = _mm512_add_epi32(s->s3, _mm512_srai_epi32(middle, 8));
+    kept->s0[i] = s->s0;
+    kept->s1[i] = s->s1;
+    kept->s3[i] = s->s3;
 }
 
 ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_rows,
                                const struct vector *x, bool is_first)
 {
-    finish_rows(to, kept->pairs, 16, x->offset, n_rows, x->is_narrow, is_first);
+    if (x->is_narrow) {
+        const __m512i s0 = sum_lanes(kept->s0), s1 = sum_lanes(kept->s1), s3 = sum_lanes(kept->s3);
+        for (unsigned half = 0; half < 2; half++)
+            add_eight(
+                to, half, n_rows, is_first,
+                _mm512_add_epi64(_mm512_sub_epi64(eight(s0, half), _mm512_set1_epi64(x->offset)),
+                                 _mm512_add_epi64(_mm512_slli_epi64(eight(s1, half), 8),
+                                                  _mm512_slli_epi64(eight(s3, half), 16))));
+    } else {
+        for (uint32_t r = 0; r < n_rows; r++)
+            to[r] = sum_i32(kept->s0[r]) + 256 * sum_i32(kept->s1[r]) +
+                    65536 * sum_i32(kept->s3[r]) - x->offset + (is_first ? 0 : to[r]);
+    }
 }
 
 #include "kernel/product_single.h"

@@ -21,6 +21,24 @@ ALWAYS_INLINE void add_products(__m512i *sum, __m512i u, __m512i x)
     __asm__("vpdpbusd %2, %1, %0" : "+v"(*sum) : "v"(u), "v"(x));
 }
 
+/* Half of 16 integers, wide. */
+ALWAYS_INLINE __m512i eight(__m512i v, unsigned half)
+{
+    return _mm512_cvtepi32_epi64(half ? _mm512_extracti64x4_epi64(v, 1)
+                                      : _mm512_castsi512_si256(v));
+}
+
+/* v, which is half of 16 rows' sums, of which n_rows are there, added to those that are there
+ * unless is_first. */
+ALWAYS_INLINE void add_eight(int64_t *sums, unsigned half, uint32_t n_rows, bool is_first,
+                             __m512i v)
+{
+    const __mmask8 mask = (__mmask8)(tail16(n_rows) >> 8 * half);
+    const __m512i before = _mm512_maskz_loadu_epi64(is_first ? 0 : mask, sums + 8 * half);
+
+    _mm512_mask_storeu_epi64(sums + 8 * half, mask, _mm512_add_epi64(before, v));
+}
+
 /* ---- tables ---- */
 
 /* The bytes of a table of 256 16-bit integers, low and high, 64 to a register. */
