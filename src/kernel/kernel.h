@@ -100,9 +100,11 @@ struct smol_kernels {
     /* One head, one position: o (D) from q (D) and n_keys rows of K and V (n_keys, stride), 1 to
      * 2^24 of them, the last one that of the position itself. Key j's score is its product with q x
      * scale + slope x (j - (n_keys - 1)): slope 0 is attention without distances, to the bit.
-     * scores (n_keys) is scratch. */
+     * scores (n_keys) is scratch. ahead: where the next call's rows are, from K and V, so that they
+     * are fetched meanwhile; 0 for nowhere. */
     void (*attention)(float *o, const float *q, const float *K, const float *V, size_t stride,
-                      size_t n_keys, size_t D, float scale, float slope, float *scores);
+                      size_t n_keys, size_t D, float scale, float slope, float *scores,
+                      ptrdiff_t ahead);
 
     /* y (n) = exp(x). */
     void (*exp)(float *y, const float *x, size_t n);

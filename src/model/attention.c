@@ -140,6 +140,24 @@ static const float *cached(const struct smol_session *s, const uint8_t *rows, co
     return memory;
 }
 
+/* From the floats of the cache that an item of attention reads first to those of the next one; 0 if
+ * they are the same rows, or are converted first. */
+static ptrdiff_t rows_ahead(const struct pass *g, size_t item)
+{
+    const struct smol_session *s = g->s;
+    size_t row[2];
+
+    if (s->kv_type != SMOL_F32 || s->rows[(item + 1) % g->n].at > 0)
+        return 0;
+    for (size_t k = 0; k < 2; k++) {
+        const size_t p = (item + k) % g->n, last = s->texts[s->rows[p].text].held + s->rows[p].at;
+        row[k] =
+            cache_row(g, (item + k) / g->n, p) + (last < s->context ? 0 : last + 1 - s->context);
+    }
+    return ((ptrdiff_t)row[1] - (ptrdiff_t)row[0]) *
+           (ptrdiff_t)(s->config->width / s->config->n_heads);
+}
+
 /* Attention by (head, position), so that a head's rows are converted to floats once for all
  * positions of a text; outputs go into h. Rows are counted from the first that the first position
  * of its text sees. */
@@ -162,10 +180,10 @@ static void attend(void *arg, uint32_t worker, uint32_t n_workers)
             K = cached(s, s->keys, s->key_scales, row, n, D, w->keys);
             V = cached(s, s->values, s->value_scales, row, n, D, w->values);
         }
-        s->kernels->attention(s->h + p * C + head * D, s->wide + p * 3 * C + head * D,
-                              K + (last - n_keys) * D, V + (last - n_keys) * D, D, n_keys, D,
-                              layer->scales ? layer->scales[head] : plain,
-                              layer->slopes ? layer->slopes[head] : 0, w->scores);
+        s->kernels->attention(
+            s->h + p * C + head * D, s->wide + p * 3 * C + head * D, K + (last - n_keys) * D,
+            V + (last - n_keys) * D, D, n_keys, D, layer->scales ? layer->scales[head] : plain,
+            layer->slopes ? layer->slopes[head] : 0, w->scores, i + 1 < end ? rows_ahead(g, i) : 0);
     }
 }
 

@@ -59,7 +59,7 @@ static void scale_sums(const struct smol_kernels *k, size_t n) { k->scale_sums(y
 
 static void attend(const struct smol_kernels *k, size_t n, size_t n_keys)
 {
-    k->attention(y, x, keys, keys, MOST, n_keys, n / 8, 0.2f, 0.5f, scores); /* one of 8 heads */
+    k->attention(y, x, keys, keys, MOST, n_keys, n / 8, 0.2f, 0.5f, scores, 0); /* one of 8 heads */
 }
 
 static void attention(const struct smol_kernels *k, size_t n) { attend(k, n, N_KEYS); }

@@ -153,8 +153,9 @@ static void check_attention(const struct smol_kernels *k, size_t n, uint64_t *ra
     for (size_t n_keys = 1; n_keys <= 40; n_keys += 13)
         for (size_t s = 0; s < sizeof slopes / sizeof *slopes; s++)
             ISA_SAME(float, "attention", D,
-                     p->attention(y, q, keys, values, 133, n_keys, D, 0.3f, slopes[s], scores),
-                     k->attention(y, q, keys, values, 133, n_keys, D, 0.3f, slopes[s], scores));
+                     p->attention(y, q, keys, values, 133, n_keys, D, 0.3f, slopes[s], scores, 0),
+                     k->attention(y, q, keys, values, 133, n_keys, D, 0.3f, slopes[s], scores,
+                                  (ptrdiff_t)s));
 }
 
 static void check_scaled_sums(const struct smol_kernels *k, size_t n, uint64_t *random)

@@ -427,8 +427,10 @@ static void relu2(float *x, size_t n)
 }
 
 static void attention(float *o, const float *q, const float *K, const float *V, size_t stride,
-                      size_t n_keys, size_t D, float scale, float slope, float *scores)
+                      size_t n_keys, size_t D, float scale, float slope, float *scores,
+                      ptrdiff_t ahead)
 {
+    (void)ahead;
     float max = -INFINITY;
 
     for (size_t j = 0; j < n_keys; j++) {
