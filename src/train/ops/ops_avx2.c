@@ -18,6 +18,8 @@ static inline tile_vector tile_fma(tile_vector a, tile_vector b, tile_vector c)
     return _mm256_fmadd_ps(a, b, c);
 }
 
+static inline void tile_fetch(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
+
 #define PRODUCT_ROWS 6
 #define PRODUCT_TURN turn_sse
 #include "train/ops/ops.inc"

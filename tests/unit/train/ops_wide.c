@@ -40,6 +40,8 @@ static inline tile_vector tile_fma(tile_vector a, tile_vector b, tile_vector c)
     return c;
 }
 
+static inline void tile_fetch(const float *p) { (void)p; }
+
 #define PRODUCT_ROWS 14
 #include "train/ops/ops.inc"
 
