@@ -290,12 +290,14 @@ static void bench_set(struct task *t, const struct smol_kernels *k, const char *
     if (k == NULL || (only && strcmp(only, k->name) != 0))
         return;
     t->k = k;
+    t->scratch = memory(k->scratch_bytes(columns, positions, SMOL_MAX_PLANES));
     if (only_rows) {
         bench_shape(t, only_rows, columns);
     } else {
         bench_shape(t, 3072, 768);
         bench_shape(t, 768, 3072);
     }
+    free(t->scratch);
 }
 
 int main(int argc, char **argv)
@@ -320,7 +322,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < (size_t)positions * columns; i++)
         t.X[i] = (int16_t)((int)(i * 7919 % 65025) - 32512);
     t.sums = memory((size_t)positions * SMOL_BLOCK_BATCH * SMOL_ROW_BLOCK * sizeof *t.sums);
-    t.scratch = memory(smol_scratch_wide(columns, positions, 0));
     printf("Gweights/s, one thread (stored ones are read from memory)\nplain generator alone %.2f "
            "GB/s\n",
            rate(&t, run_generator));

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* For 200,000 columns, or fewer and some vectors. */
-#define SCRATCH (16u * 200064u + 8u * 220000u)
+#define SCRATCH (72u * 200064u + 8u * 220000u)
 
 /* Bytes of rows of 8 or 4 bits, at random, at an odd address, that end with their buffers. */
 static void check_rows_of(const struct smol_kernels *k, enum smol_dtype type, size_t n_rows,
@@ -70,13 +70,15 @@ static void check_rows(const struct smol_kernels *k, size_t n, uint64_t *random)
     check_integer_rows(k, n, X, random);
 }
 
-/* A tensor of 200 rows, its blocks one by one and together, with n_x vectors. */
+#define MOST_X 70u
+
+/* A tensor of 203 rows, its blocks one by one and together, with n_x vectors. */
 static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol_dist dist,
                                const double *alpha, uint32_t d, size_t n_x, uint64_t *random)
 {
-    static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], X[5 * ISA_MAX_SIZE];
+    static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], X[MOST_X * ISA_MAX_SIZE];
     static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
-    static int64_t a[5 * SMOL_BLOCK_BATCH * 64], b[5 * SMOL_BLOCK_BATCH * 64];
+    static int64_t a[MOST_X * SMOL_BLOCK_BATCH * 64], b[MOST_X * SMOL_BLOCK_BATCH * 64];
     struct smol_frozen_key key;
     struct smol_frozen f = {
         .key = &key, .tensor = 3, .rows = 203, .cols = (uint32_t)n, .table = table};
@@ -136,6 +138,25 @@ static void check_products(enum isa_table table)
 ISA_CASES(products, check_products)
 #ifndef __wasm__
 ISA_CASE(products, avxvnni_evex, ISA_AVXVNNI_EVEX, check_products)
+#endif
+
+/* As many vectors as a prompt has at a time, and tiles of all sizes. */
+static void check_many_vectors(enum isa_table table)
+{
+    static const uint32_t bases[] = {5, 8, 16};
+    static const size_t sizes[] = {33, 300, 832};
+    const struct smol_kernels *k = isa_kernels(table, NULL);
+    uint64_t random = 6;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t n_x = 6; n_x <= MOST_X; n_x += n_x < 13 && i == 0 ? 1 : 19)
+            check_frozen(k, sizes[i], SMOL_SIGN, bases[i], n_x, &random);
+    check_frozen(k, sizes[2], SMOL_SIGN, 5, MOST_X, &random);
+}
+
+ISA_CASES(many_vectors, check_many_vectors)
+#ifndef __wasm__
+ISA_CASE(many_vectors, avxvnni_evex, ISA_AVXVNNI_EVEX, check_many_vectors)
 #endif
 
 /* What projections are made with, over 64, 128, ... numbers. */
@@ -214,31 +235,31 @@ ISA_CASES(tables_of_every_kind, check_tables)
 ISA_CASE(tables_of_every_kind, avxvnni_evex, ISA_AVXVNNI_EVEX, check_tables)
 #endif
 
-/* The largest integers there are: weights of +-32,640 by +-32,512, for one vector and for two, with
- * and against the weights' signs. */
-static void check_largest(const struct smol_kernels *k, uint32_t cols)
+/* Weights of +-q times +-x, for one vector to three, of which the second goes against the weights'
+ * signs: largest sums. highs: the product of high bytes. */
+static void check_largest(const struct smol_kernels *k, uint32_t cols, int16_t q, int16_t x,
+                          int32_t highs)
 {
     enum { MOST_COLS = 200000 };
-    static int16_t table[SMOL_TABLE_ENTRIES], X[2 * MOST_COLS], row[MOST_COLS];
+    static int16_t table[SMOL_TABLE_ENTRIES], X[3 * MOST_COLS], row[MOST_COLS];
     static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
     struct smol_frozen_key key;
     struct smol_frozen f = {.key = &key, .rows = 2, .cols = cols, .n_planes = 1, .table = table};
-    const int64_t exact = (int64_t)cols * 32640 * 32512,
-                  approximate = (int64_t)cols * 127 * 127 * 65536;
-    const double one = 1;
+    const int64_t exact = (int64_t)cols * q * x, approximate = (int64_t)cols * highs * 65536;
 
     smol_frozen_key_init(&key, 1);
-    smol_frozen_table(table, SMOL_SIGN, &one, 1);
+    for (size_t u = 0; u < SMOL_TABLE_ENTRIES; u++)
+        table[u] = (int16_t)(u % 2 ? -q : q);
     /* X has the sign of the first row's weight, so that the sum is the largest possible. */
     smol_frozen_weights(row, &f, 0, 1);
     for (size_t i = 0; i < cols; i++) {
-        X[i] = row[i] < 0 ? -32512 : 32512;
+        X[2 * cols + i] = X[i] = row[i] < 0 ? (int16_t)-x : x;
         X[cols + i] = (int16_t)-X[i];
     }
-    for (size_t n_x = 1; n_x <= 2; n_x++)
+    for (size_t n_x = 1; n_x <= 3; n_x++)
         for (unsigned fast = 0; fast < 2; fast++) {
             const int64_t expected = fast ? approximate : exact;
-            int64_t a[2 * 64], b[2 * 64];
+            int64_t a[3 * 64], b[3 * 64];
             (fast ? smol_kernels_scalar.frozen_fast
                   : smol_kernels_scalar.frozen)(a, &f, 0, 1, X, cols, n_x, scratch);
             (fast ? k->frozen_fast : k->frozen)(b, &f, 0, 1, X, cols, n_x, scratch);
@@ -246,16 +267,21 @@ static void check_largest(const struct smol_kernels *k, uint32_t cols)
             cr_assert_eq(b[0], expected);
             cr_assert_eq(a[1], b[1]);
             cr_assert(n_x == 1 || (b[64] == -expected && b[65] == a[65]));
+            cr_assert(n_x < 3 || (b[128] == expected && b[129] == a[129]));
         }
 }
 
 /* As many columns as 32 bits can sum, and more. */
 static void check_largest_sums(enum isa_table which)
 {
-    static const uint32_t cols[] = {16384, 16385, 65536, 65537, 200000};
+    static const uint32_t cols[] = {256, 257, 16384, 16385, 65536, 65537, 200000};
 
-    for (size_t i = 0; i < sizeof cols / sizeof *cols; i++)
-        check_largest(isa_kernels(which, NULL), cols[i]);
+    /* The largest integers there are; and those whose bytes are: in both, one high byte times the
+     * other low byte is as large as it gets, on the same side as the rest. */
+    for (size_t i = 0; i < sizeof cols / sizeof *cols; i++) {
+        check_largest(isa_kernels(which, NULL), cols[i], 32640, 32512, 127 * 127);
+        check_largest(isa_kernels(which, NULL), cols[i], 32511, 32383, 127 * 126);
+    }
 }
 
 ISA_CASES(largest_sums, check_largest_sums)

@@ -1,15 +1,13 @@
-/* The approximate product of frozen row blocks, with AVX-512: high bytes of the weights, looked up
- * as w1 + 128, times high bytes of the vector, one product (vpdpbusd) for 64 weights. Planes add
- * up, each by itself. */
+/* The approximate product of frozen row blocks and one vector, with AVX-512: high bytes of the
+ * weights, looked up as w1 + 128, times high bytes of the vector, one product (vpdpbusd) for 64
+ * weights. Planes add up, each by itself. */
 #include "kernel/x86/registers_avx512.h"
 
 #define SIDE SMOL_BLOCK_BATCH
 #define SIDE_256 SIDE
 #define CHUNK 0
 #define KEPT LANES
-#define ROWS 1u
 #define OFFSET 128
-#define INPUTS 4u          /* vectors multiplied with a row at once */
 #define NARROW_COLS 65536u /* up to here the 16 lanes of a sum fit 32 bits together */
 
 /* The table of w1 + 128 alone, in low bytes. */
@@ -36,8 +34,6 @@ static int64_t prepare(uint8_t *bytes, const int16_t *X, size_t cols)
     }
     return OFFSET * sum_i32(sum);
 }
-
-/* ---- one vector ---- */
 
 struct vector {
     const uint8_t *bytes;
@@ -83,71 +79,14 @@ ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_
 
 #include "kernel/product_single.h"
 
-/* ---- several vectors ---- */
-
-ALWAYS_INLINE void row_put(uint8_t *w, size_t n, uint32_t r, size_t step, unsigned k, __m512i u,
-                           const struct table *table, enum lookup lookup, bool is_first)
-{
-    (void)n, (void)r, (void)k, (void)is_first;
-    _mm512_store_si512(w + BYTES * step, look_up(table->low, u, lookup));
-}
-
-/* A row of bytes times some vectors, n bytes apart. */
-ALWAYS_INLINE void row_by_vectors(int64_t *sums, size_t stride, const uint8_t *w, const uint8_t *x,
-                                  const int64_t *offsets, size_t n, unsigned n_in, bool is_first)
-{
-    __m512i sum[INPUTS];
-
-    for (unsigned p = 0; p < n_in; p++)
-        sum[p] = _mm512_setzero_si512();
-    for (size_t i = 0; i < n; i += BYTES) {
-        const __m512i bytes = _mm512_load_si512(w + i);
-        for (unsigned p = 0; p < n_in; p++)
-            sum[p] = _mm512_dpbusd_epi32(sum[p], bytes, _mm512_load_si512(x + p * n + i));
-    }
-    for (unsigned p = 0; p < n_in; p++)
-        sums[p * stride] =
-            65536 * (sum_i32(sum[p]) - offsets[p]) + (is_first ? 0 : sums[p * stride]);
-}
-
-struct vectors {
-    const uint8_t *bytes; /* n apart */
-    const int64_t *offsets;
-    size_t n_x;
-};
-
-static inline void rows_multiply(int64_t *to, size_t stride, const uint8_t *w, size_t n,
-                                 uint32_t n_rows, const struct vectors *x, bool is_first)
-{
-    (void)n_rows;
-    for (size_t i = 0, n_in; i < x->n_x; i += n_in) {
-        n_in = x->n_x - i >= INPUTS ? INPUTS : 1;
-        if (n_in == INPUTS)
-            row_by_vectors(to + i * stride, stride, w, x->bytes + i * n, x->offsets + i, n, INPUTS,
-                           is_first);
-        else
-            row_by_vectors(to + i * stride, stride, w, x->bytes + i * n, x->offsets + i, n, 1,
-                           is_first);
-    }
-}
-
-#include "kernel/product_several.h"
-
 void smol_frozen_fast_avx512(int64_t *sums, const struct smol_frozen *t, uint32_t block,
                              uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                              void *scratch)
 {
-    const size_t n = smol_round_up(t->cols, BYTES);
-    uint8_t *w = scratch, *bytes = w + n;
-    int64_t *offsets = (int64_t *)(void *)(bytes + n_x * n);
-    const struct vectors vectors = {bytes, offsets, n_x};
-
-    for (size_t i = 0; i < n_x; i++)
-        offsets[i] = prepare(bytes + i * n, X + i * x_stride, t->cols);
-    if (n_x == 1) {
-        const struct vector x = {bytes, offsets[0], t->cols <= NARROW_COLS};
-        multiply_single(sums, t, block, n_blocks, &x);
-    } else {
-        multiply_planes(sums, t, block, n_blocks, &vectors, w);
+    if (n_x > 1) {
+        smol_frozen_fast_batch_avx512(sums, t, block, n_blocks, X, x_stride, n_x, scratch);
+        return;
     }
+    const struct vector x = {scratch, prepare(scratch, X, t->cols), t->cols <= NARROW_COLS};
+    multiply_single(sums, t, block, n_blocks, &x);
 }

@@ -5,9 +5,18 @@
 
 #include "kernel/floats.inc"
 
+static size_t most(size_t a, size_t b) { return a > b ? a : b; }
+
+static size_t scratch_bytes(size_t cols, size_t n_x, uint32_t n_planes)
+{
+    return most(smol_scratch_wide(cols, n_x, n_planes),
+                most(smol_frozen_batch_scratch_avx512(cols, n_x, n_planes),
+                     smol_frozen_fast_batch_scratch_avx512(cols, n_x)));
+}
+
 const struct smol_kernels smol_kernels_avx512 = {
     .name = "avx512",
-    .scratch_bytes = smol_scratch_wide,
+    .scratch_bytes = scratch_bytes,
     .block_batch = SMOL_BLOCK_BATCH,
     .frozen = smol_frozen_avx512,
     .frozen_fast = smol_frozen_fast_avx512,

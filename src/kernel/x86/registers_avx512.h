@@ -11,8 +11,10 @@ void smol_hadamard_avx512(float *x, size_t n);
 void smol_scale_by_bytes_avx512(float *x, const uint8_t *bytes, const float *table, size_t n);
 smol_frozen_product smol_frozen_avx512, smol_frozen_fast_avx512;
 
-/* Some row blocks times several vectors. */
-smol_frozen_product smol_frozen_batch_avx512;
+/* Some row blocks times several vectors, and what that takes of scratch. */
+smol_frozen_product smol_frozen_batch_avx512, smol_frozen_fast_batch_avx512;
+size_t smol_frozen_batch_scratch_avx512(size_t cols, size_t n_x, uint32_t n_planes);
+size_t smol_frozen_fast_batch_scratch_avx512(size_t cols, size_t n_x);
 
 /* sum + the products of bytes u, unsigned, and x, signed, four to a lane. In assembly, since with
  * the intrinsic the compilers move each sum to another register and back. */
