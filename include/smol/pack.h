@@ -30,6 +30,7 @@ struct smol_pack_options {
                            least memory */
     size_t max_bytes;   /* 0, or of the longest text: below the model's context it saves memory; the
                            bits stay the same. ARGUMENT if a text is longer */
+    uint64_t n_texts;   /* of a packer, unpacked side by side: 1..SMOL_PACKER_MAX_TEXTS; 0 = 1 */
 };
 
 #ifndef SMOL_MINIMAL
@@ -52,6 +53,7 @@ enum smol_status smol_unpack(size_t *size_bytes, void *text, size_t capacity_byt
 /* ---- Advanced: packers, for many texts, or without malloc ---- */
 
 struct smol_packer;
+#define SMOL_PACKER_MAX_TEXTS 64u
 
 /* How many bytes smol_packer_init needs. Errors: ARGUMENT, as above. */
 enum smol_status smol_packer_size(size_t *size_bytes, const struct smol_file *file,
@@ -77,6 +79,24 @@ enum smol_status smol_packer_unpack(size_t *size_bytes, void *text, size_t capac
                                     size_t packed_bytes, struct smol_error *error);
 
 #ifndef SMOL_MINIMAL
+/* One of several texts to be unpacked, and what became of it. */
+struct smol_packed_text {
+    const void *packed;
+    size_t packed_bytes;
+    void *text; /* (capacity_bytes) */
+    size_t capacity_bytes;
+    size_t size_bytes; /* if status is OK */
+    enum smol_status status;
+    struct smol_error error; /* if it is not */
+};
+
+/* smol_packer_unpack of n texts, `n_texts` of the packer's options at a time: the same, in a
+ * fraction of the time. An error of a text is that text's. Errors: those of
+ * smol_session_feed_texts; the texts then hold nothing of use, and one by one they may do. */
+enum smol_status smol_packer_unpack_texts(struct smol_packer *packer,
+                                          struct smol_packed_text *texts, size_t n,
+                                          struct smol_error *error);
+
 /* The tokens that a text is packed as, at most size_bytes, for which there must be room. Those of
  * smol_model_encode, but never the end of text, whose name in a text is encoded as two parts
  * (SPEC.md 15). Errors: those of smol_model_encode. */

@@ -108,7 +108,7 @@ static void visit(void *arg, const float *logits)
 /* Units to the session, as many as it takes at once. */
 static void push_units(struct writing *w)
 {
-    uint32_t room = smol_packer_room(w->p);
+    uint32_t room = smol_packer_room(w->p, 0);
 
     for (; room > 0 && w->n_pushed < w->n_units; w->n_pushed++) {
         const uint32_t token = w->tokens
@@ -116,7 +116,7 @@ static void push_units(struct writing *w)
                                    : smol_alphabet_feeds(&w->p->alphabet, w->text[w->n_pushed]);
         if (token == SMOL_NO_SYMBOL)
             continue;
-        smol_packer_push(w->p, token);
+        smol_packer_push(w->p, 0, token);
         room--;
     }
 }
@@ -126,9 +126,9 @@ static enum smol_status write_text(struct writing *w, struct smol_error *error)
 {
     enum smol_status status = SMOL_OK;
 
-    smol_packer_begin(w->p);
-    smol_packer_room(w->p);
-    smol_packer_push(w->p, smol_start_token(w->p->file));
+    smol_packer_begin(w->p, 0);
+    smol_packer_room(w->p, 0);
+    smol_packer_push(w->p, 0, smol_start_token(w->p->file));
     w->n_awaited = 1;
     while (!status && !w->is_done && w->out.n_used <= w->out.capacity_bytes) {
         push_units(w);

@@ -14,15 +14,23 @@ static enum smol_status resolve_options(struct smol_pack_options *o,
                                         const struct smol_file *file, struct smol_error *error)
 {
     *o = (struct smol_pack_options){.struct_bytes = sizeof *o};
-    if (asked && smol_check_struct(asked->struct_bytes, sizeof *o, "smol_pack_options", error))
+    if (asked && smol_take_struct(o, sizeof *o, offsetof(struct smol_pack_options, n_texts), asked,
+                                  "smol_pack_options", error))
         return SMOL_E_ARGUMENT;
-    if (asked)
-        *o = *asked;
+    if (o->n_texts > SMOL_PACKER_MAX_TEXTS)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "%" PRIu64 " texts side by side, the most are %u", o->n_texts,
+                         SMOL_PACKER_MAX_TEXTS);
     if (file->config.vocab > MAX_VOCAB)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "a model of %" PRIu32 " tokens does not pack, the most are %u",
                          file->config.vocab, MAX_VOCAB);
     return SMOL_OK;
+}
+
+static uint32_t n_texts(const struct smol_pack_options *o)
+{
+    return o->n_texts ? (uint32_t)o->n_texts : 1;
 }
 
 /* Texts that never fill the context need no more of it than their tokens, of which there are at
@@ -37,11 +45,12 @@ static struct smol_session_options session_options(const struct smol_pack_option
                                          .n_threads = o->n_threads,
                                          .batch = o->batch,
                                          .isa = o->isa,
-                                         .is_fixed = is_short};
+                                         .is_fixed = is_short,
+                                         .n_texts = o->n_texts};
 }
 
-/* Lays a packer out in the arena, and returns where its session is; with no memory behind it, only
- * counts. */
+/* Lays a packer of n_texts out in the arena, and returns where its session is; with no memory
+ * behind it, only counts. */
 static void *place(struct smol_packer *p, const struct smol_file *file, size_t session_bytes,
                    struct smol_arena *arena)
 {
@@ -49,7 +58,12 @@ static void *place(struct smol_packer *p, const struct smol_file *file, size_t s
 
     smol_arena_take(arena, 1, sizeof *p); /* the packer, at the arena's start */
     p->counts.of_token = smol_arena_take(arena, file->config.vocab, sizeof *p->counts.of_token);
-    p->tokens = smol_arena_take(arena, file->config.context, sizeof *p->tokens);
+    p->texts = smol_arena_take(arena, p->n_texts, sizeof *p->texts);
+    for (uint32_t t = 0; t < p->n_texts; t++) {
+        uint32_t *tokens = smol_arena_take(arena, file->config.context, sizeof *tokens);
+        if (p->texts)
+            p->texts[t] = (struct smol_packer_text){.tokens = tokens};
+    }
     session = smol_arena_take(arena, session_bytes, 1);
     return session;
 }
@@ -69,6 +83,7 @@ enum smol_status smol_packer_size(size_t *size_bytes, const struct smol_file *fi
     session = session_options(&o, file);
     if ((status = smol_session_size(&session_bytes, file, &session, error)))
         return status;
+    counting.n_texts = n_texts(&o);
     place(&counting, file, session_bytes, &arena);
     if (arena.used > SIZE_MAX / 2)
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
@@ -102,7 +117,8 @@ enum smol_status smol_packer_init(struct smol_packer **packer, const struct smol
     *p = (struct smol_packer){.file = file,
                               .tag = 1 + (uint32_t)(smol_le64(file->hash) % N_TAGS),
                               .has_check = o.has_check,
-                              .max_bytes = o.max_bytes ? o.max_bytes : SIZE_MAX};
+                              .max_bytes = o.max_bytes ? o.max_bytes : SIZE_MAX,
+                              .n_texts = n_texts(&o)};
     session_at = place(p, file, session_bytes, &arena);
     smol_alphabet_init(&p->alphabet, file);
     p->counts.alphabet = &p->alphabet;
@@ -118,52 +134,64 @@ void smol_packer_finish(struct smol_packer *packer)
         smol_session_finish(packer->session);
 }
 
-void smol_packer_begin(struct smol_packer *p)
+void smol_packer_begin(struct smol_packer *p, uint32_t t)
 {
-    smol_session_rewind(p->session, 0);
-    p->n_fed = p->n_held = p->n_new = 0;
+    struct smol_packer_text *text = &p->texts[t];
+
+    smol_session_rewind_text(p->session, t, 0);
+    text->n_fed = text->n_held = text->n_new = 0;
 }
 
 /* When all positions are taken, half of the tokens go in again, the next one among them. */
-static void turn(struct smol_packer *p)
+static void turn(struct smol_packer *p, uint32_t t)
 {
+    struct smol_packer_text *text = &p->texts[t];
     const uint32_t T = p->session->context, half = T / 2 ? T / 2 : 1;
 
-    memmove(p->tokens, p->tokens + p->n_held - (half - 1), (half - 1) * sizeof *p->tokens);
-    smol_session_rewind(p->session, 0);
-    p->n_fed = 0;
-    p->n_held = half - 1;
+    memmove(text->tokens, text->tokens + text->n_held - (half - 1),
+            (half - 1) * sizeof *text->tokens);
+    smol_session_rewind_text(p->session, t, 0);
+    text->n_fed = 0;
+    text->n_held = half - 1;
 }
 
-uint32_t smol_packer_room(struct smol_packer *p)
+uint32_t smol_packer_room(struct smol_packer *p, uint32_t t)
 {
     const uint32_t T = p->session->context, P = p->session->batch;
+    const struct smol_packer_text *text = &p->texts[t];
 
     if (p->session->slides)
-        return P - p->n_new;
-    if (p->n_held == T)
-        turn(p);
-    return (T - p->n_held < P ? T - p->n_held : P) - p->n_new;
+        return P - text->n_new;
+    if (text->n_held == T)
+        turn(p, t);
+    return (T - text->n_held < P ? T - text->n_held : P) - text->n_new;
 }
 
-void smol_packer_push(struct smol_packer *p, uint32_t token)
+void smol_packer_push(struct smol_packer *p, uint32_t t, uint32_t token)
 {
-    p->tokens[p->n_held + p->n_new++] = token;
+    struct smol_packer_text *text = &p->texts[t];
+
+    text->tokens[text->n_held + text->n_new++] = token;
+}
+
+void smol_packer_count_fed(const struct smol_packer *p, struct smol_packer_text *text)
+{
+    text->n_held = p->session->slides ? 0 : text->n_held + text->n_new;
+    text->n_fed = text->n_held;
+    text->n_new = 0;
 }
 
 enum smol_status smol_packer_feed(struct smol_packer *p, smol_session_visit *visit, void *arg,
                                   struct smol_error *error)
 {
-    const uint32_t n_again = p->n_held - p->n_fed;
+    struct smol_packer_text *text = &p->texts[0];
+    const uint32_t n_again = text->n_held - text->n_fed;
     const enum smol_status status = smol_session_feed_each(
-        p->session, p->tokens + p->n_fed, n_again + p->n_new, n_again, visit, arg, error);
+        p->session, text->tokens + text->n_fed, n_again + text->n_new, n_again, visit, arg, error);
 
-    if (status)
-        return status;
-    p->n_held = p->session->slides ? 0 : p->n_held + p->n_new;
-    p->n_fed = p->n_held;
-    p->n_new = 0;
-    return SMOL_OK;
+    if (!status)
+        smol_packer_count_fed(p, text);
+    return status;
 }
 
 uint8_t smol_packer_check(const void *text, size_t size_bytes)

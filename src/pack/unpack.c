@@ -1,17 +1,9 @@
 /* Few bytes to the text that they were. SPEC.md 15. */
 #include "base/error.h"
 #include "base/fpenv.h"
-#include "pack/packer.h"
+#include "pack/reading.h"
 
 #include <inttypes.h>
-
-/* A text on its way, a symbol at a time. */
-struct reading {
-    struct smol_packer *p;
-    uint8_t *text;
-    size_t size_bytes, capacity_bytes;
-    struct smol_coder_reader in;
-};
 
 static enum smol_status damaged(struct smol_error *error)
 {
@@ -19,7 +11,7 @@ static enum smol_status damaged(struct smol_error *error)
                      "a packed text that is damaged, or of another model");
 }
 
-static enum smol_status append(struct reading *r, const uint8_t *bytes, size_t n,
+static enum smol_status append(struct smol_reading *r, const uint8_t *bytes, size_t n,
                                struct smol_error *error)
 {
     if (n > r->capacity_bytes - r->size_bytes)
@@ -44,44 +36,37 @@ static bool read_uniform(uint32_t *k, struct smol_coder_reader *in, uint32_t n)
 }
 
 /* A token for the session, which then shows what comes next. */
-static enum smol_status feed(struct reading *r, uint32_t token, struct smol_error *error)
-{
-    smol_packer_room(r->p);
-    smol_packer_push(r->p, token);
-    return smol_packer_feed(r->p, NULL, NULL, error);
-}
+static void await(struct smol_reading *r, uint32_t token) { r->tokens[r->n_tokens++] = token; }
 
-static enum smol_status read_escape(struct reading *r, struct smol_error *error)
+static enum smol_status read_escape(struct smol_reading *r, struct smol_error *error)
 {
     uint8_t bytes[4];
     struct smol_escape e;
     size_t n;
-    enum smol_status status;
 
     if (!read_uniform(&e.kind, &r->in, SMOL_N_ESCAPES) ||
         !read_uniform(&e.value, &r->in, smol_escape_values[e.kind]) ||
         (n = smol_escape_bytes(bytes, e)) == 0)
         return damaged(error);
-    status = append(r, bytes, n, error);
-    for (size_t i = 0; i < n && !status; i++) {
+    for (size_t i = 0; i < n; i++) {
         const uint32_t token = smol_alphabet_feeds(&r->p->alphabet, bytes[i]);
         if (token != SMOL_NO_SYMBOL)
-            status = feed(r, token, error);
+            await(r, token);
     }
-    return status;
+    return append(r, bytes, n, error);
 }
 
-static enum smol_status read_token(struct reading *r, uint32_t token, struct smol_error *error)
+static enum smol_status read_token(struct smol_reading *r, uint32_t token, struct smol_error *error)
 {
     uint8_t memory[SMOL_MAX_TOKEN_BYTES];
     const struct smol_span span = smol_token_bytes(memory, r->p->file, token);
-    const enum smol_status status = append(r, span.data, span.size_bytes, error);
 
-    return status ? status : feed(r, token, error);
+    await(r, token);
+    return append(r, span.data, span.size_bytes, error);
 }
 
 /* Whether a check byte comes, the text's, and then the end. */
-static bool ends_with_check(const struct reading *r)
+static bool ends_with_check(const struct smol_reading *r)
 {
     struct smol_coder_reader in = r->in;
     uint32_t check;
@@ -90,45 +75,55 @@ static bool ends_with_check(const struct reading *r)
            smol_coder_ends(&in);
 }
 
-static enum smol_status read_end(const struct reading *r, struct smol_error *error)
+static enum smol_status read_end(struct smol_reading *r, struct smol_error *error)
 {
     const bool ends = ends_with_check(r) || (!r->p->has_check && smol_coder_ends(&r->in));
 
+    r->is_done = true;
     return ends && r->size_bytes ? SMOL_OK : damaged(error);
 }
 
-static enum smol_status read_text(struct reading *r, struct smol_error *error)
+/* The next symbol, which the session's logits expect. */
+static enum smol_status read_symbol(struct smol_reading *r, struct smol_error *error)
 {
     const struct smol_alphabet *a = &r->p->alphabet;
     struct smol_counts *counts = &r->p->counts;
-    enum smol_status status;
+    const bool is_spent = smol_coder_is_spent(&r->in);
+    struct smol_share_of s;
+    uint64_t place;
+    uint32_t symbol;
 
-    smol_packer_begin(r->p);
-    if ((status = feed(r, smol_start_token(r->p->file), error)))
-        return status;
-    while (!status) {
-        struct smol_share_of s;
-        uint64_t place;
-        uint32_t symbol;
-        const bool is_spent = smol_coder_is_spent(&r->in);
-        smol_counts_take(counts, r->p->session->kernels, smol_session_logits(r->p->session));
-        place = smol_coder_peek(&r->in, counts->all);
-        if (place >= counts->all)
-            return damaged(error);
-        symbol = smol_counts_find(&s, counts, place);
-        if (!smol_coder_take(&r->in, s))
-            return damaged(error);
-        if (symbol == a->end)
-            return read_end(r, error);
-        if (is_spent)
-            return damaged(error);
-        status = symbol == a->escape ? read_escape(r, error) : read_token(r, symbol, error);
+    smol_counts_take(counts, r->p->session->kernels, smol_session_logits_of(r->p->session, r->t));
+    place = smol_coder_peek(&r->in, counts->all);
+    if (place >= counts->all)
+        return damaged(error);
+    symbol = smol_counts_find(&s, counts, place);
+    if (!smol_coder_take(&r->in, s))
+        return damaged(error);
+    if (symbol == a->end)
+        return read_end(r, error);
+    if (is_spent)
+        return damaged(error);
+    return symbol == a->escape ? read_escape(r, error) : read_token(r, symbol, error);
+}
+
+enum smol_status smol_reading_advance(struct smol_reading *r, struct smol_error *error)
+{
+    enum smol_status status = SMOL_OK;
+
+    while (!status && !r->is_done && r->n_pushed == r->n_tokens) {
+        r->n_pushed = r->n_tokens = 0;
+        status = read_symbol(r, error);
     }
-    return status;
+    if (status || r->is_done)
+        return status;
+    smol_packer_room(r->p, r->t);
+    smol_packer_push(r->p, r->t, r->tokens[r->n_pushed++]);
+    return SMOL_OK;
 }
 
 /* The text as it is. */
-static enum smol_status read_raw(struct reading *r, const uint8_t *packed, size_t packed_bytes,
+static enum smol_status read_raw(struct smol_reading *r, const uint8_t *packed, size_t packed_bytes,
                                  struct smol_error *error)
 {
     const bool has_check = packed[0] == 1;
@@ -142,34 +137,37 @@ static enum smol_status read_raw(struct reading *r, const uint8_t *packed, size_
     return append(r, packed + 1, packed_bytes - 1 - has_check, error);
 }
 
-static enum smol_status unpack(struct reading *r, const uint8_t *packed, size_t packed_bytes,
-                               struct smol_error *error)
+enum smol_status smol_reading_begin(struct smol_reading *r, const uint8_t *packed,
+                                    size_t packed_bytes, struct smol_error *error)
 {
+    r->is_done = packed_bytes == 0 || packed[0] >> 4 == 0;
     if (packed_bytes == 0)
         return SMOL_OK;
-    if (packed[0] >> 4 == 0)
+    if (r->is_done)
         return read_raw(r, packed, packed_bytes, error);
     if (packed[0] >> 4 != r->p->tag)
         return smol_fail(error, SMOL_E_PACKED, SMOL_NO_OFFSET,
                          "a packed text of another model: tag %d, this model's is %" PRIu32,
                          packed[0] >> 4, r->p->tag);
     smol_coder_open(&r->in, packed, packed_bytes);
-    return read_text(r, error);
+    smol_packer_begin(r->p, r->t);
+    await(r, smol_start_token(r->p->file));
+    return SMOL_OK;
 }
 
 enum smol_status smol_packer_unpack(size_t *size_bytes, void *text, size_t capacity_bytes,
                                     struct smol_packer *packer, const void *packed,
                                     size_t packed_bytes, struct smol_error *error)
 {
-    struct reading r = {.p = packer,
-                        .text = text,
-                        .capacity_bytes = capacity_bytes < packer->max_bytes ? capacity_bytes
-                                                                             : packer->max_bytes};
+    struct smol_reading r = smol_reading_of(packer, 0, text, capacity_bytes);
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
     if (!status)
-        status = unpack(&r, packed, packed_bytes, error);
+        status = smol_reading_begin(&r, packed, packed_bytes, error);
+    while (!status && !r.is_done)
+        if (!(status = smol_reading_advance(&r, error)) && !r.is_done)
+            status = smol_packer_feed(packer, NULL, NULL, error);
     if (!status)
         *size_bytes = r.size_bytes;
     return smol_fpenv_end(&host, status);

@@ -324,6 +324,20 @@ def test_lines_that_fail(place):
         assert 'line 7: a packed text that is damaged, or cut short' in done.stderr and done.stdout == '', done.stderr
 
 
+def test_lines_of_all_sizes(place):
+    """More lines than are unpacked side by side, two models', in any order; those that have far more text than most are unpacked alone, and the first
+    that is too long is told."""
+    few, other = place / 'few.smol', place / 'digits.smol'
+    texts = [('the rain ' * (i % 90 + 1)).strip() if i % 5 else '3' * i for i in range(1, 400)]
+    lines = '\n'.join(texts) + '\n'
+    packed = tool('pack', '-m', few, '-m', other, '--lines', '--text', '-t', '1', input=lines.encode()).stdout
+    for threads in '1', '3':
+        assert tool_text('unpack', '-m', few, '-m', other, '--lines', '--text', '-t', threads, input=packed.decode()).stdout == lines
+    first = next(i for i, text in enumerate(texts, 1) if len(text) > 700)
+    done = tool_text('unpack', '-m', few, '-m', other, '--lines', '--text', '--max', '700', input=packed.decode(), code=1)
+    assert 'line %d: the text is longer than 700 bytes; --max allows more' % first in done.stderr and done.stdout == '', done.stderr
+
+
 def test_no_lines(place):
     few = place / 'few.smol'
     assert json.loads(tool('pack', '-m', few, '--lines', '--json', input=b'').stdout)['saved_percent'] == 0

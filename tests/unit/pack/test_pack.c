@@ -197,6 +197,75 @@ Test(pack, options_do_not_change_the_bytes)
     }
 }
 
+#define N_SEVERAL 23u
+
+/* Texts of all lengths, the empty one, one that is damaged and one for which there is no room among
+ * them; some of them turn, or slide. */
+Test(pack, several_texts_come_back_side_by_side)
+{
+    static const uint64_t n_texts[] = {0, 1, 2, 5, SMOL_PACKER_MAX_TEXTS};
+
+    for (size_t i = 0; i < N_RECIPES; i++) {
+        static uint8_t texts[N_SEVERAL][300], packed[N_SEVERAL][SMOL_PACKED_BOUND(300) + 1],
+            back[N_SEVERAL][300];
+        size_t sizes[N_SEVERAL], packed_sizes[N_SEVERAL];
+        struct packing p;
+        start_packing(&p, &recipes[i], true);
+        for (size_t k = 0; k < N_SEVERAL; k++) {
+            uint32_t tokens[300];
+            size_t n_tokens;
+            sizes[k] = say(texts[k], tokens, &n_tokens, &p.file, k * 13, k);
+            packed_sizes[k] = pack(packed[k], &p, texts[k], sizes[k], tokens, n_tokens);
+        }
+        end_packing(&p);
+        for (size_t j = 0; j < sizeof n_texts / sizeof *n_texts; j++) {
+            struct smol_packed_text items[N_SEVERAL];
+            start_options(&p, &recipes[i],
+                          (struct smol_pack_options){.has_check = true, .n_texts = n_texts[j]});
+            for (size_t k = 0; k < N_SEVERAL; k++)
+                items[k] = (struct smol_packed_text){.packed = packed[k],
+                                                     .packed_bytes = packed_sizes[k],
+                                                     .text = back[k],
+                                                     .capacity_bytes = sizes[k]};
+            items[9].packed = "\x02b";
+            items[9].packed_bytes = 2;
+            items[12].capacity_bytes--;
+            for (unsigned again = 0; again < 2; again++) {
+                memset(back, 0xcc, sizeof back);
+                cr_assert_eq(smol_packer_unpack_texts(p.packer, items, N_SEVERAL, NULL), SMOL_OK);
+                for (size_t k = 0; k < N_SEVERAL; k++) {
+                    cr_assert_eq(items[k].status,
+                                 k == 9    ? SMOL_E_PACKED
+                                 : k == 12 ? SMOL_E_ARGUMENT
+                                           : SMOL_OK,
+                                 "recipe %zu, text %zu of %zu bytes, %zu texts: %s", i, k, sizes[k],
+                                 (size_t)n_texts[j], items[k].error.text);
+                    if (items[k].status) {
+                        cr_assert(items[k].error.text[0]);
+                        continue;
+                    }
+                    cr_assert_eq(items[k].size_bytes, sizes[k]);
+                    cr_assert(memcmp(back[k], texts[k], sizes[k]) == 0, "recipe %zu, text %zu", i,
+                              k);
+                }
+            }
+            end_packing(&p);
+        }
+    }
+}
+
+Test(pack, more_texts_side_by_side_than_there_may_be_are_refused)
+{
+    const struct smol_pack_options options = {.struct_bytes = sizeof options,
+                                              .n_texts = SMOL_PACKER_MAX_TEXTS + 1};
+    struct packing p;
+    size_t size;
+
+    start_packing(&p, &recipes[0], false);
+    cr_assert_eq(smol_packer_size(&size, &p.file, &options, NULL), SMOL_E_ARGUMENT);
+    end_packing(&p);
+}
+
 Test(pack, texts_are_as_short_as_the_packer_was_told)
 {
     struct packing p, q;

@@ -47,15 +47,20 @@ static int pack_text(struct pack_command *o, const struct pack_input *input)
 
 /* ---- each line by itself ---- */
 
-static enum smol_status pack_line(struct pack_line *line, struct pack_worker *worker,
-                                  const void *context, struct smol_error *error)
+static enum smol_status pack_line(struct pack_line *lines, size_t n, size_t *failed,
+                                  struct pack_worker *worker, const void *context,
+                                  struct smol_error *error)
 {
-    struct pack_bytes packed = {NULL, 0, 0};
-    const enum smol_status status = pack_best(&packed, &line->model, worker, line->from, error);
+    enum smol_status status = SMOL_OK;
 
     (void)context;
-    line->to = packed.data;
-    line->n = packed.n;
+    for (size_t i = 0; i < n && !status; i++) {
+        struct pack_bytes packed = {NULL, 0, 0};
+        status = pack_best(&packed, &lines[i].model, worker, lines[i].from, error);
+        lines[i].to = packed.data;
+        lines[i].n = packed.n;
+        *failed = i;
+    }
     return status;
 }
 

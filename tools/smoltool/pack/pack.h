@@ -93,6 +93,13 @@ enum smol_status pack_undo(size_t *size_bytes, void *text, size_t most_bytes,
                            struct pack_worker *worker, struct smol_span packed,
                            struct smol_error *error);
 
+/* The same of n texts, side by side as far as the packers' options allow: each has its status. What
+ * there was no room for may be longer than that. */
+void pack_undo_texts(struct smol_packed_text *texts, size_t n, struct pack_worker *worker);
+/* How many texts of each model are unpacked side by side without taking much memory. */
+uint64_t pack_side_by_side(const struct pack_models *models,
+                           const struct smol_pack_options *options);
+
 /* ---- base91.c ---- */
 
 /* Blocks of bytes, and of digits. */
@@ -155,9 +162,11 @@ struct pack_lines {
 int pack_lines_split(struct pack_lines *lines, const struct pack_input *input, bool may_be_json);
 void pack_lines_free(struct pack_lines *lines);
 
-/* What is done to each line, by any thread. */
-typedef enum smol_status pack_line_work(struct pack_line *line, struct pack_worker *worker,
-                                        const void *context, struct smol_error *error);
+/* What is done to n lines, one by one in their order or all at once, by any thread. *failed: of an
+ * error, the first line of them that has one. */
+typedef enum smol_status pack_line_work(struct pack_line *lines, size_t n, size_t *failed,
+                                        struct pack_worker *worker, const void *context,
+                                        struct smol_error *error);
 #define PACK_MAX_THREADS 256u
 /* Cores, as far as there may be threads. */
 uint32_t pack_cores(void);
@@ -170,11 +179,25 @@ struct pack_sharing {
     const struct smol_pack_options *options;
     uint32_t n_threads;
     pack_line_work *work;
+    size_t at_once; /* lines that a thread takes, at most; 0: 1 */
     const void *context;
     const char *name; /* of the lines' input, for messages */
 };
 /* 0, or CLI_FAILED after a message about the first line that fails. */
 int pack_lines_run(struct pack_lines *lines, const struct pack_sharing *sharing);
+
+/* ---- unpack_lines.c ---- */
+
+/* Unpacks lines of digits. */
+struct pack_unpacking {
+    size_t most_bytes; /* of a text */
+    bool as_json;      /* which allows line ends, and only UTF-8 */
+};
+pack_line_work pack_unpack_lines; /* context: struct pack_unpacking */
+
+/* Digits, into memory for free(). */
+enum smol_status pack_read_digits(struct smol_span *packed, struct smol_span digits,
+                                  struct smol_error *error);
 
 /* ---- report.c ---- */
 

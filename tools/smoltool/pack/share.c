@@ -10,13 +10,14 @@ struct work {
     struct pack_lines *lines;
     const struct pack_sharing *sharing;
     atomic_size_t next; /* line that nobody has taken */
+    size_t at_once;     /* lines that are taken */
     atomic_bool failed; /* then no more are taken */
 };
 
 struct thread {
     struct work *work;
     pthread_t id;
-    size_t line; /* at which it stopped, if status is one */
+    size_t line; /* at which it stopped, if status is one; else the first that it took last */
     enum smol_status status;
     struct smol_error error;
 };
@@ -30,9 +31,14 @@ static void *run_thread(void *context)
 
     pack_worker_start(&worker, s->models, s->options);
     while (!t->status && !atomic_load(&w->failed)) {
-        if ((t->line = atomic_fetch_add(&w->next, 1)) >= w->lines->n)
+        const size_t first = atomic_fetch_add(&w->next, w->at_once);
+        if (first >= w->lines->n)
             break;
-        t->status = s->work(&w->lines->items[t->line], &worker, s->context, &t->error);
+        const size_t left = w->lines->n - first;
+        size_t failed = 0;
+        t->status = s->work(&w->lines->items[first], left < w->at_once ? left : w->at_once, &failed,
+                            &worker, s->context, &t->error);
+        t->line = first + failed;
     }
     if (t->status)
         atomic_store(&w->failed, true);
@@ -73,12 +79,15 @@ uint32_t pack_lines_threads(const struct pack_lines *lines, uint32_t n_threads)
 
 int pack_lines_run(struct pack_lines *lines, const struct pack_sharing *sharing)
 {
+    const size_t n = pack_lines_threads(lines, sharing->n_threads),
+                 each = (lines->n + n - 1) / n; /* so that no thread goes without */
     struct work w = {.lines = lines, .sharing = sharing};
-    const size_t n = pack_lines_threads(lines, sharing->n_threads);
     size_t started = 1;
     struct thread *threads;
     int code;
 
+    w.at_once = sharing->at_once < each ? sharing->at_once : each;
+    w.at_once = w.at_once ? w.at_once : 1;
     if (!(threads = calloc(n, sizeof *threads)))
         return cli_no_memory(NULL);
     for (size_t i = 0; i < n; i++)

@@ -31,23 +31,6 @@ static enum smol_status unpack(struct pack_worker *worker, const struct unpackin
     return status;
 }
 
-/* Digits, into memory for free(). */
-static enum smol_status read_digits(struct smol_span *packed, struct smol_span digits,
-                                    struct smol_error *error)
-{
-    uint8_t *bytes = malloc(digits.size_bytes + 1);
-    enum smol_status status;
-    size_t n;
-
-    if (!bytes)
-        return cli_error_memory(error);
-    if ((status = base91_read(&n, bytes, digits, error)))
-        free(bytes);
-    else
-        *packed = (struct smol_span){bytes, n};
-    return status;
-}
-
 /* ---- one text ---- */
 
 /* A terminal is not to obey a text: of its control characters only line feed and tab pass. */
@@ -85,7 +68,7 @@ static int unpack_text(struct unpacking *o, const struct pack_input *input)
     int code;
 
     pack_worker_start(&worker, &o->command.models, &o->command.pack);
-    if (o->command.as_text && !(status = read_digits(&packed, packed, &error)))
+    if (o->command.as_text && !(status = pack_read_digits(&packed, packed, &error)))
         bytes = (uint8_t *)packed.data;
     status = status ? status : unpack(&worker, o, packed, &error);
     code = status ? cli_complain(input->name, &error) : pack_models_check(&o->command.models);
@@ -96,40 +79,6 @@ static int unpack_text(struct unpacking *o, const struct pack_input *input)
 }
 
 /* ---- each line by itself ---- */
-
-static enum smol_status check_line(const struct unpacking *o, struct smol_span text,
-                                   struct smol_error *error)
-{
-    for (size_t i = 0, length; o->command.json && i < text.size_bytes; i += length)
-        if ((length = smol_utf8_character(text.data + i, text.size_bytes - i)) == 0)
-            return cli_error(error, SMOL_E_TEXT, "its text is not UTF-8, which JSON would need");
-    for (size_t i = 0; !o->command.json && i < text.size_bytes; i++)
-        if (text.data[i] == '\n' || text.data[i] == '\r')
-            return cli_error(error, SMOL_E_TEXT,
-                             "its text has line ends itself; --json keeps them");
-    return SMOL_OK;
-}
-
-static enum smol_status unpack_line(struct pack_line *line, struct pack_worker *worker,
-                                    const void *context, struct smol_error *error)
-{
-    const struct unpacking *o = context;
-    struct smol_span packed;
-    enum smol_status status = read_digits(&packed, line->from, error);
-    const struct pack_bytes *text = &worker->trial;
-
-    if (status)
-        return status;
-    if (!(status = unpack(worker, o, packed, error)) &&
-        !(status = check_line(o, (struct smol_span){text->data, text->n}, error))) {
-        if (!(line->to = malloc(text->n + 1)))
-            status = cli_error_memory(error);
-        else
-            memcpy(line->to, text->data, line->n = text->n);
-    }
-    free((void *)packed.data);
-    return status;
-}
 
 static int put_lines(const struct unpacking *o, const struct pack_lines *lines)
 {
@@ -153,14 +102,21 @@ static int put_lines(const struct unpacking *o, const struct pack_lines *lines)
 
 static int unpack_lines(struct unpacking *o, const struct pack_input *input)
 {
-    const struct pack_sharing sharing = {.models = &o->command.models,
-                                         .options = &o->command.pack,
-                                         .n_threads = (uint32_t)o->command.n_threads,
-                                         .work = unpack_line,
-                                         .context = o,
-                                         .name = input->name};
+    const struct pack_unpacking unpacking = {
+        .most_bytes = o->most_bytes < SIZE_MAX ? (size_t)o->most_bytes : SIZE_MAX,
+        .as_json = o->command.json != 0};
+    struct smol_pack_options options = o->command.pack;
+    struct pack_sharing sharing = {.models = &o->command.models,
+                                   .options = &options,
+                                   .n_threads = (uint32_t)o->command.n_threads,
+                                   .work = pack_unpack_lines,
+                                   .context = &unpacking,
+                                   .name = input->name};
     struct pack_lines lines;
     int code = pack_lines_split(&lines, input, false);
+
+    options.n_texts = pack_side_by_side(&o->command.models, &options);
+    sharing.at_once = 8 * (size_t)options.n_texts; /* the shortest ones make room for others */
 
     code = code ? code : pack_lines_run(&lines, &sharing);
     code = code ? code : pack_models_check(&o->command.models);

@@ -138,6 +138,67 @@ static enum smol_status choose(size_t *model, const struct pack_models *models,
                      models->n == 1 ? "this model's is" : "these models' are", tags);
 }
 
+/* Those of one model. */
+static enum smol_status undo_same(struct smol_packed_text *texts, size_t n, struct pack_worker *w,
+                                  size_t model)
+{
+    struct smol_error error;
+    enum smol_status status = need_packer(w, model, &error);
+
+    return status ? status : smol_packer_unpack_texts(w->packers[model], texts, n, &error);
+}
+
+void pack_undo_texts(struct smol_packed_text *texts, size_t n, struct pack_worker *worker)
+{
+    struct smol_packed_text *same = malloc((n + 1) * sizeof *same);
+    size_t *of = malloc((n + 1) * sizeof *of), model;
+    struct smol_error error;
+
+    for (size_t i = 0; i < n; i++)
+        texts[i].status = SMOL_E_MEMORY; /* until it is unpacked */
+    for (size_t m = 0; same && of && m < worker->models->n; m++) {
+        size_t n_same = 0;
+        for (size_t i = 0; i < n; i++)
+            if (choose(&model, worker->models,
+                       (struct smol_span){texts[i].packed, texts[i].packed_bytes},
+                       &error) == SMOL_OK &&
+                model == m) {
+                of[n_same] = i;
+                same[n_same++] = texts[i];
+            }
+        if (n_same == 0 || undo_same(same, n_same, worker, m))
+            continue;
+        for (size_t k = 0; k < n_same; k++)
+            texts[of[k]] = same[k];
+    }
+    free(same);
+    free(of);
+}
+
+#define MOST_TEXTS 32u                 /* more are no faster */
+#define TEXTS_BYTES ((size_t)64 << 20) /* that a thread may take for them */
+
+uint64_t pack_side_by_side(const struct pack_models *models,
+                           const struct smol_pack_options *options)
+{
+    uint64_t n_texts = MOST_TEXTS;
+
+    for (size_t i = 0; i < models->n; i++) {
+        struct smol_pack_options o = *options;
+        struct smol_error error;
+        size_t one, two;
+        o.n_texts = 1;
+        if (smol_packer_size(&one, &models->items[i].files.file, &o, &error))
+            return 1; /* for the message, later */
+        o.n_texts = 2;
+        if (smol_packer_size(&two, &models->items[i].files.file, &o, &error) || two <= one)
+            return 1;
+        if (TEXTS_BYTES / (two - one) < n_texts)
+            n_texts = TEXTS_BYTES / (two - one);
+    }
+    return n_texts ? n_texts : 1;
+}
+
 enum smol_status pack_undo(size_t *size_bytes, void *text, size_t most_bytes,
                            struct pack_worker *worker, struct smol_span packed,
                            struct smol_error *error)
