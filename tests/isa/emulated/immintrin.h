@@ -145,6 +145,14 @@ static inline __m512 _mm512_castsi512_ps(__m512i a)
     return b;
 }
 
+static inline __m512i _mm512_castps_si512(__m512 a)
+{
+    __m512i b;
+
+    memcpy(&b, &a, sizeof b);
+    return b;
+}
+
 static inline __m512d _mm512_castps_pd(__m512 a)
 {
     __m512d b;

@@ -14,7 +14,8 @@
 BYTES_OF(_mm512_set1_epi8, (char a), a)
 SHORTS(_mm512_set1_epi16, (int16_t a), a)
 LONGS(_mm512_set1_epi64, (int64_t a), a)
-LANEWISE(__m256i, i, 8, _mm256_set1_epi32, (int32_t a), a)
+LANEWISE(__m256i, h, 16, _mm256_set1_epi16, (int16_t a), a)
+LANEWISE(__m256i, h, 16, _mm256_setzero_si256, (void), 0)
 LANEWISE(__m256i, b, 32, _mm256_loadu_si256, (const void *p), ((const uint8_t *)p)[i])
 BYTES_OF(_mm512_loadu_si512, (const void *p), ((const uint8_t *)p)[i])
 BYTES_OF(_mm512_load_si512, (const void *p), ((const uint8_t *)p)[i])
@@ -83,15 +84,16 @@ INTEGERS(_mm512_ternarylogic_epi32, (__m512i a, __m512i b, __m512i c, unsigned t
          logic(a.i[i], b.i[i], c.i[i], table))
 INTEGERS(_mm512_srli_epi32, (__m512i a, unsigned n), (int32_t)((uint32_t)a.i[i] >> n))
 INTEGERS(_mm512_sub_epi32, (__m512i a, __m512i b), (int32_t)((uint32_t)a.i[i] - (uint32_t)b.i[i]))
-LANEWISE(__m256i, h, 16, _mm256_srli_epi16, (__m256i a, unsigned n),
-         (int16_t)((uint16_t)a.h[i] >> n))
+SHORTS(_mm512_srlv_epi16, (__m512i a, __m512i n),
+       (int16_t)(n.h[i] < 16 ? (uint16_t)a.h[i] >> n.h[i] : 0))
 LONGS(_mm512_ror_epi64, (__m512i a, unsigned n),
       (int64_t)((uint64_t)a.q[i] >> n | (uint64_t)a.q[i] << (64 - n)))
 LONGS(_mm512_slli_epi64, (__m512i a, unsigned n), (int64_t)((uint64_t)a.q[i] << n))
 
 /* Right shifts take the sign along: floor(a / 2^n). */
 SHORTS(_mm512_srai_epi16, (__m512i a, unsigned n), floor(ldexp(a.h[i], -(int)n)))
-INTEGERS(_mm512_srai_epi32, (__m512i a, unsigned n), (int32_t)floor(ldexp(a.i[i], -(int)n)))
+LONGS(_mm512_srai_epi64, (__m512i a, unsigned n),
+      (a.q[i] < 0 ? ~(int64_t)(~(uint64_t)a.q[i] >> n) : (int64_t)((uint64_t)a.q[i] >> n)))
 
 /* u unsigned, x signed. */
 static inline int32_t product(__m512i u, __m512i x, unsigned i) { return u.b[i] * (int8_t)x.b[i]; }
@@ -137,6 +139,7 @@ static inline int32_t _mm512_reduce_add_epi32(__m512i a)
 BYTES_OF(_mm512_mask_blend_epi8, (__mmask64 k, __m512i a, __m512i b), (is_set(k, i) ? b : a).b[i])
 SHORTS(_mm512_mask_blend_epi16, (__mmask32 k, __m512i a, __m512i b), (is_set(k, i) ? b : a).h[i])
 BYTES_OF(_mm512_maskz_mov_epi8, (__mmask64 k, __m512i a), is_set(k, i) ? a.b[i] : 0)
+INTEGERS(_mm512_maskz_mov_epi32, (__mmask16 k, __m512i a), is_set(k, i) ? a.i[i] : 0)
 
 static inline __mmask64 _mm512_cmpge_epu8_mask(__m512i a, __m512i b)
 {
@@ -157,9 +160,14 @@ INTEGERS(_mm512_inserti64x4, (__m512i a, __m256i b, unsigned half),
 BYTES_OF(_mm512_castsi128_si512, (__m128i a), i < 16 ? a.b[i] : 0xff) /* anything behind it */
 BYTES_OF(_mm512_inserti32x4, (__m512i a, __m128i b, unsigned quarter),
          i / 16 == quarter ? b.b[i % 16] : a.b[i])
+LANEWISE(__m512i, b, 64, _mm512_broadcast_i64x4, (__m256i a), a.b[i % 32])
 LONGS(_mm512_cvtepi32_epi64, (__m256i a), a.i[i])
 SHORTS(_mm512_cvtepi8_epi16, (__m256i a), (int8_t)a.b[i])
 LANEWISE(__m256i, b, 32, _mm512_cvtepi16_epi8, (__m512i a), (uint8_t)a.h[i])
+
+/* Of each four lanes of a, then of b, narrowed. */
+SHORTS(_mm512_packs_epi32, (__m512i a, __m512i b),
+       saturated((i % 8 < 4 ? a : b).i[i / 8 * 4 + i % 4]))
 
 /* Of each four lanes the first or last two of a and b in turns; the same of each two of 64 bits. */
 INTEGERS(_mm512_unpacklo_epi32, (__m512i a, __m512i b), (i % 2 ? b : a).i[i / 4 * 4 + i % 4 / 2])

@@ -3,51 +3,58 @@
 #include "kernel/x86/rows/lanes_q4_avx512.h"
 #include "kernel/x86/split_avx512.h"
 
-#define PREFETCH_BYTES 2048u /* ahead, in the one stream that rows are */
-#define NARROW_COLS 16384u   /* up to here the 16 lanes of a sum of 8 bits fit 32 bits together */
-#define MOST_Q4_COLS 65536u  /* a lane's sums of 4 bits: 1,024 chunks x 4 x 8 x 128 x 255 < 2^31 */
-#define NARROW_Q4_COLS 8000u /* and of 4 bits: 125 chunks x 16 lanes x 4 x 8 x 128 x 255 < 2^31 */
-
-/* The sums of a row's products with a vector: low + 256 high in each lane. */
-typedef void row_sums(__m512i *low, __m512i *high, const struct row *row, const uint8_t *vector,
-                      size_t cols);
-
-ALWAYS_INLINE void rows_single(int64_t *sums, const struct smol_rows *rows,
-                               struct row_strides strides, const uint8_t *vector, int64_t offset,
-                               bool is_narrow, bool is_first, row_sums *multiply)
-{
-    for (size_t first = 0; first < rows->n_rows; first += FOLD) {
-        const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
-        __m512i pairs[2 * FOLD];
-        for (size_t r = 0; r < n; r++) {
-            const struct row row = row_at(rows, strides, first + r);
-            multiply(&pairs[r], &pairs[r + FOLD], &row, vector, rows->cols);
-        }
-        for (size_t r = n; r < FOLD; r++)
-            pairs[r] = pairs[r + FOLD] = _mm512_setzero_si512();
-        finish_rows(sums + first, pairs, 8, offset, (uint32_t)n, is_narrow, is_first);
-    }
-}
+#define PREFETCH_BYTES 16384u /* ahead, in the one stream that rows are */
+#define SIDE 4u               /* rows that share what is read of a vector */
+#define NARROW_COLS 16384u    /* up to here the 16 lanes of a sum of 8 bits fit 32 bits together */
+#define MOST_Q4_COLS 65536u   /* a lane's sums of 4 bits: 1,024 chunks x 4 x 8 x 128 x 255 < 2^31 */
+#define NARROW_Q4_COLS 8000u  /* and of 4 bits: 125 chunks x 16 lanes x 4 x 8 x 128 x 255 < 2^31 */
 
 /* ---- 8 bits ---- */
 
-/* q + 128 is unsigned, sum q X = sum (q + 128) X - 128 sum X. */
-static inline void row_q8(__m512i *low, __m512i *high, const struct row *row, const uint8_t *split,
-                          size_t cols)
+/* The sums of `side` rows' products with a vector: with its bytes l at sums[r], with its bytes h at
+ * sums[r + FOLD]. q + 128 is unsigned, sum q X = sum (q + 128) X - 128 sum X. */
+ALWAYS_INLINE void rows_q8(__m512i *sums, const uint8_t *data, const uint8_t *split, size_t cols,
+                           unsigned side)
 {
-    const __m512i flip = _mm512_set1_epi8((char)0x80);
+    const __m512i flip = _mm512_set1_epi8((char)0x80), zero = _mm512_setzero_si512();
     const size_t n = smol_round_up(cols, BYTES);
-    __m512i sum_l = _mm512_setzero_si512(), sum_h = sum_l;
+    __m512i l[SIDE], h[SIDE];
 
+    for (unsigned r = 0; r < side; r++)
+        l[r] = h[r] = zero;
     for (size_t i = 0; i < n; i += BYTES) {
-        const uint8_t *at = row->data + i;
-        const __m512i q = _mm512_xor_si512(_mm512_maskz_loadu_epi8(tail64(cols - i), at), flip);
-        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
-        sum_l = _mm512_dpbusd_epi32(sum_l, q, _mm512_load_si512(split + n + i));
-        sum_h = _mm512_dpbusd_epi32(sum_h, q, _mm512_load_si512(split + i));
+        const __mmask64 mask = tail64(cols - i);
+        const __m512i xh = _mm512_load_si512(split + i), xl = _mm512_load_si512(split + n + i);
+        for (unsigned r = 0; r < side; r++) {
+            const uint8_t *at = data + r * cols + i;
+            const __m512i q = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, at), flip);
+            _mm_prefetch((const char *)data + i * side + r * BYTES + PREFETCH_BYTES, _MM_HINT_T0);
+            l[r] = _mm512_dpbusd_epi32(l[r], q, xl);
+            h[r] = _mm512_dpbusd_epi32(h[r], q, xh);
+        }
     }
-    *low = _mm512_and_si512(sum_l, _mm512_set1_epi32(255));
-    *high = _mm512_add_epi32(sum_h, _mm512_srai_epi32(sum_l, 8));
+    for (unsigned r = 0; r < side; r++) {
+        sums[r] = l[r];
+        sums[r + FOLD] = h[r];
+    }
+}
+
+static void single_q8(int64_t *sums, const struct smol_rows *rows, const uint8_t *split,
+                      int64_t offset)
+{
+    for (size_t first = 0; first < rows->n_rows; first += FOLD) {
+        const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
+        const uint8_t *data = rows->data + first * rows->cols;
+        __m512i pairs[2 * FOLD];
+        size_t r = 0;
+        for (; r + SIDE <= n; r += SIDE)
+            rows_q8(pairs + r, data + r * rows->cols, split, rows->cols, SIDE);
+        for (; r < n; r++)
+            rows_q8(pairs + r, data + r * rows->cols, split, rows->cols, 1);
+        for (; r < FOLD; r++)
+            pairs[r] = pairs[r + FOLD] = _mm512_setzero_si512();
+        finish_rows(sums + first, pairs, 8, offset, (uint32_t)n, rows->cols <= NARROW_COLS, true);
+    }
 }
 
 void smol_rows_q8_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
@@ -68,11 +75,23 @@ void smol_rows_q8_avx512(int64_t *sums, const struct smol_rows *rows, const int1
         rows_in_lanes(sums, rows, strides, &type, X, x_stride, n_x, scratch);
         return;
     }
-    rows_single(sums, rows, strides, scratch, 128 * split_vector(scratch, X, rows->cols),
-                rows->cols <= NARROW_COLS, true, row_q8);
+    single_q8(sums, rows, scratch, 128 * split_vector(scratch, X, rows->cols));
 }
 
 /* ---- 4 bits ---- */
+
+/* Of each four lanes of a, then of b, the first and third; the others. */
+static inline __m512i evens(__m512i a, __m512i b)
+{
+    return _mm512_castps_si512(
+        _mm512_shuffle_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), 0x88));
+}
+
+static inline __m512i odds(__m512i a, __m512i b)
+{
+    return _mm512_castps_si512(
+        _mm512_shuffle_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), 0xdd));
+}
 
 /* A prepared vector: bytes h and l as split_vector leaves them, then for each chunk of 64 columns
  * -8 x their sums by lanes. */
@@ -88,35 +107,85 @@ static void prepare_q4(uint8_t *vector, const int16_t *X, size_t cols)
     }
 }
 
-/* q + 8 is unsigned, so that the byte products, begun at -8 x the sums of X, are of q; they fit 16
- * bits, and then come the multipliers: 0 in lanes 0..7, 1 in others. The sum is low + 256 high. */
-static inline void row_q4(__m512i *low, __m512i *high, const struct row *row, const uint8_t *vector,
-                          size_t cols)
+/* The sums of `side` rows, those of h in lanes 0 and 1 of each four, of l in lanes 2 and 3. q + 8
+ * is unsigned, so that the byte products, begun at -8 x the sums of X, are of q; they fit 16 bits,
+ * and then come the multipliers, of lanes 0..7 and of the others. */
+ALWAYS_INLINE void rows_q4(__m512i *sums, const struct smol_rows *rows, struct row_strides strides,
+                           size_t first, const uint8_t *vector, unsigned side)
 {
-    const size_t n = smol_round_up(cols, BYTES);
-    const __m512i spread = _mm512_inserti64x4(_mm512_set1_epi32((int)0x80808001u),
-                                              _mm256_set1_epi32((int)0x80808000u), 0);
+    const size_t n = smol_round_up(rows->cols, BYTES);
+    const __m512i spread =
+        _mm512_inserti64x4(_mm512_set1_epi16((short)0x8001), _mm256_set1_epi16((short)0x8000), 0);
+    const __m512i shift = _mm512_inserti64x4(_mm512_set1_epi16(4), _mm256_setzero_si256(), 0);
     const __m512i nibbles = _mm512_set1_epi8(15), flip = _mm512_set1_epi8(8);
-    __m512i sum_l = _mm512_setzero_si512(), sum_h = sum_l;
+    const uint8_t *data = rows->data + first * strides.data,
+                  *multipliers = rows->multipliers + first * strides.multipliers;
+    __m512i v[SIDE];
 
+    for (unsigned r = 0; r < side; r++)
+        v[r] = _mm512_setzero_si512();
     for (size_t i = 0; i < n; i += BYTES) {
-        const __m256i bytes =
-            _mm256_loadu_si256((const __m256i *)(const void *)(row->data + i / 2));
-        const __m512i both =
-            _mm512_inserti64x4(_mm512_castsi256_si512(bytes), _mm256_srli_epi16(bytes, 4), 1);
-        const __m512i q = _mm512_xor_si512(_mm512_and_si512(both, nibbles), flip);
-        const __m512i m = _mm512_shuffle_epi8(
-            _mm512_set1_epi16((short)smol_le16(row->multipliers + i / 32)), spread);
-        const __m512i h = _mm512_dpbusd_epi32(_mm512_load_si512(vector + 2 * n + i), q,
-                                              _mm512_load_si512(vector + i));
-        const __m512i l = _mm512_dpbusd_epi32(_mm512_load_si512(vector + 3 * n + i), q,
-                                              _mm512_load_si512(vector + n + i));
-        _mm_prefetch((const char *)row->data + i / 2 + PREFETCH_BYTES, _MM_HINT_T0);
-        sum_h = _mm512_dpwssd_epi32(sum_h, h, m);
-        sum_l = _mm512_dpwssd_epi32(sum_l, l, m);
+        const __m512i xh = _mm512_load_si512(vector + i), xl = _mm512_load_si512(vector + n + i),
+                      h0 = _mm512_load_si512(vector + 2 * n + i),
+                      l0 = _mm512_load_si512(vector + 3 * n + i);
+        for (unsigned r = 0; r < side; r++) {
+            const __m512i twice = _mm512_broadcast_i64x4(_mm256_loadu_si256(
+                (const __m256i *)(const void *)(data + r * strides.data + i / 2)));
+            const __m512i q =
+                _mm512_xor_si512(_mm512_and_si512(_mm512_srlv_epi16(twice, shift), nibbles), flip);
+            const __m512i m = _mm512_shuffle_epi8(
+                _mm512_set1_epi16((short)smol_le16(multipliers + r * strides.multipliers + i / 32)),
+                spread);
+            const __m512i h = _mm512_dpbusd_epi32(h0, q, xh), l = _mm512_dpbusd_epi32(l0, q, xl);
+            v[r] = _mm512_dpwssd_epi32(v[r], _mm512_packs_epi32(h, l), m);
+        }
+        for (unsigned k = 0; k < side; k += 2)
+            _mm_prefetch((const char *)data + i / 2 * side + k * 32 + PREFETCH_BYTES, _MM_HINT_T0);
     }
-    *low = _mm512_and_si512(sum_l, _mm512_set1_epi32(255));
-    *high = _mm512_add_epi32(sum_h, _mm512_srai_epi32(sum_l, 8));
+    for (unsigned r = 0; r < side; r++)
+        sums[r] = v[r];
+}
+
+/* l + 256 h of eight rows. */
+static __m512i fold_q4(const __m512i v[FOLD])
+{
+    __m512i a[4], b[2];
+
+    for (unsigned i = 0; i < 4; i++)
+        a[i] = _mm512_add_epi32(evens(v[2 * i], v[2 * i + 1]), odds(v[2 * i], v[2 * i + 1]));
+    for (unsigned i = 0; i < 2; i++)
+        b[i] = _mm512_add_epi32(_mm512_shuffle_i32x4(a[2 * i], a[2 * i + 1], 0x88),
+                                _mm512_shuffle_i32x4(a[2 * i], a[2 * i + 1], 0xdd));
+    const __m512i s = _mm512_add_epi32(_mm512_shuffle_i32x4(b[0], b[1], 0x88),
+                                       _mm512_shuffle_i32x4(b[0], b[1], 0xdd));
+    return _mm512_add_epi64(_mm512_srai_epi64(_mm512_slli_epi64(s, 32), 24),
+                            _mm512_srai_epi64(s, 32));
+}
+
+static void single_q4(int64_t *sums, const struct smol_rows *rows, struct row_strides strides,
+                      const uint8_t *vector, bool is_first)
+{
+    for (size_t first = 0; first < rows->n_rows; first += FOLD) {
+        const size_t left = rows->n_rows - first, n = left < FOLD ? left : FOLD;
+        const __mmask8 mask = (__mmask8)((1u << n) - 1);
+        __m512i v[FOLD];
+        size_t r = 0;
+        for (; r + SIDE <= n; r += SIDE)
+            rows_q4(v + r, rows, strides, first + r, vector, SIDE);
+        for (; r < n; r++)
+            rows_q4(v + r, rows, strides, first + r, vector, 1);
+        for (; r < FOLD; r++)
+            v[r] = _mm512_setzero_si512();
+        if (rows->cols <= NARROW_Q4_COLS) {
+            const __m512i before = _mm512_maskz_loadu_epi64(is_first ? 0 : mask, sums + first);
+            _mm512_mask_storeu_epi64(sums + first, mask, _mm512_add_epi64(before, fold_q4(v)));
+        } else {
+            for (r = 0; r < n; r++)
+                sums[first + r] = 256 * sum_i32(_mm512_maskz_mov_epi32(0x3333, v[r])) +
+                                  sum_i32(_mm512_maskz_mov_epi32(0xcccc, v[r])) +
+                                  (is_first ? 0 : sums[first + r]);
+        }
+    }
 }
 
 void smol_rows_q4_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
@@ -143,8 +212,7 @@ void smol_rows_q4_avx512(int64_t *sums, const struct smol_rows *rows, const int1
                                        .n_rows = rows->n_rows,
                                        .cols = left < MOST_Q4_COLS ? left : MOST_Q4_COLS};
         prepare_q4(scratch, X + c, part.cols);
-        rows_single(sums, &part, row_strides(rows, SMOL_Q4), scratch, 0,
-                    part.cols <= NARROW_Q4_COLS, c == 0, row_q4);
+        single_q4(sums, &part, strides, scratch, c == 0);
     }
 }
 
