@@ -108,14 +108,28 @@ struct smol_kernels {
 
     /* y (n) = exp(x). */
     void (*exp)(float *y, const float *x, size_t n);
+
+    /* Whether all magnitudes of x (n) are at most limit; not-a-number is not. */
+    bool (*within)(const float *x, size_t n, float limit);
 };
+
+/* That, of which the compiler of each set makes vectors. */
+static inline bool smol_within(const float *x, size_t n, float limit)
+{
+    const uint32_t most = smol_f32_bits(limit);
+    uint32_t differences = 0; /* of which one that is negative has bit 31 */
+
+    for (size_t i = 0; i < n; i++)
+        differences |= most - (smol_f32_bits(x[i]) & 0x7fffffffu);
+    return differences >> 31 == 0;
+}
 
 /* What a table says of the functions on floats, in a file that has one of each of these names. */
 #define SMOL_FLOAT_KERNELS                                                                         \
     .quantise = quantise, .scale_sums = scale_sums, .dot = dot, .dot_f32 = dot_f32,                \
     .dot_f16 = dot_f16, .rows_f32 = rows_f32, .rows_f16 = rows_f16, .from_f16 = from_f16,          \
     .add_scaled = add_scaled, .add_each_scaled = add_each_scaled, .layernorm = layernorm,          \
-    .gelu = gelu, .relu2 = relu2, .attention = attention, .exp = exp_all
+    .gelu = gelu, .relu2 = relu2, .attention = attention, .exp = exp_all, .within = smol_within
 
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
 extern const struct smol_kernels smol_kernels_avx2;   /* on x86-64 with the bundles of cpu.h */

@@ -113,7 +113,7 @@ static void store_kv(void *arg, uint32_t worker, uint32_t n_workers)
     for (size_t p = smol_share(g->n, worker, n_workers); p < end; p++) {
         const float *qkv = s->wide + p * 3 * C;
         smol_pass_check(s, worker, qkv, 3 * C);
-        if (s->kv_type == SMOL_F16 && !smol_within(qkv + C, 2 * C, 65504.0f))
+        if (s->kv_type == SMOL_F16 && !s->kernels->within(qkv + C, 2 * C, 65504.0f))
             s->workers[worker].overflow = true;
         for (size_t head = 0; head < H; head++) {
             const size_t row =

@@ -20,9 +20,6 @@ void smol_pass_run(const struct smol_session *s, smol_work *work, void *arg, uin
                    uint64_t each);
 #define ELEMENT 32u /* a number of a vector that is normalised or rounded, in multiplications */
 
-/* Whether all magnitudes are at most limit; not-a-number is not. */
-bool smol_within(const float *x, size_t n, float limit);
-
 /* Marks an overflow unless all magnitudes are below 2^50: then no later sum or square can leave the
  * range of a float. */
 void smol_pass_check(const struct smol_session *s, uint32_t worker, const float *x, size_t n);

@@ -55,6 +55,8 @@ static void exponential(const struct smol_kernels *k, size_t n) { k->exp(y, x, n
 
 static void quantise(const struct smol_kernels *k, size_t n) { sink = k->quantise(X, x, n); }
 
+static void within(const struct smol_kernels *k, size_t n) { sink = k->within(x, n, 2); }
+
 static void scale_sums(const struct smol_kernels *k, size_t n) { k->scale_sums(y, sums, 0.1, n); }
 
 static void attend(const struct smol_kernels *k, size_t n, size_t n_keys)
@@ -96,6 +98,7 @@ static void bench_set(const struct smol_kernels *k, double seconds)
         {"exp", exponential},
         {"quantise", quantise},
         {"scale_sums", scale_sums},
+        {"within", within},
         {"attention 5", attention_first},
         {"attention 100", attention},
     };

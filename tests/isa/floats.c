@@ -26,6 +26,29 @@ static void check_quantise(const struct smol_kernels *k, size_t n, const float *
     cr_assert_arr_eq(&a, &b, sizeof a, "quantise of %zu", n);
 }
 
+/* A number at the limit, above it, and none, at each place of a few. */
+static void check_within(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+    static const struct {
+        float x;
+        bool is_within;
+    } cases[] = {
+        {2, true},         {-2, true},         {0x1.000002p1f, false}, {-0x1.000002p1f, false},
+        {INFINITY, false}, {-INFINITY, false}, {NAN, false},           {-NAN, false},
+        {1e-40f, true},    {-0.0f, true}};
+    static float x[ISA_MAX_SIZE];
+
+    isa_fill(x, n, 1, random);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const size_t at = test_random(random) % n;
+        const float before = x[at];
+        x[at] = cases[i].x;
+        cr_assert_eq(p->within(x, n, 2), cases[i].is_within);
+        cr_assert_eq(k->within(x, n, 2), cases[i].is_within, "%s: within, %zu", k->name, n);
+        x[at] = before;
+    }
+}
+
 static void check_floats(const struct smol_kernels *k, size_t n, float scale, uint64_t *random)
 {
     static float x[ISA_MAX_SIZE], gain[ISA_MAX_SIZE], bias[ISA_MAX_SIZE];
@@ -35,6 +58,7 @@ static void check_floats(const struct smol_kernels *k, size_t n, float scale, ui
     isa_fill(bias, n, 1, random);
     check_functions(k, n, x);
     check_quantise(k, n, x);
+    check_within(k, n, random);
     ISA_SAME(float, "layernorm", n, p->layernorm(y, x, NULL, NULL, 1e-5f, n),
              k->layernorm(y, x, NULL, NULL, 1e-5f, n));
     ISA_SAME(float, "layernorm with gain", n, p->layernorm(y, x, gain, bias, 1e-5f, n),
