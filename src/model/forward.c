@@ -28,7 +28,7 @@ bool smol_overflowed(struct smol_session *session)
     return any;
 }
 
-#define WORTH_SHARING 65536u /* multiplications */
+#define WORTH_SHARING 32768u /* multiplications */
 #define ADDITION 8u          /* a number that is added and checked, in multiplications */
 
 void smol_pass_run(const struct smol_session *s, smol_work *work, void *arg, uint64_t n_items,
