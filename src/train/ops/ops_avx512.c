@@ -54,6 +54,7 @@ static inline void turn_wide(float *to, size_t to_stride, const float *from, siz
 }
 
 #define PRODUCT_ROWS 14
+#define PRODUCT_ROOM 147456u
 #define PRODUCT_TURN_WIDE turn_wide
 #define PRODUCT_TURN turn_sse
 #include "train/ops/ops.inc"
