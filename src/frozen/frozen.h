@@ -45,6 +45,8 @@ struct smol_frozen {
     const uint8_t *ahead; /* bytes that are read after a product of some row blocks, which may fetch
                              them while weights are made; or NULL */
     size_t ahead_bytes;
+    bool is_packed; /* the call before was of the same tensor and vectors, and its scratch is as
+                       that left it: what was made of the vectors is still there */
 };
 
 /* The normal table of SPEC.md appendix A. */

@@ -11,6 +11,7 @@ struct stage {
     const struct dense *dense;
     const struct matrix *matrix; /* of these the present one */
     struct smol_span ahead;      /* what is read after its product, or nothing */
+    bool is_packed;              /* whether only its product has used the scratch before */
     const float *in;             /* (n, K) */
     float *out;                  /* (n, R) */
 };
@@ -111,6 +112,7 @@ static void frozen_sums(const struct stage *g, uint32_t worker, const struct gro
 
     f.ahead = g->ahead.data;
     f.ahead_bytes = g->ahead.size_bytes;
+    f.is_packed = g->is_packed;
     if (m->kept && g->pass->n == 1)
         s->kernels->rows_i16(w->sums, m->kept + group->first * m->frozen.cols, group->n_rows,
                              m->frozen.cols, s->X);
@@ -349,6 +351,7 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
         mix_models(&g, worker, &group);
         if (g.dense->n_terms)
             add_terms(&g, worker, &group, has_first);
+        g.is_packed = g.dense->n_models + g.dense->n_terms == 1 && !g.dense->matrices->n_sparse;
     }
 }
 

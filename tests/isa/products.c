@@ -78,6 +78,7 @@ static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol
 {
     static int16_t table[SMOL_MAX_PLANES * SMOL_TABLE_ENTRIES], X[MOST_X * ISA_MAX_SIZE];
     static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
+    static uint8_t own[2][1u << 20] __attribute__((aligned(64))); /* that nothing else writes to */
     static int64_t a[MOST_X * SMOL_BLOCK_BATCH * 64], b[MOST_X * SMOL_BLOCK_BATCH * 64];
     struct smol_frozen_key key;
     struct smol_frozen f = {
@@ -90,20 +91,22 @@ static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol
     f.scale = smol_frozen_table(table, dist, alpha, d);
     for (size_t u = 0; u < f.n_planes * SMOL_TABLE_ENTRIES; u++)
         cr_assert_eq(table[u], -table[u ^ 255]);
+    cr_assert_leq(k->scratch_bytes(n, n_x, f.n_planes), sizeof own[0]);
     memset(a, 0x5a, sizeof a);
     memset(b, 0x5a, sizeof b);
     for (uint32_t n_blocks = 1; n_blocks <= SMOL_BLOCK_BATCH; n_blocks++)
         for (uint32_t block = 0; block + n_blocks <= 4; block += n_blocks) {
             smol_kernels_scalar.frozen(a, &f, block, n_blocks, X, n, n_x, scratch);
+            f.is_packed = block > 0;
             f.ahead = block % 2 ? (const uint8_t *)a : NULL; /* which changes no bit */
             f.ahead_bytes = n_blocks * 100;
-            k->frozen(b, &f, block, n_blocks, X, n, n_x, scratch);
+            k->frozen(b, &f, block, n_blocks, X, n, n_x, own[0]);
             cr_assert_arr_eq(
                 a, b, sizeof a,
                 "%s: %u frozen blocks from %u, %zu columns, d %u, distribution %d, %zu vectors",
                 k->name, n_blocks, block, n, d, (int)dist, n_x);
             smol_kernels_scalar.frozen_fast(a, &f, block, n_blocks, X, n, n_x, scratch);
-            k->frozen_fast(b, &f, block, n_blocks, X, n, n_x, scratch);
+            k->frozen_fast(b, &f, block, n_blocks, X, n, n_x, own[1]);
             cr_assert_arr_eq(a, b, sizeof a, "%s: the same, approximate", k->name);
         }
 }

@@ -188,7 +188,8 @@ void smol_frozen_fast_batch_avx512(int64_t *sums, const struct smol_frozen *t, u
                               .n_x = n_x,
                               .cols = t->cols};
 
-    pack_vectors(&x, X, x_stride);
+    if (!t->is_packed)
+        pack_vectors(&x, X, x_stride);
     multiply_with(sums, t, block, n_blocks, &x, at);
 }
 
