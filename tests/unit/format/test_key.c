@@ -73,6 +73,16 @@ static const char hidden_secret[] = "untrusted comment: minisign encrypted secre
                                     "ubkitD0469h0tSt2Ls/CRUDoXdumSpaUrqIaPuMYse7zMSpJI/"
                                     "VTyi1W36A63UaZMsZBuf/YIl0MfGWH7e3GB1CJIkSoS4pdMjA=\n";
 
+/* One with the password "pw" and less scrypt, N = 1024, r = 8, p = 1, made by Python's hashlib and
+ * PyNaCl: key_pair() of tests/cli/smoltool/test_passwords.py. */
+static const char quick_pair[] = "RWRzb21la2V5LgOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+static const char quick_secret[] =
+    "untrusted comment: a key\n"
+    "RWRTY0IyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAgAAAAAAAAAAAAAEAAA"
+    "AAW5zIvFmAA9mTrQjqqtIaSszxf8MgyENRV7kLnyQOiESW9VkYiwSdOzX1ecZFgyKFHnBt"
+    "XDhfnJTxS5otYQP0mG9wt06tq+e6bBfFZvMBN1EL9nSs8E1IBHLheL+BqwtnfCtkAy5Xjr"
+    "w=\n";
+
 static enum smol_status parse_secret(struct smol_secret_key *key, const char *text,
                                      const char *password)
 {
@@ -96,8 +106,21 @@ Test(key, minisigns_own_secret_keys_are_read, .timeout = 120)
     cr_assert_eq(parse_secret(&key, plain_secret, NULL), SMOL_OK);
     belongs_to(&key, plain_pair);
     cr_assert_eq(parse_secret(&key, hidden_secret, NULL), SMOL_E_PASSWORD);
+    if (test_is_sanitized()) /* they see the same lines with quick_secret, and a gigabyte below */
+        return;
     cr_assert_eq(parse_secret(&key, hidden_secret, "pw"), SMOL_OK);
     belongs_to(&key, hidden_pair);
+}
+
+Test(key, passwords_are_told_from_others)
+{
+    struct smol_secret_key key;
+
+    cr_assert_eq(parse_secret(&key, quick_secret, NULL), SMOL_E_PASSWORD);
+    cr_assert_eq(parse_secret(&key, quick_secret, ""), SMOL_E_PASSWORD);
+    cr_assert_eq(parse_secret(&key, quick_secret, "pv"), SMOL_E_PASSWORD);
+    cr_assert_eq(parse_secret(&key, quick_secret, "pw"), SMOL_OK);
+    belongs_to(&key, quick_pair);
 }
 
 /* One byte of the 158 behind the base64 of a secret key set to a value. */
@@ -185,7 +208,7 @@ Test(key, secret_keys_come_back)
     cr_assert_eq(again.key[0] | again.key[63], 0);
 }
 
-/* Minisign's own scrypt limits take a gigabyte and a second or two: once. */
+/* Minisign's own scrypt limits take a gigabyte and seconds each time: wrong passwords have less. */
 Test(key, a_password_hides_a_secret_key, .timeout = 120)
 {
     struct smol_secret_key key, again;
@@ -199,7 +222,6 @@ Test(key, a_password_hides_a_secret_key, .timeout = 120)
     cr_assert_eq(smol_secret_key_is_encrypted(&encrypted, text, n, NULL), SMOL_OK);
     cr_assert(encrypted);
     cr_assert_eq(smol_secret_key_parse(&again, text, n, NULL, &error), SMOL_E_PASSWORD);
-    cr_assert_eq(smol_secret_key_parse(&again, text, n, "wrong horse", &error), SMOL_E_PASSWORD);
     cr_assert_eq(smol_secret_key_parse(&again, text, n, "correct horse", &error), SMOL_OK);
     cr_assert_arr_eq(again.key, key.key, 64);
 }
