@@ -3,10 +3,10 @@ import gzip
 import json
 
 import gpt2_files
-import pytest
 import tokens
+from key_files import key_pair
 
-from programs import run, sanitized, smolrun, smoltool, smoltrain, tiny_model, tool, tool_text, write
+from programs import run, smolrun, smoltool, smoltrain, tiny_model, tool, tool_text, write
 
 MARK = b'\xef\xbb\xbf'
 MERGES = '#version: 0.2\nt h\nth e\nĠ the\n'
@@ -149,13 +149,9 @@ def test_keys(folder):
         write(path, data)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sanitized, reason="minisign's scrypt takes a gigabyte")
 def test_passwords(folder):
-    """minisign's own key of the password "pw": of a file that holds something else it says so."""
-    public, secret, word, file = folder / 'k.pub', folder / 'k.key', folder / 'word', write(folder / 'f', b'x')
-    write(word, 'pw\n')
-    tool('keygen', '-p', public, '-s', secret, '--password-file', word)
+    """Of a file that holds something else than the password, sign says so."""
+    secret, word, file = write(folder / 'k.key', key_pair(b'pw')[0]), folder / 'word', write(folder / 'f', b'x')
     sign = ['sign', '--detached', '-k', secret, '--password-file', word, file]
     for form in (MARK + b'pw\r\n', MARK + b'pw'):
         write(word, form)

@@ -74,7 +74,7 @@ static const char hidden_secret[] = "untrusted comment: minisign encrypted secre
                                     "VTyi1W36A63UaZMsZBuf/YIl0MfGWH7e3GB1CJIkSoS4pdMjA=\n";
 
 /* One with the password "pw" and less scrypt, N = 1024, r = 8, p = 1, made by Python's hashlib and
- * PyNaCl: key_pair() of tests/cli/smoltool/test_passwords.py. */
+ * PyNaCl: key_pair() of tests/cli/key_files.py. */
 static const char quick_pair[] = "RWRzb21la2V5LgOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
 static const char quick_secret[] =
     "untrusted comment: a key\n"
