@@ -71,8 +71,20 @@ static void check_rows(const struct smol_kernels *k, size_t n, uint64_t *random)
 }
 
 #define MOST_X 70u
+#define ROWS 203u
 
-/* A tensor of 203 rows, its blocks one by one and together, with n_x vectors. */
+/* The sums of n_blocks from block on, taken from those of the first three and of the last one. */
+static void blocks_of(int64_t *sums, int64_t plain[2][MOST_X * SMOL_BLOCK_BATCH * 64],
+                      uint32_t block, uint32_t n_blocks, size_t n_x)
+{
+    for (size_t i = 0; i < n_x; i++)
+        for (uint32_t j = block; j < block + n_blocks; j++)
+            memcpy(sums + (i * n_blocks + j - block) * 64,
+                   j < 3 ? plain[0] + (i * 3 + j) * 64 : plain[1] + i * 64,
+                   (j < 3 ? 64 : ROWS - 3 * 64) * sizeof *sums);
+}
+
+/* A tensor of some 200 rows, its blocks one by one and together, with n_x vectors. */
 static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol_dist dist,
                                const double *alpha, uint32_t d, size_t n_x, uint64_t *random)
 {
@@ -80,9 +92,11 @@ static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol
     static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
     static uint8_t own[2][1u << 20] __attribute__((aligned(64))); /* that nothing else writes to */
     static int64_t a[MOST_X * SMOL_BLOCK_BATCH * 64], b[MOST_X * SMOL_BLOCK_BATCH * 64];
+    static int64_t exact[2][MOST_X * SMOL_BLOCK_BATCH * 64],
+        fast[2][MOST_X * SMOL_BLOCK_BATCH * 64];
     struct smol_frozen_key key;
     struct smol_frozen f = {
-        .key = &key, .tensor = 3, .rows = 203, .cols = (uint32_t)n, .table = table};
+        .key = &key, .tensor = 3, .rows = ROWS, .cols = (uint32_t)n, .table = table};
 
     for (size_t i = 0; i < n * n_x; i++)
         X[i] = (int16_t)((int)(test_random(random) % 65025) - 32512);
@@ -94,9 +108,13 @@ static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol
     cr_assert_leq(k->scratch_bytes(n, n_x, f.n_planes), sizeof own[0]);
     memset(a, 0x5a, sizeof a);
     memset(b, 0x5a, sizeof b);
+    for (uint32_t i = 0; i < 2; i++) {
+        smol_kernels_scalar.frozen(exact[i], &f, 3 * i, 3 - 2 * i, X, n, n_x, scratch);
+        smol_kernels_scalar.frozen_fast(fast[i], &f, 3 * i, 3 - 2 * i, X, n, n_x, scratch);
+    }
     for (uint32_t n_blocks = 1; n_blocks <= SMOL_BLOCK_BATCH; n_blocks++)
         for (uint32_t block = 0; block + n_blocks <= 4; block += n_blocks) {
-            smol_kernels_scalar.frozen(a, &f, block, n_blocks, X, n, n_x, scratch);
+            blocks_of(a, exact, block, n_blocks, n_x);
             f.is_packed = block > 0;
             f.ahead = block % 2 ? (const uint8_t *)a : NULL; /* which changes no bit */
             f.ahead_bytes = n_blocks * 100;
@@ -105,7 +123,7 @@ static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol
                 a, b, sizeof a,
                 "%s: %u frozen blocks from %u, %zu columns, d %u, distribution %d, %zu vectors",
                 k->name, n_blocks, block, n, d, (int)dist, n_x);
-            smol_kernels_scalar.frozen_fast(a, &f, block, n_blocks, X, n, n_x, scratch);
+            blocks_of(a, fast, block, n_blocks, n_x);
             k->frozen_fast(b, &f, block, n_blocks, X, n, n_x, own[1]);
             cr_assert_arr_eq(a, b, sizeof a, "%s: the same, approximate", k->name);
         }
