@@ -1,8 +1,10 @@
 """Float arithmetic of SPEC.md section 7: every operation binary32, rounded once, in the stated order.
 
 All functions work on NumPy arrays along the last axis. NumPy's float32 +, -, *, / and sqrt are IEEE operations;
-what it lacks is fma, which is built here from doubles by rounding to odd.
+what it lacks is fma, which is built here from doubles by rounding to odd. That is seldom needed, which one look at a chain of sums tells.
 """
+import math
+
 import numpy as np
 
 F = np.float32
@@ -15,25 +17,54 @@ def fma(a, b, c):
 	The product of two floats is exact in double. The sum is rounded in double to odd (its error known from TwoSum), and 53 bits
 	rounded to odd are enough for the second rounding to float, normal or subnormal, to be right.
 	"""
-	p = np.asarray(a, F).astype(D) * np.asarray(b, F).astype(D)
-	c = np.asarray(c, F).astype(D)
+	return _once(np.asarray(a, F).astype(D) * np.asarray(b, F).astype(D), np.asarray(c, F).astype(D))
+
+
+def _once(p, c):
 	s = np.asarray(p + c)
-	out = s.astype(F)
-	# The second rounding is wrong only half-way between two floats, and where these are subnormal.
-	some = ((s.view(np.int64) & 0x1fffffff) == 0x10000000) | ((np.abs(s) < 2.0 ** -126) & (s != 0))
+	out, some = s.astype(F), _doubtful(s)
 	if some.any():
 		out[some] = _by_odd(np.broadcast_to(p, s.shape)[some], np.broadcast_to(c, s.shape)[some], s[some])
 	return out
 
 
+def _doubtful(s):
+	"""Where the second rounding can be wrong: half-way between two floats, and where these are subnormal."""
+	return ((s.view(np.int64) & 0x1fffffff) == 0x10000000) | ((np.abs(s) < 2.0 ** -126) & (s != 0))
+
+
+def _error(p, c, s):
+	"""What p + c is more than s, its rounded sum."""
+	t = s - p
+	return (p - (s - t)) + (c - t)
+
+
 def _by_odd(p, c, s):
 	"""p + c, in double s, rounded to odd and then to float."""
-	t = s - p
-	err = (p - (s - t)) + (c - t)
+	err = _error(p, c, s)
 	bits = s.view(np.int64)
 	move = (err != 0) & ((bits & 1) == 0) & np.isfinite(s)
 	toward = np.where((err > 0) == (s > 0), 1, -1)
 	return np.where(move, bits + toward, bits).view(D).astype(F)
+
+
+def sums(products, start):
+	"""start + products[0] + products[1] + ..., each sum rounded once to float; the products, exact ones, are doubles."""
+	in_double = np.empty(products.shape)
+	out = start
+	for p, s in zip(products, in_double):
+		out = np.add(p, out, out=s).astype(F)
+	some = _doubtful(in_double)
+	if some.any():
+		before = np.concatenate([start[None], in_double[:-1].astype(F)])[some]
+		some[some] = _error(products[some], before.astype(D), in_double[some]) != 0	# an exact sum is rounded once
+		again = some.any(axis=0)
+		if again.any():
+			redone = start[again]
+			for p in products[:, again]:
+				redone = _once(p, redone.astype(D))
+			out[again] = redone
+	return out
 
 
 def _tree(lane):
@@ -54,13 +85,15 @@ def sum16(x):
 def dot16(x, y):
 	"""Products of the last axes; the other axes broadcast."""
 	x, y = np.asarray(x, F), np.asarray(y, F)
-	lead = np.broadcast_shapes(x.shape[:-1], y.shape[:-1])
-	lane = np.zeros(lead + (16,), F)
-	for i in range(0, x.shape[-1], 16):
-		a, b = x[..., i:i + 16], y[..., i:i + 16]
-		k = a.shape[-1]
-		lane[..., :k] = fma(a, b, lane[..., :k])
-	return _tree(lane)
+	lead, n = np.broadcast_shapes(x.shape[:-1], y.shape[:-1]), x.shape[-1]
+	size = math.prod(lead) * n
+	if lead and lead[0] > 1 and size > 2 ** 16:	# in pieces, for the processor's caches
+		x, y = (np.broadcast_to(z, lead + (n,)) for z in (x, y))
+		step = max(1, lead[0] * 2 ** 15 // size)
+		return np.concatenate([dot16(x[i:i + step], y[i:i + step]) for i in range(0, lead[0], step)])
+	products = np.full(lead + (-(-n // 16), 16), -0.0)	# which changes no sum
+	np.multiply(x, y, out=products.reshape(lead + (-1,))[..., :n], dtype=D)
+	return _tree(sums(np.moveaxis(products, -2, 0), np.zeros(lead + (16,), F)))
 
 
 def quantise(x):
@@ -73,7 +106,21 @@ def quantise(x):
 
 
 def exp(x):
-	x = np.asarray(x, F)
+	x, all_sums = np.asarray(x, F), []
+	if x.size > 2 ** 14:
+		return np.concatenate([exp(part) for part in np.array_split(x.ravel(), x.size >> 13)]).reshape(x.shape)
+
+	def quick(a, b, c):
+		all_sums.append(np.multiply(a, b, dtype=D) + c)
+		return all_sums[-1].astype(F)
+	out = np.asarray(_exp(x, quick))
+	some = _doubtful(np.array(all_sums)).any(axis=0)
+	if some.any():
+		out[some] = _exp(x[some], fma)
+	return out
+
+
+def _exp(x, fma):
 	x = np.where(x > F(88), F(88), np.where(x < F(-87), F(-87), x))
 	n = np.rint(x * F(float.fromhex('0x1.715476p+0')))
 	r = fma(n, F(float.fromhex('-0x1.63p-1')), x)

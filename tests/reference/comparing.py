@@ -1,4 +1,5 @@
 """The C programs asked, and what they say compared with the reference."""
+import functools
 import json
 
 import forward
@@ -49,9 +50,12 @@ def compare_text(p, path, model, what, prompt, count, settings=SETTINGS, context
 		p.t.equal(got, sampler.generate(model, prompt, count, chooser, context, fixed=fixed), '%s: tokens with %s' % (what, setting))
 
 
+perplexity = functools.lru_cache(8)(forward.perplexity)  # programs are asked more often, with options that change nothing
+
+
 def compare_loss(p, path, model, what, text, context=None, kv='f32', words=(), windows=False, stride=None):
 	got = p.run(path, '--perplexity', str(text), '-c', context or 0, '--kv', kv, *words, *['--windows'] * windows, *['--stride', stride] * (stride is not None))
 	tokens = model.tokenizer.encode(text.read_bytes())
-	nats, bits, _ = forward.perplexity(model, tokens, context, kv, windows, stride)
+	nats, bits, _ = perplexity(model, tuple(tokens), context, kv, windows, stride)
 	for key, want in (('nats_per_token', nats), ('bits_per_byte', bits)):
 		p.t.that(abs(got.get(key, 1e9) - want) <= 1e-9 * want, '%s: %s is %s, want %s' % (what, key, got.get(key), want))

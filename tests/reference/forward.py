@@ -294,19 +294,17 @@ def attention(q, k, v, q0, scales, slopes, window):
 	peak = np.where(seen, e, F(-np.inf)).max(axis=-1)
 	weight = np.where(seen, arith.exp(e - peak[..., None]), F(0))
 	total = arith.sum16(weight)
-	o = np.zeros(q.shape, F)
-	for j in range(at.shape[1]):
-		o = np.where(seen[:, :, j, None], arith.fma(weight[:, :, j, None], v[at[:, j]], o), o)
+	products = np.multiply(weight.transpose(2, 0, 1)[..., None], v[at.T], dtype=np.float64)
+	products[~seen.transpose(2, 0, 1)[:, :, 0]] = -0.0	# which changes no sum
+	o = arith.sums(products, np.zeros(q.shape, F))
 	return usable(o * (F(1) / total)[..., None])
 
 
-def loss(logits, target):
-	"""Nats of one prediction."""
-	m = logits.max()
-	total = 0.0
-	for term in arith.exp(logits - m):
-		total += float(term)
-	return math.log(total) + float(m) - float(logits[target])
+def losses(logits, targets):
+	"""Nats of each prediction, from logits (n, V)."""
+	m = logits.max(axis=1)
+	totals = np.cumsum(arith.exp(logits - m[:, None]).astype(np.float64), axis=1)[:, -1]	# one after another
+	return [math.log(total) + float(most) - float(row[target]) for total, most, row, target in zip(totals, m, logits, targets)]
 
 
 def perplexity(model, tokens, context=None, kv='f32', windows=False, stride=None):
@@ -321,8 +319,9 @@ def perplexity(model, tokens, context=None, kv='f32', windows=False, stride=None
 		session.reset()
 		end = min(i + most, n - 1)
 		logits = session.feed(tokens[i:end])
-		for j in range(max(i, told), end):
-			nats += loss(logits[j - i], tokens[j + 1])
+		first = max(i, told)
+		for nats_of_one in losses(logits[first - i:], tokens[first + 1:end + 1]):
+			nats += nats_of_one
 		told = end
 	stood_for = sum(len(model.tokenizer.bytes_of(t)) for t in tokens[1:])
 	return nats / (n - 1), nats / math.log(2) / stood_for, n - 1

@@ -62,14 +62,10 @@ class Sampler:
 		"""How many of the sorted candidates top-p and min-p leave."""
 		n = len(p)
 		if self.top_p < 1:
-			total = running = 0.0
-			for v in p:
-				total += float(v)
-			for i, v in enumerate(p):
-				running += float(v)
-				if running >= self.top_p * total:
-					n = i + 1
-					break
+			running = np.cumsum(p.astype(np.float64))  # one after another
+			enough = running >= self.top_p * running[-1]
+			if enough.any():
+				n = int(enough.argmax()) + 1
 		while n > 1 and p[n - 1] < self.min_p:
 			n -= 1
 		return n

@@ -49,6 +49,9 @@ def test_fma(check):
 	with np.errstate(all='ignore'):
 		a, b, c = fma_cases(np.random.default_rng(1))
 		got = arith.fma(a, b, c)
+		products = np.stack([np.roll(a, 1).astype(float) * np.roll(b, 1), np.full(len(a), -0.0), a.astype(float) * b])
+		check.that(np.array_equal(arith.sums(products[1:], c), got, equal_nan=True), 'sums: of one product not what fma gives')
+		check.that(np.array_equal(arith.sums(products, c), arith.fma(a, b, arith.fma(np.roll(a, 1), np.roll(b, 1), c)), equal_nan=True), 'sums: of two products')
 	bad = tried = 0
 	for x, y, z, g in zip(a, b, c, got):
 		if np.isfinite([x, y, z]).all():
