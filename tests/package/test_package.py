@@ -11,7 +11,8 @@ import tempfile
 import pytest
 from programs import copy_sources, root
 
-environment = {**os.environ, 'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8',
+# Debugging information of lines only, and packages packed in haste, are quicker made; neither changes a file that is installed.
+environment = {**os.environ, 'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8', 'DEB_CFLAGS_APPEND': '-g1', 'DPKG_DEB_COMPRESSOR_LEVEL': '1',
                'DEB_BUILD_OPTIONS': 'nocheck parallel=%d' % len(os.sched_getaffinity(0))}
 for name in ('CC', 'CFLAGS', 'CPPFLAGS', 'LDFLAGS', 'LD_LIBRARY_PATH'):
     environment.pop(name, None)
