@@ -24,6 +24,7 @@ def pytest_addoption(parser):
     group.addoption('--wasm32', help='a build of scripts/targets/wasm32.ini with -Dminimal=true, for tests/web')
     group.addoption('--minimal', help='a build with -Dminimal=true, for tests/minimal')
     group.addoption('--web', help='the page that scripts/web has built, for tests/web; by default build/web')
+    group.addoption('--every-file', action='store_true', help='a file of which no case has run is a failed case')
     group.addoption('--long', action='store_true', help='every call that can fail (tests/fault), which takes a night')
     group.addoption('--kills', type=int, default=8, help='how many trainings test_killed.py kills at random moments')
     group.addoption('--kill-seed', type=int, default=1, help='and what chooses the moments')
@@ -104,12 +105,14 @@ def web(request):
 class Counts:
     passed = failed = 0
     called, skipped = set(), []  # names; names and reasons
+    files = set()  # that had a case
 
 
 def pytest_runtest_logreport(report):
     """The last report of a test, of its teardown, has the checks; what failed before is counted where it did."""
     name = report.nodeid.split('/')[-1]
     checks = dict(report.user_properties).get('checks')
+    before = Counts.passed + Counts.failed
     if report.skipped:
         Counts.skipped.append((name, report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)))
     elif report.when == 'teardown' and checks:
@@ -121,16 +124,25 @@ def pytest_runtest_logreport(report):
         Counts.called.add(report.nodeid)
     if report.when == 'teardown' and not checks and report.nodeid in Counts.called:
         Counts.passed += report.passed
+    if Counts.passed + Counts.failed > before:
+        Counts.files.add(report.location[0])
 
 
 def pytest_collectreport(report):
     Counts.failed += report.failed
+    if report.failed:
+        Counts.files.add(report.nodeid)
 
 
 def pytest_unconfigure(config):
     """After pytest's own words, so that it is the last line."""
     if hasattr(config, 'workerinput') or config.option.collectonly or config.option.help:
         return
+    if config.option.every_file:
+        for name in config.args:
+            if os.path.relpath(name, config.rootpath) not in Counts.files:
+                Counts.failed += 1
+                print('FAILED: %s: ran no case' % name)
     for name, reason in Counts.skipped:
         print('skipped: %s: %s' % (name, reason.removeprefix('Skipped: ')))
     print('%d passed, %d failed' % (Counts.passed, Counts.failed), flush=True)

@@ -17,7 +17,7 @@ cores = len(os.sched_getaffinity(0))
 limit = float(os.environ.get('SMOL_RUNNER_SECONDS', 300))  # after which a runner counts as hung
 fuzz_seconds = int(os.environ.get('SMOL_FUZZ_SECONDS', 40))
 PYTHON = ['/usr/bin/python3', '-B']
-# Compiled modules and rewritten assertions are kept, but not among the sources: some 130 runs share them. What pytest starts writes none.
+# Compiled modules and rewritten assertions are kept, but not among the sources: all runs share them. What pytest starts writes none.
 PYTEST = ['env', 'PYTHONDONTWRITEBYTECODE=', 'PYTEST_DISABLE_PLUGIN_AUTOLOAD=1', '/usr/bin/python3', '-X', 'pycache_prefix=%s' % (root / 'build/pycache'),
           '-m', 'pytest', '-v', '-rP']
 
@@ -45,8 +45,9 @@ BUILDS = {
 SANITIZED = {'ASAN_OPTIONS': 'abort_on_error=1:exitcode=99:allocator_may_return_null=1:intercept_tls_get_addr=0',
              'UBSAN_OPTIONS': 'abort_on_error=1:print_stacktrace=1', 'SMOL_SANITIZED': '1'}
 
-# About how many seconds of the processor the long ones take; the others take less than WEIGHT.
+# About how many seconds of the processor the long ones take; the others take less than WEIGHT, and of drivers so many run together.
 WEIGHT = 5
+TOGETHER = 5
 WEIGHTS = {
     ('cross', 'arithmetic'): 110, ('cross', 'programs'): 110, ('package', 'package'): 65, ('reference', 'test_models'): 60, ('matrix', 'matrix'): 50,
     ('grad', 'test_gradients'): 43, ('cli', 'test_export'): 32, ('cli-sanitize', 'test_smoltrain'): 29, ('fault', 'test_fault'): 25,
@@ -90,9 +91,13 @@ def programs(stage, folder, name='gcc', environment={}):
 
 
 def drivers(stage, folder, name='gcc', *needs, options=(), environment={}):
-    """Every test_*.py of a folder, for a build."""
-    for source in sorted((root / folder).rglob('test_*.py')):
-        yield job(stage, source.stem, [*PYTEST, source, '--build', builds / name, *options], name, *needs, environment=environment)
+    """Every test_*.py of a folder, for a build: the long ones one by one, of the others TOGETHER in a run, for each pytest takes a third of a
+    second to start."""
+    sources = sorted((root / folder).rglob('test_*.py'))
+    short = [source for source in sources if (stage, source.stem) not in WEIGHTS]
+    for some in [[source] for source in sources if source not in short] + [short[i:i + TOGETHER] for i in range(0, len(short), TOGETHER)]:
+        names = [source.stem for source in some]
+        yield job(stage, ', '.join(names), [*PYTEST, '--every-file', '--continue-on-collection-errors', *some, '--build', builds / name, *options], name, *needs, environment=environment)
 
 
 def fuzz(stage):
