@@ -175,7 +175,7 @@ void smol_frozen_fast_batch_avx512(int64_t *sums, const struct smol_frozen *t, u
                                    uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                                    void *scratch)
 {
-    if (is_better_single(t, n_x)) {
+    if (n_x == ALONE) {
         for (size_t i = 0; i < n_x; i++)
             smol_frozen_fast_avx512(sums + i * n_blocks * SMOL_ROW_BLOCK, t, block, n_blocks,
                                     X + i * x_stride, x_stride, 1, scratch);

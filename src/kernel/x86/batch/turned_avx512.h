@@ -223,12 +223,8 @@ static void multiply(int64_t *sums, struct source *s, struct work *k, const stru
     }
 }
 
-/* Whether two vectors are faster one after the other: product_single.h keeps such weights in
- * registers. */
-ALWAYS_INLINE bool is_better_single(const struct smol_frozen *t, size_t n_x)
-{
-    return n_x == 2 && t->n_planes == 1 && repeats(t->table, 64);
-}
+#define ALONE                                                                                      \
+    2u /* vectors that are faster one by one: product_single.h keeps weights in registers */
 
 /* ---- scratch ---- */
 
