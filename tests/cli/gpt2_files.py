@@ -98,7 +98,7 @@ def shifted(x, t, name):
     """Channels that the position before gives, nothing before the first (SPEC.md 8)."""
     if name + '.shifted' not in t:
         return x
-    return np.where(t[name + '.shifted'] > 0, np.vstack([np.zeros_like(x[:1]), x[:-1]]), x)
+    return np.where(t[name + '.shifted'] > 0, np.concatenate([np.zeros_like(x[:, :1]), x[:, :-1]], axis=1), x)
 
 
 def distances(t, config, n, layer):
@@ -112,23 +112,31 @@ def distances(t, config, n, layer):
 def gpt2(t, config, tokens):
     """The logits after the last token, in double: Radford et al. 2019 as Hugging Face has it (Conv1D is x W + b), or what architecture smol
     makes of it."""
-    n, heads = len(tokens), config['n_head']
+    return gpt2_of_each(t, config, [tokens])[0]
+
+
+def gpt2_of_each(t, config, prompts):
+    """Of several prompts, which are computed together: no position sees what follows it, so what shorter ones are filled up with does not matter."""
+    lengths, heads = np.array([len(tokens) for tokens in prompts]), config['n_head']
+    n = lengths.max()
+    tokens = np.array([[*prompt, *[0] * (n - len(prompt))] for prompt in prompts])
     epsilon, width = config['layer_norm_epsilon'], config['n_embd']
     x = t['wte.weight'][tokens].astype(np.float64) + (t['wpe.weight'][:n] if 'wpe.weight' in t else 0)
     for i in range(config['n_layer']):
         h = 'h.%d.' % i
         qkv = linear(shifted(layer_norm(x, t, h + 'ln_1', epsilon), t, h + 'attn.c_attn'), t, h + 'attn.c_attn')
-        q, k, v = (a.reshape(n, heads, width // heads).swapaxes(0, 1) for a in np.split(qkv, 3, axis=1))
+        q, k, v = (a.reshape(-1, n, heads, width // heads).swapaxes(1, 2) for a in np.split(qkv, 3, axis=2))
         scale = t.get(h + 'attn.temperature', np.ones(heads))[:, None, None].astype(np.float64) / np.sqrt(width // heads)
-        weight = softmax(q @ k.swapaxes(1, 2) * scale + distances(t, config, n, i))
-        x = x + linear((weight @ v).swapaxes(0, 1).reshape(n, width), t, h + 'attn.c_proj')
+        weight = softmax(q @ k.swapaxes(2, 3) * scale + distances(t, config, n, i))
+        x = x + linear((weight @ v).swapaxes(1, 2).reshape(x.shape), t, h + 'attn.c_proj')
         f = linear(shifted(layer_norm(x, t, h + 'ln_2', epsilon), t, h + 'mlp.c_fc'), t, h + 'mlp.c_fc')
         if config['activation_function'] == 'relu2':
             f = np.maximum(f, 0) ** 2
         else:
             f = 0.5 * f * (1 + np.tanh(np.sqrt(2 / np.pi) * (f + 0.044715 * f ** 3)))
         x = x + linear(f, t, h + 'mlp.c_proj')
-    return t.get('lm_head.weight', t['wte.weight']) @ layer_norm(x[-1], t, 'ln_f', epsilon)
+    last = layer_norm(x[np.arange(len(x)), lengths - 1], t, 'ln_f', epsilon)
+    return last @ t.get('lm_head.weight', t['wte.weight']).T
 
 
 def half(x):
