@@ -18,8 +18,7 @@ static enum smol_status resolve_options(struct smol_pack_options *o,
                                   "smol_pack_options", error))
         return SMOL_E_ARGUMENT;
     if (o->n_texts > SMOL_PACKER_MAX_TEXTS)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "%" PRIu64 " texts side by side, the most are %u", o->n_texts,
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET, "at most %u texts side by side",
                          SMOL_PACKER_MAX_TEXTS);
     if (file->config.vocab > MAX_VOCAB)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,

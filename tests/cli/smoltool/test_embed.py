@@ -89,7 +89,7 @@ def test_static_is_small(folder):
     """No FFTW, no PCRE2, which took five eighths of 4.1 MB; the same text."""
     program = compile_static(folder, model)
     run('strip', program)
-    assert program.stat().st_size < 1_700_000
+    assert program.stat().st_size < 1_850_000  # 0.35 MB of them are kernels for one instruction set or another
     assert run(program, 'ROMEO:', '40', '5').stdout == run(embedded, 'ROMEO:', '40', '5').stdout
 
 
