@@ -18,7 +18,6 @@ import sampler
 import tokens
 
 import pytest
-from key_files import key_pair
 from programs import build, root, run, smolrun, smoltool, smoltrain, write
 from tokenizing import train
 
@@ -354,8 +353,8 @@ def test_sign(folder):
         nacl.signing.VerifyKey(public).verify(container.signed_message(container.read(source.read_bytes()).hash, number, public), signature)
         run(smoltool, 'verify', '--pubkey', folder / 'a.pub', out)
         run(smoltool, 'verify', '--pubkey', folder / 'b.pub', out, code=1)
-    hidden = write(folder / 'c.key', key_pair(b'word')[0])
-    failed('sign', hidden, hidden, model, folder / 'none')
+    run(smoltool, 'keygen', '-p', folder / 'c.pub', '-s', folder / 'c.key', '--password-file', write(folder / 'word', b'word\n'))
+    failed('sign', folder / 'c.key', folder / 'c.key', model, folder / 'none')
 
 
 def test_train(folder):

@@ -12,7 +12,6 @@ from programs import build, root
 
 shipped = sorted((root / 'models').glob('*.smol'), key=lambda path: path.stat().st_size)
 models = shipped + sorted((root / 'tests/golden/good').glob('*.smol'))
-large = ('shakespeare-alpha', 'shakespeare-lora')  # whose every token takes a tenth of a second and more
 
 
 def run(*command):
@@ -43,8 +42,7 @@ def test_arithmetic(test, cpu, aarch64, check):
 
 
 def result(command, model, *words):
-    less = ['-n', '3', '-t', '1'] if model.stem in large else ['-n', '8']
-    done = run(*command, model, '--json', '--temp', '0', *less, *words)
+    done = run(*command, model, '--json', '--temp', '0', '-n', '8', *words)
     if done.returncode != 0:
         return 'exit code %d: %r' % (done.returncode, done.stderr[-300:])
     told = json.loads(done.stdout)
@@ -62,7 +60,7 @@ def test_whole_programs(aarch64, check):
         # x86 runs two kinds of kernels: plain C on Nehalem and SandyBridge, AVX2 on Haswell and qemu's largest. alpha and lora, which take
         # seconds each, are run once as plain C and with AVX2 by Haswell.
         tasks = list(zip(tasks, told))
-        small = [task for task in tasks if task[0][0].stem not in large]
+        small = [task for task in tasks if task[0][0].stem not in ('shakespeare-alpha', 'shakespeare-lora')]
         once = [task for task in tasks if task not in small and task[0][1][0] == '-f']
         parts = {'Nehalem': small + once, 'SandyBridge': small[:2], 'max': small}
         jobs = [(name, isa, model, words, want) for name, isas in (
