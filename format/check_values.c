@@ -244,6 +244,18 @@ static enum smol_status check_slot(const struct smol_config *config, uint32_t la
     return status ? status : check_weights(s, &at, rows, cols, params, file_offset, error);
 }
 
+static enum smol_status check_history(const struct smol_config *config, const uint8_t *params,
+                                      uint64_t file_offset, struct smol_error *error)
+{
+    const uint64_t at = smol_params_history_at(config);
+
+    return smol_fail_within(file_offset + at,
+                            smol_numbers_check(params + at, config->head_type,
+                                               smol_config_history(config), ALPHA_MAX,
+                                               "number of the history", error),
+                            error);
+}
+
 enum smol_status smol_params_check(const struct smol_config *config, const struct smol_span *params,
                                    uint64_t file_offset, struct smol_error *error)
 {
@@ -257,7 +269,8 @@ enum smol_status smol_params_check(const struct smol_config *config, const struc
             if (status)
                 return status;
         }
-    return check_slot(config, 0, SMOL_LN_F, params->data, file_offset, error);
+    status = check_slot(config, 0, SMOL_LN_F, params->data, file_offset, error);
+    return status ? status : check_history(config, params->data, file_offset, error);
 }
 
 enum smol_status smol_zeros_check(const uint8_t *bytes, uint64_t from, uint64_t to,

@@ -130,9 +130,14 @@ static enum smol_status check_features(const struct smol_config *c, struct smol_
                          "architecture 1 without features is GPT-2, architecture 0");
     if (smol_config_has(c, SMOL_FEATURE_SLOPE_FACTORS) && !distances)
         return smol_fail(error, SMOL_E_RANGE, 2, "slope factors need distances");
+    if (smol_config_has(c, SMOL_FEATURE_HISTORY) && !distances)
+        return smol_fail(error, SMOL_E_RANGE, 2, "a history needs distances");
+    if (smol_config_has(c, SMOL_FEATURE_HISTORY) && c->vocab > 65536)
+        return smol_fail(error, SMOL_E_RANGE, 24,
+                         "a vocabulary of %" PRIu32 ", with a history at most 65536", c->vocab);
     if ((status = absent(!distances && !is_delta, c->wpe_type, 41, "wpe", error)) ||
         (status =
-             absent(smol_config_head_factors(c) > 0, c->head_type, 47, "factors of heads", error)))
+             absent(smol_config_has_head_type(c), c->head_type, 47, "factors of heads", error)))
         return status;
     if (is_delta)
         return check_delta(c, error);

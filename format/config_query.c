@@ -66,6 +66,16 @@ uint32_t smol_config_head_factors(const struct smol_config *config)
            (smol_config_has(config, SMOL_FEATURE_SLOPE_FACTORS) ? config->n_heads : 0);
 }
 
+uint32_t smol_config_history(const struct smol_config *config)
+{
+    return smol_config_has(config, SMOL_FEATURE_HISTORY) ? SMOL_HISTORY_LENGTHS : 0;
+}
+
+bool smol_config_has_head_type(const struct smol_config *config)
+{
+    return smol_config_head_factors(config) > 0 || smol_config_history(config) > 0;
+}
+
 uint16_t smol_config_minor_version(const struct smol_config *config)
 {
     /* Number types from ternary on are version 1.1's. */
@@ -73,6 +83,8 @@ uint16_t smol_config_minor_version(const struct smol_config *config)
                   config->tokenizer == SMOL_TOKENIZER_BYTE_SET ||
                   config->wte_type >= SMOL_TERNARY || config->wpe_type >= SMOL_TERNARY;
 
+    if (smol_config_has(config, SMOL_FEATURE_HISTORY))
+        return 3;
     if (smol_config_is_delta(config))
         return 2;
     for (uint32_t i = 0; i < config->n_schemes && !is_new; i++) {
@@ -155,7 +167,8 @@ uint64_t smol_config_parameters(const struct smol_config *config)
 {
     const struct smol_scheme *shared = smol_config_shared(config);
     uint64_t n =
-        (shared ? smol_scheme_parameters(shared) : 0) + slot_parameters(config, 0, SMOL_LN_F);
+        (shared ? smol_scheme_parameters(shared) : 0) + slot_parameters(config, 0, SMOL_LN_F) +
+        smol_config_history(config);
 
     for (uint32_t layer = 0; layer < config->n_layers; layer++) {
         n += smol_config_head_factors(config) + (smol_config_layer_gain(config, layer) != NULL);

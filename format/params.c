@@ -126,9 +126,15 @@ void smol_params_at(struct smol_params_place *place, const struct smol_config *c
     place->slope_factors = of_layer.slope_factors;
 }
 
-uint64_t smol_params_bytes(const struct smol_config *config)
+uint64_t smol_params_history_at(const struct smol_config *config)
 {
     struct smol_params_place last;
 
     return place_slot(&last, config, 0, SMOL_LN_F, layer_at(config, config->n_layers));
+}
+
+uint64_t smol_params_bytes(const struct smol_config *config)
+{
+    return smol_params_history_at(config) +
+           smol_params_array_bytes(config->head_type, smol_config_history(config));
 }

@@ -66,8 +66,15 @@ enum smol_feature {
     SMOL_FEATURE_HALF_SHIFT = 8,
     SMOL_FEATURE_RELU2 = 16, /* in place of GELU */
     SMOL_FEATURE_OUTPUT_TABLE = 32,
+    SMOL_FEATURE_HISTORY = 64, /* what followed the same tokens before; only with distances */
 };
-#define SMOL_ALL_FEATURES 63u
+#define SMOL_ALL_FEATURES 127u
+#define SMOL_NETWORK_FEATURES 63u /* those that a network is trained with */
+
+/* A history: how many of the text's last tokens it has, and how many lengths of what came before a
+ * token it compares, each of which has a number (SPEC.md 8). */
+#define SMOL_HISTORY_TOKENS 65536u
+#define SMOL_HISTORY_LENGTHS 5u
 
 enum smol_kind { SMOL_MATRIX = 1, SMOL_NORM = 2 };
 
@@ -142,7 +149,8 @@ struct smol_config {
     enum smol_tokenizer_kind tokenizer;
     enum smol_architecture architecture;
     uint16_t features;           /* enum smol_feature; 0 for GPT-2; a delta has its models' */
-    enum smol_dtype head_type;   /* of temperatures and slope factors: F32, F16 or Q8_BLOCKS */
+    enum smol_dtype head_type;   /* of temperatures, slope factors and the history's numbers: F32,
+                                    F16 or Q8_BLOCKS */
     enum smol_dtype output_type; /* of the output table */
     uint8_t n_models;            /* M that a delta mixes, else 0 */
     uint16_t n_deltas;           /* D that it adds, else 0 */
@@ -206,7 +214,7 @@ bool smol_config_is_delta(const struct smol_config *config);
 const char *smol_architecture_name(enum smol_architecture architecture);
 bool smol_architecture_parse(enum smol_architecture *architecture, const char *name);
 /* Features by name: "distances", "slope-factors", "temperatures", "half-shift", "relu2",
- * "output-table"; for smol_feature_name exactly one. */
+ * "output-table", "history"; for smol_feature_name exactly one. */
 const char *smol_feature_name(enum smol_feature feature);
 bool smol_feature_parse(enum smol_feature *feature, const char *name);
 /* Whether a configuration has a feature. */
@@ -240,8 +248,12 @@ const struct smol_scheme *smol_config_layer_gain(const struct smol_config *confi
 bool smol_scheme_projects(const struct smol_scheme *scheme);
 /* Temperatures and slope factors of a layer together: 0, H or 2 H. */
 uint32_t smol_config_head_factors(const struct smol_config *config);
-/* The lowest minor version of the format that a configuration may have: 2 for a delta, 1 if it uses
- * what 1.1 added, or 0. */
+/* Numbers of the history: SMOL_HISTORY_LENGTHS or 0. */
+uint32_t smol_config_history(const struct smol_config *config);
+/* Whether there is anything that head_type is the type of. */
+bool smol_config_has_head_type(const struct smol_config *config);
+/* The lowest minor version of the format that a configuration may have: 3 with a history, 2 for a
+ * delta, 1 if it uses what 1.1 added, or 0. */
 uint16_t smol_config_minor_version(const struct smol_config *config);
 /* Stored parameters of a row of the sparse term; 0 if there is none. */
 uint32_t smol_scheme_sparse(const struct smol_scheme *scheme);

@@ -35,5 +35,8 @@ void smol_initial_mask(uint8_t *mask, const struct smol_config *config, uint32_t
 void smol_initial_factor(float *values, const struct smol_config *config, uint32_t layer,
                          enum smol_slot slot, uint32_t rank);
 
+/* The initial numbers of a history. */
+void smol_initial_history(float numbers[SMOL_HISTORY_LENGTHS]);
+
 SMOL_END_DECLS
 #endif

@@ -34,6 +34,10 @@ struct smol_params_place {
 void smol_params_at(struct smol_params_place *place, const struct smol_config *config,
                     uint32_t layer, enum smol_slot slot);
 
+/* Where the numbers of the history are, which are the last of the section; meaningful only if there
+ * is one. */
+uint64_t smol_params_history_at(const struct smol_config *config);
+
 /* Bytes of one value of a type: F32, F16 or Q8. */
 uint32_t smol_dtype_bytes(enum smol_dtype type);
 

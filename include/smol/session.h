@@ -34,9 +34,16 @@ struct smol_session_options {
     bool is_fixed;    /* a model with distances: hold `context` positions and no more, like other
                          models, instead of letting them slide */
     uint64_t n_texts; /* side by side, 1..SMOL_MAX_TEXTS; 0 = 1 */
+    uint64_t history; /* tokens of the history of each text, if the model has one, 2 bytes each:
+                         1..SMOL_HISTORY_TOKENS, 1 being none; 0 = all */
 };
 
 struct smol_session;
+
+/* Added to a token that is fed, says that a program chose it, and the text was not read: from a
+ * history such tokens do not come again (SPEC.md 8), lest a text repeat itself. Without a history it
+ * is of no consequence. */
+#define SMOL_WRITTEN 0x80000000u
 
 /* How many bytes smol_session_init needs. options NULL, here and there: all members 0. */
 enum smol_status smol_session_size(size_t *size_bytes, const struct smol_file *file,

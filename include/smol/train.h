@@ -275,6 +275,13 @@ enum smol_status smol_trainer_finish(struct smol_trainer *trainer, struct smol_e
  * smol_train_safetensors_check would refuse its options. */
 enum smol_status smol_trainer_finish_exact(struct smol_trainer *trainer, struct smol_error *error);
 
+/* The numbers of the history of a finished trainer, whose features have one: rounded to their type,
+ * and so in numbers then, too. ARGUMENT if there is none, or it was finished by
+ * smol_trainer_finish_exact; NUMERIC as above. */
+enum smol_status smol_trainer_set_history(struct smol_trainer *trainer,
+                                          float numbers[SMOL_HISTORY_LENGTHS],
+                                          struct smol_error *error);
+
 /* The unsigned .smol file of a finished trainer, with a card if card_bytes > 0.
  * *bytes is to be released with free(), and has room for SMOL_SIGNATURE_BLOCK_BYTES more. ARGUMENT
  * if it was finished by smol_trainer_finish_exact. */

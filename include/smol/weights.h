@@ -19,7 +19,8 @@ enum smol_part {
     SMOL_PART_WPE,
     SMOL_PART_TEMPERATURE,  /* (1, H) of a layer, after its ln_1 */
     SMOL_PART_SLOPE_FACTOR, /* the same, after these */
-    SMOL_PART_OUTPUT,       /* the last: lm_head.weight (V, C) */
+    SMOL_PART_OUTPUT,       /* lm_head.weight (V, C) */
+    SMOL_PART_HISTORY,      /* the last: history (1, SMOL_HISTORY_LENGTHS) */
 };
 
 /* A matrix has rows = outputs and cols = inputs (GPT-2's own files hold the transpose); a vector
@@ -34,7 +35,7 @@ struct smol_tensor {
 };
 
 /* Tensors of a file in the order of the forward pass, from wte.weight to ln_f.bias or, with an
- * output table, lm_head.weight. Those of a joined delta are its models' and what deltas add to
+ * output table, lm_head.weight, or history. Those of a joined delta are its models' and what deltas add to
  * them: a matrix has a bias if one of them has it. */
 uint32_t smol_file_tensor_count(const struct smol_file *file);
 void smol_file_tensor_at(struct smol_tensor *tensor, const struct smol_file *file, uint32_t index);

@@ -35,6 +35,8 @@ struct smol_text {
     /* (capacity), of which n_tokens are used, n_fed computed, n_accepted known to the sampler;
      * after a failure the n_sure that had been computed or chosen are left. */
     uint32_t *tokens;
+    uint8_t *is_written; /* (written_capacity) of each token, whether it was chosen */
+    size_t written_capacity;
     size_t n_tokens, n_fed, n_accepted, n_sure, capacity;
     bool slides; /* then only the last tokens are held */
 };
@@ -168,6 +170,7 @@ void smol_text_destroy(struct smol_text *text)
         return;
     leave(text->shared);
     free(text->tokens);
+    free(text->is_written);
     free(text);
 }
 
@@ -186,21 +189,32 @@ static void drop_old(struct smol_text *t)
     if (n == 0)
         return;
     memmove(t->tokens, t->tokens + n, (t->n_tokens - n) * sizeof *t->tokens);
+    memmove(t->is_written, t->is_written + n, t->n_tokens - n);
     t->n_tokens -= n;
     t->n_fed -= n;
     t->n_accepted -= n;
     t->n_sure -= n;
 }
 
-static bool make_room(struct smol_text *t, size_t n)
+/* For n tokens in all. */
+static bool hold(struct smol_text *t, size_t n)
 {
-    uint32_t *tokens;
-
-    drop_old(t);
-    tokens = smol_grown(t->tokens, &t->capacity, t->n_tokens + n, sizeof *tokens);
+    uint32_t *tokens = smol_grown(t->tokens, &t->capacity, n, sizeof *tokens);
+    uint8_t *is_written = smol_grown(t->is_written, &t->written_capacity, n, 1);
 
     t->tokens = tokens ? tokens : t->tokens;
-    return tokens;
+    t->is_written = is_written ? is_written : t->is_written;
+    return tokens && is_written;
+}
+
+/* For n more, which nobody has chosen yet. */
+static bool make_room(struct smol_text *t, size_t n)
+{
+    drop_old(t);
+    if (!hold(t, t->n_tokens + n))
+        return false;
+    memset(t->is_written + t->n_tokens, 0, n);
+    return true;
 }
 
 enum smol_status smol_text_append(struct smol_text *text, const uint32_t *tokens, size_t n,
@@ -278,9 +292,9 @@ static enum smol_status gather(struct smol_text *t, struct smol_error *error)
     s->tokens = tokens ? tokens : s->tokens;
     if (!texts || !tokens)
         return smol_fail_memory(error);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = t->n_tokens - n; i < t->n_tokens; i++) {
         s->texts[s->n] = t->index;
-        s->tokens[s->n++] = t->tokens[t->n_tokens - n + i];
+        s->tokens[s->n++] = t->tokens[i] | (t->is_written[i] ? SMOL_WRITTEN : 0);
     }
     return SMOL_OK;
 }
@@ -372,6 +386,7 @@ enum smol_status smol_texts_next(uint32_t *tokens, struct smol_text *const *text
         struct smol_text *t = texts[i];
         if (t->status) /* it fails again, and says why */
             return smol_sampler_pick(&tokens[i], t->sampler, smol_text_logits(t), error);
+        t->is_written[t->n_tokens] = 1;
         t->tokens[t->n_tokens++] = tokens[i];
         t->n_accepted = t->n_sure = t->n_tokens; /* the sampler accepts what it picks */
     }
@@ -386,17 +401,16 @@ enum smol_status smol_text_next(uint32_t *token, struct smol_text *text, struct 
 enum smol_status smol_text_copy(struct smol_text *to, const struct smol_text *from, uint64_t seed,
                                 struct smol_error *error)
 {
-    uint32_t *tokens;
-
     if (to == from || to->shared != from->shared)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          to == from ? "a text cannot be copied to itself"
                                     : "texts of two sessions cannot be copied to each other");
-    if (!(tokens = smol_grown(to->tokens, &to->capacity, from->n_tokens, sizeof *tokens)))
+    if (!hold(to, from->n_tokens))
         return smol_fail_memory(error);
-    if (from->n_tokens)
-        memcpy(tokens, from->tokens, from->n_tokens * sizeof *tokens);
-    to->tokens = tokens;
+    if (from->n_tokens) {
+        memcpy(to->tokens, from->tokens, from->n_tokens * sizeof *to->tokens);
+        memcpy(to->is_written, from->is_written, from->n_tokens);
+    }
     to->n_tokens = from->n_tokens;
     to->n_fed = from->n_fed;
     to->n_accepted = from->n_accepted;

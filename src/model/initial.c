@@ -166,6 +166,13 @@ void smol_initial_mask(uint8_t *mask, const struct smol_config *config, uint32_t
     smol_fpenv_restore(&host);
 }
 
+void smol_initial_history(float numbers[SMOL_HISTORY_LENGTHS])
+{
+    static const float initial[] = {5.5f, 3.25f, 2.25f, 2.25f, 1.75f};
+
+    memcpy(numbers, initial, sizeof initial);
+}
+
 void smol_initial_factor(float *values, const struct smol_config *config, uint32_t layer,
                          enum smol_slot slot, uint32_t rank)
 {

@@ -205,7 +205,11 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
                                      .slides = is_endless(&file->config, o),
                                      .capacity = cache_rows(&file->config, o),
                                      .kv_type = o->kv_type,
-                                     .n_texts = (uint32_t)o->n_texts};
+                                     .n_texts = (uint32_t)o->n_texts,
+                                     .history_capacity =
+                                         smol_config_history(&file->config) && o->history > 1
+                                             ? (uint32_t)o->history
+                                             : 0};
     session->activation = smol_config_has(&file->config, SMOL_FEATURE_RELU2)
                               ? session->kernels->relu2
                               : session->kernels->gelu;
@@ -223,6 +227,7 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
     }
     place_buffers(session, arena);
     smol_tensors_set_up(session, arena);
+    smol_history_set_up(session, arena);
     if (!o->is_fast) /* as far as a size goes, which may have 32 bits */
         smol_weight_cache_place(session, arena,
                                 o->memory_bytes < SIZE_MAX / 2 ? o->memory_bytes : SIZE_MAX / 2);

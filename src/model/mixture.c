@@ -148,6 +148,19 @@ void smol_mixture_norm(float *values, float *more, int16_t *integers, const stru
     }
 }
 
+void smol_mixture_history(float values[SMOL_HISTORY_LENGTHS], const struct mixture *m)
+{
+    float more[SMOL_HISTORY_LENGTHS];
+
+    for (uint32_t i = 0; i < m->n_parts; i++) {
+        const struct smol_config *c = &m->files[i]->config;
+        smol_params_to_f32(i ? more : values, c->head_type,
+                           m->files[i]->params.data + smol_params_history_at(c), 0,
+                           SMOL_HISTORY_LENGTHS);
+        mix(values, more, m, i, SMOL_HISTORY_LENGTHS);
+    }
+}
+
 void smol_mixture_heads(float *values, float *more, const struct mixture *m, uint32_t layer,
                         enum smol_part which)
 {

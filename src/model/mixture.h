@@ -47,4 +47,7 @@ bool smol_mixture_norm_is_frozen(const struct mixture *mixture, uint32_t layer,
 void smol_mixture_heads(float *values, float *more, const struct mixture *mixture, uint32_t layer,
                         enum smol_part which);
 
+/* The numbers of the history. */
+void smol_mixture_history(float values[SMOL_HISTORY_LENGTHS], const struct mixture *mixture);
+
 #endif

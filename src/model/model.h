@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "frozen/frozen.h"
 #include "kernel/kernel.h"
+#include "model/history.h"
 #include "model/mixture.h"
 #include "model/projector.h"
 
@@ -93,7 +94,8 @@ struct worker {
     struct projector **projectors; /* of each part, NULL if no tensor of it has a projection */
     float *keys, *values; /* (seen, D) of one head as floats, unless the cache holds floats:
                              seen are the positions that a batch can see */
-    bool overflow;        /* a value left the range of SPEC.md 8 */
+    struct followers followers; /* if there is a history */
+    bool overflow;              /* a value left the range of SPEC.md 8 */
 };
 
 /* What logits are made of: a model's table, or rows that a delta adds. */
@@ -110,6 +112,7 @@ struct sequence {
     uint32_t start;    /* position before the present call */
     size_t n_new;      /* tokens of the present call */
     bool has_logits;
+    struct history history; /* if there is one */
 };
 
 /* A position of a batch: those of one text lie together. */
@@ -138,6 +141,10 @@ struct smol_session {
     struct norm ln_f;
     struct output outputs[MAX_PARTS];
     uint32_t n_outputs;
+    uint32_t history_capacity; /* tokens of each text's history; 0: there is none */
+    uint16_t *history_tokens;  /* (n_texts, history_capacity) */
+    uint8_t *history_bits;     /* (n_texts, ceil(history_capacity / 8)) */
+    double strengths[SMOL_HISTORY_LENGTHS];
     uint8_t *keys, *values; /* (n_texts, L, H, capacity, D) of kv_type: the rows of a head lie
                                together */
     float *key_scales, *value_scales; /* (n_texts, L, H, capacity) of Q8 */
@@ -186,8 +193,13 @@ void smol_weight_cache_fill(struct smol_session *session);
 void smol_forward(struct smol_session *session, const uint32_t *texts, const uint32_t *tokens,
                   uint32_t n);
 
-/* Logits of n positions of the batch that smol_forward left, each of another text. */
+/* Logits of n positions of the batch that smol_forward left, each of another text: of the network
+ * alone, and with the history of their texts, to which their tokens were pushed. */
 void smol_head(struct smol_session *session, const uint32_t *positions, uint32_t n);
+void smol_logits(struct smol_session *session, const uint32_t *positions, uint32_t n);
+
+/* Memory of the history, and the strengths of its numbers. */
+void smol_history_set_up(struct smol_session *session, struct smol_arena *arena);
 
 /* The logits (V) of a text. */
 static inline float *logits_of(const struct smol_session *s, uint32_t text)

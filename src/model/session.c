@@ -10,9 +10,19 @@
 
 #define DEFAULT_BATCH 64u
 #define MAX_BATCH 1024u
-/* The sizes that the options have had: before is_fixed, and before n_texts. */
-#define OPTIONS_BYTES_1_0 offsetof(struct smol_session_options, is_fixed)
-#define OPTIONS_BYTES_1_1 offsetof(struct smol_session_options, n_texts)
+/* The sizes that the options have had: before is_fixed, before n_texts, and before history. */
+static const size_t options_bytes[] = {offsetof(struct smol_session_options, is_fixed),
+                                       offsetof(struct smol_session_options, n_texts),
+                                       offsetof(struct smol_session_options, history)};
+
+/* A size that the options have had, if they are asked for with one, or else any of these. */
+static size_t older_bytes(size_t struct_bytes)
+{
+    for (size_t i = 1; i < sizeof options_bytes / sizeof *options_bytes; i++)
+        if (struct_bytes == options_bytes[i])
+            return struct_bytes;
+    return options_bytes[0];
+}
 
 static enum smol_status resolve_options(struct smol_session_options *o,
                                         const struct smol_file *file,
@@ -23,10 +33,8 @@ static enum smol_status resolve_options(struct smol_session_options *o,
     if (!smol_file_is_whole(file))
         return smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
                          "is a delta, which runs only with the files that it changes");
-    if (asked && smol_take_struct(o, sizeof *o,
-                                  asked->struct_bytes == OPTIONS_BYTES_1_1 ? OPTIONS_BYTES_1_1
-                                                                           : OPTIONS_BYTES_1_0,
-                                  asked, "smol_session_options", error))
+    if (asked && smol_take_struct(o, sizeof *o, older_bytes(asked->struct_bytes), asked,
+                                  "smol_session_options", error))
         return SMOL_E_ARGUMENT;
     if (o->context > file->config.context)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
@@ -39,6 +47,10 @@ static enum smol_status resolve_options(struct smol_session_options *o,
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "%llu texts side by side, allowed are 1..%u",
                          (unsigned long long)o->n_texts, SMOL_MAX_TEXTS);
+    if (o->history > SMOL_HISTORY_TOKENS)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "a history of %llu tokens, allowed are 1..%u",
+                         (unsigned long long)o->history, SMOL_HISTORY_TOKENS);
     if (o->batch > MAX_BATCH)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
                          "batch %" PRIu32 ", allowed are 1..%u", o->batch, MAX_BATCH);
@@ -52,6 +64,7 @@ static enum smol_status resolve_options(struct smol_session_options *o,
     o->n_threads = o->n_threads ? o->n_threads : 1;
     o->batch = o->batch ? o->batch : DEFAULT_BATCH;
     o->n_texts = o->n_texts ? o->n_texts : 1;
+    o->history = o->history ? o->history : SMOL_HISTORY_TOKENS;
     o->batch = o->batch < o->n_texts * o->context ? o->batch : (uint32_t)o->n_texts * o->context;
     return SMOL_OK;
 }
@@ -141,7 +154,12 @@ static enum smol_status init(struct smol_session **session, const struct smol_fi
         if ((status = plan_transforms(ffts, &mixture.files[i]->config, error)))
             return status;
     smol_session_lay_out(s, file, &o, ffts, &arena);
-    memset(s->texts, 0, s->n_texts * sizeof *s->texts);
+    for (uint32_t i = 0; i < s->n_texts; i++)
+        s->texts[i] = (struct sequence){
+            .history = {.tokens = s->history_tokens + (size_t)i * s->history_capacity,
+                        .is_written = s->history_bits +
+                                      (size_t)i * smol_history_bits_bytes(s->history_capacity),
+                        .capacity = s->history_capacity}};
     if (!smol_pool_start(s->pool, o.n_threads)) {
         free_transforms(ffts);
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %" PRIu32 " threads",
@@ -232,7 +250,7 @@ static enum smol_status check_tokens(struct smol_session *s, const struct feedin
                              text->n_new, text->position, s->context);
     }
     for (size_t i = 0; i < n; i++)
-        if (tokens[i] >= s->config->vocab)
+        if ((tokens[i] & ~SMOL_WRITTEN) >= s->config->vocab)
             return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
                              "token %" PRIu32 " is beyond the vocabulary of %" PRIu32, tokens[i],
                              s->config->vocab);
@@ -266,19 +284,21 @@ static bool make_logits(struct smol_session *s, const struct feeding *f, size_t 
 
     for (uint32_t p = 0; p < n; p++) {
         const bool is_visited = f->visit && i + p >= f->first;
+        if (s->history_capacity)
+            smol_history_push(&s->texts[s->rows[p].text].history, f->tokens[i + p]);
         if (!is_visited && !is_last(f, i + p))
             continue;
         s->heads[n_heads++] = p;
         if (!is_visited)
             continue;
-        smol_head(s, s->heads, n_heads);
+        smol_logits(s, s->heads, n_heads);
         n_heads = 0;
         overflows = smol_overflowed(s) || overflows;
         if (!overflows)
             f->visit(f->arg, logits_of(s, s->rows[p].text));
     }
     if (n_heads)
-        smol_head(s, s->heads, n_heads);
+        smol_logits(s, s->heads, n_heads);
     return smol_overflowed(s) || overflows;
 }
 
@@ -417,14 +437,16 @@ uint32_t smol_session_context(const struct smol_session *session) { return sessi
 
 bool smol_session_slides(const struct smol_session *session) { return session->slides; }
 
-/* Whether what a position needs is still there: the rows that it sees and, with a half-shift, the
- * inputs of the one before. */
+/* Whether what a position needs is still there: the rows that it sees, with a half-shift the inputs
+ * of the one before and, with a history, its tokens. */
 static bool can_rewind(const struct smol_session *s, const struct sequence *text, uint32_t position)
 {
     const uint32_t dropped = text->position - position;
 
     if (position == text->position || text->position == UINT32_MAX)
         return position == text->position;
+    if (s->history_capacity && text->history.held < text->position)
+        return false;
     return !smol_config_has(s->config, SMOL_FEATURE_HALF_SHIFT) && dropped <= text->held &&
            (text->held == text->position || text->held - dropped >= s->context - 1);
 }
@@ -434,6 +456,8 @@ uint32_t smol_session_rewind_text(struct smol_session *session, uint32_t text, u
     struct sequence *at = &session->texts[text];
     const bool is_there = can_rewind(session, at, position);
 
+    if (session->history_capacity)
+        smol_history_drop(&at->history, is_there ? at->position - position : at->history.held);
     at->held = is_there ? at->held - (at->position - position) : 0;
     at->position = is_there ? position : 0;
     at->has_logits = false;
@@ -445,13 +469,22 @@ uint32_t smol_session_rewind(struct smol_session *session, uint32_t position)
     return smol_session_rewind_text(session, 0, position);
 }
 
+static void copy_sequence(struct sequence *to, const struct sequence *from)
+{
+    struct history history = to->history;
+
+    smol_history_copy(&history, &from->history);
+    *to = *from;
+    to->history = history;
+}
+
 void smol_session_copy_text(struct smol_session *s, uint32_t to, uint32_t from)
 {
     const size_t C = s->config->width;
 
     if (to == from)
         return;
-    s->texts[to] = s->texts[from];
+    copy_sequence(&s->texts[to], &s->texts[from]);
     smol_cache_copy(s, to, from);
     memcpy(logits_of(s, to), logits_of(s, from), s->config->vocab * sizeof *s->logits);
     for (uint32_t l = 0; l < s->config->n_layers; l++)

@@ -110,10 +110,11 @@ static uint32_t n_outputs(const struct smol_config *config)
 
 static uint32_t count(const struct listing *list)
 {
+    const struct smol_config *config = list->configs[0];
     struct smol_tensor none;
 
-    return n_inputs(list->configs[0]) + walk(&none, list, UINT32_MAX) + 2 +
-           n_outputs(list->configs[0]);
+    return n_inputs(config) + walk(&none, list, UINT32_MAX) + 2 + n_outputs(config) +
+           smol_config_has(config, SMOL_FEATURE_HISTORY);
 }
 
 static void table(struct smol_tensor *t, const struct smol_config *config, enum smol_part part)
@@ -148,6 +149,23 @@ static void heads(struct smol_tensor *t, const struct smol_config *config)
     t->cols = config->n_heads;
 }
 
+/* Tensor number `back` of those behind the last norm, from the end; false if that is none. */
+static bool behind(struct smol_tensor *t, const struct smol_config *config, uint32_t back)
+{
+    if (smol_config_has(config, SMOL_FEATURE_HISTORY) && back-- == 0) {
+        *t = (struct smol_tensor){.name = "history",
+                                  .slot = SMOL_LN_F,
+                                  .part = SMOL_PART_HISTORY,
+                                  .rows = 1,
+                                  .cols = SMOL_HISTORY_LENGTHS};
+        return true;
+    }
+    if (back >= n_outputs(config))
+        return false;
+    table(t, config, SMOL_PART_OUTPUT);
+    return true;
+}
+
 static void tensor_at(struct smol_tensor *tensor, const struct listing *list, uint32_t index)
 {
     const struct smol_config *config = list->configs[0];
@@ -158,10 +176,8 @@ static void tensor_at(struct smol_tensor *tensor, const struct listing *list, ui
         table(tensor, config, index == 0 ? SMOL_PART_WTE : SMOL_PART_WPE);
         return;
     }
-    if (n_outputs(config) && index + 1 == count(list)) {
-        table(tensor, config, SMOL_PART_OUTPUT);
+    if (behind(tensor, config, count(list) - 1 - index))
         return;
-    }
     find_slot(tensor, list, index - n_inputs(config));
     if (tensor->part == SMOL_PART_TEMPERATURE || tensor->part == SMOL_PART_SLOPE_FACTOR) {
         heads(tensor, config);

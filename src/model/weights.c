@@ -372,6 +372,8 @@ static void read_floats(double *values, const struct mixture *m, const struct sm
 {
     if (t->part == SMOL_PART_TEMPERATURE || t->part == SMOL_PART_SLOPE_FACTOR)
         smol_mixture_heads(s->floats, s->more_floats, m, t->layer, t->part);
+    else if (t->part == SMOL_PART_HISTORY)
+        smol_mixture_history(s->floats, m);
     else
         smol_mixture_norm(s->floats, s->more_floats, s->integers, m, t->layer, t->slot,
                           t->part == SMOL_PART_WEIGHT);

@@ -113,6 +113,7 @@ int cli_parse_isa(enum smol_isa *isa, const char *word);
  * NULL, as in the other word: no change. 0, or CLI_USAGE after a message. */
 struct cli_feature_words {
     char *features, *without; /* "distances,relu2" */
+    int history;              /* and that one */
 };
 int cli_architecture(enum smol_architecture *architecture, const char *word);
 int cli_features(uint16_t *features, enum smol_architecture architecture,

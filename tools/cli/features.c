@@ -29,13 +29,17 @@ int cli_features(uint16_t *features, enum smol_architecture architecture,
     uint16_t bits = *features, without = 0;
     int code;
 
-    if ((w->features || w->without) && architecture != SMOL_ARCH_SMOL)
-        return cli_usage_error(w->features ? "--features" : "--without",
+    if ((w->features || w->without || w->history) && architecture != SMOL_ARCH_SMOL)
+        return cli_usage_error(w->features  ? "--features"
+                               : w->without ? "--without"
+                                            : "--history",
                                "is for --arch smol; gpt2 has no features");
     if (w->features && (code = parse(&bits, "--features", w->features)) != 0)
         return code;
     if (w->without && (code = parse(&without, "--without", w->without)) != 0)
         return code;
+    if (w->history)
+        bits |= SMOL_FEATURE_HISTORY;
     *features = (uint16_t)(bits & ~without);
     return 0;
 }

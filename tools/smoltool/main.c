@@ -27,6 +27,7 @@ static const struct command {
     {"export", tool_export, "smoltool export", "write all weights as safetensors, .npz or GGUF"},
     {"embed-c", tool_embed, "smoltool embed-c", "write a model as a C header"},
     {"qr", tool_qr, "smoltool qr", "draw a model of at most 2953 bytes as a QR code"},
+    {"history", tool_history, "smoltool history", "let a model see what its text has had before"},
     {"quantize", tool_quantize, "smoltool quantize", "store the embeddings in fewer bits"},
     {"tokenizer", tool_tokenizer, "smoltool tokenizer", "import, train and try tokenizers"},
     {"pack", tool_pack, "smoltool pack", "pack a short text in few bytes"},

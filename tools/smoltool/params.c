@@ -119,6 +119,13 @@ struct param_part param_shared(const struct smol_config *c)
     return s ? numbers(0, s->alpha_type, smol_scheme_parameters(s)) : (struct param_part){0};
 }
 
+struct param_part param_history(const struct smol_config *c)
+{
+    return smol_config_has(c, SMOL_FEATURE_HISTORY)
+               ? numbers(smol_params_history_at(c), c->head_type, SMOL_HISTORY_LENGTHS)
+               : (struct param_part){0};
+}
+
 /* ---- reading them (SPEC.md 3.2, 3.3) ---- */
 
 static float mask_bit(const uint8_t *params, const struct param_part *p, uint64_t i)

@@ -41,6 +41,8 @@ struct param_part param_of_layer(const struct smol_config *config, uint32_t laye
 
 /* The vector that matrices share. */
 struct param_part param_shared(const struct smol_config *config);
+/* The numbers of the history. */
+struct param_part param_history(const struct smol_config *config);
 
 /* n numbers from number begin on. begin: a multiple of SMOL_Q8_BLOCK. */
 void param_read(float *values, const uint8_t *params, const struct param_part *part, uint64_t begin,

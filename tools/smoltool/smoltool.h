@@ -18,6 +18,7 @@ int tool_weights(int argc, const char **argv);
 int tool_export(int argc, const char **argv);
 int tool_embed(int argc, const char **argv);
 int tool_qr(int argc, const char **argv);
+int tool_history(int argc, const char **argv);
 int tool_quantize(int argc, const char **argv);
 int tool_tokenizer(int argc, const char **argv);
 int tool_pack(int argc, const char **argv);

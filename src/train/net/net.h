@@ -172,7 +172,7 @@ struct smol_net {
     struct smol_param *params;
     size_t n_values;
     real *value, *grad;                /* (n_values) */
-    uint32_t wte, wpe, output, shared; /* wpe: or SMOL_NO_PARAM; output: the table, or wte */
+    uint32_t wte, wpe, output, shared, history; /* wpe: or SMOL_NO_PARAM; output: the table, or wte */
     uint32_t n_tables;                 /* the first parameters, in EMBD */
     uint32_t logit_scale;              /* if it learns, or SMOL_NO_PARAM */
 

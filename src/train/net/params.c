@@ -7,6 +7,7 @@
 #include "model/frozen_parts.h"
 #include "train/alloc.h"
 
+#include <smol/initial.h>
 #include <stdio.h>
 
 static uint32_t add(struct smol_net *net, const char *owner, const char *part,
@@ -258,10 +259,10 @@ enum smol_status smol_params_register(struct smol_net *net, bool learn_scale, bo
     const struct smol_config *c = &net->config;
     const struct smol_scheme *shared = smol_config_shared(c);
 
-    /* Three tables, shared, ln_f, the logit scale and factors of models; a layer has at most 2 a
+    /* Three tables, shared, ln_f, the history, the logit scale and factors of models; a layer has at most 2 a
      * norm, 8 a matrix, its gain, and factors of heads. */
     net->params =
-        smol_train_alloc(8 + (size_t)c->n_layers * (3 + 8 * SMOL_N_SLOTS), sizeof *net->params);
+        smol_train_alloc(9 + (size_t)c->n_layers * (3 + 8 * SMOL_N_SLOTS), sizeof *net->params);
     if (!net->params)
         return smol_fail_memory(error);
     if (net->models.n > 0)
@@ -274,6 +275,10 @@ enum smol_status smol_params_register(struct smol_net *net, bool learn_scale, bo
     for (uint32_t l = 0; l < c->n_layers; l++)
         add_layer(net, l);
     add_norm(net, &net->ln_f, "ln_f", 0, SMOL_LN_F);
+    net->history = SMOL_NO_PARAM;
+    if (smol_config_has(c, SMOL_FEATURE_HISTORY))
+        net->history = add(net, "", "history", SMOL_GROUP_ALPHA, c->head_type, 1,
+                           SMOL_HISTORY_LENGTHS);
     if (learn_scale)
         net->logit_scale =
             add_elsewhere(net, "", "logit_scale", SMOL_GROUP_ALPHA, SMOL_IN_CONFIG, SMOL_F32, 1, 1);
@@ -399,6 +404,16 @@ static void start_norm(struct smol_net *net, const struct smol_net_norm *norm)
         start_at_one(net, norm->gain.alpha);
 }
 
+/* No step changes them: smol_trainer_set_history does. */
+static void start_history(struct smol_net *net)
+{
+    float numbers[SMOL_HISTORY_LENGTHS];
+
+    smol_initial_history(numbers);
+    for (uint32_t k = 0; k < SMOL_HISTORY_LENGTHS; k++)
+        smol_net_value(net, net->history)[k] = (real)numbers[k];
+}
+
 void smol_params_initialise(struct smol_net *net, bool uniform, double std)
 {
     const struct smol_config *c = &net->config;
@@ -426,4 +441,6 @@ void smol_params_initialise(struct smol_net *net, bool uniform, double std)
                 start_norm(net, &net->layers[l].norm[slot]);
     }
     start_norm(net, &net->ln_f);
+    if (net->history != SMOL_NO_PARAM)
+        start_history(net);
 }

@@ -50,7 +50,7 @@ static void use_rates(struct smol_train_options *o)
 
 static void use_smol(struct smol_train_options *o)
 {
-    o->features = SMOL_ALL_FEATURES;
+    o->features = SMOL_NETWORK_FEATURES;
     o->learn_logit_scale = true;
     o->norms = SMOL_NORM_FROZEN;
     o->context = 128;

@@ -350,6 +350,28 @@ enum smol_status smol_trainer_finish_exact(struct smol_trainer *t, struct smol_e
     return smol_trainer_leave(t, finish(t, true, error));
 }
 
+enum smol_status smol_trainer_set_history(struct smol_trainer *t,
+                                          float numbers[SMOL_HISTORY_LENGTHS],
+                                          struct smol_error *error)
+{
+    const uint32_t param = t->net->history;
+    enum smol_status status;
+
+    if (!t->embeddings || param == SMOL_NO_PARAM)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "only a finished training that was rounded has a history's numbers, and "
+                         "only with that feature");
+    real *values = smol_net_value(t->net, param);
+
+    for (uint32_t k = 0; k < SMOL_HISTORY_LENGTHS; k++)
+        values[k] = (real)numbers[k];
+    status = pack(t->params + smol_params_history_at(&t->net->config), values,
+                  t->net->params + param, error);
+    for (uint32_t k = 0; k < SMOL_HISTORY_LENGTHS; k++)
+        numbers[k] = (float)values[k];
+    return status;
+}
+
 /* What a delta has of its models in place of their tables and tokens. base: room for BASE. */
 static void make_delta(struct smol_parts *parts, uint8_t *base, const struct smol_trainer *t)
 {

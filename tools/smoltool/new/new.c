@@ -91,7 +91,7 @@ static int import_positions(struct imports *from, struct new_options *o)
 static bool has_distances(const struct new_options *o)
 {
     enum smol_architecture architecture = SMOL_ARCH_GPT2;
-    uint16_t features = SMOL_ALL_FEATURES;
+    uint16_t features = SMOL_NETWORK_FEATURES;
 
     return o->arch && smol_architecture_parse(&architecture, o->arch) &&
            architecture == SMOL_ARCH_SMOL &&

@@ -147,6 +147,12 @@ static bool fill_params(uint8_t *learned, const struct smol_config *c)
             if (!fill_slot(learned, c, layer, slot))
                 return false;
     }
+    if (smol_config_has(c, SMOL_FEATURE_HISTORY)) {
+        float numbers[SMOL_HISTORY_LENGTHS];
+        smol_initial_history(numbers);
+        smol_encode_numbers(learned + smol_params_history_at(c), c->head_type, numbers,
+                            SMOL_HISTORY_LENGTHS);
+    }
     return fill_slot(learned, c, 0, SMOL_LN_F);
 }
 

@@ -147,20 +147,19 @@ static struct smol_scheme norm_scheme(const struct choices *c, uint32_t d)
 static int apply_features(struct smol_config *config, const struct choices *c,
                           const struct new_options *o)
 {
-    const uint16_t factors = SMOL_FEATURE_TEMPERATURES | SMOL_FEATURE_SLOPE_FACTORS;
     int code = cli_architecture(&config->architecture, o->arch);
 
     if (code != 0)
         return code;
     if (config->architecture == SMOL_ARCH_SMOL)
-        config->features = SMOL_ALL_FEATURES;
+        config->features = SMOL_NETWORK_FEATURES;
     if ((code = cli_features(&config->features, config->architecture, &o->features)) != 0)
         return code;
     config->wte_type = c->embeddings;
     config->wpe_type = smol_config_has(config, SMOL_FEATURE_DISTANCES) ? SMOL_F32 : c->embeddings;
     config->output_type =
         smol_config_has(config, SMOL_FEATURE_OUTPUT_TABLE) ? c->embeddings : SMOL_F32;
-    config->head_type = config->features & factors ? c->params : SMOL_F32;
+    config->head_type = smol_config_has_head_type(config) ? c->params : SMOL_F32;
     return 0;
 }
 

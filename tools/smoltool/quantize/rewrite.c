@@ -19,7 +19,7 @@ static void set_types(struct smol_config *c, const struct quantize_types *t)
         c->wpe_type = smol_config_has(c, SMOL_FEATURE_DISTANCES) ? SMOL_F32 : t->embeddings;
         c->output_type = smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE) ? t->embeddings : SMOL_F32;
     }
-    if (t->has_params && smol_config_head_factors(c) > 0)
+    if (t->has_params && smol_config_has_head_type(c))
         c->head_type = t->params;
     for (uint32_t i = 0; i < c->n_schemes; i++) {
         struct smol_scheme *s = c->schemes + i;
@@ -122,7 +122,8 @@ static bool recode_params(uint8_t *to, const struct smol_config *new, const stru
         for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
             good = good && recode_slot(to, new, file, layer, slot);
     }
-    return good && recode_slot(to, new, file, 0, SMOL_LN_F);
+    return good && recode(to, param_history(new), file->params.data, param_history(old)) &&
+           recode_slot(to, new, file, 0, SMOL_LN_F);
 }
 
 /* Rows of q4-row have all to be seen before the first is put. */

@@ -6,6 +6,7 @@
 #include "smoltrain/bases.h"
 #include "smoltrain/comm/comm.h"
 #include "smoltrain/output/card.h"
+#include "smoltrain/output/history.h"
 #include "smoltrain/output/stream.h"
 #include "smoltrain/signals.h"
 
@@ -293,15 +294,18 @@ static enum smol_status stream(struct train_result *result, const struct train_a
 }
 
 enum smol_status train_output_write(struct train_output *o, const struct train_args *args,
-                                    const struct smol_trainer *trainer,
-                                    const struct smol_corpus *corpus, struct train_result *result,
-                                    struct smol_error *error)
+                                    struct smol_trainer *trainer, const struct smol_corpus *corpus,
+                                    struct train_result *result, struct smol_error *error)
 {
     const struct train_finished f = {args, trainer, corpus, result};
     enum smol_status status = SMOL_OK;
 
     o->trouble = o->path;
-    if (!o->is_tensors)
+    if (!o->is_tensors && !train_stop_asked())
+        status = train_history_fit(trainer, corpus, args->options.n_threads, error);
+    if (status == SMOL_E_CANCELLED) /* the initial ones will do */
+        status = SMOL_OK;
+    if (status == SMOL_OK && !o->is_tensors)
         status = stream(result, args, trainer, corpus, error);
     if (status != SMOL_OK)
         return status;

@@ -44,9 +44,8 @@ enum smol_status train_output_load(struct train_output *output, struct smol_trai
 /* Writes the model of a finished trainer. *result has the score; the stream's is found here, unless
  * a signal asks for an end. */
 enum smol_status train_output_write(struct train_output *output, const struct train_args *args,
-                                    const struct smol_trainer *trainer,
-                                    const struct smol_corpus *corpus, struct train_result *result,
-                                    struct smol_error *error);
+                                    struct smol_trainer *trainer, const struct smol_corpus *corpus,
+                                    struct train_result *result, struct smol_error *error);
 /* The checkpoint goes: after the last step, when the model and the log's last record are written,
  * so that whoever is killed before can still resume. */
 void train_output_done(const struct train_output *output);

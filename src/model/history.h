@@ -1,0 +1,67 @@
+/* What of a text came before: its last tokens, which of them followed the same tokens as the next
+ * one will, and what that makes of logits. SPEC.md 8, History. */
+#ifndef SMOL_MODEL_HISTORY_H
+#define SMOL_MODEL_HISTORY_H
+
+#include <smol/config.h>
+
+#define SMOL_BYTES_VOCAB 257u /* the most that tokens of bytes have: with the end of text */
+
+/* The last tokens of a text, a ring. */
+struct history {
+    uint16_t *tokens;    /* (capacity) */
+    uint8_t *is_written; /* a bit for each: whether it follows nothing, since it was chosen */
+    uint32_t capacity;
+    uint32_t held; /* tokens in it */
+    uint32_t end;  /* where the next one goes */
+};
+
+/* What followed the tokens before the next one, for each length of them. Where that was not long
+ * ago, it counts more than once. */
+struct followers {
+    uint32_t shortest;               /* tokens that the first length compares */
+    uint32_t n[SMOL_HISTORY_LENGTHS]; /* times that those tokens were there before */
+    uint32_t u[SMOL_HISTORY_LENGTHS]; /* different tokens after them */
+    uint32_t n_seen;
+    double *shares;   /* (V) of those seen: what is added to the network's probabilities */
+    uint32_t *counts; /* (V, SMOL_HISTORY_LENGTHS) how often each was there; 0 for all others */
+    uint16_t *seen;   /* (V) those after the shortest */
+};
+
+/* Bytes of memory that followers over a vocabulary take, aligned to 8, and that memory taken for
+ * them. */
+size_t smol_followers_bytes(uint32_t vocab);
+void smol_followers_place(struct followers *f, uint32_t vocab, void *memory);
+
+/* Bytes of is_written. */
+static inline uint32_t smol_history_bits_bytes(uint32_t capacity) { return (capacity + 7) / 8; }
+
+/* token: with SMOL_WRITTEN, if it is. */
+void smol_history_push(struct history *h, uint32_t token);
+
+/* Drops the last tokens, or all. */
+void smol_history_drop(struct history *h, uint32_t n);
+
+/* The tokens of another one of the same capacity. */
+void smol_history_copy(struct history *to, const struct history *from);
+
+/* Counts what followed the last tokens. smol_followers_clear takes the counts back. */
+void smol_history_count(struct followers *f, const struct history *h);
+void smol_followers_clear(struct followers *f);
+
+/* The probability of a token is share + rest x the network's. Each length k in turn makes share
+ * (count - 1/8 + g share) / (n + s) of it, and rest g rest / (n + s), with s = 1/8 + a u and g = s +
+ * u / 8. One step, where n is over 0; count: of the token. */
+double smol_history_share(double share, double a, uint32_t n, uint32_t u, uint32_t count);
+double smol_history_rest(double rest, double a, uint32_t n, uint32_t u);
+
+/* log(x), x at least 1; SPEC.md 7. */
+float smol_log(double x);
+
+/* Logits (V), whose largest is most and whose exp(logit - most) sum up to sum, changed for the
+ * tokens seen. strengths: a of each length. exp: the kernels'. */
+void smol_history_mix(float *logits, struct followers *f,
+                      const double strengths[SMOL_HISTORY_LENGTHS], float most, double sum,
+                      void (*exp)(float *y, const float *x, size_t n));
+
+#endif
