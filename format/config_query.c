@@ -166,9 +166,8 @@ const struct smol_scheme *smol_config_layer_gain(const struct smol_config *confi
 uint64_t smol_config_parameters(const struct smol_config *config)
 {
     const struct smol_scheme *shared = smol_config_shared(config);
-    uint64_t n =
-        (shared ? smol_scheme_parameters(shared) : 0) + slot_parameters(config, 0, SMOL_LN_F) +
-        smol_config_history(config);
+    uint64_t n = (shared ? smol_scheme_parameters(shared) : 0) +
+                 slot_parameters(config, 0, SMOL_LN_F) + smol_config_history(config);
 
     for (uint32_t layer = 0; layer < config->n_layers; layer++) {
         n += smol_config_head_factors(config) + (smol_config_layer_gain(config, layer) != NULL);

@@ -106,8 +106,8 @@ bool smol_architecture_parse(enum smol_architecture *architecture, const char *n
 
 /* By bit. */
 #define N_FEATURES 7u
-static const char *const features[N_FEATURES] = {"distances", "slope-factors", "temperatures",
-                                                 "half-shift", "relu2", "output-table", "history"};
+static const char *const features[N_FEATURES] = {
+    "distances", "slope-factors", "temperatures", "half-shift", "relu2", "output-table", "history"};
 
 const char *smol_feature_name(enum smol_feature feature)
 {

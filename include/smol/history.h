@@ -8,10 +8,10 @@
 
 SMOL_BEGIN_DECLS
 
-/* The numbers with which a history makes a text likeliest, and the mean loss with them. tokens: (n), the text, each below vocab;
- * nats: (n), the loss of each after those before it without a history, of which the first does not
- * count. Errors: ARGUMENT (a vocabulary over 65536, no token or one beyond it, a loss that is no
- * number of 0 or more); MEMORY. */
+/* The numbers with which a history makes a text likeliest, and the mean loss with them. tokens:
+ * (n), the text, each below vocab; nats: (n), the loss of each after those before it without a
+ * history, of which the first does not count. Errors: ARGUMENT (a vocabulary over 65536, no token
+ * or one beyond it, a loss that is no number of 0 or more); MEMORY. */
 enum smol_status smol_history_fit(float numbers[SMOL_HISTORY_LENGTHS], double *mean,
                                   const uint32_t *tokens, const double *nats, size_t n,
                                   uint32_t vocab, struct smol_error *error);

@@ -41,8 +41,8 @@ struct smol_session_options {
 struct smol_session;
 
 /* Added to a token that is fed, says that a program chose it, and the text was not read: from a
- * history such tokens do not come again (SPEC.md 8), lest a text repeat itself. Without a history it
- * is of no consequence. */
+ * history such tokens do not come again (SPEC.md 8), lest a text repeat itself. Without a history
+ * it is of no consequence. */
 #define SMOL_WRITTEN 0x80000000u
 
 /* How many bytes smol_session_init needs. options NULL, here and there: all members 0. */

@@ -35,8 +35,8 @@ struct smol_tensor {
 };
 
 /* Tensors of a file in the order of the forward pass, from wte.weight to ln_f.bias or, with an
- * output table, lm_head.weight, or history. Those of a joined delta are its models' and what deltas add to
- * them: a matrix has a bias if one of them has it. */
+ * output table, lm_head.weight, or history. Those of a joined delta are its models' and what deltas
+ * add to them: a matrix has a bias if one of them has it. */
 uint32_t smol_file_tensor_count(const struct smol_file *file);
 void smol_file_tensor_at(struct smol_tensor *tensor, const struct smol_file *file, uint32_t index);
 

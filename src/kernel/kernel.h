@@ -111,7 +111,14 @@ struct smol_kernels {
 
     /* Whether all magnitudes of x (n) are at most limit; not-a-number is not. */
     bool (*within)(const float *x, size_t n, float limit);
+
+    /* The places of those of n tokens, SMOL_FIND_TOKENS at most, that are `last` after `before`, of
+     * which only the bits of mask count; tokens[-1] is there. In ascending order into places (n);
+     * returns how many. */
+    size_t (*find)(uint16_t *places, const uint16_t *tokens, size_t n, uint16_t last,
+                   uint16_t before, uint16_t mask);
 };
+#define SMOL_FIND_TOKENS 1024u
 
 /* That, of which the compiler of each set makes vectors. */
 static inline bool smol_within(const float *x, size_t n, float limit)
@@ -124,12 +131,36 @@ static inline bool smol_within(const float *x, size_t n, float limit)
     return differences >> 31 == 0;
 }
 
+/* The same of this one: bytes that say where a token is, which come eight at a time. */
+static inline size_t smol_find(uint16_t *places, const uint16_t *tokens, size_t n, uint16_t last,
+                               uint16_t before, uint16_t mask)
+{
+    uint8_t is_there[SMOL_FIND_TOKENS + 8];
+    size_t found = 0;
+    uint64_t eight;
+
+    for (size_t i = 0; i < n; i++)
+        is_there[i] = ((tokens[i] ^ last) | ((tokens[i - 1] ^ before) & mask)) == 0;
+    memset(is_there + n, 0, 8);
+    for (size_t i = 0; i < n; i += 8) {
+        memcpy(&eight, is_there + i, 8);
+        if (eight == 0)
+            continue;
+        for (size_t j = i; j < i + 8; j++) {
+            places[found] = (uint16_t)j;
+            found += is_there[j];
+        }
+    }
+    return found;
+}
+
 /* What a table says of the functions on floats, in a file that has one of each of these names. */
 #define SMOL_FLOAT_KERNELS                                                                         \
     .quantise = quantise, .scale_sums = scale_sums, .dot = dot, .dot_f32 = dot_f32,                \
     .dot_f16 = dot_f16, .rows_f32 = rows_f32, .rows_f16 = rows_f16, .from_f16 = from_f16,          \
     .add_scaled = add_scaled, .add_each_scaled = add_each_scaled, .layernorm = layernorm,          \
-    .gelu = gelu, .relu2 = relu2, .attention = attention, .exp = exp_all, .within = smol_within
+    .gelu = gelu, .relu2 = relu2, .attention = attention, .exp = exp_all, .within = smol_within,   \
+    .find = smol_find
 
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
 extern const struct smol_kernels smol_kernels_avx2;   /* on x86-64 with the bundles of cpu.h */

@@ -50,8 +50,7 @@ static void embed(void *arg, uint32_t worker, uint32_t n_workers)
 
     for (size_t p = smol_share(g->n, worker, n_workers); p < end; p++) {
         float *x = s->x + p * C, *h = s->h + p * C;
-        smol_mixture_row(x, more, &s->mixture, SMOL_PART_WTE,
-                         g->tokens[p] & ~SMOL_WRITTEN);
+        smol_mixture_row(x, more, &s->mixture, SMOL_PART_WTE, g->tokens[p] & ~SMOL_WRITTEN);
         if (s->file->wpe.data)
             smol_mixture_row(h, more, &s->mixture, SMOL_PART_WPE,
                              s->texts[s->rows[p].text].position + s->rows[p].at);

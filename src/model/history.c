@@ -1,9 +1,11 @@
 /* See history.h. */
 #include "model/history.h"
 
+#include "base/bytes.h"
 #include "kernel/scalar/fma.h"
 
 #include <smol/session.h>
+
 #include <string.h>
 
 #define RECENT 1024u /* tokens before the next one */
@@ -11,58 +13,81 @@
 
 /* ---- the tokens ---- */
 
+/* Places that are there beyond the capacity, so that the tokens are seldom moved to the front, by
+ * whole bytes of bits. */
+static uint32_t n_places(uint32_t capacity)
+{
+    const uint32_t spare = capacity / 8 / 8 * 8;
+
+    return capacity + (spare > 64 ? spare : 64);
+}
+
+size_t smol_history_bytes(uint32_t capacity)
+{
+    const size_t n = n_places(capacity);
+
+    return (n + 1) * sizeof(uint16_t) + (n + 7) / 8;
+}
+
+void smol_history_place(struct history *h, uint32_t capacity, void *memory)
+{
+    uint16_t *tokens = memory;
+
+    tokens[0] = 0; /* which is looked at, before the first */
+    *h = (struct history){.tokens = tokens + 1,
+                          .is_written = (uint8_t *)(tokens + 1 + n_places(capacity)),
+                          .capacity = capacity};
+}
+
+static void move_to_front(struct history *h)
+{
+    const uint32_t by = h->begin / 8 * 8;
+
+    memmove(h->tokens, h->tokens + by, (h->begin - by + h->held) * sizeof *h->tokens);
+    memmove(h->is_written, h->is_written + by / 8, (h->begin - by + h->held + 7) / 8);
+    h->begin -= by;
+}
+
 void smol_history_push(struct history *h, uint32_t token)
 {
-    const uint8_t bit = (uint8_t)(1u << h->end % 8);
-    uint8_t *bits = h->is_written + h->end / 8;
+    if (h->begin + h->held == n_places(h->capacity))
+        move_to_front(h);
+
+    const uint32_t at = h->begin + h->held;
+    const uint8_t bit = (uint8_t)(1u << at % 8);
+    uint8_t *bits = h->is_written + at / 8;
 
     *bits = (uint8_t)(token & SMOL_WRITTEN ? *bits | bit : *bits & ~bit);
-    h->tokens[h->end] = (uint16_t)token;
-    h->end = h->end + 1 == h->capacity ? 0 : h->end + 1;
-    h->held += h->held < h->capacity;
+    h->tokens[at] = (uint16_t)token;
+    if (h->held < h->capacity)
+        h->held++;
+    else
+        h->begin++;
 }
 
 void smol_history_drop(struct history *h, uint32_t n)
 {
-    h->end = h->end >= n ? h->end - n : h->end + h->capacity - n;
     h->held -= n;
     if (h->held == 0)
-        h->end = 0;
+        h->begin = 0;
 }
 
 void smol_history_copy(struct history *to, const struct history *from)
 {
-    uint16_t *tokens = to->tokens;
-    uint8_t *bits = to->is_written;
-    const uint32_t n = from->held == from->end ? from->end : from->capacity;
+    const uint32_t n = from->begin + from->held;
 
-    *to = *from;
-    to->tokens = tokens;
-    to->is_written = bits;
-    if (n == 0)
-        return;
-    memcpy(tokens, from->tokens, n * sizeof *tokens);
-    memcpy(bits, from->is_written, smol_history_bits_bytes(n));
-}
-
-/* Where the token is that is `back` tokens before the last one; back < held. */
-static uint32_t place_before(const struct history *h, uint32_t back)
-{
-    const uint32_t to = back + 1;
-
-    return h->end >= to ? h->end - to : h->end + h->capacity - to;
-}
-
-static uint16_t token_before(const struct history *h, uint32_t back)
-{
-    return h->tokens[place_before(h, back)];
+    to->begin = from->begin;
+    to->held = from->held;
+    memcpy(to->tokens, from->tokens, n * sizeof *to->tokens);
+    memcpy(to->is_written, from->is_written, (n + 7) / 8);
 }
 
 /* ---- what followed ---- */
 
 size_t smol_followers_bytes(uint32_t vocab)
 {
-    return (size_t)vocab * (sizeof(double) + SMOL_HISTORY_LENGTHS * sizeof(uint32_t) + sizeof(uint16_t));
+    return (size_t)vocab *
+           (sizeof(double) + SMOL_HISTORY_LENGTHS * sizeof(uint32_t) + sizeof(uint16_t));
 }
 
 void smol_followers_place(struct followers *f, uint32_t vocab, void *memory)
@@ -87,83 +112,58 @@ void smol_followers_clear(struct followers *f)
     f->n_seen = 0;
 }
 
-/* A token followed as many of the last ones as n_lengths lengths have. */
-static void note(struct followers *f, uint16_t token, uint32_t n_lengths, uint32_t times)
+/* The tokens up to place `at` are like the last ones, as many as the shortest length has: notes
+ * what follows them, for all lengths that they have, if that was read. */
+static void note(struct followers *f, const struct history *h, uint32_t at, uint32_t times)
 {
-    uint32_t *counts = counts_of(f, token);
+    const uint32_t last = h->begin + h->held - 1, next = at + 1;
+    uint32_t *counts = counts_of(f, h->tokens[next]), n = f->shortest;
 
+    if (h->is_written[next / 8] >> next % 8 & 1)
+        return;
     if (counts[0] == 0)
-        f->seen[f->n_seen++] = token;
-    for (uint32_t k = 0; k < n_lengths; k++) {
-        f->n[k] += times;
-        f->u[k] += counts[k] == 0;
+        f->seen[f->n_seen++] = h->tokens[next];
+    for (unsigned k = 0; k < SMOL_HISTORY_LENGTHS; k++, n++) {
+        if (k > 0 && (at < h->begin + n - 1 || h->tokens[at - n + 1] != h->tokens[last - n + 1]))
+            return;
         counts[k] += times;
     }
 }
 
-/* The first place from.. below to where a token is, or to: four at a time, of which one may be it
- * if its 16 bits are 0 in their difference. */
-static uint32_t find(const uint16_t *tokens, uint32_t from, uint32_t to, uint16_t token)
+/* Notes the followers of places from..to - 1, each of which counts the same. */
+static void look(struct followers *f, const struct history *h, const struct smol_kernels *kernels,
+                 uint32_t from, uint32_t to, uint32_t times)
 {
-    const uint64_t ones = 0x0001000100010001u, all = ones * token;
-    uint64_t four;
+    const uint32_t last = h->begin + h->held - 1;
+    uint16_t places[SMOL_FIND_TOKENS];
 
-    while (to - from >= 4) {
-        memcpy(&four, tokens + from, sizeof four);
-        four ^= all;
-        if ((four - ones) & ~four & ones << 15)
-            break;
-        from += 4;
+    for (uint32_t n; from < to; from += n) {
+        n = to - from < SMOL_FIND_TOKENS ? to - from : SMOL_FIND_TOKENS;
+        const size_t found = kernels->find(places, h->tokens + from, n, h->tokens[last],
+                                           h->tokens[last - 1], f->shortest > 1 ? 0xffff : 0);
+        for (size_t i = 0; i < found; i++)
+            note(f, h, from + places[i], times);
     }
-    while (from < to && tokens[from] != token)
-        from++;
-    return from;
 }
 
-/* The token `back` before the last one is the last one too: notes its follower, if that was read and
- * enough before it is as it was. */
-static void compare(struct followers *f, const struct history *h, uint32_t back)
+void smol_history_count(struct followers *f, const struct history *h,
+                        const struct smol_kernels *kernels)
 {
-    const uint32_t longest = f->shortest + SMOL_HISTORY_LENGTHS - 1,
-                   most = h->held - back < longest ? h->held - back : longest;
-    const uint32_t next = place_before(h, back - 1);
-    uint32_t n = 1;
-
-    if (h->is_written[next / 8] >> next % 8 & 1)
-        return;
-    while (n < most && token_before(h, back + n) == token_before(h, n))
-        n++;
-    if (n >= f->shortest)
-        note(f, h->tokens[next], n - f->shortest + 1,
-             back <= RECENT ? RECENT_TIMES : 1);
-}
-
-/* The places begin..end - 1 of the ring, the last of which is `back` before the last token. */
-static void scan(struct followers *f, const struct history *h, uint32_t begin, uint32_t end,
-                 uint32_t back)
-{
-    const uint16_t last = token_before(h, 0);
-
-    for (uint32_t at = find(h->tokens, begin, end, last); at < end;
-         at = find(h->tokens, at + 1, end, last))
-        compare(f, h, back + (end - 1 - at));
-}
-
-void smol_history_count(struct followers *f, const struct history *h)
-{
-    const uint32_t behind = h->held < h->end ? h->held : h->end; /* from the ring's start on */
-
     memset(f->n, 0, sizeof f->n);
     memset(f->u, 0, sizeof f->u);
-    if (h->held < 2)
+    if (h->held <= f->shortest)
         return;
-    /* Without the last token itself. */
-    if (behind > 0)
-        scan(f, h, h->end - behind, h->end - 1, 1);
-    if (h->held > behind) {
-        const uint32_t begin = h->capacity - (h->held - behind);
-        scan(f, h, begin, behind ? h->capacity : h->capacity - 1, behind ? behind : 1);
-    }
+
+    const uint32_t first = h->begin + f->shortest - 1, last = h->begin + h->held - 1,
+                   recent = last - first > RECENT ? last - RECENT : first;
+
+    look(f, h, kernels, first, recent, 1);
+    look(f, h, kernels, recent, last, RECENT_TIMES);
+    for (uint32_t i = 0; i < f->n_seen; i++)
+        for (unsigned k = 0; k < SMOL_HISTORY_LENGTHS; k++) {
+            f->n[k] += counts_of(f, f->seen[i])[k];
+            f->u[k] += counts_of(f, f->seen[i])[k] > 0;
+        }
 }
 
 /* ---- what that makes of logits ---- */

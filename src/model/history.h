@@ -3,23 +3,24 @@
 #ifndef SMOL_MODEL_HISTORY_H
 #define SMOL_MODEL_HISTORY_H
 
+#include "kernel/kernel.h"
+
 #include <smol/config.h>
 
 #define SMOL_BYTES_VOCAB 257u /* the most that tokens of bytes have: with the end of text */
 
-/* The last tokens of a text, a ring. */
+/* The last tokens of a text. */
 struct history {
-    uint16_t *tokens;    /* (capacity) */
+    uint16_t *tokens;    /* those held, from `begin` on */
     uint8_t *is_written; /* a bit for each: whether it follows nothing, since it was chosen */
     uint32_t capacity;
-    uint32_t held; /* tokens in it */
-    uint32_t end;  /* where the next one goes */
+    uint32_t begin, held;
 };
 
 /* What followed the tokens before the next one, for each length of them. Where that was not long
  * ago, it counts more than once. */
 struct followers {
-    uint32_t shortest;               /* tokens that the first length compares */
+    uint32_t shortest;                /* tokens that the first length compares */
     uint32_t n[SMOL_HISTORY_LENGTHS]; /* times that those tokens were there before */
     uint32_t u[SMOL_HISTORY_LENGTHS]; /* different tokens after them */
     uint32_t n_seen;
@@ -33,8 +34,9 @@ struct followers {
 size_t smol_followers_bytes(uint32_t vocab);
 void smol_followers_place(struct followers *f, uint32_t vocab, void *memory);
 
-/* Bytes of is_written. */
-static inline uint32_t smol_history_bits_bytes(uint32_t capacity) { return (capacity + 7) / 8; }
+/* Bytes of memory that a history takes, aligned to 2, and that memory taken for an empty one. */
+size_t smol_history_bytes(uint32_t capacity);
+void smol_history_place(struct history *h, uint32_t capacity, void *memory);
 
 /* token: with SMOL_WRITTEN, if it is. */
 void smol_history_push(struct history *h, uint32_t token);
@@ -46,12 +48,13 @@ void smol_history_drop(struct history *h, uint32_t n);
 void smol_history_copy(struct history *to, const struct history *from);
 
 /* Counts what followed the last tokens. smol_followers_clear takes the counts back. */
-void smol_history_count(struct followers *f, const struct history *h);
+void smol_history_count(struct followers *f, const struct history *h,
+                        const struct smol_kernels *kernels);
 void smol_followers_clear(struct followers *f);
 
 /* The probability of a token is share + rest x the network's. Each length k in turn makes share
- * (count - 1/8 + g share) / (n + s) of it, and rest g rest / (n + s), with s = 1/8 + a u and g = s +
- * u / 8. One step, where n is over 0; count: of the token. */
+ * (count - 1/8 + g share) / (n + s) of it, and rest g rest / (n + s), with s = 1/8 + a u and g = s
+ * + u / 8. One step, where n is over 0; count: of the token. */
 double smol_history_share(double share, double a, uint32_t n, uint32_t u, uint32_t count);
 double smol_history_rest(double rest, double a, uint32_t n, uint32_t u);
 

@@ -82,9 +82,11 @@ static double descend(double numbers[N], const struct known *tokens, size_t n)
 static void look(struct known *known, struct followers *f, struct history *h,
                  const uint32_t *tokens, const double *nats, size_t n)
 {
+    const struct smol_kernels *kernels = smol_kernels_select(SMOL_ISA_BEST);
+
     for (size_t i = 1; i < n; i++, known++) {
         smol_history_push(h, tokens[i - 1]);
-        smol_history_count(f, h);
+        smol_history_count(f, h, kernels);
         *known = (struct known){.p = (float)exp(-nats[i])};
         known->p = known->p > 0x1p-100f ? known->p : 0x1p-100f;
         for (unsigned k = 0; k < N; k++) {
@@ -117,19 +119,20 @@ enum smol_status smol_history_fit(float numbers[SMOL_HISTORY_LENGTHS], double *m
 {
     enum smol_status status = check(tokens, nats, n, vocab, error);
     struct known *known;
-    struct history history = {.capacity = SMOL_HISTORY_TOKENS};
+    struct history history;
     struct followers followers;
     double found[N];
     float initial[N];
-    void *memory;
+    void *of_history, *of_followers;
 
     if (status)
         return status;
     known = malloc((n - 1) * sizeof *known);
-    history.tokens = malloc(SMOL_HISTORY_TOKENS * sizeof *history.tokens);
-    memory = malloc(smol_followers_bytes(vocab));
-    if (known && history.tokens && memory) {
-        smol_followers_place(&followers, vocab, memory);
+    of_history = malloc(smol_history_bytes(SMOL_HISTORY_TOKENS));
+    of_followers = malloc(smol_followers_bytes(vocab));
+    if (known && of_history && of_followers) {
+        smol_history_place(&history, SMOL_HISTORY_TOKENS, of_history);
+        smol_followers_place(&followers, vocab, of_followers);
         look(known, &followers, &history, tokens, nats, n);
         smol_initial_history(initial);
         for (unsigned k = 0; k < N; k++)
@@ -141,7 +144,7 @@ enum smol_status smol_history_fit(float numbers[SMOL_HISTORY_LENGTHS], double *m
         status = smol_fail_memory(error);
     }
     free(known);
-    free(history.tokens);
-    free(memory);
+    free(of_history);
+    free(of_followers);
     return status;
 }

@@ -197,19 +197,18 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
     struct worker none, *w = &none;
 
     smol_arena_take(arena, 1, sizeof *session); /* session, at the arena's start */
-    *session = (struct smol_session){.file = file,
-                                     .config = &file->config,
-                                     .kernels = smol_kernels_select(o->isa),
-                                     .context = o->context,
-                                     .batch = o->batch,
-                                     .slides = is_endless(&file->config, o),
-                                     .capacity = cache_rows(&file->config, o),
-                                     .kv_type = o->kv_type,
-                                     .n_texts = (uint32_t)o->n_texts,
-                                     .history_capacity =
-                                         smol_config_history(&file->config) && o->history > 1
-                                             ? (uint32_t)o->history
-                                             : 0};
+    *session = (struct smol_session){
+        .file = file,
+        .config = &file->config,
+        .kernels = smol_kernels_select(o->isa),
+        .context = o->context,
+        .batch = o->batch,
+        .slides = is_endless(&file->config, o),
+        .capacity = cache_rows(&file->config, o),
+        .kv_type = o->kv_type,
+        .n_texts = (uint32_t)o->n_texts,
+        .history_capacity =
+            smol_config_history(&file->config) && o->history > 1 ? (uint32_t)o->history : 0};
     session->activation = smol_config_has(&file->config, SMOL_FEATURE_RELU2)
                               ? session->kernels->relu2
                               : session->kernels->gelu;

@@ -48,7 +48,7 @@ static void mix(void *arg, uint32_t worker, uint32_t n_workers)
     for (size_t i = smol_share(g->n, worker, n_workers); i < end; i++) {
         const uint32_t text = s->rows[g->positions[i]].text;
         float *logits = logits_of(s, text), most;
-        smol_history_count(f, &s->texts[text].history);
+        smol_history_count(f, &s->texts[text].history, s->kernels);
         if (f->n_seen > 0) {
             most = largest(logits, s->config->vocab);
             smol_history_mix(logits, f, s->strengths, most, sum_exp(s, logits, most),
@@ -77,6 +77,18 @@ void smol_logits(struct smol_session *s, const uint32_t *positions, uint32_t n)
         smol_pass_run(s, mix, &stage, n, effort(s, positions, n));
 }
 
+static uint64_t text_bytes(const struct smol_session *s)
+{
+    return smol_round_up(smol_history_bytes(s->history_capacity), sizeof(uint16_t));
+}
+
+void smol_history_begin(struct smol_session *s)
+{
+    for (uint32_t i = 0; s->history_capacity && i < s->n_texts; i++)
+        smol_history_place(&s->texts[i].history, s->history_capacity,
+                           s->history_memory + i * text_bytes(s));
+}
+
 void smol_history_set_up(struct smol_session *s, struct smol_arena *arena)
 {
     const uint32_t V = s->config->vocab;
@@ -84,9 +96,7 @@ void smol_history_set_up(struct smol_session *s, struct smol_arena *arena)
 
     if (!s->history_capacity)
         return;
-    s->history_tokens = smol_arena_take(arena, (uint64_t)s->n_texts * s->history_capacity,
-                                        sizeof *s->history_tokens);
-    s->history_bits = smol_arena_take(arena, s->n_texts, smol_history_bits_bytes(s->history_capacity));
+    s->history_memory = smol_arena_take(arena, s->n_texts, text_bytes(s));
     for (uint32_t i = 0; i < s->n_workers; i++) {
         void *memory = smol_arena_take(arena, 1, smol_followers_bytes(V));
         if (arena->base)

@@ -92,8 +92,8 @@ struct worker {
                                       of what the models alone give */
     float *first;                  /* (B x 64) of one position: rows of the first term */
     struct projector **projectors; /* of each part, NULL if no tensor of it has a projection */
-    float *keys, *values; /* (seen, D) of one head as floats, unless the cache holds floats:
-                             seen are the positions that a batch can see */
+    float *keys, *values;       /* (seen, D) of one head as floats, unless the cache holds floats:
+                                   seen are the positions that a batch can see */
     struct followers followers; /* if there is a history */
     bool overflow;              /* a value left the range of SPEC.md 8 */
 };
@@ -142,8 +142,7 @@ struct smol_session {
     struct output outputs[MAX_PARTS];
     uint32_t n_outputs;
     uint32_t history_capacity; /* tokens of each text's history; 0: there is none */
-    uint16_t *history_tokens;  /* (n_texts, history_capacity) */
-    uint8_t *history_bits;     /* (n_texts, ceil(history_capacity / 8)) */
+    uint8_t *history_memory;   /* (n_texts, smol_history_bytes rounded up to be even) */
     double strengths[SMOL_HISTORY_LENGTHS];
     uint8_t *keys, *values; /* (n_texts, L, H, capacity, D) of kv_type: the rows of a head lie
                                together */
@@ -198,8 +197,9 @@ void smol_forward(struct smol_session *session, const uint32_t *texts, const uin
 void smol_head(struct smol_session *session, const uint32_t *positions, uint32_t n);
 void smol_logits(struct smol_session *session, const uint32_t *positions, uint32_t n);
 
-/* Memory of the history, and the strengths of its numbers. */
+/* Memory of the history, and the strengths of its numbers; then, with the texts there, theirs. */
 void smol_history_set_up(struct smol_session *session, struct smol_arena *arena);
+void smol_history_begin(struct smol_session *session);
 
 /* The logits (V) of a text. */
 static inline float *logits_of(const struct smol_session *s, uint32_t text)

@@ -154,12 +154,8 @@ static enum smol_status init(struct smol_session **session, const struct smol_fi
         if ((status = plan_transforms(ffts, &mixture.files[i]->config, error)))
             return status;
     smol_session_lay_out(s, file, &o, ffts, &arena);
-    for (uint32_t i = 0; i < s->n_texts; i++)
-        s->texts[i] = (struct sequence){
-            .history = {.tokens = s->history_tokens + (size_t)i * s->history_capacity,
-                        .is_written = s->history_bits +
-                                      (size_t)i * smol_history_bits_bytes(s->history_capacity),
-                        .capacity = s->history_capacity}};
+    memset(s->texts, 0, s->n_texts * sizeof *s->texts);
+    smol_history_begin(s);
     if (!smol_pool_start(s->pool, o.n_threads)) {
         free_transforms(ffts);
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET, "cannot start %" PRIu32 " threads",

@@ -32,9 +32,9 @@ static enum smol_status score(double *nats, struct smol_session *session,
 }
 
 static enum smol_status fit(float numbers[SMOL_HISTORY_LENGTHS], double *before, double *after,
-                            double *nats,
-                            struct smol_session *session, const struct smol_file *file,
-                            const struct history_text *t, struct smol_error *error)
+                            double *nats, struct smol_session *session,
+                            const struct smol_file *file, const struct history_text *t,
+                            struct smol_error *error)
 {
     const enum smol_status status = score(nats, session, t, error);
     double sum = 0;
@@ -42,8 +42,9 @@ static enum smol_status fit(float numbers[SMOL_HISTORY_LENGTHS], double *before,
     for (size_t i = 1; i < t->n && status == SMOL_OK; i++)
         sum += nats[i];
     *before = sum / (double)(t->n - 1);
-    return status ? status
-                  : smol_history_fit(numbers, after, t->tokens, nats, t->n, file->config.vocab, error);
+    return status
+               ? status
+               : smol_history_fit(numbers, after, t->tokens, nats, t->n, file->config.vocab, error);
 }
 
 enum smol_status history_fit(float numbers[SMOL_HISTORY_LENGTHS], double *before, double *after,

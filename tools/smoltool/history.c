@@ -89,8 +89,8 @@ static int print(const struct history_options *o, const struct found *f, uint64_
         return 0;
     }
     return cli_print_json(json_pack("{s:I, s:I, s:f, s:f}", "file_bytes", (json_int_t)size_bytes,
-                                    "tokens", (json_int_t)f->n, "nats_per_token_without",
-                                    f->before, "nats_per_token", f->after));
+                                    "tokens", (json_int_t)f->n, "nats_per_token_without", f->before,
+                                    "nats_per_token", f->after));
 }
 
 /* NULL with an error. */

@@ -171,10 +171,11 @@ struct smol_net {
     uint32_t n_params;
     struct smol_param *params;
     size_t n_values;
-    real *value, *grad;                /* (n_values) */
-    uint32_t wte, wpe, output, shared, history; /* wpe: or SMOL_NO_PARAM; output: the table, or wte */
-    uint32_t n_tables;                 /* the first parameters, in EMBD */
-    uint32_t logit_scale;              /* if it learns, or SMOL_NO_PARAM */
+    real *value, *grad;                         /* (n_values) */
+    uint32_t wte, wpe, output, shared, history; /* wpe: or SMOL_NO_PARAM; output: the table, or wte
+                                                 */
+    uint32_t n_tables;                          /* the first parameters, in EMBD */
+    uint32_t logit_scale;                       /* if it learns, or SMOL_NO_PARAM */
 
     struct smol_net_layer *layers; /* (L) */
     struct smol_net_kept *kept;    /* (L); one, which all layers share, if recompute is set */

@@ -259,8 +259,8 @@ enum smol_status smol_params_register(struct smol_net *net, bool learn_scale, bo
     const struct smol_config *c = &net->config;
     const struct smol_scheme *shared = smol_config_shared(c);
 
-    /* Three tables, shared, ln_f, the history, the logit scale and factors of models; a layer has at most 2 a
-     * norm, 8 a matrix, its gain, and factors of heads. */
+    /* Three tables, shared, ln_f, the history, the logit scale and factors of models; a layer has
+     * at most 2 a norm, 8 a matrix, its gain, and factors of heads. */
     net->params =
         smol_train_alloc(9 + (size_t)c->n_layers * (3 + 8 * SMOL_N_SLOTS), sizeof *net->params);
     if (!net->params)
@@ -277,8 +277,8 @@ enum smol_status smol_params_register(struct smol_net *net, bool learn_scale, bo
     add_norm(net, &net->ln_f, "ln_f", 0, SMOL_LN_F);
     net->history = SMOL_NO_PARAM;
     if (smol_config_has(c, SMOL_FEATURE_HISTORY))
-        net->history = add(net, "", "history", SMOL_GROUP_ALPHA, c->head_type, 1,
-                           SMOL_HISTORY_LENGTHS);
+        net->history =
+            add(net, "", "history", SMOL_GROUP_ALPHA, c->head_type, 1, SMOL_HISTORY_LENGTHS);
     if (learn_scale)
         net->logit_scale =
             add_elsewhere(net, "", "logit_scale", SMOL_GROUP_ALPHA, SMOL_IN_CONFIG, SMOL_F32, 1, 1);

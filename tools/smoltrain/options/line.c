@@ -41,8 +41,9 @@ static struct poptOption model[] = {
              "LIST"),
     CLI_WORD("without", 0, &line.features.without, "features to leave out: relu2,half-shift (none)",
              "LIST"),
-    CLI_FLAG("history", 0, &line.features.history,
-             "a history: what followed the same tokens before, in all of the text (needs distances)"),
+    CLI_FLAG(
+        "history", 0, &line.features.history,
+        "a history: what followed the same tokens before, in all of the text (needs distances)"),
     CLI_WORD(
         "d", 0, &line.d,
         "parameters of each vector (5; nola: 8) or projection (1000); for a sweep a list: 1,2,5",

@@ -31,7 +31,8 @@ enum smol_status train_history_fit(struct smol_trainer *trainer, const struct sm
                                    uint32_t n_threads, struct smol_error *error)
 {
     const struct smol_config *c = smol_trainer_config(trainer);
-    const size_t all = smol_trainer_train_tokens(trainer), n = all < MOST_TOKENS ? all : MOST_TOKENS;
+    const size_t all = smol_trainer_train_tokens(trainer),
+                 n = all < MOST_TOKENS ? all : MOST_TOKENS;
     float numbers[SMOL_HISTORY_LENGTHS];
     enum smol_status status;
     uint32_t *tokens;
