@@ -7,7 +7,7 @@
 #include "base/pool.h"
 #include "frozen/frozen.h"
 #include "kernel/kernel.h"
-#include "model/history.h"
+#include "model/history/history.h"
 #include "model/mixture.h"
 #include "model/projector.h"
 

@@ -1,7 +1,7 @@
 /* See history.h. */
 #include "smoltrain/output/history.h"
 #include "cli/cli.h"
-#include "cli/history.h"
+#include "cli/history/history.h"
 #include "smoltrain/data/data.h"
 #include "smoltrain/signals.h"
 

@@ -2,7 +2,7 @@
  * gradient, each number by steps of its own that grow while its sign stays and shrink when it
  * changes (Rprop: Riedmiller and Braun 1993). */
 #include "base/error.h"
-#include "model/history.h"
+#include "model/history/history.h"
 
 #include <math.h>
 #include <smol/history.h>

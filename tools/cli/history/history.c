@@ -1,5 +1,5 @@
 /* See history.h. */
-#include "cli/history.h"
+#include "cli/history/history.h"
 #include "cli/cli.h"
 #include "cli/countdown.h"
 

@@ -1,5 +1,5 @@
 /* See history.h. */
-#include "model/history.h"
+#include "model/history/history.h"
 
 #include "base/bytes.h"
 #include "kernel/scalar/fma.h"

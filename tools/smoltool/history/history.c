@@ -1,5 +1,5 @@
 /* smoltool history: a model with a history, whose numbers are fitted to a text. */
-#include "cli/history.h"
+#include "cli/history/history.h"
 #include "cli/cli.h"
 #include "cli/foreign.h"
 #include "cli/guard.h"
