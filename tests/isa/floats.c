@@ -49,6 +49,31 @@ static void check_within(const struct smol_kernels *k, size_t n, uint64_t *rando
     }
 }
 
+/* Few different tokens, so that all of them are found often; with and without the one before. */
+static void check_find(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+    static uint16_t tokens[SMOL_FIND_TOKENS + 1], places[SMOL_FIND_TOKENS];
+    const uint16_t some[] = {0, 1, 255, 256, 65535};
+    const uint32_t of = 1 + (uint32_t)(test_random(random) % 5);
+
+    n = n < SMOL_FIND_TOKENS ? n : SMOL_FIND_TOKENS;
+    for (size_t i = 0; i <= n; i++)
+        tokens[i] = some[test_random(random) % of];
+    for (unsigned i = 0; i < 2; i++) {
+        const uint16_t mask = i ? 0xffff : 0, last = some[test_random(random) % of],
+                       before = some[test_random(random) % of];
+        const size_t found = k->find(places, tokens + 1, n, last, before, mask);
+        size_t expected = 0;
+        for (size_t at = 1; at <= n; at++)
+            if (tokens[at] == last && (!mask || tokens[at - 1] == before)) {
+                cr_assert_lt(expected, found, "%s: find, %zu", k->name, n);
+                cr_assert_eq(places[expected], at - 1, "%s: find, %zu", k->name, n);
+                expected++;
+            }
+        cr_assert_eq(found, expected, "%s: find, %zu", k->name, n);
+    }
+}
+
 static void check_floats(const struct smol_kernels *k, size_t n, float scale, uint64_t *random)
 {
     static float x[ISA_MAX_SIZE], gain[ISA_MAX_SIZE], bias[ISA_MAX_SIZE];
@@ -59,6 +84,7 @@ static void check_floats(const struct smol_kernels *k, size_t n, float scale, ui
     check_functions(k, n, x);
     check_quantise(k, n, x);
     check_within(k, n, random);
+    check_find(k, n, random);
     ISA_SAME(float, "layernorm", n, p->layernorm(y, x, NULL, NULL, 1e-5f, n),
              k->layernorm(y, x, NULL, NULL, 1e-5f, n));
     ISA_SAME(float, "layernorm with gain", n, p->layernorm(y, x, gain, bias, 1e-5f, n),
