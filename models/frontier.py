@@ -107,19 +107,48 @@ def size_of(facts):
     return {'bytes': facts['file_bytes'], 'numbers': facts['non_embedding_params']}
 
 
-def score(args, model, text):
-    """A file as smolrun measures it: nats a byte of the last part of the text, in one stream if the context slides, and otherwise in windows a quarter of
+def score(args, model, text, is_alone=True):
+    """A file as smolrun measures it, alone without its history: nats a byte of the last part of the text, in one stream if the context slides, and otherwise in windows a quarter of
     it apart; and in windows side by side."""
     val = args.output / (text + '.val')
     facts = facts_of(args, model)
+    alone = ['--history', '0'] if is_alone and 'history' in facts.get('features', []) else []
 
     def nats(*words):
-        said = json.loads(output_of([args.tools / 'smolrun', model, '--perplexity', val, '--json', '-t', '1', *words]))
+        said = json.loads(output_of([args.tools / 'smolrun', model, '--perplexity', val, '--json', '-t', '1', *alone, *words]))
         return said['bits_per_byte'] * 0.6931471805599453
 
     slides = 'distances' in facts.get('features', [])
     return {**size_of(facts), 'how': 'stream' if slides else 'stride', 'windows': nats('--windows'),
             'nats': nats() if slides else nats('--stride', max(1, facts['context'] // 4))}
+
+
+def pieces_of(args, model, text):
+    """The mean of the text's pieces of rivals.PIECE bytes, each read with nothing before it."""
+    val, piece = (args.output / (text + '.val')).read_bytes(), model.with_suffix('.piece')
+    nats = n = 0
+    for at in range(0, len(val) - 1, rivals.PIECE):
+        piece.write_bytes(val[at:at + rivals.PIECE])
+        said = json.loads(output_of([args.tools / 'smolrun', model, '--perplexity', piece, '--json', '-t', '1']))
+        nats, n = nats + said['nats_per_token'] * said['tokens'], n + said['tokens']
+    piece.unlink()
+    return nats / n
+
+
+def score_with_history(args, model, text):
+    """The same of the network with a history, whose numbers are fitted to the text that it was trained on; {} where it can have none."""
+    facts = facts_of(args, model)
+    if 'distances' not in facts.get('features', []):
+        return {}
+    made = model
+    if 'history' not in facts['features']:
+        train, made = args.output / (text + '.train'), model.with_suffix('.history')
+        output_of([args.tools / 'smoltool', 'history', model, train, '-o', made])
+    found = score(args, made, text, is_alone=False)
+    history = {'bytes': found['bytes'], 'nats': found['nats'], 'pieces': pieces_of(args, made, text)}
+    if made != model:
+        made.unlink()
+    return {'history': history}
 
 
 def score_of_card(args, model):
@@ -178,7 +207,7 @@ class Run:
                 *self.options, '--val-fraction', fraction, '--steps', self.steps, '--seed', self.seed, '--eval-every', '0', '--save-every', '500']))
         _, recipe, _, _ = recipe_of(args, model)
         results.add({'kind': 'network', 'text': self.text, 'name': self.name, 'options': self.options, 'steps': self.steps, 'seed': self.seed,
-                     'uses_seed': runs.uses_seed(self.options), 'recipe': recipe, **score(args, model, self.text)})
+                     'uses_seed': runs.uses_seed(self.options), 'recipe': recipe, **score(args, model, self.text), **score_with_history(args, model, self.text)})
 
 
 class Rival:
@@ -277,7 +306,7 @@ def take(args, results):
         try:
             text, recipe, seed, steps = recipe_of(args, model)
             line = {'kind': 'network', 'text': text, 'file': model.name, 'steps': steps, 'seed': seed, 'recipe': recipe}
-            measured = score_of_card(args, model) if args.cards else score(args, model, text)
+            measured = score_of_card(args, model) if args.cards else {**score(args, model, text), **score_with_history(args, model, text)}
             results.add({**line, **frontier_report.described(recipe), **measured})
         except (RuntimeError, KeyError, StopIteration) as fault:
             print(f'models/frontier: {model}: left out: {fault}', file=sys.stderr, flush=True)
@@ -298,7 +327,8 @@ def main():
     if not args.report:
         for text in args.texts:
             path, fraction = runs.TEXTS[text]
-            (args.output / (text + '.val')).write_bytes(rivals.split((args.data / path).read_bytes(), fraction)[1])
+            for name, part in zip(('.train', '.val'), rivals.split((args.data / path).read_bytes(), fraction)):
+                (args.output / (text + name)).write_bytes(part)
         take(args, results)
         faults = train_all(args, results)
     text = frontier_report.tables(results.lines)

@@ -14,11 +14,15 @@ FEATURES = ('distances', 'slope-factors', 'temperatures', 'half-shift', 'relu2',
 TITLES = {'tinyshakespeare': 'tinyshakespeare, the last 10 %', 'tinystories': 'TinyStories sample, the last 5 %'}
 RIVAL_TITLES = {'ngram': 'n-gram table', 'xz': 'xz', 'bzip2': 'bzip2', 'ppmd': 'PPMd'}
 RIVAL_KEYS = {  # (rival, how it was measured) -> its name in the picture
+    ('ppmd', 'nats'): 'PPMd (7z)',
+    ('bzip2', 'nats'): 'bzip2',
+    ('xz', 'nats'): 'xz',
     ('ngram', 'nats'): 'n-gram table, packed',
-    ('ppmd', 'pieces'): 'PPMd (7z), pieces of 4,096 bytes',
-    ('xz', 'pieces'): 'xz, pieces of 4,096 bytes',
-    ('bzip2', 'pieces'): 'bzip2, pieces of 4,096 bytes',
-    ('ppmd', 'nats'): 'PPMd, learning from all before each byte',
+}
+TABLES = {
+    'nats': 'What learns from the text that it reads, smol by a history:',
+    'pieces': 'The same in pieces of 4,096 bytes, with nothing before each:',
+    'alone': 'What knows only what is in its file, smol without a history:',
 }
 LABEL = 11  # pixels of a label's height
 
@@ -56,6 +60,8 @@ class Group:
         self.nats = statistics.mean(line['nats'] for line in lines)
         self.windows = statistics.mean(line['windows'] for line in lines)
         self.numbers = first['numbers']
+        with_history = [line['history'] for line in lines if 'history' in line]
+        self.history = {key: statistics.mean(line[key] for line in with_history) for key in ('bytes', 'nats', 'pieces')} if with_history else None
         self.each = ', '.join(f"{line['nats']:.4f}" for line in sorted(lines, key=lambda line: line['seed']))
 
 
@@ -94,35 +100,49 @@ def rival_lines(lines, text, name):
 
 # ---- tables ----
 
+class Score:
+    """What a network reaches, alone or with a history."""
+
+    def __init__(self, group, size, nats):
+        self.name, self.n_seeds, self.bytes, self.nats = group.name, len(group.lines), size, nats
+
+
+def scores(found, how):
+    """How: 'alone', or with a history 'nats' or in 'pieces'."""
+    if how == 'alone':
+        return [Score(g, g.bytes, g.nats) for g in found]
+    return [Score(g, g.history['bytes'], g.history[how]) for g in found if g.history]
+
+
 def best(candidates, size):
     """The best of what takes at most so many bytes."""
     return min((c for c in candidates if c.bytes <= size), key=lambda c: c.nats, default=None)
 
 
-def cell(group, is_best, is_new):
+def cell(score, is_best, is_new):
     """The name where it comes first: a larger file may hold the same."""
-    if group is None:
+    if score is None:
         return '-'
-    nats = f'**{group.nats:.3f}**' if is_best else f'{group.nats:.3f}'
-    return f'{nats} {group.name}' + ('' if len(group.lines) > 1 else ' (one seed)') if is_new else nats
+    nats = f'**{score.nats:.3f}**' if is_best else f'{score.nats:.3f}'
+    return f'{nats} {score.name}' if is_new else nats
 
 
-def table_of_sizes(lines, text):
-    """For each size the best of each kind."""
+def table_of_sizes(lines, text, how):
+    """For each size the best of each kind: of networks 'alone' beside n-gram tables, or of what learns from the text that it reads, all of it ('nats') or
+    in 'pieces'."""
     found = [g for g in groups(lines, text) if not is_ablation(g.lines[0])]
-    kinds = [[g for g in found if g.uses_seed and not g.is_old], [g for g in found if not g.uses_seed and not g.is_old], [g for g in found if g.is_old]]
-    names = [name for name in rivals.RIVALS if rival_lines(lines, text, name)]
-    columns = [(name, 'nats') for name in names] + [(name, 'pieces') for name in names if name != 'ngram']
-    heads = ['bytes, at most', 'weights from a seed', 'all weights stored', "GPT-2's block",
-             *(RIVAL_TITLES[name] + (', pieces' if how == 'pieces' else '') for name, how in columns)]
-    rows, above = ['| ' + ' | '.join(heads) + ' |', '|---' * len(heads) + '|'], [None] * 3
+    kinds = [[g for g in found if g.uses_seed and not g.is_old], [g for g in found if not g.uses_seed and not g.is_old]]
+    kinds += [[g for g in found if g.is_old]] if how == 'alone' else []
+    kinds = [scores(kind, how) for kind in kinds]
+    names = [name for name in rivals.RIVALS if rival_lines(lines, text, name) and (name == 'ngram') == (how == 'alone')]
+    heads = ['bytes, at most', 'weights from a seed', 'all weights stored', *(["GPT-2's block"] if how == 'alone' else []), *(RIVAL_TITLES[name] for name in names)]
+    rows, above = ['| ' + ' | '.join(heads) + ' |', '|---' * len(heads) + '|'], [None] * len(kinds)
+    key = 'nats' if how == 'alone' else how
     for size in rivals.SIZES:
         networks = [best(kind, size) for kind in kinds]
-        others = [min((line[how] for line in rival_lines(lines, text, name) if line['bytes'] <= size), default=None) for name, how in columns]
-        # Compressors learn from what they are measured on, so none of them is the best of those that do not.
-        fixed = [g.nats for g in networks if g] + [x for x, (name, _) in zip(others, columns) if x is not None and name == 'ngram']
-        lowest = min(fixed, default=None)
-        cells = [cell(g, g is not None and g.nats == lowest, g is not old) for g, old in zip(networks, above)]
+        others = [min((line[key] for line in rival_lines(lines, text, name) if line['bytes'] <= size), default=None) for name in names]
+        lowest = min([s.nats for s in networks if s] + [x for x in others if x is not None], default=None)
+        cells = [cell(s, s is not None and s.nats == lowest, s is not None and (old is None or s.name != old.name)) for s, old in zip(networks, above)]
         cells += ['-' if x is None else f'**{x:.3f}**' if x == lowest else f'{x:.3f}' for x in others]
         rows.append(f'| {size:,} | ' + ' | '.join(cells) + ' |')
         above = networks
@@ -130,9 +150,10 @@ def table_of_sizes(lines, text):
 
 
 def table_of_networks(found):
-    rows = ['| file, bytes | numbers besides the embeddings | nats a byte, mean | each seed | in windows | network | |', '|---|---|---|---|---|---|---|']
+    rows = ['| file, bytes | numbers besides the embeddings | nats a byte, mean | each seed | in windows | with a history | in pieces | network | |', '|---|---|---|---|---|---|---|---|---|']
     for g in found:
-        rows.append(f'| {g.bytes:,} | {g.numbers:,} | **{g.nats:.4f}** | {g.each if len(g.lines) > 1 else "one"} | {g.windows:.4f} | {g.name} | {details(g.lines[0])} |')
+        history = [f"**{g.history['nats']:.4f}**", f"{g.history['pieces']:.4f}"] if g.history else ['-', '-']
+        rows.append(f'| {g.bytes:,} | {g.numbers:,} | {g.nats:.4f} | {g.each if len(g.lines) > 1 else "one"} | {g.windows:.4f} | ' + ' | '.join(history) + f' | {g.name} | {details(g.lines[0])} |')
     return rows
 
 
@@ -142,7 +163,9 @@ def tables(lines):
         found = groups(lines, text)
         if not found and not any(rival_lines(lines, text, name) for name in rivals.RIVALS):
             continue
-        out += [f'## {TITLES[text]}', '', *table_of_sizes(lines, text), '']
+        out += [f'## {TITLES[text]}', '']
+        for how, title in TABLES.items():
+            out += [title, '', *table_of_sizes(lines, text, how), '']
         networks, ablations = ([g for g in found if is_ablation(g.lines[0]) == flag] for flag in (False, True))
         if networks:
             out += ['### Every network', '', *table_of_networks(networks), '']
@@ -217,11 +240,10 @@ def obstacles(place, curves, heights):
 
 # kind -> colour, gnuplot's point, dash, width. smol's are solid and thick, rivals thin and dashed.
 STYLES = {
-    'seed': ('0072b2', 7, '1', 2.5), 'full': ('d55e00', 5, '1', 2), 'old': ('009e73', 9, '2', 1.5), ('ngram', 'nats'): ('000000', 4, '3', 1.5),
-    ('ppmd', 'pieces'): ('cc79a7', 8, '3', 1.5), ('xz', 'pieces'): ('7f7f7f', 1, '3', 1), ('bzip2', 'pieces'): ('7f7f7f', 2, '3', 1),
-    ('ppmd', 'nats'): ('cc79a7', 12, '4', 1),
+    'seed': ('0072b2', 7, '1', 2.5), 'full': ('d55e00', 5, '1', 2), ('ppmd', 'nats'): ('cc79a7', 12, '3', 1.5), ('bzip2', 'nats'): ('7f7f7f', 2, '3', 1),
+    ('xz', 'nats'): ('7f7f7f', 1, '3', 1), 'alone': ('56b4e9', 6, '2', 1.5), ('ngram', 'nats'): ('000000', 4, '3', 1.5), 'old': ('009e73', 9, '2', 1.5),
 }
-KEYS = {'seed': 'smol, weights from a seed', 'full': 'smol, all weights stored', 'old': "GPT-2's block", **RIVAL_KEYS}
+KEYS = {'seed': 'smol, weights from a seed', 'full': 'smol, all weights stored', 'alone': 'smol without a history', 'old': "GPT-2's block", **RIVAL_KEYS}
 
 
 def series(lines, text):
@@ -229,7 +251,9 @@ def series(lines, text):
     found = {kind: [] for kind in STYLES}
     for g in groups(lines, text):
         if not is_ablation(g.lines[0]):
-            found['old' if g.is_old else 'seed' if g.uses_seed else 'full'].append((g.bytes, g.nats, g.name))
+            found['old' if g.is_old else 'alone'].append((g.bytes, g.nats, g.name))
+        if g.history and not is_ablation(g.lines[0]):
+            found['seed' if g.uses_seed else 'full'].append((g.history['bytes'], g.history['nats'], g.name))
     for name, how in RIVAL_KEYS:
         found[name, how] = sorted({(line['bytes'], line[how], '') for line in rival_lines(lines, text, name)})
     return {kind: points for kind, points in found.items() if points}
@@ -258,7 +282,7 @@ def script(found, text):
             out += [f'${block}_{which} << END', *(f'{x} {y}' for x, y, _ in data), 'END']
         line = f"linecolor rgb '#{colour}' pointtype {point} dashtype {dash} linewidth {width} pointsize 0.7"
         plots.append(f'${block}_edge using 1:2 with linespoints {line} title "{KEYS[kind]}"')
-        if kind in ('seed', 'full', 'old'):
+        if kind in ('seed', 'full', 'alone', 'old'):
             plots.append(f"${block}_all using 1:2 with points pointtype {point} pointsize 0.35 linecolor rgb '#{colour}' notitle")
     wanted = edges.get('seed', []) + edges.get('full', [])
     for n, (x, y, label, align) in enumerate(labels(place, wanted, obstacles(place, list(edges.values()), ceiling)), 10):

@@ -51,6 +51,16 @@ static int apply_matrix_type(struct train_args *args, const char *word)
                : cli_usage_error("--matrix-type", "unknown choice");
 }
 
+/* Of a size, a history costs a few bytes and is worth more than as many of anything else; unless
+ * features were chosen, or every document is a text of its own, in which little was there before.
+ */
+static bool is_for_history(const struct train_args *args, const struct train_line *w)
+{
+    return args->size_bytes > 0 && args->n_bases == 0 && !args->resume &&
+           !args->options.documents && args->options.architecture == SMOL_ARCH_SMOL &&
+           !w->features.features && !w->features.without;
+}
+
 int train_architecture_apply(struct train_args *args, const struct train_line *w)
 {
     struct smol_train_options *o = &args->options;
@@ -59,6 +69,8 @@ int train_architecture_apply(struct train_args *args, const struct train_line *w
     if ((code = cli_features(&o->features, o->architecture, &w->features)) != 0 ||
         (code = apply_matrix_type(args, w->matrix_type)) != 0)
         return code;
+    if (is_for_history(args, w))
+        o->features |= SMOL_FEATURE_HISTORY;
     if (w->learn_logit_scale && w->no_learn_logit_scale)
         return cli_usage_error("--learn-logit-scale", "contradicts --no-learn-logit-scale");
     if (w->gains && w->no_gains)

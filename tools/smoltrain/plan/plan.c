@@ -135,9 +135,10 @@ static void say_model(FILE *to, const struct plan_choice *choice, const struct p
     const struct train_args *a = &choice->args;
     const struct smol_train_options *o = &a->options;
 
-    fprintf(to, "model: %s, %u layer%s of width %u, embeddings of %s: ", words_of(o),
+    fprintf(to, "model: %s, %u layer%s of width %u, embeddings of %s%s: ", words_of(o),
             (unsigned)o->n_layers, s_of(o->n_layers), (unsigned)o->width,
-            smol_dtype_name(o->embedding_type));
+            smol_dtype_name(o->embedding_type),
+            o->features & SMOL_FEATURE_HISTORY ? ", a history" : "");
     if (a->size_bytes == 0)
         fprintf(to, "%" PRIu64 " bytes without a card\n", choice->file_bytes);
     else
