@@ -46,6 +46,7 @@ static void move_to_front(struct history *h)
     memmove(h->tokens, h->tokens + by, (h->begin - by + h->held) * sizeof *h->tokens);
     memmove(h->is_written, h->is_written + by / 8, (h->begin - by + h->held + 7) / 8);
     h->begin -= by;
+    h->read -= h->read < by ? h->read : by;
 }
 
 void smol_history_push(struct history *h, uint32_t token)
@@ -59,6 +60,8 @@ void smol_history_push(struct history *h, uint32_t token)
 
     *bits = (uint8_t)(token & SMOL_WRITTEN ? *bits | bit : *bits & ~bit);
     h->tokens[at] = (uint16_t)token;
+    if (!(token & SMOL_WRITTEN))
+        h->read = at + 1;
     if (h->held < h->capacity)
         h->held++;
     else
@@ -70,6 +73,8 @@ void smol_history_drop(struct history *h, uint32_t n)
     h->held -= n;
     if (h->held == 0)
         h->begin = 0;
+    if (h->read > h->begin + h->held)
+        h->read = h->begin + h->held;
 }
 
 void smol_history_copy(struct history *to, const struct history *from)
@@ -78,6 +83,7 @@ void smol_history_copy(struct history *to, const struct history *from)
 
     to->begin = from->begin;
     to->held = from->held;
+    to->read = from->read;
     memcpy(to->tokens, from->tokens, n * sizeof *to->tokens);
     memcpy(to->is_written, from->is_written, (n + 7) / 8);
 }
@@ -155,10 +161,11 @@ void smol_history_count(struct followers *f, const struct history *h,
         return;
 
     const uint32_t first = h->begin + f->shortest - 1, last = h->begin + h->held - 1,
-                   recent = last - first > RECENT ? last - RECENT : first;
+                   recent = last - first > RECENT ? last - RECENT : first,
+                   end = h->read > 0 ? h->read - 1 : 0;
 
-    look(f, h, kernels, first, recent, 1);
-    look(f, h, kernels, recent, last, RECENT_TIMES);
+    look(f, h, kernels, first, recent < end ? recent : end, 1);
+    look(f, h, kernels, recent, end, RECENT_TIMES);
     for (uint32_t i = 0; i < f->n_seen; i++)
         for (unsigned k = 0; k < SMOL_HISTORY_LENGTHS; k++) {
             f->n[k] += counts_of(f, f->seen[i])[k];

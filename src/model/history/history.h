@@ -15,6 +15,8 @@ struct history {
     uint8_t *is_written; /* a bit for each: whether it follows nothing, since it was chosen */
     uint32_t capacity;
     uint32_t begin, held;
+    uint32_t read; /* the place after the last one that was read: what follows none is not looked at
+                    */
 };
 
 /* What followed the tokens before the next one, for each length of them. Where that was not long
