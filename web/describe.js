@@ -42,7 +42,8 @@ export const describe = {
     const shape = `${whole(f.layers)} layer${f.layers === 1 ? '' : 's'} of ${whole(f.width)}`;
     const method = METHODS[f.method] ? `: ${METHODS[f.method]}` : '';
     return `${name} has ${whole(f.file_bytes)} bytes, in which there is a transformer of ${shape}. Its method is ${f.method}${method}. Stored in the usual way, 32 bits a weight, `
-      + `it would take ${sizeOf(4 * f.dense_numbers)}.`;
+      + `it would take ${sizeOf(4 * f.dense_numbers)}.`
+      + (f.features.includes('history') ? ' What followed the same tokens earlier in a text is likelier.' : '');
   },
 
   /** @returns {[string, string][]} */

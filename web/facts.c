@@ -139,7 +139,8 @@ static uint64_t dense_numbers(const struct smol_config *c)
                    out = smol_config_has(c, SMOL_FEATURE_OUTPUT_TABLE) ? c->vocab : 0,
                    per_head = (smol_config_has(c, SMOL_FEATURE_TEMPERATURES) ? 1u : 0u) +
                               (smol_config_has(c, SMOL_FEATURE_SLOPE_FACTORS) ? 1u : 0u);
-    uint64_t sum = (in + out + 2) * c->width + per_head * c->n_heads * c->n_layers;
+    uint64_t sum =
+        (in + out + 2) * c->width + per_head * c->n_heads * c->n_layers + smol_config_history(c);
 
     for (uint32_t i = 0; i < c->n_spans; i++)
         sum += c->spans[i].n_layers * layer_numbers(c, &c->spans[i]);

@@ -1,8 +1,11 @@
 """smol.js in Node against the programs: texts, facts, packed texts, scores, and what it says of files that are none.
 
     pytest tests/web --build BUILD_DIR --web PAGE       (PAGE: what scripts/web has built; by default build/web)"""
+import ctypes
 import json
+import math
 import pathlib
+import random
 import re
 import shutil
 import subprocess
@@ -79,6 +82,23 @@ def test_texts_of_every_kind_of_model(calls, check):
 def test_how_a_text_ends(calls):
     ends = calls([[MODELS[0], 'finish', 'a', {'n': 3}], [MODELS[4], 'finish', 'see you', {'n': 1000, 'seed': 4}], [MODELS[5], 'finish', 'a', {'n': -1}], [MODELS[0], 'finish', 'a', {'n': 0}]])
     assert [value(x) for x in ends] == ['length', 'end', 'context', 'length']
+
+
+def test_a_history(calls, folder):
+    """Texts, scores and packed texts of a model that has one, its facts and its memory."""
+    plain, model, prompt = MODELS[0], folder / 'm.smol', 'the king is dead, the king is d'
+    (folder / 'text').write_bytes(subprocess.run([smolrun, plain, '-p', 'KING:', '-n', '2000'], capture_output=True, check=True, timeout=100).stdout)
+    assert run(smoltool, 'history', plain, folder / 'text', '-o', model)[0] == 0
+    options = {'n': 80, 'seed': '3'}
+    text, other, facts, before, packed, score = (value(x) for x in calls([
+        [model, 'streamBytes', prompt, options], [plain, 'streamBytes', prompt, options], [model, 'facts'], [plain, 'facts'], [model, 'pack', prompt], [model, 'score', prompt]]))
+    assert text == text_of(model, prompt, options).hex() != other
+    assert facts['features'] == [*before['features'], 'history'] and facts['dense_numbers'] == before['dense_numbers'] + 5
+    assert facts['non_embedding_params'] == before['non_embedding_params'] + 5
+    assert packed == subprocess.run([smoltool, 'pack', '-m', model, '-'], input=prompt.encode(), capture_output=True, check=True, timeout=100).stdout.hex()
+    (folder / 'text').write_text(prompt)
+    said = json.loads(run(smolrun, model, '--perplexity', folder / 'text', '--json')[1])
+    assert abs(score['natsPerToken'] - said['nats_per_token']) < 1e-12
 
 
 def test_pieces_are_whole_characters(calls):
@@ -227,6 +247,21 @@ def test_example(web):
     assert (done.returncode, done.stderr) == (1, '%s: byte 0: not a .smol file\n' % (root / 'README.md'))
     done = subprocess.run(['node', web / 'example.mjs', MODELS[2], 'ROMEO:', 'many'], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, '') and done.stderr.splitlines()[1].startswith('%s: n: ' % MODELS[2])
+
+
+def test_log_and_exp(folder):
+    """Those of the module, here, against the C library's."""
+    assert run('cc', '-shared', '-fPIC', '-fno-builtin', '-O1', '-std=c11', root / 'web/math.c', '-o', folder / 'math.so', '-lm') == (0, '', '')
+    ours = ctypes.CDLL(str(folder / 'math.so'))
+    draw = random.Random(1)
+    for name, values in (('log', [1, 2, 0.5, 1 - 2**-53, 1 + 2**-52, 2**24, 2.0**-1022, 1.7e308] + [draw.uniform(0.5, 2) * 2**draw.randrange(-40, 40) for _ in range(20000)]),
+                         ('exp', [0, 1, -1, 709 - 1e-9, -708, 1e-300] + [draw.uniform(-700, 700) for _ in range(20000)] + [draw.uniform(-1, 10) for _ in range(20000)])):
+        function = getattr(ours, name)
+        function.argtypes, function.restype = [ctypes.c_double], ctypes.c_double
+        for x in values:
+            want = getattr(math, name)(x)
+            assert abs(function(x) - want) <= 1e-15 * max(abs(want), 1e-6 if name == 'log' else 0), (name, x, function(x), want)
+    assert ours.exp(710.0) == math.inf and ours.exp(-1e9) == 0 and math.isnan(ours.exp(math.nan))
 
 
 def test_sizes(web):
