@@ -33,11 +33,12 @@ static uint32_t n_texts(const struct smol_pack_options *o)
 }
 
 /* Texts that never fill the context need no more of it than their tokens, of which there are at
- * most as many as bytes, and the one before them. */
+ * most as many as bytes, and the one before them; nor of a history. */
 static struct smol_session_options session_options(const struct smol_pack_options *o,
                                                    const struct smol_file *file)
 {
-    const bool is_short = o->max_bytes && o->max_bytes < file->config.context;
+    const bool is_short = o->max_bytes && o->max_bytes < file->config.context,
+               has_less = o->max_bytes && o->max_bytes < SMOL_HISTORY_TOKENS;
 
     return (struct smol_session_options){.struct_bytes = sizeof(struct smol_session_options),
                                          .context = is_short ? (uint32_t)o->max_bytes + 1 : 0,
@@ -45,7 +46,8 @@ static struct smol_session_options session_options(const struct smol_pack_option
                                          .batch = o->batch,
                                          .isa = o->isa,
                                          .is_fixed = is_short,
-                                         .n_texts = o->n_texts};
+                                         .n_texts = o->n_texts,
+                                         .history = has_less ? o->max_bytes + 1 : 0};
 }
 
 /* Lays a packer of n_texts out in the arena, and returns where its session is; with no memory
