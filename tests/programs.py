@@ -7,6 +7,7 @@ import subprocess
 root = pathlib.Path(__file__).resolve().parents[1]
 build = pathlib.Path(os.environ.get('SMOL_BUILD', 'build')).resolve()  # conftest.py sets it to what --build says
 smolrun, smoltool, smoltrain = (str(build / 'tools' / name) for name in ('smolrun', 'smoltool', 'smoltrain'))
+library = build / 'libsmol.so' if (build / 'libsmol.so').is_file() else build / 'python/libsmol.so'  # which a static build has
 sanitized = 'SMOL_SANITIZED' in os.environ
 
 

@@ -19,6 +19,7 @@ class SessionNames(TypedDict, total=False):
     kv: str          # number type of the KV cache: f32, f16, q8
     fast: bool       # approximate products
     windows: bool    # a context that does not slide, in any model
+    history: Optional[int]  # tokens that a model with a history looks back over; None: all, 0: none
 
 
 class Options(SessionNames, total=False):
@@ -109,6 +110,11 @@ def count(n: Any) -> Optional[int]:
 def seed(value: Any) -> int:
     found = integer('seed', value, -1, 2**64 - 1)
     return int.from_bytes(os.urandom(4), 'little') if found == -1 else found
+
+
+def history(name: str, value: Any, most: int) -> int:
+    """As C takes it, for whom 0 is all and one token, which nothing can have followed, is none."""
+    return 0 if value is None else integer(name, value, 0, most) or 1
 
 
 def kv(name: str, value: Any) -> int:

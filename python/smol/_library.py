@@ -28,7 +28,7 @@ class OpenOptions(Structure):
 class SessionOptions(Structure):
     _fields_ = [('struct_bytes', c_size_t), ('context', c_uint32), ('n_threads', c_uint32), ('batch', c_uint32), ('isa', c_int), ('kv_type', c_int),
                 ('is_fast', c_bool), ('memory_bytes', c_uint64), ('is_fixed', c_bool),
-                ('n_texts', c_uint64)]
+                ('n_texts', c_uint64), ('history', c_uint64)]
 
 
 class SamplerOptions(Structure):

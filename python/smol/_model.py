@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _Model = TypeVar('_Model', bound='Model')
 
 _DISTANCES = 1  # the feature by which a context slides
+_HISTORY_TOKENS = 65536  # the most that one has
 _NO_TOKEN = 2**32 - 1  # as the end of texts that have none
 _F32_MAX = 2.0**128 - 2.0**104
 _SESSION: dict[str, tuple[str, Callable[..., Any], tuple[float, ...]]] = {
@@ -28,6 +29,7 @@ _SESSION: dict[str, tuple[str, Callable[..., Any], tuple[float, ...]]] = {
     'kv': ('kv_type', _checks.kv, ()),
     'fast': ('is_fast', _checks.truth, ()),
     'windows': ('is_fixed', _checks.truth, ()),
+    'history': ('history', _checks.history, (_HISTORY_TOKENS,)),
 }
 _SAMPLER: dict[str, tuple[str, Callable[..., Any], tuple[float, ...]]] = {
     'temp': ('temperature', _checks.real, (-_F32_MAX, _F32_MAX)),
@@ -250,7 +252,7 @@ class Model(Uncopied):
         stands for as many tokens as it has. seed -1: a random one. threads 0: one for each core; the text is the same.
 
         The sampling is smolrun's, with its defaults: temp, top_k, top_p, min_p, repeat_penalty, repeat_last_n. So are ctx_size,
-        batch_size, kv ('f32', 'f16', 'q8'), fast and windows."""
+        batch_size, kv ('f32', 'f16', 'q8'), fast, windows and history."""
         return self._go_on(self._prompt(prompt), *self._generation(n, seed, threads, options))
 
     def _generation(self, n: Optional[int], seed: int, threads: int, options: Any) -> tuple[
@@ -394,6 +396,6 @@ class Model(Uncopied):
 
 
 def _shape(tensor: _library.Tensor) -> tuple[int, ...]:
-    """LayerNorm's vectors and the heads' factors have one axis."""
-    is_vector = b'ln_' in tensor.name or tensor.name.endswith((b'temperature', b'slope_factor'))
+    """LayerNorm's vectors, the heads' factors and the history's numbers have one axis."""
+    is_vector = b'ln_' in tensor.name or tensor.name.endswith((b'temperature', b'slope_factor', b'history'))
     return (tensor.cols,) if is_vector else (tensor.rows, tensor.cols)

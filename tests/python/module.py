@@ -3,9 +3,8 @@ may crash."""
 import os
 import subprocess
 
-from programs import build, root
+from programs import library, root
 
-library = build / 'libsmol.so' if (build / 'libsmol.so').is_file() else build / 'python/libsmol.so'  # which a static build has
 os.environ['SMOL_LIBRARY'] = str(library)
 import smol  # noqa: E402
 environment = {**os.environ, 'PYTHONPATH': str(root / 'python')}
