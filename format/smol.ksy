@@ -156,7 +156,7 @@ types:
       - id: features
         type: u2
         valid:
-          max: 63
+          max: 127
         doc: Bits; 0 for GPT-2; of a delta those of its models.
       - id: num_layers
         type: u4
@@ -260,6 +260,8 @@ types:
         value: (features & 16) != 0
       has_output_table:
         value: (features & 32) != 0
+      has_history:
+        value: (features & 64) != 0
   scheme:
     doc: How a matrix, or the gain and bias of a LayerNorm, is made.
     params:
@@ -354,6 +356,9 @@ types:
         repeat-expr: _root.conf.num_spans
       - id: ln_f
         type: norm(_root.conf.ln_f)
+      - id: history
+        type: numbers(_root.conf.head_type, 5)
+        if: _root.conf.has_history
   span_params:
     params:
       - id: index

@@ -11,7 +11,8 @@ UNIT, OWN, SHARED, FASTFOOD, FASTFOOD_SHARED, FOURIER, FOURIER_SHARED = range(7)
 NOLA, MASKED, KEPT = 8, 9, 10	# KEPT: every weight is in the file
 FROZEN, STORED = 0, 2
 MODELS, GAINS, BIASES, SPARSE, LAYER_GAIN = 8, 16, 32, 64, 128	# MODELS: in a delta, a number for each model
-DISTANCES, SLOPE_FACTORS, TEMPERATURES, HALF_SHIFT, RELU2, OUTPUT_TABLE = 1, 2, 4, 8, 16, 32
+DISTANCES, SLOPE_FACTORS, TEMPERATURES, HALF_SHIFT, RELU2, OUTPUT_TABLE, HISTORY = 1, 2, 4, 8, 16, 32, 64
+HISTORY_LENGTHS = 5
 FIXED = '<2H6IfQ4BH2Bf2BH'
 DELTA = 2
 
@@ -111,11 +112,16 @@ class Conf:
 	def has_head_factors(self):
 		return self.has(TEMPERATURES | SLOPE_FACTORS)
 
+	def has_head_type(self):
+		return self.has_head_factors() or self.has(HISTORY)
+
 	def architecture(self):
 		return DELTA if self.models else int(self.features != 0)
 
 	def minor(self, types, tokenizer):
 		"""The lowest minor version; types: of the embeddings."""
+		if self.has(HISTORY):
+			return 3
 		return 2 if self.models else int(self.features != 0 or tokenizer == 2 or not {TERNARY, Q4_ROW}.isdisjoint(types) or any(s.is_new() for s in self.schemes))
 
 
@@ -138,11 +144,12 @@ def pack_conf(c, wte_kind, wpe_kind, tokenizer=0, output_kind=0):
 
 
 def check_features(c, arch, wte, wpe, output):
-	need(arch <= DELTA and (arch == DELTA or (c.features != 0) == (arch == 1)) and c.features < 64, 'CONF architecture or features')
+	need(arch <= DELTA and (arch == DELTA or (c.features != 0) == (arch == 1)) and c.features < 128, 'CONF architecture or features')
 	need((arch == DELTA) == (c.models > 0) and c.models <= 8 and c.deltas <= (8 if arch == DELTA else 0), 'CONF models or deltas')
 	need(c.has(DISTANCES) or not c.has(SLOPE_FACTORS), 'CONF: slope factors without distances')
+	need(not c.has(HISTORY) or c.has(DISTANCES) and c.vocab <= 65536, 'CONF: a history without distances or with too many tokens')
 	need(wpe == 0 or not (c.has(DISTANCES) or c.models), 'CONF: type of no wpe')
-	need(c.head_type in (LEARNED if c.has_head_factors() else (0,)), 'CONF: type of the factors of heads')
+	need(c.head_type in (LEARNED if c.has_head_type() else (0,)), 'CONF: type of the factors of heads')
 	need(output == 0 or c.has(OUTPUT_TABLE), 'CONF: type of no output table')
 	if c.models:
 		need(c.input_rows <= c.vocab and c.output_rows <= (c.vocab if c.has(OUTPUT_TABLE) else 0), 'CONF: rows')

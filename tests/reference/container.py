@@ -8,7 +8,7 @@ import nacl.signing
 import numpy as np
 import tokens
 import xxhash
-from configuration import (BIASES, DISTANCES, FASTFOOD, FASTFOOD_SHARED, FOURIER, FOURIER_SHARED, FROZEN, GAINS, HALF_SHIFT, KEPT, LAYER_GAIN, MASKED,
+from configuration import (BIASES, DISTANCES, FASTFOOD, FASTFOOD_SHARED, FOURIER, FOURIER_SHARED, FROZEN, GAINS, HALF_SHIFT, HISTORY, HISTORY_LENGTHS, KEPT, LAYER_GAIN, MASKED,
 	MATRIX, MODELS, NOLA, NORM, NORM_SLOTS, OUTPUT_TABLE, OWN, RELU2, SHARED, SLOPE_FACTORS, SLOTS, SPARSE, STORED, TEMPERATURES, UNIT, Conf, Scheme, canonical,
 	pack_conf, parse_conf)
 from tables import (BLOCKS, FLOATS, LEARNED, MASK, TYPES, Blocks, Mask, SmolError, Table, array_bytes, need, pack_array, pack_nibbles, pack_trits, pad,
@@ -118,6 +118,8 @@ def learned_layout(conf):
 			else:
 				matrix(name, conf.schemes[index], *conf.shape(j))
 	norm('ln_f', conf.schemes[conf.ln_f])
+	if conf.has(HISTORY):
+		out.append(('history', (HISTORY_LENGTHS,), conf.head_type))
 	return out
 
 
@@ -127,7 +129,7 @@ def parse_learned(conf, b):
 	out, at = {}, 0
 	for name, shape, kind in layout:
 		end = at + array_bytes(shape, kind)
-		limited = name.endswith(('.alpha', '.attn.temperature', '.attn.slope_factor'))
+		limited = name.endswith(('.alpha', '.attn.temperature', '.attn.slope_factor', 'history'))
 		out[name] = parse_array(b[at:end], shape, kind, name, 65504 if limited else None)
 		at = end
 	return out

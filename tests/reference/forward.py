@@ -5,8 +5,9 @@ import numpy as np
 
 import arith
 import frozen
+import history
 import tokens
-from container import (DISTANCES, FOURIER, FOURIER_SHARED, FROZEN, HALF_SHIFT, KEPT, LAYER_GAIN, MASKED, NOLA, NORM_SLOTS, RELU2, SLOTS, SPARSE, STORED,
+from container import (DISTANCES, FOURIER, FOURIER_SHARED, FROZEN, HALF_SHIFT, HISTORY, KEPT, LAYER_GAIN, MASKED, NOLA, NORM_SLOTS, RELU2, SLOTS, SPARSE, STORED,
 	UNIT, SmolError)
 
 F = np.float32
@@ -178,7 +179,7 @@ class Model:
 		embeddings = {'wte.weight': self.smol.wte, 'wpe.weight': self.smol.wpe, 'lm_head.weight': self.smol.output}
 		if name in embeddings:
 			return embeddings[name].floats().astype(np.float64)
-		if name in self.smol.learned and name.endswith(('.attn.temperature', '.attn.slope_factor')):
+		if name in self.smol.learned and name.endswith(('.attn.temperature', '.attn.slope_factor', 'history')):
 			return self.smol.learned[name].astype(np.float64)
 		stem, _, half = name.rpartition('.')
 		if stem == 'ln_f':
@@ -195,7 +196,7 @@ class Model:
 
 	def names(self):
 		out = ['wte.weight', 'ln_f.weight', 'ln_f.bias'] + ['wpe.weight'] * (self.smol.wpe is not None) + ['lm_head.weight'] * (self.smol.output is not None)
-		out += [name for name in self.smol.learned if name.endswith(('.attn.temperature', '.attn.slope_factor'))]
+		out += [name for name in self.smol.learned if name.endswith(('.attn.temperature', '.attn.slope_factor', 'history'))]
 		for n in range(self.conf.layers):
 			for j, slot in enumerate(SLOTS):
 				out += ['h.%d.%s.%s' % (n, slot, half) for half in (('weight', 'bias') if j in NORM_SLOTS or self.layers[n][j].bias is not None else ('weight',))]
@@ -221,10 +222,12 @@ def slopes(heads):
 
 class Session:
 	"""The positions of a text over one model: feed() evaluates tokens at the next ones. kv: what the cache holds, f32, f16 or q8. Of a model
-	with distances the text has no end, and only the last `context` positions are seen; fixed holds it to `context` positions, like the others."""
+	with distances the text has no end, and only the last `context` positions are seen; fixed holds it to `context` positions, like the others.
+	looks_back: how many of the last tokens a history has."""
 
-	def __init__(self, model, context=None, kv='f32', fixed=False):
+	def __init__(self, model, context=None, kv='f32', fixed=False, looks_back=history.TOKENS):
 		self.model, self.kv = model, kv
+		self.looks_back = looks_back	# over how many tokens, with a history
 		self.is_endless = model.is_endless and not fixed
 		self.context = context or model.conf.context
 		self.reset()
@@ -236,9 +239,11 @@ class Session:
 		self.k, self.v = list(np.zeros(shape, F)), list(np.zeros(shape, F))
 		self.before = np.zeros((conf.layers, 2, conf.width), F)	# a and b of the last position
 		self.used = 0
+		self.history = history.History(self.model.smol.learned['history'], conf.vocab, self.looks_back) if conf.has(HISTORY) else None
 
-	def feed(self, tokens, last=False):
-		"""Returns the logits (n, V) after each of the tokens, or (1, V) after the last; the others are then not computed."""
+	def feed(self, tokens, last=False, chosen=None):
+		"""Returns the logits (n, V) after each of the tokens, or (1, V) after the last; the others are then not computed. chosen: (n), which of
+		the tokens a sampler chose; none, unless it says so."""
 		m, q0, n = self.model, self.used, len(tokens)
 		assert n and (self.is_endless or q0 + n <= self.context)
 		with np.errstate(all='ignore'):
@@ -247,7 +252,18 @@ class Session:
 			for layer in range(m.conf.layers):
 				x = self._layer(layer, x, q0)
 			self.used += n
-			return m.logits(x[-1:] if last else x)
+			return self._remember(tokens, m.logits(x[-1:] if last else x), chosen or [False] * n)
+
+	def _remember(self, tokens, logits, chosen):
+		"""The logits with what the history makes of them."""
+		first, out = len(tokens) - len(logits), logits
+		if self.history:
+			out = logits.copy()
+			for i, token in enumerate(tokens):
+				self.history.add(token, chosen[i])
+				if i >= first:
+					self.history.mix(out[i - first])
+		return out
 
 	def _shift(self, layer, half, x):
 		"""The input of c_attn (half 0) or of c_fc (1), from the vectors of these positions."""
@@ -307,13 +323,13 @@ def losses(logits, targets):
 	return [math.log(total) + float(most) - float(row[target]) for total, most, row, target in zip(totals, m, logits, targets)]
 
 
-def perplexity(model, tokens, context=None, kv='f32', windows=False, stride=None):
+def perplexity(model, tokens, context=None, kv='f32', windows=False, stride=None, looks_back=history.TOKENS):
 	"""(mean nats a token, bits per byte, number of predicted tokens). A model with distances reads the text as one, unless asked for windows."""
 	context = context or model.conf.context
 	n, nats = len(tokens), 0.0
 	if n < 2:
 		raise SmolError('perplexity needs at least two tokens')
-	session, most = Session(model, context, kv), context if windows or stride or not model.is_endless else n
+	session, most = Session(model, context, kv, looks_back=looks_back), context if windows or stride or not model.is_endless else n
 	told = 0  # tokens, with the first, that need no prediction any more
 	for i in range(0, n - 1, stride or most):
 		session.reset()

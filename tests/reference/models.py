@@ -7,7 +7,7 @@ import numpy as np
 import arith
 import frozen
 import tokens
-from container import (BIASES, DISTANCES, FASTFOOD, FASTFOOD_SHARED, GAINS, KEPT, LAYER_GAIN, LEARNED, MASKED, MATRIX, NOLA, NORM, OUTPUT_TABLE, OWN, RELU2, SHARED,
+from container import (BIASES, DISTANCES, FASTFOOD, FASTFOOD_SHARED, GAINS, HISTORY, HISTORY_LENGTHS, KEPT, LAYER_GAIN, LEARNED, MASKED, MATRIX, NOLA, NORM, OUTPUT_TABLE, OWN, RELU2, SHARED,
 	SLOPE_FACTORS, SLOTS, SPARSE, STORED, UNIT, Conf, Scheme, Smol, canonical, learned_layout, rows_as, stored_as)
 from tables import EMBEDDINGS, ROWS
 
@@ -96,6 +96,14 @@ def new_model(seed, shape, text=b'', spread=1.0):
 		members += [int(b) for b in rng.permutation(256) if b not in members][:n - len(members)]
 		smol = dataclasses.replace(smol, tokens=tokens.ByteSet.pack(members, vocab - end - n, end), tokenizer=2)
 	return smol
+
+
+def with_history(smol, seed):
+	"""The same with a history of random numbers, and so with distances."""
+	rng, conf = np.random.default_rng(seed), smol.conf
+	conf = dataclasses.replace(conf, features=conf.features | DISTANCES | HISTORY, head_type=conf.head_type if conf.has_head_factors() else int(rng.choice(LEARNED)))
+	learned = {**smol.learned, 'history': stored_as(2 * rng.standard_normal(HISTORY_LENGTHS) - 1, conf.head_type)}
+	return dataclasses.replace(smol, conf=conf, learned=learned, wpe=None)
 
 
 def random_model(seed, shape, spread=1.0, schemes=None, features=0, head_type=0, kinds=None):

@@ -5,6 +5,7 @@ import arith
 import frozen
 from container import SmolError
 from forward import Session
+from history import TOKENS
 
 F = np.float32
 
@@ -71,8 +72,8 @@ class Sampler:
 		return n
 
 
-def advance(session, text, count):
-	"""Feeds the last `count` tokens of the text; when the context is full, and has an end, goes on from its later half. Returns the last logits."""
+def advance(session, text, count, n_read):
+	"""Feeds the last `count` tokens of the text, of which the first n_read were not chosen; when the context is full, and has an end, goes on from its later half. Returns the last logits."""
 	fed = len(text) - count
 	logits = None
 	while fed < len(text):
@@ -80,19 +81,20 @@ def advance(session, text, count):
 			session.reset()
 			fed = fed + 1 - max(1, session.context // 2)
 		end = len(text) if session.is_endless else min(len(text), fed + session.context - session.used)
-		logits = session.feed(text[fed:end], last=True)[-1]
+		logits = session.feed(text[fed:end], last=True, chosen=[i >= n_read for i in range(fed, end)])[-1]
 		fed = end
 	return logits
 
 
-def generate(model, prompt, n, sampler, context=None, see=None, fixed=False):
+def generate(model, prompt, n, sampler, context=None, see=None, fixed=False, looks_back=TOKENS):
 	"""prompt: bytes. fixed: in a context that does not slide. Returns the list of new tokens; see(logits) is called for every position sampled."""
 	text = model.tokenizer.encode(prompt) or [model.tokenizer.start()]
-	session, fresh, out = Session(model, context, fixed=fixed), len(text), []
+	session, fresh, out = Session(model, context, fixed=fixed, looks_back=looks_back), len(text), []
+	n_read = len(text)
 	if not session.is_endless and len(text) > session.context:
 		raise SmolError('the prompt does not fit the context')
 	for _ in range(n):
-		logits = advance(session, text, fresh)
+		logits = advance(session, text, fresh, n_read)
 		if see:
 			see(logits)
 		out.append(sampler.pick(logits, text))

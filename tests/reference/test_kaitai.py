@@ -60,6 +60,8 @@ def learned(s):
 				if part is not None:
 					out['%s.%s' % (name, suffix)] = numbers(part, kind)
 	norm('ln_f', s.lrnd.ln_f)
+	if s.lrnd.history is not None:
+		out['history'] = numbers(s.lrnd.history, s.conf.head_type)
 	return out
 
 
@@ -163,6 +165,11 @@ def test_random_model_of_version_1_1(check, seed):
 	compare(check, container.write(models.new_model(seed, (3, 2, 8, 12, 6, 20))), 'new model %d' % seed)
 
 
+@pytest.mark.parametrize('seed', range(9))
+def test_random_model_with_a_history(check, seed):
+	compare(check, container.write(models.with_history(models.new_model(seed, (3, 2, 8, 12, 6, 20)), seed)), 'model with a history %d' % seed)
+
+
 def test_refused(check):
 	for offset, value in ((0, 1), (8, 2), (12, 1), (12, 7)):
 		data = bytearray(GOOD)
@@ -192,6 +199,8 @@ def test_file(check, folder):
 	check.equal(said(root / 'tests/golden/deltas/lora.smol'), 'smol language model, version 1.2, delta, 2 layers x 6, 2 heads, context 5, vocabulary 9', 'a delta')
 	for name, want in (('smol', '2 layers x 8, 2 heads, context 6, vocabulary 6'), ('relu2', '1 layers x 6, 2 heads, context 4, vocabulary 256')):
 		check.equal(said(root / ('tests/golden/good/%s.smol' % name)), 'smol language model, version 1.1, architecture smol, ' + want, name)
+	path.write_bytes(container.write(models.with_history(models.new_model(1, (3, 2, 8, 12, 6, 20)), 1)))
+	check.equal(said(path), 'smol language model, version 1.3, architecture smol, 3 layers x 8, 2 heads, context 6, vocabulary 20', 'a history')
 	check.equal(said(root / 'tests/golden/good/masks.smol'), 'smol language model, version 1.1, 2 layers x 22, 1 heads, context 3, vocabulary 256', 'masks')
 	done = subprocess.run(['file', '-C', '-m', magic], capture_output=True, timeout=60, cwd=folder)
 	check.that(done.returncode == 0 and not done.stderr, 'it compiles: %r' % done.stderr)
