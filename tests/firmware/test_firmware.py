@@ -1,6 +1,7 @@
 """The program of docs/examples/firmware under QEMU: on a Cortex-M3, a Cortex-M7 and RISC-V the bytes of smolrun and smoltool on this machine, and a line for what goes wrong.
 
     pytest tests/firmware --build BUILD_DIR"""
+import os
 import pathlib
 import re
 import shlex
@@ -9,8 +10,11 @@ import subprocess
 import tempfile
 
 import pytest
-from programs import root, run, smolrun, smoltool, tiny_model, write
+from programs import library, root, run, smolrun, smoltool, tiny_model, write
 from recipes import Kitchen
+
+os.environ['SMOL_LIBRARY'] = str(library)
+import smol  # noqa: E402
 
 TOOLS = {'cortex-m3': ('arm-none-eabi-gcc', 'qemu-system-arm'), 'cortex-m7': ('arm-none-eabi-gcc', 'qemu-system-arm'), 'riscv64': ('riscv64-unknown-elf-gcc', 'qemu-system-riscv64')}
 MODELS = root / 'models'
@@ -75,6 +79,24 @@ def test_in_64_kilobytes(firmware):
     assert 1000 < used < there == 8192
 
 
+@pytest.mark.parametrize('target', ['cortex-m3', 'riscv64'])
+def test_a_history(firmware, folder, target):
+    """Of the same model in the same memory, of 4,096 tokens unless told otherwise; and a message, whose history is as long as itself."""
+    model, said = folder / 'm.smol', 'the king is dead, the king is d'
+    (folder / 'text').write_bytes(run(smolrun, MODELS / 'shakespeare-16k.smol', '-p', 'KING:', '-n', 2000).stdout)
+    run(smoltool, 'history', MODELS / 'shakespeare-16k.smol', folder / 'text', '-o', model)
+    board = firmware(target, model, 'RAM=64K', 'CONTEXT=32', 'KV=Q8', 'TOKENS=60')
+    options, plain = ('-c', '32', '--kv', 'q8'), continued(MODELS / 'shakespeare-16k.smol', said, 60, 1, '-c', '32', '--kv', 'q8')
+    assert told(board, said) == session((said, continued(model, said, 60, 1, *options))) != session((said, plain))
+    loaded = smol.Model.load(model)
+    for n in (1, 12):
+        board = firmware(target, model, 'RAM=64K', 'CONTEXT=32', 'KV=Q8', 'TOKENS=60', 'HISTORY=%d' % n)
+        assert told(board, said) == session((said, loaded.generate(said, n=60, seed=1, ctx_size=32, kv='q8', history=n)))
+    board = firmware(target, model, 'LINE=60')
+    assert told(board, '/pack ' + said, '/unpack ' + packed(model, said)) == session(
+        ('/pack ' + said, '\n' + packed(model, said)), ('/unpack ' + packed(model, said), '\n' + said))
+
+
 @pytest.mark.parametrize('target, name', [('cortex-m3', 'shakespeare-qr'), ('cortex-m7', 'shakespeare-qr'), ('riscv64', 'shakespeare-qr'), ('riscv64', 'messages-64k')])
 def test_text_and_messages(firmware, target, name):
     """Texts with the whole context and floats, longer than a line; and the bytes of packed ones."""
@@ -123,7 +145,7 @@ def test_settings_of_the_build():
     for words, why in ((['cortex-m9', model], 'cortex-m9: no such target'), (['cortex-m3', 'no-such.smol'], 'no-such.smol: no such file'),
                        (['cortex-m3', 'README.md'], 'README.md: not a .smol file'), (['cortex-m3', model, 'RAM=8K', 'STACK=8K'], '8192 bytes of RAM, and 8192 of them for the stack'),
                        (['cortex-m3', model, '/tmp', 'RAM=much'], 'much: not a number of bytes'), (['cortex-m3', model, 'KV=Q4'], 'KV=Q4: the names are'),
-                       (['cortex-m3', model, 'TOKENS=-1'], 'TOKENS=-1: not a number'), ([], 'usage: build TARGET MODEL.smol')):
+                       (['cortex-m3', model, 'TOKENS=-1'], 'TOKENS=-1: not a number'), (['cortex-m3', model, 'HISTORY=all'], 'HISTORY=all: not a number'), ([], 'usage: build TARGET MODEL.smol')):
         done = run(build, *words, code=2, text=True, cwd=root)
         assert done.stderr.startswith('build: ' + why) and done.stderr.count('\n') == 1 and not done.stdout, done
 

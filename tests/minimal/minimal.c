@@ -23,18 +23,19 @@ static int fail(const struct smol_error *error)
 
 static int generate(struct smol_session *session, const struct smol_file *file, uint32_t n)
 {
-    uint32_t token = smol_start_token(file);
+    uint32_t token = smol_start_token(file), fed = token;
     struct smol_error error;
 
     for (uint32_t i = 0; i < n; i++) {
         const float *logits;
-        if (smol_session_feed(session, &token, 1, &error))
+        if (smol_session_feed(session, &fed, 1, &error))
             return fail(&error);
         logits = smol_session_logits(session);
         token = 0;
         for (uint32_t v = 1; v < file->config.vocab; v++)
             token = logits[v] > logits[token] ? v : token;
         printf("%u\n", token);
+        fed = token | SMOL_WRITTEN;
     }
     return 0;
 }

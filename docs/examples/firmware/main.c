@@ -28,6 +28,9 @@
 #ifndef KV
 #define KV SMOL_F32 /* numbers of the KV cache: SMOL_F32, SMOL_F16 or SMOL_Q8 */
 #endif
+#ifndef HISTORY
+#define HISTORY 4096 /* tokens that a model with a history looks back over; 0: all that it can */
+#endif
 #ifndef LINE
 #define LINE 200 /* bytes of the longest line */
 #endif
@@ -135,8 +138,11 @@ static size_t read_line(void)
 static enum smol_status begin(struct smol_session **session, struct smol_sampler **sampler)
 {
     const size_t there = (size_t)(memory_end - memory_begin);
-    struct smol_session_options options = {
-        .struct_bytes = sizeof options, .context = CONTEXT, .kv_type = KV, .batch = 1};
+    struct smol_session_options options = {.struct_bytes = sizeof options,
+                                           .context = CONTEXT,
+                                           .kv_type = KV,
+                                           .batch = 1,
+                                           .history = HISTORY};
     struct smol_sampler_options sampling;
     size_t before, size;
     enum smol_status status;
@@ -178,15 +184,16 @@ static enum smol_status feed(struct smol_session *session, struct smol_sampler *
 static enum smol_status go_on(struct smol_session *session, struct smol_sampler *sampler)
 {
     uint8_t memory[SMOL_MAX_TOKEN_BYTES];
-    uint32_t token, end = UINT32_MAX;
+    uint32_t token, chosen, end = UINT32_MAX;
     enum smol_status status;
 
     smol_end_token(&end, &file);
     for (cost.n_answer = 0; cost.n_answer < n_tokens;) {
-        if (cost.n_answer && (status = smol_session_feed(session, &token, 1, &error)))
+        if (cost.n_answer && (status = smol_session_feed(session, &chosen, 1, &error)))
             return status;
         if ((status = smol_sampler_pick(&token, sampler, smol_session_logits(session), &error)))
             return status;
+        chosen = token | SMOL_WRITTEN;
         cost.n_answer++;
         if (token == end)
             break;
