@@ -74,6 +74,19 @@ def test_packed_texts_are_the_references(minimal, folder, check):
     assert len(found) >= 6
 
 
+def test_a_history(minimal, folder):
+    """Of tokens that a program chose nothing comes again, though it says what it read once more; so does a packed text. The memory is as much as it is asked for."""
+    plain, model, text = root / 'models/shakespeare-16k.smol', folder / 'm.smol', b'the king is dead, the king is dead, the king is dead'
+    (folder / 'text').write_bytes(output(smolrun, plain, '-p', 'KING:', '-n', 3000))
+    output(smoltool, 'history', plain, folder / 'text', '-o', model)
+    test_tokens_are_smolruns(minimal, model)
+    packed = output(smoltool, 'pack', '-m', model, '-', input=text)
+    assert packed_by(minimal, model, [text], folder) == [packed] and len(packed) < len(output(smoltool, 'pack', '-m', plain, '-', input=text))
+    sizes = [int(output(minimal / 'tests/minimal/packer', 'pack', 1, n, text.hex(), input=path.read_bytes()).split(b'\n')[1].split()[0])
+             for path in (plain, model) for n in (len(text), 1000)]
+    assert sizes[2] - sizes[0] < 5000 and sizes[3] - sizes[1] < 8000, sizes
+
+
 def test_memory_of_a_packer(minimal, folder):
     """A text of 100 bytes, on a model of the shape of messages-64k, two layers of 128, and on one twice as wide."""
     text = (b'Is anybody on the hill north of town tonight? I get 12 dB from here. ' * 2)[:100]
