@@ -68,10 +68,10 @@ static void check(struct smol_scheme a, struct smol_scheme m, struct smol_scheme
 static const struct kind kinds[] = {
     {.n_models = 1},
     {.n_models = 1, .learn_scale = true, .n_rows = 5},
-    {.n_models = 1, .features = SMOL_ALL_FEATURES, .learn_scale = true, .n_rows = 5},
+    {.n_models = 1, .features = SMOL_NETWORK_FEATURES, .learn_scale = true, .n_rows = 5},
     {.n_models = 2, .learn_scale = true},
     {.n_models = 2, .learn_factors = true, .learn_scale = true, .n_rows = 5},
-    {.n_models = 2, .learn_factors = true, .features = SMOL_ALL_FEATURES, .learn_scale = true},
+    {.n_models = 2, .learn_factors = true, .features = SMOL_NETWORK_FEATURES, .learn_scale = true},
     {.n_models = 1, .learn_factors = true, .features = SMOL_FEATURE_HALF_SHIFT, .n_rows = 5},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };

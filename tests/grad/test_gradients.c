@@ -198,7 +198,7 @@ Test(gradients, features)
         SMOL_FEATURE_DISTANCES,    SMOL_FEATURE_DISTANCES | SMOL_FEATURE_SLOPE_FACTORS,
         SMOL_FEATURE_TEMPERATURES, SMOL_FEATURE_HALF_SHIFT,
         SMOL_FEATURE_RELU2,        SMOL_FEATURE_OUTPUT_TABLE,
-        SMOL_ALL_FEATURES,
+        SMOL_NETWORK_FEATURES,
     };
     const struct smol_scheme m = matrix(SMOL_MATRIX_OWN, SMOL_SIGN, 3, 0);
 
@@ -208,13 +208,55 @@ Test(gradients, features)
         config.architecture = SMOL_ARCH_SMOL;
         config.features = (uint16_t)features[i];
         check(&config);
-        if (features[i] == SMOL_FEATURE_HALF_SHIFT || features[i] == SMOL_ALL_FEATURES) {
+        if (features[i] == SMOL_FEATURE_HALF_SHIFT || features[i] == SMOL_NETWORK_FEATURES) {
             config = config_of(m, m, frozen);
             config.architecture = SMOL_ARCH_SMOL;
             config.features = (uint16_t)features[i];
             check(&config);
         }
     }
+}
+
+/* A network's gradients after a batch; for smol_net_destroy. */
+static struct smol_net *with_gradients(const struct smol_config *config)
+{
+    const struct smol_net_options options = {
+        .batch = BATCH, .n_threads = 1, .smooth = true, .embedding_std = 0.02};
+    uint32_t tokens[N_TOKENS];
+    int32_t targets[N_TOKENS];
+    struct smol_net *net;
+
+    openblas_set_num_threads(1);
+    omp_set_num_threads(1);
+    cr_assert_eq(smol_net_create(&net, config, &options, NULL), SMOL_OK);
+    smol_net_materialise(net, true);
+    make_batch(tokens, targets);
+    smol_net_forward(net, tokens, true);
+    smol_net_backward(net, tokens, targets);
+    return net;
+}
+
+/* The numbers of a history, which come last, are no part of the network: they have no gradient, and
+ * nothing else has another one. */
+Test(gradients, a_history_has_none)
+{
+    const struct smol_scheme m = matrix(SMOL_MATRIX_OWN, SMOL_SIGN, 3, 0);
+    struct smol_config config = config_of(m, m, norm(SMOL_NORM_STORED, SMOL_SIGN, 0));
+    struct smol_net *with, *without;
+
+    config.architecture = SMOL_ARCH_SMOL;
+    config.features = SMOL_ALL_FEATURES;
+    check_config(&config);
+    with = with_gradients(&config);
+    config.features = SMOL_NETWORK_FEATURES;
+    without = with_gradients(&config);
+    cr_assert_eq(with->n_values, without->n_values + SMOL_HISTORY_LENGTHS);
+    cr_assert_eq(with->params[with->history].offset, without->n_values);
+    cr_assert_arr_eq(with->grad, without->grad, without->n_values * sizeof *with->grad);
+    for (size_t i = without->n_values; i < with->n_values; i++)
+        cr_assert_eq(with->grad[i], 0);
+    smol_net_destroy(with);
+    smol_net_destroy(without);
 }
 
 /* Alone and beside everything else that a matrix may have. */
@@ -284,6 +326,6 @@ Test(gradients, documents)
         }
     check_teaching(&config, &(struct teaching){NULL, NULL, begins});
     config.architecture = SMOL_ARCH_SMOL;
-    config.features = SMOL_ALL_FEATURES;
+    config.features = SMOL_NETWORK_FEATURES;
     check_teaching(&config, &(struct teaching){NULL, NULL, begins});
 }

@@ -17,6 +17,17 @@ uint32_t test_random(uint64_t *state)
     return (uint32_t)(*state >> 32);
 }
 
+void test_text(uint32_t *tokens, size_t n, uint32_t vocab, uint64_t *state)
+{
+    size_t again = 0;
+
+    for (size_t i = 0; i < n; i++, again++) {
+        if (i < 6 || test_random(state) % 5 == 0)
+            again = test_random(state) % 2 ? i : test_random(state) % (i + 1);
+        tokens[i] = again < i ? tokens[again] : test_random(state) % vocab;
+    }
+}
+
 float test_uniform(uint64_t *state) { return (float)test_random(state) / 2147483648.0f - 1.0f; }
 
 bool test_is_sanitized(void) { return getenv("SMOL_SANITIZED") != NULL; }
@@ -173,6 +184,19 @@ static void fill_heads(uint8_t *params, const struct smol_config *c, uint32_t la
         fill_numbers(params + at.slope_factors, c->head_type, c->n_heads, scale, 0.75f, random);
 }
 
+/* By a generator of their own, so that nothing else depends on them. */
+static void fill_history(uint8_t *params, const struct smol_config *c)
+{
+    static const float around[SMOL_HISTORY_LENGTHS] = {5.5f, 3.25f, 2.25f, 2.25f, 1.75f};
+    float numbers[SMOL_HISTORY_LENGTHS];
+    uint64_t random = 0xd1b54a32d192ed03u + c->seed;
+
+    for (uint32_t k = 0; k < SMOL_HISTORY_LENGTHS; k++)
+        numbers[k] = around[k] + test_uniform(&random);
+    smol_encode_numbers(params + smol_params_history_at(c), c->head_type, numbers,
+                        smol_config_history(c));
+}
+
 static void fill_slot(uint8_t *params, const struct smol_config *c, uint32_t layer,
                       enum smol_slot slot, float scale, uint64_t *random)
 {
@@ -280,6 +304,7 @@ uint8_t *model_make(size_t *size_bytes, const struct model_recipe *recipe)
         for (unsigned slot = 0; slot < SMOL_N_SLOTS; slot++)
             fill_slot(params, &parts.config, layer, (enum smol_slot)slot, scale, &random);
     fill_slot(params, &parts.config, 0, SMOL_LN_F, scale, &random);
+    fill_history(params, &parts.config);
     fill_embeddings(embeddings, &parts.config, embedding_scale, &random);
     parts.params = (struct smol_span){learned_bytes ? params : NULL, learned_bytes};
     parts.embeddings = (struct smol_span){embeddings, at.size_bytes};

@@ -14,7 +14,7 @@ struct model_recipe {
     uint8_t terms;                  /* of the matrices */
     uint32_t dimensions;            /* of a projection */
     uint16_t features;              /* of architecture 1; 0: GPT-2 */
-    uint8_t head_type, output_type; /* of temperatures and slope factors; of the output table */
+    uint8_t head_type, output_type; /* of heads' factors and the history; of the output table */
     bool has_set, has_other;        /* a set of bytes, and a token for all others */
     bool has_end;                   /* and one for the end of text */
     uint64_t seed;
@@ -39,6 +39,9 @@ void model_open(struct smol_file *file, const struct model_recipe *recipe);
 /* A small generator of the tests' own (xorshift), so that they depend on nothing that they test. */
 uint32_t test_random(uint64_t *state);
 float test_uniform(uint64_t *state); /* -1..1 */
+
+/* A random text, in which stretches of what came before come again. */
+void test_text(uint32_t *tokens, size_t n, uint32_t vocab, uint64_t *state);
 
 /* Under the sanitizers every function is to run at every size, but not in every combination. */
 bool test_is_sanitized(void);

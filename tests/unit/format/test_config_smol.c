@@ -1,5 +1,5 @@
-/* Configurations of version 1.1: features, the factors of heads, the output table, masks, stored
- * rows. SPEC.md 3.1 and 14. */
+/* Configurations of versions 1.1 and 1.3: features, the factors of heads, the output table, masks,
+ * stored rows. SPEC.md 3.1 and 14. */
 #include "format/valid_config.h"
 
 #include <criterion/criterion.h>
@@ -25,16 +25,17 @@ static struct smol_config with_features(uint16_t features)
     return c;
 }
 
-/* Slope factors (2) need distances (1), something must be there, and 64 and up is reserved. */
+/* Slope factors (2) and a history (64) need distances (1), something must be there, and 128 and up
+ * is reserved. */
 Test(config_smol, every_set_of_features_that_makes_sense)
 {
-    for (uint32_t features = 0; features < 256; features++) {
+    for (uint32_t features = 0; features < 512; features++) {
         const struct smol_config c = with_features((uint16_t)features);
         if (features == 0)
             refused(&c, SMOL_E_CANONICAL, 2);
-        else if (features >= 64)
+        else if (features >= 128)
             refused(&c, SMOL_E_RESERVED, 2);
-        else if ((features & 3) == 2)
+        else if ((features & 2 || features & 64) && !(features & 1))
             refused(&c, SMOL_E_RANGE, 2);
         else
             cr_assert_eq(smol_config_check(&c, NULL), SMOL_OK, "features %u", features);
@@ -55,12 +56,13 @@ Test(config_smol, features_are_asked_for)
 {
     static const enum smol_feature features[] = {
         SMOL_FEATURE_DISTANCES,  SMOL_FEATURE_SLOPE_FACTORS, SMOL_FEATURE_TEMPERATURES,
-        SMOL_FEATURE_HALF_SHIFT, SMOL_FEATURE_RELU2,         SMOL_FEATURE_OUTPUT_TABLE};
+        SMOL_FEATURE_HALF_SHIFT, SMOL_FEATURE_RELU2,         SMOL_FEATURE_OUTPUT_TABLE,
+        SMOL_FEATURE_HISTORY};
 
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 7; i++) {
         const struct smol_config c = with_features((uint16_t)(1u << i));
         cr_assert_eq((unsigned)features[i], 1u << i);
-        for (unsigned k = 0; k < 6; k++)
+        for (unsigned k = 0; k < 7; k++)
             cr_assert_eq(smol_config_has(&c, features[k]), i == k);
     }
 }
@@ -249,5 +251,36 @@ Test(config_smol, parameters_are_counted)
     cr_assert_eq(smol_config_parameters(&c), 2 * (16 + 48 + 16 + 24 + 24 + 12 + 4 + 6 + 4));
     c = with_features(SMOL_ALL_FEATURES);
     c.schemes[1] = MATRIX(.d = 1, .sigma = 1.0f);
-    cr_assert_eq(smol_config_parameters(&c), 2 * (16 + 4));
+    cr_assert_eq(smol_config_parameters(&c), 2 * (16 + 4) + 5);
+}
+
+/* It takes version 1.3, whatever else there is, five numbers of the type of the heads' factors, and
+ * tokens of 16 bits. */
+Test(config_smol, a_history)
+{
+    struct smol_config c = with_features(SMOL_FEATURE_DISTANCES | SMOL_FEATURE_HISTORY);
+
+    cr_assert_eq(smol_config_minor_version(&c), 3);
+    cr_assert_eq(smol_config_head_factors(&c), 0);
+    cr_assert_eq(smol_config_history(&c), 5);
+    cr_assert(smol_config_has_head_type(&c));
+    cr_assert_eq(smol_params_bytes(&c), smol_params_history_at(&c) + 20);
+    for (uint32_t type = 0; type < 8; type++) {
+        c.head_type = (enum smol_dtype)type;
+        if (type <= 1 || type == 4)
+            cr_assert_eq(smol_config_check(&c, NULL), SMOL_OK);
+        else
+            refused(&c, SMOL_E_ENUM, 47);
+    }
+    c.head_type = SMOL_Q8_BLOCKS;
+    cr_assert_eq(smol_params_bytes(&c), smol_params_history_at(&c) + 2 + 5);
+    c.vocab = 65536;
+    cr_assert_eq(smol_config_check(&c, NULL), SMOL_OK);
+    c.vocab = 65537;
+    refused(&c, SMOL_E_RANGE, 24);
+    c.features = SMOL_FEATURE_DISTANCES | SMOL_FEATURE_TEMPERATURES;
+    cr_assert_eq(smol_config_check(&c, NULL), SMOL_OK);
+    cr_assert_eq(smol_config_history(&c), 0);
+    cr_assert_eq(smol_config_minor_version(&c), 1);
+    cr_assert_eq(smol_params_bytes(&c), smol_params_history_at(&c));
 }

@@ -78,7 +78,8 @@ Test(layout, spans_and_shared_alphas_move_what_follows)
 
 /* Two heads: 2 + 2 halves in front of each layer. c_attn is a mask of 12 rows of a byte with gains
  * as halves; attn.c_proj and c_fc are ternary, 4 and 6 rows of a byte, then their scales;
- * mlp.c_proj is q4, 4 rows of 32 bytes, 4 x 2 multipliers, 4 scales. Nothing is padded. */
+ * mlp.c_proj is q4, 4 rows of 32 bytes, 4 x 2 multipliers, 4 scales. At the end 5 halves of the
+ * history. Nothing is padded. */
 Test(layout, masks_stored_rows_and_factors_of_heads)
 {
     const uint64_t layer_bytes = 8 + (12 + 24) + (4 + 16) + (6 + 24) + (128 + 8 + 16);
@@ -103,7 +104,8 @@ Test(layout, masks_stored_rows_and_factors_of_heads)
     c.spans[0] = (struct smol_layer_span){2, {0, 1, 2, 0, 2, 3}};
     c.ln_f = 0;
     cr_assert_eq(smol_config_check(&c, NULL), SMOL_OK);
-    cr_assert_eq(smol_params_bytes(&c), 2 * layer_bytes);
+    cr_assert_eq(smol_params_history_at(&c), 2 * layer_bytes);
+    cr_assert_eq(smol_params_bytes(&c), 2 * layer_bytes + 10);
     for (uint64_t layer = 0; layer < 2; layer++) {
         const uint64_t begin = layer * layer_bytes;
         smol_params_at(&at, &c, (uint32_t)layer, SMOL_ATTN_C_ATTN);

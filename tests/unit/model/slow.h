@@ -3,6 +3,7 @@
 #define TEST_SLOW_H
 
 #include "make_model.h"
+#include "model/slow_history.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -197,9 +198,10 @@ static inline void slow_layer(const struct slow *s, uint32_t l)
     free(o);
 }
 
-/* Logits (n, V) of a text of n tokens, whose positions see the last `context`; for free(). */
-static inline double *slow_logits(const struct smol_file *f, const uint32_t *tokens, size_t n,
-                                  uint32_t context)
+/* Logits (n, V) of a text of n tokens, some of which may be written, whose positions see the last
+ * `context`, and whose history is the last H; for free(). */
+static inline double *slow_logits_within(const struct smol_file *f, const uint32_t *tokens,
+                                         size_t n, uint32_t context, size_t H)
 {
     const size_t C = f->config.width, V = f->config.vocab;
     struct slow s = {f, n, context, malloc(n * C * sizeof(double)), malloc(n * C * sizeof(double))};
@@ -211,7 +213,7 @@ static inline double *slow_logits(const struct smol_file *f, const uint32_t *tok
     if (slow_has(f, SMOL_FEATURE_OUTPUT_TABLE))
         head = slow_tensor(f, "lm_head.weight", 0);
     for (size_t i = 0; i < n * C; i++)
-        s.x[i] = wte[tokens[i / C] * C + i % C] + (wpe ? wpe[i] : 0);
+        s.x[i] = wte[slow_token(tokens[i / C]) * C + i % C] + (wpe ? wpe[i] : 0);
     for (uint32_t l = 0; l < f->config.n_layers; l++)
         slow_layer(&s, l);
     slow_layernorm(s.h, s.x, f, "ln_f", 0, n);
@@ -220,11 +222,24 @@ static inline double *slow_logits(const struct smol_file *f, const uint32_t *tok
             logits[i] += head[i % V * C + k] * s.h[i / V * C + k];
         logits[i] *= (double)f->config.logit_scale;
     }
+    if (slow_has(f, SMOL_FEATURE_HISTORY)) {
+        double *numbers = slow_tensor(f, "history", 0);
+        for (size_t p = 0; p < n; p++)
+            slow_mix(logits + p * V, numbers, tokens, p + 1, H, (uint32_t)V);
+        free(numbers);
+    }
     free(s.x), free(s.h), free(wpe);
     if (head != wte)
         free(head);
     free(wte);
     return logits;
+}
+
+/* The same with a whole history. */
+static inline double *slow_logits(const struct smol_file *f, const uint32_t *tokens, size_t n,
+                                  uint32_t context)
+{
+    return slow_logits_within(f, tokens, n, context, 65536);
 }
 
 /* The session's logits against those of a position. */

@@ -43,7 +43,14 @@ static const struct model_recipe recipes[] = {
      .output_type = SMOL_Q4_ROW,
      .width = 135,
      .n_heads = 3},
-    {.features = ALL_BUT(DISTANCES | SMOL_FEATURE_SLOPE_FACTORS), .context = N_TOKENS},
+    {.features = ALL_BUT(DISTANCES | SMOL_FEATURE_SLOPE_FACTORS | SMOL_FEATURE_HISTORY),
+     .context = N_TOKENS},
+    {.features = DISTANCES | SMOL_FEATURE_HISTORY, .context = 7},
+    {.features = DISTANCES | SMOL_FEATURE_HISTORY,
+     .context = 5,
+     .vocab = 258, /* the fewest whose lengths begin at 1 */
+     .n_merges = 1,
+     .n_layers = 1},
     {.features = ALL_BUT(SMOL_FEATURE_HALF_SHIFT),
      .context = 9,
      .vocab = 70,
@@ -114,8 +121,7 @@ static void fill_tokens(uint32_t tokens[N_TOKENS], uint32_t vocab)
 {
     uint64_t random = 77;
 
-    for (uint32_t i = 0; i < N_TOKENS; i++)
-        tokens[i] = test_random(&random) % vocab;
+    test_text(tokens, N_TOKENS, vocab, &random);
 }
 
 static void feed(struct smol_session *session, const uint32_t *tokens, size_t n)

@@ -24,7 +24,10 @@ static void spoil_position(struct smol_file *f) { put(cell(&f->wpe, 2, 0), 3e38f
 
 static void spoil_last_bias(struct smol_file *f)
 {
-    put(f->params.data + f->params.size_bytes - 4, 3e38f);
+    struct smol_params_place at;
+
+    smol_params_at(&at, &f->config, 0, SMOL_LN_F);
+    put(f->params.data + at.bias + 4 * (f->config.width - 1), 3e38f);
 }
 
 /* The next four would be hidden by what follows if nothing looked at the right moment. A large a,

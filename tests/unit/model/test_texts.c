@@ -69,7 +69,8 @@ static void copy(struct text *texts, struct smol_session *session, uint32_t to, 
     texts[to].n_fed = 0;
 }
 
-/* A call: some of the texts, from a random one on, each with one to three random tokens. */
+/* A call: some of the texts, from a random one on, each with one to three random tokens, half of
+ * them of three, so that a history has some. */
 static void feed_some(struct text *texts, struct smol_session *session, uint64_t *random)
 {
     uint32_t of[N_TEXTS * MOST_NEW], tokens[N_TEXTS * MOST_NEW], first = test_random(random);
@@ -86,7 +87,8 @@ static void feed_some(struct text *texts, struct smol_session *session, uint64_t
             empty(t, session, at);
         for (uint32_t k = 0; k < more; k++) {
             of[n] = at;
-            tokens[n] = t->tokens[t->n++] = test_random(random) % vocab;
+            tokens[n] = test_random(random) % (test_random(random) % 2 ? 3 : vocab);
+            t->tokens[t->n++] = tokens[n];
             n++;
         }
     }

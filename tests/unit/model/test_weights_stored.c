@@ -174,7 +174,8 @@ Test(initial, sigmas_of_relu2_and_of_stored_matrices)
     cr_assert_eq(smol_config_scheme(&c, 0, SMOL_MLP_C_PROJ)->sigma, 0);
 }
 
-/* The heads' factors after a layer's first norm, the output table at the end, no positions. */
+/* The heads' factors after a layer's first norm, the output table and the history at the end, no
+ * positions. */
 Test(tensors, of_architecture_1)
 {
     static const char *const first[] = {
@@ -183,12 +184,12 @@ Test(tensors, of_architecture_1)
     struct smol_file file;
     struct smol_params_place at;
     struct smol_tensor t;
-    double *w, expected[2];
+    double *w, expected[5];
 
     model_open(&file, &(struct model_recipe){.features = SMOL_ALL_FEATURES,
                                              .head_type = SMOL_F16,
                                              .output_type = SMOL_F16});
-    cr_assert_eq(smol_tensor_count(&file.config), 1 + 2 * 10 + 2 + 1);
+    cr_assert_eq(smol_tensor_count(&file.config), 1 + 2 * 10 + 2 + 1 + 1);
     for (uint32_t i = 0; i < 6; i++) {
         smol_tensor_at(&t, &file.config, i);
         cr_assert_str_eq(t.name, first[i]);
@@ -209,9 +210,16 @@ Test(tensors, of_architecture_1)
         w = read_rows(&file, &t, 0, 1);
         stored_numbers(expected, file.params.data + (k ? at.slope_factors : at.temperatures),
                        SMOL_F16, 2);
-        cr_assert_arr_eq(w, expected, sizeof expected);
+        cr_assert_arr_eq(w, expected, 2 * sizeof *expected);
         free(w);
     }
+    smol_tensor_at(&t, &file.config, 24);
+    cr_assert_str_eq(t.name, "history");
+    cr_assert(t.rows == 1 && t.cols == 5 && t.part == SMOL_PART_HISTORY);
+    w = read_rows(&file, &t, 0, 1);
+    stored_numbers(expected, file.params.data + file.params.size_bytes - 10, SMOL_F16, 5);
+    cr_assert_arr_eq(w, expected, sizeof expected);
+    free(w);
     cr_assert_eq(smol_tensor_find(&t, &file.config, "wpe.weight", NULL), SMOL_E_TENSOR);
     close_model(&file);
 }
