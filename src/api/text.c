@@ -6,6 +6,7 @@
 #include "base/grow.h"
 #include "model/pass.h"
 
+#include <inttypes.h>
 #include <smol/model.h>
 #include <smol/text.h>
 #include <smol/tokenizer.h>
@@ -277,6 +278,15 @@ static size_t tokens_to_feed(struct smol_text *t)
     return n > half ? n : half;
 }
 
+/* Whether one of the last n tokens is past any vocabulary, as if it were marked as written. */
+static bool has_marked(const struct smol_text *t, size_t n)
+{
+    for (size_t i = t->n_tokens - n; i < t->n_tokens; i++)
+        if (t->tokens[i] & SMOL_WRITTEN)
+            return true;
+    return false;
+}
+
 /* Puts what a text is to be fed behind what is there of others. */
 static enum smol_status gather(struct smol_text *t, struct smol_error *error)
 {
@@ -286,6 +296,10 @@ static enum smol_status gather(struct smol_text *t, struct smol_error *error)
 
     ask_for_logits(t);
     n = tokens_to_feed(t);
+    if (has_marked(t, n))
+        return smol_fail(error, SMOL_E_TOKEN, SMOL_NO_OFFSET,
+                         "a token is beyond the vocabulary of %" PRIu32,
+                         smol_model_config(t->model)->vocab);
     texts = smol_grown(s->texts, &s->texts_capacity, s->n + n, sizeof *texts);
     s->texts = texts ? texts : s->texts;
     tokens = smol_grown(s->tokens, &s->tokens_capacity, s->n + n, sizeof *tokens);

@@ -53,7 +53,7 @@ static uint32_t best_of(const float *logits)
     return best;
 }
 
-/* Tokens n..N_TEXT - 1, each the most likely one after all those before it. */
+/* Tokens n..N_TEXT - 1, each the most likely one after all those before it, and written. */
 static void continue_by_hand(uint32_t tokens[N_TEXT], size_t n)
 {
     struct running r;
@@ -62,7 +62,8 @@ static void continue_by_hand(uint32_t tokens[N_TEXT], size_t n)
     cr_assert_eq(smol_session_feed(r.session, tokens, n, NULL), SMOL_OK);
     for (; n < N_TEXT; n++) {
         tokens[n] = best_of(smol_session_logits(r.session));
-        cr_assert_eq(smol_session_feed(r.session, tokens + n, 1, NULL), SMOL_OK);
+        cr_assert_eq(smol_session_feed(r.session, &(uint32_t){tokens[n] | SMOL_WRITTEN}, 1, NULL),
+                     SMOL_OK);
     }
     finish(&r);
 }
@@ -133,6 +134,26 @@ Test(sliding, what_cannot_be_fed_is_gone)
     close_text(&o);
 }
 
+/* Which tokens were chosen a text knows by itself: whoever says so gives it no token. */
+Test(sliding, a_token_that_is_marked_is_none)
+{
+    const struct smol_sampler_options options = {
+        .struct_bytes = sizeof options, .top_p = 1, .repeat_penalty = 1.5f, .repeat_last_n = -1};
+    const uint32_t marked = 3 | SMOL_WRITTEN;
+    struct smol_text *text;
+    struct opened o;
+
+    open_text(&o, &plain);
+    cr_assert_eq(smol_text_create(&text, o.model, NULL, &options, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_append(text, &(uint32_t){3}, 1, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_feed(text, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_append(text, &marked, 1, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_feed(text, NULL), SMOL_E_TOKEN);
+    cr_assert_eq(smol_text_count(text), 1);
+    smol_text_destroy(text);
+    close_text(&o);
+}
+
 /* After an overflow the session has nothing: the text goes on from the tokens that it holds. */
 Test(sliding, a_text_goes_on_after_an_overflow)
 {
@@ -162,7 +183,8 @@ Test(sliding, a_text_goes_on_after_an_overflow)
     close_text(&o);
 }
 
-/* As every other model: full with its context, then from the last half of it. */
+/* As every other model: full with its context, then from the last half of it, in which what was
+ * chosen stays so. */
 Test(sliding, a_fixed_text_feeds_its_last_half_again)
 {
     uint32_t tokens[CONTEXT + 6], token;
@@ -180,12 +202,82 @@ Test(sliding, a_fixed_text_feeds_its_last_half_again)
             first = n - CONTEXT / 2;
         smol_session_rewind(r.session, 0);
         cr_assert_eq(smol_session_feed(r.session, tokens + first, n - first, NULL), SMOL_OK);
-        tokens[n] = best_of(smol_session_logits(r.session));
+        token = best_of(smol_session_logits(r.session));
+        tokens[n] = token | SMOL_WRITTEN;
         cr_assert_eq(smol_text_next(&token, o.text, NULL), SMOL_OK);
-        cr_assert_eq(token, tokens[n], "token %zu", n);
+        cr_assert_eq(token | SMOL_WRITTEN, tokens[n], "token %zu", n);
     }
     cr_assert_eq(smol_text_count(o.text), CONTEXT + 6);
     finish(&r);
+    close_text(&o);
+}
+
+static void open_two(struct smol_text *texts[2], const struct opened *o)
+{
+    struct smol_error error = {0};
+
+    cr_assert_eq(smol_texts_create(texts, 2, o->model, &fixed, &greedy, &error), SMOL_OK, "%s",
+                 error.text);
+}
+
+/* A copy feeds its last half again with what was chosen in the first text. Of two tokens, so that
+ * the same come again. */
+Test(sliding, a_copied_text_knows_what_was_chosen)
+{
+    const struct model_recipe two = {
+        .context = CONTEXT, .features = SMOL_FEATURE_DISTANCES | SMOL_FEATURE_HISTORY, .vocab = 2};
+    const size_t size = 2 * sizeof(float);
+    struct smol_text *texts[2];
+    struct opened o;
+    uint32_t token[2];
+    size_t n;
+
+    o.bytes = model_make(&n, &two);
+    cr_assert_eq(smol_model_open_memory(&o.model, o.bytes, n, 1, NULL), SMOL_OK);
+    open_two(texts, &o);
+    cr_assert_eq(smol_text_append(texts[1], (uint32_t[]){1, 0, 1, 0, 1, 1, 1}, 7, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_append(texts[0], (uint32_t[]){0, 1}, 2, NULL), SMOL_OK);
+    for (int i = 0; i < 6; i++)
+        cr_assert_eq(smol_text_next(token, texts[0], NULL), SMOL_OK);
+    cr_assert_eq(smol_text_copy(texts[1], texts[0], 1, NULL), SMOL_OK);
+    for (int i = 0; i < 2 * (int)CONTEXT; i++) {
+        cr_assert_eq(smol_texts_next(token, texts, 2, NULL), SMOL_OK);
+        cr_assert_eq(token[0], token[1]);
+        cr_assert_arr_eq(smol_text_logits(texts[0]), smol_text_logits(texts[1]), size, "token %d",
+                         i);
+    }
+    smol_text_destroy(texts[0]);
+    smol_text_destroy(texts[1]);
+    smol_model_close(o.model);
+    free(o.bytes);
+}
+
+/* What is appended was read, whatever stood there before. */
+Test(sliding, a_text_knows_what_was_read)
+{
+    const uint32_t tokens[] = {4, 5, 6, 5, 6, 5, 6, 5};
+    struct smol_text *texts[2];
+    struct running r;
+    struct opened o;
+    uint32_t token;
+
+    open_text(&o, &fixed);
+    open_two(texts, &o);
+    cr_assert_eq(smol_text_append(texts[1], tokens, 1, NULL), SMOL_OK);
+    for (int i = 0; i < 7; i++)
+        cr_assert_eq(smol_text_next(&token, texts[1], NULL), SMOL_OK);
+    cr_assert_eq(smol_text_append(texts[0], tokens, 1, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_copy(texts[1], texts[0], 1, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_append(texts[1], tokens + 1, 7, NULL), SMOL_OK);
+    cr_assert_eq(smol_text_feed(texts[1], NULL), SMOL_OK);
+    model_open(&r.file, &recipe);
+    begin_options(&r, &fixed);
+    cr_assert_eq(smol_session_feed(r.session, tokens, 8, NULL), SMOL_OK);
+    cr_assert_arr_eq(smol_text_logits(texts[1]), smol_session_logits(r.session),
+                     recipe.vocab * sizeof(float));
+    finish(&r);
+    smol_text_destroy(texts[0]);
+    smol_text_destroy(texts[1]);
     close_text(&o);
 }
 
