@@ -355,6 +355,7 @@ enum smol_status smol_trainer_set_history(struct smol_trainer *t,
                                           struct smol_error *error)
 {
     const uint32_t param = t->net->history;
+    real before[SMOL_HISTORY_LENGTHS];
     enum smol_status status;
 
     if (!t->embeddings || param == SMOL_NO_PARAM)
@@ -362,14 +363,20 @@ enum smol_status smol_trainer_set_history(struct smol_trainer *t,
                          "only a finished training that was rounded has a history's numbers, and "
                          "only with that feature");
     real *values = smol_net_value(t->net, param);
+    uint8_t *dest = t->params + smol_params_history_at(&t->net->config);
 
+    memcpy(before, values, sizeof before);
     for (uint32_t k = 0; k < SMOL_HISTORY_LENGTHS; k++)
         values[k] = (real)numbers[k];
-    status = pack(t->params + smol_params_history_at(&t->net->config), values,
-                  t->net->params + param, error);
+    status = pack(dest, values, t->net->params + param, error);
+    if (status) {
+        memcpy(values, before, sizeof before);
+        pack(dest, values, t->net->params + param, NULL);
+        return status;
+    }
     for (uint32_t k = 0; k < SMOL_HISTORY_LENGTHS; k++)
         numbers[k] = (float)values[k];
-    return status;
+    return SMOL_OK;
 }
 
 /* What a delta has of its models in place of their tables and tokens. base: room for BASE. */
