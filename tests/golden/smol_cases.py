@@ -1,10 +1,13 @@
-"""Golden files of version 1.1: architecture 1 and its features, sets of bytes, masks, stored rows, ternary numbers. See make_golden.py."""
+"""Golden files of versions 1.1 and 1.3: architecture 1 and its features, sets of bytes, masks, stored rows, ternary numbers. See make_golden.py."""
+import struct
+
 import container
 from container import (BIASES, DISTANCES, GAINS, HALF_SHIFT, KEPT, LAYER_GAIN, MASKED, MATRIX, NORM, OUTPUT_TABLE, OWN, RELU2, SLOPE_FACTORS, SPARSE, STORED,
                        TEMPERATURES, UNIT, Scheme)
 from golden_parts import FROZEN_NORM, HUGE, INFINITE, QUIET, Bad, model
 from tokens import ByteSet
 
+HISTORY = 64
 ALL = DISTANCES | SLOPE_FACTORS | TEMPERATURES | HALF_SHIFT | RELU2 | OUTPUT_TABLE
 UNIT_MATRIX = Scheme(MATRIX, UNIT, 0, 1, 0, 0, 0, 0.25)
 
@@ -78,7 +81,7 @@ def feature_cases():
 
     yield in_conf('ENUM', 0, 'H', 3, 'smol_architecture_3')
     yield in_conf('CANONICAL', 2, 'H', 0, 'smol_without_features')
-    for bit in (6, 7, 8, 15):
+    for bit in (7, 8, 15):
         yield in_conf('RESERVED', 2, 'H', ALL | 1 << bit, 'smol_feature_bit_%d' % bit)
     yield in_conf('RESERVED', 0, 'H', 0, 'gpt2_with_features', 2)
     yield in_conf('RANGE', 2, 'H', ALL & ~DISTANCES, 'slope_factors_without_distances')
@@ -116,6 +119,32 @@ def version_cases():
             ('mask', model((1, 1, 2, 3, 2, 3), [FROZEN_NORM, mask()], [(1, ALIKE)], 0)),
             ('stored', model((1, 1, 2, 3, 2, 3), [FROZEN_NORM, UNIT_MATRIX, rows(0)], [(1, (0, 1, 1, 0, 1, 2))], 0))):
         yield 'VERSION', at, 'minor_0_with_%s' % what, Bad(m, minor=0).bytes()
+
+
+def history_cases():
+    """The numbers of a history, the last of LRND, are a matter of version 1.3."""
+    def with_history(numbers=(5.5, 3.25, 2.25, 2.25, 1.75), features=ALL | HISTORY):
+        b = small().patch('CONF', 2, 'H', features)
+        b.minor = 3
+        b['LRND'].extend(struct.pack('<%df' % len(numbers), *numbers))
+        return b
+
+    for minor in (0, 1, 2):
+        b = with_history()
+        b.minor = minor
+        yield 'VERSION', 10, 'minor_%d_with_history' % minor, b.bytes()
+    b = with_history(features=(ALL | HISTORY) & ~(DISTANCES | SLOPE_FACTORS))
+    yield 'RANGE', b.begin('CONF') + 2, 'history_without_distances', b.bytes()
+    b = with_history().patch('CONF', 24, 'I', 65537)
+    yield 'RANGE', b.begin('CONF') + 24, 'history_of_a_vocabulary_of_65537', b.bytes()
+    b = with_history().patch('CONF', 47, 'B', 3)
+    yield 'ENUM', b.begin('CONF') + 47, 'type_of_history_3', b.bytes()
+    for n in (0, 4, 6):
+        b = with_history([1.0] * n)
+        yield 'SIZE', b.begin('LRND'), 'history_of_%d_numbers' % n, b.bytes()
+    for status, bits in (('NONFINITE', INFINITE), ('NONFINITE', QUIET), ('RANGE', HUGE), ('RANGE', HUGE | 1 << 31), ('RANGE', 0x477fe001)):
+        b = with_history().patch('LRND', LAST + 30 + 16, 'I', bits)
+        yield status, b.begin('LRND') + LAST + 30 + 16, 'history_%08x' % bits, b.bytes()
 
 
 def byte_set_cases():
@@ -242,4 +271,4 @@ def q4_row_cases():
         yield case('RANGE', 64, 'I', bits, 'scale_%08x' % bits)
 
 
-BAD = (feature_cases, version_cases, byte_set_cases, scheme_cases, learned_cases, table_cases, q4_row_cases)
+BAD = (feature_cases, version_cases, history_cases, byte_set_cases, scheme_cases, learned_cases, table_cases, q4_row_cases)
