@@ -237,4 +237,13 @@ const struct model_recipe fuzz_recipes[N_RECIPES] = {
      .wte_type = SMOL_Q4,
      .features = SMOL_FEATURE_DISTANCES | SMOL_FEATURE_TEMPERATURES,
      .norms = SMOL_NORM_OWN},
+    /* Of version 1.3: a history, whose tokens come again at once. */
+    {.n_layers = 1,
+     .width = 4,
+     .n_ff = 3,
+     .context = 6,
+     .vocab = 2,
+     .wte_type = SMOL_F16,
+     .features = SMOL_FEATURE_DISTANCES | SMOL_FEATURE_HISTORY,
+     .head_type = SMOL_Q8_BLOCKS},
 };

@@ -5,7 +5,7 @@
 
 #include "../unit/make_model.h"
 
-#define N_RECIPES 26u
+#define N_RECIPES 27u
 extern const struct model_recipe fuzz_recipes[N_RECIPES];
 
 #endif

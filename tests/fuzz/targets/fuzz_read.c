@@ -29,11 +29,12 @@ static void write_again(const struct smol_file *file)
     free(again);
 }
 
-/* Two tokens through a model of reasonable size; a few more than its context if they slide. */
+/* Two tokens through a model of reasonable size; a few more than its context if they slide, some of
+ * them again. */
 static void run(const struct smol_file *file)
 {
     const uint32_t last = file->config.vocab - 1,
-                   tokens[8] = {0, last, last, last / 2, 0, 0, last / 3, last};
+                   tokens[8] = {0, last, 0, last, last, last / 2, 0, last / 3};
     const bool slides = smol_config_has(&file->config, SMOL_FEATURE_DISTANCES);
     const size_t n = slides && file->config.context <= 6 ? file->config.context + 2
                      : file->config.context < 2          ? 1
