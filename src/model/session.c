@@ -115,8 +115,9 @@ static enum smol_status plan(struct smol_session_options *out, size_t *size_byte
     if (o.memory_bytes && arena.used > o.memory_bytes)
         return smol_fail(
             error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
-            "a session with a context of %" PRIu32 " takes %llu bytes, allowed are %llu", o.context,
-            (unsigned long long)arena.used, (unsigned long long)o.memory_bytes);
+            "a session with a context of %" PRIu32 " takes %llu bytes, allowed are %llu%s",
+            o.context, (unsigned long long)arena.used, (unsigned long long)o.memory_bytes,
+            counting.history_capacity ? "; a shorter history takes fewer" : "");
     *out = o;
     *size_bytes = (size_t)arena.used;
     return SMOL_OK;

@@ -12,6 +12,7 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
         CLI_WORD("kv", 0, &w->kv, "f32 (default); f16, q8: smaller KV, other text", "TYPE"),
         CLI_FLAG("fast", 0, &w->is_fast, "approximate products, which may change the text"),
         CLI_FLAG("windows", 0, &w->is_fixed, "a context that does not slide, in any model"),
+        CLI_WORD("history", 0, &w->history, "tokens of its history, 0: none (default: all)", "N"),
         CLI_WORD("mem", 0, &w->mem, "memory limit (none), 64M; the rest holds weights", "SIZE"),
         CLI_COUNT("batch-size", 'b', &w->batch, "prompt tokens in a batch; fewer: less memory (64)",
                   "N"),
@@ -19,6 +20,17 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
     };
 
     memcpy(options, table, sizeof table);
+}
+
+/* A session's history of 1 token is none. */
+static int check_history(struct smol_session_options *options, const char *word)
+{
+    if (!word)
+        return 0;
+    if (!cli_parse_u64(&options->history, word) || options->history > SMOL_HISTORY_TOKENS)
+        return cli_usage_error("--history", "takes 0 (none) to 65536 tokens");
+    options->history = options->history ? options->history : 1;
+    return 0;
 }
 
 int session_args_check(struct smol_session_options *options, const struct session_words *w)
@@ -32,7 +44,8 @@ int session_args_check(struct smol_session_options *options, const struct sessio
     options->is_fixed = w->is_fixed != 0;
     if (w->mem && !cli_parse_size(&options->memory_bytes, w->mem))
         return cli_usage_error("--mem", "takes a size such as 500K, 64M or 2G");
-    return cli_parse_isa(&options->isa, w->isa);
+    return check_history(options, w->history) || cli_parse_isa(&options->isa, w->isa) ? CLI_USAGE
+                                                                                      : 0;
 }
 
 enum smol_status session_args_budget(struct smol_session_options *options,
@@ -44,17 +57,30 @@ enum smol_status session_args_budget(struct smol_session_options *options,
     uint64_t needed;
     size_t size;
 
+    if (options->history > 1 && !smol_config_history(&file->config))
+        return cli_error(error, SMOL_E_ARGUMENT,
+                         "has no history; --history %llu is for a model that has one",
+                         (unsigned long long)options->history);
     unlimited.memory_bytes = 0;
     if ((status = session_args_memory(&needed, &size, &unlimited, file, error)) ||
         !options->memory_bytes)
         return status;
     if (options->memory_bytes < needed)
         return cli_error(error, SMOL_E_MEMORY,
-                         "needs %s with this context, but --mem allows %s; a smaller --ctx-size or "
+                         "needs %s with this context, but --mem allows %s; a smaller --ctx-size%s "
                          "--kv q8 needs less",
-                         cli_size(least, needed), cli_size(allowed, options->memory_bytes));
+                         cli_size(least, needed), cli_size(allowed, options->memory_bytes),
+                         smol_config_history(&file->config) ? ", --history N or" : " or");
     options->memory_bytes -= needed - size;
     return SMOL_OK;
+}
+
+uint32_t session_args_history(const struct smol_session_options *options,
+                              const struct smol_config *config)
+{
+    const uint64_t n = options->history ? options->history : SMOL_HISTORY_TOKENS;
+
+    return smol_config_history(config) && n > 1 ? (uint32_t)n : 0;
 }
 
 /* With the parts of a delta, if they are joined. */

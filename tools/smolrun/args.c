@@ -152,9 +152,8 @@ int run_args_read(int argc, const char **argv, run_with *run)
         CLI_HELP_OPTION,
         POPT_TABLEEND,
     };
-    static const struct cli_usage usage = {"[OPTION...] MODEL.smol\nContinues a text with a "
-                                           "language model: from -p, -f or standard input.",
-                                           "[MODEL.smol]"};
+    static const struct cli_usage usage = {
+        "[OPTION...] MODEL.smol: continues -p, -f or standard input", "[MODEL.smol]"};
 
     smol_sampler_defaults(&a->sampler, sizeof a->sampler);
     w.top_k = (int)a->sampler.top_k;

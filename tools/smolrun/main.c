@@ -89,6 +89,11 @@ bool run_slides(const struct run *run)
     return smol_config_has(&run->file->config, SMOL_FEATURE_DISTANCES) && !run->session.is_fixed;
 }
 
+uint32_t run_history(const struct run *run)
+{
+    return session_args_history(&run->session, &run->file->config);
+}
+
 static int continue_text(struct run_text *text, struct smol_span prompt)
 {
     const struct run *run = text->run;

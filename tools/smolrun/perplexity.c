@@ -12,13 +12,15 @@ static int print_score(const struct run *run, const struct smol_score *s)
 {
     const bool slides = run_slides(run);
     const uint32_t stride = run->args->stride;
+    const uint32_t history = run_history(run);
     json_t *object;
 
     if (run->args->json) {
-        object = json_pack("{s:o, s:I, s:f, s:f, s:f, s:I, s:b}", "model", run_model_json(run),
+        object = json_pack("{s:o, s:I, s:f, s:f, s:f, s:I, s:I, s:b}", "model", run_model_json(run),
                            "tokens", (json_int_t)s->n_tokens, "nats_per_token", s->nats_per_token,
                            "bits_per_byte", s->bits_per_byte, "perplexity", s->perplexity,
-                           "context", (json_int_t)run_context(run), "windows", !slides);
+                           "context", (json_int_t)run_context(run), "history", (json_int_t)history,
+                           "windows", !slides);
         if (stride)
             json_object_set_new(object, "stride", json_integer(stride));
         return cli_print_json(object);
@@ -26,6 +28,10 @@ static int print_score(const struct run *run, const struct smol_score *s)
     printf("%.6f nats a token, %.6f bits per byte, perplexity %.4f, over %llu tokens in %s of %u",
            s->nats_per_token, s->bits_per_byte, s->perplexity, (unsigned long long)s->n_tokens,
            slides ? "one text, with a sliding context" : "windows", run_context(run));
+    if (history && slides)
+        printf(" and a history of %u", history);
+    if (history && !slides)
+        fputs(", each with a history of its own", stdout);
     if (stride)
         printf(", each %u after the one before", stride);
     puts("");

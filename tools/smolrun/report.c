@@ -76,8 +76,12 @@ static void print_architecture(const struct run *run)
             fprintf(stderr, "%s %s", separator, smol_feature_name((enum smol_feature)bit));
             separator = ",";
         }
-    fprintf(stderr, "; %s of %u tokens\n", run_slides(run) ? "a sliding context" : "a context",
+    fprintf(stderr, "; %s of %u tokens", run_slides(run) ? "a sliding context" : "a context",
             run_context(run));
+    if (smol_config_history(c))
+        fprintf(stderr, run_history(run) ? " and a history of %u" : " and no history",
+                run_history(run));
+    fputc('\n', stderr);
 }
 
 void run_print_statistics(const struct run *run, const struct run_result *r)

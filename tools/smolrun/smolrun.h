@@ -52,6 +52,8 @@ struct run {
 /* The context in use; and whether texts slide, so that they have no end. */
 uint32_t run_context(const struct run *run);
 bool run_slides(const struct run *run);
+/* Tokens of the history in use; 0 without. */
+uint32_t run_history(const struct run *run);
 
 /* What an error of a generation is about; NULL: nothing to name. */
 const char *run_blamed(const struct run *run, enum smol_status code);
