@@ -4,7 +4,7 @@
 #include "cli/guard.h"
 #include "cli/json.h"
 #include "cli/trust.h"
-#include "smoltool/inspect.h"
+#include "smoltool/inspect/inspect.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Header, configuration, schemes, tokenizer, card and signature of two models side by side. */
 #include "cli/cli.h"
 #include "smoltool/diff/diff.h"
-#include "smoltool/inspect.h"
+#include "smoltool/inspect/inspect.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* What a mix names: the files of the line, and those that mixes among them name. */
 #include "cli/cli.h"
 #include "cli/guard.h"
-#include "smoltool/inspect.h"
+#include "smoltool/inspect/inspect.h"
 #include "smoltool/merge/merge.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* smoltool inspect: what a delta changes, and by how much. SPEC.md 16. */
 #include "cli/cli.h"
 #include "cli/json.h"
-#include "smoltool/inspect.h"
+#include "smoltool/inspect/inspect.h"
 
 #include <stdio.h>
 

@@ -1,11 +1,10 @@
 /* smoltool inspect: what a model is made of, for a person: a short page, or all of it. */
-#include "smoltool/inspect.h"
+#include "smoltool/inspect/inspect.h"
 #include "cli/cli.h"
 #include "cli/delta/parts.h"
 #include "cli/guard.h"
 #include "cli/json.h"
 
-#include <smol/params.h>
 #include <smol/tokenizer.h>
 #include <smol/weights.h>
 
@@ -13,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_ALPHAS_SHOWN 8u
 
 static void print_count(const char *label, uint64_t value, const char *unit)
 {
@@ -95,6 +92,8 @@ static void print_shape(const struct smol_file *file, char *const *part_paths)
         inspect_print_rows(c);
     else
         print_tables(c);
+    if (smol_config_history(c))
+        inspect_print_history(file);
     print_tokens(file);
 }
 
@@ -159,52 +158,6 @@ static void print_runs(const struct smol_config *c)
         first = last + 1;
     }
     printf("  ln_f %u\n", c->ln_f);
-}
-
-static void print_alphas(const struct smol_file *file)
-{
-    const struct smol_config *c = &file->config;
-    const uint32_t n = smol_tensor_count(c);
-    bool shared_shown = false, any = false;
-    float alpha[SMOL_MAX_BASES];
-    struct smol_tensor t;
-
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t d;
-        bool shared;
-        smol_tensor_at(&t, c, i);
-        if (!inspect_alphas(alpha, &d, &shared, file, &t) || (shared && shared_shown))
-            continue;
-        if (!any)
-            puts("\nalphas");
-        any = true;
-        shared_shown = shared_shown || shared;
-        printf("  %-26s", shared ? "shared by all matrices" : t.name);
-        for (uint32_t k = 0; k < d && k < MAX_ALPHAS_SHOWN; k++)
-            printf(" %9.5f", (double)alpha[k]);
-        puts(d > MAX_ALPHAS_SHOWN ? " ..." : "");
-    }
-}
-
-/* The factors of the heads, layer by layer. */
-static void print_heads(const struct smol_file *file)
-{
-    const struct smol_config *c = &file->config;
-    const uint32_t n = smol_tensor_count(c);
-    struct smol_tensor t;
-
-    if (smol_config_head_factors(c) == 0)
-        return;
-    puts("\nheads");
-    for (uint32_t i = 0; i < n; i++) {
-        smol_tensor_at(&t, c, i);
-        if (!inspect_is_of_heads(&t))
-            continue;
-        printf("  %-26s", t.name);
-        for (uint32_t h = 0; h < c->n_heads && h < MAX_ALPHAS_SHOWN; h++)
-            printf(" %9.5f", inspect_head_factor(file, &t, h));
-        puts(c->n_heads > MAX_ALPHAS_SHOWN ? " ..." : "");
-    }
 }
 
 /* The first five add up to the bytes outside the embeddings, all of them to the file. */
@@ -279,18 +232,21 @@ static void print_card(const struct smol_file *file)
 static void print_memory(const struct smol_file *file, const struct inspect_session *s)
 {
     const uint64_t files = s->memory_bytes - s->session_bytes - PROGRAM_BYTES;
-    char all[32], model[32], session[32], program[32];
+    char all[32], model[32], session[32], program[32], history[32] = "";
 
     if (s->memory_bytes == 0) {
         puts("memory       depends on its base, which is not there");
         return;
     }
-    printf(
-        "memory       %s to run with context %u and %u thread%s: %s %s, session %s, program %s\n",
-        cli_size(all, s->memory_bytes), s->options.context, s->options.n_threads,
-        s->options.n_threads == 1 ? "" : "s", files == file->bytes.size_bytes ? "file" : "files",
-        cli_size(model, files), cli_size(session, s->session_bytes),
-        cli_size(program, PROGRAM_BYTES));
+    if (smol_config_history(&file->config))
+        snprintf(history, sizeof history, ", history %u",
+                 session_args_history(&s->options, &file->config));
+    printf("memory       %s to run with context %u%s and %u thread%s: %s %s, session %s, program "
+           "%s\n",
+           cli_size(all, s->memory_bytes), s->options.context, history, s->options.n_threads,
+           s->options.n_threads == 1 ? "" : "s", files == file->bytes.size_bytes ? "file" : "files",
+           cli_size(model, files), cli_size(session, s->session_bytes),
+           cli_size(program, PROGRAM_BYTES));
 }
 
 static void print_identity(const struct smol_file *file)
@@ -314,8 +270,7 @@ static void print_tensors(const struct smol_file *file)
     for (unsigned i = 0; i < c->n_schemes; i++)
         print_scheme(&c->schemes[i], i, smol_config_is_delta(c));
     print_runs(c);
-    print_alphas(file);
-    print_heads(file);
+    inspect_print_numbers(file);
 }
 
 static void print_page(const struct smol_file *file, const struct inspect_session *session,

@@ -36,6 +36,13 @@ bool inspect_is_of_heads(const struct smol_tensor *tensor);
 double inspect_head_factor(const struct smol_file *file, const struct smol_tensor *tensor,
                            uint32_t head);
 
+/* The numbers of the history of a file that has one. */
+void inspect_history(float numbers[SMOL_HISTORY_LENGTHS], const struct smol_file *file);
+void inspect_print_history(const struct smol_file *file);
+
+/* The alphas and the factors of the heads. */
+void inspect_print_numbers(const struct smol_file *file);
+
 /* Whether a file is a delta that only says what it is made of: nothing in it differs from 0. */
 bool inspect_is_mix(const struct smol_file *file);
 /* "0.6 x model 0123456789abcdef...": a part. */

@@ -1,7 +1,7 @@
 /* smoltool inspect --json, and the numbers behind both faces. */
-#include "cli/cli.h"
 #include "cli/json.h"
-#include "smoltool/inspect.h"
+#include "cli/cli.h"
+#include "smoltool/inspect/inspect.h"
 
 #include <smol/initial.h>
 #include <smol/params.h>
@@ -62,6 +62,25 @@ double inspect_head_factor(const struct smol_file *file, const struct smol_tenso
                             data + smol_params_array_bytes(file->config.head_type, begin),
                             n - begin < SMOL_Q8_BLOCK ? n - begin : SMOL_Q8_BLOCK);
     return (double)block[head % SMOL_Q8_BLOCK];
+}
+
+void inspect_history(float numbers[SMOL_HISTORY_LENGTHS], const struct smol_file *file)
+{
+    const struct smol_config *c = &file->config;
+
+    smol_decode_numbers(numbers, c->head_type, file->params.data + smol_params_history_at(c),
+                        SMOL_HISTORY_LENGTHS);
+}
+
+static json_t *json_history(const struct smol_file *file)
+{
+    float numbers[SMOL_HISTORY_LENGTHS];
+    json_t *list = json_array();
+
+    inspect_history(numbers, file);
+    for (unsigned k = 0; k < SMOL_HISTORY_LENGTHS; k++)
+        json_array_append_new(list, json_real((double)numbers[k]));
+    return list;
 }
 
 static json_t *json_heads(const struct smol_file *file)
@@ -221,8 +240,8 @@ static void set_architecture(json_t *o, const struct smol_config *c)
                             ? json_string(smol_dtype_name(c->output_type))
                             : json_null());
     json_object_set_new(o, "head_type",
-                        smol_config_head_factors(c) ? json_string(smol_dtype_name(c->head_type))
-                                                    : json_null());
+                        smol_config_has_head_type(c) ? json_string(smol_dtype_name(c->head_type))
+                                                     : json_null());
 }
 
 /* The types of what a delta may have: rows. */
@@ -296,6 +315,10 @@ int inspect_json(const struct smol_file *file, const struct inspect_session *ses
     json_object_set_new(o, "alphas", json_alphas(file));
     if (smol_config_head_factors(&file->config))
         json_object_set_new(o, "head_factors", json_heads(file));
+    if (smol_config_history(&file->config)) {
+        json_object_set_new(o, "history", json_history(file));
+        set_integer(o, "session_history", session_args_history(&session->options, &file->config));
+    }
     set_integer(o, "session_context", session->options.context);
     set_integer(o, "session_threads", session->options.n_threads);
     if (session->memory_bytes) {
