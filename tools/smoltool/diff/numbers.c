@@ -93,6 +93,7 @@ void diff_learned(struct diff *d)
             compare_slot(d, list, &total, layer, slot);
     }
     compare_slot(d, list, &total, 0, SMOL_LN_F);
+    compare_part(d, list, &total, "history", param_history(a), param_history(b));
     if (list && json_object_size(list) == 0) {
         json_decref(list);
         return;

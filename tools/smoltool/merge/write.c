@@ -7,11 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The type in which the differences of heads and history, all 0, take the fewest bytes. */
+static void choose_head_type(struct smol_config *c)
+{
+    uint64_t n_bytes;
+
+    if (!smol_config_has_head_type(c))
+        return;
+    c->head_type = SMOL_F16;
+    n_bytes = smol_params_bytes(c);
+    c->head_type = SMOL_Q8_BLOCKS;
+    if (smol_params_bytes(c) >= n_bytes)
+        c->head_type = SMOL_F16;
+}
+
 /* Everything that it must have is a difference of 0, and takes as few bytes as may be. */
 static void set_config(struct smol_config *to, const struct merge *m)
 {
     const struct smol_config *c = &m->models[0].file->config;
-    const uint64_t n_heads = c->n_heads;
 
     *to = (struct smol_config){.architecture = SMOL_ARCH_DELTA,
                                .n_layers = c->n_layers,
@@ -31,11 +44,7 @@ static void set_config(struct smol_config *to, const struct merge *m)
     to->schemes[1] = (struct smol_scheme){.kind = SMOL_MATRIX, .source = SMOL_MATRIX_UNIT, .d = 1};
     to->spans[0] =
         (struct smol_layer_span){.n_layers = (uint16_t)c->n_layers, .scheme = {0, 1, 1, 0, 1, 1}};
-    if (smol_config_head_factors(to))
-        to->head_type = smol_params_array_bytes(SMOL_Q8_BLOCKS, n_heads) <
-                                smol_params_array_bytes(SMOL_F16, n_heads)
-                            ? SMOL_Q8_BLOCKS
-                            : SMOL_F16;
+    choose_head_type(to);
 }
 
 static void put_links(uint8_t *dest, const struct merge_link *links, uint32_t n)

@@ -215,7 +215,8 @@ int tool_new(int argc, const char **argv)
                             .gain = 1.0};
     const struct poptOption options[] = {
         CLI_WORD("arch", 0, &o.arch, "gpt2 (default) or smol", "NAME"),
-        CLI_WORD("features", 0, &o.features.features, "of smol: distances,relu2,... (all)", "LIST"),
+        CLI_WORD("features", 0, &o.features.features, "of smol: relu2,... (all but history)",
+                 "LIST"),
         CLI_WORD("without", 0, &o.features.without, "features to leave out (none)", "LIST"),
         CLI_WORD("shape", 0, &o.shape, "gpt2, gpt2-medium, ... (the numbers below)", "NAME"),
         CLI_COUNT("layers", 0, &o.layers, "layers (4)", "N"),

@@ -145,6 +145,7 @@ static void compare_params(struct params_loss *l)
             compare_slot(l, layer, slot);
     }
     compare_slot(l, 0, SMOL_LN_F);
+    compare(l, param_history(a), param_history(b));
     conclude(l->losses + QUANTIZE_MATRICES, &l->matrices);
     conclude(l->losses + QUANTIZE_PARAMS, &l->params);
 }

@@ -122,8 +122,8 @@ static bool recode_params(uint8_t *to, const struct smol_config *new, const stru
         for (enum smol_slot slot = SMOL_LN_1; slot < SMOL_N_SLOTS; slot++)
             good = good && recode_slot(to, new, file, layer, slot);
     }
-    return good && recode(to, param_history(new), file->params.data, param_history(old)) &&
-           recode_slot(to, new, file, 0, SMOL_LN_F);
+    return good && recode_slot(to, new, file, 0, SMOL_LN_F) &&
+           recode(to, param_history(new), file->params.data, param_history(old));
 }
 
 /* Rows of q4-row have all to be seen before the first is put. */
