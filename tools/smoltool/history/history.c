@@ -28,6 +28,13 @@ struct found {
     size_t n;             /* its tokens */
 };
 
+struct history_job {
+    const struct history_options *options;
+    const struct smol_file *file;
+    const char *model_path, *text_path;
+    const char *trouble; /* which of them an error is about */
+};
+
 static enum smol_status encode(uint32_t **tokens, size_t *n, const struct smol_model *model,
                                struct smol_span text, struct smol_error *error)
 {
@@ -50,30 +57,65 @@ static enum smol_status encode(uint32_t **tokens, size_t *n, const struct smol_m
     return SMOL_OK;
 }
 
-/* The new file's bytes, with its numbers rounded to their type. NULL with an error. */
-static uint8_t *make(uint64_t *size_bytes, const struct smol_file *file, const struct found *found,
-                     const struct history_options *o, struct smol_error *error)
+/* A card that says what was found, for free(). NULL if there is none, or none that is an object: it
+ * stays as it is. Memory that is out is told by cli_json_is_whole(). */
+static char *make_card(struct smol_span old, const char *text_path, const struct found *f)
+{
+    json_t *card = json_loadb((const char *)old.data, old.size_bytes, JSON_REJECT_DUPLICATES, NULL);
+    const bool is_compact = old.size_bytes == 0 || !memchr(old.data, '\n', old.size_bytes);
+    char *text = NULL;
+
+    if (json_is_object(card)) {
+        json_object_set_new(card, "history",
+                            json_pack("{s:o, s:I, s:f, s:f}", "text",
+                                      cli_json_name(cli_base_name(text_path)), "tokens",
+                                      (json_int_t)f->n, "nats_per_token", f->after,
+                                      "nats_per_token_without", f->before));
+        text = cli_json_text(card, JSON_ENSURE_ASCII |
+                                       (is_compact ? JSON_COMPACT | JSON_REAL_PRECISION(5)
+                                                   : JSON_INDENT(1) | JSON_REAL_PRECISION(9)));
+    }
+    json_decref(card);
+    return text;
+}
+
+/* The numbers behind those of the file, rounded to their type; for free(). */
+static uint8_t *make_params(struct smol_parts *parts, const struct found *found)
+{
+    const uint64_t at = smol_params_history_at(&parts->config),
+                   n_bytes = smol_params_bytes(&parts->config);
+    uint8_t *params = malloc(n_bytes);
+
+    if (!params)
+        return NULL;
+    if (at > 0)
+        memcpy(params, parts->params.data, at);
+    smol_encode_numbers(params + at, parts->config.head_type, found->numbers, SMOL_HISTORY_LENGTHS);
+    parts->params = (struct smol_span){params, n_bytes};
+    return params;
+}
+
+/* The new file's bytes. NULL with an error. */
+static uint8_t *make(uint64_t *size_bytes, const struct history_job *job, const struct found *found,
+                     struct smol_error *error)
 {
     struct smol_parts parts;
-    uint64_t at, n_bytes;
     uint8_t *params, *bytes = NULL;
+    char *card;
 
-    smol_parts_of(&parts, file);
+    smol_parts_of(&parts, job->file);
     if (!smol_config_has_head_type(&parts.config))
-        parts.config.head_type = o->number_type;
+        parts.config.head_type = job->options->number_type;
     parts.config.features |= SMOL_FEATURE_HISTORY;
-    at = smol_params_history_at(&parts.config);
-    n_bytes = smol_params_bytes(&parts.config);
-    params = malloc(n_bytes);
-    if (!params) {
+    params = make_params(&parts, found);
+    card = make_card(parts.card, job->text_path, found);
+    if (card)
+        parts.card = (struct smol_span){(const uint8_t *)card, strlen(card)};
+    if (params && cli_json_is_whole())
+        bytes = small_file_make(size_bytes, &parts, error);
+    else
         cli_error_memory(error);
-        return NULL;
-    }
-    if (at > 0)
-        memcpy(params, file->params.data, at);
-    smol_encode_numbers(params + at, parts.config.head_type, found->numbers, SMOL_HISTORY_LENGTHS);
-    parts.params = (struct smol_span){params, n_bytes};
-    bytes = small_file_make(size_bytes, &parts, error);
+    free(card);
     free(params);
     return bytes;
 }
@@ -84,8 +126,8 @@ static int print(const struct history_options *o, const struct found *f, uint64_
 
     if (!o->json) {
         cli_put_escaped(stdout, o->output);
-        printf(": %s; the text with its history %.5f nats per token, without it %.5f\n",
-               cli_size(size, size_bytes), f->after, f->before);
+        printf(": %s; %zu tokens of the text take %.5f nats each, without a history %.5f\n",
+               cli_size(size, size_bytes), f->n, f->after, f->before);
         return 0;
     }
     return cli_print_json(json_pack("{s:I, s:I, s:f, s:f}", "file_bytes", (json_int_t)size_bytes,
@@ -94,32 +136,32 @@ static int print(const struct history_options *o, const struct found *f, uint64_
 }
 
 /* NULL with an error. */
-static uint8_t *fit(uint64_t *size_bytes, struct found *found, const struct smol_file *file,
-                    struct smol_span bytes, const struct history_options *o,
-                    struct smol_error *error)
+static uint8_t *fit(uint64_t *size_bytes, struct found *found, struct history_job *job,
+                    struct smol_span bytes, struct smol_error *error)
 {
     struct smol_model *model = NULL;
     struct history_text text = {.n_threads = cli_cores()};
     uint32_t *tokens = NULL;
     uint8_t *made = NULL;
-    enum smol_status status = smol_model_open_file(&model, file, error);
+    enum smol_status status = smol_model_open_file(&model, job->file, error);
 
-    if (!status)
-        status = encode(&tokens, &found->n, model, bytes, error);
+    if (!status && (status = encode(&tokens, &found->n, model, bytes, error)))
+        job->trouble = job->text_path;
     text.tokens = tokens;
     text.n = found->n;
     if (!status)
-        status = history_fit(found->numbers, &found->before, &found->after, file, &text, error);
+        status =
+            history_fit(found->numbers, &found->before, &found->after, job->file, &text, error);
     if (!status)
-        made = make(size_bytes, file, found, o, error);
+        made = make(size_bytes, job, found, error);
     free(tokens);
     smol_model_close(model);
     return made;
 }
 
-static int fit_to_text(const struct history_options *o, const struct smol_file *file,
-                       const struct smol_mapping *model, const char *path)
+static int fit_to_text(struct history_job *job, const struct smol_mapping *model)
 {
+    const char *path = job->text_path, *output = job->options->output;
     struct found found = {.n = 0};
     struct smol_mapping text;
     struct smol_error error;
@@ -129,15 +171,33 @@ static int fit_to_text(const struct history_options *o, const struct smol_file *
 
     if (cli_map(&text, path, &error))
         return cli_complain(path, &error);
-    if (!foreign_check_raw(text.bytes, &error))
-        bytes = fit(&size_bytes, &found, file, text.bytes, o, &error);
+    if (foreign_check_raw(text.bytes, &error))
+        job->trouble = path;
+    else
+        bytes = fit(&size_bytes, &found, job, text.bytes, &error);
     cli_unmap(&text);
     if (!bytes)
-        return cli_complain(path, &error);
-    code = smol_mapping_check(model, &error) ? cli_complain(o->output, &error)
-                                             : cli_write_file(o->output, bytes, size_bytes);
+        return cli_complain(job->trouble, &error);
+    code = cli_check_unchanged(model, job->model_path);
+    code = code ? code : cli_write_file(output, bytes, size_bytes);
     free(bytes);
-    return code ? code : print(o, &found, size_bytes);
+    return code ? code : print(job->options, &found, size_bytes);
+}
+
+/* Whether a model can have a history; 0 or an exit code after a message. */
+static int check_model(const struct smol_config *c, const struct history_options *o,
+                       const char *path)
+{
+    if (smol_config_is_delta(c))
+        return cli_fail(path, "is a delta, whose models have the history");
+    if (!smol_config_has(c, SMOL_FEATURE_DISTANCES))
+        return cli_fail(path, "has no distances, which a history needs");
+    if (c->vocab > SMOL_HISTORY_TOKENS)
+        return cli_fail(path, "has %u tokens; with a history there may be 65536", c->vocab);
+    if (o->type && smol_config_has_head_type(c) && c->head_type != o->number_type)
+        return cli_fail(path, "has numbers in %s, which those of a history are in too, not in %s",
+                        smol_dtype_name(c->head_type), o->type);
+    return 0;
 }
 
 static int run(void *context, const char *const *arguments)
@@ -145,6 +205,7 @@ static int run(void *context, const char *const *arguments)
     struct history_options *o = context;
     struct smol_mapping mapping;
     struct smol_file file;
+    struct history_job job = {o, &file, arguments[0], arguments[1], arguments[0]};
     struct smol_error error;
     int code;
 
@@ -154,12 +215,9 @@ static int run(void *context, const char *const *arguments)
         return cli_usage_error("--type", "takes q8, f16 or f32");
     if (cli_open(&mapping, &file, arguments[0], cli_cores(), &error))
         return cli_complain(arguments[0], &error);
-    if (smol_config_is_delta(&file.config))
-        code = cli_fail(arguments[0], "is a delta, whose models have the history");
-    else if (!smol_config_has(&file.config, SMOL_FEATURE_DISTANCES))
-        code = cli_fail(arguments[0], "has no distances, which a history needs");
-    else
-        code = fit_to_text(o, &file, &mapping, arguments[1]);
+    code = check_model(&file.config, o, arguments[0]);
+    if (code == 0)
+        code = fit_to_text(&job, &mapping);
     cli_unmap(&mapping);
     return code;
 }
@@ -169,8 +227,7 @@ int tool_history(int argc, const char **argv)
     struct history_options o = {.number_type = SMOL_F16};
     const struct poptOption options[] = {
         CLI_WORD("type", 0, &o.type,
-                 "the five numbers, if the model has no heads' factors, whose type they else have: "
-                 "q8, f16 (default) or f32",
+                 "the five numbers: q8, f16 (default) or f32, or as the factors of the heads are",
                  "TYPE"),
         CLI_FLAG("json", 0, &o.json, "print one JSON object"),
         CLI_WORD("output", 'o', &o.output, "where the new model goes; it is not signed", "FILE"),
@@ -180,5 +237,11 @@ int tool_history(int argc, const char **argv)
 
     return cli_command(
         argc, argv, options,
-        &(struct cli_usage){"[OPTION...] MODEL.smol TEXT -o FILE", "MODEL.smol TEXT"}, run, &o);
+        &(struct cli_usage){"[OPTION...] MODEL.smol TEXT -o FILE\n"
+                            "Writes the model with a history: it then also expects what followed "
+                            "the same\ntokens before in the text that it reads. Five numbers say "
+                            "how much that counts\nfor, fitted to TEXT, which should be like the "
+                            "texts to come.",
+                            "MODEL.smol TEXT"},
+        run, &o);
 }
