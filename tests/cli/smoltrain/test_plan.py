@@ -26,9 +26,19 @@ def test_three_lines(folder):
     text, model, training = done.stdout.splitlines()
     n_values = len(set(TEXT)) + 1
     assert text == f'text: 1 file, 20000 bytes; bytes as tokens, {n_values} of them; 18000 to train on, 2000 held out'
-    assert re.fullmatch(r'model: .*, \d layers? of width \d+, embeddings of q\w+(-row)?: \d+ of 20480 bytes before card and signature; .*', model)
+    assert re.fullmatch(r'model: .*, \d layers? of width \d+, embeddings of q\w+(-row)?, a history: \d+ of 20480 bytes before card and signature; .*', model)
     assert re.fullmatch(r'training: \d+ steps of 8 windows of 128, .*', training)
     assert os.listdir(folder) == ['text']
+
+
+def test_the_history_is_a_choice(folder):
+    """Of a size, unless the line has features or documents."""
+    (folder / 'many').write_bytes(TEXT.replace(b'\n\n', b'<|endoftext|>'))
+    for words in (['--size', '20K'], ['--size', '20K', '--method', 'mask'], ['--minutes', '1', '--history']):
+        assert ', a history: ' in plan(folder, *words, text='many').stdout, words
+    for words in (['--minutes', '1'], *(['--size', '20K', *w] for w in (['--without', 'history'], ['--without', 'relu2'], ['--features', 'distances'], ['--documents'], ['--arch', 'gpt2']))):
+        shown = plan(folder, *words, text='many').stdout
+        assert 'history' not in shown and '\nmodel: ' in shown, words
 
 
 def test_files_fit(folder):

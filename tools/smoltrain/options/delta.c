@@ -8,8 +8,9 @@
 #include <string.h>
 
 /* What the models have already; what a plan chooses, or only a model by itself has. */
-static const char *const of_bases[] = {"arch",  "features", "without", "layers",    "width",
-                                       "heads", "ff",       "vocab",   "vocab-min", "tokenizer"};
+static const char *const of_bases[] = {"arch",   "features",  "without",  "history",
+                                       "layers", "width",     "heads",    "ff",
+                                       "vocab",  "vocab-min", "tokenizer"};
 static const char *const of_others[] = {"size", "minutes", "plan", "embedding-std", "logit-scale"};
 static const char *const of_deltas[] = {"mix", "embedding-rows"};
 

@@ -37,13 +37,12 @@ static struct poptOption model[] = {
              "NAME"),
     CLI_WORD("features", 0, &line.features.features,
              "of smol: distances, slope-factors, temperatures, half-shift, relu2, output-table "
-             "(all)",
+             "(these), history",
              "LIST"),
     CLI_WORD("without", 0, &line.features.without, "features to leave out: relu2,half-shift (none)",
              "LIST"),
-    CLI_FLAG(
-        "history", 0, &line.features.history,
-        "a history: what followed the same tokens before, in all of the text (needs distances)"),
+    CLI_FLAG("history", 0, &line.features.history,
+             "with distances: expect what followed the same tokens before in the text, too"),
     CLI_WORD(
         "d", 0, &line.d,
         "parameters of each vector (5; nola: 8) or projection (1000); for a sweep a list: 1,2,5",

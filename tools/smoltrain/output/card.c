@@ -64,10 +64,12 @@ static json_t *card_json(const struct train_args *args, const struct smol_traine
 {
     const struct smol_train_score *score = &result->score;
     char when[32];
-    json_t *validation = json_pack("{s:f, s:f, s:I, s:o*}", "nats_per_token", score->nats_per_token,
-                                   "bits_per_byte", score->bits_per_byte, "tokens",
-                                   (json_int_t)score->n_tokens, "streamed_nats_per_token",
-                                   result->has_stream ? json_real(result->streamed_nats) : NULL);
+    json_t *validation = json_pack(
+        "{s:f, s:f, s:I, s:o*, s:o*}", "nats_per_token", score->nats_per_token, "bits_per_byte",
+        score->bits_per_byte, "tokens", (json_int_t)score->n_tokens, "streamed_nats_per_token",
+        result->has_stream ? json_real(result->streamed_nats) : NULL,
+        "streamed_nats_per_token_without_history",
+        result->has_stream_alone ? json_real(result->streamed_alone_nats) : NULL);
 
     return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:s*, s:o*}", "made_by", "smoltrain", "method",
                      smol_train_method(&args->options), "data", data_json(args, t, corpus),

@@ -259,6 +259,8 @@ static void summarise(const struct train_output *o, const struct train_args *arg
            result->score.nats_per_token, result->score.bits_per_byte);
     if (result->has_stream)
         printf("; in one stream %.5f nats per token", result->streamed_nats);
+    if (result->has_stream_alone)
+        printf("; without its history %.5f", result->streamed_alone_nats);
     for (size_t i = 0; i < args->n_bases && result->base_nats[i] > 0; i++) {
         printf(i == 0 ? "; as it is " : ", ");
         cli_put_escaped(stdout, args->bases[i]);
@@ -270,26 +272,45 @@ static void summarise(const struct train_output *o, const struct train_args *arg
     putchar('\n');
 }
 
-/* The loss in one stream, of the model as a runtime reads it. Documents are none. */
+/* The loss in one stream, with a history and without. */
+static enum smol_status score_stream(struct train_result *result, const uint8_t *model,
+                                     size_t size_bytes, struct train_stream *text, bool has_history,
+                                     struct smol_error *error)
+{
+    enum smol_status status =
+        train_stream_score(&result->streamed_nats, model, size_bytes, text, result->bases, error);
+
+    result->has_stream = status == SMOL_OK;
+    if (status != SMOL_OK || !has_history)
+        return status;
+    text->without_history = true;
+    status = train_stream_score(&result->streamed_alone_nats, model, size_bytes, text,
+                                result->bases, error);
+    result->has_stream_alone = status == SMOL_OK;
+    return status;
+}
+
+/* The same of the model as a runtime reads it. Documents are no stream. */
 static enum smol_status stream(struct train_result *result, const struct train_args *args,
                                const struct smol_trainer *t, const struct smol_corpus *corpus,
                                struct smol_error *error)
 {
-    const struct train_stream text = {corpus, smol_trainer_train_tokens(t),
-                                      smol_trainer_val_tokens(t), args->options.n_threads};
+    const struct smol_config *c = smol_trainer_config(t);
+    struct train_stream text = {corpus, smol_trainer_train_tokens(t), smol_trainer_val_tokens(t),
+                                args->options.n_threads, false};
     uint8_t *bytes;
     size_t size;
     enum smol_status status;
 
-    if (!smol_config_has(smol_trainer_config(t), SMOL_FEATURE_DISTANCES) ||
-        args->options.documents || train_stop_asked())
+    if (!smol_config_has(c, SMOL_FEATURE_DISTANCES) || args->options.documents ||
+        train_stop_asked())
         return SMOL_OK;
     status = smol_trainer_model(&bytes, &size, t, NULL, 0, error);
     if (status != SMOL_OK)
         return status;
-    status = train_stream_score(&result->streamed_nats, bytes, size, &text, result->bases, error);
+    status =
+        score_stream(result, bytes, size, &text, smol_config_has(c, SMOL_FEATURE_HISTORY), error);
     free(bytes);
-    result->has_stream = status == SMOL_OK;
     return status == SMOL_E_CANCELLED ? SMOL_OK : status;
 }
 

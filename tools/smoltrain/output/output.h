@@ -25,8 +25,9 @@ struct train_bases; /* bases.h */
  * distances, in one stream. */
 struct train_result {
     struct smol_train_score score;
-    bool has_stream;
+    bool has_stream, has_stream_alone;
     double streamed_nats;            /* per token */
+    double streamed_alone_nats;      /* without its history, if it has one */
     const struct train_bases *bases; /* of a delta, */
     const double *base_nats;         /* and how well each does alone, in windows as well; 0: not
                                         known */

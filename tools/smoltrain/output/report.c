@@ -187,12 +187,14 @@ void train_report_bases(struct train_report *r, const struct train_bases *bases)
 void train_report_model(struct train_report *r, const struct smol_trainer *t,
                         const struct train_output *o, const struct train_result *result)
 {
-    record(r, json_pack("{s:s, s:I, s:I, s:I, s:I, s:o*}", "event", "model", "step",
+    record(r, json_pack("{s:s, s:I, s:I, s:I, s:I, s:o*, s:o*}", "event", "model", "step",
                         (json_int_t)smol_trainer_steps(t), "bytes", (json_int_t)o->size_bytes,
                         "non_embedding_bytes", (json_int_t)o->non_embedding_bytes,
                         "non_embedding_params", (json_int_t)train_non_embedding_numbers(t),
                         "streamed_nats_per_token",
-                        result->has_stream ? json_real(result->streamed_nats) : NULL));
+                        result->has_stream ? json_real(result->streamed_nats) : NULL,
+                        "streamed_nats_per_token_without_history",
+                        result->has_stream_alone ? json_real(result->streamed_alone_nats) : NULL));
 }
 
 static void print_rivals(const struct plan_rivals *v, uint64_t size_bytes)

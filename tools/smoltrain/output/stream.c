@@ -18,7 +18,8 @@ static enum smol_status score(double *nats, struct smol_session *session,
     struct countdown countdown;
     size_t n;
 
-    countdown_begin(&countdown, "validation as one stream");
+    countdown_begin(&countdown, s->without_history ? "the same without its history"
+                                                   : "validation as one stream");
     for (size_t at = 0; at + 1 < s->n && status == SMOL_OK; at += n) {
         n = s->n - 1 - at < CHUNK ? s->n - 1 - at : CHUNK;
         for (size_t i = 0; i <= n; i++)
@@ -41,7 +42,8 @@ enum smol_status train_stream_score(double *nats, const uint8_t *model, size_t s
                                     struct smol_error *error)
 {
     const struct smol_session_options options = {.struct_bytes = sizeof options,
-                                                 .n_threads = s->n_threads};
+                                                 .n_threads = s->n_threads,
+                                                 .history = s->without_history ? 1 : 0};
     struct smol_session *session = NULL;
     struct smol_file file;
     void *memory = NULL;

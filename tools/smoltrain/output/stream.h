@@ -10,6 +10,7 @@ struct train_stream {
     const struct smol_corpus *corpus;
     size_t first, n; /* its tokens for validation; n >= 2 */
     uint32_t n_threads;
+    bool without_history; /* by the network alone */
 };
 
 /* The mean loss in nats per token of the model with those bytes, each token after all those before
