@@ -1,5 +1,5 @@
-/* See include/smol/history.h. The loss of a text, by the five numbers alone, goes down along its
- * gradient, each number by steps of its own that grow while its sign stays and shrink when it
+/* The numbers of a history, fitted to a text. The loss, by the five numbers alone, goes down along
+ * its gradient, each number by steps of its own that grow while its sign stays and shrink when it
  * changes (Rprop: Riedmiller and Braun 1993). */
 #include "base/error.h"
 #include "model/history/history.h"

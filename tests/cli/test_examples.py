@@ -23,7 +23,7 @@ from tokenizing import train
 
 examples = root / 'docs/examples'
 alpha = root / 'models/shakespeare-alpha.smol'
-OF_MODELS = {'alphas': [], 'card': ['{}', 'out'], 'generate': ['x', '1', '1'], 'instructions': [], 'logits': ['x'], 'pack': ['x'], 'packer': ['x'], 'perplexity': ['xy'], 'schemes': [], 'sections': [],
+OF_MODELS = {'alphas': [], 'card': ['{}', 'out'], 'generate': ['x', '1', '1'], 'history': ['xy'], 'instructions': [], 'logits': ['x'], 'pack': ['x'], 'packer': ['x'], 'perplexity': ['xy'], 'schemes': [], 'sections': [],
              'session': ['xy'], 'text': ['x', '1'], 'threads': ['x', '1'], 'tokens': ['x'], 'weights': ['wte.weight', '0']}
 LIBRARY = {'arrays.h': 'smol_train', 'corpus.h': 'smol_train', 'train.h': 'smol_train'}
 
@@ -256,6 +256,18 @@ def test_session_and_perplexity(folder):
         assert np.allclose([float(loss) for _, loss in got], want, rtol=0, atol=2e-6), (got, want)
         name, perplexity = lines('perplexity', path, prompt.decode())[0].split()
         assert name == 'perplexity' and abs(float(perplexity) - np.exp(np.mean(want))) < 1e-3, (perplexity, want)
+
+
+def test_history(folder):
+    """What smoltool history finds in the same text; the losses without are the reference's."""
+    text, model = 'To be, or not to be: to be.\n' * 8, small(folder, '--arch', 'smol')
+    said, = lines('history', model, text)
+    *numbers, with_history, without = map(float, re.fullmatch(r'(\S+) (\S+) (\S+) (\S+) (\S+) make (\S+) nats a token of (\S+)', said).groups())
+    found = json.loads(run(smoltool, 'history', '--json', model, write(folder / 'text', text.encode()), '-o', folder / 'out.smol').stdout)
+    assert abs(found['nats_per_token'] - with_history) < 1e-6 and abs(found['nats_per_token_without'] - without) < 1e-6
+    stored = json.loads(run(smoltool, 'inspect', '--json', folder / 'out.smol').stdout)['history']
+    assert np.allclose(stored, numbers, rtol=1e-3) and with_history < without / 3
+    assert abs(np.mean(nats(forward.Model(container.read(model.read_bytes())), text.encode())) - without) < 1e-5
 
 
 def test_sample(folder):

@@ -1,11 +1,11 @@
-"""What docs/python.md and docs/examples/tour.py show: each is run as it stands, from the top of a checkout, and says what the document says."""
+"""What docs/python.md and docs/examples/python/tour.py show: each is run as it stands, from the top of a checkout, and says what the document says."""
 import doctest
 import re
 
 import module
 from programs import root, run_text, smolrun, tool_text
 
-DOCUMENT, TOUR = root / 'docs/python.md', root / 'docs/examples/tour.py'
+DOCUMENT, TOUR = root / 'docs/python.md', root / 'docs/examples/python/tour.py'
 
 
 def test_the_page(monkeypatch, capsys):

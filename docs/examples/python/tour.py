@@ -1,7 +1,7 @@
 # A walk through the Python module, cell by cell: what a small model writes, what surprises it, what it is made of. Lines with "#>" are what
 # the lines above them print. From the top of a checkout:
 #     scripts/build build
-#     PYTHONPATH=python /usr/bin/python3 docs/examples/tour.py
+#     PYTHONPATH=python /usr/bin/python3 docs/examples/python/tour.py
 # Needs NumPy. docs/python.md has every part of it in fewer words.
 
 # %% A model is a file; its hash and its signature are checked when it is opened.
