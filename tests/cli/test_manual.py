@@ -221,7 +221,7 @@ def test_versions():
 NO_DEFAULT = {
     'smolrun': 'model prompt file perplexity stride trust base delta', 'smolrun --bench': 'model base delta', 'smoltool inspect': 'base delta', 'smoltool diff': '', 'smoltool verify': 'pubkey base bases-dir',
     'smoltool keygen': 'password-file', 'smoltool sign': 'key password-file', 'smoltool digest': '', 'smoltool new': 'output', 'smoltool import': 'base note sign password-file output', 'smoltool merge': 'output sign password-file', 'smoltool weights': 'output base delta',
-    'smoltool export': 'output base delta', 'smoltool embed-c': 'output', 'smoltool qr': 'output', 'smoltool quantize': 'embeddings matrices params text output base delta', 'smoltool tokenizer': 'vocab output',
+    'smoltool export': 'output base delta', 'smoltool embed-c': 'output', 'smoltool qr': 'output', 'smoltool history': 'output', 'smoltool quantize': 'embeddings matrices params text output base delta', 'smoltool tokenizer': 'vocab output',
     'smoltool pack': 'model base delta', 'smoltool unpack': 'model base delta', 'smoltool plot': 'output', 'smoltool elephant': 'output fit', 'smoltool generate-vectors': '',
     'smoltrain': 'data valid attn mlp recipe cache output note sign password-file log'}
 DEFAULT = re.compile(r'\(default\)|\(default: |\(default of |, default\)|\(0, default\)|\([^()]+\)|without: ')
