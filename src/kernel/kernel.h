@@ -113,8 +113,8 @@ struct smol_kernels {
     bool (*within)(const float *x, size_t n, float limit);
 
     /* The places of those of n tokens, SMOL_FIND_TOKENS at most, that are `last` after `before`, of
-     * which only the bits of mask count; tokens[-1] is there. In ascending order into places (n);
-     * returns how many. */
+     * which only the bits of mask count; tokens[-1] is there. In ascending order into places
+     * (n, rounded up to 8); returns how many. */
     size_t (*find)(uint16_t *places, const uint16_t *tokens, size_t n, uint16_t last,
                    uint16_t before, uint16_t mask);
 };
@@ -135,12 +135,13 @@ static inline bool smol_within(const float *x, size_t n, float limit)
 static inline size_t smol_find(uint16_t *places, const uint16_t *tokens, size_t n, uint16_t last,
                                uint16_t before, uint16_t mask)
 {
+    const uint16_t *const previous = tokens - 1;
     uint8_t is_there[SMOL_FIND_TOKENS + 8];
     size_t found = 0;
     uint64_t eight;
 
     for (size_t i = 0; i < n; i++)
-        is_there[i] = ((tokens[i] ^ last) | ((tokens[i - 1] ^ before) & mask)) == 0;
+        is_there[i] = ((tokens[i] ^ last) | ((previous[i] ^ before) & mask)) == 0;
     memset(is_there + n, 0, 8);
     for (size_t i = 0; i < n; i += 8) {
         memcpy(&eight, is_there + i, 8);

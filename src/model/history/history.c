@@ -84,6 +84,8 @@ void smol_history_copy(struct history *to, const struct history *from)
     to->begin = from->begin;
     to->held = from->held;
     to->read = from->read;
+    if (n == 0) /* nor need there be any memory */
+        return;
     memcpy(to->tokens, from->tokens, n * sizeof *to->tokens);
     memcpy(to->is_written, from->is_written, (n + 7) / 8);
 }
