@@ -179,7 +179,13 @@ class Joined(forward.Model):
         return Mixed(factors, [m.layers[n][slot] for m, _ in self.models], [(g, d.layers[n][slot]) for d, g in self.deltas])
 
     def _heads(self, n, what):
-        values = [p._heads(n, what) for p, _ in [*self.models, *self.deltas]]
+        return self._sum([p._heads(n, what) for p, _ in [*self.models, *self.deltas]])
+
+    def history_numbers(self):
+        return self._sum([p.history_numbers() for p, _ in [*self.models, *self.deltas]])
+
+    def _sum(self, values):
+        """Of models and deltas; None if they have none."""
         if values[0] is None:
             return None
         count = len(self.models)
@@ -210,6 +216,8 @@ class Joined(forward.Model):
             return tables[name].astype(np.float64)
         if name.endswith(('.attn.temperature', '.attn.slope_factor')):
             return self._heads(int(name.split('.')[1]), name.rpartition('.')[2]).astype(np.float64)
+        if name == 'history':
+            return self.history_numbers().astype(np.float64)
         return super().tensor(name)
 
     def names(self):

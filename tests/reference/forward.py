@@ -112,6 +112,11 @@ class Model:
 		a = self.smol.learned.get('h.%d.attn.%s' % (n, what))
 		return None if a is None else a.astype(F)
 
+	def history_numbers(self):
+		"""Or None."""
+		a = self.smol.learned.get('history')
+		return None if a is None else a.astype(F)
+
 	def scales(self, n):
 		"""What the products of a layer's heads are multiplied with, (H)."""
 		scale = np.full(self.conf.heads, F(1) / np.sqrt(F(self.conf.width // self.conf.heads)), F)
@@ -239,7 +244,7 @@ class Session:
 		self.k, self.v = list(np.zeros(shape, F)), list(np.zeros(shape, F))
 		self.before = np.zeros((conf.layers, 2, conf.width), F)	# a and b of the last position
 		self.used = 0
-		self.history = history.History(self.model.smol.learned['history'], conf.vocab, self.looks_back) if conf.has(HISTORY) else None
+		self.history = history.History(self.model.history_numbers(), conf.vocab, self.looks_back) if conf.has(HISTORY) else None
 
 	def feed(self, tokens, last=False, chosen=None):
 		"""Returns the logits (n, V) after each of the tokens, or (1, V) after the last; the others are then not computed. chosen: (n), which of

@@ -1,9 +1,13 @@
 """Models with a history: logits to the last bit, texts, losses and packed texts against the reference."""
+import dataclasses
 import os
 
 import container
+import delta_cases
 import forward
+import golden_parts
 import history
+import joined
 import models
 import numpy as np
 import packing
@@ -127,6 +131,29 @@ def test_texts_with_a_shorter_history(check):
 		for options in (dict(seed=1), dict(seed=2, temp=0.5)):
 			want = sampler.generate(model, prompt, 60, sampler.Sampler(**options), looks_back=history.TOKENS if looks_back is None else looks_back or 1)
 			check.equal(list(handle.tokens(prompt, n=60, ignore_eos=True, history=looks_back, **options)), want, 'a history of %s, %s' % (looks_back, options))
+
+
+@pytest.mark.parametrize('number', range(4))
+def test_deltas(check, folder, number):
+	"""The numbers are sums of those of models and differences."""
+	of = container.read(made(number, SHAPES[number], numbers=[0.5, -1, 2, 1, 0]))
+	parts = [container.write(of)]
+	if number % 2:
+		parts.append(container.write(dataclasses.replace(of, learned={**of.learned, 'history': models.stored_as(np.arange(5.0), of.conf.head_type)})))
+	for i, part in enumerate(parts):
+		(folder / ('%d.smol' % i)).write_bytes(part)
+	layers = of.conf.layers
+	smol_ = delta_cases.delta(of, [golden_parts.FROZEN_NORM, delta_cases.NOTHING], [(layers, delta_cases.ALIKE)], 0, list(zip(parts, (0.75, 0.5))), len(parts),
+		head_type=of.conf.head_type)
+	smol_.learned['history'] = models.stored_as(np.array([1.5, -2, 0, 0.25, 3]), of.conf.head_type)
+	data = container.write(smol_)
+	check.equal(container.read(data).minor, 3, 'minor version')
+	(folder / 'd.smol').write_bytes(data)
+	model = joined.Joined(container.read(data), {container.read(part).hash: container.read(part) for part in parts})
+	handle = smol.Model.load(folder / 'd.smol', base=[folder / ('%d.smol' % i) for i in range(len(parts))])
+	check.that(handle.weights('history').tobytes() == model.tensor('history').tobytes(), 'numbers %s, not %s' % (handle.weights('history'), model.tensor('history')))
+	tokens = repeating(np.random.default_rng(number), 80, of.conf.vocab)
+	check.that(same_bits(handle.logits(tokens, each=True), forward.Session(model).feed(tokens)), 'logits')
 
 
 def test_of_a_shipped_model(check, folder):
