@@ -15,8 +15,8 @@ static double from_bits(uint64_t bits)
     return x;
 }
 
-/* x: a normal number over 0. With x = m 2^e and s = (m - 1) / (m + 1) that is e log 2 + 2 s (1 + s^2
- * / 3 + s^4 / 5 + ...), m from 0.7 to 1.4. */
+/* x: a normal number over 0. With x = m 2^e, m from 0.7 to 1.4, and s = (m - 1) / (m + 1) that is
+ * e log 2 + 2 s (1 + s^2 / 3 + s^4 / 5 + ...). */
 double log(double x)
 {
     uint64_t bits;
@@ -35,7 +35,7 @@ double log(double x)
     return e * LN_2 + 2 * s * sum;
 }
 
-/* 0 for what would be subnormal. With x = n log 2 + r that is 2^n (1 + r (1 + r / 2 (1 + r / 3 (...)))),
+/* 0 for what would be subnormal. With x = n log 2 + r that is 2^n (1 + r (1 + r / 2 (1 + ...))),
  * r from -0.35 to 0.35. */
 double exp(double x)
 {
