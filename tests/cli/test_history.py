@@ -156,6 +156,7 @@ def test_the_card(folder):
     assert (found['text'], found['tokens']) == ('text', said['tokens'])
     assert abs(found['nats_per_token'] - said['nats_per_token']) < 1e-7 and abs(found['nats_per_token_without'] - said['nats_per_token_without']) < 1e-7
     assert inspected(history(folder, h, name='again.smol')[0])['card'] == {**before, 'history': found}
+    assert inspected(history(folder, folder / 't.smol', None, '--keep-card', name='kept.smol')[0])['card'] == before
 
 
 BAD = [

@@ -17,7 +17,7 @@
 #define MOST_TOKENS 400000u /* of the text's end, which is enough for five numbers */
 
 struct history_options {
-    int json;
+    int json, keeps_card;
     char *type, *output;
     enum smol_dtype number_type;
 };
@@ -108,7 +108,7 @@ static uint8_t *make(uint64_t *size_bytes, const struct history_job *job, const 
         parts.config.head_type = job->options->number_type;
     parts.config.features |= SMOL_FEATURE_HISTORY;
     params = make_params(&parts, found);
-    card = make_card(parts.card, job->text_path, found);
+    card = job->options->keeps_card ? NULL : make_card(parts.card, job->text_path, found);
     if (card)
         parts.card = (struct smol_span){(const uint8_t *)card, strlen(card)};
     if (params && cli_json_is_whole())
@@ -229,6 +229,7 @@ int tool_history(int argc, const char **argv)
         CLI_WORD("type", 0, &o.type,
                  "the five numbers: q8, f16 (default) or f32, or as the factors of the heads are",
                  "TYPE"),
+        CLI_FLAG("keep-card", 0, &o.keeps_card, "leave the card as it is, which takes less"),
         CLI_FLAG("json", 0, &o.json, "print one JSON object"),
         CLI_WORD("output", 'o', &o.output, "where the new model goes; it is not signed", "FILE"),
         CLI_HELP_OPTION,
