@@ -4,5 +4,5 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 exec "${SMOLTRAIN:-$here/../build/tools/smoltrain}" --data "$1" -o "$2" \
-  --method mask --layers 2 --width 128 --heads 4 --embedding-type q4 --teacher "$here/shakespeare-1m.smol" \
+  --method mask --layers 2 --width 128 --heads 4 --embedding-type q4 --history --teacher "$here/shakespeare-1m.smol" \
   --teacher-weight 0.7 --steps 20000 --seed 1 --threads 1

@@ -4,5 +4,5 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 exec "${SMOLTRAIN:-$here/../build/tools/smoltrain}" --data "$1" -o "$2" \
-  --val-fraction 0.05 --vocab used+other --method ternary --layers 3 --width 168 --heads 4 \
+  --val-fraction 0.05 --vocab used+other --method ternary --layers 3 --width 168 --heads 4 --history \
   --batch 4 --steps 24000 --seed 1 --threads 1

@@ -3,15 +3,15 @@ import { describe, parts } from './describe.js';
 
 // The models that lie beside the page. tests/web compares the hashes with the files.
 const SHIPPED = [
-  { file: 'models/shakespeare-qr.smol', title: 'Shakespeare', size: '2.9', what: 'fits in a QR code', prompt: 'ROMEO:', hash: 'cd225f817243c4426b305d691dd0427b' },
-  { file: 'models/shakespeare-16k.smol', title: 'Shakespeare', size: '16', what: 'words take shape', prompt: 'ROMEO:', hash: 'b56fda30d443bb3d56679d2f206644e8' },
-  { file: 'models/shakespeare-64k.smol', title: 'Shakespeare', size: '63', what: 'speaks in lines', prompt: 'ROMEO:', hash: '7b6029d39d1aff8c827e0e38e333a7b3' },
-  { file: 'models/stories-256k.smol', title: 'Stories', size: '258', what: 'for small children', prompt: 'Once upon a time', hash: '8a37a00458f201449016fe39a4dcb655' },
+  { file: 'models/shakespeare-qr.smol', title: 'Shakespeare', size: '2.9', what: 'fits in a QR code', prompt: 'ROMEO:', hash: '4fb0d2cc845257bc1959bec5ebfc66f0' },
+  { file: 'models/shakespeare-16k.smol', title: 'Shakespeare', size: '16', what: 'words take shape', prompt: 'ROMEO:', hash: '6b498f3014abcd06eed3bbe2cdcc536b' },
+  { file: 'models/shakespeare-64k.smol', title: 'Shakespeare', size: '63', what: 'speaks in lines', prompt: 'ROMEO:', hash: 'c77275bb216b929030d80314e67aa975' },
+  { file: 'models/stories-256k.smol', title: 'Stories', size: '258', what: 'for small children', prompt: 'Once upon a time', hash: '4a11bd1a5ac548fcb4a7620e9d4854a1' },
   { file: 'models/messages-64k.smol', title: 'Messages', size: '63', what: 'packs short messages', prompt: 'hey ', hash: '07ac1271cdb47a6ad7056fd69abe3037' },
 ];
 const FIRST = 2;
-// models/smol-3.pub: 'Ed', the key's number, the key.
-const SMOL_KEY = 'RWSE5/cxg4EaPMMPF9S4WoYXGHtVGLGz8h334nHs+xIyBsT/EqCjDLAf';
+// models/smol-4.pub: 'Ed', the key's number, the key.
+const SMOL_KEY = 'RWQVK7JpVGlb7K8ocRkhFE77ebChVcaPzi1agc+Sfq7f6HtYbZoL4EV8';
 const HASH_DIGITS = 32; // of a hash in a link
 const NUMBERS = { n: 400, temp: 0.8, topK: 40, topP: 0.95, minP: 0.05, repeatPenalty: 1 };
 const LETTERS = { n: 'n', temp: 't', topK: 'k', topP: 'p', minP: 'm', repeatPenalty: 'r' }; // in a link

@@ -60,7 +60,7 @@ def test_a_c_program(folder):
 
 def test_a_key(kitchen):
     kitchen.cook('Sign a model, and pin the key')
-    run(smolrun, kitchen.folder / 'my.smol', '--trust', root / 'models/smol-3.pub', '-n', 0, code=1)
+    run(smolrun, kitchen.folder / 'my.smol', '--trust', root / 'models/smol-4.pub', '-n', 0, code=1)
     key = (kitchen.folder / 'me.pub').read_text().split()[-1]
     assert key.startswith('RW') and len(key) == 56  # minisign's
 

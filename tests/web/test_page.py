@@ -307,4 +307,4 @@ def test_what_the_page_knows(web):
     for name, start in shipped:
         assert hash_of(root / name).startswith(start)
         assert (web / name).read_bytes() == (root / name).read_bytes()
-    assert "SMOL_KEY = '%s'" % (MODELS / 'smol-3.pub').read_text().splitlines()[1] in code
+    assert "SMOL_KEY = '%s'" % (MODELS / 'smol-4.pub').read_text().splitlines()[1] in code
