@@ -14,6 +14,7 @@ import arith
 import container
 import forward
 import frozen
+import history
 import models
 import packing
 import sampler
@@ -203,6 +204,19 @@ def functions(i):
 	return {'exp': arith.exp(i['x']), 'gelu': arith.gelu(i['x'])}
 
 
+def logarithm(i):
+	return {'log': [history.log(x) for x in i['x']]}
+
+
+def with_history(i):
+	"""The logits after a text, some of whose tokens were chosen."""
+	h, logits = history.History(np.array(i['numbers']), len(i['logits']), history.TOKENS), f32(i['logits']).copy()
+	for place, token in enumerate(i['tokens']):
+		h.add(token, place in i['chosen'])
+	h.mix(logits)
+	return {'changed': logits}
+
+
 def squared(i):
 	return {'relu2': arith.relu2(i['x'])}
 
@@ -349,7 +363,7 @@ ALL = {'key': key, 'stream': stream, 'sign-table': table, 'gauss-table': table, 
 	'f16': f16, 'q8': q8, 'q8-blocks': q8_blocks, 'q4': q4, 'q4-row': q4_row, 'approximate-product': fast_product, 'quantisation': quantise, 'exp-and-gelu': functions, 'lanes': lanes, 'one-rounding': lanes,
 	'layernorm': layernorm, 'exact-product': product, 'file': tiny_file, 'model': tiny_model, 'perplexity': tiny_perplexity, 'draws': draws,
 	'pick': pick, 'initial-values': initial, 'tokenizer': tokenizer, 'mask': mask, 'mask-product': mask_product, 'ternary': ternary,
-	'stored-products': stored_products, 'half-shift': half_shift, 'slopes': head_slopes, 'attention': attention, 'relu2': squared, 'smol-file': smol_file,
+	'stored-products': stored_products, 'half-shift': half_shift, 'slopes': head_slopes, 'attention': attention, 'logarithm': logarithm, 'history': with_history, 'relu2': squared, 'smol-file': smol_file,
 	'smol-model': smol_model, 'smol-perplexity': smol_perplexity, 'byte-set': byte_set, 'byte-set-end': byte_set, 'range-coder': coder, 'counts': counts,
 	'packed-text': packed, 'packed-escapes': packed, 'packed-tokens': packed, 'text-as-it-is': packed}
 ON_FILE = {'model': 'file', 'perplexity': 'file', 'smol-model': 'smol-file', 'smol-perplexity': 'smol-file',

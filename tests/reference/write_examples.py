@@ -33,6 +33,7 @@ INPUTS = {
 	'approximate-product': {'seed': [7], 'matrix': [0, 0, 3, 5, 0], 'alpha': [1.0, -0.5, 0.25, 0.125, 0.5, 0.5, -0.75, 1.0, 0.375], 'X': [5419, -13547, 32512, -128, 127]},
 	'quantisation': {'x': [0.5, -1.25, 0.0, float.fromhex('0x1.99999ap-4'), 3.0, float.fromhex('0x1p-13')]},
 	'exp-and-gelu': {'x': [0.0, 1.0, -1.0, 0.5, -0.125, 10.5, -20.25, 88.5, -90.0, float.fromhex('0x1.99999ap-4')]},
+	'logarithm': {'x': [1.0, 1 + 2.0 ** -30, 1.25, 1.4142135623730949, 1.4142135623730951, 2.0, 10.0, 12345.678, 2.0 ** 52 + 0.5, 1e60]},
 	'relu2': {'x': [1.5, -1.0, 0.0, -0.0, float.fromhex('0x1.99999ap-4'), float.fromhex('0x1p-80'), 2.0 ** 40]},
 	'lanes': {'x': [v + 2.0 ** -20 * (n % 3) for n, v in enumerate(X19)], 'y': [(11 * n % 17 - 8) / 4 for n in range(19)]},
 	'one-rounding': {'x': [1 + 2.0 ** -23] + [0.0] * 15 + [2.0 ** -24 - 2.0 ** -47], 'y': [1.0] + [0.0] * 15 + [1 + 2.0 ** -23]},
@@ -45,6 +46,7 @@ INPUTS = {
 	'slopes': {'factor': [1.0, 0.5, 2.0, float.fromhex('0x1.99999ap-4'), 0.0]},
 	'attention': {'Q': [1.0, -0.5, 0.25], 'K': [0.5, 1.0, -2.0, 1.5, -0.25, 0.75, -1.0, 2.0, 0.125, 0.5, 0.5, -0.5], 'V': [1.0, 0.0, -1.0, 0.5, 2.0, 0.25, -0.75, 1.0, 3.0, 1.0, -1.0, 0.5],
 		'temperature': [1.75], 'slope': [float.fromhex('0x1.99999ap-2')]},
+	'history': {'numbers': [2.5, 1.25, 0.5, 0.25, -0.5], 'tokens': [0, 1, 2, 3, 0, 1, 2, 4, 0, 1, 2, 3, 1, 2, 5, 3, 0, 1, 2, 3, 0, 1, 2], 'chosen': [14, 19], 'logits': [0.5, -1.25, 0.75, 2.0, -3.0, 0.0]},
 	'initial-values': {'seed': [3], 'width': [5], 'tensor': [2]},
 	'file': {'secret_bytes': SECRET, 'file_bytes': examples.tiny_model_bytes(SECRET)},
 	'model': {'tokens': [1, 5, 10], 'seed': [9]},
@@ -81,9 +83,10 @@ NOTES = {
 	'mask-product': 'The same with a mask; `matrix` is tensor number, R, K.',
 	'stored-products': 'One row of ternary numbers and one of q4, as stored.',
 	'slopes': '**Attention.** Slopes of five heads, then one head at the last of four positions: K and V are position by position, e the scores, p = exp(e - m).',
+	'history': '**A history.** The logits after a text, and what its history makes of them. The tokens at these places, counted from 0, were chosen: they are nobody\'s follower.',
 	'file': '**A file.** One layer, width 4, 16 tokens, signed with the Ed25519 secret (the 32 bytes of RFC 8032) given; its key number is 01..08. The results\nrepeat what stands in it; `conf` is L, H, C, F, T, V, seed, types of wte and wpe, S, N.',
 	'model': 'What this file makes of tokens: some tensors, the logits after the last, then twelve more tokens, chosen greedily (the context of 8 overflows) and\nby the sampler: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, penalty 1.',
-	'smol-file': '**A file of architecture 1.** Every feature; c_attn is a mask with gains, c_fc is stored as q4, the other two as ternary; five bytes and a token for all others.\n'
+	'smol-file': '**A file of architecture 1.** Every feature but a history; c_attn is a mask with gains, c_fc is stored as q4, the other two as ternary; five bytes and a token for all others.\n'
 		'`conf` is L, H, C, F, T, V, seed, types of wte, of the output table and of the factors of heads, S, N.',
 	'smol-model': 'The same of it: ten tokens slide through a context of 3, and the text goes on.',
 	'smol-perplexity': 'Read as one text, and for comparison the nats of a token in windows of 3.',

@@ -1,6 +1,8 @@
-/* The worked examples of SPEC.md, appendix B, of what version 1.1 added: masks, stored rows,
- * half-shift, slopes, sets of bytes, and a file of architecture 1. */
+/* The worked examples of SPEC.md, appendix B, of what versions 1.1 and 1.3 added: masks, stored
+ * rows, half-shift, slopes, sets of bytes, histories, and a file of architecture 1. */
 #include "spec_example.h"
+
+#include "model/history/history.h"
 
 #include <smol/model.h>
 #include <smol/sampler.h>
@@ -181,6 +183,69 @@ static void check_relu2(const struct smol_kernels *k)
 }
 
 Test(spec_smol, relu2) { on_each(check_relu2); }
+
+/* ---- a history ---- */
+
+Test(spec_smol, logarithm)
+{
+    double x[MAX_VALUES];
+    float want[MAX_VALUES], got[MAX_VALUES];
+    char *in = block("logarithm");
+    const size_t n = values(x, in, "x");
+
+    floats(want, in, "log");
+    for (size_t i = 0; i < n; i++)
+        got[i] = smol_log(x[i]);
+    same(got, want, n, "log");
+}
+
+/* The tokens, those that were chosen marked. */
+static void push_example(struct history *h, char *in)
+{
+    double tokens[MAX_VALUES], chosen[MAX_VALUES];
+    const size_t n = values(tokens, in, "tokens"), n_chosen = values(chosen, in, "chosen");
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t mark = 0;
+        for (size_t k = 0; k < n_chosen; k++)
+            mark = (size_t)chosen[k] == i ? SMOL_WRITTEN : mark;
+        smol_history_push(h, (uint32_t)tokens[i] | mark);
+    }
+}
+
+static void check_history(const struct smol_kernels *k)
+{
+    static _Alignas(8) uint8_t of_history[4096], of_followers[4096];
+    float logits[MAX_VALUES], want[MAX_VALUES], numbers[MAX_VALUES], e[MAX_VALUES], most;
+    double strengths[SMOL_HISTORY_LENGTHS], sum = 0;
+    char *in = block("history");
+    const size_t V = floats(logits, in, "logits");
+    struct history h;
+    struct followers f;
+
+    cr_assert_leq(smol_history_bytes(64), sizeof of_history);
+    smol_history_place(&h, 64, of_history);
+    smol_followers_place(&f, (uint32_t)V, of_followers);
+    push_example(&h, in);
+    cr_assert_eq(floats(numbers, in, "numbers"), SMOL_HISTORY_LENGTHS);
+    k->exp(numbers, numbers, SMOL_HISTORY_LENGTHS);
+    for (unsigned i = 0; i < SMOL_HISTORY_LENGTHS; i++)
+        strengths[i] = (double)numbers[i];
+    most = logits[0];
+    for (size_t v = 1; v < V; v++)
+        most = logits[v] > most ? logits[v] : most;
+    for (size_t v = 0; v < V; v++)
+        e[v] = logits[v] - most;
+    k->exp(e, e, V);
+    for (size_t v = 0; v < V; v++)
+        sum += (double)e[v];
+    smol_history_count(&f, &h, k);
+    smol_history_mix(logits, &f, strengths, most, sum, k->exp);
+    floats(want, in, "changed");
+    same(logits, want, V, "changed");
+}
+
+Test(spec_smol, history) { on_each(check_history); }
 
 /* ---- the file ---- */
 
