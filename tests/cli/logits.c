@@ -1,6 +1,6 @@
-/* Prints what a session computes, for drivers: logits MODEL.smol TOKEN... writes the (V) logits
- * after the last token as floats in the machine's order. The parts of a delta are found beside
- * it. */
+/* Prints what a network computes, for drivers: logits MODEL.smol TOKEN... writes the (V) logits
+ * after the last token, without a history, as floats in the machine's order. The parts of a delta
+ * are found beside it. */
 #include <smol/model.h>
 #include <smol/session.h>
 
@@ -18,8 +18,8 @@ static int fail(const struct smol_error *error)
 static int feed_and_print(const struct smol_file *file, const uint32_t *tokens, size_t n)
 {
     const bool slides = smol_config_has(&file->config, SMOL_FEATURE_DISTANCES);
-    const struct smol_session_options options = {.struct_bytes = sizeof options,
-                                                 .context = slides ? 0 : (uint32_t)n};
+    const struct smol_session_options options = {
+        .struct_bytes = sizeof options, .context = slides ? 0 : (uint32_t)n, .history = 1};
     struct smol_session *session;
     struct smol_error error;
     size_t size_bytes;

@@ -215,24 +215,36 @@ def test_texts_are_looked_for_before_anything_is_installed(folder):
 
 # ---- tables and pictures ----
 
-def network(name, size, nats, seed=1, uses_seed=True):
+def network(name, size, nats, seed=1, uses_seed=True, **more):
     return {'kind': 'network', 'text': 'tinyshakespeare', 'name': name, 'steps': 100, 'seed': seed, 'uses_seed': uses_seed, 'bytes': size, 'numbers': 5,
-            'nats': nats, 'windows': nats + 0.02, 'how': 'stream', 'recipe': {'embedding_type': 'q8', 'context': 128, 'batch': 8}}
+            'nats': nats, 'windows': nats + 0.02, 'how': 'stream', 'recipe': {'embedding_type': 'q8', 'context': 128, 'batch': 8}, **more}
 
 
-LINES = [network('masks, 1 x 8', 1000, 2.5), network('masks, 1 x 8', 1000, 2.3, 2), network('masks, 2 x 64', 16000, 1.8), network('masks, 3 x 64', 16200, 1.79),
-         network('ternary, 2 x 64', 16100, 1.7, uses_seed=False), network('GPT-2 4 bits, 2 x 64', 60000, 1.6, uses_seed=False),
+def history(size, nats):
+    return {'bytes': size, 'nats': nats, 'pieces': nats + 0.1}
+
+
+LINES = [network('masks, 1 x 8', 1000, 2.5, history=history(1060, 1.9)), network('masks, 1 x 8', 1000, 2.3, 2), network('masks, 2 x 64', 16000, 1.8, history=history(16060, 1.62)),
+         network('masks, 3 x 64', 16200, 1.79), network('ternary, 2 x 64', 16100, 1.7, uses_seed=False, history=history(16100, 1.6)), network('GPT-2 4 bits, 2 x 64', 60000, 1.6, uses_seed=False),
          {'kind': 'rival', 'text': 'tinyshakespeare', 'name': 'ngram', 'size': 1024, 'bytes': 1000, 'nats': 2.45},
          {'kind': 'rival', 'text': 'tinyshakespeare', 'name': 'ppmd', 'size': 1024, 'bytes': 1024, 'nats': 1.65, 'pieces': 2.1, 'tail': 2000}]
 
 
 def test_tables():
-    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in frontier_report.tables(LINES).splitlines() if line.startswith('|')]
-    by_size = {row[0]: row[1:] for row in rows if len(row) == 7}
-    assert by_size['1,024'] == ['**2.400** masks, 1 x 8', '-', '-', '2.450', '1.650', '2.100']
-    assert by_size['16,384'] == ['1.790 masks, 3 x 64 (one seed)', '**1.700** ternary, 2 x 64 (one seed)', '-', '2.450', '1.650', '2.100']
-    assert by_size['65,536'] == ['1.790', '1.700', '**1.600** GPT-2 4 bits, 2 x 64 (one seed)', '2.450', '1.650', '2.100']
-    assert ['1,000', '5', '**2.4000**', '2.5000, 2.3000', '2.4200', 'masks, 1 x 8', 'q8, 100 steps'] in rows
+    """What learns from what it reads, in pieces, and what does not; a network whose history was not measured is only in the last."""
+    blocks = frontier_report.tables(LINES).split('\n\n')
+    tables = {blocks[i]: {row[0]: row[1:] for row in ([cell.strip() for cell in line.split('|')[1:-1]] for line in block.splitlines())}
+              for i, block in enumerate(blocks[1:]) if block.startswith('|')}
+    whole, pieces, alone = (tables[title] for title in frontier_report.TABLES.values())
+    assert whole['1,024'] == pieces['1,024'][:2] + ['**1.650**'] == ['-', '-', '**1.650**'] and pieces['1,024'][2] == '**2.100**'
+    assert whole['2,953'] == ['1.900 masks, 1 x 8', '-', '**1.650**'] and pieces['2,953'] == ['**2.000** masks, 1 x 8', '-', '2.100']
+    assert whole['16,384'] == ['1.620 masks, 2 x 64', '**1.600** ternary, 2 x 64', '1.650'] and pieces['65,536'] == ['1.720', '**1.700**', '2.100']
+    assert alone['1,024'] == ['**2.400** masks, 1 x 8', '-', '-', '2.450']
+    assert alone['16,384'] == ['1.790 masks, 3 x 64', '**1.700** ternary, 2 x 64', '-', '2.450']
+    assert alone['65,536'] == ['1.790', '1.700', '**1.600** GPT-2 4 bits, 2 x 64', '2.450']
+    networks = tables['### Every network']
+    assert networks['1,000'] == ['5', '2.4000', '2.5000, 2.3000', '2.4200', '**1.9000**', '2.0000', 'masks, 1 x 8', 'q8, 100 steps']
+    assert networks['16,200'][2:7] == ['one', '1.8100', '-', '-', 'masks, 3 x 64']
 
 
 def test_tables_in_a_document(folder):
@@ -261,7 +273,7 @@ def test_labels_stay_apart():
 def test_pictures(folder, gnuplot):
     frontier_report.pictures(LINES, folder)
     picture = (folder / 'frontier.svg').read_text()
-    for words in ('smol, weights from a seed', 'smol, all weights stored', 'GPT-2&apos;s block', 'n-gram table', 'PPMd', 'nanoGPT', 'masks, 3 x 64'):
+    for words in ('smol, weights from a seed', 'smol, all weights stored', 'smol without a history', 'GPT-2&apos;s block', 'n-gram table', 'PPMd', 'nanoGPT', 'masks, 2 x 64'):
         assert words in picture or words.replace('&apos;', "'") in picture, words
     assert not list(folder.glob('*.tmp')) and not (folder / 'frontier-stories.svg').exists()
     assert subprocess.run(['xmllint', '--noout', folder / 'frontier.svg'], check=False).returncode == 0 if shutil.which('xmllint') else True

@@ -258,8 +258,8 @@ def test_merge(folder):
 
 # ---- smolrun ----
 
-def generated(path, prompt, *arguments):
-    return json.loads(run(smolrun, path, '-p', prompt, '--json', '-s', 5, *arguments).stdout)['text']
+def generated(path, prompt, *arguments, seed=5):
+    return json.loads(run(smolrun, path, '-p', prompt, '--json', '-s', seed, *arguments).stdout)['text']
 
 
 def test_what_was_written_does_not_come_again(folder):
@@ -277,7 +277,7 @@ def test_several_texts_and_turns(folder):
     h, _ = history(folder)
     prompt = 'one two one three one four '
     texts = [json.loads(line)['text'] for line in run(smolrun, h, '-p', prompt, '-n', 60, '-s', 5, '-np', 3, '--json').stdout.splitlines()]
-    assert texts[0] == generated(h, prompt, '-n', 60) and texts[1] == generated(h, prompt, '-n', 60, '-s', 6) and texts[0] != texts[1]
+    assert texts[0] == generated(h, prompt, '-n', 60) and texts[1] == generated(h, prompt, '-n', 60, seed=6) and texts[0] != texts[1]
     line = 'one two three, one two three, one two three, /\n'
     turns = run(smolrun, h, '-i', '-n', 15, '--temp', 0, '--json', input=line.encode() * 2).stdout.splitlines()
     assert [json.loads(turn)['text'] for turn in turns] == ['one two three, '] * 2

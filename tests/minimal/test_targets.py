@@ -103,7 +103,7 @@ def test_the_program_of_the_document(here, folder):
     (folder / 'program.c').write_text(program)
     subprocess.run([smoltool, 'embed-c', MODEL, '-o', folder / 'model.h'], check=True, timeout=100)
     compile_(here, folder / 'program', folder / 'program.c')
-    words = ['-p', 'ROMEO:', '-n', '200', '-s', '1', '-c', '64', '--kv', 'q8']
+    words = ['-p', 'ROMEO:', '-n', '200', '-s', '1', '-c', '64', '--kv', 'q8', '--history', '256']
     wanted = subprocess.run([smolrun, MODEL, *words], capture_output=True, check=True, timeout=100).stdout
     assert subprocess.run([folder / 'program'], capture_output=True, check=True, timeout=100).stdout == wanted.removeprefix(b'ROMEO:')
 

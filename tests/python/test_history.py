@@ -7,7 +7,7 @@ import pytest
 from module import raises, refused, smol
 from programs import root, run, smolrun, smoltool
 
-PLAIN = root / 'models/shakespeare-qr.smol'
+PLAIN = root / 'models/messages-64k.smol'
 TEXT = 'First Citizen:\nWe are accounted poor citizens.\n\nSecond Citizen:\nWe are accounted poor citizens.\n' * 3
 
 

@@ -40,7 +40,7 @@ def hash_of(path):
 
 def test_it_writes_at_once_what_smolrun_writes(page):
     assert page.generated() == printed(smolrun, MODELS / 'shakespeare-64k.smol', '-p', 'ROMEO:', '-n', 400, '-s', 1)
-    assert page.text_of('verdict-text') == "shakespeare-64k.smol is undamaged, and signed by smol's own key, 3C1A818331F7E784."
+    assert page.text_of('verdict-text') == "shakespeare-64k.smol is undamaged, and signed by smol's own key, EC5B695469B22B15."
     assert [entry for entry in page.driver.get_log('browser') if entry['level'] == 'SEVERE'] == []
 
 

@@ -246,7 +246,10 @@ static int run_all(struct series *s)
         }
     }
     train_data_close(&data);
-    return code == 0 && s->n_done < s->n ? CLI_FAILED : code;
+    if (code != 0 || s->n_done == s->n)
+        return code;
+    fprintf(stderr, "stopped after run %zu of %zu; the same command continues\n", s->n_done, s->n);
+    return CLI_FAILED;
 }
 
 int train_sweep(int argc, const char **argv)
