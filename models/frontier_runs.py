@@ -62,6 +62,8 @@ NETWORKS = {
     'LoRA, rank 32, 4 x 256': smol('lora', 4, 256, '--rank', '32', '--param-type', 'q8', *Q4),
     'Fastfood, 1,000 a matrix, 2 x 128': smol('fastfood', 2, 128, '--d', '1000', '--alpha-lr', '1e-1', '--param-type', 'q8', *Q4),
     'Fastfood, 4,000 a matrix, 2 x 128': smol('fastfood', 2, 128, '--d', '4000', '--alpha-lr', '1e-1', '--param-type', 'q8', *Q4),
+    'Fourier, 1,000 a matrix, 2 x 128': smol('fourier', 2, 128, '--d', '1000', '--alpha-lr', '1e-1', '--param-type', 'q8', *Q4),
+    'NOLA, rank 16, 64 a factor, 2 x 128': smol('nola', 2, 128, '--rank', '16', '--d', '64', '--alpha-lr', '1e-2', '--param-type', 'q8', *Q4),
     # Without one, in the same architecture.
     'ternary, 2 x 16': smol('ternary', 2, 16, *ROW),
     'ternary, 2 x 32': smol('ternary', 2, 32, *ROW),
