@@ -40,9 +40,9 @@ struct smol_session_options {
 
 struct smol_session;
 
-/* Added to a token that is fed, says that a program chose it, and the text was not read: from a
- * history such tokens do not come again (SPEC.md 8), lest a text repeat itself. Without a history
- * it is of no consequence. */
+/* Added to a token that is fed, it says that a program chose the token and did not read it. A
+ * history never suggests such tokens again (SPEC.md 8), so that a text does not repeat itself.
+ * Without a history it changes nothing. */
 #define SMOL_WRITTEN 0x80000000u
 
 /* How many bytes smol_session_init needs. options NULL, here and there: all members 0. */

@@ -15,7 +15,7 @@ static const size_t options_bytes[] = {offsetof(struct smol_session_options, is_
                                        offsetof(struct smol_session_options, n_texts),
                                        offsetof(struct smol_session_options, history)};
 
-/* A size that the options have had, if they are asked for with one, or else any of these. */
+/* The older size that the caller's options have; any of them if they have none. */
 static size_t older_bytes(size_t struct_bytes)
 {
     for (size_t i = 1; i < sizeof options_bytes / sizeof *options_bytes; i++)

@@ -4,9 +4,11 @@
 
 #include <smol/file.h>
 
+#define HISTORY_TEXT_TOKENS 400000u /* of a text's end, which are enough for five numbers */
+
 /* A text as tokens, and how long it may be looked at. */
 struct history_text {
-    const uint32_t *tokens; /* (n) */
+    const uint32_t *tokens; /* (n), no more than the above are worth the time */
     size_t n;
     uint32_t n_threads;
     bool (*stop)(void); /* NULL: never */

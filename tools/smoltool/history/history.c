@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_TOKENS 400000u /* of the text's end, which is enough for five numbers */
-
 struct history_options {
     int json, keeps_card;
     char *type, *output;
@@ -49,9 +47,9 @@ static enum smol_status encode(uint32_t **tokens, size_t *n, const struct smol_m
         free(all);
         return status;
     }
-    if (*n > MOST_TOKENS) {
-        memmove(all, all + *n - MOST_TOKENS, MOST_TOKENS * sizeof *all);
-        *n = MOST_TOKENS;
+    if (*n > HISTORY_TEXT_TOKENS) {
+        memmove(all, all + *n - HISTORY_TEXT_TOKENS, HISTORY_TEXT_TOKENS * sizeof *all);
+        *n = HISTORY_TEXT_TOKENS;
     }
     *tokens = all;
     return SMOL_OK;

@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-#define MOST_TOKENS 400000u /* which is enough for five numbers */
-
 static enum smol_status fit(float numbers[SMOL_HISTORY_LENGTHS], const struct smol_trainer *trainer,
                             const struct history_text *text, struct smol_error *error)
 {
@@ -32,7 +30,7 @@ enum smol_status train_history_fit(struct smol_trainer *trainer, const struct sm
 {
     const struct smol_config *c = smol_trainer_config(trainer);
     const size_t all = smol_trainer_train_tokens(trainer),
-                 n = all < MOST_TOKENS ? all : MOST_TOKENS;
+                 n = all < HISTORY_TEXT_TOKENS ? all : HISTORY_TEXT_TOKENS;
     float numbers[SMOL_HISTORY_LENGTHS];
     enum smol_status status;
     uint32_t *tokens;
