@@ -163,6 +163,23 @@ static int32_t round_within(float x, int32_t most)
     return q > (float)most ? most : q < -(float)most ? -most : (int32_t)q;
 }
 
+float smol_largest(const float *x, size_t n)
+{
+    float most[16]; /* compilers do not reorder a comparison of floats on their own */
+    size_t i = 0;
+
+    for (size_t j = 0; j < 16; j++)
+        most[j] = x[0];
+    for (; i + 16 <= n; i += 16)
+        for (size_t j = 0; j < 16; j++)
+            most[j] = x[i + j] > most[j] ? x[i + j] : most[j];
+    for (; i < n; i++)
+        most[0] = x[i] > most[0] ? x[i] : most[0];
+    for (size_t j = 1; j < 16; j++)
+        most[0] = most[j] > most[0] ? most[j] : most[0];
+    return most[0];
+}
+
 static float largest_of(const float *values, size_t n)
 {
     float largest = 0;

@@ -54,6 +54,9 @@ static inline int32_t smol_ternary(const uint8_t *row, size_t row_bytes, size_t 
     return (3 * lower >> 8) - 1;
 }
 
+/* The largest of x (n), numbers, n > 0. */
+float smol_largest(const float *x, size_t n);
+
 /* Values in file encoding, F32, F16 or Q8, to floats; scale is used for Q8 only. */
 void smol_numbers_to_f32(float *values, enum smol_dtype type, const uint8_t *data, float scale,
                          size_t n);

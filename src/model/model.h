@@ -135,6 +135,7 @@ struct smol_session {
     struct sequence *texts; /* (n_texts) */
     struct row *rows;       /* (P) of the present batch */
     uint32_t *heads;        /* (P) positions of the batch whose logits are made */
+    uint32_t n_visited;     /* so many positions' logits fit into `wide`; 0: none */
     enum smol_dtype kv_type;
     void (*activation)(float *x, size_t n); /* GELU or relu2 */
     struct layer *layers;                   /* (L) */
@@ -164,6 +165,11 @@ struct smol_session {
     struct smol_fft *ffts[SMOL_N_BLOCK_SIZES]; /* by block size; NULL where no tensor takes one */
 };
 
+/* The options of a session without zeros. Errors: those of smol_session_size but MEMORY. */
+enum smol_status smol_session_resolve(struct smol_session_options *o, const struct smol_file *file,
+                                      const struct smol_session_options *asked,
+                                      struct smol_error *error);
+
 /* Lays a session out in the arena, which it begins; with no memory behind it, only counts. o:
  * without zeros. ffts: its transforms, by block size. */
 void smol_session_lay_out(struct smol_session *session, const struct smol_file *file,
@@ -192,14 +198,33 @@ void smol_weight_cache_fill(struct smol_session *session);
 void smol_forward(struct smol_session *session, const uint32_t *texts, const uint32_t *tokens,
                   uint32_t n);
 
-/* Logits of n positions of the batch that smol_forward left, each of another text: of the network
- * alone, and with the history of their texts, to which their tokens were pushed. */
-void smol_head(struct smol_session *session, const uint32_t *positions, uint32_t n);
-void smol_logits(struct smol_session *session, const uint32_t *positions, uint32_t n);
+/* Positions of the batch that smol_forward left, whose logits are made. */
+struct heads {
+    const uint32_t *positions; /* (n) */
+    uint32_t n;
+    float *logits;                /* (n, V), of text 0; NULL: each of another text, with its own */
+    const struct history *before; /* of text 0, to which the tokens of the n positions were pushed
+                                     since; NULL: each has the history of its text */
+};
+/* Of the network alone, and with the history. */
+void smol_head(struct smol_session *session, const struct heads *heads);
+void smol_logits(struct smol_session *session, const struct heads *heads);
+
+/* nats (n): the losses of predicting targets (n) from logits (n, V). SPEC.md 11. */
+void smol_losses(const struct smol_session *session, double *nats, const float *logits,
+                 const uint32_t *targets, uint32_t n);
 
 /* Memory of the history, and the strengths of its numbers; then, with the texts there, theirs. */
 void smol_history_set_up(struct smol_session *session, struct smol_arena *arena);
 void smol_history_begin(struct smol_session *session);
+
+/* The logits (V) of position i. */
+static inline float *head_logits(const struct smol_session *s, const struct heads *h, uint32_t i)
+{
+    const size_t row = h->logits ? i : s->rows[h->positions[i]].text;
+
+    return (h->logits ? h->logits : s->logits) + row * s->config->vocab;
+}
 
 /* The logits (V) of a text. */
 static inline float *logits_of(const struct smol_session *s, uint32_t text)
@@ -207,8 +232,8 @@ static inline float *logits_of(const struct smol_session *s, uint32_t text)
     return s->logits + (size_t)text * s->config->vocab;
 }
 
-/* What is done with the logits (V) after a token. */
-typedef void smol_session_visit(void *arg, const float *logits);
+/* What is done with the logits (n, V) after each of n tokens, the next ones. */
+typedef void smol_session_visit(void *arg, const float *logits, uint32_t n);
 /* smol_session_feed, which visits the logits after token `first` and each one behind it; visit may
  * be NULL. */
 enum smol_status smol_session_feed_each(struct smol_session *session, const uint32_t *tokens,

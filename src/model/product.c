@@ -384,17 +384,11 @@ void smol_multiply(const struct pass *pass, float *out, const struct dense *dens
 
 #define HEAD_ROWS 64u /* whose rows have scales, by one call */
 
-/* Positions whose logits are made; vector i of h is that of positions[i]. */
+/* Logits being made; vector i of h is that of positions[i]. */
 struct head_stage {
     const struct smol_session *s;
-    const uint32_t *positions; /* (n) */
-    uint32_t n;
+    const struct heads *heads;
 };
-
-static float *head_logits(const struct head_stage *g, uint32_t i)
-{
-    return logits_of(g->s, g->s->rows[g->positions[i]].text);
-}
 
 /* The products of the vectors of h (n, C), or of their 16 bits, with rows first.. of a table, in
  * memory of the worker. */
@@ -404,9 +398,9 @@ static void multiply_table(const struct head_stage *g, uint32_t worker,
     float *floats = (float *)(void *)g->s->workers[worker].sums;
 
     if (t->scales)
-        table_sums(g->s, worker, t, first, n_rows, g->n);
+        table_sums(g->s, worker, t, first, n_rows, g->heads->n);
     else
-        multiply_floats(g->s, floats, n_rows, t, first, n_rows, g->s->h, g->n);
+        multiply_floats(g->s, floats, n_rows, t, first, n_rows, g->s->h, g->heads->n);
 }
 
 /* v (n_rows): of these the products of vector i. */
@@ -432,9 +426,9 @@ static void output_rows(const struct head_stage *g, uint32_t worker, const struc
     for (size_t row = begin, n; row < end; row += n) {
         n = end - row < HEAD_ROWS ? end - row : HEAD_ROWS;
         multiply_table(g, worker, &o->table, row, n);
-        for (uint32_t k = 0; k < g->n; k++) {
+        for (uint32_t k = 0; k < g->heads->n; k++) {
             const float *v = table_products(memory, g, worker, &o->table, row, n, k);
-            float *logits = head_logits(g, k);
+            float *logits = head_logits(g->s, g->heads, k);
             for (size_t i = 0; i < n; i++) {
                 const size_t token = o->rows ? smol_le32(o->rows->tokens + 4 * (row + i)) : row + i;
                 const float part = v[i] * o->scale;
@@ -460,28 +454,28 @@ static void head_rows(void *arg, uint32_t worker, uint32_t n_workers)
         else
             output_rows(g, worker, o, begin, end, i == 0);
     }
-    for (uint32_t i = 0; i < g->n; i++)
-        smol_pass_check(s, worker, head_logits(g, i) + begin, end - begin);
+    for (uint32_t i = 0; i < g->heads->n; i++)
+        smol_pass_check(s, worker, head_logits(s, g->heads, i) + begin, end - begin);
 }
 
 static void head_inputs(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct head_stage *g = arg;
     const struct smol_session *s = g->s;
-    const size_t C = s->config->width, end = smol_share(g->n, worker + 1, n_workers);
+    const size_t C = s->config->width, n = g->heads->n, end = smol_share(n, worker + 1, n_workers);
 
-    for (size_t i = smol_share(g->n, worker, n_workers); i < end; i++) {
-        s->kernels->layernorm(s->h + i * C, s->x + g->positions[i] * C, s->ln_f.gain, s->ln_f.bias,
-                              s->config->ln_epsilon, C);
+    for (size_t i = smol_share(n, worker, n_workers); i < end; i++) {
+        s->kernels->layernorm(s->h + i * C, s->x + g->heads->positions[i] * C, s->ln_f.gain,
+                              s->ln_f.bias, s->config->ln_epsilon, C);
         smol_pass_quantise(s, worker, i, s->h + i * C, C);
     }
 }
 
-void smol_head(struct smol_session *session, const uint32_t *positions, uint32_t n)
+void smol_head(struct smol_session *session, const struct heads *heads)
 {
-    struct head_stage stage = {session, positions, n};
+    struct head_stage stage = {session, heads};
+    const uint64_t C = session->config->width;
 
-    smol_pass_run(session, head_inputs, &stage, n, (uint64_t)ELEMENT * session->config->width);
-    smol_pass_run(session, head_rows, &stage, session->config->vocab,
-                  (uint64_t)n * session->config->width);
+    smol_pass_run(session, head_inputs, &stage, heads->n, ELEMENT * C);
+    smol_pass_run(session, head_rows, &stage, session->config->vocab, heads->n * C);
 }

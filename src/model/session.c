@@ -1,4 +1,4 @@
-/* A session: its options, and feeding it tokens. */
+/* A session, and feeding it tokens. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/fft.h"
@@ -6,68 +6,6 @@
 #include "model/model.h"
 
 #include <inttypes.h>
-#include <math.h>
-
-#define DEFAULT_BATCH 64u
-#define MAX_BATCH 1024u
-/* The sizes that the options have had: before is_fixed, before n_texts, and before history. */
-static const size_t options_bytes[] = {offsetof(struct smol_session_options, is_fixed),
-                                       offsetof(struct smol_session_options, n_texts),
-                                       offsetof(struct smol_session_options, history)};
-
-/* The older size that the caller's options have; any of them if they have none. */
-static size_t older_bytes(size_t struct_bytes)
-{
-    for (size_t i = 1; i < sizeof options_bytes / sizeof *options_bytes; i++)
-        if (struct_bytes == options_bytes[i])
-            return struct_bytes;
-    return options_bytes[0];
-}
-
-static enum smol_status resolve_options(struct smol_session_options *o,
-                                        const struct smol_file *file,
-                                        const struct smol_session_options *asked,
-                                        struct smol_error *error)
-{
-    *o = (struct smol_session_options){.struct_bytes = sizeof *o};
-    if (!smol_file_is_whole(file))
-        return smol_fail(error, SMOL_E_BASE, SMOL_NO_OFFSET,
-                         "is a delta, which runs only with the files that it changes");
-    if (asked && smol_take_struct(o, sizeof *o, older_bytes(asked->struct_bytes), asked,
-                                  "smol_session_options", error))
-        return SMOL_E_ARGUMENT;
-    if (o->context > file->config.context)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "context %" PRIu32 " is over the model's %" PRIu32, o->context,
-                         file->config.context);
-    if (o->n_threads > SMOL_MAX_THREADS)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "%" PRIu32 " threads, allowed are 1..%u", o->n_threads, SMOL_MAX_THREADS);
-    if (o->n_texts > SMOL_MAX_TEXTS)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "%llu texts side by side, allowed are 1..%u",
-                         (unsigned long long)o->n_texts, SMOL_MAX_TEXTS);
-    if (o->history > SMOL_HISTORY_TOKENS)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "a history of %llu tokens, allowed are 1..%u",
-                         (unsigned long long)o->history, SMOL_HISTORY_TOKENS);
-    if (o->batch > MAX_BATCH)
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "batch %" PRIu32 ", allowed are 1..%u", o->batch, MAX_BATCH);
-    if (!smol_dtype_holds(o->kv_type, SMOL_OF_KV))
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "number type %d cannot hold a KV cache", (int)o->kv_type);
-    if (!smol_kernels_select(o->isa))
-        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "this machine lacks the instruction set asked for");
-    o->context = o->context ? o->context : file->config.context;
-    o->n_threads = o->n_threads ? o->n_threads : 1;
-    o->batch = o->batch ? o->batch : DEFAULT_BATCH;
-    o->n_texts = o->n_texts ? o->n_texts : 1;
-    o->history = o->history ? o->history : SMOL_HISTORY_TOKENS;
-    o->batch = o->batch < o->n_texts * o->context ? o->batch : (uint32_t)o->n_texts * o->context;
-    return SMOL_OK;
-}
 
 static void free_transforms(struct smol_fft *const *ffts)
 {
@@ -104,7 +42,7 @@ static enum smol_status plan(struct smol_session_options *out, size_t *size_byte
     struct smol_session counting;
     struct smol_fft *none[SMOL_N_BLOCK_SIZES] = {NULL};
     struct smol_arena arena = {NULL, 0};
-    const enum smol_status status = resolve_options(&o, file, options, error);
+    const enum smol_status status = smol_session_resolve(&o, file, options, error);
 
     if (status)
         return status;
@@ -254,49 +192,60 @@ static enum smol_status check_tokens(struct smol_session *s, const struct feedin
     return SMOL_OK;
 }
 
-/* The loss of predicting target from logits (V). SPEC.md 11. The logarithm, from libm, is the one
- * step that is not bound to a bit. */
-static double loss(const struct smol_session *s, const float *logits, uint32_t target)
+/* A token of a position of the batch to the history of its text. */
+static void push(struct smol_session *s, uint32_t position, uint32_t token)
 {
-    const size_t V = s->config->vocab;
-    float max = logits[0], e;
-    double sum = 0;
+    if (s->history_capacity)
+        smol_history_push(&s->texts[s->rows[position].text].history, token);
+}
 
-    for (size_t v = 1; v < V; v++)
-        max = logits[v] > max ? logits[v] : max;
-    for (size_t v = 0; v < V; v++) {
-        const float d = logits[v] - max;
-        s->kernels->exp(&e, &d, 1);
-        sum += (double)e;
+/* Logits of positions first..end - 1 of the batch, which are of text 0 and whose tokens these are,
+ * visited as many at once as there is room for; the last ones are then the text's. True if a value
+ * overflowed or had before. */
+static bool visit_logits(struct smol_session *s, const struct feeding *f, const uint32_t *tokens,
+                         uint32_t first, uint32_t end, bool overflows)
+{
+    const uint32_t room = s->n_visited < SMOL_HISTORY_ROOM ? s->n_visited : SMOL_HISTORY_ROOM;
+    struct history before, *now = &s->texts[0].history;
+    struct heads heads = {s->heads, 0, room ? s->wide : s->logits, &before};
+
+    for (uint32_t p = first; p < end; p += heads.n) {
+        heads.n = end - p < room ? end - p : room ? room : 1;
+        smol_history_reserve(now, heads.n);
+        before = *now;
+        for (uint32_t k = 0; k < heads.n; k++) {
+            push(s, p + k, tokens[p + k]);
+            s->heads[k] = p + k;
+        }
+        smol_logits(s, &heads);
+        overflows = smol_overflowed(s) || overflows;
+        if (!overflows)
+            f->visit(f->arg, heads.logits, heads.n);
     }
-    return log(sum) + (double)max - (double)logits[target];
+    if (room && first < end)
+        memcpy(s->logits, head_logits(s, &heads, heads.n - 1),
+               s->config->vocab * sizeof *s->logits);
+    return overflows;
 }
 
 /* Logits of the positions of a batch of n, which begins with token i, that are asked for; true if a
- * value overflowed. Those that are visited are made one by one. */
+ * value overflowed. */
 static bool make_logits(struct smol_session *s, const struct feeding *f, size_t i, uint32_t n)
 {
+    const size_t not_visited = !f->visit ? n : f->first > i ? f->first - i : 0;
+    const uint32_t first = not_visited < n ? (uint32_t)not_visited : n;
+    struct heads heads = {.positions = s->heads};
     bool overflows = smol_overflowed(s);
-    uint32_t n_heads = 0;
 
-    for (uint32_t p = 0; p < n; p++) {
-        const bool is_visited = f->visit && i + p >= f->first;
-        if (s->history_capacity)
-            smol_history_push(&s->texts[s->rows[p].text].history, f->tokens[i + p]);
-        if (!is_visited && !is_last(f, i + p))
-            continue;
-        s->heads[n_heads++] = p;
-        if (!is_visited)
-            continue;
-        smol_logits(s, s->heads, n_heads);
-        n_heads = 0;
-        overflows = smol_overflowed(s) || overflows;
-        if (!overflows)
-            f->visit(f->arg, logits_of(s, s->rows[p].text));
+    for (uint32_t p = 0; p < first; p++) {
+        push(s, p, f->tokens[i + p]);
+        if (is_last(f, i + p))
+            s->heads[heads.n++] = p;
     }
-    if (n_heads)
-        smol_logits(s, s->heads, n_heads);
-    return smol_overflowed(s) || overflows;
+    if (heads.n)
+        smol_logits(s, &heads);
+    overflows = smol_overflowed(s) || overflows;
+    return visit_logits(s, f, f->tokens + i, first, n, overflows);
 }
 
 /* A batch of n positions is in the cache. */
@@ -385,11 +334,13 @@ struct scoring {
     const uint32_t *targets; /* from the next on */
 };
 
-static void score(void *arg, const float *logits)
+static void score(void *arg, const float *logits, uint32_t n)
 {
     struct scoring *scoring = arg;
 
-    *scoring->nats++ = loss(scoring->session, logits, *scoring->targets++);
+    smol_losses(scoring->session, scoring->nats, logits, scoring->targets, n);
+    scoring->nats += n;
+    scoring->targets += n;
 }
 
 enum smol_status smol_session_score(struct smol_session *session, double *nats,

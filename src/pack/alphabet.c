@@ -59,20 +59,11 @@ uint32_t smol_alphabet_feeds(const struct smol_alphabet *a, uint8_t byte)
     return a->escape < a->vocab ? a->escape : SMOL_NO_SYMBOL;
 }
 
-static float largest(const float *logits, size_t n)
-{
-    float max = logits[0];
-
-    for (size_t v = 1; v < n; v++)
-        max = logits[v] > max ? logits[v] : max;
-    return max;
-}
-
 void smol_counts_take(struct smol_counts *c, const struct smol_kernels *kernels,
                       const float *logits)
 {
     const uint32_t n = c->alphabet->n_coded;
-    const float max = largest(logits, c->alphabet->vocab);
+    const float max = smol_largest(logits, c->alphabet->vocab);
     float x[CHUNK], e[CHUNK];
 
     c->tokens = 0;

@@ -93,16 +93,18 @@ static void write_next(struct writing *w)
     }
 }
 
-/* The session has got one more token. */
-static void visit(void *arg, const float *logits)
+/* The session has got n more tokens. */
+static void visit(void *arg, const float *logits, uint32_t n)
 {
     struct writing *w = arg;
 
-    if (--w->n_awaited > 0)
-        return;
-    smol_counts_take(&w->p->counts, w->p->session->kernels, logits);
-    while (w->n_awaited == 0 && !w->is_done)
-        write_next(w);
+    for (uint32_t i = 0; i < n && !w->is_done; i++, logits += w->p->file->config.vocab) {
+        if (--w->n_awaited > 0)
+            continue;
+        smol_counts_take(&w->p->counts, w->p->session->kernels, logits);
+        while (w->n_awaited == 0 && !w->is_done)
+            write_next(w);
+    }
 }
 
 /* Units to the session, as many as it takes at once. */

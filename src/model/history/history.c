@@ -13,8 +13,8 @@
 
 /* ---- the tokens ---- */
 
-/* Places that are there beyond the capacity, so that the tokens are seldom moved to the front, by
- * whole bytes of bits. */
+/* Places that are there beyond the capacity, more than ROOM, so that the tokens are seldom moved to
+ * the front, by whole bytes of bits. */
 static uint32_t n_places(uint32_t capacity)
 {
     const uint32_t spare = capacity / 8 / 8 * 8;
@@ -66,6 +66,23 @@ void smol_history_push(struct history *h, uint32_t token)
         h->held++;
     else
         h->begin++;
+}
+
+void smol_history_reserve(struct history *h, uint32_t n)
+{
+    if (h->begin + h->held + n > n_places(h->capacity))
+        move_to_front(h);
+}
+
+struct history smol_history_after(const struct history *before, uint32_t n)
+{
+    struct history h = *before;
+    const uint32_t end = h.begin + h.held + n;
+
+    h.held = h.held + n < h.capacity ? h.held + n : h.capacity;
+    h.begin = end - h.held;
+    h.read = end; /* at most */
+    return h;
 }
 
 void smol_history_drop(struct history *h, uint32_t n)

@@ -43,6 +43,13 @@ void smol_history_place(struct history *h, uint32_t capacity, void *memory);
 /* token: with SMOL_WRITTEN, if it is. */
 void smol_history_push(struct history *h, uint32_t token);
 
+/* Makes room for n tokens, at most SMOL_HISTORY_ROOM, which are then pushed without moving any. */
+#define SMOL_HISTORY_ROOM 32u
+void smol_history_reserve(struct history *h, uint32_t n);
+/* What a history was when n tokens had been pushed to it since `before`, and n <= ROOM reserved
+ * there; now there are those or more. */
+struct history smol_history_after(const struct history *before, uint32_t n);
+
 /* Drops the last tokens, or all. */
 void smol_history_drop(struct history *h, uint32_t n);
 

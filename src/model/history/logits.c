@@ -1,24 +1,20 @@
-/* Logits: those of the network and, with a history, what followed the same tokens before. SPEC.md
- * 8. */
+/* Logits: those of the network and, with a history, what followed the same tokens before;
+ * SPEC.md 8. And how well they predict a token; SPEC.md 11. */
 #include "model/pass.h"
+
+#include <math.h>
 
 #define PORTION 64u /* logits whose exp is taken at once */
 
-/* Positions whose logits are made. */
+/* Logits being made, or looked at. */
 struct stage {
     const struct smol_session *s;
-    const uint32_t *positions; /* (n) */
+    const struct heads *heads;
+    const float *logits; /* (n, V) */
+    const uint32_t *targets;
+    double *nats; /* (n) */
     uint32_t n;
 };
-
-static float largest(const float *logits, size_t V)
-{
-    float most = logits[0];
-
-    for (size_t v = 1; v < V; v++)
-        most = logits[v] > most ? logits[v] : most;
-    return most;
-}
 
 /* The sum of exp(logit - most), in double, in the order of the tokens. */
 static double sum_exp(const struct smol_session *s, const float *logits, float most)
@@ -38,19 +34,26 @@ static double sum_exp(const struct smol_session *s, const float *logits, float m
     return sum;
 }
 
+/* The history before the token that logits i are of. */
+static struct history history_of(const struct smol_session *s, const struct heads *h, uint32_t i)
+{
+    return h->before ? smol_history_after(h->before, i + 1)
+                     : s->texts[s->rows[h->positions[i]].text].history;
+}
+
 static void mix(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct stage *g = arg;
     const struct smol_session *s = g->s;
-    const size_t end = smol_share(g->n, worker + 1, n_workers);
+    const uint32_t end = (uint32_t)smol_share(g->n, worker + 1, n_workers);
     struct followers *f = &s->workers[worker].followers;
 
-    for (size_t i = smol_share(g->n, worker, n_workers); i < end; i++) {
-        const uint32_t text = s->rows[g->positions[i]].text;
-        float *logits = logits_of(s, text), most;
-        smol_history_count(f, &s->texts[text].history, s->kernels);
+    for (uint32_t i = (uint32_t)smol_share(g->n, worker, n_workers); i < end; i++) {
+        const struct history history = history_of(s, g->heads, i);
+        float *logits = head_logits(s, g->heads, i), most;
+        smol_history_count(f, &history, s->kernels);
         if (f->n_seen > 0) {
-            most = largest(logits, s->config->vocab);
+            most = smol_largest(logits, s->config->vocab);
             smol_history_mix(logits, f, s->strengths, most, sum_exp(s, logits, most),
                              s->kernels->exp);
         }
@@ -59,22 +62,43 @@ static void mix(void *arg, uint32_t worker, uint32_t n_workers)
 }
 
 /* What is done for a text, in multiplications: tokens that are looked at, and the sum. */
-static uint64_t effort(const struct smol_session *s, const uint32_t *positions, uint32_t n)
+static uint64_t effort(const struct smol_session *s, const struct heads *h)
 {
     uint64_t tokens = 0;
 
-    for (uint32_t i = 0; i < n; i++)
-        tokens += s->texts[s->rows[positions[i]].text].history.held;
-    return tokens / n + (uint64_t)ELEMENT * s->config->vocab;
+    for (uint32_t i = 0; i < h->n; i++)
+        tokens += s->texts[s->rows[h->positions[i]].text].history.held;
+    return tokens / h->n + (uint64_t)ELEMENT * s->config->vocab;
 }
 
-void smol_logits(struct smol_session *s, const uint32_t *positions, uint32_t n)
+void smol_logits(struct smol_session *s, const struct heads *heads)
 {
-    struct stage stage = {s, positions, n};
+    struct stage stage = {.s = s, .heads = heads, .n = heads->n};
 
-    smol_head(s, positions, n);
+    smol_head(s, heads);
     if (s->history_capacity)
-        smol_pass_run(s, mix, &stage, n, effort(s, positions, n));
+        smol_pass_run(s, mix, &stage, heads->n, effort(s, heads));
+}
+
+/* The logarithm, from libm, is the one step that is not bound to a bit. */
+static void lose(void *arg, uint32_t worker, uint32_t n_workers)
+{
+    const struct stage *g = arg;
+    const size_t V = g->s->config->vocab, end = smol_share(g->n, worker + 1, n_workers);
+
+    for (size_t i = smol_share(g->n, worker, n_workers); i < end; i++) {
+        const float *logits = g->logits + i * V, most = smol_largest(logits, V);
+        g->nats[i] =
+            log(sum_exp(g->s, logits, most)) + (double)most - (double)logits[g->targets[i]];
+    }
+}
+
+void smol_losses(const struct smol_session *session, double *nats, const float *logits,
+                 const uint32_t *targets, uint32_t n)
+{
+    struct stage stage = {.s = session, .logits = logits, .targets = targets, .nats = nats, .n = n};
+
+    smol_pass_run(session, lose, &stage, n, (uint64_t)ELEMENT * session->config->vocab);
 }
 
 static uint64_t text_bytes(const struct smol_session *s)

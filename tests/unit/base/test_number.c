@@ -1,5 +1,6 @@
-/* Ternary numbers, five to a byte, against the rule of SPEC.md 3.3 in whole numbers, and against
- * bytes that Python made: [-(-256 * v // 243) for v in (0, 1, 121, 122, 241, 242)]. */
+/* Of numbers the largest. Ternary numbers, five to a byte, against the rule of SPEC.md 3.3 in whole
+ * numbers, and against bytes that Python made: [-(-256 * v // 243) for v in (0, 1, 121, 122, 241,
+ * 242)]. */
 #include "base/number.h"
 
 #include <criterion/criterion.h>
@@ -90,4 +91,18 @@ Test(number, a_table_of_ternary_rows_as_floats)
         for (uint32_t c = 0; c < 7; c++)
             cr_assert_eq(x[c], scales[r] * (float)q[r][c]);
     }
+}
+
+/* Of numbers from both sides of 0, wherever the largest is. */
+Test(number, the_largest)
+{
+    float x[70];
+
+    for (size_t n = 1; n <= 70; n++)
+        for (size_t at = 0; at < n; at++) {
+            for (size_t i = 0; i < n; i++)
+                x[i] = -1000.0f - (float)(i * 37 % 71);
+            x[at] = (float)at - 900.0f;
+            cr_assert_eq(smol_largest(x, n), x[at], "%zu of %zu", at, n);
+        }
 }
