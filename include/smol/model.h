@@ -91,8 +91,10 @@ struct smol_score {
     uint64_t n_tokens, n_bytes; /* that were predicted */
     double nats_per_token, bits_per_byte, perplexity;
 };
-/* session NULL: one thread and the whole context. Errors: those of smol_text_create and of
- * smol_model_encode; ARGUMENT if the text has fewer than two tokens; NUMERIC. */
+/* session NULL: one thread and the whole context. Several threads have a session each, for windows
+ * of their own, unless these take more than 64 MiB in all or session->memory_bytes is set. Errors:
+ * those of smol_text_create and of smol_model_encode; ARGUMENT if the text has fewer than two
+ * tokens; NUMERIC. */
 enum smol_status smol_model_score(struct smol_score *score, const struct smol_model *model,
                                   const struct smol_session_options *session, const void *text,
                                   size_t size_bytes, struct smol_error *error);
@@ -134,8 +136,8 @@ enum smol_status smol_files_check(const struct smol_files *files, char **blamed,
 void smol_files_close(struct smol_files *files);
 
 /* smol_model_score, which tells how far it is: progress, if not NULL, is called before each window,
- * or as many tokens, with how many of n_tokens are done; if it returns false, scoring stops with
- * CANCELLED. */
+ * or as many tokens, or before some windows that threads have at once, with how many of n_tokens
+ * are done; if it returns false, scoring stops with CANCELLED. */
 typedef bool smol_score_progress(void *context, uint64_t n_done, uint64_t n_tokens);
 enum smol_status smol_model_score_progress(struct smol_score *score, const struct smol_model *model,
                                            const struct smol_session_options *session,

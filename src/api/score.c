@@ -1,12 +1,19 @@
 /* How well a model predicts a text. SPEC.md 11. */
 #include "api/text.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/fpenv.h"
+#include "base/pool.h"
 
 #include <smol/model.h>
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define ALIGNMENT 64u
+#define AT_ONCE 8u                        /* windows of a thread, if there are several */
+#define SESSIONS_BYTES ((size_t)64 << 20) /* that the sessions of several threads may take */
 
 struct manner {
     uint32_t stride; /* from a window to the next; 0: the context */
@@ -14,38 +21,209 @@ struct manner {
     void *context;
 };
 
-/* Window after window, each from an empty context; or piece after piece of one text if that slides.
- * Of what an earlier window has predicted a later one only sees the tokens. nats: (context). */
-static enum smol_status score_windows(struct smol_score *score, const struct smol_model *model,
-                                      struct smol_session *session, const uint32_t *tokens,
-                                      size_t n_tokens, double *nats, const struct manner *m,
-                                      struct smol_error *error)
-{
-    const size_t context = smol_session_context(session), stride = m->stride ? m->stride : context;
-    struct smol_score s = {.n_tokens = n_tokens - 1};
-    size_t n_bytes;
+/* A text in windows, each from an empty context; or in pieces, if it slides. */
+struct windows {
+    const uint32_t *tokens; /* (n_tokens) */
+    size_t n_tokens, context, stride;
+    size_t n;
+};
 
-    for (size_t i = 0, done = 0; done + 1 < n_tokens; i += stride) {
-        const size_t n = n_tokens - 1 - i < context ? n_tokens - 1 - i : context, old = done - i;
-        enum smol_status status;
-        if (m->progress && !m->progress(m->context, done, n_tokens - 1))
-            return smol_fail(error, SMOL_E_CANCELLED, SMOL_NO_OFFSET, "stopped");
+static struct windows windows_of(const struct smol_session *session, uint32_t stride,
+                                 const uint32_t *tokens, size_t n_tokens)
+{
+    struct windows w = {tokens, n_tokens, smol_session_context(session), stride, 1};
+
+    w.stride = stride ? stride : w.context;
+    if (n_tokens - 1 > w.context)
+        w.n += (n_tokens - 1 - w.context + w.stride - 1) / w.stride;
+    return w;
+}
+
+/* The token that a window begins with, and how many it predicts. The first n_old of these, which
+ * the window before it has predicted, only are there to be seen. */
+struct window {
+    size_t first, n, n_old;
+};
+
+static struct window window_at(const struct windows *w, size_t i)
+{
+    const size_t first = i * w->stride, left = w->n_tokens - 1 - first;
+
+    return (struct window){.first = first,
+                           .n = left < w->context ? left : w->context,
+                           .n_old = i > 0 ? w->context - w->stride : 0};
+}
+
+/* ---- sessions ---- */
+
+/* A session, and how the windows went that it scored. */
+struct scorer {
+    struct smol_text *text; /* which has the session */
+    enum smol_status status;
+    struct smol_error error;
+    size_t failed; /* window that it stopped at, if status is one */
+};
+
+/* One scorer, or one for each thread. */
+struct scorers {
+    struct scorer *items; /* (n) */
+    uint32_t n;
+    struct smol_pool *pool; /* NULL of one */
+};
+
+static void destroy_scorers(struct scorers *s)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        smol_text_destroy(s->items[i].text);
+    free(s->items);
+    if (s->pool)
+        smol_pool_stop(s->pool);
+    free(s->pool);
+}
+
+static enum smol_status start_threads(struct scorers *s, struct smol_error *error)
+{
+    struct smol_pool *pool =
+        aligned_alloc(ALIGNMENT, (size_t)smol_round_up(smol_pool_bytes(), ALIGNMENT));
+
+    if (!pool || !smol_pool_start(pool, s->n)) {
+        free(pool);
+        return smol_fail_memory(error);
+    }
+    s->pool = pool;
+    return SMOL_OK;
+}
+
+/* On failure there are none. */
+static enum smol_status create_scorers(struct scorers *s, uint32_t n,
+                                       const struct smol_model *model,
+                                       const struct smol_session_options *session,
+                                       struct smol_error *error)
+{
+    enum smol_status status;
+
+    *s = (struct scorers){.items = calloc(n, sizeof *s->items)};
+    status = s->items ? SMOL_OK : smol_fail_memory(error);
+    for (; !status && s->n < n; s->n += !status)
+        status = smol_text_create(&s->items[s->n].text, model, session, NULL, error);
+    if (!status && n > 1)
+        status = start_threads(s, error);
+    if (status) {
+        destroy_scorers(s);
+        *s = (struct scorers){.n = 0};
+    }
+    return status;
+}
+
+static struct smol_session *session_of(const struct scorers *s, uint32_t i)
+{
+    return smol_text_session(s->items[i].text);
+}
+
+/* Threads with windows of their own are faster than threads that share each window: replaces a
+ * session of several threads by several of one, unless they take much memory. session: its options.
+ */
+static enum smol_status share_out(struct scorers *s, const struct windows *w,
+                                  const struct smol_model *model,
+                                  const struct smol_session_options *session,
+                                  struct smol_error *error)
+{
+    const uint32_t n_threads = session ? session->n_threads : 1;
+    struct smol_session_options one = {.struct_bytes = sizeof one};
+    enum smol_status status;
+    size_t size;
+
+    if (n_threads <= 1 || n_threads > w->n || smol_session_slides(session_of(s, 0)))
+        return SMOL_OK;
+    memcpy(&one, session, session->struct_bytes);
+    one.n_threads = 1;
+    if ((status = smol_session_size(&size, smol_model_file(model), &one, error)) ||
+        one.memory_bytes || size > SESSIONS_BYTES / n_threads)
+        return status;
+    destroy_scorers(s);
+    return create_scorers(s, n_threads, model, &one, error);
+}
+
+/* ---- windows ---- */
+
+/* Some windows, scored at once. */
+struct round {
+    const struct windows *windows;
+    const struct scorers *scorers;
+    size_t first, n;
+    double *nats; /* (n, context) */
+};
+
+static void score_share(void *arg, uint32_t worker, uint32_t n_workers)
+{
+    const struct round *r = arg;
+    struct scorer *s = &r->scorers->items[worker];
+    struct smol_session *session = smol_text_session(s->text);
+
+    for (size_t i = worker; i < r->n && !s->status; i += n_workers) {
+        const struct window at = window_at(r->windows, r->first + i);
+        const uint32_t *tokens = r->windows->tokens + at.first;
         if (!smol_session_slides(session))
             smol_session_rewind(session, 0);
-        if ((status = smol_session_score(session, nats, tokens + i, tokens + i + 1, n, error)) ||
-            (status =
-                 smol_model_decode(&n_bytes, NULL, 0, model, tokens + done + 1, n - old, error)))
-            return status;
-        for (size_t j = old; j < n; j++)
-            s.nats += nats[j];
-        s.n_bytes += n_bytes;
-        done = i + n;
+        s->status = smol_session_score(session, r->nats + i * r->windows->context, tokens,
+                                       tokens + 1, at.n, &s->error);
+        s->failed = i;
     }
-    s.nats_per_token = s.nats / (double)s.n_tokens;
-    s.bits_per_byte = s.nats / log(2.0) / (double)s.n_bytes;
-    s.perplexity = exp(s.nats_per_token);
-    *score = s;
+}
+
+/* Of the first window that failed. Each scorer has done all of its windows before the one that it
+ * stopped at. */
+static enum smol_status first_error(const struct scorers *s, struct smol_error *error)
+{
+    const struct scorer *first = NULL;
+
+    for (uint32_t i = 0; i < s->n; i++)
+        if (s->items[i].status && (!first || s->items[i].failed < first->failed))
+            first = &s->items[i];
+    if (first && error)
+        *error = first->error;
+    return first ? first->status : SMOL_OK;
+}
+
+/* Adds the nats of the round to a sum. */
+static enum smol_status score_round(double *sum, struct round *r, struct smol_error *error)
+{
+    enum smol_status status;
+
+    if (r->scorers->pool)
+        smol_pool_run(r->scorers->pool, score_share, r);
+    else
+        score_share(r, 0, 1);
+    if ((status = first_error(r->scorers, error)))
+        return status;
+    for (size_t i = 0; i < r->n; i++) {
+        const struct window at = window_at(r->windows, r->first + i);
+        for (size_t j = at.n_old; j < at.n; j++)
+            *sum += r->nats[i * r->windows->context + j];
+    }
     return SMOL_OK;
+}
+
+static enum smol_status score_windows(double *nats, const struct windows *w,
+                                      const struct scorers *scorers, const struct manner *m,
+                                      struct smol_error *error)
+{
+    const size_t most = scorers->n > 1 ? (size_t)AT_ONCE * scorers->n : 1;
+    struct round r = {.windows = w, .scorers = scorers};
+    enum smol_status status = SMOL_OK;
+
+    if (!(r.nats = malloc(most * w->context * sizeof *r.nats)))
+        return smol_fail_memory(error);
+    *nats = 0;
+    for (; !status && r.first < w->n; r.first += r.n) {
+        const struct window next = window_at(w, r.first);
+        r.n = w->n - r.first < most ? w->n - r.first : most;
+        status = m->progress && !m->progress(m->context, next.first + next.n_old, w->n_tokens - 1)
+                     ? smol_fail(error, SMOL_E_CANCELLED, SMOL_NO_OFFSET, "stopped")
+                     : score_round(nats, &r, error);
+    }
+    free(r.nats);
+    return status;
 }
 
 static enum smol_status check_stride(const struct smol_session *session, uint32_t stride,
@@ -61,32 +239,51 @@ static enum smol_status check_stride(const struct smol_session *session, uint32_
     return SMOL_OK;
 }
 
+/* scorers: one, which may become several. */
+static enum smol_status score_tokens(struct smol_score *score, struct scorers *scorers,
+                                     const struct smol_model *model,
+                                     const struct smol_session_options *session,
+                                     const uint32_t *tokens, size_t n_tokens,
+                                     const struct manner *m, struct smol_error *error)
+{
+    const struct windows w = windows_of(session_of(scorers, 0), m->stride, tokens, n_tokens);
+    struct smol_score s = {.n_tokens = n_tokens - 1};
+    enum smol_status status;
+    size_t n_bytes;
+
+    if ((status = smol_model_decode(&n_bytes, NULL, 0, model, tokens + 1, n_tokens - 1, error)) ||
+        (status = share_out(scorers, &w, model, session, error)) ||
+        (status = score_windows(&s.nats, &w, scorers, m, error)))
+        return status;
+    s.n_bytes = n_bytes;
+    s.nats_per_token = s.nats / (double)s.n_tokens;
+    s.bits_per_byte = s.nats / log(2.0) / (double)s.n_bytes;
+    s.perplexity = exp(s.nats_per_token);
+    *score = s;
+    return SMOL_OK;
+}
+
 static enum smol_status score_text(struct smol_score *score, const struct smol_model *model,
                                    const struct smol_session_options *session, const void *text,
                                    size_t size_bytes, const struct manner *m,
                                    struct smol_error *error)
 {
-    struct smol_text *room = NULL; /* for the session that it has */
-    enum smol_status status = smol_text_create(&room, model, session, NULL, error);
-    uint32_t *tokens = NULL;
-    double *nats = NULL;
+    struct scorers scorers;
+    enum smol_status status = create_scorers(&scorers, 1, model, session, error);
+    uint32_t *tokens;
     size_t n;
 
     if (status)
         return status;
-    tokens = malloc((size_bytes + 1) * sizeof *tokens);
-    nats = malloc(smol_session_context(smol_text_session(room)) * sizeof *nats);
-    if (!tokens || !nats)
+    if (!(tokens = malloc((size_bytes + 1) * sizeof *tokens)))
         status = smol_fail_memory(error);
-    else if (!(status = check_stride(smol_text_session(room), m->stride, error)) &&
+    else if (!(status = check_stride(session_of(&scorers, 0), m->stride, error)) &&
              !(status = smol_model_encode(&n, tokens, model, text, size_bytes, error)))
-        status =
-            n < 2 ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                              "a text of one token has nothing to predict")
-                  : score_windows(score, model, smol_text_session(room), tokens, n, nats, m, error);
-    free(nats);
+        status = n < 2 ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                                   "a text of one token has nothing to predict")
+                       : score_tokens(score, &scorers, model, session, tokens, n, m, error);
     free(tokens);
-    smol_text_destroy(room);
+    destroy_scorers(&scorers);
     return status;
 }
 
