@@ -6,6 +6,7 @@
 #include "base/pool.h"
 
 #include <smol/model.h>
+#include <smol/tokenizer.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ static struct windows windows_of(const struct smol_session *session, uint32_t st
     struct windows w = {tokens, n_tokens, smol_session_context(session), stride, 1};
 
     w.stride = stride ? stride : w.context;
-    if (n_tokens - 1 > w.context)
+    if (n_tokens > w.context + 1)
         w.n += (n_tokens - 1 - w.context + w.stride - 1) / w.stride;
     return w;
 }
@@ -185,8 +186,7 @@ static enum smol_status first_error(const struct scorers *s, struct smol_error *
     return first ? first->status : SMOL_OK;
 }
 
-/* Adds the nats of the round to a sum. */
-static enum smol_status score_round(double *sum, struct round *r, struct smol_error *error)
+static enum smol_status score_round(double *nats, struct round *r, struct smol_error *error)
 {
     enum smol_status status;
 
@@ -199,11 +199,12 @@ static enum smol_status score_round(double *sum, struct round *r, struct smol_er
     for (size_t i = 0; i < r->n; i++) {
         const struct window at = window_at(r->windows, r->first + i);
         for (size_t j = at.n_old; j < at.n; j++)
-            *sum += r->nats[i * r->windows->context + j];
+            *nats += r->nats[i * r->windows->context + j];
     }
     return SMOL_OK;
 }
 
+/* Adds the nats of all windows to a sum. */
 static enum smol_status score_windows(double *nats, const struct windows *w,
                                       const struct scorers *scorers, const struct manner *m,
                                       struct smol_error *error)
@@ -214,7 +215,6 @@ static enum smol_status score_windows(double *nats, const struct windows *w,
 
     if (!(r.nats = malloc(most * w->context * sizeof *r.nats)))
         return smol_fail_memory(error);
-    *nats = 0;
     for (; !status && r.first < w->n; r.first += r.n) {
         const struct window next = window_at(w, r.first);
         r.n = w->n - r.first < most ? w->n - r.first : most;
@@ -240,27 +240,34 @@ static enum smol_status check_stride(const struct smol_session *session, uint32_
 }
 
 /* scorers: one, which may become several. */
-static enum smol_status score_tokens(struct smol_score *score, struct scorers *scorers,
+static enum smol_status score_tokens(double *nats, struct scorers *scorers,
                                      const struct smol_model *model,
                                      const struct smol_session_options *session,
                                      const uint32_t *tokens, size_t n_tokens,
                                      const struct manner *m, struct smol_error *error)
 {
     const struct windows w = windows_of(session_of(scorers, 0), m->stride, tokens, n_tokens);
-    struct smol_score s = {.n_tokens = n_tokens - 1};
     enum smol_status status;
-    size_t n_bytes;
 
-    if ((status = smol_model_decode(&n_bytes, NULL, 0, model, tokens + 1, n_tokens - 1, error)) ||
-        (status = share_out(scorers, &w, model, session, error)) ||
-        (status = score_windows(&s.nats, &w, scorers, m, error)))
-        return status;
-    s.n_bytes = n_bytes;
-    s.nats_per_token = s.nats / (double)s.n_tokens;
-    s.bits_per_byte = s.nats / log(2.0) / (double)s.n_bytes;
+    if (n_tokens < 2)
+        return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
+                         "a text of one token has nothing to predict");
+    status = share_out(scorers, &w, model, session, error);
+    return status ? status : score_windows(nats, &w, scorers, m, error);
+}
+
+/* first: the one token that is not predicted. */
+static struct smol_score score_of(double nats, size_t n_tokens, const struct smol_model *model,
+                                  size_t size_bytes, uint32_t first)
+{
+    uint8_t bytes[SMOL_MAX_TOKEN_BYTES];
+    struct smol_score s = {.nats = nats, .n_tokens = n_tokens - 1};
+
+    s.n_bytes = size_bytes - smol_token_bytes(bytes, smol_model_file(model), first).size_bytes;
+    s.nats_per_token = nats / (double)s.n_tokens;
+    s.bits_per_byte = nats / log(2.0) / (double)s.n_bytes;
     s.perplexity = exp(s.nats_per_token);
-    *score = s;
-    return SMOL_OK;
+    return s;
 }
 
 static enum smol_status score_text(struct smol_score *score, const struct smol_model *model,
@@ -271,6 +278,7 @@ static enum smol_status score_text(struct smol_score *score, const struct smol_m
     struct scorers scorers;
     enum smol_status status = create_scorers(&scorers, 1, model, session, error);
     uint32_t *tokens;
+    double nats = 0;
     size_t n;
 
     if (status)
@@ -278,10 +286,9 @@ static enum smol_status score_text(struct smol_score *score, const struct smol_m
     if (!(tokens = malloc((size_bytes + 1) * sizeof *tokens)))
         status = smol_fail_memory(error);
     else if (!(status = check_stride(session_of(&scorers, 0), m->stride, error)) &&
-             !(status = smol_model_encode(&n, tokens, model, text, size_bytes, error)))
-        status = n < 2 ? smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                                   "a text of one token has nothing to predict")
-                       : score_tokens(score, &scorers, model, session, tokens, n, m, error);
+             !(status = smol_model_encode(&n, tokens, model, text, size_bytes, error)) &&
+             !(status = score_tokens(&nats, &scorers, model, session, tokens, n, m, error)))
+        *score = score_of(nats, n, model, size_bytes, tokens[0]);
     free(tokens);
     destroy_scorers(&scorers);
     return status;

@@ -86,14 +86,24 @@ void smol_params_to_f32(float *values, enum smol_dtype type, const uint8_t *arra
     }
 }
 
+/* x (n) = scale m q of the numbers q in four bits of n bytes: from bit 0 or 4 on. */
+static void from_nibbles(float *x, const uint8_t *bytes, size_t n, unsigned bit, int32_t m,
+                         float scale)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = scale * (float)(m * (((bytes[i] >> bit & 15) ^ 8) - 8));
+}
+
 static void q4_row(float *x, const struct smol_table_view *table, uint32_t row, float scale)
 {
     const uint8_t *data = table->data + row * smol_row_bytes(SMOL_Q4, table->cols);
     const uint8_t *multipliers =
         table->multipliers + (uint64_t)row * smol_row_multipliers(table->cols);
 
-    for (uint32_t i = 0; i < table->cols; i++)
-        x[i] = scale * (float)(multipliers[i / SMOL_Q4_GROUP] * smol_q4(data, i));
+    for (uint32_t c = 0; c < table->cols; c += SMOL_Q4_GROUP) {
+        const uint32_t left = table->cols - c, n = left < SMOL_Q4_GROUP ? left : SMOL_Q4_GROUP;
+        from_nibbles(x + c, data + c / 64 * 32, n, c % 64 < 32 ? 0 : 4, *multipliers++, scale);
+    }
 }
 
 static void ternary_row(float *x, const struct smol_table_view *table, uint32_t row, float scale)
@@ -111,8 +121,8 @@ static void q4_row_row(float *x, const struct smol_table_view *table, uint32_t r
     const uint8_t *data = table->data + row * row_bytes;
     const float scale = smol_load_f32(table->scales);
 
-    for (uint32_t i = 0; i < table->cols; i++)
-        x[i] = scale * (float)(table->multipliers[row] * smol_q4_row(data, row_bytes, i));
+    from_nibbles(x, data, row_bytes, 0, table->multipliers[row], scale);
+    from_nibbles(x + row_bytes, data, table->cols - row_bytes, 4, table->multipliers[row], scale);
 }
 
 void smol_embedding_row(float *x, const struct smol_table_view *table, uint32_t row)

@@ -98,8 +98,10 @@ static void shift_channels(void *arg, uint32_t worker, uint32_t n_workers)
         const float *now = s->h + p * C,
                     *before = row->at ? now - C : g->shift->before + row->text * C;
         float *out = s->shifted + p * C;
-        for (size_t i = 0; i < C; i++)
-            out[i] = g->shift->is_shifted[i] ? before[i] : now[i];
+        for (size_t i = 0; i < C; i++) {
+            const float a = now[i], b = before[i]; /* read both, and many can be at once */
+            out[i] = g->shift->is_shifted[i] ? b : a;
+        }
         s->t[p] = s->kernels->quantise(s->X + p * s->x_stride, out, C);
     }
 }

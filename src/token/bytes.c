@@ -74,13 +74,18 @@ static bool find_special(uint32_t *i, const struct smol_tokn *t, uint32_t token)
 /* Of tokens that all stand for a byte; none for the end of text and those past it. */
 static struct smol_span set_token(uint8_t *text, const struct smol_file *file, uint32_t token)
 {
-    struct smol_byte_set set;
+    const uint8_t *set = file->tokenizer.data;
 
-    smol_byte_set_read(&set, file->tokenizer.data);
-    if (token >= set.n)
-        return token == set.n && set.has_other ? (struct smol_span){&every_byte['?'], 1}
-                                               : (struct smol_span){text, 0};
-    return (struct smol_span){&every_byte[set.bytes[token]], 1};
+    for (unsigned first = 0, bit = 0; first < 256; first += 8)
+        for (unsigned bits = set[first / 8]; bits; bits &= bits - 1)
+            if (token-- == 0) {
+                while (!(bits >> bit & 1))
+                    bit++;
+                return (struct smol_span){&every_byte[first + bit], 1};
+            }
+    return token == 0 && set[SMOL_TOKN_SET_BYTES - 1] & SMOL_TOKN_SET_OTHER
+               ? (struct smol_span){&every_byte['?'], 1}
+               : (struct smol_span){text, 0};
 }
 
 struct smol_span smol_token_bytes(uint8_t text[SMOL_MAX_TOKEN_BYTES], const struct smol_file *file,
