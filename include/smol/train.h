@@ -108,9 +108,9 @@ struct smol_train_options {
     double beta1, beta2, weight_decay, clip; /* weight_decay: of `full`'s matrices; clip 0: none */
     double val_fraction;
     enum smol_order order;
-    bool keep_best; /* finish with the parameters that validated best, not the last ones */
-    uint32_t n_threads;
-    enum smol_isa isa; /* of projections, whose bits are the same; ARGUMENT if this machine lacks
+    bool keep_best;     /* finish with the parameters that validated best, not the last ones */
+    uint32_t n_threads; /* at most: quick steps take one where that is about as fast */
+    enum smol_isa isa;  /* of projections, whose bits are the same; ARGUMENT if this machine lacks
                           it */
     bool recompute; /* keep less for the backward pass, and compute it again: a third slower, with
                        the same results */

@@ -245,7 +245,7 @@ enum smol_status smol_trainer_teach(struct smol_trainer *t, const struct smol_fi
         return smol_fail(error, SMOL_E_MEMORY, SMOL_NO_OFFSET,
                          "no memory for what teachers predict of %" PRIu64 " tokens", g.n_rows);
     smol_trainer_enter(t);
-#pragma omp parallel num_threads((int)t->options.n_threads)
+#pragma omp parallel num_threads((int)t->pace.threads)
     take_pieces(&g);
     if (g.status != SMOL_OK) {
         free(t->soft);

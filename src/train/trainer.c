@@ -16,6 +16,7 @@
 #include <omp.h>
 #include <smol/tokenizer.h>
 #include <sodium.h>
+#include <time.h>
 
 static bool take_all(struct smol_trainer *t)
 {
@@ -43,7 +44,9 @@ static bool take_all(struct smol_trainer *t)
 static void set_threads(const struct smol_trainer *t)
 {
     openblas_set_num_threads(1);
-    omp_set_num_threads((int)t->options.n_threads);
+    omp_set_num_threads((int)t->pace.threads);
+    if (t->net)
+        t->net->n_threads = t->net->attention.n_threads = t->pace.threads;
 }
 
 /* The caller's by itself: LLVM's OpenMP gives it to all threads where they begin, and undoes what
@@ -52,7 +55,7 @@ void smol_trainer_enter(const struct smol_trainer *t)
 {
     set_threads(t);
     smol_fpenv_set(&t->environments[t->options.n_threads].host, NULL);
-#pragma omp parallel num_threads((int)t->options.n_threads)
+#pragma omp parallel num_threads((int)t->pace.threads)
     {
         struct smol_thread_env *e = t->environments + omp_get_thread_num();
         smol_fpenv_set(&e->host, NULL);
@@ -62,7 +65,7 @@ void smol_trainer_enter(const struct smol_trainer *t)
 
 enum smol_status smol_trainer_leave(const struct smol_trainer *t, enum smol_status status)
 {
-#pragma omp parallel num_threads((int)t->options.n_threads)
+#pragma omp parallel num_threads((int)t->pace.threads)
     {
         struct smol_thread_env *e = t->environments + omp_get_thread_num();
         if (e->is_set)
@@ -212,6 +215,7 @@ static enum smol_status create(struct smol_trainer **out, const struct smol_trai
         return smol_fail_memory(error);
     t->options = *options;
     smol_train_resolve(&t->options);
+    t->pace = smol_pace_of(t->options.n_threads);
     t->corpus = *corpus;
     t->comm = options->comm ? *options->comm : (struct smol_train_comm){.size = 1};
     t->share = t->comm.size > 0 ? options->batch / t->comm.size : 0; /* build() refuses 0 */
@@ -413,11 +417,25 @@ static enum smol_status step(struct smol_trainer *t, struct smol_train_step *out
     return SMOL_OK;
 }
 
+static double seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_step *out,
                                    struct smol_error *error)
 {
+    const double began = seconds_now();
+    enum smol_status status;
+
     smol_trainer_enter(t);
-    return smol_trainer_leave(t, step(t, out, error));
+    status = smol_trainer_leave(t, step(t, out, error));
+    if (t->comm.size == 1) /* else processes wait for each other */
+        smol_pace_took(&t->pace, seconds_now() - began);
+    return status;
 }
 
 static enum smol_status evaluate(struct smol_trainer *t, struct smol_train_score *out,

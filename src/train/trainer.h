@@ -6,6 +6,7 @@
 #include "train/batch.h"
 #include "train/documents.h"
 #include "train/net/net.h"
+#include "train/pace.h"
 
 #include <smol/train.h>
 
@@ -28,6 +29,7 @@ struct smol_trainer {
     struct smol_net *net;
     real *m, *v;   /* (n_values): AdamW's moments */
     uint32_t step; /* steps done */
+    struct smol_pace pace;
     uint8_t batch_key[32];
     uint32_t *tokens;                        /* (share x context) */
     int32_t *targets;                        /* (share x context) */

@@ -6,12 +6,26 @@
 
 #define ENOUGH_SECONDS 0.5
 #define MOST_STEPS 50u
+#define FIRST_STEPS 4u
 
-/* The first step is slower, and does not count. */
+/* The first steps do not count: one is slower, and quick ones find out how many threads are best.
+ */
+static enum smol_status begin(struct smol_trainer *t, struct smol_error *error)
+{
+    const double began = cli_seconds();
+    enum smol_status status = SMOL_OK;
+
+    for (uint32_t n = 0; status == SMOL_OK && n < FIRST_STEPS && !train_stop_asked() &&
+                         (n == 0 || cli_seconds() - began < ENOUGH_SECONDS);
+         n++)
+        status = smol_trainer_step(t, &(struct smol_train_step){0}, error);
+    return status;
+}
+
 static enum smol_status measure(double *seconds, struct smol_trainer *t, struct smol_error *error)
 {
     struct smol_train_step step;
-    enum smol_status status = smol_trainer_step(t, &step, error);
+    enum smol_status status = begin(t, error);
     const double began = cli_seconds();
     uint32_t n = 0;
 
@@ -51,7 +65,7 @@ int plan_measure(double *seconds_per_step, const struct smol_train_options *opti
     o.comm = NULL;
     o.teachers = 0; /* they take time before the steps */
     o.teacher_weight = 0;
-    o.n_steps = MOST_STEPS + 1;
+    o.n_steps = FIRST_STEPS + MOST_STEPS;
     if (o.qat_start < 1)
         o.qat_start = 0;
     status = smol_trainer_create_corpus(&trainer, &o, &data->corpus, &data->tokenizer, &error);
