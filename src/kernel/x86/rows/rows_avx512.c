@@ -9,6 +9,12 @@
 #define MOST_Q4_COLS 65536u   /* a lane's sums of 4 bits: 1,024 chunks x 4 x 8 x 128 x 255 < 2^31 */
 #define NARROW_Q4_COLS 8000u  /* and of 4 bits: 125 chunks x 16 lanes x 4 x 8 x 128 x 255 < 2^31 */
 
+/* Rows of so many columns meet up to so many vectors one vector after the other: in one stream they
+ * come from memory faster than 16 side by side. */
+#define WIDE_COLS 512u
+#define FEW_Q8 16u
+#define FEW_Q4 6u
+
 /* ---- 8 bits ---- */
 
 /* The sums of `side` rows' products with a vector: with its bytes l at sums[r], with its bytes h at
@@ -62,7 +68,7 @@ void smol_rows_q8_avx512(int64_t *sums, const struct smol_rows *rows, const int1
 {
     const struct row_strides strides = row_strides(rows, SMOL_Q8);
 
-    if (n_x > 1) {
+    if (n_x > (rows->cols < WIDE_COLS ? 1 : FEW_Q8)) {
         const struct lanes_type type = {.chunk_bytes = CHUNK_COLS,
                                         .row_bytes = strides.data,
                                         .cols = rows->cols,
@@ -75,7 +81,9 @@ void smol_rows_q8_avx512(int64_t *sums, const struct smol_rows *rows, const int1
         rows_in_lanes(sums, rows, strides, &type, X, x_stride, n_x, scratch);
         return;
     }
-    single_q8(sums, rows, scratch, 128 * split_vector(scratch, X, rows->cols));
+    for (size_t i = 0; i < n_x; i++)
+        single_q8(sums + i * rows->n_rows, rows, scratch,
+                  128 * split_vector(scratch, X + i * x_stride, rows->cols));
 }
 
 /* ---- 4 bits ---- */
@@ -188,12 +196,26 @@ static void single_q4(int64_t *sums, const struct smol_rows *rows, struct row_st
     }
 }
 
+static void one_q4(int64_t *sums, const struct smol_rows *rows, struct row_strides strides,
+                   const int16_t *X, void *scratch)
+{
+    for (size_t c = 0; c < rows->cols; c += MOST_Q4_COLS) {
+        const size_t left = rows->cols - c;
+        const struct smol_rows part = {.data = rows->data + c / 2,
+                                       .multipliers = rows->multipliers + c / SMOL_Q4_GROUP,
+                                       .n_rows = rows->n_rows,
+                                       .cols = left < MOST_Q4_COLS ? left : MOST_Q4_COLS};
+        prepare_q4(scratch, X + c, part.cols);
+        single_q4(sums, &part, strides, scratch, c == 0);
+    }
+}
+
 void smol_rows_q4_avx512(int64_t *sums, const struct smol_rows *rows, const int16_t *X,
                          size_t x_stride, size_t n_x, void *scratch)
 {
     const struct row_strides strides = row_strides(rows, SMOL_Q4);
 
-    if (n_x > 1) {
+    if (n_x > (rows->cols < WIDE_COLS ? 1 : FEW_Q4)) {
         const struct lanes_type type = {.chunk_bytes = CHUNK_COLS / 2,
                                         .row_bytes = strides.data,
                                         .cols = rows->cols,
@@ -205,15 +227,8 @@ void smol_rows_q4_avx512(int64_t *sums, const struct smol_rows *rows, const int1
         rows_in_lanes(sums, rows, strides, &type, X, x_stride, n_x, scratch);
         return;
     }
-    for (size_t c = 0; c < rows->cols; c += MOST_Q4_COLS) {
-        const size_t left = rows->cols - c;
-        const struct smol_rows part = {.data = rows->data + c / 2,
-                                       .multipliers = rows->multipliers + c / SMOL_Q4_GROUP,
-                                       .n_rows = rows->n_rows,
-                                       .cols = left < MOST_Q4_COLS ? left : MOST_Q4_COLS};
-        prepare_q4(scratch, X + c, part.cols);
-        single_q4(sums, &part, strides, scratch, c == 0);
-    }
+    for (size_t i = 0; i < n_x; i++)
+        one_q4(sums + i * rows->n_rows, rows, strides, X + i * x_stride, scratch);
 }
 
 /* ---- integer weights ---- */
