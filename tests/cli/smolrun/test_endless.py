@@ -99,6 +99,15 @@ def test_windows_that_overlap(m, folder):
     assert said.endswith('over 29 tokens in windows of 12, each 4 after the one before\n')
 
 
+def test_threads_have_windows_of_their_own(m, folder):
+    """The same digits from any number of them, more than there are windows too, and from one session that all share."""
+    (folder / 'text').write_bytes(bytes(32 + i * i % 90 for i in range(400)))
+    for words in (), ('--stride', 5), ('--ctx-size', 3):
+        said = {run(smolrun, m, '--perplexity', folder / 'text', '--windows', *words, '-t', threads, *limit).stdout
+                for threads in (1, 2, 3, 7) for limit in ((), ('--mem', '64M'))}
+        assert len(said) == 1
+
+
 def test_strides_that_cannot_be(m, folder):
     (folder / 'text').write_bytes(b'some text')
     for words, code, message in (

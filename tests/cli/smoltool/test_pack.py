@@ -338,6 +338,15 @@ def test_lines_of_all_sizes(place):
     assert 'line %d: the text is longer than 700 bytes; --max allows more' % first in done.stderr and done.stdout == '', done.stderr
 
 
+def test_lines_are_packed_as_if_alone(place):
+    """Whichever thread packs them, and whatever it has packed before: none, short ones, and some that fill the context more than once."""
+    lines = ['the rain ' * n + 'in Spain!'[:n] for n in (0, 1, 0, 90, 2, 13, 14, 15, 0, 1, 60, 3)] + SCRIPTS[1:13]
+    for model in place / 'few.smol', root / 'models/messages-64k.smol', root / 'models/shakespeare-qr.smol':
+        alone = ''.join(base91(pack(model, line.encode())) + '\n' for line in lines)
+        for threads in 1, 2, 5:
+            assert tool_text('pack', '-m', model, '--lines', '--text', '-t', threads, input='\n'.join(lines) + '\n').stdout == alone, (model, threads)
+
+
 def test_no_lines(place):
     few = place / 'few.smol'
     assert json.loads(tool('pack', '-m', few, '--lines', '--json', input=b'').stdout)['saved_percent'] == 0
