@@ -62,6 +62,8 @@ struct smol_kernels {
 
     /* y (n) = (float)(scale x (double)sums). */
     void (*scale_sums)(float *y, const int64_t *sums, double scale, size_t n);
+    /* The same with each row's scale (n), F32 as in a file, times step. */
+    void (*scale_rows)(float *y, const int64_t *sums, const uint8_t *scales, double step, size_t n);
 
     /* dot16 of x (n) with n floats as they are in memory; with n numbers in file encoding. */
     float (*dot)(const float *y, const float *x, size_t n);
@@ -155,13 +157,20 @@ static inline size_t smol_find(uint16_t *places, const uint16_t *tokens, size_t 
     return found;
 }
 
+static inline void smol_scale_rows(float *y, const int64_t *sums, const uint8_t *scales,
+                                   double step, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)((double)smol_load_f32(scales + 4 * i) * step * (double)sums[i]);
+}
+
 /* What a table says of the functions on floats, in a file that has one of each of these names. */
 #define SMOL_FLOAT_KERNELS                                                                         \
-    .quantise = quantise, .scale_sums = scale_sums, .dot = dot, .dot_f32 = dot_f32,                \
-    .dot_f16 = dot_f16, .rows_f32 = rows_f32, .rows_f16 = rows_f16, .from_f16 = from_f16,          \
-    .add_scaled = add_scaled, .add_each_scaled = add_each_scaled, .layernorm = layernorm,          \
-    .gelu = gelu, .relu2 = relu2, .attention = attention, .exp = exp_all, .within = smol_within,   \
-    .find = smol_find
+    .quantise = quantise, .scale_sums = scale_sums, .scale_rows = smol_scale_rows, .dot = dot,     \
+    .dot_f32 = dot_f32, .dot_f16 = dot_f16, .rows_f32 = rows_f32, .rows_f16 = rows_f16,            \
+    .from_f16 = from_f16, .add_scaled = add_scaled, .add_each_scaled = add_each_scaled,            \
+    .layernorm = layernorm, .gelu = gelu, .relu2 = relu2, .attention = attention, .exp = exp_all,  \
+    .within = smol_within, .find = smol_find
 
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
 extern const struct smol_kernels smol_kernels_avx2;   /* on x86-64 with the bundles of cpu.h */

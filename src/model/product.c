@@ -77,11 +77,10 @@ static void multiply_floats(const struct smol_session *s, float *y, size_t y_str
 }
 
 /* y (n_rows): a vector's sums with rows first.. of such a table, as numbers. */
-static void scale_rows(float *y, const int64_t *sums, const struct smol_table_view *t, size_t first,
-                       double step, size_t n_rows)
+static void scale_rows(const struct smol_session *s, float *y, const int64_t *sums,
+                       const struct smol_table_view *t, size_t first, double step, size_t n_rows)
 {
-    for (size_t i = 0; i < n_rows; i++)
-        y[i] = (float)((double)smol_load_f32(t->scales + 4 * (first + i)) * step * (double)sums[i]);
+    s->kernels->scale_rows(y, sums, t->scales + 4 * first, step, n_rows);
 }
 
 /* The sums (n, n_rows) of a mask with the batch, its signs regenerated or kept. */
@@ -146,7 +145,7 @@ static void multiply_rows(const struct stage *g, uint32_t worker, const struct g
         if (m->kind == ZERO)
             memset(y, 0, n_rows * sizeof *y);
         else if (is_table)
-            scale_rows(y, sums + p * stride, &m->stored, group->first, (double)s->t[p], n_rows);
+            scale_rows(s, y, sums + p * stride, &m->stored, group->first, (double)s->t[p], n_rows);
         else
             s->kernels->scale_sums(y, sums + p * stride, m->frozen.scale * (double)s->t[p], n_rows);
     }
@@ -412,7 +411,7 @@ static const float *table_products(float *v, const struct head_stage *g, uint32_
 
     if (!t->scales)
         return (const float *)(const void *)sums + i * n_rows;
-    scale_rows(v, sums + i * n_rows, t, first, (double)g->s->t[i], n_rows);
+    scale_rows(g->s, v, sums + i * n_rows, t, first, (double)g->s->t[i], n_rows);
     return v;
 }
 

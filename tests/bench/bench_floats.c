@@ -59,6 +59,11 @@ static void within(const struct smol_kernels *k, size_t n) { sink = k->within(x,
 
 static void scale_sums(const struct smol_kernels *k, size_t n) { k->scale_sums(y, sums, 0.1, n); }
 
+static void scale_rows(const struct smol_kernels *k, size_t n)
+{
+    k->scale_rows(y, sums, (const uint8_t *)x, 0.1, n);
+}
+
 static void attend(const struct smol_kernels *k, size_t n, size_t n_keys)
 {
     k->attention(y, x, keys, keys, MOST, n_keys, n / 8, 0.2f, 0.5f, scores, 0); /* one of 8 heads */
@@ -89,17 +94,10 @@ static void bench_set(const struct smol_kernels *k, double seconds)
         const char *name;
         body *run;
     } tasks[] = {
-        {"dot_f32", dot_f32},
-        {"dot_f16", dot_f16},
-        {"from_f16", from_f16},
-        {"layernorm", normalise},
-        {"gelu", gelu},
-        {"relu2", relu2},
-        {"exp", exponential},
-        {"quantise", quantise},
-        {"scale_sums", scale_sums},
-        {"within", within},
-        {"attention 5", attention_first},
+        {"dot_f32", dot_f32},         {"dot_f16", dot_f16},   {"from_f16", from_f16},
+        {"layernorm", normalise},     {"gelu", gelu},         {"relu2", relu2},
+        {"exp", exponential},         {"quantise", quantise}, {"scale_sums", scale_sums},
+        {"scale_rows", scale_rows},   {"within", within},     {"attention 5", attention_first},
         {"attention 100", attention},
     };
     static const size_t widths[] = {40, 128, 384, MOST};

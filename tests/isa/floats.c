@@ -211,11 +211,17 @@ static void check_attention(const struct smol_kernels *k, size_t n, uint64_t *ra
 static void check_scaled_sums(const struct smol_kernels *k, size_t n, uint64_t *random)
 {
     static int64_t sums[ISA_MAX_SIZE];
+    static float scales[ISA_MAX_SIZE];
+    static uint8_t unaligned[4 * ISA_MAX_SIZE + 1];
 
     for (size_t i = 0; i < n; i++)
         sums[i] = (int64_t)test_random(random) >> (i % 60);
     ISA_SAME(float, "scale_sums", n, p->scale_sums(y, sums, 0.1 / 3, n),
              k->scale_sums(y, sums, 0.1 / 3, n));
+    isa_fill(scales, n, 1, random);
+    memmove(unaligned + 1, scales, 4 * n);
+    ISA_SAME(float, "scale_rows", n, p->scale_rows(y, sums, unaligned + 1, 0.1 / 3, n),
+             k->scale_rows(y, sums, unaligned + 1, 0.1 / 3, n));
 }
 
 static void check_all(enum isa_table table)
