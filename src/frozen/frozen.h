@@ -5,6 +5,8 @@
 
 #include <smol/config.h>
 
+#include <string.h>
+
 #define SMOL_ROW_BLOCK 64u  /* rows that share a stream */
 #define SMOL_STEP_BYTES 64u /* bytes a step of a stream emits */
 #define SMOL_TABLE_ENTRIES 256u
@@ -48,6 +50,15 @@ struct smol_frozen {
     bool is_packed; /* the call before was of the same tensor and vectors, and its scratch is as
                        that left it: what was made of the vectors is still there */
 };
+
+/* Whether six bits of a byte say which weight it is: of a plane of up to six sign bases. */
+static inline bool smol_frozen_is_narrow(const struct smol_frozen *t)
+{
+    const size_t part = SMOL_TABLE_ENTRIES / 4;
+
+    return t->n_planes == 1 &&
+           memcmp(t->table, t->table + part, (SMOL_TABLE_ENTRIES - part) * sizeof *t->table) == 0;
+}
 
 /* The normal table of SPEC.md appendix A. */
 extern const double smol_gauss_table[SMOL_TABLE_ENTRIES];

@@ -9,7 +9,7 @@
 
 #include <smol/session.h>
 
-#define SMOL_BLOCK_BATCH 3u /* row blocks that one call multiplies, at most */
+#define SMOL_BLOCK_BATCH 4u /* row blocks that one call multiplies, at most */
 
 /* The product of some row blocks with some vectors: sums (n_x, n_blocks x 64), N of each row; of
  * rows past the tensor's end nothing is written. n_blocks <= SMOL_BLOCK_BATCH. X (n_x, x_stride),
@@ -46,7 +46,8 @@ struct smol_kernels {
     const char *name; /* "scalar" */
 
     smol_scratch_bytes *scratch_bytes;
-    uint32_t block_batch; /* row blocks that are best multiplied by one call */
+    uint32_t block_batch;      /* row blocks that are best multiplied by one call */
+    uint32_t block_batch_wide; /* the same of tables of seven bases or more; not more than those */
 
     /* X (n) and the returned t of x (n), rounded to 16 bits. */
     float (*quantise)(int16_t *X, const float *x, size_t n);

@@ -1,27 +1,26 @@
 /* Frozen row blocks times one vector: nothing leaves the registers. The file that includes this has
  * before:
  *
- *   SIDE          row blocks that go side by side, 1 or 3: a stream's step waits for the one before
- *   SIDE_256      the same with whole tables
- *   PARTS         registers of bytes in a step of a stream
- *   CHUNK         columns, whole steps, whose sums fit struct sums; 0 if all do
- *   KEPT          rows whose sums are kept, to be finished together
- *   LOOKUPS(X)    the kinds of its tables
- *   struct generator, generators_init(s, t, plane, block, n_blocks), generator_step(s, k): the
- *                 streams of some row blocks; register k of bytes of the next step
- *   struct table (with lookup), table_load(table, q)
- *   struct vector the vector, made ready
- *   struct sums, sums_add(sums, u, table, lookup, x, c, k): adds what the bytes u, looked up, times
- *                 part k of the columns c..c + 63 give
- *   struct kept, sums_keep(kept, i, sums, is_first): takes over the sums of row i of KEPT, and adds
- *                 them unless they are the first of that row; KEEP_SUMS defines both for KEPT 1 and
- *                 CHUNK 0
+ *   SIDE          row blocks that go side by side, at most 4: a stream's step waits for the one
+ * before SIDE_256      the same with whole tables PARTS         registers of bytes in a step of a
+ * stream CHUNK         columns, whole steps, whose sums fit struct sums; 0 if all do KEPT rows
+ * whose sums are kept, to be finished together LOOKUPS(X)    the kinds of its tables struct
+ * generator, generators_init(s, t, plane, block, n_blocks): the streams of some row blocks; or with
+ * another name, which STREAMS_BEGIN is struct table (with lookup), table_load(table, q) struct
+ * vector the vector, made ready struct sums, sums_add(sums, s, table, lookup, x, c, k): adds what
+ * register k of the bytes of a stream's next step, looked up, times part k of the columns c..c + 63
+ * give struct kept, sums_keep(kept, i, sums, is_first): takes over the sums of row i of KEPT, and
+ * adds them unless they are the first of that row; KEEP_SUMS defines both for KEPT 1 and CHUNK 0
  *   rows_finish(to, kept, n_rows, x, is_first): the sums of n_rows <= KEPT rows, added to those of
  *                 the planes before unless this is the first */
 #ifndef SMOL_PRODUCT_SINGLE_H
 #define SMOL_PRODUCT_SINGLE_H
 
 #include "kernel/product.h"
+
+#ifndef STREAMS_BEGIN
+#define STREAMS_BEGIN generators_init
+#endif
 
 /* The next row of n_blocks row blocks: i of KEPT. ahead, if it is not NULL: bytes to fetch, so many
  * with each step. */
@@ -41,7 +40,7 @@ ALWAYS_INLINE void next_row(struct kept *kept, unsigned i, struct generator *s, 
                 fetch_line(ahead + c / SMOL_STEP_BYTES * each + n);
             for (uint32_t b = 0; b < n_blocks; b++)
                 for (unsigned k = 0; k < PARTS; k++)
-                    sums_add(&sums[b], generator_step(&s[b], k), table, lookup, x, c, k);
+                    sums_add(&sums[b], &s[b], table, lookup, x, c, k);
         }
         for (uint32_t b = 0; b < n_blocks; b++)
             sums_keep(&kept[b], i, &sums[b], begin == 0);
@@ -61,7 +60,7 @@ ALWAYS_INLINE void plane_blocks(int64_t *sums, const struct smol_frozen *t, uint
     struct generator s[SIDE];
     struct kept kept[SIDE];
 
-    generators_init(s, t, plane, block, n_blocks);
+    STREAMS_BEGIN(s, t, plane, block, n_blocks);
     for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += KEPT) {
         for (uint32_t i = 0; i < KEPT; i++)
             next_row(kept, i, s, n_blocks, x, t->cols, table, lookup,
@@ -81,16 +80,26 @@ ALWAYS_INLINE void plane_of_kind(int64_t *sums, const struct smol_frozen *t, uin
                                  const uint8_t *ahead, size_t ahead_bytes)
 {
     const size_t of_block = ahead_bytes / n_blocks;
-    const bool is_beside = (lookup == LOOKUP_256 ? SIDE_256 : SIDE) == 3;
+    const uint32_t side = lookup == LOOKUP_256 ? SIDE_256 : SIDE;
 
-    if (is_beside && n_blocks == 3)
-        plane_blocks(sums, t, plane, block, 3, x, table, lookup, ahead, ahead_bytes);
-    else if (is_beside && n_blocks == 2)
-        plane_blocks(sums, t, plane, block, 2, x, table, lookup, ahead, ahead_bytes);
-    else
-        for (uint32_t b = 0; b < n_blocks; b++)
-            plane_blocks(sums + b * SMOL_ROW_BLOCK, t, plane, block + b, 1, x, table, lookup,
-                         ahead ? ahead + b * of_block : NULL, of_block);
+    for (uint32_t b = 0, n, groups = (n_blocks + side - 1) / side; groups > 0; groups--, b += n) {
+        const uint8_t *of_group = ahead ? ahead + b * of_block : NULL;
+        n = (n_blocks - b + groups - 1) / groups;
+#define CASE(N)                                                                                    \
+    case N:                                                                                        \
+        if (N <= side)                                                                             \
+            plane_blocks(sums + b * SMOL_ROW_BLOCK, t, plane, block + b, N, x, table, lookup,      \
+                         of_group, N * of_block);                                                  \
+        break;
+        switch (n) {
+            CASE(1)
+            CASE(2)
+            CASE(3)
+            CASE(4)
+        default: break;
+        }
+#undef CASE
+    }
 }
 
 static inline void multiply_single(int64_t *sums, const struct smol_frozen *t, uint32_t block,

@@ -323,14 +323,23 @@ static void begin_projections(const struct smol_session *s, const struct worker 
                                  s->kernels);
 }
 
+/* Row blocks that one call multiplies. */
+static size_t blocks_at_once(const struct stage *g)
+{
+    const struct smol_kernels *k = g->pass->s->kernels;
+    const struct matrix *m = g->dense->matrices;
+
+    return m->kind == FROZEN && !smol_frozen_is_narrow(&m->frozen) ? k->block_batch_wide
+                                                                   : k->block_batch;
+}
+
 /* Row blocks go in groups of nearly equal size. */
 static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 {
     struct stage g = *(const struct stage *)arg;
     const struct smol_frozen *f = &g.dense->matrices->frozen;
     const size_t begin = smol_share(n_blocks(f), worker, n_workers),
-                 end = smol_share(n_blocks(f), worker + 1, n_workers),
-                 batch = g.pass->s->kernels->block_batch;
+                 end = smol_share(n_blocks(f), worker + 1, n_workers), batch = blocks_at_once(&g);
 
     if (begin < end)
         begin_projections(g.pass->s, &g.pass->s->workers[worker], g.dense);

@@ -74,26 +74,23 @@ static double rate(struct task *task, body *run)
     return best * 1e-9;
 }
 
-static uint64_t run_frozen(struct task *t)
+static uint64_t run_product(struct task *t, smol_frozen_product *product)
 {
-    const uint32_t most = SMOL_BLOCK_BATCH, n_blocks = t->frozen.rows / SMOL_ROW_BLOCK;
+    const uint32_t most = smol_frozen_is_narrow(&t->frozen) ? t->k->block_batch
+                                                            : t->k->block_batch_wide,
+                   n_blocks = t->frozen.rows / SMOL_ROW_BLOCK;
 
-    for (uint32_t b = 0; b < n_blocks; b += most)
-        t->k->frozen(t->sums, &t->frozen, b, n_blocks - b < most ? n_blocks - b : most, t->X,
-                     t->frozen.cols, t->n_x, t->scratch);
+    for (uint32_t b = 0; b < n_blocks; b += most) {
+        t->frozen.is_packed = b > 0;
+        product(t->sums, &t->frozen, b, n_blocks - b < most ? n_blocks - b : most, t->X,
+                t->frozen.cols, t->n_x, t->scratch);
+    }
     return (uint64_t)t->frozen.rows * t->frozen.cols * t->n_x;
 }
 
-static uint64_t run_frozen_fast(struct task *t)
-{
-    const uint32_t n_blocks = t->frozen.rows / SMOL_ROW_BLOCK;
+static uint64_t run_frozen(struct task *t) { return run_product(t, t->k->frozen); }
 
-    for (uint32_t b = 0; b < n_blocks; b += SMOL_BLOCK_BATCH)
-        t->k->frozen_fast(t->sums, &t->frozen, b,
-                          n_blocks - b < SMOL_BLOCK_BATCH ? n_blocks - b : SMOL_BLOCK_BATCH, t->X,
-                          t->frozen.cols, t->n_x, t->scratch);
-    return (uint64_t)t->frozen.rows * t->frozen.cols * t->n_x;
-}
+static uint64_t run_frozen_fast(struct task *t) { return run_product(t, t->k->frozen_fast); }
 
 /* The next part of what is stored: a short time each, so that the best is one without disturbance,
  * and all of it more than caches hold. */

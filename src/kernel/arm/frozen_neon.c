@@ -30,10 +30,10 @@ struct sums {
     int64x2_t part[PARTS];
 };
 
-ALWAYS_INLINE void sums_add(struct sums *sums, uint8x16_t u, const struct table *table,
+ALWAYS_INLINE void sums_add(struct sums *sums, struct generator *s, const struct table *table,
                             enum lookup lookup, const struct vector *x, size_t c, unsigned k)
 {
-    const int16x8x2_t w = look_up_integers(table, u, lookup);
+    const int16x8x2_t w = look_up_integers(table, generator_step(s, k), lookup);
     const int16_t *X = x->X + c + STEP * k;
 
     sums->part[k] = add_products(sums->part[k], w.val[0], vld1q_s16(X));

@@ -13,7 +13,7 @@ static void scale_by_bytes(float *x, const uint8_t *bytes, const float *table, s
 }
 
 #define KERNELS(set)                                                                               \
-    .scratch_bytes = smol_scratch_wide, .block_batch = SMOL_BLOCK_BATCH,                           \
+    .scratch_bytes = smol_scratch_wide, .block_batch = 3, .block_batch_wide = 3,                   \
     .frozen = smol_frozen_neon, .frozen_fast = smol_frozen_fast_##set,                             \
     .rows_i16 = smol_rows_i16_neon, .fast_bases = 8, .rows_q8 = smol_rows_q8_##set,                \
     .rows_q4 = smol_rows_q4_neon, .rows_ternary = smol_rows_ternary_##set,                         \

@@ -473,6 +473,7 @@ const struct smol_kernels smol_kernels_scalar = {
     .name = "scalar",
     .scratch_bytes = scratch_bytes,
     .block_batch = 1,
+    .block_batch_wide = 1,
     .frozen = frozen,
     .frozen_fast = frozen_fast,
     .rows_i16 = rows_i16,

@@ -14,7 +14,8 @@ static void scale_by_bytes(float *x, const uint8_t *bytes, const float *table, s
 const struct smol_kernels smol_kernels_wasm = {
     .name = "wasm",
     .scratch_bytes = smol_scratch_wide,
-    .block_batch = SMOL_BLOCK_BATCH,
+    .block_batch = 3,
+    .block_batch_wide = 3,
     .frozen = smol_frozen_wasm,
     .frozen_fast = smol_frozen_fast_wasm,
     .rows_i16 = smol_rows_i16_wasm,

@@ -20,7 +20,7 @@ static void table_load(struct table *t, const int16_t *q)
     table_load_flipped(t, high, 0);
 }
 
-/* A vector's high bytes, whole registers; returns 128 x their sum. */
+/* A vector's high bytes, whole registers; returns their sum. */
 static int64_t prepare(uint8_t *bytes, const int16_t *X, size_t cols)
 {
     const __m512i ones = _mm512_set1_epi8(1);
@@ -32,7 +32,7 @@ static int64_t prepare(uint8_t *bytes, const int16_t *X, size_t cols)
         _mm512_store_si512(bytes + i, h);
         sum = _mm512_dpbusd_epi32(sum, ones, h);
     }
-    return OFFSET * sum_i32(sum);
+    return sum_i32(sum);
 }
 
 struct vector {
@@ -45,11 +45,11 @@ struct sums {
     __m512i sum;
 };
 
-ALWAYS_INLINE void sums_add(struct sums *s, __m512i u, const struct table *table,
+ALWAYS_INLINE void sums_add(struct sums *sums, struct generator *s, const struct table *table,
                             enum lookup lookup, const struct vector *x, size_t c, unsigned k)
 {
-    (void)k;
-    add_products(&s->sum, look_up(table->low, u, lookup), _mm512_load_si512(x->bytes + c));
+    add_products(&sums->sum, look_up(table->low, generator_step(s, k), lookup),
+                 _mm512_load_si512(x->bytes + c));
 }
 
 struct kept {
@@ -87,6 +87,10 @@ void smol_frozen_fast_avx512(int64_t *sums, const struct smol_frozen *t, uint32_
         smol_frozen_fast_batch_avx512(sums, t, block, n_blocks, X, x_stride, n_x, scratch);
         return;
     }
-    const struct vector x = {scratch, prepare(scratch, X, t->cols), t->cols <= NARROW_COLS};
+    struct alone *made = scratch;
+
+    if (!t->is_packed)
+        made->sum = prepare(made->bytes, X, t->cols);
+    const struct vector x = {made->bytes, OFFSET * made->sum, t->cols <= NARROW_COLS};
     multiply_single(sums, t, block, n_blocks, &x);
 }

@@ -68,13 +68,13 @@ ALWAYS_INLINE __m256i multiply_step(__m256i sum, const __m256i w[2], const __m25
         sum, _mm256_add_epi32(_mm256_madd_epi16(w[0], x[0]), _mm256_madd_epi16(w[1], x[1])));
 }
 
-ALWAYS_INLINE void sums_add(struct sums *sums, __m256i u, const struct table *table,
+ALWAYS_INLINE void sums_add(struct sums *sums, struct generator *s, const struct table *table,
                             enum lookup lookup, const struct vector *x, size_t c, unsigned k)
 {
     __m256i w[2];
 
     x += c / STEP + k;
-    look_up_integers(w, table, u, lookup);
+    look_up_integers(w, table, generator_step(s, k), lookup);
     sums->h = multiply_step(sums->h, w, x->h);
     sums->l = multiply_step(sums->l, w, x->l);
 }

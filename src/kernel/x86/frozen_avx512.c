@@ -28,17 +28,59 @@ struct sums {
     __m512i s0, s1, s3;
 };
 
-ALWAYS_INLINE void sums_add(struct sums *s, __m512i u, const struct table *table,
+/* The streams of some row blocks, whose first step is made: the next one is made while its bytes
+ * meet the vector. */
+ALWAYS_INLINE void streams_begin(struct generator *s, const struct smol_frozen *t, uint32_t plane,
+                                 uint32_t block, uint32_t n_blocks)
+{
+    generators_init(s, t, plane, block, n_blocks);
+    for (uint32_t b = 0; b < n_blocks; b++)
+        generator_step(&s[b], 0);
+}
+
+/* With one register for all weights. In assembly, since four row blocks need all registers there
+ * are, and in this order: with the look-ups first, the products do not keep what they wait for from
+ * being begun. */
+ALWAYS_INLINE void sums_add_64(struct sums *sums, struct generator *s, const struct table *table,
+                               const __m512i *h, const __m512i *l)
+{
+    __m512i low, high, e, r;
+
+    __asm__("vpermb %[lows], %[d], %[low]\n\t"
+            "vpermb %[highs], %[d], %[high]\n\t"
+            "vprold $27, %[b], %[r]\n\t"
+            "vpsubd %[r], %[a], %[e]\n\t"
+            "vprold $17, %[c], %[r]\n\t"
+            "vpxord %[r], %[b], %[a]\n\t"
+            "vpaddd %[d], %[c], %[b]\n\t"
+            "vpaddd %[e], %[d], %[c]\n\t"
+            "vpaddd %[a], %[e], %[d]\n\t"
+            "vpdpbusd %[h], %[low], %[s1]\n\t"
+            "vpdpbusd %[l], %[low], %[s0]\n\t"
+            "vpdpbusd %[h], %[high], %[s3]\n\t"
+            "vpdpbusd %[l], %[high], %[s1]"
+            : [a] "+v"(s->a), [b] "+v"(s->b), [c] "+v"(s->c), [d] "+v"(s->d), [s0] "+v"(sums->s0),
+              [s1] "+v"(sums->s1), [s3] "+v"(sums->s3), [low] "=&v"(low), [high] "=&v"(high),
+              [e] "=&v"(e), [r] "=&v"(r)
+            : [lows] "m"(table->low[0]), [highs] "m"(table->high[0]), [h] "m"(*h), [l] "m"(*l));
+}
+
+ALWAYS_INLINE void sums_add(struct sums *sums, struct generator *s, const struct table *table,
                             enum lookup lookup, const struct vector *x, size_t c, unsigned k)
 {
-    const __m512i h = _mm512_load_si512(x->h + c), l = _mm512_load_si512(x->l + c);
-    const __m512i w0 = look_up(table->low, u, lookup), w1 = look_up(table->high, u, lookup);
+    const __m512i *h = (const __m512i *)(const void *)(x->h + c),
+                  *l = (const __m512i *)(const void *)(x->l + c);
 
-    (void)k;
-    add_products(&s->s1, w0, h);
-    add_products(&s->s0, w0, l);
-    add_products(&s->s3, w1, h);
-    add_products(&s->s1, w1, l);
+    if (lookup == LOOKUP_64) {
+        sums_add_64(sums, s, table, h, l);
+        return;
+    }
+    const __m512i w0 = look_up(table->low, s->d, lookup), w1 = look_up(table->high, s->d, lookup);
+    generator_step(s, k);
+    add_products(&sums->s1, w0, *h);
+    add_products(&sums->s0, w0, *l);
+    add_products(&sums->s3, w1, *h);
+    add_products(&sums->s1, w1, *l);
 }
 
 /* Those of some rows. */
@@ -72,19 +114,24 @@ ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_
     }
 }
 
+#define STREAMS_BEGIN streams_begin
 #include "kernel/product_single.h"
 
 void smol_frozen_avx512(int64_t *sums, const struct smol_frozen *t, uint32_t block,
                         uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                         void *scratch)
 {
-    struct vector x = {.h = scratch, .is_narrow = t->cols <= NARROW_COLS};
-
     if (n_x > 1) {
         smol_frozen_batch_avx512(sums, t, block, n_blocks, X, x_stride, n_x, scratch);
         return;
     }
-    x.l = x.h + smol_round_up(t->cols, BYTES);
-    x.offset = OFFSET * split_vector(scratch, X, t->cols);
+    struct alone *made = scratch;
+
+    if (!t->is_packed)
+        made->sum = split_vector(made->bytes, X, t->cols);
+    const struct vector x = {.h = made->bytes,
+                             .l = made->bytes + smol_round_up(t->cols, BYTES),
+                             .offset = OFFSET * made->sum,
+                             .is_narrow = t->cols <= NARROW_COLS};
     multiply_single(sums, t, block, n_blocks, &x);
 }

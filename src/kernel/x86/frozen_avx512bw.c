@@ -9,7 +9,7 @@
 #include "kernel/x86/registers_avx512bw.h"
 
 #define LOOKUPS(X) X(LOOKUP_32) X(LOOKUP_64) X(LOOKUP_256)
-#define SIDE SMOL_BLOCK_BATCH
+#define SIDE 3u
 #define SIDE_256 1u /* whole tables leave no registers for a second block */
 #define CHUNK (126u * BYTES)
 #define KEPT 1u
@@ -81,13 +81,12 @@ struct sums {
     __m512i h, l;
 };
 
-ALWAYS_INLINE void sums_add(struct sums *sums, __m512i u, const struct table *table,
+ALWAYS_INLINE void sums_add(struct sums *sums, struct generator *s, const struct table *table,
                             enum lookup lookup, const struct vector *x, size_t c, unsigned part)
 {
     __m512i w[2];
 
-    (void)part;
-    look_up(w, u, table, lookup);
+    look_up(w, generator_step(s, part), table, lookup);
     for (unsigned k = 0; k < 2; k++) {
         sums->h = _mm512_add_epi32(sums->h, _mm512_madd_epi16(w[k], x[c / BYTES].h[k]));
         sums->l = _mm512_add_epi32(sums->l, _mm512_madd_epi16(w[k], x[c / BYTES].l[k]));

@@ -52,12 +52,12 @@ struct vector {
     int64_t sum;
 };
 
-ALWAYS_INLINE void sums_add(struct sums *sums, __m256i u, const struct table *table,
+ALWAYS_INLINE void sums_add(struct sums *sums, struct generator *s, const struct table *table,
                             enum lookup lookup, const struct vector *x, size_t c, unsigned k)
 {
     __m256i low, high;
 
-    look_up(&low, &high, table, u, lookup);
+    look_up(&low, &high, table, generator_step(s, k), lookup);
     multiply(sums, low, high, load(x->h + c + STEP * k), load(x->l + c + STEP * k));
 }
 

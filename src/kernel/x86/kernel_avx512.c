@@ -18,6 +18,7 @@ const struct smol_kernels smol_kernels_avx512 = {
     .name = "avx512",
     .scratch_bytes = scratch_bytes,
     .block_batch = SMOL_BLOCK_BATCH,
+    .block_batch_wide = 3,
     .frozen = smol_frozen_avx512,
     .frozen_fast = smol_frozen_fast_avx512,
     .rows_i16 = smol_rows_i16_avx512,

@@ -16,6 +16,13 @@ smol_frozen_product smol_frozen_batch_avx512, smol_frozen_fast_batch_avx512;
 size_t smol_frozen_batch_scratch_avx512(size_t cols, size_t n_x, uint32_t n_planes);
 size_t smol_frozen_fast_batch_scratch_avx512(size_t cols, size_t n_x);
 
+/* What is made of one vector, in the scratch: one after the other they take ALONE_BYTES(cols). */
+struct alone {
+    int64_t sum;                  /* of its integers, or of their high bytes */
+    _Alignas(64) uint8_t bytes[]; /* high ones, then low ones, each padded to whole registers */
+};
+#define ALONE_BYTES(cols) (sizeof(struct alone) + 2 * smol_round_up(cols, BYTES))
+
 /* sum + the products of bytes u, unsigned, and x, signed, four to a lane. In assembly, since with
  * the intrinsic the compilers move each sum to another register and back. */
 ALWAYS_INLINE void add_products(__m512i *sum, __m512i u, __m512i x)

@@ -178,7 +178,8 @@ void smol_frozen_fast_batch_avx512(int64_t *sums, const struct smol_frozen *t, u
     if (n_x == ALONE) {
         for (size_t i = 0; i < n_x; i++)
             smol_frozen_fast_avx512(sums + i * n_blocks * SMOL_ROW_BLOCK, t, block, n_blocks,
-                                    X + i * x_stride, x_stride, 1, scratch);
+                                    X + i * x_stride, x_stride, 1,
+                                    (uint8_t *)scratch + i * ALONE_BYTES(t->cols));
         return;
     }
     const size_t chunks = (t->cols + CHUNK - 1) / CHUNK;
