@@ -23,8 +23,8 @@ struct smol_session_options {
     size_t struct_bytes; /* sizeof(struct smol_session_options), as smol(3) says */
     uint32_t context;    /* positions held, 1..T; 0 = T */
     uint32_t n_threads;  /* 1..SMOL_MAX_THREADS; 0 = 1; more threads than processors are slower */
-    uint32_t batch;      /* positions computed together; 0 = a sensible number */
-    enum smol_isa isa;   /* ARGUMENT if this machine lacks it */
+    uint32_t batch;    /* positions computed together; 0 = 64, or 128 if the width is 512 or more */
+    enum smol_isa isa; /* ARGUMENT if this machine lacks it */
     enum smol_dtype kv_type; /* of the KV cache: F32; or F16 or Q8, which are smaller and change the
                                 bits (SPEC.md 8) */
     bool is_fast; /* approximate products (SPEC.md 7): other bits, but again the same everywhere */

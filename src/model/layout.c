@@ -6,8 +6,11 @@
 #include <inttypes.h>
 #include <smol/params.h>
 
-#define DEFAULT_BATCH 64u
 #define MAX_BATCH 1024u
+/* Positions side by side, unless the caller says how many: each weight is made once for all, and of
+ * a wide model they take little memory beside the rest. */
+static uint32_t sensible_batch(const struct smol_config *c) { return c->width < 512 ? 64 : 128; }
+
 /* The sizes that the options have had: before is_fixed, before n_texts, and before history. */
 static const size_t options_bytes[] = {offsetof(struct smol_session_options, is_fixed),
                                        offsetof(struct smol_session_options, n_texts),
@@ -59,7 +62,7 @@ enum smol_status smol_session_resolve(struct smol_session_options *o, const stru
                          "this machine lacks the instruction set asked for");
     o->context = o->context ? o->context : file->config.context;
     o->n_threads = o->n_threads ? o->n_threads : 1;
-    o->batch = o->batch ? o->batch : DEFAULT_BATCH;
+    o->batch = o->batch ? o->batch : sensible_batch(&file->config);
     o->n_texts = o->n_texts ? o->n_texts : 1;
     o->history = o->history ? o->history : SMOL_HISTORY_TOKENS;
     o->batch = o->batch < o->n_texts * o->context ? o->batch : (uint32_t)o->n_texts * o->context;
@@ -190,12 +193,21 @@ static uint64_t worker_scratch(const struct mixture *m, const struct smol_kernel
     return most;
 }
 
+/* Positions times row blocks of a call, at most. */
+static uint64_t most_blocks(const struct smol_kernels *k, uint64_t batch)
+{
+    const uint64_t few = batch < 2 ? batch : 2, of_few = few * smol_blocks_at_once(k, few),
+                   of_all = batch * smol_blocks_at_once(k, batch);
+
+    return of_few > of_all ? of_few : of_all;
+}
+
 /* Buffers of one worker. */
 static void place_worker(struct worker *w, struct smol_arena *arena, const struct mixture *m,
                          const struct smol_kernels *k, const struct smol_session_options *o)
 {
     const struct smol_config *c = &m->files[0]->config;
-    const uint64_t group = (uint64_t)o->batch * k->block_batch * SMOL_ROW_BLOCK,
+    const uint64_t blocks = most_blocks(k, o->batch), group = blocks * SMOL_ROW_BLOCK,
                    of_delta = m->n_parts > 1 ? group : 0,
                    head = o->kv_type == SMOL_F32
                               ? 0
@@ -208,7 +220,8 @@ static void place_worker(struct worker *w, struct smol_arena *arena, const struc
     made.scores = smol_arena_take(arena, o->context, sizeof *made.scores);
     made.product = smol_arena_take(arena, of_delta, sizeof *made.product);
     made.base = smol_arena_take(arena, of_delta, sizeof *made.base);
-    made.first = smol_arena_take(arena, of_delta / o->batch, sizeof *made.first);
+    made.first = smol_arena_take(arena, m->n_parts > 1 ? k->block_batch * SMOL_ROW_BLOCK : 0,
+                                 sizeof *made.first);
     made.projectors = place_projectors(arena, m);
     made.keys = smol_arena_take(arena, head, sizeof *made.keys);
     made.values = smol_arena_take(arena, head, sizeof *made.values);

@@ -82,7 +82,14 @@ static inline uint64_t n_blocks(const struct smol_frozen *f)
     return (f->rows + SMOL_ROW_BLOCK - 1) / SMOL_ROW_BLOCK;
 }
 
-/* What each worker has for itself; B is the kernels' block_batch. */
+/* Row blocks that one call multiplies with n positions, at most: more of them are no faster with
+ * several positions, and their sums take memory. */
+static inline uint32_t smol_blocks_at_once(const struct smol_kernels *k, uint64_t n)
+{
+    return n > 2 && k->block_batch > 2 ? 2 : k->block_batch;
+}
+
+/* What each worker has for itself; B is smol_blocks_at_once. */
 struct worker {
     void *scratch;                 /* of the kernels, and what is needed only for a moment */
     int64_t *sums;                 /* of a product: (P, B x 64) */
@@ -90,7 +97,7 @@ struct worker {
     float *scores;                 /* (T') */
     float *product, *base;         /* (P, B x 64) of a delta: rows of one product, and
                                       of what the models alone give */
-    float *first;                  /* (B x 64) of one position: rows of the first term */
+    float *first;                  /* (B x 64), of one position: rows of the first term */
     struct projector **projectors; /* of each part, NULL if no tensor of it has a projection */
     float *keys, *values;       /* (seen, D) of one head as floats, unless the cache holds floats:
                                    seen are the positions that a batch can see */

@@ -236,19 +236,19 @@ static void add_group(const struct stage *g, const struct group *to, const struc
 }
 
 /* The same rows, of a product that goes to memory of the worker first. */
-static struct group term_of(const struct group *group, const struct smol_session *s, float *y)
+static struct group term_of(const struct group *group, float *y)
 {
     struct group term = *group;
 
     term.y = y;
-    term.stride = (size_t)s->kernels->block_batch * SMOL_ROW_BLOCK;
+    term.stride = (size_t)group->n_blocks * SMOL_ROW_BLOCK;
     return term;
 }
 
 /* The models' share: the rows of the first go to where they belong, and are mixed there. */
 static void mix_models(struct stage *g, uint32_t worker, const struct group *group)
 {
-    const struct group more = term_of(group, g->pass->s, g->pass->s->workers[worker].product);
+    const struct group more = term_of(group, g->pass->s->workers[worker].product);
 
     for (uint32_t i = 0; i < g->dense->n_models; i++) {
         const struct group *to = i ? &more : group;
@@ -277,7 +277,7 @@ static bool multiply_ahead(struct stage *g, uint32_t worker, const struct group 
     if (g->pass->n > 1 || !d->n_terms || term->kind != FROZEN || term->kept ||
         d->matrices[0].kind != STORED)
         return false;
-    const struct group to = term_of(group, g->pass->s, g->pass->s->workers[worker].first);
+    const struct group to = term_of(group, g->pass->s->workers[worker].first);
     g->matrix = term;
     g->ahead = (struct smol_span){rows->data + group->first * row_bytes, group->n_rows * row_bytes};
     multiply_group(g, worker, &to);
@@ -291,14 +291,14 @@ static void add_terms(struct stage *g, uint32_t worker, const struct group *grou
     const struct smol_session *s = g->pass->s;
     const struct worker *w = &s->workers[worker];
     const struct dense *d = g->dense;
-    const struct group base = term_of(group, s, w->base);
+    const struct group base = term_of(group, w->base);
 
     for (size_t p = 0; d->has_gains && p < g->pass->n; p++)
         memcpy(base.y + p * base.stride, group->y + p * group->stride,
                group->n_rows * sizeof *base.y);
     for (uint32_t i = d->n_models; i < d->n_models + d->n_terms; i++) {
         const bool is_there = has_first && i == d->n_models;
-        const struct group term = term_of(group, s, is_there ? w->first : w->product);
+        const struct group term = term_of(group, is_there ? w->first : w->product);
         const struct matrix *m = g->matrix = &d->matrices[i];
         if (!is_there)
             multiply_group(g, worker, &term);
@@ -323,14 +323,15 @@ static void begin_projections(const struct smol_session *s, const struct worker 
                                  s->kernels);
 }
 
-/* Row blocks that one call multiplies. */
+/* Row blocks that one call multiplies, at most. */
 static size_t blocks_at_once(const struct stage *g)
 {
     const struct smol_kernels *k = g->pass->s->kernels;
     const struct matrix *m = g->dense->matrices;
+    const uint32_t n = smol_blocks_at_once(k, g->pass->n);
+    const bool is_wide = m->kind == FROZEN && !smol_frozen_is_narrow(&m->frozen);
 
-    return m->kind == FROZEN && !smol_frozen_is_narrow(&m->frozen) ? k->block_batch_wide
-                                                                   : k->block_batch;
+    return is_wide && n > k->block_batch_wide ? k->block_batch_wide : n;
 }
 
 /* Row blocks go in groups of nearly equal size. */

@@ -14,7 +14,7 @@ void session_args_table(struct poptOption options[SESSION_OPTIONS], struct sessi
         CLI_FLAG("windows", 0, &w->is_fixed, "a context that does not slide, in any model"),
         CLI_WORD("history", 0, &w->history, "tokens of its history, 0: none (default: all)", "N"),
         CLI_WORD("mem", 0, &w->mem, "memory limit (none), 64M; the rest holds weights", "SIZE"),
-        CLI_COUNT("batch-size", 'b', &w->batch, "prompt tokens in a batch; fewer: less memory (64)",
+        CLI_COUNT("batch-size", 'b', &w->batch, "prompt tokens in a batch (64, or 128 if wide)",
                   "N"),
         POPT_TABLEEND,
     };
