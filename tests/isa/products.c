@@ -71,20 +71,21 @@ static void check_rows(const struct smol_kernels *k, size_t n, uint64_t *random)
 }
 
 #define MOST_X 70u
-#define ROWS 203u
+#define ROWS (SMOL_BLOCK_BATCH * 64u + 11u)
 
-/* The sums of n_blocks from block on, taken from those of the first three and of the last one. */
+/* The sums of n_blocks from block on, taken from those of all but the last one, and of that. */
 static void blocks_of(int64_t *sums, int64_t plain[2][MOST_X * SMOL_BLOCK_BATCH * 64],
                       uint32_t block, uint32_t n_blocks, size_t n_x)
 {
     for (size_t i = 0; i < n_x; i++)
         for (uint32_t j = block; j < block + n_blocks; j++)
             memcpy(sums + (i * n_blocks + j - block) * 64,
-                   j < 3 ? plain[0] + (i * 3 + j) * 64 : plain[1] + i * 64,
-                   (j < 3 ? 64 : ROWS - 3 * 64) * sizeof *sums);
+                   j < SMOL_BLOCK_BATCH ? plain[0] + (i * SMOL_BLOCK_BATCH + j) * 64
+                                        : plain[1] + i * 64,
+                   (j < SMOL_BLOCK_BATCH ? 64 : ROWS - SMOL_BLOCK_BATCH * 64) * sizeof *sums);
 }
 
-/* A tensor of some 200 rows, its blocks one by one and together, with n_x vectors. */
+/* A tensor of some 270 rows, its blocks one by one and together, with n_x vectors. */
 static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol_dist dist,
                                const double *alpha, uint32_t d, size_t n_x, uint64_t *random)
 {
@@ -109,11 +110,12 @@ static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol
     memset(a, 0x5a, sizeof a);
     memset(b, 0x5a, sizeof b);
     for (uint32_t i = 0; i < 2; i++) {
-        smol_kernels_scalar.frozen(exact[i], &f, 3 * i, 3 - 2 * i, X, n, n_x, scratch);
-        smol_kernels_scalar.frozen_fast(fast[i], &f, 3 * i, 3 - 2 * i, X, n, n_x, scratch);
+        const uint32_t block = SMOL_BLOCK_BATCH * i, n_blocks = i ? 1 : SMOL_BLOCK_BATCH;
+        smol_kernels_scalar.frozen(exact[i], &f, block, n_blocks, X, n, n_x, scratch);
+        smol_kernels_scalar.frozen_fast(fast[i], &f, block, n_blocks, X, n, n_x, scratch);
     }
     for (uint32_t n_blocks = 1; n_blocks <= SMOL_BLOCK_BATCH; n_blocks++)
-        for (uint32_t block = 0; block + n_blocks <= 4; block += n_blocks) {
+        for (uint32_t block = 0; block + n_blocks <= SMOL_BLOCK_BATCH + 1; block += n_blocks) {
             blocks_of(a, exact, block, n_blocks, n_x);
             f.is_packed = block > 0;
             f.ahead = block % 2 ? (const uint8_t *)a : NULL; /* which changes no bit */
