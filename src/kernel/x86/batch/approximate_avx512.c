@@ -102,25 +102,28 @@ ALWAYS_INLINE void put_step(uint8_t *w, unsigned half, __m512i u, const struct w
 #define VECTORS_12(DO) VECTORS_11(DO) DO(11, "22", "23")
 
 #define START(v, a, b) "vpbroadcastd 4*" #v "(%[start]), %%zmm" a "\n\tvmovdqa64 %%zmm" a ", %%zmm" b "\n\t"
+#define GO_ON(v, a, b) \
+	"vpbroadcastd 4*" #v "(%[start]), %%zmm26\n\t" \
+	"vpaddd 128*" #v "(%[totals]), %%zmm26, %%zmm" a "\n\tvpaddd 128*" #v "+64(%[totals]), %%zmm26, %%zmm" b "\n\t"
 #define MEET(v, a, b) \
 	"vpbroadcastd 768*" #v "(%[x]), %%zmm26\n\t" \
 	"vpdpbusd %%zmm26, %%zmm24, %%zmm" a "\n\tvpdpbusd %%zmm26, %%zmm25, %%zmm" b "\n\t"
-#define ADD_TO(at, sum) "vpaddd " at "(%[totals]), %%zmm" sum ", %%zmm" sum "\n\tvmovdqa64 %%zmm" sum ", " at "(%[totals])\n\t"
-#define TOTALS(v, a, b) ADD_TO("128*" #v, a) ADD_TO("128*" #v "+64", b)
+#define END(v, a, b) "vmovdqa64 %%zmm" a ", 128*" #v "(%[totals])\n\tvmovdqa64 %%zmm" b ", 128*" #v "+64(%[totals])\n\t"
 
 /* In assembly, as the exact product. */
 #pragma GCC diagnostic ignored "-Woverlength-strings" /* which both compilers take */
 #define TILE_OF(n) \
-	static void tile_##n(struct total *totals, const uint8_t *w, const uint8_t *x, const int32_t *start, size_t steps) \
+	static void tile_##n(struct total *totals, const uint8_t *w, const uint8_t *x, const int32_t *start, size_t steps, bool is_first) \
 	{ \
-		__asm__ __volatile__(VECTORS_##n(START) \
-			"1:\n\t" \
+		__asm__ __volatile__("test %[is_first], %[is_first]\n\tjz 1f\n\t" VECTORS_##n(START) "jmp 2f\n\t" \
+			"1:\n\t" VECTORS_##n(GO_ON) \
+			"2:\n\t" \
 			"vmovdqa64 (%[w]), %%zmm24\n\tvmovdqa64 64(%[w]), %%zmm25\n\t" \
 			VECTORS_##n(MEET) \
-			"add $128, %[w]\n\tadd $4, %[x]\n\tdec %[steps]\n\tjnz 1b\n\t" \
-			VECTORS_##n(TOTALS) \
+			"add $128, %[w]\n\tadd $4, %[x]\n\tdec %[steps]\n\tjnz 2b\n\t" \
+			VECTORS_##n(END) \
 			: [w] "+r"(w), [x] "+r"(x), [steps] "+r"(steps) \
-			: [totals] "r"(totals), [start] "r"(start) \
+			: [totals] "r"(totals), [start] "r"(start), [is_first] "r"(is_first) \
 			: "memory", "cc", "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", \
 			  "zmm10", "zmm11", "zmm12", "zmm13", "zmm14", "zmm15", "zmm16", "zmm17", "zmm18", "zmm19", "zmm20", \
 			  "zmm21", "zmm22", "zmm23", "zmm24", "zmm25", "zmm26"); \
@@ -145,7 +148,7 @@ TILE_OF(11)
 TILE_OF(12)
 
 typedef void tile(struct total *totals, const uint8_t *w, const uint8_t *x, const int32_t *start,
-                  size_t steps);
+                  size_t steps, bool is_first);
 
 /* Tiles of nearly as many vectors. */
 static void multiply_chunk(struct total *totals, const uint8_t *w, const struct vectors *x,
@@ -157,14 +160,16 @@ static void multiply_chunk(struct total *totals, const uint8_t *w, const struct 
     for (size_t i = 0, n, left = (x->n_x + TILE - 1) / TILE; left > 0; left--, i += n) {
         const size_t at = chunk * x->n_x + i;
         n = (x->n_x - i + left - 1) / left;
-        tiles[n - 1](totals + i, w, x->packed + at * CHUNK, x->starts + at, (cols + 3) / 4);
+        tiles[n - 1](totals + i, w, x->packed + at * CHUNK, x->starts + at, (cols + 3) / 4,
+                     chunk % (SECTION / CHUNK) == 0);
     }
 }
 
 ALWAYS_INLINE void put_totals(int64_t *to, const struct total *total, unsigned half,
-                              const struct vectors *x, size_t i, uint32_t n_rows, bool is_first)
+                              const struct vectors *x, size_t i, size_t chunk, uint32_t n_rows,
+                              bool is_first)
 {
-    (void)x, (void)i;
+    (void)x, (void)i, (void)chunk;
     for (unsigned k = 0; k < 2; k++)
         add_eight(to, k, n_rows, is_first, _mm512_slli_epi64(eight(total->half[half], k), 16));
 }

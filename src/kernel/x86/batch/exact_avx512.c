@@ -1,10 +1,12 @@
 /* Frozen row blocks times several vectors, with AVX-512: exact.
  *
  * Weights are 16-bit integers w = 256 w1 + 128 + w0, with bytes w1 and w0 of -128..127, and X = 256
- * h + l. Two sums are taken in each 32-bit lane, over the same columns: P, of w X - 128 X, which
- * wraps around (vpdpwssd), and Q, of w1 h (vpdpbusd, as (w1 + 128) h - 128 h). P - 65536 Q is a sum
- * of 256 w1 l + w0 X, each at most 256 x 128 x 128 + 128 x 32512 < 2^31 / 256: over a chunk of 256
- * columns the wrapped difference is exact, with three products where four of bytes would be needed.
+ * h + l. Two sums are taken in each 32-bit lane, over the same columns: P, of w X, which wraps
+ * around (vpdpwssd), and Q, of (w1 + 128) h (vpdpbusd). With C, the vector's own sum of 128 X -
+ * 2^23 h, P - 65536 Q - C is the sum of 256 w1 l + w0 X, each at most 256 x 128 x 128 + 128 x 32512
+ * < 2^31 / 256 - 256: over a chunk of 256 columns the wrapped difference is exact, with three
+ * products where four of bytes would be needed. After each chunk its upper half moves to Q, so that
+ * less than 65536 is left.
  *
  * Of a step's four columns a lane has the first and the third as integers, then the others, then
  * all high bytes. Planes add up in the weights. */
@@ -21,16 +23,10 @@
 
 /* ---- vectors ---- */
 
-/* What a chunk's sums P and Q of a vector start with. */
-struct start {
-    int32_t p, q;
-};
-
 /* Vectors are packed chunk by chunk, each chunk of all vectors. */
 struct vectors {
-    uint8_t *packed;      /* (chunks, n_x, 3, PART) */
-    struct start *starts; /* (chunks, n_x) */
-    int64_t *offsets;     /* (n_x): what the sums of a row lack */
+    uint8_t *packed; /* (chunks, n_x, 3, PART) */
+    int64_t *sums;   /* (chunks, n_x) C of a section's columns up to a chunk's end */
     size_t n_x, cols;
 };
 
@@ -67,8 +63,8 @@ static void pack_chunk(uint8_t *to, __m512i *sum, __m512i *sum_h, const int16_t 
     }
 }
 
-/* A chunk of up to eight vectors, and what begins their sums. */
-static void pack_eight(uint8_t *to, struct start *start, int64_t *offsets, const int16_t *X,
+/* A chunk of up to eight vectors, and their C; before: that of the chunk before, or NULL. */
+static void pack_eight(uint8_t *to, int64_t *C, const int64_t *before, const int16_t *X,
                        size_t x_stride, size_t n_x, size_t cols)
 {
     const __mmask8 mask = (__mmask8)((1u << n_x) - 1);
@@ -79,23 +75,22 @@ static void pack_eight(uint8_t *to, struct start *start, int64_t *offsets, const
         if (i < n_x)
             pack_chunk(to + i * X_CHUNK, &sums[2 * i], &sums[2 * i + 1], X + i * x_stride, cols);
     }
-    const __m512i all = _mm512_slli_epi32(sum_lanes(sums), 7);
-    const __m512i sum = _mm512_srai_epi64(_mm512_slli_epi64(all, 32), 32); /* of integers, even */
-    _mm512_mask_storeu_epi64(start, mask, _mm512_sub_epi32(_mm512_setzero_si512(), all));
-    _mm512_mask_storeu_epi64(offsets, mask,
-                             _mm512_add_epi64(_mm512_maskz_loadu_epi64(mask, offsets), sum));
+    const __m512i all = sum_lanes(sums); /* of integers and of high bytes, in turns */
+    const __m512i sum = _mm512_srai_epi64(_mm512_slli_epi64(all, 32), 32 - 7);
+    const __m512i sum_h = _mm512_slli_epi64(_mm512_srai_epi64(all, 32), 23);
+    const __m512i earlier = _mm512_maskz_loadu_epi64(before ? mask : 0, before);
+    _mm512_mask_storeu_epi64(C, mask, _mm512_add_epi64(earlier, _mm512_sub_epi64(sum, sum_h)));
 }
 
 static void pack_vectors(const struct vectors *x, const int16_t *X, size_t x_stride)
 {
     uint8_t *to = x->packed;
-    struct start *start = x->starts;
+    int64_t *C = x->sums;
 
-    memset(x->offsets, 0, x->n_x * sizeof *x->offsets);
     for (size_t c = 0; c < x->cols; c += CHUNK)
-        for (size_t i = 0, n; i < x->n_x; i += n, to += n * X_CHUNK, start += n) {
+        for (size_t i = 0, n; i < x->n_x; i += n, to += n * X_CHUNK, C += n) {
             n = x->n_x - i < 8 ? x->n_x - i : 8;
-            pack_eight(to, start, x->offsets + i, X + i * x_stride + c, x_stride, n,
+            pack_eight(to, C, c % SECTION ? C - x->n_x : NULL, X + i * x_stride + c, x_stride, n,
                        x->cols - c < CHUNK ? x->cols - c : CHUNK);
         }
 }
@@ -161,9 +156,10 @@ ALWAYS_INLINE void put_step(uint8_t *w, unsigned half, __m512i u, const struct w
 #define VECTORS_5(DO) VECTORS_4(DO) DO(4, "16", "17", "18", "19")
 #define VECTORS_6(DO) VECTORS_5(DO) DO(5, "20", "21", "22", "23")
 
-#define START(v, p0, p1, q0, q1) \
-	"vpbroadcastd 8*" #v "(%[start]), %%zmm" p0 "\n\tvmovdqa64 %%zmm" p0 ", %%zmm" p1 "\n\t" \
-	"vpbroadcastd 8*" #v "+4(%[start]), %%zmm" q0 "\n\tvmovdqa64 %%zmm" q0 ", %%zmm" q1 "\n\t"
+#define ZERO_PAIR(p, q) "vpxord %%zmm" p ", %%zmm" p ", %%zmm" p "\n\tvpxord %%zmm" q ", %%zmm" q ", %%zmm" q "\n\t"
+#define ZERO(v, p0, p1, q0, q1) ZERO_PAIR(p0, q0) ZERO_PAIR(p1, q1)
+#define LOAD_PAIR(at, p, q) "vmovdqa64 " at "(%[totals]), %%zmm" p "\n\tvmovdqa64 64+" at "(%[totals]), %%zmm" q "\n\t"
+#define LOAD(v, p0, p1, q0, q1) LOAD_PAIR("256*" #v, p0, q0) LOAD_PAIR("256*" #v "+128", p1, q1)
 #define WEIGHTS(part) "vmovdqa64 64*" #part "(%[w]), %%zmm24\n\tvmovdqa64 192+64*" #part "(%[w]), %%zmm25\n\t"
 #define MEET(op, v, part, a, b) \
 	"vpbroadcastd 768*" #v "+256*" #part "(%[x]), %%zmm26\n\t" \
@@ -171,36 +167,36 @@ ALWAYS_INLINE void put_step(uint8_t *w, unsigned half, __m512i u, const struct w
 #define EVEN(v, p0, p1, q0, q1) MEET("vpdpwssd", v, 0, p0, p1)
 #define ODD(v, p0, p1, q0, q1) MEET("vpdpwssd", v, 1, p0, p1)
 #define HIGH(v, p0, p1, q0, q1) MEET("vpdpbusd", v, 2, q0, q1)
-#define ADD_TO(at, sum) "vpaddd " at "(%[totals]), %%zmm" sum ", %%zmm" sum "\n\tvmovdqa64 %%zmm" sum ", " at "(%[totals])\n\t"
-#define TOTAL(at, p, q) \
-	"vpslld $16, %%zmm" q ", %%zmm24\n\tvpsubd %%zmm24, %%zmm" p ", %%zmm" p "\n\t" \
-	"vpsrad $16, %%zmm" p ", %%zmm24\n\tvpaddd %%zmm24, %%zmm" q ", %%zmm" q "\n\t" \
-	"vpandd %%zmm27, %%zmm" p ", %%zmm" p "\n\t" ADD_TO(at, p) ADD_TO(at "+64", q)
-#define TOTALS(v, p0, p1, q0, q1) TOTAL("256*" #v, p0, q0) TOTAL("256*" #v "+128", p1, q1)
+#define END_PAIR(v, at, p, q) \
+	"vpslld $16, %%zmm" q ", %%zmm24\n\tvpsubd %%zmm24, %%zmm" p ", %%zmm24\n\t" \
+	"vpsubd 8*" #v "(%[C])%{1to16%}, %%zmm24, %%zmm24\n\tvpsrad $16, %%zmm24, %%zmm24\n\t" \
+	"vpaddd %%zmm24, %%zmm" q ", %%zmm" q "\n\t" \
+	"vmovdqa64 %%zmm" p ", " at "(%[totals])\n\tvmovdqa64 %%zmm" q ", 64+" at "(%[totals])\n\t"
+#define END(v, p0, p1, q0, q1) END_PAIR(v, "256*" #v, p0, q0) END_PAIR(v, "256*" #v "+128", p1, q1)
 
 /* In assembly, since the compilers move the sums about so much that loads set the pace. */
 #pragma GCC diagnostic ignored "-Woverlength-strings" /* which both compilers take */
 #define TILE_OF(n) \
-	static void tile_##n(struct total *totals, const uint8_t *w, const uint8_t *x, const struct start *start, size_t steps) \
+	static void tile_##n(struct total *totals, const uint8_t *w, const uint8_t *x, const int64_t *C, size_t steps, bool is_first) \
 	{ \
-		__asm__ __volatile__(VECTORS_##n(START) \
-			"1:\n\t" \
+		__asm__ __volatile__("test %[is_first], %[is_first]\n\tjz 1f\n\t" VECTORS_##n(ZERO) "jmp 2f\n\t" \
+			"1:\n\t" VECTORS_##n(LOAD) \
+			"2:\n\t" \
 			WEIGHTS(0) VECTORS_##n(EVEN) WEIGHTS(2) VECTORS_##n(HIGH) WEIGHTS(1) VECTORS_##n(ODD) \
-			"add $384, %[w]\n\tadd $4, %[x]\n\tdec %[steps]\n\tjnz 1b\n\t" \
-			"vpbroadcastd %[low], %%zmm27\n\t" \
-			VECTORS_##n(TOTALS) \
+			"add $384, %[w]\n\tadd $4, %[x]\n\tdec %[steps]\n\tjnz 2b\n\t" \
+			VECTORS_##n(END) \
 			: [w] "+r"(w), [x] "+r"(x), [steps] "+r"(steps) \
-			: [totals] "r"(totals), [start] "r"(start), [low] "r"(65535) \
+			: [totals] "r"(totals), [C] "r"(C), [is_first] "r"(is_first) \
 			: "memory", "cc", "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", \
 			  "zmm10", "zmm11", "zmm12", "zmm13", "zmm14", "zmm15", "zmm16", "zmm17", "zmm18", "zmm19", "zmm20", \
-			  "zmm21", "zmm22", "zmm23", "zmm24", "zmm25", "zmm26", "zmm27"); \
+			  "zmm21", "zmm22", "zmm23", "zmm24", "zmm25", "zmm26"); \
 	}
 /* clang-format on */
 
-/* Of a vector and 32 rows: 65536 high + low in each lane. */
+/* Of a vector and 32 rows. */
 struct total {
     struct {
-        __m512i low, high;
+        __m512i p, q;
     } half[2];
 };
 
@@ -211,8 +207,8 @@ TILE_OF(4)
 TILE_OF(5)
 TILE_OF(6)
 
-typedef void tile(struct total *totals, const uint8_t *w, const uint8_t *x,
-                  const struct start *start, size_t steps);
+typedef void tile(struct total *totals, const uint8_t *w, const uint8_t *x, const int64_t *C,
+                  size_t steps, bool is_first);
 
 /* Tiles of nearly as many vectors. */
 static void multiply_chunk(struct total *totals, const uint8_t *w, const struct vectors *x,
@@ -223,19 +219,24 @@ static void multiply_chunk(struct total *totals, const uint8_t *w, const struct 
     for (size_t i = 0, n, left = (x->n_x + TILE - 1) / TILE; left > 0; left--, i += n) {
         const size_t at = chunk * x->n_x + i;
         n = (x->n_x - i + left - 1) / left;
-        tiles[n - 1](totals + i, w, x->packed + at * X_CHUNK, x->starts + at, (cols + 3) / 4);
+        tiles[n - 1](totals + i, w, x->packed + at * X_CHUNK, x->sums + at, (cols + 3) / 4,
+                     chunk % (SECTION / CHUNK) == 0);
     }
 }
 
 ALWAYS_INLINE void put_totals(int64_t *to, const struct total *total, unsigned half,
-                              const struct vectors *x, size_t i, uint32_t n_rows, bool is_first)
+                              const struct vectors *x, size_t i, size_t chunk, uint32_t n_rows,
+                              bool is_first)
 {
-    const __m512i offset = _mm512_set1_epi64(is_first ? x->offsets[i] : 0);
+    const int64_t C = x->sums[chunk * x->n_x + i];
+    const __m512i p = total->half[half].p, q = total->half[half].q,
+                  rest = _mm512_sub_epi32(_mm512_sub_epi32(p, _mm512_slli_epi32(q, 16)),
+                                          _mm512_set1_epi32((int32_t)C));
 
     for (unsigned k = 0; k < 2; k++) {
-        const __m512i high = _mm512_slli_epi64(eight(total->half[half].high, k), 16);
-        const __m512i low = eight(total->half[half].low, k);
-        add_eight(to, k, n_rows, is_first, _mm512_add_epi64(_mm512_add_epi64(high, low), offset));
+        const __m512i high = _mm512_slli_epi64(eight(q, k), 16),
+                      sum = _mm512_add_epi64(high, eight(rest, k));
+        add_eight(to, k, n_rows, is_first, _mm512_add_epi64(sum, _mm512_set1_epi64(C)));
     }
 }
 
@@ -255,8 +256,7 @@ void smol_frozen_batch_avx512(int64_t *sums, const struct smol_frozen *t, uint32
     const size_t chunks = (t->cols + CHUNK - 1) / CHUNK;
     uint8_t *at = scratch;
     const struct vectors x = {.packed = take(&at, chunks * n_x * X_CHUNK),
-                              .starts = take(&at, chunks * n_x * sizeof(struct start)),
-                              .offsets = take(&at, n_x * sizeof(int64_t)),
+                              .sums = take(&at, chunks * n_x * sizeof(int64_t)),
                               .n_x = n_x,
                               .cols = t->cols};
 
@@ -269,6 +269,6 @@ size_t smol_frozen_batch_scratch_avx512(size_t cols, size_t n_x, uint32_t n_plan
 {
     const size_t chunks = (cols + CHUNK - 1) / CHUNK;
 
-    return chunks * n_x * X_CHUNK + smol_round_up(chunks * n_x * sizeof(struct start), BYTES) +
-           smol_round_up(n_x * sizeof(int64_t), BYTES) + scratch_with(cols, n_x, n_planes);
+    return chunks * n_x * X_CHUNK + smol_round_up(chunks * n_x * sizeof(int64_t), BYTES) +
+           scratch_with(cols, n_x, n_planes);
 }

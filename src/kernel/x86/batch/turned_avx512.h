@@ -15,10 +15,12 @@
  *                 rows, looked up, become their weights, added to those that are there unless
  *                 is_first; whole ones if is_last
  *   struct vectors (with n_x, cols) the vectors, made ready
- *   struct total  a vector's sums of ROWS rows, which begin as zeros
- *   multiply_chunk(totals, w, x, chunk, cols): adds those of a chunk, of all vectors
- *   put_totals(to, total, half, x, i, n_rows, is_first): those of half of the rows and vector i
- *                 become, or are added to, the sums of n_rows of them, or all that there are */
+ *   struct total  a vector's sums of ROWS rows
+ *   multiply_chunk(totals, w, x, chunk, cols): adds those of a chunk, of all vectors; those of a
+ *                 section's first chunk begin them
+ *   put_totals(to, total, half, x, i, chunk, n_rows, is_first): those of half of the rows and
+ * vector i, up to a section's last chunk, become, or are added to, the sums of n_rows of them, or
+ * all that there are */
 #ifndef SMOL_TURNED_AVX512_H
 #define SMOL_TURNED_AVX512_H
 
@@ -169,11 +171,11 @@ static inline bool keeps_weights(uint32_t n_planes) { return KEEP_WEIGHTS && n_p
 
 /* Totals become sums of n_rows rows. */
 static void put_all(int64_t *to, size_t stride, const struct total *totals, const struct vectors *x,
-                    uint32_t n_rows, bool is_first)
+                    size_t chunk, uint32_t n_rows, bool is_first)
 {
     for (size_t i = 0; i < x->n_x; i++, to += stride)
         for (unsigned half = 0; half < 2; half++)
-            put_totals(to + 16 * half, &totals[i], half, x, i,
+            put_totals(to + 16 * half, &totals[i], half, x, i, chunk,
                        n_rows > 16 * half ? n_rows - 16 * half : 0, is_first);
 }
 
@@ -192,11 +194,10 @@ static void plane_multiply(int64_t *to, size_t stride, struct work *k, struct so
                   &ahead);
         if (!is_last)
             continue;
-        if (c % SECTION == 0)
-            memset(k->totals, 0, x->n_x * sizeof *k->totals);
         multiply_chunk(k->totals, w, x, c / CHUNK, min_size(x->cols - c, CHUNK));
         if ((c + CHUNK) % SECTION == 0 || c + CHUNK >= n)
-            put_all(to, stride, k->totals, x, n_rows, c < SECTION && (plane == 0 || is_kept));
+            put_all(to, stride, k->totals, x, c / CHUNK, n_rows,
+                    c < SECTION && (plane == 0 || is_kept));
     }
     s->s[s->plane] = ahead.s;
 }
