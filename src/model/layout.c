@@ -7,6 +7,7 @@
 #include <smol/params.h>
 
 #define MAX_BATCH 1024u
+
 /* Positions side by side, unless the caller says how many: each weight is made once for all, and of
  * a wide model they take little memory beside the rest. */
 static uint32_t sensible_batch(const struct smol_config *c) { return c->width < 512 ? 64 : 128; }
