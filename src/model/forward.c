@@ -8,7 +8,6 @@ struct stage {
     const struct pass *pass;
     const struct norm *norm;
     struct shift *shift;
-    float *out; /* what is activated (n, F) or added (n, C) */
 };
 
 void smol_pass_check(const struct smol_session *s, uint32_t worker, const float *x, size_t n)
@@ -29,7 +28,6 @@ bool smol_overflowed(struct smol_session *session)
 }
 
 #define WORTH_SHARING 32768u /* multiplications */
-#define ADDITION 8u          /* a number that is added and checked, in multiplications */
 
 void smol_pass_run(const struct smol_session *s, smol_work *work, void *arg, uint64_t n_items,
                    uint64_t each)
@@ -128,9 +126,8 @@ static const float *sublayer_input(const struct pass *pass, const struct norm *n
     return s->shifted;
 }
 
-/* GELU, or relu2, of out (n, F), and its 16 bits. GELU makes no number larger, so that none has to
- * be checked again. */
-static void activate(void *arg, uint32_t worker, uint32_t n_workers)
+/* The 16 bits of the hidden units (n, F), which GELU leaves in their range. */
+static void quantise_hidden(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct stage *g = arg;
     const struct smol_session *s = g->pass->s;
@@ -138,9 +135,7 @@ static void activate(void *arg, uint32_t worker, uint32_t n_workers)
     const size_t end = smol_share(g->pass->n, worker + 1, n_workers);
 
     for (size_t p = smol_share(g->pass->n, worker, n_workers); p < end; p++) {
-        float *f = g->out + p * F;
-        smol_pass_check(s, worker, f, F);
-        s->activation(f, F);
+        const float *f = s->wide + p * F;
         if (s->activation == s->kernels->gelu)
             s->t[p] = s->kernels->quantise(s->X + p * s->x_stride, f, F);
         else
@@ -148,39 +143,21 @@ static void activate(void *arg, uint32_t worker, uint32_t n_workers)
     }
 }
 
-/* x += out (n, C). */
-static void add(void *arg, uint32_t worker, uint32_t n_workers)
-{
-    const struct stage *g = arg;
-    const struct smol_session *s = g->pass->s;
-    const size_t C = s->config->width;
-    const size_t begin = smol_share(g->pass->n, worker, n_workers) * C,
-                 end = smol_share(g->pass->n, worker + 1, n_workers) * C;
-
-    for (size_t i = begin; i < end; i++)
-        s->x[i] += g->out[i];
-    smol_pass_check(s, worker, s->x + begin, end - begin);
-}
-
 /* Queries, keys and values are in `wide`, then what attention adds to x; the hidden units of the
  * second half too, and what it adds is in h. */
 static void layer_forward(struct pass *pass, struct layer *layer)
 {
     struct smol_session *s = pass->s;
-    struct stage of_wide = {.pass = pass, .out = s->wide}, of_h = {.pass = pass, .out = s->h};
-    const uint32_t n = pass->n;
-    const uint64_t C = ADDITION * (uint64_t)s->config->width;
+    struct stage stage = {.pass = pass};
     const float *in = sublayer_input(pass, norm_of(layer, SMOL_LN_1), &layer->shifts[0]);
 
-    smol_multiply(pass, s->wide, dense_of(layer, SMOL_ATTN_C_ATTN), in);
+    smol_multiply(pass, s->wide, dense_of(layer, SMOL_ATTN_C_ATTN), in, SMOL_THEN_STAY);
     smol_pass_attention(pass);
-    smol_multiply(pass, s->wide, dense_of(layer, SMOL_ATTN_C_PROJ), s->h);
-    smol_pass_run(s, add, &of_wide, n, C);
+    smol_multiply(pass, s->wide, dense_of(layer, SMOL_ATTN_C_PROJ), s->h, SMOL_THEN_ADD);
     in = sublayer_input(pass, norm_of(layer, SMOL_LN_2), &layer->shifts[1]);
-    smol_multiply(pass, s->wide, dense_of(layer, SMOL_MLP_C_FC), in);
-    smol_pass_run(s, activate, &of_wide, n, (uint64_t)ELEMENT * s->config->n_ff);
-    smol_multiply(pass, s->h, dense_of(layer, SMOL_MLP_C_PROJ), s->wide);
-    smol_pass_run(s, add, &of_h, n, C);
+    smol_multiply(pass, s->wide, dense_of(layer, SMOL_MLP_C_FC), in, SMOL_THEN_ACTIVATE);
+    smol_pass_run(s, quantise_hidden, &stage, pass->n, (uint64_t)ELEMENT * s->config->n_ff);
+    smol_multiply(pass, s->h, dense_of(layer, SMOL_MLP_C_PROJ), s->wide, SMOL_THEN_ADD);
 }
 
 /* Which text each position belongs to, and which of that text's it is. */

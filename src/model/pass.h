@@ -28,8 +28,13 @@ void smol_pass_check(const struct smol_session *s, uint32_t worker, const float 
 void smol_pass_quantise(const struct smol_session *s, uint32_t worker, size_t p, const float *in,
                         size_t n);
 
+/* What is done with each row of a product by the worker that made it: nothing; it becomes GELU, or
+ * relu2, of itself; it is added to x (n, C). */
+enum smol_then { SMOL_THEN_STAY, SMOL_THEN_ACTIVATE, SMOL_THEN_ADD };
+
 /* out (n, R) = a slot's matrix times in (n, K), whose 16 bits are in X. */
-void smol_multiply(const struct pass *pass, float *out, const struct dense *dense, const float *in);
+void smol_multiply(const struct pass *pass, float *out, const struct dense *dense, const float *in,
+                   enum smol_then then);
 
 /* Makes room for the batch in caches that slide. */
 void smol_cache_advance(struct pass *pass);

@@ -10,10 +10,11 @@ struct stage {
     const struct pass *pass;
     const struct dense *dense;
     const struct matrix *matrix; /* of these the present one */
-    struct smol_span ahead;      /* what is read after its product, or nothing */
-    bool is_packed;              /* whether only its product has used the scratch before */
-    const float *in;             /* (n, K) */
-    float *out;                  /* (n, R) */
+    enum smol_then then;
+    struct smol_span ahead; /* what is read after its product, or nothing */
+    bool is_packed;         /* whether only its product has used the scratch before */
+    const float *in;        /* (n, K) */
+    float *out;             /* (n, R) */
 };
 
 /* Rows of a group of row blocks, and where their products go: position p's to y + p x stride. */
@@ -314,6 +315,25 @@ static void add_terms(struct stage *g, uint32_t worker, const struct group *grou
     }
 }
 
+/* What comes after the product. GELU makes no number larger, so that none has to be checked again.
+ */
+static void finish_group(const struct stage *g, uint32_t worker, const struct group *group)
+{
+    const struct smol_session *s = g->pass->s;
+
+    for (size_t p = 0; g->then != SMOL_THEN_STAY && p < g->pass->n; p++) {
+        float *y = group->y + p * group->stride, *x = s->x + p * group->stride + group->first;
+        if (g->then == SMOL_THEN_ACTIVATE) {
+            smol_pass_check(s, worker, y, group->n_rows);
+            s->activation(y, group->n_rows);
+            continue;
+        }
+        for (size_t r = 0; r < group->n_rows; r++)
+            x[r] += y[r];
+        smol_pass_check(s, worker, x, group->n_rows);
+    }
+}
+
 static void begin_projections(const struct smol_session *s, const struct worker *w,
                               const struct dense *d)
 {
@@ -360,6 +380,7 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
         mix_models(&g, worker, &group);
         if (g.dense->n_terms)
             add_terms(&g, worker, &group, has_first);
+        finish_group(&g, worker, &group);
         g.is_packed = g.dense->n_models + g.dense->n_terms == 1 && !g.dense->matrices->n_sparse;
     }
 }
@@ -376,9 +397,10 @@ static uint64_t effort(const struct dense *d)
     return sum;
 }
 
-void smol_multiply(const struct pass *pass, float *out, const struct dense *dense, const float *in)
+void smol_multiply(const struct pass *pass, float *out, const struct dense *dense, const float *in,
+                   enum smol_then then)
 {
-    struct stage stage = {.pass = pass, .dense = dense, .in = in, .out = out};
+    struct stage stage = {.pass = pass, .dense = dense, .in = in, .out = out, .then = then};
     const struct smol_frozen *f = &dense->matrices->frozen;
     const uint64_t of_row = (uint64_t)pass->n * f->cols;
 
