@@ -70,10 +70,11 @@ void smol_stream_init(struct smol_stream *stream, const struct smol_frozen_key *
                       uint32_t row_block);
 void smol_stream_step(struct smol_stream *stream, uint8_t bytes[SMOL_STEP_BYTES]);
 
-/* The first n bytes of a tensor's stream of a plane and a row block, n a multiple of a step's 64:
- * in plain C, and the type of faster ones (kernel/kernel.h). */
+/* bytes (n_blocks, n): the first n bytes of a tensor's streams of a plane and n_blocks row blocks
+ * from block on, n a multiple of a step's 64: in plain C, and the type of faster ones
+ * (kernel/kernel.h). */
 typedef void smol_stream_function(uint8_t *bytes, size_t n, const struct smol_frozen *tensor,
-                                  uint32_t plane, uint32_t block);
+                                  uint32_t plane, uint32_t block, uint32_t n_blocks);
 smol_stream_function smol_stream_bytes;
 
 /* Bytes of the signs of a row block of a mask of cols columns, whole steps. */
@@ -82,11 +83,11 @@ static inline size_t smol_mask_signs_bytes(uint32_t cols)
     return SMOL_ROW_BLOCK * (((size_t)cols + 7) / 8);
 }
 
-/* The signs of a row block of a mask (SPEC.md 5.10) in the layout of the mask, 1 for minus: row r
- * is at signs + r x ceil(cols / 8). signs: smol_mask_signs_bytes(cols), of which those of rows past
- * the tensor's end are not written. tensor: of purpose SMOL_PURPOSE_MASK. */
+/* The signs of n_blocks row blocks of a mask (SPEC.md 5.10) in the layout of the mask, 1 for minus:
+ * row r is at signs + r x ceil(cols / 8). signs: n_blocks x smol_mask_signs_bytes(cols), of which
+ * those of rows past the tensor's end are not written. tensor: of purpose SMOL_PURPOSE_MASK. */
 void smol_mask_signs(uint8_t *signs, const struct smol_frozen *tensor, uint32_t block,
-                     smol_stream_function *stream);
+                     uint32_t n_blocks, smol_stream_function *stream);
 
 /* Which of C channels a half-shift takes from the position before, 1 or 0 each (SPEC.md 8). tensor:
  * the number of the matrix that it comes before. */

@@ -3,14 +3,19 @@
 #include "base/bytes.h"
 #include "frozen/frozen.h"
 
-void smol_mask_signs(uint8_t *signs, const struct smol_frozen *t, uint32_t block,
+void smol_mask_signs(uint8_t *signs, const struct smol_frozen *t, uint32_t block, uint32_t n_blocks,
                      smol_stream_function *stream)
 {
+    const size_t row_bytes = ((size_t)t->cols + 7) / 8, of_block = SMOL_ROW_BLOCK * row_bytes;
     const uint32_t left = t->rows - block * SMOL_ROW_BLOCK,
-                   rows = left < SMOL_ROW_BLOCK ? left : SMOL_ROW_BLOCK;
-    const size_t row_bytes = ((size_t)t->cols + 7) / 8;
+                   whole = left / SMOL_ROW_BLOCK < n_blocks ? left / SMOL_ROW_BLOCK : n_blocks;
 
-    stream(signs, (size_t)smol_round_up(rows * row_bytes, SMOL_STEP_BYTES), t, 0, block);
+    if (whole)
+        stream(signs, of_block, t, 0, block, whole);
+    if (whole < n_blocks)
+        stream(signs + whole * of_block,
+               (size_t)smol_round_up(left % SMOL_ROW_BLOCK * row_bytes, SMOL_STEP_BYTES), t, 0,
+               block + whole, 1);
 }
 
 void smol_shift_channels(uint8_t *is_shifted, const struct smol_frozen_key *key, uint32_t tensor,

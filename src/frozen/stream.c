@@ -47,11 +47,13 @@ void smol_stream_step(struct smol_stream *stream, uint8_t bytes[SMOL_STEP_BYTES]
 }
 
 void smol_stream_bytes(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
-                       uint32_t block)
+                       uint32_t block, uint32_t n_blocks)
 {
     struct smol_stream stream;
 
-    smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block);
-    for (size_t i = 0; i < n; i += SMOL_STEP_BYTES)
-        smol_stream_step(&stream, bytes + i);
+    for (uint32_t b = 0; b < n_blocks; b++) {
+        smol_stream_init(&stream, t->key, t->tensor, plane, t->purpose, block + b);
+        for (size_t i = 0; i < n; i += SMOL_STEP_BYTES, bytes += SMOL_STEP_BYTES)
+            smol_stream_step(&stream, bytes);
+    }
 }

@@ -49,7 +49,7 @@ static inline void fastfood_bytes(const struct fastfood *f, uint32_t block)
     const struct smol_frozen t = {
         .key = p->key, .tensor = p->tensor, .purpose = SMOL_PURPOSE_PROJECTION};
 
-    f->kernels->stream_bytes(f->bytes, (size_t)3 * p->size, &t, 0, block);
+    f->kernels->stream_bytes(f->bytes, (size_t)3 * p->size, &t, 0, block, 1);
 }
 
 /* out (D) = a block of P theta, theta (n). */

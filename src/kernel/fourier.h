@@ -75,7 +75,7 @@ static inline void fourier_init(struct fourier *f, const struct smol_projection 
     smol_order_init(&f->slices, p, 2, fourier_bits(f->n_slices));
     for (uint32_t i = 0; i < p->size; i++)
         f->order[i] = smol_order_at(&positions, i);
-    kernels->stream_bytes(f->bytes, p->size, &t, 0, 0);
+    kernels->stream_bytes(f->bytes, p->size, &t, 0, 0, 1);
     f->scale = (SMOL_NUMBER)(p->sigma / sqrt((double)p->size));
 }
 

@@ -96,8 +96,8 @@ static void mask_sums(const struct stage *g, uint32_t worker, const struct group
                              .n_rows = group->n_rows,
                              .cols = m->frozen.cols};
 
-    for (uint32_t b = 0; !m->signs && b < group->n_blocks; b++)
-        smol_mask_signs(w->signs + b * SMOL_ROW_BLOCK * row_bytes, &m->frozen, group->block + b,
+    if (!m->signs)
+        smol_mask_signs(w->signs, &m->frozen, group->block, group->n_blocks,
                         s->kernels->stream_bytes);
     s->kernels->rows_mask(w->sums, &rows, s->X, s->x_stride, g->pass->n, w->scratch);
 }

@@ -70,7 +70,7 @@ static void fill_blocks(void *arg, uint32_t worker, uint32_t n_workers)
     for (uint64_t b = smol_share(n_blocks(f), worker, n_workers); b < end; b++) {
         const uint64_t first = b * SMOL_ROW_BLOCK, left = f->rows - first;
         if (m->signs)
-            smol_mask_signs(m->signs + b * smol_mask_signs_bytes(f->cols), f, (uint32_t)b,
+            smol_mask_signs(m->signs + b * smol_mask_signs_bytes(f->cols), f, (uint32_t)b, 1,
                             smol_stream_bytes);
         else
             smol_frozen_weights(m->kept + first * f->cols, f, (uint32_t)first,

@@ -175,7 +175,7 @@ static void mask_rows(double *values, const struct smol_frozen *f, const uint8_t
 {
     const uint64_t row_bytes = smol_mask_row_bytes(f->cols);
 
-    smol_mask_signs(signs, f, row / SMOL_ROW_BLOCK, smol_stream_bytes);
+    smol_mask_signs(signs, f, row / SMOL_ROW_BLOCK, 1, smol_stream_bytes);
     for (uint32_t r = row; r < row + n; r++)
         for (uint32_t c = 0; c < f->cols; c++) {
             const uint8_t bit = (uint8_t)(1u << c % 8),

@@ -118,9 +118,7 @@ static uint64_t run_rows(struct task *t, smol_rows_product *product, size_t row_
                                        .n_rows = CALL_ROWS,
                                        .cols = cols};
         if (product == t->k->rows_mask)
-            for (uint32_t i = 0; i < SMOL_BLOCK_BATCH; i++)
-                smol_mask_signs(t->signs + i * smol_mask_signs_bytes((uint32_t)cols), &t->mask, i,
-                                t->k->stream_bytes);
+            smol_mask_signs(t->signs, &t->mask, 0, SMOL_BLOCK_BATCH, t->k->stream_bytes);
         product(t->sums, &rows, t->X, cols, t->n_x, t->scratch);
     }
     return (uint64_t)n_blocks * CALL_ROWS * cols * t->n_x;

@@ -205,9 +205,12 @@ static void check_projections(enum isa_table which)
         cr_assert_arr_eq(x, y, sizeof x, "%s: hadamard of %zu", k->name, n);
         memset(bytes, 1, sizeof bytes);
         memset(others, 1, sizeof others);
-        p->stream_bytes(bytes, n, &f, 2, (uint32_t)n);
-        k->stream_bytes(others, n, &f, 2, (uint32_t)n);
-        cr_assert_arr_eq(bytes, others, sizeof bytes, "%s: %zu bytes of a stream", k->name, n);
+        for (uint32_t n_blocks = 1; n_blocks <= 9 && n_blocks * n <= sizeof bytes; n_blocks++) {
+            p->stream_bytes(bytes, n, &f, 2, (uint32_t)n, n_blocks);
+            k->stream_bytes(others, n, &f, 2, (uint32_t)n, n_blocks);
+            cr_assert_arr_eq(bytes, others, sizeof bytes, "%s: %zu bytes of %u streams", k->name, n,
+                             n_blocks);
+        }
         p->scale_by_bytes(x, bytes, table, n - 16);
         k->scale_by_bytes(y, bytes, table, n - 16);
         cr_assert_arr_eq(x, y, sizeof x, "%s: %zu factors by bytes", k->name, n - 16);

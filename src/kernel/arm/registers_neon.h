@@ -14,7 +14,7 @@ smol_rows_product smol_rows_q8_neon, smol_rows_q4_neon, smol_rows_q8_neon_dotpro
 smol_rows_product smol_rows_mask_neon, smol_rows_mask_neon_dotprod;
 smol_rows_product smol_rows_ternary_neon, smol_rows_ternary_neon_dotprod;
 void smol_stream_bytes_neon(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
-                            uint32_t block);
+                            uint32_t block, uint32_t n_blocks);
 void smol_hadamard_neon(float *x, size_t n);
 void smol_rows_i16_neon(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols,
                         const int16_t *X);

@@ -5,15 +5,16 @@
 #define LANES 4u
 
 void smol_stream_bytes_wasm(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
-                            uint32_t block)
+                            uint32_t block, uint32_t n_blocks)
 {
-    struct generator s;
-
-    generator_init(&s, t, plane, block);
-    for (unsigned k = 0; k < PARTS; k++) {
-        struct gen4 part = s.part[k];
-        for (size_t i = 0; i < n; i += SMOL_STEP_BYTES)
-            wasm_v128_store(bytes + i + STEP * k, step_four(&part));
+    for (uint32_t b = 0; b < n_blocks; b++, bytes += n) {
+        struct generator s;
+        generator_init(&s, t, plane, block + b);
+        for (unsigned k = 0; k < PARTS; k++) {
+            struct gen4 part = s.part[k];
+            for (size_t i = 0; i < n; i += SMOL_STEP_BYTES)
+                wasm_v128_store(bytes + i + STEP * k, step_four(&part));
+        }
     }
 }
 

@@ -17,7 +17,7 @@
 smol_frozen_product smol_frozen_wasm, smol_frozen_fast_wasm;
 smol_rows_product smol_rows_q8_wasm, smol_rows_q4_wasm, smol_rows_mask_wasm, smol_rows_ternary_wasm;
 void smol_stream_bytes_wasm(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
-                            uint32_t block);
+                            uint32_t block, uint32_t n_blocks);
 void smol_hadamard_wasm(float *x, size_t n);
 void smol_rows_i16_wasm(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols,
                         const int16_t *X);

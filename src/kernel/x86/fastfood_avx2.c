@@ -5,14 +5,15 @@
 #define LANES 8u
 
 void smol_stream_bytes_avx2(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
-                            uint32_t block)
+                            uint32_t block, uint32_t n_blocks)
 {
-    struct generator s;
-
-    generators_init(&s, t, plane, block, 1);
-    for (size_t i = 0; i < n; i += SMOL_STEP_BYTES)
-        for (unsigned k = 0; k < PARTS; k++)
-            store(bytes + i + STEP * k, generator_step(&s, k));
+    for (uint32_t b = 0; b < n_blocks; b++) {
+        struct generator s;
+        generators_init(&s, t, plane, block + b, 1);
+        for (size_t i = 0; i < n; i += SMOL_STEP_BYTES, bytes += SMOL_STEP_BYTES)
+            for (unsigned k = 0; k < PARTS; k++)
+                store(bytes + STEP * k, generator_step(&s, k));
+    }
 }
 
 typedef __m256 vector;

@@ -2,14 +2,29 @@
  * Hadamard's transform, of which seven stages and then three at a time keep eight registers. */
 #include "kernel/x86/registers_avx512.h"
 
-void smol_stream_bytes_avx512(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
-                              uint32_t block)
+ALWAYS_INLINE void streams_beside(uint8_t *bytes, size_t n, const struct smol_frozen *t,
+                                  uint32_t plane, uint32_t block, uint32_t n_blocks)
 {
-    struct generator s;
+    struct generator s[SMOL_BLOCK_BATCH];
 
-    generators_init(&s, t, plane, block, 1);
+    generators_init(s, t, plane, block, n_blocks);
     for (size_t i = 0; i < n; i += BYTES)
-        _mm512_storeu_si512(bytes + i, generator_step(&s, 0));
+        for (uint32_t b = 0; b < n_blocks; b++)
+            _mm512_storeu_si512(bytes + b * n + i, generator_step(&s[b], 0));
+}
+
+void smol_stream_bytes_avx512(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
+                              uint32_t block, uint32_t n_blocks)
+{
+    for (uint32_t b = 0; b < n_blocks; b += SMOL_BLOCK_BATCH) {
+        uint8_t *to = bytes + b * n;
+        switch (n_blocks - b) {
+        case 1: streams_beside(to, n, t, plane, block + b, 1); break;
+        case 2: streams_beside(to, n, t, plane, block + b, 2); break;
+        case 3: streams_beside(to, n, t, plane, block + b, 3); break;
+        default: streams_beside(to, n, t, plane, block + b, SMOL_BLOCK_BATCH); break;
+        }
+    }
 }
 
 typedef __m512 vector;

@@ -13,7 +13,7 @@ smol_rows_product smol_rows_q8_avx2, smol_rows_q4_avx2, smol_rows_q8_avxvnni;
 smol_rows_product smol_rows_mask_avx2, smol_rows_ternary_avx2;
 smol_rows_product smol_rows_mask_avx512bw, smol_rows_ternary_avx512bw;
 void smol_stream_bytes_avx2(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
-                            uint32_t block);
+                            uint32_t block, uint32_t n_blocks);
 void smol_hadamard_avx2(float *x, size_t n);
 void smol_scale_by_bytes_avx2(float *x, const uint8_t *bytes, const float *table, size_t n);
 void smol_rows_i16_avx2(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols,

@@ -6,7 +6,7 @@
 #include "kernel/x86/split_avx512.h"
 
 void smol_stream_bytes_avx512(uint8_t *bytes, size_t n, const struct smol_frozen *t, uint32_t plane,
-                              uint32_t block);
+                              uint32_t block, uint32_t n_blocks);
 void smol_hadamard_avx512(float *x, size_t n);
 void smol_scale_by_bytes_avx512(float *x, const uint8_t *bytes, const float *table, size_t n);
 smol_frozen_product smol_frozen_avx512, smol_frozen_fast_avx512;

@@ -35,7 +35,7 @@ void smol_net_mask_signs(const struct smol_net *net, const struct smol_net_matri
         const uint8_t *row = block + r % SMOL_ROW_BLOCK * row_bytes;
 
         if (r % SMOL_ROW_BLOCK == 0)
-            smol_mask_signs(block, &signs, (uint32_t)(r / SMOL_ROW_BLOCK), smol_stream_bytes);
+            smol_mask_signs(block, &signs, (uint32_t)(r / SMOL_ROW_BLOCK), 1, smol_stream_bytes);
         for (size_t c = 0; c < m->cols; c++)
             m->signs[r * m->cols + c] = (row[c / 8] >> c % 8 & 1) != 0 ? -1 : 1;
     }

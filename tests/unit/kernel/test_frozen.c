@@ -76,8 +76,19 @@ Test(frozen, signs_of_masks)
         const size_t n = block < 2 ? 640 : 64; /* 3 rows are 30 bytes, of one step */
         uint8_t *signs = guard_take(n, 1), expected[640];
         steps(expected, 640, &key, 6, SMOL_PURPOSE_MASK, block);
-        smol_mask_signs(signs, &t, block, smol_stream_bytes);
+        smol_mask_signs(signs, &t, block, 1, smol_stream_bytes);
         cr_assert_arr_eq(signs, expected, n, "block %u", block);
+        guard_give(signs);
+    }
+    for (uint32_t block = 0; block < 3; block++) {
+        const size_t n = 640 * (2 - block) + 64;
+        uint8_t *signs = guard_take(n, 1), expected[640];
+        smol_mask_signs(signs, &t, block, 3 - block, smol_stream_bytes);
+        for (uint32_t b = block; b < 3; b++) {
+            steps(expected, 640, &key, 6, SMOL_PURPOSE_MASK, b);
+            cr_assert_arr_eq(signs + 640 * (b - block), expected, b < 2 ? 640 : 64,
+                             "block %u of those from %u", b, block);
+        }
         guard_give(signs);
     }
 }

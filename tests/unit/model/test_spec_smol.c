@@ -36,7 +36,7 @@ static void check_signs(const struct smol_kernels *k)
 
     cr_assert_eq(bytes(want, in, "sign_bytes"), n * row_bytes);
     for (uint32_t b = 0; b < 2; b++)
-        smol_mask_signs(signs[b], &mask, b, k->stream_bytes);
+        smol_mask_signs(signs[b], &mask, b, 1, k->stream_bytes);
     for (size_t i = 0; i < n; i++) {
         const uint8_t *got = signs[(size_t)row[i] / 64] + (size_t)row[i] % 64 * row_bytes;
         for (uint32_t c = 0; c < mask.cols; c++)
@@ -62,7 +62,7 @@ static void check_mask_product(const struct smol_kernels *k)
     const size_t n = floats(x, in, "x");
 
     bytes(data, in, "mask_bytes");
-    smol_mask_signs(signs, &mask, 0, k->stream_bytes);
+    smol_mask_signs(signs, &mask, 0, 1, k->stream_bytes);
     const float t = k->quantise(X, x, n);
     k->rows_mask(
         sums,
