@@ -7,6 +7,12 @@
 
 #include <smol/params.h>
 
+/* smol_mask_row_bytes and smol_row_bytes, without a call for each row, which would cost the
+ * registers what they hold. */
+ALWAYS_INLINE size_t mask_row_bytes(size_t cols) { return (cols + 7) / 8; }
+
+ALWAYS_INLINE size_t ternary_row_bytes(size_t cols) { return (cols + 4) / 5; }
+
 struct row {
     const uint8_t *data, *multipliers, *signs;
     size_t n_left; /* rows, from this one to the last */

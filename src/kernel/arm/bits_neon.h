@@ -86,7 +86,7 @@ ALWAYS_INLINE int8x16_t mask_weights(const uint8_t *mask, const uint8_t *signs)
 
 static void prepare_mask(void *prepared, const int16_t *X, size_t cols)
 {
-    const size_t n = smol_mask_row_bytes((uint32_t)cols);
+    const size_t n = mask_row_bytes(cols);
     int8_t *x = prepared;
 
     for (size_t i = 0; i < n; i += STEP_BYTES, x += STEP_X) {
@@ -100,7 +100,7 @@ static void prepare_mask(void *prepared, const int16_t *X, size_t cols)
 
 static int64_t dot_mask(const struct row *row, const void *prepared, size_t cols)
 {
-    const size_t n = smol_mask_row_bytes((uint32_t)cols);
+    const size_t n = mask_row_bytes(cols);
     uint8_t copy[2][STEP_BYTES];
     const uint8_t *mask = readable(copy[0], row->data, n, STEP_BYTES, row),
                   *signs = readable(copy[1], row->signs, n, STEP_BYTES, row);
@@ -122,7 +122,7 @@ static int64_t dot_mask(const struct row *row, const void *prepared, size_t cols
 static void expand_mask(int16_t *w, const struct row *row, size_t cols)
 {
     static const int16_t each[8] = {1, 2, 4, 8, 16, 32, 64, 128};
-    const size_t n = smol_mask_row_bytes((uint32_t)cols);
+    const size_t n = mask_row_bytes(cols);
     const int16x8_t bits = vld1q_s16(each);
 
     for (size_t i = 0; i < n; i++) {
@@ -161,7 +161,7 @@ ALWAYS_INLINE uint8x16_t without_first(uint8x16_t b) { return vmulq_u8(b, vdupq_
 /* h and l of the columns of 16 bytes, plane by plane. */
 static void prepare_ternary(void *prepared, const int16_t *X, size_t cols)
 {
-    const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
     int8_t *x = prepared;
 
     for (size_t i = 0; i < n; i += STEP)
@@ -177,7 +177,7 @@ static void prepare_ternary(void *prepared, const int16_t *X, size_t cols)
 
 static int64_t dot_ternary(const struct row *row, const void *prepared, size_t cols)
 {
-    const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
     uint8_t copy[STEP];
     const uint8_t *data = readable(copy, row->data, n, STEP, row);
     const int8_t *x = prepared;
@@ -209,7 +209,7 @@ ALWAYS_INLINE void expand_group(int16_t *w, uint8x16_t b, size_t n)
 
 static void expand_ternary(int16_t *w, const struct row *row, size_t cols)
 {
-    const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
     uint8_t copy[STEP];
     const uint8_t *data = readable(copy, row->data, n, STEP, row);
 

@@ -65,7 +65,7 @@ ALWAYS_INLINE v128_t mask_weights(const uint8_t *mask, const uint8_t *signs)
 
 static void prepare_mask(void *prepared, const int16_t *X, size_t cols)
 {
-    const size_t n = (size_t)smol_mask_row_bytes((uint32_t)cols);
+    const size_t n = mask_row_bytes(cols);
     int16_t *to = prepared;
 
     for (size_t i = 0; i < n; i += STEP_BYTES, to += STEP) {
@@ -79,7 +79,7 @@ static void prepare_mask(void *prepared, const int16_t *X, size_t cols)
 
 static int64_t dot_mask(const struct row *row, const void *prepared, size_t cols)
 {
-    const size_t n = (size_t)smol_mask_row_bytes((uint32_t)cols);
+    const size_t n = mask_row_bytes(cols);
     uint8_t copy[2][STEP_BYTES];
     const uint8_t *mask = readable(copy[0], row->data, n, STEP_BYTES, row),
                   *signs = readable(copy[1], row->signs, n, STEP_BYTES, row);
@@ -104,7 +104,7 @@ static int64_t dot_mask(const struct row *row, const void *prepared, size_t cols
 static void expand_mask(int16_t *w, const struct row *row, size_t cols)
 {
     const v128_t bits = wasm_i16x8_const(1, 2, 4, 8, 16, 32, 64, 128);
-    const size_t n = (size_t)smol_mask_row_bytes((uint32_t)cols);
+    const size_t n = mask_row_bytes(cols);
 
     for (size_t i = 0; i < n; i++) {
         const v128_t m = wasm_v128_and(wasm_i16x8_splat(row->data[i]), bits),
@@ -156,7 +156,7 @@ ALWAYS_INLINE v128_t without_first(v128_t b)
 /* The columns of 16 bytes, plane by plane. */
 static void prepare_ternary(void *prepared, const int16_t *X, size_t cols)
 {
-    const size_t n = (size_t)smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
     int16_t *to = prepared;
 
     for (size_t i = 0; i < n; i += STEP)
@@ -172,7 +172,7 @@ static void prepare_ternary(void *prepared, const int16_t *X, size_t cols)
 
 static int64_t dot_ternary(const struct row *row, const void *prepared, size_t cols)
 {
-    const size_t n = (size_t)smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
     uint8_t copy[STEP];
     const uint8_t *data = readable(copy, row->data, n, STEP, row);
     const int16_t *x = prepared;
@@ -199,7 +199,7 @@ ALWAYS_INLINE void expand_group(int16_t *w, v128_t b, size_t n)
 
 static void expand_ternary(int16_t *w, const struct row *row, size_t cols)
 {
-    const size_t n = (size_t)smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
     uint8_t copy[STEP];
     const uint8_t *data = readable(copy, row->data, n, STEP, row);
 

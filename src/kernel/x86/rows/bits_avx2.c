@@ -98,7 +98,7 @@ static inline __m256i transposed(__m256i v)
 
 static void prepare_mask(uint8_t *x, const int16_t *X, size_t cols)
 {
-    const size_t n = smol_mask_row_bytes((uint32_t)cols);
+    const size_t n = mask_row_bytes(cols);
 
     for (size_t i = 0; i < n; i += STEP_BYTES, x += STEP_X) {
         const size_t left = cols - 8 * i;
@@ -112,7 +112,7 @@ static void prepare_mask(uint8_t *x, const int16_t *X, size_t cols)
 
 static inline __m256i mask_lanes(const struct row *row, const void *prepared, size_t cols)
 {
-    const size_t n = smol_mask_row_bytes((uint32_t)cols);
+    const size_t n = mask_row_bytes(cols);
     uint8_t copy[2][STEP_BYTES];
     const uint8_t *x = prepared, *mask = readable(copy[0], row->data, n, STEP_BYTES, row),
                   *signs = readable(copy[1], row->signs, n, STEP_BYTES, row);
@@ -146,7 +146,7 @@ ALWAYS_INLINE __m256i mask_integers(uint16_t mask, uint16_t sign)
 
 static void expand_mask(int16_t *w, const struct row *row, size_t cols)
 {
-    const size_t n = smol_mask_row_bytes((uint32_t)cols);
+    const size_t n = mask_row_bytes(cols);
     size_t i = 0;
 
     for (; i + 2 <= n; i += 2)
@@ -193,7 +193,7 @@ ALWAYS_INLINE __m256i load_digits(const uint8_t *data)
 /* h and l of the columns of 32 bytes, plane by plane. */
 static void prepare_ternary(uint8_t *x, const int16_t *X, size_t cols)
 {
-    const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
 
     for (size_t i = 0; i < n; i += GROUP_BYTES)
         for (size_t k = 0; k < DIGITS; k++, x += STEP_X) {
@@ -217,7 +217,7 @@ ALWAYS_INLINE void add_group(struct sums *s, __m256i b, const uint8_t *x)
 
 static inline __m256i ternary_lanes(const struct row *row, const void *prepared, size_t cols)
 {
-    const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
     uint8_t copy[GROUP_BYTES];
     const uint8_t *x = prepared, *data = readable(copy, row->data, n, GROUP_BYTES, row);
     __m256i total = _mm256_setzero_si256();
@@ -248,7 +248,7 @@ ALWAYS_INLINE void expand_group(int16_t *w, __m256i b, size_t n)
 
 static void expand_ternary(int16_t *w, const struct row *row, size_t cols)
 {
-    const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
     uint8_t copy[GROUP_BYTES];
     const uint8_t *data = readable(copy, row->data, n, GROUP_BYTES, row);
 

@@ -81,7 +81,7 @@ static inline void sum_mask(struct sums sums[2], const struct row *row, const ui
                             size_t cols)
 {
     const uint8_t *mask = row->data, *signs = row->signs;
-    size_t left = smol_mask_row_bytes((uint32_t)cols);
+    size_t left = mask_row_bytes(cols);
 
     for (; left >= 16; left -= 16, mask += 16, signs += 16, x += 2 * STEP_X) {
         add_step(&sums[0], mask_weights(smol_le64(mask), smol_le64(signs)), x);
@@ -110,7 +110,7 @@ static void mask_single(int64_t *sums, const struct smol_rows *rows, const int16
 /* h and l of the columns of 64 bytes, plane by plane. */
 static void prepare_ternary(uint8_t *x, const int16_t *X, size_t cols)
 {
-    const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
 
     for (size_t i = 0; i < n; i += BYTES)
         for (size_t k = 0; k < DIGITS; k++, x += STEP_X) {
@@ -123,7 +123,7 @@ static void prepare_ternary(uint8_t *x, const int16_t *X, size_t cols)
 static inline void sum_ternary(struct sums sums[2], const struct row *row, const uint8_t *x,
                                size_t cols)
 {
-    const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
 
     for (size_t i = 0; i < n; i += BYTES, x += GROUP_X) {
         __m512i b = _mm512_maskz_loadu_epi8(tail64(n - i), row->data + i);

@@ -42,7 +42,7 @@ static void expand_mask(int16_t *w, const struct row *row, size_t cols)
 {
     const __m512i zero = _mm512_setzero_si512(), one = _mm512_set1_epi16(1),
                   minus = _mm512_set1_epi16(-1);
-    const size_t n = smol_mask_row_bytes((uint32_t)cols);
+    const size_t n = mask_row_bytes(cols);
 
     for (size_t i = 0; i < n; i += BYTES / 8)
         for (unsigned half = 0; half < 2; half++) {
@@ -68,7 +68,7 @@ void smol_rows_mask_avx512bw(int64_t *sums, const struct smol_rows *rows, const 
 
 static void expand_ternary(int16_t *w, const struct row *row, size_t cols)
 {
-    const size_t n = smol_row_bytes(SMOL_TERNARY, (uint32_t)cols);
+    const size_t n = ternary_row_bytes(cols);
 
     for (size_t i = 0; i < n; i += BYTES) {
         const __mmask64 m = tail64(n - i);
