@@ -41,19 +41,35 @@ void smol_net_mask_signs(const struct smol_net *net, const struct smol_net_matri
     }
 }
 
+double smol_scores_sum(const struct smol_net *net, const struct smol_param *scores,
+                       smol_scores_function *change, const void *context)
+{
+    const size_t rows = scores->rows, cols = scores->cols;
+    const real *u = net->value + scores->offset;
+    double sums[PARTS] = {0}, sum = 0;
+
+#pragma omp parallel for schedule(static)
+    for (size_t p = 0; p < PARTS; p++)
+        for (size_t r = p * rows / PARTS; r < (p + 1) * rows / PARTS; r++) {
+            if (change)
+                change(context, scores->offset + r * cols, cols);
+            sums[p] += (double)net->ops->magnitudes(u + r * cols, cols);
+        }
+    for (size_t p = 0; p < PARTS; p++)
+        sum += sums[p];
+    return sum;
+}
+
 static double mean_of(const struct smol_net *net, const struct smol_net_matrix *m)
 {
-    const real *u = smol_net_value(net, m->score);
-    double sums[PARTS] = {0}, sum = 0;
+    struct smol_param *scores = net->params + m->score;
+    double sum = scores->sum;
 
     if (net->smooth)
         return SMOOTH_MEAN;
-#pragma omp parallel for schedule(static)
-    for (size_t p = 0; p < PARTS; p++)
-        for (size_t r = p * m->rows / PARTS; r < (p + 1) * m->rows / PARTS; r++)
-            sums[p] += (double)net->ops->magnitudes(u + r * m->cols, m->cols);
-    for (size_t p = 0; p < PARTS; p++)
-        sum += sums[p];
+    if (sum < 0)
+        sum = smol_scores_sum(net, scores, NULL, NULL);
+    scores->sum = -1; /* of now: they may change in other ways than by a step */
     return sum / ((double)m->rows * (double)m->cols);
 }
 

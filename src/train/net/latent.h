@@ -5,6 +5,12 @@
 
 #include "train/net/net.h"
 
+/* The sum of the magnitudes of scores; if change is not NULL, it is called first for each row, its
+ * n numbers from offset on, by several threads: so a step goes through them once. */
+typedef void smol_scores_function(const void *context, size_t offset, size_t n);
+double smol_scores_sum(const struct smol_net *net, const struct smol_param *scores,
+                       smol_scores_function *change, const void *context);
+
 /* Fills m->signs from the seed. */
 void smol_net_mask_signs(const struct smol_net *net, const struct smol_net_matrix *m);
 

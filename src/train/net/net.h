@@ -42,6 +42,7 @@ struct smol_param {
     real *used;     /* as the forward pass takes it: the values, or a rounded copy */
     bool is_latent; /* masks and ternary rows: never used as it is */
     double unit;    /* of its learning rate */
+    double sum;     /* of the magnitudes of scores, if a step has just made them; or negative */
 };
 
 /* What the models that a delta changes have of a tensor: frozen numbers, and their sum by factors

@@ -23,6 +23,7 @@ static uint32_t add(struct smol_net *net, const char *owner, const char *part,
     p->offset = net->n_values;
     p->place = SMOL_IN_NUMBERS;
     p->unit = 1;
+    p->sum = -1;
     net->n_values += rows * cols;
     return net->n_params++;
 }

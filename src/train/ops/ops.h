@@ -114,7 +114,7 @@ struct smol_ops {
     void (*scale)(real *to, const real *from, size_t n);
     void (*add)(real *to, const real *from, size_t n);
 
-    /* AdamW's moments and values (n). The sum of squares of x (n), by the one thread that asks. */
+    /* By the one thread that asks: AdamW's moments and values (n); the sum of squares of x (n). */
     void (*adam)(real *value, real *m, real *v, const real *grad, size_t n,
                  const struct smol_adam *step);
     double (*sum_of_squares)(const real *x, size_t n);
