@@ -87,7 +87,7 @@ def test_how_a_text_ends(calls):
 def test_a_history(calls, folder):
     """Texts, scores and packed texts of a model that has one, its facts and its memory."""
     plain, model, prompt = root / 'models/messages-64k.smol', folder / 'm.smol', 'the king is dead, the king is d'
-    (folder / 'text').write_bytes(subprocess.run([smolrun, plain, '-p', 'KING:', '-n', '2000'], capture_output=True, check=True, timeout=100).stdout)
+    (folder / 'text').write_bytes(subprocess.run([smolrun, plain, '-p', 'KING:', '-n', '2000', '-s', '1'], capture_output=True, check=True, timeout=100).stdout)
     assert run(smoltool, 'history', plain, folder / 'text', '-o', model)[0] == 0
     options = {'n': 80, 'seed': '3'}
     text, other, facts, before, packed, score = (value(x) for x in calls([
