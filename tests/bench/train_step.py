@@ -28,7 +28,9 @@ SLEEPS = {'OMP_WAIT_POLICY': 'PASSIVE'}
 TORCH = {'as installed': {},
          'sleeping threads, kept memory': dict(KEEPS_MEMORY, **SLEEPS),
          'and Haswell kernels': dict(KEEPS_MEMORY, **SLEEPS, OPENBLAS_CORETYPE='Haswell'),
-         'and SkylakeX kernels': dict(KEEPS_MEMORY, **SLEEPS, OPENBLAS_CORETYPE='SkylakeX')}
+         'and SkylakeX kernels': dict(KEEPS_MEMORY, **SLEEPS, OPENBLAS_CORETYPE='SkylakeX'),
+         'kept memory, Haswell kernels': dict(KEEPS_MEMORY, OPENBLAS_CORETYPE='Haswell'),
+         'kept memory, SkylakeX kernels': dict(KEEPS_MEMORY, OPENBLAS_CORETYPE='SkylakeX')}
 
 
 def parse():
