@@ -38,6 +38,16 @@ typedef void smol_rows_product(int64_t *sums, const struct smol_rows *rows, cons
 typedef void smol_rows_floats(float *y, size_t y_stride, const uint8_t *rows, size_t n_rows,
                               const float *x, size_t x_stride, size_t n_x, size_t n);
 
+/* One head of one position: o (D) from q (D) and n_keys rows of K and V (n_keys, stride), 1 to 2^24
+ * of them, the last one that of the position itself. Key j's score is its product with q x scale +
+ * slope x (j - (n_keys - 1)): slope 0 is attention without distances, to the bit. */
+struct smol_query {
+    float *o;
+    const float *q, *K, *V;
+    size_t n_keys;
+    float scale, slope;
+};
+
 /* Bytes of scratch that a product of so many columns and vectors takes; n_planes of a frozen one,
  * else 0. */
 typedef size_t smol_scratch_bytes(size_t cols, size_t n_x, uint32_t n_planes);
@@ -100,14 +110,12 @@ struct smol_kernels {
     /* x (n) = relu2(x), in place: +0 of what is not above 0. */
     void (*relu2)(float *x, size_t n);
 
-    /* One head, one position: o (D) from q (D) and n_keys rows of K and V (n_keys, stride), 1 to
-     * 2^24 of them, the last one that of the position itself. Key j's score is its product with q x
-     * scale + slope x (j - (n_keys - 1)): slope 0 is attention without distances, to the bit.
-     * scores (n_keys) is scratch. ahead: where the next call's rows are, from K and V, so that they
-     * are fetched meanwhile; 0 for nowhere. */
-    void (*attention)(float *o, const float *q, const float *K, const float *V, size_t stride,
-                      size_t n_keys, size_t D, float scale, float slope, float *scores,
-                      ptrdiff_t ahead);
+    /* n queries, of which `queries` are worked on side by side; the keys of the next ones are
+     * fetched meanwhile. scores (min(n, queries), scores_stride) is scratch, scores_stride >=
+     * n_keys of each. */
+    void (*attention)(const struct smol_query *queries, size_t n, size_t stride, size_t D,
+                      float *scores, size_t scores_stride);
+    uint32_t queries;
 
     /* y (n) = exp(x). */
     void (*exp)(float *y, const float *x, size_t n);
@@ -165,13 +173,14 @@ static inline void smol_scale_rows(float *y, const int64_t *sums, const uint8_t 
         y[i] = (float)((double)smol_load_f32(scales + 4 * i) * step * (double)sums[i]);
 }
 
-/* What a table says of the functions on floats, in a file that has one of each of these names. */
+/* What a table says of the functions on floats, in a file that has one of each of these names, and
+ * VEC_QUERIES. */
 #define SMOL_FLOAT_KERNELS                                                                         \
     .quantise = quantise, .scale_sums = scale_sums, .scale_rows = smol_scale_rows, .dot = dot,     \
     .dot_f32 = dot_f32, .dot_f16 = dot_f16, .rows_f32 = rows_f32, .rows_f16 = rows_f16,            \
     .from_f16 = from_f16, .add_scaled = add_scaled, .add_each_scaled = add_each_scaled,            \
-    .layernorm = layernorm, .gelu = gelu, .relu2 = relu2, .attention = attention, .exp = exp_all,  \
-    .within = smol_within, .find = smol_find
+    .layernorm = layernorm, .gelu = gelu, .relu2 = relu2, .attention = attention,                  \
+    .queries = VEC_QUERIES, .exp = exp_all, .within = smol_within, .find = smol_find
 
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
 extern const struct smol_kernels smol_kernels_avx2;   /* on x86-64 with the bundles of cpu.h */

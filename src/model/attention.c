@@ -140,51 +140,59 @@ static const float *cached(const struct smol_session *s, const uint8_t *rows, co
     return memory;
 }
 
-/* From the floats of the cache that an item of attention reads first to those of the next one; 0 if
- * they are the same rows, or are converted first. */
-static ptrdiff_t rows_ahead(const struct pass *g, size_t item)
-{
-    const struct smol_session *s = g->s;
-    size_t row[2];
+/* One head of one position. */
+struct item {
+    size_t p, head;
+    bool is_first; /* of the positions of its text */
+};
 
-    if (s->kv_type != SMOL_F32 || s->rows[(item + 1) % g->n].at > 0)
-        return 0;
-    for (size_t k = 0; k < 2; k++) {
-        const size_t p = (item + k) % g->n, last = s->texts[s->rows[p].text].held + s->rows[p].at;
-        row[k] =
-            cache_row(g, (item + k) / g->n, p) + (last < s->context ? 0 : last + 1 - s->context);
-    }
-    return ((ptrdiff_t)row[1] - (ptrdiff_t)row[0]) *
-           (ptrdiff_t)(s->config->width / s->config->n_heads);
+/* Texts one behind the other, of each the heads, of each the positions. */
+static struct item item_at(const struct pass *g, size_t i)
+{
+    const size_t H = g->s->config->n_heads, some = i / H, first = some - g->s->rows[some].at,
+                 n = g->s->rows[some].n, left = i - first * H;
+
+    return (struct item){first + left % n, left / n, left % n == 0};
 }
 
-/* Attention by (head, position), so that a head's rows are converted to floats once for all
- * positions of a text; outputs go into h. Rows are counted from the first that the first position
- * of its text sees. */
+/* Attention by (text, head, position), so that a head's rows are converted to floats once for all
+ * positions of a text, and several items side by side; outputs go into h. Rows are counted from the
+ * first that the first position of its text sees. */
 static void attend(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct pass *g = arg;
     const struct smol_session *s = g->s;
     const struct worker *w = &s->workers[worker];
     const struct layer *layer = &s->layers[g->layer];
-    const size_t C = s->config->width, H = s->config->n_heads, D = C / H;
+    const size_t C = s->config->width, H = s->config->n_heads, D = C / H, T = s->context;
+    const size_t end = smol_share(g->n * H, worker + 1, n_workers);
     const float *K = NULL, *V = NULL, plain = 1.0f / sqrtf((float)D);
-    const size_t end = smol_share(g->n * H, worker + 1, n_workers), T = s->context;
+    size_t n = 0;
 
     for (size_t i = smol_share(g->n * H, worker, n_workers); i < end; i++) {
-        const size_t p = i % g->n, head = i / g->n, held = s->texts[s->rows[p].text].held,
-                     first = held < T ? 0 : held + 1 - T, row = cache_row(g, head, p) + first,
-                     last = held + s->rows[p].at + 1 - first, n_keys = last < T ? last : T;
-        if (!K || s->rows[p].at == 0) {
-            const size_t n = held + s->rows[p].n - first;
-            K = cached(s, s->keys, s->key_scales, row, n, D, w->keys);
-            V = cached(s, s->values, s->value_scales, row, n, D, w->values);
+        const struct item at = item_at(g, i);
+        const struct row *r = &s->rows[at.p];
+        const size_t held = s->texts[r->text].held, first = held < T ? 0 : held + 1 - T,
+                     last = held + r->at + 1 - first, n_keys = last < T ? last : T;
+        if (n == s->n_queries || (n > 0 && at.is_first && s->kv_type != SMOL_F32)) {
+            s->kernels->attention(w->queries, n, D, D, w->scores, T);
+            n = 0;
         }
-        s->kernels->attention(
-            s->h + p * C + head * D, s->wide + p * 3 * C + head * D, K + (last - n_keys) * D,
-            V + (last - n_keys) * D, D, n_keys, D, layer->scales ? layer->scales[head] : plain,
-            layer->slopes ? layer->slopes[head] : 0, w->scores, i + 1 < end ? rows_ahead(g, i) : 0);
+        if (!K || at.is_first) {
+            const size_t row = cache_row(g, at.head, at.p) + first, rows = held + r->n - first;
+            K = cached(s, s->keys, s->key_scales, row, rows, D, w->keys);
+            V = cached(s, s->values, s->value_scales, row, rows, D, w->values);
+        }
+        w->queries[n++] =
+            (struct smol_query){.o = s->h + at.p * C + at.head * D,
+                                .q = s->wide + at.p * 3 * C + at.head * D,
+                                .K = K + (last - n_keys) * D,
+                                .V = V + (last - n_keys) * D,
+                                .n_keys = n_keys,
+                                .scale = layer->scales ? layer->scales[at.head] : plain,
+                                .slope = layer->slopes ? layer->slopes[at.head] : 0};
     }
+    s->kernels->attention(w->queries, n, D, D, w->scores, T);
 }
 
 static void quantise_attention(void *arg, uint32_t worker, uint32_t n_workers)

@@ -203,9 +203,27 @@ static uint64_t most_blocks(const struct smol_kernels *k, uint64_t batch)
     return of_few > of_all ? of_few : of_all;
 }
 
+#define LARGE_CACHE 16777216u /* bytes of K and V, of which keys are best fetched ahead */
+#define QUERIES 64u           /* of attention for one call, so that they are of most */
+
+/* Rows of the cache, whose bytes are below 2^60. */
+static uint64_t all_rows(const struct smol_session *s)
+{
+    return (uint64_t)s->n_texts * s->config->n_layers * s->config->n_heads * s->capacity;
+}
+
+static uint32_t queries_of(const struct smol_session *s)
+{
+    const uint64_t bytes =
+        2 * all_rows(s) * smol_row_bytes(s->kv_type, s->config->width / s->config->n_heads);
+
+    return s->kernels->queries > 1 && bytes > LARGE_CACHE ? QUERIES : s->kernels->queries;
+}
+
 /* Buffers of one worker. */
 static void place_worker(struct worker *w, struct smol_arena *arena, const struct mixture *m,
-                         const struct smol_kernels *k, const struct smol_session_options *o)
+                         const struct smol_kernels *k, uint32_t n_queries,
+                         const struct smol_session_options *o)
 {
     const struct smol_config *c = &m->files[0]->config;
     const uint64_t blocks = most_blocks(k, o->batch), group = blocks * SMOL_ROW_BLOCK,
@@ -218,7 +236,8 @@ static void place_worker(struct worker *w, struct smol_arena *arena, const struc
     made.scratch = smol_arena_take(arena, worker_scratch(m, k, o->batch), 1);
     made.sums = smol_arena_take(arena, group, sizeof *made.sums);
     made.signs = smol_arena_take(arena, signs_bytes(m, k), 1);
-    made.scores = smol_arena_take(arena, o->context, sizeof *made.scores);
+    made.queries = smol_arena_take(arena, n_queries, sizeof *made.queries);
+    made.scores = smol_arena_take(arena, k->queries * (uint64_t)o->context, sizeof *made.scores);
     made.product = smol_arena_take(arena, of_delta, sizeof *made.product);
     made.base = smol_arena_take(arena, of_delta, sizeof *made.base);
     made.first = smol_arena_take(arena, m->n_parts > 1 ? k->block_batch * SMOL_ROW_BLOCK : 0,
@@ -233,8 +252,7 @@ static void place_worker(struct worker *w, struct smol_arena *arena, const struc
 
 static void place_cache(struct smol_session *s, struct smol_arena *arena)
 {
-    const uint64_t rows = (uint64_t)s->n_texts * s->config->n_layers * s->config->n_heads *
-                          s->capacity; /* whose bytes are below 2^60 */
+    const uint64_t rows = all_rows(s);
     const uint64_t row_bytes = smol_row_bytes(s->kv_type, s->config->width / s->config->n_heads);
     const uint64_t n_scales = s->kv_type == SMOL_Q8 ? rows : 0;
 
@@ -292,6 +310,7 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
     session->product = o->is_fast ? session->kernels->frozen_fast : session->kernels->frozen;
     memcpy(session->ffts, ffts, sizeof session->ffts);
     smol_mixture_of(&session->mixture, file);
+    session->n_queries = queries_of(session);
     session->layers = smol_arena_take(arena, file->config.n_layers, sizeof *session->layers);
     session->pool = smol_arena_take(arena, 1, smol_pool_bytes());
     session->n_workers = o->n_threads;
@@ -299,7 +318,7 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
     for (uint32_t i = 0; i < o->n_threads; i++) {
         if (arena->base)
             w = &session->workers[i];
-        place_worker(w, arena, &session->mixture, session->kernels, o);
+        place_worker(w, arena, &session->mixture, session->kernels, session->n_queries, o);
     }
     place_buffers(session, arena);
     smol_tensors_set_up(session, arena);

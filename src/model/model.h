@@ -94,7 +94,8 @@ struct worker {
     void *scratch;                 /* of the kernels, and what is needed only for a moment */
     int64_t *sums;                 /* of a product: (P, B x 64) */
     uint8_t *signs;                /* of a group of row blocks, if a tensor has a mask */
-    float *scores;                 /* (T') */
+    struct smol_query *queries;    /* (n_queries) */
+    float *scores;                 /* (the kernels' queries, T') */
     float *product, *base;         /* (P, B x 64) of a delta: rows of one product, and
                                       of what the models alone give */
     float *first;                  /* (B x 64), of one position: rows of the first term */
@@ -155,6 +156,7 @@ struct smol_session {
     uint8_t *keys, *values; /* (n_texts, L, H, capacity, D) of kv_type: the rows of a head lie
                                together */
     float *key_scales, *value_scales; /* (n_texts, L, H, capacity) of Q8 */
+    uint32_t n_queries;               /* of attention for one call */
     float *x;                         /* (P, C) the residual stream */
     float *h;       /* (P, C) normalised, or an attention's or projection's output */
     float *shifted; /* (P, C) of a half-shift, if there is one */

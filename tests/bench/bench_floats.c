@@ -12,7 +12,7 @@
 #define MOST 768u
 #define N_KEYS 100u
 
-static float x[MOST], y[MOST], gain[MOST], bias[MOST], keys[N_KEYS * MOST], scores[N_KEYS];
+static float x[MOST], y[MOST], gain[MOST], bias[MOST], keys[N_KEYS * MOST], scores[8 * N_KEYS];
 static uint8_t row[4 * MOST];
 static int16_t X[MOST];
 static int64_t sums[MOST];
@@ -66,7 +66,11 @@ static void scale_rows(const struct smol_kernels *k, size_t n)
 
 static void attend(const struct smol_kernels *k, size_t n, size_t n_keys)
 {
-    k->attention(y, x, keys, keys, MOST, n_keys, n / 8, 0.2f, 0.5f, scores, 0); /* one of 8 heads */
+    struct smol_query heads[8];
+
+    for (size_t h = 0; h < 8; h++)
+        heads[h] = (struct smol_query){y + h * (n / 8), x, keys, keys, n_keys, 0.2f, 0.5f};
+    k->attention(heads, 8, MOST, n / 8, scores, N_KEYS);
 }
 
 static void attention(const struct smol_kernels *k, size_t n) { attend(k, n, N_KEYS); }
@@ -94,11 +98,19 @@ static void bench_set(const struct smol_kernels *k, double seconds)
         const char *name;
         body *run;
     } tasks[] = {
-        {"dot_f32", dot_f32},         {"dot_f16", dot_f16},   {"from_f16", from_f16},
-        {"layernorm", normalise},     {"gelu", gelu},         {"relu2", relu2},
-        {"exp", exponential},         {"quantise", quantise}, {"scale_sums", scale_sums},
-        {"scale_rows", scale_rows},   {"within", within},     {"attention 5", attention_first},
-        {"attention 100", attention},
+        {"dot_f32", dot_f32},
+        {"dot_f16", dot_f16},
+        {"from_f16", from_f16},
+        {"layernorm", normalise},
+        {"gelu", gelu},
+        {"relu2", relu2},
+        {"exp", exponential},
+        {"quantise", quantise},
+        {"scale_sums", scale_sums},
+        {"scale_rows", scale_rows},
+        {"within", within},
+        {"8 heads, attention 5", attention_first},
+        {"8 heads, attention 100", attention},
     };
     static const size_t widths[] = {40, 128, 384, MOST};
 

@@ -191,21 +191,59 @@ static void check_negative_zero(const struct smol_kernels *k, size_t n)
     cr_assert_eq(signbit(k->dot_f32((const uint8_t *)values, x, n)) != 0, n >= 16);
 }
 
-static void check_attention(const struct smol_kernels *k, size_t n, uint64_t *random)
+#define MOST_HEADS 11u
+#define MOST_KEYS 152u
+#define STRIDE 133u
+
+static void attend(const struct smol_kernels *k, float *y, struct smol_query *heads, size_t n,
+                   size_t D)
+{
+    static float scores[MOST_HEADS * MOST_KEYS];
+
+    for (size_t h = 0; h < n; h++)
+        heads[h].o = y + h * D;
+    k->attention(heads, n, STRIDE, D, scores, MOST_KEYS);
+}
+
+/* Heads of so many keys, of `more` keys more than the one before, with rows of their own or, if the
+ * first has an even number, the same; D numbers each. */
+static void check_heads(const struct smol_kernels *k, size_t n_heads, size_t n_keys, size_t more,
+                        size_t D)
 {
     static const float slopes[] = {0, 0.037f, -0.5f, 4.0f};
-    static float q[ISA_MAX_SIZE], keys[40 * 133], values[40 * 133], scores[40];
+    static float q[MOST_HEADS + 130], keys[(MOST_KEYS + MOST_HEADS) * STRIDE],
+        values[(MOST_KEYS + MOST_HEADS) * STRIDE];
+    struct smol_query heads[MOST_HEADS];
+
+    if (keys[0] == 0) { /* once */
+        uint64_t random = 7;
+        isa_fill(q, sizeof q / sizeof *q, 2, &random);
+        isa_fill(keys, sizeof keys / sizeof *keys, 2, &random);
+        isa_fill(values, sizeof values / sizeof *values, 1, &random);
+    }
+    for (size_t h = 0; h < n_heads; h++) {
+        const size_t at = n_keys % 2 ? h * 5 % MOST_HEADS * STRIDE : 0;
+        heads[h] = (struct smol_query){.q = q + h,
+                                       .K = keys + at,
+                                       .V = values + at,
+                                       .n_keys = n_keys + h * more,
+                                       .scale = 0.3f + (float)h,
+                                       .slope = slopes[(n_keys + h) % 4]};
+    }
+    ISA_SAME(float, "attention", n_heads *D, attend(p, y, heads, n_heads, D),
+             attend(k, y, heads, n_heads, D));
+}
+
+static void check_attention(const struct smol_kernels *k, size_t n)
+{
     const size_t D = n < 130 ? n : 130;
 
-    isa_fill(q, D, 2, random);
-    isa_fill(keys, sizeof keys / sizeof *keys, 2, random);
-    isa_fill(values, sizeof values / sizeof *values, 1, random);
     for (size_t n_keys = 1; n_keys <= 40; n_keys += 13)
-        for (size_t s = 0; s < sizeof slopes / sizeof *slopes; s++)
-            ISA_SAME(float, "attention", D,
-                     p->attention(y, q, keys, values, 133, n_keys, D, 0.3f, slopes[s], scores, 0),
-                     k->attention(y, q, keys, values, 133, n_keys, D, 0.3f, slopes[s], scores,
-                                  (ptrdiff_t)s));
+        for (size_t n_heads = 1; n_heads <= MOST_HEADS; n_heads++)
+            for (size_t more = 0; more < 3; more++)
+                check_heads(k, n_heads, n_keys + (n_heads + n % 7) * 13 % 80, more, D);
+    for (size_t n_keys = 1; n_keys <= 130; n_keys += n == 1 ? 1 : 129)
+        check_heads(k, 5, n_keys, n_keys / 2 % 2, n == 1 ? 1 + n_keys % 40 : D);
 }
 
 static void check_scaled_sums(const struct smol_kernels *k, size_t n, uint64_t *random)
@@ -238,7 +276,7 @@ static void check_all(enum isa_table table)
         check_rows(k, n, &random);
         check_sums(k, n, &random);
         check_negative_zero(k, n);
-        check_attention(k, n, &random);
+        check_attention(k, n);
         check_scaled_sums(k, n, &random);
     }
 }

@@ -426,17 +426,17 @@ static void relu2(float *x, size_t n)
         x[i] = x[i] > 0 ? x[i] * x[i] : 0;
 }
 
-static void attention(float *o, const float *q, const float *K, const float *V, size_t stride,
-                      size_t n_keys, size_t D, float scale, float slope, float *scores,
-                      ptrdiff_t ahead)
+#define VEC_QUERIES 1u /* of attention, one after the other */
+
+static void attend(const struct smol_query *head, size_t stride, size_t D, float *scores)
 {
-    (void)ahead;
-    float max = -INFINITY;
+    const size_t n_keys = head->n_keys;
+    float max = -INFINITY, *o = head->o;
 
     for (size_t j = 0; j < n_keys; j++) {
         const float distance = (float)j - (float)(n_keys - 1);
-        const float e = dot(K + j * stride, q, D) * scale;
-        scores[j] = smol_fmaf(slope, distance, e);
+        const float e = dot(head->K + j * stride, head->q, D) * head->scale;
+        scores[j] = smol_fmaf(head->slope, distance, e);
         max = scores[j] > max ? scores[j] : max;
     }
     for (size_t j = 0; j < n_keys; j++)
@@ -445,9 +445,17 @@ static void attention(float *o, const float *q, const float *K, const float *V, 
     memset(o, 0, D * sizeof *o);
     for (size_t j = 0; j < n_keys; j++)
         for (size_t i = 0; i < D; i++)
-            o[i] = smol_fmaf(scores[j], V[j * stride + i], o[i]);
+            o[i] = smol_fmaf(scores[j], head->V[j * stride + i], o[i]);
     for (size_t i = 0; i < D; i++)
         o[i] *= inverse;
+}
+
+static void attention(const struct smol_query *heads, size_t n, size_t stride, size_t D,
+                      float *scores, size_t scores_stride)
+{
+    (void)scores_stride;
+    for (size_t i = 0; i < n; i++)
+        attend(&heads[i], stride, D, scores);
 }
 
 /* ---- projections ---- */

@@ -10,11 +10,7 @@
 #define VEC_SUMS 16u
 #define VEC_TILE_ROWS 4u
 #define VEC_TILE_VECTORS 4u
-#ifdef __clang__
-#define VEC_UNROLL _Pragma("unroll")
-#else
-#define VEC_UNROLL _Pragma("GCC unroll 16")
-#endif
+#define VEC_QUERIES 4u
 #define vec_fetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
 
 typedef __m512 f32x16;

@@ -311,7 +311,8 @@ static void check_attention(struct vector *v)
     float *o = guard_take(D * sizeof *o, sizeof *o);
     float *scores = guard_take(n_keys * sizeof *scores, sizeof *scores);
 
-    k->attention(o, q, keys, values, stride, n_keys, D, 1.0f / sqrtf((float)D), 0, scores, 0);
+    const struct smol_query head = {o, q, keys, values, n_keys, 1.0f / sqrtf((float)D), 0};
+    k->attention(&head, 1, stride, D, scores, n_keys);
     vector_same_f32(v, o, vector_f32s(v, "o", NULL), D);
     guard_give(scores);
     guard_give(o);
@@ -335,7 +336,8 @@ static void weights_by_distance(float slope)
         values[j * N + j] = 1;
         sum += exp((double)slope * ((double)j - (N - 1)));
     }
-    k->attention(o, zeros, zeros, values, N, N, N, 0.25f, slope, scores, 0);
+    const struct smol_query head = {o, zeros, zeros, values, N, 0.25f, slope};
+    k->attention(&head, 1, N, N, scores, N);
     for (size_t j = 0; j < N; j++) {
         const double expected = exp((double)slope * ((double)j - (N - 1))) / sum;
         cr_assert_float_eq((double)o[j], expected, 1e-6 * expected, "%s: slope %g, key %zu",
@@ -362,7 +364,8 @@ Test(kernel, attention_scales_products_before_distances)
 
     for (size_t set = 0; next_set(&set);) {
         float o, scores[3];
-        k->attention(&o, q, keys, values, 1, 3, 1, 0.5f, 0.25f, scores, 0);
+        const struct smol_query head = {&o, q, keys, values, 3, 0.5f, 0.25f};
+        k->attention(&head, 1, 1, 1, scores, 3);
         cr_assert_float_eq((double)o, (p[0] + 10 * p[1] + 100 * p[2]) / (p[0] + p[1] + p[2]), 1e-5,
                            "%s", k->name);
     }

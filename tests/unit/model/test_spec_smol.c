@@ -163,8 +163,9 @@ static void check_attention(const struct smol_kernels *k)
     const size_t D = floats(q, in, "Q"), n = floats(K, in, "K") / D;
 
     cr_assert_eq(floats(V, in, "V"), n * D);
-    k->attention(o, q, K, V, D, n, D, (float)value(in, "scale"), (float)value(in, "slope"), scores,
-                 0);
+    const struct smol_query head = {
+        o, q, K, V, n, (float)value(in, "scale"), (float)value(in, "slope")};
+    k->attention(&head, 1, D, D, scores, n);
     floats(want, in, "o");
     same(o, want, D, "o");
 }

@@ -7,8 +7,9 @@
 
 #define N_TEXTS 6u
 #define N_STEPS 16u
-#define MOST_NEW 3u /* tokens of a text in one call */
-#define MOST_TOKENS (N_STEPS * MOST_NEW)
+#define MOST_NEW 3u    /* tokens of a text in one call */
+#define MOST_FIRST 27u /* that text i is fed i times before, in a long context */
+#define MOST_TOKENS ((N_TEXTS - 1) * MOST_FIRST + N_STEPS * MOST_NEW)
 
 struct setting {
     struct model_recipe recipe;
@@ -34,6 +35,8 @@ static const struct setting settings[] = {
     {{.source = SMOL_MATRIX_STORED, .value_type = SMOL_Q4, .width = 64, .n_heads = 2},
      {.kv_type = SMOL_F16, .n_threads = 3}},
     {{.rank = 3, .value_type = SMOL_F16, .vocab = 300, .wte_type = SMOL_F16}, {.batch = 1}},
+    {{.features = SMOL_ALL_FEATURES, .context = 128, .width = 78, .n_heads = 6}, {.n_threads = 2}},
+    {{.context = 150, .width = 102, .n_heads = 3}, {.kv_type = SMOL_F16}},
 };
 #define N_SETTINGS (sizeof settings / sizeof settings[0])
 
@@ -67,6 +70,20 @@ static void copy(struct text *texts, struct smol_session *session, uint32_t to, 
     smol_session_rewind(texts[to].alone.session, 0);
     texts[to].n = texts[from].n;
     texts[to].n_fed = 0;
+}
+
+/* Tokens 0 to 2 at random: none to the first text, more to each. */
+static void feed_first(struct text *texts, struct smol_session *session, uint64_t *random)
+{
+    for (uint32_t i = 0; i < N_TEXTS; i++) {
+        uint32_t of[MOST_TOKENS];
+        for (; texts[i].n < i * MOST_FIRST; texts[i].n++) {
+            of[texts[i].n] = i;
+            texts[i].tokens[texts[i].n] = test_random(random) % 3;
+        }
+        cr_assert_eq(smol_session_feed_texts(session, of, texts[i].tokens, texts[i].n, NULL),
+                     SMOL_OK);
+    }
 }
 
 /* A call: some of the texts, from a random one on, each with one to three random tokens, half of
@@ -128,6 +145,9 @@ static void run(const struct setting *setting, enum smol_isa isa, const char *wh
     several.isa = isa;
     several.n_texts = N_TEXTS;
     begin_options(&r, &several);
+    if (smol_session_context(r.session) > 100)
+        feed_first(texts, r.session, &random);
+    compare(texts, r.session, what);
     for (uint32_t step = 0; step < N_STEPS; step++) {
         feed_some(texts, r.session, &random);
         compare(texts, r.session, what);
