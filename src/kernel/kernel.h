@@ -71,6 +71,9 @@ struct smol_kernels {
     uint32_t fast_bases; /* regenerating so many sign bases is faster than reading such rows; gauss
                             counts as 8 (docs/speed.md) */
 
+    bool streams_floats; /* rows of floats are read faster by themselves than fetched while weights
+                            are made (docs/speed.md) */
+
     /* y (n) = (float)(scale x (double)sums). */
     void (*scale_sums)(float *y, const int64_t *sums, double scale, size_t n);
     /* The same with each row's scale (n), F32 as in a file, times step. */

@@ -273,10 +273,11 @@ static bool multiply_ahead(struct stage *g, uint32_t worker, const struct group 
     const struct dense *d = g->dense;
     const struct matrix *term = &d->matrices[d->n_models];
     const struct smol_table_view *rows = &d->matrices[0].stored;
+    const struct smol_kernels *k = g->pass->s->kernels;
     const size_t row_bytes = (size_t)smol_row_bytes(rows->type, rows->cols);
 
     if (g->pass->n > 1 || !d->n_terms || term->kind != FROZEN || term->kept ||
-        d->matrices[0].kind != STORED)
+        d->matrices[0].kind != STORED || (k->streams_floats && !rows->scales))
         return false;
     const struct group to = term_of(group, g->pass->s->workers[worker].first);
     g->matrix = term;

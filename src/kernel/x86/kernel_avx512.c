@@ -23,6 +23,7 @@ const struct smol_kernels smol_kernels_avx512 = {
     .frozen_fast = smol_frozen_fast_avx512,
     .rows_i16 = smol_rows_i16_avx512,
     .fast_bases = 16,
+    .streams_floats = true,
     .rows_q8 = smol_rows_q8_avx512,
     .rows_q4 = smol_rows_q4_avx512,
     .rows_ternary = smol_rows_ternary_avx512,
