@@ -123,6 +123,9 @@ struct smol_kernels {
     /* y (n) = exp(x). */
     void (*exp)(float *y, const float *x, size_t n);
 
+    /* y (n) = log(x), x at least 1. */
+    void (*log)(float *y, const double *x, size_t n);
+
     /* Whether all magnitudes of x (n) are at most limit; not-a-number is not. */
     bool (*within)(const float *x, size_t n, float limit);
 
@@ -183,7 +186,7 @@ static inline void smol_scale_rows(float *y, const int64_t *sums, const uint8_t 
     .dot_f32 = dot_f32, .dot_f16 = dot_f16, .rows_f32 = rows_f32, .rows_f16 = rows_f16,            \
     .from_f16 = from_f16, .add_scaled = add_scaled, .add_each_scaled = add_each_scaled,            \
     .layernorm = layernorm, .gelu = gelu, .relu2 = relu2, .attention = attention,                  \
-    .queries = VEC_QUERIES, .exp = exp_all, .within = smol_within, .find = smol_find
+    .queries = VEC_QUERIES, .exp = exp_all, .within = smol_within
 
 extern const struct smol_kernels smol_kernels_scalar; /* the definition */
 extern const struct smol_kernels smol_kernels_avx2;   /* on x86-64 with the bundles of cpu.h */

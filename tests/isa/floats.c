@@ -5,6 +5,7 @@
 #include "../unit/make_model.h"
 
 #include <criterion/criterion.h>
+#include <float.h>
 #include <math.h>
 
 static const struct smol_kernels *const p = &smol_kernels_scalar;
@@ -49,6 +50,22 @@ static void check_within(const struct smol_kernels *k, size_t n, uint64_t *rando
     }
 }
 
+/* From 1 to the largest double, at both sides of where f is halved, and 1 + next to nothing. */
+static void check_log(const struct smol_kernels *k, size_t n, uint64_t *random)
+{
+    static const double some[] = {1, 1 + 0x1p-52, 0x1.6a09e5fffffffp0, 0x1.6a09e6p0, 2 - 0x1p-52,
+                                  2, DBL_MAX,     0x1.6a09e6p1023};
+    static double x[ISA_MAX_SIZE];
+
+    for (size_t i = 0; i < n; i++) {
+        const double f = 1 + (double)test_random(random) / 0x1p32;
+        x[i] = i % 5 == 0   ? some[test_random(random) % (sizeof some / sizeof *some)]
+               : i % 5 == 1 ? 1 + ldexp(f, -(int)(test_random(random) % 52) - 1)
+                            : ldexp(f, (int)(test_random(random) % 1024 >> i % 5));
+    }
+    ISA_SAME(float, "log", n, p->log(y, x, n), k->log(y, x, n));
+}
+
 /* Few different tokens, so that all of them are found often; with and without the one before. */
 static void check_find(const struct smol_kernels *k, size_t n, uint64_t *random)
 {
@@ -84,6 +101,7 @@ static void check_floats(const struct smol_kernels *k, size_t n, float scale, ui
     check_functions(k, n, x);
     check_quantise(k, n, x);
     check_within(k, n, random);
+    check_log(k, n, random);
     check_find(k, n, random);
     ISA_SAME(float, "layernorm", n, p->layernorm(y, x, NULL, NULL, 1e-5f, n),
              k->layernorm(y, x, NULL, NULL, 1e-5f, n));

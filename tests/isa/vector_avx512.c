@@ -4,4 +4,5 @@
 
 #include "kernel/floats.inc"
 
-const struct smol_kernels isa_vector_avx512 = {.name = "avx512 emulated", SMOL_FLOAT_KERNELS};
+const struct smol_kernels isa_vector_avx512 = {
+    .name = "avx512 emulated", .log = log_all, .find = smol_find, SMOL_FLOAT_KERNELS};

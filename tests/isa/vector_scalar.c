@@ -4,4 +4,5 @@
 
 #include "kernel/floats.inc"
 
-const struct smol_kernels isa_vector_scalar = {.name = "vector in plain C", SMOL_FLOAT_KERNELS};
+const struct smol_kernels isa_vector_scalar = {
+    .name = "vector in plain C", .log = log_all, .find = smol_find, SMOL_FLOAT_KERNELS};

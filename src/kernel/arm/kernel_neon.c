@@ -18,7 +18,8 @@ static void scale_by_bytes(float *x, const uint8_t *bytes, const float *table, s
     .rows_i16 = smol_rows_i16_neon, .fast_bases = 8, .rows_q8 = smol_rows_q8_##set,                \
     .rows_q4 = smol_rows_q4_neon, .rows_ternary = smol_rows_ternary_##set,                         \
     .rows_mask = smol_rows_mask_##set, .stream_bytes = smol_stream_bytes_neon,                     \
-    .hadamard = smol_hadamard_neon, .scale_by_bytes = scale_by_bytes, SMOL_FLOAT_KERNELS
+    .hadamard = smol_hadamard_neon, .scale_by_bytes = scale_by_bytes, .log = log_all,              \
+    .find = smol_find, SMOL_FLOAT_KERNELS
 
 const struct smol_kernels smol_kernels_neon = {.name = "neon", KERNELS(neon)};
 

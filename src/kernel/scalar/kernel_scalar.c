@@ -2,7 +2,7 @@
  * SPEC.md 7. Every smol_fmaf is one fused operation; nothing else is contracted. */
 #include "base/number.h"
 #include "kernel/kernel.h"
-#include "kernel/scalar/fma.h"
+#include "kernel/scalar/log.h"
 #include "kernel/scalar/single.h"
 
 #include <math.h>
@@ -493,5 +493,7 @@ const struct smol_kernels smol_kernels_scalar = {
     .stream_bytes = smol_stream_bytes,
     .hadamard = hadamard,
     .scale_by_bytes = scale_by_bytes,
+    .log = smol_log_all,
+    .find = smol_find,
     SMOL_FLOAT_KERNELS,
 };

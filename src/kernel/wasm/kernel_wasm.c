@@ -27,5 +27,7 @@ const struct smol_kernels smol_kernels_wasm = {
     .stream_bytes = smol_stream_bytes_wasm,
     .hadamard = smol_hadamard_wasm,
     .scale_by_bytes = scale_by_bytes,
+    .log = smol_log_all,
+    .find = smol_find,
     SMOL_FLOAT_KERNELS,
 };

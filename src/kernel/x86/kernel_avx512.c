@@ -14,6 +14,25 @@ static size_t scratch_bytes(size_t cols, size_t n_x, uint32_t n_planes)
                      smol_frozen_fast_batch_scratch_avx512(cols, n_x)));
 }
 
+static size_t find(uint16_t *places, const uint16_t *tokens, size_t n, uint16_t last,
+                   uint16_t before, uint16_t mask)
+{
+    const __m512i l = _mm512_set1_epi16((int16_t)last), b = _mm512_set1_epi16((int16_t)before),
+                  m = _mm512_set1_epi16((int16_t)mask);
+    size_t found = 0;
+
+    for (size_t i = 0; i < n; i += 32) {
+        const __mmask32 some = n - i < 32 ? (1u << (n - i)) - 1 : 0xffffffffu;
+        const __m512i here = _mm512_maskz_loadu_epi16(some, tokens + i),
+                      previous = _mm512_maskz_loadu_epi16(some, tokens + i - 1);
+        uint32_t bits = _mm512_mask_testn_epi16_mask(_mm512_mask_cmpeq_epi16_mask(some, here, l),
+                                                     _mm512_xor_si512(previous, b), m);
+        for (; bits; bits &= bits - 1)
+            places[found++] = (uint16_t)(i + (uint32_t)__builtin_ctz(bits));
+    }
+    return found;
+}
+
 const struct smol_kernels smol_kernels_avx512 = {
     .name = "avx512",
     .scratch_bytes = scratch_bytes,
@@ -31,5 +50,7 @@ const struct smol_kernels smol_kernels_avx512 = {
     .stream_bytes = smol_stream_bytes_avx512,
     .hadamard = smol_hadamard_avx512,
     .scale_by_bytes = smol_scale_by_bytes_avx512,
+    .log = log_all,
+    .find = find,
     SMOL_FLOAT_KERNELS,
 };

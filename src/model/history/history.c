@@ -2,7 +2,6 @@
 #include "model/history/history.h"
 
 #include "base/bytes.h"
-#include "kernel/scalar/fma.h"
 
 #include <smol/session.h>
 
@@ -111,15 +110,13 @@ void smol_history_copy(struct history *to, const struct history *from)
 
 size_t smol_followers_bytes(uint32_t vocab)
 {
-    return (size_t)vocab *
-           (sizeof(double) + SMOL_HISTORY_LENGTHS * sizeof(uint32_t) + sizeof(uint16_t));
+    return (size_t)vocab * (SMOL_HISTORY_LENGTHS * sizeof(uint32_t) + sizeof(uint16_t));
 }
 
 void smol_followers_place(struct followers *f, uint32_t vocab, void *memory)
 {
     memset(memory, 0, smol_followers_bytes(vocab));
-    f->shares = memory;
-    f->counts = (uint32_t *)(void *)(f->shares + vocab);
+    f->counts = memory;
     f->seen = (uint16_t *)(void *)(f->counts + (size_t)vocab * SMOL_HISTORY_LENGTHS);
     f->shortest = vocab > SMOL_BYTES_VOCAB ? 1 : 2;
     f->n_seen = 0;
@@ -190,68 +187,4 @@ void smol_history_count(struct followers *f, const struct history *h,
             f->n[k] += counts_of(f, f->seen[i])[k];
             f->u[k] += counts_of(f, f->seen[i])[k] > 0;
         }
-}
-
-/* ---- what that makes of logits ---- */
-
-double smol_history_share(double share, double a, uint32_t n, uint32_t u, uint32_t count)
-{
-    const double s = 0.125 + a * u, g = s + 0.125 * u;
-
-    return ((count ? count - 0.125 : 0.0) + g * share) / (n + s);
-}
-
-double smol_history_rest(double rest, double a, uint32_t n, uint32_t u)
-{
-    const double s = 0.125 + a * u, g = s + 0.125 * u;
-
-    return g * rest / (n + s);
-}
-
-float smol_log(double x)
-{
-    /* log(1 + t) = t - t^2 / 2 + t^3 p(t), p as in Cephes (Moshier), logf. */
-    static const float p[] = {0x1.204376p-4f,  -0x1.d7a370p-4f, 0x1.de4a34p-4f,
-                              -0x1.fcba9ep-4f, 0x1.23d37ep-3f,  -0x1.555ca0p-3f,
-                              0x1.999d58p-3f,  -0x1.fffff8p-3f, 0x1.555554p-2f};
-    uint64_t bits;
-    float e, t, q, y = 0;
-
-    memcpy(&bits, &x, sizeof bits);
-    e = (float)((int)(bits >> 52) - 1023);
-    bits = (bits & 0x000fffffffffffffu) | 0x3ff0000000000000u;
-    memcpy(&x, &bits, sizeof x);
-    if (x >= 0x1.6a09e6p0) {
-        x = x * 0.5;
-        e = e + 1;
-    }
-    t = (float)(x - 1);
-    for (unsigned i = 0; i < sizeof p / sizeof *p; i++)
-        y = smol_fmaf(y, t, p[i]);
-    q = t * t;
-    y = y * t * q;
-    y = smol_fmaf(e, -0x1.bd0106p-13f, y);
-    y = smol_fmaf(q, -0.5f, y);
-    return smol_fmaf(e, 0x1.63p-1f, t + y);
-}
-
-void smol_history_mix(float *logits, struct followers *f,
-                      const double strengths[SMOL_HISTORY_LENGTHS], float most, double sum,
-                      void (*exp)(float *y, const float *x, size_t n))
-{
-    double rest = 1;
-
-    for (uint32_t i = 0; i < f->n_seen; i++)
-        f->shares[i] = 0;
-    for (uint32_t k = 0; k < SMOL_HISTORY_LENGTHS && f->n[k] > 0; k++) {
-        for (uint32_t i = 0; i < f->n_seen; i++)
-            f->shares[i] = smol_history_share(f->shares[i], strengths[k], f->n[k], f->u[k],
-                                              counts_of(f, f->seen[i])[k]);
-        rest = smol_history_rest(rest, strengths[k], f->n[k], f->u[k]);
-    }
-    for (uint32_t i = 0; i < f->n_seen; i++) {
-        float *logit = logits + f->seen[i], x = *logit - most;
-        exp(&x, &x, 1);
-        *logit += smol_log(1 + f->shares[i] * sum / (rest * x));
-    }
 }

@@ -26,7 +26,6 @@ struct followers {
     uint32_t n[SMOL_HISTORY_LENGTHS]; /* times that those tokens were there before */
     uint32_t u[SMOL_HISTORY_LENGTHS]; /* different tokens after them */
     uint32_t n_seen;
-    double *shares;   /* (V) of those seen: what is added to the network's probabilities */
     uint32_t *counts; /* (V, SMOL_HISTORY_LENGTHS) how often each was there; 0 for all others */
     uint16_t *seen;   /* (V) those after the shortest */
 };
@@ -64,16 +63,25 @@ void smol_followers_clear(struct followers *f);
 /* The probability of a token is share + rest x the network's. Each length k in turn makes share
  * (count - 1/8 + g share) / (n + s) of it, and rest g rest / (n + s), with s = 1/8 + a u and g = s
  * + u / 8. One step, where n is over 0; count: of the token. */
-double smol_history_share(double share, double a, uint32_t n, uint32_t u, uint32_t count);
-double smol_history_rest(double rest, double a, uint32_t n, uint32_t u);
+static inline double smol_history_share(double share, double a, uint32_t n, uint32_t u,
+                                        uint32_t count)
+{
+    const double s = 0.125 + a * u, g = s + 0.125 * u;
 
-/* log(x), x at least 1; SPEC.md 7. */
-float smol_log(double x);
+    return ((count ? count - 0.125 : 0.0) + g * share) / (n + s);
+}
+
+static inline double smol_history_rest(double rest, double a, uint32_t n, uint32_t u)
+{
+    const double s = 0.125 + a * u, g = s + 0.125 * u;
+
+    return g * rest / (n + s);
+}
 
 /* Logits (V), whose largest is most and whose exp(logit - most) sum up to sum, changed for the
- * tokens seen. strengths: a of each length. exp: the kernels'. */
-void smol_history_mix(float *logits, struct followers *f,
+ * tokens seen. strengths: a of each length. */
+void smol_history_mix(float *logits, const struct followers *f,
                       const double strengths[SMOL_HISTORY_LENGTHS], float most, double sum,
-                      void (*exp)(float *y, const float *x, size_t n));
+                      const struct smol_kernels *kernels);
 
 #endif

@@ -54,8 +54,7 @@ static void mix(void *arg, uint32_t worker, uint32_t n_workers)
         smol_history_count(f, &history, s->kernels);
         if (f->n_seen > 0) {
             most = smol_largest(logits, s->config->vocab);
-            smol_history_mix(logits, f, s->strengths, most, sum_exp(s, logits, most),
-                             s->kernels->exp);
+            smol_history_mix(logits, f, s->strengths, most, sum_exp(s, logits, most), s->kernels);
         }
         smol_followers_clear(f);
     }

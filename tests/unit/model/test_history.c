@@ -3,6 +3,7 @@
 #include "model/history/history.h"
 
 #include "kernel/kernel.h"
+#include "kernel/scalar/log.h"
 #include "make_model.h"
 #include "model/slow_history.h"
 
@@ -334,7 +335,7 @@ static void check_mix(struct pair *p, uint64_t *random, float scale)
     const double sum = sum_exp(logits, V, (double)most);
     count(&p->followers, &p->history);
     smol_history_mix(mixed, &p->followers, strengths, most, sum,
-                     smol_kernels_select(SMOL_ISA_SCALAR)->exp);
+                     smol_kernels_select(SMOL_ISA_SCALAR));
     smol_followers_clear(&p->followers);
     slow_shares(shares, &rest, numbers, p->tokens, p->n, p->n, V);
     whole = rest;
