@@ -34,8 +34,8 @@ struct smol_session_options {
     bool is_fixed;    /* a model with distances: hold `context` positions and no more, like other
                          models, instead of letting them slide */
     uint64_t n_texts; /* side by side, 1..SMOL_MAX_TEXTS; 0 = 1 */
-    uint64_t history; /* tokens of the history of each text, if the model has one, 2 bytes each:
-                         1..SMOL_HISTORY_TOKENS, 1 being none; 0 = all */
+    uint64_t history; /* tokens of the history of each text, if the model has one, 2 to 7 bytes
+                         each: 1..SMOL_HISTORY_TOKENS, 1 being none; 0 = all */
 };
 
 struct smol_session;

@@ -86,6 +86,7 @@ static void look(struct known *known, struct followers *f, struct history *h,
 
     for (size_t i = 1; i < n; i++, known++) {
         smol_history_push(h, tokens[i - 1]);
+        smol_history_sort(h, f->shortest);
         smol_history_count(f, h, kernels);
         *known = (struct known){.p = (float)exp(-nats[i])};
         known->p = known->p > 0x1p-100f ? known->p : 0x1p-100f;

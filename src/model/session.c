@@ -212,6 +212,7 @@ static bool visit_logits(struct smol_session *s, const struct feeding *f, const 
     for (uint32_t p = first; p < end; p += heads.n) {
         heads.n = end - p < room ? end - p : room ? room : 1;
         smol_history_reserve(now, heads.n);
+        smol_history_sort(now, s->workers[0].followers.shortest);
         before = *now;
         for (uint32_t k = 0; k < heads.n; k++) {
             push(s, p + k, tokens[p + k]);
@@ -239,8 +240,10 @@ static bool make_logits(struct smol_session *s, const struct feeding *f, size_t 
 
     for (uint32_t p = 0; p < first; p++) {
         push(s, p, f->tokens[i + p]);
-        if (is_last(f, i + p))
-            s->heads[heads.n++] = p;
+        if (!is_last(f, i + p))
+            continue;
+        smol_history_sort(&s->texts[s->rows[p].text].history, s->workers[0].followers.shortest);
+        s->heads[heads.n++] = p;
     }
     if (heads.n)
         smol_logits(s, &heads);

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#define RECENT 1024u /* tokens before the next one */
-#define RECENT_TIMES 4u
+#define MORE                                                                                       \
+    (SMOL_HISTORY_LENGTHS - 1) /* tokens that longer lengths compare, beyond the shortest */
 
 /* ---- the tokens ---- */
 
@@ -25,17 +25,18 @@ size_t smol_history_bytes(uint32_t capacity)
 {
     const size_t n = n_places(capacity);
 
-    return (n + 1) * sizeof(uint16_t) + (n + 7) / 8;
+    return (MORE + n) * sizeof(uint16_t) + smol_index_bytes(capacity) + (n + 7) / 8;
 }
 
 void smol_history_place(struct history *h, uint32_t capacity, void *memory)
 {
-    uint16_t *tokens = memory;
+    uint16_t *tokens = (uint16_t *)memory + MORE, *index = tokens + n_places(capacity);
 
-    tokens[0] = 0; /* which is looked at, before the first */
-    *h = (struct history){.tokens = tokens + 1,
-                          .is_written = (uint8_t *)(tokens + 1 + n_places(capacity)),
+    memset(memory, 0, MORE * sizeof *tokens); /* which are looked at, before the first */
+    *h = (struct history){.tokens = tokens,
+                          .is_written = (uint8_t *)index + smol_index_bytes(capacity),
                           .capacity = capacity};
+    smol_index_place(&h->index, capacity, index);
 }
 
 static void move_to_front(struct history *h)
@@ -46,6 +47,8 @@ static void move_to_front(struct history *h)
     memmove(h->is_written, h->is_written + by / 8, (h->begin - by + h->held + 7) / 8);
     h->begin -= by;
     h->read -= h->read < by ? h->read : by;
+    h->index.origin -= by;
+    h->index.end -= h->index.end < by ? h->index.end : by;
 }
 
 void smol_history_push(struct history *h, uint32_t token)
@@ -84,6 +87,20 @@ struct history smol_history_after(const struct history *before, uint32_t n)
     return h;
 }
 
+void smol_history_sort(struct history *h, uint32_t shortest)
+{
+    struct index *x = &h->index;
+
+    if (x->n_slots == 0)
+        return;
+
+    const uint32_t first = h->begin + shortest - 1, from = x->end > first ? x->end : first,
+                   end = h->read > 0 ? h->read - 1 : 0;
+
+    if (end >= from + SMOL_INDEX_AFTER)
+        smol_index_sort(x, h->tokens, h->is_written, first, end, shortest);
+}
+
 void smol_history_drop(struct history *h, uint32_t n)
 {
     h->held -= n;
@@ -91,6 +108,9 @@ void smol_history_drop(struct history *h, uint32_t n)
         h->begin = 0;
     if (h->read > h->begin + h->held)
         h->read = h->begin + h->held;
+    /* Places that have no token after them any more. */
+    if (h->index.end >= h->begin + h->held)
+        h->index.end = h->held > 0 ? h->begin + h->held - 1 : 0;
 }
 
 void smol_history_copy(struct history *to, const struct history *from)
@@ -100,13 +120,14 @@ void smol_history_copy(struct history *to, const struct history *from)
     to->begin = from->begin;
     to->held = from->held;
     to->read = from->read;
+    smol_index_copy(&to->index, &from->index, from->capacity);
     if (n == 0) /* nor need there be any memory */
         return;
     memcpy(to->tokens, from->tokens, n * sizeof *to->tokens);
     memcpy(to->is_written, from->is_written, (n + 7) / 8);
 }
 
-/* ---- what followed ---- */
+/* ---- counts ---- */
 
 size_t smol_followers_bytes(uint32_t vocab)
 {
@@ -134,57 +155,112 @@ void smol_followers_clear(struct followers *f)
     f->n_seen = 0;
 }
 
-/* The tokens up to place `at` are like the last ones, as many as the shortest length has: notes
- * what follows them, for all lengths that they have, if that was read. */
-static void note(struct followers *f, const struct history *h, uint32_t at, uint32_t times)
-{
-    const uint32_t last = h->begin + h->held - 1, next = at + 1;
-    uint32_t *counts = counts_of(f, h->tokens[next]), n = f->shortest;
+/* ---- what followed the last tokens ---- */
 
-    if (h->is_written[next / 8] >> next % 8 & 1)
-        return;
+static uint64_t more_at(const uint16_t *tokens)
+{
+    uint64_t more;
+
+    memcpy(&more, tokens, sizeof more);
+    return more;
+}
+
+void smol_search_note(struct followers *f, uint16_t token, uint32_t times)
+{
+    uint32_t *counts = counts_of(f, token);
+
     if (counts[0] == 0)
-        f->seen[f->n_seen++] = h->tokens[next];
-    for (unsigned k = 0; k < SMOL_HISTORY_LENGTHS; k++, n++) {
-        if (k > 0 && (at < h->begin + n - 1 || h->tokens[at - n + 1] != h->tokens[last - n + 1]))
-            return;
-        counts[k] += times;
+        f->seen[f->n_seen++] = token;
+    counts[0] += times;
+}
+
+/* Without branches: none is likely. */
+void smol_search_note_longer(const struct search *s, const uint16_t *places, uint32_t n,
+                             uint32_t origin, uint32_t times)
+{
+    /* The last 1..MORE of so many tokens. */
+    static const uint16_t ends[MORE][MORE] = {{0, 0, 0, 0xffff},
+                                              {0, 0, 0xffff, 0xffff},
+                                              {0, 0xffff, 0xffff, 0xffff},
+                                              {0xffff, 0xffff, 0xffff, 0xffff}};
+    const uint16_t *tokens = s->h->tokens;
+    const uint8_t *written = s->h->is_written;
+    const ptrdiff_t n_compared = (ptrdiff_t)s->length + MORE;
+    const uint32_t begin = s->h->begin;
+    const uint64_t sought = s->before;
+    uint32_t *const counts = s->f->counts;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t next = origin + places[i] + 1;
+        const uint64_t differs = more_at(tokens + (ptrdiff_t)next - n_compared) ^ sought;
+        const uint32_t n_before = next - s->length - begin; /* tokens before them, of the history */
+        uint32_t n_alike = 0;
+        if (smol_is_written(written, next))
+            continue;
+        for (unsigned k = 0; k < MORE; k++)
+            n_alike += (differs & more_at(ends[k])) == 0;
+        n_alike = n_alike < n_before ? n_alike : n_before;
+        counts[(size_t)tokens[next] * SMOL_HISTORY_LENGTHS + n_alike] += n_alike > 0 ? times : 0;
     }
 }
 
-/* Notes the followers of places from..to - 1, each of which counts the same. */
-static void look(struct followers *f, const struct history *h, const struct smol_kernels *kernels,
-                 uint32_t from, uint32_t to, uint32_t times)
+/* Notes the followers of places from..to - 1. */
+static void look(const struct search *s, const struct smol_kernels *kernels, uint32_t from,
+                 uint32_t to, uint32_t times)
 {
-    const uint32_t last = h->begin + h->held - 1;
+    const uint16_t *tokens = s->h->tokens;
     uint16_t places[SMOL_FIND_TOKENS];
 
     for (uint32_t n; from < to; from += n) {
         n = to - from < SMOL_FIND_TOKENS ? to - from : SMOL_FIND_TOKENS;
-        const size_t found = kernels->find(places, h->tokens + from, n, h->tokens[last],
-                                           h->tokens[last - 1], f->shortest > 1 ? 0xffff : 0);
+        const size_t found = kernels->find(places, tokens + from, n, s->last[0], s->last[-1],
+                                           s->length > 1 ? 0xffff : 0);
         for (size_t i = 0; i < found; i++)
-            note(f, h, from + places[i], times);
+            if (!smol_is_written(s->h->is_written, from + places[i] + 1))
+                smol_search_note(s->f, tokens[from + places[i] + 1], times);
+        smol_search_note_longer(s, places, (uint32_t)found, from, times);
     }
+}
+
+/* What was counted at its longest length counts for all between that and the shortest; and what all
+ * counts of a length add up to. */
+static void sum_up(struct followers *f)
+{
+    uint32_t n[SMOL_HISTORY_LENGTHS] = {0}, u[SMOL_HISTORY_LENGTHS] = {0};
+
+    for (uint32_t i = 0; i < f->n_seen; i++) {
+        uint32_t *counts = counts_of(f, f->seen[i]), sum = 0;
+        for (unsigned k = MORE; k > 0; k--) {
+            counts[k] = sum += counts[k];
+            n[k] += sum;
+            u[k] += sum > 0;
+        }
+        n[0] += counts[0];
+    }
+    u[0] = f->n_seen;
+    memcpy(f->n, n, sizeof n);
+    memcpy(f->u, u, sizeof u);
 }
 
 void smol_history_count(struct followers *f, const struct history *h,
                         const struct smol_kernels *kernels)
 {
-    memset(f->n, 0, sizeof f->n);
-    memset(f->u, 0, sizeof f->u);
-    if (h->held <= f->shortest)
+    if (h->held <= f->shortest) {
+        sum_up(f);
         return;
+    }
 
     const uint32_t first = h->begin + f->shortest - 1, last = h->begin + h->held - 1,
-                   recent = last - first > RECENT ? last - RECENT : first,
-                   end = h->read > 0 ? h->read - 1 : 0;
+                   recent = last - first > SMOL_RECENT ? last - SMOL_RECENT : first,
+                   end = h->read > 0 ? h->read - 1 : 0, old = recent < end ? recent : end;
+    const struct search s = {
+        f,           h,      h->tokens + last,
+        f->shortest, recent, more_at(h->tokens + last + 1 - f->shortest - MORE)};
+    const uint32_t from = h->index.end > first ? h->index.end : first;
 
-    look(f, h, kernels, first, recent < end ? recent : end, 1);
-    look(f, h, kernels, recent, end, RECENT_TIMES);
-    for (uint32_t i = 0; i < f->n_seen; i++)
-        for (unsigned k = 0; k < SMOL_HISTORY_LENGTHS; k++) {
-            f->n[k] += counts_of(f, f->seen[i])[k];
-            f->u[k] += counts_of(f, f->seen[i])[k] > 0;
-        }
+    if (from > first)
+        smol_search_look_up(&s, first, from);
+    look(&s, kernels, from, old, 1);
+    look(&s, kernels, from > old ? from : old, end, SMOL_RECENT_TIMES);
+    sum_up(f);
 }

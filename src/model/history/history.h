@@ -4,9 +4,12 @@
 #define SMOL_MODEL_HISTORY_H
 
 #include "kernel/kernel.h"
+#include "model/history/index.h"
 
 #include <smol/config.h>
 
+#define SMOL_RECENT 1024u /* tokens before the next one */
+#define SMOL_RECENT_TIMES 4u
 #define SMOL_BYTES_VOCAB 257u /* the most that tokens of bytes have: with the end of text */
 
 /* The last tokens of a text. */
@@ -17,6 +20,7 @@ struct history {
     uint32_t begin, held;
     uint32_t read; /* the place after the last one that was read: what follows none is not looked at
                     */
+    struct index index;
 };
 
 /* What followed the tokens before the next one, for each length of them. Where that was not long
@@ -49,6 +53,10 @@ void smol_history_reserve(struct history *h, uint32_t n);
  * there; now there are those or more. */
 struct history smol_history_after(const struct history *before, uint32_t n);
 
+/* Sorts the places anew where that is due, before what followed is counted: then most are looked
+ * up. What smol_history_after makes of a copy is in it as it was. shortest: of the followers. */
+void smol_history_sort(struct history *h, uint32_t shortest);
+
 /* Drops the last tokens, or all. */
 void smol_history_drop(struct history *h, uint32_t n);
 
@@ -59,6 +67,32 @@ void smol_history_copy(struct history *to, const struct history *from);
 void smol_history_count(struct followers *f, const struct history *h,
                         const struct smol_kernels *kernels);
 void smol_followers_clear(struct followers *f);
+
+/* What is looked for. */
+struct search {
+    struct followers *f;
+    const struct history *h;
+    const uint16_t *last; /* the last token */
+    uint32_t length;      /* tokens that the shortest length compares */
+    uint32_t recent;      /* the first place whose follower counts more */
+    uint64_t before;      /* the MORE tokens before those, as they are in memory */
+};
+
+static inline bool smol_is_written(const uint8_t *is_written, uint32_t at)
+{
+    return is_written[at / 8] >> at % 8 & 1;
+}
+
+/* A token followed the shortest length. */
+void smol_search_note(struct followers *f, uint16_t token, uint32_t times);
+
+/* The tokens up to places + origin (n) are like the last ones, as many as the shortest length has:
+ * notes what follows them for all longer lengths that they have. */
+void smol_search_note_longer(const struct search *s, const uint16_t *places, uint32_t n,
+                             uint32_t origin, uint32_t times);
+
+/* Notes the followers of places from..to - 1, which are sorted. */
+void smol_search_look_up(const struct search *s, uint32_t from, uint32_t to);
 
 /* The probability of a token is share + rest x the network's. Each length k in turn makes share
  * (count - 1/8 + g share) / (n + s) of it, and rest g rest / (n + s), with s = 1/8 + a u and g = s

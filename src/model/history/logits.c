@@ -60,13 +60,17 @@ static void mix(void *arg, uint32_t worker, uint32_t n_workers)
     }
 }
 
+#define MOST_LOOKED_AT 4096u
+
 /* What is done for a text, in multiplications: tokens that are looked at, and the sum. */
 static uint64_t effort(const struct smol_session *s, const struct heads *h)
 {
     uint64_t tokens = 0;
 
-    for (uint32_t i = 0; i < h->n; i++)
-        tokens += s->texts[s->rows[h->positions[i]].text].history.held;
+    for (uint32_t i = 0; i < h->n; i++) {
+        const uint32_t held = s->texts[s->rows[h->positions[i]].text].history.held;
+        tokens += held < MOST_LOOKED_AT ? held : MOST_LOOKED_AT;
+    }
     return tokens / h->n + (uint64_t)ELEMENT * s->config->vocab;
 }
 

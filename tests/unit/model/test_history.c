@@ -23,8 +23,9 @@ struct pair {
 };
 
 /* By what this processor has; tests/isa has all of its instruction sets. */
-static void count(struct followers *f, const struct history *h)
+static void count(struct followers *f, struct history *h)
 {
+    smol_history_sort(h, f->shortest);
     smol_history_count(f, h, smol_kernels_select(SMOL_ISA_BEST));
 }
 
@@ -255,6 +256,51 @@ Test(history, counts_in_the_longest_text)
             cr_assert_gt(check(p), 10);
     }
     end(p);
+}
+
+/* Longer than what is looked through: most places are looked up, sorted anew many times, and some
+ * are no more or not yet. Also of tokens that share a slot, of one token alone, and of two that
+ * take turns. */
+static void check_index(uint32_t vocab, uint32_t n_different)
+{
+    const uint32_t capacity = 5000, step = test_is_sanitized() ? 419 : 83;
+    struct pair *p = begin(capacity, vocab), *other = begin(capacity, vocab);
+    uint64_t random = vocab + n_different;
+    uint32_t n = 0, n_sorted = 0;
+
+    for (uint32_t i = 0; i < 16000; i++) {
+        const bool was_sorted = p->history.index.end > 0;
+        push(p, n_different == 2 && i % 4000 > 500 ? i % 2
+                                                   : some_token(&random, i, n_different, vocab));
+        if (i % step == 0 || (i > 2040 && i < 2060)) {
+            n += check(p);
+            n_sorted += !was_sorted && p->history.index.end > 0;
+        }
+        if (i % 3001 == 3000)
+            drop(p, i % 2 ? 1 : i % 4 ? 2500 : (uint32_t)p->n);
+        if (i % 3500 == 3400) {
+            smol_history_copy(&other->history, &p->history);
+            other->tokens = memcpy(other->all, p->tokens, p->n * sizeof *p->tokens);
+            other->n = p->n;
+            for (uint32_t k = 0; k < 300; k++)
+                push(other, some_token(&random, k, n_different, vocab));
+            check(other);
+        }
+    }
+    cr_assert(n > 0 || n_different > 5);
+    cr_assert_gt(n_sorted, 0);
+    end(p);
+    end(other);
+}
+
+Test(history, looks_up_what_is_sorted)
+{
+    for (uint32_t n_different = 1; n_different <= 5; n_different++) {
+        check_index(5, n_different);
+        check_index(WIDE, n_different);
+    }
+    check_index(257, 40);
+    check_index(65536, 64);
 }
 
 /* ---- tokens that go, and come from another one ---- */

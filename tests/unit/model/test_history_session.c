@@ -360,8 +360,12 @@ Test(history_session, options_are_checked)
     cr_assert_eq(smol_session_size(&full, &file, &options, NULL), SMOL_OK);
     options.history = 1;
     cr_assert_eq(smol_session_size(&none, &file, &options, NULL), SMOL_OK);
-    cr_assert_geq(full - none, 2 * 65536);
-    cr_assert_lt(full - none, 4 * 65536);
+    cr_assert_geq(full - none, 6 * 65536);
+    cr_assert_lt(full - none, 7 * 65536);
+    options.history = 4096; /* which has no index */
+    cr_assert_eq(smol_session_size(&size, &file, &options, NULL), SMOL_OK);
+    cr_assert_geq(size - none, 2 * 4096);
+    cr_assert_lt(size - none, 3 * 4096);
     options.history = 0;
     cr_assert_eq(smol_session_size(&size, &file, &options, NULL), SMOL_OK);
     cr_assert_eq(size, full);
