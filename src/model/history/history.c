@@ -185,14 +185,14 @@ void smol_search_note_longer(const struct search *s, const uint16_t *places, uin
                                               {0xffff, 0xffff, 0xffff, 0xffff}};
     const uint16_t *tokens = s->h->tokens;
     const uint8_t *written = s->h->is_written;
-    const ptrdiff_t n_compared = (ptrdiff_t)s->length + MORE;
+    const size_t n_compared = s->length + MORE;
     const uint32_t begin = s->h->begin;
     const uint64_t sought = s->before;
     uint32_t *const counts = s->f->counts;
 
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t next = origin + places[i] + 1;
-        const uint64_t differs = more_at(tokens + (ptrdiff_t)next - n_compared) ^ sought;
+        const uint64_t differs = more_at(tokens + next - n_compared) ^ sought;
         const uint32_t n_before = next - s->length - begin; /* tokens before them, of the history */
         uint32_t n_alike = 0;
         if (smol_is_written(written, next))
