@@ -21,6 +21,9 @@
 /* Towards the second level of the cache; never a fault. */
 ALWAYS_INLINE void fetch_line(const uint8_t *at) { __builtin_prefetch(at, 0, 2); }
 
+/* A condition that seldom holds. */
+#define SELDOM(condition) __builtin_expect(condition, 0)
+
 /* How a table is looked up: as little of it as differs. The first 32 or 64 entries, if the top bits
  * of an index do not matter (five or six bases at most); two parts that add up; half of it, since
  * Q[255 - u] = -Q[u]; or all. A set has some of these, which it names as LOOKUPS(X). */

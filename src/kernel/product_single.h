@@ -22,8 +22,7 @@
 #define STREAMS_BEGIN generators_init
 #endif
 
-/* The next row of n_blocks row blocks: i of KEPT. ahead, if it is not NULL: bytes to fetch, so many
- * with each step. */
+/* The next row of n_blocks row blocks: i of KEPT. ahead: bytes to fetch, so many with each step. */
 ALWAYS_INLINE void next_row(struct kept *kept, unsigned i, struct generator *s, uint32_t n_blocks,
                             const struct vector *x, size_t cols, const struct table *table,
                             enum lookup lookup, const uint8_t *ahead, size_t each)
@@ -36,7 +35,7 @@ ALWAYS_INLINE void next_row(struct kept *kept, unsigned i, struct generator *s, 
         for (uint32_t b = 0; b < n_blocks; b++)
             sums[b] = (struct sums){0};
         for (; c < end; c += SMOL_STEP_BYTES) {
-            for (size_t n = 0; ahead && n < each; n += LINE_BYTES)
+            for (size_t n = 0; SELDOM(n < each); n += LINE_BYTES)
                 fetch_line(ahead + c / SMOL_STEP_BYTES * each + n);
             for (uint32_t b = 0; b < n_blocks; b++)
                 for (unsigned k = 0; k < PARTS; k++)
@@ -63,8 +62,8 @@ ALWAYS_INLINE void plane_blocks(int64_t *sums, const struct smol_frozen *t, uint
     STREAMS_BEGIN(s, t, plane, block, n_blocks);
     for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += KEPT) {
         for (uint32_t i = 0; i < KEPT; i++)
-            next_row(kept, i, s, n_blocks, x, t->cols, table, lookup,
-                     ahead ? ahead + (r + i) * of_row : NULL, each);
+            next_row(kept, i, s, n_blocks, x, t->cols, table, lookup, ahead + (r + i) * of_row,
+                     each);
         for (uint32_t b = 0; b < n_blocks; b++) {
             const uint32_t first = b * SMOL_ROW_BLOCK + r, left = first < rows ? rows - first : 0;
             if (left)
@@ -83,13 +82,12 @@ ALWAYS_INLINE void plane_of_kind(int64_t *sums, const struct smol_frozen *t, uin
     const uint32_t side = lookup == LOOKUP_256 ? SIDE_256 : SIDE;
 
     for (uint32_t b = 0, n, groups = (n_blocks + side - 1) / side; groups > 0; groups--, b += n) {
-        const uint8_t *of_group = ahead ? ahead + b * of_block : NULL;
         n = (n_blocks - b + groups - 1) / groups;
 #define CASE(N)                                                                                    \
     case N:                                                                                        \
         if (N <= side)                                                                             \
             plane_blocks(sums + b * SMOL_ROW_BLOCK, t, plane, block + b, N, x, table, lookup,      \
-                         of_group, N * of_block);                                                  \
+                         ahead + b * of_block, N * of_block);                                      \
         break;
         switch (n) {
             CASE(1)
@@ -109,12 +107,12 @@ static inline void multiply_single(int64_t *sums, const struct smol_frozen *t, u
 
 #define CASE(kind)                                                                                 \
     case kind:                                                                                     \
-        if (t->ahead && p == 0)                                                                    \
-            plane_of_kind(sums, t, p, block, n_blocks, x, &table, kind, t->ahead, t->ahead_bytes); \
-        else                                                                                       \
-            plane_of_kind(sums, t, p, block, n_blocks, x, &table, kind, NULL, 0);                  \
+        plane_of_kind(sums, t, p, block, n_blocks, x, &table, kind, ahead, ahead_bytes);           \
         break;
     for (uint32_t p = 0; p < t->n_planes; p++) {
+        const bool fetches = t->ahead && p == 0;
+        const uint8_t *ahead = fetches ? t->ahead : (const uint8_t *)t->table;
+        const size_t ahead_bytes = fetches ? t->ahead_bytes : 0;
         table_load(&table, t->table + p * SMOL_TABLE_ENTRIES);
         switch (table.lookup) {
             LOOKUPS(CASE)

@@ -4,7 +4,7 @@
 #include "kernel/x86/registers_avx512.h"
 
 #define SIDE SMOL_BLOCK_BATCH
-#define SIDE_256 SIDE
+#define SIDE_256 3u
 #define CHUNK 0
 #define KEPT LANES
 #define OFFSET 128

@@ -22,6 +22,7 @@ static size_t find(uint16_t *places, const uint16_t *tokens, size_t n, uint16_t 
 {
     const __m256i l = _mm256_set1_epi16((int16_t)last), b = _mm256_set1_epi16((int16_t)before),
                   m = _mm256_set1_epi16((int16_t)mask);
+    const uint16_t *const previous = tokens - 1;
     size_t found = 0, i = 0;
 
     for (; i + 32 <= n; i += 32) {
@@ -33,7 +34,7 @@ static size_t find(uint16_t *places, const uint16_t *tokens, size_t n, uint16_t 
     }
     for (; i < n; i++) {
         places[found] = (uint16_t)i;
-        found += ((tokens[i] ^ last) | ((tokens[i - 1] ^ before) & mask)) == 0;
+        found += ((tokens[i] ^ last) | ((previous[i] ^ before) & mask)) == 0;
     }
     return found;
 }

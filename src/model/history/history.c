@@ -16,7 +16,7 @@
  * the front, by whole bytes of bits. */
 static uint32_t n_places(uint32_t capacity)
 {
-    const uint32_t spare = capacity / 8 / 8 * 8;
+    const uint32_t spare = capacity / 32 / 8 * 8;
 
     return capacity + (spare > 64 ? spare : 64);
 }

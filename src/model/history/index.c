@@ -10,7 +10,7 @@ static uint32_t n_slots(uint32_t capacity)
 {
     uint32_t n = 1;
 
-    while (n < capacity / 8)
+    while (n < capacity / 16)
         n *= 2;
     return n;
 }
