@@ -18,6 +18,7 @@
 #define HALF (3u * BYTES)   /* of the weights of sixteen rows and four columns */
 #define W_STEP (2u * HALF)
 #define TILE 6u        /* vectors */
+#define AHEAD 16u      /* vectors: so far ahead they are fetched */
 #define SECTION 65536u /* columns whose sums of high bytes fit 32 bits */
 #define KEEP_WEIGHTS true
 
@@ -40,8 +41,10 @@ static inline __m512i high_bytes(__m512i even, __m512i odd)
     return _mm512_or_si512(even, odd);
 }
 
-/* A chunk of a vector; adds up its integers, and their high bytes. */
-static void pack_chunk(uint8_t *to, __m512i *sum, __m512i *sum_h, const int16_t *X, size_t cols)
+/* A chunk of a vector; adds up its integers, and their high bytes. next: a vector to fetch, half of
+ * which another core may have made. */
+static void pack_chunk(uint8_t *to, __m512i *sum, __m512i *sum_h, const int16_t *X,
+                       const int16_t *next, size_t cols)
 {
     const __m512i evens =
         _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26,
@@ -51,6 +54,8 @@ static void pack_chunk(uint8_t *to, __m512i *sum, __m512i *sum_h, const int16_t 
 
     for (size_t i = 0; i < cols; i += BYTES, to += BYTES) {
         const uint64_t mask = tail64(cols - i);
+        _mm_prefetch((const char *)(next + i), _MM_HINT_T0);
+        _mm_prefetch((const char *)(next + i + 32), _MM_HINT_T0);
         const __m512i a = _mm512_maskz_loadu_epi16((__mmask32)mask, X + i);
         const __m512i b = _mm512_maskz_loadu_epi16((__mmask32)(mask >> 32), X + i + 32);
         const __m512i even = _mm512_permutex2var_epi16(a, evens, b);
@@ -73,7 +78,8 @@ static void pack_eight(uint8_t *to, int64_t *C, const int64_t *before, const int
     for (unsigned i = 0; i < 8; i++) {
         sums[2 * i] = sums[2 * i + 1] = _mm512_setzero_si512();
         if (i < n_x)
-            pack_chunk(to + i * X_CHUNK, &sums[2 * i], &sums[2 * i + 1], X + i * x_stride, cols);
+            pack_chunk(to + i * X_CHUNK, &sums[2 * i], &sums[2 * i + 1], X + i * x_stride,
+                       X + (i + AHEAD) * x_stride, cols);
     }
     const __m512i all = sum_lanes(sums); /* of integers and of high bytes, in turns */
     const __m512i sum = _mm512_srai_epi64(_mm512_slli_epi64(all, 32), 32 - 7);
