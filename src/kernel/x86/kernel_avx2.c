@@ -1,5 +1,5 @@
-/* The kernels for AVX2, FMA and F16C: the functions on floats, and the tables of those sets that
- * use them. */
+/* The kernels for AVX2, FMA and F16C: the functions on floats, the search of histories, and the
+ * tables of those sets that use them. */
 #include "kernel/x86/registers_avx2.h"
 #include "kernel/x86/vec_avx2.h"
 

@@ -1,5 +1,5 @@
-/* The kernels for AVX-512 (F, BW, VL, DQ, VBMI, VNNI): the functions on floats, and the table of
- * them all. */
+/* The kernels for AVX-512 (F, BW, VL, DQ, VBMI, VNNI): the functions on floats, the search of
+ * histories, and the table of them all. */
 #include "kernel/x86/registers_avx512.h"
 #include "kernel/x86/vec_avx512.h"
 

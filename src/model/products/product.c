@@ -2,6 +2,7 @@
  * and never kept. SPEC.md 7. Work is split so that no sum crosses workers. */
 #include "base/bytes.h"
 #include "model/pass.h"
+#include "model/products/tables.h"
 
 #include <smol/params.h>
 
@@ -45,43 +46,6 @@ static void factors(void *arg, uint32_t worker, uint32_t n_workers)
     for (size_t j = smol_share(m->rank, worker, n_workers); j < end; j++)
         for (size_t p = 0; p < g->pass->n; p++)
             s->z[p * s->z_stride + m->z_at + j] = dot(s, m->type, m->a, j, g->in + p * K, K);
-}
-
-/* sums (n, n_rows), exact, of rows first.. of a table whose rows have scales. */
-static void table_sums(const struct smol_session *s, uint32_t worker,
-                       const struct smol_table_view *t, size_t first, size_t n_rows, size_t n)
-{
-    const struct smol_kernels *k = s->kernels;
-    const struct worker *w = &s->workers[worker];
-    smol_rows_product *product = t->type == SMOL_Q4        ? k->rows_q4
-                                 : t->type == SMOL_TERNARY ? k->rows_ternary
-                                                           : k->rows_q8;
-    const struct smol_rows rows = {
-        .data = t->data + first * smol_row_bytes(t->type, t->cols),
-        .multipliers =
-            t->multipliers ? t->multipliers + first * smol_row_multipliers(t->cols) : NULL,
-        .n_rows = n_rows,
-        .cols = t->cols};
-
-    product(w->sums, &rows, s->X, s->x_stride, n, w->scratch);
-}
-
-/* y (n, y_stride): x (n, K) times rows first.. of a table of floats or halves. */
-static void multiply_floats(const struct smol_session *s, float *y, size_t y_stride,
-                            const struct smol_table_view *t, size_t first, size_t n_rows,
-                            const float *x, size_t n)
-{
-    smol_rows_floats *product = t->type == SMOL_F32 ? s->kernels->rows_f32 : s->kernels->rows_f16;
-
-    product(y, y_stride, t->data + first * smol_row_bytes(t->type, t->cols), n_rows, x, t->cols, n,
-            t->cols);
-}
-
-/* y (n_rows): a vector's sums with rows first.. of such a table, as numbers. */
-static void scale_rows(const struct smol_session *s, float *y, const int64_t *sums,
-                       const struct smol_table_view *t, size_t first, double step, size_t n_rows)
-{
-    s->kernels->scale_rows(y, sums, t->scales + 4 * first, step, n_rows);
 }
 
 /* The sums (n, n_rows) of a mask with the batch, its signs regenerated or kept. */
@@ -412,102 +376,4 @@ void smol_multiply(const struct pass *pass, float *out, const struct dense *dens
     }
     smol_pass_run(pass->s, row_blocks, &stage, n_blocks(f),
                   SMOL_ROW_BLOCK * of_row * effort(dense));
-}
-
-#define HEAD_ROWS 64u /* whose rows have scales, by one call */
-
-/* Logits being made; vector i of h is that of positions[i]. */
-struct head_stage {
-    const struct smol_session *s;
-    const struct heads *heads;
-};
-
-/* The products of the vectors of h (n, C), or of their 16 bits, with rows first.. of a table, in
- * memory of the worker. */
-static void multiply_table(const struct head_stage *g, uint32_t worker,
-                           const struct smol_table_view *t, size_t first, size_t n_rows)
-{
-    float *floats = (float *)(void *)g->s->workers[worker].sums;
-
-    if (t->scales)
-        table_sums(g->s, worker, t, first, n_rows, g->heads->n);
-    else
-        multiply_floats(g->s, floats, n_rows, t, first, n_rows, g->s->h, g->heads->n);
-}
-
-/* v (n_rows): of these the products of vector i. */
-static const float *table_products(float *v, const struct head_stage *g, uint32_t worker,
-                                   const struct smol_table_view *t, size_t first, size_t n_rows,
-                                   uint32_t i)
-{
-    const int64_t *sums = g->s->workers[worker].sums;
-
-    if (!t->scales)
-        return (const float *)(const void *)sums + i * n_rows;
-    scale_rows(g->s, v, sums + i * n_rows, t, first, (double)g->s->t[i], n_rows);
-    return v;
-}
-
-/* Rows of an output, whose products are what logits begin as, or are added to those of their
- * tokens. */
-static void output_rows(const struct head_stage *g, uint32_t worker, const struct output *o,
-                        size_t begin, size_t end, bool is_first)
-{
-    float memory[HEAD_ROWS];
-
-    for (size_t row = begin, n; row < end; row += n) {
-        n = end - row < HEAD_ROWS ? end - row : HEAD_ROWS;
-        multiply_table(g, worker, &o->table, row, n);
-        for (uint32_t k = 0; k < g->heads->n; k++) {
-            const float *v = table_products(memory, g, worker, &o->table, row, n, k);
-            float *logits = head_logits(g->s, g->heads, k);
-            for (size_t i = 0; i < n; i++) {
-                const size_t token = o->rows ? smol_le32(o->rows->tokens + 4 * (row + i)) : row + i;
-                const float part = v[i] * o->scale;
-                logits[token] = is_first ? part : logits[token] + part;
-            }
-        }
-    }
-}
-
-/* Logits of a share of the vocabulary from h (n, C) and its 16 bits. */
-static void head_rows(void *arg, uint32_t worker, uint32_t n_workers)
-{
-    const struct head_stage *g = arg;
-    const struct smol_session *s = g->s;
-    const size_t begin = smol_share(s->config->vocab, worker, n_workers),
-                 end = smol_share(s->config->vocab, worker + 1, n_workers);
-
-    for (uint32_t i = 0; i < s->n_outputs; i++) {
-        const struct output *o = &s->outputs[i];
-        if (o->rows)
-            output_rows(g, worker, o, smol_rows_from(o->rows, (uint32_t)begin),
-                        smol_rows_from(o->rows, (uint32_t)end), false);
-        else
-            output_rows(g, worker, o, begin, end, i == 0);
-    }
-    for (uint32_t i = 0; i < g->heads->n; i++)
-        smol_pass_check(s, worker, head_logits(s, g->heads, i) + begin, end - begin);
-}
-
-static void head_inputs(void *arg, uint32_t worker, uint32_t n_workers)
-{
-    const struct head_stage *g = arg;
-    const struct smol_session *s = g->s;
-    const size_t C = s->config->width, n = g->heads->n, end = smol_share(n, worker + 1, n_workers);
-
-    for (size_t i = smol_share(n, worker, n_workers); i < end; i++) {
-        s->kernels->layernorm(s->h + i * C, s->x + g->heads->positions[i] * C, s->ln_f.gain,
-                              s->ln_f.bias, s->config->ln_epsilon, C);
-        smol_pass_quantise(s, worker, i, s->h + i * C, C);
-    }
-}
-
-void smol_head(struct smol_session *session, const struct heads *heads)
-{
-    struct head_stage stage = {session, heads};
-    const uint64_t C = session->config->width;
-
-    smol_pass_run(session, head_inputs, &stage, heads->n, ELEMENT * C);
-    smol_pass_run(session, head_rows, &stage, session->config->vocab, heads->n * C);
 }
