@@ -5,7 +5,7 @@
   <smol/...> alone; the public headers include nothing but each other and the C library;
 - only src/base/io.c and src/base/io_write.c open files, and nothing in the libraries prints, exits or aborts;
 - no assert in format/, where all there is are a file's contents;
-- nothing in src/frozen, src/kernel, src/model and src/pack allocates or locks: src/base/pool.c alone waits;
+- nothing in src/frozen, src/kernel, src/model and src/pack allocates or locks: src/base/threads/pool.c alone waits;
 - compiler extensions only in src/cpu and the files of one instruction set or one board;
 - the programs map files through tools/cli/guard.c alone, so that one that is cut short ends in a message;
 - no modules of src and format include each other in a circle; a module is a file name without its suffix;
@@ -244,7 +244,7 @@ PLANTED = [
     ("src/train/x.c", "/* x */\nint fd = open(path, 0);\n", "opens a file"),
     ("src/train/x.c", '/* x */\ns = "open("; reopen(1); /* open(2) */\n', None),
     ("src/base/io.c", "/* x */\nint fd = open(path, 0);\n", None),
-    ("src/base/pool.c", "/* x */\nint fd = open(path, 0);\n", "opens a file"),
+    ("src/base/threads/pool.c", "/* x */\nint fd = open(path, 0);\n", "opens a file"),
     ("tools/cli/x.c", '/* x */\nFILE *f = fopen("a", "r");\n', None),
     ("tools/cli/x.c", "/* x */\nsmol_file_open(&m, &f, path, 1, &e);\n", "guards"),
     ("tools/cli/x.c", "/* x */\nsmol_mapping_open(&m, path, &e);\n", "guards"),

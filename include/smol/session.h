@@ -22,7 +22,8 @@ SMOL_BEGIN_DECLS
 struct smol_session_options {
     size_t struct_bytes; /* sizeof(struct smol_session_options), as smol(3) says */
     uint32_t context;    /* positions held, 1..T; 0 = T */
-    uint32_t n_threads;  /* 1..SMOL_MAX_THREADS; 0 = 1; more threads than processors are slower */
+    uint32_t n_threads;  /* at most, 1..SMOL_MAX_THREADS; 0 = 1. Small models take fewer of them
+                            where that is about as fast. */
     uint32_t batch;    /* positions computed together; 0 = 64, or 128 if the width is 512 or more */
     enum smol_isa isa; /* ARGUMENT if this machine lacks it */
     enum smol_dtype kv_type; /* of the KV cache: F32; or F16 or Q8, which are smaller and change the

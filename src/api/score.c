@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/fpenv.h"
-#include "base/pool.h"
+#include "base/threads/pool.h"
 
 #include <smol/model.h>
 #include <smol/tokenizer.h>

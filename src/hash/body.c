@@ -2,7 +2,7 @@
 #include "hash/body.h"
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/pool.h"
+#include "base/threads/pool.h"
 #include "hash/leaves.h"
 
 #include <stdatomic.h>

@@ -4,7 +4,7 @@
 #define SMOL_MODEL_MODEL_H
 
 #include "base/arena.h"
-#include "base/pool.h"
+#include "base/threads/pool.h"
 #include "frozen/frozen.h"
 #include "kernel/kernel.h"
 #include "model/history/history.h"

@@ -282,8 +282,10 @@ static enum smol_status run(struct smol_session *s, const struct feeding *f,
     for (size_t i = 0; i < f->n; i += n) {
         bool overflows;
         n = f->n - i < s->batch ? (uint32_t)(f->n - i) : s->batch;
+        smol_pool_begin(s->pool, n);
         smol_forward(s, f->texts ? f->texts + i : NULL, f->tokens + i, n);
         overflows = make_logits(s, f, i, n);
+        smol_pool_end(s->pool, n);
         count(s, n);
         if (overflows) {
             undo(s, f);

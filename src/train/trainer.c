@@ -18,6 +18,9 @@
 #include <sodium.h>
 #include <time.h>
 
+/* Steps that take longer are not tried with fewer threads: waiting is a small part of them. */
+#define SLOW_STEP 0.1 /* seconds */
+
 static bool take_all(struct smol_trainer *t)
 {
     const size_t n = t->net->n_values, n_tokens = t->net->n_tokens;
@@ -215,7 +218,7 @@ static enum smol_status create(struct smol_trainer **out, const struct smol_trai
         return smol_fail_memory(error);
     t->options = *options;
     smol_train_resolve(&t->options);
-    t->pace = smol_pace_of(t->options.n_threads);
+    t->pace = smol_pace_of(t->options.n_threads, SLOW_STEP);
     t->corpus = *corpus;
     t->comm = options->comm ? *options->comm : (struct smol_train_comm){.size = 1};
     t->share = t->comm.size > 0 ? options->batch / t->comm.size : 0; /* build() refuses 0 */
@@ -434,7 +437,7 @@ enum smol_status smol_trainer_step(struct smol_trainer *t, struct smol_train_ste
     smol_trainer_enter(t);
     status = smol_trainer_leave(t, step(t, out, error));
     if (t->comm.size == 1) /* else processes wait for each other */
-        smol_pace_took(&t->pace, seconds_now() - began);
+        smol_pace_took(&t->pace, 1, seconds_now() - began);
     return status;
 }
 

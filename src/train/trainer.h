@@ -3,10 +3,10 @@
 #define SMOL_TRAIN_TRAINER_H
 
 #include "base/fpenv.h"
+#include "base/threads/pace.h"
 #include "train/batch.h"
 #include "train/documents.h"
 #include "train/net/net.h"
-#include "train/pace.h"
 
 #include <smol/train.h>
 

@@ -1,5 +1,5 @@
 /* A pool without threads, for builds that have none: the caller is the only worker. */
-#include "base/pool.h"
+#include "base/threads/pool.h"
 
 struct smol_pool {
     uint32_t n_workers;
@@ -18,4 +18,16 @@ void smol_pool_stop(struct smol_pool *pool) { (void)pool; }
 void smol_pool_run(struct smol_pool *pool, smol_work *work, void *arg)
 {
     work(arg, 0, pool->n_workers);
+}
+
+void smol_pool_begin(struct smol_pool *pool, uint32_t n)
+{
+    (void)pool;
+    (void)n;
+}
+
+void smol_pool_end(struct smol_pool *pool, uint32_t n)
+{
+    (void)pool;
+    (void)n;
 }

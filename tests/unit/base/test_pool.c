@@ -1,11 +1,12 @@
 /* Pieces of work shared out to threads, some of which the operating system does not run. */
 #define _DEFAULT_SOURCE /* usleep */
-#include "base/pool.h"
+#include "base/threads/pool.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static atomic_uint n_asleep;
@@ -69,6 +70,76 @@ Test(pool, no_piece_waits_for_threads_that_sleep, .timeout = 60)
     atomic_store(&is_nobody_woken, false);
     smol_pool_stop(pool);
     free(pool);
+}
+
+/* A clock that only work moves. */
+static atomic_long nanoseconds;
+static atomic_bool is_clock_ours;
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+    const long ns = atomic_load(&nanoseconds);
+
+    if (!atomic_load(&is_clock_ours))
+        return __real_clock_gettime(id, now);
+    *now = (struct timespec){ns / 1000000000, ns % 1000000000};
+    return 0;
+}
+
+struct timed {
+    long ns;        /* of a piece */
+    long ns_worker; /* and for each of its workers */
+    atomic_uint shares, begun[8];
+    uint32_t n_workers;
+};
+
+static void take_time(void *arg, uint32_t worker, uint32_t n_workers)
+{
+    struct timed *t = arg;
+
+    cr_assert_lt(worker, n_workers);
+    atomic_fetch_add(&t->begun[worker], 1);
+    if (atomic_fetch_add(&t->shares, 1) == 0) {
+        t->n_workers = n_workers;
+        atomic_fetch_add(&nanoseconds, t->ns / n_workers + t->ns_worker * n_workers);
+    }
+}
+
+/* Shares that a piece has, which are done once each, after so many of them. */
+static uint32_t shares_after(struct smol_pool *pool, unsigned pieces, uint32_t n, struct timed *t)
+{
+    for (unsigned i = 0; i < pieces; i++) {
+        t->shares = 0;
+        for (unsigned w = 0; w < 8; w++)
+            t->begun[w] = 0;
+        smol_pool_begin(pool, n);
+        smol_pool_run(pool, take_time, t);
+        smol_pool_end(pool, n);
+        cr_assert_eq(t->shares, t->n_workers);
+        for (unsigned w = 0; w < 8; w++)
+            cr_assert_eq(t->begun[w], w < t->n_workers);
+    }
+    return t->n_workers;
+}
+
+Test(pool, pieces_have_as_many_shares_as_are_faster, .timeout = 120)
+{
+    struct smol_pool *pool = aligned_alloc(64, (smol_pool_bytes() + 63) / 64 * 64);
+    struct timed large = {.ns = 3200000}, small = {.ns_worker = 60000},
+                 between = {.ns = 640000, .ns_worker = 40000}; /* 400 us, of 4 shares 320 */
+
+    atomic_store(&is_clock_ours, true);
+    cr_assert(smol_pool_start(pool, 8));
+    cr_assert_eq(shares_after(pool, 2000, 1, &large), 8);
+    cr_assert_eq(shares_after(pool, 20000, 1, &small), 1);
+    cr_assert_eq(shares_after(pool, 2000, 4, &large), 8); /* a pace of its own */
+    cr_assert_eq(shares_after(pool, 5000, 4, &between), 4);
+    smol_pool_stop(pool);
+    free(pool);
+    atomic_store(&is_clock_ours, false);
 }
 
 Test(pool, shares_cover_everything_once)
