@@ -6,7 +6,7 @@
 #include <math.h>
 
 #define BLOCK_SECONDS 0.005
-#define SETTLING 0.015  /* seconds: a thread that wakes may have to wait for another's processor */
+#define SETTLING 0.025  /* seconds: a thread that wakes may have to wait for another's processor */
 #define BLOCKS 4u       /* of a comparison */
 #define FIRST_RESTS 16u /* the rest after the first comparison takes so many times as long, */
 #define MOST_RESTS 128u /* and twice as many after each, up to this */

@@ -25,7 +25,7 @@ static unsigned units_of(struct smol_pace *p, uint32_t threads, unsigned units,
 Test(pace, tries_half_of_the_threads_in_every_second_block)
 {
     struct smol_pace p = smol_pace_of(4, 0.1);
-    times t = {0.05, 0.04, 0.02};
+    times t = {0.06, 0.05, 0.03};
 
     for (unsigned i = 0; i < 2; i++) {
         cr_assert_eq(units_of(&p, 4, 2, t), 2); /* during the first, threads wake */
@@ -34,15 +34,15 @@ Test(pace, tries_half_of_the_threads_in_every_second_block)
     cr_assert_eq(units_of(&p, 4, 96, t), 96);
 }
 
-/* 5 milliseconds, after 15 in which more threads than before wake. */
+/* 5 milliseconds, after 25 in which more threads than before wake. */
 Test(pace, a_block_has_as_many_units_as_it_takes)
 {
     struct smol_pace p = smol_pace_of(2, 0.1);
     times t = {0.0009, 0.00061};
 
-    cr_assert_eq(units_of(&p, 2, 25 + 9, t), 34);
+    cr_assert_eq(units_of(&p, 2, 41 + 9, t), 50);
     cr_assert_eq(units_of(&p, 1, 6, t), 6);
-    cr_assert_eq(units_of(&p, 2, 25 + 9, t), 34);
+    cr_assert_eq(units_of(&p, 2, 41 + 9, t), 50);
 }
 
 Test(pace, does_not_measure_threads_that_wake)
@@ -83,7 +83,7 @@ Test(pace, goes_down_to_the_fewest_that_are_as_fast)
     units_of(&p, 1, 40, two);
     cr_assert_eq(p.chosen, 2);
     cr_assert_geq(units_of(&p, 2, 5000, two), 4900);
-    units_of(&q, 1, 21, one); /* four comparisons */
+    units_of(&q, 1, 22, one); /* four comparisons */
     cr_assert_eq(q.chosen, 1);
 }
 
@@ -118,10 +118,10 @@ Test(pace, takes_the_faster_of_two_blocks)
 {
     struct smol_pace p = smol_pace_of(2, 0.1);
 
-    smol_pace_took(&p, 1, 0.02);
+    smol_pace_took(&p, 1, 0.03);
     smol_pace_took(&p, 1, 0.05);
     smol_pace_took(&p, 1, 0.018);
-    smol_pace_took(&p, 1, 0.02);
+    smol_pace_took(&p, 1, 0.03);
     smol_pace_took(&p, 1, 0.01);
     smol_pace_took(&p, 1, 0.05);
     cr_assert_eq(p.chosen, 2);
@@ -141,7 +141,7 @@ Test(pace, units_side_by_side)
     struct smol_pace p = smol_pace_of(2, 0.1);
 
     for (unsigned i = 0; i < 2; i++) {
-        smol_pace_took(&p, 8, 0.016);
+        smol_pace_took(&p, 8, 0.03);
         smol_pace_took(&p, 64, 0.064);
         cr_assert_eq(p.threads, 1);
         smol_pace_took(&p, 32, 0.048);
