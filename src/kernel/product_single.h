@@ -21,6 +21,9 @@
 #ifndef STREAMS_BEGIN
 #define STREAMS_BEGIN generators_init
 #endif
+#ifndef ROWS_SIDE_BY_SIDE
+#define ROWS_SIDE_BY_SIDE(...) false
+#endif
 
 /* The next row of n_blocks row blocks: i of KEPT. ahead: bytes to fetch, so many with each step. */
 ALWAYS_INLINE void next_row(struct kept *kept, unsigned i, struct generator *s, uint32_t n_blocks,
@@ -61,7 +64,8 @@ ALWAYS_INLINE void plane_blocks(int64_t *sums, const struct smol_frozen *t, uint
 
     STREAMS_BEGIN(s, t, plane, block, n_blocks);
     for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += KEPT) {
-        for (uint32_t i = 0; i < KEPT; i++)
+        const bool are_made = ROWS_SIDE_BY_SIDE(kept, s, n_blocks, x, t->cols, table, lookup, each);
+        for (uint32_t i = 0; i < KEPT && !are_made; i++)
             next_row(kept, i, s, n_blocks, x, t->cols, table, lookup, ahead + (r + i) * of_row,
                      each);
         for (uint32_t b = 0; b < n_blocks; b++) {

@@ -115,7 +115,8 @@ static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol
         smol_kernels_scalar.frozen_fast(fast[i], &f, block, n_blocks, X, n, n_x, scratch);
     }
     for (uint32_t n_blocks = 1; n_blocks <= SMOL_BLOCK_BATCH; n_blocks++)
-        for (uint32_t block = 0; block + n_blocks <= SMOL_BLOCK_BATCH + 1; block += n_blocks) {
+        for (uint32_t block = 0; block + n_blocks <= SMOL_BLOCK_BATCH + 1;
+             block += n_blocks == SMOL_BLOCK_BATCH ? 1 : n_blocks) {
             blocks_of(a, exact, block, n_blocks, n_x);
             f.is_packed = block > 0;
             f.ahead = block % 2 ? (const uint8_t *)a : NULL; /* which changes no bit */

@@ -4,7 +4,7 @@
  * are looked up as the two unsigned bytes of w + 32768, and the byte dot product (vpdpbusd,
  * unsigned x signed) does the rest exactly: sum w X = sum (w + 32768) X - 32768 sum X. A stream's
  * step waits for the one before it, so some row blocks run side by side. */
-#include "kernel/x86/registers_avx512.h"
+#include "kernel/x86/four_avx512.h"
 
 #define SIDE SMOL_BLOCK_BATCH
 #define SIDE_256 3u
@@ -114,6 +114,18 @@ ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_
     }
 }
 
+/* Rows of four blocks at once, if nothing is to be fetched. */
+ALWAYS_INLINE bool rows_side_by_side(struct kept *kept, struct generator *s, uint32_t n_blocks,
+                                     const struct vector *x, size_t cols, const struct table *table,
+                                     enum lookup lookup, size_t ahead)
+{
+    if (n_blocks < 4 || lookup != LOOKUP_64 || ahead)
+        return false;
+    four_blocks(kept->s0, s, table, x->h, x->l, smol_round_up(cols, BYTES));
+    return true;
+}
+
+#define ROWS_SIDE_BY_SIDE rows_side_by_side
 #define STREAMS_BEGIN streams_begin
 #include "kernel/product_single.h"
 
