@@ -33,7 +33,7 @@ static float *noise(size_t n)
 
 /* Seconds of one product, at best. */
 static double seconds(const struct smol_ops *ops, float *c, struct smol_operand a,
-                      struct smol_operand b, size_t m, size_t n, size_t k)
+                      struct smol_operand b, size_t m, size_t n, size_t k, real *room)
 {
     const size_t times = (size_t)(2e8 / ((double)m * (double)n * (double)k)) + 1;
     double best = 1e9;
@@ -42,7 +42,7 @@ static double seconds(const struct smol_ops *ops, float *c, struct smol_operand 
         const double begin = now();
 
         for (size_t i = 0; i < times; i++)
-            ops->gemm(c, n, a, b, m, n, k, 1, 0);
+            ops->gemm(c, n, a, b, m, n, k, 1, 0, room);
         const double each = (now() - begin) / (double)times;
         best = each < best ? each : best;
     }
@@ -52,7 +52,8 @@ static double seconds(const struct smol_ops *ops, float *c, struct smol_operand 
 static void bench(const char *what, size_t m, size_t n, size_t k, bool a_turned, bool b_turned)
 {
     static const enum smol_isa sets[] = {SMOL_ISA_SCALAR, SMOL_ISA_AVX2, SMOL_ISA_AVX512};
-    float *a = noise(m * k), *b = noise(k * n), *c = noise(m * n);
+    float *a = noise(m * k), *b = noise(k * n), *c = noise(m * n),
+          *room = noise((size_t)omp_get_max_threads() * SMOL_PRODUCT_ROOM);
     const struct smol_operand left = {a, a_turned ? m : k, a_turned},
                               right = {b, b_turned ? k : n, b_turned};
 
@@ -63,12 +64,13 @@ static void bench(const char *what, size_t m, size_t n, size_t k, bool a_turned,
         if (i == 0 || ops != &smol_ops_plain)
             printf("  %s %6.1f", ops->name,
                    2e-9 * (double)m * (double)n * (double)k /
-                       seconds(ops, c, left, right, m, n, k));
+                       seconds(ops, c, left, right, m, n, k, room));
     }
     printf("\n");
     free(a);
     free(b);
     free(c);
+    free(room);
 }
 
 /* The three products of a matrix (rows, cols). */

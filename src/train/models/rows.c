@@ -38,7 +38,8 @@ void smol_rows_logits(struct smol_net *net, const real *a, size_t m, real scale)
     if (n == 0)
         return;
     net->ops->gemm(models->row_logits, n, smol_as_is(a, C),
-                   smol_transposed(smol_net_used(net, models->output_rows), C), m, n, C, scale, 0);
+                   smol_transposed(smol_net_used(net, models->output_rows), C), m, n, C, scale, 0,
+                   net->product_room);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < m; i++)
         for (size_t k = 0; k < n; k++)
@@ -57,7 +58,9 @@ void smol_rows_logits_gradient(struct smol_net *net, real *d_a, const real *a, s
         for (size_t k = 0; k < n; k++)
             models->row_logits[i * n + k] = net->logits[i * V + models->tokens[k]];
     net->ops->gemm(smol_net_grad(net, models->output_rows), C,
-                   smol_transposed(models->row_logits, n), smol_as_is(a, C), n, C, m, scale, 1);
+                   smol_transposed(models->row_logits, n), smol_as_is(a, C), n, C, m, scale, 1,
+                   net->product_room);
     net->ops->gemm(d_a, C, smol_as_is(models->row_logits, n),
-                   smol_as_is(smol_net_used(net, models->output_rows), C), m, C, n, scale, 1);
+                   smol_as_is(smol_net_used(net, models->output_rows), C), m, C, n, scale, 1,
+                   net->product_room);
 }

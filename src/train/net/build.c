@@ -213,6 +213,7 @@ static void place_shared(struct smol_arena *arena, struct smol_net *net)
     net->partial = take(arena, 2 * C + smol_layernorm_partials(n, C));
     place_heads(arena, net);
     net->d_attention = take(arena, (uint64_t)net->n_threads * 64 * c->context);
+    net->product_room = take(arena, (uint64_t)net->n_threads * SMOL_PRODUCT_ROOM);
     net->d_alpha = smol_arena_take(arena, n_blocks * SMOL_MAX_BASES, sizeof *net->d_alpha);
     /* Rows of a block as floats are the most that a thread regenerates at a time. */
     net->scratch_bytes =

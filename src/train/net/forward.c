@@ -51,7 +51,7 @@ static void multiply_plain(struct smol_net *net, real *y, const struct smol_net_
 {
     net->ops->gemm(y, m->rows, smol_as_is(x, m->cols),
                    smol_transposed(smol_net_product(m), m->cols), net->n_tokens, m->rows, m->cols,
-                   1, beta);
+                   1, beta, net->product_room);
 }
 
 /* The gains (rows) of outputs; NULL if there are none, or if the weights have them. */
@@ -127,7 +127,8 @@ static void matrix_back(struct smol_net *net, real *d_x, const struct smol_net_m
     const real *d_plain = plain_gradient(net, m, x, d_y);
 
     net->ops->gemm(d_x, m->cols, smol_as_is(d_plain, m->rows),
-                   smol_as_is(smol_net_product(m), m->cols), net->n_tokens, m->cols, m->rows, 1, 0);
+                   smol_as_is(smol_net_product(m), m->cols), net->n_tokens, m->cols, m->rows, 1, 0,
+                   net->product_room);
     smol_net_matrix_gradient(net, m, x, d_plain);
 }
 

@@ -33,9 +33,9 @@ static void chunk_backward(struct smol_net *net, const real *a, size_t first, si
 
     if (d_table)
         net->ops->gemm(d_table, C, smol_transposed(net->logits, V), smol_as_is(a, C), V, C, m,
-                       scale, first > 0);
+                       scale, first > 0, net->product_room);
     net->ops->gemm(net->d_width + first * C, C, smol_as_is(net->logits, V),
-                   smol_as_is(net->output_used, C), m, C, V, scale, 0);
+                   smol_as_is(net->output_used, C), m, C, V, scale, 0, net->product_room);
     smol_rows_logits_gradient(net, net->d_width + first * C, a, m, scale);
 }
 
@@ -70,7 +70,7 @@ static double run(struct smol_net *net, const int32_t *targets, bool backward, d
         const real *a = output + first * C;
 
         net->ops->gemm(net->logits, V, smol_as_is(a, C), smol_transposed(net->output_used, C), m, V,
-                       C, logit_scale(net), 0);
+                       C, logit_scale(net), 0, net->product_room);
         smol_rows_logits(net, a, m, logit_scale(net));
         if (net->soft)
             soft = (struct smol_soft_targets){net->soft->rows + first, net->soft->weight};

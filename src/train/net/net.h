@@ -203,6 +203,7 @@ struct smol_net {
                               has any. plain: of those that do not keep them */
     real *partial;         /* of vector gradients */
     real *d_attention;     /* (threads, 64, T) */
+    real *product_room;    /* (threads, SMOL_PRODUCT_ROOM) */
     double *d_alpha;       /* (largest number of row blocks, 64) */
     void *scratch;         /* threads x scratch_bytes, for rows being regenerated */
     size_t scratch_bytes;

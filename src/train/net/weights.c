@@ -131,7 +131,8 @@ static void add_factors(const struct smol_net *net, const struct smol_net_matrix
     const size_t rank = m->scheme->rank;
 
     net->ops->gemm(m->weight, m->cols, smol_as_is(factor_b(net, m), rank),
-                   smol_as_is(factor_a(net, m), m->cols), m->rows, m->cols, rank, 1, 1);
+                   smol_as_is(factor_a(net, m), m->cols), m->rows, m->cols, rank, 1, 1,
+                   net->product_room);
 }
 
 /* m's weights but for its factors and its sparse term. */
@@ -353,13 +354,13 @@ static void factor_gradient(real *d_a, real *d_b, struct smol_net *net,
     const real *a = factor_a(net, m), *b = factor_b(net, m);
 
     net->ops->gemm(net->z_factor, rank, smol_as_is(x, m->cols), smol_transposed(a, m->cols), n,
-                   rank, m->cols, 1, 0);
+                   rank, m->cols, 1, 0, net->product_room);
     net->ops->gemm(d_b, rank, smol_transposed(d_y, m->rows), smol_as_is(net->z_factor, rank),
-                   m->rows, rank, n, 1, 0);
+                   m->rows, rank, n, 1, 0, net->product_room);
     net->ops->gemm(net->d_factor, rank, smol_as_is(d_y, m->rows), smol_as_is(b, rank), n, rank,
-                   m->rows, 1, 0);
+                   m->rows, 1, 0, net->product_room);
     net->ops->gemm(d_a, m->cols, smol_transposed(net->d_factor, rank), smol_as_is(x, m->cols), rank,
-                   m->cols, n, 1, 0);
+                   m->cols, n, 1, 0, net->product_room);
 }
 
 /* The gradient of the folded weights gives that of the gains, and becomes that of the weights. */
@@ -403,7 +404,7 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
         real *d_weight = whole_gradient(net, m);
 
         net->ops->gemm(d_weight, m->cols, smol_transposed(d_y, m->rows), smol_as_is(x, m->cols),
-                       m->rows, m->cols, net->n_tokens, 1, 0);
+                       m->rows, m->cols, net->n_tokens, 1, 0, net->product_room);
         if (smol_models_need_whole(m))
             smol_models_matrix_gradient(net, m, d_weight);
         if (m->folded)

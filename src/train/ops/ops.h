@@ -27,6 +27,8 @@ static inline struct smol_operand smol_transposed(const real *data, size_t strid
     return (struct smol_operand){data, stride, true};
 }
 
+#define SMOL_PRODUCT_ROOM 102400u /* 400 kB, of a second cache of 1 MB */
+
 /* Attention of qkv (batch x context, 3 width). */
 struct smol_attention {
     size_t batch, heads, context, width;
@@ -54,9 +56,10 @@ struct smol_ops {
     const char *name; /* "plain" */
 
     /* c (m, n) = scale x op(a) (m, k) x op(b) (k, n) + beta x c, spread over the threads; the
-     * second stays in the calling thread. Each element's bits depend on the shape alone. */
+     * second stays in the calling thread. Each element's bits depend on the shape alone. room: for
+     * each thread SMOL_PRODUCT_ROOM numbers, or NULL, which is slower. */
     void (*gemm)(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b, size_t m,
-                 size_t n, size_t k, real scale, real beta);
+                 size_t n, size_t k, real scale, real beta, real *room);
     void (*gemm_small)(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b,
                        size_t m, size_t n, size_t k, real scale, real beta);
 

@@ -333,7 +333,7 @@ static void check_gemm(const struct smol_ops *ops, size_t m, size_t n, size_t k,
     for (size_t i = 0; i < m * n; i++)
         c[i] = 1;
     ops->gemm(c, n, (struct smol_operand){a, ta ? m : k, ta},
-              (struct smol_operand){b, tb ? k : n, tb}, m, n, k, 2, 3);
+              (struct smol_operand){b, tb ? k : n, tb}, m, n, k, 2, 3, NULL);
     for (size_t i = 0; i < m * n; i++) {
         double sum = 3;
 

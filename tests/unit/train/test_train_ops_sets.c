@@ -52,9 +52,16 @@ static void check_gemm(const struct smol_ops *ops, size_t m, size_t n, size_t k,
          *expected = noise(m * stride, 3);
     const struct smol_operand left = {a, ta ? m : k, ta}, right = {b, tb ? k : n, tb};
 
-    smol_ops_plain.gemm(expected, stride, left, right, m, n, k, 2, 3);
-    ops->gemm(c, stride, left, right, m, n, k, 2, 3);
+    real *roomy = noise(m * stride, 3), *room = noise(SMOL_PRODUCT_ROOM, 4);
+
+    omp_set_num_threads(1);
+    smol_ops_plain.gemm(expected, stride, left, right, m, n, k, 2, 3, NULL);
+    ops->gemm(c, stride, left, right, m, n, k, 2, 3, NULL);
     check_close("gemm", ops, c, expected, m * stride, 2e-6 * (double)(k + 5));
+    ops->gemm(roomy, stride, left, right, m, n, k, 2, 3, room);
+    cr_assert_arr_eq(roomy, c, m * stride * sizeof *c, "%s with room", ops->name);
+    free(roomy);
+    free(room);
     ops->gemm_small(c, stride, left, right, m, n, k, 1, 0);
     smol_ops_plain.gemm_small(expected, stride, left, right, m, n, k, 1, 0);
     check_close("gemm_small", ops, c, expected, m * stride, 2e-6 * (double)(k + 5));
@@ -67,9 +74,10 @@ static void check_gemm(const struct smol_ops *ops, size_t m, size_t n, size_t k,
 /* On both sides of tiles, panels, blocks of rows and depths, and of what is packed. */
 Test(train_ops_sets, gemm)
 {
-    const size_t shapes[][3] = {{1, 1, 1},     {5, 15, 3},     {13, 17, 64},  {14, 33, 127},
-                                {15, 64, 129}, {289, 31, 130}, {300, 80, 90}, {29, 530, 70},
-                                {600, 40, 20}, {257, 35, 300}, {40, 33, 530}, {6, 16, 256}};
+    const size_t shapes[][3] = {{1, 1, 1},      {5, 15, 3},     {13, 17, 64},  {14, 33, 127},
+                                {15, 64, 129},  {289, 31, 130}, {300, 80, 90}, {29, 530, 70},
+                                {600, 40, 20},  {257, 35, 300}, {40, 33, 530}, {6, 16, 256},
+                                {394, 70, 257}, {805, 33, 512}};
 
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int t = 0; t < 4; t++)
@@ -79,15 +87,16 @@ Test(train_ops_sets, gemm)
 /* The same bits in each place however many threads there are. */
 static void check_threads(const struct smol_ops *ops, size_t m, size_t n, size_t k, bool ta)
 {
-    real *a = noise(m * k, 1), *b = noise(k * n, 2), *one = noise(m * n, 3), *c = noise(m * n, 4);
+    real *a = noise(m * k, 1), *b = noise(k * n, 2), *one = noise(m * n, 3), *c = noise(m * n, 4),
+         *room = noise(5 * SMOL_PRODUCT_ROOM, 5);
     const struct smol_operand left = {a, ta ? m : k, ta}, right = {b, n, false};
 
     omp_set_num_threads(1);
-    ops->gemm(one, n, left, right, m, n, k, 1, 0);
+    ops->gemm(one, n, left, right, m, n, k, 1, 0, room);
     for (int threads = 5; threads > 1; threads--) { /* downwards: LLVM's OpenMP loses memory when a
                                                        team grows */
         omp_set_num_threads(threads);
-        ops->gemm(c, n, left, right, m, n, k, 1, 0);
+        ops->gemm(c, n, left, right, m, n, k, 1, 0, room);
         cr_assert_arr_eq(c, one, m * n * sizeof *c, "%s with %d threads", ops->name, threads);
     }
     omp_set_num_threads(1);
@@ -95,6 +104,7 @@ static void check_threads(const struct smol_ops *ops, size_t m, size_t n, size_t
     free(b);
     free(one);
     free(c);
+    free(room);
 }
 
 Test(train_ops_sets, gemm_is_the_same_with_more_threads)
