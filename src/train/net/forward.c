@@ -175,6 +175,7 @@ static struct smol_attention attention_of(const struct smol_net *net,
         a.temperatures = l->temperatures ? l->temperatures : smol_net_used(net, l->temperature);
     a.slopes = net->slopes;
     a.begins = net->begins;
+    a.room = net->product_room;
     if (l->slope_factor == SMOL_NO_PARAM)
         return a;
     factors = l->slope_factors ? l->slope_factors : smol_net_used(net, l->slope_factor);

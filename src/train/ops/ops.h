@@ -37,6 +37,7 @@ struct smol_attention {
     const real *slopes;     /* (heads) what a score loses for each position of distance, or NULL */
     const uint32_t *begins; /* (batch x context) the first key of each query, rising in a sequence;
                                NULL: 0 */
+    real *room;             /* as gemm's, for heads that fit into it; or NULL */
 };
 
 /* What a teacher expects after each token: rows (vocab) of probabilities in units of 1 / 65535, as

@@ -115,20 +115,20 @@ Test(train_ops_sets, gemm_is_the_same_with_more_threads)
     }
 }
 
-/* Attention's backward pass, with all that it may have. */
-static void check_attention_backward(const struct smol_ops *ops)
+/* Attention's backward pass, with all that it may have; room: NULL or what gemm takes. */
+static void check_attention_backward(const struct smol_ops *ops, real *room)
 {
     enum { B = 2, H = 2, T = 70, C = 24 };
     const real temperatures[H] = {(real)1.5, (real)0.7}, slopes[H] = {(real)0.1, 1};
     uint32_t begins[B * T];
-    const struct smol_attention shape = {.batch = B,
-                                         .heads = H,
-                                         .context = T,
-                                         .width = C,
-                                         .n_threads = 1,
-                                         .temperatures = temperatures,
-                                         .slopes = slopes,
-                                         .begins = begins};
+    struct smol_attention shape = {.batch = B,
+                                   .heads = H,
+                                   .context = T,
+                                   .width = C,
+                                   .n_threads = 1,
+                                   .temperatures = temperatures,
+                                   .slopes = slopes,
+                                   .begins = begins};
     real *qkv = noise(B * T * 3 * C, 1), *d_out = noise(B * T * C, 2), *out = noise(B * T * C, 3);
     real *weights = noise(B * H * T * T, 4), *scratch = noise(64 * T, 5);
     real *d_qkv = noise(B * T * 3 * C, 6), *expected = noise(B * T * 3 * C, 7);
@@ -139,6 +139,7 @@ static void check_attention_backward(const struct smol_ops *ops)
     smol_ops_plain.attention(out, weights, qkv, &shape);
     smol_ops_plain.attention_backward(expected, expected_heads, scratch, d_out, weights, qkv,
                                       &shape);
+    shape.room = room;
     ops->attention(out, weights, qkv, &shape);
     ops->attention_backward(d_qkv, d_heads, scratch, d_out, weights, qkv, &shape);
     check_close("attention_backward", ops, d_qkv, expected, B * T * 3 * C, 2e-5);
@@ -152,7 +153,15 @@ static void check_attention_backward(const struct smol_ops *ops)
     free(expected);
 }
 
-Test(train_ops_sets, attention_backward) { EACH_SET(ops, check_attention_backward(ops)) }
+Test(train_ops_sets, attention_backward)
+{
+    real *room = noise(SMOL_PRODUCT_ROOM, 9);
+
+    EACH_SET(ops, check_attention_backward(ops, NULL))
+    EACH_SET(ops, check_attention_backward(ops, room))
+    check_attention_backward(&smol_ops_plain, room);
+    free(room);
+}
 
 static void check_norm_and_affine(const struct smol_ops *ops)
 {
