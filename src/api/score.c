@@ -85,7 +85,7 @@ static void destroy_scorers(struct scorers *s)
 static enum smol_status start_threads(struct scorers *s, struct smol_error *error)
 {
     struct smol_pool *pool =
-        aligned_alloc(ALIGNMENT, (size_t)smol_round_up(smol_pool_bytes(), ALIGNMENT));
+        aligned_alloc(ALIGNMENT, (size_t)smol_round_up(smol_pool_bytes(s->n), ALIGNMENT));
 
     if (!pool || !smol_pool_start(pool, s->n)) {
         free(pool);

@@ -55,7 +55,7 @@ static void work(void *arg, uint32_t worker, uint32_t n_workers)
 static void run_threads(struct hashing *h, uint32_t n_threads)
 {
     struct smol_pool *pool =
-        n_threads > 1 ? aligned_alloc(64, smol_round_up(smol_pool_bytes(), 64)) : NULL;
+        n_threads > 1 ? aligned_alloc(64, smol_round_up(smol_pool_bytes(n_threads), 64)) : NULL;
 
     if (pool && smol_pool_start(pool, n_threads)) {
         smol_pool_run(pool, work, h);

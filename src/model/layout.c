@@ -246,7 +246,7 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
     smol_mixture_of(&session->mixture, file);
     session->n_queries = queries_of(session);
     session->layers = smol_arena_take(arena, file->config.n_layers, sizeof *session->layers);
-    session->pool = smol_arena_take(arena, 1, smol_pool_bytes());
+    session->pool = smol_arena_take(arena, 1, smol_pool_bytes(o->n_threads));
     session->n_workers = o->n_threads;
     session->workers = smol_arena_take(arena, o->n_threads, sizeof *session->workers);
     for (uint32_t i = 0; i < o->n_threads; i++) {

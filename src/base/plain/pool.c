@@ -5,7 +5,7 @@ struct smol_pool {
     uint32_t n_workers;
 };
 
-size_t smol_pool_bytes(void) { return sizeof(struct smol_pool); }
+size_t smol_pool_bytes(uint32_t n_workers) { return n_workers * sizeof(struct smol_pool); }
 
 bool smol_pool_start(struct smol_pool *pool, uint32_t n_workers)
 {

@@ -18,7 +18,7 @@ typedef void smol_work(void *arg, uint32_t worker, uint32_t n_workers);
 struct smol_pool;
 
 /* Bytes of memory that a pool lives in, 64-byte aligned; it may not move. */
-size_t smol_pool_bytes(void);
+size_t smol_pool_bytes(uint32_t n_workers);
 
 /* Starts n_workers - 1 threads; false if one cannot be started (then none is left running). */
 bool smol_pool_start(struct smol_pool *pool, uint32_t n_workers);

@@ -39,7 +39,7 @@ static void count(void *arg, uint32_t worker, uint32_t n_workers)
 Test(pool, each_worker_runs_each_piece_once)
 {
     for (uint32_t n = 1; n <= 9; n += 2) {
-        struct smol_pool *pool = aligned_alloc(64, (smol_pool_bytes() + 63) / 64 * 64);
+        struct smol_pool *pool = aligned_alloc(64, (smol_pool_bytes(9) + 63) / 64 * 64);
         uint32_t counts[9] = {0};
         cr_assert(smol_pool_start(pool, n));
         for (int i = 0; i < 400; i++) {
@@ -56,7 +56,7 @@ Test(pool, each_worker_runs_each_piece_once)
 
 Test(pool, no_piece_waits_for_threads_that_sleep, .timeout = 60)
 {
-    struct smol_pool *pool = aligned_alloc(64, (smol_pool_bytes() + 63) / 64 * 64);
+    struct smol_pool *pool = aligned_alloc(64, (smol_pool_bytes(8) + 63) / 64 * 64);
     uint32_t counts[4] = {0};
 
     cr_assert(smol_pool_start(pool, 4));
@@ -127,7 +127,7 @@ static uint32_t shares_after(struct smol_pool *pool, unsigned pieces, uint32_t n
 
 Test(pool, pieces_have_as_many_shares_as_are_faster, .timeout = 120)
 {
-    struct smol_pool *pool = aligned_alloc(64, (smol_pool_bytes() + 63) / 64 * 64);
+    struct smol_pool *pool = aligned_alloc(64, (smol_pool_bytes(8) + 63) / 64 * 64);
     struct timed large = {.ns = 3200000}, small = {.ns_worker = 60000},
                  between = {.ns = 640000, .ns_worker = 40000}; /* 400 us, of 4 shares 320 */
 
