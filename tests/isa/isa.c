@@ -77,6 +77,7 @@ const struct smol_kernels *isa_kernels(enum isa_table table, enum smol_isa *isa)
     const struct smol_kernels *k;
     struct smol_cpu cpu;
 
+#ifdef ISA_EMULATED
     if (table == ISA_VECTOR_SCALAR)
         return &isa_vector_scalar;
     if (table == ISA_VECTOR_AVX512)
@@ -85,6 +86,7 @@ const struct smol_kernels *isa_kernels(enum isa_table table, enum smol_isa *isa)
         return &isa_rows_avx512;
     if (table == ISA_ROWS_AVX512BW)
         return &isa_rows_avx512bw;
+#endif
     smol_cpu_mask(tables[table].cpu);
     cpu = smol_cpu_detect();
     if (memcmp(&cpu, &tables[table].cpu, sizeof cpu) != 0) {

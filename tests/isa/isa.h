@@ -11,7 +11,7 @@
  * the products of stored rows and masks, or some. */
 enum isa_table {
     ISA_VECTOR_SCALAR,
-    ISA_VECTOR_AVX512, /* its instructions emulated */
+    ISA_VECTOR_AVX512, /* its instructions emulated; these four where ISA_EMULATED is defined */
     ISA_ROWS_AVX512,   /* the same */
     ISA_ROWS_AVX512BW, /* the same */
     ISA_AVX2,
