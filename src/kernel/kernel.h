@@ -19,6 +19,13 @@ typedef void smol_frozen_product(int64_t *sums, const struct smol_frozen *tensor
                                  uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                                  void *scratch);
 
+/* The same as numbers: y (n_x, y_stride), of row r and vector i (float)(scale x t[i] x (double)N),
+ * as scale_sums makes them of the tensor's scale times t (n_x). Returns whether it did that, which
+ * depends on the tensor and n_x alone. */
+typedef bool smol_frozen_numbers(float *y, size_t y_stride, const struct smol_frozen *tensor,
+                                 uint32_t block, uint32_t n_blocks, const int16_t *X,
+                                 size_t x_stride, size_t n_x, const float *t, void *scratch);
+
 /* Rows packed as in a file, one behind the other: stored numbers (SPEC.md 3.3) or masks (3.2). */
 struct smol_rows {
     const uint8_t *data;
@@ -65,6 +72,7 @@ struct smol_kernels {
     smol_frozen_product *frozen;
     smol_frozen_product *frozen_fast; /* the approximate one: N is 65536 x the sum of the high
                                          bytes' products */
+    smol_frozen_numbers *numbers, *numbers_fast; /* of both, or NULL */
 
     /* sums (n_rows) of w x X, exact, of rows of integer weights (n_rows, cols): |w| <= 32672. */
     void (*rows_i16)(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);

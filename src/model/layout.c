@@ -242,6 +242,7 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
                               ? session->kernels->relu2
                               : session->kernels->gelu;
     session->product = o->is_fast ? session->kernels->frozen_fast : session->kernels->frozen;
+    session->numbers = o->is_fast ? session->kernels->numbers_fast : session->kernels->numbers;
     memcpy(session->ffts, ffts, sizeof session->ffts);
     smol_mixture_of(&session->mixture, file);
     session->n_queries = queries_of(session);

@@ -135,6 +135,7 @@ struct smol_session {
     struct mixture mixture;
     const struct smol_kernels *kernels;
     smol_frozen_product *product; /* exact or approximate */
+    smol_frozen_numbers *numbers; /* the same, or NULL */
     uint32_t context;             /* T' */
     uint32_t batch;               /* P, positions side by side */
     bool slides;                  /* without end: positions see the last T' */

@@ -85,6 +85,32 @@ static void blocks_of(int64_t *sums, int64_t plain[2][MOST_X * SMOL_BLOCK_BATCH 
                    (j < SMOL_BLOCK_BATCH ? 64 : ROWS - SMOL_BLOCK_BATCH * 64) * sizeof *sums);
 }
 
+/* Numbers that a product gives instead of sums (n_x, n_blocks x 64): those that plain sums stand
+ * for, with nothing past the last row. */
+static void check_numbers(const struct smol_kernels *k, bool fast, const struct smol_frozen *f,
+                          uint32_t block, uint32_t n_blocks, const int16_t *X, size_t n_x,
+                          const int64_t *sums, void *scratch)
+{
+    static float y[MOST_X * (ROWS + 5)], expected[MOST_X * (ROWS + 5)];
+    smol_frozen_numbers *numbers = fast ? k->numbers_fast : k->numbers;
+    const size_t first = (size_t)block * 64, stride = ROWS + 5, width = (size_t)n_blocks * 64,
+                 n_rows = ROWS - first < width ? ROWS - first : width;
+    float t[MOST_X];
+
+    for (size_t i = 0; i < n_x; i++)
+        t[i] = 0.37f / (float)(i + 1);
+    memset(y, 0x5a, sizeof y);
+    memset(expected, 0x5a, sizeof expected);
+    if (!numbers || !numbers(y, stride, f, block, n_blocks, X, f->cols, n_x, t, scratch))
+        return;
+    for (size_t i = 0; i < n_x; i++)
+        smol_kernels_scalar.scale_sums(expected + i * stride, sums + i * width,
+                                       f->scale * (double)t[i], n_rows);
+    cr_assert_arr_eq(y, expected, sizeof y,
+                     "%s: numbers of %u blocks from %u, %u columns, %zu vectors", k->name, n_blocks,
+                     block, f->cols, n_x);
+}
+
 /* A tensor of some 270 rows, its blocks one by one and together, with n_x vectors. */
 static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol_dist dist,
                                const double *alpha, uint32_t d, size_t n_x, uint64_t *random)
@@ -126,9 +152,11 @@ static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol
                 a, b, sizeof a,
                 "%s: %u frozen blocks from %u, %zu columns, d %u, distribution %d, %zu vectors",
                 k->name, n_blocks, block, n, d, (int)dist, n_x);
+            check_numbers(k, false, &f, block, n_blocks, X, n_x, a, own[0]);
             blocks_of(a, fast, block, n_blocks, n_x);
             k->frozen_fast(b, &f, block, n_blocks, X, n, n_x, own[1]);
             cr_assert_arr_eq(a, b, sizeof a, "%s: the same, approximate", k->name);
+            check_numbers(k, true, &f, block, n_blocks, X, n_x, a, own[1]);
         }
 }
 

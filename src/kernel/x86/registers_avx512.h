@@ -13,6 +13,7 @@ smol_frozen_product smol_frozen_avx512, smol_frozen_fast_avx512;
 
 /* Some row blocks times several vectors, and what that takes of scratch. */
 smol_frozen_product smol_frozen_batch_avx512, smol_frozen_fast_batch_avx512;
+smol_frozen_numbers smol_numbers_batch_avx512, smol_numbers_fast_batch_avx512;
 size_t smol_frozen_batch_scratch_avx512(size_t cols, size_t n_x, uint32_t n_planes);
 size_t smol_frozen_fast_batch_scratch_avx512(size_t cols, size_t n_x);
 

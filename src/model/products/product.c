@@ -66,8 +66,9 @@ static void mask_sums(const struct stage *g, uint32_t worker, const struct group
     s->kernels->rows_mask(w->sums, &rows, s->X, s->x_stride, g->pass->n, w->scratch);
 }
 
-/* The same of a frozen matrix, as sums (n, n_blocks x 64). */
-static void frozen_sums(const struct stage *g, uint32_t worker, const struct group *group)
+/* The same of a frozen matrix, as sums (n, n_blocks x 64), unless what it gives are the numbers
+ * that they stand for: then it returns true. */
+static bool multiply_frozen(const struct stage *g, uint32_t worker, const struct group *group)
 {
     const struct smol_session *s = g->pass->s;
     const struct worker *w = &s->workers[worker];
@@ -77,12 +78,16 @@ static void frozen_sums(const struct stage *g, uint32_t worker, const struct gro
     f.ahead = g->ahead.data;
     f.ahead_bytes = g->ahead.size_bytes;
     f.is_packed = g->is_packed;
+    if (s->numbers && s->numbers(group->y, group->stride, &f, group->block, group->n_blocks, s->X,
+                                 s->x_stride, g->pass->n, s->t, w->scratch))
+        return true;
     if (m->kept && g->pass->n == 1)
         s->kernels->rows_i16(w->sums, m->kept + group->first * m->frozen.cols, group->n_rows,
                              m->frozen.cols, s->X);
     else
         s->product(w->sums, &f, group->block, group->n_blocks, s->X, s->x_stride, g->pass->n,
                    w->scratch);
+    return false;
 }
 
 /* The matrix itself times the batch: a group's rows of out. */
@@ -96,9 +101,9 @@ static void multiply_rows(const struct stage *g, uint32_t worker, const struct g
     const bool is_table = m->kind == STORED && m->stored.scales,
                is_floats = m->kind == STORED && !is_table;
 
-    if (m->kind == FROZEN)
-        frozen_sums(g, worker, group);
-    else if (m->kind == MASKED)
+    if (m->kind == FROZEN && multiply_frozen(g, worker, group))
+        return;
+    if (m->kind == MASKED)
         mask_sums(g, worker, group);
     else if (is_table)
         table_sums(s, worker, &m->stored, group->first, n_rows, g->pass->n);

@@ -165,16 +165,31 @@ static void multiply_chunk(struct total *totals, const uint8_t *w, const struct 
     }
 }
 
-ALWAYS_INLINE void put_totals(int64_t *to, const struct total *total, unsigned half,
-                              const struct vectors *x, size_t i, size_t chunk, uint32_t n_rows,
-                              bool is_first)
+ALWAYS_INLINE void take_totals(__m512i sums[2], const struct total *total, unsigned half,
+                               const struct vectors *x, size_t i, size_t chunk)
 {
     (void)x, (void)i, (void)chunk;
     for (unsigned k = 0; k < 2; k++)
-        add_eight(to, k, n_rows, is_first, _mm512_slli_epi64(eight(total->half[half], k), 16));
+        sums[k] = _mm512_slli_epi64(eight(total->half[half], k), 16);
 }
 
 #include "kernel/x86/batch/turned_avx512.h"
+
+static void multiply_several(const struct output *to, const struct smol_frozen *t, uint32_t block,
+                             uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
+                             void *scratch)
+{
+    const size_t chunks = (t->cols + CHUNK - 1) / CHUNK;
+    uint8_t *at = scratch;
+    const struct vectors x = {.packed = take(&at, chunks * n_x * CHUNK),
+                              .starts = take(&at, chunks * n_x * sizeof(int32_t)),
+                              .n_x = n_x,
+                              .cols = t->cols};
+
+    if (!t->is_packed)
+        pack_vectors(&x, X, x_stride);
+    multiply_with(to, t, block, n_blocks, &x, at);
+}
 
 void smol_frozen_fast_batch_avx512(int64_t *sums, const struct smol_frozen *t, uint32_t block,
                                    uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
@@ -187,16 +202,20 @@ void smol_frozen_fast_batch_avx512(int64_t *sums, const struct smol_frozen *t, u
                                     (uint8_t *)scratch + i * ALONE_BYTES(t->cols));
         return;
     }
-    const size_t chunks = (t->cols + CHUNK - 1) / CHUNK;
-    uint8_t *at = scratch;
-    const struct vectors x = {.packed = take(&at, chunks * n_x * CHUNK),
-                              .starts = take(&at, chunks * n_x * sizeof(int32_t)),
-                              .n_x = n_x,
-                              .cols = t->cols};
+    const struct output to = {.sums = sums, .stride = (size_t)n_blocks * SMOL_ROW_BLOCK};
+    multiply_several(&to, t, block, n_blocks, X, x_stride, n_x, scratch);
+}
 
-    if (!t->is_packed)
-        pack_vectors(&x, X, x_stride);
-    multiply_with(sums, t, block, n_blocks, &x, at);
+bool smol_numbers_fast_batch_avx512(float *y, size_t y_stride, const struct smol_frozen *tensor,
+                                    uint32_t block, uint32_t n_blocks, const int16_t *X,
+                                    size_t x_stride, size_t n_x, const float *t, void *scratch)
+{
+    const struct output to = {.numbers = y, .stride = y_stride, .scale = tensor->scale, .t = t};
+
+    if (!gives_numbers(tensor, n_x))
+        return false;
+    multiply_several(&to, tensor, block, n_blocks, X, x_stride, n_x, scratch);
+    return true;
 }
 
 size_t smol_frozen_fast_batch_scratch_avx512(size_t cols, size_t n_x)

@@ -300,9 +300,8 @@ static void multiply_chunk(struct total *totals, const uint8_t *w, const struct 
 
 static inline size_t n_parts(size_t cols) { return (cols + PART - 1) / PART; }
 
-ALWAYS_INLINE void put_totals(int64_t *to, const struct total *total, unsigned half,
-                              const struct vectors *x, size_t i, size_t chunk, uint32_t n_rows,
-                              bool is_first)
+ALWAYS_INLINE void take_totals(__m512i sums[2], const struct total *total, unsigned half,
+                               const struct vectors *x, size_t i, size_t chunk)
 {
     const size_t end = (chunk + 1) * CHUNK, parts = n_parts(end < x->cols ? end : x->cols);
     const int64_t C = x->sums[(parts - 1) * x->n_x + i];
@@ -311,13 +310,28 @@ ALWAYS_INLINE void put_totals(int64_t *to, const struct total *total, unsigned h
                                           _mm512_set1_epi32((int32_t)C));
 
     for (unsigned k = 0; k < 2; k++) {
-        const __m512i high = _mm512_slli_epi64(eight(q, k), 18),
-                      sum = _mm512_add_epi64(high, eight(rest, k));
-        add_eight(to, k, n_rows, is_first, _mm512_add_epi64(sum, _mm512_set1_epi64(C)));
+        const __m512i high = _mm512_slli_epi64(eight(q, k), 18);
+        sums[k] = _mm512_add_epi64(_mm512_add_epi64(high, eight(rest, k)), _mm512_set1_epi64(C));
     }
 }
 
 #include "kernel/x86/batch/turned_avx512.h"
+
+static void multiply_several(const struct output *to, const struct smol_frozen *t, uint32_t block,
+                             uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
+                             void *scratch)
+{
+    const size_t chunks = (t->cols + CHUNK - 1) / CHUNK;
+    uint8_t *at = scratch;
+    const struct vectors x = {.packed = take(&at, chunks * n_x * X_CHUNK),
+                              .sums = take(&at, n_parts(t->cols) * n_x * sizeof(int64_t)),
+                              .n_x = n_x,
+                              .cols = t->cols};
+
+    if (!t->is_packed)
+        pack_vectors(&x, X, x_stride);
+    multiply_with(to, t, block, n_blocks, &x, at);
+}
 
 void smol_frozen_batch_avx512(int64_t *sums, const struct smol_frozen *t, uint32_t block,
                               uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
@@ -330,16 +344,20 @@ void smol_frozen_batch_avx512(int64_t *sums, const struct smol_frozen *t, uint32
                                (uint8_t *)scratch + i * ALONE_BYTES(t->cols));
         return;
     }
-    const size_t chunks = (t->cols + CHUNK - 1) / CHUNK;
-    uint8_t *at = scratch;
-    const struct vectors x = {.packed = take(&at, chunks * n_x * X_CHUNK),
-                              .sums = take(&at, n_parts(t->cols) * n_x * sizeof(int64_t)),
-                              .n_x = n_x,
-                              .cols = t->cols};
+    const struct output to = {.sums = sums, .stride = (size_t)n_blocks * SMOL_ROW_BLOCK};
+    multiply_several(&to, t, block, n_blocks, X, x_stride, n_x, scratch);
+}
 
-    if (!t->is_packed)
-        pack_vectors(&x, X, x_stride);
-    multiply_with(sums, t, block, n_blocks, &x, at);
+bool smol_numbers_batch_avx512(float *y, size_t y_stride, const struct smol_frozen *tensor,
+                               uint32_t block, uint32_t n_blocks, const int16_t *X, size_t x_stride,
+                               size_t n_x, const float *t, void *scratch)
+{
+    const struct output to = {.numbers = y, .stride = y_stride, .scale = tensor->scale, .t = t};
+
+    if (!gives_numbers(tensor, n_x))
+        return false;
+    multiply_several(&to, tensor, block, n_blocks, X, x_stride, n_x, scratch);
+    return true;
 }
 
 size_t smol_frozen_batch_scratch_avx512(size_t cols, size_t n_x, uint32_t n_planes)

@@ -18,9 +18,8 @@
  *   struct total  a vector's sums of ROWS rows
  *   multiply_chunk(totals, w, x, chunk, cols): adds those of a chunk, of all vectors; those of a
  *                 section's first chunk begin them
- *   put_totals(to, total, half, x, i, chunk, n_rows, is_first): those of half of the rows and
- * vector i, up to a section's last chunk, become, or are added to, the sums of n_rows of them, or
- * all that there are */
+ *   take_totals(sums, total, half, x, i, chunk): those of half of the rows and vector i, up to a
+ *                 section's last chunk, become their sums */
 #ifndef SMOL_TURNED_AVX512_H
 #define SMOL_TURNED_AVX512_H
 
@@ -169,18 +168,49 @@ struct work {
 
 static inline bool keeps_weights(uint32_t n_planes) { return KEEP_WEIGHTS && n_planes > 1; }
 
-/* Totals become sums of n_rows rows. */
-static void put_all(int64_t *to, size_t stride, const struct total *totals, const struct vectors *x,
-                    size_t chunk, uint32_t n_rows, bool is_first)
+/* Where sums go, or the numbers that they are with a scale times t (n_x); row r of vector i to
+ * place i x stride + r. */
+struct output {
+    int64_t *sums;
+    float *numbers; /* NULL: sums */
+    size_t stride;
+    double scale;
+    const float *t;
+};
+
+/* Sums of 16 rows times a scale. */
+ALWAYS_INLINE void put_numbers(float *to, __mmask16 rows, const __m512i sums[2], double scale)
 {
-    for (size_t i = 0; i < x->n_x; i++, to += stride)
-        for (unsigned half = 0; half < 2; half++)
-            put_totals(to + 16 * half, &totals[i], half, x, i, chunk,
-                       n_rows > 16 * half ? n_rows - 16 * half : 0, is_first);
+    const __m512d s = _mm512_set1_pd(scale);
+    const __m256 a = _mm512_cvtpd_ps(_mm512_mul_pd(s, _mm512_cvtepi64_pd(sums[0]))),
+                 b = _mm512_cvtpd_ps(_mm512_mul_pd(s, _mm512_cvtepi64_pd(sums[1])));
+
+    _mm512_mask_storeu_ps(to, rows, _mm512_insertf32x8(_mm512_castps256_ps512(a), b, 1));
+}
+
+/* Totals of n_rows rows, or all that there are, become their sums, or are added to these unless
+ * is_first. */
+static void put_all(const struct output *to, size_t row, const struct total *totals,
+                    const struct vectors *x, size_t chunk, uint32_t n_rows, bool is_first)
+{
+    for (size_t i = 0; i < x->n_x; i++)
+        for (unsigned half = 0; half < 2; half++) {
+            const size_t at = i * to->stride + row + 16 * half;
+            const uint32_t n = n_rows > 16 * half ? n_rows - 16 * half : 0;
+            __m512i sums[2];
+            take_totals(sums, &totals[i], half, x, i, chunk);
+            if (to->numbers) {
+                __builtin_prefetch(to->numbers + at + ROWS, 1); /* which others may have read */
+                put_numbers(to->numbers + at, tail16(n), sums, to->scale * (double)to->t[i]);
+                continue;
+            }
+            for (unsigned k = 0; k < 2; k++)
+                add_eight(to->sums + at, k, n, is_first, sums[k]);
+        }
 }
 
 /* The rows of u[0], of a plane, while those that come next are made in u[1]. */
-static void plane_multiply(int64_t *to, size_t stride, struct work *k, struct source *s,
+static void plane_multiply(const struct output *to, size_t row, struct work *k, struct source *s,
                            uint32_t plane, uint32_t n_rows, const struct vectors *x)
 {
     const size_t n = smol_round_up(x->cols, BYTES);
@@ -196,17 +226,17 @@ static void plane_multiply(int64_t *to, size_t stride, struct work *k, struct so
             continue;
         multiply_chunk(k->totals, w, x, c / CHUNK, min_size(x->cols - c, CHUNK));
         if ((c + CHUNK) % SECTION == 0 || c + CHUNK >= n)
-            put_all(to, stride, k->totals, x, c / CHUNK, n_rows,
+            put_all(to, row, k->totals, x, c / CHUNK, n_rows,
                     c < SECTION && (plane == 0 || is_kept));
     }
     s->s[s->plane] = ahead.s;
 }
 
-static void multiply(int64_t *sums, struct source *s, struct work *k, const struct vectors *x)
+static void multiply(const struct output *to, struct source *s, struct work *k,
+                     const struct vectors *x)
 {
     const size_t n = smol_round_up(x->cols, BYTES);
     const uint32_t first = s->block;
-    const size_t stride = (size_t)(s->end - first) * SMOL_ROW_BLOCK;
 
     weights_load(&k->weights, s->t->table);
     begin_block(s);
@@ -217,8 +247,7 @@ static void multiply(int64_t *sums, struct source *s, struct work *k, const stru
         if (s->t->n_planes > 1)
             weights_load(&k->weights, s->t->table + plane * SMOL_TABLE_ENTRIES);
         next_rows(s);
-        plane_multiply(sums + row - first * SMOL_ROW_BLOCK, stride, k, s, plane, s->t->rows - row,
-                       x);
+        plane_multiply(to, row - first * SMOL_ROW_BLOCK, k, s, plane, s->t->rows - row, x);
         k->u[1] = k->u[0];
         k->u[0] = made;
     }
@@ -238,7 +267,7 @@ static inline void *take(uint8_t **at, size_t size)
     return p;
 }
 
-static void multiply_with(int64_t *sums, const struct smol_frozen *t, uint32_t block,
+static void multiply_with(const struct output *to, const struct smol_frozen *t, uint32_t block,
                           uint32_t n_blocks, const struct vectors *x, uint8_t *scratch)
 {
     const size_t n = smol_round_up(t->cols, BYTES);
@@ -249,7 +278,13 @@ static void multiply_with(int64_t *sums, const struct smol_frozen *t, uint32_t b
     k.u[0] = take(&scratch, ROWS * n);
     k.u[1] = take(&scratch, ROWS * n);
     k.w = scratch;
-    multiply(sums, &s, &k, x);
+    multiply(to, &s, &k, x);
+}
+
+/* Whether sums are whole when they are put, so that they can become numbers. */
+static inline bool gives_numbers(const struct smol_frozen *t, size_t n_x)
+{
+    return n_x > ALONE && t->cols <= SECTION && (KEEP_WEIGHTS || t->n_planes == 1);
 }
 
 /* What that takes. */
