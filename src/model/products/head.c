@@ -20,7 +20,7 @@ static void multiply_table(const struct head_stage *g, uint32_t worker,
     float *floats = (float *)(void *)g->s->workers[worker].sums;
 
     if (t->scales)
-        table_sums(g->s, worker, t, first, n_rows, g->heads->n);
+        table_sums(g->s, worker, t, first, n_rows, g->s->X, g->heads->n);
     else
         multiply_floats(g->s, floats, n_rows, t, first, n_rows, g->s->h, g->heads->n);
 }

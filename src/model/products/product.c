@@ -14,6 +14,7 @@ struct stage {
     enum smol_then then;
     struct smol_span ahead; /* what is read after its product, or nothing */
     bool is_packed;         /* whether only its product has used the scratch before */
+    size_t from, n;         /* positions, of a worker its own */
     const float *in;        /* (n, K) */
     float *out;             /* (n, R) */
 };
@@ -48,6 +49,12 @@ static void factors(void *arg, uint32_t worker, uint32_t n_workers)
             s->z[p * s->z_stride + m->z_at + j] = dot(s, m->type, m->a, j, g->in + p * K, K);
 }
 
+/* The 16 bits of the positions' inputs. */
+static const int16_t *inputs(const struct stage *g)
+{
+    return g->pass->s->X + g->from * g->pass->s->x_stride;
+}
+
 /* The sums (n, n_rows) of a mask with the batch, its signs regenerated or kept. */
 static void mask_sums(const struct stage *g, uint32_t worker, const struct group *group)
 {
@@ -63,7 +70,7 @@ static void mask_sums(const struct stage *g, uint32_t worker, const struct group
     if (!m->signs)
         smol_mask_signs(w->signs, &m->frozen, group->block, group->n_blocks,
                         s->kernels->stream_bytes);
-    s->kernels->rows_mask(w->sums, &rows, s->X, s->x_stride, g->pass->n, w->scratch);
+    s->kernels->rows_mask(w->sums, &rows, inputs(g), s->x_stride, g->n, w->scratch);
 }
 
 /* The same of a frozen matrix, as sums (n, n_blocks x 64), unless what it gives are the numbers
@@ -78,14 +85,14 @@ static bool multiply_frozen(const struct stage *g, uint32_t worker, const struct
     f.ahead = g->ahead.data;
     f.ahead_bytes = g->ahead.size_bytes;
     f.is_packed = g->is_packed;
-    if (s->numbers && s->numbers(group->y, group->stride, &f, group->block, group->n_blocks, s->X,
-                                 s->x_stride, g->pass->n, s->t, w->scratch))
+    if (s->numbers && s->numbers(group->y, group->stride, &f, group->block, group->n_blocks,
+                                 inputs(g), s->x_stride, g->n, s->t + g->from, w->scratch))
         return true;
-    if (m->kept && g->pass->n == 1)
+    if (m->kept && g->n == 1)
         s->kernels->rows_i16(w->sums, m->kept + group->first * m->frozen.cols, group->n_rows,
-                             m->frozen.cols, s->X);
+                             m->frozen.cols, inputs(g));
     else
-        s->product(w->sums, &f, group->block, group->n_blocks, s->X, s->x_stride, g->pass->n,
+        s->product(w->sums, &f, group->block, group->n_blocks, inputs(g), s->x_stride, g->n,
                    w->scratch);
     return false;
 }
@@ -106,18 +113,19 @@ static void multiply_rows(const struct stage *g, uint32_t worker, const struct g
     if (m->kind == MASKED)
         mask_sums(g, worker, group);
     else if (is_table)
-        table_sums(s, worker, &m->stored, group->first, n_rows, g->pass->n);
+        table_sums(s, worker, &m->stored, group->first, n_rows, inputs(g), g->n);
     if (is_floats)
-        multiply_floats(s, group->y, group->stride, &m->stored, group->first, n_rows, g->in,
-                        g->pass->n);
-    for (size_t p = 0; p < g->pass->n && !is_floats; p++) {
+        multiply_floats(s, group->y, group->stride, &m->stored, group->first, n_rows, g->in, g->n);
+    for (size_t p = 0; p < g->n && !is_floats; p++) {
         float *y = group->y + p * group->stride;
         if (m->kind == ZERO)
             memset(y, 0, n_rows * sizeof *y);
         else if (is_table)
-            scale_rows(s, y, sums + p * stride, &m->stored, group->first, (double)s->t[p], n_rows);
+            scale_rows(s, y, sums + p * stride, &m->stored, group->first, (double)s->t[g->from + p],
+                       n_rows);
         else
-            s->kernels->scale_sums(y, sums + p * stride, m->frozen.scale * (double)s->t[p], n_rows);
+            s->kernels->scale_sums(y, sums + p * stride,
+                                   m->frozen.scale * (double)s->t[g->from + p], n_rows);
     }
 }
 
@@ -127,8 +135,8 @@ static void add_factors(const struct stage *g, const struct group *group)
     const struct smol_session *s = g->pass->s;
     const struct matrix *m = g->matrix;
 
-    for (size_t p = 0; p < g->pass->n; p++) {
-        const float *z = s->z + p * s->z_stride + m->z_at;
+    for (size_t p = 0; p < g->n; p++) {
+        const float *z = s->z + (g->from + p) * s->z_stride + m->z_at;
         for (size_t r = 0; r < group->n_rows; r++)
             group->y[p * group->stride + r] += dot(s, m->type, m->b, group->first + r, z, m->rank);
     }
@@ -142,7 +150,7 @@ static void add_projection(const struct stage *g, struct projector *projector,
 
     for (size_t r = 0; r < group->n_rows; r++) {
         const float *row = smol_projector_row(projector, (uint32_t)(group->first + r));
-        for (size_t p = 0; p < g->pass->n; p++)
+        for (size_t p = 0; p < g->n; p++)
             group->y[p * group->stride + r] +=
                 g->pass->s->kernels->dot(row, g->in + p * f->cols, f->cols);
     }
@@ -155,7 +163,7 @@ static void add_sparse(const struct stage *g, float *gathered, const struct grou
     const size_t q = m->n_sparse;
 
     for (size_t r = 0; r < group->n_rows; r++)
-        for (size_t p = 0; p < g->pass->n; p++) {
+        for (size_t p = 0; p < g->n; p++) {
             const float *in = g->in + p * m->frozen.cols;
             for (size_t k = 0; k < q; k++)
                 gathered[k] = in[m->columns[(group->first + r) * q + k]];
@@ -186,7 +194,7 @@ static void scale_and_shift(const struct stage *g, const struct group *group)
     const float *gain = m->gain ? m->gain + group->first : NULL,
                 *bias = m->bias ? m->bias + group->first : NULL;
 
-    for (size_t p = 0; p < g->pass->n; p++) {
+    for (size_t p = 0; p < g->n; p++) {
         float *y = group->y + p * group->stride;
         for (size_t r = 0; gain && r < group->n_rows; r++)
             y[r] *= gain[r];
@@ -200,7 +208,7 @@ static void add_group(const struct stage *g, const struct group *to, const struc
 {
     const struct smol_kernels *k = g->pass->s->kernels;
 
-    for (size_t p = 0; p < g->pass->n; p++)
+    for (size_t p = 0; p < g->n; p++)
         k->add_scaled(to->y + p * to->stride, g->matrix->factor, from->y + p * from->stride,
                       to->n_rows);
 }
@@ -228,7 +236,7 @@ static void mix_models(struct stage *g, uint32_t worker, const struct group *gro
             scale_and_shift(g, to);
         if (i)
             add_group(g, group, &more);
-        for (size_t p = 0; i == 0 && g->matrix->factor != 1 && p < g->pass->n; p++)
+        for (size_t p = 0; i == 0 && g->matrix->factor != 1 && p < g->n; p++)
             for (size_t r = 0; r < group->n_rows; r++)
                 group->y[p * group->stride + r] *= g->matrix->factor;
     }
@@ -245,7 +253,7 @@ static bool multiply_ahead(struct stage *g, uint32_t worker, const struct group 
     const struct smol_kernels *k = g->pass->s->kernels;
     const size_t row_bytes = (size_t)smol_row_bytes(rows->type, rows->cols);
 
-    if (g->pass->n > 1 || !d->n_terms || term->kind != FROZEN || term->kept ||
+    if (g->n > 1 || !d->n_terms || term->kind != FROZEN || term->kept ||
         d->matrices[0].kind != STORED || (k->streams_floats && !rows->scales))
         return false;
     const struct group to = term_of(group, g->pass->s->workers[worker].first);
@@ -264,7 +272,7 @@ static void add_terms(struct stage *g, uint32_t worker, const struct group *grou
     const struct dense *d = g->dense;
     const struct group base = term_of(group, w->base);
 
-    for (size_t p = 0; d->has_gains && p < g->pass->n; p++)
+    for (size_t p = 0; d->has_gains && p < g->n; p++)
         memcpy(base.y + p * base.stride, group->y + p * group->stride,
                group->n_rows * sizeof *base.y);
     for (uint32_t i = d->n_models; i < d->n_models + d->n_terms; i++) {
@@ -273,7 +281,7 @@ static void add_terms(struct stage *g, uint32_t worker, const struct group *grou
         const struct matrix *m = g->matrix = &d->matrices[i];
         if (!is_there)
             multiply_group(g, worker, &term);
-        for (size_t p = 0; p < g->pass->n; p++) {
+        for (size_t p = 0; p < g->n; p++) {
             float *t = term.y + p * term.stride;
             if (m->gain)
                 s->kernels->add_each_scaled(t, m->gain + group->first, base.y + p * base.stride,
@@ -291,8 +299,9 @@ static void finish_group(const struct stage *g, uint32_t worker, const struct gr
 {
     const struct smol_session *s = g->pass->s;
 
-    for (size_t p = 0; g->then != SMOL_THEN_STAY && p < g->pass->n; p++) {
-        float *y = group->y + p * group->stride, *x = s->x + p * group->stride + group->first;
+    for (size_t p = 0; g->then != SMOL_THEN_STAY && p < g->n; p++) {
+        float *y = group->y + p * group->stride,
+              *x = s->x + (g->from + p) * group->stride + group->first;
         if (g->then == SMOL_THEN_ACTIVATE) {
             smol_pass_check(s, worker, y, group->n_rows);
             s->activation(y, group->n_rows);
@@ -318,19 +327,17 @@ static size_t blocks_at_once(const struct stage *g)
 {
     const struct smol_kernels *k = g->pass->s->kernels;
     const struct matrix *m = g->dense->matrices;
-    const uint32_t n = smol_blocks_at_once(k, g->pass->n);
+    const uint32_t n = smol_blocks_at_once(k, g->n);
     const bool is_wide = m->kind == FROZEN && !smol_frozen_is_narrow(&m->frozen);
 
     return is_wide && n > k->block_batch_wide ? k->block_batch_wide : n;
 }
 
 /* Row blocks go in groups of nearly equal size. */
-static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
+static void multiply_blocks(struct stage g, uint32_t worker, size_t begin, size_t end)
 {
-    struct stage g = *(const struct stage *)arg;
     const struct smol_frozen *f = &g.dense->matrices->frozen;
-    const size_t begin = smol_share(n_blocks(f), worker, n_workers),
-                 end = smol_share(n_blocks(f), worker + 1, n_workers), batch = blocks_at_once(&g);
+    const size_t batch = blocks_at_once(&g);
 
     if (begin < end)
         begin_projections(g.pass->s, &g.pass->s->workers[worker], g.dense);
@@ -355,6 +362,39 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
     }
 }
 
+#define MANY_POSITIONS 64u /* of each worker */
+
+/* Whether workers share out the positions instead of the rows. Then each makes all rows, which
+ * takes little time beside the products of many positions; but what it reads, x to which it adds
+ * them, and what comes next of both are its own, which may take longer to hear of from others. Only
+ * of kernels that make rows fast. */
+static bool shares_positions(const struct stage *g, uint32_t n_workers)
+{
+    const struct dense *d = g->dense;
+
+    return g->then == SMOL_THEN_ADD && n_workers > 1 && g->pass->n >= MANY_POSITIONS * n_workers &&
+           g->pass->s->numbers && d->n_models + d->n_terms == 1 && d->matrices->kind == FROZEN &&
+           !d->matrices->projected.p.n;
+}
+
+static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
+{
+    struct stage g = *(const struct stage *)arg;
+    const struct smol_frozen *f = &g.dense->matrices->frozen;
+    const size_t n = n_blocks(f);
+
+    if (shares_positions(&g, n_workers)) {
+        g.from = smol_share(g.pass->n, worker, n_workers);
+        g.n = smol_share(g.pass->n, worker + 1, n_workers) - g.from;
+        g.in += g.from * f->cols;
+        g.out += g.from * f->rows;
+        multiply_blocks(g, worker, 0, n);
+    } else {
+        multiply_blocks(g, worker, smol_share(n, worker, n_workers),
+                        smol_share(n, worker + 1, n_workers));
+    }
+}
+
 /* What a row takes, in multiplications of each of its numbers: a frozen weight has to be made
  * first, which takes longer than to multiply it; the rows of a projection are transforms, which
  * take far longer. */
@@ -370,7 +410,8 @@ static uint64_t effort(const struct dense *d)
 void smol_multiply(const struct pass *pass, float *out, const struct dense *dense, const float *in,
                    enum smol_then then)
 {
-    struct stage stage = {.pass = pass, .dense = dense, .in = in, .out = out, .then = then};
+    struct stage stage = {
+        .pass = pass, .dense = dense, .in = in, .out = out, .then = then, .n = pass->n};
     const struct smol_frozen *f = &dense->matrices->frozen;
     const uint64_t of_row = (uint64_t)pass->n * f->cols;
 

@@ -9,7 +9,7 @@
 /* sums (n, n_rows), exact, of rows first.. of a table whose rows have scales. */
 static inline void table_sums(const struct smol_session *s, uint32_t worker,
                               const struct smol_table_view *t, size_t first, size_t n_rows,
-                              size_t n)
+                              const int16_t *X, size_t n)
 {
     const struct smol_kernels *k = s->kernels;
     const struct worker *w = &s->workers[worker];
@@ -23,7 +23,7 @@ static inline void table_sums(const struct smol_session *s, uint32_t worker,
         .n_rows = n_rows,
         .cols = t->cols};
 
-    product(w->sums, &rows, s->X, s->x_stride, n, w->scratch);
+    product(w->sums, &rows, X, s->x_stride, n, w->scratch);
 }
 
 /* y (n, y_stride): x (n, K) times rows first.. of a table of floats or halves. */
