@@ -61,6 +61,16 @@ static bool has_mask(const struct smol_config *c)
     return false;
 }
 
+/* Whether a matrix is made of the seed, so that kernels make weights. */
+static bool has_frozen(const struct smol_config *c)
+{
+    for (uint32_t i = 0; i < c->n_schemes; i++)
+        if (c->schemes[i].kind == SMOL_MATRIX && c->schemes[i].source != SMOL_MATRIX_MASK &&
+            c->schemes[i].source != SMOL_MATRIX_STORED)
+            return true;
+    return false;
+}
+
 /* Bytes of the signs of a group of row blocks, the widest; 0 without a mask. */
 static uint64_t signs_bytes(const struct mixture *m, const struct smol_kernels *k)
 {
@@ -117,7 +127,8 @@ static uint64_t worker_scratch(const struct mixture *m, const struct smol_kernel
     for (uint32_t i = 0; i < m->n_parts; i++) {
         const struct smol_config *part = &m->files[i]->config;
         const uint32_t planes = max_planes(part);
-        const uint64_t of_kernels = k->scratch_bytes(max_u32(c->width, c->n_ff), batch, planes),
+        const uint64_t of_kernels = k->scratch_bytes(max_u32(c->width, c->n_ff), batch,
+                                                     has_frozen(part) ? planes : 0),
                        of_vectors = smol_temporary_bytes(c->width, planes),
                        of_sparse = max_sparse(part) * sizeof(float);
 

@@ -9,6 +9,8 @@ static size_t most(size_t a, size_t b) { return a > b ? a : b; }
 
 static size_t scratch_bytes(size_t cols, size_t n_x, uint32_t n_planes)
 {
+    if (n_planes == 0)
+        return smol_scratch_wide(cols, n_x, n_planes);
     return most(smol_scratch_wide(cols, n_x, n_planes),
                 most(smol_frozen_batch_scratch_avx512(cols, n_x, n_planes),
                      smol_frozen_fast_batch_scratch_avx512(cols, n_x)));
