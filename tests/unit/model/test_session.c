@@ -183,6 +183,35 @@ Test(session, bits_do_not_depend_on_threads_batches_or_splits)
     }
 }
 
+/* So many that threads share them out. */
+Test(session, bits_of_many_positions_do_not_depend_on_threads)
+{
+    static const struct model_recipe recipe = {.source = SMOL_MATRIX_OWN,
+                                               .d = 5,
+                                               .width = 132,
+                                               .n_heads = 4,
+                                               .context = 150,
+                                               .vocab = 66,
+                                               .wte_type = SMOL_Q8};
+    enum { MANY = 150 };
+    uint32_t tokens[MANY];
+    float expected[66];
+    uint64_t random = 5;
+
+    for (uint32_t i = 0; i < MANY; i++)
+        tokens[i] = test_random(&random) % 66;
+    for (uint32_t k = 0; k < 6; k++) {
+        struct running r;
+        start(&r, &recipe, 1 + k % 2, k < 2 ? 5 : k < 4 ? 128 : MANY);
+        cr_assert_eq(smol_session_feed(r.session, tokens, MANY, NULL), SMOL_OK);
+        if (k == 0)
+            memcpy(expected, smol_session_logits(r.session), sizeof expected);
+        cr_assert_arr_eq(smol_session_logits(r.session), expected, sizeof expected, "variant %u",
+                         k);
+        finish(&r);
+    }
+}
+
 Test(session, a_rewound_session_computes_the_same_again)
 {
     struct running r;
