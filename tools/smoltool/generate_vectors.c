@@ -143,7 +143,7 @@ static int print(void *context, const char *const *arguments)
 {
     const char *output = *(char *const *)context;
     json_t *all =
-        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "spec", "1.1", "keys", keys(),
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "spec", "1.3", "keys", keys(),
                   "streams", streams(), "tables", tables(), "exp", function(smol_primitive_exp),
                   "gelu", function(smol_primitive_gelu), "ternary", ternary(), "sampler", draws());
     char *text = all ? cli_json_text(all, JSON_INDENT(1)) : NULL;

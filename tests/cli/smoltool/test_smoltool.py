@@ -240,6 +240,7 @@ def test_vectors(folder):
     v = json.loads(tool('generate-vectors').stdout)
     tool('generate-vectors', '-o', folder / 'v')
     assert json.loads((folder / 'v').read_text()) == v
+    assert (root / 'SPEC.md').read_text(encoding='utf-8').startswith('# The smol specification, version %s\n' % v['spec'])
     # BLAKE2b by hashlib.
     for key in v['keys']:
         message = b'smol/1 frozen' + int(key['seed']).to_bytes(8, 'little')
