@@ -19,6 +19,18 @@ typedef void smol_frozen_product(int64_t *sums, const struct smol_frozen *tensor
                                  uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                                  void *scratch);
 
+/* The same of n runs of n_rows rows each with one vector, of a tensor whose weight six bits of a
+ * byte say (smol_frozen_is_narrow): sums (n, n_rows). Each has its stream, as it is before its
+ * first row. n a multiple of SMOL_RUNS, n_rows one of 8, up to 64. */
+typedef void smol_frozen_runs(int64_t *sums, const struct smol_frozen *tensor,
+                              const struct smol_stream *streams, uint32_t n, uint32_t n_rows,
+                              const int16_t *X, void *scratch);
+#define SMOL_RUNS 4u
+
+/* streams (64 / n_rows): as they are before each n_rows rows of a row block. */
+typedef void smol_frozen_streams(struct smol_stream *streams, const struct smol_frozen *tensor,
+                                 uint32_t block, uint32_t n_rows);
+
 /* The same as numbers: y (n_x, y_stride), of row r and vector i (float)(scale x t[i] x (double)N),
  * as scale_sums makes them of the tensor's scale times t (n_x). Returns whether it did that, which
  * depends on the tensor and n_x alone. */
@@ -70,8 +82,10 @@ struct smol_kernels {
     float (*quantise)(int16_t *X, const float *x, size_t n);
 
     smol_frozen_product *frozen;
-    smol_frozen_product *frozen_fast; /* the approximate one: N is 65536 x the sum of the high
-                                         bytes' products */
+    smol_frozen_product *frozen_fast;   /* the approximate one: N is 65536 x the sum of the high
+                                           bytes' products */
+    smol_frozen_runs *runs, *runs_fast; /* or NULL: streams that are kept gain nothing */
+    smol_frozen_streams *streams;
     smol_frozen_numbers *numbers, *numbers_fast; /* of both, or NULL */
 
     /* sums (n_rows) of w x X, exact, of rows of integer weights (n_rows, cols): |w| <= 32672. */

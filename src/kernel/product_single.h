@@ -64,7 +64,8 @@ ALWAYS_INLINE void plane_blocks(int64_t *sums, const struct smol_frozen *t, uint
 
     STREAMS_BEGIN(s, t, plane, block, n_blocks);
     for (uint32_t r = 0; r < SMOL_ROW_BLOCK && r < rows; r += KEPT) {
-        const bool are_made = ROWS_SIDE_BY_SIDE(kept, s, n_blocks, x, t->cols, table, lookup, each);
+        const bool are_made =
+            ROWS_SIDE_BY_SIDE(kept, s, n_blocks, x, t->cols, table, lookup, each, KEPT);
         for (uint32_t i = 0; i < KEPT && !are_made; i++)
             next_row(kept, i, s, n_blocks, x, t->cols, table, lookup, ahead + (r + i) * of_row,
                      each);

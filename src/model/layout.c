@@ -253,6 +253,7 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
                               ? session->kernels->relu2
                               : session->kernels->gelu;
     session->product = o->is_fast ? session->kernels->frozen_fast : session->kernels->frozen;
+    session->runs = o->is_fast ? session->kernels->runs_fast : session->kernels->runs;
     session->numbers = o->is_fast ? session->kernels->numbers_fast : session->kernels->numbers;
     memcpy(session->ffts, ffts, sizeof session->ffts);
     smol_mixture_of(&session->mixture, file);

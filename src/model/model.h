@@ -20,18 +20,19 @@ enum matrix_kind { FROZEN, MASKED, STORED, ZERO };
  * encoding. */
 struct matrix {
     enum matrix_kind kind;
-    uint32_t part;             /* of the mixture */
-    float factor;              /* of its products: F or g */
+    uint32_t part; /* of the mixture */
+    float factor;  /* of its products: F or g */
+    uint32_t rank;
     struct smol_frozen frozen; /* of every kind the shape; of a mask its signs and sigma */
     struct smol_table_view stored;
     const uint8_t *mask; /* (R, ceil(K / 8)) */
     uint8_t *signs;      /* the same for whole row blocks, or NULL: regenerated */
-    uint32_t rank;
-    uint32_t z_at; /* where in a row of z its rank numbers are */
+    uint32_t z_at;       /* where in a row of z its rank numbers are */
     enum smol_dtype type;
-    const uint8_t *a; /* (r, K) */
-    const uint8_t *b; /* (R, r) */
-    int16_t *kept;    /* (R, K) integer weights, or NULL: regenerated */
+    const uint8_t *a;            /* (r, K) */
+    const uint8_t *b;            /* (R, r) */
+    int16_t *kept;               /* (R, K) integer weights, or NULL: regenerated */
+    struct smol_stream *streams; /* of its runs, or NULL (products/runs.h) */
     struct projected projected;
     uint32_t n_sparse; /* numbers of a row of the sparse term, or 0 */
     enum smol_dtype sparse_type;
@@ -135,6 +136,7 @@ struct smol_session {
     struct mixture mixture;
     const struct smol_kernels *kernels;
     smol_frozen_product *product; /* exact or approximate */
+    smol_frozen_runs *runs;       /* the same of runs, or NULL */
     smol_frozen_numbers *numbers; /* the same, or NULL */
     uint32_t context;             /* T' */
     uint32_t batch;               /* P, positions side by side */

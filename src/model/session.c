@@ -4,6 +4,7 @@
 #include "base/fft.h"
 #include "base/fpenv.h"
 #include "model/model.h"
+#include "model/products/runs.h"
 
 #include <inttypes.h>
 
@@ -101,6 +102,7 @@ static enum smol_status init(struct smol_session **session, const struct smol_fi
                          o.n_threads);
     }
     smol_weight_cache_fill(s);
+    smol_runs_fill(s);
     *session = s;
     return SMOL_OK;
 }

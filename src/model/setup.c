@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "model/frozen_parts.h"
 #include "model/model.h"
+#include "model/products/runs.h"
 
 #include <smol/params.h>
 
@@ -146,6 +147,8 @@ static void set_up_matrix(struct smol_session *session, struct matrix *m, const 
     table = smol_arena_take(arena, f->n_planes * SMOL_TABLE_ENTRIES, sizeof *table);
     if (table)
         smol_matrix_frozen(f, table, c, p->layer, p->slot, p->key, p->params);
+    if (m->kind == FROZEN)
+        smol_runs_place(session, m, s, arena);
     if (m->kind == MASKED)
         m->mask = p->params + p->at.mask;
     else if (m->kind == STORED)

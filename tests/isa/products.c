@@ -85,6 +85,33 @@ static void blocks_of(int64_t *sums, int64_t plain[2][MOST_X * SMOL_BLOCK_BATCH 
                    (j < SMOL_BLOCK_BATCH ? 64 : ROWS - SMOL_BLOCK_BATCH * 64) * sizeof *sums);
 }
 
+/* Runs of four row blocks with one vector, and where their streams begin. */
+static void check_runs(const struct smol_kernels *k, const struct smol_frozen *f, const int16_t *X,
+                       const int64_t *exact, const int64_t *fast)
+{
+    static uint8_t scratch[SCRATCH] __attribute__((aligned(64)));
+    static struct smol_stream streams[SMOL_BLOCK_BATCH * 8 + 1], plain;
+    int64_t sums[SMOL_BLOCK_BATCH * 64 + 1];
+
+    for (uint32_t n_rows = 8; n_rows <= 64; n_rows *= 2) {
+        const uint32_t of_block = 64 / n_rows, n = SMOL_BLOCK_BATCH * of_block;
+        memset(streams, 0x5a, sizeof streams);
+        for (uint32_t b = 0; b < SMOL_BLOCK_BATCH; b++)
+            k->streams(streams + b * of_block, f, b, n_rows);
+        cr_assert_eq(streams[n].word[0], 0x5a5a5a5a);
+        smol_stream_init(&plain, f->key, f->tensor, 0, f->purpose, 1);
+        cr_assert_arr_eq(&streams[of_block], &plain, sizeof plain);
+        for (uint32_t is_fast = 0; is_fast < 2; is_fast++) {
+            memset(sums, 0x5a, sizeof sums);
+            (is_fast ? k->runs_fast : k->runs)(sums, f, streams, n, n_rows, X, scratch);
+            cr_assert_arr_eq(sums, is_fast ? fast : exact, sizeof sums - sizeof *sums,
+                             "%s: runs of %u rows of %u columns, approximate %u", k->name, n_rows,
+                             f->cols, is_fast);
+            cr_assert_eq(sums[SMOL_BLOCK_BATCH * 64], 0x5a5a5a5a5a5a5a5a);
+        }
+    }
+}
+
 /* Numbers that a product gives instead of sums (n_x, n_blocks x 64): those that plain sums stand
  * for, with nothing past the last row. */
 static void check_numbers(const struct smol_kernels *k, bool fast, const struct smol_frozen *f,
@@ -158,6 +185,9 @@ static void check_coefficients(const struct smol_kernels *k, size_t n, enum smol
             cr_assert_arr_eq(a, b, sizeof a, "%s: the same, approximate", k->name);
             check_numbers(k, true, &f, block, n_blocks, X, n_x, a, own[1]);
         }
+    f.is_packed = false;
+    if (k->runs && n_x == 1 && smol_frozen_is_narrow(&f))
+        check_runs(k, &f, X, exact[0], fast[0]);
 }
 
 static void check_frozen(const struct smol_kernels *k, size_t n, enum smol_dist dist, uint32_t d,

@@ -79,6 +79,39 @@ ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_
 
 #include "kernel/product_single.h"
 
+/* The table of w1 + 128, as above. */
+static void table_load_high(struct table *t, const int16_t *q)
+{
+    int16_t high[64];
+
+    for (unsigned u = 0; u < 64; u++)
+        high[u] = (int16_t)(high_byte(q[u]) + OFFSET);
+    table_load_narrow(t, high, 0);
+}
+
+#define RUNS_BEGIN(s) (void)(s)
+#define RUNS_TABLE table_load_high
+#include "kernel/x86/runs_avx512.h"
+
+/* The vector, made ready in the scratch unless it is there. */
+static struct vector make_ready(const struct smol_frozen *t, const int16_t *X, void *scratch)
+{
+    struct alone *made = scratch;
+
+    if (!t->is_packed)
+        made->sum = prepare(made->bytes, X, t->cols);
+    return (struct vector){made->bytes, OFFSET * made->sum, t->cols <= NARROW_COLS};
+}
+
+void smol_runs_fast_avx512(int64_t *sums, const struct smol_frozen *t,
+                           const struct smol_stream *streams, uint32_t n, uint32_t n_rows,
+                           const int16_t *X, void *scratch)
+{
+    const struct vector x = make_ready(t, X, scratch);
+
+    multiply_runs(sums, t, streams, n, n_rows, &x);
+}
+
 void smol_frozen_fast_avx512(int64_t *sums, const struct smol_frozen *t, uint32_t block,
                              uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
                              void *scratch)
@@ -87,10 +120,7 @@ void smol_frozen_fast_avx512(int64_t *sums, const struct smol_frozen *t, uint32_
         smol_frozen_fast_batch_avx512(sums, t, block, n_blocks, X, x_stride, n_x, scratch);
         return;
     }
-    struct alone *made = scratch;
+    const struct vector x = make_ready(t, X, scratch);
 
-    if (!t->is_packed)
-        made->sum = prepare(made->bytes, X, t->cols);
-    const struct vector x = {made->bytes, OFFSET * made->sum, t->cols <= NARROW_COLS};
     multiply_single(sums, t, block, n_blocks, &x);
 }

@@ -1,4 +1,4 @@
-/* Sixteen rows of four row blocks times one vector, with AVX-512 and tables of six bits, in one
+/* Rows of four row blocks times one vector, with AVX-512 and tables of six bits, in one
  * piece of assembly: how fast these instructions are depends on their order, and here two row
  * blocks take turns instruction by instruction, then the other two (docs/speed.md).
  *
@@ -65,15 +65,14 @@
     "2:\n"                                                                                         \
     ".endm\n"
 
-/* kept (4, 3, 16): the sums of each block's next 16 rows, in lanes. s (4): their streams, of which
- * the next step is made. h, l: the bytes of n columns, whole steps. 16 rows take whole rounds of
- * the four phases. */
+/* kept (4, 3, 16): the sums of each block's next rows, in lanes: of 16 rows or 8, which take whole
+ * rounds of the four phases. s (4): their streams, of which the next step is made. h, l: the bytes
+ * of n columns, whole steps. */
 static inline void four_blocks(__m512i *kept, struct generator *s, const struct table *table,
-                               const uint8_t *h, const uint8_t *l, size_t n)
+                               const uint8_t *h, const uint8_t *l, size_t n, uint32_t rows)
 {
     const int64_t begin = -(int64_t)n;
     int64_t at = begin;
-    int rows = LANES;
 
     __asm__ volatile(ASM_TWO ASM_FOUR ASM_KEEP ASM_ROW
                      ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"

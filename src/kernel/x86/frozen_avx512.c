@@ -28,14 +28,19 @@ struct sums {
     __m512i s0, s1, s3;
 };
 
-/* The streams of some row blocks, whose first step is made: the next one is made while its bytes
- * meet the vector. */
+/* The next step is always made while the bytes of this one meet the vector. */
+ALWAYS_INLINE void first_steps(struct generator *s, uint32_t n)
+{
+    for (uint32_t b = 0; b < n; b++)
+        generator_step(&s[b], 0);
+}
+
+/* The streams of some row blocks, whose first step is made. */
 ALWAYS_INLINE void streams_begin(struct generator *s, const struct smol_frozen *t, uint32_t plane,
                                  uint32_t block, uint32_t n_blocks)
 {
     generators_init(s, t, plane, block, n_blocks);
-    for (uint32_t b = 0; b < n_blocks; b++)
-        generator_step(&s[b], 0);
+    first_steps(s, n_blocks);
 }
 
 /* With one register for all weights. In assembly, since four row blocks need all registers there
@@ -117,17 +122,42 @@ ALWAYS_INLINE void rows_finish(int64_t *to, const struct kept *kept, uint32_t n_
 /* Rows of four blocks at once, if nothing is to be fetched. */
 ALWAYS_INLINE bool rows_side_by_side(struct kept *kept, struct generator *s, uint32_t n_blocks,
                                      const struct vector *x, size_t cols, const struct table *table,
-                                     enum lookup lookup, size_t ahead)
+                                     enum lookup lookup, size_t ahead, uint32_t n_rows)
 {
     if (n_blocks < 4 || lookup != LOOKUP_64 || ahead)
         return false;
-    four_blocks(kept->s0, s, table, x->h, x->l, smol_round_up(cols, BYTES));
+    four_blocks(kept->s0, s, table, x->h, x->l, smol_round_up(cols, BYTES), n_rows);
     return true;
 }
 
 #define ROWS_SIDE_BY_SIDE rows_side_by_side
 #define STREAMS_BEGIN streams_begin
 #include "kernel/product_single.h"
+
+#define RUNS_BEGIN(s) first_steps(s, SMOL_RUNS)
+#define RUNS_TABLE(t, q) table_load_narrow(t, q, 0x8000)
+#include "kernel/x86/runs_avx512.h"
+
+/* The vector, made ready in the scratch unless it is there. */
+static struct vector make_ready(const struct smol_frozen *t, const int16_t *X, void *scratch)
+{
+    struct alone *made = scratch;
+
+    if (!t->is_packed)
+        made->sum = split_vector(made->bytes, X, t->cols);
+    return (struct vector){.h = made->bytes,
+                           .l = made->bytes + smol_round_up(t->cols, BYTES),
+                           .offset = OFFSET * made->sum,
+                           .is_narrow = t->cols <= NARROW_COLS};
+}
+
+void smol_runs_avx512(int64_t *sums, const struct smol_frozen *t, const struct smol_stream *streams,
+                      uint32_t n, uint32_t n_rows, const int16_t *X, void *scratch)
+{
+    const struct vector x = make_ready(t, X, scratch);
+
+    multiply_runs(sums, t, streams, n, n_rows, &x);
+}
 
 void smol_frozen_avx512(int64_t *sums, const struct smol_frozen *t, uint32_t block,
                         uint32_t n_blocks, const int16_t *X, size_t x_stride, size_t n_x,
@@ -137,13 +167,21 @@ void smol_frozen_avx512(int64_t *sums, const struct smol_frozen *t, uint32_t blo
         smol_frozen_batch_avx512(sums, t, block, n_blocks, X, x_stride, n_x, scratch);
         return;
     }
-    struct alone *made = scratch;
+    const struct vector x = make_ready(t, X, scratch);
 
-    if (!t->is_packed)
-        made->sum = split_vector(made->bytes, X, t->cols);
-    const struct vector x = {.h = made->bytes,
-                             .l = made->bytes + smol_round_up(t->cols, BYTES),
-                             .offset = OFFSET * made->sum,
-                             .is_narrow = t->cols <= NARROW_COLS};
     multiply_single(sums, t, block, n_blocks, &x);
+}
+
+void smol_streams_avx512(struct smol_stream *streams, const struct smol_frozen *t, uint32_t block,
+                         uint32_t n_rows)
+{
+    const size_t steps = smol_round_up(t->cols, BYTES) / BYTES * n_rows;
+    struct generator s;
+
+    generators_init(&s, t, 0, block, 1);
+    for (size_t i = 0; i < SMOL_ROW_BLOCK / n_rows; i++) {
+        for (size_t k = 0; k < steps && i > 0; k++)
+            generator_step(&s, 0);
+        memcpy(&streams[i], &s, sizeof s);
+    }
 }

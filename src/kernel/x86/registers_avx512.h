@@ -11,6 +11,9 @@ void smol_hadamard_avx512(float *x, size_t n);
 void smol_scale_by_bytes_avx512(float *x, const uint8_t *bytes, const float *table, size_t n);
 smol_frozen_product smol_frozen_avx512, smol_frozen_fast_avx512;
 
+smol_frozen_runs smol_runs_avx512, smol_runs_fast_avx512;
+smol_frozen_streams smol_streams_avx512;
+
 /* Some row blocks times several vectors, and what that takes of scratch. */
 smol_frozen_product smol_frozen_batch_avx512, smol_frozen_fast_batch_avx512;
 smol_frozen_numbers smol_numbers_batch_avx512, smol_numbers_fast_batch_avx512;
@@ -72,6 +75,21 @@ static inline void table_load_flipped(struct table *t, const int16_t *q, uint16_
         t->high[i] = _mm512_loadu_si512(high + 64 * i);
     }
     t->lookup = repeats(q, 64) ? LOOKUP_64 : LOOKUP_256;
+}
+
+/* The same of a table that repeats after 64 entries. */
+static inline void table_load_narrow(struct table *t, const int16_t *q, uint16_t flip)
+{
+    const __m512i flips = _mm512_set1_epi16((int16_t)flip),
+                  a = _mm512_xor_si512(_mm512_loadu_si512(q), flips),
+                  b = _mm512_xor_si512(_mm512_loadu_si512(q + 32), flips);
+
+    t->low[0] = _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi16_epi8(a)),
+                                   _mm512_cvtepi16_epi8(b), 1);
+    t->high[0] =
+        _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi16_epi8(_mm512_srli_epi16(a, 8))),
+                           _mm512_cvtepi16_epi8(_mm512_srli_epi16(b, 8)), 1);
+    t->lookup = LOOKUP_64;
 }
 
 ALWAYS_INLINE __m512i look_up(const __m512i entries[4], __m512i u, enum lookup lookup)

@@ -2,6 +2,7 @@
  * and never kept. SPEC.md 7. Work is split so that no sum crosses workers. */
 #include "base/bytes.h"
 #include "model/pass.h"
+#include "model/products/runs.h"
 #include "model/products/tables.h"
 
 #include <smol/params.h>
@@ -25,6 +26,7 @@ struct group {
     uint32_t block, n_blocks;
     float *y;
     size_t stride;
+    const struct runs *runs; /* or NULL: row blocks */
 };
 
 /* x (n) times a row of some of n numbers, F32 or F16. */
@@ -85,12 +87,16 @@ static bool multiply_frozen(const struct stage *g, uint32_t worker, const struct
     f.ahead = g->ahead.data;
     f.ahead_bytes = g->ahead.size_bytes;
     f.is_packed = g->is_packed;
-    if (s->numbers && s->numbers(group->y, group->stride, &f, group->block, group->n_blocks,
-                                 inputs(g), s->x_stride, g->n, s->t + g->from, w->scratch))
+    if (!group->runs && s->numbers &&
+        s->numbers(group->y, group->stride, &f, group->block, group->n_blocks, inputs(g),
+                   s->x_stride, g->n, s->t + g->from, w->scratch))
         return true;
     if (m->kept && g->n == 1)
         s->kernels->rows_i16(w->sums, m->kept + group->first * m->frozen.cols, group->n_rows,
                              m->frozen.cols, inputs(g));
+    else if (group->runs)
+        s->runs(w->sums, &f, group->runs->streams, group->runs->n, group->runs->n_rows, s->X,
+                w->scratch);
     else
         s->product(w->sums, &f, group->block, group->n_blocks, inputs(g), s->x_stride, g->n,
                    w->scratch);
@@ -333,6 +339,24 @@ static size_t blocks_at_once(const struct stage *g)
     return is_wide && n > k->block_batch_wide ? k->block_batch_wide : n;
 }
 
+/* A worker's share of the runs of a matrix, of one position. */
+static void rows_in_runs(struct stage *g, uint32_t worker, uint32_t n_workers)
+{
+    const struct matrix *m = g->dense->matrices;
+    struct runs runs;
+
+    for (size_t at = 0; smol_runs_next(&runs, g->pass->s, m, &at, worker, n_workers);) {
+        const struct group group = {.first = runs.first,
+                                    .n_rows = runs.n_there,
+                                    .y = g->out + runs.first,
+                                    .stride = m->frozen.rows,
+                                    .runs = &runs};
+        mix_models(g, worker, &group);
+        finish_group(g, worker, &group);
+        g->is_packed = !m->n_sparse;
+    }
+}
+
 /* Row blocks go in groups of nearly equal size. */
 static void multiply_blocks(struct stage g, uint32_t worker, size_t begin, size_t end)
 {
@@ -381,7 +405,8 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
 {
     struct stage g = *(const struct stage *)arg;
     const struct smol_frozen *f = &g.dense->matrices->frozen;
-    const size_t n = n_blocks(f);
+    const bool has_runs = g.pass->n == 1 && g.dense->matrices->streams;
+    const size_t n = has_runs ? smol_runs_begin(g.pass->s, g.dense->matrices) : (size_t)n_blocks(f);
 
     if (shares_positions(&g, n_workers)) {
         g.from = smol_share(g.pass->n, worker, n_workers);
@@ -393,6 +418,8 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
         multiply_blocks(g, worker, smol_share(n, worker, n_workers),
                         smol_share(n, worker + 1, n_workers));
     }
+    if (has_runs)
+        rows_in_runs(&g, worker, n_workers);
 }
 
 /* What a row takes, in multiplications of each of its numbers: a frozen weight has to be made
