@@ -251,7 +251,7 @@ static enum smol_status score_tokens(double *nats, struct scorers *scorers,
 
     if (n_tokens < 2)
         return smol_fail(error, SMOL_E_ARGUMENT, SMOL_NO_OFFSET,
-                         "a text of one token has nothing to predict");
+                         "a text of less than two tokens has nothing to predict");
     status = share_out(scorers, &w, model, session, error);
     return status ? status : score_windows(nats, &w, scorers, m, error);
 }

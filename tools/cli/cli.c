@@ -287,7 +287,9 @@ bool cli_read_all(uint8_t **bytes, size_t *size_bytes, int fd)
 int cli_read_file(uint8_t **bytes, size_t *size_bytes, const char *path)
 {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const int code = fd >= 0 && cli_read_all(bytes, size_bytes, fd) ? 0 : cli_fail_errno(path);
+    const int code = fd >= 0 && cli_read_all(bytes, size_bytes, fd)
+                         ? 0
+                         : cli_fail(path, "cannot read: %s", strerror(errno));
 
     if (fd >= 0)
         close(fd);

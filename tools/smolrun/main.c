@@ -5,6 +5,7 @@
 #include "smolrun/smolrun.h"
 #include "smolrun/text.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,11 +122,11 @@ static int find_prompt(struct smol_span *prompt, uint8_t **owned, const struct r
     if (args->prompt || (!args->prompt_file && (args->interactive || isatty(fd) == 1)))
         return 0;
     if (args->prompt_file && (fd = open(name, O_RDONLY | O_CLOEXEC)) < 0)
-        return cli_fail_errno(name);
+        return cli_fail(name, "cannot open: %s", strerror(errno));
     if (cli_read_all(owned, &prompt->size_bytes, fd))
         prompt->data = *owned;
     else
-        code = cli_fail_errno(name);
+        code = cli_fail(name, "cannot read: %s", strerror(errno));
     if (fd != STDIN_FILENO)
         close(fd);
     /* As llama.cpp does: editors end a file so, and the model is to go on in the line. */

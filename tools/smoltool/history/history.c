@@ -42,7 +42,8 @@ static enum smol_status encode(uint32_t **tokens, size_t *n, const struct smol_m
             : cli_error_memory(error);
 
     if (!status && *n < 2)
-        status = cli_error(error, SMOL_E_ARGUMENT, "a text of one token has nothing to predict");
+        status = cli_error(error, SMOL_E_ARGUMENT,
+                           "a text of less than two tokens has nothing to predict");
     if (status) {
         free(all);
         return status;
