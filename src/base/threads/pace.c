@@ -11,6 +11,7 @@
 #define FIRST_RESTS 16u /* the rest after the first comparison takes so many times as long, */
 #define MOST_RESTS 128u /* and twice as many after each, up to this */
 #define WORTH_IT 1.05   /* how much faster twice as many threads have to be */
+#define DECISIVE 1.2    /* a number that is so much slower is not tried again in a comparison */
 
 static void take(struct smol_pace *p, uint32_t threads)
 {
@@ -89,7 +90,8 @@ void smol_pace_took(struct smol_pace *p, uint32_t units, double seconds)
     p->fastest[kind] = fmin(p->fastest[kind], p->seconds / p->units);
     p->seconds = p->units = 0;
     p->blocks++;
-    if (!p->upwards && p->fastest[0] > p->slow)
+    if ((!p->upwards && p->fastest[0] > p->slow) ||
+        (kind == 1 && p->fastest[1] > DECISIVE * p->fastest[0]))
         rest(p);
     else if (p->blocks == BLOCKS)
         decide(p);

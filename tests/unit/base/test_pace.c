@@ -25,7 +25,7 @@ static unsigned units_of(struct smol_pace *p, uint32_t threads, unsigned units,
 Test(pace, tries_half_of_the_threads_in_every_second_block)
 {
     struct smol_pace p = smol_pace_of(4, 0.1);
-    times t = {0.06, 0.05, 0.03};
+    times t = {0.06, 0.033, 0.03};
 
     for (unsigned i = 0; i < 2; i++) {
         cr_assert_eq(units_of(&p, 4, 2, t), 2); /* during the first, threads wake */
@@ -38,10 +38,10 @@ Test(pace, tries_half_of_the_threads_in_every_second_block)
 Test(pace, a_block_has_as_many_units_as_it_takes)
 {
     struct smol_pace p = smol_pace_of(2, 0.1);
-    times t = {0.0009, 0.00061};
+    times t = {0.0007, 0.00061};
 
     cr_assert_eq(units_of(&p, 2, 41 + 9, t), 50);
-    cr_assert_eq(units_of(&p, 1, 6, t), 6);
+    cr_assert_eq(units_of(&p, 1, 8, t), 8);
     cr_assert_eq(units_of(&p, 2, 41 + 9, t), 50);
 }
 
@@ -52,7 +52,7 @@ Test(pace, does_not_measure_threads_that_wake)
     for (unsigned i = 0; i < 2; i++) {
         smol_pace_took(&p, 1, 0.09);
         smol_pace_took(&p, 1, 0.01);
-        smol_pace_took(&p, 1, 0.018);
+        smol_pace_took(&p, 1, 0.011);
     }
     cr_assert_eq(p.chosen, 2);
     cr_assert(smol_pace_rests(&p));
@@ -135,6 +135,13 @@ Test(pace, tries_nothing_with_long_units)
     cr_assert_eq(units_of(&p, 2, 3000, (times){0.1, 0.2}), 3000);
 }
 
+Test(pace, does_not_try_again_what_is_much_slower)
+{
+    struct smol_pace p = smol_pace_of(2, 0.1);
+
+    cr_assert_eq(units_of(&p, 2, 100, (times){0.05, 0.03}), 98); /* 3 units, 48 of rest, and 3 */
+}
+
 /* Several at a time count as what one of them takes. */
 Test(pace, units_side_by_side)
 {
@@ -144,7 +151,7 @@ Test(pace, units_side_by_side)
         smol_pace_took(&p, 8, 0.03);
         smol_pace_took(&p, 64, 0.064);
         cr_assert_eq(p.threads, 1);
-        smol_pace_took(&p, 32, 0.048);
+        smol_pace_took(&p, 32, 0.0368);
     }
     cr_assert_eq(p.chosen, 2);
 }
