@@ -91,10 +91,10 @@ struct smol_kernels {
     /* sums (n_rows) of w x X, exact, of rows of integer weights (n_rows, cols): |w| <= 32672. */
     void (*rows_i16)(int64_t *sums, const int16_t *w, size_t n_rows, size_t cols, const int16_t *X);
     uint32_t fast_bases; /* regenerating so many sign bases is faster than reading such rows; gauss
-                            counts as 8 (docs/speed.md) */
+                            counts as 8 (docs/kernels.md) */
 
     bool streams_floats; /* rows of floats are read faster by themselves than fetched while weights
-                            are made (docs/speed.md) */
+                            are made (docs/kernels.md) */
 
     /* y (n) = (float)(scale x (double)sums). */
     void (*scale_sums)(float *y, const int64_t *sums, double scale, size_t n);

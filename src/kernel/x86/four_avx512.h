@@ -1,6 +1,6 @@
 /* Rows of four row blocks times one vector, with AVX-512 and tables of six bits, in one
  * piece of assembly: how fast these instructions are depends on their order, and here two row
- * blocks take turns instruction by instruction, then the other two (docs/speed.md).
+ * blocks take turns instruction by instruction, then the other two (docs/kernels.md).
  *
  * Registers 4 b..4 b + 3 have the stream of block b, 16 + 3 b..18 + 3 b its sums s0, s1 and s3, and
  * 28..31 what lasts for a moment. A step takes no other register since each word goes where the one
