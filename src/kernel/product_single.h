@@ -1,18 +1,25 @@
 /* Frozen row blocks times one vector: nothing leaves the registers. The file that includes this has
  * before:
  *
- *   SIDE          row blocks that go side by side, at most 4: a stream's step waits for the one
- * before SIDE_256      the same with whole tables PARTS         registers of bytes in a step of a
- * stream CHUNK         columns, whole steps, whose sums fit struct sums; 0 if all do KEPT rows
- * whose sums are kept, to be finished together LOOKUPS(X)    the kinds of its tables struct
- * generator, generators_init(s, t, plane, block, n_blocks): the streams of some row blocks; or with
- * another name, which STREAMS_BEGIN is struct table (with lookup), table_load(table, q) struct
- * vector the vector, made ready struct sums, sums_add(sums, s, table, lookup, x, c, k): adds what
- * register k of the bytes of a stream's next step, looked up, times part k of the columns c..c + 63
- * give struct kept, sums_keep(kept, i, sums, is_first): takes over the sums of row i of KEPT, and
- * adds them unless they are the first of that row; KEEP_SUMS defines both for KEPT 1 and CHUNK 0
+ *   SIDE          row blocks that go side by side, up to 4: a stream's step waits for the last one
+ *   SIDE_256      the same with whole tables
+ *   PARTS         registers of bytes in a step of a stream
+ *   CHUNK         columns, whole steps, whose sums fit struct sums; 0 if all do
+ *   KEPT          rows whose sums are kept, to be finished together
+ *   LOOKUPS(X)    the kinds of its tables
+ *   struct generator, generators_init(s, t, plane, block, n_blocks): the streams of some row
+ *                 blocks; or with another name, which STREAMS_BEGIN is
+ *   struct table (with lookup), table_load(table, q)
+ *   struct vector the vector, made ready
+ *   struct sums, sums_add(sums, s, table, lookup, x, c, k): adds what register k of the bytes of a
+ *                 stream's next step, looked up, times part k of the columns c..c + 63 give
+ *   struct kept, sums_keep(kept, i, sums, is_first): takes over the sums of row i of KEPT, and adds
+ *                 them unless they are the first of that row; KEEP_SUMS defines both for KEPT 1 and
+ *                 CHUNK 0
  *   rows_finish(to, kept, n_rows, x, is_first): the sums of n_rows <= KEPT rows, added to those of
- *                 the planes before unless this is the first */
+ *                 the planes before unless this is the first
+ *   ROWS_SIDE_BY_SIDE(kept, s, n_blocks, x, cols, table, lookup, ahead, n_rows), if it likes: makes
+ *                 the sums of some rows of all blocks; whether it did */
 #ifndef SMOL_PRODUCT_SINGLE_H
 #define SMOL_PRODUCT_SINGLE_H
 
