@@ -358,13 +358,13 @@ static void rows_in_runs(struct stage *g, uint32_t worker, uint32_t n_workers)
 }
 
 /* Row blocks go in groups of nearly equal size. */
-static void multiply_blocks(struct stage g, uint32_t worker, size_t begin, size_t end)
+static void multiply_blocks(struct stage *g, uint32_t worker, size_t begin, size_t end)
 {
-    const struct smol_frozen *f = &g.dense->matrices->frozen;
-    const size_t batch = blocks_at_once(&g);
+    const struct smol_frozen *f = &g->dense->matrices->frozen;
+    const size_t batch = blocks_at_once(g);
 
     if (begin < end)
-        begin_projections(g.pass->s, &g.pass->s->workers[worker], g.dense);
+        begin_projections(g->pass->s, &g->pass->s->workers[worker], g->dense);
     for (size_t b = begin, n; b < end; b += n) {
         const size_t groups = (end - b + batch - 1) / batch, first = b * SMOL_ROW_BLOCK,
                      left = f->rows - first;
@@ -374,15 +374,15 @@ static void multiply_blocks(struct stage g, uint32_t worker, size_t begin, size_
             .n_rows = left < n * SMOL_ROW_BLOCK ? left : n * SMOL_ROW_BLOCK,
             .block = (uint32_t)b,
             .n_blocks = (uint32_t)n,
-            .y = g.out + first,
+            .y = g->out + first,
             .stride = f->rows,
         };
-        const bool has_first = multiply_ahead(&g, worker, &group);
-        mix_models(&g, worker, &group);
-        if (g.dense->n_terms)
-            add_terms(&g, worker, &group, has_first);
-        finish_group(&g, worker, &group);
-        g.is_packed = g.dense->n_models + g.dense->n_terms == 1 && !g.dense->matrices->n_sparse;
+        const bool has_first = multiply_ahead(g, worker, &group);
+        mix_models(g, worker, &group);
+        if (g->dense->n_terms)
+            add_terms(g, worker, &group, has_first);
+        finish_group(g, worker, &group);
+        g->is_packed = g->dense->n_models + g->dense->n_terms == 1 && !g->dense->matrices->n_sparse;
     }
 }
 
@@ -407,17 +407,17 @@ static void row_blocks(void *arg, uint32_t worker, uint32_t n_workers)
     const struct smol_frozen *f = &g.dense->matrices->frozen;
     const bool has_runs = g.pass->n == 1 && g.dense->matrices->streams;
     const size_t n = has_runs ? smol_runs_begin(g.pass->s, g.dense->matrices) : (size_t)n_blocks(f);
+    size_t begin = smol_share(n, worker, n_workers), end = smol_share(n, worker + 1, n_workers);
 
     if (shares_positions(&g, n_workers)) {
         g.from = smol_share(g.pass->n, worker, n_workers);
         g.n = smol_share(g.pass->n, worker + 1, n_workers) - g.from;
         g.in += g.from * f->cols;
         g.out += g.from * f->rows;
-        multiply_blocks(g, worker, 0, n);
-    } else {
-        multiply_blocks(g, worker, smol_share(n, worker, n_workers),
-                        smol_share(n, worker + 1, n_workers));
+        begin = 0;
+        end = n;
     }
+    multiply_blocks(&g, worker, begin, end);
     if (has_runs)
         rows_in_runs(&g, worker, n_workers);
 }
