@@ -15,7 +15,8 @@ def test_arithmetic(test, wasm32, check):
     """Each of their cases is one here; the first that fails ends a program."""
     if not shutil.which('node'):
         pytest.skip('node is not installed')
-    # Node 20 itself crashes in many runs, mostly when all is done, which no module can make an engine do: the totals, printed last, count then.
+    # Node 20 itself crashes in many runs, mostly when all is done: as JavaScript returns, its stack pointer leaves the stack, which no module can
+    # make a correct engine do. The totals, printed last, count then.
     for _ in range(5):
         done = subprocess.run(['node', '--experimental-wasi-unstable-preview1', '--no-warnings', runner, wasm32 / 'tests/plain/wasm' / (test + '.wasm')], capture_output=True, timeout=280)
         last = (done.stdout.decode().splitlines() or [''])[-1].split()
