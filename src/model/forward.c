@@ -32,7 +32,7 @@ bool smol_overflowed(struct smol_session *session)
 void smol_pass_run(const struct smol_session *s, smol_work *work, void *arg, uint64_t n_items,
                    uint64_t each)
 {
-    if (n_items < 2 || n_items * each < WORTH_SHARING)
+    if (s->n_workers == 1 || n_items < 2 || n_items * each < WORTH_SHARING)
         work(arg, 0, 1);
     else
         smol_pool_run(s->pool, work, arg);

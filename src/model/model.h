@@ -141,6 +141,7 @@ struct smol_session {
     uint32_t context;             /* T' */
     uint32_t batch;               /* P, positions side by side */
     bool slides;                  /* without end: positions see the last T' */
+    bool goes_apart;              /* workers take texts of their own through all layers */
     uint32_t capacity;            /* rows of the cache for each head, T' unless it slides */
     uint32_t n_texts;
     struct sequence *texts; /* (n_texts) */
@@ -209,6 +210,11 @@ void smol_weight_cache_fill(struct smol_session *session);
  * their x after the last layer. */
 void smol_forward(struct smol_session *session, const uint32_t *texts, const uint32_t *tokens,
                   uint32_t n);
+
+/* The session as a worker has it that takes the positions of a batch from `from` on, which are of
+ * texts of its own, through all layers by itself. */
+struct smol_session smol_session_apart(const struct smol_session *session, uint32_t worker,
+                                       size_t from);
 
 /* Positions of the batch that smol_forward left, whose logits are made. */
 struct heads {

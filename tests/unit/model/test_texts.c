@@ -86,9 +86,10 @@ static void feed_first(struct text *texts, struct smol_session *session, uint64_
     }
 }
 
-/* A call: some of the texts, from a random one on, each with one to three random tokens, half of
+/* A call: some of the texts, from a random one on, each with one to `most` random tokens, half of
  * them of three, so that a history has some. */
-static void feed_some(struct text *texts, struct smol_session *session, uint64_t *random)
+static void feed_some(struct text *texts, struct smol_session *session, uint64_t *random,
+                      uint32_t most)
 {
     uint32_t of[N_TEXTS * MOST_NEW], tokens[N_TEXTS * MOST_NEW], first = test_random(random);
     const uint32_t vocab = texts[0].alone.file.config.vocab,
@@ -96,9 +97,9 @@ static void feed_some(struct text *texts, struct smol_session *session, uint64_t
     size_t n = 0;
 
     for (uint32_t i = 0; i < N_TEXTS; i++) {
-        const uint32_t at = (first + i) % N_TEXTS, more = 1 + test_random(random) % MOST_NEW;
+        const uint32_t at = (first + i) % N_TEXTS, more = 1 + test_random(random) % most;
         struct text *t = &texts[at];
-        if (test_random(random) % 4 == 0)
+        if (test_random(random) % (4 * most) == 0)
             continue;
         if (!smol_session_slides(session) && t->n + more > context)
             empty(t, session, at);
@@ -149,7 +150,7 @@ static void run(const struct setting *setting, enum smol_isa isa, const char *wh
         feed_first(texts, r.session, &random);
     compare(texts, r.session, what);
     for (uint32_t step = 0; step < N_STEPS; step++) {
-        feed_some(texts, r.session, &random);
+        feed_some(texts, r.session, &random, step % 2 ? 1 : MOST_NEW);
         compare(texts, r.session, what);
         if (step % 5 == 4)
             copy(texts, r.session, step % N_TEXTS, (step + 2) % N_TEXTS);
@@ -222,25 +223,26 @@ Test(texts, a_wrong_call_changes_nothing)
     finish(&r);
 }
 
-/* All texts of the call are where they were; the others have lost nothing. */
-Test(texts, an_overflow_is_undone)
+/* All texts of the call are where they were; the others have lost nothing. Of n texts, as few as
+ * all threads work on together and as many as each takes some of. */
+static void check_overflow(uint32_t n)
 {
     const struct model_recipe recipe = {
         .features = SMOL_FEATURE_OUTPUT_TABLE, .width = 16, .n_heads = 2};
-    const uint32_t bad = 40, of[] = {0, 1, 2}, tokens[] = {4, bad, 5};
+    const uint32_t bad = 40, of[] = {0, 1, 2, 3}, tokens[] = {4, bad, 5, 6};
     const float much = 3e38f;
     struct running r, alone;
 
-    begin_texts(&r, &recipe, 4);
+    begin_texts(&r, &recipe, n + 1);
     memcpy((void *)(uintptr_t)(r.file.wte.data + bad * 16 * 4), &much, 4);
-    for (uint32_t t = 0; t < 4; t++)
+    for (uint32_t t = 0; t <= n; t++)
         cr_assert_eq(
             smol_session_feed_texts(r.session, (uint32_t[]){t, t}, (uint32_t[]){t + 1, 3}, 2, NULL),
             SMOL_OK);
-    cr_assert_eq(smol_session_feed_texts(r.session, of, tokens, 3, NULL), SMOL_E_NUMERIC);
-    for (uint32_t t = 0; t < 4; t++) {
+    cr_assert_eq(smol_session_feed_texts(r.session, of, tokens, n, NULL), SMOL_E_NUMERIC);
+    for (uint32_t t = 0; t <= n; t++) {
         cr_assert_eq(smol_session_position_of(r.session, t), 2);
-        cr_assert_eq(smol_session_logits_of(r.session, t) != NULL, t == 3);
+        cr_assert_eq(smol_session_logits_of(r.session, t) != NULL, t == n);
         cr_assert_eq(smol_session_feed_texts(r.session, &t, &(uint32_t){9}, 1, NULL), SMOL_OK);
         start(&alone, &recipe, 1, 0);
         cr_assert_eq(smol_session_feed(alone.session, (uint32_t[]){t + 1, 3, 9}, 3, NULL), SMOL_OK);
@@ -249,6 +251,12 @@ Test(texts, an_overflow_is_undone)
         finish(&alone);
     }
     finish(&r);
+}
+
+Test(texts, an_overflow_is_undone)
+{
+    check_overflow(3);
+    check_overflow(4);
 }
 
 Test(texts, their_number_is_checked)
