@@ -260,6 +260,7 @@ static void count(struct smol_session *s, uint32_t n)
         struct sequence *text = &s->texts[s->rows[p].text];
         const uint32_t more = s->rows[p].n;
         text->held += more;
+        text->has_logits = true;
         text->position = more < UINT32_MAX - text->position ? text->position + more : UINT32_MAX;
     }
 }
@@ -279,7 +280,10 @@ static void undo(struct smol_session *s, const struct feeding *f)
 static bool feed_batch(struct smol_session *s, const struct feeding *f, size_t i, uint32_t n)
 {
     smol_forward(s, f->texts ? f->texts + i : NULL, f->tokens + i, n);
-    return make_logits(s, f, i, n);
+    const bool overflows = make_logits(s, f, i, n);
+
+    count(s, n);
+    return overflows;
 }
 
 /* A batch of one token for each of n texts. */
@@ -328,14 +332,11 @@ static enum smol_status run(struct smol_session *s, const struct feeding *f,
             overflows = feed_batch(s, f, i, n);
         }
         smol_pool_end(s->pool, n);
-        count(s, n);
         if (overflows) {
             undo(s, f);
             return smol_fail(error, SMOL_E_NUMERIC, SMOL_NO_OFFSET, "the model's values overflow");
         }
     }
-    for (size_t i = 0; i < f->n; i++)
-        s->texts[text_at(f, i)].has_logits = true;
     return SMOL_OK;
 }
 
