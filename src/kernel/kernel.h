@@ -44,6 +44,8 @@ struct smol_rows {
     const uint8_t *multipliers; /* of 4-bit rows */
     const uint8_t *signs;       /* of masks, in their layout: smol_mask_signs */
     size_t n_rows, cols;
+    bool is_packed; /* the call before was of such rows and the same vectors, and its scratch is as
+                       it was left */
 };
 
 /* sums (n_x, n_rows), exact, of rows with X (n_x, x_stride), |X| <= 32512: of q x X for 8 bits and

@@ -143,31 +143,56 @@ static void sample_free(struct sample *s)
     free(s->w);
 }
 
-static void check(const struct smol_kernels *k, enum kind kind, size_t n_rows, size_t cols,
-                  size_t n_x, int16_t magnitude, uint64_t *random)
+static int64_t expected(const struct sample *s, size_t row, size_t vector)
+{
+    const size_t cols = s->rows.cols;
+    int64_t sum = 0;
+
+    for (size_t c = 0; c < cols; c++)
+        sum += (int64_t)s->w[row * cols + c] * s->X[vector * cols + c];
+    return sum;
+}
+
+/* The sums of the rows from `first` on; of those behind others whose vectors were packed. */
+static void check_from(const struct smol_kernels *k, const struct sample *s, size_t first,
+                       uint8_t *scratch)
 {
     smol_rows_product *const products[N_KINDS] = {k->rows_mask, k->rows_ternary, k->rows_q4,
                                                   k->rows_q8};
-    if (!products[kind])
-        return;
-    const size_t n = n_rows * n_x, scratch_bytes = k->scratch_bytes(cols, n_x, 0);
     static int64_t sums[MOST_ROWS * MOST_X + 1];
+    const size_t cols = s->rows.cols, n_rows = s->rows.n_rows - first, n = n_rows * s->n_x;
+    struct smol_rows rows = s->rows;
+
+    rows.data += first * bytes_of(s->kind, cols);
+    rows.multipliers += first * ((cols + 63) / 64 * 2);
+    rows.signs += first * bytes_of(s->kind, cols);
+    rows.n_rows = n_rows;
+    rows.is_packed = first > 0;
+    memset(sums, 0x5a, sizeof sums);
+    products[s->kind](sums, &rows, s->X, cols, s->n_x, scratch);
+    for (size_t i = 0; i < n; i++)
+        cr_assert_eq(sums[i], expected(s, first + i % n_rows, i / n_rows),
+                     "%s: %s, row %zu of %zu from %zu, %zu columns, vector %zu of %zu", k->name,
+                     names[s->kind], i % n_rows, n_rows, first, cols, i / n_rows, s->n_x);
+    cr_assert_eq(sums[n], 0x5a5a5a5a5a5a5a5a);
+}
+
+static void check(const struct smol_kernels *k, enum kind kind, size_t n_rows, size_t cols,
+                  size_t n_x, int16_t magnitude, uint64_t *random)
+{
+    const bool is_there[N_KINDS] = {k->rows_mask, k->rows_ternary, k->rows_q4, k->rows_q8};
     struct sample s = {0};
     struct paged paged;
-    uint8_t *scratch = paged_take(&paged, scratch_bytes);
+    uint8_t *scratch;
 
+    if (!is_there[kind])
+        return;
+    scratch = paged_take(&paged, k->scratch_bytes(cols, n_x, 0));
     cr_assert_eq((uintptr_t)scratch % 64, 0);
     sample_make(&s, kind, n_rows, cols, n_x, magnitude, random);
-    memset(sums, 0x5a, sizeof sums);
-    products[kind](sums, &s.rows, s.X, cols, n_x, scratch);
-    for (size_t i = 0; i < n; i++) {
-        int64_t expected = 0;
-        for (size_t c = 0; c < cols; c++)
-            expected += (int64_t)s.w[i % n_rows * cols + c] * s.X[i / n_rows * cols + c];
-        cr_assert_eq(sums[i], expected, "%s: %s, row %zu of %zu, %zu columns, vector %zu of %zu",
-                     k->name, names[kind], i % n_rows, n_rows, cols, i / n_rows, n_x);
-    }
-    cr_assert_eq(sums[n], 0x5a5a5a5a5a5a5a5a);
+    check_from(k, &s, 0, scratch);
+    if (n_rows > 1)
+        check_from(k, &s, n_rows - n_rows / 3 - 1, scratch);
     sample_free(&s);
     paged_give(&paged);
 }

@@ -15,12 +15,13 @@ struct head_stage {
 /* The products of the vectors of h (n, C), or of their 16 bits, with rows first.. of a table, in
  * memory of the worker. */
 static void multiply_table(const struct head_stage *g, uint32_t worker,
-                           const struct smol_table_view *t, size_t first, size_t n_rows)
+                           const struct smol_table_view *t, size_t first, size_t n_rows,
+                           bool is_packed)
 {
     float *floats = (float *)(void *)g->s->workers[worker].sums;
 
     if (t->scales)
-        table_sums(g->s, worker, t, first, n_rows, g->s->X, g->heads->n);
+        table_sums(g->s, worker, t, first, n_rows, g->s->X, g->heads->n, is_packed);
     else
         multiply_floats(g->s, floats, n_rows, t, first, n_rows, g->s->h, g->heads->n);
 }
@@ -47,7 +48,7 @@ static void output_rows(const struct head_stage *g, uint32_t worker, const struc
 
     for (size_t row = begin, n; row < end; row += n) {
         n = end - row < HEAD_ROWS ? end - row : HEAD_ROWS;
-        multiply_table(g, worker, &o->table, row, n);
+        multiply_table(g, worker, &o->table, row, n, row > begin);
         for (uint32_t k = 0; k < g->heads->n; k++) {
             const float *v = table_products(memory, g, worker, &o->table, row, n, k);
             float *logits = head_logits(g->s, g->heads, k);

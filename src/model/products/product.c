@@ -67,7 +67,8 @@ static void mask_sums(const struct stage *g, uint32_t worker, const struct group
     struct smol_rows rows = {.data = m->mask + group->first * row_bytes,
                              .signs = m->signs ? m->signs + group->first * row_bytes : w->signs,
                              .n_rows = group->n_rows,
-                             .cols = m->frozen.cols};
+                             .cols = m->frozen.cols,
+                             .is_packed = g->is_packed};
 
     if (!m->signs)
         smol_mask_signs(w->signs, &m->frozen, group->block, group->n_blocks,
@@ -119,7 +120,7 @@ static void multiply_rows(const struct stage *g, uint32_t worker, const struct g
     if (m->kind == MASKED)
         mask_sums(g, worker, group);
     else if (is_table)
-        table_sums(s, worker, &m->stored, group->first, n_rows, inputs(g), g->n);
+        table_sums(s, worker, &m->stored, group->first, n_rows, inputs(g), g->n, g->is_packed);
     if (is_floats)
         multiply_floats(s, group->y, group->stride, &m->stored, group->first, n_rows, g->in, g->n);
     for (size_t p = 0; p < g->n && !is_floats; p++) {

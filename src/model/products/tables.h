@@ -6,10 +6,11 @@
 
 #include <smol/params.h>
 
-/* sums (n, n_rows), exact, of rows first.. of a table whose rows have scales. */
+/* sums (n, n_rows), exact, of rows first.. of a table whose rows have scales. is_packed: as in
+ * kernel.h. */
 static inline void table_sums(const struct smol_session *s, uint32_t worker,
                               const struct smol_table_view *t, size_t first, size_t n_rows,
-                              const int16_t *X, size_t n)
+                              const int16_t *X, size_t n, bool is_packed)
 {
     const struct smol_kernels *k = s->kernels;
     const struct worker *w = &s->workers[worker];
@@ -21,7 +22,8 @@ static inline void table_sums(const struct smol_session *s, uint32_t worker,
         .multipliers =
             t->multipliers ? t->multipliers + first * smol_row_multipliers(t->cols) : NULL,
         .n_rows = n_rows,
-        .cols = t->cols};
+        .cols = t->cols,
+        .is_packed = is_packed};
 
     product(w->sums, &rows, X, s->x_stride, n, w->scratch);
 }

@@ -248,7 +248,7 @@ ALWAYS_INLINE void rows_in_lanes(int64_t *sums, const struct smol_rows *rows,
     struct lanes_tile t = {.stride = rows->n_rows, .w = w};
 
     t.x_stride = lanes_vector_bytes(type, type->row_bytes);
-    for (size_t i = 0; i < n_x; i++)
+    for (size_t i = 0; i < n_x && !rows->is_packed; i++)
         lanes_put_vector(scratch + i * t.x_stride, type, X + i * x_stride);
     for (size_t first = 0; first < rows->n_rows; first += REGISTERS * LANES) {
         struct lanes lanes[REGISTERS];
