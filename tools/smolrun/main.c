@@ -194,7 +194,7 @@ static int run_model(const struct run_args *args)
     if (code)
         return code;
     if (args->n_texts)
-        run.session.n_texts = 1 + run_texts_side_by_side(args); /* and the prompt */
+        run.session.n_texts = 1 + run_texts_side_by_side(&run); /* and the prompt */
     code = check_trust(&run);
     if (code == 0 && session_args_budget(&run.session, run.file, &error))
         code = cli_complain(args->model, &error);

@@ -5,6 +5,7 @@
 #include "smolrun/smolrun.h"
 #include "smolrun/text.h"
 
+#include <smol/params.h>
 #include <smol/text.h>
 #include <smol/tokenizer.h>
 
@@ -13,6 +14,8 @@
 #include <string.h>
 
 #define SIDE_BY_SIDE 64u
+#define FEW 16u                 /* fewer multiply matrices too slowly */
+#define AT_HAND_BYTES 13631488u /* of keys and values that the last cache holds beside the rest */
 #define BETWEEN "\n" SMOL_END_OF_TEXT "\n" /* two texts: what separates documents to train on */
 
 /* A text from its beginning until it is printed. */
@@ -42,10 +45,20 @@ struct parallel {
     struct run_stream stream;
 };
 
-uint32_t run_texts_side_by_side(const struct run_args *args)
+uint32_t run_texts_side_by_side(const struct run *run)
 {
-    const uint32_t most = args->session.batch ? args->session.batch : SIDE_BY_SIDE;
+    const struct run_args *args = run->args;
+    const struct smol_config *c = &run->file->config;
+    const uint32_t context = run_context(run), n = (uint32_t)args->n_predict,
+                   held = args->n_predict < 0 || n > context ? context : n;
+    const uint64_t C = c->width, weights = c->n_layers * C * (4 * C + 2 * (uint64_t)c->n_ff),
+                   of_one = 2 * c->n_layers * (held + UINT64_C(1)) *
+                            smol_row_bytes(args->session.kv_type, c->width),
+                   at_hand = AT_HAND_BYTES / of_one;
+    uint32_t most = args->session.batch ? args->session.batch : SIDE_BY_SIDE;
 
+    if (!args->session.batch && of_one > weights / 16 && at_hand >= FEW && at_hand < most)
+        most = (uint32_t)at_hand;
     return args->n_texts < most ? args->n_texts : most;
 }
 
@@ -289,7 +302,7 @@ int run_parallel(const struct run *run, struct smol_span prompt)
 {
     struct parallel p = {.run = run,
                          .prompt = prompt,
-                         .n_slots = run_texts_side_by_side(run->args),
+                         .n_slots = run_texts_side_by_side(run),
                          .end = run_end_token(run),
                          .most = run_most_tokens(run),
                          .stream = run_stream_begin(run)};

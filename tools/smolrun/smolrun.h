@@ -61,8 +61,9 @@ const char *run_blamed(const struct run *run, enum smol_status code);
 /* smolrun --perplexity. Returns the exit code. */
 int run_perplexity(const struct run *run);
 
-/* How many of the texts of -np are computed side by side. */
-uint32_t run_texts_side_by_side(const struct run_args *args);
+/* How many of the texts of -np are computed side by side: as many as have their keys and values in
+ * a cache together, unless those are few or the matrices take most time. */
+uint32_t run_texts_side_by_side(const struct run *run);
 /* smolrun -np: texts from one prompt. Returns the exit code. */
 int run_parallel(const struct run *run, struct smol_span prompt);
 
