@@ -1,6 +1,8 @@
 /* The KV cache and the attention over it. SPEC.md 8. A cache that slides has a few rows more than a
  * position sees: when it is full, the rows that are still seen move to its front, so that the rows
- * of a head always lie together and a token costs a constant time. */
+ * of a head always lie together and a token costs a constant time. Another one grows, up to its
+ * context, and its rows move apart: thus those of all heads fill few pages, large ones if there
+ * are, and short texts take little memory. */
 #include "base/bytes.h"
 #include "model/pass.h"
 
@@ -34,6 +36,27 @@ static void move_rows(const struct smol_session *s, size_t to, size_t from, size
         memmove(s->key_scales + to, s->key_scales + from, n * sizeof *s->key_scales);
         memmove(s->value_scales + to, s->value_scales + from, n * sizeof *s->value_scales);
     }
+}
+
+#define FEWEST_ROWS 64u
+
+void smol_cache_reserve(struct smol_session *s, const uint32_t *texts, size_t n)
+{
+    const uint32_t old = s->capacity;
+    uint64_t needed = 0, rows = old ? old : FEWEST_ROWS;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct sequence *text = &s->texts[texts ? texts[i] : 0];
+        const uint64_t all = text->held + (uint64_t)text->n_new;
+        needed = all > needed ? all : needed;
+    }
+    if (needed <= old || old == s->most_rows)
+        return;
+    while (rows < needed)
+        rows *= 2;
+    s->capacity = rows < s->most_rows ? (uint32_t)rows : s->most_rows;
+    for (size_t head = s->n_texts * all_heads(s); head-- > 0;)
+        move_rows(s, head * s->capacity, head * old, s->texts[head / all_heads(s)].held);
 }
 
 /* Whether the cache of a position's text has no room for its positions; true once for each text. */

@@ -154,7 +154,7 @@ static uint64_t most_blocks(const struct smol_kernels *k, uint64_t batch)
 /* Rows of the cache, whose bytes are below 2^60. */
 static uint64_t all_rows(const struct smol_session *s)
 {
-    return (uint64_t)s->n_texts * s->config->n_layers * s->config->n_heads * s->capacity;
+    return (uint64_t)s->n_texts * s->config->n_layers * s->config->n_heads * s->most_rows;
 }
 
 static uint32_t queries_of(const struct smol_session *s)
@@ -279,7 +279,7 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
         .context = o->context,
         .batch = o->batch,
         .slides = is_endless(&file->config, o),
-        .capacity = cache_rows(&file->config, o),
+        .most_rows = cache_rows(&file->config, o),
         .kv_type = o->kv_type,
         .n_texts = (uint32_t)o->n_texts,
         .history_capacity =

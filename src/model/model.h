@@ -142,7 +142,8 @@ struct smol_session {
     uint32_t batch;               /* P, positions side by side */
     bool slides;                  /* without end: positions see the last T' */
     bool goes_apart;              /* workers take texts of their own through all layers */
-    uint32_t capacity;            /* rows of the cache for each head, T' unless it slides */
+    uint32_t capacity;            /* rows of the cache for each head */
+    uint32_t most_rows;           /* that there is memory for: T' unless it slides */
     uint32_t n_texts;
     struct sequence *texts; /* (n_texts) */
     struct row *rows;       /* (P) of the present batch */
@@ -158,7 +159,7 @@ struct smol_session {
     uint8_t *history_memory;   /* (n_texts, smol_history_bytes rounded up to be even) */
     double strengths[SMOL_HISTORY_LENGTHS];
     uint8_t *keys, *values; /* (n_texts, L, H, capacity, D) of kv_type: the rows of a head lie
-                               together */
+                               together, and so do all of them as long as they are few */
     float *key_scales, *value_scales; /* (n_texts, L, H, capacity) of Q8 */
     uint32_t n_queries;               /* of attention for one call */
     float *x;                         /* (P, C) the residual stream */
@@ -257,6 +258,10 @@ typedef void smol_session_visit(void *arg, const float *logits, uint32_t n);
 enum smol_status smol_session_feed_each(struct smol_session *session, const uint32_t *tokens,
                                         size_t n, size_t first, smol_session_visit *visit,
                                         void *arg, struct smol_error *error);
+
+/* Makes room in the KV cache for the new tokens of the texts of a call, which has n in all, or for
+ * as many as it has memory for. texts: (n), or NULL: all of text 0. */
+void smol_cache_reserve(struct smol_session *session, const uint32_t *texts, size_t n);
 
 /* Makes what the cache has of text `to` what it has of text `from`. */
 void smol_cache_copy(const struct smol_session *session, uint32_t to, uint32_t from);

@@ -321,6 +321,7 @@ static enum smol_status run(struct smol_session *s, const struct feeding *f,
 {
     uint32_t n;
 
+    smol_cache_reserve(s, f->texts, f->n);
     for (size_t i = 0; i < f->n; i += n) {
         bool overflows;
         n = f->n - i < s->batch ? (uint32_t)(f->n - i) : s->batch;

@@ -293,6 +293,32 @@ Test(memory, unused_pages_of_the_cache_are_not_touched)
     free((void *)(uintptr_t)file.bytes.data);
 }
 
+/* Nor are they where pages are large, and the rows of the 256 heads lie far apart in a full cache,
+ * which has 268 MB: few tokens take few pages. A system without large pages has nothing to show. */
+Test(memory, large_pages_of_the_cache_are_few)
+{
+    static const struct model_recipe recipe = {
+        .context = 1024, .n_layers = 4, .width = 4096, .n_heads = 64, .n_ff = 64};
+    const struct smol_session_options o = {.struct_bytes = sizeof o};
+    const uint32_t tokens[3] = {1, 2, 3};
+    struct smol_session *session;
+    struct smol_file file;
+    void *memory;
+    size_t size;
+
+    model_open(&file, &recipe);
+    cr_assert_eq(smol_session_size(&size, &file, &o, NULL), SMOL_OK);
+    cr_assert_gt(size, (size_t)2 * 4 * 1024 * 4096 * 4);
+    memory = pages(size);
+    madvise(memory, size, MADV_HUGEPAGE);
+    cr_assert_eq(smol_session_init(&session, &file, &o, memory, size, NULL), SMOL_OK);
+    cr_assert_eq(smol_session_feed(session, tokens, 3, NULL), SMOL_OK);
+    cr_assert_lt(resident_bytes(memory, size), 40000000);
+    smol_session_finish(session);
+    munmap(memory, size);
+    free((void *)(uintptr_t)file.bytes.data);
+}
+
 /* The threads that were had are stopped again, which the sanitizers and this test's end see. */
 Test(memory, a_thread_that_cannot_be_had_is_an_error, .timeout = 60)
 {

@@ -37,6 +37,7 @@ static const struct setting settings[] = {
     {{.rank = 3, .value_type = SMOL_F16, .vocab = 300, .wte_type = SMOL_F16}, {.batch = 1}},
     {{.features = SMOL_ALL_FEATURES, .context = 128, .width = 78, .n_heads = 6}, {.n_threads = 2}},
     {{.context = 150, .width = 102, .n_heads = 3}, {.kv_type = SMOL_F16}},
+    {{.context = 150, .width = 30, .n_heads = 3}, {.kv_type = SMOL_Q8, .n_threads = 2}},
 };
 #define N_SETTINGS (sizeof settings / sizeof settings[0])
 
