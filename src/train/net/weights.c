@@ -9,6 +9,7 @@
 #include "train/net/sparse.h"
 
 #include "base/bytes.h"
+#include "kernel/kernel.h"
 
 #include <omp.h>
 
@@ -82,17 +83,32 @@ static void integer_rows(real *weight, const struct frozen_spec *r, int16_t *scr
         weight[i] = (real)(r->frozen.scale * scratch[i]);
 }
 
-static void looked_up_rows(real *weight, const struct frozen_spec *r, uint8_t *scratch,
-                           uint32_t row, uint32_t n_rows)
+/* The bytes (n_rows, cols) of a plane of a row block. */
+static void plane_bytes(uint8_t *bytes, const struct smol_net *net, const struct frozen_spec *r,
+                        uint32_t plane, uint32_t row, uint32_t n_rows)
+{
+    const uint32_t cols = r->frozen.cols;
+
+    if (cols % SMOL_STEP_BYTES == 0)
+        net->kernels->stream_bytes(bytes, (size_t)n_rows * cols, &r->frozen, plane,
+                                   row / SMOL_ROW_BLOCK, 1);
+    else
+        smol_frozen_bytes(bytes, &r->frozen, plane, row, n_rows);
+}
+
+static void looked_up_rows(real *weight, const struct smol_net *net, const struct frozen_spec *r,
+                           uint8_t *scratch, uint32_t row, uint32_t n_rows)
 {
     const size_t n = (size_t)n_rows * r->frozen.cols;
 
     for (uint32_t p = 0; p < r->frozen.n_planes; p++) {
         const real *values = r->values + p * SMOL_TABLE_ENTRIES;
 
-        smol_frozen_bytes(scratch, &r->frozen, p, row, n_rows);
-        for (size_t i = 0; i < n; i++)
-            weight[i] = p == 0 ? values[scratch[i]] : weight[i] + values[scratch[i]];
+        plane_bytes(scratch, net, r, p, row, n_rows);
+        if (p == 0)
+            net->ops->look_up(weight, scratch, values, n);
+        for (size_t i = 0; p > 0 && i < n; i++)
+            weight[i] += values[scratch[i]];
     }
 }
 
@@ -110,7 +126,7 @@ static void regenerate(const struct smol_net *net, const struct smol_net_frozen 
         real *dest = f->weight + row * f->cols;
 
         if (net->smooth || r.frozen.n_planes == 1)
-            looked_up_rows(dest, &r, thread_scratch(net), row, n);
+            looked_up_rows(dest, net, &r, thread_scratch(net), row, n);
         else
             integer_rows(dest, &r, thread_scratch(net), row, n);
     }
@@ -288,8 +304,8 @@ void smol_net_materialise(struct smol_net *net, bool everything)
 /* sums[k] = sum over one plane's bytes of d_weight basis_k(byte). First a sum for each value of the
  * byte, in four columns so that neighbours with equal bytes do not wait for each other; then every
  * basis of the plane reads the 256 sums. */
-static void contract_plane(double *sums, const struct frozen_spec *r, const real *d_weight,
-                           const uint8_t *bytes, uint32_t plane, size_t n)
+static void contract_values(double *sums, const struct frozen_spec *r, const real *d_weight,
+                            const uint8_t *bytes, uint32_t plane, size_t n)
 {
     const enum smol_dist dist = r->scheme->dist;
     real bin[SMOL_TABLE_ENTRIES][4] = {{0}};
@@ -315,6 +331,17 @@ static void contract_plane(double *sums, const struct frozen_spec *r, const real
     }
 }
 
+static void contract_plane(double *sums, const struct smol_net *net, const struct frozen_spec *r,
+                           const real *d_weight, const uint8_t *bytes, uint32_t plane, size_t n)
+{
+    const uint32_t first = 8 * plane, d = r->scheme->d;
+
+    if (r->scheme->dist == SMOL_SIGN && net->ops->contract_signs)
+        net->ops->contract_signs(sums + first, d_weight, bytes, n, d - first < 8 ? d - first : 8);
+    else
+        contract_values(sums, r, d_weight, bytes, plane, n);
+}
+
 /* d_alpha_k += sigma x sum of d_weight B_k, where B_k is basis k; row blocks in parallel, then
  * added in order. */
 static void contract(struct smol_net *net, const struct smol_net_frozen *f, const real *d_weight)
@@ -332,9 +359,9 @@ static void contract(struct smol_net *net, const struct smol_net_frozen *f, cons
         uint8_t *bytes = thread_scratch(net);
 
         for (uint32_t p = 0; p < r.frozen.n_planes; p++) {
-            smol_frozen_bytes(bytes, &r.frozen, p, row, n);
-            contract_plane(net->d_alpha + (size_t)b * SMOL_MAX_BASES, &r, d_weight + row * f->cols,
-                           bytes, p, n * f->cols);
+            plane_bytes(bytes, net, &r, p, row, n);
+            contract_plane(net->d_alpha + (size_t)b * SMOL_MAX_BASES, net, &r,
+                           d_weight + row * f->cols, bytes, p, n * f->cols);
         }
     }
     for (uint32_t k = 0; k < f->scheme.d; k++) {

@@ -136,6 +136,13 @@ struct smol_ops {
      * d of these, which becomes scale x d, the sum of d x that sign. weight may be u. */
     void (*ternary_row)(real *weight, const real *u, real least, real scale, size_t n);
     real (*ternary_row_backward)(real *d, const real *u, real least, real scale, size_t n);
+
+    /* Of bytes (n) of the seed, by the one thread that asks: to (n) = values (256) of them; and for
+     * each of n_bases <= 8 bits, from the lowest on, the sum of d (n), minus where the bit is 1.
+     * The last is NULL where sums for each value of a byte are as fast. */
+    void (*look_up)(real *to, const uint8_t *bytes, const real *values, size_t n);
+    void (*contract_signs)(double *sums, const real *d, const uint8_t *bytes, size_t n,
+                           uint32_t n_bases);
 };
 
 /* The best that this machine has, or those asked for; the plain ones if it lacks these. */

@@ -281,3 +281,50 @@ static void check_elements(const struct smol_ops *ops)
 }
 
 Test(train_ops_sets, elements) { EACH_SET(ops, check_elements(ops)) }
+
+/* n bytes: what values say of them, where `distinct` of the values differ, and what sums of signs
+ * are. */
+static void check_frozen(const struct smol_ops *ops, size_t n, size_t distinct)
+{
+    real *d = noise(n, 1), *values = noise(256, 2), *out = calloc(n + 1, sizeof *out);
+    uint8_t *bytes = malloc(n + 1);
+    double sums[9];
+
+    cr_assert(out && bytes);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+    for (size_t i = 0; i < 256; i++)
+        values[i] = values[i % distinct];
+    out[n] = 7;
+    ops->look_up(out, bytes, values, n);
+    for (size_t i = 0; i < n; i++)
+        cr_assert(out[i] == values[bytes[i]], "%s, number %zu of %zu", ops->name, i, n);
+    cr_assert(out[n] == 7);
+    for (uint32_t n_bases = 1; ops->contract_signs && n_bases <= 8; n_bases++) {
+        for (size_t k = 0; k < 9; k++)
+            sums[k] = 5;
+        ops->contract_signs(sums, d, bytes, n, n_bases);
+        for (uint32_t k = 0; k < n_bases; k++) {
+            double sum = 0;
+
+            for (size_t i = 0; i < n; i++)
+                sum += (bytes[i] >> k & 1) != 0 ? -(double)d[i] : (double)d[i];
+            cr_assert_float_eq(sums[k], sum, 2e-4, "%s, %u of %u in %zu: %g not %g", ops->name, k,
+                               n_bases, n, sums[k], sum);
+        }
+        cr_assert(sums[n_bases] == 5);
+    }
+    free(d);
+    free(values);
+    free(out);
+    free(bytes);
+}
+
+Test(train_ops_sets, frozen)
+{
+    static const size_t lengths[] = {1, 3, 15, 16, 17, 64, 100, 4095, 4096, 4097, 9000};
+
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        for (size_t distinct = 2; distinct <= 256; distinct *= 2)
+            EACH_SET(ops, check_frozen(ops, lengths[i], distinct))
+}
