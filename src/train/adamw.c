@@ -5,18 +5,37 @@
 #define PARTS 64u   /* shared out to threads: they define the order of the sum */
 #define PIECE 4096u /* numbers that a thread updates at a time */
 
-double smol_gradient_norm(const struct smol_net *net)
+static double sum_of_squares(const struct smol_net *net, const real *x, size_t n)
 {
-    const size_t n = net->n_values, size = n / PARTS;
+    const size_t size = n / PARTS;
     double sums[PARTS], sum = 0;
+
+    if (n < PIECE)
+        return net->ops->sum_of_squares(x, n);
 
 #pragma omp parallel for schedule(static)
     for (size_t p = 0; p < PARTS; p++)
-        sums[p] =
-            net->ops->sum_of_squares(net->grad + p * size, p + 1 < PARTS ? size : n - p * size);
+        sums[p] = net->ops->sum_of_squares(x + p * size, p + 1 < PARTS ? size : n - p * size);
     for (size_t p = 0; p < PARTS; p++)
         sum += sums[p];
-    return sqrt(sum);
+    return sum;
+}
+
+/* Gone through is what lies between gradients whose squares are known. */
+double smol_gradient_norm(const struct smol_net *net)
+{
+    size_t begin = 0;
+    double sum = 0;
+
+    for (uint32_t i = 0; i < net->n_params; i++) {
+        const struct smol_param *p = net->params + i;
+
+        if (p->squares < 0)
+            continue;
+        sum += sum_of_squares(net, net->grad + begin, p->offset - begin) + p->squares;
+        begin = p->offset + smol_param_size(p);
+    }
+    return sqrt(sum + sum_of_squares(net, net->grad + begin, net->n_values - begin));
 }
 
 struct update {

@@ -357,6 +357,8 @@ static enum smol_status differentiate(struct smol_trainer *t, double *loss,
     status = join(t, loss, 1, true, error);
     if (status == SMOL_OK)
         status = join(t, t->net->grad, t->net->n_values, sizeof(real) == sizeof(double), error);
+    for (uint32_t i = 0; t->comm.sum && i < t->net->n_params; i++)
+        t->net->params[i].squares = -1; /* those of one process */
     return status;
 }
 

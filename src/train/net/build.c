@@ -127,7 +127,7 @@ static void place_layer(struct smol_arena *arena, struct smol_net *net, uint32_t
 
 /* The largest of what the shared buffers have to hold. */
 struct extent {
-    size_t matrix, rows, cols, rank, nola_rank, sparse_cols;
+    size_t matrix, rows, cols, rank, nola_rank, sparse_cols, squares;
     bool whole, outputs; /* the gradient of a whole matrix is needed; one has gains or biases */
     bool biases;         /* a model has biases */
 };
@@ -138,6 +138,10 @@ static void extend(struct extent *e, const struct smol_net_matrix *m)
 {
     const size_t rank = m->scheme->rank;
 
+    if (smol_net_learns_whole(m))
+        e->squares = larger(e->squares, smol_product_sums(m->rows, m->cols));
+    if (m->score != SMOL_NO_PARAM)
+        e->squares = larger(e->squares, m->rows);
     e->matrix = larger(e->matrix, m->rows * m->cols);
     e->rows = larger(e->rows, m->rows);
     e->cols = larger(e->cols, m->cols);
@@ -215,6 +219,7 @@ static void place_shared(struct smol_arena *arena, struct smol_net *net)
     net->d_attention = take(arena, (uint64_t)net->n_threads * 64 * c->context);
     net->product_room = take(arena, (uint64_t)net->n_threads * SMOL_PRODUCT_ROOM);
     net->d_alpha = smol_arena_take(arena, n_blocks * SMOL_MAX_BASES, sizeof *net->d_alpha);
+    net->squares = smol_arena_take(arena, e.squares, sizeof *net->squares);
     /* Rows of a block as floats are the most that a thread regenerates at a time. */
     net->scratch_bytes =
         SMOL_ROW_BLOCK * sizeof(float) * smol_round_up(larger(e.nola_rank, larger(c->n_ff, C)), 64);

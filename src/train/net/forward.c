@@ -322,11 +322,12 @@ static void embed_backward(struct smol_net *net, const uint32_t *tokens)
 static void clear_gradients(struct smol_net *net)
 {
     for (uint32_t i = 0; i < net->n_params; i++) {
-        const struct smol_param *p = net->params + i;
+        struct smol_param *p = net->params + i;
         const bool is_set = p->param_group == SMOL_GROUP_MATRIX ||
                             p->param_group == SMOL_GROUP_LATENT ||
                             (i == net->output && net->models.n == 0);
 
+        p->squares = -1;
         if (!is_set)
             memset(smol_net_grad(net, i), 0, smol_param_size(p) * sizeof *net->grad);
     }

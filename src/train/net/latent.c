@@ -144,12 +144,17 @@ void smol_mask_gradient(struct smol_net *net, const struct smol_net_matrix *m, r
         const real *u = smol_net_value(net, m->score) + r * m->cols;
         const real slope = gain ? is.slope * gain[r] : is.slope;
         real *row = d + r * m->cols;
-        const real smooth = net->smooth ? smooth_gain_gradient(is, row, u, signs, m->cols) : 0,
-                   sum = net->ops->mask_row_backward(row, u, signs, is.least, slope, m->cols);
+        const real smooth = net->smooth ? smooth_gain_gradient(is, row, u, signs, m->cols) : 0;
+        const struct smol_mask_sums sums =
+            net->ops->mask_row_backward(row, u, signs, is.least, slope, m->cols);
 
         if (gain)
-            d_gain[r] = net->smooth ? smooth : is.weight * sum;
+            d_gain[r] = net->smooth ? smooth : is.weight * sums.there;
+        net->squares[r] = (double)sums.squares;
     }
+    net->params[m->score].squares = 0;
+    for (size_t r = 0; r < m->rows; r++)
+        net->params[m->score].squares += net->squares[r];
 }
 
 void smol_mask_store(struct smol_net *net, const struct smol_net_matrix *m)

@@ -43,6 +43,8 @@ struct smol_param {
     bool is_latent; /* masks and ternary rows: never used as it is */
     double unit;    /* of its learning rate */
     double sum;     /* of the magnitudes of scores, if a step has just made them; or negative */
+    double squares; /* the sum of those of the gradient, if a product has just made it; or negative
+                     */
 };
 
 /* What the models that a delta changes have of a tensor: frozen numbers, and their sum by factors
@@ -205,6 +207,7 @@ struct smol_net {
     real *d_attention;     /* (threads, 64, T) */
     real *product_room;    /* (threads, SMOL_PRODUCT_ROOM) */
     double *d_alpha;       /* (largest number of row blocks, 64) */
+    double *squares;       /* of gradients: smol_product_sums(), or those of rows */
     void *scratch;         /* threads x scratch_bytes, for rows being regenerated */
     size_t scratch_bytes;
     struct smol_projections *projections; /* NULL if there are none */

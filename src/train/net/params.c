@@ -24,6 +24,7 @@ static uint32_t add(struct smol_net *net, const char *owner, const char *part,
     p->place = SMOL_IN_NUMBERS;
     p->unit = 1;
     p->sum = -1;
+    p->squares = -1;
     net->n_values += rows * cols;
     return net->n_params++;
 }

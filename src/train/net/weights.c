@@ -419,6 +419,11 @@ static real *whole_gradient(struct smol_net *net, const struct smol_net_matrix *
     return m->score != SMOL_NO_PARAM ? smol_net_grad(net, m->score) : net->d_weight;
 }
 
+bool smol_net_learns_whole(const struct smol_net_matrix *m)
+{
+    return m->full != SMOL_NO_PARAM && m->row_scale == SMOL_NO_PARAM && !m->has_gains_inside;
+}
+
 void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
                               const real *d_y)
 {
@@ -428,10 +433,17 @@ void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix
         smol_sparse_gradient(net, m, x, d_y);
     if (full || m->score != SMOL_NO_PARAM || m->alpha != SMOL_NO_PARAM ||
         smol_models_need_whole(m) || (m->sparse != SMOL_NO_PARAM && !direct)) {
+        const struct smol_operand left = smol_transposed(d_y, m->rows),
+                                  right = smol_as_is(x, m->cols);
         real *d_weight = whole_gradient(net, m);
 
-        net->ops->gemm(d_weight, m->cols, smol_transposed(d_y, m->rows), smol_as_is(x, m->cols),
-                       m->rows, m->cols, net->n_tokens, 1, 0, net->product_room);
+        if (smol_net_learns_whole(m))
+            net->params[m->full].squares =
+                net->ops->gemm_squares(net->squares, d_weight, m->cols, left, right, m->rows,
+                                       m->cols, net->n_tokens, net->product_room);
+        else
+            net->ops->gemm(d_weight, m->cols, left, right, m->rows, m->cols, net->n_tokens, 1, 0,
+                           net->product_room);
         if (smol_models_need_whole(m))
             smol_models_matrix_gradient(net, m, d_weight);
         if (m->folded)

@@ -14,6 +14,9 @@ void smol_net_start_rows(struct smol_net *net, const struct smol_net_matrix *m);
 /* Whether a matrix's weights are a parameter as it is used. */
 bool smol_net_borrows(const struct smol_net_matrix *m);
 
+/* Whether the gradient of a matrix's weights is that of a parameter. */
+bool smol_net_learns_whole(const struct smol_net_matrix *m);
+
 /* A matrix's gradients from its input x (n, cols) and d_y (n, rows). */
 void smol_net_matrix_gradient(struct smol_net *net, const struct smol_net_matrix *m, const real *x,
                               const real *d_y);

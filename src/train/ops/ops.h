@@ -47,6 +47,11 @@ struct smol_soft_targets {
     real weight;                 /* 0..1, of the teacher; the rest is the text's */
 };
 
+/* Of a row of a mask's gradients: those where a weight is there, and the squares of all. */
+struct smol_mask_sums {
+    real there, squares;
+};
+
 /* A step of AdamW, of a group of parameters. */
 struct smol_adam {
     real beta1, beta2, correction1, correction2, rate, keep, scale; /* keep: of a value; scale: of
@@ -63,6 +68,10 @@ struct smol_ops {
                  size_t n, size_t k, real scale, real beta, real *room);
     void (*gemm_small)(real *c, size_t c_stride, struct smol_operand a, struct smol_operand b,
                        size_t m, size_t n, size_t k, real scale, real beta);
+
+    /* c = op(a) op(b), and the sum of squares of c. sums: smol_product_sums(m, n) of scratch. */
+    double (*gemm_squares)(double *sums, real *c, size_t c_stride, struct smol_operand a,
+                           struct smol_operand b, size_t m, size_t n, size_t k, real *room);
 
     /* LayerNorm. x, z, out: (n, width); rstd: (n). gain and bias: (width), or both NULL: out = z.
      * out may be z. */
@@ -126,12 +135,13 @@ struct smol_ops {
 
     /* Rows of numbers that stand behind others (latent.h), by the one thread that asks. Of u (n),
      * the sum of magnitudes; weight = scale x sign where u >= least, else 0; and for the gradient d
-     * of these, which becomes slope x sign x d, the sum of d x sign where u >= least. */
+     * of these, which becomes slope x sign x d, the sums of d x sign where u >= least and of what
+     * it becomes, squared. */
     real (*magnitudes)(const real *u, size_t n);
     void (*mask_row)(real *weight, const real *u, const int8_t *signs, real least, real scale,
                      size_t n);
-    real (*mask_row_backward)(real *d, const real *u, const int8_t *signs, real least, real slope,
-                              size_t n);
+    struct smol_mask_sums (*mask_row_backward)(real *d, const real *u, const int8_t *signs,
+                                               real least, real slope, size_t n);
     /* weight = scale x the sign of u, or 0 unless its magnitude is over least; and for the gradient
      * d of these, which becomes scale x d, the sum of d x that sign. weight may be u. */
     void (*ternary_row)(real *weight, const real *u, real least, real scale, size_t n);
@@ -148,6 +158,8 @@ struct smol_ops {
 /* The best that this machine has, or those asked for; the plain ones if it lacks these. */
 const struct smol_ops *smol_ops_select(enum smol_isa isa);
 extern const struct smol_ops smol_ops_plain, smol_ops_avx2, smol_ops_avx512;
+
+static inline size_t smol_product_sums(size_t m, size_t n) { return (m + 5) / 6 * ((n + 15) / 16); }
 
 #define SMOL_ROWS_A_PARTIAL 64u
 

@@ -217,6 +217,7 @@ static void check_elements(const struct smol_ops *ops)
     real *u = noise(N, 1), *value = noise(N, 1), *m = noise(N, 2), *v = noise(N, 3),
          *g = noise(N, 4), *out = noise(N, 5), *d = noise(N, 4), *d3 = noise(N, 4);
     double magnitude = 0, dot = 0, squares = 0, kept = 0, ternary = 0;
+    struct smol_mask_sums sums;
     int8_t signs[N];
     real m_before[N], v_before[N];
 
@@ -234,9 +235,11 @@ static void check_elements(const struct smol_ops *ops)
     cr_assert_float_eq((double)ops->magnitudes(u, N), magnitude, 1e-4);
     cr_assert_float_eq((double)ops->dot(u, g, N), dot, 1e-4);
     cr_assert_float_eq(ops->sum_of_squares(g, N), squares, 1e-4);
-    kept -= (double)ops->mask_row_backward(d, u, signs, (real)0.2, (real)0.7, N);
+    sums = ops->mask_row_backward(d, u, signs, (real)0.2, (real)0.7, N);
+    kept -= (double)sums.there;
     ternary -= (double)ops->ternary_row_backward(d3, u, (real)0.3, (real)0.7, N);
     cr_assert_float_eq(kept, 0, 1e-4);
+    cr_assert_float_eq((double)sums.squares, 0.49 * squares, 1e-4);
     cr_assert_float_eq(ternary, 0, 1e-4);
     ops->mask_row(out, u, signs, (real)0.2, (real)0.7, N);
     ops->adam(value, m, v, g, N, &step);
