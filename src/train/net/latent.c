@@ -132,29 +132,46 @@ static real smooth_gain_gradient(struct meaning is, const real *d, const real *u
     return sum;
 }
 
+/* Of row r, in place. Weights that nothing is added to say the signs and which of them are there,
+ * and have just been multiplied by; a gain of 0 leaves the scores. */
+static struct smol_mask_sums row_gradient(const struct smol_net *net,
+                                          const struct smol_net_matrix *m, struct meaning is,
+                                          const real *gain, real *d, size_t r)
+{
+    const size_t at = r * m->cols;
+    const real slope = gain ? is.slope * gain[r] : is.slope;
+    struct smol_mask_sums sums;
+
+    if (!gain || slope == 0 || net->smooth || m->factor_a != SMOL_NO_PARAM)
+        return net->ops->mask_row_backward(d, smol_net_value(net, m->score) + at, m->signs + at,
+                                           is.least, slope, m->cols);
+    sums = net->ops->mask_row_signed(d, m->weight + at, slope < 0 ? -slope : slope, m->cols);
+    sums.there = slope < 0 ? -sums.there : sums.there;
+    return sums;
+}
+
 void smol_mask_gradient(struct smol_net *net, const struct smol_net_matrix *m, real *d)
 {
     const struct meaning is = meaning_of(net, m);
     const real *gain = gains_of(net, m);
     real *d_gain = gain ? smol_net_grad(net, m->gain) : NULL;
+    double squares = 0;
 
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < m->rows; r++) {
-        const int8_t *signs = m->signs + r * m->cols;
         const real *u = smol_net_value(net, m->score) + r * m->cols;
-        const real slope = gain ? is.slope * gain[r] : is.slope;
         real *row = d + r * m->cols;
-        const real smooth = net->smooth ? smooth_gain_gradient(is, row, u, signs, m->cols) : 0;
-        const struct smol_mask_sums sums =
-            net->ops->mask_row_backward(row, u, signs, is.least, slope, m->cols);
+        const real smooth =
+            net->smooth ? smooth_gain_gradient(is, row, u, m->signs + r * m->cols, m->cols) : 0;
+        const struct smol_mask_sums sums = row_gradient(net, m, is, gain, row, r);
 
         if (gain)
             d_gain[r] = net->smooth ? smooth : is.weight * sums.there;
         net->squares[r] = (double)sums.squares;
     }
-    net->params[m->score].squares = 0;
     for (size_t r = 0; r < m->rows; r++)
-        net->params[m->score].squares += net->squares[r];
+        squares += net->squares[r];
+    net->params[m->score].squares = squares;
 }
 
 void smol_mask_store(struct smol_net *net, const struct smol_net_matrix *m)

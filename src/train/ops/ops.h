@@ -142,6 +142,9 @@ struct smol_ops {
                      size_t n);
     struct smol_mask_sums (*mask_row_backward)(real *d, const real *u, const int8_t *signs,
                                                real least, real slope, size_t n);
+    /* The same with the signs of the weights that mask_row makes, also of those that are 0, and
+     * what is there by these. */
+    struct smol_mask_sums (*mask_row_signed)(real *d, const real *weight, real slope, size_t n);
     /* weight = scale x the sign of u, or 0 unless its magnitude is over least; and for the gradient
      * d of these, which becomes scale x d, the sum of d x that sign. weight may be u. */
     void (*ternary_row)(real *weight, const real *u, real least, real scale, size_t n);

@@ -22,6 +22,7 @@ typedef double real;
 #define SMOL_REAL_GEMM cblas_dgemm
 #define SMOL_REAL_DOT cblas_ddot
 #define SMOL_REAL_SQRT sqrt
+#define SMOL_REAL_COPYSIGN copysign
 #define SMOL_EXP_LEAST (-700.0)
 #define SMOL_EXP_MOST 700.0
 
@@ -52,6 +53,7 @@ typedef float real;
 #define SMOL_REAL_GEMM cblas_sgemm
 #define SMOL_REAL_DOT cblas_sdot
 #define SMOL_REAL_SQRT sqrtf
+#define SMOL_REAL_COPYSIGN copysignf
 #define SMOL_EXP_LEAST (-87.0f)
 #define SMOL_EXP_MOST 88.0f
 

@@ -238,6 +238,19 @@ static void check_elements(const struct smol_ops *ops)
     sums = ops->mask_row_backward(d, u, signs, (real)0.2, (real)0.7, N);
     kept -= (double)sums.there;
     ternary -= (double)ops->ternary_row_backward(d3, u, (real)0.3, (real)0.7, N);
+    for (unsigned negative = 0; negative < 2; negative++) { /* the same from the weights */
+        const real scale = negative != 0 ? (real)-0.7 : (real)0.7;
+        real *signed_d = noise(N, 4);
+
+        ops->mask_row(out, u, signs, (real)0.2, scale, N);
+        const struct smol_mask_sums same = ops->mask_row_signed(signed_d, out, (real)0.7, N);
+        cr_assert_float_eq((double)same.there, (double)(negative != 0 ? -sums.there : sums.there),
+                           1e-4);
+        cr_assert_float_eq((double)same.squares, (double)sums.squares, 1e-4);
+        for (size_t i = 0; i < N; i++)
+            cr_assert_float_eq((double)signed_d[i], (double)(negative != 0 ? -d[i] : d[i]), 1e-6);
+        free(signed_d);
+    }
     cr_assert_float_eq(kept, 0, 1e-4);
     cr_assert_float_eq((double)sums.squares, 0.49 * squares, 1e-4);
     cr_assert_float_eq(ternary, 0, 1e-4);
