@@ -270,15 +270,61 @@ static void merge(uint64_t *out, const uint64_t *first, const uint64_t *middle, 
         *out++ = *second++;
 }
 
+/* The same of two runs of n keys each, from both ends at once: n steps, whatever the keys are. */
+static void merge_even(uint64_t *out, const uint64_t *first, size_t n)
+{
+    const uint64_t *second = first + n, *last = second, *last_of_second = second + n;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t a = *first, b = *second, y = last[-1], z = last_of_second[-1];
+        const bool is_second = b > a, ends_second = z < y;
+        out[i] = is_second ? b : a;
+        out[2 * n - 1 - i] = ends_second ? z : y;
+        second += is_second;
+        first += !is_second;
+        last_of_second -= ends_second;
+        last -= !ends_second;
+    }
+}
+
+static void exchange(uint64_t *a, uint64_t *b)
+{
+    const uint64_t x = *a, y = *b;
+
+    *a = x > y ? x : y;
+    *b = x > y ? y : x;
+}
+
+#define SHORT 4u /* keys of the first runs */
+
+/* n keys in order, in runs of four. */
+static void sort_short(uint64_t *keys, size_t n)
+{
+    for (; n >= SHORT; keys += SHORT, n -= SHORT) {
+        exchange(&keys[0], &keys[1]);
+        exchange(&keys[2], &keys[3]);
+        exchange(&keys[0], &keys[2]);
+        exchange(&keys[1], &keys[3]);
+        exchange(&keys[1], &keys[2]);
+    }
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = i; k > 0; k--)
+            exchange(&keys[k - 1], &keys[k]);
+}
+
 /* Sorts n keys: runs of twice the length, from one place to the other, until there is one. */
 static void sort(struct smol_sampler *s, size_t n)
 {
-    for (size_t run = 1; run < n; run *= 2) {
+    sort_short(s->keys, n);
+    for (size_t run = SHORT; run < n; run *= 2) {
         uint64_t *from = s->keys, *to = s->room;
         for (size_t i = 0; i < n; i += 2 * run) {
             const size_t middle = n - i < run ? n : i + run,
                          end = n - i < 2 * run ? n : i + 2 * run;
-            merge(to + i, from + i, from + middle, from + end);
+            if (end - i == 2 * run)
+                merge_even(to + i, from + i, run);
+            else
+                merge(to + i, from + i, from + middle, from + end);
         }
         s->keys = to;
         s->room = from;
