@@ -3,6 +3,7 @@
 #include "api/text.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/fpenv.h"
 #include "base/grow.h"
 #include "model/pass.h"
 
@@ -374,10 +375,14 @@ static void pick(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct picking *g = arg;
     const size_t end = smol_share(g->n, worker + 1, n_workers);
+    struct smol_fpenv host;
+    const enum smol_status status = smol_fpenv_set(&host, NULL);
 
     for (size_t i = smol_share(g->n, worker, n_workers); i < end; i++)
-        g->texts[i]->status = smol_sampler_pick(&g->tokens[i], g->texts[i]->sampler,
-                                                smol_text_logits(g->texts[i]), NULL);
+        g->texts[i]->status = status ? status
+                                     : smol_sampler_choose(&g->tokens[i], g->texts[i]->sampler,
+                                                           smol_text_logits(g->texts[i]), NULL);
+    smol_fpenv_restore(&host);
 }
 
 enum smol_status smol_texts_next(uint32_t *tokens, struct smol_text *const *texts, size_t n,

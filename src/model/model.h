@@ -11,6 +11,7 @@
 #include "model/mixture.h"
 #include "model/projector.h"
 
+#include <smol/sampler.h>
 #include <smol/session.h>
 
 /* What a matrix is, before factors and the like are added. */
@@ -265,6 +266,10 @@ void smol_cache_reserve(struct smol_session *session, const uint32_t *texts, siz
 
 /* Makes what the cache has of text `to` what it has of text `from`. */
 void smol_cache_copy(const struct smol_session *session, uint32_t to, uint32_t from);
+
+/* smol_sampler_pick in an environment that its caller has set (base/fpenv.h). */
+enum smol_status smol_sampler_choose(uint32_t *token, struct smol_sampler *sampler,
+                                     const float *logits, struct smol_error *error);
 
 /* Whether a value has left the range of SPEC.md 8 since the last call. */
 bool smol_overflowed(struct smol_session *session);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/fpenv.h"
 #include "kernel/kernel.h"
+#include "model/model.h"
 #include "model/rng.h"
 
 #include <smol/sampler.h>
@@ -390,8 +391,8 @@ static uint32_t pick_at_random(struct smol_sampler *s, size_t n)
     return token_of(s->keys[n - 1]);
 }
 
-static enum smol_status pick(uint32_t *token, struct smol_sampler *s, const float *logits,
-                             struct smol_error *error)
+enum smol_status smol_sampler_choose(uint32_t *token, struct smol_sampler *s, const float *logits,
+                                     struct smol_error *error)
 {
     const uint32_t m = n_sorted(s->vocab, &s->options);
 
@@ -416,5 +417,5 @@ enum smol_status smol_sampler_pick(uint32_t *token, struct smol_sampler *s, cons
     struct smol_fpenv host;
     enum smol_status status = smol_fpenv_set(&host, error);
 
-    return smol_fpenv_end(&host, status ? status : pick(token, s, logits, error));
+    return smol_fpenv_end(&host, status ? status : smol_sampler_choose(token, s, logits, error));
 }
