@@ -375,14 +375,11 @@ static void pick(void *arg, uint32_t worker, uint32_t n_workers)
 {
     const struct picking *g = arg;
     const size_t end = smol_share(g->n, worker + 1, n_workers);
-    struct smol_fpenv host;
-    const enum smol_status status = smol_fpenv_set(&host, NULL);
 
-    for (size_t i = smol_share(g->n, worker, n_workers); i < end; i++)
-        g->texts[i]->status = status ? status
-                                     : smol_sampler_choose(&g->tokens[i], g->texts[i]->sampler,
-                                                           smol_text_logits(g->texts[i]), NULL);
-    smol_fpenv_restore(&host);
+    SMOL_IN_FPENV(
+        for (size_t i = smol_share(g->n, worker, n_workers); i < end; i++) g->texts[i]->status =
+            smol_sampler_choose(&g->tokens[i], g->texts[i]->sampler, smol_text_logits(g->texts[i]),
+                                NULL));
 }
 
 enum smol_status smol_texts_next(uint32_t *tokens, struct smol_text *const *texts, size_t n,

@@ -1,6 +1,6 @@
 /* The memory of a session: what lies in its arena, and how much. */
 #include "base/bytes.h"
-#include "model/model.h"
+#include "model/apart/apart.h"
 
 #include <smol/params.h>
 
@@ -230,41 +230,6 @@ static void place_buffers(struct smol_session *s, struct smol_arena *arena)
     place_cache(s, arena);
 }
 
-struct smol_session smol_session_apart(const struct smol_session *session, uint32_t worker,
-                                       size_t from)
-{
-    const struct smol_config *c = session->config;
-    struct smol_session s = *session;
-
-    s.workers += worker;
-    s.n_workers = 1;
-    s.rows += from;
-    s.heads += from;
-    s.x += from * c->width;
-    s.h += from * c->width;
-    s.shifted += from * c->width;
-    s.wide += from * max_u32(3 * c->width, c->n_ff);
-    s.z += from * s.z_stride;
-    s.X += from * s.x_stride;
-    s.t += from;
-    return s;
-}
-
-#define FEW_WEIGHTS 1048576u /* of a layer */
-
-/* Whether the rows of a layer are made so fast that each worker may make all of them, which takes
- * less time than to wait for the others at each stage. Rows of projections are not. */
-static bool is_made_fast(const struct mixture *m)
-{
-    const struct smol_config *c = &m->files[0]->config;
-    const uint64_t C = c->width, of_one = C * (4 * C + 2 * (uint64_t)c->n_ff);
-
-    for (uint32_t i = 0; i < m->n_parts; i++)
-        if (max_dimensions(&m->files[i]->config))
-            return false;
-    return m->n_parts * of_one <= FEW_WEIGHTS;
-}
-
 void smol_session_lay_out(struct smol_session *session, const struct smol_file *file,
                           const struct smol_session_options *o, struct smol_fft *const *ffts,
                           struct smol_arena *arena)
@@ -292,7 +257,7 @@ void smol_session_lay_out(struct smol_session *session, const struct smol_file *
     session->numbers = o->is_fast ? session->kernels->numbers_fast : session->kernels->numbers;
     memcpy(session->ffts, ffts, sizeof session->ffts);
     smol_mixture_of(&session->mixture, file);
-    session->goes_apart = is_made_fast(&session->mixture);
+    session->goes_apart = smol_goes_apart(&session->mixture);
     session->n_queries = queries_of(session);
     session->layers = smol_arena_take(arena, file->config.n_layers, sizeof *session->layers);
     session->pool = smol_arena_take(arena, 1, smol_pool_bytes(o->n_threads));

@@ -213,11 +213,6 @@ void smol_weight_cache_fill(struct smol_session *session);
 void smol_forward(struct smol_session *session, const uint32_t *texts, const uint32_t *tokens,
                   uint32_t n);
 
-/* The session as a worker has it that takes the positions of a batch from `from` on, which are of
- * texts of its own, through all layers by itself. */
-struct smol_session smol_session_apart(const struct smol_session *session, uint32_t worker,
-                                       size_t from);
-
 /* Positions of the batch that smol_forward left, whose logits are made. */
 struct heads {
     const uint32_t *positions; /* (n) */

@@ -18,7 +18,7 @@ struct smol_sampler {
                          there is no penalty */
     uint32_t *recent; /* (repeat_last_n) ring */
     uint64_t n_accepted;
-    uint64_t *keys; /* (n_sorted) of candidates, the first n_candidates in order */
+    uint64_t *keys; /* (n_sorted, and room) of candidates, the first n_candidates in order */
     void *room;     /* for as many; then n_candidates weights */
     struct smol_rng rng;
     void (*exp)(float *y, const float *x, size_t n);
@@ -70,14 +70,16 @@ static uint32_t n_sorted(uint32_t vocab, const struct smol_sampler_options *o)
 static void lay_out(struct smol_sampler *s, struct smol_arena *arena, uint32_t vocab,
                     const struct smol_sampler_options *o)
 {
+    const uint64_t n = n_sorted(vocab, o), n_keys = n + n / 4; /* as many as sort() takes */
+
     *s = (struct smol_sampler){.options = *o, .vocab = vocab};
     smol_arena_take(arena, 1, sizeof *s); /* itself, at the arena's start */
     if (has_penalty(o)) {
         s->counts = smol_arena_take(arena, vocab, sizeof *s->counts);
         s->recent = smol_arena_take(arena, ring_size(o), sizeof *s->recent);
     }
-    s->keys = smol_arena_take(arena, n_sorted(vocab, o), sizeof *s->keys);
-    s->room = smol_arena_take(arena, n_sorted(vocab, o), sizeof *s->keys);
+    s->keys = smol_arena_take(arena, n_keys, sizeof *s->keys);
+    s->room = smol_arena_take(arena, n_keys, sizeof *s->keys);
 }
 
 /* Written so that not-a-number is out of range. */
@@ -252,81 +254,53 @@ static void select_first(struct smol_sampler *s, const float *logits, uint32_t m
     }
 }
 
-/* Two runs in order, up to `middle` and up to `end`, become one; which of them a key comes from is
+/* Two runs of n keys in order become one, from both ends at once; which of them a key comes from is
  * no branch, since nobody can foretell it. */
-static void merge(uint64_t *out, const uint64_t *first, const uint64_t *middle, const uint64_t *end)
+static void merge(uint64_t *out, const uint64_t *first, size_t n)
 {
-    const uint64_t *second = middle;
-
-    while (first < middle && second < end) {
-        const uint64_t a = *first, b = *second;
-        const bool is_second = b > a;
-        *out++ = is_second ? b : a;
-        second += is_second;
-        first += !is_second;
-    }
-    while (first < middle)
-        *out++ = *first++;
-    while (second < end)
-        *out++ = *second++;
-}
-
-/* The same of two runs of n keys each, from both ends at once: n steps, whatever the keys are. */
-static void merge_even(uint64_t *out, const uint64_t *first, size_t n)
-{
-    const uint64_t *second = first + n, *last = second, *last_of_second = second + n;
+    const uint64_t *second = first + n, *first_end = second, *second_end = second + n;
 
     for (size_t i = 0; i < n; i++) {
-        const uint64_t a = *first, b = *second, y = last[-1], z = last_of_second[-1];
+        const uint64_t a = *first, b = *second, y = first_end[-1], z = second_end[-1];
         const bool is_second = b > a, ends_second = z < y;
         out[i] = is_second ? b : a;
         out[2 * n - 1 - i] = ends_second ? z : y;
         second += is_second;
         first += !is_second;
-        last_of_second -= ends_second;
-        last -= !ends_second;
+        second_end -= ends_second;
+        first_end -= !ends_second;
     }
 }
 
-static void exchange(uint64_t *a, uint64_t *b)
-{
-    const uint64_t x = *a, y = *b;
-
-    *a = x > y ? x : y;
-    *b = x > y ? y : x;
-}
-
-#define SHORT 4u /* keys of the first runs */
-
-/* n keys in order, in runs of four. */
+/* A few keys in order. */
 static void sort_short(uint64_t *keys, size_t n)
 {
-    for (; n >= SHORT; keys += SHORT, n -= SHORT) {
-        exchange(&keys[0], &keys[1]);
-        exchange(&keys[2], &keys[3]);
-        exchange(&keys[0], &keys[2]);
-        exchange(&keys[1], &keys[3]);
-        exchange(&keys[1], &keys[2]);
-    }
     for (size_t i = 1; i < n; i++)
-        for (size_t k = i; k > 0; k--)
-            exchange(&keys[k - 1], &keys[k]);
+        for (size_t k = i; k > 0; k--) {
+            const uint64_t a = keys[k - 1], b = keys[k];
+            keys[k - 1] = a > b ? a : b;
+            keys[k] = a > b ? b : a;
+        }
 }
 
-/* Sorts n keys: runs of twice the length, from one place to the other, until there is one. */
+#define SHORT 8u /* keys of the first runs, at most */
+
+/* Sorts n keys: runs of twice the length, from one place to the other, until there is one. The
+ * first ones are a power of two, each of 5 to 8 keys; what fills them is less than any key. */
 static void sort(struct smol_sampler *s, size_t n)
 {
-    sort_short(s->keys, n);
-    for (size_t run = SHORT; run < n; run *= 2) {
+    size_t run = n, all = 1;
+
+    for (; run > SHORT; all *= 2)
+        run = (run + 1) / 2;
+    all *= run;
+    memset(s->keys + n, 0, (all - n) * sizeof *s->keys);
+    for (size_t i = 0; i < all; i += run)
+        sort_short(s->keys + i, run);
+    for (; run < all; run *= 2) {
         uint64_t *from = s->keys, *to = s->room;
-        for (size_t i = 0; i < n; i += 2 * run) {
-            const size_t middle = n - i < run ? n : i + run,
-                         end = n - i < 2 * run ? n : i + 2 * run;
-            if (end - i == 2 * run)
-                merge_even(to + i, from + i, run);
-            else
-                merge(to + i, from + i, from + middle, from + end);
-        }
+        for (size_t i = 0; i < all; i += 2 * run)
+            merge(to + i, from + i, run);
         s->keys = to;
         s->room = from;
     }

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/fft.h"
 #include "base/fpenv.h"
-#include "model/model.h"
+#include "model/apart/apart.h"
 #include "model/products/runs.h"
 
 #include <inttypes.h>
@@ -277,42 +277,15 @@ static void undo(struct smol_session *s, const struct feeding *f)
 }
 
 /* A batch of n that begins with token i; true if a value overflowed. */
-static bool feed_batch(struct smol_session *s, const struct feeding *f, size_t i, uint32_t n)
+static bool feed_batch(struct smol_session *s, const void *feeding, size_t i, uint32_t n)
 {
+    const struct feeding *f = feeding;
+
     smol_forward(s, f->texts ? f->texts + i : NULL, f->tokens + i, n);
     const bool overflows = make_logits(s, f, i, n);
 
     count(s, n);
     return overflows;
-}
-
-/* A batch of one token for each of n texts. */
-struct batch {
-    struct smol_session *session;
-    const struct feeding *feeding;
-    size_t first;
-    uint32_t n;
-};
-
-static void feed_share(void *arg, uint32_t worker, uint32_t n_workers)
-{
-    const struct batch *g = arg;
-    const size_t from = smol_share(g->n, worker, n_workers);
-    struct smol_session s = smol_session_apart(g->session, worker, from);
-
-    s.workers->overflow = feed_batch(&s, g->feeding, g->first + from,
-                                     (uint32_t)(smol_share(g->n, worker + 1, n_workers) - from));
-}
-
-/* Whether each worker takes some texts of a batch by itself, of each of which there is one token. A
- * share of one position would be multiplied in runs, which are laid out for all workers. */
-static bool is_apart(const struct smol_session *s, const struct feeding *f, size_t i, uint32_t n)
-{
-    bool is_one = s->goes_apart && f->texts && n >= 2 * s->n_workers && s->n_workers > 1;
-
-    for (size_t k = i; k < i + n && is_one; k++)
-        is_one = s->texts[f->texts[k]].n_new == 1;
-    return is_one;
 }
 
 /* Appends tokens, a batch at a time. */
@@ -326,12 +299,8 @@ static enum smol_status run(struct smol_session *s, const struct feeding *f,
         bool overflows;
         n = f->n - i < s->batch ? (uint32_t)(f->n - i) : s->batch;
         smol_pool_begin(s->pool, n);
-        if (is_apart(s, f, i, n)) {
-            smol_pool_run(s->pool, feed_share, &(struct batch){s, f, i, n});
-            overflows = smol_overflowed(s);
-        } else {
+        if (!smol_feed_apart(&overflows, s, feed_batch, f, f->texts, i, n))
             overflows = feed_batch(s, f, i, n);
-        }
         smol_pool_end(s->pool, n);
         if (overflows) {
             undo(s, f);
