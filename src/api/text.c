@@ -401,7 +401,7 @@ enum smol_status smol_texts_next(uint32_t *tokens, struct smol_text *const *text
     for (size_t i = 0; i < n; i++) {
         struct smol_text *t = texts[i];
         if (t->status) /* it fails again, and says why */
-            return smol_sampler_pick(&tokens[i], t->sampler, smol_text_logits(t), error);
+            return smol_sampler_choose(&tokens[i], t->sampler, smol_text_logits(t), error);
         t->is_written[t->n_tokens] = 1;
         t->tokens[t->n_tokens++] = tokens[i];
         t->n_accepted = t->n_sure = t->n_tokens; /* the sampler accepts what it picks */

@@ -10,12 +10,6 @@
 
 #include <math.h>
 
-/* Heads of all layers. */
-static size_t all_heads(const struct smol_session *s)
-{
-    return (size_t)s->config->n_layers * s->config->n_heads;
-}
-
 /* Which row of the cache is the first of a head of the present layer, of the text of a position. */
 static size_t cache_row(const struct pass *g, size_t head, size_t p)
 {
@@ -24,8 +18,7 @@ static size_t cache_row(const struct pass *g, size_t head, size_t p)
            g->s->capacity;
 }
 
-/* n rows of the cache to another place in it. */
-static void move_rows(const struct smol_session *s, size_t to, size_t from, size_t n)
+void smol_cache_move(const struct smol_session *s, size_t to, size_t from, size_t n)
 {
     const size_t row_bytes =
         (size_t)smol_row_bytes(s->kv_type, s->config->width / s->config->n_heads);
@@ -36,27 +29,6 @@ static void move_rows(const struct smol_session *s, size_t to, size_t from, size
         memmove(s->key_scales + to, s->key_scales + from, n * sizeof *s->key_scales);
         memmove(s->value_scales + to, s->value_scales + from, n * sizeof *s->value_scales);
     }
-}
-
-#define FEWEST_ROWS 64u
-
-void smol_cache_reserve(struct smol_session *s, const uint32_t *texts, size_t n)
-{
-    const uint32_t old = s->capacity;
-    uint64_t needed = 0, rows = old ? old : FEWEST_ROWS;
-
-    for (size_t i = 0; i < n; i++) {
-        const struct sequence *text = &s->texts[texts ? texts[i] : 0];
-        const uint64_t all = text->held + (uint64_t)text->n_new;
-        needed = all > needed ? all : needed;
-    }
-    if (needed <= old || old == s->most_rows)
-        return;
-    while (rows < needed)
-        rows *= 2;
-    s->capacity = rows < s->most_rows ? (uint32_t)rows : s->most_rows;
-    for (size_t head = s->n_texts * all_heads(s); head-- > 0;)
-        move_rows(s, head * s->capacity, head * old, s->texts[head / all_heads(s)].held);
 }
 
 /* Whether the cache of a position's text has no room for its positions; true once for each text. */
@@ -80,7 +52,7 @@ static void slide(void *arg, uint32_t worker, uint32_t n_workers)
             continue;
         for (size_t head = smol_share(heads, worker, n_workers); head < end; head++) {
             const size_t to = (text * heads + head) * s->capacity;
-            move_rows(s, to, to + s->texts[text].held - n, n);
+            smol_cache_move(s, to, to + s->texts[text].held - n, n);
         }
     }
 }
@@ -106,8 +78,8 @@ void smol_cache_copy(const struct smol_session *s, uint32_t to, uint32_t from)
     const size_t heads = all_heads(s);
 
     for (size_t head = 0; head < heads; head++)
-        move_rows(s, (to * heads + head) * s->capacity, (from * heads + head) * s->capacity,
-                  s->texts[from].held);
+        smol_cache_move(s, (to * heads + head) * s->capacity, (from * heads + head) * s->capacity,
+                        s->texts[from].held);
 }
 
 /* A row of D numbers into one half of the cache. */

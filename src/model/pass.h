@@ -36,6 +36,15 @@ enum smol_then { SMOL_THEN_STAY, SMOL_THEN_ACTIVATE, SMOL_THEN_ADD };
 void smol_multiply(const struct pass *pass, float *out, const struct dense *dense, const float *in,
                    enum smol_then then);
 
+/* Heads of all layers. */
+static inline size_t all_heads(const struct smol_session *s)
+{
+    return (size_t)s->config->n_layers * s->config->n_heads;
+}
+
+/* n rows of the cache to another place in it. */
+void smol_cache_move(const struct smol_session *s, size_t to, size_t from, size_t n);
+
 /* Makes room for the batch in caches that slide. */
 void smol_cache_advance(struct pass *pass);
 
