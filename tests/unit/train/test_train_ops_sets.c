@@ -115,6 +115,49 @@ Test(train_ops_sets, gemm_is_the_same_with_more_threads)
     }
 }
 
+/* A product and the sum of its squares, the same for any number of threads. */
+static void check_squares(const struct smol_ops *ops, size_t m, size_t n, size_t k, bool ta)
+{
+    const size_t stride = n + 3;
+    real *a = noise(m * k, 1), *b = noise(k * n, 2), *c = noise(m * stride, 3),
+         *expected = noise(m * stride, 3), *room = noise(3 * SMOL_PRODUCT_ROOM, 4);
+    double *sums = calloc(smol_product_sums(m, n), sizeof *sums), squares = 0, first = 0;
+    const struct smol_operand left = {a, ta ? m : k, ta}, right = {b, n, false};
+
+    cr_assert_not_null(sums);
+    ops->gemm(expected, stride, left, right, m, n, k, 1, 0, room);
+    for (size_t i = 0; i < m * stride; i++)
+        squares += i % stride < n ? (double)expected[i] * (double)expected[i] : 0;
+    for (int threads = 1; threads <= 3; threads++) {
+        omp_set_num_threads(threads);
+        const double sum =
+            ops->gemm_squares(sums, c, stride, left, right, m, n, k, threads == 2 ? NULL : room);
+        cr_assert_arr_eq(c, expected, m * stride * sizeof *c, "%s, %d threads", ops->name, threads);
+        cr_assert_float_eq(sum, squares, 1e-5 * squares, "%s, %zu x %zu x %zu: %g not %g",
+                           ops->name, m, n, k, sum, squares);
+        first = threads == 1 ? sum : first;
+        cr_assert(sum == first, "%s, %d threads", ops->name, threads);
+    }
+    omp_set_num_threads(1);
+    free(a);
+    free(b);
+    free(c);
+    free(expected);
+    free(room);
+    free(sums);
+}
+
+Test(train_ops_sets, squares)
+{
+    static const size_t shapes[][3] = {{1, 1, 1},     {13, 31, 5},    {14, 32, 256},  {15, 33, 257},
+                                       {300, 65, 70}, {420, 600, 40}, {129, 513, 600}};
+
+    check_squares(&smol_ops_plain, 129, 70, 30, true);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (unsigned t = 0; t < 2; t++)
+            EACH_SET(ops, check_squares(ops, shapes[i][0], shapes[i][1], shapes[i][2], t != 0))
+}
+
 /* Attention's backward pass, with all that it may have; room: NULL or what gemm takes. */
 static void check_attention_backward(const struct smol_ops *ops, real *room)
 {
