@@ -77,7 +77,7 @@ def test_packed_texts_are_the_references(minimal, folder, check):
 def test_a_history(minimal, folder):
     """Of tokens that a program chose nothing comes again, though it says what it read once more; so does a packed text. The memory is as much as it is asked for."""
     plain, model, text = root / 'models/messages-64k.smol', folder / 'm.smol', b'the king is dead, the king is dead, the king is dead'
-    (folder / 'text').write_bytes(output(smolrun, plain, '-p', 'KING:', '-n', 3000))
+    (folder / 'text').write_bytes(output(smolrun, plain, '-p', 'KING:', '-n', 3000, '-s', 1))
     output(smoltool, 'history', plain, folder / 'text', '-o', model)
     test_tokens_are_smolruns(minimal, model)
     packed = output(smoltool, 'pack', '-m', model, '-', input=text)
