@@ -1,8 +1,6 @@
 /* The KV cache and the attention over it. SPEC.md 8. A cache that slides has a few rows more than a
  * position sees: when it is full, the rows that are still seen move to its front, so that the rows
- * of a head always lie together and a token costs a constant time. Another one grows, up to its
- * context, and its rows move apart: thus those of all heads fill few pages, large ones if there
- * are, and short texts take little memory. */
+ * of a head always lie together and a token costs a constant time. */
 #include "base/bytes.h"
 #include "model/pass.h"
 

@@ -1,4 +1,6 @@
-/* A KV cache that grows: the rows of each head have as much room as they take, and move apart. */
+/* A KV cache that grows: the rows of each head have little more room than they take, and move apart
+ * when they are more. So those of all heads fill few pages, large ones if there are, and short
+ * texts take little memory. */
 #include "model/pass.h"
 
 #define FEWEST_ROWS 64u

@@ -1,4 +1,5 @@
 """smolrun from outside: text, streams, limits, trust, memory, wrong input."""
+import ctypes
 import json
 import os
 import subprocess
@@ -214,7 +215,19 @@ def test_perplexity(folder):
     assert line.startswith('%.6f nats a token, %.6f bits per byte' % (p['nats_per_token'], p['bits_per_byte']))
 
 
-def test_memory(folder):
+PR_SET_THP_DISABLE = 41
+
+
+@pytest.fixture
+def small_pages():
+    """Without pages of 2 MB, to which a system may round each buffer up: programs inherit that."""
+    prctl = ctypes.CDLL(None).prctl
+    assert prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0
+    yield
+    assert prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) == 0
+
+
+def test_memory(folder, small_pages):
     """A gpt2-shaped model runs in its file, its KV cache and 4 MB."""
     m = folder / 'gpt2.smol'
     run(smoltool, 'new', '--shape', 'gpt2', '-o', m)
